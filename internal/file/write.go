@@ -1,0 +1,142 @@
+// Package file reads and writes files that other processes read and write at the same time: a file appears whole or
+// not at all, a half-written one is read again before it is called broken, and a changed one is noticed on every kind
+// of volume.
+//
+// It knows nothing of what the bytes mean.
+package file
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// ErrOwner says that a file belongs to another user than the one this process runs as. Replacing it would change its
+// owner, and the server that reads it could then be unable to.
+var ErrOwner = errors.New("file belongs to another user")
+
+// tempSuffix marks temporary files, so that those a killed process left behind can be told from anything else.
+const tempSuffix = ".tmp"
+
+// Write replaces the file at path with data, whole or not at all: readers see the old bytes or the new ones, also
+// after a crash at any point. The temporary file is made in tempDir, which is made if need be and must lie on the same
+// file system as path.
+//
+// An existing file keeps its mode; a new one gets mode. A file that belongs to another user is left alone, with an
+// error that wraps ErrOwner. A file that has the bytes already is not written: changed is false.
+func Write(path string, data []byte, mode fs.FileMode, tempDir string) (changed bool, err error) {
+	path, err = resolve(path)
+	if err != nil {
+		return false, err
+	}
+	if info, err := os.Stat(path); err == nil {
+		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+			return false, nil
+		}
+		if err := CheckOwner(path); err != nil {
+			return false, err
+		}
+		mode = info.Mode().Perm()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.MkdirAll(tempDir, 0o700); err != nil {
+		return false, fmt.Errorf("make folder for temporary files: %w", err)
+	}
+	temp, err := writeTemp(tempDir, filepath.Base(path), data, mode)
+	if err != nil {
+		return false, fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(temp, path); err != nil {
+		os.Remove(temp)
+		if errors.Is(err, syscall.EXDEV) {
+			err = fmt.Errorf("%w: %s must be on the same volume", err, tempDir)
+		}
+		return false, fmt.Errorf("replace %s: %w", path, err)
+	}
+	return true, syncDir(filepath.Dir(path))
+}
+
+// CheckOwner returns an error that wraps ErrOwner when the file at path belongs to another user than this process's.
+func CheckOwner(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(stat.Uid) == os.Geteuid() {
+		return nil
+	}
+	return fmt.Errorf("%w: %s belongs to %d:%d, this process runs as %d:%d; run it with user: \"%d:%d\"",
+		ErrOwner, path, stat.Uid, stat.Gid, os.Geteuid(), os.Getegid(), stat.Uid, stat.Gid)
+}
+
+// RemoveTemps removes the temporary files that killed processes left in tempDir. Call it only while nobody else
+// writes there, that is, holding the lock. A folder that does not exist has none.
+func RemoveTemps(tempDir string) error {
+	entries, err := os.ReadDir(tempDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var all error
+	for _, e := range entries {
+		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), tempSuffix) {
+			all = errors.Join(all, os.Remove(filepath.Join(tempDir, e.Name())))
+		}
+	}
+	return all
+}
+
+// resolve follows a symbolic link at path, so that the file behind it is replaced and not the link.
+func resolve(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("write %s: %w", path, err)
+	}
+	return real, nil
+}
+
+// writeTemp makes a temporary file with a random name: a fixed one, left behind by a kill, would wedge every later run.
+func writeTemp(dir, base string, data []byte, mode fs.FileMode) (path string, err error) {
+	f, err := os.CreateTemp(dir, base+".*"+tempSuffix)
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		err = errors.Join(err, f.Close())
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return "", err
+	}
+	if err := f.Chmod(mode); err != nil {
+		return "", err
+	}
+	return f.Name(), f.Sync()
+}
+
+// syncDir makes a rename in dir last through a loss of power, where the file system can.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return fmt.Errorf("sync folder %s: %w", dir, err)
+	}
+	return nil
+}
