@@ -1,0 +1,146 @@
+// Package config holds every setting of the agent. Each is an environment variable, declared once, here, with its
+// default, its rule and its sentence; the table in the README is made from these declarations.
+package config
+
+import (
+	"net"
+	"path/filepath"
+	"time"
+)
+
+// Products that an agent can stand beside.
+const (
+	IS = "is"
+	AM = "am"
+)
+
+// ResidentKeyManager is the name that API-M gives the key manager built into it. It cannot be renamed.
+const ResidentKeyManager = "Resident Key Manager"
+
+// Config is the settings of one agent. Tags: envconfig is the variable, default what counts when it is unset or empty,
+// rule what a value must be (see rules.go), secret marks a value that is never shown and has a twin NAME_FILE, shown
+// is the README's wording of a default that depends on other settings, desc the README's sentence.
+type Config struct {
+	Product    string   `envconfig:"PRODUCT" rule:"oneof is am" shown:"(required)" desc:"the server that this agent stands beside: is or am"`
+	ServerName string   `envconfig:"SERVER_NAME" rule:"name" shown:"wso2is / wso2am" desc:"its network name: folder on the exchange volume, alias in the peers' truststores"`
+	Peers      []string `envconfig:"PEERS" rule:"names" shown:"the other one" desc:"names of the peers whose certificates are imported, with commas between; none for no peer"`
+
+	ExchangeDir    string `envconfig:"EXCHANGE_DIR" default:"/exchange" rule:"path" desc:"the volume that all agents share"`
+	ServerHome     string `envconfig:"SERVER_HOME" rule:"path" shown:"the image's home" desc:"home of the server, read only"`
+	ConfigDir      string `envconfig:"CONFIG_DIR" default:"/home/wso2carbon/wso2-config-volume" rule:"path" desc:"where the server's stores and settings are edited; its entrypoint copies them over its home at every start"`
+	KeystoreFile   string `envconfig:"KEYSTORE_FILE" rule:"path" shown:"wso2carbon.p12 / wso2carbon.jks" desc:"the own keystore; relative to repository/resources/security below CONFIG_DIR, or where it is not there, SERVER_HOME"`
+	KeystoreAlias  string `envconfig:"KEYSTORE_ALIAS" shown:"the only key" desc:"alias of the server's TLS key in it"`
+	KeystorePass   string `envconfig:"KEYSTORE_PASS" default:"wso2carbon" secret:"true" desc:"password of the keystore"`
+	TruststoreFile string `envconfig:"TRUSTSTORE_FILE" rule:"path" shown:"client-truststore.p12 / client-truststore.jks" desc:"the own truststore; relative to repository/resources/security below CONFIG_DIR"`
+	TruststorePass string `envconfig:"TRUSTSTORE_PASS" default:"wso2carbon" secret:"true" desc:"password of the truststore"`
+
+	InitTimeout   time.Duration `envconfig:"INIT_TIMEOUT" default:"15m" rule:"positive" desc:"how long init waits for the stores and for every peer's certificate"`
+	InitOnTimeout string        `envconfig:"INIT_ON_TIMEOUT" default:"fail" rule:"oneof fail start" desc:"what init does then: fail, or start the server without the missing peers"`
+
+	Restart     string        `envconfig:"RESTART" default:"auto" rule:"oneof auto exec none" desc:"way of restarting the server: exec (through agent exec), none (by hand); auto is exec"`
+	StopTimeout time.Duration `envconfig:"STOP_TIMEOUT" default:"60s" rule:"positive" desc:"how long agent exec waits between TERM and KILL; API-M takes some 15 s"`
+	QuietMin    time.Duration `envconfig:"QUIET_MIN" default:"500ms" rule:"positive" desc:"how long files must not change before a change is acted on"`
+	QuietMax    time.Duration `envconfig:"QUIET_MAX" default:"5s" rule:"positive" desc:"how long that may put it off"`
+	Poll        time.Duration `envconfig:"POLL_INTERVAL" default:"10s" rule:"positive" desc:"how often watched folders are looked at where a volume sends no events"`
+
+	AMHost      string `envconfig:"AM_HOST" default:"localhost" rule:"host" desc:"API-M's host, as seen by the agent"`
+	AMPort      int    `envconfig:"AM_PORT" default:"9443" rule:"port" desc:"API-M's port of the REST APIs"`
+	AMAdminUser string `envconfig:"AM_ADMIN_USER" default:"admin" desc:"API-M's administrator"`
+	AMAdminPass string `envconfig:"AM_ADMIN_PASS" default:"admin" secret:"true" desc:"its password"`
+	GWHost      string `envconfig:"GW_HOST" rule:"host" shown:"${AM_HOST}" desc:"the gateway's host, as seen by the agent"`
+	GWPort      int    `envconfig:"GW_PORT" default:"8243" rule:"port" desc:"the gateway's HTTPS port"`
+	VHost       string `envconfig:"VHOST" default:"localhost" rule:"host" desc:"virtual host of the gateway on which the APIs are deployed"`
+	ISHost      string `envconfig:"IS_HOST" default:"wso2is" rule:"host" desc:"IS's host, as seen by the agent and by API-M"`
+	ISPort      int    `envconfig:"IS_PORT" default:"9443" rule:"port" desc:"IS's port"`
+	ISAdminUser string `envconfig:"IS_ADMIN_USER" default:"admin" desc:"IS's administrator"`
+	ISAdminPass string `envconfig:"IS_ADMIN_PASS" default:"admin" secret:"true" desc:"its password"`
+	ISContainer string `envconfig:"IS_CONTAINER" default:"innover-wso2is-1" desc:"IS's container, named in advice about a restart by hand"`
+	AMContainer string `envconfig:"AM_CONTAINER" default:"innover-wso2am-1" desc:"API-M's container, likewise"`
+
+	KMName          string `envconfig:"KM_NAME" default:"WSO2-IS" desc:"name under which IS is registered as key manager"`
+	KeyManagerName  string `envconfig:"KEY_MANAGER_NAME" default:"Resident Key Manager" desc:"key manager that issues the application's keys: KM_NAME's value for IS, or API-M's own"`
+	KMTokenEndpoint string `envconfig:"KM_TOKEN_ENDPOINT" default:"https://wso2is:9443/oauth2/token" rule:"https" desc:"where tokens of that key manager come from; not used with API-M's own"`
+
+	Bootstrap        bool          `envconfig:"BOOTSTRAP" shown:"true beside API-M" desc:"whether run also keeps the desired state"`
+	BootstrapTimeout time.Duration `envconfig:"BOOTSTRAP_TIMEOUT" default:"30m" rule:"positive" desc:"how long agent bootstrap tries; run never gives up"`
+	APIConfig        string        `envconfig:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"the desired state: APIs, application, subscriptions"`
+	KeysFile         string        `envconfig:"KEYS_FILE" default:"/output/application-keys.json" rule:"path" desc:"where the application's keys are written, mode 0600"`
+
+	TLSCAFile  string `envconfig:"TLS_CA_FILE" rule:"path" shown:"the system's roots" desc:"PEM file of the CAs for addresses that are no peer"`
+	ListenAddr string `envconfig:"LISTEN_ADDR" default:"127.0.0.1:9990" rule:"address" desc:"where run serves /livez, /readyz, /status and /metrics"`
+	LogLevel   string `envconfig:"LOG_LEVEL" default:"info" rule:"oneof debug info warn error" desc:"least level that is logged"`
+	LogFormat  string `envconfig:"LOG_FORMAT" rule:"oneof text json" shown:"text on a terminal, else json" desc:"form of the log"`
+}
+
+// securityDir is where the products keep their stores, below their home and below the config volume alike.
+const securityDir = "repository/resources/security"
+
+// complete fills in the defaults that depend on other settings.
+func (c *Config) complete(isSet func(name string) bool) {
+	type byProduct struct{ name, peer, home, keystore, truststore string }
+	p := map[string]byProduct{
+		IS: {"wso2is", "wso2am", "/home/wso2carbon/wso2is-7.1.0", "wso2carbon.p12", "client-truststore.p12"},
+		AM: {"wso2am", "wso2is", "/home/wso2carbon/wso2am-4.5.0", "wso2carbon.jks", "client-truststore.jks"},
+	}[c.Product]
+	fill := func(value *string, otherwise string) {
+		if *value == "" {
+			*value = otherwise
+		}
+	}
+	fill(&c.ServerName, p.name)
+	fill(&c.ServerHome, p.home)
+	fill(&c.KeystoreFile, p.keystore)
+	fill(&c.TruststoreFile, p.truststore)
+	fill(&c.GWHost, c.AMHost)
+	switch {
+	case !isSet("PEERS") && p.peer != "":
+		c.Peers = []string{p.peer}
+	case len(c.Peers) == 1 && c.Peers[0] == "none":
+		c.Peers = nil
+	}
+	if !isSet("BOOTSTRAP") {
+		c.Bootstrap = c.Product == AM
+	}
+}
+
+// KeystorePaths are the places where the own keystore is looked for, in order: as edited on the config volume, then
+// as the server was shipped.
+func (c Config) KeystorePaths() []string {
+	if filepath.IsAbs(c.KeystoreFile) {
+		return []string{c.KeystoreFile}
+	}
+	return []string{
+		filepath.Join(c.ConfigDir, securityDir, c.KeystoreFile),
+		filepath.Join(c.ServerHome, securityDir, c.KeystoreFile),
+	}
+}
+
+// TruststorePath is the own truststore, the one that is edited.
+func (c Config) TruststorePath() string {
+	if filepath.IsAbs(c.TruststoreFile) {
+		return c.TruststoreFile
+	}
+	return filepath.Join(c.ConfigDir, securityDir, c.TruststoreFile)
+}
+
+// DeploymentTOML is the server's settings file on the config volume.
+func (c Config) DeploymentTOML() string {
+	return filepath.Join(c.ConfigDir, "repository/conf/deployment.toml")
+}
+
+// AMAddress, ISAddress and GatewayAddress are host:port.
+func (c Config) AMAddress() string      { return address(c.AMHost, c.AMPort) }
+func (c Config) ISAddress() string      { return address(c.ISHost, c.ISPort) }
+func (c Config) GatewayAddress() string { return address(c.GWHost, c.GWPort) }
+
+// Container is the name of the own server's container, for advice to people.
+func (c Config) Container() string {
+	if c.Product == IS {
+		return c.ISContainer
+	}
+	return c.AMContainer
+}
+
+func address(host string, port int) string {
+	return net.JoinHostPort(host, itoa(port))
+}

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// clean gives the test an environment in which none of the agent's variables is set.
+func clean(t *testing.T) {
+	t.Helper()
+	for s := range settings() {
+		for _, name := range []string{s.name, s.name + "_FILE"} {
+			t.Setenv(name, "") // so that the old value comes back after the test
+			os.Unsetenv(name)
+		}
+	}
+}
+
+func TestTheTablesDefaultsHoldWhenNothingIsSet(t *testing.T) {
+	clean(t)
+	t.Setenv("PRODUCT", "am")
+	c, err := Load("PRODUCT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"AMHost": "localhost", "AMPort": 9443, "AMAdminUser": "admin", "AMAdminPass": "admin",
+		"GWHost": "localhost", "GWPort": 8243, "VHost": "localhost", "KeyManagerName": "Resident Key Manager",
+		"KMTokenEndpoint": "https://wso2is:9443/oauth2/token", "ISHost": "wso2is", "ISPort": 9443,
+		"ISAdminUser": "admin", "ISAdminPass": "admin", "KMName": "WSO2-IS",
+		"ISContainer": "innover-wso2is-1", "AMContainer": "innover-wso2am-1",
+		"KeystorePass": "wso2carbon", "TruststorePass": "wso2carbon",
+		"ServerName": "wso2am", "Peers": []string{"wso2is"}, "ExchangeDir": "/exchange", "Bootstrap": true,
+		"InitTimeout": 15 * time.Minute, "BootstrapTimeout": 30 * time.Minute, "Restart": "auto",
+		"APIConfig": "/config/api-config.yaml", "KeysFile": "/output/application-keys.json", "ListenAddr": "127.0.0.1:9990",
+	}
+	for field, value := range want {
+		if got := reflect.ValueOf(c).FieldByName(field).Interface(); !reflect.DeepEqual(got, value) {
+			t.Errorf("%s = %v, want %v", field, got, value)
+		}
+	}
+}
+
+func TestDefaultsThatDependOnOtherSettings(t *testing.T) {
+	cases := []struct {
+		name  string
+		env   map[string]string
+		check func(c Config) bool
+	}{
+		{"the gateway's host is API-M's", map[string]string{"AM_HOST": "wso2am"}, func(c Config) bool { return c.GWHost == "wso2am" }},
+		{"a gateway's host of its own stays", map[string]string{"AM_HOST": "wso2am", "GW_HOST": "gw"}, func(c Config) bool { return c.GWHost == "gw" }},
+		{"IS's agent does not bootstrap", map[string]string{"PRODUCT": "is"}, func(c Config) bool { return !c.Bootstrap && c.ServerName == "wso2is" && c.Peers[0] == "wso2am" }},
+		{"bootstrap can be switched off", map[string]string{"BOOTSTRAP": "false"}, func(c Config) bool { return !c.Bootstrap }},
+		{"an empty variable counts as unset", map[string]string{"AM_PORT": "", "PEERS": "", "BOOTSTRAP": "", "AM_ADMIN_PASS": ""}, func(c Config) bool {
+			return c.AMPort == 9443 && len(c.Peers) == 1 && c.Bootstrap && c.AMAdminPass == "admin"
+		}},
+		{"no peer at all", map[string]string{"PEERS": "none"}, func(c Config) bool { return len(c.Peers) == 0 }},
+		{"many peers", map[string]string{"PEERS": "wso2is,gateway-2"}, func(c Config) bool { return len(c.Peers) == 2 && c.Peers[1] == "gateway-2" }},
+		{"a store's absolute path stays", map[string]string{"TRUSTSTORE_FILE": "/t.jks"}, func(c Config) bool { return c.TruststorePath() == "/t.jks" }},
+		{"a store's name lies on the config volume", map[string]string{"CONFIG_DIR": "/v"}, func(c Config) bool {
+			return c.TruststorePath() == "/v/repository/resources/security/client-truststore.jks"
+		}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			clean(t)
+			t.Setenv("PRODUCT", "am")
+			for k, v := range tc.env {
+				t.Setenv(k, v)
+			}
+			c, err := Load("PRODUCT")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !tc.check(c) {
+				t.Errorf("config = %+v", c)
+			}
+		})
+	}
+}
+
+func TestEveryMistakeIsToldAtOnceByNameWithItsRemedy(t *testing.T) {
+	clean(t)
+	t.Setenv("AM_PORT", "tcp://10.0.0.7:9443")
+	t.Setenv("IS_PORT", "99999")
+	t.Setenv("INIT_TIMEOUT", "15")
+	t.Setenv("BOOTSTRAP", "perhaps")
+	t.Setenv("RESTART", "docker-compose")
+	t.Setenv("PEERS", "wso2is,../wso2am")
+	t.Setenv("SERVER_NAME", "wso2carbon")
+	t.Setenv("KM_TOKEN_ENDPOINT", "http://wso2is/oauth2/token")
+	t.Setenv("IS_HOST", "https://wso2is")
+	_, err := Load("PRODUCT")
+	if !errors.Is(err, ErrInvalid) {
+		t.Fatalf("error = %v", err)
+	}
+	for _, part := range []string{
+		"PRODUCT is not set", "enableServiceLinks: false", "IS_PORT is \"99999\": it must be a port", "INIT_TIMEOUT is \"15\"",
+		"BOOTSTRAP is \"perhaps\"", "RESTART is \"docker-compose\": it must be auto or exec or none", "PEERS has \"../wso2am\"",
+		"SERVER_NAME has \"wso2carbon\": that is an alias of the products' own", "KM_TOKEN_ENDPOINT must be an address that begins with https://",
+		"IS_HOST is \"https://wso2is\"",
+	} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("the error lacks %q:\n%v", part, err)
+		}
+	}
+}
+
+func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
+	for name, env := range map[string]map[string]string{
+		"a server that is its own peer":  {"PEERS": "wso2am"},
+		"a maximum below the minimum":    {"QUIET_MIN": "2s", "QUIET_MAX": "1s"},
+		"IS under the resident's name":   {"KM_NAME": "Resident Key Manager"},
+		"a secret given in both ways":    {"AM_ADMIN_PASS": "hunter2", "AM_ADMIN_PASS_FILE": "/dev/null"},
+		"a secret file that is missing":  {"AM_ADMIN_PASS_FILE": "/nonexistent/secret"},
+		"a secret file that is empty":    {"AM_ADMIN_PASS_FILE": "EMPTY"},
+		"a secret file that is too much": {"AM_ADMIN_PASS_FILE": "BIG"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clean(t)
+			t.Setenv("PRODUCT", "am")
+			for k, v := range env {
+				if v == "EMPTY" || v == "BIG" {
+					path := filepath.Join(t.TempDir(), "secret")
+					if err := os.WriteFile(path, make([]byte, map[string]int{"EMPTY": 0, "BIG": 5000}[v]), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					v = path
+				}
+				t.Setenv(k, v)
+			}
+			_, err := Load("PRODUCT")
+			if !errors.Is(err, ErrInvalid) {
+				t.Fatalf("error = %v", err)
+			}
+			for k := range env {
+				if !strings.Contains(err.Error(), strings.TrimSuffix(k, "_FILE")) && !strings.Contains(err.Error(), "QUIET") {
+					t.Errorf("%v does not name %s", err, k)
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("a secret is in the error: %v", err)
+			}
+		})
+	}
+}
+
+func TestSecretsComeFromFilesWithoutTheirLineEnd(t *testing.T) {
+	clean(t)
+	t.Setenv("PRODUCT", "am")
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(" p\u00e4ss word\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TRUSTSTORE_PASS_FILE", path)
+	c, err := Load("PRODUCT")
+	if err != nil || c.TruststorePass != " p\u00e4ss word" {
+		t.Errorf("Load = %q, %v", c.TruststorePass, err)
+	}
+	if files := SecretFiles(); len(files) != 1 || files[0] != path {
+		t.Errorf("SecretFiles = %v", files)
+	}
+}
+
+func TestTheReadmeHasEverySetting(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), Table()) {
+		t.Errorf("the README's table of settings is not the one of this package; it should be:\n%s", Table())
+	}
+}
