@@ -1,0 +1,86 @@
+package keystore
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxAlias keeps an alias within what both formats and people can hold, in characters.
+const maxAlias = 1024
+
+// sniff tells the format from the first bytes. The products ship PKCS#12 in files named .jks, so names say nothing.
+func sniff(data []byte) (Format, error) {
+	starts := func(magic string) bool { return bytes.HasPrefix(data, []byte(magic)) }
+	switch {
+	case len(data) == 0:
+		return "", fmt.Errorf("no bytes at all: %w", ErrTorn)
+	case starts("\xfe\xed\xfe\xed"):
+		return JKS, nil
+	case starts("\xce\xce\xce\xce"):
+		return "", fmt.Errorf("it is a JCEKS store; convert it with keytool -importkeystore -deststoretype PKCS12: %w", ErrFormat)
+	case starts("-----BEGIN"):
+		return "", fmt.Errorf("it is PEM text, not a keystore: %w", ErrFormat)
+	case data[0] == 0x30: // SEQUENCE
+		return PKCS12, nil
+	case len(data) < 4 && strings.HasPrefix("\xfe\xed\xfe\xed", string(data)):
+		return "", fmt.Errorf("%d bytes of a JKS store: %w", len(data), ErrTorn)
+	default:
+		return "", fmt.Errorf("it begins like neither PKCS#12 nor JKS: %w", ErrFormat)
+	}
+}
+
+// javaLower lower-cases an alias as Java does before it stores or compares one. Go differs in one letter.
+func javaLower(alias string) string {
+	return strings.ToLower(strings.ReplaceAll(alias, "\u0130", "i\u0307"))
+}
+
+func sameAlias(a, b string) bool { return javaLower(a) == javaLower(b) }
+
+func checkAlias(alias string) error {
+	switch {
+	case alias == "":
+		return fmt.Errorf("the alias is empty: %w", ErrFormat)
+	case !utf8.ValidString(alias):
+		return fmt.Errorf("the alias %q is not UTF-8: %w", alias, ErrFormat)
+	case utf8.RuneCountInString(alias) > maxAlias:
+		return fmt.Errorf("the alias has over %d characters: %w", maxAlias, ErrTooLarge)
+	}
+	return nil
+}
+
+// checkCertificate refuses what is no certificate at all: Java gives up on a whole store for one bad entry. It is
+// milder than crypto/x509 on purpose, see Certificate.
+func checkCertificate(der []byte) error {
+	if _, err := certificateNames(der); err != nil {
+		return fmt.Errorf("it is no X.509 certificate: %w: %w", err, ErrFormat)
+	}
+	return nil
+}
+
+// checkChain makes sure that the first certificate is the key's: a server with another one fails every handshake.
+func checkChain(key crypto.Signer, chain []Certificate) error {
+	if key == nil || len(chain) == 0 {
+		return fmt.Errorf("a key entry needs a private key and its certificate: %w", ErrFormat)
+	}
+	for _, c := range chain {
+		if err := checkCertificate(c.DER); err != nil {
+			return err
+		}
+	}
+	leaf, err := chain[0].Parse()
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, ErrFormat)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return fmt.Errorf("write the public key: %w: %w", err, ErrFormat)
+	}
+	if !bytes.Equal(public, leaf.RawSubjectPublicKeyInfo) {
+		return fmt.Errorf("the first certificate (%s) is not that of the key: %w", leaf.Subject, ErrFormat)
+	}
+	return nil
+}
