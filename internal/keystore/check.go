@@ -3,7 +3,6 @@ package keystore
 import (
 	"bytes"
 	"crypto"
-	"crypto/x509"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -75,11 +74,8 @@ func checkChain(key crypto.Signer, chain []Certificate) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrFormat)
 	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		return fmt.Errorf("write the public key: %w: %w", err, ErrFormat)
-	}
-	if !bytes.Equal(public, leaf.RawSubjectPublicKeyInfo) {
+	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !public.Equal(leaf.PublicKey) {
 		return fmt.Errorf("the first certificate (%s) is not that of the key: %w", leaf.Subject, ErrFormat)
 	}
 	return nil

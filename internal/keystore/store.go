@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -65,8 +66,8 @@ func Open(data []byte, password string) (*Store, error) {
 // Format says how the store is written.
 func (s *Store) Format() Format { return s.format }
 
-// Entries lists all entries in the order of the file.
-func (s *Store) Entries() []Entry { return s.codec.entries() }
+// Entries lists all entries in the order of the file. Where several bear the same alias, Java sees the last.
+func (s *Store) Entries() []Entry { return slices.Clone(s.codec.entries()) }
 
 // Entry finds an entry by its alias, ignoring case as Java does. The error wraps ErrAliasNotFound.
 func (s *Store) Entry(alias string) (Entry, error) {
@@ -111,8 +112,8 @@ func (s *Store) PrivateKey(alias, password string) (crypto.Signer, error) {
 
 // SetTrusted adds a trusted certificate, or replaces the one under that alias. It changes nothing at all, so that
 // Encode still returns the input, if the same certificate stands there already. The date is kept by JKS only; a zero
-// one becomes 1970. Errors wrap ErrAliasTaken if the alias is that of a key or secret, ErrTooLarge, or ErrFormat if
-// cert is no certificate, for Java then refuses the whole store.
+// one becomes 1970. Errors wrap ErrAliasTaken if the alias is that of a key or secret, or ErrFormat if cert is no
+// certificate, for Java then refuses the whole store.
 func (s *Store) SetTrusted(alias string, cert Certificate, created time.Time) error {
 	if err := checkAlias(alias); err != nil {
 		return fmt.Errorf("set trusted certificate: %w", err)

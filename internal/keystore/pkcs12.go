@@ -1,0 +1,222 @@
+package keystore
+
+import (
+	"errors"
+	"fmt"
+)
+
+// pkcs12 is a PKCS#12 file (RFC 7292) taken apart no further than an edit needs: what is not concerned is written from
+// the bytes that were read.
+type pkcs12 struct {
+	password password
+	mac      *macData // nil: the file has none, and gets none
+	safes    []*safe
+	trailing []byte // bytes behind the structure, which Java ignores
+	// How to encrypt what has no place yet; certificates in the clear if nil.
+	certScheme, keyScheme *scheme
+
+	// Java's view of the bags, made anew by list after every edit.
+	listing []Entry
+	places  []place           // where each entry of listing stands
+	chains  map[place][]place // the certificates of each key, leaf first
+}
+
+// safe is one of the parts of a file that are encrypted, or not, as a whole: a ContentInfo with SafeContents in it.
+type safe struct {
+	raw    []byte // as it stands in the file; nil once it was changed
+	scheme *scheme
+	prefix []byte // EncryptedData's version, as it stands in the file
+	suffix []byte // EncryptedData's attributes
+	data   []byte // what is encrypted
+	bags   []bag
+}
+
+// place is where a bag stands.
+type place struct{ safe, bag int }
+
+// bag is one SafeBag.
+type bag struct {
+	raw         []byte
+	kind        byte // bagKey, …; 0 for all that this package leaves alone
+	value       []byte
+	attributes  []byte // the SET as it stands; nil if there is none
+	name        string // friendlyName
+	keyID       []byte // localKeyID
+	trusted     bool   // bears Java's trusted key usage
+	certificate []byte
+	cost        int // rounds to decrypt it
+}
+
+// budget is what may still be spent on a file.
+type budget struct{ rounds, entries int }
+
+func (b *budget) spend(rounds int) error {
+	if b.rounds -= rounds; b.rounds < 0 {
+		return fmt.Errorf("more than %d rounds of key derivation in all: %w", maxRounds, ErrTooLarge)
+	}
+	return nil
+}
+
+func (b *budget) count() error {
+	if b.entries--; b.entries < 0 {
+		return fmt.Errorf("more than %d entries: %w", maxEntries, ErrTooLarge)
+	}
+	return nil
+}
+
+func newPKCS12(o Options) (codec, error) {
+	p := &pkcs12{password: passwords(o.Password)[0]}
+	for _, rounds := range []*int{&o.MACRounds, &o.CertificateRounds, &o.KeyRounds} {
+		if *rounds == 0 {
+			*rounds = defaultRounds
+		}
+		if *rounds < 0 || *rounds > maxRounds {
+			return nil, fmt.Errorf("%d rounds, want 1 to %d: %w", *rounds, maxRounds, ErrTooLarge)
+		}
+	}
+	p.keyScheme = newScheme(oidAES+"\x2a", false, o.KeyRounds)
+	switch o.Certificates {
+	case Clear:
+	case AES256:
+		p.certScheme = newScheme(oidAES+"\x2a", false, o.CertificateRounds)
+	case RC2With40:
+		p.certScheme = newScheme(oidPBE+"\x06", true, o.CertificateRounds)
+	case TripleDES:
+		p.certScheme = newScheme(oidPBE+"\x03", true, o.CertificateRounds)
+	default:
+		return nil, fmt.Errorf("unknown encryption %q: %w", o.Certificates, ErrFormat)
+	}
+	if o.MAC != NoMAC {
+		var err error
+		if p.mac, err = newMAC(o.MAC, o.MACRounds); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.checkCost()
+}
+
+// openPKCS12 checks the caps on the way, before it spends anything on a derivation or a list.
+func openPKCS12(data []byte, text string) (codec, error) {
+	left := budget{rounds: maxRounds, entries: maxEntries}
+	f, err := parsePFX(data)
+	if err != nil {
+		return nil, err
+	}
+	readings := passwords(text)
+	p := &pkcs12{mac: f.mac, trailing: f.trailing}
+	if p.mac != nil {
+		if err := left.spend(len(readings) * p.mac.cost()); err != nil {
+			return nil, err
+		}
+	}
+	if p.safes, err = parseAuthenticatedSafe(f.content, &left, len(readings)); err != nil {
+		return nil, err
+	}
+	if err := p.unlock(readings, f.content); err != nil {
+		return nil, err
+	}
+	for i, s := range p.safes {
+		if s.scheme == nil {
+			continue
+		}
+		if err := s.open(p.password, &left); err != nil {
+			return nil, p.explain(i, err)
+		}
+	}
+	p.learnSchemes()
+	p.list()
+	return p, nil
+}
+
+// unlock finds the reading of the password that fits, by the MAC or, without one, by the first encrypted safe.
+func (p *pkcs12) unlock(readings []password, content []byte) error {
+	p.password = readings[0]
+	for _, reading := range readings {
+		fits := true
+		var err error
+		if p.mac != nil {
+			fits, err = p.mac.matches(reading, content)
+		} else if len(readings) > 1 {
+			fits = p.opensWith(reading)
+		}
+		if err != nil {
+			return err
+		}
+		if fits {
+			p.password = reading
+			return nil
+		}
+	}
+	if p.mac == nil {
+		return nil // the error is left to who opens the safes
+	}
+	for _, reading := range readings {
+		if p.opensWith(reading) {
+			return fmt.Errorf("the password decrypts it, but its MAC does not match: %w", ErrDamaged)
+		}
+	}
+	return fmt.Errorf("its MAC does not match, so the password is wrong or the file was changed: %w", ErrPassword)
+}
+
+// opensWith tries a password on the first thing that is encrypted.
+func (p *pkcs12) opensWith(reading password) bool {
+	for _, s := range p.safes {
+		if s.scheme != nil {
+			_, err := s.decrypt(reading)
+			return err == nil
+		}
+		for _, b := range s.bags {
+			if b.kind == bagShroudedKey && b.cost > 0 {
+				_, err := b.privateKeyInfo(reading)
+				return err == nil
+			}
+		}
+	}
+	return false
+}
+
+// explain tells a wrong password from damage: if the MAC has accepted the password, that is not what is wrong.
+func (p *pkcs12) explain(i int, err error) error {
+	if errors.Is(err, ErrPassword) && p.mac != nil {
+		return fmt.Errorf("safe %d: the MAC accepts the password, but the safe does not open with it: %w", i+1, ErrDamaged)
+	}
+	return fmt.Errorf("safe %d: %w", i+1, err)
+}
+
+// learnSchemes remembers how the file encrypts, for what may be added: as what is there already, else as Java 17.
+func (p *pkcs12) learnSchemes() {
+	p.keyScheme = newScheme(oidAES+"\x2a", false, defaultRounds)
+	if p.mac != nil {
+		p.certScheme = p.keyScheme
+	}
+	for _, s := range p.safes {
+		if s.scheme != nil {
+			p.certScheme = s.scheme
+		}
+		for _, b := range s.bags {
+			if known, err := b.scheme(); err == nil && b.kind == bagShroudedKey {
+				p.keyScheme = known
+			}
+		}
+	}
+}
+
+// checkCost makes sure that what is written can be opened again.
+func (p *pkcs12) checkCost() error {
+	left := budget{rounds: maxRounds, entries: maxEntries}
+	var err error
+	if p.mac != nil {
+		err = left.spend(p.mac.cost())
+	}
+	for _, s := range p.safes {
+		if s.scheme != nil && err == nil {
+			err = left.spend(s.scheme.cost())
+		}
+		for i := 0; i < len(s.bags) && err == nil; i++ {
+			if err = left.count(); err == nil {
+				err = left.spend(s.bags[i].cost)
+			}
+		}
+	}
+	return err
+}
