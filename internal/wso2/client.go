@@ -1,0 +1,214 @@
+// Package wso2 speaks to the REST APIs of WSO2 API Manager 4.5 (carbon-apimgt 9.31) and Identity Server 7.1: typed
+// requests and answers, errors that tell what to do, and TLS that trusts a peer by its certificate's fingerprint.
+//
+// There is one type per API, each in a file of its own. Their methods make one request each and never repeat one:
+// repeating is a decision about the whole task. [IsPermanent] says whether it is worth while.
+package wso2
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxBody is the most that is read of an answer. The largest real one, a page of APIs, stays below 1 MiB.
+const maxBody = 16 << 20
+
+// Secret is a text that must not be shown: it prints as "(secret)" and must be converted to a string to be used. In
+// the JSON of a request it is itself.
+type Secret string
+
+// String hides the secret.
+func (Secret) String() string { return "(secret)" }
+
+// GoString hides the secret from %#v.
+func (Secret) GoString() string { return "(secret)" }
+
+// LogValue hides the secret from a log.
+func (Secret) LogValue() slog.Value { return slog.StringValue("(secret)") }
+
+// Credentials are a user's name and password, for Basic authentication.
+type Credentials struct {
+	User     string
+	Password Secret
+}
+
+// caller makes requests to one API of one server.
+type caller struct {
+	http *http.Client
+	base string // https://host:port and the API's path, no slash at the end
+	cred *Credentials
+}
+
+// request is one call. A body is sent as JSON, a form as a form; secrets are texts that the server's error message
+// might repeat and that must not reach ours.
+type request struct {
+	op           string // what is attempted, on what: "create key manager WSO2-IS"
+	method, path string
+	query        url.Values
+	body         any
+	form         url.Values
+	cred         *Credentials // instead of the caller's
+	anonymous    bool         // no credentials at all
+	secrets      []Secret
+}
+
+// answer is what came back with a status below 300.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// call makes a request and decodes its JSON answer into out, unless out is nil.
+func (c caller) call(ctx context.Context, r request, out any) error {
+	a, err := c.send(ctx, r)
+	if err != nil || out == nil {
+		return err
+	}
+	if err := json.Unmarshal(a.body, out); err != nil {
+		// A server that is starting or stopping answers 200 with an empty body or with a page, so another try helps.
+		return c.failed(r, &Error{Status: a.status, Err: fmt.Errorf("%w: %w", ErrNoDocument, err)})
+	}
+	return nil
+}
+
+// send makes a request; any status of 300 and above is an error.
+func (c caller) send(ctx context.Context, r request) (answer, error) {
+	req, err := c.build(ctx, r)
+	if err != nil {
+		return answer{}, c.failed(r, &Error{Err: err, local: true})
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return answer{}, c.failed(r, &Error{Err: reason(err)})
+	}
+	defer resp.Body.Close()
+	body, err := readBody(resp.Body)
+	if err != nil {
+		return answer{}, c.failed(r, &Error{Status: resp.StatusCode, Err: err})
+	}
+	if resp.StatusCode >= 300 {
+		e := parseError(resp, body)
+		for _, s := range r.secrets {
+			e.Description = redact(e.Description, s)
+		}
+		return answer{}, c.failed(r, e)
+	}
+	return answer{resp.StatusCode, body}, nil
+}
+
+// build makes the HTTP request of r.
+func (c caller) build(ctx context.Context, r request) (*http.Request, error) {
+	var body io.Reader
+	contentType := ""
+	switch {
+	case r.body != nil:
+		text, err := json.Marshal(r.body)
+		if err != nil {
+			return nil, err
+		}
+		body, contentType = bytes.NewReader(text), "application/json"
+	case r.form != nil:
+		body, contentType = strings.NewReader(r.form.Encode()), "application/x-www-form-urlencoded"
+	}
+	target := c.base + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
+	if err != nil {
+		return nil, reason(err)
+	}
+	req.Header.Set("Accept", "application/json")
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	if cred := cmp.Or(r.cred, c.cred); cred != nil && !r.anonymous {
+		req.SetBasicAuth(cred.User, string(cred.Password))
+	}
+	return req, nil
+}
+
+// failed completes an error with what was attempted. The query stays out of the URL: names in it tell nothing that
+// the operation does not, and nothing secret can come from there.
+func (c caller) failed(r request, e *Error) *Error {
+	e.Op, e.Method, e.URL = r.op, r.method, c.base+r.path
+	return e
+}
+
+// readBody reads a whole answer, up to maxBody.
+func readBody(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", reason(err))
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("the answer is larger than %d MiB", maxBody>>20)
+	}
+	return body, nil
+}
+
+// reason takes the method and URL off an error of net/http, which the caller's own error names already.
+func reason(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// whole makes a request and decodes the answer twice: into the fields that T knows, and as it came, for an update that
+// must send back the fields that T does not know.
+func whole[T any](ctx context.Context, c caller, r request, raw func(*T) *json.RawMessage) (T, error) {
+	var object T
+	var text json.RawMessage
+	if err := c.call(ctx, r, &text); err != nil {
+		return object, err
+	}
+	if err := json.Unmarshal(text, &object); err != nil {
+		return object, c.failed(r, &Error{Status: http.StatusOK, Err: fmt.Errorf("%w: %w", ErrNoDocument, err)})
+	}
+	*raw(&object) = text
+	return object, nil
+}
+
+// page is one page of a list of API-M.
+type page[T any] struct {
+	List       []T `json:"list"`
+	Pagination struct {
+		Total int `json:"total"`
+	} `json:"pagination"`
+}
+
+// pageSize is how many entries are asked for at once; the servers' own default is 25.
+const pageSize = 100
+
+// all reads every page of a list. A page that is not full is the last one: "total" is 0 in some answers of the
+// DevPortal that do have entries, and "next" is left out by lists that have no pages.
+func all[T any](ctx context.Context, c caller, r request) ([]T, error) {
+	var list []T
+	for {
+		query := url.Values{"limit": {fmt.Sprint(pageSize)}, "offset": {fmt.Sprint(len(list))}}
+		for name, values := range r.query {
+			query[name] = values
+		}
+		one := r
+		one.query = query
+		var p page[T]
+		if err := c.call(ctx, one, &p); err != nil {
+			return nil, err
+		}
+		list = append(list, p.List...)
+		if len(p.List) < pageSize {
+			return list, nil
+		}
+	}
+}

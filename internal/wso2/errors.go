@@ -1,0 +1,227 @@
+package wso2
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Errors that callers tell apart. They are found with errors.Is.
+var (
+	// ErrNoPinYet: the address is a peer's, but the peer has published no certificate. It will, so try again.
+	ErrNoPinYet = errors.New("the peer has published no certificate yet")
+	// ErrNotPinned: a peer showed another certificate than it published.
+	ErrNotPinned = errors.New("the certificate is not the one that the peer published")
+	// ErrNoDocument: a success without the JSON document that belongs to it, as from a server that starts or stops.
+	ErrNoDocument = errors.New("the answer is not the JSON document that was asked for")
+	// ErrPlaintext: an http:// address, over which no password may go.
+	ErrPlaintext = errors.New("the address is not https")
+)
+
+// Codes of API-M's errors (carbon-apimgt, ExceptionCodes) that callers decide on.
+const (
+	CodeKeyManagerExists = 901402 // 409: a key manager of this name
+	CodeNotRegistered    = 901403 // 400: key manager unknown, disabled or not loaded
+	CodeKeyMappingExists = 901409 // 409: the application has keys, or a row left behind by a failure
+	CodeGeneralError     = 900967 // 500: anything that API-M has no code for
+	CodeAPIExists        = 900300 // 409: an API of this name and version
+	CodeRevisionLimit    = 900351 // 400: as many revisions as are allowed
+	CodeExists           = 409    // 409: an application or a subscription that is there
+)
+
+// Error is a request that failed: without an answer (Status 0), or with one that is no success.
+type Error struct {
+	Op          string        // what was attempted, on what
+	Method, URL string        // without query
+	Status      int           // HTTP status, 0 where no answer came
+	Code        int           // API-M's error code, 0 where the answer has none
+	Description string        // the server's own words, at most 300 bytes, without secrets
+	RetryAfter  time.Duration // how long the server asks to wait, 0 where it does not say
+	Err         error         // why no answer came
+
+	local bool // the request could not even be made
+	empty bool // the answer has no body
+}
+
+// Error tells what was attempted, where, why it failed and what to do about it.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s %s): ", e.Op, e.Method, e.URL)
+	switch {
+	case e.Err != nil && isTimeout(e.Err):
+		b.WriteString("no answer in time")
+	case e.Err != nil:
+		b.WriteString(e.Err.Error())
+	default:
+		fmt.Fprintf(&b, "HTTP %d", e.Status)
+		if e.Code != 0 && e.Code != e.Status {
+			fmt.Fprintf(&b, ", code %d", e.Code)
+		}
+		if e.Description != "" {
+			fmt.Fprintf(&b, ": %s", e.Description)
+		}
+	}
+	if remedy := e.Remedy(); remedy != "" {
+		fmt.Fprintf(&b, "; %s", remedy)
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause where no answer came.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Permanent says that the same request will fail in the same way until a person changes something: a refused
+// password, a request that the server finds wrong. What a network or a busy or starting server does is not permanent.
+func (e *Error) Permanent() bool {
+	if e.local || errors.Is(e.Err, ErrPlaintext) {
+		return true
+	}
+	if e.Err != nil {
+		return false
+	}
+	switch e.Status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	case http.StatusNotFound:
+		// The APIs themselves answer 404 with a code in a JSON body. Without one, no web application is there yet.
+		return e.Code != 0
+	}
+	return e.Status >= 400 && e.Status < 500
+}
+
+// IsPermanent says whether err is, or wraps, an [Error] that will stay until a person changes something.
+func IsPermanent(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Permanent()
+}
+
+// HasCode says whether err is, or wraps, an [Error] with one of API-M's codes.
+func HasCode(err error, code int) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == code
+}
+
+// HasStatus says whether err is, or wraps, an [Error] of this HTTP status.
+func HasStatus(err error, status int) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status == status
+}
+
+// RetryAfter is how long the server asked to wait before the next try, 0 where it did not.
+func RetryAfter(err error) time.Duration {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.RetryAfter
+	}
+	return 0
+}
+
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout()
+}
+
+// parseError reads the error of an answer. Three shapes occur: API-M's {code, message, description, error[]}, OAuth's
+// {error, error_description}, and IS's {code, message, description} with a code that is a text. A body that is no JSON
+// (a page of the servlet container) is not repeated.
+func parseError(resp *http.Response, body []byte) *Error {
+	e := &Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+	e.empty = len(body) == 0
+	if resp.StatusCode < 400 {
+		e.Description = "redirected to " + redirectTarget(resp)
+		return e
+	}
+	var doc struct {
+		Code        any    `json:"code"`
+		Message     string `json:"message"`
+		Description string `json:"description"`
+		OAuth       string `json:"error_description"`
+		Error       any    `json:"error"`
+	}
+	if json.Unmarshal(body, &doc) != nil {
+		return e
+	}
+	e.Code, _ = strconv.Atoi(fmt.Sprint(doc.Code))
+	words := []string{doc.Message, doc.Description, doc.OAuth}
+	switch errs := doc.Error.(type) {
+	case string:
+		words = append([]string{errs}, words...)
+	case []any:
+		for _, one := range errs {
+			if m, ok := one.(map[string]any); ok {
+				words = append(words, fmt.Sprint(m["message"]))
+			}
+		}
+	}
+	e.Description = trim(join(words), 300)
+	return e
+}
+
+// redirectTarget is where an answer points to, without its query, which may hold a session.
+func redirectTarget(resp *http.Response) string {
+	u, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil {
+		return "somewhere else"
+	}
+	u.RawQuery, u.User = "", nil
+	return u.String()
+}
+
+// join puts words together, leaving out empty ones and those that an earlier one contains.
+func join(words []string) string {
+	text := ""
+	for _, w := range words {
+		w = strings.TrimSpace(w)
+		switch {
+		case w == "" || strings.Contains(text, w):
+		case text == "":
+			text = w
+		default:
+			text += ": " + w
+		}
+	}
+	return text
+}
+
+// trim shortens a text to a length in bytes and takes line breaks and control characters out of it.
+func trim(text string, length int) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
+	if len(text) > length {
+		text = strings.ToValidUTF8(text[:length], "") + "…"
+	}
+	return text
+}
+
+// redact takes a secret out of a text.
+func redact(text string, s Secret) string {
+	if s == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, string(s), s.String())
+}
+
+// maxRetryAfter bounds how long a server can make us wait.
+const maxRetryAfter = 10 * time.Minute
+
+// retryAfter reads the header of RFC 9110, section 10.2.3: seconds, or a date.
+func retryAfter(value string, now time.Time) time.Duration {
+	var wait time.Duration
+	if seconds, err := strconv.Atoi(value); err == nil {
+		wait = time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second
+	} else if date, err := http.ParseTime(value); err == nil {
+		wait = date.Sub(now)
+	}
+	return max(0, min(wait, maxRetryAfter))
+}

@@ -1,0 +1,81 @@
+package wso2
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// Identity is the OAuth server in IS, and the one in API-M, which is of the same family: discovery, keys, clients.
+type Identity struct{ caller }
+
+// NewIdentity makes the client of the server at base, such as https://wso2is:9443.
+func NewIdentity(hc *http.Client, base string, cred Credentials) *Identity {
+	return &Identity{caller{hc, base, &cred}}
+}
+
+// Discovery is what the agent needs of the OpenID provider's metadata.
+type Discovery struct {
+	Issuer string `json:"issuer"`
+}
+
+// Discovery reads the OpenID provider's metadata. IS answers 200 with an empty body while it stops; that is an error
+// here, as is a document without an issuer.
+func (i *Identity) Discovery(ctx context.Context) (Discovery, error) {
+	r := request{
+		op: "read the OpenID discovery document", method: http.MethodGet,
+		path: "/oauth2/token/.well-known/openid-configuration", anonymous: true,
+	}
+	var d Discovery
+	err := i.call(ctx, r, &d)
+	if err == nil && d.Issuer == "" {
+		err = i.failed(r, &Error{Status: http.StatusOK, Err: fmt.Errorf("%w: it names no issuer", ErrNoDocument)})
+	}
+	return d, err
+}
+
+// JWKSURL is where the server's signature keys are.
+func (i *Identity) JWKSURL() string { return i.base + "/oauth2/jwks" }
+
+// FetchJWKS reads a JSON Web Key Set (RFC 7517) from an address, as it came.
+func FetchJWKS(ctx context.Context, hc *http.Client, address string) (json.RawMessage, error) {
+	var set json.RawMessage
+	err := caller{http: hc, base: address}.call(ctx, request{op: "read the issuer's keys", method: http.MethodGet}, &set)
+	return set, err
+}
+
+const registration = "/api/identity/oauth2/dcr/v1.1/register"
+
+// FindClient returns the id of the client that is registered under a name, or "" where there is none. IS says "none"
+// by 401 with an empty body; wrong credentials are 401 with a JSON body.
+func (i *Identity) FindClient(ctx context.Context, name string) (string, error) {
+	var client struct {
+		ID string `json:"client_id"`
+	}
+	err := i.call(ctx, request{
+		op: "find client " + name, method: http.MethodGet, path: registration, query: url.Values{"client_name": {name}},
+	}, &client)
+	if isAbsent(err) {
+		return "", nil
+	}
+	return client.ID, err
+}
+
+// DeleteClient removes a client; one that is not there is no error.
+func (i *Identity) DeleteClient(ctx context.Context, id string) error {
+	err := i.call(ctx, request{
+		op: "delete client " + id, method: http.MethodDelete, path: registration + "/" + url.PathEscape(id),
+	}, nil)
+	if isAbsent(err) {
+		return nil
+	}
+	return err
+}
+
+func isAbsent(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Status == http.StatusUnauthorized && e.empty || e.Status == http.StatusNotFound && e.Code != 0)
+}

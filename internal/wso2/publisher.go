@@ -1,0 +1,178 @@
+package wso2
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+)
+
+// Publisher is API-M's Publisher REST API v4.
+type Publisher struct{ caller }
+
+// NewPublisher makes the client of the API-M at base, such as https://wso2am:9443.
+func NewPublisher(hc *http.Client, base string, cred Credentials) *Publisher {
+	return &Publisher{caller{hc, base + "/api/am/publisher/v4", &cred}}
+}
+
+// States of an API's lifecycle that callers decide on.
+const (
+	StateCreated    = "CREATED"
+	StatePrototyped = "PROTOTYPED"
+	StatePublished  = "PUBLISHED"
+)
+
+// SubscriptionLess is the policy that API-M gives an API without policies: the gateway then lets any valid token in.
+const SubscriptionLess = "DefaultSubscriptionless"
+
+// NewAPI is an API as it is created.
+type NewAPI struct {
+	Name           string         `json:"name"`
+	Version        string         `json:"version"`
+	Context        string         `json:"context"` // with a slash before it and without the version
+	Type           string         `json:"type"`    // HTTP
+	Description    string         `json:"description,omitempty"`
+	Tags           []string       `json:"tags"`
+	Transport      []string       `json:"transport"`
+	Visibility     string         `json:"visibility"`
+	Policies       []string       `json:"policies"` // subscription policies, never none
+	KeyManagers    []string       `json:"keyManagers"`
+	SecurityScheme []string       `json:"securityScheme"`
+	EndpointConfig EndpointConfig `json:"endpointConfig"`
+	Operations     []Operation    `json:"operations"`
+}
+
+// EndpointConfig is where the gateway sends calls. The type is "http" for https addresses, too.
+type EndpointConfig struct {
+	Type       string   `json:"endpoint_type"`
+	Production Endpoint `json:"production_endpoints"`
+	Sandbox    Endpoint `json:"sandbox_endpoints"`
+}
+
+// Endpoint is a backend's address.
+type Endpoint struct {
+	URL string `json:"url"`
+}
+
+// Operation is a resource of an API.
+type Operation struct {
+	Target           string `json:"target"`
+	Verb             string `json:"verb"`
+	AuthType         string `json:"authType"`
+	ThrottlingPolicy string `json:"throttlingPolicy"`
+}
+
+// API is what the Publisher shows of an API. Its context is without the version.
+type API struct {
+	ID             string          `json:"id"`
+	Name           string          `json:"name"`
+	Version        string          `json:"version"`
+	Context        string          `json:"context"`
+	LifeCycle      string          `json:"lifeCycleStatus"`
+	WorkflowStatus string          `json:"workflowStatus"` // CREATED while a lifecycle change waits for approval
+	Policies       []string        `json:"policies"`       // not in lists
+	Raw            json.RawMessage `json:"-"`              // the whole object, not in lists
+}
+
+// APIs lists all APIs. The list comes from a search index that is some seconds behind.
+func (p *Publisher) APIs(ctx context.Context) ([]API, error) {
+	return all[API](ctx, p.caller, request{op: "list APIs", method: http.MethodGet, path: "/apis"})
+}
+
+// Ready makes the cheapest request that proves that the REST API works and takes the credentials.
+func (p *Publisher) Ready(ctx context.Context) error {
+	return p.call(ctx, request{
+		op: "ask API-M's Publisher for an API", method: http.MethodGet, path: "/apis", query: url.Values{"limit": {"1"}},
+	}, &page[API]{})
+}
+
+// API reads an API from the database, so at once after it was made.
+func (p *Publisher) API(ctx context.Context, id string) (API, error) {
+	return whole(ctx, p.caller, request{op: "read API " + id, method: http.MethodGet, path: "/apis/" + url.PathEscape(id)},
+		func(api *API) *json.RawMessage { return &api.Raw })
+}
+
+// CreateAPI makes an API and returns it.
+func (p *Publisher) CreateAPI(ctx context.Context, api NewAPI) (API, error) {
+	return whole(ctx, p.caller, request{
+		op: "create API " + api.Name + " " + api.Version, method: http.MethodPost, path: "/apis", body: api,
+	}, func(api *API) *json.RawMessage { return &api.Raw })
+}
+
+// UpdateAPI writes a whole object, as made by [Merge]: API-M empties the fields that are not in it. The gateway keeps
+// the old API until a new revision is deployed.
+func (p *Publisher) UpdateAPI(ctx context.Context, id string, whole json.RawMessage) error {
+	return p.call(ctx, request{op: "update API " + id, method: http.MethodPut, path: "/apis/" + url.PathEscape(id), body: whole}, nil)
+}
+
+// ChangeLifecycle moves an API through its lifecycle. The action's letter case matters: "Publish". It returns the
+// status of the workflow: APPROVED, or CREATED where a person must approve the change first.
+func (p *Publisher) ChangeLifecycle(ctx context.Context, id, action string) (string, error) {
+	var a struct {
+		WorkflowStatus string `json:"workflowStatus"`
+	}
+	err := p.call(ctx, request{
+		op: action + " API " + id, method: http.MethodPost, path: "/apis/change-lifecycle",
+		query: url.Values{"apiId": {id}, "action": {action}},
+	}, &a)
+	return a.WorkflowStatus, err
+}
+
+// Revision is a snapshot of an API, the thing that is deployed.
+type Revision struct {
+	ID          string       `json:"id"`
+	Description string       `json:"description"` // at most 255 characters
+	Deployments []Deployment `json:"deploymentInfo"`
+}
+
+// Deployment is where a revision is deployed.
+type Deployment struct {
+	Environment        string `json:"name"`
+	VHost              string `json:"vhost"`
+	DisplayOnDevPortal bool   `json:"displayOnDevportal"`
+}
+
+// Revisions lists an API's revisions, the oldest first.
+func (p *Publisher) Revisions(ctx context.Context, apiID string) ([]Revision, error) {
+	var list page[Revision]
+	err := p.call(ctx, request{op: "list revisions of API " + apiID, method: http.MethodGet, path: revisions(apiID)}, &list)
+	return list.List, err
+}
+
+// CreateRevision makes a revision of the API as it is now and returns its id.
+func (p *Publisher) CreateRevision(ctx context.Context, apiID, description string) (string, error) {
+	var made Revision
+	err := p.call(ctx, request{
+		op: "create a revision of API " + apiID, method: http.MethodPost, path: revisions(apiID),
+		body: map[string]string{"description": description},
+	}, &made)
+	return made.ID, err
+}
+
+// DeleteRevision deletes a revision that is not deployed.
+func (p *Publisher) DeleteRevision(ctx context.Context, apiID, id string) error {
+	return p.call(ctx, request{
+		op: "delete revision " + id + " of API " + apiID, method: http.MethodDelete,
+		path: revisions(apiID) + "/" + url.PathEscape(id),
+	}, nil)
+}
+
+// DeployRevision deploys a revision; the one that was deployed in the same environment goes.
+func (p *Publisher) DeployRevision(ctx context.Context, apiID, id string, to Deployment) error {
+	return p.call(ctx, request{
+		op: "deploy revision " + id + " of API " + apiID, method: http.MethodPost,
+		path: "/apis/" + url.PathEscape(apiID) + "/deploy-revision", query: url.Values{"revisionId": {id}},
+		body: []Deployment{to},
+	}, nil)
+}
+
+// UndeployRevision takes a revision out of environments.
+func (p *Publisher) UndeployRevision(ctx context.Context, apiID, id string, from []Deployment) error {
+	return p.call(ctx, request{
+		op: "undeploy revision " + id + " of API " + apiID, method: http.MethodPost,
+		path: "/apis/" + url.PathEscape(apiID) + "/undeploy-revision", query: url.Values{"revisionId": {id}},
+		body: from,
+	}, nil)
+}
+
+func revisions(apiID string) string { return "/apis/" + url.PathEscape(apiID) + "/revisions" }

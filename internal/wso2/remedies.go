@@ -1,0 +1,49 @@
+package wso2
+
+import (
+	"errors"
+	"net/http"
+)
+
+// Remedy says what a person can do about the error, or nothing where only waiting helps.
+func (e *Error) Remedy() string {
+	if text, ok := remedies[e.Code]; ok {
+		return text
+	}
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		return "check the user, the password and that this user has the administrator's role (a right password without the role is answered in the same way)"
+	case e.Status == http.StatusForbidden:
+		return "the user may not do this: use an administrator of the server"
+	case e.Status >= 300 && e.Status < 400:
+		return "the server is starting or stopping, or the address belongs to another server"
+	case errors.Is(e.Err, ErrPlaintext):
+		return "give an https:// address"
+	}
+	return ""
+}
+
+// remedies by API-M's error code (carbon-apimgt, ExceptionCodes).
+var remedies = map[int]string{
+	900250: "an API has this name in other letter case: use its spelling, or another name",
+	900251: "another API has this context: choose another one",
+	900252: "this version of the API exists: choose another version",
+	900253: "correct the context: letters, digits, . - _ ( ) ; { } and / between parts, no / at the end",
+	900348: "undeploy the revision before deleting it",
+	900504: "the gateway environment does not exist: the products ship one named Default",
+	900511: "name the gateway's virtual host in VHOST",
+	900512: "the gateway environment has no such virtual host: set VHOST to one that it has (as shipped: localhost)",
+	900704: "correct the name (at most 60 characters) or the version (at most 30, no spaces)",
+	900763: "an API needs at least one operation",
+	900977: "a further version of an API must have the same context as the versions before it",
+	901400: "API-M has no connector for this type of key manager: IS 7 needs type WSO2-IS-7, which API-M 4.5 ships",
+	901401: "a required field of the key manager is missing: report this",
+	901403: "the key manager is unknown, disabled, or API-M has not loaded it yet",
+	901405: "the key manager may not create clients: allow it in the Admin Portal",
+	902002: "the API does not offer this subscription policy, or is not published",
+	902015: "the key manager is in use by an API or an application",
+	902019: "choose another subscription policy: this one is for APIs without subscriptions",
+	903223: "the API has no endpoint: give backend_url",
+	903224: "the API has no subscription policy",
+	903234: "the API's lifecycle does not allow this now: see it in the Publisher",
+}
