@@ -1,0 +1,141 @@
+package telemetry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Condition is one thing that must hold before the agent is ready, such as "trust" or "bootstrap".
+type Condition struct {
+	Name    string    `json:"name"`
+	OK      bool      `json:"ok"`
+	Message string    `json:"message"` // what holds, or what is missing and what to do
+	Since   time.Time `json:"since"`   // when OK last changed
+}
+
+// Health is the state of a running agent. It is safe for concurrent use.
+type Health struct {
+	stale time.Duration
+
+	mu         sync.Mutex
+	conditions []Condition
+	beats      map[string]time.Time
+}
+
+// NewHealth returns the health of an agent whose named conditions do not hold yet. A loop that has not called Beat for
+// longer than stale makes the agent count as dead.
+func NewHealth(stale time.Duration, conditions ...string) *Health {
+	h := &Health{stale: stale, beats: map[string]time.Time{}}
+	for _, name := range conditions {
+		h.conditions = append(h.conditions, Condition{Name: name, Message: "not yet known", Since: time.Now()})
+	}
+	return h
+}
+
+// Set notes whether the named condition holds, and says in a sentence what does or what is missing.
+func (h *Health) Set(name string, ok bool, message string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := slices.IndexFunc(h.conditions, func(c Condition) bool { return c.Name == name })
+	if i < 0 {
+		h.conditions = append(h.conditions, Condition{Name: name})
+		i = len(h.conditions) - 1
+	}
+	c := &h.conditions[i]
+	if c.OK != ok || c.Since.IsZero() {
+		c.Since = time.Now()
+	}
+	c.OK, c.Message = ok, message
+}
+
+// Beat notes that the named loop is alive. It is called from the loop itself, so that liveness tells of the work and
+// not only of the HTTP server beside it.
+func (h *Health) Beat(loop string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.beats[loop] = time.Now()
+}
+
+// Conditions returns a copy of all conditions.
+func (h *Health) Conditions() []Condition {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.conditions)
+}
+
+// Ready tells whether every condition holds.
+func (h *Health) Ready() bool {
+	return !slices.ContainsFunc(h.Conditions(), func(c Condition) bool { return !c.OK })
+}
+
+// dead are the loops that have not been heard of for too long.
+func (h *Health) dead() (loops []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for loop, last := range h.beats {
+		if time.Since(last) > h.stale {
+			loops = append(loops, loop)
+		}
+	}
+	slices.Sort(loops)
+	return loops
+}
+
+// Serve answers on address until ctx ends: /livez (200 while every loop lives), /readyz (200 while every condition
+// holds; else 503 with what is missing), /status (the conditions as JSON) and /metrics (for Prometheus). It returns
+// once it listens; an address that cannot be listened on is an error that names LISTEN_ADDR.
+func (h *Health) Serve(ctx context.Context, address string) (listening string, err error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("listen on %s: %w; set LISTEN_ADDR to a free address", address, err)
+	}
+	server := &http.Server{Handler: h.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	context.AfterFunc(ctx, func() { server.Close() })
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			h.Set("health", false, "the health server has ended: "+err.Error())
+		}
+	}()
+	return l.Addr().String(), nil
+}
+
+// Handler is what Serve answers with.
+func (h *Health) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		if dead := h.dead(); len(dead) > 0 {
+			http.Error(w, "no sign of life from: "+strings.Join(dead, ", "), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !h.Ready() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		for _, c := range h.Conditions() {
+			fmt.Fprintf(w, "%s %s: %s\n", map[bool]string{true: "ok", false: "not ok"}[c.OK], c.Name, c.Message)
+		}
+	})
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(map[string]any{"ready": h.Ready(), "conditions": h.Conditions()})
+	})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		fmt.Fprintln(w, "# HELP wso2agent_condition Whether a condition holds (1) or not (0).")
+		fmt.Fprintln(w, "# TYPE wso2agent_condition gauge")
+		for _, c := range h.Conditions() {
+			fmt.Fprintf(w, "wso2agent_condition{name=%q} %d\n", c.Name, map[bool]int{true: 1}[c.OK])
+		}
+	})
+	return mux
+}
