@@ -1,0 +1,89 @@
+// Package notify makes a server restart and sees that it did. It holds the ways to restart one, and the supervisor
+// behind `agent exec`.
+//
+// What a generation is made of, and so why a restart is due, it does not know: it compares names.
+package notify
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"wso2agent/internal/file"
+)
+
+// Control is the folder through which a sidecar and the supervisor of its server talk: the sidecar writes the
+// generation that the server should run with, the supervisor what it started with. Files and no signals: both sides
+// can die and come back at any point, and find what the other wants.
+type Control struct{ Dir string }
+
+// Started is what the supervisor says of the server's current process.
+type Started struct {
+	Generation string    `json:"generation"` // empty when none was asked for at that start
+	PID        int       `json:"pid"`
+	Since      time.Time `json:"since"`
+	Starts     int       `json:"starts"` // by this supervisor, this one included
+}
+
+const (
+	wantedFile  = "wanted"
+	startedFile = "started.json"
+	fileLimit   = 4096
+)
+
+// Want asks for a server that runs with the given generation.
+func (c Control) Want(generation string) (changed bool, err error) {
+	return file.Write(filepath.Join(c.Dir, wantedFile), []byte(generation+"\n"), 0o644, c.Dir)
+}
+
+// Wanted returns the generation that was last asked for, empty if none was.
+func (c Control) Wanted() (string, error) {
+	data, err := file.Read(filepath.Join(c.Dir, wantedFile), fileLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(data)), err
+}
+
+// Started returns what the supervisor has said last; ok is false if no supervisor has said anything.
+func (c Control) Started() (s Started, ok bool, err error) {
+	data, err := file.Read(filepath.Join(c.Dir, startedFile), fileLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Started{}, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err != nil {
+		return Started{}, false, fmt.Errorf("read what the supervisor says: %w", err)
+	}
+	return s, true, nil
+}
+
+// tell writes what the supervisor has to say. On a config volume that is otherwise empty it writes nothing: the
+// products' entrypoints copy <volume>/* and end the container when only a dot folder is there.
+func (c Control) tell(s Started) error {
+	volume := filepath.Dir(c.Dir)
+	entries, err := os.ReadDir(volume)
+	if err != nil {
+		return fmt.Errorf("tell the sidecar: %w; mount the config volume in the server's container too", err)
+	}
+	visible := false
+	for _, e := range entries {
+		visible = visible || !strings.HasPrefix(e.Name(), ".")
+	}
+	if !visible {
+		return fmt.Errorf("tell the sidecar: the config volume %s is empty; put the server's stores there", volume)
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(filepath.Join(c.Dir, startedFile), append(data, '\n'), 0o644, c.Dir)
+	return err
+}

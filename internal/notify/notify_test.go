@@ -1,0 +1,288 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be the supervisor's process: the supervisor reaps every child of its process, so it
+// needs one of its own.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("SUPERVISE_IN"); dir != "" {
+		os.Exit(supervise(dir, os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+func supervise(dir string, command []string) int {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
+	code, err := Supervisor{
+		Command: command, Control: Control{Dir: dir}, StopTimeout: time.Second, Poll: 20 * time.Millisecond,
+		MaxRestarts: 2, Window: time.Hour,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Stdout: os.Stdout, Stderr: os.Stderr,
+	}.Run(context.Background(), signals)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 127
+	}
+	return code
+}
+
+// supervised is a supervisor running in a process of its own.
+type supervised struct {
+	*exec.Cmd
+	control Control
+	volume  string
+	log     *lockedBuffer
+}
+
+// start runs a shell script under a supervisor, on a config volume that has a file in it and what before puts there.
+func start(t *testing.T, script string, before ...func(Control)) *supervised {
+	t.Helper()
+	volume := t.TempDir()
+	if err := os.WriteFile(filepath.Join(volume, "seeded"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &supervised{volume: volume, control: Control{Dir: filepath.Join(volume, ".agent")}, log: &lockedBuffer{}}
+	for _, do := range before {
+		do(s.control)
+	}
+	s.Cmd = exec.Command(os.Args[0], "/bin/sh", "-c", script)
+	s.Env = append(os.Environ(), "SUPERVISE_IN="+s.control.Dir, "VOLUME="+volume)
+	s.Stdout, s.Stderr = s.log, s.log
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.end() })
+	return s
+}
+
+// end stops the supervisor and so its server. A supervisor that was killed would leave the server running.
+func (s *supervised) end() {
+	s.WaitDelay = 5 * time.Second
+	s.Process.Signal(syscall.SIGTERM)
+	s.Wait()
+}
+
+// until waits for a condition of another process, and fails with the supervisor's log.
+func (s *supervised) until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 15 s: %s\n%s", what, s.log)
+		}
+	}
+}
+
+func (s *supervised) starts(t *testing.T, n int) Started {
+	t.Helper()
+	var st Started
+	s.until(t, fmt.Sprintf("start %d", n), func() bool {
+		var ok bool
+		st, ok, _ = s.control.Started()
+		return ok && st.Starts == n
+	})
+	return st
+}
+
+func (s *supervised) file(name string) string { return filepath.Join(s.volume, name) }
+
+func (s *supervised) has(name string) bool { _, err := os.Stat(s.file(name)); return err == nil }
+
+func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+
+func TestAServerIsRestartedOnceForANewerGenerationAndNotForTheSame(t *testing.T) {
+	s := start(t, `echo run >> $VOLUME/runs; exec sleep 1000`)
+	first := s.starts(t, 1)
+	if first.Generation != "" {
+		t.Errorf("generation at first start = %q", first.Generation)
+	}
+	if _, err := s.control.Want("g1"); err != nil {
+		t.Fatal(err)
+	}
+	second := s.starts(t, 2)
+	if second.Generation != "g1" || second.PID == first.PID || alive(first.PID) {
+		t.Errorf("after the restart: %+v, old process alive: %v", second, alive(first.PID))
+	}
+	if changed, err := s.control.Want("g1"); changed || err != nil {
+		t.Errorf("wanting the same again: %v, %v", changed, err)
+	}
+	if _, err := s.control.Want("g2"); err != nil {
+		t.Fatal(err)
+	}
+	s.starts(t, 3)
+	if runs, _ := os.ReadFile(s.file("runs")); strings.Count(string(runs), "run") != 3 {
+		t.Errorf("the server ran %d times", strings.Count(string(runs), "run"))
+	}
+}
+
+func TestAGenerationThatIsThereBeforeTheStartMakesNoRestart(t *testing.T) {
+	s := start(t, `exec sleep 1000`, func(c Control) { c.Want("g1") })
+	if st := s.starts(t, 1); st.Generation != "g1" {
+		t.Errorf("generation = %q", st.Generation)
+	}
+	s.end()
+	if strings.Contains(s.log.String(), "restarting") {
+		t.Errorf("restarted:\n%s", s.log)
+	}
+}
+
+func TestStoppingReachesTheWholeProcessGroupAndWaitsForIt(t *testing.T) {
+	// As the products do: a start script that runs the server without exec. The script dies of the TERM at once, the
+	// server takes a moment, and the next start must not come before it is gone.
+	s := start(t, `echo run >> $VOLUME/runs
+		sh -c 'echo $$ > $VOLUME/server.pid; trap "sleep 0.3; touch $VOLUME/stopped; exit 0" TERM; touch $VOLUME/ready; while :; do sleep 0.05; done'
+		true`)
+	s.until(t, "the server is ready", func() bool { return s.has("ready") })
+	s.control.Want("g1")
+	s.starts(t, 2)
+	if !s.has("stopped") {
+		t.Errorf("the next start came before the server had stopped gracefully\n%s", s.log)
+	}
+}
+
+func TestAServerThatIgnoresTheTermIsKilled(t *testing.T) {
+	s := start(t, `trap "" TERM; touch $VOLUME/ready; while :; do sleep 0.05; done`)
+	s.until(t, "the server is ready", func() bool { return s.has("ready") })
+	old := s.starts(t, 1)
+	s.control.Want("g1")
+	s.starts(t, 2)
+	if alive(old.PID) || !strings.Contains(s.log.String(), "killing it") {
+		t.Errorf("old process alive: %v\n%s", alive(old.PID), s.log)
+	}
+}
+
+func TestSignalsAreForwardedAsPID1Should(t *testing.T) {
+	s := start(t, `trap "touch $VOLUME/hup" HUP; trap "touch $VOLUME/term; exit 7" TERM; touch $VOLUME/ready; while :; do sleep 0.02; done`)
+	s.until(t, "the server is ready", func() bool { return s.has("ready") })
+	s.Process.Signal(syscall.SIGHUP)
+	s.until(t, "HUP reached the server", func() bool { return s.has("hup") })
+	s.Process.Signal(syscall.SIGTERM)
+	s.Wait()
+	if !s.has("term") || s.ProcessState.ExitCode() != 7 {
+		t.Errorf("TERM reached the server: %v; exit code %d, want the server's 7\n%s", s.has("term"), s.ProcessState.ExitCode(), s.log)
+	}
+}
+
+func TestTheExitCodeIsTheServersOwn(t *testing.T) {
+	for script, want := range map[string]int{"exit 0": 0, "exit 3": 3, "kill -9 $$": 137} {
+		s := start(t, script)
+		s.Wait()
+		if got := s.ProcessState.ExitCode(); got != want {
+			t.Errorf("%q: exit code %d, want %d\n%s", script, got, want, s.log)
+		}
+	}
+}
+
+func TestOrphansAreReaped(t *testing.T) {
+	s := start(t, `(sh -c 'echo $$ > $VOLUME/orphan; sleep 0.1' &) ; exec sleep 1000`)
+	var pid int
+	s.until(t, "the orphan has told its pid", func() bool {
+		data, _ := os.ReadFile(s.file("orphan"))
+		n, _ := fmt.Sscan(string(data), &pid)
+		return n == 1
+	})
+	s.until(t, "the orphan is gone, and no zombie", func() bool { return !alive(pid) })
+}
+
+func TestWhatAServerLeavesOfItsGroupEndsWithIt(t *testing.T) {
+	s := start(t, `sleep 1000 & echo $! > $VOLUME/left; exit 5`)
+	s.Wait()
+	var pid int
+	data, _ := os.ReadFile(s.file("left"))
+	if n, _ := fmt.Sscan(string(data), &pid); n != 1 || alive(pid) || s.ProcessState.ExitCode() != 5 {
+		t.Errorf("left behind: pid %d alive %v; exit code %d\n%s", pid, alive(pid), s.ProcessState.ExitCode(), s.log)
+	}
+}
+
+func TestRestartsBeyondTheBudgetAreHeld(t *testing.T) {
+	s := start(t, `exec sleep 1000`)
+	s.starts(t, 1)
+	for i, g := range []string{"g1", "g2"} {
+		s.control.Want(g)
+		s.starts(t, i+2)
+	}
+	s.control.Want("g3")
+	s.until(t, "the third restart is held", func() bool { return strings.Contains(s.log.String(), "restart held") })
+	if st, _, _ := s.control.Started(); st.Starts != 3 {
+		t.Errorf("starts = %d", st.Starts)
+	}
+}
+
+func TestTheBudgetFreesARestartWhenItsWindowHasPassed(t *testing.T) {
+	b := budget{max: 2, window: time.Minute}
+	t0 := time.Now()
+	steps := []struct {
+		at, wait time.Duration
+	}{{0, 0}, {10 * time.Second, 0}, {20 * time.Second, 40 * time.Second}, {60 * time.Second, 0}, {61 * time.Second, 9 * time.Second}}
+	for _, step := range steps {
+		if got := b.take(t0.Add(step.at)); got != step.wait {
+			t.Errorf("at %s: wait %s, want %s", step.at, got, step.wait)
+		}
+	}
+}
+
+func TestAnEmptyConfigVolumeStaysEmpty(t *testing.T) {
+	s := start(t, `exec sleep 1000`)
+	s.starts(t, 1)
+	volume := t.TempDir()
+	if err := (Control{Dir: filepath.Join(volume, ".agent")}).tell(Started{PID: 1}); err == nil || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("error = %v", err)
+	}
+	if left, _ := os.ReadDir(volume); len(left) != 0 {
+		t.Errorf("a volume with only a dot folder would end the server's container: %v", left)
+	}
+}
+
+func TestACommandThatIsNotThereIsAClearError(t *testing.T) {
+	volume := t.TempDir()
+	cmd := exec.Command(os.Args[0], "/nonexistent/docker-entrypoint.sh")
+	cmd.Env = append(os.Environ(), "SUPERVISE_IN="+filepath.Join(volume, ".agent"))
+	out, _ := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 127 || !strings.Contains(string(out), "/nonexistent/docker-entrypoint.sh") {
+		t.Errorf("exit code %d: %s", cmd.ProcessState.ExitCode(), out)
+	}
+}
+
+func TestWhatTheSupervisorSaysIsWhatTheSidecarReads(t *testing.T) {
+	c := Control{Dir: filepath.Join(t.TempDir(), ".agent")}
+	if _, ok, err := (Exec{c}).Started(t.Context()); ok || err != nil {
+		t.Errorf("before any start: %v, %v", ok, err)
+	}
+	if err := (Exec{c}).Request(t.Context(), "g1"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Wanted(); got != "g1" || err != nil {
+		t.Errorf("wanted = %q, %v", got, err)
+	}
+	data, _ := json.Marshal(Started{Generation: "g1", PID: 7, Starts: 2})
+	os.WriteFile(filepath.Join(c.Dir, startedFile), data, 0o600)
+	if s, ok, err := (Exec{c}).Started(t.Context()); !ok || err != nil || s.Generation != "g1" || s.Starts != 2 {
+		t.Errorf("started = %+v, %v, %v", s, ok, err)
+	}
+	os.WriteFile(filepath.Join(c.Dir, startedFile), []byte("{"), 0o600)
+	if _, _, err := (Exec{c}).Started(t.Context()); err == nil {
+		t.Error("half a file was believed")
+	}
+}
+
+func TestWithoutAWayOfRestartingPeopleAreTold(t *testing.T) {
+	var b bytes.Buffer
+	n := None{Log: slog.New(slog.NewTextHandler(&b, nil)), Container: "innover-wso2is-1"}
+	n.Request(t.Context(), "g1")
+	if _, known, _ := n.Started(t.Context()); known || !strings.Contains(b.String(), "docker restart innover-wso2is-1") {
+		t.Errorf("log = %s", &b)
+	}
+}

@@ -1,0 +1,174 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"wso2agent/internal/file"
+)
+
+// Supervisor runs a server's entrypoint as its child and restarts it when its sidecar asks for another generation. It
+// is meant to be PID 1 of the server's container: it hands on signals, and reaps every orphan.
+type Supervisor struct {
+	Command []string
+	Control Control
+	// StopTimeout is how long a stopping server may take between TERM and KILL.
+	StopTimeout time.Duration
+	// Poll is how often the control folder is looked at where it sends no events.
+	Poll time.Duration
+	// MaxRestarts in Window is the budget: a further restart waits until the window has passed, so that a sidecar that
+	// changes its mind all the time cannot keep the server down. Zero values are 5 in 10 minutes.
+	MaxRestarts int
+	Window      time.Duration
+	Log         *slog.Logger
+	// Stdin, Stdout and Stderr are the server's.
+	Stdin, Stdout, Stderr *os.File
+}
+
+// Run starts the server and stays until it has ended: by itself, by one of the signals, or because ctx ended. code is
+// the server's own exit code, or 128 + the signal that ended it. A server that cannot be started is an error.
+func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int, err error) {
+	if s.MaxRestarts <= 0 {
+		s.MaxRestarts = 5
+	}
+	if s.Window <= 0 {
+		s.Window = 10 * time.Minute
+	}
+	reaper, err := newReaper()
+	if err != nil {
+		return 0, err
+	}
+	defer reaper.stop()
+	watch := file.Watch{Folders: []string{s.Control.Dir}, Poll: s.Poll, Quiet: 50 * time.Millisecond, Log: s.Log}
+	asked := watch.Changes(ctx)
+	budget := budget{max: s.MaxRestarts, window: s.Window}
+	for starts := 1; ; starts++ {
+		// Read before the start: a generation that arrives while the server reads its files is newer than what is noted
+		// here, and so makes one restart too many and never one too few.
+		generation, err := s.Control.Wanted()
+		if err != nil {
+			s.Log.Warn("what the sidecar wants cannot be read", "error", err)
+		}
+		child, err := s.start(reaper)
+		if err != nil {
+			return 0, err
+		}
+		started := Started{Generation: generation, PID: child.pid, Since: time.Now().UTC(), Starts: starts}
+		s.Log.Info("server started", "pid", child.pid, "generation", generation, "start", starts)
+		restart, code := s.attend(ctx, child, started, asked, signals, &budget)
+		if !restart {
+			return code, nil
+		}
+	}
+}
+
+// start runs the command in a process group of its own. The products' start scripts run Java without exec, so that a
+// signal to the first process alone does not reach the server.
+func (s Supervisor) start(r *reaper) (*child, error) {
+	cmd := exec.Command(s.Command[0], s.Command[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.Stdin, s.Stdout, s.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c, err := r.start(cmd)
+	if err != nil {
+		return nil, fmt.Errorf("start the server: %w; agent exec is followed by -- and the server's own entrypoint", err)
+	}
+	return c, nil
+}
+
+// attend stays with a running server until it has ended. restart is true when that was to start it again.
+func (s Supervisor) attend(ctx context.Context, c *child, started Started, asked <-chan struct{}, signals <-chan os.Signal, b *budget) (restart bool, code int) {
+	told := s.tell(started, nil)
+	var held <-chan time.Time
+	for {
+		select {
+		case <-c.ended:
+			s.Log.Info("server ended by itself", "exit code", c.exitCode())
+			return false, s.stop(c) // what it may have left behind of its group
+		case <-ctx.Done():
+			return false, s.stop(c)
+		case sig := <-signals:
+			if sig == syscall.SIGTERM || sig == syscall.SIGINT {
+				s.Log.Info("stopping the server", "signal", sig.String())
+				return false, s.stop(c)
+			}
+			if number, ok := sig.(syscall.Signal); ok {
+				c.signal(number)
+			}
+			continue
+		case <-asked:
+		case <-held:
+		}
+		if told != nil {
+			told = s.tell(started, told)
+		}
+		wanted, err := s.Control.Wanted()
+		if err != nil {
+			s.Log.Warn("what the sidecar wants cannot be read", "error", err)
+			continue
+		}
+		if wanted == "" || wanted == started.Generation {
+			continue
+		}
+		if wait := b.take(time.Now()); wait > 0 {
+			s.Log.Warn("restart held: the server was restarted too often", "restarts", b.max, "in", b.window.String(), "next in", wait.Round(time.Second).String())
+			held = time.After(wait)
+			continue
+		}
+		s.Log.Info("restarting the server for a newer generation", "generation", wanted, "was", started.Generation)
+		s.stop(c)
+		return true, 0
+	}
+}
+
+// tell tells the sidecar what was started. It is tried again with every change, since the volume may be filled later;
+// only a new reason for failing is logged.
+func (s Supervisor) tell(started Started, before error) error {
+	err := s.Control.tell(started)
+	if err != nil && (before == nil || before.Error() != err.Error()) {
+		s.Log.Warn("the sidecar cannot know of this start", "error", err)
+	}
+	return err
+}
+
+// stop ends the server's whole process group: TERM, then KILL after StopTimeout, and waits until no process of it is
+// left. It returns the exit code of the first process.
+func (s Supervisor) stop(c *child) (code int) {
+	c.signal(syscall.SIGTERM)
+	deadline := time.NewTimer(s.StopTimeout)
+	defer deadline.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for c.groupAlive() {
+		select {
+		case <-deadline.C:
+			s.Log.Warn("the server did not stop in time, killing it", "after", s.StopTimeout.String(), "remedy", "raise STOP_TIMEOUT")
+			c.signal(syscall.SIGKILL)
+		case <-tick.C:
+		}
+	}
+	return c.exitCode()
+}
+
+// budget limits restarts to max in any window.
+type budget struct {
+	max    int
+	window time.Duration
+	taken  []time.Time
+}
+
+// take takes one restart from the budget and returns zero, or returns how long to wait for the next.
+func (b *budget) take(now time.Time) (wait time.Duration) {
+	for len(b.taken) > 0 && now.Sub(b.taken[0]) >= b.window {
+		b.taken = b.taken[1:]
+	}
+	if len(b.taken) >= b.max {
+		return b.window - now.Sub(b.taken[0])
+	}
+	b.taken = append(b.taken, now)
+	return 0
+}
