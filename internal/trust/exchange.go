@@ -1,0 +1,162 @@
+package trust
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"wso2agent/internal/file"
+	"wso2agent/internal/keystore"
+)
+
+// What callers tell apart with errors.Is.
+var (
+	// ErrNotPublished: the peer has put no certificate on the exchange volume yet.
+	ErrNotPublished = errors.New("no certificate published yet")
+	// ErrRefused: what the peer has published is no list of public certificates.
+	ErrRefused = errors.New("refused")
+)
+
+// Limits on what a peer may publish.
+const (
+	exchangeLimit   = 64 << 10 // bytes of one file
+	maxCertificates = 16       // one in use, one announced, one on its way out, and room
+)
+
+const (
+	certsFile  = "certs.pem"
+	trustsFile = "trusts.json"
+)
+
+// Exchange is the volume that all agents share, as the agent of one server sees it. An agent writes only in the
+// folder of its own name, so that no file has two writers.
+type Exchange struct {
+	Dir  string
+	Name string // the own server
+}
+
+// Publish makes certs the server's published certificates: the one in use first. Publishing the same again changes
+// nothing.
+func (e Exchange) Publish(certs []keystore.Certificate) (changed bool, err error) {
+	var b bytes.Buffer
+	for _, c := range certs {
+		if err := pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: c.DER}); err != nil {
+			return false, err
+		}
+	}
+	return e.write(certsFile, b.Bytes())
+}
+
+// Trusts is what a server's agent says of the running server: it is the answer to a certificate that a peer announces.
+type Trusts struct {
+	Generation   string   `json:"generation"`   // with which the running server started
+	Fingerprints []string `json:"fingerprints"` // of the peers' certificates that it trusts
+}
+
+// Acknowledge publishes what the own running server trusts.
+func (e Exchange) Acknowledge(t Trusts) (changed bool, err error) {
+	data, err := json.MarshalIndent(t, "", "  ")
+	if err != nil {
+		return false, err
+	}
+	return e.write(trustsFile, append(data, '\n'))
+}
+
+// Trusts returns what the named server's agent has last acknowledged; nothing if it has not yet.
+func (e Exchange) Trusts(ctx context.Context, name string) (t Trusts, err error) {
+	_, err = e.read(ctx, name, trustsFile, func(data []byte) error {
+		t = Trusts{}
+		return json.Unmarshal(data, &t)
+	})
+	if errors.Is(err, ErrNotPublished) {
+		return Trusts{}, nil
+	}
+	return t, err
+}
+
+// Certificates returns what the named server has published, the certificate in use first. Errors wrap ErrNotPublished
+// or ErrRefused; they name the file and the remedy.
+func (e Exchange) Certificates(ctx context.Context, name string) (certs []keystore.Certificate, err error) {
+	_, err = e.read(ctx, name, certsFile, func(data []byte) error {
+		certs, err = parseCertificates(data)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return certs, nil
+}
+
+// Folders are the places on the volume in which something can change that concerns this agent.
+func (e Exchange) Folders() []string { return []string{e.Dir} }
+
+func (e Exchange) write(name string, data []byte) (changed bool, err error) {
+	if info, err := os.Stat(e.Dir); err != nil || !info.IsDir() {
+		return false, fmt.Errorf("publish on the exchange volume: no folder at %s; mount the volume that all agents share there, or set EXCHANGE_DIR", e.Dir)
+	}
+	own := filepath.Join(e.Dir, e.Name)
+	if err := os.Mkdir(own, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, fmt.Errorf("publish on the exchange volume: %w; every agent must be able to make its folder there", err)
+	}
+	if err := file.CheckOwner(own); err != nil {
+		return false, fmt.Errorf("publish on the exchange volume: %w", err)
+	}
+	return file.Write(filepath.Join(own, name), data, 0o644, filepath.Join(own, file.WorkDir))
+}
+
+// read reads one of the named server's files until it is whole.
+func (e Exchange) read(ctx context.Context, name, base string, whole func([]byte) error) ([]byte, error) {
+	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
+		return nil, fmt.Errorf("read from the exchange volume: %w: %q is no name of a server", ErrRefused, name)
+	}
+	path := filepath.Join(e.Dir, name, base)
+	data, err := file.ReadStable(ctx, path, exchangeLimit, whole)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w (%s); is the agent beside %s running, with the same volume?", name, ErrNotPublished, path, name)
+	case errors.Is(err, file.ErrTooLarge):
+		return nil, fmt.Errorf("%w what %s has published: %w", ErrRefused, name, err)
+	case err != nil:
+		return nil, fmt.Errorf("what %s has published: %w", name, err)
+	}
+	return data, nil
+}
+
+// parseCertificates reads a list of public certificates in PEM and nothing else. A private key in a shared folder is
+// refused by name, and not merely skipped: somebody has to learn of it.
+func parseCertificates(data []byte) (certs []keystore.Certificate, err error) {
+	for {
+		block, rest := pem.Decode(data)
+		if block == nil {
+			break
+		}
+		if strings.Contains(block.Type, "PRIVATE KEY") {
+			return nil, fmt.Errorf("%w: it holds a private key; remove the file and replace that key, it is no secret any more", ErrRefused)
+		}
+		c := keystore.Certificate{DER: block.Bytes}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("%w: it holds a %q, only certificates belong there", ErrRefused, block.Type)
+		}
+		if _, err := c.Parse(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+		if certs = append(certs, c); len(certs) > maxCertificates {
+			return nil, fmt.Errorf("%w: it holds more than %d certificates", ErrRefused, maxCertificates)
+		}
+		data = rest
+	}
+	if len(bytes.TrimSpace(data)) > 0 {
+		return nil, fmt.Errorf("%w: it is cut off, or holds something that is no PEM", ErrRefused)
+	}
+	if len(certs) == 0 {
+		return nil, fmt.Errorf("%w: it is empty", ErrRefused)
+	}
+	return certs, nil
+}

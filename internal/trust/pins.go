@@ -1,0 +1,51 @@
+package trust
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"wso2agent/internal/keystore"
+)
+
+// Pins tells which certificates an address must present, by what the server there has published on the exchange
+// volume. The volume is asked every time, so that a rotated certificate counts at once.
+type Pins struct {
+	Exchange  Exchange
+	Addresses map[string]string // host:port to the name of the server there
+	Names     []string          // servers that are addressed by their own name, on any port
+}
+
+// Pinned returns the fingerprints of the certificates that the server at address (host:port) has published. peer is
+// false for an address that belongs to no server of the exchange; it is true with no fingerprint while the server there
+// has published nothing.
+func (p Pins) Pinned(address string) (fingerprints []keystore.Fingerprint, peer bool, err error) {
+	name, ok := p.server(address)
+	if !ok {
+		return nil, false, nil
+	}
+	certs, err := p.Exchange.Certificates(context.Background(), name)
+	if errors.Is(err, ErrNotPublished) {
+		return nil, true, nil
+	}
+	for _, c := range certs {
+		fingerprints = append(fingerprints, c.Fingerprint())
+	}
+	return fingerprints, true, err
+}
+
+func (p Pins) server(address string) (name string, ok bool) {
+	if name, ok := p.Addresses[address]; ok {
+		return name, true
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", false
+	}
+	for _, name := range p.Names {
+		if name == host {
+			return name, true
+		}
+	}
+	return "", false
+}
