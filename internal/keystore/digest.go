@@ -26,6 +26,8 @@ func digests() []digest {
 		{MACSHA256, oidNISTHash + "\x01", oidDigestPKCS + "\x09", sha256.New},
 		{MACSHA384, oidNISTHash + "\x02", oidDigestPKCS + "\x0a", sha512.New384},
 		{MACSHA512, oidNISTHash + "\x03", oidDigestPKCS + "\x0b", sha512.New},
+		{"SHA-512/224", oidNISTHash + "\x05", oidDigestPKCS + "\x0c", sha512.New512_224},
+		{"SHA-512/256", oidNISTHash + "\x06", oidDigestPKCS + "\x0d", sha512.New512_256},
 	}
 }
 

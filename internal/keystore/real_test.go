@@ -92,7 +92,7 @@ func TestRealStoresKeepEverythingThroughEdits(t *testing.T) {
 			if d := diff(want, keytoolView(t, edited, realPassword)); d != "" {
 				t.Errorf("keytool sees after the edit:\n%s", d)
 			}
-			checkUntouched(t, data, edited, "wso2peer", existing, deleted)
+			checkUntouched(t, data, edited, realPassword, "wso2peer", existing, deleted)
 			if real.keys > 0 {
 				keytoolSigns(t, edited, "wso2carbon", realPassword)
 			}
@@ -102,10 +102,10 @@ func TestRealStoresKeepEverythingThroughEdits(t *testing.T) {
 
 // checkUntouched compares two PKCS#12 files below Java's view: the bags of all other aliases byte for byte, and how
 // the file is protected.
-func checkUntouched(t *testing.T, before, after []byte, changed ...string) {
+func checkUntouched(t *testing.T, before, after []byte, password string, changed ...string) {
 	t.Helper()
-	old := mustOpen(t, before, realPassword).codec.(*pkcs12)
-	edited := mustOpen(t, after, realPassword).codec.(*pkcs12)
+	old := mustOpen(t, before, password).codec.(*pkcs12)
+	edited := mustOpen(t, after, password).codec.(*pkcs12)
 	raws := func(p *pkcs12) (all []string) {
 		for _, s := range p.safes {
 		bags:
