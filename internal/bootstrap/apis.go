@@ -1,0 +1,160 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/wso2"
+)
+
+// apiKey identifies an API on a server.
+type apiKey struct{ name, version string }
+
+// listAPIs reads the ids of all APIs, once for the whole run: a search by name would find more than that name.
+func (r *run) listAPIs(ctx context.Context) error {
+	list, err := r.Publisher.APIs(ctx)
+	if err != nil {
+		return err
+	}
+	r.apis = map[apiKey]string{}
+	for _, api := range list {
+		r.apis[apiKey{api.Name, api.Version}] = api.ID
+	}
+	return nil
+}
+
+// ensureAPI brings one API to the gateway and the DevPortal as it is desired.
+func (r *run) ensureAPI(ctx context.Context, want API) error {
+	api, err := r.findOrCreateAPI(ctx, want)
+	if err != nil {
+		return err
+	}
+	if err := r.updateAPI(ctx, want, api); err != nil {
+		return err
+	}
+	if err := r.deployAPI(ctx, want, api.ID); err != nil {
+		return err
+	}
+	if err := r.publishAPI(ctx, want, api); err != nil {
+		return err
+	}
+	r.result.APIs = append(r.result.APIs, PublishedAPI{
+		Name: want.Name, Version: want.Version, Context: want.Context, ID: api.ID, Path: want.Path(),
+	})
+	return nil
+}
+
+// findOrCreateAPI reads the API by the id from the list, or makes it. The list is some seconds behind, so an API may
+// exist that it does not have; then the list is read again until it has.
+func (r *run) findOrCreateAPI(ctx context.Context, want API) (wso2.API, error) {
+	key := apiKey{want.Name, want.Version}
+	if id := r.apis[key]; id != "" {
+		api, err := r.Publisher.API(ctx, id)
+		if wso2.HasCode(err, http.StatusNotFound) {
+			delete(r.apis, key) // deleted, and the list did not know it yet
+			return api, transient(err)
+		}
+		return api, err
+	}
+	var made wso2.API
+	err := r.change(fmt.Sprintf("created API %q %s", want.Name, want.Version), func() error {
+		var err error
+		made, err = r.Publisher.CreateAPI(ctx, newAPI(want, r.desired.policies(want.Name)))
+		return err
+	})
+	if wso2.HasCode(err, wso2.CodeAPIExists) {
+		if listErr := r.listAPIs(ctx); listErr != nil {
+			return made, listErr
+		}
+		return made, transient(err)
+	}
+	if err == nil {
+		r.apis[key] = made.ID
+	}
+	return made, err
+}
+
+// updateAPI writes what the file says over what the server has, where they differ.
+func (r *run) updateAPI(ctx context.Context, want API, api wso2.API) error {
+	if withSlash(api.Context) != want.Context {
+		return permanent(fmt.Errorf("API %q %s has the context %s on the server and %s in the file, and API-M cannot change it: correct the file, or delete the API in the Publisher",
+			want.Name, want.Version, api.Context, want.Context))
+	}
+	whole, fields, err := wso2.Merge(api.Raw, overlayOf(want, api.Policies, r.desired.policies(want.Name)))
+	if err != nil || len(fields) == 0 {
+		return err
+	}
+	return r.change(fmt.Sprintf("updated API %q %s: %s", want.Name, want.Version, strings.Join(fields, ", ")), func() error {
+		return r.Publisher.UpdateAPI(ctx, api.ID, whole)
+	})
+}
+
+// publishAPI moves the API's lifecycle to published. Where a person has blocked, deprecated or retired it, that stays.
+func (r *run) publishAPI(ctx context.Context, want API, api wso2.API) error {
+	switch api.LifeCycle {
+	case wso2.StatePublished:
+		return nil
+	case wso2.StateCreated, wso2.StatePrototyped:
+	default:
+		return permanent(fmt.Errorf("API %q %s is %s, which somebody decided: publish it again in the Publisher, or take it out of the file",
+			want.Name, want.Version, api.LifeCycle))
+	}
+	pending := fmt.Errorf("the publication of API %q %s waits for approval in API-M's Admin Portal, under Tasks", want.Name, want.Version)
+	if api.WorkflowStatus == "CREATED" {
+		return pending
+	}
+	return r.change(fmt.Sprintf("published API %q %s", want.Name, want.Version), func() error {
+		status, err := r.Publisher.ChangeLifecycle(ctx, api.ID, "Publish")
+		if err == nil && status == "CREATED" {
+			return pending
+		}
+		return err
+	})
+}
+
+// newAPI is the API as it is created: open to all key managers and all operations, since the file names none.
+func newAPI(want API, policies []string) wso2.NewAPI {
+	api := wso2.NewAPI{
+		Name: want.Name, Version: want.Version, Context: want.Context, Type: "HTTP",
+		Description: want.Description, Tags: want.Tags,
+		Transport: []string{"http", "https"}, Visibility: "PUBLIC",
+		Policies: policies, KeyManagers: []string{"all"},
+		SecurityScheme: []string{"oauth2", "oauth_basic_auth_api_key_mandatory"},
+		EndpointConfig: endpointConfig(want),
+	}
+	if api.Tags == nil {
+		api.Tags = []string{}
+	}
+	for _, verb := range []string{"GET", "PUT", "POST", "DELETE", "PATCH"} {
+		api.Operations = append(api.Operations, wso2.Operation{
+			Target: "/*", Verb: verb, AuthType: "Application & Application User", ThrottlingPolicy: defaultPolicy,
+		})
+	}
+	return api
+}
+
+// overlayOf is what the file says of an API that exists. Policies that somebody added stay, except the one that lets
+// any valid token in.
+func overlayOf(want API, have, need []string) map[string]any {
+	policies := slices.DeleteFunc(slices.Concat(have, need), func(p string) bool { return p == wso2.SubscriptionLess })
+	slices.Sort(policies)
+	over := map[string]any{
+		"endpointConfig": endpointConfig(want),
+		"policies":       slices.Compact(policies),
+	}
+	if want.Description != "" {
+		over["description"] = want.Description
+	}
+	if want.Tags != nil {
+		over["tags"] = want.Tags
+	}
+	return over
+}
+
+func endpointConfig(want API) wso2.EndpointConfig {
+	backend := wso2.Endpoint{URL: want.BackendURL}
+	return wso2.EndpointConfig{Type: "http", Production: backend, Sandbox: backend}
+}

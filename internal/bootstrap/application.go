@@ -1,0 +1,125 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"wso2agent/internal/wso2"
+)
+
+// applicationState is what a run knows about the application.
+type applicationState struct {
+	wso2.Application
+	cleared bool // the row of the last run's keys was cleared in this run
+}
+
+// findApplication looks for an application by its exact name; the ID is empty where there is none. The server's own
+// search finds more than that.
+func (r *run) findApplication(ctx context.Context, name string) (wso2.Application, error) {
+	list, err := r.DevPortal.Applications(ctx, name)
+	for _, app := range list {
+		if app.Name == name {
+			return app, err
+		}
+	}
+	return wso2.Application{}, err
+}
+
+// ensureApplication creates the application, or updates its policy.
+func (r *run) ensureApplication(ctx context.Context) error {
+	want := r.desired.Application
+	app, err := r.findApplication(ctx, want.Name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case app.ID == "":
+		err = r.change(fmt.Sprintf("created application %q", want.Name), func() error {
+			app, err = r.DevPortal.CreateApplication(ctx, want.Name, want.ThrottlingPolicy, "")
+			return orConflict(err)
+		})
+	case app.ThrottlingPolicy != want.ThrottlingPolicy:
+		err = r.updateApplication(ctx, app)
+	}
+	if err != nil {
+		return err
+	}
+	if app.Status != "APPROVED" {
+		return fmt.Errorf("application %q is %s: approve it in API-M's Admin Portal, under Tasks", app.Name, app.Status)
+	}
+	r.app.Application = app
+	r.result.Application, r.result.ApplicationID = app.Name, app.ID
+	return nil
+}
+
+func (r *run) updateApplication(ctx context.Context, app wso2.Application) error {
+	stored, err := r.DevPortal.Application(ctx, app.ID)
+	if err != nil {
+		return err
+	}
+	policy := r.desired.Application.ThrottlingPolicy
+	whole, _, err := wso2.Merge(stored.Raw, map[string]string{"throttlingPolicy": policy})
+	if err != nil {
+		return err
+	}
+	return r.change(fmt.Sprintf("updated application %q: throttling policy %s", app.Name, policy), func() error {
+		return r.DevPortal.UpdateApplication(ctx, app.ID, whole)
+	})
+}
+
+// ensureSubscriptions subscribes the application to all versions of the APIs. Subscriptions to other APIs stay.
+func (r *run) ensureSubscriptions(ctx context.Context) error {
+	list, err := r.DevPortal.Subscriptions(ctx, r.app.ID)
+	if err != nil {
+		return err
+	}
+	existing := map[string]wso2.Subscription{}
+	for _, s := range list {
+		existing[s.APIID] = s
+	}
+	for _, want := range r.desired.Subscriptions {
+		for i, api := range r.result.APIs {
+			if api.Name != want.APIName {
+				continue
+			}
+			if err := r.ensureSubscription(ctx, api, want.ThrottlingPolicy, existing[api.ID]); err != nil {
+				return err
+			}
+			r.result.APIs[i].Subscribed = true
+		}
+	}
+	return nil
+}
+
+func (r *run) ensureSubscription(ctx context.Context, api PublishedAPI, policy string, have wso2.Subscription) error {
+	what := fmt.Sprintf("API %q %s with policy %s", api.Name, api.Version, policy)
+	switch {
+	case have.ID == "":
+		return r.change("subscribed to "+what, func() error {
+			return orConflict(r.DevPortal.Subscribe(ctx, r.app.ID, api.ID, policy))
+		})
+	case have.Status != "UNBLOCKED":
+		r.log.Warn("the subscription does not work", "api", api.Name, "version", api.Version, "status", have.Status,
+			"remedy", "unblock it in API-M's Publisher or approve it in its Admin Portal")
+		return nil
+	case have.ThrottlingPolicy == policy:
+		return nil
+	}
+	stored, err := r.DevPortal.Subscription(ctx, have.ID)
+	if err != nil {
+		return err
+	}
+	whole, _, err := wso2.Merge(stored.Raw, map[string]string{"requestedThrottlingPolicy": policy})
+	if err != nil {
+		return err
+	}
+	return r.change("changed the subscription to "+what, func() error {
+		return r.DevPortal.UpdateSubscription(ctx, have.ID, whole)
+	})
+}
+
+// clientName is what API-M's connector calls an application's client in IS.
+func clientName(app wso2.Application) string {
+	return strings.Join([]string{app.Owner, app.ID, wso2.Production}, "_")
+}

@@ -1,0 +1,74 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// run is one pass over everything, and what it learnt on the way.
+type run struct {
+	Servers
+	Settings
+	log     *slog.Logger
+	desired *Desired
+	result  Result
+
+	km     keyManager        // IS as key manager
+	chosen string            // id of the key manager that makes the application's keys
+	apis   map[apiKey]string // ids of all APIs on the server
+	app    applicationState
+}
+
+// Run brings the servers to the desired state and returns what a client needs. Each step is repeated until it succeeds,
+// with a log line per failure; only ctx bounds how long that may take. An error that wraps [ErrPermanent] needs a
+// person; any other means that ctx ended, and holds the last failure.
+//
+// A second run sends nothing but GET. What a run makes to prove a new or changed key manager, an application named
+// [ProbeApplication] and its keys, is removed again.
+func Run(ctx context.Context, log *slog.Logger, servers Servers, settings Settings, desired *Desired) (Result, error) {
+	settings, err := settings.normalised()
+	if err != nil {
+		return Result{}, err
+	}
+	r := &run{Servers: servers, Settings: settings, log: log, desired: desired}
+	for _, s := range r.steps() {
+		if err := r.perform(ctx, s); err != nil {
+			return r.result, err
+		}
+	}
+	log.Info("the desired state is reached", "changes", r.result.Changes)
+	return r.result, nil
+}
+
+// steps is the whole way, in order. The key manager comes before the APIs, because API-M refuses to update any API
+// while it cannot reach a key manager.
+func (r *run) steps() []step {
+	steps := []step{
+		{name: "wait for API-M's gateway", do: r.Gateway.Healthy},
+		{name: "wait for API-M's REST APIs", do: r.awaitManager},
+	}
+	if !r.SkipKeyManager {
+		steps = append(steps,
+			step{name: "wait for Identity Server", do: r.awaitIdentity},
+			step{name: "register " + r.KMName + " as key manager", do: r.registerKeyManager},
+			step{name: "prove that " + r.KMName + " is usable", do: r.proveKeyManager, maxWait: 2 * time.Second},
+		)
+	}
+	steps = append(steps,
+		step{name: "choose " + r.KeyManagerName, do: r.chooseKeyManager},
+		step{name: "list the APIs", do: r.listAPIs},
+	)
+	for _, api := range r.desired.APIs {
+		steps = append(steps, step{
+			name: fmt.Sprintf("publish API %q %s", api.Name, api.Version),
+			do:   func(ctx context.Context) error { return r.ensureAPI(ctx, api) },
+		})
+	}
+	return append(steps,
+		step{name: fmt.Sprintf("make application %q", r.desired.Application.Name), do: r.ensureApplication},
+		step{name: "subscribe the application", do: r.ensureSubscriptions},
+		step{name: "make the application's keys", do: r.ensureKeys},
+	)
+}

@@ -1,0 +1,274 @@
+package bootstrap
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wso2agent/internal/wso2"
+)
+
+func TestWhatAPersonMustChangeEndsTheRunAtOnce(t *testing.T) {
+	otherKM := object{"id": "other", "name": "Other", "type": "KeyCloak", "enabled": true, "issuer": "https://is.example:9443/oauth2/token"}
+	tests := []struct {
+		name    string
+		prepare func(*fake, *Settings)
+		second  bool // it happens to a run after a successful one
+		tells   string
+	}{
+		{"a wrong password", func(f *fake, _ *Settings) {
+			f.intercept = func(r *http.Request) (int, string) {
+				if strings.HasSuffix(r.URL.Path, "/apis") {
+					return 401, `{"code":401,"message":"","description":"Unauthenticated request"}`
+				}
+				return 0, ""
+			}
+		}, false, "check the user, the password"},
+		{"a request that API-M finds wrong", func(f *fake, _ *Settings) {
+			f.intercept = func(r *http.Request) (int, string) {
+				if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/apis") {
+					return 400, `{"code":900704,"message":"bad name"}`
+				}
+				return 0, ""
+			}
+		}, false, `publish API "Payment API" 1.0.0: create API Payment API 1.0.0`},
+		{"a virtual host that the gateway does not have", func(f *fake, _ *Settings) {
+			f.intercept = func(r *http.Request) (int, string) {
+				if strings.HasSuffix(r.URL.Path, "/deploy-revision") {
+					return 400, `{"code":900512,"message":"Invalid virtual host name provided"}`
+				}
+				return 0, ""
+			}
+		}, false, "set VHOST"},
+		{"another key manager with IS's issuer", func(f *fake, _ *Settings) { f.kms = append(f.kms, otherKM) },
+			false, `key manager "Other" has the issuer`},
+		{"both servers with the host name that they are shipped with", func(f *fake, _ *Settings) { f.resident = f.issuer },
+			false, "hostname in deployment.toml"},
+		{"a key manager of our name with the connector of IS 5", func(f *fake, _ *Settings) { f.kms[0]["type"] = "WSO2-IS" },
+			true, "is of type WSO2-IS, not WSO2-IS-7"},
+		{"a key manager that does not exist", func(_ *fake, s *Settings) { s.KeyManagerName = "Nobody" },
+			false, `API-M has no key manager "Nobody", only WSO2-IS, Resident Key Manager`},
+		{"an API that somebody has blocked", func(f *fake, _ *Settings) { f.apis[0]["lifeCycleStatus"] = "BLOCKED" },
+			true, "is BLOCKED, which somebody decided"},
+		{"an API whose context is another", func(f *fake, _ *Settings) { f.apis[0]["context"] = "/pay" },
+			true, "has the context /pay on the server and /payments in the file"},
+		{"an address without https", func(_ *fake, s *Settings) { s.AMURL = "http://am.example:9763" },
+			false, `API-M's address must be like https://host:9443, not "http://am.example:9763"`},
+		{"a key manager's name that is API-M's own", func(_ *fake, s *Settings) { s.KMName = ResidentKeyManager },
+			false, "KM_NAME must not be"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, s := newFake(), testSettings
+				if tt.second {
+					mustPass(t, f, s, usable)
+				}
+				tt.prepare(f, &s)
+				start := time.Now()
+				_, log, err := pass(t, f, s, usable)
+				if !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), tt.tells) {
+					t.Errorf("got %v, want a permanent error that tells %q", err, tt.tells)
+				}
+				if waited := time.Since(start); waited > 5*time.Second {
+					t.Errorf("it ended after %v only:\n%s", waited, log)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatPassesIsTriedAgain(t *testing.T) {
+	once := func(match string, status int, body string, times int) func(*fake) {
+		return func(f *fake) {
+			f.intercept = func(r *http.Request) (int, string) {
+				if times > 0 && strings.Contains(r.Method+" "+r.URL.Path, match) {
+					times--
+					return status, body
+				}
+				return 0, ""
+			}
+		}
+	}
+	tests := []struct {
+		name    string
+		prepare func(*fake)
+		tells   string
+	}{
+		{"API-M that comes up slowly", func(f *fake) { f.upAt = time.Now().Add(2 * time.Minute) }, "wait for API-M's gateway"},
+		{"API-M's REST API not there yet", once("/publisher/v4/apis", 404, "<html>", 3), "wait for API-M's REST APIs"},
+		{"IS that redirects to its login page", once("openid-configuration", 302, "", 2), "redirected"},
+		{"IS that answers 200 with nothing, as while stopping", once("openid-configuration", 200, "", 2), "not the JSON document"},
+		{"a server error in the middle", once("POST /api/am/publisher/v4/apis", 500, `{"code":900967,"message":"General Error"}`, 2), "General Error"},
+		{"an application list behind its database", once("GET /api/am/devportal/v3/applications", 200, `{"list":[]}`, 1), "is usable"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				tt.prepare(f)
+				_, log, err := pass(t, f, testSettings, usable)
+				if err != nil || !strings.Contains(log, tt.tells) {
+					t.Errorf("%v, the log does not tell %q:\n%s", err, tt.tells, log)
+				}
+			})
+		})
+	}
+}
+
+func TestARetryIsToldInOneLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.upAt = time.Now().Add(30 * time.Second)
+		_, log, err := pass(t, f, testSettings, usable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := regexp.MustCompile(`level=WARN msg="not yet, trying again" step="wait for API-M's gateway" attempt=(\d+) wait=([0-9.]+m?s) error="ask whether API-M's gateway is up \(GET https://am.example:9443/api/am/gateway/v2/server-startup-healthcheck\): HTTP 500`)
+		lines := form.FindAllStringSubmatch(log, -1)
+		if len(lines) < 4 || len(lines) > 9 || lines[0][1] != "1" || lines[3][1] != "4" {
+			t.Fatalf("retries %q in\n%s", lines, log)
+		}
+		// Doubled each time and up to half longer or shorter by chance: 500 ms, 1 s, 2 s, 4 s.
+		for i, around := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second} {
+			wait, err := time.ParseDuration(lines[i][2])
+			if err != nil || wait < around/2-time.Millisecond || wait > around*3/2+time.Millisecond {
+				t.Errorf("wait %d is %v, want around %v", i+1, wait, around)
+			}
+		}
+	})
+}
+
+// answers is a transport that always does the same.
+type answers func(*http.Request) (*http.Response, error)
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
+
+func TestTheEndOfTheTimeKeepsTheLastFailure(t *testing.T) {
+	tests := []struct {
+		name  string
+		serve answers
+		tells string
+	}{
+		{"a server that always answers 500", func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 500, Header: http.Header{}, Body: http.NoBody}, nil
+		}, "HTTP 500"},
+		{"a server that hangs", func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}, "no answer in time"},
+		{"a server that is not there", func(*http.Request) (*http.Response, error) {
+			return nil, errors.New("connection refused")
+		}, "connection refused"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute) // longer than backoff's own default
+				defer cancel()
+				hc := &http.Client{Transport: tt.serve, Timeout: time.Minute}
+				start := time.Now()
+				_, err := Run(ctx, slog.New(slog.DiscardHandler), Connect(hc, testSettings), testSettings, wanted(t, usable))
+				if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrPermanent) {
+					t.Errorf("got %v", err)
+				}
+				if err == nil || !strings.Contains(err.Error(), tt.tells) || !strings.Contains(err.Error(), "wait for API-M's gateway: gave up after") {
+					t.Errorf("the error does not tell %q: %v", tt.tells, err)
+				}
+				if time.Since(start) != 20*time.Minute {
+					t.Errorf("it ended after %v", time.Since(start))
+				}
+			})
+		})
+	}
+}
+
+func TestAServerThatAsksForPatienceGetsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var times []time.Time
+		hc := &http.Client{Transport: answers(func(*http.Request) (*http.Response, error) {
+			times = append(times, time.Now())
+			return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"90"}}, Body: http.NoBody}, nil
+		})}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		Run(ctx, slog.New(slog.DiscardHandler), Connect(hc, testSettings), testSettings, wanted(t, usable))
+		if len(times) != 4 || times[1].Sub(times[0]) < 90*time.Second {
+			t.Errorf("requests at %v", times)
+		}
+	})
+}
+
+func TestSkippingTheKeyManagerNeedsNoIS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, s := newFake(), testSettings
+		s.SkipKeyManager, s.KeyManagerName, s.ISURL, s.KMTokenEndpoint = true, ResidentKeyManager, "", ""
+		f.intercept = func(r *http.Request) (int, string) {
+			if r.URL.Host != "am.example:9443" {
+				t.Errorf("asked %s", r.URL)
+			}
+			return 0, ""
+		}
+		mustPass(t, f, s, usable)
+		if len(f.kms) != 1 {
+			t.Errorf("key managers: %v", f.kms)
+		}
+	})
+}
+
+func TestTheKeysFileKeepsItsShape(t *testing.T) {
+	r := Result{
+		Application: "App", ApplicationID: "1", ConsumerKey: "key", ConsumerSecret: "secret",
+		KeyManager: "WSO2-IS", TokenEndpoint: "https://is/oauth2/token", KeyMappingID: "m",
+	}
+	var got object
+	if err := json.Unmarshal(EncodeKeys(r), &got); err != nil {
+		t.Fatal(err)
+	}
+	production, _ := got["production"].(object)
+	if got["application"] != "App" || got["applicationId"] != "1" || production["consumerKey"] != "key" ||
+		production["consumerSecret"] != "secret" || production["keyManager"] != "WSO2-IS" ||
+		production["tokenEndpoint"] != "https://is/oauth2/token" {
+		t.Errorf("got %v", got)
+	}
+	if !bytes.HasSuffix(EncodeKeys(r), []byte("\n")) {
+		t.Error("the last line is not ended")
+	}
+	if KeyMappingID(EncodeKeys(r)) != "m" || KeyMappingID([]byte("rubbish")) != "" {
+		t.Error("the id for the next run is not read")
+	}
+	if text := fmt.Sprintf("%v %+v %#v", r, r, r); strings.Contains(text, `"secret"`) || strings.Contains(text, ":secret ") {
+		t.Errorf("the secret is printed: %s", text)
+	}
+}
+
+func TestAMarkDecidesOverTheAnswer(t *testing.T) {
+	refused := &wso2.Error{Status: 400}
+	tests := []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"a refused request", refused, true},
+		{"marked as passing", transient(refused), false},
+		{"marked as passing, then wrapped", fmt.Errorf("x: %w", transient(refused)), false},
+		{"an unknown error", errors.New("x"), false},
+		{"marked for good", permanent(errors.New("x")), true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := isPermanent(tt.err); got != tt.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,107 @@
+package bootstrap
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"wso2agent/internal/wso2"
+)
+
+// ResidentKeyManager is the name of the key manager that is built into API-M.
+const ResidentKeyManager = "Resident Key Manager"
+
+// Settings are what a run needs to know besides the desired state.
+type Settings struct {
+	AMURL         string // API-M's management address, such as https://wso2am:9443
+	GatewayURL    string // the gateway's address for calls, such as https://wso2am:8243
+	ISURL         string // IS's address, such as https://wso2is:9443, as seen by the agent and by API-M
+	AMCredentials wso2.Credentials
+	ISCredentials wso2.Credentials
+	VHost         string // the gateway's virtual host, as API-M knows it; as shipped: localhost
+
+	KMName          string // the name under which IS is registered as key manager
+	KeyManagerName  string // the key manager that makes the application's keys
+	KMTokenEndpoint string // where its tokens come from, seen from outside; not used for the resident one
+	SkipKeyManager  bool   // do not register IS, and do not wait for it
+
+	// KeyMappingID is the one in the result of the last run, if there was one. API-M hides the keys of a client that
+	// IS has lost, and then only this id can clear them.
+	KeyMappingID string
+
+	RetryFirst time.Duration // wait after a first failure; 0 is 500 ms
+	RetryMax   time.Duration // longest wait between two tries; 0 is 30 s
+	EventWait  time.Duration // how long a key manager may stay unusable before it is sent again; 0 is 10 s
+}
+
+// normalised fills in the defaults and checks the rest; an error wraps [ErrPermanent].
+func (s Settings) normalised() (Settings, error) {
+	setDefault(&s.VHost, "localhost")
+	setDefault(&s.KMName, "WSO2-IS")
+	setDefault(&s.KeyManagerName, ResidentKeyManager)
+	setDefault(&s.RetryFirst, 500*time.Millisecond)
+	setDefault(&s.RetryMax, 30*time.Second)
+	setDefault(&s.EventWait, 10*time.Second)
+	var errs []error
+	check := func(name string, value *string, mayHavePath bool) {
+		*value = strings.TrimRight(*value, "/")
+		u, err := url.Parse(*value)
+		if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || !mayHavePath && u.Path != "" {
+			errs = append(errs, fmt.Errorf("%s must be like https://host:9443, not %q", name, shown(*value)))
+		}
+	}
+	check("API-M's address", &s.AMURL, false)
+	check("the gateway's address", &s.GatewayURL, false)
+	if !s.SkipKeyManager {
+		check("IS's address", &s.ISURL, false)
+		setDefault(&s.KMTokenEndpoint, s.ISURL+"/oauth2/token")
+	}
+	if !s.SkipKeyManager || s.KeyManagerName != ResidentKeyManager {
+		check("KM_TOKEN_ENDPOINT", &s.KMTokenEndpoint, true)
+	}
+	if s.KMName == ResidentKeyManager {
+		errs = append(errs, fmt.Errorf("KM_NAME must not be %q: that is API-M's own key manager", ResidentKeyManager))
+	}
+	if err := length(s.KMName, 100); err != nil {
+		errs = append(errs, fmt.Errorf("KM_NAME %w", err))
+	}
+	if len(errs) > 0 {
+		return s, permanent(fmt.Errorf("settings: %w", errors.Join(errs...)))
+	}
+	return s, nil
+}
+
+func setDefault[T comparable](value *T, otherwise T) {
+	var zero T
+	if *value == zero {
+		*value = otherwise
+	}
+}
+
+// Servers are the clients of everything that a run talks to.
+type Servers struct {
+	HTTP      *http.Client   // for token endpoints and keys, which may be anywhere
+	IS        *wso2.Identity // IS's OAuth server
+	AM        *wso2.Identity // API-M's own OAuth server, behind the resident key manager
+	Admin     *wso2.Admin
+	Publisher *wso2.Publisher
+	DevPortal *wso2.DevPortal
+	Gateway   *wso2.Gateway
+}
+
+// Connect makes the clients for the addresses and credentials of s. It sends nothing yet.
+func Connect(hc *http.Client, s Settings) Servers {
+	am, is, gateway := strings.TrimRight(s.AMURL, "/"), strings.TrimRight(s.ISURL, "/"), strings.TrimRight(s.GatewayURL, "/")
+	return Servers{
+		HTTP:      hc,
+		IS:        wso2.NewIdentity(hc, is, s.ISCredentials),
+		AM:        wso2.NewIdentity(hc, am, s.AMCredentials),
+		Admin:     wso2.NewAdmin(hc, am, s.AMCredentials),
+		Publisher: wso2.NewPublisher(hc, am, s.AMCredentials),
+		DevPortal: wso2.NewDevPortal(hc, am, s.AMCredentials),
+		Gateway:   wso2.NewGateway(hc, am, gateway),
+	}
+}
