@@ -127,6 +127,15 @@ func (r *reader) integer() int {
 	return n
 }
 
+// count is how many elements are left, as far as they can be read.
+func (r *reader) count() int {
+	n := 0
+	for ahead := *r; ahead.more(); n++ {
+		ahead.any()
+	}
+	return n
+}
+
 // end reports the first error, or that something is left which an edit would lose.
 func (r *reader) end() error {
 	if r.err == nil && len(r.rest) > 0 {

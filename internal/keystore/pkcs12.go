@@ -109,7 +109,11 @@ func openPKCS12(data []byte, text string) (codec, error) {
 			return nil, err
 		}
 	}
-	if p.safes, err = parseAuthenticatedSafe(f.content, &left, len(readings)); err != nil {
+	attempts := len(readings)
+	if attempts > 1 {
+		attempts++ // what is tried on a safe is done once more to open it
+	}
+	if p.safes, err = parseAuthenticatedSafe(f.content, &left, attempts); err != nil {
 		return nil, err
 	}
 	if err := p.unlock(readings, f.content); err != nil {

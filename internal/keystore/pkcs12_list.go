@@ -25,8 +25,11 @@ func (p *pkcs12) bagAt(at place) *bag { return &p.safes[at.safe].bags[at.bag] }
 // chain are no entries of their own; those that are neither trusted nor in a chain Java leaves out, and they are
 // listed here as Other.
 func (p *pkcs12) list() {
-	var all []Entry
-	var places []place
+	bags := 0
+	for _, s := range p.safes {
+		bags += len(s.bags)
+	}
+	all, places := make([]Entry, 0, bags), make([]place, 0, bags)
 	unnamed, keys := 0, 0
 	for i, s := range p.safes {
 		for j := range s.bags {

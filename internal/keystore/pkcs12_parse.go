@@ -78,8 +78,8 @@ func checkPFXStart(data []byte) error {
 }
 
 // parseAuthenticatedSafe reads the safes, and the bags of those in the clear. The rounds of every safe are set aside
-// before any is derived, once for each reading of the password.
-func parseAuthenticatedSafe(content []byte, left *budget, readings int) ([]*safe, error) {
+// before any is derived, as often as it may be tried.
+func parseAuthenticatedSafe(content []byte, left *budget, attempts int) ([]*safe, error) {
 	whole, rest, _, err := toDefinite(content)
 	if err != nil || len(rest) > 0 {
 		return nil, fmt.Errorf("read the list of safes: %w", orDamaged(err))
@@ -93,7 +93,7 @@ func parseAuthenticatedSafe(content []byte, left *budget, readings int) ([]*safe
 		}
 		s, err := parseSafe(r.take(tagSequence))
 		if err == nil && s.scheme != nil {
-			err = left.spend(readings * s.scheme.cost())
+			err = left.spend(attempts * s.scheme.cost())
 		} else if err == nil {
 			s.bags, err = parseBags(s.data, left)
 		}
@@ -202,7 +202,7 @@ func parseBags(data []byte, left *budget) ([]bag, error) {
 	}
 	outer := reader{rest: whole}
 	r := outer.into(tagSequence)
-	var bags []bag
+	bags := make([]bag, 0, min(r.count(), maxEntries))
 	for r.more() {
 		if err := left.count(); err != nil {
 			return nil, err
