@@ -1,0 +1,219 @@
+package wso2sim
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// AM is a stand-in of API Manager 4.5.0, all in one.
+type AM struct {
+	*server
+	port, gatewayPort *port
+	admin, password   string
+	connector         *connector
+	backends          *http.Client // for the calls that the gateway passes on
+	selfTrusted       bool         // whether its truststore has its own certificate
+	environments      []environment
+
+	// guarded by server.mu
+	oauth         *oauthServer // the Resident Key Manager, which serves the REST APIs as well
+	keyManagers   []*keyManager
+	eventsLost    time.Time // until when a key manager's event is lost
+	apis          map[string]*api
+	index         map[string]*indexEntry
+	applications  map[string]*application
+	subscriptions map[string]*subscription
+	revoked       map[string]time.Time // by jti: when the gateway begins to refuse the token
+	keySets       map[string]jwks      // of key managers, by address, as the gateway fetched them
+	subscribed    bool                 // whether DefaultApplication was made
+}
+
+// environment is a gateway that APIs are deployed to.
+type environment struct{ name, vhost string }
+
+// StartAM starts a server. Its addresses are known on return; it comes up in the order and at the times of Delays. The
+// errors of a home that cannot be used name the file and what is wrong with it.
+func StartAM(_ context.Context, o Options) (*AM, error) {
+	base, err := newServer(ProductAM, o)
+	if err != nil {
+		return nil, err
+	}
+	am := &AM{
+		server: base, apis: map[string]*api{}, index: map[string]*indexEntry{}, applications: map[string]*application{},
+		subscriptions: map[string]*subscription{}, revoked: map[string]time.Time{}, keySets: map[string]jwks{},
+	}
+	am.signer.hexThumbprint = true
+	am.admin, am.password = am.settings.credentials()
+	if am.port, err = am.bind(o.Listen); err != nil {
+		return nil, err
+	}
+	if am.gatewayPort, err = am.bind(o.Gateway); err != nil {
+		am.port.close()
+		return nil, err
+	}
+	am.oauth = newOAuthServer(am.url(am.port)+"/oauth2/token", am.signer, am.admin, am.password, am.residentRules())
+	am.keyManagers = []*keyManager{am.residentKeyManager()}
+	am.connector = &connector{client: am.caller(allowAll)}
+	am.backends = am.caller(allowAll)
+	am.selfTrusted = am.trust.trusts(am.tls)
+	am.environments = readEnvironments(am.settings)
+	am.after(am.delays.AMPorts, am.openPorts)
+	return am, nil
+}
+
+func (am *AM) openPorts() {
+	for p, h := range map[*port]http.Handler{am.gatewayPort: http.HandlerFunc(am.gateway), am.port: am.routes()} {
+		if err := am.open(p, h, tls.VersionTLS13); err != nil {
+			am.log.Error("API Manager does not come up", "error", err)
+			return
+		}
+	}
+	if !am.selfTrusted {
+		am.log.Error("the gateway gets no APIs: the truststore lacks this server's own certificate", "error", errPKIX)
+	}
+	am.after(am.delays.AMReady, func() {
+		am.log.Info("WSO2 Carbon started", "issuer", am.oauth.issuer)
+		close(am.ready)
+	})
+}
+
+func readEnvironments(s settings) []environment {
+	var out []environment
+	for _, table := range s.tables("apim.gateway.environment") {
+		endpoint := strings.TrimPrefix(table.text("https_endpoint", "https://localhost"), "https://")
+		host, _, _ := strings.Cut(endpoint, ":")
+		out = append(out, environment{table.text("name", "Default"), host})
+	}
+	if out == nil {
+		return []environment{{"Default", "localhost"}}
+	}
+	return out
+}
+
+// URL is where REST APIs and token endpoint can be reached from this machine, without a path.
+func (am *AM) URL() string { return dialURL(am.port) }
+
+// GatewayURL is where published APIs can be called from this machine, without a path.
+func (am *AM) GatewayURL() string { return dialURL(am.gatewayPort) }
+
+// Issuer is the issuer of the Resident Key Manager's tokens, by the configured host name.
+func (am *AM) Issuer() string { return am.oauth.issuer }
+
+// Close ends the server, after as long as Delays.AMStop says.
+func (am *AM) Close() error {
+	am.sleep(am.delays.AMStop.pick())
+	return am.shut()
+}
+
+func (am *AM) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /services/Version", am.version)
+	mux.HandleFunc("POST /services/ServerAdmin", func(w http.ResponseWriter, r *http.Request) {
+		serverAdmin(w, r, am.admin, am.password, false)
+	})
+	mux.HandleFunc("GET /api/am/gateway/v2/server-startup-healthcheck", am.startupHealth)
+	mux.HandleFunc("GET /publisher", am.portal)
+	mux.HandleFunc("GET /devportal", am.portal)
+	mux.HandleFunc("GET /admin", am.portal)
+	rest := http.NewServeMux()
+	am.anonymousRoutes(rest)
+	am.registrationRoutes(rest)
+	am.residentRoutes(rest)
+	am.keyManagerRoutes(rest)
+	am.apiRoutes(rest)
+	am.revisionRoutes(rest)
+	am.applicationRoutes(rest)
+	am.subscriptionRoutes(rest)
+	am.keyRoutes(rest)
+	rest.HandleFunc("POST /internal/data/v1/notify", am.notified)
+	for _, prefix := range []string{"/api/am/", "/client-registration/", "/oauth2/", "/internal/data/"} {
+		mux.Handle(prefix, am.whenDeployed(rest))
+	}
+	return mux
+}
+
+// whenDeployed is how the web applications come up: 404, then a call that hangs until they are there.
+func (am *AM) whenDeployed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if am.uptime() < am.delays.AMPortal {
+			http.NotFound(w, r)
+			return
+		}
+		if wait := am.delays.AMREST - am.uptime(); wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-r.Context().Done():
+				return
+			case <-am.ctx.Done():
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// version proves only that Axis2 is up.
+func (am *AM) version(w http.ResponseWriter, r *http.Request) {
+	if am.uptime() < am.delays.AMVersion {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/xml;charset=UTF-8")
+	_, _ = io.WriteString(w, `<ns:getVersionResponse xmlns:ns="http://version.services.core.carbon.wso2.org"><return>WSO2 API Manager-4.5.0</return></ns:getVersionResponse>`)
+}
+
+// startupHealth is open to everyone without credentials, and 401 to those who send wrong ones.
+func (am *AM) startupHealth(w http.ResponseWriter, r *http.Request) {
+	switch user, password, ok := r.BasicAuth(); {
+	case am.uptime() < am.delays.AMHealth:
+		http.NotFound(w, r)
+	case r.Header.Get("Authorization") != "" && !(ok && user == am.admin && password == am.password):
+		errUnauthenticated.write(w)
+	case am.uptime() < am.delays.AMReady || !am.selfTrusted:
+		errInternal.write(w)
+	default:
+		w.WriteHeader(http.StatusOK)
+	}
+}
+
+// portal says nothing of the REST APIs.
+func (am *AM) portal(w http.ResponseWriter, r *http.Request) {
+	if am.uptime() < am.delays.AMPortal {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Location", am.url(am.port)+r.URL.Path+"/")
+	w.WriteHeader(http.StatusFound)
+}
+
+// notified takes the notices of revoked tokens. The header is the type of the handler, and a wrong one is answered as
+// a right one is, and does nothing.
+func (am *AM) notified(w http.ResponseWriter, r *http.Request) {
+	user, password, ok := r.BasicAuth()
+	if !ok || user != am.admin || password != am.password {
+		errUnauthenticated.write(w)
+		return
+	}
+	var notice struct{ AccessToken, Type string }
+	if !readLoosely(w, r, &notice) {
+		return
+	}
+	handler := r.Header.Get("X-WSO2-KEY-MANAGER")
+	if (handler == "WSO2-IS" || handler == "default") && notice.Type == "token_revocation" {
+		am.mu.Lock()
+		am.refuse(notice.AccessToken)
+		am.mu.Unlock()
+	}
+	writeJSON(w, http.StatusOK, object{})
+}
+
+// refuse has the gateway refuse a token, a moment later. The lock is held.
+func (am *AM) refuse(jti string) {
+	if _, known := am.revoked[jti]; !known {
+		am.revoked[jti] = time.Now().Add(am.delays.Revocation.pick())
+	}
+}

@@ -1,0 +1,247 @@
+package wso2sim
+
+import "slices"
+
+// apiDTO is an API as the Publisher reads and writes it. Pointers are for what can be null.
+type apiDTO struct {
+	ID                           string         `json:"id"`
+	Name                         *string        `json:"name"`
+	Description                  *string        `json:"description"`
+	Context                      *string        `json:"context"`
+	Version                      *string        `json:"version"`
+	Provider                     *string        `json:"provider"`
+	LifeCycleStatus              string         `json:"lifeCycleStatus"`
+	WsdlInfo                     any            `json:"wsdlInfo"`
+	WsdlURL                      *string        `json:"wsdlUrl"`
+	ResponseCachingEnabled       *bool          `json:"responseCachingEnabled"`
+	CacheTimeout                 int            `json:"cacheTimeout"`
+	HasThumbnail                 *bool          `json:"hasThumbnail"`
+	IsDefaultVersion             bool           `json:"isDefaultVersion"`
+	IsRevision                   bool           `json:"isRevision"`
+	RevisionedAPIID              *string        `json:"revisionedApiId"`
+	RevisionID                   int            `json:"revisionId"`
+	EnableSchemaValidation       bool           `json:"enableSchemaValidation"`
+	EnableSubscriberVerification bool           `json:"enableSubscriberVerification"`
+	Type                         string         `json:"type"`
+	Audience                     *string        `json:"audience"`
+	Audiences                    []string       `json:"audiences"`
+	Transport                    []string       `json:"transport"`
+	Tags                         []string       `json:"tags"`
+	Policies                     []string       `json:"policies"`
+	OrganizationPolicies         []any          `json:"organizationPolicies"`
+	APIThrottlingPolicy          *string        `json:"apiThrottlingPolicy"`
+	AuthorizationHeader          *string        `json:"authorizationHeader"`
+	APIKeyHeader                 *string        `json:"apiKeyHeader"`
+	SecurityScheme               []string       `json:"securityScheme"`
+	MaxTps                       any            `json:"maxTps"`
+	Visibility                   string         `json:"visibility"`
+	VisibleRoles                 []string       `json:"visibleRoles"`
+	VisibleTenants               []string       `json:"visibleTenants"`
+	VisibleOrganizations         []string       `json:"visibleOrganizations"`
+	MediationPolicies            []any          `json:"mediationPolicies"`
+	APIPolicies                  any            `json:"apiPolicies"`
+	SubscriptionAvailability     string         `json:"subscriptionAvailability"`
+	SubscriptionAvailableTenants []string       `json:"subscriptionAvailableTenants"`
+	AdditionalProperties         []any          `json:"additionalProperties"`
+	AdditionalPropertiesMap      object         `json:"additionalPropertiesMap"`
+	Monetization                 any            `json:"monetization"`
+	AccessControl                string         `json:"accessControl"`
+	AccessControlRoles           []string       `json:"accessControlRoles"`
+	BusinessInformation          *businessInfo  `json:"businessInformation"`
+	CorsConfiguration            *corsConfig    `json:"corsConfiguration"`
+	WebsubSubscription           *websubConfig  `json:"websubSubscriptionConfiguration"`
+	WorkflowStatus               *string        `json:"workflowStatus"`
+	CreatedTime                  *string        `json:"createdTime"`
+	LastUpdatedTimestamp         *string        `json:"lastUpdatedTimestamp"`
+	LastUpdatedTime              *string        `json:"lastUpdatedTime"`
+	EndpointConfig               object         `json:"endpointConfig"`
+	PrimaryProductionEndpointID  *string        `json:"primaryProductionEndpointId"`
+	PrimarySandboxEndpointID     *string        `json:"primarySandboxEndpointId"`
+	EndpointImplementationType   string         `json:"endpointImplementationType"`
+	SubtypeConfiguration         *subtypeConfig `json:"subtypeConfiguration"`
+	Scopes                       []apiScope     `json:"scopes"`
+	Operations                   []apiOperation `json:"operations"`
+	ThreatProtectionPolicies     any            `json:"threatProtectionPolicies"`
+	Categories                   []string       `json:"categories"`
+	KeyManagers                  any            `json:"keyManagers"`
+	ServiceInfo                  any            `json:"serviceInfo"`
+	AdvertiseInfo                *advertiseInfo `json:"advertiseInfo"`
+	GatewayVendor                *string        `json:"gatewayVendor"`
+	GatewayType                  *string        `json:"gatewayType"`
+	AsyncTransportProtocols      []string       `json:"asyncTransportProtocols"`
+	Egress                       *bool          `json:"egress"`
+}
+
+type businessInfo struct {
+	BusinessOwner       *string `json:"businessOwner"`
+	BusinessOwnerEmail  *string `json:"businessOwnerEmail"`
+	TechnicalOwner      *string `json:"technicalOwner"`
+	TechnicalOwnerEmail *string `json:"technicalOwnerEmail"`
+}
+
+type corsConfig struct {
+	Enabled          bool     `json:"corsConfigurationEnabled"`
+	AllowOrigins     []string `json:"accessControlAllowOrigins"`
+	AllowCredentials bool     `json:"accessControlAllowCredentials"`
+	AllowHeaders     []string `json:"accessControlAllowHeaders"`
+	AllowMethods     []string `json:"accessControlAllowMethods"`
+}
+
+type websubConfig struct {
+	Enable           bool   `json:"enable"`
+	Secret           string `json:"secret"`
+	SigningAlgorithm string `json:"signingAlgorithm"`
+	SignatureHeader  string `json:"signatureHeader"`
+}
+
+type subtypeConfig struct {
+	Subtype       string `json:"subtype"`
+	Configuration any    `json:"configuration"`
+}
+
+type advertiseInfo struct {
+	Advertised                    bool    `json:"advertised"`
+	APIExternalProductionEndpoint *string `json:"apiExternalProductionEndpoint"`
+	APIExternalSandboxEndpoint    *string `json:"apiExternalSandboxEndpoint"`
+	OriginalDevPortalURL          *string `json:"originalDevPortalUrl"`
+	APIOwner                      *string `json:"apiOwner"`
+	Vendor                        string  `json:"vendor"`
+}
+
+type apiScope struct {
+	Scope  scopeDTO `json:"scope"`
+	Shared *bool    `json:"shared"`
+}
+
+type scopeDTO struct {
+	ID          *string  `json:"id"`
+	Name        string   `json:"name"`
+	DisplayName *string  `json:"displayName"`
+	Description *string  `json:"description"`
+	Bindings    []string `json:"bindings"`
+	UsageCount  *int     `json:"usageCount"`
+}
+
+type apiOperation struct {
+	ID                        string             `json:"id"`
+	Target                    string             `json:"target"`
+	Verb                      string             `json:"verb"`
+	AuthType                  string             `json:"authType"`
+	ThrottlingPolicy          string             `json:"throttlingPolicy"`
+	Scopes                    []string           `json:"scopes"`
+	UsedProductIDs            []string           `json:"usedProductIds"`
+	AmznResourceName          *string            `json:"amznResourceName"`
+	AmznResourceTimeout       any                `json:"amznResourceTimeout"`
+	AmznResourceContentEncode any                `json:"amznResourceContentEncode"`
+	PayloadSchema             *string            `json:"payloadSchema"`
+	URIMapping                *string            `json:"uriMapping"`
+	OperationPolicies         *operationPolicies `json:"operationPolicies"`
+}
+
+type operationPolicies struct {
+	Request  []any `json:"request"`
+	Response []any `json:"response"`
+	Fault    []any `json:"fault"`
+}
+
+const (
+	authAny            = "Application & Application User"
+	subscriptionless   = "DefaultSubscriptionless"
+	unlimited          = "Unlimited"
+	mandatoryOAuth     = "oauth_basic_auth_api_key_mandatory"
+	allKeyManagers     = "all"
+	defaultAuthHeader  = "Authorization"
+	defaultGatewayType = "wso2/synapse"
+)
+
+// newAPIDTO has what absent fields become.
+func newAPIDTO() apiDTO {
+	return apiDTO{
+		ResponseCachingEnabled: ptr(false), CacheTimeout: 300, HasThumbnail: ptr(false), Type: "HTTP",
+		Audiences: []string{"all"}, Transport: []string{"http", "https"}, AuthorizationHeader: ptr(defaultAuthHeader),
+		APIKeyHeader: ptr("ApiKey"), SecurityScheme: []string{mandatoryOAuth, "oauth2"}, Visibility: "PUBLIC",
+		VisibleOrganizations: []string{"none"}, SubscriptionAvailability: "CURRENT_TENANT", AccessControl: "NONE",
+		BusinessInformation: &businessInfo{}, CorsConfiguration: &corsConfig{
+			AllowOrigins: []string{"*"},
+			AllowHeaders: []string{"authorization", "Access-Control-Allow-Origin", "Content-Type", "SOAPAction", "apikey", "Internal-Key"},
+			AllowMethods: []string{"GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"},
+		},
+		WebsubSubscription:         &websubConfig{SigningAlgorithm: "SHA1", SignatureHeader: "x-hub-signature"},
+		EndpointImplementationType: "ENDPOINT", SubtypeConfiguration: &subtypeConfig{Subtype: "DEFAULT"},
+		AdvertiseInfo: &advertiseInfo{Vendor: "WSO2"}, GatewayVendor: ptr("wso2"), GatewayType: ptr(defaultGatewayType),
+		Egress: ptr(false), KeyManagers: []any{allKeyManagers},
+	}
+}
+
+// normalize makes empty lists of absent ones, and fills in what an operation lacks.
+func (dto *apiDTO) normalize() {
+	for _, list := range []*[]string{
+		&dto.Audiences, &dto.Transport, &dto.Tags, &dto.Policies, &dto.SecurityScheme, &dto.VisibleRoles, &dto.VisibleTenants,
+		&dto.VisibleOrganizations, &dto.SubscriptionAvailableTenants, &dto.AccessControlRoles, &dto.Categories,
+		&dto.AsyncTransportProtocols,
+	} {
+		*list = orEmpty(*list)
+	}
+	for _, list := range []*[]any{&dto.OrganizationPolicies, &dto.MediationPolicies, &dto.AdditionalProperties} {
+		*list = orEmpty(*list)
+	}
+	if dto.AdditionalPropertiesMap == nil {
+		dto.AdditionalPropertiesMap = object{}
+	}
+	if !slices.Contains(dto.SecurityScheme, mandatoryOAuth) {
+		dto.SecurityScheme = append([]string{mandatoryOAuth}, dto.SecurityScheme...)
+	}
+	dto.Scopes, dto.Operations = orEmpty(dto.Scopes), orEmpty(dto.Operations)
+	for i := range dto.Operations {
+		dto.Operations[i].normalize()
+	}
+}
+
+func (op *apiOperation) normalize() {
+	op.ID = ""
+	if op.AuthType == "" || op.AuthType == "Any" {
+		op.AuthType = authAny
+	}
+	if op.ThrottlingPolicy == "" {
+		op.ThrottlingPolicy = unlimited
+	}
+	op.Scopes, op.UsedProductIDs = orEmpty(op.Scopes), orEmpty(op.UsedProductIDs)
+	if op.OperationPolicies == nil {
+		op.OperationPolicies = &operationPolicies{}
+	}
+	p := op.OperationPolicies
+	p.Request, p.Response, p.Fault = orEmpty(p.Request), orEmpty(p.Response), orEmpty(p.Fault)
+}
+
+// defaultOperations are those of an API that names none.
+func defaultOperations() []apiOperation {
+	var out []apiOperation
+	for _, verb := range []string{"GET", "PUT", "POST", "DELETE", "PATCH"} {
+		out = append(out, apiOperation{Target: "/*", Verb: verb})
+	}
+	return out
+}
+
+// keyManagers are the names in the field, which takes anything.
+func (dto *apiDTO) keyManagers() []string {
+	var names []string
+	list, _ := dto.KeyManagers.([]any)
+	for _, item := range list {
+		if name, ok := item.(string); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// endpoint is the address of a backend: "production_endpoints" or "sandbox_endpoints".
+func (dto *apiDTO) endpoint(kind string) string {
+	block, _ := dto.EndpointConfig[kind].(map[string]any)
+	if block == nil {
+		if list, _ := dto.EndpointConfig[kind].([]any); len(list) > 0 {
+			block, _ = list[0].(map[string]any)
+		}
+	}
+	at, _ := block["url"].(string)
+	return at
+}

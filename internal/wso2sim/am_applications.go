@@ -1,0 +1,325 @@
+package wso2sim
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+const devportalPath = "/api/am/devportal/v3"
+
+// applicationPolicies are the throttling policies that a fresh installation has for applications.
+var applicationPolicies = []string{"50PerMin", "20PerMin", "10PerMin", unlimited}
+
+type application struct {
+	id, name, policy, description string
+	groups                        []string
+	attributes                    object
+	created, updated              time.Time
+	keys                          []*keyMapping
+}
+
+// applicationDTO is what the DevPortal reads; most of it is written by the server alone.
+type applicationDTO struct {
+	ApplicationID      *string  `json:"applicationId"`
+	Name               *string  `json:"name"`
+	ThrottlingPolicy   *string  `json:"throttlingPolicy"`
+	Description        *string  `json:"description"`
+	TokenType          *string  `json:"tokenType"`
+	Status             *string  `json:"status"`
+	Groups             []string `json:"groups"`
+	SubscriptionCount  *int     `json:"subscriptionCount"`
+	Keys               []any    `json:"keys"`
+	Attributes         object   `json:"attributes"`
+	SubscriptionScopes []any    `json:"subscriptionScopes"`
+	Owner              *string  `json:"owner"`
+	HashEnabled        *bool    `json:"hashEnabled"`
+	CreatedTime        *string  `json:"createdTime"`
+	UpdatedTime        *string  `json:"updatedTime"`
+	Visibility         *string  `json:"visibility"`
+}
+
+func (am *AM) applicationRoutes(mux *http.ServeMux) {
+	all := devportalPath + "/applications"
+	mux.HandleFunc("GET "+all, am.subscriber(scopesApplication, am.listApplications))
+	mux.HandleFunc("POST "+all, am.subscriber(scopesApplication, am.createApplication))
+	mux.HandleFunc("GET "+all+"/{id}", am.subscriber(scopesApplication, am.withApplication(func(w http.ResponseWriter, _ *http.Request, app *application) error {
+		writeJSON(w, http.StatusOK, am.applicationView(app))
+		return nil
+	})))
+	mux.HandleFunc("PUT "+all+"/{id}", am.subscriber(scopesApplication, am.withApplication(am.updateApplication)))
+	mux.HandleFunc("DELETE "+all+"/{id}", am.unlocked(scopesApplication, am.deleteApplication))
+	mux.HandleFunc("GET "+devportalPath+"/apis", am.devportalAPIs)
+	mux.HandleFunc("GET "+devportalPath+"/apis/{id}", am.devportalAPI)
+}
+
+// subscriber is locked for the DevPortal, where the first call of a subscriber makes DefaultApplication.
+func (am *AM) subscriber(scopes []string, op operation) http.HandlerFunc {
+	return am.locked(scopes, func(w http.ResponseWriter, r *http.Request) error {
+		am.ensureSubscriber(r)
+		return op(w, r)
+	})
+}
+
+// ensureSubscriber registers the caller, unless it came with a token that lacks apim:subscribe.
+func (am *AM) ensureSubscriber(r *http.Request) {
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		if t := am.oauth.tokens[token]; t == nil || !slices.Contains(t.scopes, "apim:subscribe") {
+			return
+		}
+	}
+	if !am.subscribed {
+		am.subscribed = true
+		am.addApplication(application{name: "DefaultApplication", policy: unlimited, description: "This is the default application"})
+	}
+}
+
+func (am *AM) addApplication(app application) *application {
+	app.id, app.created = newUUID(), time.Now()
+	app.updated = app.created
+	if app.attributes == nil {
+		app.attributes = object{}
+	}
+	am.applications[app.id] = &app
+	return &app
+}
+
+func (am *AM) withApplication(op func(http.ResponseWriter, *http.Request, *application) error) operation {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		app := am.applications[r.PathValue("id")]
+		if app == nil {
+			return notFound("application", r.PathValue("id"))
+		}
+		return op(w, r, app)
+	}
+}
+
+// applicationInfo is an application in a list.
+func (am *AM) applicationInfo(app *application) object {
+	return object{
+		"applicationId": app.id, "name": app.name, "throttlingPolicy": app.policy, "description": app.description,
+		"status": "APPROVED", "groups": orEmpty(app.groups), "subscriptionCount": am.subscriptionCount(app),
+		"attributes": app.attributes, "owner": am.admin, "tokenType": "JWT",
+		"createdTime": millis(app.created), "updatedTime": millis(app.updated),
+	}
+}
+
+func (am *AM) applicationView(app *application) object {
+	view := am.applicationInfo(app)
+	view["keys"], view["subscriptionScopes"] = []any{}, []any{}
+	view["hashEnabled"], view["visibility"] = nil, "PRIVATE"
+	return view
+}
+
+// listApplications searches as SQL's LIKE does, for a part of the name and with % and _ as they come. The list ignores
+// case, and the total does not.
+func (am *AM) listApplications(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query().Get("query")
+	exact, anyCase := like(query), like(strings.ToLower(query))
+	var found []*application
+	total := 0
+	for _, app := range am.applications {
+		if exact.MatchString(app.name) {
+			total++
+		}
+		if anyCase.MatchString(strings.ToLower(app.name)) {
+			found = append(found, app)
+		}
+	}
+	slices.SortFunc(found, func(a, b *application) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.id, b.id)) })
+	list := []object{}
+	for _, app := range found {
+		list = append(list, am.applicationInfo(app))
+	}
+	writeJSON(w, http.StatusOK, pageOf(list, total, r))
+	return nil
+}
+
+// like is the pattern %query% of SQL.
+func like(query string) *regexp.Regexp {
+	return regexp.MustCompile("(?s)^.*" + strings.NewReplacer("%", ".*", "_", ".").Replace(regexp.QuoteMeta(query)) + ".*$")
+}
+
+// readApplication reads and checks a body.
+func readApplication(r *http.Request) (applicationDTO, error) {
+	var dto applicationDTO
+	if err := readJSON(r, &dto); err != nil {
+		return dto, err
+	}
+	if dto.Name == nil {
+		return dto, invalid("name", "must not be null")
+	}
+	if dto.ThrottlingPolicy == nil {
+		return dto, invalid("throttlingPolicy", "must not be null")
+	}
+	if !slices.Contains(applicationPolicies, *dto.ThrottlingPolicy) {
+		return dto, errNoTier
+	}
+	return dto, nil
+}
+
+func (am *AM) createApplication(w http.ResponseWriter, r *http.Request) error {
+	dto, err := readApplication(r)
+	if err != nil {
+		return err
+	}
+	if am.applicationNamed(*dto.Name) != nil {
+		return conflict("An application already exists with name " + *dto.Name)
+	}
+	app := am.addApplication(application{
+		name: *dto.Name, policy: *dto.ThrottlingPolicy, description: value(dto.Description), groups: dto.Groups, attributes: dto.Attributes,
+	})
+	w.Header().Set("Location", am.url(am.port)+"/api/am/devportal/applications/"+app.id)
+	writeJSON(w, http.StatusCreated, am.applicationView(app))
+	return nil
+}
+
+func (am *AM) applicationNamed(name string) *application {
+	for _, app := range am.applications {
+		if app.name == name {
+			return app
+		}
+	}
+	return nil
+}
+
+func (am *AM) updateApplication(w http.ResponseWriter, r *http.Request, app *application) error {
+	dto, err := readApplication(r)
+	if err != nil {
+		return err
+	}
+	if other := am.applicationNamed(*dto.Name); other != nil && other != app {
+		return conflict("An application already exists with name " + *dto.Name)
+	}
+	app.name, app.policy, app.description, app.groups = *dto.Name, *dto.ThrottlingPolicy, value(dto.Description), dto.Groups
+	if dto.Attributes != nil {
+		app.attributes = dto.Attributes
+	}
+	app.updated = time.Now()
+	writeJSON(w, http.StatusOK, am.applicationView(app))
+	return nil
+}
+
+// deleteApplication takes subscriptions, keys and the clients that were generated along.
+func (am *AM) deleteApplication(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	am.mu.Lock()
+	app := am.applications[id]
+	if app == nil {
+		am.mu.Unlock()
+		return notFound("application", id)
+	}
+	keys := slices.Clone(app.keys)
+	am.mu.Unlock()
+	for _, m := range keys {
+		if err := am.removeClient(r.Context(), m); err != nil {
+			return err
+		}
+	}
+	am.mu.Lock()
+	defer am.mu.Unlock()
+	delete(am.applications, id)
+	for sid, s := range am.subscriptions {
+		if s.application == app {
+			delete(am.subscriptions, sid)
+		}
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// removeClient takes a generated client out of its key manager; one that was mapped stays.
+func (am *AM) removeClient(ctx context.Context, m *keyMapping) error {
+	am.mu.Lock()
+	id, mapped, dto, resident := m.clientID, m.mode != modeCreated, m.keyManager.dto, m.keyManager.resident()
+	if resident && id != "" && !mapped {
+		am.oauth.drop(id)
+	}
+	am.mu.Unlock()
+	if id == "" || mapped || resident {
+		return nil
+	}
+	if err := am.connector.remove(ctx, &dto, id); err != nil {
+		return &upstreamError{errGeneral, err}
+	}
+	return nil
+}
+
+// upstreamError is a fault that another server caused: the client sees the fault, the log the cause.
+type upstreamError struct {
+	fault *fault
+	cause error
+}
+
+func (e *upstreamError) Error() string { return e.cause.Error() }
+
+func (e *upstreamError) Unwrap() error { return e.fault }
+
+// devportalAPIs lists what is published, from the index, to everyone.
+func (am *AM) devportalAPIs(w http.ResponseWriter, r *http.Request) {
+	am.mu.Lock()
+	defer am.mu.Unlock()
+	list := []object{}
+	for _, doc := range am.search(r.URL.Query().Get("query")) {
+		id, _ := doc.info["id"].(string)
+		if a := am.apis[id]; a != nil && visible(doc.status) {
+			list = append(list, am.apiInfo(a))
+		}
+	}
+	writeJSON(w, http.StatusOK, page(list, r))
+}
+
+func visible(status string) bool { return status == "PUBLISHED" || status == "PROTOTYPED" }
+
+// devportalAPI shows one API, whose context has the version here.
+func (am *AM) devportalAPI(w http.ResponseWriter, r *http.Request) {
+	am.mu.Lock()
+	defer am.mu.Unlock()
+	a := am.apis[r.PathValue("id")]
+	if a == nil || !visible(a.dto.LifeCycleStatus) {
+		notFound("API", r.PathValue("id")).write(w)
+		return
+	}
+	d := &a.dto
+	tiers := []object{}
+	for _, tier := range d.Policies {
+		tiers = append(tiers, object{"tierName": tier, "tierPlan": "FREE", "monetizationAttributes": nil})
+	}
+	writeJSON(w, http.StatusOK, object{
+		"id": a.id(), "name": d.Name, "description": d.Description, "context": fullContext(d), "version": d.Version,
+		"provider": d.Provider, "apiDefinition": nil, "wsdlUri": nil, "lifeCycleStatus": d.LifeCycleStatus,
+		"isDefaultVersion": d.IsDefaultVersion, "type": d.Type, "transport": d.Transport, "operations": d.Operations,
+		"authorizationHeader": d.AuthorizationHeader, "apiKeyHeader": d.APIKeyHeader, "securityScheme": d.SecurityScheme,
+		"tags": d.Tags, "tiers": tiers, "hasThumbnail": false, "additionalProperties": d.AdditionalProperties,
+		"monetization": nil, "businessInformation": d.BusinessInformation, "environmentList": []string{}, "scopes": []any{},
+		"endpointURLs": am.endpointURLs(a), "avgRating": "0.0", "subscriptions": 0, "advertiseInfo": d.AdvertiseInfo,
+		"isSubscriptionAvailable": true, "categories": []any{}, "keyManagers": d.KeyManagers, "createdTime": d.CreatedTime,
+		"lastUpdatedTime": d.LastUpdatedTimestamp, "gatewayVendor": d.GatewayVendor, "asyncTransportProtocols": []any{},
+		"egress": false, "subtype": "DEFAULT",
+	})
+}
+
+// endpointURLs are where the API can be called.
+func (am *AM) endpointURLs(a *api) []object {
+	out := []object{}
+	for _, d := range a.deployments() {
+		out = append(out, object{
+			"environmentName": d.Name, "environmentDisplayName": d.Name, "environmentType": "hybrid",
+			"URLs": object{"http": nil, "https": am.url(am.gatewayPort) + fullContext(&a.dto), "ws": nil, "wss": nil},
+		})
+	}
+	return out
+}
+
+// fullContext is the context with the version, as the gateway has it.
+func fullContext(d *apiDTO) string {
+	context, version := value(d.Context), value(d.Version)
+	if strings.Contains(context, "{version}") {
+		return strings.ReplaceAll(context, "{version}", version)
+	}
+	return context + "/" + version
+}

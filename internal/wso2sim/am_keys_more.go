@@ -1,0 +1,98 @@
+package wso2sim
+
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
+// mapKeys ties an application to a client that exists already.
+func (am *AM) mapKeys(w http.ResponseWriter, r *http.Request) error {
+	var body mapRequest
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	if body.ConsumerKey == nil {
+		return invalid("consumerKey", "must not be null")
+	}
+	if body.KeyType == nil {
+		return invalid("keyType", "must not be null")
+	}
+	manager := residentName
+	if body.KeyManager != nil {
+		manager = *body.KeyManager
+	}
+	am.mu.Lock()
+	m, err := am.newMapping(r.PathValue("id"), *body.KeyType, manager, modeMapped)
+	if err == nil {
+		m.clientID, m.known = *body.ConsumerKey, time.Now().Add(am.delays.Client.pick())
+	}
+	am.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	view := am.view(r.Context(), m)
+	if view == nil {
+		am.forget(m)
+		return &upstreamError{errGeneral, errors.New("the key manager does not know the client to map")}
+	}
+	view["keyManager"] = manager
+	writeJSON(w, http.StatusOK, view)
+	return nil
+}
+
+// applicationKeyDTO is what an update of a key reads.
+type applicationKeyDTO struct {
+	KeyMappingID         *string  `json:"keyMappingId"`
+	KeyManager           *string  `json:"keyManager"`
+	ConsumerKey          *string  `json:"consumerKey"`
+	ConsumerSecret       *string  `json:"consumerSecret"`
+	SupportedGrantTypes  []string `json:"supportedGrantTypes"`
+	CallbackURL          *string  `json:"callbackUrl"`
+	KeyState             *string  `json:"keyState"`
+	KeyType              *string  `json:"keyType"`
+	Mode                 *string  `json:"mode"`
+	GroupID              *string  `json:"groupId"`
+	Token                object   `json:"token"`
+	AdditionalProperties object   `json:"additionalProperties"`
+}
+
+// updateKey changes grants and callback of the client.
+func (am *AM) updateKey(w http.ResponseWriter, r *http.Request, m *keyMapping) error {
+	var body applicationKeyDTO
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	am.mu.Lock()
+	dto, id, resident := m.keyManager.dto, m.clientID, m.keyManager.resident()
+	ask := clientRequest{
+		name: am.admin + "_" + m.application.id + "_" + m.keyType, displayName: m.application.name,
+		grants: body.SupportedGrantTypes, callback: value(body.CallbackURL),
+	}
+	if c := am.oauth.clients[id]; resident && c != nil {
+		c.grants, c.redirects = ask.grants, redirectURIs(ask.callback)
+	}
+	am.mu.Unlock()
+	if !resident {
+		if _, err := am.connector.update(r.Context(), &dto, id, ask); err != nil {
+			return &upstreamError{errGeneral, err}
+		}
+	}
+	return am.showKey(w, r, m)
+}
+
+// regenerateSecret is not what it says for IS 7: the connector cannot, and the answer is 200 without a secret.
+func (am *AM) regenerateSecret(w http.ResponseWriter, _ *http.Request, m *keyMapping) error {
+	am.mu.Lock()
+	defer am.mu.Unlock()
+	var secret any
+	if c := am.oauth.clients[m.clientID]; m.keyManager.resident() && c != nil {
+		c.secret = newSecret()
+		secret = c.secret
+	}
+	writeJSON(w, http.StatusOK, object{
+		"keyMappingId": nil, "keyManager": nil, "consumerKey": m.clientID, "consumerSecret": secret, "supportedGrantTypes": []any{},
+		"callbackUrl": nil, "keyState": nil, "keyType": nil, "mode": nil, "groupId": nil, "token": nil, "additionalProperties": nil,
+	})
+	return nil
+}

@@ -1,0 +1,87 @@
+package wso2sim
+
+import (
+	"net/http"
+	"strings"
+)
+
+// transition is a step of an API's life; its name is matched exactly.
+type transition struct{ event, state string }
+
+// transitions are those of a state, in the order in which the product lists them.
+func transitions(state string) []transition {
+	switch state {
+	case "CREATED":
+		return []transition{{"Publish", "PUBLISHED"}, {"Deploy as a Prototype", "PROTOTYPED"}}
+	case "PROTOTYPED":
+		return []transition{{"Publish", "PUBLISHED"}, {"Demote to Created", "CREATED"}, {"Deploy as a Prototype", "PROTOTYPED"}}
+	case "PUBLISHED":
+		return []transition{{"Block", "BLOCKED"}, {"Deploy as a Prototype", "PROTOTYPED"}, {"Demote to Created", "CREATED"}, {"Deprecate", "DEPRECATED"}}
+	case "BLOCKED":
+		return []transition{{"Deprecate", "DEPRECATED"}, {"Re-Publish", "PUBLISHED"}}
+	case "DEPRECATED":
+		return []transition{{"Retire", "RETIRED"}}
+	}
+	return nil
+}
+
+// lifecycleView shows a state as the lifecycle has it, "Published" where the API says PUBLISHED.
+func lifecycleView(a *api) object {
+	available := []object{}
+	for _, t := range transitions(a.dto.LifeCycleStatus) {
+		available = append(available, object{"event": t.event, "targetState": ""})
+	}
+	state := a.dto.LifeCycleStatus
+	return object{"state": state[:1] + strings.ToLower(state[1:]), "checkItems": []any{}, "availableTransitions": available}
+}
+
+func (am *AM) changeLifecycle(w http.ResponseWriter, r *http.Request) error {
+	id, action := r.URL.Query().Get("apiId"), r.URL.Query().Get("action")
+	a := am.apis[id]
+	if a == nil {
+		return notFound("API", id)
+	}
+	if err := am.move(a, action); err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, object{"workflowStatus": "APPROVED", "jsonPayload": "", "lifecycleState": lifecycleView(a)})
+	return nil
+}
+
+// move takes one step of the lifecycle.
+func (am *AM) move(a *api, action string) error {
+	var allowed []string
+	target := ""
+	for _, t := range transitions(a.dto.LifeCycleStatus) {
+		allowed = append(allowed, t.event)
+		if t.event == action {
+			target = t.state
+		}
+	}
+	if target == "" {
+		return &fault{status: 400, code: 903234, message: "Unsupported state change action",
+			description: "Lifecycle state change action " + action + " is not allowed for this API. Allowed actions are [" + strings.Join(allowed, ", ") + "]"}
+	}
+	if target == "PUBLISHED" {
+		if err := publishable(a); err != nil {
+			return err
+		}
+	}
+	a.dto.LifeCycleStatus = target
+	am.reindex(a)
+	return nil
+}
+
+func publishable(a *api) error {
+	refuse := func(code int, what string) error {
+		why := "Failed to publish service to API store. No " + what + " selected"
+		return &fault{status: 400, code: code, message: why, description: why + " for API with UUID " + a.id()}
+	}
+	if len(a.dto.EndpointConfig) == 0 {
+		return refuse(903223, "endpoint")
+	}
+	if len(a.dto.Policies) == 0 {
+		return refuse(903224, "Tiers")
+	}
+	return nil
+}

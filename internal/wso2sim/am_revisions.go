@@ -1,0 +1,249 @@
+package wso2sim
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const maxRevisions = 5
+
+// revision is an API as it was when the revision was made.
+type revision struct {
+	id, description string
+	number          int
+	created         time.Time
+	dto             apiDTO
+	environments    []revisionDeployment
+}
+
+// revisionDeployment is a revision in an environment.
+type revisionDeployment struct {
+	RevisionUUID        string  `json:"revisionUuid"`
+	Name                *string `json:"name"`
+	Status              string  `json:"status"`
+	Vhost               *string `json:"vhost"`
+	DisplayOnDevportal  bool    `json:"displayOnDevportal"`
+	DeployedTime        any     `json:"deployedTime"`
+	SuccessDeployedTime any     `json:"successDeployedTime"`
+}
+
+// deployment is what the gateway has of an API, from a moment on.
+type deployment struct {
+	dto  apiDTO
+	from time.Time
+}
+
+func (am *AM) revisionRoutes(mux *http.ServeMux) {
+	one := publisherPath + "/apis/{id}"
+	handle := func(pattern string, scopes []string, op func(http.ResponseWriter, *http.Request, *api) error) {
+		mux.HandleFunc(pattern, am.locked(scopes, am.withAPI(op)))
+	}
+	handle("GET "+one+"/revisions", scopesRevisionView, func(w http.ResponseWriter, r *http.Request, a *api) error {
+		writeJSON(w, http.StatusOK, a.revisionList(r.URL.Query().Get("query")))
+		return nil
+	})
+	handle("POST "+one+"/revisions", scopesRevision, am.createRevision)
+	handle("GET "+one+"/revisions/{revision}", scopesRevisionView, func(w http.ResponseWriter, r *http.Request, a *api) error {
+		rev := a.revision(r.PathValue("revision"))
+		if rev == nil {
+			return notFound("Revision", r.PathValue("revision"))
+		}
+		writeJSON(w, http.StatusOK, a.revisionView(rev))
+		return nil
+	})
+	handle("DELETE "+one+"/revisions/{revision}", scopesRevision, deleteRevision)
+	handle("POST "+one+"/deploy-revision", scopesAPIWrite, am.deployRevision)
+	handle("POST "+one+"/undeploy-revision", scopesRevision, am.undeployRevision)
+	handle("GET "+one+"/deployments", scopesRevisionView, func(w http.ResponseWriter, _ *http.Request, a *api) error {
+		writeJSON(w, http.StatusOK, a.deployments())
+		return nil
+	})
+}
+
+func (a *api) revision(id string) *revision {
+	for _, rev := range a.revisions {
+		if rev.id == id {
+			return rev
+		}
+	}
+	return nil
+}
+
+func (a *api) revisionView(rev *revision) object {
+	return object{
+		"displayName": "Revision " + strconv.Itoa(rev.number), "id": rev.id, "description": rev.description,
+		"createdTime": seconds(rev.created), "apiInfo": object{"id": a.id()}, "deploymentInfo": orEmpty(rev.environments),
+	}
+}
+
+// seconds is a time in milliseconds of which the product keeps whole seconds.
+func seconds(t time.Time) int64 { return t.Unix() * 1000 }
+
+// revisionList knows the queries "deployed:true" and "deployed:false".
+func (a *api) revisionList(query string) object {
+	list := []object{}
+	for _, rev := range a.revisions {
+		want, filtered := strings.CutPrefix(query, "deployed:")
+		if !filtered || (want == "true") == (len(rev.environments) > 0) {
+			list = append(list, a.revisionView(rev))
+		}
+	}
+	return object{"count": len(list), "list": list}
+}
+
+// deployments are those of all revisions.
+func (a *api) deployments() []revisionDeployment {
+	out := []revisionDeployment{}
+	for _, rev := range a.revisions {
+		out = append(out, rev.environments...)
+	}
+	return out
+}
+
+// revisionRequest takes the whole schema of a revision and uses its description.
+type revisionRequest struct {
+	DisplayName    *string              `json:"displayName"`
+	ID             *string              `json:"id"`
+	Description    string               `json:"description"`
+	CreatedTime    any                  `json:"createdTime"`
+	APIInfo        object               `json:"apiInfo"`
+	DeploymentInfo []revisionDeployment `json:"deploymentInfo"`
+}
+
+func (am *AM) createRevision(w http.ResponseWriter, r *http.Request, a *api) error {
+	var body revisionRequest
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	rev, err := a.addRevision(body.Description)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", am.url(am.port)+"/api/am/publisher/apis/"+a.id()+"/revisions/"+rev.id)
+	writeJSON(w, http.StatusCreated, a.revisionView(rev))
+	return nil
+}
+
+func (a *api) addRevision(description string) (*revision, error) {
+	if len(a.revisions) >= maxRevisions {
+		return nil, &fault{status: 400, code: 900351, message: "Can not create API Revision ",
+			description: "Maximum number of revisions per API has reached.Need to remove any revision to create a new Revision for API with API UUID: " + a.id()}
+	}
+	a.made++
+	rev := &revision{id: newUUID(), description: description, number: a.made, created: time.Now(), dto: a.dto}
+	a.revisions = append(a.revisions, rev)
+	return rev, nil
+}
+
+func deleteRevision(w http.ResponseWriter, r *http.Request, a *api) error {
+	rev := a.revision(r.PathValue("revision"))
+	if rev == nil {
+		return notFound("Revision", r.PathValue("revision"))
+	}
+	if len(rev.environments) > 0 {
+		return &fault{status: 400, code: 900348, message: "Can not delete API Revision ",
+			description: "Couldn't delete API revision since API revision is currently deployed to a gateway. " +
+				"You need to undeploy the API Revision from the gateway before attempting deleting API Revision: " + rev.id + " "}
+	}
+	a.revisions = slices.DeleteFunc(a.revisions, func(other *revision) bool { return other == rev })
+	writeJSON(w, http.StatusOK, a.revisionList(""))
+	return nil
+}
+
+// deployRevision puts the revision of the query into the environments of the body, where it replaces any other. An id
+// in the body is not looked at.
+func (am *AM) deployRevision(w http.ResponseWriter, r *http.Request, a *api) error {
+	targets, err := am.readTargets(r)
+	if err != nil {
+		return err
+	}
+	id := r.URL.Query().Get("revisionId")
+	if id == "" {
+		return errInternal // a NullPointerException in the product
+	}
+	rev := a.revision(id)
+	if rev == nil {
+		return notFound("Revision", id)
+	}
+	am.deploy(a, rev, targets)
+	writeJSON(w, http.StatusCreated, a.deployments())
+	return nil
+}
+
+// readTargets reads and checks the environments of a deployment.
+func (am *AM) readTargets(r *http.Request) ([]revisionDeployment, error) {
+	var targets []revisionDeployment
+	if err := readJSON(r, &targets); err != nil {
+		return nil, err
+	}
+	for _, target := range targets {
+		known := slices.IndexFunc(am.environments, func(e environment) bool { return e.name == value(target.Name) })
+		switch {
+		case known < 0:
+			return nil, &fault{status: 400, code: 900504, message: "Invalid Gateway Environment",
+				description: "Gateway Environment with name 'name '" + value(target.Name) + "'' not found"}
+		case target.Vhost == nil:
+			return nil, &fault{status: 400, code: 900511, message: "Gateway Environment virtual hosts name not provided",
+				description: "Gateway Environment VHOST name not provided"}
+		case am.environments[known].vhost != *target.Vhost:
+			return nil, &fault{status: 400, code: 900512, message: "Invalid virtual host name provided",
+				description: "Virtual host with provided vhost name does not exist"}
+		}
+	}
+	return targets, nil
+}
+
+func (am *AM) deploy(a *api, rev *revision, targets []revisionDeployment) {
+	now := time.Now()
+	for _, target := range targets {
+		a.withdraw(*target.Name)
+		target.RevisionUUID, target.Status = rev.id, "APPROVED"
+		target.DeployedTime, target.SuccessDeployedTime = seconds(now), nil
+		rev.environments = append(rev.environments, target)
+	}
+	if a.deployed != nil && !now.Before(a.deployed.from) {
+		a.leaving = a.deployed
+	}
+	a.deployed = &deployment{dto: rev.dto, from: now.Add(am.delays.Deploy.pick())}
+}
+
+// withdraw takes whatever is deployed out of an environment.
+func (a *api) withdraw(environment string) {
+	for _, rev := range a.revisions {
+		rev.environments = slices.DeleteFunc(rev.environments, func(d revisionDeployment) bool { return value(d.Name) == environment })
+	}
+}
+
+func (am *AM) undeployRevision(w http.ResponseWriter, r *http.Request, a *api) error {
+	targets, err := am.readTargets(r)
+	if err != nil {
+		return err
+	}
+	rev := a.revision(r.URL.Query().Get("revisionId"))
+	if rev == nil {
+		return notFound("Revision", r.URL.Query().Get("revisionId"))
+	}
+	for _, target := range targets {
+		rev.environments = slices.DeleteFunc(rev.environments, func(d revisionDeployment) bool { return value(d.Name) == value(target.Name) })
+	}
+	if len(a.deployments()) == 0 {
+		a.deployed, a.leaving = nil, nil
+	}
+	writeJSON(w, http.StatusCreated, a.deployments())
+	return nil
+}
+
+// onGateway is what the gateway has of the API now; nil if nothing.
+func (a *api) onGateway(now time.Time) *apiDTO {
+	switch {
+	case a.deployed != nil && !now.Before(a.deployed.from):
+		a.leaving = nil
+		return &a.deployed.dto
+	case a.leaving != nil:
+		return &a.leaving.dto
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package wso2sim
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// indexEntry is an API as the search index has it, which lags behind: lists and searches see nothing else.
+type indexEntry struct {
+	shown, next *indexDoc // nil where there is none
+	due         time.Time // when next is shown
+}
+
+type indexDoc struct {
+	name, version, context, status string
+	info                           object
+}
+
+// current is what searches see now.
+func (e *indexEntry) current(now time.Time) *indexDoc {
+	if !now.Before(e.due) {
+		e.shown = e.next
+	}
+	return e.shown
+}
+
+// reindex has the index show an API as it is now, after a while.
+func (am *AM) reindex(a *api) { am.schedule(a.id(), newIndexDoc(a)) }
+
+// unindex has the index forget an API, after a while.
+func (am *AM) unindex(id string) { am.schedule(id, nil) }
+
+func (am *AM) schedule(id string, doc *indexDoc) {
+	now := time.Now()
+	e := am.index[id]
+	if e == nil {
+		e = &indexEntry{}
+		am.index[id] = e
+	}
+	e.current(now)
+	e.next, e.due = doc, now.Add(am.delays.Index.pick())
+}
+
+func newIndexDoc(a *api) *indexDoc {
+	d := &a.dto
+	b := d.BusinessInformation
+	if b == nil {
+		b = &businessInfo{}
+	}
+	return &indexDoc{
+		name: a.name(), version: a.version(), context: value(d.Context), status: d.LifeCycleStatus,
+		info: object{
+			"id": d.ID, "name": d.Name, "description": d.Description, "context": d.Context, "version": d.Version,
+			"additionalProperties": d.AdditionalProperties, "additionalPropertiesMap": d.AdditionalPropertiesMap,
+			"provider": d.Provider, "type": d.Type, "subtype": "DEFAULT", "audience": d.Audience, "audiences": d.Audiences,
+			"lifeCycleStatus": d.LifeCycleStatus, "workflowStatus": d.WorkflowStatus, "hasThumbnail": d.HasThumbnail,
+			"securityScheme": d.SecurityScheme, "createdTime": d.CreatedTime, "updatedTime": d.LastUpdatedTimestamp,
+			"updatedBy": nil, "gatewayVendor": d.GatewayVendor, "gatewayType": d.GatewayType, "advertiseOnly": false,
+			"monetizedInfo": false, "businessOwner": b.BusinessOwner, "businessOwnerEmail": b.BusinessOwnerEmail,
+			"TechnicalOwner": b.TechnicalOwner, "TechnicalOwnerEmail": b.TechnicalOwnerEmail, "egress": d.Egress,
+		},
+	}
+}
+
+// search returns what the index has for a query, sorted by name and version.
+func (am *AM) search(query string) []*indexDoc {
+	now := time.Now()
+	terms := parseQuery(query)
+	var found []*indexDoc
+	for id, e := range am.index {
+		doc := e.current(now)
+		if doc == nil && e.next == nil {
+			delete(am.index, id)
+		}
+		if doc != nil && !slices.ContainsFunc(terms, func(t queryTerm) bool { return !t.matches(doc) }) {
+			found = append(found, doc)
+		}
+	}
+	slices.SortFunc(found, func(a, b *indexDoc) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.name), strings.ToLower(b.name)), strings.Compare(a.version, b.version))
+	})
+	return found
+}
+
+// queryTerm is one "field:value" of a query, or a bare value that is looked for in the name.
+type queryTerm struct{ field, value string }
+
+var fieldStart = regexp.MustCompile(`(?:^| )([a-zA-Z-]+):`)
+
+func parseQuery(query string) []queryTerm {
+	query = strings.TrimSpace(query)
+	starts := fieldStart.FindAllStringSubmatchIndex(query, -1)
+	if len(starts) == 0 {
+		if query == "" {
+			return nil
+		}
+		return []queryTerm{{"name", query}}
+	}
+	var terms []queryTerm
+	for i, at := range starts {
+		end := len(query)
+		if i+1 < len(starts) {
+			end = starts[i+1][0]
+		}
+		terms = append(terms, queryTerm{strings.ToLower(query[at[2]:at[3]]), strings.TrimSpace(query[at[1]:end])})
+	}
+	return terms
+}
+
+// matches is a search for a part of the value, without regard to case; a value in double quotes is exact.
+func (t queryTerm) matches(d *indexDoc) bool {
+	var have string
+	switch t.field {
+	case "name":
+		have = d.name
+	case "version":
+		have = d.version
+	case "context":
+		have = d.context
+	case "status":
+		have = d.status
+	default:
+		return false
+	}
+	if quoted, ok := strings.CutPrefix(t.value, `"`); ok {
+		return have == strings.TrimSuffix(quoted, `"`)
+	}
+	return strings.Contains(strings.ToLower(have), strings.ToLower(strings.Trim(t.value, "*")))
+}
+
+func (am *AM) listAPIs(w http.ResponseWriter, r *http.Request) error {
+	list := []object{}
+	for _, doc := range am.search(r.URL.Query().Get("query")) {
+		list = append(list, doc.info)
+	}
+	writeJSON(w, http.StatusOK, page(list, r))
+	return nil
+}
+
+// page cuts a list as a request asks for it: 25 from the beginning by default.
+func page(list []object, r *http.Request) object {
+	return pageOf(list, len(list), r)
+}
+
+func pageOf(list []object, total int, r *http.Request) object {
+	query := r.URL.Query()
+	limit, offset := number(query, "limit", 25), number(query, "offset", 0)
+	at := func(offset int) string {
+		q := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}, "query": {query.Get("query")}}
+		return r.URL.Path[strings.LastIndex(r.URL.Path, "/"):] + "?" + q.Encode()
+	}
+	next, previous := "", ""
+	if offset+limit < len(list) {
+		next = at(offset + limit)
+	}
+	if offset > 0 {
+		previous = at(max(0, offset-limit))
+	}
+	list = list[min(offset, len(list)):]
+	list = list[:min(limit, len(list))]
+	return object{"count": len(list), "list": list, "pagination": object{
+		"offset": offset, "limit": limit, "total": total, "next": next, "previous": previous,
+	}}
+}
+
+func number(query url.Values, name string, otherwise int) int {
+	n, err := strconv.Atoi(query.Get(name))
+	if err != nil || n < 0 {
+		return otherwise
+	}
+	return n
+}

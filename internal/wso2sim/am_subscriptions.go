@@ -1,0 +1,186 @@
+package wso2sim
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"time"
+)
+
+type subscription struct {
+	id, tier    string
+	application *application
+	api         *api
+	created     time.Time
+	known       time.Time // when the gateway knows it
+}
+
+// subscriptionDTO is what the DevPortal reads.
+type subscriptionDTO struct {
+	SubscriptionID            *string `json:"subscriptionId"`
+	ApplicationID             *string `json:"applicationId"`
+	APIID                     *string `json:"apiId"`
+	APIInfo                   object  `json:"apiInfo"`
+	ApplicationInfo           object  `json:"applicationInfo"`
+	ThrottlingPolicy          *string `json:"throttlingPolicy"`
+	RequestedThrottlingPolicy *string `json:"requestedThrottlingPolicy"`
+	Status                    *string `json:"status"`
+	RedirectionParams         *string `json:"redirectionParams"`
+}
+
+func (am *AM) subscriptionRoutes(mux *http.ServeMux) {
+	all := devportalPath + "/subscriptions"
+	one := func(op func(http.ResponseWriter, *http.Request, *subscription) error) operation {
+		return func(w http.ResponseWriter, r *http.Request) error {
+			s := am.subscriptions[r.PathValue("id")]
+			if s == nil {
+				return notFound("subscription", r.PathValue("id"))
+			}
+			return op(w, r, s)
+		}
+	}
+	mux.HandleFunc("GET "+all, am.subscriber(scopesSubscription, am.listSubscriptions))
+	mux.HandleFunc("POST "+all, am.subscriber(scopesSubscription, am.createSubscription))
+	mux.HandleFunc("GET "+all+"/{id}", am.subscriber(scopesSubscription, one(func(w http.ResponseWriter, _ *http.Request, s *subscription) error {
+		writeJSON(w, http.StatusOK, am.subscriptionView(s))
+		return nil
+	})))
+	mux.HandleFunc("PUT "+all+"/{id}", am.subscriber(scopesSubscription, one(am.updateSubscription)))
+	mux.HandleFunc("DELETE "+all+"/{id}", am.subscriber(scopesSubscription, one(func(w http.ResponseWriter, _ *http.Request, s *subscription) error {
+		delete(am.subscriptions, s.id)
+		w.WriteHeader(http.StatusOK)
+		return nil
+	})))
+}
+
+func (am *AM) subscriptionCount(app *application) int {
+	n := 0
+	for _, s := range am.subscriptions {
+		if s.application == app {
+			n++
+		}
+	}
+	return n
+}
+
+// apiInfo is an API as subscriptions and the DevPortal's lists show it.
+func (am *AM) apiInfo(a *api) object {
+	d := &a.dto
+	return object{
+		"id": a.id(), "name": d.Name, "description": d.Description, "context": d.Context, "version": d.Version, "type": d.Type,
+		"createdTime": d.CreatedTime, "provider": d.Provider, "lifeCycleStatus": d.LifeCycleStatus, "thumbnailUri": nil,
+		"avgRating": "0.0", "throttlingPolicies": d.Policies, "advertiseInfo": d.AdvertiseInfo,
+		"businessInformation": d.BusinessInformation, "isSubscriptionAvailable": true, "monetizationLabel": "FREE",
+		"gatewayVendor": d.GatewayVendor, "additionalProperties": []any{}, "monetizedInfo": false, "egress": false, "subtype": "DEFAULT",
+	}
+}
+
+func (am *AM) subscriptionView(s *subscription) object {
+	return object{
+		"subscriptionId": s.id, "applicationId": s.application.id, "apiId": s.api.id(), "apiInfo": am.apiInfo(s.api),
+		"applicationInfo": am.applicationInfo(s.application), "throttlingPolicy": s.tier, "requestedThrottlingPolicy": s.tier,
+		"status": "UNBLOCKED", "redirectionParams": nil,
+	}
+}
+
+func (am *AM) listSubscriptions(w http.ResponseWriter, r *http.Request) error {
+	appID, apiID := r.URL.Query().Get("applicationId"), r.URL.Query().Get("apiId")
+	if appID != "" && am.applications[appID] == nil {
+		return notFound("application", appID)
+	}
+	writeJSON(w, http.StatusOK, page(am.subscriptionList(appID, apiID, am.subscriptionView), r))
+	return nil
+}
+
+// publisherSubscriptions is the Publisher's view, of one API.
+func (am *AM) publisherSubscriptions(w http.ResponseWriter, r *http.Request) error {
+	list := am.subscriptionList("", r.URL.Query().Get("apiId"), func(s *subscription) object {
+		return object{
+			"subscriptionId": s.id, "throttlingPolicy": s.tier, "subscriptionStatus": "UNBLOCKED",
+			"applicationInfo": object{
+				"applicationId": s.application.id, "name": s.application.name, "subscriber": am.admin,
+				"description": s.application.description, "subscriptionCount": am.subscriptionCount(s.application),
+			},
+		}
+	})
+	writeJSON(w, http.StatusOK, page(list, r))
+	return nil
+}
+
+func (am *AM) subscriptionList(appID, apiID string, view func(*subscription) object) []object {
+	var found []*subscription
+	for _, s := range am.subscriptions {
+		if (appID == "" || s.application.id == appID) && (apiID == "" || s.api.id() == apiID) {
+			found = append(found, s)
+		}
+	}
+	slices.SortFunc(found, func(a, b *subscription) int { return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.id, b.id)) })
+	list := []object{}
+	for _, s := range found {
+		list = append(list, view(s))
+	}
+	return list
+}
+
+// createSubscription checks in the product's order: what exists already, the tier, the state of the API.
+func (am *AM) createSubscription(w http.ResponseWriter, r *http.Request) error {
+	var dto subscriptionDTO
+	if err := readJSON(r, &dto); err != nil {
+		return err
+	}
+	if dto.ApplicationID == nil {
+		return invalid("applicationId", "must not be null")
+	}
+	if dto.ThrottlingPolicy == nil {
+		return invalid("throttlingPolicy", "must not be null")
+	}
+	app, a := am.applications[*dto.ApplicationID], am.apis[value(dto.APIID)]
+	if a == nil {
+		return errGeneral
+	}
+	if app == nil {
+		return notFound("application", *dto.ApplicationID)
+	}
+	for _, s := range am.subscriptions {
+		if s.application == app && s.api == a {
+			return conflict("Specified subscription already exists for API " + a.id() + ", for application " + app.id)
+		}
+	}
+	if err := am.checkTier(a, *dto.ThrottlingPolicy); err != nil {
+		return err
+	}
+	if !visible(a.dto.LifeCycleStatus) {
+		return errGeneral
+	}
+	now := time.Now()
+	s := &subscription{id: newUUID(), tier: *dto.ThrottlingPolicy, application: app, api: a, created: now, known: now.Add(am.delays.Client.pick())}
+	am.subscriptions[s.id] = s
+	w.Header().Set("Location", am.url(am.port)+"/api/am/devportal/subscriptions/"+s.id)
+	writeJSON(w, http.StatusCreated, am.subscriptionView(s))
+	return nil
+}
+
+func (am *AM) checkTier(a *api, tier string) error {
+	if tier == subscriptionless {
+		return &fault{status: 400, code: 902019, message: "Invalid subscription policy",
+			description: "The subscription policy " + tier + " is not for subscriptions"}
+	}
+	if !slices.Contains(a.dto.Policies, tier) {
+		return &fault{status: 403, code: 902002, message: "Subscription Tier is not allowed for user",
+			description: "Subscription Tier " + tier + " is not allowed for user " + am.admin + " "}
+	}
+	return nil
+}
+
+func (am *AM) updateSubscription(w http.ResponseWriter, r *http.Request, s *subscription) error {
+	var dto subscriptionDTO
+	if err := readJSON(r, &dto); err != nil {
+		return err
+	}
+	if err := am.checkTier(s.api, value(dto.ThrottlingPolicy)); err != nil {
+		return err
+	}
+	s.tier = *dto.ThrottlingPolicy
+	writeJSON(w, http.StatusOK, am.subscriptionView(s))
+	return nil
+}

@@ -1,0 +1,221 @@
+package wso2sim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// connector is what API Manager's IS 7 connector sends to IS. It holds no lock: IS may call API Manager back.
+type connector struct{ client *http.Client }
+
+// remoteClient is a client as IS shows it.
+type remoteClient struct {
+	ID         string   `json:"client_id"`
+	Secret     string   `json:"client_secret"`
+	Grants     []string `json:"grant_types"`
+	Redirects  []string `json:"redirect_uris"`
+	Properties object   `json:"-"`
+}
+
+// clientRequest is what an application asks of a key manager.
+type clientRequest struct {
+	name, displayName string
+	grants            []string
+	callback          string
+	id, secret        string // preset, or empty
+}
+
+var errClientGone = errors.New("the key manager does not know the client")
+
+// call sends a request with the credentials of the key manager's configuration and reads the answer into out, which
+// may be nil.
+func (c *connector) call(ctx context.Context, dto *keyManagerDTO, method, address string, body, out any) error {
+	var payload io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return fmt.Errorf("write the request for %s: %w", address, err)
+		}
+		payload = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, payload)
+	if err != nil {
+		return fmt.Errorf("call the key manager: %w", err)
+	}
+	user, _ := dto.AdditionalProperties["Username"].(string)
+	password, _ := dto.AdditionalProperties["Password"].(string)
+	req.SetBasicAuth(user, password)
+	req.Header.Set("Content-Type", "application/json")
+	return c.do(req, out)
+}
+
+func (c *connector) do(req *http.Request, out any) error {
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("call the key manager: %w", err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return fmt.Errorf("read the answer of %s: %w", req.URL, err)
+	}
+	if resp.StatusCode == http.StatusUnauthorized && len(text) == 0 {
+		return errClientGone
+	}
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s: %s", req.Method, req.URL, resp.Status) // the body may hold a secret
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", req.URL, err)
+	}
+	return nil
+}
+
+// register makes a client in IS. That of another application with the same name is in the way.
+func (c *connector) register(ctx context.Context, dto *keyManagerDTO, ask clientRequest) (remoteClient, error) {
+	body := object{
+		"client_name": ask.name, "ext_application_display_name": ask.displayName, "grant_types": ask.grants,
+		"redirect_uris": redirectURIs(ask.callback), "token_type_extension": "JWT", "ext_allowed_audience": "organization",
+	}
+	if ask.id != "" {
+		body["ext_param_client_id"] = ask.id
+	}
+	if ask.secret != "" {
+		body["ext_param_client_secret"] = ask.secret
+	}
+	return c.client7(ctx, dto, http.MethodPost, value(dto.ClientRegistrationEndpoint), body)
+}
+
+func redirectURIs(callback string) []string {
+	return slices.DeleteFunc(strings.Split(callback, ","), func(uri string) bool { return uri == "" })
+}
+
+func (c *connector) retrieve(ctx context.Context, dto *keyManagerDTO, id string) (remoteClient, error) {
+	return c.client7(ctx, dto, http.MethodGet, value(dto.ClientRegistrationEndpoint)+"/"+url.PathEscape(id), nil)
+}
+
+func (c *connector) update(ctx context.Context, dto *keyManagerDTO, id string, ask clientRequest) (remoteClient, error) {
+	body := object{
+		"client_name": ask.name, "ext_application_display_name": ask.displayName, "grant_types": ask.grants,
+		"redirect_uris": redirectURIs(ask.callback), "token_type_extension": "JWT",
+	}
+	return c.client7(ctx, dto, http.MethodPut, value(dto.ClientRegistrationEndpoint)+"/"+url.PathEscape(id), body)
+}
+
+func (c *connector) remove(ctx context.Context, dto *keyManagerDTO, id string) error {
+	err := c.call(ctx, dto, http.MethodDelete, value(dto.ClientRegistrationEndpoint)+"/"+url.PathEscape(id), nil, nil)
+	if errors.Is(err, errClientGone) {
+		return nil
+	}
+	return err
+}
+
+// client7 reads a client and picks what the DevPortal shows of it as additional properties.
+func (c *connector) client7(ctx context.Context, dto *keyManagerDTO, method, address string, body any) (remoteClient, error) {
+	var raw json.RawMessage
+	var found remoteClient
+	if err := c.call(ctx, dto, method, address, body, &raw); err != nil {
+		return found, err
+	}
+	all := object{}
+	if err := errors.Join(json.Unmarshal(raw, &found), json.Unmarshal(raw, &all)); err != nil {
+		return found, fmt.Errorf("read the client of %s: %w", address, err)
+	}
+	found.Properties = object{}
+	for _, name := range []string{
+		"ext_public_client", "ext_pkce_mandatory", "ext_refresh_token_lifetime", "ext_id_token_lifetime",
+		"ext_application_token_lifetime", "ext_user_token_lifetime", "ext_pkce_support_plain",
+	} {
+		found.Properties[name] = all[name]
+	}
+	return found, nil
+}
+
+// issuedToken is what a token endpoint gives.
+type issuedToken struct {
+	Access  string `json:"access_token"`
+	Scope   string `json:"scope"`
+	Expires int64  `json:"expires_in"`
+}
+
+// token fetches a token for the client itself.
+func (c *connector) token(ctx context.Context, dto *keyManagerDTO, id, secret string, scopes []string) (issuedToken, error) {
+	form := url.Values{"grant_type": {"client_credentials"}}
+	if len(scopes) > 0 {
+		form.Set("scope", strings.Join(scopes, " "))
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, value(dto.TokenEndpoint), strings.NewReader(form.Encode()))
+	if err != nil {
+		return issuedToken{}, fmt.Errorf("ask for a token: %w", err)
+	}
+	req.SetBasicAuth(id, secret)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	var token issuedToken
+	err = c.do(req, &token)
+	return token, err
+}
+
+// resourceIdentifier is the API resource of IS that gets the scopes of all APIs.
+const resourceIdentifier = "User-defined-oauth2-resource"
+
+// syncScopes makes the scopes of an API known to IS. It calls IS even for none at all, which is why no API can be
+// updated while a key manager cannot be reached.
+func (c *connector) syncScopes(ctx context.Context, dto *keyManagerDTO, scopes []apiScope) error {
+	base, _ := dto.AdditionalProperties["api_resource_management_endpoint"].(string)
+	var found struct {
+		Resources []struct {
+			ID string `json:"id"`
+		} `json:"apiResources"`
+	}
+	query := url.Values{"filter": {"identifier eq " + resourceIdentifier}}
+	if err := c.call(ctx, dto, http.MethodGet, base+"?"+query.Encode(), nil, &found); err != nil || len(scopes) == 0 {
+		return err
+	}
+	if len(found.Resources) == 0 {
+		body := object{"name": "User-defined OAuth2 Resource", "identifier": resourceIdentifier, "requiresAuthorization": true, "scopes": []any{}}
+		var made struct {
+			ID string `json:"id"`
+		}
+		if err := c.call(ctx, dto, http.MethodPost, base, body, &made); err != nil {
+			return err
+		}
+		found.Resources = append(found.Resources, made)
+	}
+	address := base + "/" + found.Resources[0].ID
+	var present []resourceScope
+	if err := c.call(ctx, dto, http.MethodGet, address+"/scopes", nil, &present); err != nil {
+		return err
+	}
+	var added []object
+	for _, s := range scopes {
+		if !slices.ContainsFunc(present, func(p resourceScope) bool { return p.Name == s.Scope.Name }) {
+			added = append(added, object{"name": s.Scope.Name, "displayName": value(s.Scope.DisplayName), "description": value(s.Scope.Description)})
+		}
+	}
+	if len(added) == 0 {
+		return nil
+	}
+	return c.call(ctx, dto, http.MethodPatch, address, object{"addedScopes": added}, nil)
+}
+
+// keySet fetches the public keys of a key manager.
+func (c *connector) keySet(ctx context.Context, address string) (jwks, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return jwks{}, fmt.Errorf("fetch the keys of a key manager: %w", err)
+	}
+	var keys jwks
+	err = c.do(req, &keys)
+	return keys, err
+}

@@ -1,0 +1,9 @@
+// Package wso2sim has stand-ins of WSO2 Identity Server 7.1.0 and API Manager 4.5.0 for tests and demonstrations.
+//
+// They read key store, truststore and deployment.toml in the products' formats, once, at their start, and obey them:
+// what fails between two real servers that do not trust each other fails between these. Statuses, error codes and the
+// shape of every body follow what servers of these versions answer. They are written from that alone and share no code
+// with the clients of this module, so that a misreading is not made twice.
+//
+// State lives in memory and dies with the process.
+package wso2sim

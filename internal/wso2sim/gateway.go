@@ -1,0 +1,283 @@
+package wso2sim
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// gatewayFault is an error of the gateway. Its codes are strings.
+type gatewayFault struct {
+	status                     int
+	code, message, description string
+}
+
+func (f *gatewayFault) write(w http.ResponseWriter) {
+	body := object{"code": f.code, "message": f.message, "description": f.description}
+	switch f.status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Internal API Key realm="WSO2 API Manager", Bearer realm="WSO2 API Manager", `+
+			`error="invalid_token", error_description="The provided token is invalid"`)
+	case http.StatusNotFound:
+		body["type"] = "Status report"
+	}
+	writeAs(w, f.status, "application/json; charset=UTF-8", body)
+}
+
+const checkCredentials = "Make sure you have provided the correct security credentials"
+
+var (
+	errNoResource   = &gatewayFault{404, "404", "Not Found", "The requested resource is not available."}
+	errNoToken      = &gatewayFault{401, "900902", "Missing Credentials", "Invalid Credentials. Make sure your API invocation call has a header: 'Authorization : Bearer ACCESS_TOKEN' or 'Authorization : Basic ACCESS_TOKEN' or 'ApiKey : API_KEY'"}
+	errBadToken     = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid Credentials. " + checkCredentials}
+	errRevoked      = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid JWT token. " + checkCredentials}
+	errNoSubscriber = &gatewayFault{403, "900908", "Resource forbidden ", "User is NOT authorized to access the Resource. API Subscription validation failed."}
+	errUnclassified = &gatewayFault{500, "900900", "Unclassified Authentication Failure", "Error while accessing backend services for API key validation"}
+)
+
+// gateway serves the APIs that are deployed, once it has got them at its start.
+func (am *AM) gateway(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/services/Version":
+		am.version(w, r)
+		return
+	case "/api/am/gateway/v2/server-startup-healthcheck":
+		am.startupHealth(w, r)
+		return
+	}
+	route, fault := am.route(r)
+	if fault != nil {
+		fault.write(w)
+		return
+	}
+	sandbox := false
+	if route.operation.AuthType != "None" {
+		if sandbox, fault = am.authenticate(r, route); fault != nil {
+			fault.write(w)
+			return
+		}
+	}
+	am.forward(w, r, route, sandbox)
+}
+
+// apiRoute is where a request goes.
+type apiRoute struct {
+	api       *api
+	dto       apiDTO
+	operation apiOperation
+	path      string // behind context and version, with its slash
+}
+
+// route finds the deployed API and its operation: the longest context wins.
+func (am *AM) route(r *http.Request) (apiRoute, *gatewayFault) {
+	if am.uptime() < am.delays.AMReady || !am.selfTrusted {
+		return apiRoute{}, errNoResource
+	}
+	now := time.Now()
+	am.mu.Lock()
+	defer am.mu.Unlock()
+	var found apiRoute
+	longest := 0
+	for _, a := range am.apis {
+		dto := a.onGateway(now)
+		if dto == nil || a.dto.LifeCycleStatus == "BLOCKED" || a.dto.LifeCycleStatus == "RETIRED" {
+			continue
+		}
+		contexts := []string{fullContext(dto)}
+		if dto.IsDefaultVersion {
+			contexts = append(contexts, strings.ReplaceAll(value(dto.Context), "/{version}", ""))
+		}
+		for _, context := range contexts {
+			rest, ok := strings.CutPrefix(r.URL.Path, context)
+			if ok && (rest == "" || rest[0] == '/') && len(context) > longest {
+				longest, found = len(context), apiRoute{api: a, dto: *dto, path: rest}
+			}
+		}
+	}
+	if longest == 0 {
+		return apiRoute{}, errNoResource
+	}
+	for _, op := range found.dto.Operations {
+		if op.Verb == r.Method && matchesTarget(op.Target, found.path) {
+			found.operation = op
+			return found, nil
+		}
+	}
+	return apiRoute{}, errNoResource
+}
+
+// matchesTarget compares a path with a URI template: {name} is one segment, a * at the end anything.
+func matchesTarget(target, path string) bool {
+	prefix, open := strings.CutSuffix(target, "*")
+	want, have := strings.Split(strings.Trim(prefix, "/"), "/"), strings.Split(strings.Trim(path, "/"), "/")
+	if open && prefix == "/" {
+		return true
+	}
+	if len(have) < len(want) || len(have) > len(want) && !open {
+		return false
+	}
+	for i, segment := range want {
+		if segment != have[i] && !(strings.HasPrefix(segment, "{") && strings.HasSuffix(segment, "}")) {
+			return false
+		}
+	}
+	return true
+}
+
+// authenticate checks token, subscription and scopes, in this order, and says whether the key is one for the sandbox.
+func (am *AM) authenticate(r *http.Request, route apiRoute) (sandbox bool, _ *gatewayFault) {
+	header := value(route.dto.AuthorizationHeader)
+	credentials := r.Header.Get(header)
+	if credentials == "" {
+		return false, errNoToken
+	}
+	token, _ := strings.CutPrefix(credentials, "Bearer ")
+	parsed, err := parseJWT(token)
+	if err != nil {
+		at := fullContext(&route.dto)
+		return false, &gatewayFault{401, "900901", "Invalid Credentials", fmt.Sprintf(
+			"Access failure for API: %s, version: %s status: (900901) - Invalid Credentials. %s", at, value(route.dto.Version), checkCredentials)}
+	}
+	now := time.Now()
+	am.mu.Lock()
+	refusedFrom, revoked := am.revoked[parsed.claims.ID]
+	manager := am.byIssuer(parsed.claims.Issuer, now)
+	am.mu.Unlock()
+	if manager == nil {
+		return false, errBadToken
+	}
+	if fault := am.checkSignature(r.Context(), parsed, manager); fault != nil {
+		return false, fault
+	}
+	switch {
+	case revoked && !now.Before(refusedFrom):
+		return false, errRevoked
+	case now.Unix() >= parsed.claims.Expiry:
+		return false, errBadToken
+	}
+	return am.authorize(parsed, manager, route, now)
+}
+
+// checkSignature verifies a token with the key manager's published keys. They are fetched when a token names a key that
+// is not among those at hand, over a connection that the truststore has to vouch for.
+func (am *AM) checkSignature(ctx context.Context, token parsedJWT, manager *keyManager) *gatewayFault {
+	am.mu.Lock()
+	certificates := manager.dto.Certificates
+	am.mu.Unlock()
+	if certificates == nil || certificates.Value == "" {
+		return errUnclassified
+	}
+	if manager.resident() {
+		if !token.signedBy(&am.signer.key.PublicKey) {
+			return errBadToken
+		}
+		return nil
+	}
+	am.mu.Lock()
+	key := am.keySets[certificates.Value].key(token.kid)
+	am.mu.Unlock()
+	if key == nil {
+		fetched, err := am.connector.keySet(ctx, certificates.Value)
+		if err != nil {
+			am.log.Error("keys of the key manager not fetched", "keyManager", manager.label, "error", err)
+			return errUnclassified
+		}
+		am.mu.Lock()
+		am.keySets[certificates.Value] = fetched
+		am.mu.Unlock()
+		key = fetched.key(token.kid)
+	}
+	if !token.signedBy(key) {
+		return errBadToken
+	}
+	return nil
+}
+
+// authorize asks whether the application of the token has subscribed to the API, and whether it has the scopes.
+func (am *AM) authorize(token parsedJWT, manager *keyManager, route apiRoute, now time.Time) (sandbox bool, _ *gatewayFault) {
+	am.mu.Lock()
+	defer am.mu.Unlock()
+	mapping := am.mappingOf(manager, token.claims.Azp, now)
+	if !slices.Contains(route.dto.Policies, subscriptionless) {
+		managers := route.dto.keyManagers()
+		accepted := slices.Contains(managers, allKeyManagers) || slices.Contains(managers, manager.label)
+		if mapping == nil || !accepted || !am.isSubscribed(mapping.application, route.api, now) {
+			return false, errNoSubscriber
+		}
+	}
+	if len(route.operation.Scopes) > 0 {
+		have := strings.Fields(token.claims.Scope)
+		if !slices.ContainsFunc(route.operation.Scopes, func(s string) bool { return slices.Contains(have, s) }) {
+			return false, &gatewayFault{403, "900910", "The access token does not allow you to access the requested resource",
+				"User is NOT authorized to access the Resource: " + route.operation.Target + ". Scope validation failed."}
+		}
+	}
+	return mapping != nil && mapping.keyType == "SANDBOX", nil
+}
+
+func (am *AM) mappingOf(manager *keyManager, client string, now time.Time) *keyMapping {
+	for _, app := range am.applications {
+		for _, m := range app.keys {
+			if m.keyManager == manager && m.clientID == client && client != "" && !now.Before(m.known) {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+func (am *AM) isSubscribed(app *application, a *api, now time.Time) bool {
+	for _, s := range am.subscriptions {
+		if s.application == app && s.api == a && !now.Before(s.known) {
+			return true
+		}
+	}
+	return false
+}
+
+// forward passes the request on to the backend, without the token.
+func (am *AM) forward(w http.ResponseWriter, r *http.Request, route apiRoute, sandbox bool) {
+	base := route.dto.endpoint("production_endpoints")
+	if s := route.dto.endpoint("sandbox_endpoints"); sandbox && s != "" || base == "" {
+		base = s
+	}
+	target, err := url.Parse(strings.TrimSuffix(base, "/") + route.path)
+	if err != nil || target.Host == "" {
+		am.backendFailed(w, fmt.Errorf("the endpoint %q of %s is no address", base, route.api.name()))
+		return
+	}
+	target.RawQuery = r.URL.RawQuery
+	req, err := http.NewRequestWithContext(r.Context(), r.Method, target.String(), r.Body)
+	if err != nil {
+		am.backendFailed(w, err)
+		return
+	}
+	req.Header = r.Header.Clone()
+	req.Header.Del(value(route.dto.AuthorizationHeader))
+	req.ContentLength = r.ContentLength
+	resp, err := am.backends.Do(req)
+	if err != nil {
+		am.backendFailed(w, err)
+		return
+	}
+	defer resp.Body.Close()
+	for name, values := range resp.Header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Del("Content-Length")
+	w.WriteHeader(resp.StatusCode)
+	_, _ = io.Copy(w, resp.Body) // one of the two has gone; the other notices
+}
+
+func (am *AM) backendFailed(w http.ResponseWriter, err error) {
+	am.log.Error("backend not reached", "error", err)
+	writeAs(w, http.StatusInternalServerError, "application/json; charset=UTF-8", object{
+		"code": "101503", "type": "Status report", "message": "Runtime Error", "description": "Error connecting to the back end",
+	})
+}

@@ -1,0 +1,213 @@
+package wso2sim
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+)
+
+const registerPath = "/api/identity/oauth2/dcr/v1.1/register"
+
+// clientName is what IS accepts as the name of a client.
+var clientName = regexp.MustCompile(`^[a-zA-Z0-9._-]+(?: [a-zA-Z0-9._-]+)*$`)
+
+// registration is what dynamic client registration reads; unknown fields are ignored.
+type registration struct {
+	ClientName   *string  `json:"client_name"`
+	DisplayName  string   `json:"ext_application_display_name"`
+	GrantTypes   []string `json:"grant_types"`
+	RedirectURIs []string `json:"redirect_uris"`
+	TokenType    string   `json:"token_type_extension"`
+	Audience     string   `json:"ext_allowed_audience"`
+	ClientID     string   `json:"ext_param_client_id"`
+	ClientSecret string   `json:"ext_param_client_secret"`
+}
+
+func (is *IS) registrationRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("POST "+registerPath, is.protected(is.register))
+	mux.HandleFunc("GET "+registerPath, is.protected(is.findClient))
+	mux.HandleFunc("GET "+registerPath+"/{id}", is.protected(is.getClient))
+	mux.HandleFunc("PUT "+registerPath+"/{id}", is.protected(is.updateClient))
+	mux.HandleFunc("DELETE "+registerPath+"/{id}", is.protected(is.deleteClient))
+}
+
+// invalidMetadata is an error of RFC 7591, section 3.2.2, with the products' trace id.
+func invalidMetadata(w http.ResponseWriter, why string) {
+	writeJSON(w, http.StatusBadRequest, object{"error": "invalid_client_metadata", "error_description": why, "traceId": newUUID()})
+}
+
+// readRegistration answers for itself where the body cannot be used, and returns false.
+func readRegistration(w http.ResponseWriter, r *http.Request) (reg registration, ok bool) {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	if err == nil {
+		err = json.Unmarshal(raw, &reg)
+	}
+	if err != nil {
+		w.Header().Set("Content-Type", "text/plain")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, err.Error())
+		return reg, false
+	}
+	for _, grant := range reg.GrantTypes {
+		if !slices.Contains(supportedGrants, grant) {
+			invalidMetadata(w, "'"+grant+"' grant type is not allowed.")
+			return reg, false
+		}
+	}
+	return reg, true
+}
+
+func (is *IS) register(w http.ResponseWriter, r *http.Request) {
+	reg, ok := readRegistration(w, r)
+	if !ok {
+		return
+	}
+	if reg.ClientName == nil { // a NullPointerException in the product
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	if !clientName.MatchString(*reg.ClientName) {
+		invalidMetadata(w, "The Application name: "+*reg.ClientName+" is not valid! It is not adhering to the regex: "+clientName.String())
+		return
+	}
+	is.mu.Lock()
+	defer is.mu.Unlock()
+	c, err := is.oauth.add(oauthClient{
+		id: reg.ClientID, secret: reg.ClientSecret, name: *reg.ClientName, displayName: reg.DisplayName,
+		grants: reg.GrantTypes, redirects: reg.RedirectURIs, tokenType: reg.TokenType, audience: reg.Audience,
+	})
+	if err != nil {
+		invalidMetadata(w, "Application with the name "+*reg.ClientName+" already exist in the system")
+		return
+	}
+	writeJSON(w, http.StatusCreated, dcrView(c))
+}
+
+var errNameTaken = errors.New("a client of that name exists")
+
+// add registers a client, with an id and a secret of its own where none are given.
+func (o *oauthServer) add(c oauthClient) (*oauthClient, error) {
+	if o.byName(c.name) != nil || o.clients[c.id] != nil {
+		return nil, errNameTaken
+	}
+	if c.id == "" {
+		c.id = newClientID()
+	}
+	if c.secret == "" {
+		c.secret = newSecret()
+	}
+	if c.tokenType == "" {
+		c.tokenType = "Default"
+	}
+	if c.audience == "" {
+		c.audience = "application"
+	}
+	o.clients[c.id] = &c
+	return &c, nil
+}
+
+// clientGone is how IS says that there is no such client: 401, no body, no WWW-Authenticate.
+func clientGone(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) }
+
+func (is *IS) findClient(w http.ResponseWriter, r *http.Request) {
+	is.mu.Lock()
+	defer is.mu.Unlock()
+	is.showClient(w, is.oauth.byName(r.URL.Query().Get("client_name")))
+}
+
+func (is *IS) getClient(w http.ResponseWriter, r *http.Request) {
+	is.mu.Lock()
+	defer is.mu.Unlock()
+	is.showClient(w, is.oauth.clients[r.PathValue("id")])
+}
+
+func (is *IS) showClient(w http.ResponseWriter, c *oauthClient) {
+	if c == nil {
+		clientGone(w)
+		return
+	}
+	c.stored = true
+	writeJSON(w, http.StatusOK, dcrView(c))
+}
+
+func (is *IS) updateClient(w http.ResponseWriter, r *http.Request) {
+	reg, ok := readRegistration(w, r)
+	if !ok {
+		return
+	}
+	is.mu.Lock()
+	defer is.mu.Unlock()
+	c := is.oauth.clients[r.PathValue("id")]
+	if c == nil {
+		clientGone(w)
+		return
+	}
+	if reg.ClientName != nil {
+		c.name = *reg.ClientName
+	}
+	if reg.DisplayName != "" {
+		c.displayName = reg.DisplayName
+	}
+	if reg.GrantTypes != nil {
+		c.grants = reg.GrantTypes
+	}
+	if reg.RedirectURIs != nil {
+		c.redirects = reg.RedirectURIs
+	}
+	if reg.TokenType != "" {
+		c.tokenType = reg.TokenType
+	}
+	is.showClient(w, c)
+}
+
+func (is *IS) deleteClient(w http.ResponseWriter, r *http.Request) {
+	is.mu.Lock()
+	defer is.mu.Unlock()
+	if is.oauth.clients[r.PathValue("id")] == nil {
+		clientGone(w)
+		return
+	}
+	is.oauth.drop(r.PathValue("id"))
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// dcrView is a client as registration shows it, secret included. What was never set reads null when the client is
+// made, and for two of the fields "null" when it is read back.
+func dcrView(c *oauthClient) object {
+	redirects := c.redirects
+	if len(redirects) == 0 {
+		redirects = []string{""}
+	}
+	view := object{
+		"client_id": c.id, "client_secret": c.secret, "client_secret_expires_at": 0, "redirect_uris": redirects,
+		"grant_types": orEmpty(c.grants), "client_name": c.name, "ext_application_display_name": orNull(c.displayName),
+		"ext_application_version": "v2.0.0", "ext_application_owner": "admin@carbon.super",
+		"ext_application_token_lifetime": 3600, "ext_user_token_lifetime": 3600, "ext_refresh_token_lifetime": 86400,
+		"ext_id_token_lifetime": 3600, "ext_pkce_mandatory": false, "ext_pkce_support_plain": false, "ext_public_client": false,
+		"token_type_extension": c.tokenType, "ext_token_type": c.tokenType, "require_pushed_authorization_requests": false,
+		"require_signed_request_object": false, "tls_client_certificate_bound_access_tokens": false, "subject_type": "public",
+		"ext_allowed_audience": c.audience,
+	}
+	for _, never := range []string{
+		"jwks_uri", "token_endpoint_auth_method", "token_endpoint_allow_reuse_pvt_key_jwt", "token_endpoint_auth_signing_alg",
+		"sector_identifier_uri", "id_token_signed_response_alg", "id_token_encrypted_response_alg",
+		"id_token_encrypted_response_enc", "request_object_signing_alg", "tls_client_auth_subject_dn",
+		"request_object_encryption_alg", "request_object_encryption_enc", "software_statement",
+	} {
+		view[never] = nil
+	}
+	if c.stored {
+		view["id_token_encrypted_response_alg"], view["id_token_encrypted_response_enc"] = "null", "null"
+	}
+	return view
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}

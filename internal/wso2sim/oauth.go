@@ -1,0 +1,320 @@
+package wso2sim
+
+import (
+	"crypto/sha256"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const tokenLifetime = time.Hour
+
+// oauthServer is the OAuth 2.0 server that both products carry: IS as such, API Manager as its Resident Key Manager.
+// Its caller holds the lock of the server that it belongs to.
+type oauthServer struct {
+	issuer   string
+	signer   *signer
+	user     string // the only one
+	password string
+	userID   string
+	clients  map[string]*oauthClient // by client id
+	tokens   map[string]*accessToken // by what the client holds
+	refresh  map[string]*accessToken
+	latest   map[string]*accessToken // by what makes two requests ask for the same token
+	rules    oauthRules
+}
+
+// oauthRules are what the products do differently.
+type oauthRules struct {
+	scopes  func(grant string, asked []string) []string // those that are granted
+	subject func(*accessToken) string
+	claims  object                                           // in every access token
+	keepOld func(grant string) bool                          // whether a new JWT leaves the one before it alone
+	revoked func(t accessToken, c oauthClient, ended reason) // must not block: the lock is held
+}
+
+// reason is why a token is no longer good.
+type reason int
+
+const (
+	byRequest reason = iota // of the client, at /oauth2/revoke
+	byReissue               // of a newer one for the same client, user and scopes, or a refresh
+)
+
+type oauthClient struct {
+	id, secret, name, displayName string
+	grants, redirects             []string
+	tokenType                     string // "JWT", or "Default" for opaque tokens
+	audience                      string
+	stored                        bool // whether it was read back: see dcrView
+}
+
+type accessToken struct {
+	value, jti, client, user string // user is "" where the application acts for itself
+	grant                    string
+	scopes                   []string
+	issued, expires          time.Time
+	revoked                  bool
+	refresh                  string
+	jwt                      bool
+}
+
+func (t *accessToken) live(now time.Time) bool { return !t.revoked && now.Before(t.expires) }
+
+// kind is the claim "aut".
+func (t *accessToken) kind() string {
+	if t.user == "" {
+		return "APPLICATION"
+	}
+	return "APPLICATION_USER"
+}
+
+func newOAuthServer(issuer string, s *signer, user, password string, rules oauthRules) *oauthServer {
+	return &oauthServer{
+		issuer: issuer, signer: s, user: user, password: password, userID: newUUID(), rules: rules,
+		clients: map[string]*oauthClient{}, tokens: map[string]*accessToken{}, refresh: map[string]*accessToken{},
+		latest: map[string]*accessToken{},
+	}
+}
+
+// oauthFault is an error of RFC 6749, section 5.2.
+type oauthFault struct {
+	status       int
+	code, detail string
+}
+
+func (f *oauthFault) Error() string { return f.code + ": " + f.detail }
+
+func (f *oauthFault) write(w http.ResponseWriter) {
+	if f.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Basic realm=localhost")
+	}
+	writeJSON(w, f.status, object{"error": f.code, "error_description": f.detail})
+}
+
+var (
+	faultNoClient  = &oauthFault{401, "invalid_client", "Client ID not found in the request."}
+	faultBadClient = &oauthFault{401, "invalid_client", "Client credentials are invalid."}
+)
+
+// supportedGrants are those that discovery announces.
+var supportedGrants = []string{
+	"refresh_token", "urn:ietf:params:oauth:grant-type:saml2-bearer", "password", "client_credentials", "iwa:ntlm",
+	"urn:ietf:params:oauth:grant-type:device_code", "authorization_code", "account_switch",
+	"urn:ietf:params:oauth:grant-type:token-exchange", "organization_switch", "urn:ietf:params:oauth:grant-type:jwt-bearer",
+}
+
+// clientOf authenticates the client of a form, by Basic or by its parameters.
+func (o *oauthServer) clientOf(r *http.Request) (*oauthClient, *oauthFault) {
+	id, secret, ok := r.BasicAuth()
+	if !ok {
+		id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	}
+	if id == "" {
+		return nil, faultNoClient
+	}
+	c := o.clients[id]
+	if c == nil || c.secret != secret {
+		return nil, faultBadClient
+	}
+	return c, nil
+}
+
+// token answers POST /oauth2/token, whose form has been parsed.
+func (o *oauthServer) token(r *http.Request) (object, *oauthFault) {
+	for _, values := range r.PostForm {
+		if len(values) > 1 {
+			return nil, &oauthFault{400, "invalid_request", "Invalid request with repeated parameters."}
+		}
+	}
+	c, fault := o.clientOf(r)
+	if fault != nil {
+		return nil, fault
+	}
+	grant := r.PostForm.Get("grant_type")
+	switch {
+	case grant == "":
+		return nil, &oauthFault{400, "invalid_request", "Missing grant_type parameter value"}
+	case !slices.Contains(supportedGrants, grant):
+		return nil, &oauthFault{400, "invalid_request", "Unsupported grant_type value"}
+	case !slices.Contains(c.grants, grant):
+		return nil, &oauthFault{400, "unauthorized_client", "The authenticated client is not authorized to use this authorization grant type"}
+	}
+	t, fault := o.grant(c, grant, r.PostForm)
+	if fault != nil {
+		return nil, fault
+	}
+	return o.answer(c, t)
+}
+
+func (o *oauthServer) grant(c *oauthClient, grant string, form url.Values) (*accessToken, *oauthFault) {
+	want := accessToken{client: c.id, grant: grant, jwt: c.tokenType == "JWT"}
+	asked := strings.Fields(form.Get("scope"))
+	switch grant {
+	case "client_credentials":
+	case "password":
+		if form.Get("username") != o.user || form.Get("password") != o.password {
+			return nil, &oauthFault{400, "invalid_grant", "Authentication failed for " + form.Get("username")}
+		}
+		want.user = o.user
+	case "refresh_token":
+		old := o.refresh[form.Get("refresh_token")]
+		if old == nil || old.client != c.id {
+			return nil, &oauthFault{400, "invalid_grant", "Persisted access token data not found"}
+		}
+		want.user, want.scopes = old.user, old.scopes
+		o.end(old, byReissue)
+		return o.issue(want), nil
+	default:
+		return nil, &oauthFault{400, "invalid_grant", "The stand-in has no " + grant + " grant"}
+	}
+	want.scopes = o.rules.scopes(grant, asked)
+	return o.issue(want), nil
+}
+
+// issue makes a token. An opaque one that is still good is handed out again; a JWT is always new, and revokes the one
+// before it that was made for the same client, user and scopes.
+func (o *oauthServer) issue(t accessToken) *accessToken {
+	now := time.Now()
+	same := strings.Join([]string{t.client, t.kind(), t.user, strings.Join(t.scopes, " ")}, "\n")
+	if old := o.latest[same]; old != nil && old.live(now) {
+		if !t.jwt && t.grant != "refresh_token" {
+			return old
+		}
+		if !o.rules.keepOld(t.grant) {
+			o.end(old, byReissue)
+		}
+	}
+	t.issued, t.expires = now, now.Add(tokenLifetime)
+	t.jti = newUUID()
+	t.value = t.jti
+	if t.user != "" {
+		t.refresh = newUUID()
+		o.refresh[t.refresh] = &t
+	}
+	o.latest[same] = &t
+	return &t
+}
+
+// answer signs the token where it is a JWT, and shows it as the token endpoint does.
+func (o *oauthServer) answer(c *oauthClient, t *accessToken) (object, *oauthFault) {
+	if t.jwt {
+		signed, err := o.signer.sign("at+jwt", o.accessClaims(t))
+		if err != nil {
+			return nil, &oauthFault{500, "server_error", err.Error()}
+		}
+		t.value = signed
+	}
+	o.tokens[t.value] = t
+	out := object{"access_token": t.value, "token_type": "Bearer", "expires_in": int(time.Until(t.expires).Round(time.Second).Seconds())}
+	if len(t.scopes) > 0 {
+		out["scope"] = strings.Join(t.scopes, " ")
+	}
+	if t.refresh != "" && slices.Contains(c.grants, "refresh_token") {
+		out["refresh_token"] = t.refresh
+	}
+	if t.user != "" && slices.Contains(t.scopes, "openid") {
+		signed, err := o.signer.sign("", o.idClaims(t))
+		if err != nil {
+			return nil, &oauthFault{500, "server_error", err.Error()}
+		}
+		out["id_token"] = signed
+	}
+	return out, nil
+}
+
+func (o *oauthServer) accessClaims(t *accessToken) object {
+	claims := object{
+		"sub": o.rules.subject(t), "aut": t.kind(), "aud": t.client, "azp": t.client, "client_id": t.client, "iss": o.issuer,
+		"nbf": t.issued.Unix(), "iat": t.issued.Unix(), "exp": t.expires.Unix(), "jti": t.jti,
+	}
+	for name, value := range o.rules.claims {
+		claims[name] = value
+	}
+	if len(t.scopes) > 0 {
+		claims["scope"] = strings.Join(t.scopes, " ")
+	}
+	return claims
+}
+
+func (o *oauthServer) idClaims(t *accessToken) object {
+	sum := sha256.Sum256([]byte(t.value))
+	claims := object{
+		"at_hash": b64.EncodeToString(sum[:16]), "sub": o.userID, "aud": t.client, "azp": t.client, "iss": o.issuer,
+		"amr": []string{"password"}, "nbf": t.issued.Unix(), "iat": t.issued.Unix(), "exp": t.expires.Unix(), "jti": newUUID(),
+	}
+	for name, value := range o.rules.claims {
+		claims[name] = value
+	}
+	return claims
+}
+
+// end revokes a token and its refresh token.
+func (o *oauthServer) end(t *accessToken, why reason) {
+	if t.revoked {
+		return
+	}
+	t.revoked = true
+	delete(o.refresh, t.refresh)
+	if c := o.clients[t.client]; c != nil && time.Now().Before(t.expires) {
+		o.rules.revoked(*t, *c, why)
+	}
+}
+
+// revoke answers POST /oauth2/revoke, whose form has been parsed: RFC 7009, save that a token of another client is 401.
+func (o *oauthServer) revoke(w http.ResponseWriter, r *http.Request) {
+	c, fault := o.clientOf(r)
+	if fault == faultNoClient {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	if fault != nil {
+		fault.write(w)
+		return
+	}
+	token := r.PostForm.Get("token")
+	t := o.tokens[token]
+	if t == nil {
+		t = o.refresh[token]
+	}
+	if t != nil && t.client != c.id && t.live(time.Now()) {
+		(&oauthFault{401, "unauthorized_client", "Unauthorized client"}).write(w)
+		return
+	}
+	if t != nil && t.client == c.id {
+		o.end(t, byRequest)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+}
+
+// byName finds a client by its name, or nil.
+func (o *oauthServer) byName(name string) *oauthClient {
+	for _, c := range o.clients {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// drop removes a client with its tokens. Nobody is told of those: a deleted client sends no notices.
+func (o *oauthServer) drop(id string) {
+	delete(o.clients, id)
+	for value, t := range o.tokens {
+		if t.client == id {
+			t.revoked = true
+			delete(o.tokens, value)
+			delete(o.refresh, t.refresh)
+		}
+	}
+	for same, t := range o.latest {
+		if t.client == id {
+			delete(o.latest, same)
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package wso2sim
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Options say how a server is started. Home and Listen are required, and Gateway for API Manager.
+type Options struct {
+	Home         string // as Unpack makes it, or a real one
+	Listen       string // "host:port" of the management port; port 0 chooses a free one
+	Gateway      string // "host:port" of API Manager's gateway
+	ConfigVolume string // copied over Home first, as the entrypoints of the products' images do; may be empty
+	Hostname     string // announced in issuer and URLs; empty is [server] hostname of deployment.toml
+	StartLog     string // gets a line for every start; empty is Home/start.log
+	Delays       Delays
+	Log          *slog.Logger // what a real server would log; nil discards it
+}
+
+// server is what both products are made of: what they read at their start, their ports, and their way of going.
+type server struct {
+	identity
+	settings settings
+	log      *slog.Logger
+	delays   Delays
+	hostname string
+	started  time.Time
+	ready    chan struct{}
+
+	ctx    context.Context // ends with the server
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	serving []*http.Server
+	ports   []*port
+	closed  bool
+}
+
+// newServer copies the volume and reads configuration and stores. Nothing is read again later.
+func newServer(product string, o Options) (*server, error) {
+	l, err := layoutOf(product, UnpackOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(o.Home); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("start %s: its home %q is no folder; unpack it first", product, o.Home)
+	}
+	if o.StartLog == "" {
+		o.StartLog = filepath.Join(o.Home, "start.log")
+	}
+	if err := noteStart(o.StartLog, product, time.Now()); err != nil {
+		return nil, fmt.Errorf("start %s: %w", product, err)
+	}
+	if o.ConfigVolume != "" {
+		if err := copyVolume(o.ConfigVolume, o.Home); err != nil {
+			return nil, fmt.Errorf("start %s: %w", product, err)
+		}
+	}
+	s := &server{log: o.Log, delays: o.Delays, hostname: o.Hostname, started: time.Now(), ready: make(chan struct{})}
+	if s.settings, err = readSettings(o.Home); err != nil {
+		return nil, fmt.Errorf("start %s: %w", product, err)
+	}
+	if s.identity, err = readIdentity(o.Home, s.settings, l); err != nil {
+		return nil, fmt.Errorf("start %s: %w", product, err)
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.hostname == "" {
+		s.hostname = s.settings.text("server.hostname", "localhost")
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// bind takes a port, which refuses connections until it is opened.
+func (s *server) bind(addr string) (*port, error) {
+	p, err := bind(addr)
+	if err != nil {
+		return nil, err
+	}
+	s.ports = append(s.ports, p)
+	return p, nil
+}
+
+// open begins to serve TLS on a bound port. Identity Server speaks nothing above TLS 1.2.
+func (s *server) open(p *port, h http.Handler, maxVersion uint16) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return http.ErrServerClosed
+	}
+	l, err := p.listen()
+	if err != nil {
+		return err
+	}
+	hs := &http.Server{
+		Handler: traced(h), ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{s.tls}, MinVersion: tls.VersionTLS12, MaxVersion: maxVersion},
+	}
+	s.serving = append(s.serving, hs)
+	s.work.Go(func() {
+		if err := hs.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("serving ended", "address", l.Addr().String(), "error", err)
+		}
+	})
+	return nil
+}
+
+// after runs f at a time counted from the start of the server: at once, before it returns, when that has passed.
+func (s *server) after(d time.Duration, f func()) {
+	if wait := time.Until(s.started.Add(d)); d > 0 && wait > 0 {
+		s.work.Go(func() {
+			if s.sleep(wait) {
+				f()
+			}
+		})
+		return
+	}
+	f()
+}
+
+// sleep waits, and says whether the server is still there afterwards.
+func (s *server) sleep(d time.Duration) bool {
+	select {
+	case <-s.ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// uptime is how long ago the server was started.
+func (s *server) uptime() time.Duration { return time.Since(s.started) }
+
+// Wait returns when the server is up, or with the error of ctx, or when it is closed.
+func (s *server) Wait(ctx context.Context) error {
+	select {
+	case <-s.ready:
+		return nil
+	case <-s.ctx.Done():
+		return http.ErrServerClosed
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the server: %w", ctx.Err())
+	}
+}
+
+// shut closes all ports and waits until everything that the server does has ended.
+func (s *server) shut() error {
+	s.cancel()
+	s.mu.Lock()
+	s.closed = true
+	serving, ports := s.serving, s.ports
+	s.mu.Unlock()
+	var errs []error
+	for _, hs := range serving {
+		errs = append(errs, stop(hs))
+	}
+	s.work.Wait()
+	for _, p := range ports {
+		p.close()
+	}
+	return errors.Join(errs...)
+}
+
+// url is how the server announces an own address: by its configured name, with the port in use.
+func (s *server) url(p *port) string {
+	return "https://" + net.JoinHostPort(s.hostname, strconv.Itoa(p.addr.Port))
+}
+
+// dialURL is where a port can be reached from this machine.
+func dialURL(p *port) string {
+	ip := p.addr.IP
+	if ip == nil || ip.IsUnspecified() {
+		ip = net.IPv4(127, 0, 0, 1)
+	}
+	return "https://" + net.JoinHostPort(ip.String(), strconv.Itoa(p.addr.Port))
+}
+
+// caller makes the client of outgoing calls. Keep-alive stays off, so that each call proves trust anew.
+func (s *server) caller(names hostnames) *http.Client {
+	return &http.Client{
+		Timeout:       30 * time.Second,
+		Transport:     &http.Transport{TLSClientConfig: s.trust.client(names), DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// traced puts the products' trace header on every answer.
+func traced(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-WSO2-TraceId", newUUID())
+		w.Header().Set("Server", "WSO2 Carbon Server")
+		h.ServeHTTP(w, r)
+	})
+}
+
+// stop lets the requests under way finish, for a moment, and closes the rest.
+func stop(hs *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if hs.Shutdown(ctx) == nil {
+		return nil
+	}
+	return hs.Close()
+}
