@@ -31,6 +31,7 @@ func (g *Gateway) Healthy(ctx context.Context) error {
 
 // Answer is what the gateway, or the backend behind it, answered to a call.
 type Answer struct {
+	URL     string
 	Status  int
 	Body    []byte
 	Code    string // of the gateway's own error, "900901" for instance; empty for a backend's answer
@@ -63,7 +64,7 @@ func (g *Gateway) Get(ctx context.Context, path string, token Secret) (Answer, e
 	if err != nil {
 		return Answer{}, g.traffic.failed(r, &Error{Status: resp.StatusCode, Err: err})
 	}
-	a := Answer{Status: resp.StatusCode, Body: body}
+	a := Answer{URL: g.traffic.base + path, Status: resp.StatusCode, Body: body}
 	a.Code, a.Message = gatewayError(resp.StatusCode, body)
 	return a, nil
 }

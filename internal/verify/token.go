@@ -1,0 +1,103 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"wso2agent/internal/wso2"
+)
+
+// algorithms that a token may be signed with: those with a public key. The products use RS256.
+var algorithms = []jose.SignatureAlgorithm{
+	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512,
+}
+
+// fetchToken gets a token as a client of the application does.
+func (r *run) fetchToken(ctx context.Context) Check {
+	name := "token from " + r.result.KeyManager
+	var err error
+	r.poll(ctx, func() bool {
+		r.token, err = wso2.FetchToken(ctx, r.HTTP, r.result.TokenEndpoint, r.result.ConsumerKey, r.result.ConsumerSecret)
+		return err == nil || wso2.IsPermanent(err)
+	})
+	switch {
+	case err != nil:
+		return Check{name, Fail, err.Error(), "check KM_TOKEN_ENDPOINT, and that the application's keys are those of this key manager"}
+	case r.token.AccessToken == "":
+		return Check{name, Fail, r.result.TokenEndpoint + " answered without a token", "check KM_TOKEN_ENDPOINT"}
+	}
+	return Check{Name: name, Verdict: Pass, Evidence: fmt.Sprintf("%s gave a token for %s", r.result.TokenEndpoint, r.token.ExpiresIn.Round(time.Second))}
+}
+
+// signature verifies the token with the issuer's published keys (RFC 7515, RFC 7517).
+func (r *run) signature(ctx context.Context) Check {
+	const name = "signature of the token"
+	switch {
+	case r.token.AccessToken == "":
+		return skipped(name, "there is no token")
+	case r.result.JWKS == "":
+		return skipped(name, "the key manager names no address of its keys")
+	}
+	token, err := jose.ParseSignedCompact(string(r.token.AccessToken), algorithms)
+	if err != nil {
+		return Check{name, Fail, "the token is not a signed JWT", "let the key manager issue JWTs: the IS client's token type must be JWT"}
+	}
+	var raw json.RawMessage
+	r.poll(ctx, func() bool {
+		raw, err = wso2.FetchJWKS(ctx, r.HTTP, r.result.JWKS)
+		return err == nil || wso2.IsPermanent(err)
+	})
+	var keys jose.JSONWebKeySet
+	if err == nil {
+		err = json.Unmarshal(raw, &keys)
+	}
+	if err != nil {
+		return Check{name, Fail, fmt.Sprintf("no keys from %s: %v", r.result.JWKS, err), "check the address of the key manager's certificates (JWKS)"}
+	}
+	header := token.Signatures[0].Header
+	for _, key := range keys.Key(header.KeyID) {
+		if _, err := token.Verify(key); err == nil {
+			return Check{Name: name, Verdict: Pass, Evidence: fmt.Sprintf("%s, by key %s of %s", header.Algorithm, short(header.KeyID), r.result.JWKS)}
+		}
+	}
+	return Check{name, Fail, fmt.Sprintf("no key of %s has signed it; it names key %s", r.result.JWKS, short(header.KeyID)),
+		"the token comes from another server than the keys, or that server has new keys: compare the addresses of the key manager"}
+}
+
+// issuer compares the token's issuer with the key manager's: the gateway finds the key manager of a token by it.
+func (r *run) issuer(context.Context) Check {
+	const name = "issuer of the token"
+	if r.token.AccessToken == "" {
+		return skipped(name, "there is no token")
+	}
+	token, err := jose.ParseSignedCompact(string(r.token.AccessToken), algorithms)
+	if err != nil {
+		return skipped(name, "the token is not a signed JWT")
+	}
+	var claims struct {
+		Issuer string `json:"iss"`
+	}
+	if err := json.Unmarshal(token.UnsafePayloadWithoutVerification(), &claims); err != nil {
+		return Check{name, Fail, "the token's claims are no JSON object", "report this"}
+	}
+	switch {
+	case r.result.Issuer == "":
+		return skipped(name, "the key manager names no issuer; the token's is "+claims.Issuer)
+	case claims.Issuer != r.result.Issuer:
+		return Check{name, Fail, fmt.Sprintf("the token's is %q, the key manager's %q", claims.Issuer, r.result.Issuer),
+			"set [server] hostname in the issuing server's deployment.toml to the name by which it is reached, restart it, and run bootstrap again"}
+	}
+	return Check{Name: name, Verdict: Pass, Evidence: claims.Issuer}
+}
+
+// short is the beginning of a key's id, enough to find it in a list.
+func short(id string) string {
+	if len(id) > 12 {
+		return id[:12] + "…"
+	}
+	return id
+}

@@ -1,0 +1,279 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/testenv"
+	"wso2agent/internal/wso2"
+)
+
+// newKeys makes the keys of two issuers, once for all tests.
+var newKeys = sync.OnceValue(func() [2]*rsa.PrivateKey {
+	var keys [2]*rsa.PrivateKey
+	for i := range keys {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			panic(err)
+		}
+		keys[i] = key
+	}
+	return keys
+})
+
+// world is an issuer and a gateway, without a network.
+type world struct {
+	issuer    string
+	signer    *rsa.PrivateKey // signs the tokens
+	published *rsa.PrivateKey // stands in the JWKS
+	opaque    bool
+	failures  int // so many requests for tokens fail
+	readyAt   time.Time
+	gateway   func(r *http.Request, valid bool) (int, string)
+	token     string
+	asked     []string
+}
+
+func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
+	rec := httptest.NewRecorder()
+	w.asked = append(w.asked, r.Method+" "+r.URL.String())
+	switch {
+	case r.URL.Path == "/oauth2/token":
+		if w.failures > 0 {
+			w.failures--
+			rec.WriteHeader(503)
+			break
+		}
+		w.token = "opaque"
+		if !w.opaque {
+			w.token = sign(w.signer, w.issuer)
+		}
+		json.NewEncoder(rec).Encode(map[string]any{"access_token": w.token, "expires_in": 3600})
+	case r.URL.Path == "/oauth2/jwks":
+		json.NewEncoder(rec).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &w.published.PublicKey, KeyID: "k1", Algorithm: "RS256", Use: "sig"}}})
+	default:
+		status, body := w.gateway(r, r.Header.Get("Authorization") == "Bearer "+w.token)
+		rec.WriteHeader(status)
+		io.WriteString(rec, body)
+	}
+	return rec.Result(), nil
+}
+
+func sign(key *rsa.PrivateKey, issuer string) string {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: "k1"}},
+		(&jose.SignerOptions{}).WithType("at+jwt"))
+	if err != nil {
+		panic(err)
+	}
+	jws, err := signer.Sign([]byte(`{"iss":"` + issuer + `"}`))
+	if err != nil {
+		panic(err)
+	}
+	text, err := jws.CompactSerialize()
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+const invalid = `{"code":"900901","message":"Invalid Credentials","description":"…"}`
+
+func newWorld() *world {
+	w := &world{issuer: "https://is:9443/oauth2/token", signer: newKeys()[0], published: newKeys()[0]}
+	w.gateway = func(_ *http.Request, valid bool) (int, string) {
+		switch {
+		case time.Now().Before(w.readyAt):
+			return 404, `{"code":"404","type":"Status report","message":"Not Found","description":"…"}`
+		case !valid:
+			return 401, invalid
+		}
+		return 200, `{"nonce": "220f50fb"}`
+	}
+	return w
+}
+
+var settings = bootstrap.Settings{AMURL: "https://am:9443", GatewayURL: "https://am:8243", ISURL: "https://is:9443"}
+
+func result() bootstrap.Result {
+	return bootstrap.Result{
+		ConsumerKey: "key", ConsumerSecret: "hunter2", KeyManager: "WSO2-IS",
+		TokenEndpoint: "https://is:9443/oauth2/token", Issuer: "https://is:9443/oauth2/token", JWKS: "https://is:9443/oauth2/jwks",
+		APIs: []bootstrap.PublishedAPI{
+			{Name: "Other API", Version: "1.0.0", Path: "/other/1.0.0"},
+			{Name: "Payment API", Version: "1.0.0", Path: "/pay/1.0.0", Subscribed: true},
+		},
+	}
+}
+
+// check runs all checks, within a bubble of synctest, and returns verdicts as p, f and s, and all that was told.
+func check(t *testing.T, w *world, r bootstrap.Result) (verdicts string, checks []Check, err error) {
+	t.Helper()
+	var log bytes.Buffer
+	hc := &http.Client{Transport: w}
+	checks, err = Run(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), bootstrap.Connect(hc, settings), Options{}, r)
+	for _, c := range checks {
+		verdicts += string(c.Verdict[0])
+	}
+	told := fmt.Sprint(checks, err, log.String())
+	for _, secret := range []string{"hunter2", w.token} {
+		if secret != "" && secret != "opaque" && strings.Contains(told, secret) {
+			t.Errorf("a secret is told: %s", told)
+		}
+	}
+	return verdicts, checks, err
+}
+
+func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
+	tests := []struct {
+		name     string
+		prepare  func(*world, *bootstrap.Result)
+		verdicts string // token, signature, issuer, call, wrong token
+		tells    string // in a check's evidence or remedy
+	}{
+		{"all is well", func(*world, *bootstrap.Result) {}, "ppppp", `GET https://am:8243/pay/1.0.0/: HTTP 200: {"nonce": "220f50fb"}`},
+		{"the gateway gets the API late", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(40 * time.Second) }, "ppppp", "HTTP 200"},
+		{"the gateway never gets the API", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(time.Hour) }, "pppfs", "the gateway has not got the API"},
+		{"the token endpoint is busy for a while", func(w *world, _ *bootstrap.Result) { w.failures = 3 }, "ppppp", "gave a token for 1h0m0s"},
+		{"the token endpoint is down", func(w *world, _ *bootstrap.Result) { w.failures = 1000 }, "fssss", "HTTP 503"},
+		{"another key than the issuer's has signed", func(w *world, _ *bootstrap.Result) { w.signer = newKeys()[1] }, "pfppp", "the token comes from another server than the keys"},
+		{"the token names another issuer", func(w *world, _ *bootstrap.Result) { w.issuer = "https://localhost:9443/oauth2/token" }, "ppfpp", "[server] hostname"},
+		{"the key manager gives opaque tokens", func(w *world, _ *bootstrap.Result) { w.opaque = true }, "pfspp", "token type must be JWT"},
+		{"the issuer is not known", func(_ *world, r *bootstrap.Result) { r.Issuer = "" }, "ppspp", "the token's is https://is:9443/oauth2/token"},
+		{"no API is subscribed to", func(_ *world, r *bootstrap.Result) { r.APIs = r.APIs[:1] }, "pppss", "subscribed to no API"},
+		{"the gateway lets any token in", func(w *world, _ *bootstrap.Result) {
+			w.gateway = func(*http.Request, bool) (int, string) { return 200, "welcome" }
+		}, "ppppf", "does not check tokens"},
+		{"the gateway refuses the token", func(w *world, _ *bootstrap.Result) {
+			w.gateway = func(*http.Request, bool) (int, string) { return 401, invalid }
+		}, "pppfs", "API-M must trust the key manager's certificate"},
+		{"the gateway does not know the subscription", func(w *world, _ *bootstrap.Result) {
+			w.gateway = func(*http.Request, bool) (int, string) {
+				return 403, `{"code":"900908","message":"Resource forbidden ","description":"…"}`
+			}
+		}, "pppfs", "same issuer"},
+		{"the backend is down", func(w *world, _ *bootstrap.Result) {
+			w.gateway = func(*http.Request, bool) (int, string) { return 503, `{"fault":{"code":101503}}` }
+		}, "pppfs", "check backend_url"},
+		{"the backend has nothing at this path, but it was reached", func(w *world, _ *bootstrap.Result) {
+			w.gateway = func(_ *http.Request, valid bool) (int, string) {
+				if !valid {
+					return 401, invalid
+				}
+				return 404, "no such payment"
+			}
+		}, "ppppp", "HTTP 404: no such payment"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			newKeys()
+			synctest.Test(t, func(t *testing.T) {
+				w, r := newWorld(), result()
+				tt.prepare(w, &r)
+				verdicts, checks, err := check(t, w, r)
+				if verdicts != tt.verdicts {
+					t.Errorf("verdicts %s, want %s", verdicts, tt.verdicts)
+				}
+				if strings.Contains(tt.verdicts, "f") != errors.Is(err, ErrFailed) {
+					t.Errorf("error %v", err)
+				}
+				if !strings.Contains(fmt.Sprint(checks), tt.tells) {
+					t.Errorf("%q is not told in %+v", tt.tells, checks)
+				}
+				for _, c := range checks {
+					if c.Name == "" || c.Evidence == "" || (c.Verdict == Fail) != (c.Remedy != "") {
+						t.Errorf("incomplete check %+v", c)
+					}
+				}
+				for _, request := range w.asked {
+					if !strings.HasPrefix(request, "GET ") && request != "POST "+r.TokenEndpoint {
+						t.Errorf("%s changes something", request)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAnEndedContextIsNoVerdict(t *testing.T) {
+	newKeys()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.readyAt = time.Now().Add(time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err := Run(ctx, slog.New(slog.DiscardHandler), bootstrap.Connect(&http.Client{Transport: w}, settings), Options{}, result())
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrFailed) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// replay answers by address.
+type replay map[string]string
+
+func (r replay) RoundTrip(req *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(r[req.URL.String()]))}, nil
+}
+
+func TestARealServersTokenIsVerifiedWithItsKeys(t *testing.T) {
+	text, err := os.ReadFile(testenv.Shared(t, "recordings", "is-7.1.0-for-apim.har"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var har struct {
+		Log struct {
+			Entries []struct {
+				Comment  string
+				Response struct{ Content struct{ Text string } }
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &har); err != nil {
+		t.Fatal(err)
+	}
+	answers := map[string]string{}
+	for _, e := range har.Log.Entries {
+		answers[e.Comment] = e.Response.Content.Text
+	}
+	var token struct {
+		AccessToken wso2.Secret `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(answers["token client_credentials (JWT client)"]), &token); err != nil {
+		t.Fatal(err)
+	}
+	const jwks, issuer = "https://localhost:9463/oauth2/jwks", "https://localhost:9463/oauth2/token"
+	r := &run{
+		Servers: bootstrap.Servers{HTTP: &http.Client{Transport: replay{jwks: answers["jwks"]}}},
+		Options: Options{Wait: time.Second},
+		result:  bootstrap.Result{JWKS: jwks, Issuer: issuer},
+		token:   wso2.Token{AccessToken: token.AccessToken},
+	}
+	if c := r.signature(t.Context()); c.Verdict != Pass {
+		t.Errorf("signature: %+v", c)
+	}
+	if c := r.issuer(t.Context()); c.Verdict != Pass {
+		t.Errorf("issuer: %+v", c)
+	}
+	r.token.AccessToken = tampered(r.token.AccessToken)
+	if c := r.signature(t.Context()); c.Verdict != Fail {
+		t.Errorf("signature of a tampered token: %+v", c)
+	}
+}
