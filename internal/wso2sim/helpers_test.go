@@ -1,0 +1,449 @@
+package wso2sim
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wso2agent/internal/keystore"
+)
+
+// homes are unpacked once: making keys takes longer than everything else.
+var homes = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "wso2sim")
+	if err != nil {
+		return "", err
+	}
+	for _, product := range []string{ProductIS, ProductAM} {
+		if err := UnpackWith(filepath.Join(dir, product), product, UnpackOptions{Rounds: 1000}); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := homes(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// newHome is a copy of a fresh home.
+func newHome(t *testing.T, product string) string {
+	t.Helper()
+	dir, err := homes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := filepath.Join(t.TempDir(), product)
+	if err := os.CopyFS(home, os.DirFS(filepath.Join(dir, product))); err != nil {
+		t.Fatal(err)
+	}
+	return home
+}
+
+// logBuffer collects what a server logs.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// pair is both servers and a backend.
+type pair struct {
+	t              *testing.T
+	isHome, amHome string
+	delays         Delays
+	is             *IS
+	am             *AM
+	backend        *Backend
+	isLog, amLog   *logBuffer
+}
+
+// newPair makes homes and starts a backend; startIS and startAM start the servers.
+func newPair(t *testing.T) *pair {
+	t.Helper()
+	backend, err := StartBackend("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { backend.Close() })
+	return &pair{
+		t: t, isHome: newHome(t, ProductIS), amHome: newHome(t, ProductAM), backend: backend,
+		isLog: &logBuffer{}, amLog: &logBuffer{},
+	}
+}
+
+// working is a pair whose servers trust each other and are up, with the revocation listener in place.
+func working(t *testing.T) *pair {
+	t.Helper()
+	p := newPair(t)
+	p.exchange()
+	p.startAM()
+	p.listener("WSO2-IS")
+	p.startIS()
+	return p
+}
+
+func (p *pair) startIS() {
+	p.t.Helper()
+	if p.is != nil {
+		p.is.Close()
+	}
+	is, err := StartIS(p.t.Context(), Options{
+		Home: p.isHome, Listen: "127.0.0.1:0", Delays: p.delays, Log: slog.New(slog.NewTextHandler(p.isLog, nil)),
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.is = is
+	p.t.Cleanup(func() { is.Close() })
+	p.wait(is)
+}
+
+func (p *pair) startAM() {
+	p.t.Helper()
+	if p.am != nil {
+		p.am.Close()
+	}
+	am, err := StartAM(p.t.Context(), Options{
+		Home: p.amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Delays: p.delays,
+		Log: slog.New(slog.NewTextHandler(p.amLog, nil)),
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.am = am
+	p.t.Cleanup(func() { am.Close() })
+	p.wait(am)
+}
+
+func (p *pair) wait(s interface{ Wait(context.Context) error }) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
+	defer cancel()
+	if err := s.Wait(ctx); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// exchange puts each server's certificate into the other's truststore, on disk.
+func (p *pair) exchange() {
+	p.t.Helper()
+	isStores, amStores := filepath.Join(p.isHome, securityDir), filepath.Join(p.amHome, securityDir)
+	importLeaf(p.t, filepath.Join(isStores, "wso2carbon.p12"), filepath.Join(amStores, "client-truststore.jks"), "wso2is")
+	importLeaf(p.t, filepath.Join(amStores, "wso2carbon.jks"), filepath.Join(isStores, "client-truststore.p12"), "wso2am")
+}
+
+func importLeaf(t *testing.T, from, into, alias string) {
+	t.Helper()
+	leaf, err := open(t, from).Leaf("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := open(t, into)
+	if err := trusted.SetTrusted(alias, leaf, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := trusted.Encode()
+	if err == nil {
+		err = os.WriteFile(into, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t *testing.T, path string) *keystore.Store {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := keystore.Open(data, defaultPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// listener adds the revocation listener to the configuration of IS, with a header value, by the name localhost.
+func (p *pair) listener(header string) {
+	p.t.Helper()
+	p.appendSettings(p.isHome, `
+[[event_listener]]
+id = "token_revocation"
+type = "org.wso2.carbon.identity.core.handler.AbstractIdentityHandler"
+name = "org.wso2.is.notification.ApimOauthEventInterceptor"
+order = 1
+[event_listener.properties]
+notification_endpoint = "`+p.am.url(p.am.port)+`/internal/data/v1/notify"
+username = "${admin.username}"
+password = "${admin.password}"
+'header.X-WSO2-KEY-MANAGER' = "`+header+`"
+`)
+}
+
+func (p *pair) appendSettings(home, more string) {
+	p.t.Helper()
+	path := filepath.Join(home, settingsFile)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, append(text, more...), 0o600)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// reply is an answer of a server.
+type reply struct {
+	status int
+	header http.Header
+	text   string
+	body   any // decoded, if JSON
+}
+
+// at digs into the body: a name for an object, a number for a list.
+func (r reply) at(path ...any) any {
+	v := r.body
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			m, _ := v.(map[string]any)
+			v = m[step]
+		case int:
+			list, _ := v.([]any)
+			if step >= len(list) {
+				return nil
+			}
+			v = list[step]
+		}
+	}
+	return v
+}
+
+func (r reply) str(path ...any) string {
+	s, _ := r.at(path...).(string)
+	return s
+}
+
+// code is the number in an error of API Manager.
+func (r reply) code() int {
+	n, _ := r.at("code").(float64)
+	return int(n)
+}
+
+// insecure is a client that takes any certificate: trust is what the servers are tested for, not the test.
+func insecure() *http.Client {
+	return &http.Client{
+		Timeout:       20 * time.Second,
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+type auth func(*http.Request)
+
+func basic(user, password string) auth {
+	return func(r *http.Request) { r.SetBasicAuth(user, password) }
+}
+
+func bearer(token string) auth {
+	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
+}
+
+func anonymous(*http.Request) {}
+
+var admin = basic("admin", "admin")
+
+// send sends a request: a string or url.Values as it is, anything else as JSON.
+func send(t *testing.T, method, address string, who auth, body any) reply {
+	t.Helper()
+	contentType := "application/json"
+	var payload io.Reader
+	switch body := body.(type) {
+	case nil:
+	case string:
+		payload = strings.NewReader(body)
+	case url.Values:
+		payload, contentType = strings.NewReader(body.Encode()), "application/x-www-form-urlencoded"
+	default:
+		text, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, address, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if payload != nil {
+		req.Header.Set("Content-Type", contentType)
+	}
+	who(req)
+	return do(t, req)
+}
+
+func do(t *testing.T, req *http.Request) reply {
+	t.Helper()
+	resp, err := insecure().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := reply{status: resp.StatusCode, header: resp.Header, text: string(text)}
+	_ = json.Unmarshal(text, &r.body) // what is no JSON stays nil
+	return r
+}
+
+// want fails the test unless the status is as said.
+func (r reply) want(t *testing.T, status int) reply {
+	t.Helper()
+	if r.status != status {
+		t.Fatalf("status %d, want %d; body %s", r.status, status, r.text)
+	}
+	return r
+}
+
+// wantCode fails the test unless status and error code are as said.
+func (r reply) wantCode(t *testing.T, status, code int) {
+	t.Helper()
+	if r.status != status || r.code() != code {
+		t.Fatalf("answer %d/%d, want %d/%d; body %s", r.status, r.code(), status, code, r.text)
+	}
+}
+
+// eventually polls until what is asked for is so.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(10 * time.Second)
+	for !so() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("never so: %s", what)
+		}
+	}
+}
+
+func (p *pair) admin(path string) string     { return p.am.URL() + "/api/am/admin/v4" + path }
+func (p *pair) publisher(path string) string { return p.am.URL() + publisherPath + path }
+func (p *pair) devportal(path string) string { return p.am.URL() + devportalPath + path }
+
+// keyManagerBody is a complete key manager for the pair's IS.
+func (p *pair) keyManagerBody(name string) object {
+	at := func(path string) string { return p.is.url(p.is.port) + path }
+	return object{
+		"name": name, "displayName": "IS", "type": "WSO2-IS-7", "description": "test", "enabled": true,
+		"wellKnownEndpoint": at("/oauth2/token/.well-known/openid-configuration"), "issuer": p.is.Issuer(),
+		"clientRegistrationEndpoint": at(registerPath), "introspectionEndpoint": at("/oauth2/introspect"),
+		"tokenEndpoint": at("/oauth2/token"), "revokeEndpoint": at("/oauth2/revoke"), "userInfoEndpoint": at("/scim2/Me"),
+		"certificates":     object{"type": "JWKS", "value": at("/oauth2/jwks")},
+		"consumerKeyClaim": "azp", "scopesClaim": "scope", "claimMapping": []any{}, "tokenValidation": []any{},
+		"enableTokenGeneration": true, "enableOAuthAppCreation": true, "enableMapOAuthConsumerApps": true, "tokenType": "DIRECT",
+		"additionalProperties": object{
+			"Username": "admin", "Password": "admin", "is7_roles_endpoint": at("/scim2/v2/Roles"),
+			"api_resource_management_endpoint": at(resourcesPath),
+		},
+	}
+}
+
+// keyManager registers the pair's IS and returns its id.
+func (p *pair) keyManager(name string) string {
+	p.t.Helper()
+	return send(p.t, "POST", p.admin("/key-managers"), admin, p.keyManagerBody(name)).want(p.t, 201).str("id")
+}
+
+func (p *pair) apiBody(name, context string) object {
+	return object{
+		"name": name, "version": "1.0.0", "context": context, "policies": []string{"Unlimited"},
+		"endpointConfig": object{"endpoint_type": "http", "production_endpoints": object{"url": p.backend.URL()}},
+	}
+}
+
+// api creates an API and returns its id.
+func (p *pair) api(name, context string) string {
+	p.t.Helper()
+	return send(p.t, "POST", p.publisher("/apis"), admin, p.apiBody(name, context)).want(p.t, 201).str("id")
+}
+
+// deploy makes a revision of an API and deploys it.
+func (p *pair) deploy(id string) {
+	p.t.Helper()
+	rev := send(p.t, "POST", p.publisher("/apis/"+id+"/revisions"), admin, object{"description": "r"}).want(p.t, 201).str("id")
+	send(p.t, "POST", p.publisher("/apis/"+id+"/deploy-revision?revisionId="+rev), admin,
+		[]object{{"name": "Default", "vhost": "localhost", "displayOnDevportal": true}}).want(p.t, 201)
+}
+
+func (p *pair) publish(id string) {
+	p.t.Helper()
+	send(p.t, "POST", p.publisher("/apis/change-lifecycle?action=Publish&apiId="+id), admin, nil).want(p.t, 200)
+}
+
+func (p *pair) application(name string) string {
+	p.t.Helper()
+	return send(p.t, "POST", p.devportal("/applications"), admin, object{"name": name, "throttlingPolicy": "Unlimited"}).want(p.t, 201).str("applicationId")
+}
+
+func (p *pair) subscribe(app, api string) {
+	p.t.Helper()
+	send(p.t, "POST", p.devportal("/subscriptions"), admin, object{"applicationId": app, "apiId": api, "throttlingPolicy": "Unlimited"}).want(p.t, 201)
+}
+
+// generate asks for keys; an empty manager is the Resident Key Manager.
+func (p *pair) generate(app, manager string) reply {
+	p.t.Helper()
+	body := object{
+		"keyType": "PRODUCTION", "grantTypesToBeSupported": []string{"client_credentials", "password", "refresh_token"},
+		"callbackUrl": "", "scopes": []string{"default"}, "validityTime": "3600", "additionalProperties": object{},
+	}
+	if manager != "" {
+		body["keyManager"] = manager
+	}
+	return send(p.t, "POST", p.devportal("/applications/"+app+"/generate-keys"), admin, body)
+}
+
+// token fetches a client_credentials token.
+func token(t *testing.T, server string, keys reply) string {
+	t.Helper()
+	return send(t, "POST", server+"/oauth2/token", basic(keys.str("consumerKey"), keys.str("consumerSecret")),
+		url.Values{"grant_type": {"client_credentials"}}).want(t, 200).str("access_token")
+}
+
+// invoke calls an API through the gateway.
+func (p *pair) invoke(path string, who auth) reply {
+	p.t.Helper()
+	return send(p.t, "GET", p.am.GatewayURL()+path, who, nil)
+}
