@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -91,15 +92,9 @@ func (p *pkcs12) setKey(k newKey) error {
 	if err != nil {
 		return err
 	}
-	certificates := make([]bag, len(k.chain))
-	for i, c := range k.chain {
-		var attributes [][]byte
-		if i == 0 {
-			attributes = [][]byte{nameAttribute(k.alias), keyIDAttribute(id)}
-		}
-		if certificates[i], err = newBag(bagCertificate, certificateValue(c), attributes...); err != nil {
-			return err
-		}
+	certificates, err := p.chainBags(k, id)
+	if err != nil {
+		return err
 	}
 	s := p.keySafe()
 	s.bags, s.raw = append(s.bags, key), nil
@@ -107,6 +102,24 @@ func (p *pkcs12) setKey(k newKey) error {
 	s.bags, s.raw = append(certificates, s.bags...), nil // a key's chain goes first: issuers are found by name
 	p.list()
 	return nil
+}
+
+// chainBags makes the bags of a key's certificates, without issuers that are there already.
+func (p *pkcs12) chainBags(k newKey, keyID []byte) ([]bag, error) {
+	leaf, err := newBag(bagCertificate, certificateValue(k.chain[0]), nameAttribute(k.alias), keyIDAttribute(keyID))
+	all := []bag{leaf}
+	for _, c := range k.chain[1:] {
+		there := slices.ContainsFunc(p.safes, func(s *safe) bool {
+			return slices.ContainsFunc(s.bags, func(b bag) bool { return !b.trusted && bytes.Equal(b.certificate, c.DER) })
+		})
+		if err != nil || there {
+			continue
+		}
+		var b bag
+		b, err = newBag(bagCertificate, certificateValue(c))
+		all = append(all, b)
+	}
+	return all, err
 }
 
 // replacedBy lists the bags of the key that stands under alias now, without certificates that others need.

@@ -30,7 +30,7 @@ func (p *pkcs12) list() {
 		bags += len(s.bags)
 	}
 	all, places := make([]Entry, 0, bags), make([]place, 0, bags)
-	unnamed, keys := 0, 0
+	unnamed := 0
 	for i, s := range p.safes {
 		for j := range s.bags {
 			b := &s.bags[j]
@@ -39,9 +39,6 @@ func (p *pkcs12) list() {
 				unnamed++
 				e.Alias = strconv.Itoa(unnamed)
 			}
-			if e.Kind == KeyEntry {
-				keys++
-			}
 			if b.certificate != nil {
 				e.Chain = []Certificate{{b.certificate}}
 			}
@@ -49,11 +46,13 @@ func (p *pkcs12) list() {
 		}
 	}
 	p.listing, p.places, p.chains = all, places, nil
-	if keys > 0 {
-		p.listChains(keys == 1)
+	if slices.ContainsFunc(all, func(e Entry) bool { return e.Kind == KeyEntry }) {
+		p.listChains()
 	}
 }
 
+// entryKind calls a key also what Java skips (a key that is not encrypted; a second one without localKeyID), so that
+// nobody takes its alias.
 func (b *bag) entryKind() Kind {
 	switch {
 	case b.kind == bagKey || b.kind == bagShroudedKey:
@@ -79,11 +78,12 @@ func (b *bag) created() time.Time {
 	return time.UnixMilli(ms)
 }
 
-// listChains gives every key its certificates and takes those off the list.
-func (p *pkcs12) listChains(onlyKey bool) {
-	index := p.indexCertificates(onlyKey)
+// listChains gives every key its certificates and takes those off the list, with the copies of an issuer that Java
+// writes for every key.
+func (p *pkcs12) listChains() {
+	index := p.indexCertificates()
 	p.chains = make(map[place][]place)
-	inChain := make(map[place]bool)
+	inChain := make(map[string]bool)
 	for i, e := range p.listing {
 		if e.Kind != KeyEntry {
 			continue
@@ -91,13 +91,13 @@ func (p *pkcs12) listChains(onlyKey bool) {
 		chain := index.chain(p.bagAt(p.places[i]), e.Alias)
 		p.chains[p.places[i]] = chain
 		for _, at := range chain {
-			inChain[at] = true
+			inChain[string(p.bagAt(at).certificate)] = true
 			p.listing[i].Chain = append(p.listing[i].Chain, Certificate{p.bagAt(at).certificate})
 		}
 	}
 	n := 0
 	for i, e := range p.listing {
-		if e.Kind == Other && inChain[p.places[i]] {
+		if e.Kind == Other && len(e.Chain) > 0 && inChain[string(e.Chain[0].DER)] {
 			continue
 		}
 		p.listing[n], p.places[n] = e, p.places[i]
@@ -116,12 +116,16 @@ type certificateIndex struct {
 	names   map[place]names
 }
 
-func (p *pkcs12) indexCertificates(onlyKey bool) certificateIndex {
+func (p *pkcs12) indexCertificates() certificateIndex {
 	x := certificateIndex{make(map[string]place), make(map[string]place), make(map[string]place),
 		make(map[string]place), make(map[place]names)}
+	keys := 0
 	for i, s := range p.safes {
 		for j := range s.bags {
 			b, at := &s.bags[j], place{i, j}
+			if b.entryKind() == KeyEntry {
+				keys++
+			}
 			if b.certificate == nil {
 				continue
 			}
@@ -133,8 +137,8 @@ func (p *pkcs12) indexCertificates(onlyKey bool) certificateIndex {
 				continue // a trusted certificate can be an issuer, but not a leaf
 			}
 			keyID := string(b.keyID)
-			if b.keyID == nil && onlyKey && j == 0 {
-				keyID = javaKeyID
+			if b.keyID == nil && keys == 1 && j == 0 {
+				keyID = javaKeyID // so Java finds the leaf in files without any localKeyID
 			}
 			if keyID != "" {
 				setFirst(x.exact, exactName(keyID, b.name), at)

@@ -95,7 +95,8 @@ public class Stores {
                 Key key = store.getKey(alias, password);
                 kind = key instanceof PrivateKey ? "key" : "secret";
                 chain = key instanceof PrivateKey ? store.getCertificateChain(alias) : new Certificate[0];
-                if (key instanceof PrivateKey) sign((PrivateKey) key, chain[0]);
+                if (chain == null) chain = new Certificate[0];
+                else if (key instanceof PrivateKey) sign((PrivateKey) key, chain[0]);
             }
             StringBuilder line = new StringBuilder(file + "\t" + alias + "\t" + kind);
             for (Certificate c : chain) line.append(' ').append(hex.formatHex(sha256.digest(c.getEncoded())));

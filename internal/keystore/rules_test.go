@@ -1,0 +1,223 @@
+package keystore
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"path/filepath"
+	"testing"
+)
+
+// bags makes SafeContents out of pieces, as no one tool would.
+type bags struct {
+	t     *testing.T
+	all   []bag
+	safes []*safe
+}
+
+// next begins another safe.
+func (b *bags) next() *bags {
+	b.safes, b.all = append(b.safes, &safe{bags: b.all}), nil
+	return b
+}
+
+func (b *bags) add(kind byte, value []byte, attributes ...[]byte) *bags {
+	b.t.Helper()
+	made, err := newBag(kind, value, attributes...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.all = append(b.all, made)
+	return b
+}
+
+func (b *bags) cert(c Certificate, attributes ...[]byte) *bags {
+	return b.add(bagCertificate, certificateValue(c), attributes...)
+}
+
+func (b *bags) key(id identity, attributes ...[]byte) *bags {
+	b.t.Helper()
+	info, err := x509.MarshalPKCS8PrivateKey(id.key)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	data, algorithm, err := newScheme(oidAES+"\x2a", false, 1).encrypt(passwords(testPassword)[0], info)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.add(bagShroudedKey, encodeElement(tagSequence, algorithm, encodeElement(tagOctets, data)), attributes...)
+}
+
+// file writes the bags in the clear, with a MAC.
+func (b *bags) file() []byte {
+	b.t.Helper()
+	s := mustNew(b.t, quick(PKCS12))
+	s.codec.(*pkcs12).safes = append(b.safes, &safe{bags: b.all})
+	return mustEncode(b.t, s)
+}
+
+// TestEntriesAreWhatJavaSees compares with Java on files that leave room for doubt.
+func TestEntriesAreWhatJavaSees(t *testing.T) {
+	root := newIdentity(t, "root", nil)
+	one, two, lone := newIdentity(t, "one", &root), newIdentity(t, "two", &root), newIdentity(t, "lone", nil)
+	name, id, trust := nameAttribute, keyIDAttribute, trustedAttribute()
+	rootCert, oneCert, twoCert, loneCert := root.certificate(), one.certificate(), two.certificate(), lone.certificate()
+	cases := map[string]*bags{
+		"the leaf stands last": new(bags).on(t).cert(loneCert, name("trusted"), trust).cert(rootCert).
+			cert(oneCert, id([]byte("1"))).key(one, name("key"), id([]byte("1"))),
+		"two keys, the leaves crossed": new(bags).on(t).key(one, name("one"), id([]byte("1"))).key(two, name("two"), id([]byte("2"))).
+			cert(twoCert, id([]byte("2"))).cert(oneCert, id([]byte("1"))).cert(rootCert),
+		"a key and its leaf without localKeyID":    new(bags).on(t).key(lone, name("key")).next().cert(loneCert),
+		"a leaf without localKeyID before its key": new(bags).on(t).cert(loneCert).next().key(lone, name("key")),
+		"no localKeyID, an issuer first":           new(bags).on(t).key(one, name("key")).next().cert(oneCert).cert(rootCert),
+		"no localKeyID, the leaf found by alias":   new(bags).on(t).key(one, name("key"), id([]byte("1"))).cert(rootCert).cert(oneCert, name("KEY")),
+		"one localKeyID on two certificates": new(bags).on(t).key(one, name("key"), id([]byte("1"))).
+			cert(oneCert, name("key"), id([]byte("1"))).cert(twoCert, name("other"), id([]byte("1"))).cert(rootCert),
+		"one localKeyID on two certificates without a name": new(bags).on(t).key(two, name("key"), id([]byte("1"))).
+			cert(oneCert, id([]byte("1"))).cert(twoCert, id([]byte("1"))).cert(rootCert),
+		"entries without names": new(bags).on(t).cert(loneCert, trust).key(one, id([]byte("1"))).cert(oneCert, id([]byte("1"))).
+			cert(rootCert, trust).cert(twoCert, trust, name("named")),
+		"an alias that stands twice":        new(bags).on(t).cert(oneCert, name("twice"), trust).cert(twoCert, name("TWICE"), trust),
+		"certificates that are not trusted": new(bags).on(t).cert(oneCert, name("one")).cert(twoCert).cert(loneCert, name("lone"), trust),
+		"an issuer that is trusted":         new(bags).on(t).cert(rootCert, name("root"), trust).cert(oneCert, id([]byte("1"))).key(one, name("key"), id([]byte("1"))),
+		"a trusted certificate with the key's ID": new(bags).on(t).cert(loneCert, name("l"), id([]byte("1")), trust).
+			cert(oneCert, id([]byte("1"))).cert(rootCert).key(one, name("key"), id([]byte("1"))),
+	}
+	var files []string
+	names := make(map[string]string)
+	for name, b := range cases {
+		file := write(t, "store", b.file())
+		files, names[file] = append(files, file), name
+	}
+	views := javaViews(t, testPassword, files...)
+	for _, file := range files {
+		if d := diff(views[file], viewOf(mustOpen(t, readFile(t, file), testPassword).Entries())); d != "" {
+			t.Errorf("%s; Java sees something else:\n%s", names[file], d)
+		}
+	}
+}
+
+func (b *bags) on(t *testing.T) *bags { b.t = t; return b }
+
+func TestDeletingAnAliasThatStandsTwiceDeletesBoth(t *testing.T) {
+	one, two := newIdentity(t, "one", nil).certificate(), newIdentity(t, "two", nil).certificate()
+	s := mustOpen(t, new(bags).on(t).cert(one, nameAttribute("twice"), trustedAttribute()).cert(two, nameAttribute("twice"), trustedAttribute()).file(), testPassword)
+	if err := s.Delete("twice"); err != nil || len(s.Entries()) != 0 {
+		t.Errorf("%d entries are left, %v", len(s.Entries()), err)
+	}
+}
+
+// TestReplacingKeepsTheAttributes: what an entry bears beside its certificate is not ours.
+func TestReplacingKeepsTheAttributes(t *testing.T) {
+	one, two := newIdentity(t, "one", nil).certificate(), newIdentity(t, "two", nil).certificate()
+	own := encodeAttribute("\x2a\x03\x04", encodeElement(tagOctets, []byte("kept")))
+	s := mustOpen(t, new(bags).on(t).cert(one, own, nameAttribute("One"), trustedAttribute()).file(), testPassword)
+	mustSet(t, s, "one", two)
+	data := mustEncode(t, s)
+	if s = mustOpen(t, data, testPassword); !bytes.Contains(data, own) || s.Entries()[0].Alias != "One" || len(s.Entries()) != 1 {
+		t.Errorf("the attributes were lost, or the alias %q changed", s.Entries()[0].Alias)
+	}
+}
+
+// TestUnknownBagsAreKept: CRLs, nested safes, certificates of other kinds and bags of no known kind.
+func TestUnknownBagsAreKept(t *testing.T) {
+	odd := new(bags).on(t).
+		add(4, encodeElement(tagSequence), nameAttribute("crl")).
+		add(6, encodeElement(tagSequence), nameAttribute("nested")).
+		add(bagCertificate, encodeElement(tagSequence, encodeOID(oidPKCS+"\x09\x16\x02"), encodeElement(tagExplicit0))).
+		add(99, encodeElement(tagInteger, []byte{1})).
+		cert(newIdentity(t, "one", nil).certificate(), nameAttribute("one"), trustedAttribute())
+	data := odd.file()
+	s := mustOpen(t, data, testPassword)
+	if len(s.Entries()) != 5 || s.Entries()[0].Kind != Other || s.Entries()[0].Alias != "crl" {
+		t.Errorf("entries %v", s.Entries())
+	}
+	mustSet(t, s, "crl", newIdentity(t, "two", nil).certificate())
+	edited := mustEncode(t, s)
+	for _, b := range odd.all {
+		if !bytes.Contains(edited, b.raw) {
+			t.Errorf("a bag is gone: %x", b.raw)
+		}
+	}
+	// Java does not see the CRL, so its alias is free; what is under it is then the certificate.
+	if e, err := mustOpen(t, edited, testPassword).Entry("crl"); err != nil || e.Kind != TrustedCertificate {
+		t.Errorf("%v, %v", e.Kind, err)
+	}
+	if err := s.Delete("nested"); !errors.Is(err, ErrAliasTaken) {
+		t.Errorf("delete what is no certificate: %v", err)
+	}
+}
+
+// TestACertificateThatGoRefusesIsListedAndKept: Java takes a negative serial number, crypto/x509 does not.
+func TestACertificateThatGoRefusesIsListedAndKept(t *testing.T) {
+	odd := Certificate{bytes.Clone(newIdentity(t, "odd", nil).cert.Raw)}
+	serial := bytes.Index(odd.DER, []byte{0xa0, 3, 2, 1, 2, tagInteger}) + 7
+	odd.DER[serial] |= 0x80
+	if _, err := odd.Parse(); err == nil {
+		t.Fatal("crypto/x509 takes it")
+	}
+	for name, o := range quickStores() {
+		s := mustNew(t, o)
+		mustSet(t, s, "odd", odd)
+		file := write(t, "store", mustEncode(t, s))
+		want := viewOf(mustOpen(t, readFile(t, file), testPassword).Entries())
+		if want["odd"] != "certificate "+odd.Fingerprint().String() {
+			t.Errorf("%s: %v", name, want)
+		}
+		if d := diff(want, javaViews(t, testPassword, file)[file]); d != "" {
+			t.Errorf("%s, as Java sees it:\n%s", filepath.Base(file), d)
+		}
+	}
+}
+
+func TestTheOnlyKeyNeedsNoName(t *testing.T) {
+	s := mixedStore(t, quick(PKCS12))
+	if _, err := s.Leaf(""); !errors.Is(err, ErrAliasNotFound) || !bytes.Contains([]byte(err.Error()), []byte(`"server", "other"`)) && !bytes.Contains([]byte(err.Error()), []byte(`"other", "server"`)) {
+		t.Errorf("two keys: %v", err)
+	}
+	if _, err := s.Leaf("root"); !errors.Is(err, ErrAliasNotFound) {
+		t.Errorf("a trusted certificate: %v", err)
+	}
+	if _, err := s.PrivateKey("root", testPassword); !errors.Is(err, ErrAliasNotFound) {
+		t.Errorf("the key of a trusted certificate: %v", err)
+	}
+}
+
+func TestReplacingAKeyTakesItsCertificatesAndNoOthers(t *testing.T) {
+	root := newIdentity(t, "root", nil)
+	one, two, three := newIdentity(t, "one", &root), newIdentity(t, "two", &root), newIdentity(t, "three", nil)
+	s := mustNew(t, quick(PKCS12))
+	for alias, id := range map[string]identity{"one": one, "two": two} {
+		if err := s.SetKey(alias, id.key, []Certificate{id.certificate(), root.certificate()}, testPassword, testTime()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.SetKey("ONE", three.key, []Certificate{three.certificate()}, testPassword, testTime()); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, mustEncode(t, s), testPassword)
+	if e, _ := s.Entry("two"); len(e.Chain) != 2 {
+		t.Errorf("the other key has %d certificates", len(e.Chain))
+	}
+	if e, _ := s.Entry("one"); len(e.Chain) != 1 || e.Chain[0].Fingerprint() != three.certificate().Fingerprint() || !e.Created.Equal(testTime()) && e.Created.Sub(testTime()) > 3e6 {
+		t.Errorf("the key has %d certificates, created %s", len(e.Chain), e.Created)
+	}
+	if bytes.Contains(s.codec.(*pkcs12).safes[1].raw, one.cert.Raw) || len(s.Entries()) != 2 {
+		t.Errorf("something is left over: %v", viewOf(s.Entries()))
+	}
+}
+
+func TestFingerprints(t *testing.T) {
+	const colons = "9B:F7:82:53:A0:CB:31:54:D7:F6:1E:53:A2:62:FA:E1:2C:2D:A7:E0:0C:B2:60:3E:EB:1B:D6:09:3A:F9:81:FE"
+	for _, text := range []string{colons, "9bf78253a0cb3154d7f61e53a262fae12c2da7e00cb2603eeb1bd6093af981fe"} {
+		f, err := ParseFingerprint(text)
+		if err != nil || f.String() != colons || f.Short() != "9bf78253" {
+			t.Errorf("%s was read as %s (%s), %v", text, f, f.Short(), err)
+		}
+	}
+	for _, text := range []string{"", "9B", colons + ":00", colons[:len(colons)-1], "9BF7:82:53" + colons[10:], colons[:3] + "G" + colons[4:], ":" + colons[1:]} {
+		if f, err := ParseFingerprint(text); err == nil {
+			t.Errorf("%q was read as %s", text, f)
+		}
+	}
+}
