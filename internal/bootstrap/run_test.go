@@ -322,6 +322,18 @@ func TestARunThatWasKilledIsTakenUp(t *testing.T) {
 	})
 }
 
+func TestAnApplicationIsFoundByItsExactName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		for _, name := range []string{"My App", "app"} { // the server's search finds them for "App"
+			f.apps = append(f.apps, object{"name": name, "applicationId": "not " + name, "owner": "admin", "status": "APPROVED", "throttlingPolicy": "Unlimited"})
+		}
+		if r := mustPass(t, f, testSettings, usable); !strings.HasPrefix(r.ApplicationID, "app-") {
+			t.Errorf("took application %q", r.ApplicationID)
+		}
+	})
+}
+
 func TestAnAPIThatTheListDoesNotHaveYetIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

@@ -96,11 +96,7 @@ func (c caller) send(ctx context.Context, r request) (answer, error) {
 		return answer{}, c.failed(r, &Error{Status: resp.StatusCode, Err: err})
 	}
 	if resp.StatusCode >= 300 {
-		e := parseError(resp, body)
-		for _, s := range r.secrets {
-			e.Description = redact(e.Description, s)
-		}
-		return answer{}, c.failed(r, e)
+		return answer{}, c.failed(r, parseError(resp, body, r.secrets))
 	}
 	return answer{resp.StatusCode, body}, nil
 }

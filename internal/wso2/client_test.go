@@ -176,19 +176,26 @@ func TestRetryAfterIsReadInSecondsAndAsADate(t *testing.T) {
 }
 
 func TestNoSecretOfARequestIsRepeatedByItsError(t *testing.T) {
-	base, hc := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		w.WriteHeader(400)
-		json.NewEncoder(w).Encode(map[string]any{"code": 400, "message": "cannot read " + string(body)})
-	})
-	km := KeyManager{Name: "IS", AdditionalProperties: ConnectorOfIS7{Password: "t0ps3cret"}}
-	_, err := NewAdmin(hc, base, admin).CreateKeyManager(t.Context(), km)
-	if err == nil || strings.Contains(err.Error(), "t0ps3cret") {
-		t.Errorf("create key manager: %v", err)
-	}
-	_, err = FetchToken(t.Context(), hc, base+"/oauth2/token", "client", "t0ps3cret")
-	if err == nil || strings.Contains(err.Error(), "t0ps3cret") {
-		t.Errorf("fetch token: %v", err)
+	const secret = "t0ps3cret"
+	km := KeyManager{Name: "IS", AdditionalProperties: ConnectorOfIS7{Password: secret}}
+	for name, message := range map[string]string{
+		"in the middle":                         "cannot read " + secret + " as a number",
+		"at the place where a long text is cut": strings.Repeat("x", 295) + secret,
+	} {
+		t.Run(name, func(t *testing.T) {
+			base, hc := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(400)
+				json.NewEncoder(w).Encode(map[string]any{"code": 400, "message": message})
+			})
+			_, err := NewAdmin(hc, base, admin).CreateKeyManager(t.Context(), km)
+			if err == nil || strings.Contains(err.Error(), "t0p") {
+				t.Errorf("create key manager: %v", err)
+			}
+			_, err = FetchToken(t.Context(), hc, base+"/oauth2/token", "client", secret)
+			if err == nil || strings.Contains(err.Error(), "t0p") {
+				t.Errorf("fetch token: %v", err)
+			}
+		})
 	}
 	for _, text := range []string{fmt.Sprint(km), fmt.Sprintf("%+v %#v", km, km), fmt.Sprintf("%v", admin)} {
 		if strings.Contains(text, "t0ps3cret") || strings.Contains(text, "hunter2") {

@@ -130,8 +130,9 @@ func isTimeout(err error) bool {
 
 // parseError reads the error of an answer. Three shapes occur: API-M's {code, message, description, error[]}, OAuth's
 // {error, error_description}, and IS's {code, message, description} with a code that is a text. A body that is no JSON
-// (a page of the servlet container) is not repeated.
-func parseError(resp *http.Response, body []byte) *Error {
+// (a page of the servlet container) is not repeated. Secrets are taken out before the text is shortened: half of one
+// would not be recognised.
+func parseError(resp *http.Response, body []byte, secrets []Secret) *Error {
 	e := &Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 	e.empty = len(body) == 0
 	if resp.StatusCode < 400 {
@@ -160,7 +161,7 @@ func parseError(resp *http.Response, body []byte) *Error {
 			}
 		}
 	}
-	e.Description = trim(join(words), 300)
+	e.Description = trim(redact(join(words), secrets), 300)
 	return e
 }
 
@@ -204,12 +205,14 @@ func trim(text string, length int) string {
 	return text
 }
 
-// redact takes a secret out of a text.
-func redact(text string, s Secret) string {
-	if s == "" {
-		return text
+// redact takes secrets out of a text.
+func redact(text string, secrets []Secret) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, string(s), s.String())
+		}
 	}
-	return strings.ReplaceAll(text, string(s), s.String())
+	return text
 }
 
 // maxRetryAfter bounds how long a server can make us wait.
