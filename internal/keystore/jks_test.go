@@ -25,11 +25,24 @@ func writeJKS(version uint32, password []byte, certType string, entries ...jksEn
 		}
 		data = append(be.AppendUint32(data, uint32(len(e.Chain[0].DER))), e.Chain[0].DER...)
 	}
+	return signJKS(data, password)
+}
+
+// signJKS adds the digest over a JKS file, with the salt that sun.security.provider.JavaKeyStore takes.
+func signJKS(data, password []byte) []byte {
 	digest := sha1.New()
 	digest.Write(password)
 	digest.Write([]byte("Mighty Aphrodite"))
 	digest.Write(data)
-	return digest.Sum(data)
+	return digest.Sum(bytes.Clone(data))
+}
+
+// jksWithKey is a file with one key and no certificate, whatever the key's bytes are.
+func jksWithKey(key []byte) []byte {
+	data := []byte("\xfe\xed\xfe\xed\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x01\x00\x03key")
+	data = append(data, make([]byte, 8)...)
+	data = append(binary.BigEndian.AppendUint32(data, uint32(len(key))), key...)
+	return signJKS(append(data, 0, 0, 0, 0), javaPassword(testPassword))
 }
 
 func javaPassword(text string) []byte { return encodeUTF16(text) }
