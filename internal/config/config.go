@@ -6,6 +6,8 @@ import (
 	"net"
 	"path/filepath"
 	"time"
+
+	"wso2agent/internal/file"
 )
 
 // Products that an agent can stand beside.
@@ -143,4 +145,13 @@ func (c Config) Container() string {
 
 func address(host string, port int) string {
 	return net.JoinHostPort(host, itoa(port))
+}
+
+// WorkDir holds the agent's own files: at the top of the config volume or, for a truststore that lies elsewhere, beside
+// it. It must be on the truststore's file system.
+func (c Config) WorkDir() string {
+	if rel, err := filepath.Rel(c.ConfigDir, c.TruststorePath()); err == nil && filepath.IsLocal(rel) {
+		return filepath.Join(c.ConfigDir, file.WorkDir)
+	}
+	return filepath.Join(filepath.Dir(c.TruststorePath()), file.WorkDir)
 }

@@ -251,6 +251,32 @@ func TestWatchTellsEveryWayInWhichAFileCanChange(t *testing.T) {
 	}
 }
 
+func TestWatchFollowsAFolderThatComesLateAndOneThatIsMadeAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "late")
+	w := Watch{Folders: []string{dir}, Poll: time.Hour, Quiet: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}
+	changes := w.Changes(t.Context())
+	expect := func(what string) {
+		t.Helper()
+		select {
+		case <-changes:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: not noticed", what)
+		}
+	}
+	mkdir(t, dir)
+	write(t, filepath.Join(dir, "a"), "1")
+	expect("the folder has come")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	expect("the folder has gone")
+	mkdir(t, dir)
+	write(t, filepath.Join(dir, "a"), "2")
+	expect("the folder was made again")
+	write(t, filepath.Join(dir, "b"), "3")
+	expect("a file in it")
+}
+
 func TestWatchIgnoresTheAgentsOwnWorkingFolder(t *testing.T) {
 	dir := t.TempDir()
 	mkdir(t, filepath.Join(dir, WorkDir))

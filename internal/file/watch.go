@@ -104,7 +104,10 @@ func (w Watch) events(ctx context.Context) <-chan struct{} {
 	}
 	add := func() {
 		for _, folder := range w.Folders {
-			watcher.Add(folder) // missing or no room left: the poll sees it
+			if watcher.Add(folder) != nil { // missing: its parent tells when it comes. No room left: the poll sees it
+				watcher.Add(filepath.Dir(folder))
+				continue
+			}
 			entries, _ := os.ReadDir(folder)
 			for _, e := range entries {
 				if e.IsDir() {
@@ -126,7 +129,7 @@ func (w Watch) events(ctx context.Context) <-chan struct{} {
 				add() // folders that have come or come back; adding a watched one again costs nothing
 				continue
 			case e := <-watcher.Events:
-				if e.Has(fsnotify.Create) {
+				if e.Has(fsnotify.Create) || e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
 					add()
 				}
 			case err := <-watcher.Errors: // an overflow above all: something was missed, so look

@@ -25,6 +25,15 @@ type Store struct {
 	Setting  string // the variable that holds the password, for errors
 }
 
+// Check tells whether the store is there and this process may replace it, before anything is written.
+func (s Store) Check() error {
+	err := file.CheckOwner(s.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("open keystore: %w; put the server's stores on the config volume first, or set CONFIG_DIR", err)
+	}
+	return err
+}
+
 // open reads the store, again if somebody is just writing it. Its errors wrap fs.ErrNotExist or those of package
 // keystore, and name the remedy.
 func (s Store) open(ctx context.Context) (*keystore.Store, error) {
@@ -42,7 +51,7 @@ func (s Store) open(ctx context.Context) (*keystore.Store, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("open keystore: %w; put the server's stores on the config volume first, or set CONFIG_DIR", err)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("open keystore: %w; run the agent as the server's own user", err)
+		return nil, fmt.Errorf("open keystore: %w", errors.Join(err, s.Check()))
 	case errors.Is(err, keystore.ErrPassword):
 		return nil, fmt.Errorf("open keystore %w; set %s or %s_FILE", err, s.Setting, s.Setting)
 	case errors.Is(err, keystore.ErrTorn), errors.Is(err, keystore.ErrDamaged):
@@ -70,4 +79,13 @@ func OwnLeaf(ctx context.Context, paths []string, password, alias string) (keyst
 	}
 	return keystore.Certificate{}, fmt.Errorf("find the server's own keystore: %w at %s; put the server's stores on the config volume first, or set CONFIG_DIR or KEYSTORE_FILE",
 		fs.ErrNotExist, strings.Join(paths, " or "))
+}
+
+// List returns the store's format and entries, in the file's order. Its errors are those of an import.
+func (s Store) List(ctx context.Context) (keystore.Format, []keystore.Entry, error) {
+	store, err := s.open(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	return store.Format(), store.Entries(), nil
 }

@@ -1,0 +1,114 @@
+// Command agent makes WSO2 Identity Server and WSO2 API Manager work together with no manual steps: as init container
+// and sidecar beside each server, as supervisor of the server's entrypoint, or once from a shell.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"wso2agent/internal/agent"
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
+)
+
+// Exit codes. `agent exec` ends with the server's own instead.
+const (
+	exitOK        = 0
+	exitFailure   = 1 // something went wrong
+	exitUsage     = 2 // wrong command line or settings
+	exitTimeout   = 3 // what was waited for did not come in time
+	exitPermanent = 4 // a person has to change something first: the error says what
+	exitNotFound  = 127
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// command is one word that the agent understands.
+type command struct {
+	name, args, summary string
+	run                 func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+}
+
+func commands() []command {
+	return []command{
+		{"run", "", "stay beside a server: exchange certificates, restart it when due, keep the desired state", runCommand},
+		{"init", "", "prepare a server's first start: publish, wait for the peers, import, end", initCommand},
+		{"bootstrap", "", "bring both servers to the desired state once, prove it, end", bootstrapCommand},
+		{"exec", "-- COMMAND [ARG...]", "run a server's entrypoint, and restart it when its sidecar asks", execCommand},
+		{"install", "DIR", "copy this program to DIR, to carry it into another container", installCommand},
+		{"certs", "list [--store FILE|--keystore FILE] [--json]", "list a keystore's entries", certsCommand},
+		{"version", "", "print the version", versionCommand},
+	}
+}
+
+// run is main without the process: it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 || slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
+		usage(stdout)
+		if len(args) == 0 {
+			return exitUsage
+		}
+		return exitOK
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return exitCode(c.run(ctx, args[1:], stdout, stderr), stderr)
+		}
+	}
+	return exitCode(usageError{fmt.Sprintf("unknown command %q; agent help lists them", args[0])}, stderr)
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintf(w, "agent makes WSO2 Identity Server and WSO2 API Manager work together.\n\nusage:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  agent %-60s %s\n", c.name+" "+c.args, c.summary)
+	}
+	fmt.Fprintf(w, "\nEvery setting is an environment variable; the README lists them all.\n")
+	fmt.Fprintf(w, "exit codes: %d done, %d failed, %d wrong command line or settings, %d timed out, %d something must be changed by hand\n",
+		exitOK, exitFailure, exitUsage, exitTimeout, exitPermanent)
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+// serverEnded carries the exit code of a supervised server.
+type serverEnded struct{ code int }
+
+func (e serverEnded) Error() string { return fmt.Sprintf("the server ended with exit code %d", e.code) }
+
+// exitCode prints err and says what the process ends with.
+func exitCode(err error, stderr io.Writer) int {
+	var ended serverEnded
+	if errors.As(err, &ended) {
+		return ended.code
+	}
+	if err == nil || errors.Is(err, context.Canceled) { // asked to stop
+		return exitOK
+	}
+	fmt.Fprintln(stderr, "agent:", err)
+	var usage usageError
+	switch {
+	case errors.As(err, &usage), errors.Is(err, config.ErrInvalid):
+		return exitUsage
+	case errors.Is(err, bootstrap.ErrPermanent):
+		return exitPermanent
+	case errors.Is(err, agent.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
+		return exitTimeout
+	case errors.Is(err, errNoServer):
+		return exitNotFound
+	}
+	return exitFailure
+}

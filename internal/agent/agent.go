@@ -1,0 +1,135 @@
+// Package agent holds the lives of an agent: init, which prepares a server's first start and ends; run, which stays
+// beside the server; and the one-shot bootstrap.
+package agent
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"slices"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/notify"
+	"wso2agent/internal/trust"
+)
+
+// Agent is one agent with its settings.
+type Agent struct {
+	cfg  config.Config
+	load func() (config.Config, error) // reads the settings again: a secret's file may have changed
+	log  *slog.Logger
+}
+
+// New returns the agent whose settings load reads; it calls load at once.
+func New(load func() (config.Config, error), log *slog.Logger) (Agent, error) {
+	cfg, err := load()
+	return Agent{cfg: cfg, load: load, log: log}, err
+}
+
+// reload reads the settings again, so that a changed secret counts. The old ones stay where that fails.
+func (a *Agent) reload() error {
+	cfg, err := a.load()
+	if err == nil {
+		a.cfg = cfg
+	}
+	return err
+}
+
+func (a Agent) exchange() trust.Exchange {
+	return trust.Exchange{Dir: a.cfg.ExchangeDir, Name: a.cfg.ServerName}
+}
+
+func (a Agent) truststore() trust.Store {
+	return trust.Store{Path: a.cfg.TruststorePath(), Password: a.cfg.TruststorePass, Setting: "TRUSTSTORE_PASS"}
+}
+
+// supervised tells whether agent exec runs the server.
+func (a Agent) supervised() bool { return a.cfg.Restart != "none" }
+
+func (a Agent) control() notify.Control { return notify.Control{Dir: ControlDir(a.cfg)} }
+
+// ControlDir is the folder through which the sidecar and agent exec talk, on the volume that both have.
+func ControlDir(cfg config.Config) string { return filepath.Join(cfg.ConfigDir, file.WorkDir) }
+
+// watch notices changes in everything that this agent reads.
+func (a Agent) watch(folders ...string) file.Watch {
+	for _, path := range config.SecretFiles() {
+		folders = append(folders, filepath.Dir(path))
+	}
+	slices.Sort(folders)
+	return file.Watch{Folders: slices.Compact(folders), Poll: a.cfg.Poll, Quiet: a.cfg.QuietMin, Max: a.cfg.QuietMax, Log: a.log}
+}
+
+// trustFolders are the folders in which a change can concern certificates or the server's start.
+func (a Agent) trustFolders() []string {
+	folders := []string{a.cfg.ExchangeDir, filepath.Dir(a.cfg.TruststorePath()), filepath.Dir(a.cfg.DeploymentTOML()), ControlDir(a.cfg)}
+	for _, path := range a.cfg.KeystorePaths() {
+		folders = append(folders, filepath.Dir(path))
+	}
+	return folders
+}
+
+// pins are the certificates that servers must present, by what they have published on the exchange volume.
+func (a Agent) pins() trust.Pins {
+	am, is := a.nameOf(config.AM, a.cfg.AMHost), a.nameOf(config.IS, a.cfg.ISHost)
+	addresses := map[string]string{}
+	if is != "" {
+		addresses[a.cfg.ISAddress()] = is
+	}
+	if am != "" {
+		addresses[a.cfg.AMAddress()] = am
+		if a.cfg.GWHost == a.cfg.AMHost { // elsewhere it is an ingress, with a certificate of its own
+			addresses[a.cfg.GatewayAddress()] = am
+		}
+	}
+	return trust.Pins{Exchange: a.exchange(), Addresses: addresses, Names: append(slices.Clone(a.cfg.Peers), a.cfg.ServerName)}
+}
+
+// nameOf is the name of the server of the given product: the own one, or a peer, of several the one that is addressed
+// by its name. It is empty where there is none on the exchange.
+func (a Agent) nameOf(product, host string) string {
+	switch {
+	case product == a.cfg.Product:
+		return a.cfg.ServerName
+	case slices.Contains(a.cfg.Peers, host):
+		return host
+	case len(a.cfg.Peers) > 0:
+		return a.cfg.Peers[0]
+	}
+	return ""
+}
+
+// roots are the CAs for addresses that are no peer; nil stands for the system's.
+func (a Agent) roots() (*x509.CertPool, error) {
+	if a.cfg.TLSCAFile == "" {
+		return nil, nil
+	}
+	data, err := file.Read(a.cfg.TLSCAFile, 4<<20)
+	if err != nil {
+		return nil, fmt.Errorf("read the CAs of TLS_CA_FILE: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("read the CAs of TLS_CA_FILE: %s holds no certificate in PEM", a.cfg.TLSCAFile)
+	}
+	return pool, nil
+}
+
+// settingsOfServer are the bytes of the server's deployment.toml, nil where the config volume has none.
+func (a Agent) settingsOfServer() ([]byte, error) {
+	data, err := file.Read(a.cfg.DeploymentTOML(), 4<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// ended tells whether err only says that the agent was asked to stop.
+func ended(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, ctx.Err())
+}

@@ -1,0 +1,172 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/verify"
+	"wso2agent/internal/wso2"
+)
+
+// trustPatience is how long a bootstrap waits until the agents have said that both running servers trust each other.
+// Some agents cannot know (RESTART=none), so it then goes on, and the servers' answers decide.
+const trustPatience = 2 * time.Minute
+
+// configLimit is the most that the API configuration may hold, in bytes.
+const configLimit = 4 << 20
+
+// Bootstrap brings the servers to the desired state once, within BOOTSTRAP_TIMEOUT, and proves it. An error that wraps
+// bootstrap.ErrPermanent names what to change; others mean that time ran out.
+func (a Agent) Bootstrap(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, a.cfg.BootstrapTimeout,
+		fmt.Errorf("BOOTSTRAP_TIMEOUT, %s, has passed", a.cfg.BootstrapTimeout))
+	defer cancel()
+	if _, err := a.desired(); err != nil { // told at once, and not after the servers have come up
+		return err
+	}
+	if err := a.awaitTrust(ctx); err != nil {
+		return err
+	}
+	return a.reach(ctx, func(string) {})
+}
+
+// reach brings the servers to the desired state, writes the keys and proves that they work. tell is called with what
+// it is doing.
+func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
+	desired, err := a.desired()
+	if err != nil {
+		return err
+	}
+	roots, err := a.roots()
+	if err != nil {
+		return errors.Join(bootstrap.ErrPermanent, err)
+	}
+	if err := a.keysFolder(); err != nil {
+		return err
+	}
+	tell("bringing the servers to the desired state")
+	settings := a.settings()
+	servers := bootstrap.Connect(wso2.NewHTTPClient(a.pins(), roots), settings)
+	result, err := bootstrap.Run(ctx, a.log, servers, settings, desired)
+	if err != nil {
+		return err
+	}
+	if _, err := file.Write(a.cfg.KeysFile, bootstrap.EncodeKeys(result), 0o600, a.keysWorkDir()); err != nil {
+		return fmt.Errorf("write the application's keys: %w", err)
+	}
+	tell("proving it")
+	return a.prove(ctx, servers, result)
+}
+
+// prove fetches a token and calls an API with it. Each check tells of itself in the log.
+func (a Agent) prove(ctx context.Context, servers bootstrap.Servers, result bootstrap.Result) error {
+	if _, err := verify.Run(ctx, a.log, servers, verify.Options{}, result); err != nil {
+		return err
+	}
+	a.log.Info("everything works", "application", result.Application, "key manager", result.KeyManager, "token endpoint", result.TokenEndpoint,
+		"APIs", len(result.APIs), "changes", result.Changes, "keys", a.cfg.KeysFile)
+	return nil
+}
+
+func (a Agent) settings() bootstrap.Settings {
+	c := a.cfg
+	keys, _ := file.Read(c.KeysFile, configLimit) // of an earlier run, if there was one
+	return bootstrap.Settings{
+		AMURL: "https://" + c.AMAddress(), AMCredentials: wso2.Credentials{User: c.AMAdminUser, Password: wso2.Secret(c.AMAdminPass)},
+		ISURL: "https://" + c.ISAddress(), ISCredentials: wso2.Credentials{User: c.ISAdminUser, Password: wso2.Secret(c.ISAdminPass)},
+		GatewayURL: "https://" + c.GatewayAddress(), VHost: c.VHost,
+		KMName: c.KMName, KeyManagerName: c.KeyManagerName, KMTokenEndpoint: c.KMTokenEndpoint,
+		SkipKeyManager: len(c.Peers) == 0,
+		KeyMappingID:   bootstrap.KeyMappingID(keys),
+	}
+}
+
+// desired reads the API configuration. Its mistakes wrap bootstrap.ErrPermanent.
+func (a Agent) desired() (*bootstrap.Desired, error) {
+	data, err := file.Read(a.cfg.APIConfig, configLimit)
+	if err != nil {
+		return nil, fmt.Errorf("%w: read the API configuration: %w; put it there, or set API_CONFIG", bootstrap.ErrPermanent, err)
+	}
+	desired, err := bootstrap.Load(data, a.cfg.APIConfig)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
+	}
+	return desired, nil
+}
+
+// keysFolder makes sure before anything is made on a server that its keys can be kept.
+func (a Agent) keysFolder() error {
+	dir := filepath.Dir(a.cfg.KeysFile)
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is no folder", dir)
+	}
+	if err == nil {
+		err = file.CheckOwner(a.cfg.KeysFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w: the application's keys could not be written to %s: %w; mount a folder there, or set KEYS_FILE", bootstrap.ErrPermanent, a.cfg.KeysFile, err)
+	}
+	return nil
+}
+
+func (a Agent) keysWorkDir() string { return filepath.Join(filepath.Dir(a.cfg.KeysFile), file.WorkDir) }
+
+// awaitTrust waits until the agents of both servers have said that the running servers trust each other: a key manager
+// registered before would not be usable.
+func (a Agent) awaitTrust(ctx context.Context) error {
+	am, is := a.nameOf(config.AM, a.cfg.AMHost), a.nameOf(config.IS, a.cfg.ISHost)
+	if am == "" || is == "" {
+		return nil
+	}
+	limit := time.After(trustPatience)
+	changes := a.watch(a.cfg.ExchangeDir).Changes(ctx)
+	for waited := ""; ; {
+		waiting := ""
+		for _, pair := range [][2]string{{am, is}, {is, am}} {
+			if ok, err := a.runningTrusts(ctx, pair[0], pair[1]); err != nil {
+				waiting = err.Error()
+			} else if !ok {
+				waiting = fmt.Sprintf("the running %s to trust %s", pair[0], pair[1])
+			}
+		}
+		if waiting == "" {
+			return nil
+		}
+		if waiting != waited {
+			a.log.Info("waiting", "for", waiting, "at most", trustPatience.String())
+			waited = waiting
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w", waiting, context.Cause(ctx))
+		case <-limit:
+			a.log.Warn("going on, though no agent has confirmed it", "waited for", waiting)
+			return nil
+		case <-changes:
+		case <-time.After(a.cfg.Poll):
+		}
+	}
+}
+
+// runningTrusts tells whether server's agent has said that the running server trusts peer's certificate in use.
+func (a Agent) runningTrusts(ctx context.Context, server, peer string) (bool, error) {
+	certs, err := a.exchange().Certificates(ctx, peer)
+	if err != nil {
+		return false, err
+	}
+	said, err := a.exchange().Trusts(ctx, server)
+	return slices.Contains(said.Fingerprints, certs[0].Fingerprint().String()), err
+}

@@ -1,0 +1,73 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+)
+
+// ErrTimeout says that a peer, or a store, did not come within the time set.
+var ErrTimeout = errors.New("timed out")
+
+// Init prepares the server's first start: it publishes the own certificate, waits for every peer's, imports them, and
+// tells agent exec the generation, so that the server starts with everything in place and needs no restart. Stores
+// that are not there yet are waited for; a store that is there and bad is an error at once.
+//
+// Errors wrap ErrTimeout when INIT_TIMEOUT has passed; with INIT_ON_TIMEOUT=start the missing peers are then only
+// warned of.
+func (a Agent) Init(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(ctx, a.cfg.InitTimeout)
+	defer cancel()
+	changes := a.watch(a.trustFolders()...).Changes(limit)
+	for waited := ""; ; {
+		v, err := a.pass(limit)
+		waiting := ""
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && limit.Err() == nil:
+			waiting = err.Error()
+		case limit.Err() == nil && err != nil:
+			return err
+		case err == nil && len(v.missing) == 0:
+			return a.prepared(v)
+		case err == nil:
+			waiting = "the certificate of " + strings.Join(v.missing, ", ")
+		}
+		if waiting != "" && waiting != waited {
+			a.log.Info("waiting", "for", waiting, "at most", a.cfg.InitTimeout.String())
+			waited = waiting
+		}
+		select {
+		case <-limit.Done():
+			return a.outOfTime(ctx, v, err, waited)
+		case <-changes:
+		case <-time.After(a.cfg.Poll):
+		}
+	}
+}
+
+// outOfTime ends an init that has waited long enough, or was asked to stop.
+func (a Agent) outOfTime(ctx context.Context, v view, err error, waited string) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil && a.cfg.InitOnTimeout == "start":
+		a.log.Warn("the server starts without trusting every peer (INIT_ON_TIMEOUT=start)", "missing", v.missing, "after", a.cfg.InitTimeout.String())
+		return a.prepared(v)
+	}
+	return fmt.Errorf("%w after %s waiting for %s; start the agent beside it with the same exchange volume (%s), or raise INIT_TIMEOUT",
+		ErrTimeout, a.cfg.InitTimeout, waited, a.cfg.ExchangeDir)
+}
+
+// prepared tells agent exec what the server will have read when it has started.
+func (a Agent) prepared(v view) error {
+	if a.supervised() {
+		if _, err := a.control().Want(v.generation); err != nil {
+			return fmt.Errorf("tell agent exec what the server starts with: %w", err)
+		}
+	}
+	a.log.Info("ready for the server's start", "generation", v.generation, "trusts", len(v.managed))
+	return nil
+}

@@ -1,0 +1,182 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"wso2agent/internal/notify"
+	"wso2agent/internal/telemetry"
+	"wso2agent/internal/trust"
+)
+
+// restarter is a way of restarting the server.
+type restarter interface {
+	// Request asks for a server that runs with the given generation. Asking again is free.
+	Request(ctx context.Context, generation string) error
+	// Started tells what the running server started with; ok is false where that cannot be known.
+	Started(ctx context.Context) (s notify.Started, ok bool, err error)
+}
+
+// Names of the conditions that make a running agent ready.
+const (
+	trustCondition     = "trust"
+	restartCondition   = "restart"
+	bootstrapCondition = "bootstrap"
+)
+
+// Run stays beside the server until ctx ends: it keeps trust and, through the restarter, the running server in step
+// with what is on disk, and beside API-M the desired state too. Nothing that goes wrong ends it: it says so, is not
+// ready, and tries again.
+func (a Agent) Run(ctx context.Context) error {
+	conditions := []string{trustCondition, restartCondition}
+	if a.cfg.Bootstrap {
+		conditions = append(conditions, bootstrapCondition)
+	}
+	health := telemetry.NewHealth(4*a.cfg.Poll+time.Minute, conditions...)
+	listening, err := health.Serve(ctx, a.cfg.ListenAddr)
+	if err != nil {
+		return err
+	}
+	a.log.Info("agent running", "product", a.cfg.Product, "server", a.cfg.ServerName, "peers", a.cfg.Peers, "health", "http://"+listening)
+	var loops sync.WaitGroup
+	loops.Go(func() { a.keepTrust(ctx, health) })
+	if a.cfg.Bootstrap {
+		loops.Go(func() { a.keepState(ctx, health) })
+	}
+	loops.Wait()
+	a.log.Info("agent stopped")
+	return nil
+}
+
+func (a Agent) restarter() restarter {
+	if a.supervised() {
+		return notify.Exec{Control: a.control()}
+	}
+	return notify.None{Log: a.log, Container: a.cfg.Container()}
+}
+
+// keepTrust does a pass whenever something has changed, and after a failure again and again, less often each time.
+func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
+	changes := a.watch(a.trustFolders()...).Changes(ctx)
+	r := a.restarter()
+	k := trustKeeper{health: health, restarter: r, patience: time.Now().Add(a.cfg.InitTimeout)}
+	const firstRetry, lastRetry = time.Second, time.Minute
+	retry := firstRetry
+	for {
+		health.Beat("trust")
+		err := a.reload()
+		if err == nil {
+			err = k.once(ctx, a)
+		}
+		var again <-chan time.Time
+		if err != nil && !ended(ctx, err) {
+			health.Set(trustCondition, false, err.Error())
+			a.log.Error("certificates are not in step, trying again", "wait", retry.String(), "error", err)
+			again = time.After(retry)
+			retry = min(2*retry, lastRetry)
+		} else {
+			retry = firstRetry
+		}
+		if !waitFor(ctx, changes, again, a.cfg.Poll, func() { health.Beat("trust") }, k.due) {
+			return
+		}
+	}
+}
+
+// waitFor waits for a change, for again, or until due says so; beat is called on the way. It is false when ctx ends.
+func waitFor(ctx context.Context, changes <-chan struct{}, again <-chan time.Time, every time.Duration, beat func(), due func() bool) bool {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-changes:
+			return ctx.Err() == nil
+		case <-again:
+			return true
+		case <-tick.C:
+			beat()
+			if due() {
+				return true
+			}
+		}
+	}
+}
+
+// trustKeeper is what keepTrust remembers from one pass to the next.
+type trustKeeper struct {
+	health    *telemetry.Health
+	restarter restarter
+	patience  time.Time // until when a restart waits for the peers that are still missing
+	held      bool      // a restart is waiting
+	asked     string    // the generation that was last asked for
+}
+
+func (k *trustKeeper) due() bool { return k.held && time.Now().After(k.patience) }
+
+// once does one pass, and what follows from it for the server.
+func (k *trustKeeper) once(ctx context.Context, a Agent) error {
+	v, err := a.pass(ctx)
+	if err != nil {
+		return err
+	}
+	if len(v.missing) > 0 {
+		k.health.Set(trustCondition, false, "waiting for the certificate of "+strings.Join(v.missing, ", "))
+	} else {
+		k.health.Set(trustCondition, true, fmt.Sprintf("own certificate published, %d trusted", len(v.managed)))
+	}
+	started, known, err := k.restarter.Started(ctx)
+	if err != nil {
+		return err
+	}
+	k.held = false
+	switch {
+	case known && started.Generation == v.generation:
+		return k.inStep(a, v)
+	case len(v.missing) > 0 && time.Now().Before(k.patience):
+		// One restart then serves for all peers. Later than that the ones that came count.
+		k.held = true
+		k.health.Set(restartCondition, false, "a restart is due, and waits for the missing peers")
+		return nil
+	}
+	return k.request(ctx, a, v, known)
+}
+
+// inStep acknowledges to the peers what the running server trusts.
+func (k *trustKeeper) inStep(a Agent, v view) error {
+	changed, err := a.exchange().Acknowledge(trust.Trusts{Generation: v.generation, Fingerprints: v.managed.Fingerprints()})
+	if err != nil {
+		return err
+	}
+	if changed || k.asked != "" {
+		a.log.Info("the running server trusts what is on disk", "server", a.cfg.ServerName, "generation", v.generation, "trusts", len(v.managed))
+	}
+	k.asked = ""
+	k.health.Set(restartCondition, true, "the server runs with what is on disk")
+	return nil
+}
+
+// request asks for a restart, once for each generation.
+func (k *trustKeeper) request(ctx context.Context, a Agent, v view, known bool) error {
+	if k.asked == v.generation {
+		return nil
+	}
+	if err := k.restarter.Request(ctx, v.generation); err != nil {
+		return fmt.Errorf("ask for a restart of the server: %w", err)
+	}
+	k.asked = v.generation
+	message := "a restart is asked for and not yet done"
+	if !known {
+		message = "what the running server has read cannot be known: run it under agent exec, or set RESTART=none and restart it by hand"
+	}
+	// Without a supervisor there is nothing that could ever confirm it: people were told, and that is all.
+	k.health.Set(restartCondition, !a.supervised(), message)
+	if a.supervised() {
+		a.log.Info("restart of the server asked for", "server", a.cfg.ServerName, "generation", v.generation)
+	}
+	return nil
+}
