@@ -173,14 +173,14 @@ func newAPIDTO() apiDTO {
 	}
 }
 
-// normalize makes empty lists of absent ones, and fills in what an operation lacks.
+// normalize makes empty lists of absent ones and of those that hold an empty string, and fills in what an operation lacks.
 func (dto *apiDTO) normalize() {
 	for _, list := range []*[]string{
 		&dto.Audiences, &dto.Transport, &dto.Tags, &dto.Policies, &dto.SecurityScheme, &dto.VisibleRoles, &dto.VisibleTenants,
 		&dto.VisibleOrganizations, &dto.SubscriptionAvailableTenants, &dto.AccessControlRoles, &dto.Categories,
 		&dto.AsyncTransportProtocols,
 	} {
-		*list = orEmpty(*list)
+		*list = slices.DeleteFunc(orEmpty(*list), func(s string) bool { return s == "" })
 	}
 	for _, list := range []*[]any{&dto.OrganizationPolicies, &dto.MediationPolicies, &dto.AdditionalProperties} {
 		*list = orEmpty(*list)
@@ -190,6 +190,9 @@ func (dto *apiDTO) normalize() {
 	}
 	if !slices.Contains(dto.SecurityScheme, mandatoryOAuth) {
 		dto.SecurityScheme = append([]string{mandatoryOAuth}, dto.SecurityScheme...)
+	}
+	if dto.AdvertiseInfo == nil {
+		dto.AdvertiseInfo = &advertiseInfo{Vendor: "WSO2"}
 	}
 	dto.Scopes, dto.Operations = orEmpty(dto.Scopes), orEmpty(dto.Operations)
 	for i := range dto.Operations {

@@ -36,6 +36,9 @@ func (am *AM) apiRoutes(mux *http.ServeMux) {
 	})))
 	mux.HandleFunc("PUT "+apis+"/{id}", am.unlocked(scopesAPIWrite, am.updateAPI))
 	mux.HandleFunc("DELETE "+apis+"/{id}", am.locked(scopesAPIDelete, am.deleteAPI))
+	mux.HandleFunc("GET "+apis+"/{id}/swagger", am.locked(scopesAPIView, am.withAPI(showDefinition)))
+	mux.HandleFunc("POST "+apis+"/import-openapi", am.unlocked(scopesAPICreate, am.importOpenAPI))
+	mux.HandleFunc("POST "+apis+"/import", am.unlocked(scopesImport, am.importArchive))
 	mux.HandleFunc("POST "+apis+"/copy-api", am.locked(scopesAPICreate, am.copyAPI))
 	mux.HandleFunc("POST "+apis+"/change-lifecycle", am.locked(scopesLifecycle, am.changeLifecycle))
 	mux.HandleFunc("GET "+apis+"/{id}/lifecycle-state", am.locked(scopesRevisionView, am.withAPI(func(w http.ResponseWriter, _ *http.Request, a *api) error {
@@ -183,7 +186,19 @@ func (am *AM) wrote(w http.ResponseWriter, a *api) {
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	w.Header().Set("Location", am.url(am.port)+"/api/am/publisher/apis/"+a.id())
-	writeJSON(w, http.StatusCreated, a.dto)
+	// The answer to a creation is not yet what reading the API gives: lists that are empty have an empty string in them.
+	view := a.dto
+	view.VisibleRoles, view.SubscriptionAvailableTenants = orBlank(view.VisibleRoles), orBlank(view.SubscriptionAvailableTenants)
+	view.AsyncTransportProtocols = orBlank(view.AsyncTransportProtocols)
+	view.LastUpdatedTime, view.LastUpdatedTimestamp = nil, nil
+	writeJSON(w, http.StatusCreated, view)
+}
+
+func orBlank(list []string) []string {
+	if len(list) == 0 {
+		return []string{""}
+	}
+	return list
 }
 
 // addAPI checks and stores a new API. It takes the lock itself, and calls the key managers without it.
@@ -311,9 +326,6 @@ func (am *AM) replace(a *api, dto apiDTO) error {
 		dto.Policies = []string{subscriptionless}
 	}
 	dto.normalize()
-	if dto.AdvertiseInfo == nil {
-		dto.AdvertiseInfo = was.AdvertiseInfo
-	}
 	dto.AdvertiseInfo.APIOwner = was.AdvertiseInfo.APIOwner
 	a.dto = dto
 	a.touch(time.Now())

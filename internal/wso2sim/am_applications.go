@@ -53,6 +53,7 @@ func (am *AM) applicationRoutes(mux *http.ServeMux) {
 	})))
 	mux.HandleFunc("PUT "+all+"/{id}", am.subscriber(scopesApplication, am.withApplication(am.updateApplication)))
 	mux.HandleFunc("DELETE "+all+"/{id}", am.unlocked(scopesApplication, am.deleteApplication))
+	mux.HandleFunc("GET "+devportalPath+"/key-managers", am.subscriber(scopesApplication, am.devportalKeyManagers))
 	mux.HandleFunc("GET "+devportalPath+"/apis", am.devportalAPIs)
 	mux.HandleFunc("GET "+devportalPath+"/apis/{id}", am.devportalAPI)
 }
@@ -271,6 +272,26 @@ func (am *AM) devportalAPIs(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	writeJSON(w, http.StatusOK, page(list, r))
+}
+
+// devportalKeyManagers shows what an application developer needs of the key managers that are enabled.
+func (am *AM) devportalKeyManagers(w http.ResponseWriter, _ *http.Request) error {
+	list := []object{}
+	for _, k := range am.keyManagers {
+		if !k.enabled() {
+			continue
+		}
+		list = append(list, object{
+			"id": k.uuid, "name": k.label, "type": k.kind, "displayName": k.dto.DisplayName, "description": k.dto.Description,
+			"enabled": true, "availableGrantTypes": k.dto.AvailableGrantTypes, "tokenEndpoint": k.dto.DisplayTokenEndpoint,
+			"revokeEndpoint": k.dto.DisplayRevokeEndpoint, "userInfoEndpoint": k.dto.UserInfoEndpoint,
+			"enableTokenGeneration": k.dto.EnableTokenGeneration, "enableOAuthAppCreation": k.dto.EnableOAuthAppCreation,
+			"enableMapOAuthConsumerApps": k.dto.EnableMapOAuthConsumerApps, "tokenType": k.dto.TokenType,
+			"enableTokenEncryption": false, "enableTokenHashing": false, "alias": k.dto.Alias, "additionalProperties": object{}, "applicationConfiguration": []any{},
+		})
+	}
+	writeJSON(w, http.StatusOK, object{"count": len(list), "list": list})
+	return nil
 }
 
 func visible(status string) bool { return status == "PUBLISHED" || status == "PROTOTYPED" }

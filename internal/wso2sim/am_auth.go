@@ -11,6 +11,7 @@ import (
 var (
 	scopesAPIView      = []string{"apim:api_view", "apim:api_manage", "apim:api_import_export", "apim:api_list_view"}
 	scopesAPICreate    = []string{"apim:api_create", "apim:api_manage"}
+	scopesImport       = []string{"apim:api_import_export", "apim:admin"}
 	scopesAPIWrite     = []string{"apim:api_create", "apim:api_manage", "apim:api_publish"}
 	scopesAPIDelete    = []string{"apim:api_delete", "apim:api_manage", "apim:api_import_export"}
 	scopesRevisionView = []string{"apim:api_view", "apim:api_create", "apim:api_manage", "apim:api_publish", "apim:api_import_export"}

@@ -19,78 +19,6 @@ const (
 	masked          = "*****"
 )
 
-// keyManagerDTO is a key manager as the Admin API reads and writes it.
-type keyManagerDTO struct {
-	ID                         *string        `json:"id"`
-	Name                       *string        `json:"name"`
-	DisplayName                *string        `json:"displayName"`
-	Type                       *string        `json:"type"`
-	Description                *string        `json:"description"`
-	WellKnownEndpoint          *string        `json:"wellKnownEndpoint"`
-	IntrospectionEndpoint      *string        `json:"introspectionEndpoint"`
-	ClientRegistrationEndpoint *string        `json:"clientRegistrationEndpoint"`
-	TokenEndpoint              *string        `json:"tokenEndpoint"`
-	DisplayTokenEndpoint       *string        `json:"displayTokenEndpoint"`
-	RevokeEndpoint             *string        `json:"revokeEndpoint"`
-	DisplayRevokeEndpoint      *string        `json:"displayRevokeEndpoint"`
-	UserInfoEndpoint           *string        `json:"userInfoEndpoint"`
-	AuthorizeEndpoint          *string        `json:"authorizeEndpoint"`
-	Endpoints                  []kmEndpoint   `json:"endpoints"`
-	Certificates               *kmCertificate `json:"certificates"`
-	Issuer                     *string        `json:"issuer"`
-	Alias                      *string        `json:"alias"`
-	ScopeManagementEndpoint    *string        `json:"scopeManagementEndpoint"`
-	AvailableGrantTypes        []string       `json:"availableGrantTypes"`
-	EnableTokenGeneration      *bool          `json:"enableTokenGeneration"`
-	EnableTokenEncryption      *bool          `json:"enableTokenEncryption"`
-	EnableTokenHashing         *bool          `json:"enableTokenHashing"`
-	EnableMapOAuthConsumerApps *bool          `json:"enableMapOAuthConsumerApps"`
-	EnableOAuthAppCreation     *bool          `json:"enableOAuthAppCreation"`
-	EnableSelfValidationJWT    *bool          `json:"enableSelfValidationJWT"`
-	ClaimMapping               []kmClaim      `json:"claimMapping"`
-	ConsumerKeyClaim           *string        `json:"consumerKeyClaim"`
-	ScopesClaim                *string        `json:"scopesClaim"`
-	TokenValidation            []any          `json:"tokenValidation"`
-	Enabled                    *bool          `json:"enabled"`
-	Global                     *bool          `json:"global"`
-	AdditionalProperties       object         `json:"additionalProperties"`
-	Permissions                *kmPermissions `json:"permissions"`
-	TokenType                  *string        `json:"tokenType"`
-	AllowedOrganizations       []string       `json:"allowedOrganizations"`
-}
-
-type kmEndpoint struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
-type kmCertificate struct {
-	Type  string `json:"type"`
-	Value string `json:"value"`
-}
-
-type kmClaim struct {
-	RemoteClaim string `json:"remoteClaim"`
-	LocalClaim  string `json:"localClaim"`
-}
-
-type kmPermissions struct {
-	PermissionType string   `json:"permissionType"`
-	Roles          []string `json:"roles"`
-}
-
-// newKeyManagerDTO has what absent fields become. enabled stays null on purpose: without it the product fails.
-func newKeyManagerDTO() keyManagerDTO {
-	no, yes, direct := false, true, "DIRECT"
-	return keyManagerDTO{
-		EnableTokenEncryption: &no, EnableTokenHashing: ptr(false), EnableMapOAuthConsumerApps: ptr(false),
-		EnableOAuthAppCreation: ptr(false), EnableSelfValidationJWT: &yes, Global: ptr(false), TokenType: &direct,
-		Permissions: &kmPermissions{PermissionType: "PUBLIC"},
-	}
-}
-
-func ptr[T any](v T) *T { return &v }
-
 // keyManager is a registered key manager and what the rest of the server knows of it.
 type keyManager struct {
 	uuid, label, kind string // id, name and type, which never change
@@ -252,48 +180,6 @@ func readKeyManager(r *http.Request) (keyManagerDTO, error) {
 		return dto, errInternal
 	}
 	return dto, nil
-}
-
-// check asks for what the connector's definition marks as required.
-func (dto *keyManagerDTO) check() error {
-	if t := value(dto.Type); t != typeIS7 && t != typeIS5 {
-		return &fault{status: 400, code: 901400, message: "Key Manager Type not configured", description: "Key Manager Type not configured"}
-	}
-	endpoints := map[string]*string{
-		"client_registration_endpoint": dto.ClientRegistrationEndpoint, "introspection_endpoint": dto.IntrospectionEndpoint,
-		"token_endpoint": dto.TokenEndpoint, "revoke_endpoint": dto.RevokeEndpoint,
-	}
-	for name, at := range endpoints {
-		listed := slices.ContainsFunc(dto.Endpoints, func(e kmEndpoint) bool { return e.Name == name && e.Value != "" })
-		if value(at) == "" && !listed {
-			return errKMConfig
-		}
-	}
-	required := []string{"Username", "Password"}
-	if value(dto.Type) == typeIS7 {
-		required = append(required, "api_resource_management_endpoint", "is7_roles_endpoint")
-	}
-	for _, name := range required {
-		if text, _ := dto.AdditionalProperties[name].(string); text == "" {
-			return errKMConfig
-		}
-	}
-	return nil
-}
-
-// normalize turns absent lists into empty ones and adds what the server derives.
-func normalize(dto *keyManagerDTO) {
-	dto.Endpoints, dto.AvailableGrantTypes = orEmpty(dto.Endpoints), orEmpty(dto.AvailableGrantTypes)
-	dto.ClaimMapping, dto.TokenValidation = orEmpty(dto.ClaimMapping), orEmpty(dto.TokenValidation)
-	dto.AllowedOrganizations = orEmpty(dto.AllowedOrganizations)
-	if dto.Permissions == nil {
-		dto.Permissions = &kmPermissions{PermissionType: "PUBLIC"}
-	}
-	dto.Permissions.Roles = orEmpty(dto.Permissions.Roles)
-	if dto.AdditionalProperties == nil {
-		dto.AdditionalProperties = object{}
-	}
-	dto.AdditionalProperties["self_validate_jwt"] = dto.EnableSelfValidationJWT != nil && *dto.EnableSelfValidationJWT
 }
 
 func (am *AM) createKeyManager(w http.ResponseWriter, r *http.Request) error {

@@ -122,7 +122,7 @@ func (am *AM) subscriptionList(appID, apiID string, view func(*subscription) obj
 	return list
 }
 
-// createSubscription checks in the product's order: what exists already, the tier, the state of the API.
+// createSubscription checks in the product's order: the tier, the state of the API, what exists already.
 func (am *AM) createSubscription(w http.ResponseWriter, r *http.Request) error {
 	var dto subscriptionDTO
 	if err := readJSON(r, &dto); err != nil {
@@ -141,16 +141,16 @@ func (am *AM) createSubscription(w http.ResponseWriter, r *http.Request) error {
 	if app == nil {
 		return notFound("application", *dto.ApplicationID)
 	}
-	for _, s := range am.subscriptions {
-		if s.application == app && s.api == a {
-			return conflict("Specified subscription already exists for API " + a.id() + ", for application " + app.id)
-		}
-	}
 	if err := am.checkTier(a, *dto.ThrottlingPolicy); err != nil {
 		return err
 	}
 	if !visible(a.dto.LifeCycleStatus) {
 		return errGeneral
+	}
+	for _, s := range am.subscriptions {
+		if s.application == app && s.api == a {
+			return conflict("Specified subscription already exists for API " + a.id() + ", for application " + app.id)
+		}
 	}
 	now := time.Now()
 	s := &subscription{id: newUUID(), tier: *dto.ThrottlingPolicy, application: app, api: a, created: now, known: now.Add(am.delays.Client.pick())}

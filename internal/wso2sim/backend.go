@@ -17,7 +17,7 @@ type Backend struct {
 }
 
 // StartBackend serves plain HTTP on addr, "host:port"; port 0 chooses a free one. Every path answers 200 with the
-// path, the method, and the nonce: the header X-Nonce or the query parameter nonce of the request, or else a random one.
+// path and the nonce: the header X-Nonce or the query parameter nonce of the request, or else a random one.
 func StartBackend(addr string) (*Backend, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -39,7 +39,7 @@ func answerNonce(w http.ResponseWriter, r *http.Request) {
 		nonce = newNonce()
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxBody)) // a body means nothing here
-	writeJSON(w, http.StatusOK, object{"path": r.URL.Path, "method": r.Method, "nonce": nonce})
+	writeJSON(w, http.StatusOK, object{"path": r.URL.Path, "nonce": nonce})
 }
 
 // URL is where it answers, without a path.

@@ -33,12 +33,21 @@ const checkCredentials = "Make sure you have provided the correct security crede
 
 var (
 	errNoResource   = &gatewayFault{404, "404", "Not Found", "The requested resource is not available."}
-	errNoToken      = &gatewayFault{401, "900902", "Missing Credentials", "Invalid Credentials. Make sure your API invocation call has a header: 'Authorization : Bearer ACCESS_TOKEN' or 'Authorization : Basic ACCESS_TOKEN' or 'ApiKey : API_KEY'"}
 	errBadToken     = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid Credentials. " + checkCredentials}
 	errRevoked      = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid JWT token. " + checkCredentials}
 	errNoSubscriber = &gatewayFault{403, "900908", "Resource forbidden ", "User is NOT authorized to access the Resource. API Subscription validation failed."}
 	errUnclassified = &gatewayFault{500, "900900", "Unclassified Authentication Failure", "Error while accessing backend services for API key validation"}
 )
+
+// missingToken names the header that the API wants, which is null after some imports.
+func missingToken(header *string) *gatewayFault {
+	name := "null"
+	if header != nil {
+		name = *header
+	}
+	return &gatewayFault{401, "900902", "Missing Credentials", "Invalid Credentials. Make sure your API invocation call has a header: '" +
+		name + " : Bearer ACCESS_TOKEN' or '" + name + " : Basic ACCESS_TOKEN' or 'ApiKey : API_KEY'"}
+}
 
 // gateway serves the APIs that are deployed, once it has got them at its start.
 func (am *AM) gateway(w http.ResponseWriter, r *http.Request) {
@@ -131,10 +140,9 @@ func matchesTarget(target, path string) bool {
 
 // authenticate checks token, subscription and scopes, in this order, and says whether the key is one for the sandbox.
 func (am *AM) authenticate(r *http.Request, route apiRoute) (sandbox bool, _ *gatewayFault) {
-	header := value(route.dto.AuthorizationHeader)
-	credentials := r.Header.Get(header)
+	credentials := r.Header.Get(value(route.dto.AuthorizationHeader))
 	if credentials == "" {
-		return false, errNoToken
+		return false, missingToken(route.dto.AuthorizationHeader)
 	}
 	token, _ := strings.CutPrefix(credentials, "Bearer ")
 	parsed, err := parseJWT(token)
