@@ -1,0 +1,229 @@
+package verify_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/verify"
+	"wso2agent/internal/wso2"
+	"wso2agent/internal/wso2sim"
+)
+
+// These tests run bootstrap and verify against the stand-ins of both servers, over TLS, as a whole.
+
+const storePassword = "wso2carbon"
+
+// stores are where the products keep theirs, relative to their homes, and the format's names.
+var stores = map[string]struct{ key, trust string }{
+	wso2sim.ProductIS: {"repository/resources/security/wso2carbon.p12", "repository/resources/security/client-truststore.p12"},
+	wso2sim.ProductAM: {"repository/resources/security/wso2carbon.jks", "repository/resources/security/client-truststore.jks"},
+}
+
+// site is both stand-ins and a backend, with a client that trusts each by its fingerprint.
+type site struct {
+	is       *wso2sim.IS
+	am       *wso2sim.AM
+	backend  *wso2sim.Backend
+	pins     pins
+	client   *http.Client
+	requests *requestLog
+}
+
+type pins map[string][]keystore.Fingerprint
+
+func (p pins) Pinned(address string) ([]keystore.Fingerprint, bool, error) {
+	fps, peer := p[address]
+	return fps, peer, nil
+}
+
+// requestLog notes the requests that change something.
+type requestLog struct {
+	next http.RoundTripper
+	mu   sync.Mutex
+	list []string
+}
+
+func (l *requestLog) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet {
+		l.mu.Lock()
+		l.list = append(l.list, r.Method+" "+r.URL.Path)
+		l.mu.Unlock()
+	}
+	return l.next.RoundTrip(r)
+}
+
+// take returns the requests since the last call.
+func (l *requestLog) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := l.list
+	l.list = nil
+	return list
+}
+
+// leaf is the certificate that a product's home shows.
+func leaf(t *testing.T, home, product string) keystore.Certificate {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(home, stores[product].key))
+	must(t, err)
+	store, err := keystore.Open(text, storePassword)
+	must(t, err)
+	cert, err := store.Leaf("wso2carbon")
+	must(t, err)
+	return cert
+}
+
+// trust puts a peer's certificate into a product's truststore.
+func trust(t *testing.T, home, product, alias string, cert keystore.Certificate) {
+	t.Helper()
+	path := filepath.Join(home, stores[product].trust)
+	text, err := os.ReadFile(path)
+	must(t, err)
+	store, err := keystore.Open(text, storePassword)
+	must(t, err)
+	must(t, store.SetTrusted(alias, cert, time.Now()))
+	text, err = store.Encode()
+	must(t, err)
+	must(t, os.WriteFile(path, text, 0o600))
+}
+
+// open starts a site whose servers trust each other.
+func open(t *testing.T, delays wso2sim.Delays) *site {
+	t.Helper()
+	ctx, dir := t.Context(), t.TempDir()
+	isHome, amHome := filepath.Join(dir, "is"), filepath.Join(dir, "am")
+	must(t, wso2sim.UnpackWith(isHome, wso2sim.ProductIS, wso2sim.UnpackOptions{Rounds: 1000}))
+	must(t, wso2sim.UnpackWith(amHome, wso2sim.ProductAM, wso2sim.UnpackOptions{Rounds: 1000}))
+	isCert, amCert := leaf(t, isHome, wso2sim.ProductIS), leaf(t, amHome, wso2sim.ProductAM)
+	trust(t, isHome, wso2sim.ProductIS, "wso2am", amCert)
+	trust(t, amHome, wso2sim.ProductAM, "wso2is", isCert)
+
+	s := &site{}
+	var err error
+	s.is, err = wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0", Hostname: "wso2is", Delays: delays})
+	must(t, err)
+	t.Cleanup(func() { s.is.Close() })
+	s.am, err = wso2sim.StartAM(ctx, wso2sim.Options{Home: amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Hostname: "wso2am", Delays: delays})
+	must(t, err)
+	t.Cleanup(func() { s.am.Close() })
+	s.backend, err = wso2sim.StartBackend("127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { s.backend.Close() })
+
+	s.pins = pins{
+		host(t, s.is.URL()):        {isCert.Fingerprint()},
+		host(t, s.am.URL()):        {amCert.Fingerprint()},
+		host(t, s.am.GatewayURL()): {amCert.Fingerprint()},
+	}
+	hc := wso2.NewHTTPClient(s.pins, nil)
+	s.requests = &requestLog{next: hc.Transport}
+	s.client = &http.Client{Transport: s.requests, Timeout: hc.Timeout, CheckRedirect: hc.CheckRedirect}
+	t.Cleanup(hc.CloseIdleConnections)
+	return s
+}
+
+func host(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	must(t, err)
+	if _, _, err := net.SplitHostPort(u.Host); err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
+}
+
+func (s *site) settings(keyManager string) bootstrap.Settings {
+	admin := wso2.Credentials{User: "admin", Password: "admin"}
+	return bootstrap.Settings{
+		AMURL: s.am.URL(), GatewayURL: s.am.GatewayURL(), ISURL: s.is.URL(), AMCredentials: admin, ISCredentials: admin,
+		VHost: "localhost", KMName: "WSO2-IS", KeyManagerName: keyManager, KMTokenEndpoint: s.is.URL() + "/oauth2/token",
+		RetryFirst: 20 * time.Millisecond, RetryMax: 200 * time.Millisecond, EventWait: 500 * time.Millisecond,
+	}
+}
+
+// desired is the example, with the site's backend.
+func (s *site) desired(t *testing.T) *bootstrap.Desired {
+	t.Helper()
+	text, err := os.ReadFile("../../examples/api-config.yaml")
+	must(t, err)
+	d, err := bootstrap.Load(text, "api-config.yaml")
+	must(t, err)
+	for i := range d.APIs {
+		d.APIs[i].BackendURL = s.backend.URL()
+	}
+	return d
+}
+
+// run is one bootstrap; it returns the requests that changed something, too.
+func (s *site) run(t *testing.T, settings bootstrap.Settings, d *bootstrap.Desired) (bootstrap.Result, []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	s.requests.take()
+	result, err := bootstrap.Run(ctx, testLog(t), bootstrap.Connect(s.client, settings), settings, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result, s.requests.take()
+}
+
+func (s *site) verify(t *testing.T, settings bootstrap.Settings, result bootstrap.Result) []verify.Check {
+	t.Helper()
+	nonce := fmt.Sprintf("%x", time.Now().UnixNano())
+	options := verify.Options{Resource: "/hello?nonce=" + nonce, Wait: 20 * time.Second}
+	checks, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), options, result)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, c := range checks {
+		if c.Verdict != verify.Pass {
+			t.Errorf("check %+v", c)
+		}
+	}
+	if !strings.Contains(checks[3].Evidence, nonce) {
+		t.Errorf("the backend's answer does not repeat our nonce %s: %s", nonce, checks[3].Evidence)
+	}
+	return checks
+}
+
+func testLog(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), nil))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheWholeWayWorksAndASecondRunChangesNothing(t *testing.T) {
+	for _, keyManager := range []string{"WSO2-IS", bootstrap.ResidentKeyManager} {
+		t.Run("keys from "+keyManager, func(t *testing.T) {
+			s := open(t, wso2sim.Delays{})
+			settings := s.settings(keyManager)
+			first, _ := s.run(t, settings, s.desired(t))
+			s.verify(t, settings, first)
+			second, requests := s.run(t, settings, s.desired(t))
+			if second.Changes != 0 || len(requests) > 0 {
+				t.Errorf("the second run made %d changes, by %q", second.Changes, requests)
+			}
+			if second.ConsumerKey != first.ConsumerKey || second.ConsumerSecret != first.ConsumerSecret {
+				t.Error("the second run found other keys")
+			}
+			s.verify(t, settings, second)
+		})
+	}
+}
