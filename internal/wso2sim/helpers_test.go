@@ -142,6 +142,15 @@ func (p *pair) startAM() {
 	p.wait(am)
 }
 
+// unpackAnew gives a product of the pair keys of its own: fresh homes are copies of one.
+func (p *pair) unpackAnew(product string) error {
+	home := map[string]string{ProductIS: p.isHome, ProductAM: p.amHome}[product]
+	if err := os.RemoveAll(home); err != nil {
+		return err
+	}
+	return UnpackWith(home, product, UnpackOptions{Rounds: 1000})
+}
+
 func (p *pair) wait(s interface{ Wait(context.Context) error }) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)

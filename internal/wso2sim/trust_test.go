@@ -73,10 +73,7 @@ func TestTruststoreDecidesAsJavaDoes(t *testing.T) {
 	})
 	t.Run("a leaf that stands in no truststore is refused", func(t *testing.T) {
 		other := newPair(t)
-		if err := os.RemoveAll(other.amHome); err != nil {
-			t.Fatal(err)
-		}
-		if err := UnpackWith(other.amHome, ProductAM, UnpackOptions{}); err != nil {
+		if err := other.unpackAnew(ProductAM); err != nil {
 			t.Fatal(err)
 		}
 		other.startAM()

@@ -1,0 +1,139 @@
+package wso2sim
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTheGatewayRefuses(t *testing.T) {
+	p := working(t)
+	id := p.api("A", "/a")
+	app, km := p.application("App"), p.keyManager("IS")
+	keys := p.generate(app, km).want(t, 200)
+	good := token(t, p.is.URL(), keys)
+	refused := func(path string, who auth, status int, code string) reply {
+		t.Helper()
+		got := p.invoke(path, who).want(t, status)
+		if got.str("code") != code {
+			t.Errorf("code %q, want %q; body %s", got.str("code"), code, got.text)
+		}
+		return got
+	}
+	refused("/a/1.0.0/x", bearer(good), 404, "404") // no deployed revision
+	p.publish(id)
+	refused("/a/1.0.0/x", bearer(good), 404, "404") // published, and still not deployed
+	p.deploy(id)
+	refused("/a/1.0.0/x", bearer(good), 403, "900908") // not subscribed
+	p.subscribe(app, id)
+	p.invoke("/a/1.0.0/x", bearer(good)).want(t, 200)
+
+	missing := refused("/a/1.0.0/x", anonymous, 401, "900902")
+	if missing.header.Get("WWW-Authenticate") == "" {
+		t.Error("a missing token is answered without WWW-Authenticate")
+	}
+	refused("/a/1.0.0/x", bearer("nope"), 401, "900901")
+	refused("/a/1.0.0/x", bearer(good[:len(good)-6]+"AAAAAA"), 401, "900901")
+	refused("/a/2.0.0/x", bearer(good), 404, "404")
+	refused("/nosuch/1.0.0/x", bearer(good), 404, "404")
+
+	t.Run("a token of a foreign signer under the right issuer", func(t *testing.T) {
+		other := newPair(t)
+		if err := other.unpackAnew(ProductIS); err != nil {
+			t.Fatal(err)
+		}
+		other.startIS()
+		parsed, err := parseJWT(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged, err := other.is.signer.sign("at+jwt", object{
+			"iss": parsed.claims.Issuer, "azp": parsed.claims.Azp, "exp": time.Now().Add(time.Hour).Unix(), "jti": "x",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused("/a/1.0.0/x", bearer(forged), 401, "900901")
+	})
+	t.Run("an expired token", func(t *testing.T) {
+		old, err := p.is.signer.sign("at+jwt", object{
+			"iss": p.is.Issuer(), "azp": keys.str("consumerKey"), "exp": time.Now().Add(-time.Minute).Unix(), "jti": "y",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused("/a/1.0.0/x", bearer(old), 401, "900901")
+	})
+	t.Run("an undeployed revision", func(t *testing.T) {
+		rev := send(t, "GET", p.publisher("/apis/"+id+"/revisions?query=deployed:true"), admin, nil).str("list", 0, "id")
+		send(t, "POST", p.publisher("/apis/"+id+"/undeploy-revision?revisionId="+rev), admin,
+			[]object{{"name": "Default", "vhost": "localhost"}}).want(t, 201)
+		refused("/a/1.0.0/x", bearer(good), 404, "404")
+	})
+}
+
+func TestTheGatewayServesTheDeployedRevisionAndNotTheAPI(t *testing.T) {
+	p := newPair(t)
+	p.startAM()
+	id := p.api("A", "/a")
+	p.publish(id)
+	app := p.application("App")
+	p.subscribe(app, id)
+	tok := token(t, p.am.URL(), p.generate(app, "").want(t, 200))
+	p.deploy(id)
+	p.invoke("/a/1.0.0/x", bearer(tok)).want(t, 200)
+
+	body := send(t, "GET", p.publisher("/apis/"+id), admin, nil).body.(map[string]any)
+	body["operations"] = []object{{"target": "/only", "verb": "GET"}}
+	send(t, "PUT", p.publisher("/apis/"+id), admin, body).want(t, 200)
+	p.invoke("/a/1.0.0/x", bearer(tok)).want(t, 200)
+	p.am.mu.Lock()
+	p.am.delays.Deploy = Span{200 * time.Millisecond, 200 * time.Millisecond}
+	p.am.mu.Unlock()
+	p.deploy(id)
+	p.invoke("/a/1.0.0/x", bearer(tok)).want(t, 200) // until the gateway has it
+	eventually(t, "the new revision is on the gateway", func() bool { return p.invoke("/a/1.0.0/x", bearer(tok)).status == 404 })
+	p.invoke("/a/1.0.0/only", bearer(tok)).want(t, 200)
+}
+
+func TestASubscriptionlessAPILetsEveryValidTokenIn(t *testing.T) {
+	p := working(t)
+	id := p.api("A", "/a")
+	p.publish(id)
+	body := send(t, "GET", p.publisher("/apis/"+id), admin, nil).body.(map[string]any)
+	body["policies"] = []any{}
+	send(t, "PUT", p.publisher("/apis/"+id), admin, body).want(t, 200)
+	p.deploy(id)
+	tok := token(t, p.is.URL(), p.generate(p.application("App"), p.keyManager("IS")).want(t, 200))
+	p.invoke("/a/1.0.0/x", bearer(tok)).want(t, 200)
+}
+
+func TestResidentTokensAreIssuedByAPIManagerUnderItsHostName(t *testing.T) {
+	p := newPair(t)
+	p.startAM()
+	keys := p.generate(p.application("App"), "").want(t, 200)
+	parsed, err := parseJWT(token(t, p.am.URL(), keys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if parsed.claims.Issuer != p.am.url(p.am.port)+"/oauth2/token" || !strings.HasPrefix(parsed.claims.Issuer, "https://localhost:") {
+		t.Errorf("the issuer is %q", parsed.claims.Issuer)
+	}
+	if keys.str("keyManager") != residentName {
+		t.Errorf("keys without a key manager are of %q", keys.str("keyManager"))
+	}
+}
+
+func TestTargetsOfOperations(t *testing.T) {
+	for _, tc := range []struct {
+		target, path string
+		want         bool
+	}{
+		{"/*", "/a/b", true}, {"/*", "", true}, {"/a", "/a", true}, {"/a", "/a/b", false}, {"/a", "/b", false},
+		{"/a/{id}", "/a/7", true}, {"/a/{id}", "/a", false}, {"/a/*", "/a/b/c", true}, {"/a/{id}/c", "/a/7/d", false},
+	} {
+		if got := matchesTarget(tc.target, tc.path); got != tc.want {
+			t.Errorf("%s matches %s: %v, want %v", tc.target, tc.path, got, tc.want)
+		}
+	}
+}
