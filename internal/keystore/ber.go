@@ -43,7 +43,7 @@ func (w *berWalk) skip(from, limit, depth int) int {
 		w.err = fmt.Errorf("elements nested over %d levels deep: %w", maxDepth, ErrDamaged)
 		return limit
 	}
-	if limit-from >= 2 && w.data[from+1] == lengthLong && w.data[from]&constructed != 0 {
+	if limit-from >= 2 && isOpen(w.data[from:]) {
 		w.ber = true
 		return w.skipOpen(from+2, limit, depth)
 	}
@@ -68,6 +68,11 @@ func (w *berWalk) skip(from, limit, depth int) int {
 		at = w.skip(at, end, depth+1)
 	}
 	return end
+}
+
+// isOpen tells whether an element has an indefinite length, which only a constructed one can have.
+func isOpen(data []byte) bool {
+	return data[1] == lengthLong && data[0]&constructed != 0 && data[0]&highTagNumber != highTagNumber
 }
 
 // skipOpen returns the position behind the two zero bytes that end an element of indefinite length.

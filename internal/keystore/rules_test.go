@@ -221,3 +221,61 @@ func TestFingerprints(t *testing.T) {
 		}
 	}
 }
+
+// TestSafesNotConcernedStayAsTheyAre: also their encrypted bytes, which a fresh salt would change.
+func TestSafesNotConcernedStayAsTheyAre(t *testing.T) {
+	s := mustNew(t, quick(PKCS12))
+	p := s.codec.(*pkcs12)
+	for _, names := range [][]string{{"one"}, {"two"}, {"three"}} {
+		b := new(bags).on(t).cert(newIdentity(t, names[0], nil).certificate(), nameAttribute(names[0]), trustedAttribute())
+		p.safes = append(p.safes, &safe{scheme: p.certScheme, prefix: encodeInteger(0), bags: b.all})
+	}
+	data := mustEncode(t, s)
+	s = mustOpen(t, data, testPassword)
+	mustSet(t, s, "two", newIdentity(t, "new", nil).certificate())
+	edited := mustEncode(t, s)
+	before, after := mustOpen(t, data, testPassword).codec.(*pkcs12), mustOpen(t, edited, testPassword).codec.(*pkcs12)
+	for i, concerned := range []bool{false, true, false} {
+		if same := bytes.Equal(before.safes[i].raw, after.safes[i].raw); same == concerned {
+			t.Errorf("safe %d: concerned %t, same bytes %t", i, concerned, same)
+		}
+	}
+	if again := mustEncode(t, s); !bytes.Equal(again, edited) {
+		t.Error("two calls of Encode give other bytes")
+	}
+	if bytes.Equal(mustEncode(t, mustOpen(t, data, testPassword)), edited) {
+		t.Error("the edit changed nothing")
+	}
+}
+
+func TestBytesBehindPKCS12AreKept(t *testing.T) {
+	s := mustNew(t, quick(PKCS12))
+	mustSet(t, s, "one", newIdentity(t, "one", nil).certificate())
+	s = mustOpen(t, append(mustEncode(t, s), "\n\n"...), testPassword)
+	mustSet(t, s, "two", newIdentity(t, "two", nil).certificate())
+	if data := mustEncode(t, s); !bytes.HasSuffix(data, []byte("\n\n")) || len(mustOpen(t, data, testPassword).Entries()) != 2 {
+		t.Error("they were lost")
+	}
+}
+
+func TestOptionsThatMakeNoStoreAreRefused(t *testing.T) {
+	for name, o := range map[string]Options{
+		"no format":         {},
+		"a format":          {Format: "JCEKS"},
+		"a MAC":             {Format: PKCS12, MAC: "MD5"},
+		"an encryption":     {Format: PKCS12, Certificates: "RC4"},
+		"a password in JKS": {Format: JKS, Password: "日本"},
+	} {
+		if _, err := New(o); !errors.Is(err, ErrFormat) && !errors.Is(err, ErrPassword) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, o := range map[string]Options{
+		"too many rounds":    {Format: PKCS12, KeyRounds: 1_000_001},
+		"less than no round": {Format: PKCS12, MACRounds: -1},
+	} {
+		if _, err := New(o); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
