@@ -192,6 +192,21 @@ func TestTheEndOfTheTimeKeepsTheLastFailure(t *testing.T) {
 	}
 }
 
+func TestATimeThatEndsInTheFirstTryTellsOfThatTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		hc := &http.Client{Transport: answers(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})}
+		_, err := Run(ctx, slog.New(slog.DiscardHandler), Connect(hc, testSettings), testSettings, wanted(t, usable))
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "server-startup-healthcheck): no answer in time") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestAServerThatAsksForPatienceGetsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var times []time.Time

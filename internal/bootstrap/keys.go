@@ -52,7 +52,14 @@ func (r *run) clearFailedKeys(ctx context.Context, cause error) error {
 	if wso2.IsPermanent(cause) && !exists {
 		return cause
 	}
-	cleared, err := r.clearKeys(ctx, r.app.Application, r.KeyManagerName)
+	keys, err := r.keysOf(ctx, r.app.ID, r.KeyManagerName)
+	if err == nil && keys.ConsumerKey != "" {
+		return transient(cause) // made all the same, only the answer or the first token failed: the next try finds them
+	}
+	cleared := 0
+	if err == nil {
+		cleared, err = r.clearKeys(ctx, r.app.Application, r.KeyManagerName)
+	}
 	if err == nil && cleared == 0 && exists {
 		return r.clearHiddenKeys(ctx, cause)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -238,6 +239,26 @@ func TestKeysAreMadeThoughSomethingStandsInTheWay(t *testing.T) {
 			})
 		})
 	}
+	t.Run("they were made, and only the answer was lost: they are taken", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			s := testSettings
+			s.KeyManagerName = ResidentKeyManager
+			lost := false
+			f.intercept = func(r *http.Request) (int, string) {
+				if !lost && strings.HasSuffix(r.URL.Path, "/generate-keys") && len(f.subs) > 0 {
+					lost = true
+					f.generateKeys(httptest.NewRecorder(), f.apps[0]["applicationId"].(string), "resident")
+					return 502, ""
+				}
+				return 0, ""
+			}
+			mustPass(t, f, s, usable)
+			if n := strings.Count(strings.Join(f.log, "\n"), "/generate-keys"); !lost || n != 2 { // one of them proves IS
+				t.Errorf("keys were made %d times", n)
+			}
+		})
+	})
 	t.Run("a row that is not shown, and nobody knows its id: a person must help", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake()

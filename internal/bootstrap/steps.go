@@ -55,7 +55,7 @@ func (r *run) perform(ctx context.Context, s step) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil {
+		if ctx.Err() == nil || last == nil {
 			last = err // what the end of the context cut short tells less than the failure before it
 		}
 		if isPermanent(err) {
@@ -71,8 +71,6 @@ func (r *run) perform(ctx context.Context, s step) error {
 		return nil
 	case isPermanent(err):
 		return permanent(fmt.Errorf("%s: %w", s.name, err))
-	case last == nil:
-		return fmt.Errorf("%s: %w", s.name, err)
 	case ctx.Err() == nil:
 		return fmt.Errorf("%s: %w", s.name, last)
 	}

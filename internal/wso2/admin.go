@@ -75,6 +75,15 @@ type ConnectorOfIS7 struct {
 	EnableRolesCreation bool   `json:"enable_roles_creation"` // a text would be ignored
 }
 
+// MarshalJSON writes the password in clear, as the request needs it.
+func (c ConnectorOfIS7) MarshalJSON() ([]byte, error) {
+	type fields ConnectorOfIS7 // without this method
+	return json.Marshal(struct {
+		fields
+		Password string `json:"Password"` // in place of the field above
+	}{fields(c), string(c.Password)})
+}
+
 // MaskedPassword stands for the password in what API-M shows of a key manager; sent back, it keeps the stored one.
 const MaskedPassword Secret = "*****"
 

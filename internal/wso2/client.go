@@ -22,8 +22,8 @@ import (
 // maxBody is the most that is read of an answer. The largest real one, a page of APIs, stays below 1 MiB.
 const maxBody = 16 << 20
 
-// Secret is a text that must not be shown: it prints as "(secret)" and must be converted to a string to be used. In
-// the JSON of a request it is itself.
+// Secret is a text that must not be shown: it prints, logs and marshals as "(secret)", and must be converted to a string
+// to be used.
 type Secret string
 
 // String hides the secret.
@@ -34,6 +34,9 @@ func (Secret) GoString() string { return "(secret)" }
 
 // LogValue hides the secret from a log.
 func (Secret) LogValue() slog.Value { return slog.StringValue("(secret)") }
+
+// MarshalJSON hides the secret from a log in JSON. What a request sends is converted first.
+func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
 
 // Credentials are a user's name and password, for Basic authentication.
 type Credentials struct {

@@ -197,7 +197,9 @@ func TestNoSecretOfARequestIsRepeatedByItsError(t *testing.T) {
 			}
 		})
 	}
-	for _, text := range []string{fmt.Sprint(km), fmt.Sprintf("%+v %#v", km, km), fmt.Sprintf("%v", admin)} {
+	asJSON, err := json.Marshal(admin)
+	must(t, err)
+	for _, text := range []string{fmt.Sprint(km), fmt.Sprintf("%+v %#v", km, km), fmt.Sprintf("%v", admin), string(asJSON)} {
 		if strings.Contains(text, "t0ps3cret") || strings.Contains(text, "hunter2") {
 			t.Errorf("a secret is printed: %s", text)
 		}

@@ -167,6 +167,17 @@ func TestWhatIsSentHasTheFieldsThatFit(t *testing.T) {
 	}
 }
 
+func TestThePasswordForISIsSentInClear(t *testing.T) {
+	km := KeyManager{AdditionalProperties: ConnectorOfIS7{Username: "u", Password: "hunter2"}}
+	text, err := json.Marshal(km)
+	must(t, err)
+	var sent struct{ AdditionalProperties map[string]any }
+	must(t, json.Unmarshal(text, &sent))
+	if got := sent.AdditionalProperties["Password"]; got != "hunter2" {
+		t.Errorf("sent %v", got)
+	}
+}
+
 // fieldNames are the dotted names of an object's fields, except those within lists.
 func fieldNames(t *testing.T, text []byte) []string {
 	t.Helper()
