@@ -25,10 +25,10 @@ const trustPatience = 2 * time.Minute
 const configLimit = 4 << 20
 
 // Bootstrap brings the servers to the desired state once, within BOOTSTRAP_TIMEOUT, and proves it. An error that wraps
-// bootstrap.ErrPermanent names what to change; others mean that time ran out.
+// bootstrap.ErrPermanent names what to change; one that wraps ErrTimeout means that time ran out.
 func (a Agent) Bootstrap(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, a.cfg.BootstrapTimeout,
-		fmt.Errorf("BOOTSTRAP_TIMEOUT, %s, has passed", a.cfg.BootstrapTimeout))
+		fmt.Errorf("%w: BOOTSTRAP_TIMEOUT, %s, has passed", ErrTimeout, a.cfg.BootstrapTimeout))
 	defer cancel()
 	if _, err := a.desired(); err != nil { // told at once, and not after the servers have come up
 		return err

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"wso2agent/internal/keystore"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"agent": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+		},
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":   exits,
+			"mkstore": mkstore,
+			"mkcert":  mkcert,
+		},
+		RequireExplicitExec: true,
+	})
+}
+
+// exits CODE PROGRAM [ARG...] runs a program and expects that very exit code. Its output goes to the files stdout.txt
+// and stderr.txt.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	path, err := exec.LookPath(args[1])
+	ts.Check(err)
+	cmd := exec.Command(path, args[2:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	for _, name := range append(environment, "PATH", "HOME", "TMPDIR") {
+		if value := ts.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	stdout, err := os.Create(ts.MkAbs("stdout.txt"))
+	ts.Check(err)
+	defer stdout.Close()
+	stderr, err := os.Create(ts.MkAbs("stderr.txt"))
+	ts.Check(err)
+	defer stderr.Close()
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		ts.Fatalf("run %v: %v", args[1:], err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		text, _ := os.ReadFile(ts.MkAbs("stderr.txt"))
+		ts.Fatalf("%v ended with %d, want %d\n%s", args[1:], got, want, text)
+	}
+}
+
+// environment are the agent's variables that scripts set.
+var environment = []string{"PRODUCT", "PEERS", "SERVER_NAME", "EXCHANGE_DIR", "CONFIG_DIR", "SERVER_HOME", "INIT_TIMEOUT", "INIT_ON_TIMEOUT",
+	"KEYSTORE_PASS", "TRUSTSTORE_PASS", "TRUSTSTORE_PASS_FILE", "AM_PORT", "LOG_FORMAT", "STOP_TIMEOUT", "API_CONFIG", "KEYS_FILE",
+	"BOOTSTRAP_TIMEOUT", "AM_ADMIN_PASS", "POLL_INTERVAL", "TLS_CA_FILE"}
+
+func self(ts *testscript.TestScript, name string) (keystore.Certificate, *ecdsa.PrivateKey) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	ts.Check(err)
+	return keystore.Certificate{DER: der}, key
+}
+
+// mkstore FORMAT FILE [key] makes a keystore with a certificate under users-ca, and with a key under wso2carbon if
+// asked for. Its password is wso2carbon.
+func mkstore(ts *testscript.TestScript, _ bool, args []string) {
+	store, err := keystore.New(keystore.Options{Format: keystore.Format(args[0]), Password: "wso2carbon"})
+	ts.Check(err)
+	ca, _ := self(ts, "users-ca")
+	ts.Check(store.SetTrusted("users-ca", ca, time.Now()))
+	if len(args) > 2 {
+		leaf, key := self(ts, "localhost")
+		ts.Check(store.SetKey("wso2carbon", key, []keystore.Certificate{leaf}, "wso2carbon", time.Now()))
+	}
+	data, err := store.Encode()
+	ts.Check(err)
+	path := ts.MkAbs(args[1])
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
+	ts.Check(os.WriteFile(path, data, 0o640))
+}
+
+// mkcert FILE writes a new certificate in PEM.
+func mkcert(ts *testscript.TestScript, _ bool, args []string) {
+	c, _ := self(ts, "peer")
+	path := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
+	ts.Check(os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.DER}), 0o644))
+}

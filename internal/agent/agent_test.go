@@ -1,0 +1,306 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/notify"
+	"wso2agent/internal/telemetry"
+	"wso2agent/internal/trust"
+	"wso2agent/internal/wso2"
+)
+
+func TestBootstrapReachesTheDesiredStateOnceAndASecondRunChangesNothing(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	p.acknowledge()
+	if err := p.agent(config.AM).Bootstrap(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(p.keysFile())
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("keys: %v, %v", info, err)
+	}
+	keys, _ := os.ReadFile(p.keysFile())
+	if !strings.Contains(string(keys), `"keyManager": "WSO2-IS"`) || !strings.Contains(string(keys), p.is.URL()+"/oauth2/token") {
+		t.Errorf("keys = %s", keys)
+	}
+	if err := p.agent(config.AM).Bootstrap(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if log := p.log.String(); strings.Count(log, "changes=0") != 2 { // reached, and works
+		t.Errorf("the second run made changes:\n%s", log)
+	}
+	again, _ := os.ReadFile(p.keysFile())
+	if string(again) != string(keys) {
+		t.Errorf("the keys changed from %s to %s", keys, again)
+	}
+}
+
+func TestTheResidentKeyManagerIssuesTheKeysByDefault(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	p.acknowledge()
+	p.set(config.AM, func(c *config.Config) { c.KeyManagerName = config.ResidentKeyManager })
+	if err := p.agent(config.AM).Bootstrap(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	keys, _ := os.ReadFile(p.keysFile())
+	if !strings.Contains(string(keys), `"keyManager": "Resident Key Manager"`) || !strings.Contains(string(keys), p.am.URL()+"/oauth2/token") {
+		t.Errorf("keys = %s", keys)
+	}
+}
+
+func TestASidecarWithAWrongPasswordKeepsTrustGoingAndRecoversWhenItChanges(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	p.set(config.AM, func(c *config.Config) { c.AMAdminPass = "wrong" })
+	health := p.run()
+	p.until("the bootstrap is given up for now, trust is not", func() bool {
+		return strings.Contains(p.message(health, bootstrapCondition), "AM_ADMIN_PASS") && p.ok(health, trustCondition) && p.ok(health, restartCondition)
+	})
+	if health.Ready() {
+		t.Error("ready with a wrong password")
+	}
+	tries := strings.Count(p.log.String(), "desired state cannot be reached")
+	if tries != 1 {
+		t.Errorf("%d tries with the same password", tries)
+	}
+	p.set(config.AM, func(c *config.Config) { c.AMAdminPass = "admin" })
+	p.configure(apiConfig + "\n") // as a secret file's change would, this wakes the agent
+	p.until("everything is ready", health.Ready)
+}
+
+func TestASidecarPublishesWhatIsAddedToTheConfiguration(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	health := p.run()
+	p.until("everything is ready", health.Ready)
+	p.configure(strings.Replace(apiConfig, "application:", "  - {name: Order API, context: /orders, version: 1.0.0, backend_url: \"BACKEND\"}\napplication:", 1))
+	p.until("the second API is published", func() bool { return strings.Contains(p.log.String(), `published API \"Order API\" 1.0.0`) })
+	p.until("everything is ready again", health.Ready)
+	p.configure("rest_apis: [")
+	p.until("a broken file is told and does not count as reached", func() bool { return strings.Contains(p.message(health, bootstrapCondition), "api-config.yaml") })
+}
+
+func TestOnePeersRubbishKeepsNobodyElseOut(t *testing.T) {
+	p := newPlace(t)
+	p.set(config.AM, func(c *config.Config) { c.Peers = []string{"rubbish", "wso2is"} })
+	os.Mkdir(filepath.Join(p.dir, "exchange", "rubbish"), 0o755)
+	os.WriteFile(filepath.Join(p.dir, "exchange", "rubbish", "certs.pem"), []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), 0o644)
+	is := p.agent(config.IS)
+	if _, err := is.pass(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v, err := p.agent(config.AM).pass(t.Context())
+	if err != nil || len(v.managed) != 1 || len(v.missing) != 1 || v.missing[0] != "rubbish" {
+		t.Errorf("view = %+v, %v", v, err)
+	}
+	if !strings.Contains(p.log.String(), "a private key") {
+		t.Errorf("the private key is not named:\n%s", p.log)
+	}
+}
+
+func TestAPeerWhoseFileVanishesKeepsItsTrust(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	before, err := p.agent(config.AM).pass(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(p.dir, "exchange", "wso2is")); err != nil {
+		t.Fatal(err)
+	}
+	after, err := p.agent(config.AM).pass(t.Context())
+	if err != nil || after.generation != before.generation || len(after.missing) != 0 {
+		t.Errorf("after: %+v, %v", after, err)
+	}
+}
+
+func TestInitAsAnotherUserRefusesByNameBeforeAnythingIsWritten(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file to another user")
+	}
+	p := newPlace(t)
+	store := p.agent(config.AM).cfg.TruststorePath()
+	if err := os.Chown(store, 10001, 10001); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := os.ReadFile(store)
+	err := p.agent(config.AM).Init(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `user: "10001:10001"`) {
+		t.Errorf("error = %v", err)
+	}
+	if after, _ := os.ReadFile(store); string(after) != string(before) {
+		t.Error("the store was changed")
+	}
+	if _, err := os.Stat(filepath.Join(p.volume(config.AM), ".agent")); !errors.Is(err, os.ErrNotExist) {
+		t.Error("something was written to the volume")
+	}
+}
+
+// scripted is a restarter under the test's control.
+type scripted struct {
+	started notify.Started
+	known   bool
+	asked   []string
+}
+
+func (s *scripted) Request(_ context.Context, generation string) error {
+	s.asked = append(s.asked, generation)
+	return nil
+}
+func (s *scripted) Started(context.Context) (notify.Started, bool, error) {
+	return s.started, s.known, nil
+}
+
+func TestWhenARestartIsDue(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	a := p.agent(config.AM)
+	now, err := a.pass(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name         string
+		started      string
+		known        bool
+		passes, asks int
+		acknowledged bool
+	}{
+		{"the server started with what is on disk", now.generation, true, 2, 0, true},
+		{"it started with something else: once", "other", true, 3, 1, false},
+		{"it started before the agent wanted anything: once", "", true, 2, 1, false},
+		{"nobody knows: once, for a supervisor that comes later", "", false, 2, 1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			os.Remove(filepath.Join(p.dir, "exchange", "wso2am", "trusts.json"))
+			r := &scripted{started: notify.Started{Generation: c.started}, known: c.known}
+			k := &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: r}
+			for range c.passes {
+				if err := k.once(t.Context(), a); err != nil {
+					t.Fatal(err)
+				}
+			}
+			said, err := a.exchange().Trusts(t.Context(), "wso2am")
+			if len(r.asked) != c.asks || err != nil || (said.Generation == now.generation) != c.acknowledged {
+				t.Errorf("asked %v, acknowledged %+v, %v", r.asked, said, err)
+			}
+			if len(said.Fingerprints) != map[bool]int{true: 1}[c.acknowledged] {
+				t.Errorf("acknowledged fingerprints: %v", said.Fingerprints)
+			}
+		})
+	}
+}
+
+func TestARestartWaitsForMissingPeersButNotForEver(t *testing.T) {
+	p := newPlace(t)
+	a := p.agent(config.AM)
+	r := &scripted{known: true}
+	k := &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: r, patience: time.Now().Add(time.Hour)}
+	if err := k.once(t.Context(), a); err != nil || len(r.asked) != 0 || !k.held {
+		t.Errorf("with a missing peer: asked %v, held %v, %v", r.asked, k.held, err)
+	}
+	k.patience = time.Now()
+	if !k.due() {
+		t.Error("patience has ended and nothing is due")
+	}
+	if err := k.once(t.Context(), a); err != nil || len(r.asked) != 1 {
+		t.Errorf("after that: asked %v, %v", r.asked, err)
+	}
+}
+
+func TestWaitForEndsForEachReasonAndBeatsMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		beats := 0
+		beat := func() { beats++ }
+		changes := make(chan struct{}, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(35*time.Second, func() { changes <- struct{}{} })
+		if !waitFor(ctx, changes, nil, 10*time.Second, beat, never) || beats != 3 {
+			t.Errorf("a change: %d beats", beats)
+		}
+		if !waitFor(ctx, changes, time.After(time.Second), 10*time.Second, beat, never) {
+			t.Error("a retry")
+		}
+		if !waitFor(ctx, changes, nil, 10*time.Second, beat, func() bool { return true }) {
+			t.Error("something due")
+		}
+		time.AfterFunc(time.Second, cancel)
+		if waitFor(ctx, changes, nil, 10*time.Second, beat, never) {
+			t.Error("the end of the context")
+		}
+	})
+}
+
+func TestAddressesArePinnedToTheServersOfTheExchange(t *testing.T) {
+	p := newPlace(t)
+	is := keystore.Certificate{}
+	is, err := trust.OwnLeaf(t.Context(), p.cfg[config.IS].KeystorePaths(), "wso2carbon", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.initBoth()
+	base := func(c *config.Config) {
+		c.AMHost, c.AMPort, c.GWHost, c.GWPort, c.ISHost, c.ISPort, c.Peers = "localhost", 9443, "localhost", 8243, "wso2is", 9443, []string{"wso2is"}
+	}
+	cases := []struct {
+		name    string
+		set     func(*config.Config)
+		address string
+		peer    bool
+		pinned  bool // to IS
+	}{
+		{"IS by its name", func(*config.Config) {}, "wso2is:9443", true, true},
+		{"IS by another address", func(c *config.Config) { c.ISHost, c.ISPort = "localhost", 9444 }, "localhost:9444", true, true},
+		{"API-M beside this agent", func(*config.Config) {}, "localhost:9443", true, false},
+		{"the gateway on API-M's host", func(*config.Config) {}, "localhost:8243", true, false},
+		{"a gateway elsewhere is no peer", func(c *config.Config) { c.GWHost = "api.example.com" }, "api.example.com:8243", false, false},
+		{"anything else is no peer", func(*config.Config) {}, "login.example.com:443", false, false},
+		{"without peers IS is none", func(c *config.Config) { c.Peers = nil }, "wso2is:9443", false, false},
+		{"of several peers IS is the one addressed", func(c *config.Config) { c.Peers = []string{"other", "wso2is"} }, "wso2is:9443", true, true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			p.set(config.AM, func(cfg *config.Config) { base(cfg); c.set(cfg) })
+			fingerprints, peer, err := p.agent(config.AM).pins().Pinned(c.address)
+			pinned := len(fingerprints) == 1 && fingerprints[0] == is.Fingerprint()
+			if err != nil || peer != c.peer || pinned != c.pinned {
+				t.Errorf("Pinned(%s) = %v, %v, %v", c.address, fingerprints, peer, err)
+			}
+		})
+	}
+}
+
+func TestAServerThatShowsAnotherCertificateThanItPublishedIsNotTalkedTo(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	exchange := trust.Exchange{Dir: filepath.Join(p.dir, "exchange"), Name: "wso2am"}
+	other, err := trust.OwnLeaf(t.Context(), p.cfg[config.IS].KeystorePaths(), "wso2carbon", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exchange.Publish([]keystore.Certificate{other}); err != nil {
+		t.Fatal(err)
+	}
+	a := p.agent(config.AM)
+	servers := bootstrap.Connect(wso2.NewHTTPClient(a.pins(), nil), a.settings())
+	if _, err := servers.Admin.KeyManagers(t.Context()); err == nil || !strings.Contains(err.Error(), other.Fingerprint().String()) {
+		t.Errorf("error = %v; want one that tells the expected fingerprint", err)
+	}
+}

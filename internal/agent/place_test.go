@@ -1,0 +1,262 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/notify"
+	"wso2agent/internal/telemetry"
+	"wso2agent/internal/wso2sim"
+)
+
+// place is a folder with the volumes of two stand-ins and their agents.
+type place struct {
+	t       *testing.T
+	dir     string
+	log     *lockedBuffer
+	backend *wso2sim.Backend
+	am      *wso2sim.AM
+	is      *wso2sim.IS
+
+	mu  sync.Mutex
+	cfg map[string]config.Config
+}
+
+const apiConfig = `rest_apis:
+  - {name: Payment API, context: /payments, version: 1.0.0, backend_url: "BACKEND"}
+application: {name: Agent Application}
+subscriptions:
+  - api_name: Payment API
+`
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	p := &place{t: t, dir: t.TempDir(), log: &lockedBuffer{}, cfg: map[string]config.Config{}}
+	for _, folder := range []string{"exchange", "output", "config", "secrets"} {
+		if err := os.Mkdir(filepath.Join(p.dir, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, product := range []string{config.IS, config.AM} {
+		if err := wso2sim.UnpackWith(p.home(product), product, wso2sim.UnpackOptions{Rounds: 10}); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(filepath.Join(p.volume(product), "repository"), os.DirFS(filepath.Join(p.home(product), "repository"))); err != nil {
+			t.Fatal(err)
+		}
+		p.cfg[product] = p.settings(product)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(p.log)
+		}
+	})
+	return p
+}
+
+func (p *place) home(product string) string   { return filepath.Join(p.dir, product, "home") }
+func (p *place) volume(product string) string { return filepath.Join(p.dir, product, "volume") }
+func (p *place) keysFile() string             { return filepath.Join(p.dir, "output", "application-keys.json") }
+
+// settings are what the environment of the product's agent would give.
+func (p *place) settings(product string) config.Config {
+	for name, value := range map[string]string{
+		"PRODUCT": product, "EXCHANGE_DIR": filepath.Join(p.dir, "exchange"), "CONFIG_DIR": p.volume(product), "SERVER_HOME": p.home(product),
+		"API_CONFIG": filepath.Join(p.dir, "config", "api-config.yaml"), "KEYS_FILE": p.keysFile(), "KEY_MANAGER_NAME": "WSO2-IS",
+		"POLL_INTERVAL": "50ms", "QUIET_MIN": "20ms", "LISTEN_ADDR": "127.0.0.1:0", "INIT_TIMEOUT": "30s",
+	} {
+		p.t.Setenv(name, value)
+	}
+	cfg, err := config.Load("PRODUCT")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return cfg
+}
+
+// set changes a setting of the product's agent, as a changed secret file would while it runs.
+func (p *place) set(product string, change func(*config.Config)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cfg := p.cfg[product]
+	change(&cfg)
+	p.cfg[product] = cfg
+}
+
+func (p *place) agent(product string) Agent {
+	p.t.Helper()
+	a, err := New(func() (config.Config, error) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.cfg[product], nil
+	}, slog.New(slog.NewTextHandler(p.log, nil)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return a
+}
+
+// initBoth runs both init containers, as a first start does.
+func (p *place) initBoth() {
+	p.t.Helper()
+	errs := make(chan error, 2)
+	for _, product := range []string{config.IS, config.AM} {
+		go func() { errs <- p.agent(product).Init(p.t.Context()) }()
+	}
+	for range 2 {
+		if err := <-errs; err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// startServers starts both stand-ins with what their volumes hold, without delays, and tells the sidecars as agent exec
+// would.
+func (p *place) startServers() {
+	p.t.Helper()
+	var err error
+	options := func(product string) wso2sim.Options {
+		return wso2sim.Options{Home: p.home(product), ConfigVolume: p.volume(product), Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0"}
+	}
+	if p.backend, err = wso2sim.StartBackend("127.0.0.1:0"); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { p.backend.Close() })
+	if p.is, err = wso2sim.StartIS(p.t.Context(), options(config.IS)); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { p.is.Close() })
+	if p.am, err = wso2sim.StartAM(p.t.Context(), options(config.AM)); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { p.am.Close() })
+	for _, s := range []interface{ Wait(context.Context) error }{p.is, p.am} {
+		if err := s.Wait(p.t.Context()); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	for _, product := range []string{config.IS, config.AM} {
+		p.set(product, func(c *config.Config) {
+			c.ISHost, c.ISPort = hostPort(p.t, p.is.URL())
+			c.AMHost, c.AMPort = hostPort(p.t, p.am.URL())
+			c.GWHost, c.GWPort = hostPort(p.t, p.am.GatewayURL())
+			c.KMTokenEndpoint = p.is.URL() + "/oauth2/token"
+		})
+		p.supervise(product)
+	}
+	p.configure(apiConfig)
+}
+
+// supervise says what agent exec says after a start.
+func (p *place) supervise(product string) {
+	p.t.Helper()
+	control := p.agent(product).control()
+	wanted, err := control.Wanted()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	data, _ := json.Marshal(notify.Started{Generation: wanted, PID: 1, Since: time.Now(), Starts: 1})
+	if err := os.WriteFile(filepath.Join(control.Dir, "started.json"), data, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// configure writes the API configuration, with the backend's address in it.
+func (p *place) configure(content string) {
+	p.t.Helper()
+	content = string(bytes.ReplaceAll([]byte(content), []byte("BACKEND"), []byte(p.backend.URL())))
+	if err := os.WriteFile(filepath.Join(p.dir, "config", "api-config.yaml"), []byte(content), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// until waits for a condition that other goroutines bring about.
+func (p *place) until(what string, holds func() bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("not within 30 s: %s", what)
+		}
+	}
+}
+
+func hostPort(t *testing.T, address string) (string, int) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _ := strconv.Atoi(port)
+	return host, n
+}
+
+// lockedBuffer collects what agents log.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// acknowledge says for both servers what their agents would say: that they run with what is on disk.
+func (p *place) acknowledge() {
+	p.t.Helper()
+	for _, product := range []string{config.IS, config.AM} {
+		a := p.agent(product)
+		k := &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: a.restarter()}
+		if err := k.once(p.t.Context(), a); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// run starts the loops of both sidecars, and returns the health of the one beside API-M.
+func (p *place) run() *telemetry.Health {
+	p.t.Helper()
+	ctx, cancel := context.WithCancel(p.t.Context())
+	var loops sync.WaitGroup
+	p.t.Cleanup(func() { cancel(); loops.Wait() })
+	is, am := p.agent(config.IS), p.agent(config.AM)
+	health := telemetry.NewHealth(time.Hour, trustCondition, restartCondition, bootstrapCondition)
+	loops.Go(func() { is.keepTrust(ctx, telemetry.NewHealth(time.Hour)) })
+	loops.Go(func() { am.keepTrust(ctx, health) })
+	loops.Go(func() { am.keepState(ctx, health) })
+	return health
+}
+
+func (p *place) condition(h *telemetry.Health, name string) telemetry.Condition {
+	for _, c := range h.Conditions() {
+		if c.Name == name {
+			return c
+		}
+	}
+	return telemetry.Condition{}
+}
+
+func (p *place) ok(h *telemetry.Health, name string) bool        { return p.condition(h, name).OK }
+func (p *place) message(h *telemetry.Health, name string) string { return p.condition(h, name).Message }
