@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// readinessWait is the longest wait between two looks at a server that is coming up. A look is cheap, and a server
+// takes a minute or two: a longer wait would mostly be slept through after it is ready.
+const readinessWait = 5 * time.Second
+
 // run is one pass over everything, and what it learnt on the way.
 type run struct {
 	Servers
@@ -46,12 +50,12 @@ func Run(ctx context.Context, log *slog.Logger, servers Servers, settings Settin
 // while it cannot reach a key manager.
 func (r *run) steps() []step {
 	steps := []step{
-		{name: "wait for API-M's gateway", do: r.Gateway.Healthy},
-		{name: "wait for API-M's REST APIs", do: r.awaitManager},
+		{name: "wait for API-M's gateway", do: r.Gateway.Healthy, maxWait: readinessWait},
+		{name: "wait for API-M's REST APIs", do: r.awaitManager, maxWait: readinessWait},
 	}
 	if !r.SkipKeyManager {
 		steps = append(steps,
-			step{name: "wait for Identity Server", do: r.awaitIdentity},
+			step{name: "wait for Identity Server", do: r.awaitIdentity, maxWait: readinessWait},
 			step{name: "register " + r.KMName + " as key manager", do: r.registerKeyManager},
 			step{name: "prove that " + r.KMName + " is usable", do: r.proveKeyManager, maxWait: 2 * time.Second},
 		)

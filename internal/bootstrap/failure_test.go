@@ -32,7 +32,7 @@ func TestWhatAPersonMustChangeEndsTheRunAtOnce(t *testing.T) {
 				}
 				return 0, ""
 			}
-		}, false, "check the user, the password"},
+		}, false, "check the user and the password"},
 		{"a request that API-M finds wrong", func(f *fake, _ *Settings) {
 			f.intercept = func(r *http.Request) (int, string) {
 				if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/apis") {

@@ -153,7 +153,7 @@ func TestAWrongPasswordEndsTheRunAndChangesNothing(t *testing.T) {
 	settings := s.settings("WSO2-IS")
 	settings.AMCredentials.Password = "wr0ng-one"
 	_, err := bootstrap.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), settings, s.desired(t))
-	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "check the user, the password") || strings.Contains(err.Error(), "wr0ng-one") {
+	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "check the user and the password") || strings.Contains(err.Error(), "wr0ng-one") {
 		t.Errorf("got %v", err)
 	}
 	if requests := s.requests.take(); len(requests) > 0 {

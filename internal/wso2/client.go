@@ -42,6 +42,7 @@ func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) 
 type Credentials struct {
 	User     string
 	Password Secret
+	Source   string // where they are set, to name when a server refuses them: "AM_ADMIN_USER and AM_ADMIN_PASS"
 }
 
 // caller makes requests to one API of one server.
@@ -130,16 +131,27 @@ func (c caller) build(ctx context.Context, r request) (*http.Request, error) {
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	if cred := cmp.Or(r.cred, c.cred); cred != nil && !r.anonymous {
+	if cred := c.credentials(r); cred != nil {
 		req.SetBasicAuth(cred.User, string(cred.Password))
 	}
 	return req, nil
+}
+
+// credentials are those that r is sent with, nil for none.
+func (c caller) credentials(r request) *Credentials {
+	if r.anonymous {
+		return nil
+	}
+	return cmp.Or(r.cred, c.cred)
 }
 
 // failed completes an error with what was attempted. The query stays out of the URL: names in it tell nothing that
 // the operation does not, and nothing secret can come from there.
 func (c caller) failed(r request, e *Error) *Error {
 	e.Op, e.Method, e.URL = r.op, r.method, c.base+r.path
+	if cred := c.credentials(r); cred != nil {
+		e.credentials = cred.Source
+	}
 	return e
 }
 

@@ -50,7 +50,7 @@ func TestAFailedRequestTellsWhetherToTryAgain(t *testing.T) {
 		permanent bool
 		tells     string
 	}{
-		{"a refused password stays refused", 401, `{"code":401,"message":"","description":"Unauthenticated request","moreInfo":"","error":[]}`, 401, true, "check the user, the password"},
+		{"a refused password stays refused", 401, `{"code":401,"message":"","description":"Unauthenticated request","moreInfo":"","error":[]}`, 401, true, "check the user and the password"},
 		{"a request that the server finds wrong", 400, `{"code":400,"message":"Bad Request","description":"Validation Error","moreInfo":"","error":[{"code":"400_type","message":"type: must not be null","description":null}]}`, 400, true, "type: must not be null"},
 		{"a missing role", 403, `{"code":902002,"message":"Subscription Tier is not allowed for user","description":"Subscription Tier Gold is not allowed for user admin ","moreInfo":"","error":[]}`, 902002, true, "does not offer this subscription policy"},
 		{"a conflict", 409, `{"code":901409,"message":"Key Mappings already exists","description":"Key Mappings already exists","moreInfo":"","error":[]}`, 901409, true, "code 901409: Key Mappings already exists"},
@@ -322,5 +322,15 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestARefusedPasswordNamesTheSettingItCameFrom(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	defer server.Close()
+	admin := NewAdmin(server.Client(), server.URL, Credentials{User: "admin", Password: "hunter2", Source: "AM_ADMIN_USER and AM_ADMIN_PASS"})
+	_, err := admin.KeyManagers(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "check AM_ADMIN_USER and AM_ADMIN_PASS") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("error = %v", err)
 	}
 }

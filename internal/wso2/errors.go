@@ -46,8 +46,9 @@ type Error struct {
 	RetryAfter  time.Duration // how long the server asks to wait, 0 where it does not say
 	Err         error         // why no answer came
 
-	local bool // the request could not even be made
-	empty bool // the answer has no body
+	credentials string // where those that were sent are set
+	local       bool   // the request could not even be made
+	empty       bool   // the answer has no body
 }
 
 // Error tells what was attempted, where, why it failed and what to do about it.

@@ -1,6 +1,7 @@
 package wso2
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 )
@@ -12,7 +13,7 @@ func (e *Error) Remedy() string {
 	}
 	switch {
 	case e.Status == http.StatusUnauthorized:
-		return "check the user, the password and that this user has the administrator's role (a right password without the role is answered in the same way)"
+		return "check " + cmp.Or(e.credentials, "the user and the password") + ", and that this user has the administrator's role (a right password without the role is answered in the same way)"
 	case e.Status == http.StatusForbidden:
 		return "the user may not do this: use an administrator of the server"
 	case e.Status >= 300 && e.Status < 400:
