@@ -280,7 +280,8 @@ func FuzzCertificateNames(f *testing.F) {
 		c := Certificate{der}
 		parsed, err := c.Parse()
 		n, own := certificateNames(der)
-		if err == nil && (own != nil || n.issuer != string(parsed.RawIssuer) || n.subject != string(parsed.RawSubject)) {
+		// crypto/x509 overlooks what stands behind the signature; Java does not, and neither is it added here.
+		if err == nil && own == nil && (n.issuer != string(parsed.RawIssuer) || n.subject != string(parsed.RawSubject)) {
 			t.Errorf("crypto/x509 reads %x as another certificate: %v", der, own)
 		}
 		if own != nil {
