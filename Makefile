@@ -1,0 +1,52 @@
+# Everything here needs Go alone, and make. Linters are pinned as tools in go.mod.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The race detector needs a C compiler. In CI it is not optional.
+RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
+ifeq ($(CI),true)
+RACE := -race
+endif
+
+.PHONY: help build demo test lint vulnerabilities bench image clean
+
+help:
+	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
+	@echo 'make test          all tests'
+	@echo 'make lint          gofmt, go vet, staticcheck, govulncheck'
+	@echo 'make build         bin/agent, and the stand-ins beside it'
+	@echo 'make bench         benchmarks'
+	@echo 'make image         the container image, wso2agent:latest (needs Docker)'
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/agent ./cmd/wso2sim ./cmd/demo
+
+demo: build
+	@bin/demo $(if $(KEEP),-keep)
+
+test:
+	$(if $(RACE),CGO_ENABLED=1) go test $(RACE) ./...
+
+lint: vulnerabilities
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+# Exit code 3 says that something was found. Anything else than 0 and 3 is a database that does not answer, unless it is
+# the code that does not compile.
+vulnerabilities:
+	@found=$$(go tool govulncheck ./... 2>&1); code=$$?; \
+	case $$code in \
+	0) echo 'govulncheck: nothing found';; \
+	3) echo "$$found"; exit 1;; \
+	*) case $$found in *'fetching vulnerabilities'*) echo 'govulncheck: NOT RUN, its database does not answer';; *) echo "$$found"; exit 1;; esac;; \
+	esac
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+image:
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) -t wso2agent:latest .
+
+clean:
+	rm -rf bin
