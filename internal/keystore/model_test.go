@@ -8,7 +8,7 @@ import (
 )
 
 // modelSeeds are run by every test; a failure names its seed.
-const modelSeeds = 40
+const modelSeeds = 12
 
 // TestRandomEditsAgreeWithAMap runs random operations against a store that is opened anew now and then, and against a
 // map that says what it must hold. Java lists the last state of each.

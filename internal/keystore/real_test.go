@@ -161,14 +161,15 @@ func TestSettingTheSameCertificateAgainChangesNothing(t *testing.T) {
 	}
 }
 
-// TestAHundredEditsLoseNothing opens anew after every edit, as an agent does over the years.
+// TestAHundredEditsLoseNothing opens anew after every edit, as an agent does over the years; every tenth time only
+// where the derivations take long.
 func TestAHundredEditsLoseNothing(t *testing.T) {
 	one, two := newIdentity(t, "one", nil).certificate(), newIdentity(t, "two", nil).certificate()
 	for _, real := range realStores() {
 		data := readReal(t, real.file)
-		want := viewOf(mustOpen(t, data, realPassword).Entries())
+		s := mustOpen(t, data, realPassword)
+		want := viewOf(s.Entries())
 		for i := range 100 {
-			s := mustOpen(t, data, realPassword)
 			switch i % 3 {
 			case 0:
 				mustSet(t, s, "peer", one)
@@ -179,9 +180,11 @@ func TestAHundredEditsLoseNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			data = mustEncode(t, s)
+			if !real.mac || i%10 == 9 {
+				s = mustOpen(t, mustEncode(t, s), realPassword)
+			}
 		}
-		if d := diff(want.with("peer", TrustedCertificate, one), viewOf(mustOpen(t, data, realPassword).Entries())); d != "" {
+		if d := diff(want.with("peer", TrustedCertificate, one), viewOf(s.Entries())); d != "" {
 			t.Errorf("%s:\n%s", real.file, d)
 		}
 	}

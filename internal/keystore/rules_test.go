@@ -156,15 +156,20 @@ func TestACertificateThatGoRefusesIsListedAndKept(t *testing.T) {
 	if _, err := odd.Parse(); err == nil {
 		t.Fatal("crypto/x509 takes it")
 	}
+	var files []string
+	want := view{"odd": "certificate " + odd.Fingerprint().String()}
 	for name, o := range quickStores() {
 		s := mustNew(t, o)
 		mustSet(t, s, "odd", odd)
-		file := write(t, "store", mustEncode(t, s))
-		want := viewOf(mustOpen(t, readFile(t, file), testPassword).Entries())
-		if want["odd"] != "certificate "+odd.Fingerprint().String() {
-			t.Errorf("%s: %v", name, want)
+		data := mustEncode(t, s)
+		if d := diff(want, viewOf(mustOpen(t, data, testPassword).Entries())); d != "" {
+			t.Errorf("%s:\n%s", name, d)
 		}
-		if d := diff(want, javaViews(t, testPassword, file)[file]); d != "" {
+		files = append(files, write(t, "store", data))
+	}
+	views := javaViews(t, testPassword, files...)
+	for _, file := range files {
+		if d := diff(want, views[file]); d != "" {
 			t.Errorf("%s, as Java sees it:\n%s", filepath.Base(file), d)
 		}
 	}
