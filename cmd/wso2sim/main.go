@@ -86,9 +86,12 @@ func serve(ctx context.Context, what string, o wso2sim.Options, stdout io.Writer
 	if err != nil {
 		return err
 	}
-	if s.Wait(ctx) == nil {
+	switch err := s.Wait(ctx); {
+	case err == nil:
 		fmt.Fprintf(stdout, "ready %s %s%s\n", what, s.URL(), where)
 		<-ctx.Done()
+	case ctx.Err() == nil: // it was not told to end
+		return errors.Join(err, s.Close())
 	}
 	return s.Close()
 }

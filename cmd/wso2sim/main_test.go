@@ -31,7 +31,7 @@ func launch(t *testing.T, args ...string) (ready string, end func() int) {
 	if err != nil {
 		t.Fatalf("no ready line, exit code %d", <-code)
 	}
-	go io.Copy(io.Discard, out) //nolint:errcheck // nothing more is expected
+	go io.Copy(io.Discard, out) // nothing more is expected
 	return strings.TrimSpace(line), func() int { cancel(); return <-code }
 }
 

@@ -68,7 +68,7 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 func (am *AM) openPorts() {
 	for p, h := range map[*port]http.Handler{am.gatewayPort: http.HandlerFunc(am.gateway), am.port: am.routes()} {
 		if err := am.open(p, h, tls.VersionTLS13); err != nil {
-			am.log.Error("API Manager does not come up", "error", err)
+			am.cancel(err)
 			return
 		}
 	}

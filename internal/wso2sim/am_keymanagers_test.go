@@ -210,6 +210,7 @@ func TestDeletingKeysAndApplicationsTakesGeneratedClientsAlong(t *testing.T) {
 		keys := p.generate(app, km).want(t, 200)
 		send(t, "DELETE", p.devportal("/applications/"+app), admin, nil).want(t, 200)
 		send(t, "GET", client(keys), admin, nil).want(t, 401)
+		send(t, "GET", p.devportal("/applications/"+app), admin, nil).wantCode(t, 404, 404)
 	})
 	t.Run("a client that was mapped stays", func(t *testing.T) {
 		app := p.application("c")

@@ -26,7 +26,7 @@ func StartBackend(addr string) (*Backend, error) {
 	b := &Backend{addr: l.Addr().String(), server: &http.Server{
 		ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(answerNonce),
 	}}
-	go b.server.Serve(l) //nolint:errcheck // always http.ErrServerClosed, after Close
+	go b.server.Serve(l) // always http.ErrServerClosed, after Close
 	return b, nil
 }
 

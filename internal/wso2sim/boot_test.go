@@ -94,6 +94,30 @@ func TestISRefusesUntilItIsUpAndAnswersNonsenseWhileItStops(t *testing.T) {
 	}
 }
 
+func TestAPortThatSomebodyElseOpensFirstEndsTheStart(t *testing.T) {
+	p := newPair(t)
+	is, err := StartIS(t.Context(), Options{Home: p.isHome, Listen: "127.0.0.1:0", Delays: Delays{ISBoot: Span{100 * time.Millisecond, 0}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer is.Close()
+	other, err := bind(is.port.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := other.listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := is.Wait(t.Context()); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("waiting ends with %v, want an address in use", err)
+	}
+	if _, err := StartIS(t.Context(), Options{Home: p.isHome, Listen: l.Addr().String()}); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("a start on a port in use ends with %v", err)
+	}
+}
+
 func TestMisleadingProbesOfIS(t *testing.T) {
 	p := newPair(t)
 	p.startIS()

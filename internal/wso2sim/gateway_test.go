@@ -1,6 +1,9 @@
 package wso2sim
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -38,22 +41,7 @@ func TestTheGatewayRefuses(t *testing.T) {
 	refused("/nosuch/1.0.0/x", bearer(good), 404, "404")
 
 	t.Run("a token of a foreign signer under the right issuer", func(t *testing.T) {
-		other := newPair(t)
-		if err := other.unpackAnew(ProductIS); err != nil {
-			t.Fatal(err)
-		}
-		other.startIS()
-		parsed, err := parseJWT(good)
-		if err != nil {
-			t.Fatal(err)
-		}
-		forged, err := other.is.signer.sign("at+jwt", object{
-			"iss": parsed.claims.Issuer, "azp": parsed.claims.Azp, "exp": time.Now().Add(time.Hour).Unix(), "jti": "x",
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		refused("/a/1.0.0/x", bearer(forged), 401, "900901")
+		refused("/a/1.0.0/x", bearer(forge(t, good)), 401, "900901")
 	})
 	t.Run("an expired token", func(t *testing.T) {
 		old, err := p.is.signer.sign("at+jwt", object{
@@ -72,6 +60,27 @@ func TestTheGatewayRefuses(t *testing.T) {
 	})
 }
 
+// forge is a token with the claims that count, signed by somebody else.
+func forge(t *testing.T, good string) string {
+	t.Helper()
+	other := newPair(t)
+	if err := other.unpackAnew(ProductIS); err != nil {
+		t.Fatal(err)
+	}
+	other.startIS()
+	parsed, err := parseJWT(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := other.is.signer.sign("at+jwt", object{
+		"iss": parsed.claims.Issuer, "azp": parsed.claims.Azp, "exp": time.Now().Add(time.Hour).Unix(), "jti": "x",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return forged
+}
+
 func TestTheGatewayServesTheDeployedRevisionAndNotTheAPI(t *testing.T) {
 	p := newPair(t)
 	p.startAM()
@@ -83,10 +92,14 @@ func TestTheGatewayServesTheDeployedRevisionAndNotTheAPI(t *testing.T) {
 	p.deploy(id)
 	p.invoke("/a/1.0.0/x", bearer(tok)).want(t, 200)
 
+	before := send(t, "POST", p.publisher("/apis/"+id+"/revisions"), admin, object{}).want(t, 201).str("id")
 	body := send(t, "GET", p.publisher("/apis/"+id), admin, nil).body.(map[string]any)
 	body["operations"] = []object{{"target": "/only", "verb": "GET"}}
 	send(t, "PUT", p.publisher("/apis/"+id), admin, body).want(t, 200)
 	p.invoke("/a/1.0.0/x", bearer(tok)).want(t, 200)
+	send(t, "POST", p.publisher("/apis/"+id+"/deploy-revision?revisionId="+before), admin,
+		[]object{{"name": "Default", "vhost": "localhost"}}).want(t, 201)
+	p.invoke("/a/1.0.0/x", bearer(tok)).want(t, 200) // a revision is the API as it was
 	p.am.mu.Lock()
 	p.am.delays.Deploy = Span{200 * time.Millisecond, 200 * time.Millisecond}
 	p.am.mu.Unlock()
@@ -122,6 +135,50 @@ func TestResidentTokensAreIssuedByAPIManagerUnderItsHostName(t *testing.T) {
 	if keys.str("keyManager") != residentName {
 		t.Errorf("keys without a key manager are of %q", keys.str("keyManager"))
 	}
+}
+
+func TestTheGatewayForwardsEverythingButTheToken(t *testing.T) {
+	p := newPair(t)
+	p.startAM()
+	seen := make(chan *http.Request, 1)
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = io.NopCloser(strings.NewReader(readAll(t, r.Body)))
+		seen <- r
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	defer backend.Close()
+	body := p.apiBody("A", "/a")
+	body["endpointConfig"] = object{"endpoint_type": "http", "production_endpoints": object{"url": backend.URL + "/base/"}}
+	id := send(t, "POST", p.publisher("/apis"), admin, body).want(t, 201).str("id")
+	p.deploy(id)
+	p.publish(id)
+	app := p.application("App")
+	p.subscribe(app, id)
+	tok := token(t, p.am.URL(), p.generate(app, "").want(t, 200))
+	send(t, "POST", p.am.GatewayURL()+"/a/1.0.0/x?q=1", func(r *http.Request) {
+		bearer(tok)(r)
+		r.Header.Set("X-Own", "kept")
+	}, "payload").want(t, http.StatusTeapot)
+	got := <-seen
+	if got.URL.String() != "/base/x?q=1" || got.Method != "POST" || got.Header.Get("X-Own") != "kept" || readAll(t, got.Body) != "payload" {
+		t.Errorf("the backend got %s %s %v", got.Method, got.URL, got.Header)
+	}
+	if got.Header.Get("Authorization") != "" {
+		t.Error("the backend got the token")
+	}
+	backend.Close()
+	if gone := p.invoke("/a/1.0.0/x", bearer(tok)); gone.status != 500 || gone.str("code") != "101503" {
+		t.Errorf("without a backend: %d %s", gone.status, gone.text)
+	}
+}
+
+func readAll(t *testing.T, r io.Reader) string {
+	t.Helper()
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(text)
 }
 
 func TestTargetsOfOperations(t *testing.T) {

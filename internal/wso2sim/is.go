@@ -54,7 +54,7 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 	is.resources, is.roles = systemResources(), systemRoles()
 	is.after(is.delays.ISBoot.pick(), func() {
 		if err := is.open(is.port, is.routes(), tls.VersionTLS12); err != nil {
-			is.log.Error("IS does not come up", "error", err)
+			is.cancel(err)
 			return
 		}
 		is.log.Info("WSO2 Carbon started", "issuer", is.oauth.issuer)

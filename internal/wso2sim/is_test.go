@@ -75,6 +75,13 @@ func TestTokensOfIS(t *testing.T) {
 		send(t, "GET", p.is.URL()+"/oauth2/userinfo", bearer(got.str("access_token")), nil).want(t, 403)
 		send(t, "GET", p.is.URL()+"/oauth2/userinfo", anonymous, nil).want(t, 400)
 	})
+}
+
+func TestWhatIsNotAClientsIsRefused(t *testing.T) {
+	p := newPair(t)
+	p.startIS()
+	jwt, opaque := p.client("jwt", "JWT"), p.client("opaque", "")
+	credentials := url.Values{"grant_type": {"client_credentials"}}
 	t.Run("another client's live token cannot be revoked, garbage can", func(t *testing.T) {
 		live := p.grant(jwt, credentials).want(t, 200).str("access_token")
 		revoke := func(who auth, token string) reply {
@@ -92,7 +99,7 @@ func TestTokensOfIS(t *testing.T) {
 	})
 	t.Run("a grant that the client does not have", func(t *testing.T) {
 		only := send(t, "POST", p.is.URL()+registerPath, admin, object{"client_name": "only", "grant_types": []string{"client_credentials"}}).want(t, 201)
-		if got := p.grant(only, user).want(t, 400); got.str("error") != "unauthorized_client" {
+		if got := p.grant(only, url.Values{"grant_type": {"password"}, "username": {"admin"}, "password": {"admin"}}).want(t, 400); got.str("error") != "unauthorized_client" {
 			t.Errorf("got %s", got.text)
 		}
 	})

@@ -4,7 +4,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // x5t of RFC 7515 is a SHA-1
+	"crypto/sha1" // x5t of RFC 7515 is a SHA-1
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -38,7 +38,7 @@ func (s *signer) x5t() string {
 	if s.hexThumbprint {
 		return s.thumbprint()
 	}
-	sum := sha1.Sum(s.cert.Raw) //nolint:gosec // see above
+	sum := sha1.Sum(s.cert.Raw)
 	return b64.EncodeToString(sum[:])
 }
 

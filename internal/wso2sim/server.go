@@ -38,7 +38,7 @@ type server struct {
 	ready    chan struct{}
 
 	ctx    context.Context // ends with the server
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	work   sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
@@ -80,7 +80,7 @@ func newServer(product string, o Options) (*server, error) {
 	if s.hostname == "" {
 		s.hostname = s.settings.text("server.hostname", "localhost")
 	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s, nil
 }
 
@@ -144,13 +144,13 @@ func (s *server) sleep(d time.Duration) bool {
 // uptime is how long ago the server was started.
 func (s *server) uptime() time.Duration { return time.Since(s.started) }
 
-// Wait returns when the server is up, or with the error of ctx, or when it is closed.
+// Wait returns when the server is up, or else with the error of ctx, or with what kept the server from coming up.
 func (s *server) Wait(ctx context.Context) error {
 	select {
 	case <-s.ready:
 		return nil
 	case <-s.ctx.Done():
-		return http.ErrServerClosed
+		return context.Cause(s.ctx)
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the server: %w", ctx.Err())
 	}
@@ -158,7 +158,7 @@ func (s *server) Wait(ctx context.Context) error {
 
 // shut closes all ports and waits until everything that the server does has ended.
 func (s *server) shut() error {
-	s.cancel()
+	s.cancel(http.ErrServerClosed)
 	s.mu.Lock()
 	s.closed = true
 	serving, ports := s.serving, s.ports
