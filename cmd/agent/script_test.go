@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"math/big"
@@ -15,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -38,9 +40,11 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":   exits,
-			"mkstore": mkstore,
-			"mkcert":  mkcert,
+			"exits":                   exits,
+			"mkstore":                 mkstore,
+			"mkcert":                  mkcert,
+			"waitfor":                 waitfor,
+			"waitfor-same-generation": sameGeneration,
 		},
 		RequireExplicitExec: true,
 	})
@@ -81,7 +85,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 // environment are the agent's variables that scripts set.
 var environment = []string{"PRODUCT", "PEERS", "SERVER_NAME", "EXCHANGE_DIR", "CONFIG_DIR", "SERVER_HOME", "INIT_TIMEOUT", "INIT_ON_TIMEOUT",
 	"KEYSTORE_PASS", "TRUSTSTORE_PASS", "TRUSTSTORE_PASS_FILE", "AM_PORT", "LOG_FORMAT", "STOP_TIMEOUT", "API_CONFIG", "KEYS_FILE",
-	"BOOTSTRAP_TIMEOUT", "AM_ADMIN_PASS", "POLL_INTERVAL", "TLS_CA_FILE"}
+	"BOOTSTRAP_TIMEOUT", "BOOTSTRAP", "LISTEN_ADDR", "AM_ADMIN_PASS", "POLL_INTERVAL", "TLS_CA_FILE"}
 
 func self(ts *testscript.TestScript, name string) (keystore.Certificate, *ecdsa.PrivateKey) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -116,4 +120,35 @@ func mkcert(ts *testscript.TestScript, _ bool, args []string) {
 	path := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
 	ts.Check(os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.DER}), 0o644))
+}
+
+// waitfor FILE TEXT waits until the file holds the text.
+func waitfor(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, args[0]+" holds "+args[1], func() bool {
+		data, _ := os.ReadFile(ts.MkAbs(args[0]))
+		return strings.Contains(string(data), args[1])
+	})
+}
+
+// sameGeneration FILE FILE waits until both files, JSON, name the same generation.
+func sameGeneration(ts *testscript.TestScript, _ bool, args []string) {
+	generation := func(path string) string {
+		var v struct{ Generation string }
+		data, _ := os.ReadFile(ts.MkAbs(path))
+		_ = json.Unmarshal(data, &v) // no file, or half of one: empty
+		return v.Generation
+	}
+	until(ts, "both name the same generation", func() bool {
+		first := generation(args[0])
+		return first != "" && first == generation(args[1])
+	})
+}
+
+// until waits for what other processes bring about.
+func until(ts *testscript.TestScript, what string, holds func() bool) {
+	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("not within 20 s: %s", what)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -27,8 +28,9 @@ type show struct {
 	began time.Time
 	steps int
 
-	keys  keysFile
-	token string
+	before map[string]map[string]string // entries of the truststores, by server
+	keys   keysFile
+	token  string
 }
 
 // keysFile is what people read from application-keys.json.
@@ -111,41 +113,51 @@ func (s *show) bothAnswer() bool {
 }
 
 func (s *show) distrust() error {
+	s.before = map[string]map[string]string{}
 	for _, pair := range [][2]side{{s.world.am, s.world.is}, {s.world.is, s.world.am}} {
-		trusted, err := trusts(pair[0], pair[1])
+		leaf, err := leafOf(pair[1])
 		if err != nil {
 			return err
 		}
-		if trusted {
-			return fmt.Errorf("%s's truststore holds the certificate of %s already", pair[0].name, pair[1].name)
+		entries, err := entriesOf(pair[0])
+		if err != nil {
+			return err
 		}
+		for alias, what := range entries {
+			if strings.HasSuffix(what, leaf.Fingerprint().String()) {
+				return fmt.Errorf("%s's truststore holds the certificate of %s already, under %s", pair[0].name, pair[1].name, alias)
+			}
+		}
+		s.before[pair[0].name] = entries
+		s.say("%s's truststore has %d entries; the certificate of %s is not among them", pair[0].name, len(entries), pair[1].name)
 	}
 	a, err := s.ask.discover(s.world.am, s.world.is)
 	if err != nil || a.status != http.StatusInternalServerError {
 		return fmt.Errorf("API-M was expected to fail to reach IS over TLS: %w", unexpected(a, err))
 	}
-	s.say("neither truststore holds the other's certificate")
 	s.say("API-M, asked to read Identity Server's settings over HTTPS, fails: HTTP %d", a.status)
 	return nil
 }
 
-// trusts tells whether the truststore on a server's config volume holds the other's certificate.
-func trusts(s, other side) (bool, error) {
-	leaf, err := leafOf(other)
-	if err != nil {
-		return false, err
-	}
+// entriesOf are the aliases in the truststore on a server's config volume, each with what stands there.
+func entriesOf(s side) (map[string]string, error) {
 	name := map[string]string{"is": "client-truststore.p12", "am": "client-truststore.jks"}[s.product]
 	data, err := os.ReadFile(filepath.Join(s.volume, "repository/resources/security", name))
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	store, err := keystore.Open(data, "wso2carbon")
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	entry, err := store.Entry(other.name)
-	return err == nil && entry.Chain[0].Fingerprint() == leaf.Fingerprint(), nil
+	all := map[string]string{}
+	for _, e := range store.Entries() {
+		all[e.Alias] = string(e.Kind)
+		if len(e.Chain) > 0 {
+			all[e.Alias] += " " + e.Chain[0].Fingerprint().String()
+		}
+	}
+	return all, nil
 }
 
 func (s *show) startAgents() error {
@@ -172,16 +184,25 @@ func (s *show) startAgents() error {
 
 func (s *show) imported() error {
 	for _, pair := range [][2]side{{s.world.am, s.world.is}, {s.world.is, s.world.am}} {
+		leaf, err := leafOf(pair[1])
+		if err != nil {
+			return err
+		}
+		want := maps.Clone(s.before[pair[0].name])
+		want[pair[1].name] = "certificate " + leaf.Fingerprint().String()
 		var failed error
-		err := s.world.until(s.ctx, pair[0].name+"'s truststore holds "+pair[1].name, func() bool {
-			ok, err := trusts(pair[0], pair[1])
+		err = s.world.until(s.ctx, pair[0].name+"'s truststore has changed", func() bool {
+			entries, err := entriesOf(pair[0])
 			failed = err
-			return ok || err != nil
+			if err == nil && len(entries) != len(s.before[pair[0].name]) && !maps.Equal(entries, want) {
+				failed = fmt.Errorf("%s's truststore is not as before with one entry more: %v", pair[0].name, entries)
+			}
+			return failed != nil || maps.Equal(entries, want)
 		})
 		if err = errors.Join(err, failed); err != nil {
 			return err
 		}
-		s.say("%s's truststore holds the certificate under the alias %s; every other entry is as it was", pair[0].name, pair[1].name)
+		s.say("%s's truststore has it under the alias %s; its %d other entries are as they were", pair[0].name, pair[1].name, len(want)-1)
 	}
 	return nil
 }
