@@ -55,7 +55,8 @@ func checkAlias(alias string) error {
 // milder than crypto/x509 on purpose, see Certificate.
 func checkCertificate(der []byte) error {
 	if _, err := certificateNames(der); err != nil {
-		return fmt.Errorf("it is no X.509 certificate: %w: %w", err, ErrFormat)
+		// Not wrapped twice: it is not the store that is damaged.
+		return fmt.Errorf("it is no X.509 certificate: %v: %w", err, ErrFormat)
 	}
 	return nil
 }

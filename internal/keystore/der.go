@@ -3,6 +3,7 @@ package keystore
 import (
 	"encoding/asn1"
 	"fmt"
+	"slices"
 )
 
 // The tags that PKCS#12 is made of.
@@ -21,6 +22,7 @@ const (
 	highTagNumber  = 0x1f
 	lengthLong     = 0x80 // a first length byte of 0x80 itself means indefinite length: BER, see ber.go
 	maxLengthBytes = 4
+	maxHeader      = 2 + maxLengthBytes
 )
 
 // element is one ASN.1 value; its slices share memory with the input, so that what is not understood is kept verbatim.
@@ -150,7 +152,7 @@ func appendElement(dst []byte, tag byte, parts ...[]byte) []byte {
 	for _, p := range parts {
 		length += len(p)
 	}
-	dst = appendHeader(dst, tag, length)
+	dst = appendHeader(slices.Grow(dst, length+maxHeader), tag, length)
 	for _, p := range parts {
 		dst = append(dst, p...)
 	}

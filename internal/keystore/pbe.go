@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // blockCipher is a cipher of the kind that PKCS#12 runs in CBC mode.
@@ -142,8 +143,10 @@ func (s *scheme) block(p password) (block cipher.Block, iv []byte, err error) {
 	var key []byte
 	if s.cipher.pbe {
 		sha1, _ := digestWhere(func(d digest) bool { return d.mac == MACSHA1 })
-		key = derive(sha1, p.bmp, s.kdf.salt, deriveKey, s.kdf.rounds, s.cipher.keySize)
+		var both sync.WaitGroup // each takes as long as the other, and neither needs the other
+		both.Go(func() { key = derive(sha1, p.bmp, s.kdf.salt, deriveKey, s.kdf.rounds, s.cipher.keySize) })
 		iv = derive(sha1, p.bmp, s.kdf.salt, deriveIV, s.kdf.rounds, s.cipher.ivSize)
+		both.Wait()
 	} else {
 		iv = s.iv
 		if key, err = s.kdf.key(p, s.cipher.keySize); err != nil {

@@ -23,7 +23,7 @@ func (p *pkcs12) encode() ([]byte, error) {
 			return nil, err
 		}
 	}
-	file := encodeElement(tagSequence, encodeInteger(3), contentInfo(oidData, encodeElement(tagOctets, content)), mac)
+	file := encodeElement(tagSequence, encodeInteger(3), contentInfo(oidData, octetString(content)...), mac)
 	return append(file, p.trailing...), nil
 }
 
@@ -35,7 +35,7 @@ func (s *safe) encode(pw password) ([]byte, error) {
 	}
 	content := encodeElement(tagSequence, raws...)
 	if s.scheme == nil {
-		return contentInfo(oidData, encodeElement(tagOctets, content)), nil
+		return contentInfo(oidData, octetString(content)...), nil
 	}
 	data, algorithm, err := s.scheme.encrypt(pw, content)
 	if err != nil {
@@ -45,6 +45,17 @@ func (s *safe) encode(pw password) ([]byte, error) {
 	return contentInfo(oidEncryptedData, encodeElement(tagSequence, s.prefix, info, s.suffix)), nil
 }
 
-func contentInfo(oid string, content []byte) []byte {
-	return encodeElement(tagSequence, encodeOID(oid), encodeElement(tagExplicit0, content))
+// contentInfo writes a ContentInfo around content, which is given in parts so that it is copied only once.
+func contentInfo(oid string, content ...[]byte) []byte {
+	length := 0
+	for _, part := range content {
+		length += len(part)
+	}
+	before := [][]byte{encodeOID(oid), appendHeader(nil, tagExplicit0, length)}
+	return encodeElement(tagSequence, append(before, content...)...)
+}
+
+// octetString is an OCTET STRING in two parts.
+func octetString(content []byte) [][]byte {
+	return [][]byte{appendHeader(nil, tagOctets, len(content)), content}
 }

@@ -80,8 +80,8 @@ func TestEntriesAreWhatJavaSees(t *testing.T) {
 		"an alias that stands twice":        new(bags).on(t).cert(oneCert, name("twice"), trust).cert(twoCert, name("TWICE"), trust),
 		"certificates that are not trusted": new(bags).on(t).cert(oneCert, name("one")).cert(twoCert).cert(loneCert, name("lone"), trust),
 		"an issuer that is trusted":         new(bags).on(t).cert(rootCert, name("root"), trust).cert(oneCert, id([]byte("1"))).key(one, name("key"), id([]byte("1"))),
-		"a trusted certificate with the key's ID": new(bags).on(t).cert(loneCert, name("l"), id([]byte("1")), trust).
-			cert(oneCert, id([]byte("1"))).cert(rootCert).key(one, name("key"), id([]byte("1"))),
+		"a trusted certificate with the key's ID": new(bags).on(t).cert(oneCert, id([]byte("1"))).cert(rootCert).
+			key(one, name("key"), id([]byte("1"))).cert(loneCert, name("l"), id([]byte("1")), trust),
 	}
 	var files []string
 	names := make(map[string]string)
