@@ -230,10 +230,7 @@ func TestSizesAreCapped(t *testing.T) {
 		t.Errorf("a byte too much: %v", err)
 	}
 	secret := encodeElement(tagSequence, encodeOID(oidBag+"\x05"), encodeElement(tagExplicit0))
-	bags := encodeElement(tagSequence, bytes.Repeat(secret, maxEntries))
-	content := encodeElement(tagSequence, contentInfo(oidData, encodeElement(tagOctets, bags)))
-	file := encodeElement(tagSequence, encodeInteger(3), contentInfo(oidData, encodeElement(tagOctets, content)))
-	if _, err := Open(file, testPassword); !errors.Is(err, ErrTooLarge) {
+	if _, err := Open(clearFile(bytes.Repeat(secret, maxEntries)), testPassword); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("an entry too many in PKCS#12: %v", err)
 	}
 	jks := []byte("\xfe\xed\xfe\xed\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00")
@@ -248,22 +245,33 @@ func TestSizesAreCapped(t *testing.T) {
 // TestNoInputTakesMuchMemory counts all that is allocated, also what is freed on the way.
 func TestNoInputTakesMuchMemory(t *testing.T) {
 	secret := encodeElement(tagSequence, encodeOID(oidBag+"\x05"), encodeElement(tagExplicit0))
-	bags := encodeElement(tagSequence, bytes.Repeat(secret, maxEntries-1))
-	content := encodeElement(tagSequence, contentInfo(oidData, encodeElement(tagOctets, bags)))
-	many := encodeElement(tagSequence, encodeInteger(3), contentInfo(oidData, encodeElement(tagOctets, content)))
+	many := clearFile(bytes.Repeat(secret, maxEntries-1))
+	large := encodeElement(tagSequence, encodeOID(oidBag+"\x63"), encodeElement(tagExplicit0, make([]byte, maxBytes-200)))
+	cert := newIdentity(t, "one", nil).certificate()
 	open := strings.Repeat("\x30\x80", 20)
 	for name, data := range map[string][]byte{
 		"JKS that announces gigabytes": []byte("\xfe\xed\xfe\xed\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x7f\xff\xff\xff"),
 		"as many bags as allowed":      many,
-		"as large as allowed":          append([]byte("\x30\x83\xff\xff\xfb\x02\x01\x03"), make([]byte, maxBytes-8)...),
+		"one bag as large as allowed":  clearFile(large),
+		"zeros as many as allowed":     append([]byte("\x30\x83\xff\xff\xfb\x02\x01\x03"), make([]byte, maxBytes-8)...),
 		"deep in BER":                  []byte("\x30\x80\x02\x01\x03" + open + strings.Repeat("\x04\x82\x01\x00"+strings.Repeat("x", 256), 60_000)),
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := Open(data, testPassword)
+		s, err := Open(data, testPassword)
 		runtime.ReadMemStats(&after)
 		if spent := after.TotalAlloc - before.TotalAlloc; spent > 64<<20 {
-			t.Errorf("%s: %d MiB, %v", name, spent>>20, err)
+			t.Errorf("%s: %d MiB to open, %v", name, spent>>20, err)
+		}
+		if err != nil {
+			continue
+		}
+		runtime.ReadMemStats(&before)
+		_ = s.SetTrusted("one", cert, testTime())
+		_, err = s.Encode()
+		runtime.ReadMemStats(&after)
+		if spent := after.TotalAlloc - before.TotalAlloc; spent > 64<<20+1<<20 {
+			t.Errorf("%s: %d MiB to edit and encode, %v", name, spent>>20, err)
 		}
 	}
 }
@@ -316,3 +324,13 @@ func TestBadAliasesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAKeyOfAMegabyteIsRefused(t *testing.T) {
+	info := encodeElement(tagSequence, newScheme(oidAES+"\x2a", false, 1).withIV().algorithm(), encodeElement(tagOctets, make([]byte, 1<<20)))
+	b := new(bags).on(t).add(bagShroudedKey, info, nameAttribute("key"))
+	if _, err := mustOpen(t, b.file(), testPassword).PrivateKey("key", testPassword); !errors.Is(err, ErrTooLarge) {
+		t.Error(err)
+	}
+}
+
+func (s *scheme) withIV() *scheme { s.iv = make([]byte, s.cipher.ivSize); return s }

@@ -188,7 +188,7 @@ func (s *scheme) encrypt(p password, plain []byte) (data, algorithm []byte, err 
 		return nil, nil, fmt.Errorf("derive the key: %w", err)
 	}
 	padding := s.cipher.ivSize - len(plain)%s.cipher.ivSize
-	data = append(bytes.Clone(plain), slices.Repeat([]byte{byte(padding)}, padding)...)
+	data = slices.Concat(plain, slices.Repeat([]byte{byte(padding)}, padding))
 	cipher.NewCBCEncrypter(block, iv).CryptBlocks(data, data)
 	return data, fresh.algorithm(), nil
 }

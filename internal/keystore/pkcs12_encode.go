@@ -1,11 +1,13 @@
 package keystore
 
+import "bytes"
+
 // encode writes the file. Safes that were not changed are written from the bytes that were read.
 func (p *pkcs12) encode() ([]byte, error) {
 	if err := p.checkCost(); err != nil {
 		return nil, err
 	}
-	parts := make([][]byte, len(p.safes))
+	safes := make([][]byte, len(p.safes))
 	for i, s := range p.safes {
 		if s.raw == nil {
 			var err error
@@ -13,18 +15,19 @@ func (p *pkcs12) encode() ([]byte, error) {
 				return nil, err
 			}
 		}
-		parts[i] = s.raw
+		safes[i] = s.raw
 	}
-	content := encodeElement(tagSequence, parts...)
-	var mac []byte
+	content := encodeElement(tagSequence, safes...)
+	parts := [][]byte{encodeInteger(3)}
+	parts = append(parts, nestInfo(oidData, nest(tagOctets, content)...)...)
 	if p.mac != nil {
-		var err error
-		if mac, err = p.mac.encode(p.password, content); err != nil {
+		mac, err := p.mac.encode(p.password, content)
+		if err != nil {
 			return nil, err
 		}
+		parts = append(parts, mac)
 	}
-	file := encodeElement(tagSequence, encodeInteger(3), contentInfo(oidData, octetString(content)...), mac)
-	return append(file, p.trailing...), nil
+	return bytes.Join(append(nest(tagSequence, parts...), p.trailing), nil), nil
 }
 
 // encode writes a ContentInfo, encrypted as it was before.
@@ -33,29 +36,33 @@ func (s *safe) encode(pw password) ([]byte, error) {
 	for i, b := range s.bags {
 		raws[i] = b.raw
 	}
-	content := encodeElement(tagSequence, raws...)
 	if s.scheme == nil {
-		return contentInfo(oidData, octetString(content)...), nil
+		return contentInfo(oidData, nest(tagOctets, nest(tagSequence, raws...)...)...), nil
 	}
-	data, algorithm, err := s.scheme.encrypt(pw, content)
+	data, algorithm, err := s.scheme.encrypt(pw, encodeElement(tagSequence, raws...))
 	if err != nil {
 		return nil, err
 	}
-	info := encodeElement(tagSequence, encodeOID(oidData), algorithm, encodeElement(tagImplicit0, data))
-	return contentInfo(oidEncryptedData, encodeElement(tagSequence, s.prefix, info, s.suffix)), nil
+	parts := [][]byte{s.prefix}
+	parts = append(parts, nest(tagSequence, append([][]byte{encodeOID(oidData), algorithm}, nest(tagImplicit0, data)...)...)...)
+	parts = append(parts, s.suffix)
+	return contentInfo(oidEncryptedData, nest(tagSequence, parts...)...), nil
 }
 
-// contentInfo writes a ContentInfo around content, which is given in parts so that it is copied only once.
-func contentInfo(oid string, content ...[]byte) []byte {
+// nest puts a header before what may be many parts, so that a store of megabytes is copied once and not at every level.
+func nest(tag byte, parts ...[]byte) [][]byte {
 	length := 0
-	for _, part := range content {
-		length += len(part)
+	for _, p := range parts {
+		length += len(p)
 	}
-	before := [][]byte{encodeOID(oid), appendHeader(nil, tagExplicit0, length)}
-	return encodeElement(tagSequence, append(before, content...)...)
+	return append([][]byte{appendHeader(nil, tag, length)}, parts...)
 }
 
-// octetString is an OCTET STRING in two parts.
-func octetString(content []byte) [][]byte {
-	return [][]byte{appendHeader(nil, tagOctets, len(content)), content}
+// nestInfo is a ContentInfo around content.
+func nestInfo(oid string, content ...[]byte) [][]byte {
+	return nest(tagSequence, append([][]byte{encodeOID(oid)}, nest(tagExplicit0, content...)...)...)
+}
+
+func contentInfo(oid string, content ...[]byte) []byte {
+	return bytes.Join(nestInfo(oid, content...), nil)
 }
