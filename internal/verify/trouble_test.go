@@ -189,3 +189,17 @@ func TestAKeyManagerThatAPIMDoesNotTrustIsWaitedFor(t *testing.T) {
 		t.Errorf("%d applications of the proof are left", n)
 	}
 }
+
+func TestAnotherSubscriptionPolicyIsSetOnce(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	settings, d := s.settings("WSO2-IS"), s.desired(t)
+	s.run(t, settings, d)
+	i := slices.IndexFunc(d.Subscriptions, func(sub bootstrap.Subscription) bool { return sub.APIName == "Payment API" })
+	d.Subscriptions[i].ThrottlingPolicy = "Bronze"
+	if result, _ := s.run(t, settings, d); result.Changes == 0 {
+		t.Error("the policy was not changed")
+	}
+	if result, requests := s.run(t, settings, d); result.Changes != 0 || len(requests) > 0 {
+		t.Errorf("a further run made %d changes, by %q", result.Changes, requests)
+	}
+}

@@ -52,6 +52,14 @@ func TestSubscriptions(t *testing.T) {
 	if list.at("count") != 1.0 || list.str("list", 0, "apiId") != published {
 		t.Errorf("the list is %s", list.text)
 	}
+	change := func(requested string) reply {
+		return send(t, "PUT", p.devportal("/subscriptions/"+made.str("subscriptionId")), admin,
+			object{"applicationId": app, "apiId": published, "throttlingPolicy": "Unlimited", "requestedThrottlingPolicy": requested})
+	}
+	change("NoSuch").wantCode(t, 403, 902002)
+	if got := change("Unlimited").want(t, 200); got.str("throttlingPolicy") != "Unlimited" {
+		t.Errorf("after the change: %s", got.text)
+	}
 	send(t, "DELETE", p.devportal("/subscriptions/"+made.str("subscriptionId")), admin, nil).want(t, 200)
 	send(t, "DELETE", p.publisher("/apis/"+published), admin, nil).want(t, 200)
 }

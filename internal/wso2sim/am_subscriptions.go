@@ -172,15 +172,18 @@ func (am *AM) checkTier(a *api, tier string) error {
 	return nil
 }
 
+// updateSubscription reads the tier to change to from requestedThrottlingPolicy; throttlingPolicy is the one before
+// (carbon-apimgt, SubscriptionsApiServiceImpl).
 func (am *AM) updateSubscription(w http.ResponseWriter, r *http.Request, s *subscription) error {
 	var dto subscriptionDTO
 	if err := readJSON(r, &dto); err != nil {
 		return err
 	}
-	if err := am.checkTier(s.api, value(dto.ThrottlingPolicy)); err != nil {
+	requested := value(dto.RequestedThrottlingPolicy)
+	if err := am.checkTier(s.api, requested); err != nil {
 		return err
 	}
-	s.tier = *dto.ThrottlingPolicy
+	s.tier = requested
 	writeJSON(w, http.StatusOK, am.subscriptionView(s))
 	return nil
 }
