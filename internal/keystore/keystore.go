@@ -34,7 +34,7 @@ var (
 )
 
 // Caps on what is opened, so that no file can cost more memory or time than a real store does. They are checked
-// before the memory or the time is spent. The largest default store of the products has 150 entries and needs 260,000
+// before the memory or the time is spent. The largest default store of the products has 150 entries, the slowest needs 210,000
 // rounds.
 const (
 	maxBytes   = 16 << 20
