@@ -12,7 +12,7 @@ import (
 
 func TestAPIManagerComesUpInTheProductsOrder(t *testing.T) {
 	p := newPair(t)
-	step := 250 * time.Millisecond
+	step := time.Second
 	am, err := StartAM(t.Context(), Options{Home: p.amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Delays: Delays{
 		AMPorts: step, AMVersion: 2 * step, AMHealth: 3 * step, AMPortal: 4 * step, AMREST: 6 * step, AMReady: 7 * step,
 	}})
@@ -66,7 +66,7 @@ func TestTheFirstRESTCallHangsUntilTheWebApplicationIsThere(t *testing.T) {
 func TestISRefusesUntilItIsUpAndAnswersNonsenseWhileItStops(t *testing.T) {
 	p := newPair(t)
 	is, err := StartIS(t.Context(), Options{Home: p.isHome, Listen: "127.0.0.1:0", Delays: Delays{
-		ISBoot: Span{200 * time.Millisecond, 200 * time.Millisecond}, ISStop: Span{time.Second, time.Second},
+		ISBoot: Span{2 * time.Second, 2 * time.Second}, ISStop: Span{time.Second, time.Second},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestISRefusesUntilItIsUpAndAnswersNonsenseWhileItStops(t *testing.T) {
 
 func TestAPortThatSomebodyElseOpensFirstEndsTheStart(t *testing.T) {
 	p := newPair(t)
-	is, err := StartIS(t.Context(), Options{Home: p.isHome, Listen: "127.0.0.1:0", Delays: Delays{ISBoot: Span{100 * time.Millisecond, 0}}})
+	is, err := StartIS(t.Context(), Options{Home: p.isHome, Listen: "127.0.0.1:0", Delays: Delays{ISBoot: Span{2 * time.Second, 0}}})
 	if err != nil {
 		t.Fatal(err)
 	}
