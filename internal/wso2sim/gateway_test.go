@@ -101,7 +101,7 @@ func TestTheGatewayServesTheDeployedRevisionAndNotTheAPI(t *testing.T) {
 		[]object{{"name": "Default", "vhost": "localhost"}}).want(t, 201)
 	p.invoke("/a/1.0.0/x", bearer(tok)).want(t, 200) // a revision is the API as it was
 	p.am.mu.Lock()
-	p.am.delays.Deploy = Span{200 * time.Millisecond, 200 * time.Millisecond}
+	p.am.delays.Deploy = Span{time.Second, time.Second}
 	p.am.mu.Unlock()
 	p.deploy(id)
 	p.invoke("/a/1.0.0/x", bearer(tok)).want(t, 200) // until the gateway has it
