@@ -17,6 +17,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/telemetry"
+	"wso2agent/internal/testenv"
 	"wso2agent/internal/wso2sim"
 )
 
@@ -24,7 +25,7 @@ import (
 type place struct {
 	t       *testing.T
 	dir     string
-	log     *lockedBuffer
+	log     *testenv.Buffer
 	backend *wso2sim.Backend
 	am      *wso2sim.AM
 	is      *wso2sim.IS
@@ -42,7 +43,7 @@ subscriptions:
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	p := &place{t: t, dir: t.TempDir(), log: &lockedBuffer{}, cfg: map[string]config.Config{}}
+	p := &place{t: t, dir: t.TempDir(), log: &testenv.Buffer{}, cfg: map[string]config.Config{}}
 	for _, folder := range []string{"exchange", "output", "config", "secrets"} {
 		if err := os.Mkdir(filepath.Join(p.dir, folder), 0o755); err != nil {
 			t.Fatal(err)
@@ -203,24 +204,6 @@ func hostPort(t *testing.T, address string) (string, int) {
 	}
 	n, _ := strconv.Atoi(port)
 	return host, n
-}
-
-// lockedBuffer collects what agents log.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // acknowledge says for both servers what their agents would say: that they run with what is on disk.

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wso2agent/internal/testenv"
 )
 
 // TestMain lets the test binary be the supervisor's process: the supervisor reaps every child of its process, so it
@@ -45,7 +47,7 @@ type supervised struct {
 	*exec.Cmd
 	control Control
 	volume  string
-	log     *lockedBuffer
+	log     *testenv.Buffer
 }
 
 // start runs a shell script under a supervisor, on a config volume that has a file in it and what before puts there.
@@ -55,7 +57,7 @@ func start(t *testing.T, script string, before ...func(Control)) *supervised {
 	if err := os.WriteFile(filepath.Join(volume, "seeded"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &supervised{volume: volume, control: Control{Dir: filepath.Join(volume, ".agent")}, log: &lockedBuffer{}}
+	s := &supervised{volume: volume, control: Control{Dir: filepath.Join(volume, ".agent")}, log: &testenv.Buffer{}}
 	for _, do := range before {
 		do(s.control)
 	}
