@@ -48,7 +48,7 @@ func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
 	}
 	roots, err := a.roots()
 	if err != nil {
-		return errors.Join(bootstrap.ErrPermanent, err)
+		return fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
 	}
 	if err := a.keysFolder(); err != nil {
 		return err

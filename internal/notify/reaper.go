@@ -2,17 +2,12 @@ package notify
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"sync"
 	"syscall"
 )
-
-// prSetChildSubreaper is PR_SET_CHILD_SUBREAPER of prctl(2): orphans of the server come to this process also where it
-// is not PID 1, so that the end of a process group can be told.
-const prSetChildSubreaper = 36
 
 // reaper collects every child that ends, those that other processes left behind included. os/exec's own waiting would
 // compete with it and is not used.
@@ -32,8 +27,8 @@ type child struct {
 }
 
 func newReaper() (*reaper, error) {
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0); errno != 0 {
-		return nil, fmt.Errorf("become the reaper of the server's orphans: %w", errno)
+	if err := adoptOrphans(); err != nil {
+		return nil, err
 	}
 	r := &reaper{signals: make(chan os.Signal, 1), done: make(chan struct{}), children: map[int]*child{}}
 	signal.Notify(r.signals, syscall.SIGCHLD)
