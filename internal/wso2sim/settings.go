@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
-
-	"github.com/BurntSushi/toml"
 )
 
 // settings is deployment.toml as the products' configuration mapper sees it: a tree, in which references to other
@@ -21,70 +18,27 @@ func readSettings(home string) (settings, error) {
 	if err != nil {
 		return settings{}, fmt.Errorf("read the server's configuration: %w", err)
 	}
-	s := settings{tree: map[string]any{}}
-	if err := toml.Unmarshal(text, &s.tree); err != nil {
-		return settings{}, fmt.Errorf("read the server's configuration %s: %w", path, err)
-	}
-	resolved, err := s.resolve(s.tree, true)
+	tree, err := decodeTOML(string(text))
 	if err != nil {
 		return settings{}, fmt.Errorf("read the server's configuration %s: %w", path, err)
 	}
-	s.tree = resolved.(map[string]any)
+	resolved, err := (&resolver{tree: tree, properties: javaProperties(home)}).resolve(tree, true)
+	if err != nil {
+		return settings{}, fmt.Errorf("read the server's configuration %s: %w", path, err)
+	}
+	s := settings{tree: resolved.(map[string]any)}
+	s.rendered(s.tree)
+	for _, table := range templated {
+		if err := checkXML(table, s.tree[table]); err != nil {
+			return settings{}, fmt.Errorf("read the server's configuration %s: %w", path, err)
+		}
+	}
 	return s, nil
 }
 
-var reference = regexp.MustCompile(`\$(ref|env|sys)\{([^}]*)\}`)
-
-// resolve replaces $ref{a.b} and $env{NAME} in every string. $ref is left alone inside arrays of tables, and ${…}
-// everywhere, as the mapper leaves them.
-func (s settings) resolve(v any, refs bool) (any, error) {
-	switch v := v.(type) {
-	case string:
-		return s.expand(v, refs)
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for key, value := range v {
-			resolved, err := s.resolve(value, refs)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", key, err)
-			}
-			out[key] = resolved
-		}
-		return out, nil
-	case []map[string]any:
-		out := make([]map[string]any, len(v))
-		for i, table := range v {
-			resolved, err := s.resolve(table, false)
-			if err != nil {
-				return nil, err
-			}
-			out[i] = resolved.(map[string]any)
-		}
-		return out, nil
-	}
-	return v, nil
-}
-
-func (s settings) expand(text string, refs bool) (string, error) {
-	var failed error
-	out := reference.ReplaceAllStringFunc(text, func(whole string) string {
-		m := reference.FindStringSubmatch(whole)
-		switch {
-		case m[1] == "ref" && !refs:
-			return whole
-		case m[1] == "ref":
-			if value, ok := s.at(m[2]).(string); ok {
-				return value
-			}
-		case m[1] == "env":
-			if value, ok := os.LookupEnv(m[2]); ok {
-				return value
-			}
-		}
-		failed = fmt.Errorf("%s has no value", whole)
-		return whole
-	})
-	return out, failed
+// javaProperties are those that every start script sets or every Java machine has.
+func javaProperties(home string) map[string]string {
+	return map[string]string{"carbon.home": home, "user.dir": home, "user.name": "wso2carbon", "java.io.tmpdir": os.TempDir()}
 }
 
 // at is the value under a dotted path, or nil.
