@@ -2,110 +2,123 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"wso2agent/internal/config"
-	"wso2agent/internal/keystore"
 	"wso2agent/internal/trust"
 )
 
-func certsCommand(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	if len(args) == 0 || args[0] != "list" {
-		return usageError{"agent certs is followed by: list"}
+// certsCommands are the words behind `agent certs`.
+func certsCommands() []command {
+	return []command{
+		{"list", "[--json]", "list all entries", certsList},
+		{"show", "--alias NAME", "show all of one entry", certsShow},
+		{"check", "[--json]", "find what is wrong or will be; exit code 1 if something is", certsCheck},
+		{"export", "--alias NAME", "print a certificate, or a key's chain, as PEM; never a private key", certsExport},
+		{"import", "--alias NAME --cert FILE.pem [--replace]", "make a certificate trusted", certsImport},
+		{"delete", "--alias NAME", "delete a trusted certificate; never a key", certsDelete},
 	}
-	flags := flag.NewFlagSet("agent certs list", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	store := flags.String("store", "", "truststore")
-	keys := flags.String("keystore", "", "keystore")
-	asJSON := flags.Bool("json", false, "JSON")
-	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 || (*store != "" && *keys != "") {
-		return usageError{"usage: agent certs list [--store FILE | --keystore FILE] [--json]; the password comes from TRUSTSTORE_PASS, or KEYSTORE_PASS with --keystore"}
-	}
-	which, err := storeOf(*store, *keys)
-	if err != nil {
-		return err
-	}
-	format, entries, err := which.List(ctx)
-	if err != nil {
-		return err
-	}
-	if *asJSON {
-		return listJSON(stdout, entries)
-	}
-	fmt.Fprintf(stdout, "%s: %s, %d entries\n", which.Path, format, len(entries))
-	return listTable(stdout, entries)
 }
 
-// storeOf is the store that was named, or the own server's truststore.
-func storeOf(store, keys string) (trust.Store, error) {
+func certsCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
+		certsUsage(stdout)
+		return nil
+	}
+	if slices.ContainsFunc(args, isPassword) {
+		return usageError{"agent certs takes no password as an argument, where every user of the machine can read it: set TRUSTSTORE_PASS (with --keystore: KEYSTORE_PASS), or name a file in the same with _FILE behind it"}
+	}
+	for _, c := range certsCommands() {
+		if len(args) > 0 && c.name == args[0] {
+			return c.run(ctx, args[1:], stdout, stderr)
+		}
+	}
+	return usageError{"agent certs is followed by list, show, check, export, import or delete; agent certs help tells more"}
+}
+
+func certsUsage(w io.Writer) {
+	fmt.Fprintf(w, "agent certs looks into any JKS or PKCS#12 store, and edits its trusted certificates.\n\nusage:\n")
+	for _, c := range certsCommands() {
+		fmt.Fprintf(w, "  agent certs %-50s %s\n", c.name+" "+c.args, c.summary)
+	}
+	fmt.Fprintf(w, `
+--store FILE names the store, its password comes from TRUSTSTORE_PASS or TRUSTSTORE_PASS_FILE;
+--keystore FILE likewise with KEYSTORE_PASS or KEYSTORE_PASS_FILE. Both passwords are wso2carbon if nothing is set.
+With neither, list, show, check and export look into the own server's truststore (see PRODUCT).
+`)
+}
+
+// isPassword recognises the attempt to give a password, by this or keytool's name, with one dash or two.
+func isPassword(arg string) bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	return strings.HasPrefix(arg, "-") && slices.Contains([]string{"pass", "password", "storepass", "keypass"}, name)
+}
+
+// certsFlags are what the words behind `agent certs` have in common.
+type certsFlags struct {
+	*flag.FlagSet
+	store, keystore string
+	alias           string
+	json            bool
+}
+
+func newCertsFlags(word string) *certsFlags {
+	f := &certsFlags{FlagSet: flag.NewFlagSet(word, flag.ContinueOnError)}
+	f.SetOutput(io.Discard)
+	f.StringVar(&f.store, "store", "", "truststore")
+	f.StringVar(&f.keystore, "keystore", "", "keystore")
+	return f
+}
+
+// withAlias and withJSON add a flag that not every word has.
+func (f *certsFlags) withAlias() *certsFlags {
+	f.StringVar(&f.alias, "alias", "", "alias")
+	return f
+}
+
+func (f *certsFlags) withJSON() *certsFlags {
+	f.BoolVar(&f.json, "json", false, "JSON")
+	return f
+}
+
+// parse refuses anything that is not a flag of this word, and an alias that is missing.
+func (f *certsFlags) parse(args []string) error {
+	err := f.Parse(args)
+	why := ""
+	switch {
+	case err != nil:
+		why = err.Error()
+	case f.NArg() > 0:
+		why = "everything but the word itself is a flag" // not what it is: it may be a password
+	case f.store != "" && f.keystore != "":
+		why = "name one store, with --store or with --keystore"
+	case f.Lookup("alias") != nil && f.alias == "":
+		why = "name the entry with --alias"
+	default:
+		return nil
+	}
+	return usageError{fmt.Sprintf("agent certs %s: %s; agent certs help tells more", f.Name(), why)}
+}
+
+// open is the store that was named, or the own server's truststore.
+func (f *certsFlags) open() (trust.Store, config.Config, error) {
 	var required []string
-	if store == "" && keys == "" {
+	if f.store == "" && f.keystore == "" {
 		required = []string{"PRODUCT"}
 	}
 	cfg, err := config.Load(required...)
 	if err != nil {
-		return trust.Store{}, err
+		return trust.Store{}, cfg, err
 	}
 	switch {
-	case keys != "":
-		return trust.Store{Path: keys, Password: cfg.KeystorePass, Setting: "KEYSTORE_PASS"}, nil
-	case store == "":
-		store = cfg.TruststorePath()
+	case f.keystore != "":
+		return trust.Store{Path: f.keystore, Password: cfg.KeystorePass, Setting: "KEYSTORE_PASS", Named: true}, cfg, nil
+	case f.store != "":
+		return trust.Store{Path: f.store, Password: cfg.TruststorePass, Setting: "TRUSTSTORE_PASS", Named: true}, cfg, nil
 	}
-	return trust.Store{Path: store, Password: cfg.TruststorePass, Setting: "TRUSTSTORE_PASS"}, nil
-}
-
-// row is an entry as it is shown.
-type row struct {
-	Alias       string    `json:"alias"`
-	Kind        string    `json:"kind"`
-	Subject     string    `json:"subject,omitempty"`
-	NotAfter    time.Time `json:"notAfter,omitzero"`
-	Fingerprint string    `json:"sha256,omitempty"`
-}
-
-func rowOf(e keystore.Entry) row {
-	r := row{Alias: e.Alias, Kind: string(e.Kind)}
-	if len(e.Chain) == 0 {
-		return r
-	}
-	r.Fingerprint = e.Chain[0].Fingerprint().String()
-	r.Subject = "(this certificate cannot be read by Go, though perhaps by Java)"
-	if c, err := e.Chain[0].Parse(); err == nil {
-		r.Subject, r.NotAfter = c.Subject.String(), c.NotAfter.UTC()
-	}
-	return r
-}
-
-func listJSON(w io.Writer, entries []keystore.Entry) error {
-	rows := []row{}
-	for _, e := range entries {
-		rows = append(rows, rowOf(e))
-	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(rows)
-}
-
-func listTable(w io.Writer, entries []keystore.Entry) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ALIAS\tKIND\tEXPIRES\tSHA-256\tSUBJECT")
-	for _, e := range entries {
-		r := rowOf(e)
-		expires := ""
-		if !r.NotAfter.IsZero() {
-			expires = r.NotAfter.Format(time.DateOnly)
-			if time.Now().After(r.NotAfter) {
-				expires += " expired"
-			}
-		}
-		fmt.Fprintln(table, strings.Join([]string{r.Alias, r.Kind, expires, r.Fingerprint, r.Subject}, "\t"))
-	}
-	return table.Flush()
+	return trust.Store{Path: cfg.TruststorePath(), Password: cfg.TruststorePass, Setting: "TRUSTSTORE_PASS"}, cfg, nil
 }

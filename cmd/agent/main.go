@@ -47,7 +47,7 @@ func commands() []command {
 		{"bootstrap", "", "bring both servers to the desired state once, prove it, end", bootstrapCommand},
 		{"exec", "-- COMMAND [ARG...]", "run a server's entrypoint, and restart it when its sidecar asks", execCommand},
 		{"install", "DIR", "copy this program to DIR, to carry it into another container", installCommand},
-		{"certs", "list [--store FILE|--keystore FILE] [--json]", "list a keystore's entries", certsCommand},
+		{"certs", "list|show|check|export|import|delete [FLAG...]", "look into any keystore, and edit its trusted certificates; agent certs help tells more", certsCommand},
 		{"version", "", "print the version", versionCommand},
 	}
 }

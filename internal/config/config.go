@@ -150,8 +150,24 @@ func address(host string, port int) string {
 // WorkDir holds the agent's own files: at the top of the config volume or, for a truststore that lies elsewhere, beside
 // it. It must be on the truststore's file system.
 func (c Config) WorkDir() string {
-	if rel, err := filepath.Rel(c.ConfigDir, c.TruststorePath()); err == nil && filepath.IsLocal(rel) {
-		return filepath.Join(c.ConfigDir, file.WorkDir)
+	if dir := c.VolumeWorkDir(c.TruststorePath()); dir != "" {
+		return dir
 	}
 	return filepath.Join(filepath.Dir(c.TruststorePath()), file.WorkDir)
+}
+
+// VolumeWorkDir is WorkDir for a store anywhere: empty if it does not lie on the config volume.
+func (c Config) VolumeWorkDir(store string) string {
+	volume, err := filepath.Abs(c.ConfigDir)
+	if err != nil {
+		return ""
+	}
+	path, err := filepath.Abs(store)
+	if err != nil {
+		return ""
+	}
+	if rel, err := filepath.Rel(volume, path); err != nil || !filepath.IsLocal(rel) {
+		return ""
+	}
+	return filepath.Join(c.ConfigDir, file.WorkDir)
 }

@@ -86,7 +86,7 @@ func apply(store *keystore.Store, peers Peers, configured []string) (changes []C
 		for _, alias := range slices.Sorted(maps.Keys(wanted)) {
 			change, err := set(store, alias, wanted[alias])
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%w; give the peer another name (PEERS), or rename that entry", err)
 			}
 			if change.Action != "" {
 				changes = append(changes, change)
@@ -110,7 +110,7 @@ func set(store *keystore.Store, alias string, c keystore.Certificate) (Change, e
 		change.Action, change.Was = "replaced", old.Chain[0].Fingerprint()
 	}
 	if err := store.SetTrusted(alias, c, time.Now()); err != nil {
-		return Change{}, fmt.Errorf("%w; give the peer another name (PEERS), or rename that entry", err)
+		return Change{}, err
 	}
 	return change, nil
 }

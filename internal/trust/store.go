@@ -23,15 +23,23 @@ type Store struct {
 	Path     string
 	Password string
 	Setting  string // the variable that holds the password, for errors
+	Named    bool   // by a person: a missing one is a slip of the pen, and not of the set-up
 }
 
 // Check tells whether the store is there and this process may replace it, before anything is written.
 func (s Store) Check() error {
 	err := file.CheckOwner(s.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("open keystore: %w; put the server's stores on the config volume first, or set CONFIG_DIR", err)
+		return s.missing(err)
 	}
 	return err
+}
+
+func (s Store) missing(err error) error {
+	if s.Named {
+		return fmt.Errorf("open keystore: %w; check the name", err)
+	}
+	return fmt.Errorf("open keystore: %w; put the server's stores on the config volume first, or set CONFIG_DIR", err)
 }
 
 // open reads the store, again if somebody is just writing it. Its errors wrap fs.ErrNotExist or those of package
@@ -49,7 +57,7 @@ func (s Store) open(ctx context.Context) (*keystore.Store, error) {
 	case err == nil:
 		return store, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("open keystore: %w; put the server's stores on the config volume first, or set CONFIG_DIR", err)
+		return nil, s.missing(err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("open keystore: %w", errors.Join(err, s.Check()))
 	case errors.Is(err, keystore.ErrPassword):
@@ -88,4 +96,18 @@ func (s Store) List(ctx context.Context) (keystore.Format, []keystore.Entry, err
 		return "", nil, err
 	}
 	return store.Format(), store.Entries(), nil
+}
+
+// Entry returns the entry under alias, in any case of letters. Its errors are those of an import, or wrap
+// keystore.ErrAliasNotFound.
+func (s Store) Entry(ctx context.Context, alias string) (keystore.Entry, error) {
+	store, err := s.open(ctx)
+	if err != nil {
+		return keystore.Entry{}, err
+	}
+	entry, err := store.Entry(alias)
+	if err != nil {
+		return keystore.Entry{}, fmt.Errorf("look into %s: %w", s.Path, err)
+	}
+	return entry, nil
 }

@@ -1,0 +1,149 @@
+package trust
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"wso2agent/internal/file"
+	"wso2agent/internal/keystore"
+)
+
+// ErrExists: the alias holds another certificate, and nobody has said that it may be replaced.
+var ErrExists = errors.New("the alias holds another certificate")
+
+// Editor changes single entries of a store for a person, who asks for one change and expects no other trace of it:
+// unlike an import it keeps no original.
+type Editor struct {
+	Store Store
+	// WorkDir holds temporary files and the lock that an agent takes, too, if the store lies on its config volume.
+	// Empty stands for a folder beside the store that is gone afterwards.
+	WorkDir string
+	// Waiting is called once if somebody else is just changing a store there.
+	Waiting func()
+}
+
+// Set makes c trusted under alias. Its result has no action when it was so already; then nothing is written. Errors
+// wrap ErrExists if another certificate is there and replace is false, keystore.ErrAliasTaken for the alias of a key.
+func (e Editor) Set(ctx context.Context, alias string, c keystore.Certificate, replace bool) (change Change, err error) {
+	err = e.edit(ctx, func(store *keystore.Store) (bool, error) {
+		old, err := store.Entry(alias)
+		if err == nil && old.Kind == keystore.TrustedCertificate && old.Chain[0].Fingerprint() != c.Fingerprint() && !replace {
+			return false, fmt.Errorf("%w under %q: SHA-256 %s, %s", ErrExists, old.Alias, old.Chain[0].Fingerprint(), subject(old.Chain[0]))
+		}
+		change, err = set(store, alias, c)
+		return change.Action != "", err
+	})
+	return change, err
+}
+
+// Delete removes the trusted certificate under alias, and returns it. Errors wrap keystore.ErrAliasNotFound, or
+// keystore.ErrAliasTaken for the alias of anything else, which is never deleted.
+func (e Editor) Delete(ctx context.Context, alias string) (removed keystore.Certificate, err error) {
+	err = e.edit(ctx, func(store *keystore.Store) (bool, error) {
+		old, err := store.Entry(alias)
+		if err != nil {
+			return false, err
+		}
+		if err := store.Delete(alias); err != nil {
+			return false, err
+		}
+		removed = old.Chain[0]
+		return true, nil
+	})
+	return removed, err
+}
+
+// edit holds the lock while it opens the store, has it changed, and replaces the file whole. A file that another user
+// owns, or that change refuses or leaves as it is, is not touched.
+func (e Editor) edit(ctx context.Context, change func(*keystore.Store) (changed bool, err error)) error {
+	if err := e.Store.Check(); err != nil { // before the folder is made
+		return err
+	}
+	work := e.WorkDir
+	if work == "" {
+		path, err := filepath.EvalSymlinks(e.Store.Path)
+		if err != nil {
+			return fmt.Errorf("find the keystore: %w", err)
+		}
+		work = filepath.Join(filepath.Dir(path), file.WorkDir)
+	}
+	lock := filepath.Join(work, "lock")
+	unlock, err := file.Lock(ctx, lock, e.Waiting)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if e.WorkDir == "" {
+		defer os.Remove(work) // stays if anything else is in it
+		defer os.Remove(lock)
+	}
+	if err := file.RemoveTemps(work); err != nil {
+		return fmt.Errorf("remove temporary files: %w", err)
+	}
+	store, err := e.Store.open(ctx)
+	if err != nil {
+		return err
+	}
+	var data []byte
+	changed, err := change(store)
+	if err == nil && changed {
+		if data, err = store.Encode(); err == nil {
+			_, err = file.Write(e.Store.Path, data, 0o600, work)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("change %s: %w", e.Store.Path, err)
+	}
+	return nil
+}
+
+func subject(c keystore.Certificate) string {
+	parsed, err := c.Parse()
+	if err != nil {
+		return "a certificate that cannot be read by Go, though perhaps by Java"
+	}
+	return parsed.Subject.String()
+}
+
+// ReadCertificate reads the only certificate in a PEM file. It refuses a file with a private key, which has no place
+// in a truststore and was probably given by mistake, and one with several certificates, for there is one alias.
+func ReadCertificate(path string) (keystore.Certificate, error) {
+	data, err := file.Read(path, exchangeLimit)
+	if err != nil {
+		return keystore.Certificate{}, fmt.Errorf("read certificate: %w", err)
+	}
+	c, err := parseOneCertificate(data)
+	if err != nil {
+		return keystore.Certificate{}, fmt.Errorf("read certificate from %s: %w", path, err)
+	}
+	return c, nil
+}
+
+func parseOneCertificate(data []byte) (found keystore.Certificate, err error) {
+	n := 0
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		switch {
+		case strings.Contains(block.Type, "PRIVATE KEY"):
+			return found, errors.New("it holds a private key; give a file with the certificate alone")
+		case block.Type != "CERTIFICATE":
+			return found, fmt.Errorf("it holds a %q; give a file with one certificate", block.Type)
+		}
+		if n++; n == 1 {
+			found.DER = block.Bytes
+		}
+	}
+	switch {
+	case n == 0 && strings.Contains(string(data), "-----BEGIN"):
+		return found, errors.New("its PEM is cut off or damaged")
+	case n == 0:
+		return found, errors.New("it is no PEM; a certificate in DER is converted by: openssl x509 -inform DER -in FILE -out FILE.pem")
+	case n > 1:
+		return found, fmt.Errorf("it holds %d certificates; give each a file and an alias of its own", n)
+	}
+	return found, nil
+}
