@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,22 +106,59 @@ func TestAStrangersFileIsRefusedByNameBeforeAnythingIsWritten(t *testing.T) {
 	}
 }
 
-func TestRemoveTempsTakesOnlyWhatAKilledWriterLeft(t *testing.T) {
+func TestAWriteRemovesWhatAKilledWriterOfTheSameFileLeft(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"store.123.tmp", "store.original", "lock"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	for _, name := range []string{"store.123.tmp", "store.original", "store.original.456.tmp", "other.789.tmp", "lock"} {
+		write(t, filepath.Join(dir, name), "x")
 	}
-	if err := RemoveTemps(dir); err != nil {
+	if _, err := Write(filepath.Join(dir, "store"), []byte("new"), 0o600, dir); err != nil {
 		t.Fatal(err)
 	}
 	left, _ := filepath.Glob(filepath.Join(dir, "*"))
-	if len(left) != 2 {
-		t.Errorf("left = %v, want the backup and the lock", left)
+	if len(left) != 5 || slices.Contains(left, filepath.Join(dir, "store.123.tmp")) {
+		t.Errorf("left = %v, want everything but store.123.tmp, and the store", left)
 	}
-	if err := RemoveTemps(filepath.Join(dir, "missing")); err != nil {
-		t.Errorf("a missing folder: %v", err)
+}
+
+func TestAFileKeepsItsGroup(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file any group")
+	}
+	path := filepath.Join(t.TempDir(), "store")
+	write(t, path, "old")
+	if err := os.Chown(path, -1, 10001); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(path, []byte("new"), 0o600, filepath.Join(filepath.Dir(path), WorkDir)); err != nil {
+		t.Fatal(err)
+	}
+	info, _ := os.Stat(path)
+	if gid := info.Sys().(*syscall.Stat_t).Gid; gid != 10001 {
+		t.Errorf("group = %d", gid)
+	}
+}
+
+func TestAFolderInWhichNothingCanBeMadeIsKnownBefore(t *testing.T) {
+	dir := t.TempDir()
+	if err := Writable(filepath.Join(dir, "new")); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(dir, "new")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	write(t, filepath.Join(dir, "file"), "x")
+	if err := Writable(filepath.Join(dir, "file", "new")); err == nil {
+		t.Error("a folder below a file is writable")
+	}
+}
+
+func TestANamedPipeIsRefusedAndDoesNotHoldAnybodyUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "certs.pem")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(path, 10); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("error = %v", err)
 	}
 }
 

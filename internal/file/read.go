@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -19,7 +20,8 @@ const rereadAfter = 200 * time.Millisecond
 // Read returns the bytes of a regular file of at most limit bytes. Anything longer is ErrTooLarge, anything that is no
 // regular file an error, before a byte of it is read.
 func Read(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	// Without O_NONBLOCK a named pipe, which anybody can make on a shared volume, would hold up the opening for ever.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

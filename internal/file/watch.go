@@ -51,7 +51,7 @@ func (w Watch) Changes(ctx context.Context) <-chan struct{} {
 			if maps.Equal(seen, now) {
 				continue
 			}
-			seen = w.settle(ctx, events, now)
+			seen = w.settle(ctx, now)
 			select {
 			case changes <- struct{}{}:
 			default: // one is waiting already, and will be answered by a look at everything
@@ -75,7 +75,7 @@ func (w Watch) wait(ctx context.Context, events <-chan struct{}) bool {
 }
 
 // settle waits until nothing has changed for Quiet, at most for Max, and returns what is there then.
-func (w Watch) settle(ctx context.Context, events <-chan struct{}, seen state) state {
+func (w Watch) settle(ctx context.Context, seen state) state {
 	deadline := time.After(w.Max)
 	for {
 		select {

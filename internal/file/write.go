@@ -27,13 +27,17 @@ const tempSuffix = ".tmp"
 // after a crash at any point. The temporary file is made in tempDir, which is made if need be and must lie on the same
 // file system as path.
 //
-// An existing file keeps its mode; a new one gets mode. A file that belongs to another user is left alone, with an
-// error that wraps ErrOwner. A file that has the bytes already is not written: changed is false.
+// An existing file keeps its mode and group; a new one gets mode. A file that belongs to another user, or to a group
+// that this process may not give, is left alone, with an error that wraps ErrOwner. A file that has the bytes already is
+// not written: changed is false.
+//
+// A file has one writer at a time. So what a killed writer of the same file has left in tempDir is removed on the way.
 func Write(path string, data []byte, mode fs.FileMode, tempDir string) (changed bool, err error) {
 	path, err = resolve(path)
 	if err != nil {
 		return false, err
 	}
+	group := -1
 	if info, err := os.Stat(path); err == nil {
 		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
 			return false, nil
@@ -42,13 +46,17 @@ func Write(path string, data []byte, mode fs.FileMode, tempDir string) (changed 
 			return false, err
 		}
 		mode = info.Mode().Perm()
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			group = int(stat.Gid)
+		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.MkdirAll(tempDir, 0o700); err != nil {
 		return false, fmt.Errorf("make folder for temporary files: %w", err)
 	}
-	temp, err := writeTemp(tempDir, filepath.Base(path), data, mode)
+	removeTemps(tempDir, filepath.Base(path))
+	temp, err := writeTemp(tempDir, filepath.Base(path), data, mode, group)
 	if err != nil {
 		return false, fmt.Errorf("write %s: %w", path, err)
 	}
@@ -95,6 +103,31 @@ func RemoveTemps(tempDir string) error {
 	return all
 }
 
+// removeTemps removes what killed writers of the file named base have left in dir. What cannot be removed stays: it is
+// in nobody's way.
+func removeTemps(dir, base string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		random, ok := strings.CutPrefix(e.Name(), base+".")
+		random, temp := strings.CutSuffix(random, tempSuffix)
+		if ok && temp && !strings.Contains(random, ".") {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+// Writable returns an error if no file can be made in dir, which itself is made if need be.
+func Writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "writable.*"+tempSuffix)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 // resolve follows a symbolic link at path, so that the file behind it is replaced and not the link.
 func resolve(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
@@ -108,7 +141,8 @@ func resolve(path string) (string, error) {
 }
 
 // writeTemp makes a temporary file with a random name: a fixed one, left behind by a kill, would wedge every later run.
-func writeTemp(dir, base string, data []byte, mode fs.FileMode) (path string, err error) {
+// group is -1 for the process's own.
+func writeTemp(dir, base string, data []byte, mode fs.FileMode, group int) (path string, err error) {
 	f, err := os.CreateTemp(dir, base+".*"+tempSuffix)
 	if err != nil {
 		return "", err
@@ -121,6 +155,11 @@ func writeTemp(dir, base string, data []byte, mode fs.FileMode) (path string, er
 	}()
 	if _, err := f.Write(data); err != nil {
 		return "", err
+	}
+	if group >= 0 {
+		if err := f.Chown(-1, group); err != nil {
+			return "", fmt.Errorf("%w: its group is %d, which this process may not give (%w); run it with that group", ErrOwner, group, err)
+		}
 	}
 	if err := f.Chmod(mode); err != nil {
 		return "", err

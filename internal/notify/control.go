@@ -38,6 +38,9 @@ const (
 
 // Want asks for a server that runs with the given generation.
 func (c Control) Want(generation string) (changed bool, err error) {
+	if err := c.usable(); err != nil {
+		return false, fmt.Errorf("tell agent exec: %w", err)
+	}
 	return file.Write(filepath.Join(c.Dir, wantedFile), []byte(generation+"\n"), 0o644, c.Dir)
 }
 
@@ -65,20 +68,26 @@ func (c Control) Started() (s Started, ok bool, err error) {
 	return s, true, nil
 }
 
-// tell writes what the supervisor has to say. On a config volume that is otherwise empty it writes nothing: the
-// products' entrypoints copy <volume>/* and end the container when only a dot folder is there.
-func (c Control) tell(s Started) error {
+// usable returns an error while nothing may be written to the config volume: it is not there, or has nothing in it yet.
+// The products' entrypoints copy <volume>/* and end the container when only a dot folder is there.
+func (c Control) usable() error {
 	volume := filepath.Dir(c.Dir)
 	entries, err := os.ReadDir(volume)
 	if err != nil {
-		return fmt.Errorf("tell the sidecar: %w; mount the config volume in the server's container too", err)
+		return fmt.Errorf("%w; mount the config volume there, in the server's container too, or set CONFIG_DIR", err)
 	}
-	visible := false
 	for _, e := range entries {
-		visible = visible || !strings.HasPrefix(e.Name(), ".")
+		if !strings.HasPrefix(e.Name(), ".") {
+			return nil
+		}
 	}
-	if !visible {
-		return fmt.Errorf("tell the sidecar: the config volume %s is empty; put the server's stores there", volume)
+	return fmt.Errorf("the config volume %s is empty; put the server's stores there", volume)
+}
+
+// tell writes what the supervisor has to say.
+func (c Control) tell(s Started) error {
+	if err := c.usable(); err != nil {
+		return fmt.Errorf("tell the sidecar: %w", err)
 	}
 	data, err := json.Marshal(s)
 	if err != nil {

@@ -178,6 +178,38 @@ func TestSignalsAreForwardedAsPID1Should(t *testing.T) {
 	}
 }
 
+func TestATermDuringARestartEndsTheServerAndStartsNoOther(t *testing.T) {
+	s := start(t, `echo run >> $VOLUME/runs
+		trap "touch $VOLUME/stopping; sleep 0.5; exit 9" TERM; trap "touch $VOLUME/hup" HUP; touch $VOLUME/ready; while :; do sleep 0.02; done`)
+	s.until(t, "the server is ready", func() bool { return s.has("ready") })
+	s.control.Want("g1")
+	s.until(t, "the server is stopping for a restart", func() bool { return s.has("stopping") })
+	s.Process.Signal(syscall.SIGTERM)
+	s.Wait()
+	if runs, _ := os.ReadFile(s.file("runs")); strings.Count(string(runs), "run") != 1 || s.ProcessState.ExitCode() != 9 {
+		t.Errorf("the server ran %d times, exit code %d\n%s", strings.Count(string(runs), "run"), s.ProcessState.ExitCode(), s.log)
+	}
+}
+
+func TestAnInterruptReachesTheServerAsOne(t *testing.T) {
+	s := start(t, `trap "exit 5" INT; trap "exit 6" TERM; touch $VOLUME/ready; while :; do sleep 0.02; done`)
+	s.until(t, "the server is ready", func() bool { return s.has("ready") })
+	s.Process.Signal(syscall.SIGINT)
+	s.Wait()
+	if s.ProcessState.ExitCode() != 5 {
+		t.Errorf("exit code %d\n%s", s.ProcessState.ExitCode(), s.log)
+	}
+}
+
+func TestAStartThatCouldNotBeToldIsToldLater(t *testing.T) {
+	s := start(t, `exec sleep 1000`, func(c Control) { os.Remove(filepath.Join(filepath.Dir(c.Dir), "seeded")) })
+	s.until(t, "the empty volume is named", func() bool { return strings.Contains(s.log.String(), "is empty") })
+	if err := os.WriteFile(s.file("seeded"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.starts(t, 1)
+}
+
 func TestTheExitCodeIsTheServersOwn(t *testing.T) {
 	for script, want := range map[string]int{"exit 0": 0, "exit 3": 3, "kill -9 $$": 137} {
 		s := start(t, script)
@@ -243,6 +275,9 @@ func TestAnEmptyConfigVolumeStaysEmpty(t *testing.T) {
 	if err := (Control{Dir: filepath.Join(volume, ".agent")}).tell(Started{PID: 1}); err == nil || !strings.Contains(err.Error(), "is empty") {
 		t.Errorf("error = %v", err)
 	}
+	if _, err := (Control{Dir: filepath.Join(volume, ".agent")}).Want("g1"); err == nil {
+		t.Error("the sidecar wrote to an empty volume")
+	}
 	if left, _ := os.ReadDir(volume); len(left) != 0 {
 		t.Errorf("a volume with only a dot folder would end the server's container: %v", left)
 	}
@@ -259,7 +294,9 @@ func TestACommandThatIsNotThereIsAClearError(t *testing.T) {
 }
 
 func TestWhatTheSupervisorSaysIsWhatTheSidecarReads(t *testing.T) {
-	c := Control{Dir: filepath.Join(t.TempDir(), ".agent")}
+	volume := t.TempDir()
+	os.WriteFile(filepath.Join(volume, "seeded"), nil, 0o600)
+	c := Control{Dir: filepath.Join(volume, ".agent")}
 	if _, ok, err := (Exec{c}).Started(t.Context()); ok || err != nil {
 		t.Errorf("before any start: %v, %v", ok, err)
 	}
@@ -282,9 +319,15 @@ func TestWhatTheSupervisorSaysIsWhatTheSidecarReads(t *testing.T) {
 
 func TestWithoutAWayOfRestartingPeopleAreTold(t *testing.T) {
 	var b bytes.Buffer
-	n := None{Log: slog.New(slog.NewTextHandler(&b, nil)), Container: "innover-wso2is-1"}
-	n.Request(t.Context(), "g1")
-	if _, known, _ := n.Started(t.Context()); known || !strings.Contains(b.String(), "docker restart innover-wso2is-1") {
+	volume := t.TempDir()
+	os.WriteFile(filepath.Join(volume, "seeded"), nil, 0o600)
+	n := None{Control: Control{Dir: filepath.Join(volume, ".agent")}, Log: slog.New(slog.NewTextHandler(&b, nil)), Container: "innover-wso2is-1"}
+	for range 2 {
+		if err := n.Request(t.Context(), "g1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, known, _ := n.Started(t.Context()); known || strings.Count(b.String(), "docker restart innover-wso2is-1") != 1 {
 		t.Errorf("log = %s", &b)
 	}
 }

@@ -83,6 +83,13 @@ func (r *reaper) reap() {
 // signal sends sig to the whole process group. A group that is gone needs none.
 func (c *child) signal(sig syscall.Signal) { syscall.Kill(-c.pid, sig) }
 
+// forward hands on a signal that this process got.
+func (c *child) forward(sig os.Signal) {
+	if number, ok := sig.(syscall.Signal); ok {
+		c.signal(number)
+	}
+}
+
 // groupAlive tells whether any process of the group is left.
 func (c *child) groupAlive() bool { return syscall.Kill(-c.pid, 0) == nil }
 

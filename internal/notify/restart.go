@@ -20,12 +20,16 @@ func (e Exec) Started(context.Context) (s Started, ok bool, err error) { return 
 
 // None is the way of those who restart the server themselves.
 type None struct {
+	Control   Control // where it is noted what people were told
 	Log       *slog.Logger
 	Container string // to name in the advice
 }
 
-// Request tells people that a restart is due.
+// Request tells people that a restart is due, once for each generation, also over restarts of the agent.
 func (n None) Request(_ context.Context, generation string) error {
+	if told, err := n.Control.Want(generation); err != nil || !told {
+		return err
+	}
 	n.Log.Warn("a restart of the server is due, by hand, since RESTART is none",
 		"generation", generation, "remedy", "docker restart "+n.Container)
 	return nil

@@ -39,6 +39,9 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 	if s.Window <= 0 {
 		s.Window = 10 * time.Minute
 	}
+	if s.Poll <= 0 {
+		s.Poll = 10 * time.Second
+	}
 	reaper, err := newReaper()
 	if err != nil {
 		return 0, err
@@ -83,49 +86,61 @@ func (s Supervisor) start(r *reaper) (*child, error) {
 // attend stays with a running server until it has ended. restart is true when that was to start it again.
 func (s Supervisor) attend(ctx context.Context, c *child, started Started, asked <-chan struct{}, signals <-chan os.Signal, b *budget) (restart bool, code int) {
 	told := s.tell(started, nil)
+	again := time.NewTicker(s.Poll) // for what could not be told or read at once
+	defer again.Stop()
 	var held <-chan time.Time
 	for {
 		select {
 		case <-c.ended:
 			s.Log.Info("server ended by itself", "exit code", c.exitCode())
-			return false, s.stop(c) // what it may have left behind of its group
+			code, _ := s.stop(c, syscall.SIGTERM, signals) // what it may have left behind of its group
+			return false, code
 		case <-ctx.Done():
-			return false, s.stop(c)
+			code, _ := s.stop(c, syscall.SIGTERM, signals)
+			return false, code
 		case sig := <-signals:
-			if sig == syscall.SIGTERM || sig == syscall.SIGINT {
+			if ends(sig) {
 				s.Log.Info("stopping the server", "signal", sig.String())
-				return false, s.stop(c)
+				code, _ := s.stop(c, sig.(syscall.Signal), signals)
+				return false, code
 			}
-			if number, ok := sig.(syscall.Signal); ok {
-				c.signal(number)
+			c.forward(sig)
+			continue
+		case <-again.C:
+			if told != nil {
+				told = s.tell(started, told)
 			}
 			continue
 		case <-asked:
 		case <-held:
 		}
-		if told != nil {
-			told = s.tell(started, told)
+		if s.due(started, b, &held) {
+			code, ended := s.stop(c, syscall.SIGTERM, signals)
+			return !ended, code
 		}
-		wanted, err := s.Control.Wanted()
-		if err != nil {
-			s.Log.Warn("what the sidecar wants cannot be read", "error", err)
-			continue
-		}
-		if wanted == "" || wanted == started.Generation {
-			continue
-		}
-		if wait := b.take(time.Now()); wait > 0 {
-			s.Log.Warn("restart held: the server was restarted too often", "restarts", b.max, "in", b.window.String(), "next in", wait.Round(time.Second).String())
-			held = time.After(wait)
-			continue
-		}
-		s.Log.Info("restarting the server for a newer generation", "generation", wanted, "was", started.Generation)
-		s.stop(c)
-		return true, 0
 	}
 }
 
-// tell tells the sidecar what was started. It is tried again with every change, since the volume may be filled later;
+// due tells whether the server is to be restarted now. One that is due and beyond the budget makes held fire later.
+func (s Supervisor) due(started Started, b *budget, held *<-chan time.Time) bool {
+	wanted, err := s.Control.Wanted()
+	if err != nil {
+		s.Log.Warn("what the sidecar wants cannot be read", "error", err)
+		return false
+	}
+	if wanted == "" || wanted == started.Generation {
+		return false
+	}
+	if wait := b.take(time.Now()); wait > 0 {
+		s.Log.Warn("restart held: the server was restarted too often", "restarts", b.max, "in", b.window.String(), "next in", wait.Round(time.Second).String())
+		*held = time.After(wait)
+		return false
+	}
+	s.Log.Info("restarting the server for a newer generation", "generation", wanted, "was", started.Generation)
+	return true
+}
+
+// tell tells the sidecar what was started. It is tried again from time to time, since the volume may be filled later;
 // only a new reason for failing is logged.
 func (s Supervisor) tell(started Started, before error) error {
 	err := s.Control.tell(started)
@@ -135,10 +150,14 @@ func (s Supervisor) tell(started Started, before error) error {
 	return err
 }
 
-// stop ends the server's whole process group: TERM, then KILL after StopTimeout, and waits until no process of it is
-// left. It returns the exit code of the first process.
-func (s Supervisor) stop(c *child) (code int) {
-	c.signal(syscall.SIGTERM)
+// ends tells whether a signal asks the server, and so the supervisor, to end.
+func ends(sig os.Signal) bool { return sig == syscall.SIGTERM || sig == syscall.SIGINT }
+
+// stop ends the server's whole process group: the signal, then KILL after StopTimeout, and waits until no process of it
+// is left. Signals that come meanwhile are handed on; ended is true if one of them asks for the end, so that a restart
+// that was under way does not start the server again. code is the exit code of the group's first process.
+func (s Supervisor) stop(c *child, sig syscall.Signal, signals <-chan os.Signal) (code int, ended bool) {
+	c.signal(sig)
 	deadline := time.NewTimer(s.StopTimeout)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -148,10 +167,13 @@ func (s Supervisor) stop(c *child) (code int) {
 		case <-deadline.C:
 			s.Log.Warn("the server did not stop in time, killing it", "after", s.StopTimeout.String(), "remedy", "raise STOP_TIMEOUT")
 			c.signal(syscall.SIGKILL)
+		case more := <-signals:
+			c.forward(more)
+			ended = ended || ends(more)
 		case <-tick.C:
 		}
 	}
-	return c.exitCode()
+	return c.exitCode(), ended
 }
 
 // budget limits restarts to max in any window.
