@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -74,13 +75,66 @@ func TestASidecarWithAWrongPasswordKeepsTrustGoingAndRecoversWhenItChanges(t *te
 	if health.Ready() {
 		t.Error("ready with a wrong password")
 	}
-	tries := strings.Count(p.log.String(), "desired state cannot be reached")
+	tries := strings.Count(p.log.String(), "the desired state is not reached")
 	if tries != 1 {
 		t.Errorf("%d tries with the same password", tries)
 	}
 	p.set(config.AM, func(c *config.Config) { c.AMAdminPass = "admin" })
-	p.configure(apiConfig + "\n") // as a secret file's change would, this wakes the agent
+	p.wake()
 	p.until("everything is ready", health.Ready)
+}
+
+func TestAPasswordThatIsCorrectedDuringAnAttemptCounts(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	address := p.cfg[config.AM].AMPort
+	p.set(config.AM, func(c *config.Config) { c.AMAdminPass, c.AMPort = "wrong", 1 }) // nobody answers there: the attempt goes on
+	health := p.run()
+	p.until("an attempt is under way", func() bool { return strings.Contains(p.log.String(), "not yet, trying again") })
+	p.set(config.AM, func(c *config.Config) { c.AMAdminPass, c.AMPort = "admin", address })
+	p.wake()
+	p.until("everything is ready", health.Ready)
+}
+
+func TestAMomentWithoutSettingsIsGotOver(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	health := p.run()
+	p.until("everything is ready", health.Ready)
+	p.fail(config.AM, errors.New("AM_ADMIN_PASS_FILE names a file that is empty"))
+	p.wake()
+	p.until("the mistake is told", func() bool { return strings.Contains(p.message(health, bootstrapCondition), "is empty") })
+	p.fail(config.AM, nil)
+	p.wake()
+	p.until("everything is ready again", health.Ready)
+}
+
+func TestAKeysFolderThatCannotBeWrittenIsToldBeforeAnythingIsMade(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	p.acknowledge()
+	p.set(config.AM, func(c *config.Config) { c.KeysFile = filepath.Join(p.dir, "config", "api-config.yaml", "keys.json") })
+	err := p.agent(config.AM).Bootstrap(t.Context())
+	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "set KEYS_FILE") || strings.Contains(p.log.String(), "created API") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestAnOutcomeStandsForItsInputUntilItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		forEver := outcome{input: "a"}
+		anHour := outcome{input: "a", err: bootstrap.ErrPermanent, until: time.Now().Add(time.Hour)}
+		if !forEver.stands("a") || !anHour.stands("a") || forEver.stands("b") || anHour.stands("b") || (outcome{}).stands("a") {
+			t.Error("now")
+		}
+		time.Sleep(time.Hour)
+		if !forEver.stands("a") || anHour.stands("a") {
+			t.Error("an hour later")
+		}
+	})
 }
 
 func TestASidecarPublishesWhatIsAddedToTheConfiguration(t *testing.T) {
@@ -150,6 +204,9 @@ func TestInitAsAnotherUserRefusesByNameBeforeAnythingIsWritten(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(p.volume(config.AM), ".agent")); !errors.Is(err, os.ErrNotExist) {
 		t.Error("something was written to the volume")
 	}
+	if left, _ := os.ReadDir(filepath.Join(p.dir, "exchange")); len(left) != 0 {
+		t.Errorf("something was written to the exchange volume, in the way of the right user: %v", left)
+	}
 }
 
 // scripted is a restarter under the test's control.
@@ -197,6 +254,7 @@ func TestWhenARestartIsDue(t *testing.T) {
 				}
 			}
 			said, err := a.exchange().Trusts(t.Context(), "wso2am")
+			r.asked = slices.DeleteFunc(r.asked, func(g string) bool { return g == c.started }) // a wish withdrawn
 			if len(r.asked) != c.asks || err != nil || (said.Generation == now.generation) != c.acknowledged {
 				t.Errorf("asked %v, acknowledged %+v, %v", r.asked, said, err)
 			}
@@ -204,6 +262,45 @@ func TestWhenARestartIsDue(t *testing.T) {
 				t.Errorf("acknowledged fingerprints: %v", said.Fingerprints)
 			}
 		})
+	}
+}
+
+func TestARestartThatIsNoLongerDueIsWithdrawn(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	a := p.agent(config.AM)
+	now, err := a.pass(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.control().Want("something else"); err != nil {
+		t.Fatal(err)
+	}
+	p.started(config.AM, now.generation)
+	k := &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: a.restarter()}
+	if err := k.once(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	if wanted, err := a.control().Wanted(); wanted != now.generation || err != nil {
+		t.Errorf("wanted = %q, %v", wanted, err)
+	}
+}
+
+func TestARestoredTruststoreMakesAnotherGeneration(t *testing.T) {
+	p := newPlace(t)
+	store := p.agent(config.AM).cfg.TruststorePath()
+	original, err := os.ReadFile(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.initBoth()
+	before, _ := p.agent(config.AM).pass(t.Context())
+	if err := os.WriteFile(store, original, 0o640); err != nil { // the volume is restored, the server starts with that
+		t.Fatal(err)
+	}
+	after, err := p.agent(config.AM).pass(t.Context())
+	if err != nil || len(after.managed) != 1 || after.generation == before.generation {
+		t.Errorf("imported again: %v, %v; the same generation: %v", after.managed, err, after.generation == before.generation)
 	}
 }
 

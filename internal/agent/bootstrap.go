@@ -107,17 +107,17 @@ func (a Agent) desired() (*bootstrap.Desired, error) {
 func (a Agent) keysFolder() error {
 	dir := filepath.Dir(a.cfg.KeysFile)
 	info, err := os.Stat(dir)
-	if err == nil && !info.IsDir() {
+	switch {
+	case err == nil && !info.IsDir():
 		err = fmt.Errorf("%s is no folder", dir)
-	}
-	if err == nil {
-		err = file.CheckOwner(a.cfg.KeysFile)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
+	case err == nil:
+		if err = file.CheckOwner(a.cfg.KeysFile); err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = file.Writable(a.keysWorkDir())
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%w: the application's keys could not be written to %s: %w; mount a folder there, or set KEYS_FILE", bootstrap.ErrPermanent, a.cfg.KeysFile, err)
+		return fmt.Errorf("%w: the application's keys could not be written to %s: %w; mount a folder there that this user may write to, or set KEYS_FILE",
+			bootstrap.ErrPermanent, a.cfg.KeysFile, err)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/file"
 	"wso2agent/internal/telemetry"
@@ -16,40 +18,60 @@ import (
 // errInputChanged ends an attempt because what it works from is no longer true.
 var errInputChanged = errors.New("something that the desired state depends on has changed")
 
-// retryState is how long keepState waits after an attempt that failed for a reason that may pass.
-const retryState = time.Minute
+// Waits between two attempts. Proving needs a token, and a new token ends the one that the application had before, so
+// attempts become rare. What needs a person is tried again when its input changes, and once in a while in case it was
+// mended where the agent cannot see it.
+const (
+	firstRetry     = 30 * time.Second
+	lastRetry      = 15 * time.Minute
+	permanentRetry = time.Hour
+)
+
+// outcome is what an attempt came to.
+type outcome struct {
+	input string // that it worked from; empty where it could not be read
+	err   error
+	until time.Time // when another attempt with the same input is worth while; zero is never
+}
+
+// stands tells whether an attempt with the given input would only come to the same again.
+func (o outcome) stands(input string) bool {
+	return o.input == input && (o.until.IsZero() || time.Now().Before(o.until))
+}
 
 // keepState brings the servers to the desired state whenever something that it depends on has changed, until ctx ends.
-// What needs a person is tried again when its input has changed, and not before.
 func (a Agent) keepState(ctx context.Context, health *telemetry.Health) {
 	k := stateKeeper{health: health, poll: a.cfg.Poll}
-	k.changes = a.watch(filepath.Dir(a.cfg.APIConfig), a.cfg.ExchangeDir, ControlDir(a.cfg)).Changes(ctx)
-	var done string // the input for which nothing is left to do
+	k.changes = a.watch(filepath.Dir(a.cfg.APIConfig), a.cfg.ExchangeDir, ControlDir(a.cfg), filepath.Dir(a.cfg.KeysFile),
+		filepath.Dir(a.cfg.TLSCAFile)).Changes(ctx)
+	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstRetry), backoff.WithMultiplier(2),
+		backoff.WithMaxInterval(lastRetry), backoff.WithMaxElapsedTime(0))
+	var last outcome
 	for {
 		k.beat()
-		err := a.reload()
-		input := a.input(ctx)
-		if err == nil && input != done {
-			input, err = k.attempt(ctx, a)
-		}
-		var again <-chan time.Time
+		now, fresh := k.look(ctx, &a, last)
 		switch {
 		case ctx.Err() != nil:
 			return
-		case errors.Is(err, errInputChanged):
-			a.log.Info("starting over", "because", err.Error())
+		case errors.Is(now.err, errInputChanged):
+			a.log.Info("starting over", "because", now.err.Error())
 			continue
-		case errors.Is(err, bootstrap.ErrPermanent):
-			done = input
-			health.Set(bootstrapCondition, false, err.Error())
-			a.log.Error("the desired state cannot be reached; trying again when the API configuration, a secret or a server changes", "error", err)
-		case err != nil:
-			health.Set(bootstrapCondition, false, err.Error())
-			a.log.Error("the desired state is not reached, trying again", "wait", retryState.String(), "error", err)
-			again = time.After(retryState)
-		case input != done:
-			done = input
+		case fresh && now.err != nil:
+			wait := waits.NextBackOff().Round(time.Second)
+			if errors.Is(now.err, bootstrap.ErrPermanent) {
+				wait = permanentRetry
+			}
+			now.until = time.Now().Add(wait)
+			a.log.Error("the desired state is not reached; trying again when something that it depends on changes, or later", "wait", wait.String(), "error", now.err)
+		}
+		last = now
+		var again <-chan time.Time
+		if now.err == nil {
+			waits.Reset()
 			health.Set(bootstrapCondition, true, "the desired state is reached and proved")
+		} else {
+			health.Set(bootstrapCondition, false, now.err.Error())
+			again = time.After(time.Until(now.until))
 		}
 		if !waitFor(ctx, k.changes, again, a.cfg.Poll, k.beat, never) {
 			return
@@ -68,6 +90,18 @@ type stateKeeper struct {
 
 func (k stateKeeper) beat() { k.health.Beat(bootstrapCondition) }
 
+// look makes an attempt, unless the last outcome still stands: then it returns that, and fresh is false.
+func (k stateKeeper) look(ctx context.Context, a *Agent, last outcome) (now outcome, fresh bool) {
+	if err := a.reload(); err != nil {
+		return outcome{err: err}, true
+	}
+	if last.stands(a.input(ctx)) {
+		return last, false
+	}
+	input, err := k.attempt(ctx, *a)
+	return outcome{input: input, err: err}, true
+}
+
 // attempt waits until the servers trust each other, and then tries to reach the desired state until it is reached.
 // It returns the input that it worked from; errInputChanged says that this is no longer the one there is.
 func (k stateKeeper) attempt(ctx context.Context, a Agent) (input string, err error) {
@@ -76,8 +110,14 @@ func (k stateKeeper) attempt(ctx context.Context, a Agent) (input string, err er
 	if err := k.while(ctx, never, a.awaitTrust); err != nil {
 		return "", err
 	}
+	if err := a.reload(); err != nil { // waiting may have taken long
+		return "", err
+	}
 	input = a.input(ctx)
-	changed := func() bool { return a.input(ctx) != input }
+	changed := func() bool {
+		now := a
+		return now.reload() == nil && now.input(ctx) != input
+	}
 	return input, k.while(ctx, changed, func(ctx context.Context) error { return a.reach(ctx, tell) })
 }
 
@@ -89,14 +129,17 @@ func (k stateKeeper) while(ctx context.Context, stale func() bool, work func(con
 	go func() { result <- work(ctx) }()
 	tick := time.NewTicker(k.poll)
 	defer tick.Stop()
+	changes := k.changes
 	for {
 		select {
 		case err := <-result:
 			return err
 		case <-tick.C:
 			k.beat()
-		case <-k.changes:
-			if ctx.Err() == nil && stale() {
+		case _, open := <-changes:
+			if !open { // the agent is stopping, and the work too
+				changes = nil
+			} else if stale() {
 				cancel(errInputChanged)
 				<-result
 				return errInputChanged
@@ -105,21 +148,26 @@ func (k stateKeeper) while(ctx context.Context, stale func() bool, work func(con
 	}
 }
 
-// input names everything from which the desired state is reached: the API configuration, the secrets, the servers'
-// certificates, and the own server's start, since a server that comes up may have lost what it had.
+// input names everything from which the desired state is reached: the API configuration, the secrets, whether the keys
+// can be written, the servers' certificates, and what the servers were started with, since one that comes up may have
+// other settings, or have lost what it had.
 func (a Agent) input(ctx context.Context) string {
 	h := sha256.New()
 	for _, path := range []string{a.cfg.APIConfig, a.cfg.TLSCAFile} {
 		data, err := file.Read(path, configLimit)
 		fmt.Fprintf(h, "%s %x %v\n", path, sha256.Sum256(data), err)
 	}
-	fmt.Fprintf(h, "%q %q\n", a.cfg.AMAdminPass, a.cfg.ISAdminPass)
+	fmt.Fprintf(h, "%q %q %v\n", a.cfg.AMAdminPass, a.cfg.ISAdminPass, a.keysFolder())
 	for _, name := range append([]string{a.cfg.ServerName}, a.cfg.Peers...) {
 		certs, err := a.exchange().Certificates(ctx, name)
 		fmt.Fprintf(h, "%s %v\n", name, err)
 		for _, c := range certs {
 			fmt.Fprintln(h, c.Fingerprint())
 		}
+	}
+	for _, name := range a.cfg.Peers {
+		said, err := a.exchange().Trusts(ctx, name)
+		fmt.Fprintln(h, name, said.Generation, err)
 	}
 	started, known, err := a.restarter().Started(ctx)
 	fmt.Fprintln(h, started.PID, started.Since.UnixNano(), known, err)

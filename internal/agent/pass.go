@@ -22,6 +22,11 @@ type view struct {
 // pass publishes the own certificate and imports the peers': the whole of trust, done again and again. It changes only
 // what is not as it should be. One peer's rubbish keeps nobody else's certificate out.
 func (a Agent) pass(ctx context.Context) (view, error) {
+	// First of all, since nothing at all is to be written as a user that cannot do the whole: what such an agent
+	// published would be in the right one's way.
+	if err := a.truststore().Check(); err != nil {
+		return view{}, fmt.Errorf("import into the truststore: %w", err)
+	}
 	own, err := trust.OwnLeaf(ctx, a.cfg.KeystorePaths(), a.cfg.KeystorePass, a.cfg.KeystoreAlias)
 	if err != nil {
 		return view{}, err
@@ -48,7 +53,11 @@ func (a Agent) pass(ctx context.Context) (view, error) {
 	if err != nil {
 		return view{}, fmt.Errorf("read the server's settings: %w", err)
 	}
-	v.generation = trust.Generation(managed, own, settings)
+	edition, err := trust.Edition(a.cfg.WorkDir())
+	if err != nil {
+		return view{}, err
+	}
+	v.generation = trust.Generation(managed, edition, own, settings)
 	return v, nil
 }
 
@@ -73,10 +82,6 @@ func (a Agent) peers(ctx context.Context) (peers trust.Peers, silent []string) {
 
 // importPeers brings the peers' certificates into the own truststore, alone: of two agents on one truststore one waits.
 func (a Agent) importPeers(ctx context.Context, peers trust.Peers) (trust.Managed, error) {
-	// Nothing is written before it is clear that the store may be, not even the lock beside it.
-	if err := a.truststore().Check(); err != nil {
-		return nil, fmt.Errorf("import into the truststore: %w", err)
-	}
 	work := a.cfg.WorkDir()
 	unlock, err := file.Lock(ctx, filepath.Join(work, "lock"), func() {
 		a.log.Warn("another agent is working on this truststore, waiting for it", "truststore", a.cfg.TruststorePath())
@@ -85,9 +90,6 @@ func (a Agent) importPeers(ctx context.Context, peers trust.Peers) (trust.Manage
 		return nil, err
 	}
 	defer unlock()
-	if err := file.RemoveTemps(work); err != nil {
-		return nil, fmt.Errorf("remove what a killed agent left behind: %w", err)
-	}
 	managed, changes, err := trust.Import(ctx, a.truststore(), peers, a.cfg.Peers, work)
 	for _, c := range changes {
 		args := []any{"alias", c.Alias, "fingerprint", c.Fingerprint.String(), "truststore", a.cfg.TruststorePath()}

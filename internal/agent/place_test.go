@@ -30,8 +30,9 @@ type place struct {
 	am      *wso2sim.AM
 	is      *wso2sim.IS
 
-	mu  sync.Mutex
-	cfg map[string]config.Config
+	mu    sync.Mutex
+	cfg   map[string]config.Config
+	fails map[string]error
 }
 
 const apiConfig = `rest_apis:
@@ -43,7 +44,7 @@ subscriptions:
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	p := &place{t: t, dir: t.TempDir(), log: &testenv.Buffer{}, cfg: map[string]config.Config{}}
+	p := &place{t: t, dir: t.TempDir(), log: &testenv.Buffer{}, cfg: map[string]config.Config{}, fails: map[string]error{}}
 	for _, folder := range []string{"exchange", "output", "config", "secrets"} {
 		if err := os.Mkdir(filepath.Join(p.dir, folder), 0o755); err != nil {
 			t.Fatal(err)
@@ -95,12 +96,27 @@ func (p *place) set(product string, change func(*config.Config)) {
 	p.cfg[product] = cfg
 }
 
+// fail makes the settings of the product's agent unreadable, with nil readable again.
+func (p *place) fail(product string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fails[product] = err
+}
+
+// wake makes running agents look again, as the change of a secret's file does.
+func (p *place) wake() {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(p.dir, "config", "woken"), []byte(time.Now().String()), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 func (p *place) agent(product string) Agent {
 	p.t.Helper()
 	a, err := New(func() (config.Config, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return p.cfg[product], nil
+		return p.cfg[product], p.fails[product]
 	}, slog.New(slog.NewTextHandler(p.log, nil)))
 	if err != nil {
 		p.t.Fatal(err)
@@ -162,13 +178,18 @@ func (p *place) startServers() {
 // supervise says what agent exec says after a start.
 func (p *place) supervise(product string) {
 	p.t.Helper()
-	control := p.agent(product).control()
-	wanted, err := control.Wanted()
+	wanted, err := p.agent(product).control().Wanted()
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	data, _ := json.Marshal(notify.Started{Generation: wanted, PID: 1, Since: time.Now(), Starts: 1})
-	if err := os.WriteFile(filepath.Join(control.Dir, "started.json"), data, 0o644); err != nil {
+	p.started(product, wanted)
+}
+
+// started says that the server was started with a generation.
+func (p *place) started(product, generation string) {
+	p.t.Helper()
+	data, _ := json.Marshal(notify.Started{Generation: generation, PID: 1, Since: time.Now(), Starts: 1})
+	if err := os.WriteFile(filepath.Join(p.agent(product).control().Dir, "started.json"), data, 0o644); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -55,7 +55,7 @@ func (a Agent) restarter() restarter {
 	if a.supervised() {
 		return notify.Exec{Control: a.control()}
 	}
-	return notify.None{Log: a.log, Container: a.cfg.Container()}
+	return notify.None{Control: a.control(), Log: a.log, Container: a.cfg.Container()}
 }
 
 // keepTrust does a pass whenever something has changed, and after a failure again and again, less often each time.
@@ -136,7 +136,7 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 	k.held = false
 	switch {
 	case known && started.Generation == v.generation:
-		return k.inStep(a, v)
+		return k.inStep(ctx, a, v)
 	case len(v.missing) > 0 && time.Now().Before(k.patience):
 		// One restart then serves for all peers. Later than that the ones that came count.
 		k.held = true
@@ -147,7 +147,11 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 }
 
 // inStep acknowledges to the peers what the running server trusts.
-func (k *trustKeeper) inStep(a Agent, v view) error {
+func (k *trustKeeper) inStep(ctx context.Context, a Agent, v view) error {
+	// An earlier wish for something else may still stand, and would be fulfilled later.
+	if err := k.restarter.Request(ctx, v.generation); err != nil {
+		return fmt.Errorf("withdraw a restart of the server: %w", err)
+	}
 	changed, err := a.exchange().Acknowledge(trust.Trusts{Generation: v.generation, Fingerprints: v.managed.Fingerprints()})
 	if err != nil {
 		return err
@@ -169,14 +173,16 @@ func (k *trustKeeper) request(ctx context.Context, a Agent, v view, known bool) 
 		return fmt.Errorf("ask for a restart of the server: %w", err)
 	}
 	k.asked = v.generation
-	message := "a restart is asked for and not yet done"
-	if !known {
-		message = "what the running server has read cannot be known: run it under agent exec, or set RESTART=none and restart it by hand"
+	switch {
+	case !a.supervised():
+		// Nothing could ever confirm it: people were told, and that is all.
+		k.health.Set(restartCondition, true, "not known, since RESTART is none: the log says when a restart by hand is due")
+		return nil
+	case known:
+		k.health.Set(restartCondition, false, "a restart is asked for and not yet done")
+	default:
+		k.health.Set(restartCondition, false, "what the running server has read cannot be known: run it under agent exec, or set RESTART=none and restart it by hand")
 	}
-	// Without a supervisor there is nothing that could ever confirm it: people were told, and that is all.
-	k.health.Set(restartCondition, !a.supervised(), message)
-	if a.supervised() {
-		a.log.Info("restart of the server asked for", "server", a.cfg.ServerName, "generation", v.generation)
-	}
+	a.log.Info("restart of the server asked for", "server", a.cfg.ServerName, "generation", v.generation)
 	return nil
 }

@@ -44,7 +44,8 @@ func checkRule(name string, kind reflect.Type, rule, value string) error {
 	case "host":
 		return checkHost(value)
 	case "port":
-		if n, err := strconv.Atoi(value); err != nil || n < 1 || n > 65535 {
+		// No sign and no zero in front: envconfig would take such a number for an octal one.
+		if n, err := strconv.Atoi(value); err != nil || n > 65535 || value[0] < '1' || value[0] > '9' {
 			return fmt.Errorf("is %q: it must be a port, 1 to 65535", value)
 		}
 	case "https":

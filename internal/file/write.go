@@ -84,25 +84,6 @@ func CheckOwner(path string) error {
 		ErrOwner, path, stat.Uid, stat.Gid, os.Geteuid(), os.Getegid(), stat.Uid, stat.Gid)
 }
 
-// RemoveTemps removes the temporary files that killed processes left in tempDir. Call it only while nobody else
-// writes there, that is, holding the lock. A folder that does not exist has none.
-func RemoveTemps(tempDir string) error {
-	entries, err := os.ReadDir(tempDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var all error
-	for _, e := range entries {
-		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), tempSuffix) {
-			all = errors.Join(all, os.Remove(filepath.Join(tempDir, e.Name())))
-		}
-	}
-	return all
-}
-
 // removeTemps removes what killed writers of the file named base have left in dir. What cannot be removed stays: it is
 // in nobody's way.
 func removeTemps(dir, base string) {

@@ -82,9 +82,6 @@ func (e Editor) edit(ctx context.Context, change func(*keystore.Store) (changed 
 		defer os.Remove(work) // stays if anything else is in it
 		defer os.Remove(lock)
 	}
-	if err := file.RemoveTemps(work); err != nil {
-		return fmt.Errorf("remove temporary files: %w", err)
-	}
 	store, err := e.Store.open(ctx)
 	if err != nil {
 		return err

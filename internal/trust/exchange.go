@@ -94,9 +94,6 @@ func (e Exchange) Certificates(ctx context.Context, name string) (certs []keysto
 	return certs, nil
 }
 
-// Folders are the places on the volume in which something can change that concerns this agent.
-func (e Exchange) Folders() []string { return []string{e.Dir} }
-
 func (e Exchange) write(name string, data []byte) (changed bool, err error) {
 	if info, err := os.Stat(e.Dir); err != nil || !info.IsDir() {
 		return false, fmt.Errorf("publish on the exchange volume: no folder at %s; mount the volume that all agents share there, or set EXCHANGE_DIR", e.Dir)

@@ -11,11 +11,13 @@ import (
 )
 
 // Generation names all that a server reads at its start and the agent is concerned with: the managed truststore
-// entries, the server's own certificate, its settings file (nil where there is none). A server that started with
+// entries and the number of the agent's writes of it, the server's own certificate, its settings file (nil where there
+// is none). A server that started with
 // another generation than the one on disk is due for a restart; one that started with the same is not, whatever
 // happened in between.
-func Generation(m Managed, own keystore.Certificate, settings []byte) string {
+func Generation(m Managed, edition int, own keystore.Certificate, settings []byte) string {
 	h := sha256.New()
+	fmt.Fprintf(h, "edition %d\n", edition)
 	fmt.Fprintf(h, "own %s\n", own.Fingerprint())
 	for _, alias := range slices.Sorted(maps.Keys(m)) {
 		fmt.Fprintf(h, "trusts %s %s\n", alias, m[alias])

@@ -151,6 +151,9 @@ func replace(path string, store *keystore.Store, workDir string) error {
 	if err := backup(path, workDir); err != nil {
 		return fmt.Errorf("keep the original: %w", err)
 	}
+	if err := raiseEdition(workDir); err != nil {
+		return err
+	}
 	_, err = file.Write(path, data, 0o600, workDir)
 	return err
 }

@@ -404,17 +404,18 @@ func TestAnythingButPublicCertificatesIsRefused(t *testing.T) {
 func TestTheGenerationChangesWithEverythingAServerReads(t *testing.T) {
 	a, b := certificate(t, "a"), certificate(t, "b")
 	m := Managed{"wso2is": a.Fingerprint()}
-	base := Generation(m, a, []byte("x"))
-	if Generation(Managed{"wso2is": a.Fingerprint()}, a, []byte("x")) != base {
+	base := Generation(m, 1, a, []byte("x"))
+	if Generation(Managed{"wso2is": a.Fingerprint()}, 1, a, []byte("x")) != base {
 		t.Error("the same state has two generations")
 	}
 	for what, other := range map[string]string{
-		"another peer certificate": Generation(Managed{"wso2is": b.Fingerprint()}, a, []byte("x")),
-		"another alias":            Generation(Managed{"other": a.Fingerprint()}, a, []byte("x")),
-		"one more":                 Generation(Managed{"wso2is": a.Fingerprint(), "z": b.Fingerprint()}, a, []byte("x")),
-		"another own certificate":  Generation(m, b, []byte("x")),
-		"other settings":           Generation(m, a, []byte("y")),
-		"no settings":              Generation(m, a, nil),
+		"another peer certificate":        Generation(Managed{"wso2is": b.Fingerprint()}, 1, a, []byte("x")),
+		"another alias":                   Generation(Managed{"other": a.Fingerprint()}, 1, a, []byte("x")),
+		"one more":                        Generation(Managed{"wso2is": a.Fingerprint(), "z": b.Fingerprint()}, 1, a, []byte("x")),
+		"another own certificate":         Generation(m, 1, b, []byte("x")),
+		"other settings":                  Generation(m, 1, a, []byte("y")),
+		"another write of the truststore": Generation(m, 2, a, []byte("x")),
+		"no settings":                     Generation(m, 1, a, nil),
 	} {
 		if other == base {
 			t.Errorf("%s: the same generation", what)

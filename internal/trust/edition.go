@@ -1,0 +1,46 @@
+package trust
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"wso2agent/internal/file"
+)
+
+// editionFile counts the agent's writes of the truststore.
+const editionFile = "edition"
+
+// Edition numbers the agent's writes of the truststore that keeps its working files in workDir; 0 before the first.
+//
+// It is a part of the generation, because the same content can come back: somebody restores the volume, the server starts
+// without the peers, and the agent imports them again. By content alone nothing would have changed since the first time,
+// and the server would never be restarted.
+func Edition(workDir string) (int, error) {
+	path := filepath.Join(workDir, editionFile)
+	data, err := file.Read(path, 64)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		return 0, fmt.Errorf("%s holds no number; remove it, which costs one restart of the server", path)
+	}
+	return n, nil
+}
+
+// raiseEdition is called before a write, so that a kill in between costs a restart too many and never one too few.
+func raiseEdition(workDir string) error {
+	n, err := Edition(workDir)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(filepath.Join(workDir, editionFile), []byte(strconv.Itoa(n+1)+"\n"), 0o600, workDir)
+	return err
+}
