@@ -19,6 +19,7 @@ import (
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/testenv"
 	"wso2agent/internal/wso2sim"
+	"wso2agent/internal/wso2sim/speccheck"
 )
 
 // place is a folder with the volumes of two stand-ins and their agents.
@@ -143,8 +144,9 @@ func (p *place) initBoth() {
 func (p *place) startServers() {
 	p.t.Helper()
 	var err error
+	wrap := speccheck.Wrap(p.t)
 	options := func(product string) wso2sim.Options {
-		return wso2sim.Options{Home: p.home(product), ConfigVolume: p.volume(product), Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0"}
+		return wso2sim.Options{Home: p.home(product), ConfigVolume: p.volume(product), Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Wrap: wrap}
 	}
 	if p.backend, err = wso2sim.StartBackend("127.0.0.1:0"); err != nil {
 		p.t.Fatal(err)

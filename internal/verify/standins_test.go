@@ -19,6 +19,7 @@ import (
 	"wso2agent/internal/verify"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
+	"wso2agent/internal/wso2sim/speccheck"
 )
 
 // These tests run bootstrap and verify against the stand-ins of both servers, over TLS, as a whole.
@@ -112,10 +113,13 @@ func open(t *testing.T, delays wso2sim.Delays) *site {
 
 	s := &site{}
 	var err error
-	s.is, err = wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0", Hostname: "wso2is", Delays: delays})
+	wrap := speccheck.Wrap(t)
+	s.is, err = wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0", Hostname: "wso2is", Delays: delays, Wrap: wrap})
 	must(t, err)
 	t.Cleanup(func() { s.is.Close() })
-	s.am, err = wso2sim.StartAM(ctx, wso2sim.Options{Home: amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Hostname: "wso2am", Delays: delays})
+	s.am, err = wso2sim.StartAM(ctx, wso2sim.Options{
+		Home: amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Hostname: "wso2am", Delays: delays, Wrap: wrap,
+	})
 	must(t, err)
 	t.Cleanup(func() { s.am.Close() })
 	s.backend, err = wso2sim.StartBackend("127.0.0.1:0")

@@ -19,6 +19,7 @@ import (
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/wso2sim"
+	"wso2agent/internal/wso2sim/speccheck"
 )
 
 type object = map[string]any
@@ -167,7 +168,7 @@ func TestAKeyManagerThatAPIMDoesNotTrustIsWaitedFor(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	stranger := filepath.Join(t.TempDir(), "is")
 	must(t, wso2sim.UnpackWith(stranger, wso2sim.ProductIS, wso2sim.UnpackOptions{Rounds: 1000}))
-	is, err := wso2sim.StartIS(t.Context(), wso2sim.Options{Home: stranger, Listen: "127.0.0.1:0", Hostname: "wso2is"})
+	is, err := wso2sim.StartIS(t.Context(), wso2sim.Options{Home: stranger, Listen: "127.0.0.1:0", Hostname: "wso2is", Wrap: speccheck.Wrap(t)})
 	must(t, err)
 	defer is.Close()
 	s.pins[host(t, is.URL())] = append(s.pins[host(t, is.URL())], leaf(t, stranger, wso2sim.ProductIS).Fingerprint())

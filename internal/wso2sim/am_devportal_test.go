@@ -20,7 +20,7 @@ func TestApplications(t *testing.T) {
 	p.application("Rec App")
 	send(t, "POST", all, admin, object{"name": "Rec App", "throttlingPolicy": "Unlimited"}).wantCode(t, 409, 409)
 	send(t, "POST", all, admin, object{"name": "Other", "throttlingPolicy": "NoSuch"}).wantCode(t, 400, 900305)
-	send(t, "POST", all, admin, object{"throttlingPolicy": "Unlimited"}).wantCode(t, 400, 400)
+	send(t, "POST", all, wrong, object{"throttlingPolicy": "Unlimited"}).wantCode(t, 400, 400)
 	for query, want := range map[string]float64{"Rec App": 1, "rec app": 1, "App": 2, "Rec%": 1, "R_c App": 1, "name:Rec App": 0, "(": 0} {
 		if got := find(query); got.at("count") != want {
 			t.Errorf("%q finds %v, want %v", query, got.at("count"), want)
@@ -80,9 +80,9 @@ func TestKeysThatCannotBeGenerated(t *testing.T) {
 	p.generate(app, "").want(t, 200)
 	p.generate(app, "").wantCode(t, 409, 901409)
 	body := object{"keyType": "SANDBOX", "grantTypesToBeSupported": []string{"password"}, "validityTime": 3600}
-	send(t, "POST", p.devportal("/applications/"+app+"/generate-keys"), admin, body).want(t, 200)
+	send(t, "POST", p.devportal("/applications/"+app+"/generate-keys"), wrong, body).want(t, 200)
 	body["nosuch"] = 1
-	send(t, "POST", p.devportal("/applications/"+app+"/generate-keys"), admin, body).wantCode(t, 400, 400)
+	send(t, "POST", p.devportal("/applications/"+app+"/generate-keys"), wrong, body).wantCode(t, 400, 400)
 }
 
 func TestTheDevPortalShowsWhatIsPublishedWithTheVersionInItsContext(t *testing.T) {

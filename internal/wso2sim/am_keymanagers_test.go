@@ -42,7 +42,7 @@ func TestKeyManagerRegistrationRefusesAndAccepts(t *testing.T) {
 		{"a second one with the same issuer is accepted", without(), 201, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			send(t, "POST", p.admin("/key-managers"), admin, tc.body).wantCode(t, tc.status, tc.code)
+			send(t, "POST", p.admin("/key-managers"), wrong, tc.body).wantCode(t, tc.status, tc.code)
 		})
 	}
 }

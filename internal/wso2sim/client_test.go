@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wso2agent/internal/wso2sim/speccheck"
 )
 
 // reply is an answer of a server.
@@ -72,6 +74,12 @@ func bearer(token string) auth {
 func anonymous(*http.Request) {}
 
 var admin = basic("admin", "admin")
+
+// wrong is the admin, who sends what the specifications forbid, on purpose.
+func wrong(r *http.Request) {
+	admin(r)
+	r.Header.Set(speccheck.WrongHeader, "yes")
+}
 
 // send sends a request: a string or url.Values as it is, anything else as JSON.
 func send(t *testing.T, method, address string, who auth, body any) reply {

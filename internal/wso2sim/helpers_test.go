@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/wso2sim/speccheck"
 )
 
 // homes are unpacked once: making keys takes longer than everything else.
@@ -77,6 +79,7 @@ type pair struct {
 	am             *AM
 	backend        *Backend
 	isLog, amLog   *logBuffer
+	wrap           func(http.Handler) http.Handler // holds everything against the products' specifications
 }
 
 // newPair makes homes and starts a backend; startIS and startAM start the servers.
@@ -89,7 +92,7 @@ func newPair(t *testing.T) *pair {
 	t.Cleanup(func() { backend.Close() })
 	return &pair{
 		t: t, isHome: newHome(t, ProductIS), amHome: newHome(t, ProductAM), backend: backend,
-		isLog: &logBuffer{}, amLog: &logBuffer{},
+		isLog: &logBuffer{}, amLog: &logBuffer{}, wrap: speccheck.Wrap(t),
 	}
 }
 
@@ -110,7 +113,7 @@ func (p *pair) startIS() {
 		p.is.Close()
 	}
 	is, err := StartIS(p.t.Context(), Options{
-		Home: p.isHome, Listen: "127.0.0.1:0", Delays: p.delays, Log: slog.New(slog.NewTextHandler(p.isLog, nil)),
+		Home: p.isHome, Listen: "127.0.0.1:0", Delays: p.delays, Wrap: p.wrap, Log: slog.New(slog.NewTextHandler(p.isLog, nil)),
 	})
 	if err != nil {
 		p.t.Fatal(err)
@@ -126,7 +129,7 @@ func (p *pair) startAM() {
 		p.am.Close()
 	}
 	am, err := StartAM(p.t.Context(), Options{
-		Home: p.amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Delays: p.delays,
+		Home: p.amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Delays: p.delays, Wrap: p.wrap,
 		Log: slog.New(slog.NewTextHandler(p.amLog, nil)),
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"io"
 	"maps"
 	"mime/multipart"
 	"net/http"
@@ -17,10 +18,11 @@ func form(t *testing.T, address, accept string, fields map[string]string) reply 
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
 	for name, value := range fields {
-		part, err := w.CreateFormField(name)
+		create := w.CreateFormField
 		if name == "file" {
-			part, err = w.CreateFormFile(name, "upload")
+			create = func(name string) (io.Writer, error) { return w.CreateFormFile(name, "upload") }
 		}
+		part, err := create(name)
 		if err == nil {
 			_, err = part.Write([]byte(value))
 		}

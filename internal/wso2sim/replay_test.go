@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wso2agent/internal/testenv"
+	"wso2agent/internal/wso2sim/speccheck"
 )
 
 // The recordings are what servers of these versions answered, step by step. Every request is sent to the stand-in, and
@@ -195,6 +196,9 @@ func (r *replayer) request(t *testing.T, e harEntry) *http.Request {
 			}
 		}
 		req.Header.Set(h.Name, r.translate(v))
+	}
+	if e.Response.Status >= http.StatusBadRequest {
+		req.Header.Set(speccheck.WrongHeader, "as recorded")
 	}
 	return req
 }

@@ -24,7 +24,8 @@ type Options struct {
 	Hostname     string // announced in issuer and URLs; empty is [server] hostname of deployment.toml
 	StartLog     string // gets a line for every start; empty is Home/start.log
 	Delays       Delays
-	Log          *slog.Logger // what a real server would log; nil discards it
+	Log          *slog.Logger                    // what a real server would log; nil discards it
+	Wrap         func(http.Handler) http.Handler // put around what serves the ports, for tests that look on; may be nil
 }
 
 // server is what both products are made of: what they read at their start, their ports, and their way of going.
@@ -35,6 +36,7 @@ type server struct {
 	delays   Delays
 	hostname string
 	started  time.Time
+	wrap     func(http.Handler) http.Handler // never nil
 	ready    chan struct{}
 
 	ctx    context.Context // ends with the server
@@ -77,6 +79,9 @@ func newServer(product string, o Options) (*server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	if s.wrap = o.Wrap; s.wrap == nil {
+		s.wrap = func(h http.Handler) http.Handler { return h }
+	}
 	if s.hostname == "" {
 		s.hostname = s.settings.text("server.hostname", "localhost")
 	}
@@ -106,7 +111,7 @@ func (s *server) open(p *port, h http.Handler, maxVersion uint16) error {
 		return err
 	}
 	hs := &http.Server{
-		Handler: traced(h), ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		Handler: traced(s.wrap(h)), ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{s.tls}, MinVersion: tls.VersionTLS12, MaxVersion: maxVersion},
 	}
 	s.serving = append(s.serving, hs)
