@@ -20,7 +20,7 @@ var errNoServer = errors.New("no server")
 
 // execCommand supervises a server's entrypoint. The server's own output goes where the agent's would: the container's
 // log.
-func execCommand(_ context.Context, args []string, _, stderr io.Writer) error {
+func execCommand(ctx context.Context, args []string, _, stderr io.Writer) error {
 	if len(args) < 2 || args[0] != "--" {
 		return usageError{"agent exec is followed by -- and the server's entrypoint, such as: agent exec -- /home/wso2carbon/docker-entrypoint.sh"}
 	}
@@ -28,9 +28,9 @@ func execCommand(_ context.Context, args []string, _, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// Signals, and not the context that they end, so that each reaches the server as it came.
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
+		syscall.SIGWINCH, syscall.SIGCONT)
 	defer signal.Stop(signals)
 	code, err := notify.Supervisor{
 		Command:     args[1:],
@@ -39,7 +39,7 @@ func execCommand(_ context.Context, args []string, _, stderr io.Writer) error {
 		Poll:        cfg.Poll,
 		Log:         telemetry.Logger(stderr, cfg.LogLevel, cfg.LogFormat),
 		Stdin:       os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	}.Run(context.Background(), signals)
+	}.Run(ctx, signals)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)
 	}

@@ -33,6 +33,9 @@ func installCommand(_ context.Context, args []string, stdout, _ io.Writer) error
 	if err != nil {
 		return fmt.Errorf("install: %w", err)
 	}
+	if err := os.Chmod(target, 0o755); err != nil { // an older copy keeps its mode otherwise
+		return fmt.Errorf("install: %w", err)
+	}
 	fmt.Fprintln(stdout, map[bool]string{true: "installed", false: "already there:"}[changed], target)
 	return nil
 }

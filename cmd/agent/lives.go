@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"os/signal"
+	"syscall"
 
 	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
@@ -21,6 +25,10 @@ func bootstrapCommand(ctx context.Context, args []string, _, stderr io.Writer) e
 	return live(ctx, args, stderr, agent.Agent.Bootstrap)
 }
 
+// errStopped says that a life that ends by itself was asked to stop before it was done. Whoever waits for its end must
+// not take it for done.
+var errStopped = errors.New("stopped before it was done")
+
 // live starts one of the agent's lives, all of which are set up by the environment alone.
 func live(ctx context.Context, args []string, stderr io.Writer, life func(agent.Agent, context.Context) error) error {
 	if len(args) > 0 {
@@ -31,9 +39,15 @@ func live(ctx context.Context, args []string, stderr io.Writer, life func(agent.
 	if err != nil {
 		return err
 	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	a, err := agent.New(load, telemetry.Logger(stderr, cfg.LogLevel, cfg.LogFormat))
 	if err != nil {
 		return err
 	}
-	return life(a, ctx)
+	err = life(a, ctx)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", errStopped, err)
+	}
+	return err
 }

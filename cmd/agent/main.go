@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 
 	"wso2agent/internal/agent"
 	"wso2agent/internal/bootstrap"
@@ -25,13 +23,11 @@ const (
 	exitTimeout   = 3 // what was waited for did not come in time
 	exitPermanent = 4 // a person has to change something first: the error says what
 	exitNotFound  = 127
+	exitStopped   = 130 // init or bootstrap was asked to stop before it was done
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // command is one word that the agent understands.
@@ -75,8 +71,8 @@ func usage(w io.Writer) {
 		fmt.Fprintf(w, "  agent %-60s %s\n", c.name+" "+c.args, c.summary)
 	}
 	fmt.Fprintf(w, "\nEvery setting is an environment variable; the README lists them all.\n")
-	fmt.Fprintf(w, "exit codes: %d done, %d failed, %d wrong command line or settings, %d timed out, %d something must be changed by hand\n",
-		exitOK, exitFailure, exitUsage, exitTimeout, exitPermanent)
+	fmt.Fprintf(w, "exit codes: %d done, %d failed, %d wrong command line or settings, %d timed out, %d something must be changed by hand, %d stopped before it was done\n",
+		exitOK, exitFailure, exitUsage, exitTimeout, exitPermanent, exitStopped)
 }
 
 // usageError is a mistake on the command line.
@@ -95,7 +91,7 @@ func exitCode(err error, stderr io.Writer) int {
 	if errors.As(err, &ended) {
 		return ended.code
 	}
-	if err == nil || errors.Is(err, context.Canceled) { // asked to stop
+	if err == nil {
 		return exitOK
 	}
 	fmt.Fprintln(stderr, "agent:", err)
@@ -109,6 +105,8 @@ func exitCode(err error, stderr io.Writer) int {
 		return exitTimeout
 	case errors.Is(err, errNoServer):
 		return exitNotFound
+	case errors.Is(err, errStopped):
+		return exitStopped
 	}
 	return exitFailure
 }

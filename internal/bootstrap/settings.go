@@ -8,11 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/wso2"
 )
 
 // ResidentKeyManager is the name of the key manager that is built into API-M.
-const ResidentKeyManager = "Resident Key Manager"
+const ResidentKeyManager = config.ResidentKeyManager
 
 // Settings are what a run needs to know besides the desired state.
 type Settings struct {

@@ -29,9 +29,9 @@ func (r *run) callAPI(ctx context.Context) Check {
 	}
 	var a wso2.Answer
 	var err error
-	r.poll(ctx, func() bool {
+	r.poll(ctx, name, func() (bool, string) {
 		a, err = r.Gateway.Get(ctx, path, r.token.AccessToken)
-		return err == nil && served(a) || wso2.IsPermanent(err)
+		return err == nil && served(a) || wso2.IsPermanent(err), said(err, evidence(a))
 	})
 	switch {
 	case err != nil:
@@ -57,6 +57,14 @@ func (r *run) wrongToken(ctx context.Context) Check {
 		return Check{Name: name, Verdict: Pass, Evidence: evidence(a)}
 	}
 	return Check{name, Fail, evidence(a), "the gateway does not check tokens for this API: look at its security schemes and operations in the Publisher"}
+}
+
+// said is what is known of a try: its error, or else what came back.
+func said(err error, otherwise string) string {
+	if err != nil {
+		return err.Error()
+	}
+	return otherwise
 }
 
 // served: the answer is the backend's, whatever it says, unless it or the way to it is broken.

@@ -20,9 +20,9 @@ var algorithms = []jose.SignatureAlgorithm{
 func (r *run) fetchToken(ctx context.Context) Check {
 	name := "token from " + r.result.KeyManager
 	var err error
-	r.poll(ctx, func() bool {
+	r.poll(ctx, name, func() (bool, string) {
 		r.token, err = wso2.FetchToken(ctx, r.HTTP, r.result.TokenEndpoint, r.result.ConsumerKey, r.result.ConsumerSecret)
-		return err == nil || wso2.IsPermanent(err)
+		return err == nil || wso2.IsPermanent(err), said(err, "")
 	})
 	switch {
 	case err != nil:
@@ -47,9 +47,9 @@ func (r *run) signature(ctx context.Context) Check {
 		return Check{name, Fail, "the token is not a signed JWT", "let the key manager issue JWTs: the IS client's token type must be JWT"}
 	}
 	var raw json.RawMessage
-	r.poll(ctx, func() bool {
+	r.poll(ctx, name, func() (bool, string) {
 		raw, err = wso2.FetchJWKS(ctx, r.HTTP, r.result.JWKS)
-		return err == nil || wso2.IsPermanent(err)
+		return err == nil || wso2.IsPermanent(err), said(err, "")
 	})
 	var keys jose.JSONWebKeySet
 	if err == nil {

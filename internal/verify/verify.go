@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/wso2"
 )
@@ -41,8 +43,11 @@ type Options struct {
 	Wait     time.Duration // how long a check may take to pass; 0 is 60 s: the gateway learns of APIs and clients late
 }
 
-// interval is the time between two tries of a check.
-const interval = 500 * time.Millisecond
+// Waits between two tries of a check, each by chance up to half longer or shorter.
+const (
+	firstWait   = 500 * time.Millisecond
+	longestWait = 5 * time.Second
+)
 
 // run is one pass over all checks.
 type run struct {
@@ -91,15 +96,23 @@ func (r *run) tell(c Check) {
 	r.log.Info("check", "check", c.Name, "verdict", c.Verdict, "evidence", c.Evidence)
 }
 
-// poll repeats try until it says that it is done, the wait is over or the context ends.
-func (r *run) poll(ctx context.Context, try func() (done bool)) {
+// poll repeats try until it says that it is done, the wait is over or the context ends. try tells what it still lacks,
+// for the log.
+func (r *run) poll(ctx context.Context, check string, try func() (done bool, lacks string)) {
 	ctx, cancel := context.WithTimeout(ctx, r.Wait)
 	defer cancel()
-	for !try() {
+	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstWait), backoff.WithMaxInterval(longestWait), backoff.WithMaxElapsedTime(0))
+	for attempt := 1; ; attempt++ {
+		done, lacks := try()
+		if done {
+			return
+		}
+		wait := waits.NextBackOff()
+		r.log.Warn("not yet, trying again", "check", check, "attempt", attempt, "wait", wait.Round(time.Millisecond), "error", lacks)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(interval):
+		case <-time.After(wait):
 		}
 	}
 }

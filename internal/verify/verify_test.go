@@ -233,7 +233,7 @@ func (r replay) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(r[req.URL.String()]))}, nil
 }
 
-func TestARealServersTokenIsVerifiedWithItsKeys(t *testing.T) {
+func TestARecordedTokenIsVerifiedWithTheRecordedKeys(t *testing.T) {
 	text, err := os.ReadFile(testenv.Shared(t, "recordings", "is-7.1.0-for-apim.har"))
 	if err != nil {
 		t.Fatal(err)
@@ -276,4 +276,21 @@ func TestARealServersTokenIsVerifiedWithItsKeys(t *testing.T) {
 	if c := r.signature(t.Context()); c.Verdict != Fail {
 		t.Errorf("signature of a tampered token: %+v", c)
 	}
+}
+
+func TestACheckThatHasToWaitTellsOfEachTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		r := &run{log: slog.New(slog.NewTextHandler(&log, nil)), Options: Options{Wait: time.Minute}}
+		tries := 0
+		r.poll(t.Context(), "API called", func() (bool, string) { tries++; return tries == 3, fmt.Sprintf("HTTP 404, try %d", tries) })
+		if tries != 3 || strings.Count(log.String(), "not yet, trying again") != 2 || !strings.Contains(log.String(), `attempt=2`) || !strings.Contains(log.String(), "HTTP 404, try 2") {
+			t.Errorf("%d tries:\n%s", tries, &log)
+		}
+		tries = 0
+		r.poll(t.Context(), "API called", func() (bool, string) { tries++; return false, "" })
+		if tries < 10 || tries > 40 {
+			t.Errorf("%d tries in a minute", tries)
+		}
+	})
 }

@@ -28,12 +28,9 @@ var (
 // Codes of API-M's errors (carbon-apimgt, ExceptionCodes) that callers decide on.
 const (
 	CodeKeyManagerExists = 901402 // 409: a key manager of this name
-	CodeNotRegistered    = 901403 // 400: key manager unknown, disabled or not loaded
 	CodeKeyMappingExists = 901409 // 409: the application has keys, or a row left behind by a failure
-	CodeGeneralError     = 900967 // 500: anything that API-M has no code for
 	CodeAPIExists        = 900300 // 409: an API of this name and version
 	CodeRevisionLimit    = 900351 // 400: as many revisions as are allowed
-	CodeExists           = 409    // 409: an application or a subscription that is there
 )
 
 // Error is a request that failed: without an answer (Status 0), or with one that is no success.

@@ -41,7 +41,6 @@ type Answer struct {
 // Codes of the gateway's own errors.
 const (
 	GatewayInvalidToken  = "900901"
-	GatewayMissingToken  = "900902"
 	GatewayNotSubscribed = "900908"
 	GatewayUnknown       = "404" // no API, or no such resource, at this path
 )
