@@ -8,7 +8,7 @@ ifeq ($(CI),true)
 RACE := -race
 endif
 
-.PHONY: help build demo test lint vulnerabilities bench image clean
+.PHONY: help build demo test lint vulnerabilities bench fuzz image clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make lint          gofmt, go vet, staticcheck, govulncheck'
 	@echo 'make build         bin/agent, and the stand-ins beside it'
 	@echo 'make bench         benchmarks'
+	@echo 'make fuzz          every fuzz target in turn, FUZZTIME=10m each'
 	@echo 'make image         the container image, wso2agent:latest (needs Docker)'
 
 build:
@@ -44,6 +45,17 @@ vulnerabilities:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# What a target finds lands in its package's testdata/fuzz, to be committed: every `make test` then tries it again.
+FUZZTIME ?= 10m
+
+fuzz:
+	@set -e; for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
 
 image:
 	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) -t wso2agent:latest .
