@@ -3,6 +3,7 @@ package wso2sim
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -42,21 +43,19 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 	if err != nil {
 		return nil, err
 	}
-	am := &AM{
-		server: base, apis: map[string]*api{}, index: map[string]*indexEntry{}, applications: map[string]*application{},
-		subscriptions: map[string]*subscription{}, revoked: map[string]time.Time{}, keySets: map[string]jwks{},
-	}
+	am := &AM{server: base}
 	am.signer.hexThumbprint = true
 	am.admin, am.password = am.settings.credentials()
 	if am.port, err = am.bind(o.Listen); err != nil {
-		return nil, err
+		return nil, errors.Join(err, am.shut())
 	}
 	if am.gatewayPort, err = am.bind(o.Gateway); err != nil {
-		am.port.close()
-		return nil, err
+		return nil, errors.Join(err, am.shut())
 	}
 	am.oauth = newOAuthServer(am.url(am.port)+"/oauth2/token", am.signer, am.admin, am.password, am.residentRules())
-	am.keyManagers = []*keyManager{am.residentKeyManager()}
+	if err := am.keep(am.describe, am.restoreAll); err != nil {
+		return nil, errors.Join(err, am.shut())
+	}
 	am.connector = &connector{client: am.caller(allowAll)}
 	am.backends = am.caller(allowAll)
 	am.selfTrusted = am.trust.trusts(am.tls)
@@ -131,7 +130,7 @@ func (am *AM) routes() http.Handler {
 	am.keyRoutes(rest)
 	rest.HandleFunc("POST /internal/data/v1/notify", am.notified)
 	for _, prefix := range []string{"/api/am/", "/client-registration/", "/oauth2/", "/internal/data/"} {
-		mux.Handle(prefix, am.whenDeployed(rest))
+		mux.Handle(prefix, am.whenDeployed(am.durable(rest)))
 	}
 	return mux
 }
@@ -215,5 +214,6 @@ func (am *AM) notified(w http.ResponseWriter, r *http.Request) {
 func (am *AM) refuse(jti string) {
 	if _, known := am.revoked[jti]; !known {
 		am.revoked[jti] = time.Now().Add(am.delays.Revocation.pick())
+		am.changed("revoked", jti)
 	}
 }

@@ -245,6 +245,7 @@ func (am *AM) store(dto apiDTO) *api {
 	a.dto.CreatedTime = ptr(millis(a.created))
 	a.touch(a.created)
 	am.apis[a.id()] = a
+	am.changed("api", a.id())
 	am.reindex(a)
 	return a
 }
@@ -329,6 +330,7 @@ func (am *AM) replace(a *api, dto apiDTO) error {
 	dto.AdvertiseInfo.APIOwner = was.AdvertiseInfo.APIOwner
 	a.dto = dto
 	a.touch(time.Now())
+	am.changed("api", a.id())
 	am.reindex(a)
 	return nil
 }
@@ -345,6 +347,7 @@ func (am *AM) deleteAPI(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	delete(am.apis, a.id())
+	am.changed("api", a.id())
 	am.unindex(a.id())
 	w.WriteHeader(http.StatusOK)
 	return nil

@@ -75,6 +75,7 @@ func (am *AM) ensureSubscriber(r *http.Request) {
 	}
 	if !am.subscribed {
 		am.subscribed = true
+		am.changed("subscriber", am.admin)
 		am.addApplication(application{name: "DefaultApplication", policy: unlimited, description: "This is the default application"})
 	}
 }
@@ -86,6 +87,7 @@ func (am *AM) addApplication(app application) *application {
 		app.attributes = object{}
 	}
 	am.applications[app.id] = &app
+	am.changed("application", app.id)
 	return &app
 }
 
@@ -201,6 +203,7 @@ func (am *AM) updateApplication(w http.ResponseWriter, r *http.Request, app *app
 		app.attributes = dto.Attributes
 	}
 	app.updated = time.Now()
+	am.changed("application", app.id)
 	writeJSON(w, http.StatusOK, am.applicationView(app))
 	return nil
 }
@@ -224,9 +227,11 @@ func (am *AM) deleteApplication(w http.ResponseWriter, r *http.Request) error {
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	delete(am.applications, id)
+	am.changed("application", id)
 	for sid, s := range am.subscriptions {
 		if s.application == app {
 			delete(am.subscriptions, sid)
+			am.changed("subscription", sid)
 		}
 	}
 	w.WriteHeader(http.StatusOK)

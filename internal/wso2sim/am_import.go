@@ -170,6 +170,7 @@ func (am *AM) deployProject(a *api, p project, rotate bool) (any, error) {
 	if len(p.deployments) == 0 {
 		return nil, nil
 	}
+	am.changed("api", a.id())
 	if rotate && len(a.revisions) >= maxRevisions {
 		at := max(0, slices.IndexFunc(a.revisions, func(rev *revision) bool { return len(rev.environments) == 0 }))
 		a.revisions = slices.Delete(a.revisions, at, at+1)

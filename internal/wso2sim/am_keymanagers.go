@@ -206,6 +206,7 @@ func (am *AM) createKeyManager(w http.ResponseWriter, r *http.Request) error {
 // publish sends the event that has the server load a key manager. One that cannot be loaded takes the events of those
 // made shortly after it along: they stay unusable until their event is sent again, by an update.
 func (am *AM) publish(k *keyManager) {
+	am.changed("keymanager", k.uuid)
 	now := time.Now()
 	switch {
 	case !k.loadable():
@@ -256,6 +257,7 @@ func (am *AM) deleteKeyManager(w http.ResponseWriter, _ *http.Request, k *keyMan
 		return &fault{status: 412, code: 902015, message: "Key Manager is in use", description: "Key Manager is used by an API or an application"}
 	}
 	am.keyManagers = slices.DeleteFunc(am.keyManagers, func(other *keyManager) bool { return other == k })
+	am.changed("keymanager", k.uuid)
 	w.WriteHeader(http.StatusOK)
 	return nil
 }

@@ -87,6 +87,7 @@ func (am *AM) withKey(op func(http.ResponseWriter, *http.Request, *keyMapping) e
 func (am *AM) forget(m *keyMapping) {
 	am.mu.Lock()
 	defer am.mu.Unlock()
+	am.changed("application", m.application.id)
 	m.application.keys = slices.DeleteFunc(m.application.keys, func(other *keyMapping) bool { return other == m })
 }
 
@@ -118,6 +119,7 @@ func (am *AM) newMapping(applicationID, keyType, manager, mode string) (*keyMapp
 	}
 	m := &keyMapping{id: newUUID(), keyType: keyType, mode: mode, application: app, keyManager: k}
 	app.keys = append(app.keys, m)
+	am.changed("application", app.id)
 	return m, nil
 }
 
@@ -186,6 +188,7 @@ func (am *AM) makeClient(ctx context.Context, m *keyMapping, dto *keyManagerDTO,
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	m.clientID, m.known = client.ID, time.Now().Add(am.delays.Client.pick())
+	am.changed("application", m.application.id)
 	return client, nil
 }
 

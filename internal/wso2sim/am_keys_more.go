@@ -71,6 +71,7 @@ func (am *AM) updateKey(w http.ResponseWriter, r *http.Request, m *keyMapping) e
 	}
 	if c := am.oauth.clients[id]; resident && c != nil {
 		c.grants, c.redirects = ask.grants, redirectURIs(ask.callback)
+		am.changed("client", c.id)
 	}
 	am.mu.Unlock()
 	if !resident {
@@ -88,6 +89,7 @@ func (am *AM) regenerateSecret(w http.ResponseWriter, _ *http.Request, m *keyMap
 	var secret any
 	if c := am.oauth.clients[m.clientID]; m.keyManager.resident() && c != nil {
 		c.secret = newSecret()
+		am.changed("client", c.id)
 		secret = c.secret
 	}
 	writeJSON(w, http.StatusOK, object{

@@ -68,6 +68,7 @@ func (am *AM) move(a *api, action string) error {
 		}
 	}
 	a.dto.LifeCycleStatus = target
+	am.changed("api", a.id())
 	am.reindex(a)
 	return nil
 }

@@ -21,6 +21,7 @@ func (am *AM) residentRules() oauthRules {
 		},
 		subject: func(*accessToken) string { return am.oauth.userID },
 		keepOld: func(string) bool { return false },
+		changed: am.changed,
 		revoked: func(t accessToken, _ oauthClient, _ reason) { am.refuse(t.jti) },
 	}
 }

@@ -54,7 +54,7 @@ func (am *AM) revisionRoutes(mux *http.ServeMux) {
 		writeJSON(w, http.StatusOK, a.revisionView(rev))
 		return nil
 	})
-	handle("DELETE "+one+"/revisions/{revision}", scopesRevision, deleteRevision)
+	handle("DELETE "+one+"/revisions/{revision}", scopesRevision, am.deleteRevision)
 	handle("POST "+one+"/deploy-revision", scopesAPIWrite, am.deployRevision)
 	handle("POST "+one+"/undeploy-revision", scopesRevision, am.undeployRevision)
 	handle("GET "+one+"/deployments", scopesRevisionView, func(w http.ResponseWriter, _ *http.Request, a *api) error {
@@ -122,6 +122,7 @@ func (am *AM) createRevision(w http.ResponseWriter, r *http.Request, a *api) err
 	if err != nil {
 		return err
 	}
+	am.changed("api", a.id())
 	w.Header().Set("Location", am.url(am.port)+"/api/am/publisher/apis/"+a.id()+"/revisions/"+rev.id)
 	writeJSON(w, http.StatusCreated, a.revisionView(rev))
 	return nil
@@ -138,7 +139,7 @@ func (a *api) addRevision(description string) (*revision, error) {
 	return rev, nil
 }
 
-func deleteRevision(w http.ResponseWriter, r *http.Request, a *api) error {
+func (am *AM) deleteRevision(w http.ResponseWriter, r *http.Request, a *api) error {
 	rev := a.revision(r.PathValue("revision"))
 	if rev == nil {
 		return notFound("Revision", r.PathValue("revision"))
@@ -149,6 +150,7 @@ func deleteRevision(w http.ResponseWriter, r *http.Request, a *api) error {
 				"You need to undeploy the API Revision from the gateway before attempting deleting API Revision: " + rev.id + " "}
 	}
 	a.revisions = slices.DeleteFunc(a.revisions, func(other *revision) bool { return other == rev })
+	am.changed("api", a.id())
 	writeJSON(w, http.StatusOK, a.revisionList(""))
 	return nil
 }
@@ -197,6 +199,7 @@ func (am *AM) readTargets(r *http.Request) ([]revisionDeployment, error) {
 }
 
 func (am *AM) deploy(a *api, rev *revision, targets []revisionDeployment) {
+	am.changed("api", a.id())
 	now := time.Now()
 	for _, target := range targets {
 		a.withdraw(*target.Name)
@@ -229,6 +232,7 @@ func (am *AM) undeployRevision(w http.ResponseWriter, r *http.Request, a *api) e
 	for _, target := range targets {
 		rev.environments = slices.DeleteFunc(rev.environments, func(d revisionDeployment) bool { return value(d.Name) == value(target.Name) })
 	}
+	am.changed("api", a.id())
 	if len(a.deployments()) == 0 {
 		a.deployed, a.leaving = nil, nil
 	}

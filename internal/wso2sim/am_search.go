@@ -44,6 +44,7 @@ func (am *AM) schedule(id string, doc *indexDoc) {
 		am.index[id] = e
 	}
 	e.current(now)
+	am.changed("index", id)
 	e.next, e.due = doc, now.Add(am.delays.Index.pick())
 }
 

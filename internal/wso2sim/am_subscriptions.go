@@ -48,6 +48,7 @@ func (am *AM) subscriptionRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("PUT "+all+"/{id}", am.subscriber(scopesSubscription, one(am.updateSubscription)))
 	mux.HandleFunc("DELETE "+all+"/{id}", am.subscriber(scopesSubscription, one(func(w http.ResponseWriter, _ *http.Request, s *subscription) error {
 		delete(am.subscriptions, s.id)
+		am.changed("subscription", s.id)
 		w.WriteHeader(http.StatusOK)
 		return nil
 	})))
@@ -155,6 +156,7 @@ func (am *AM) createSubscription(w http.ResponseWriter, r *http.Request) error {
 	now := time.Now()
 	s := &subscription{id: newUUID(), tier: *dto.ThrottlingPolicy, application: app, api: a, created: now, known: now.Add(am.delays.Client.pick())}
 	am.subscriptions[s.id] = s
+	am.changed("subscription", s.id)
 	w.Header().Set("Location", am.url(am.port)+"/api/am/devportal/subscriptions/"+s.id)
 	writeJSON(w, http.StatusCreated, am.subscriptionView(s))
 	return nil
@@ -184,6 +186,7 @@ func (am *AM) updateSubscription(w http.ResponseWriter, r *http.Request, s *subs
 		return err
 	}
 	s.tier = requested
+	am.changed("subscription", s.id)
 	writeJSON(w, http.StatusOK, am.subscriptionView(s))
 	return nil
 }

@@ -109,11 +109,13 @@ func working(t *testing.T) *pair {
 
 func (p *pair) startIS() {
 	p.t.Helper()
-	if p.is != nil {
+	listen := "127.0.0.1:0"
+	if p.is != nil { // it comes up again where it was
 		p.is.Close()
+		listen = p.is.port.addr.String()
 	}
 	is, err := StartIS(p.t.Context(), Options{
-		Home: p.isHome, Listen: "127.0.0.1:0", Delays: p.delays, Wrap: p.wrap, Log: slog.New(slog.NewTextHandler(p.isLog, nil)),
+		Home: p.isHome, Listen: listen, Delays: p.delays, Wrap: p.wrap, Log: slog.New(slog.NewTextHandler(p.isLog, nil)),
 	})
 	if err != nil {
 		p.t.Fatal(err)
@@ -125,11 +127,13 @@ func (p *pair) startIS() {
 
 func (p *pair) startAM() {
 	p.t.Helper()
+	listen, gateway := "127.0.0.1:0", "127.0.0.1:0"
 	if p.am != nil {
 		p.am.Close()
+		listen, gateway = p.am.port.addr.String(), p.am.gatewayPort.addr.String()
 	}
 	am, err := StartAM(p.t.Context(), Options{
-		Home: p.amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Delays: p.delays, Wrap: p.wrap,
+		Home: p.amHome, Listen: listen, Gateway: gateway, Delays: p.delays, Wrap: p.wrap,
 		Log: slog.New(slog.NewTextHandler(p.amLog, nil)),
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"maps"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -53,6 +54,7 @@ func UnpackWith(home, product string, o UnpackOptions) error {
 	if err != nil {
 		return fmt.Errorf("unpack %s into %s: %w", product, home, err)
 	}
+	maps.Copy(stores, seeds(product))
 	for path, data := range stores {
 		if err := writeNew(filepath.Join(home, path), data); err != nil {
 			return fmt.Errorf("unpack %s: %w", product, err)
@@ -202,6 +204,18 @@ create_admin_account = true
 [user_store]
 type = "database_unique_id"
 
+[database.identity_db]
+type = "h2"
+url = "jdbc:h2:./repository/database/WSO2IDENTITY_DB;DB_CLOSE_ON_EXIT=FALSE;LOCK_TIMEOUT=60000"
+username = "wso2carbon"
+password = "wso2carbon"
+
+[database.shared_db]
+type = "h2"
+url = "jdbc:h2:./repository/database/WSO2SHARED_DB;DB_CLOSE_ON_EXIT=FALSE;LOCK_TIMEOUT=60000"
+username = "wso2carbon"
+password = "wso2carbon"
+
 [keystore.primary]
 file_name = "wso2carbon.p12"
 password = "wso2carbon"
@@ -226,6 +240,18 @@ create_admin_account = true
 [user_store]
 type = "database_unique_id"
 
+[database.apim_db]
+type = "h2"
+url = "jdbc:h2:./repository/database/WSO2AM_DB;DB_CLOSE_ON_EXIT=FALSE"
+username = "wso2carbon"
+password = "wso2carbon"
+
+[database.shared_db]
+type = "h2"
+url = "jdbc:h2:./repository/database/WSO2SHARED_DB;DB_CLOSE_ON_EXIT=FALSE"
+username = "wso2carbon"
+password = "wso2carbon"
+
 [keystore.tls]
 file_name = "wso2carbon.jks"
 type = "JKS"
@@ -238,6 +264,9 @@ name = "Default"
 type = "hybrid"
 gateway_type = "Regular"
 https_endpoint = "https://localhost:${https.nio.port}"
+
+[database.local]
+url = "jdbc:h2:./repository/database/WSO2CARBON_DB;DB_CLOSE_ON_EXIT=FALSE"
 
 [[event_listener]]
 id = "token_revocation"

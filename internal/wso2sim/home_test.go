@@ -256,6 +256,11 @@ func TestTheProductsOwnFilesStartTheStandIns(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		for path, data := range seeds(product) {
+			if err := writeNew(filepath.Join(home, path), data); err != nil {
+				t.Fatal(err)
+			}
+		}
 		o := Options{Home: home, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0"}
 		var err error
 		var s interface{ Close() error }

@@ -3,6 +3,7 @@ package wso2sim
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -44,14 +45,16 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 	is := &IS{server: base}
 	is.admin, is.password = is.settings.credentials()
 	if is.port, err = is.bind(o.Listen); err != nil {
-		return nil, err
+		return nil, errors.Join(err, is.shut())
 	}
 	is.oauth = newOAuthServer(is.url(is.port)+"/oauth2/token", is.signer, is.admin, is.password, oauthRules{
 		scopes: is.grantedScopes, subject: is.subject, keepOld: is.keepsOldTokens, revoked: is.tokenRevoked,
-		claims: object{"org_id": superOrganization, "org_name": "Super"},
+		claims: object{"org_id": superOrganization, "org_name": "Super"}, changed: is.changed,
 	})
 	is.notices = newNotifier(is.server)
-	is.resources, is.roles = systemResources(), systemRoles()
+	if err := is.keep(is.describe, is.restoreAll); err != nil {
+		return nil, errors.Join(err, is.shut())
+	}
 	is.after(is.delays.ISBoot.pick(), func() {
 		if err := is.open(is.port, is.routes(), tls.VersionTLS12); err != nil {
 			is.cancel(err)
@@ -104,7 +107,7 @@ func (is *IS) routes() http.Handler {
 	is.resourceRoutes(mux)
 	is.roleRoutes(mux)
 	mux.HandleFunc("/", is.toLoginPage)
-	return is.whileServing(mux)
+	return is.whileServing(is.durable(mux))
 }
 
 // whileServing lets requests through until the server goes down.

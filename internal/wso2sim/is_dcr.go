@@ -105,7 +105,7 @@ func (o *oauthServer) add(c oauthClient) (*oauthClient, error) {
 	if c.audience == "" {
 		c.audience = "application"
 	}
-	o.clients[c.id] = &c
+	o.put(&c)
 	return &c, nil
 }
 
@@ -129,7 +129,10 @@ func (is *IS) showClient(w http.ResponseWriter, c *oauthClient) {
 		clientGone(w)
 		return
 	}
-	c.stored = true
+	if !c.stored {
+		c.stored = true
+		is.changed("client", c.id)
+	}
 	writeJSON(w, http.StatusOK, dcrView(c))
 }
 
@@ -146,6 +149,7 @@ func (is *IS) updateClient(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if reg.ClientName != nil {
+		delete(is.oauth.names, c.name)
 		c.name = *reg.ClientName
 	}
 	if reg.DisplayName != "" {
@@ -160,6 +164,7 @@ func (is *IS) updateClient(w http.ResponseWriter, r *http.Request) {
 	if reg.TokenType != "" {
 		c.tokenType = reg.TokenType
 	}
+	is.oauth.put(c)
 	is.showClient(w, c)
 }
 

@@ -59,6 +59,7 @@ func (is *IS) resourceRoutes(mux *http.ServeMux) {
 	handle("PATCH "+resourcesPath+"/{id}", is.patchResource)
 	handle("DELETE "+resourcesPath+"/{id}", func(w http.ResponseWriter, _ *http.Request, a *apiResource) {
 		is.resources = slices.DeleteFunc(is.resources, func(other *apiResource) bool { return other == a })
+		is.changed("resource", a.id)
 		w.WriteHeader(http.StatusNoContent)
 	})
 	handle("GET "+resourcesPath+"/{id}/scopes", func(w http.ResponseWriter, _ *http.Request, a *apiResource) {
@@ -67,6 +68,7 @@ func (is *IS) resourceRoutes(mux *http.ServeMux) {
 	handle("PATCH "+resourcesPath+"/{id}/scopes/{scope}", is.patchScope)
 	handle("DELETE "+resourcesPath+"/{id}/scopes/{scope}", func(w http.ResponseWriter, r *http.Request, a *apiResource) {
 		a.scopes = slices.DeleteFunc(a.scopes, func(s resourceScope) bool { return s.Name == r.PathValue("scope") })
+		is.changed("resource", a.id)
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("GET /api/identity/oauth2/v1.0/scopes", is.protected(func(w http.ResponseWriter, _ *http.Request) {
@@ -150,6 +152,7 @@ func (is *IS) createResource(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	is.resources = append(is.resources, a)
+	is.changed("resource", a.id)
 	w.Header().Set("Location", is.url(is.port)+resourcesPath+"/"+a.id)
 	writeJSON(w, http.StatusCreated, a.view())
 }
@@ -186,6 +189,7 @@ func (is *IS) patchResource(w http.ResponseWriter, r *http.Request, a *apiResour
 	if body.Name != "" {
 		a.name = body.Name
 	}
+	is.changed("resource", a.id)
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -197,6 +201,7 @@ func (is *IS) patchScope(w http.ResponseWriter, r *http.Request, a *apiResource)
 	for i := range a.scopes {
 		if a.scopes[i].Name == r.PathValue("scope") {
 			a.scopes[i].DisplayName, a.scopes[i].Description = body.DisplayName, body.Description
+			is.changed("resource", a.id)
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}

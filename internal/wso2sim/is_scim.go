@@ -62,6 +62,7 @@ func (is *IS) roleRoutes(mux *http.ServeMux) {
 	handle("PATCH "+rolesPath+"/{id}", is.patchRole)
 	handle("DELETE "+rolesPath+"/{id}", func(w http.ResponseWriter, _ *http.Request, found *role) {
 		is.roles = slices.DeleteFunc(is.roles, func(other *role) bool { return other == found })
+		is.changed("role", found.id)
 		w.WriteHeader(http.StatusNoContent)
 	})
 }
@@ -138,6 +139,7 @@ func (is *IS) createRole(w http.ResponseWriter, r *http.Request) {
 	}
 	made := &role{id: newUUID(), name: body.DisplayName, permissions: body.Permissions}
 	is.roles = append(is.roles, made)
+	is.changed("role", made.id)
 	location := is.url(is.port) + rolesPath + "/" + made.id
 	w.Header().Set("Location", location)
 	writeAs(w, http.StatusCreated, scimJSON, object{
@@ -163,6 +165,7 @@ func (is *IS) patchRole(w http.ResponseWriter, r *http.Request, found *role) {
 		}
 		found.permissions = append(found.permissions, op.Value.Permissions...)
 	}
+	is.changed("role", found.id)
 	view := is.roleView(found)
 	view["schemas"] = []string{roleType}
 	writeAs(w, http.StatusOK, scimJSON, view)

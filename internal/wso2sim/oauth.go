@@ -19,8 +19,10 @@ type oauthServer struct {
 	user     string // the only one
 	password string
 	userID   string
-	clients  map[string]*oauthClient // by client id
-	tokens   map[string]*accessToken // by what the client holds
+	clients  map[string]*oauthClient            // by client id
+	tokens   map[string]*accessToken            // by what the client holds
+	names    map[string]*oauthClient            // by name
+	owned    map[string]map[string]*accessToken // by client id, and by what the client holds
 	refresh  map[string]*accessToken
 	latest   map[string]*accessToken // by what makes two requests ask for the same token
 	rules    oauthRules
@@ -33,6 +35,7 @@ type oauthRules struct {
 	claims  object                                           // in every access token
 	keepOld func(grant string) bool                          // whether a new JWT leaves the one before it alone
 	revoked func(t accessToken, c oauthClient, ended reason) // must not block: the lock is held
+	changed func(kind, id string)                            // see server.changed
 }
 
 // reason is why a token is no longer good.
@@ -63,6 +66,11 @@ type accessToken struct {
 
 func (t *accessToken) live(now time.Time) bool { return !t.revoked && now.Before(t.expires) }
 
+// same is what two requests for the same token have in common.
+func (t *accessToken) same() string {
+	return strings.Join([]string{t.client, t.kind(), t.user, strings.Join(t.scopes, " ")}, "\n")
+}
+
 // kind is the claim "aut".
 func (t *accessToken) kind() string {
 	if t.user == "" {
@@ -75,7 +83,7 @@ func newOAuthServer(issuer string, s *signer, user, password string, rules oauth
 	return &oauthServer{
 		issuer: issuer, signer: s, user: user, password: password, userID: newUUID(), rules: rules,
 		clients: map[string]*oauthClient{}, tokens: map[string]*accessToken{}, refresh: map[string]*accessToken{},
-		latest: map[string]*accessToken{},
+		latest: map[string]*accessToken{}, names: map[string]*oauthClient{}, owned: map[string]map[string]*accessToken{},
 	}
 }
 
@@ -178,7 +186,7 @@ func (o *oauthServer) grant(c *oauthClient, grant string, form url.Values) (*acc
 // before it that was made for the same client, user and scopes.
 func (o *oauthServer) issue(t accessToken) *accessToken {
 	now := time.Now()
-	same := strings.Join([]string{t.client, t.kind(), t.user, strings.Join(t.scopes, " ")}, "\n")
+	same := t.same()
 	if old := o.latest[same]; old != nil && old.live(now) {
 		if !t.jwt && t.grant != "refresh_token" {
 			return old
@@ -208,6 +216,8 @@ func (o *oauthServer) answer(c *oauthClient, t *accessToken) (object, *oauthFaul
 		t.value = signed
 	}
 	o.tokens[t.value] = t
+	o.own(t)
+	o.rules.changed("token", t.value)
 	out := object{"access_token": t.value, "token_type": "Bearer", "expires_in": int(time.Until(t.expires).Round(time.Second).Seconds())}
 	if len(t.scopes) > 0 {
 		out["scope"] = strings.Join(t.scopes, " ")
@@ -258,6 +268,7 @@ func (o *oauthServer) end(t *accessToken, why reason) {
 	}
 	t.revoked = true
 	delete(o.refresh, t.refresh)
+	o.rules.changed("token", t.value)
 	if c := o.clients[t.client]; c != nil && time.Now().Before(t.expires) {
 		o.rules.revoked(*t, *c, why)
 	}
@@ -293,28 +304,37 @@ func (o *oauthServer) revoke(w http.ResponseWriter, r *http.Request) {
 }
 
 // byName finds a client by its name, or nil.
-func (o *oauthServer) byName(name string) *oauthClient {
-	for _, c := range o.clients {
-		if c.name == name {
-			return c
-		}
+func (o *oauthServer) byName(name string) *oauthClient { return o.names[name] }
+
+// put registers a client, or what it has become.
+func (o *oauthServer) put(c *oauthClient) {
+	o.clients[c.id], o.names[c.name] = c, c
+	o.rules.changed("client", c.id)
+}
+
+// own notes that a token is its client's.
+func (o *oauthServer) own(t *accessToken) {
+	if o.owned[t.client] == nil {
+		o.owned[t.client] = map[string]*accessToken{}
 	}
-	return nil
+	o.owned[t.client][t.value] = t
 }
 
 // drop removes a client with its tokens. Nobody is told of those: a deleted client sends no notices.
 func (o *oauthServer) drop(id string) {
+	if c := o.clients[id]; c != nil {
+		delete(o.names, c.name)
+	}
 	delete(o.clients, id)
-	for value, t := range o.tokens {
-		if t.client == id {
-			t.revoked = true
-			delete(o.tokens, value)
-			delete(o.refresh, t.refresh)
+	o.rules.changed("client", id)
+	for value, t := range o.owned[id] {
+		t.revoked = true
+		delete(o.tokens, value)
+		delete(o.refresh, t.refresh)
+		if o.latest[t.same()] == t {
+			delete(o.latest, t.same())
 		}
+		o.rules.changed("token", value)
 	}
-	for same, t := range o.latest {
-		if t.client == id {
-			delete(o.latest, same)
-		}
-	}
+	delete(o.owned, id)
 }

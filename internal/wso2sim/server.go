@@ -47,6 +47,10 @@ type server struct {
 	serving []*http.Server
 	ports   []*port
 	closed  bool
+
+	product, home string
+	keeper        *keeper // what stands on disk; nil until it was opened
+	restore       func(map[string][]entry) error
 }
 
 // newServer copies the volume and reads configuration and stores. Nothing is read again later.
@@ -69,7 +73,7 @@ func newServer(product string, o Options) (*server, error) {
 			return nil, fmt.Errorf("start %s: %w", product, err)
 		}
 	}
-	s := &server{log: o.Log, delays: o.Delays, hostname: o.Hostname, started: time.Now(), ready: make(chan struct{})}
+	s := &server{product: product, home: o.Home, log: o.Log, delays: o.Delays, hostname: o.Hostname, started: time.Now(), ready: make(chan struct{})}
 	if s.settings, err = readSettings(o.Home); err != nil {
 		return nil, fmt.Errorf("start %s: %w", product, err)
 	}
@@ -175,6 +179,9 @@ func (s *server) shut() error {
 	s.work.Wait()
 	for _, p := range ports {
 		p.close()
+	}
+	if s.keeper != nil {
+		errs = append(errs, s.save(), s.keeper.close())
 	}
 	return errors.Join(errs...)
 }

@@ -108,7 +108,7 @@ func TestTheShippedConfigurationIsTaken(t *testing.T) {
 
 func TestAppendingToTheShippedConfigurationIsDeadlyWhereTheProductsDie(t *testing.T) {
 	for dir, headers := range map[string]map[string]bool{
-		"is-7.1.0": {"keystore": true, "database": true, "identity": true, "account_recovery": true, "oauth": false, "role_mgt": false},
+		"is-7.1.0":   {"keystore": true, "database": true, "identity": true, "account_recovery": true, "oauth": false, "role_mgt": false},
 		"apim-4.5.0": {"oauth": true, "keystore": true, "database": true, "apim.gateway": true, "role_mgt": false},
 	} {
 		text := string(readFile(t, testenv.Shared(t, "conf", dir, "deployment.toml")))

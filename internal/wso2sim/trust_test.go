@@ -25,7 +25,7 @@ func TestKeysOfISNeedTrustThatTheRunningServerHasRead(t *testing.T) {
 
 	p.startIS()
 	p.startAM()
-	keys := p.generate(p.application("both"), p.keyManager("IS")).want(t, 200)
+	keys := p.generate(p.application("both"), km).want(t, 200)
 	if keys.str("token", "accessToken") == "" {
 		t.Errorf("no first token in %s", keys.text)
 	}

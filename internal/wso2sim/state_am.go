@@ -1,0 +1,250 @@
+package wso2sim
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+type apiRecord struct {
+	DTO               apiDTO
+	Created           time.Time
+	Revisions         []revisionRecord
+	Made              int
+	Deployed, Leaving *deploymentRecord
+}
+
+type revisionRecord struct {
+	ID, Description string
+	Number          int
+	Created         time.Time
+	DTO             apiDTO
+	Environments    []revisionDeployment
+}
+
+type deploymentRecord struct {
+	DTO  apiDTO
+	From time.Time
+}
+
+type applicationRecord struct {
+	Name, Policy, Description string
+	Groups                    []string
+	Attributes                object
+	Created, Updated          time.Time
+	Keys                      []mappingRecord
+}
+
+type mappingRecord struct {
+	ID, KeyType, Mode, Client, KeyManager, Callback string
+	Grants                                          []string
+	Known                                           time.Time
+}
+
+type subscriptionRecord struct {
+	Tier, Application, API string
+	Created, Known         time.Time
+}
+
+type keyManagerRecord struct {
+	DTO                   keyManagerDTO
+	RefusedAt, AcceptedAt time.Time
+}
+
+type indexRecord struct {
+	Shown, Next *indexDocRecord
+	Due         time.Time
+}
+
+type indexDocRecord struct {
+	Name, Version, Context, Status string
+	Info                           object
+}
+
+// describe is what is kept of a record.
+func (am *AM) describe(r record) any {
+	switch r.kind {
+	case "api":
+		if a := am.apis[r.id]; a != nil {
+			return a.record()
+		}
+	case "application":
+		if app := am.applications[r.id]; app != nil {
+			return app.record()
+		}
+	case "subscription":
+		if s := am.subscriptions[r.id]; s != nil {
+			return subscriptionRecord{s.tier, s.application.id, s.api.id(), s.created, s.known}
+		}
+	case "keymanager":
+		if k := am.keyManagerByID(r.id); k != nil {
+			return keyManagerRecord{k.dto, k.refusedAt, k.acceptedAt}
+		}
+	case "index":
+		if e := am.index[r.id]; e != nil && (e.shown != nil || e.next != nil) {
+			return indexRecord{e.shown.record(), e.next.record(), e.due}
+		}
+	case "revoked":
+		if from, ok := am.revoked[r.id]; ok {
+			return from
+		}
+	case "subscriber":
+		return am.subscribed
+	default:
+		return am.oauth.describe(r)
+	}
+	return nil
+}
+
+func (a *api) record() apiRecord {
+	r := apiRecord{DTO: a.dto, Created: a.created, Made: a.made, Deployed: a.deployed.record(), Leaving: a.leaving.record()}
+	for _, rev := range a.revisions {
+		r.Revisions = append(r.Revisions, revisionRecord{rev.id, rev.description, rev.number, rev.created, rev.dto, rev.environments})
+	}
+	return r
+}
+
+func (d *deployment) record() *deploymentRecord {
+	if d == nil {
+		return nil
+	}
+	return &deploymentRecord{d.dto, d.from}
+}
+
+func (r *deploymentRecord) deployment() *deployment {
+	if r == nil {
+		return nil
+	}
+	return &deployment{dto: r.DTO, from: r.From}
+}
+
+func (d *indexDoc) record() *indexDocRecord {
+	if d == nil {
+		return nil
+	}
+	return &indexDocRecord{d.name, d.version, d.context, d.status, d.info}
+}
+
+func (r *indexDocRecord) doc() *indexDoc {
+	if r == nil {
+		return nil
+	}
+	return &indexDoc{name: r.Name, version: r.Version, context: r.Context, status: r.Status, info: r.Info}
+}
+
+func (app *application) record() applicationRecord {
+	r := applicationRecord{
+		Name: app.name, Policy: app.policy, Description: app.description, Groups: app.groups, Attributes: app.attributes,
+		Created: app.created, Updated: app.updated,
+	}
+	for _, m := range app.keys {
+		r.Keys = append(r.Keys, mappingRecord{m.id, m.keyType, m.mode, m.clientID, m.keyManager.uuid, m.callback, m.grants, m.known})
+	}
+	return r
+}
+
+// restoreAll takes what was kept in place of what is there. A server that finds no user makes what a first start makes.
+func (am *AM) restoreAll(held map[string][]entry) error {
+	am.apis, am.applications, am.subscriptions = map[string]*api{}, map[string]*application{}, map[string]*subscription{}
+	am.index, am.revoked, am.keySets = map[string]*indexEntry{}, map[string]time.Time{}, map[string]jwks{}
+	am.subscribed, am.eventsLost = false, time.Time{}
+	am.keyManagers = []*keyManager{am.residentKeyManager()}
+	for _, step := range []func(map[string][]entry) error{
+		am.oauth.restore, am.restoreKeyManagers, am.restoreAPIs, am.restoreApplications, am.restoreSubscriptions,
+	} {
+		if err := step(held); err != nil {
+			return err
+		}
+	}
+	if held["user"] == nil {
+		am.changed("user", am.admin)
+		am.changed("keymanager", am.keyManagers[0].uuid)
+	}
+	return nil
+}
+
+// restoreKeyManagers loads them as every start does: one whose event was lost can be used from then on.
+func (am *AM) restoreKeyManagers(held map[string][]entry) error {
+	return decode(held, "keymanager", func(_ string, r keyManagerRecord) {
+		k := newKeyManager(r.DTO)
+		k.refusedAt, k.acceptedAt = r.RefusedAt, r.AcceptedAt
+		resident := am.keyManagers[len(am.keyManagers)-1]
+		if k.resident() {
+			if value(k.dto.Issuer) != am.oauth.issuer { // the host name or the port is another one
+				k.dto = resident.dto
+				k.dto.ID = ptr(k.uuid)
+			}
+			k.loadedAt = am.started
+			am.keyManagers[len(am.keyManagers)-1] = k
+			return
+		}
+		if k.loadable() {
+			k.loadedAt = am.started
+		}
+		am.keyManagers = slices.Insert(am.keyManagers, len(am.keyManagers)-1, k)
+	})
+}
+
+func (am *AM) restoreAPIs(held map[string][]entry) error {
+	err := decode(held, "api", func(_ string, r apiRecord) {
+		a := &api{dto: r.DTO, created: r.Created, made: r.Made, deployed: r.Deployed.deployment(), leaving: r.Leaving.deployment()}
+		for _, rev := range r.Revisions {
+			a.revisions = append(a.revisions, &revision{
+				id: rev.ID, description: rev.Description, number: rev.Number, created: rev.Created, dto: rev.DTO, environments: rev.Environments,
+			})
+		}
+		am.apis[a.id()] = a
+	})
+	if err != nil {
+		return err
+	}
+	return decode(held, "index", func(id string, r indexRecord) {
+		am.index[id] = &indexEntry{shown: r.Shown.doc(), next: r.Next.doc(), due: r.Due}
+	})
+}
+
+func (am *AM) restoreApplications(held map[string][]entry) error {
+	var lost error
+	err := decode(held, "application", func(id string, r applicationRecord) {
+		app := &application{
+			id: id, name: r.Name, policy: r.Policy, description: r.Description, groups: r.Groups, attributes: r.Attributes,
+			created: r.Created, updated: r.Updated,
+		}
+		for _, m := range r.Keys {
+			k := am.keyManagerByID(m.KeyManager)
+			if k == nil {
+				lost = fmt.Errorf("read the application %s: its key manager %s is not there", id, m.KeyManager)
+				return
+			}
+			app.keys = append(app.keys, &keyMapping{
+				id: m.ID, keyType: m.KeyType, mode: m.Mode, clientID: m.Client, application: app, keyManager: k,
+				grants: m.Grants, callback: m.Callback, known: m.Known,
+			})
+		}
+		am.applications[id] = app
+	})
+	if err != nil || lost != nil {
+		return cmp.Or(err, lost)
+	}
+	return decode(held, "subscriber", func(_ string, known bool) { am.subscribed = known })
+}
+
+func (am *AM) restoreSubscriptions(held map[string][]entry) error {
+	var lost error
+	err := decode(held, "subscription", func(id string, r subscriptionRecord) {
+		app, a := am.applications[r.Application], am.apis[r.API]
+		if app == nil || a == nil {
+			lost = fmt.Errorf("read the subscription %s: its application or API is not there", id)
+			return
+		}
+		am.subscriptions[id] = &subscription{id: id, tier: r.Tier, application: app, api: a, created: r.Created, known: r.Known}
+	})
+	if err == nil {
+		err = lost
+	}
+	if err != nil {
+		return err
+	}
+	return decode(held, "revoked", func(jti string, from time.Time) { am.revoked[jti] = from })
+}

@@ -1,0 +1,397 @@
+package wso2sim
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// everything does something of every kind to both servers, and returns what a second look needs.
+func (p *pair) everything() (api, app string, keys reply, live string) {
+	p.t.Helper()
+	doomed := p.api("Doomed", "/doomed")
+	api = p.api("Payment API", "/payment")
+	send(p.t, "DELETE", p.publisher("/apis/"+doomed), admin, nil).want(p.t, 200)
+	body := p.apiBody("Payment API", "/payment")
+	body["operations"] = []object{{"target": "/*", "verb": "GET"}}
+	body["description"] = "changed"
+	send(p.t, "PUT", p.publisher("/apis/"+api), admin, body).want(p.t, 200)
+	send(p.t, "POST", p.publisher("/apis/copy-api?newVersion=2.0.0&apiId="+api), admin, nil).want(p.t, 201)
+	p.deploy(api)
+	p.deploy(api)
+	p.publish(api)
+	app = p.application("App")
+	send(p.t, "PUT", p.devportal("/applications/"+app), admin, object{"name": "App", "throttlingPolicy": "10PerMin", "description": "d"}).want(p.t, 200)
+	send(p.t, "DELETE", p.devportal("/applications/"+p.application("Doomed")), admin, nil).want(p.t, 200)
+	p.subscribe(app, api)
+	km := p.keyManager("IS")
+	send(p.t, "PUT", p.admin("/key-managers/"+km), admin, with(p.keyManagerBody("IS"), "description", "other")).want(p.t, 200)
+	keys = p.generate(app, km).want(p.t, 200)
+	resident := p.generate(app, "").want(p.t, 200)
+	path := p.devportal("/applications/" + app + "/oauth-keys/" + resident.str("keyMappingId"))
+	send(p.t, "POST", path+"/regenerate-secret", admin, nil).want(p.t, 200)
+	old := token(p.t, p.is.URL(), keys)
+	live = token(p.t, p.is.URL(), keys)
+	eventually(p.t, "the old token is refused", func() bool { return p.invoke("/payment/1.0.0/x", bearer(old)).status == 401 })
+	p.invoke("/payment/1.0.0/x", bearer(live)).want(p.t, 200)
+
+	resource := send(p.t, "POST", p.is.URL()+resourcesPath, admin, object{"name": "R", "identifier": "r", "scopes": []object{{"name": "s"}}}).want(p.t, 201).str("id")
+	send(p.t, "PATCH", p.is.URL()+resourcesPath+"/"+resource, admin, object{"addedScopes": []object{{"name": "s2"}}}).want(p.t, 204)
+	role := send(p.t, "POST", p.is.URL()+rolesPath, admin, object{"schemas": []string{}, "displayName": "r"}).want(p.t, 201).str("id")
+	send(p.t, "DELETE", p.is.URL()+rolesPath+"/"+role, admin, nil).want(p.t, 204)
+	client := p.client("renamed", "")
+	send(p.t, "PUT", p.is.URL()+registerPath+"/"+client.str("client_id"), admin, object{"client_name": "by another name"}).want(p.t, 200)
+	send(p.t, "DELETE", p.is.URL()+registerPath+"/"+p.client("gone", "JWT").str("client_id"), admin, nil).want(p.t, 204)
+	return api, app, keys, live
+}
+
+func with(o object, name string, value any) object {
+	o[name] = value
+	return o
+}
+
+// inMemory is what the server should have on disk by what it has in memory, as JSON by kind and id.
+func (am *AM) inMemory() map[record]string {
+	am.mu.Lock()
+	defer am.mu.Unlock()
+	have := oauthInMemory(am.oauth)
+	for id := range am.apis {
+		have[record{"api", id}] = ""
+	}
+	for id := range am.applications {
+		have[record{"application", id}] = ""
+	}
+	for id := range am.subscriptions {
+		have[record{"subscription", id}] = ""
+	}
+	for _, k := range am.keyManagers {
+		have[record{"keymanager", k.uuid}] = ""
+	}
+	for id, e := range am.index {
+		if e.shown != nil || e.next != nil {
+			have[record{"index", id}] = ""
+		}
+	}
+	for jti := range am.revoked {
+		have[record{"revoked", jti}] = ""
+	}
+	have[record{"subscriber", "admin"}] = ""
+	return described(have, am.describe)
+}
+
+func (is *IS) inMemory() map[record]string {
+	is.mu.Lock()
+	defer is.mu.Unlock()
+	have := oauthInMemory(is.oauth)
+	for _, r := range is.roles {
+		have[record{"role", r.id}] = ""
+	}
+	for _, a := range is.resources {
+		have[record{"resource", a.id}] = ""
+	}
+	return described(have, is.describe)
+}
+
+func oauthInMemory(o *oauthServer) map[record]string {
+	have := map[record]string{{"user", "admin"}: ""}
+	for id := range o.clients {
+		have[record{"client", id}] = ""
+	}
+	for value := range o.tokens {
+		have[record{"token", value}] = ""
+	}
+	return have
+}
+
+func described(have map[record]string, describe func(record) any) map[record]string {
+	for key := range have {
+		text, _ := json.Marshal(describe(key))
+		have[key] = string(text)
+	}
+	return have
+}
+
+// onDisk is what the databases hold. What the index shows by now is not written again, so a reader works it out.
+func onDisk(t *testing.T, k *keeper) map[record]string {
+	t.Helper()
+	held, err := k.kept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[record]string{}
+	for kind, entries := range held {
+		for _, e := range entries {
+			have[record{kind, e.ID}] = string(e.Is)
+		}
+	}
+	return have
+}
+
+func compareRecords(t *testing.T, what string, got, want map[record]string) {
+	t.Helper()
+	for key, is := range want {
+		if key.kind == "index" { // time alone changes it
+			_, there := got[key]
+			if !there {
+				t.Errorf("%s: %s %.40s is missing", what, key.kind, key.id)
+			}
+			continue
+		}
+		is, _, _ = strings.Cut(is, `"Leaving":`) // time alone changes that, too
+		if has, _, _ := strings.Cut(got[key], `"Leaving":`); has != is {
+			t.Errorf("%s: %s %.40s is\n%.300s\nwant\n%.300s", what, key.kind, key.id, has, is)
+		}
+	}
+	for key := range got {
+		if _, wanted := want[key]; !wanted {
+			t.Errorf("%s: %s %.40s is too much", what, key.kind, key.id)
+		}
+	}
+}
+
+func TestWhatWasAcknowledgedIsOnDisk(t *testing.T) {
+	p := working(t)
+	api, app, keys, live := p.everything()
+	compareRecords(t, "disk of API Manager", onDisk(t, p.am.keeper), p.am.inMemory())
+	compareRecords(t, "disk of IS", onDisk(t, p.is.keeper), p.is.inMemory())
+
+	// A server that is killed leaves what is on disk now. The copy cannot be locked by the servers that go on.
+	amBefore, isBefore := p.am.inMemory(), p.is.inMemory()
+	killed := *p
+	killed.amHome, killed.isHome = filepath.Join(t.TempDir(), "am"), filepath.Join(t.TempDir(), "is")
+	for from, to := range map[string]string{p.amHome: killed.amHome, p.isHome: killed.isHome} {
+		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	killed.startIS() // closes the one before, whose port it takes
+	killed.startAM()
+	isAfter, amAfter := killed.is.inMemory(), killed.am.inMemory()
+	compareRecords(t, "IS after", isAfter, isBefore)
+	maps.DeleteFunc(amBefore, func(r record, _ string) bool { return r.kind == "keymanager" })
+	maps.DeleteFunc(amAfter, func(r record, _ string) bool { return r.kind == "keymanager" }) // loaded anew
+	compareRecords(t, "API Manager after", amAfter, amBefore)
+
+	send(t, "GET", killed.publisher("/apis/"+api), admin, nil).want(t, 200)
+	send(t, "GET", killed.devportal("/applications/"+app), admin, nil).want(t, 200)
+	killed.invoke("/payment/1.0.0/x", bearer(live)).want(t, 200)
+	fresh := token(t, killed.is.URL(), keys)
+	killed.invoke("/payment/1.0.0/x", bearer(fresh)).want(t, 200)
+	killed.generate(app, killed.keyManagerID("IS")).wantCode(t, 409, 901409)
+}
+
+func (p *pair) keyManagerID(name string) string {
+	p.t.Helper()
+	list := send(p.t, "GET", p.admin("/key-managers"), admin, nil).want(p.t, 200)
+	for i := 0; list.at("list", i) != nil; i++ {
+		if list.str("list", i, "name") == name {
+			return list.str("list", i, "id")
+		}
+	}
+	p.t.Fatalf("no key manager %s in %s", name, list.text)
+	return ""
+}
+
+func TestAKeyManagerWhoseEventWasLostIsLoadedByTheNextStart(t *testing.T) {
+	p := newPair(t)
+	p.delays = Delays{LostEvent: time.Hour}
+	p.exchange()
+	p.startIS()
+	p.startAM()
+	broken := p.keyManagerBody("broken")
+	delete(broken, "userInfoEndpoint")
+	send(t, "POST", p.admin("/key-managers"), admin, broken).want(t, 201)
+	id := p.keyManager("lost")
+	p.generate(p.application("before"), id).wantCode(t, 500, 900967)
+	p.startAM()
+	p.generate(p.application("after"), id).want(t, 200)
+}
+
+func TestAHomeWithoutItsSeededDatabaseDoesNotStart(t *testing.T) {
+	for product, files := range map[string][]string{
+		ProductIS: {"WSO2IDENTITY_DB", "WSO2SHARED_DB", "WSO2CARBON_DB"},
+		ProductAM: {"WSO2AM_DB", "WSO2SHARED_DB", "WSO2CARBON_DB"},
+	} {
+		for _, file := range files {
+			home := newHome(t, product)
+			path := filepath.Join(home, databaseDir, file+".mv.db")
+			for _, spoil := range []func(string) error{func(path string) error { return os.Truncate(path, 0) }, os.Remove} {
+				if err := spoil(path); err != nil {
+					t.Fatal(err)
+				}
+				err := startAndStop(t, product, home)
+				if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "not found (this database is empty)") {
+					t.Errorf("%s without %s: %v", product, file, err)
+				}
+			}
+		}
+	}
+}
+
+// startAndStop starts a server and ends it; the error is that of the start.
+func startAndStop(t *testing.T, product, home string) error {
+	t.Helper()
+	o := Options{Home: home, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0"}
+	if product == ProductIS {
+		is, err := StartIS(t.Context(), o)
+		if err == nil {
+			is.Close()
+		}
+		return err
+	}
+	am, err := StartAM(t.Context(), o)
+	if err == nil {
+		am.Close()
+	}
+	return err
+}
+
+func TestADatabaseWithoutItsIndexShowsAnEmptyList(t *testing.T) {
+	p := newPair(t)
+	p.startAM()
+	id := p.api("Payment API", "/payment")
+	count := func() any { return send(t, "GET", p.publisher("/apis"), admin, nil).want(t, 200).at("count") }
+	if count() != 1.0 {
+		t.Fatalf("the list has %v", count())
+	}
+	p.startAM()
+	if count() != 1.0 {
+		t.Errorf("after a restart the list has %v", count())
+	}
+	p.am.Close()
+	if err := os.RemoveAll(filepath.Join(p.amHome, "solr")); err != nil {
+		t.Fatal(err)
+	}
+	p.startAM()
+	if count() != 0.0 {
+		t.Errorf("without its index the list has %v", count())
+	}
+	send(t, "GET", p.publisher("/apis/"+id), admin, nil).want(t, 200)
+	send(t, "POST", p.publisher("/apis"), admin, p.apiBody("Payment API", "/payment")).wantCode(t, 409, 900300)
+	p.publish(id)
+	if count() != 1.0 {
+		t.Errorf("after a change the list has %v", count())
+	}
+}
+
+func TestTheURLOfADataSourceSaysWhereItsFileIs(t *testing.T) {
+	home := newHome(t, ProductAM)
+	if err := os.Rename(filepath.Join(home, databaseDir, "WSO2AM_DB.mv.db"), filepath.Join(home, "elsewhere.mv.db")); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceIn(filepath.Join(home, settingsFile), "./repository/database/WSO2AM_DB", "./elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	if err := startAndStop(t, ProductAM, home); err != nil {
+		t.Error(err)
+	}
+	if err := replaceIn(filepath.Join(home, settingsFile), `type = "h2"`, `type = "postgre"`); err != nil {
+		t.Fatal(err)
+	}
+	if err := startAndStop(t, ProductAM, home); err == nil || !strings.Contains(err.Error(), "postgre") {
+		t.Errorf("with another type: %v", err)
+	}
+}
+
+func TestDatabasesThatWereCutOrDamaged(t *testing.T) {
+	whole := databaseHeader + `{"kind":"a","id":"1","is":1}` + "\n" + `{"kind":"a","id":"2","is":2}` + "\n" + `{"kind":"a","id":"1"}` + "\n"
+	for _, tc := range []struct {
+		name, data, want string
+		refused          string
+	}{
+		{"whole", whole, "2=2", ""},
+		{"a last line that a kill has cut", whole + `{"kind":"a","id":"3"`, "2=2", ""},
+		{"a record that came again", whole + `{"kind":"a","id":"1","is":3}` + "\n", "2=2 1=3", ""},
+		{"damage in the middle", databaseHeader + "nonsense\n" + whole[len(databaseHeader):], "", "line 2 is damaged"},
+		{"a database of the real product", "H:2,block:3,blockSize:1000\n", "", "no database of a stand-in"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			entries, err := readEntries([]byte(tc.data))
+			if tc.refused != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.refused) {
+					t.Errorf("read as %v: %v", entries, err)
+				}
+				return
+			}
+			var got []string
+			for _, e := range entries {
+				got = append(got, e.ID+"="+string(e.Is))
+			}
+			if err != nil || strings.Join(got, " ") != tc.want {
+				t.Errorf("read as %v: %v", got, err)
+			}
+		})
+	}
+}
+
+func TestASecondServerOnOneHomeIsKeptAway(t *testing.T) {
+	p := newPair(t)
+	p.startIS()
+	if err := startAndStop(t, ProductIS, p.isHome); err == nil || !strings.Contains(err.Error(), "already in use") {
+		t.Errorf("the second start: %v", err)
+	}
+	p.startIS()
+}
+
+func TestAChangeThatCannotBeWrittenIsNotAcknowledged(t *testing.T) {
+	p := newPair(t)
+	p.startAM()
+	for _, db := range p.am.keeper.open {
+		db.file.Close()
+	}
+	send(t, "POST", p.devportal("/applications"), admin, object{"name": "App", "throttlingPolicy": "Unlimited"}).want(t, 500)
+	if !strings.Contains(p.amLog.String(), "save the server's state") {
+		t.Errorf("the log does not say why:\n%s", p.amLog)
+	}
+}
+
+func TestASavedStateComesBack(t *testing.T) {
+	p := working(t)
+	api, _, keys, _ := p.everything()
+	var amState, isState bytes.Buffer
+	if err := p.am.SaveState(&amState); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.is.SaveState(&isState); err != nil {
+		t.Fatal(err)
+	}
+	before := p.am.inMemory()
+	id := p.api("Later", "/later")
+	if err := p.am.LoadState(bytes.NewReader(amState.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	send(t, "GET", p.publisher("/apis/"+id), admin, nil).want(t, 404)
+	send(t, "GET", p.publisher("/apis/"+api), admin, nil).want(t, 200)
+	compareRecords(t, "after", p.am.inMemory(), before)
+	compareRecords(t, "disk after", onDisk(t, p.am.keeper), before)
+
+	t.Run("into another server, too", func(t *testing.T) {
+		other := newPair(t)
+		other.startIS()
+		if err := other.is.LoadState(bytes.NewReader(isState.Bytes())); err != nil {
+			t.Fatal(err)
+		}
+		token(t, other.is.URL(), keys)
+		other.startIS()
+		token(t, other.is.URL(), keys)
+	})
+	t.Run("what is no state of this product changes nothing", func(t *testing.T) {
+		for _, state := range []string{
+			isState.String(), "{", `{"product":"am","entries":[{"kind":"x","id":"1","is":1}]}`,
+			`{"product":"am","entries":[{"kind":"api","id":"1","is":"text"}]}`,
+			`{"product":"am","entries":[{"kind":"subscription","id":"1","is":{"API":"none"}}]}`,
+		} {
+			if err := p.am.LoadState(strings.NewReader(state)); err == nil {
+				t.Errorf("taken: %.60s", state)
+			}
+			compareRecords(t, "after", p.am.inMemory(), before)
+		}
+	})
+	send(t, "POST", p.is.URL()+"/oauth2/token", basic("nobody", ""), url.Values{"grant_type": {"client_credentials"}}).want(t, 401)
+}
