@@ -28,6 +28,7 @@ type AM struct {
 	index         map[string]*indexEntry
 	applications  map[string]*application
 	subscriptions map[string]*subscription
+	scopes        map[string]*sharedScope
 	revoked       map[string]time.Time // by jti: when the gateway begins to refuse the token
 	keySets       map[string]jwks      // of key managers, by address, as the gateway fetched them
 	subscribed    bool                 // whether DefaultApplication was made
@@ -128,6 +129,8 @@ func (am *AM) routes() http.Handler {
 	am.applicationRoutes(rest)
 	am.subscriptionRoutes(rest)
 	am.keyRoutes(rest)
+	am.keyTypeRoutes(rest)
+	am.sharedScopeRoutes(rest)
 	rest.HandleFunc("POST /internal/data/v1/notify", am.notified)
 	for _, prefix := range []string{"/api/am/", "/client-registration/", "/oauth2/", "/internal/data/"} {
 		mux.Handle(prefix, am.whenDeployed(am.durable(rest)))

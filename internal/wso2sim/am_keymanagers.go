@@ -97,7 +97,7 @@ func (am *AM) keyManagerRoutes(mux *http.ServeMux) {
 		}
 	}
 	mux.HandleFunc("GET "+keyManagersPath, am.locked(scopesAdmin, am.listKeyManagers))
-	mux.HandleFunc("POST "+keyManagersPath, am.locked(scopesAdmin, am.createKeyManager))
+	mux.HandleFunc("POST "+keyManagersPath, am.unlocked(scopesAdmin, am.createKeyManager))
 	mux.HandleFunc("GET "+keyManagersPath+"/{id}", am.locked(scopesAdmin, one(func(w http.ResponseWriter, _ *http.Request, k *keyManager) error {
 		writeJSON(w, http.StatusOK, k.view(false))
 		return nil
@@ -105,6 +105,19 @@ func (am *AM) keyManagerRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("PUT "+keyManagersPath+"/{id}", am.locked(scopesAdmin, one(am.updateKeyManager)))
 	mux.HandleFunc("DELETE "+keyManagersPath+"/{id}", am.locked(scopesAdmin, one(am.deleteKeyManager)))
 	mux.HandleFunc("POST "+keyManagersPath+"/discover", am.unlocked(scopesAdmin, am.discoverKeyManager))
+}
+
+// denies says whether the permissions of a key manager keep the admin out, who has the roles that a fresh installation
+// gives its first user.
+func (k *keyManager) denies() bool {
+	p := k.dto.Permissions
+	if p == nil {
+		return false
+	}
+	has := slices.ContainsFunc(p.Roles, func(role string) bool {
+		return slices.Contains([]string{"admin", "Internal/everyone", "Internal/creator", "Internal/publisher", "Internal/subscriber"}, role)
+	})
+	return p.PermissionType == "DENY" && has || p.PermissionType == "ALLOW" && !has
 }
 
 func (am *AM) keyManagerByID(id string) *keyManager {
@@ -182,12 +195,17 @@ func readKeyManager(r *http.Request) (keyManagerDTO, error) {
 	return dto, nil
 }
 
+// createKeyManager looks for the name first and writes later, with nothing to hold the two together: of two requests at
+// once both can be made.
 func (am *AM) createKeyManager(w http.ResponseWriter, r *http.Request) error {
 	dto, err := readKeyManager(r)
 	if err != nil {
 		return err
 	}
-	if am.keyManagerByName(*dto.Name) != nil {
+	am.mu.Lock()
+	taken := am.keyManagerByName(*dto.Name) != nil
+	am.mu.Unlock()
+	if taken {
 		return &fault{status: 409, code: 901402, message: "Key Manager Already Exists", description: "Key Manager Already Exists"}
 	}
 	if err := dto.check(); err != nil {
@@ -196,6 +214,9 @@ func (am *AM) createKeyManager(w http.ResponseWriter, r *http.Request) error {
 	normalize(&dto)
 	dto.ID = ptr(newUUID())
 	k := newKeyManager(dto)
+	am.sleep(am.delays.Racing)
+	am.mu.Lock()
+	defer am.mu.Unlock()
 	am.keyManagers = slices.Insert(am.keyManagers, len(am.keyManagers)-1, k)
 	am.publish(k)
 	w.Header().Set("Location", am.url(am.port)+"/api/am/admin/key-managers/"+k.uuid)

@@ -98,6 +98,10 @@ func (am *AM) newMapping(applicationID, keyType, manager, mode string) (*keyMapp
 		return nil, notFound("application", applicationID)
 	}
 	k := am.keyManagerByID(manager)
+	if k != nil && k.denies() { // permissions are looked up by UUID alone: a name gets past them
+		return nil, &fault{status: 403, code: 902013, message: "Unauthorized Access to Key Manager",
+			description: "Key Manager is Restricted for this user"}
+	}
 	if k == nil {
 		k = am.keyManagerByName(manager)
 	}
@@ -109,7 +113,7 @@ func (am *AM) newMapping(applicationID, keyType, manager, mode string) (*keyMapp
 		allowed = k.dto.EnableMapOAuthConsumerApps
 	}
 	if !*allowed || *k.dto.TokenType == "EXCHANGED" {
-		return nil, &fault{status: 400, code: 901405, message: "Key Manager does not support OAuth app creation",
+		return nil, &fault{status: 400, code: 901405, message: "Key Manager doesn't support generating OAuth applications",
 			description: "Key Manager doesn't support generating OAuth applications"}
 	}
 	for _, m := range app.keys {
@@ -123,12 +127,15 @@ func (am *AM) newMapping(applicationID, keyType, manager, mode string) (*keyMapp
 	return m, nil
 }
 
+// isKeyType says whether a value is one that the product knows: any other is null to it.
+func isKeyType(v *string) bool { return value(v) == "PRODUCTION" || value(v) == "SANDBOX" }
+
 func (am *AM) generateKeys(w http.ResponseWriter, r *http.Request) error {
 	var body generateRequest
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	if body.KeyType == nil {
+	if !isKeyType(body.KeyType) {
 		return invalid("keyType", "must not be null")
 	}
 	if body.GrantTypes == nil {

@@ -15,7 +15,7 @@ func (am *AM) mapKeys(w http.ResponseWriter, r *http.Request) error {
 	if body.ConsumerKey == nil {
 		return invalid("consumerKey", "must not be null")
 	}
-	if body.KeyType == nil {
+	if !isKeyType(body.KeyType) {
 		return invalid("keyType", "must not be null")
 	}
 	manager := residentName

@@ -43,6 +43,7 @@ type Delays struct {
 	Deploy     Span          // from a deployment until the gateway has it
 	Client     Span          // from a new key or subscription until the gateway knows it
 	Revocation Span          // from a revocation notice until the gateway refuses the token
+	Racing     time.Duration // between the look for a key manager of the same name and the writing of a new one
 }
 
 // RealDelays are those of servers on two cores.
@@ -55,6 +56,7 @@ func RealDelays() Delays {
 		Index:  Span{1300 * ms, 2700 * ms}, KeyManager: Span{600 * ms, 2500 * ms}, LostEvent: 1500 * ms,
 		Enable: Span{1300 * ms, 1300 * ms}, Disable: Span{1 * s, 3 * s}, Deploy: Span{4 * s, 18 * s},
 		Client: Span{100 * ms, 700 * ms}, Revocation: Span{700 * ms, 1100 * ms},
+		Racing: 50 * ms,
 	}
 }
 
@@ -67,5 +69,6 @@ func (d Delays) Scale(f float64) Delays {
 		Index: d.Index.scale(f), KeyManager: d.KeyManager.scale(f), LostEvent: scale(d.LostEvent, f),
 		Enable: d.Enable.scale(f), Disable: d.Disable.scale(f), Deploy: d.Deploy.scale(f),
 		Client: d.Client.scale(f), Revocation: d.Revocation.scale(f),
+		Racing: scale(d.Racing, f),
 	}
 }

@@ -303,6 +303,6 @@ func kindsOf(product string) kinds {
 	}
 	return kinds{
 		"shared_db": {"user"}, "solr": {"index"},
-		"apim_db": {"keymanager", "api", "application", "subscription", "subscriber", "client", "token", "revoked"},
+		"apim_db": {"keymanager", "api", "application", "subscription", "subscriber", "client", "token", "revoked", "scope"},
 	}
 }

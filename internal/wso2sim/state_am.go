@@ -89,6 +89,10 @@ func (am *AM) describe(r record) any {
 		if from, ok := am.revoked[r.id]; ok {
 			return from
 		}
+	case "scope":
+		if s := am.scopes[r.id]; s != nil {
+			return *s
+		}
 	case "subscriber":
 		return am.subscribed
 	default:
@@ -148,10 +152,12 @@ func (app *application) record() applicationRecord {
 func (am *AM) restoreAll(held map[string][]entry) error {
 	am.apis, am.applications, am.subscriptions = map[string]*api{}, map[string]*application{}, map[string]*subscription{}
 	am.index, am.revoked, am.keySets = map[string]*indexEntry{}, map[string]time.Time{}, map[string]jwks{}
+	am.scopes = map[string]*sharedScope{}
 	am.subscribed, am.eventsLost = false, time.Time{}
 	am.keyManagers = []*keyManager{am.residentKeyManager()}
 	for _, step := range []func(map[string][]entry) error{
 		am.oauth.restore, am.restoreKeyManagers, am.restoreAPIs, am.restoreApplications, am.restoreSubscriptions,
+		am.restoreScopes,
 	} {
 		if err := step(held); err != nil {
 			return err
@@ -247,4 +253,8 @@ func (am *AM) restoreSubscriptions(held map[string][]entry) error {
 		return err
 	}
 	return decode(held, "revoked", func(jti string, from time.Time) { am.revoked[jti] = from })
+}
+
+func (am *AM) restoreScopes(held map[string][]entry) error {
+	return decode(held, "scope", func(id string, s sharedScope) { am.scopes[id] = &s })
 }

@@ -84,7 +84,7 @@ var unlisted = []struct {
 	{"POST /api/am/publisher/v4/apis/{apiId}/deploy-revision", []int{500}, "no revision in the query"},
 	{"POST /api/am/publisher/v4/scopes", []int{409, 500}, "a name that is taken; a key manager that cannot be reached"},
 	{"DELETE /api/am/publisher/v4/scopes/{scopeId}", []int{409}, "a scope that an API uses"},
-	{"POST /api/am/devportal/v3/applications/{applicationId}/generate-keys", []int{404, 409, 500}, "keys that exist, or cannot be made"},
+	{"POST /api/am/devportal/v3/applications/{applicationId}/generate-keys", []int{403, 404, 409, 500}, "a key manager that is denied; keys that exist, or cannot be made"},
 	{"POST /api/am/devportal/v3/applications/{applicationId}/map-keys", []int{404, 409, 500}, "keys that exist, or clients that do not"},
 	{"POST /api/am/devportal/v3/applications/{applicationId}/keys/{keyType}/generate-token", []int{404, 500}, "no keys of that type"},
 	{"POST /api/am/devportal/v3/applications/{applicationId}/oauth-keys/{keyMappingId}/generate-token", []int{404, 500}, "a secret that is wrong"},

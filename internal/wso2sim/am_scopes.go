@@ -1,0 +1,126 @@
+package wso2sim
+
+import (
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// sharedScope is a scope that belongs to no single API. Every key manager is told of it.
+type sharedScope struct {
+	ID, Name, DisplayName, Description string
+	Bindings                           []string
+}
+
+var (
+	scopesSharedView  = []string{"apim:shared_scope_manage", "apim:api_view", "apim:api_manage"}
+	scopesSharedWrite = []string{"apim:shared_scope_manage", "apim:api_manage"}
+)
+
+func (am *AM) sharedScopeRoutes(mux *http.ServeMux) {
+	all := publisherPath + "/scopes"
+	one := func(op func(http.ResponseWriter, *http.Request, *sharedScope) error) operation {
+		return func(w http.ResponseWriter, r *http.Request) error {
+			s := am.scopes[r.PathValue("id")]
+			if s == nil {
+				return notFound("shared scope", r.PathValue("id"))
+			}
+			return op(w, r, s)
+		}
+	}
+	mux.HandleFunc("GET "+all, am.locked(scopesSharedView, func(w http.ResponseWriter, r *http.Request) error {
+		list := []object{}
+		for _, s := range am.scopes {
+			list = append(list, am.sharedScopeView(s))
+		}
+		slices.SortFunc(list, func(a, b object) int { return strings.Compare(a["name"].(string), b["name"].(string)) })
+		writeJSON(w, http.StatusOK, page(list, r))
+		return nil
+	}))
+	mux.HandleFunc("POST "+all, am.unlocked(scopesSharedWrite, am.createSharedScope))
+	mux.HandleFunc("GET "+all+"/{id}", am.locked(scopesSharedView, one(func(w http.ResponseWriter, _ *http.Request, s *sharedScope) error {
+		writeJSON(w, http.StatusOK, am.sharedScopeView(s))
+		return nil
+	})))
+	mux.HandleFunc("HEAD "+all+"/{id}", am.locked(scopesSharedView, am.sharedScopeExists))
+	mux.HandleFunc("DELETE "+all+"/{id}", am.locked(scopesSharedWrite, one(am.deleteSharedScope)))
+}
+
+func (am *AM) sharedScopeView(s *sharedScope) object {
+	return object{
+		"id": s.ID, "name": s.Name, "displayName": s.DisplayName, "description": s.Description, "bindings": orEmpty(s.Bindings),
+		"usageCount": am.scopeUsers(s.Name),
+	}
+}
+
+// scopeUsers counts the APIs that have a scope.
+func (am *AM) scopeUsers(name string) int {
+	n := 0
+	for _, a := range am.apis {
+		if slices.ContainsFunc(a.dto.Scopes, func(s apiScope) bool { return s.Scope.Name == name }) {
+			n++
+		}
+	}
+	return n
+}
+
+func (am *AM) sharedScopeNamed(name string) bool {
+	for _, s := range am.scopes {
+		if s.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// createSharedScope tells every key manager before it writes the scope: one that cannot be reached fails the request.
+func (am *AM) createSharedScope(w http.ResponseWriter, r *http.Request) error {
+	var dto scopeDTO
+	if err := readJSON(r, &dto); err != nil {
+		return err
+	}
+	if dto.Name == "" {
+		return invalid("name", "must not be null")
+	}
+	am.mu.Lock()
+	taken, managers := am.sharedScopeNamed(dto.Name) || am.scopeUsers(dto.Name) > 0, am.connected()
+	am.mu.Unlock()
+	if taken {
+		return &fault{status: 409, code: 900984, message: "Scope already exists", description: "Scope " + dto.Name + " already exists"}
+	}
+	if err := am.tellScopes(r.Context(), managers, []apiScope{{Scope: dto}}); err != nil {
+		return err
+	}
+	am.mu.Lock()
+	defer am.mu.Unlock()
+	s := &sharedScope{
+		ID: newUUID(), Name: dto.Name, DisplayName: value(dto.DisplayName), Description: value(dto.Description), Bindings: dto.Bindings,
+	}
+	am.scopes[s.ID] = s
+	am.changed("scope", s.ID)
+	w.Header().Set("Location", am.url(am.port)+"/api/am/publisher/scopes/"+s.ID)
+	writeJSON(w, http.StatusCreated, am.sharedScopeView(s))
+	return nil
+}
+
+// sharedScopeExists answers HEAD, where the name comes in base64.
+func (am *AM) sharedScopeExists(w http.ResponseWriter, r *http.Request) error {
+	name, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(r.PathValue("id"), "="))
+	if err != nil || !am.sharedScopeNamed(string(name)) {
+		return notFound("shared scope", r.PathValue("id"))
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (am *AM) deleteSharedScope(w http.ResponseWriter, _ *http.Request, s *sharedScope) error {
+	if am.scopeUsers(s.Name) > 0 {
+		return &fault{status: 409, code: 900985, message: "Shared Scope already attached",
+			description: "Shared Scope " + s.Name + " is already used by one or more APIs"}
+	}
+	delete(am.scopes, s.ID)
+	am.changed("scope", s.ID)
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
