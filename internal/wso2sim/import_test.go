@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// form sends a multipart form; the field file is sent as a file.
-func form(t *testing.T, address, accept string, fields map[string]string) reply {
+// multipartBody is a multipart form, and its content type; the field file is in it as a file.
+func multipartBody(t *testing.T, fields map[string]string) (text, contentType string) {
 	t.Helper()
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
@@ -31,11 +31,18 @@ func form(t *testing.T, address, accept string, fields map[string]string) reply 
 		}
 	}
 	w.Close()
-	req, err := http.NewRequestWithContext(t.Context(), "POST", address, &body)
+	return body.String(), w.FormDataContentType()
+}
+
+// form sends a multipart form.
+func form(t *testing.T, address, accept string, fields map[string]string) reply {
+	t.Helper()
+	body, contentType := multipartBody(t, fields)
+	req, err := http.NewRequestWithContext(t.Context(), "POST", address, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", w.FormDataContentType())
+	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("Accept", accept)
 	admin(req)
 	return do(t, req)
