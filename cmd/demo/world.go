@@ -103,6 +103,9 @@ func (w *world) seed(s side) error {
 	if s.product == "am" {
 		return nil
 	}
+	if err := wso2sim.WriteRevocationHandler(s.home); err != nil {
+		return err
+	}
 	settings := filepath.Join(s.volume, "repository/conf/deployment.toml")
 	f, err := os.OpenFile(settings, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {

@@ -9,18 +9,23 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"wso2agent/internal/wso2sim"
 )
 
 const usage = `usage: wso2sim is|am --home DIR [--listen ADDR] [--gateway ADDR] [--config-volume DIR]
-                     [--hostname NAME] [--delay-scale F] [--start-log FILE]
+                     [--hostname NAME] [--delay-scale F] [--boot-delay DURATION] [--start-log FILE]
+                     [--control ADDR]
        wso2sim backend [--listen ADDR]
 
 A home that does not exist is made as the product is when freshly unpacked. User and password are admin.
+--control serves faults on demand, the log of requests, and the state, to everybody who reaches that address.
 `
 
 // Exit codes.
@@ -52,74 +57,102 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&o.ConfigVolume, "config-volume", "", "")
 	flags.StringVar(&o.Hostname, "hostname", "", "")
 	flags.StringVar(&o.StartLog, "start-log", "", "")
+	var control string
+	flags.StringVar(&control, "control", "", "")
+	bootDelay := flags.Duration("boot-delay", 0, "")
 	delayScale := flags.Float64("delay-scale", 0, "")
 	if err := flags.Parse(args[1:]); err != nil {
 		return exitUsage
 	}
-	if flags.NArg() > 0 || *delayScale < 0 {
+	if flags.NArg() > 0 || *delayScale < 0 || *bootDelay < 0 {
 		fmt.Fprint(stderr, usage)
 		return exitUsage
 	}
 	o.Delays = wso2sim.RealDelays().Scale(*delayScale)
 	o.Log = slog.New(slog.NewTextHandler(stderr, nil))
-	if err := serve(ctx, args[0], o, stdout); err != nil {
+	var code int
+	var err error
+	if args[0] == "backend" {
+		err = serveBackend(ctx, o.Listen, stdout)
+	} else {
+		o.Faults = wso2sim.NewFaults()
+		o.Faults.SetBootDelay(*bootDelay)
+		code, err = serve(ctx, args[0], o, control, stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(stderr, "wso2sim:", err)
 		if errors.Is(err, errUnknown) {
 			return exitUsage
 		}
 		return exitFailed
 	}
-	return exitOK
+	return code
 }
 
 var errUnknown = errors.New("unknown server, want is, am or backend")
 
-// server is what all of them can do.
-type server interface {
-	Wait(ctx context.Context) error
-	URL() string
-	Close() error
-}
-
-func serve(ctx context.Context, what string, o wso2sim.Options, stdout io.Writer) error {
-	s, where, err := start(ctx, what, o)
+func serveBackend(ctx context.Context, listen string, stdout io.Writer) error {
+	b, err := wso2sim.StartBackend(listen)
 	if err != nil {
 		return err
 	}
-	switch err := s.Wait(ctx); {
-	case err == nil:
-		fmt.Fprintf(stdout, "ready %s %s%s\n", what, s.URL(), where)
-		<-ctx.Done()
-	case ctx.Err() == nil: // it was not told to end
-		return errors.Join(err, s.Close())
-	}
-	return s.Close()
+	fmt.Fprintf(stdout, "ready backend %s\n", b.URL())
+	<-ctx.Done()
+	return b.Close()
 }
 
-func start(ctx context.Context, what string, o wso2sim.Options) (s server, where string, err error) {
-	switch what {
-	case "backend":
-		s, err = wso2sim.StartBackend(o.Listen)
-		return s, "", err
-	case wso2sim.ProductIS, wso2sim.ProductAM:
-	default:
-		return nil, "", fmt.Errorf("%w, not %q", errUnknown, what)
+// serve runs a server as its image's entrypoint and start script do, until ctx is done or the server ends by itself;
+// the code is what it ends with. Every start, in place too, is told when it is ready.
+func serve(ctx context.Context, what string, o wso2sim.Options, control string, stdout io.Writer) (code int, err error) {
+	i, err := launchIn(ctx, what, o)
+	if err != nil {
+		return exitFailed, err
+	}
+	if control != "" {
+		l, err := net.Listen("tcp", control)
+		if err != nil {
+			return exitFailed, errors.Join(fmt.Errorf("serve the control endpoint: %w", err), i.Close())
+		}
+		hs := &http.Server{Handler: i.Control(), ReadHeaderTimeout: 10 * time.Second}
+		go hs.Serve(l) // always http.ErrServerClosed, after Close
+		defer hs.Close()
+		fmt.Fprintf(stdout, "control http://%s\n", l.Addr())
+	}
+	go tellReady(ctx, what, i, stdout)
+	select {
+	case <-ctx.Done():
+		return exitOK, i.Close()
+	case <-i.Ended():
+		return i.ExitCode()
+	}
+}
+
+// tellReady prints a line for every server that comes up.
+func tellReady(ctx context.Context, what string, i *wso2sim.Instance, stdout io.Writer) {
+	for s := range i.Servers() {
+		if s.Wait(ctx) != nil {
+			continue // the next one may come up; the last one's error is the instance's
+		}
+		gateway := ""
+		if at := i.GatewayURL(); at != "" {
+			gateway = " gateway " + at
+		}
+		fmt.Fprintf(stdout, "ready %s %s%s\n", what, s.URL(), gateway)
+	}
+}
+
+// launchIn launches a server in its home, which is made if need be.
+func launchIn(ctx context.Context, what string, o wso2sim.Options) (*wso2sim.Instance, error) {
+	if what != wso2sim.ProductIS && what != wso2sim.ProductAM {
+		return nil, fmt.Errorf("%w, not %q", errUnknown, what)
 	}
 	if o.Home == "" {
-		return nil, "", fmt.Errorf("start %s: say with --home where its files are; a folder that does not exist is made", what)
+		return nil, fmt.Errorf("start %s: say with --home where its files are; a folder that does not exist is made", what)
 	}
 	if _, err := os.Stat(o.Home); errors.Is(err, fs.ErrNotExist) {
 		if err := wso2sim.Unpack(o.Home, what); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 	}
-	if what == wso2sim.ProductIS {
-		s, err = wso2sim.StartIS(ctx, o)
-		return s, "", err
-	}
-	am, err := wso2sim.StartAM(ctx, o)
-	if err != nil {
-		return nil, "", err
-	}
-	return am, " gateway " + am.GatewayURL(), nil
+	return wso2sim.Launch(context.WithoutCancel(ctx), what, o) // it ends with Close, gracefully
 }

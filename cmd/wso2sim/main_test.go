@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -118,5 +119,144 @@ func TestMistakesEndWithALineAndACode(t *testing.T) {
 				t.Errorf("stderr does not say %q: %s", tc.say, stderr.String())
 			}
 		})
+	}
+}
+
+// build makes the command, for tests that end it in ways that only a process has.
+func build(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "wso2sim")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// lines starts a process and gives what it prints; it is killed when the test ends.
+func lines(t *testing.T, bin string, args ...string) (*exec.Cmd, <-chan string) {
+	t.Helper()
+	cmd := exec.Command(bin, args...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	said := make(chan string, 10)
+	go func() {
+		defer close(said)
+		for scan := bufio.NewScanner(out); scan.Scan(); {
+			said <- scan.Text()
+		}
+	}()
+	return cmd, said
+}
+
+func next(t *testing.T, said <-chan string) []string {
+	t.Helper()
+	select {
+	case line, ok := <-said:
+		if !ok {
+			t.Fatal("it has ended")
+		}
+		return strings.Fields(line)
+	case <-time.After(30 * time.Second):
+		t.Fatal("it says nothing")
+	}
+	return nil
+}
+
+// post sends a body as the admin, and returns the status.
+func post(t *testing.T, address, contentType, body string) int {
+	t.Helper()
+	req, err := http.NewRequest("POST", address, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth("admin", "admin")
+	req.Header.Set("Content-Type", contentType)
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestAKilledProcessLosesNothingThatItAcknowledged(t *testing.T) {
+	bin, home := build(t), filepath.Join(t.TempDir(), "home")
+	cmd, said := lines(t, bin, "am", "--home", home)
+	at := next(t, said)[2]
+	const apps = "/api/am/devportal/v3/applications"
+	if status := post(t, at+apps, "application/json", `{"name":"App","throttlingPolicy":"Unlimited"}`); status != 201 {
+		t.Fatalf("status %d", status)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	_, said = lines(t, bin, "am", "--home", home)
+	if status := post(t, next(t, said)[2]+apps, "application/json", `{"name":"App","throttlingPolicy":"Unlimited"}`); status != 409 {
+		t.Errorf("status %d: the application is not there", status)
+	}
+}
+
+func TestTheProcessRestartsInPlaceAndEndsAsItsServerDoes(t *testing.T) {
+	bin, home := build(t), filepath.Join(t.TempDir(), "home")
+	if err := wso2sim.UnpackWith(home, wso2sim.ProductIS, wso2sim.UnpackOptions{Rounds: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	settings := filepath.Join(home, "repository/conf/deployment.toml")
+	text, err := os.ReadFile(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("[server]\n"), []byte("[server]\nenable_restart_from_api = true\n"), 1)
+	if err := os.WriteFile(settings, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd, said := lines(t, bin, "is", "--home", home, "--control", "127.0.0.1:0")
+	control := next(t, said)
+	if control[0] != "control" {
+		t.Fatalf("it says %q", control)
+	}
+	ready := next(t, said)
+	body := `<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><a:restart xmlns:a="http://org.apache.axis2/xsd"/></e:Body></e:Envelope>`
+	if status := post(t, ready[2]+"/services/ServerAdmin", "text/xml", body); status != 200 {
+		t.Fatalf("status %d", status)
+	}
+	if again := next(t, said); strings.Join(again, " ") != strings.Join(ready, " ") {
+		t.Errorf("first %q, then %q", ready, again)
+	}
+	if log, err := os.ReadFile(filepath.Join(home, "start.log")); err != nil || bytes.Count(log, []byte("\n")) != 2 {
+		t.Errorf("the start log is %q: %v", log, err)
+	}
+	post(t, control[1]+"/_wso2sim/crash", "application/json", "")
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 137 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestARefusedConfigurationEndsTheProcessWithALine(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "home")
+	if err := wso2sim.UnpackWith(home, wso2sim.ProductAM, wso2sim.UnpackOptions{Rounds: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(home, "repository/conf/deployment.toml"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("\n[keystore]\nx = 1\n"); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	var stderr bytes.Buffer
+	if code := run(t.Context(), []string{"am", "--home", home}, io.Discard, &stderr); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	if !strings.Contains(stderr.String(), "[keystore] stands after its sub-table keystore.tls") || strings.Count(stderr.String(), "\n") != 1 {
+		t.Errorf("stderr is %s", stderr.String())
 	}
 }

@@ -45,6 +45,7 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 		return nil, err
 	}
 	am := &AM{server: base}
+	am.linger = am.delays.AMRestart
 	am.signer.hexThumbprint = true
 	am.admin, am.password = am.settings.credentials()
 	if am.port, err = am.bind(o.Listen); err != nil {
@@ -66,9 +67,9 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 }
 
 func (am *AM) openPorts() {
-	for p, h := range map[*port]http.Handler{am.gatewayPort: http.HandlerFunc(am.gateway), am.port: am.routes()} {
+	for p, h := range map[*port]http.Handler{am.gatewayPort: gatewayCalls(am.gateway), am.port: am.routes()} {
 		if err := am.open(p, h, tls.VersionTLS13); err != nil {
-			am.cancel(err)
+			am.fail(err)
 			return
 		}
 	}
@@ -113,7 +114,7 @@ func (am *AM) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /services/Version", am.version)
 	mux.HandleFunc("POST /services/ServerAdmin", func(w http.ResponseWriter, r *http.Request) {
-		serverAdmin(w, r, am.admin, am.password, false)
+		am.serverAdmin(w, r, false)
 	})
 	mux.HandleFunc("GET /api/am/gateway/v2/server-startup-healthcheck", am.startupHealth)
 	mux.HandleFunc("GET /publisher", am.portal)

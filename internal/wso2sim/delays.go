@@ -26,6 +26,10 @@ type Delays struct {
 	// Identity Server, from its start until its port stops refusing, and from the signal to stop until it is gone.
 	ISBoot, ISStop Span
 
+	// From ServerAdmin's yes to a restart until each server stops serving, and from then until its process has ended.
+	ISRestart, AMRestart Span
+	Exit                 time.Duration
+
 	// API Manager, each from its start. They come in this order.
 	AMPorts   time.Duration // the gateway's port and the management port open, with 404 for everything
 	AMVersion time.Duration // /services/Version answers, which proves Axis2 alone
@@ -51,6 +55,7 @@ func RealDelays() Delays {
 	const ms, s = time.Millisecond, time.Second
 	return Delays{
 		ISBoot: Span{50 * s, 68 * s}, ISStop: Span{1300 * ms, 2400 * ms},
+		ISRestart: Span{3300 * ms, 3300 * ms}, AMRestart: Span{12 * s, 12 * s}, Exit: 700 * ms,
 		AMPorts: 30 * s, AMVersion: 40 * s, AMHealth: 50 * s, AMPortal: 58 * s, AMREST: 66 * s, AMReady: 80 * s,
 		AMStop: Span{15 * s, 15 * s},
 		Index:  Span{1300 * ms, 2700 * ms}, KeyManager: Span{600 * ms, 2500 * ms}, LostEvent: 1500 * ms,
@@ -64,6 +69,7 @@ func RealDelays() Delays {
 func (d Delays) Scale(f float64) Delays {
 	return Delays{
 		ISBoot: d.ISBoot.scale(f), ISStop: d.ISStop.scale(f),
+		ISRestart: d.ISRestart.scale(f), AMRestart: d.AMRestart.scale(f), Exit: scale(d.Exit, f),
 		AMPorts: scale(d.AMPorts, f), AMVersion: scale(d.AMVersion, f), AMHealth: scale(d.AMHealth, f),
 		AMPortal: scale(d.AMPortal, f), AMREST: scale(d.AMREST, f), AMReady: scale(d.AMReady, f), AMStop: d.AMStop.scale(f),
 		Index: d.Index.scale(f), KeyManager: d.KeyManager.scale(f), LostEvent: scale(d.LostEvent, f),
@@ -71,4 +77,13 @@ func (d Delays) Scale(f float64) Delays {
 		Client: d.Client.scale(f), Revocation: d.Revocation.scale(f),
 		Racing: scale(d.Racing, f),
 	}
+}
+
+// later adds a time to the boot of both servers.
+func (d Delays) later(by time.Duration) Delays {
+	d.ISBoot.Min, d.ISBoot.Max = d.ISBoot.Min+by, d.ISBoot.Max+by
+	for _, step := range []*time.Duration{&d.AMPorts, &d.AMVersion, &d.AMHealth, &d.AMPortal, &d.AMREST, &d.AMReady} {
+		*step += by
+	}
+	return d
 }

@@ -205,6 +205,9 @@ func open(t *testing.T, path string) *keystore.Store {
 // listener adds the revocation listener to the configuration of IS, with a header value, by the name localhost.
 func (p *pair) listener(header string) {
 	p.t.Helper()
+	if err := WriteRevocationHandler(p.isHome); err != nil {
+		p.t.Fatal(err)
+	}
 	p.appendSettings(p.isHome, `
 [[event_listener]]
 id = "token_revocation"

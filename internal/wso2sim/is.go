@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // The super organization, under the id that every installation of IS gives it.
@@ -43,6 +44,7 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 		return nil, err
 	}
 	is := &IS{server: base}
+	is.linger, is.farewell = is.delays.ISRestart, is.talkNonsense
 	is.admin, is.password = is.settings.credentials()
 	if is.port, err = is.bind(o.Listen); err != nil {
 		return nil, errors.Join(err, is.shut())
@@ -57,7 +59,7 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 	}
 	is.after(is.delays.ISBoot.pick(), func() {
 		if err := is.open(is.port, is.routes(), tls.VersionTLS12); err != nil {
-			is.cancel(err)
+			is.fail(err)
 			return
 		}
 		is.log.Info("WSO2 Carbon started", "issuer", is.oauth.issuer)
@@ -74,15 +76,21 @@ func (is *IS) Issuer() string { return is.oauth.issuer }
 
 // Close ends the server: for as long as Delays.ISStop says it answers nonsense with success, as the product does.
 func (is *IS) Close() error {
-	if stop := is.delays.ISStop.pick(); stop > 0 {
-		for _, stage := range []isStopping{toLogin, emptyAnswers} {
-			is.mu.Lock()
-			is.stopping = stage
-			is.mu.Unlock()
-			is.sleep(stop / 2)
-		}
-	}
+	is.talkNonsense(is.delays.ISStop.pick())
 	return is.shut()
+}
+
+// talkNonsense is the last that is heard of the server.
+func (is *IS) talkNonsense(stop time.Duration) {
+	if stop <= 0 {
+		return
+	}
+	for _, stage := range []isStopping{toLogin, emptyAnswers} {
+		is.mu.Lock()
+		is.stopping = stage
+		is.mu.Unlock()
+		is.sleep(stop / 2)
+	}
 }
 
 func (is *IS) routes() http.Handler {
@@ -184,5 +192,5 @@ func (is *IS) discovery(w http.ResponseWriter, _ *http.Request) {
 
 // serverAdmin is the SOAP service that could restart the server, and says no unless it is told to allow that.
 func (is *IS) serverAdmin(w http.ResponseWriter, r *http.Request) {
-	serverAdmin(w, r, is.admin, is.password, strings.Contains(r.Header.Get("Accept"), "application/json"))
+	is.server.serverAdmin(w, r, strings.Contains(r.Header.Get("Accept"), "application/json"))
 }

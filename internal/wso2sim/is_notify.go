@@ -19,11 +19,15 @@ type notifier struct {
 	client                   *http.Client
 }
 
-// newNotifier reads the listener of deployment.toml; nil if there is none.
+// newNotifier reads the listener of deployment.toml; nil if there is none, or if the library with its class is not there.
 func newNotifier(s *server) *notifier {
 	for _, listener := range s.settings.tables("event_listener") {
 		if listener.text("id", "") != "token_revocation" || listener.text("name", "") != listenerName {
 			continue
+		}
+		if err := findHandler(s.home); err != nil {
+			s.log.Error("no notice of revoked tokens will be sent", "error", err)
+			return nil
 		}
 		properties, _ := listener.at("properties").(map[string]any)
 		property := func(name string) string {

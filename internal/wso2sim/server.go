@@ -25,6 +25,8 @@ type Options struct {
 	StartLog     string // gets a line for every start; empty is Home/start.log
 	Delays       Delays
 	Log          *slog.Logger                    // what a real server would log; nil discards it
+	Faults       *Faults                         // what is to go wrong; may be nil
+	Requests     *RequestLog                     // gets every request; may be nil
 	Wrap         func(http.Handler) http.Handler // put around what serves the ports, for tests that look on; may be nil
 }
 
@@ -43,14 +45,24 @@ type server struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows
-	serving []*http.Server
-	ports   []*port
-	closed  bool
+	mu     sync.Mutex // guards what follows
+	doors  []*door
+	ports  []*port
+	closed bool
 
 	product, home string
 	keeper        *keeper // what stands on disk; nil until it was opened
 	restore       func(map[string][]entry) error
+
+	linger   Span                // how long it serves after ServerAdmin said yes
+	farewell func(time.Duration) // what it does at the end of that; may be nil
+	ending   sync.Once
+	exit     chan int
+	shutting func() error // closes everything, once
+	faults   *Faults
+	requests *RequestLog
+
+	wrongCertificates map[CertificateFault]*tls.Certificate // guarded by mu
 }
 
 // newServer copies the volume and reads configuration and stores. Nothing is read again later.
@@ -89,6 +101,17 @@ func newServer(product string, o Options) (*server, error) {
 	if s.hostname == "" {
 		s.hostname = s.settings.text("server.hostname", "localhost")
 	}
+	if s.faults, s.requests = o.Faults, o.Requests; s.faults == nil {
+		s.faults = NewFaults()
+	}
+	if s.requests == nil {
+		s.requests = NewRequestLog()
+	}
+	s.faults.mu.Lock()
+	s.faults.changed, s.delays = s.openOrClose, s.delays.later(s.faults.boot)
+	s.faults.mu.Unlock()
+	s.wrongCertificates = map[CertificateFault]*tls.Certificate{}
+	s.exit, s.shutting = make(chan int, 1), sync.OnceValue(s.closeAll)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s, nil
 }
@@ -110,15 +133,29 @@ func (s *server) open(p *port, h http.Handler, maxVersion uint16) error {
 	if s.closed {
 		return http.ErrServerClosed
 	}
-	l, err := p.listen()
+	d := &door{port: p, handler: s.logged(s.faulty(traced(s.wrap(named(h))))), maxVersion: maxVersion}
+	s.doors = append(s.doors, d)
+	s.faults.mu.Lock()
+	outage := s.faults.outage
+	s.faults.mu.Unlock()
+	if outage {
+		return nil
+	}
+	return s.serve(d)
+}
+
+// serve opens a door. The lock is held.
+func (s *server) serve(d *door) error {
+	l, err := d.port.listen()
 	if err != nil {
 		return err
 	}
 	hs := &http.Server{
-		Handler: traced(s.wrap(h)), ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{s.tls}, MinVersion: tls.VersionTLS12, MaxVersion: maxVersion},
+		Handler: d.handler, ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		TLSConfig:    &tls.Config{GetCertificate: s.shown, MinVersion: tls.VersionTLS12, MaxVersion: d.maxVersion},
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 alone, as the products' connectors
 	}
-	s.serving = append(s.serving, hs)
+	d.serving = hs
 	s.work.Go(func() {
 		if err := hs.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("serving ended", "address", l.Addr().String(), "error", err)
@@ -166,22 +203,29 @@ func (s *server) Wait(ctx context.Context) error {
 }
 
 // shut closes all ports and waits until everything that the server does has ended.
-func (s *server) shut() error {
+func (s *server) shut() error { return s.shutting() }
+
+func (s *server) closeAll() error {
 	s.cancel(http.ErrServerClosed)
 	s.mu.Lock()
 	s.closed = true
-	serving, ports := s.serving, s.ports
+	doors, ports := s.doors, s.ports
 	s.mu.Unlock()
 	var errs []error
-	for _, hs := range serving {
-		errs = append(errs, stop(hs))
+	for _, d := range doors {
+		if d.serving != nil {
+			errs = append(errs, stop(d.serving))
+		}
 	}
 	s.work.Wait()
 	for _, p := range ports {
 		p.close()
 	}
 	if s.keeper != nil {
-		errs = append(errs, s.save(), s.keeper.close())
+		if context.Cause(s.ctx) != errCrashed {
+			errs = append(errs, s.save())
+		}
+		errs = append(errs, s.keeper.close())
 	}
 	return errors.Join(errs...)
 }

@@ -10,25 +10,40 @@ import (
 
 const axis2Namespace = "http://org.apache.axis2/xsd"
 
-// serverAdmin answers POST /services/ServerAdmin, SOAP 1.1, as it does by default: `[server] enable_restart_from_api`
-// is off, and every operation returns false. IS writes JSON where the client accepts it.
-func serverAdmin(w http.ResponseWriter, r *http.Request, user, password string, asJSON bool) {
+// serverAdmin answers POST /services/ServerAdmin, SOAP 1.1. By default `[server] enable_restart_from_api` is off, and
+// every operation returns false; where it is on, the server says true at once and does what it was told a while later.
+// IS writes JSON where the client accepts it.
+func (s *server) serverAdmin(w http.ResponseWriter, r *http.Request, asJSON bool) {
+	user, password := s.settings.credentials()
 	u, p, ok := r.BasicAuth()
 	if !ok || u != user || p != password {
 		soapFault(w, "Access Denied. Authentication failed - Invalid credentials provided.")
 		return
 	}
 	operation, namespace := soapOperation(io.LimitReader(r.Body, maxBody))
+	code, known := map[string]int{
+		"restart": ExitRestart, "restartGracefully": ExitRestart, "shutdown": ExitShutdown, "shutdownGracefully": ExitShutdown,
+	}[operation]
+	allowed := s.settings.flag("server.enable_restart_from_api")
 	switch {
 	case operation == "":
 		soapFault(w, "The request has no operation in its body")
+		return
 	case namespace != axis2Namespace:
 		soapFault(w, fmt.Sprintf("namespace mismatch require %s found %s", axis2Namespace, namespace))
+		return
+	case allowed && !known:
+		soapFault(w, "The endpoint reference (EPR) for the Operation not found is /services/ServerAdmin and the WSA Action = urn:"+operation)
+		return
 	case asJSON:
-		writeAs(w, http.StatusOK, "application/json;charset=UTF-8", object{operation + "Response": object{"return": false}})
+		writeAs(w, http.StatusOK, "application/json;charset=UTF-8", object{operation + "Response": object{"return": allowed}})
 	default:
-		soap(w, http.StatusOK, fmt.Sprintf(`<ns:%[1]sResponse xmlns:ns="%[2]s"><ns:return>false</ns:return></ns:%[1]sResponse>`,
-			operation, axis2Namespace))
+		soap(w, http.StatusOK, fmt.Sprintf(`<ns:%[1]sResponse xmlns:ns="%[2]s"><ns:return>%[3]t</ns:return></ns:%[1]sResponse>`,
+			operation, axis2Namespace, allowed))
+	}
+	if allowed {
+		s.log.Info("told by ServerAdmin", "operation", operation)
+		s.end(code)
 	}
 }
 

@@ -341,6 +341,7 @@ func TestASecondServerOnOneHomeIsKeptAway(t *testing.T) {
 
 func TestAChangeThatCannotBeWrittenIsNotAcknowledged(t *testing.T) {
 	p := newPair(t)
+	p.wrap = nil // the specifications know no 500
 	p.startAM()
 	for _, db := range p.am.keeper.open {
 		db.file.Close()
