@@ -156,6 +156,12 @@ func readApplication(r *http.Request) (applicationDTO, error) {
 	if dto.Name == nil {
 		return dto, invalid("name", "must not be null")
 	}
+	if n := len(*dto.Name); n < 1 || n > 100 {
+		return dto, invalid("name", "size must be between 1 and 100")
+	}
+	if len(value(dto.Description)) > 512 {
+		return dto, invalid("description", "size must be between 0 and 512")
+	}
 	if dto.ThrottlingPolicy == nil {
 		return dto, invalid("throttlingPolicy", "must not be null")
 	}

@@ -21,6 +21,8 @@ func TestApplications(t *testing.T) {
 	send(t, "POST", all, admin, object{"name": "Rec App", "throttlingPolicy": "Unlimited"}).wantCode(t, 409, 409)
 	send(t, "POST", all, admin, object{"name": "Other", "throttlingPolicy": "NoSuch"}).wantCode(t, 400, 900305)
 	send(t, "POST", all, wrong, object{"throttlingPolicy": "Unlimited"}).wantCode(t, 400, 400)
+	long := strings.Repeat("x", 101)
+	send(t, "POST", all, wrong, object{"name": long, "throttlingPolicy": "Unlimited"}).wantCode(t, 400, 400)
 	for query, want := range map[string]float64{"Rec App": 1, "rec app": 1, "App": 2, "Rec%": 1, "R_c App": 1, "name:Rec App": 0, "(": 0} {
 		if got := find(query); got.at("count") != want {
 			t.Errorf("%q finds %v, want %v", query, got.at("count"), want)

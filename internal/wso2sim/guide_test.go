@@ -9,7 +9,7 @@ import (
 // The integration guide that many people copy has mistakes. Each fails here as it fails with the products.
 func TestTheGuidesMistakesFail(t *testing.T) {
 	p := working(t)
-	app := func(t *testing.T) string { t.Helper(); return p.application(t.Name()) }
+	app := func(t *testing.T) string { t.Helper(); return p.application("App " + newNonce()) }
 	for _, tc := range []struct {
 		name string
 		try  func(t *testing.T)
