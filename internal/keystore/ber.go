@@ -13,7 +13,7 @@ const tagOctetsInChunks = tagOctets | constructed
 
 // toDefinite returns the first element of data with definite lengths and whole octet strings, and what follows it.
 // Input that has them is returned as it is. short reports that the data ended before the element did.
-func toDefinite(data []byte) (element []byte, rest []byte, short bool, err error) {
+func toDefinite(data []byte, left *budget) (element []byte, rest []byte, short bool, err error) {
 	w := berWalk{data: data}
 	end := w.skip(0, len(data), 0)
 	if w.err != nil {
@@ -21,6 +21,9 @@ func toDefinite(data []byte) (element []byte, rest []byte, short bool, err error
 	}
 	if !w.ber {
 		return data[:end:end], data[end:], false, nil
+	}
+	if err := left.rewrite(end); err != nil {
+		return nil, nil, false, err
 	}
 	out, _ := appendDefinite(make([]byte, 0, end), data)
 	return out, data[end:], false, nil

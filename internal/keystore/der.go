@@ -200,7 +200,7 @@ func dotted(oid []byte) string {
 }
 
 // names are the issuer and the subject of a certificate, as DER.
-type names struct{ issuer, subject string }
+type names struct{ issuer, subject []byte }
 
 // certificateNames reads no more of a certificate (RFC 5280, section 4.1) than a chain needs; it takes what
 // crypto/x509 refuses, a negative serial number for one.
@@ -227,5 +227,5 @@ func certificateNames(der []byte) (names, error) {
 	if tbs.err != nil {
 		return names{}, fmt.Errorf("read the certificate: %w", tbs.err)
 	}
-	return names{string(issuer.raw), string(subject.raw)}, nil
+	return names{issuer.raw, subject.raw}, nil
 }

@@ -6,8 +6,11 @@ import (
 	"crypto/sha512"
 	"fmt"
 	"hash"
+	"iter"
 	"slices"
+	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // digest is a hash with the names it has as a plain hash and within HMAC.
@@ -87,12 +90,46 @@ func encodeUTF16(text string) []byte {
 	return out
 }
 
-func decodeUTF16(data []byte) string {
-	units := make([]uint16, len(data)/2)
-	for i := range units {
-		units[i] = uint16(data[2*i])<<8 | uint16(data[2*i+1])
+// sizeUTF16 is what decodeUTF16 will take, in bytes.
+func sizeUTF16(data []byte) int {
+	size := 0
+	for r := range runesUTF16(data) {
+		size += utf8.RuneLen(r)
 	}
-	return string(utf16.Decode(units))
+	return size
+}
+
+// decodeUTF16 undoes encodeUTF16.
+func decodeUTF16(data []byte, size int) string {
+	var text strings.Builder
+	text.Grow(size)
+	for r := range runesUTF16(data) {
+		text.WriteRune(r)
+	}
+	return text.String()
+}
+
+// runesUTF16 yields the characters of big-endian UTF-16, half of a pair of surrogates as the replacement character.
+func runesUTF16(data []byte) iter.Seq[rune] {
+	unit := func(at int) rune { return rune(data[at])<<8 | rune(data[at+1]) }
+	return func(yield func(rune) bool) {
+		for at := 0; at+1 < len(data); at += 2 {
+			r := unit(at)
+			if utf16.IsSurrogate(r) {
+				half := r
+				r = utf8.RuneError
+				if at+3 < len(data) {
+					r = utf16.DecodeRune(half, unit(at+2))
+				}
+				if r != utf8.RuneError {
+					at += 2
+				}
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // What derive is to make: RFC 7292, appendix B.3.

@@ -138,7 +138,7 @@ func (j *jks) replaceTrusted(at int, cert Certificate, created time.Time) error 
 }
 
 func (j *jks) put(at int, e jksEntry, cert Certificate, created time.Time) error {
-	e.Chain, e.Created = []Certificate{cert}, time.UnixMilli(unixMilli(created))
+	e.Chain, e.Created, e.size = []Certificate{cert}, time.UnixMilli(unixMilli(created)), 0
 	err := j.file.SetTrustedCertificateEntry(e.rawAlias, jksfile.TrustedCertificateEntry{
 		CreationTime: e.Created,
 		Certificate:  jksfile.Certificate{Type: jksCertificateType, Content: cert.DER},
@@ -195,9 +195,29 @@ func (j *jks) setKey(k newKey) error {
 	return nil
 }
 
+// encodedSize is what the entry takes in the file, or a little more than that.
+func (e jksEntry) encodedSize() int {
+	if e.size > 0 {
+		return e.size + 2 + len("X509") // version 1 has no certificate types
+	}
+	size := jksEntrySize + 16 + len(e.rawAlias)
+	if e.Kind == KeyEntry {
+		size += maxKeyBytes
+	}
+	for _, c := range e.Chain {
+		size += len(c.DER) + 16
+	}
+	return size
+}
+
 func (j *jks) encode() ([]byte, error) {
-	left := budget{entries: maxEntries}
+	left := newBudget()
+	size := jksHeaderSize + sha1.Size + len(j.trailing)
 	for _, e := range j.list {
+		size += e.encodedSize()
+		if err := left.name(len(e.rawAlias)); err != nil {
+			return nil, err
+		}
 		n := 1
 		if e.Kind == KeyEntry {
 			n += len(e.Chain)
@@ -209,6 +229,7 @@ func (j *jks) encode() ([]byte, error) {
 		}
 	}
 	var out bytes.Buffer
+	out.Grow(size) // or it would grow by doubling
 	if err := j.file.Store(&out, j.password); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 // The parts of a JKS file, as the JDK's sun.security.provider.JavaKeyStore reads them; all numbers are big-endian.
 const (
 	jksHeaderSize = 12 // magic, version, number of entries
+	jksEntrySize  = 18 // the least: tag, alias, date, certificate
 	jksKeyTag     = 1
 	jksTrustedTag = 2
 )
@@ -22,13 +23,14 @@ type jksEntry struct {
 	Entry
 	rawAlias string
 	key      []byte // encrypted, as the file has it; nil for a trusted certificate and for a key set since
+	size     int    // what the entry takes in the file, in bytes; 0 for one set since
 }
 
 // scanJKS walks over a JKS file without copying any of it and returns its entries and the position behind its digest.
 // It comes before keystore-go, which believes every length: 31 bytes can make that allocate gigabytes. Errors wrap
 // ErrTorn when a length goes beyond the end of the file, ErrTooLarge, ErrFormat or ErrDamaged.
 func scanJKS(data []byte) ([]jksEntry, int, error) {
-	s := jksScan{data: data, at: 4, left: budget{entries: maxEntries}}
+	s := jksScan{data: data, at: 4, left: newBudget()}
 	if s.version = s.number(4); s.err == nil && s.version != 1 && s.version != 2 {
 		return nil, 0, fmt.Errorf("JKS of version %d, only 1 and 2 are known: %w", s.version, ErrFormat)
 	}
@@ -36,17 +38,19 @@ func scanJKS(data []byte) ([]jksEntry, int, error) {
 	if count > maxEntries {
 		return nil, 0, fmt.Errorf("%d entries, at most %d are read: %w", count, maxEntries, ErrTooLarge)
 	}
-	var entries []jksEntry
-	seen := make(map[string]bool)
+	room := min(count, len(data)/jksEntrySize)
+	entries, seen := make([]jksEntry, 0, room), make(map[string]struct{}, room)
 	for len(entries) < count && s.err == nil {
+		start := s.at
 		e := s.entry()
+		e.size = s.at - start
 		if s.err != nil {
 			return nil, 0, fmt.Errorf("entry %d of %d: %w", len(entries)+1, count, s.err)
 		}
-		if seen[e.rawAlias] {
+		if _, ok := seen[e.rawAlias]; ok {
 			return nil, 0, fmt.Errorf("two entries with the alias %q, of which Java would lose one: %w", e.Alias, ErrDamaged)
 		}
-		seen[e.rawAlias] = true
+		seen[e.rawAlias] = struct{}{}
 		entries = append(entries, e)
 	}
 	s.bytes(sha1.Size)
@@ -58,7 +62,7 @@ type jksScan struct {
 	data    []byte
 	at      int
 	version int
-	left    budget
+	left    *budget
 	err     error
 }
 
@@ -85,6 +89,12 @@ func (s *jksScan) entry() jksEntry {
 	}
 	tag := s.number(4)
 	raw := s.bytes(s.number(2))
+	if s.err == nil {
+		s.err = s.left.name(len(raw))
+	}
+	if s.err != nil {
+		return jksEntry{}
+	}
 	e := jksEntry{rawAlias: string(raw)}
 	e.Created = time.UnixMilli(int64(s.number(8)))
 	certificates := 1
@@ -102,7 +112,7 @@ func (s *jksScan) entry() jksEntry {
 		return e
 	}
 	var ok bool
-	if e.Alias, ok = decodeJavaUTF8(raw); !ok {
+	if e.Alias, ok = decodeJavaUTF8(e.rawAlias); !ok {
 		s.err = fmt.Errorf("an alias that is not Java's UTF-8: %w", ErrDamaged)
 	}
 	for range certificates {
@@ -125,37 +135,65 @@ func (s *jksScan) certificate() []byte {
 }
 
 // decodeJavaUTF8 reads what java.io.DataInput calls modified UTF-8: a zero takes two bytes, and a character beyond
-// 16 bits is two surrogates of three bytes each.
-func decodeJavaUTF8(raw []byte) (string, bool) {
-	var units []uint16
-	for i := 0; i < len(raw); {
-		b := raw[i]
-		size := 1
-		switch {
-		case b>>4 == 14:
-			size = 3
-		case b>>5 == 6:
-			size = 2
-		case b >= 0x80:
-			return "", false
-		}
-		if i+size > len(raw) {
-			return "", false
-		}
-		unit := uint16(b)
-		if size > 1 {
-			unit &= 0xff >> (size + 1)
-		}
-		for _, next := range raw[i+1 : i+size] {
-			if next>>6 != 2 {
-				return "", false
-			}
-			unit = unit<<6 | uint16(next&0x3f)
-		}
-		units = append(units, unit)
-		i += size
+// 16 bits is two surrogates of three bytes each. Half of such a pair becomes the replacement character.
+func decodeJavaUTF8(raw string) (string, bool) {
+	if !strings.ContainsFunc(raw, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return raw, true // nearly every alias; it takes no memory of its own
 	}
-	return string(utf16.Decode(units)), true
+	var text strings.Builder
+	text.Grow(len(raw))
+	var high rune // the first half of a pair, which waits for the second
+	for i := 0; i < len(raw); {
+		unit, size, ok := javaUnit(raw[i:])
+		if !ok {
+			return "", false
+		}
+		i += size
+		if high != 0 {
+			pair := utf16.DecodeRune(high, unit)
+			text.WriteRune(pair)
+			high = 0
+			if pair != utf8.RuneError {
+				continue
+			}
+		}
+		if utf16.IsSurrogate(unit) && unit < 0xdc00 {
+			high = unit
+			continue
+		}
+		text.WriteRune(unit)
+	}
+	if high != 0 {
+		text.WriteRune(utf8.RuneError)
+	}
+	return text.String(), true
+}
+
+// javaUnit reads one UTF-16 unit of one to three bytes.
+func javaUnit(raw string) (unit rune, size int, ok bool) {
+	size = 1
+	switch b := raw[0]; {
+	case b>>4 == 14:
+		size = 3
+	case b>>5 == 6:
+		size = 2
+	case b >= 0x80:
+		return 0, 0, false
+	}
+	if size > len(raw) {
+		return 0, 0, false
+	}
+	unit = rune(raw[0])
+	if size > 1 {
+		unit &= 0xff >> (size + 1)
+	}
+	for _, next := range []byte(raw[1:size]) {
+		if next>>6 != 2 {
+			return 0, 0, false
+		}
+		unit = unit<<6 | rune(next&0x3f)
+	}
+	return unit, size, true
 }
 
 // encodeJavaUTF8 undoes decodeJavaUTF8.

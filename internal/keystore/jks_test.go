@@ -171,12 +171,12 @@ func TestAJKSKeyThatIsNoneIsAnError(t *testing.T) {
 func TestJavaUTF8(t *testing.T) {
 	for _, text := range []string{"", "wso2is", "größe", "日本", "𝄞", "a\x00b"} {
 		raw := encodeJavaUTF8(text)
-		if back, ok := decodeJavaUTF8([]byte(raw)); !ok || back != text {
+		if back, ok := decodeJavaUTF8(raw); !ok || back != text {
 			t.Errorf("%q became %q", text, back)
 		}
 	}
 	for _, raw := range []string{"\x80", "\xc3", "\xe6\x97", "\xc3\x28", "\xf0\x9d\x84\x9e", "\xff"} {
-		if text, ok := decodeJavaUTF8([]byte(raw)); ok {
+		if text, ok := decodeJavaUTF8(raw); ok {
 			t.Errorf("%x was read as %q", raw, text)
 		}
 	}

@@ -33,13 +33,15 @@ var (
 	ErrAliasNotFound = errors.New("alias not found")
 )
 
-// Caps on what is opened, so that no file can cost more memory or time than a real store does. They are checked
-// before the memory or the time is spent. The largest default store of the products has 150 entries, the slowest needs 210,000
+// Caps on what is opened, so that no file can cost more than a few seconds and, in any one call, 64 MiB, counting also
+// what is freed on the way. They are checked before the memory or the time is spent. The largest default store of the products has 150 entries, the slowest needs 210,000
 // rounds.
 const (
 	maxBytes   = 16 << 20
 	maxEntries = 1 << 16   // entries and certificates of chains, together
 	maxRounds  = 1_000_000 // hash or HMAC rounds, over all MACs, safes and keys of one file
+	maxNames   = 5 << 20   // bytes of aliases in UTF-8, over all entries
+	maxBER     = 4 << 20   // bytes to be rewritten because they are BER, over all layers of a file
 )
 
 // Format is a way to write a keystore.

@@ -77,7 +77,7 @@ func (m *macData) cost() int {
 	return m.rounds
 }
 
-func (m *macData) compute(p password, content []byte) ([]byte, error) {
+func (m *macData) compute(p password, content ...[]byte) ([]byte, error) {
 	var key []byte
 	if m.pbmac1 != nil {
 		var err error
@@ -88,7 +88,9 @@ func (m *macData) compute(p password, content []byte) ([]byte, error) {
 		key = derive(m.digest, p.bmp, m.salt, deriveMAC, m.rounds, m.digest.new().Size())
 	}
 	h := hmac.New(m.digest.new, key)
-	h.Write(content)
+	for _, part := range content {
+		h.Write(part)
+	}
 	return h.Sum(nil), nil
 }
 
@@ -99,7 +101,7 @@ func (m *macData) matches(p password, content []byte) (bool, error) {
 }
 
 // encode writes MacData anew for content: same algorithm, same rounds, a salt of its own.
-func (m *macData) encode(p password, content []byte) ([]byte, error) {
+func (m *macData) encode(p password, content ...[]byte) ([]byte, error) {
 	fresh := *m
 	algorithm, tail := m.algorithm, m.tail
 	if m.pbmac1 != nil {
@@ -114,7 +116,7 @@ func (m *macData) encode(p password, content []byte) ([]byte, error) {
 			tail = append(tail, encodeInteger(m.rounds)...)
 		}
 	}
-	sum, err := fresh.compute(p, content)
+	sum, err := fresh.compute(p, content...)
 	if err != nil {
 		return nil, err
 	}

@@ -177,9 +177,9 @@ func (s *scheme) decrypt(p password, data []byte) ([]byte, error) {
 	return plain[:len(plain)-padding], nil
 }
 
-// encrypt returns the encrypted bytes and the AlgorithmIdentifier to stand beside them: that of s with a salt and an
+// encrypt returns the encrypted bytes of all parts of plain, one behind the other, and the AlgorithmIdentifier to stand beside them: that of s with a salt and an
 // initial vector of its own.
-func (s *scheme) encrypt(p password, plain []byte) (data, algorithm []byte, err error) {
+func (s *scheme) encrypt(p password, plain ...[]byte) (data, algorithm []byte, err error) {
 	fresh := *s
 	fresh.kdf.salt = freshBytes(max(len(s.kdf.salt), 8))
 	fresh.iv = freshBytes(s.cipher.ivSize)
@@ -187,8 +187,12 @@ func (s *scheme) encrypt(p password, plain []byte) (data, algorithm []byte, err 
 	if err != nil {
 		return nil, nil, fmt.Errorf("derive the key: %w", err)
 	}
-	padding := s.cipher.ivSize - len(plain)%s.cipher.ivSize
-	data = slices.Concat(plain, slices.Repeat([]byte{byte(padding)}, padding))
+	length := 0
+	for _, part := range plain {
+		length += len(part)
+	}
+	padding := s.cipher.ivSize - length%s.cipher.ivSize
+	data = bytes.Join(append(plain, slices.Repeat([]byte{byte(padding)}, padding)), nil)
 	cipher.NewCBCEncrypter(block, iv).CryptBlocks(data, data)
 	return data, fresh.algorithm(), nil
 }

@@ -10,6 +10,7 @@ import (
 type pkcs12 struct {
 	password password
 	mac      *macData // nil: the file has none, and gets none
+	macRaw   []byte   // as encode wrote it last; nil before that
 	safes    []*safe
 	trailing []byte // bytes behind the structure, which Java ignores
 	// How to encrypt what has no place yet; certificates in the clear if nil.
@@ -17,8 +18,8 @@ type pkcs12 struct {
 
 	// Java's view of the bags, made anew by list after every edit.
 	listing []Entry
-	places  []place           // where each entry of listing stands
-	chains  map[place][]place // the certificates of each key, leaf first
+	places  []place // where each entry of listing stands
+	links   int     // certificates in the chains of all keys, those that several share counted several times
 }
 
 // safe is one of the parts of a file that are encrypted, or not, as a whole: a ContentInfo with SafeContents in it.
@@ -32,7 +33,7 @@ type safe struct {
 }
 
 // place is where a bag stands.
-type place struct{ safe, bag int }
+type place struct{ safe, bag int32 }
 
 // bag is one SafeBag.
 type bag struct {
@@ -48,7 +49,11 @@ type bag struct {
 }
 
 // budget is what may still be spent on a file.
-type budget struct{ rounds, entries int }
+type budget struct{ rounds, entries, names, ber int }
+
+func newBudget() *budget {
+	return &budget{rounds: maxRounds, entries: maxEntries, names: maxNames, ber: maxBER}
+}
 
 func (b *budget) spend(rounds int) error {
 	if b.rounds -= rounds; b.rounds < 0 {
@@ -60,6 +65,20 @@ func (b *budget) spend(rounds int) error {
 func (b *budget) count() error {
 	if b.entries--; b.entries < 0 {
 		return fmt.Errorf("more than %d entries: %w", maxEntries, ErrTooLarge)
+	}
+	return nil
+}
+
+func (b *budget) name(size int) error {
+	if b.names -= size; b.names < 0 {
+		return fmt.Errorf("aliases of more than %d bytes in all: %w", maxNames, ErrTooLarge)
+	}
+	return nil
+}
+
+func (b *budget) rewrite(size int) error {
+	if b.ber -= size; b.ber < 0 {
+		return fmt.Errorf("more than %d bytes in BER; rewrite it in DER, with keytool -importkeystore or openssl pkcs12: %w", maxBER, ErrTooLarge)
 	}
 	return nil
 }
@@ -97,8 +116,8 @@ func newPKCS12(o Options) (codec, error) {
 
 // openPKCS12 checks the caps on the way, before it spends anything on a derivation or a list.
 func openPKCS12(data []byte, text string) (codec, error) {
-	left := budget{rounds: maxRounds, entries: maxEntries}
-	f, err := parsePFX(data)
+	left := newBudget()
+	f, err := parsePFX(data, left)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +132,7 @@ func openPKCS12(data []byte, text string) (codec, error) {
 	if attempts > 1 {
 		attempts++ // what is tried on a safe is done once more to open it
 	}
-	if p.safes, err = parseAuthenticatedSafe(f.content, &left, attempts); err != nil {
+	if p.safes, err = parseAuthenticatedSafe(f.content, left, attempts); err != nil {
 		return nil, err
 	}
 	if err := p.unlock(readings, f.content); err != nil {
@@ -123,13 +142,13 @@ func openPKCS12(data []byte, text string) (codec, error) {
 		if s.scheme == nil {
 			continue
 		}
-		if err := s.open(p.password, &left); err != nil {
+		if err := s.open(p.password, left); err != nil {
 			return nil, p.explain(i, err)
 		}
 	}
 	p.learnSchemes()
 	p.list()
-	return p, nil
+	return p, p.checkLinks()
 }
 
 // unlock finds the reading of the password that fits, by the MAC or, without one, by the first encrypted safe.
@@ -205,11 +224,19 @@ func (p *pkcs12) learnSchemes() {
 	}
 }
 
+// checkLinks refuses keys that share long chains, which take no room in the file but do in a list.
+func (p *pkcs12) checkLinks() error {
+	if p.links > maxEntries {
+		return fmt.Errorf("more than %d certificates in the chains of all keys: %w", maxEntries, ErrTooLarge)
+	}
+	return nil
+}
+
 // checkCost makes sure that what is written can be opened again.
 func (p *pkcs12) checkCost() error {
-	left := budget{rounds: maxRounds, entries: maxEntries}
-	var err error
-	if p.mac != nil {
+	left := newBudget()
+	err := p.checkLinks()
+	if p.mac != nil && err == nil {
 		err = left.spend(p.mac.cost())
 	}
 	for _, s := range p.safes {

@@ -55,7 +55,7 @@ func (p *pkcs12) drop(gone []place) {
 	for i, s := range p.safes {
 		kept := make([]bag, 0, len(s.bags))
 		for j, b := range s.bags {
-			if !isGone[place{i, j}] {
+			if !isGone[place{int32(i), int32(j)}] {
 				kept = append(kept, b)
 			}
 		}
@@ -124,10 +124,13 @@ func (p *pkcs12) chainBags(k newKey, keyID []byte) ([]bag, error) {
 
 // replacedBy lists the bags of the key that stands under alias now, without certificates that others need.
 func (p *pkcs12) replacedBy(alias string) []place {
+	index := p.indexCertificates()
 	uses := make(map[place]int)
-	for _, chain := range p.chains {
-		for _, at := range chain {
-			uses[at]++
+	for i, e := range p.listing {
+		if e.Kind == KeyEntry {
+			for _, at := range index.chain(p.bagAt(p.places[i]), e.Alias) {
+				uses[at]++
+			}
 		}
 	}
 	var gone []place
@@ -136,7 +139,7 @@ func (p *pkcs12) replacedBy(alias string) []place {
 			continue
 		}
 		gone = append(gone, p.places[i])
-		for _, at := range p.chains[p.places[i]] {
+		for _, at := range index.chain(p.bagAt(p.places[i]), e.Alias) {
 			if uses[at]--; uses[at] == 0 && !p.bagAt(at).trusted {
 				gone = append(gone, at)
 			}
@@ -197,7 +200,7 @@ func assembleBag(kind byte, value, attributes []byte) (bag, error) {
 	if err != nil {
 		return bag{}, err
 	}
-	return parseBag(e)
+	return parseBag(e, newBudget())
 }
 
 func certificateValue(c Certificate) []byte {

@@ -10,6 +10,7 @@ func (p *pkcs12) encode() ([]byte, error) {
 	safes := make([][]byte, len(p.safes))
 	for i, s := range p.safes {
 		if s.raw == nil {
+			p.macRaw = nil
 			var err error
 			if s.raw, err = s.encode(p.password); err != nil {
 				return nil, err
@@ -17,16 +18,16 @@ func (p *pkcs12) encode() ([]byte, error) {
 		}
 		safes[i] = s.raw
 	}
-	content := encodeElement(tagSequence, safes...)
+	content := nest(tagSequence, safes...)
 	parts := [][]byte{encodeInteger(3)}
-	parts = append(parts, nestInfo(oidData, nest(tagOctets, content)...)...)
-	if p.mac != nil {
-		mac, err := p.mac.encode(p.password, content)
-		if err != nil {
+	parts = append(parts, nestInfo(oidData, nest(tagOctets, content...)...)...)
+	if p.mac != nil && p.macRaw == nil {
+		var err error
+		if p.macRaw, err = p.mac.encode(p.password, content...); err != nil {
 			return nil, err
 		}
-		parts = append(parts, mac)
 	}
+	parts = append(parts, p.macRaw)
 	return bytes.Join(append(nest(tagSequence, parts...), p.trailing), nil), nil
 }
 
@@ -39,7 +40,7 @@ func (s *safe) encode(pw password) ([]byte, error) {
 	if s.scheme == nil {
 		return contentInfo(oidData, nest(tagOctets, nest(tagSequence, raws...)...)...), nil
 	}
-	data, algorithm, err := s.scheme.encrypt(pw, encodeElement(tagSequence, raws...))
+	data, algorithm, err := s.scheme.encrypt(pw, nest(tagSequence, raws...)...)
 	if err != nil {
 		return nil, err
 	}

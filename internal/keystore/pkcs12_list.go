@@ -1,18 +1,11 @@
 package keystore
 
 import (
-	"bytes"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// maxChain ends a chain that no server could use, so that many keys with one long chain cost no memory.
-const maxChain = 32
-
-// javaKeyID is what Java takes for the localKeyID of a key that has none.
-const javaKeyID = "01"
 
 // timePrefix begins the localKeyID that Java gives a key; the milliseconds since 1970 follow.
 const timePrefix = "Time "
@@ -42,10 +35,10 @@ func (p *pkcs12) list() {
 			if b.certificate != nil {
 				e.Chain = []Certificate{{b.certificate}}
 			}
-			all, places = append(all, e), append(places, place{i, j})
+			all, places = append(all, e), append(places, place{int32(i), int32(j)})
 		}
 	}
-	p.listing, p.places, p.chains = all, places, nil
+	p.listing, p.places, p.links = all, places, 0
 	if slices.ContainsFunc(all, func(e Entry) bool { return e.Kind == KeyEntry }) {
 		p.listChains()
 	}
@@ -79,25 +72,29 @@ func (b *bag) created() time.Time {
 }
 
 // listChains gives every key its certificates and takes those off the list, with the copies of an issuer that Java
-// writes for every key.
+// writes for every key. It stops at the cap on links, which is told later.
 func (p *pkcs12) listChains() {
 	index := p.indexCertificates()
-	p.chains = make(map[place][]place)
-	inChain := make(map[string]bool)
+	inChain := make(map[nameKey]bool)
 	for i, e := range p.listing {
-		if e.Kind != KeyEntry {
+		if e.Kind != KeyEntry || p.links > maxEntries {
 			continue
 		}
 		chain := index.chain(p.bagAt(p.places[i]), e.Alias)
-		p.chains[p.places[i]] = chain
-		for _, at := range chain {
-			inChain[string(p.bagAt(at).certificate)] = true
-			p.listing[i].Chain = append(p.listing[i].Chain, Certificate{p.bagAt(at).certificate})
+		p.links += len(chain)
+		p.listing[i].Chain = make([]Certificate, len(chain))
+		for j, at := range chain {
+			b := p.bagAt(at)
+			p.listing[i].Chain[j] = Certificate{b.certificate}
+			if !index.linked[index.number(at)] { // a large one may be in thousands of chains
+				index.linked[index.number(at)] = true
+				inChain[keyOf(b.certificate)] = true
+			}
 		}
 	}
 	n := 0
 	for i, e := range p.listing {
-		if e.Kind == Other && len(e.Chain) > 0 && inChain[string(e.Chain[0].DER)] {
+		if e.Kind == Other && len(e.Chain) > 0 && inChain[keyOf(e.Chain[0].DER)] {
 			continue
 		}
 		p.listing[n], p.places[n] = e, p.places[i]
@@ -105,91 +102,4 @@ func (p *pkcs12) listChains() {
 	}
 	clear(p.listing[n:])
 	p.listing, p.places = p.listing[:n], p.places[:n]
-}
-
-// certificateIndex finds certificates as Java does.
-type certificateIndex struct {
-	exact   map[string]place // by localKeyID and alias, the first
-	byKeyID map[string]place // the last
-	byAlias map[string]place // the last
-	issuers map[string]place // by subject, the first
-	names   map[place]names
-}
-
-func (p *pkcs12) indexCertificates() certificateIndex {
-	x := certificateIndex{make(map[string]place), make(map[string]place), make(map[string]place),
-		make(map[string]place), make(map[place]names)}
-	keys := 0
-	for i, s := range p.safes {
-		for j := range s.bags {
-			b, at := &s.bags[j], place{i, j}
-			if b.entryKind() == KeyEntry {
-				keys++
-			}
-			if b.certificate == nil {
-				continue
-			}
-			if n, err := certificateNames(b.certificate); err == nil {
-				x.names[at] = n
-				setFirst(x.issuers, n.subject, at)
-			}
-			if b.trusted {
-				continue // a trusted certificate can be an issuer, but not a leaf
-			}
-			keyID := string(b.keyID)
-			if b.keyID == nil && keys == 1 && j == 0 {
-				keyID = javaKeyID // so Java finds the leaf in files without any localKeyID
-			}
-			if keyID != "" {
-				setFirst(x.exact, exactName(keyID, b.name), at)
-				x.byKeyID[keyID] = at
-			}
-			if b.name != "" {
-				x.byAlias[javaLower(b.name)] = at
-			}
-		}
-	}
-	return x
-}
-
-func setFirst(m map[string]place, key string, at place) {
-	if _, ok := m[key]; !ok {
-		m[key] = at
-	}
-}
-
-func exactName(keyID, alias string) string {
-	return strconv.Itoa(len(keyID)) + ":" + keyID + javaLower(alias)
-}
-
-// chain finds a key's leaf by localKeyID, then by alias, and follows the issuers' names from there.
-func (x certificateIndex) chain(key *bag, alias string) []place {
-	keyID := string(key.keyID)
-	if key.keyID == nil {
-		keyID = javaKeyID
-	}
-	at, ok := x.exact[exactName(keyID, alias)]
-	if !ok {
-		at, ok = x.byKeyID[keyID]
-	}
-	if !ok {
-		at, ok = x.byAlias[javaLower(alias)]
-	}
-	var chain []place
-	for ok && len(chain) < maxChain && !slices.Contains(chain, at) {
-		chain = append(chain, at)
-		n, known := x.names[at]
-		if !known || n.issuer == n.subject {
-			break
-		}
-		at, ok = x.issuers[n.issuer]
-	}
-	return chain
-}
-
-// hasKeyID tells whether any bag bears this localKeyID.
-func (p *pkcs12) hasKeyID(keyID []byte) bool {
-	return slices.ContainsFunc(p.safes, func(s *safe) bool {
-		return slices.ContainsFunc(s.bags, func(b bag) bool { return bytes.Equal(b.keyID, keyID) })
-	})
 }

@@ -13,11 +13,11 @@ type pfx struct {
 }
 
 // parsePFX reads the outermost layer. Only here can a file be torn: inside, a length that runs over is damage.
-func parsePFX(data []byte) (pfx, error) {
+func parsePFX(data []byte, left *budget) (pfx, error) {
 	if err := checkPFXStart(data); err != nil {
 		return pfx{}, err
 	}
-	whole, trailing, short, err := toDefinite(data)
+	whole, trailing, short, err := toDefinite(data, left)
 	if short {
 		return pfx{}, fmt.Errorf("%d bytes are not all of it: %w", len(data), ErrTorn)
 	}
@@ -80,7 +80,7 @@ func checkPFXStart(data []byte) error {
 // parseAuthenticatedSafe reads the safes, and the bags of those in the clear. The rounds of every safe are set aside
 // before any is derived, as often as it may be tried.
 func parseAuthenticatedSafe(content []byte, left *budget, attempts int) ([]*safe, error) {
-	whole, rest, _, err := toDefinite(content)
+	whole, rest, _, err := toDefinite(content, left)
 	if err != nil || len(rest) > 0 {
 		return nil, fmt.Errorf("read the list of safes: %w", orDamaged(err))
 	}
@@ -91,7 +91,7 @@ func parseAuthenticatedSafe(content []byte, left *budget, attempts int) ([]*safe
 		if err := left.count(); err != nil {
 			return nil, err
 		}
-		s, err := parseSafe(r.take(tagSequence))
+		s, err := parseSafe(r.take(tagSequence), left)
 		if err == nil && s.scheme != nil {
 			err = left.spend(attempts * s.scheme.cost())
 		} else if err == nil {
@@ -113,7 +113,7 @@ func orDamaged(err error) error {
 }
 
 // parseSafe reads a ContentInfo.
-func parseSafe(e element) (*safe, error) {
+func parseSafe(e element, left *budget) (*safe, error) {
 	r := reader{rest: e.body}
 	kind := string(r.take(tagOID).body)
 	explicit := r.into(tagExplicit0)
@@ -126,7 +126,7 @@ func parseSafe(e element) (*safe, error) {
 		s.data = explicit.take(tagOctets).body
 		return s, explicit.end()
 	case oidEncryptedData:
-		return s, s.parseEncrypted(explicit)
+		return s, s.parseEncrypted(explicit, left)
 	case oidEnvelopedData:
 		return nil, fmt.Errorf("it is encrypted for a public key in place of a password: %w", ErrFormat)
 	}
@@ -134,7 +134,7 @@ func parseSafe(e element) (*safe, error) {
 }
 
 // parseEncrypted reads EncryptedData (RFC 2315, section 13).
-func (s *safe) parseEncrypted(explicit *reader) error {
+func (s *safe) parseEncrypted(explicit *reader, left *budget) error {
 	r := explicit.into(tagSequence)
 	s.prefix = r.take(tagInteger).raw
 	info := r.into(tagSequence)
@@ -158,8 +158,11 @@ func (s *safe) parseEncrypted(explicit *reader) error {
 	case tagImplicit0:
 		s.data = data.body
 	case tagExplicit0: // BER: an octet string in chunks, of which the tag hides that it is one
+		if err := left.rewrite(len(data.body)); err != nil {
+			return err
+		}
 		whole := appendElement(nil, tagOctetsInChunks, data.body)
-		definite, _, _, err := toDefinite(whole)
+		definite, _, _, err := toDefinite(whole, left)
 		if err != nil {
 			return err
 		}
@@ -196,7 +199,7 @@ func (s *safe) open(p password, left *budget) error {
 
 // parseBags reads SafeContents.
 func parseBags(data []byte, left *budget) ([]bag, error) {
-	whole, rest, _, err := toDefinite(data)
+	whole, rest, _, err := toDefinite(data, left)
 	if err != nil || len(rest) > 0 {
 		return nil, fmt.Errorf("read the list of entries: %w", orDamaged(err))
 	}
@@ -207,7 +210,7 @@ func parseBags(data []byte, left *budget) ([]bag, error) {
 		if err := left.count(); err != nil {
 			return nil, err
 		}
-		b, err := parseBag(r.take(tagSequence))
+		b, err := parseBag(r.take(tagSequence), left)
 		if err == nil {
 			err = left.spend(b.cost)
 		}
@@ -219,7 +222,7 @@ func parseBags(data []byte, left *budget) ([]bag, error) {
 	return bags, r.end()
 }
 
-func parseBag(e element) (bag, error) {
+func parseBag(e element, left *budget) (bag, error) {
 	b := bag{raw: e.raw}
 	r := reader{rest: e.body}
 	oid := string(r.take(tagOID).body)
@@ -227,7 +230,7 @@ func parseBag(e element) (bag, error) {
 	if r.more() {
 		attributes := r.take(tagSet)
 		b.attributes = attributes.raw
-		if err := b.parseAttributes(attributes.body); err != nil {
+		if err := b.parseAttributes(attributes.body, left); err != nil {
 			return bag{}, err
 		}
 	}
@@ -272,7 +275,8 @@ func (b *bag) parseCertificate() error {
 	return nil
 }
 
-func (b *bag) parseAttributes(set []byte) error {
+func (b *bag) parseAttributes(set []byte, left *budget) error {
+	var name []byte
 	all := reader{rest: set}
 	for all.more() {
 		r := all.into(tagSequence)
@@ -282,12 +286,17 @@ func (b *bag) parseAttributes(set []byte) error {
 		case values.err != nil:
 			return fmt.Errorf("read the attributes: %w", values.err)
 		case oid == oidFriendlyName && values.peek() == tagBMPString:
-			b.name = decodeUTF16(values.any().body)
+			name = values.any().body
 		case oid == oidLocalKeyID && values.peek() == tagOctets:
 			b.keyID = values.any().body
 		case oid == oidTrustedKeyUsage:
 			b.trusted = true
 		}
 	}
+	size := sizeUTF16(name)
+	if err := left.name(size); err != nil {
+		return err
+	}
+	b.name = decodeUTF16(name, size)
 	return all.end()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -22,8 +23,32 @@ func namedCertificate(issuer, subject string) []byte {
 	return encodeElement(tagSequence, tbs, empty, encodeElement(tagBitString, []byte{0}))
 }
 
-// TestNoInputTakesLong: files of two megabytes made to be slow. A second is the aim on an idle machine; ten catch what
-// grows with the square of the input.
+// maxTime is the most that one call may take on a file of two megabytes, as time of the processor: a machine that has
+// something else to do does not count.
+const maxTime = time.Second * slowdown
+
+// lasts runs call and checks what time of the processor it takes.
+func lasts(t *testing.T, name string, call func() error) {
+	t.Helper()
+	start := processorTime(t)
+	err := call()
+	spent := processorTime(t) - start
+	t.Logf("%s: %s, %v", name, spent, err)
+	if spent > maxTime {
+		t.Errorf("%s: %s, %v", name, spent, err)
+	}
+}
+
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// TestNoInputTakesLong: files of two megabytes made to be slow.
 func TestNoInputTakesLong(t *testing.T) {
 	const size = 2 << 20
 	key := encodeElement(tagSequence, encodeOID(oidBag+"\x01"), encodeElement(tagExplicit0), encodeElement(tagSet, keyIDAttribute([]byte("1"))))
@@ -31,10 +56,16 @@ func TestNoInputTakesLong(t *testing.T) {
 		return encodeElement(tagSequence, encodeOID(oidBag+"\x03"), encodeElement(tagExplicit0, certificateValue(Certificate{der})), encodeElement(tagSet, attributes...))
 	}
 	var chain []byte
-	for i := 0; len(chain) < size/2; i++ {
-		chain = append(chain, bag(namedCertificate(strconv.Itoa(i+1), strconv.Itoa(i)), keyIDAttribute([]byte("1")))...)
+	for i := 0; len(chain) < size/2; i++ { // the last is the leaf
+		chain = append(chain, bag(namedCertificate(strconv.Itoa(i-1), strconv.Itoa(i)), keyIDAttribute([]byte("1")))...)
 	}
 	manyKeys := append(bytes.Repeat(key, size/2/len(key)), chain...)
+	someKeys := append(bytes.Repeat(key, maxEntries/maxChain-1), chain...)
+	// The leaf names an issuer at great length; or it is large itself.
+	manyLeaves := func(der []byte) []byte {
+		return append(bytes.Repeat(key, size/2/len(key)), bag(der, keyIDAttribute([]byte("1")))...)
+	}
+	large := bytes.Clone(namedCertificate("a", strings.Repeat("x", size/3)))
 	long := nameAttribute(strings.Repeat("Ä", 30_000))
 	longNames := bytes.Repeat(bag(namedCertificate("a", "b"), long, trustedAttribute()), size/len(long))
 	same := bag(namedCertificate("a", "b"), nameAttribute("a"), trustedAttribute())
@@ -43,6 +74,9 @@ func TestNoInputTakesLong(t *testing.T) {
 	cert := newIdentity(t, "one", nil).certificate()
 	for name, data := range map[string][]byte{
 		"many keys with a long chain":    clearFile(manyKeys),
+		"some keys with a long chain":    clearFile(someKeys),
+		"many keys with a long issuer":   clearFile(manyLeaves(namedCertificate(strings.Repeat("x", size/3), "a"))),
+		"many keys with a large leaf":    clearFile(manyLeaves(large)),
 		"long names":                     clearFile(longNames),
 		"one name for all":               clearFile(bytes.Repeat(same, size/len(same))),
 		"many attributes":                clearFile(bag(namedCertificate("a", "b"), bytes.Repeat(nameAttribute("a"), size/20))),
@@ -50,18 +84,31 @@ func TestNoInputTakesLong(t *testing.T) {
 		"deep and open, in small pieces": []byte("\x30\x80\x02\x01\x03" + strings.Repeat(deep+strings.Repeat("\x00\x00", 20), size/80)),
 		"an alias for every JKS entry":   manyJKSEntries(size),
 	} {
-		start := time.Now()
-		s, err := Open(data, testPassword)
-		if err == nil {
-			_ = s.SetTrusted("one", cert, testTime())
-			_ = s.Delete("a")
-			_, err = s.Encode()
+		var s *Store
+		lasts(t, name+", open", func() (err error) { s, err = Open(data, testPassword); return err })
+		if s == nil {
+			continue
 		}
-		spent := time.Since(start)
-		t.Logf("%s: %s, %v", name, spent, err)
-		if spent > 10*time.Second {
-			t.Errorf("%s: %s", name, spent)
-		}
+		lasts(t, name+", set", func() error { return s.SetTrusted("one", cert, testTime()) })
+		lasts(t, name+", delete", func() error { return s.Delete("a") })
+		lasts(t, name+", encode", func() error { _, err := s.Encode(); return err })
+	}
+}
+
+// TestAsManyRoundsAsAllowedTakeNotLong: whatever the hash is, with a wrong password, which is tried on more than one
+// thing.
+func TestAsManyRoundsAsAllowedTakeNotLong(t *testing.T) {
+	for _, mac := range []MAC{MACSHA1, MACSHA256, MACSHA384, MACSHA512} {
+		s := mustNew(t, Options{Format: PKCS12, Password: testPassword, MAC: mac, MACRounds: 499_000, CertificateRounds: 499_000, KeyRounds: 1})
+		mustSet(t, s, "one", newIdentity(t, "one", nil).certificate())
+		var data []byte
+		lasts(t, string(mac)+", encode", func() (err error) { data, err = s.Encode(); return err })
+		lasts(t, string(mac)+", open", func() error { _, err := Open(data, testPassword); return err })
+		lasts(t, string(mac)+", wrong password", func() error { Open(data, "wrong"); return nil })
+	}
+	for _, d := range digests() {
+		m := &macData{digest: d, pbmac1: &pbkdf2Params{salt: []byte("saltsalt"), rounds: maxRounds, keySize: d.new().Size(), prf: d}}
+		lasts(t, string(d.mac)+", PBMAC1", func() error { _, err := m.compute(passwords(testPassword)[0], nil); return err })
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 
 // Store is an opened keystore. It is not safe for use by several goroutines at once.
 type Store struct {
-	format  Format
-	codec   codec
-	encoded []byte // what Encode returns; nil after an edit
+	format    Format
+	codec     codec
+	unchanged []byte // what the store was opened from; nil after an edit
 }
 
 // codec is what the formats do each in their own way. Positions are indexes into entries().
@@ -42,6 +42,8 @@ type newKey struct {
 // Errors wrap ErrTooLarge, ErrTorn, ErrFormat, ErrDamaged or ErrPassword. A PKCS#12 file without a MAC and with its
 // certificates in the clear (as API Manager ships its stores) has nothing to try a password on: a wrong one shows
 // when the private key is asked for.
+//
+// The store keeps data, and so do the entries it lists: who calls must not change it any more.
 func Open(data []byte, password string) (*Store, error) {
 	if len(data) > maxBytes {
 		return nil, fmt.Errorf("open keystore: %d bytes, at most %d are read: %w", len(data), maxBytes, ErrTooLarge)
@@ -50,17 +52,16 @@ func Open(data []byte, password string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open keystore: %w", err)
 	}
-	own := bytes.Clone(data) // entries share memory with it, and the caller may reuse data
 	var c codec
 	if format == JKS {
-		c, err = openJKS(own, password)
+		c, err = openJKS(data, password)
 	} else {
-		c, err = openPKCS12(own, password)
+		c, err = openPKCS12(data, password)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s keystore: %w", format, err)
 	}
-	return &Store{format: format, codec: c, encoded: own}, nil
+	return &Store{format: format, codec: c, unchanged: data}, nil
 }
 
 // Format says how the store is written.
@@ -136,7 +137,7 @@ func (s *Store) SetTrusted(alias string, cert Certificate, created time.Time) er
 	if err != nil {
 		return fmt.Errorf("set trusted certificate %q: %w", alias, err)
 	}
-	s.encoded = nil
+	s.unchanged = nil
 	return nil
 }
 
@@ -159,7 +160,7 @@ func (s *Store) Delete(alias string) error {
 	if err := s.codec.remove(alias); err != nil {
 		return fmt.Errorf("delete trusted certificate %q: %w", alias, err)
 	}
-	s.encoded = nil
+	s.unchanged = nil
 	return nil
 }
 
@@ -185,24 +186,24 @@ func (s *Store) SetKey(alias string, key crypto.Signer, chain []Certificate, pas
 	if err := s.codec.setKey(newKey{javaLower(alias), key, own, password, created}); err != nil {
 		return fmt.Errorf("set key %q: %w", alias, err)
 	}
-	s.encoded = nil
+	s.unchanged = nil
 	return nil
 }
 
 // Encode writes the store. A store that was not changed since it was opened gives the input back, byte for byte; two
 // calls in a row give the same bytes. Errors wrap ErrTooLarge if the store could not be opened again.
 func (s *Store) Encode() ([]byte, error) {
-	if s.encoded == nil {
-		data, err := s.codec.encode()
-		if err != nil {
-			return nil, fmt.Errorf("encode %s keystore: %w", s.format, err)
-		}
-		if len(data) > maxBytes {
-			return nil, fmt.Errorf("encode %s keystore: %d bytes, at most %d are read again: %w", s.format, len(data), maxBytes, ErrTooLarge)
-		}
-		s.encoded = data
+	if s.unchanged != nil {
+		return bytes.Clone(s.unchanged), nil
 	}
-	return bytes.Clone(s.encoded), nil
+	data, err := s.codec.encode()
+	if err != nil {
+		return nil, fmt.Errorf("encode %s keystore: %w", s.format, err)
+	}
+	if len(data) > maxBytes {
+		return nil, fmt.Errorf("encode %s keystore: %d bytes, at most %d are read again: %w", s.format, len(data), maxBytes, ErrTooLarge)
+	}
+	return data, nil
 }
 
 // find returns the position of the entry that Java has under alias: where several bear the same one, the last; and an

@@ -1,0 +1,5 @@
+//go:build !race
+
+package keystore
+
+const slowdown = 1
