@@ -5,5 +5,5 @@
 // shape of every body follow what servers of these versions answer. They are written from that alone and share no code
 // with the clients of this module, so that a misreading is not made twice.
 //
-// State lives in memory and dies with the process.
+// State lives in the home, at the paths that the products use, and outlives the process.
 package wso2sim
