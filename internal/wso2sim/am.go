@@ -26,6 +26,7 @@ type AM struct {
 	eventsLost    time.Time // until when a key manager's event is lost
 	apis          map[string]*api
 	index         map[string]*indexEntry
+	lookup        lookup
 	applications  map[string]*application
 	subscriptions map[string]*subscription
 	scopes        map[string]*sharedScope

@@ -96,7 +96,7 @@ func (am *AM) checkNew(dto *apiDTO) error {
 	if len(*dto.Name) > 60 || len(*dto.Version) > 30 || !versionPattern.MatchString(*dto.Version) {
 		return errNameLength
 	}
-	for _, other := range am.apis {
+	for _, other := range am.lookup.beside(dto) {
 		if err := dto.clash(other); err != nil {
 			return err
 		}
@@ -245,6 +245,7 @@ func (am *AM) store(dto apiDTO) *api {
 	a.dto.CreatedTime = ptr(millis(a.created))
 	a.touch(a.created)
 	am.apis[a.id()] = a
+	am.lookup.addAPI(a)
 	am.changed("api", a.id())
 	am.reindex(a)
 	return a
@@ -340,13 +341,12 @@ func (am *AM) deleteAPI(w http.ResponseWriter, r *http.Request) error {
 	if a == nil {
 		return errInternal // as the product answers it
 	}
-	for _, s := range am.subscriptions {
-		if s.api == a {
-			return &fault{status: 409, code: 409, message: "Conflict",
-				description: "Cannot remove the API " + a.id() + " as active subscriptions exist"}
-		}
+	if len(am.lookup.ofAPI[a]) > 0 {
+		return &fault{status: 409, code: 409, message: "Conflict",
+			description: "Cannot remove the API " + a.id() + " as active subscriptions exist"}
 	}
 	delete(am.apis, a.id())
+	am.lookup.removeAPI(a)
 	am.changed("api", a.id())
 	am.unindex(a.id())
 	w.WriteHeader(http.StatusOK)
@@ -360,7 +360,7 @@ func (am *AM) copyAPI(w http.ResponseWriter, r *http.Request) error {
 	if from == nil {
 		return notFound("API", query.Get("apiId"))
 	}
-	for _, other := range am.apis {
+	for _, other := range am.lookup.versions(from.name()) {
 		if other.name() == from.name() && other.version() == version {
 			return &fault{status: 409, code: 900252, message: "The API version already exists.",
 				description: "An API with version '" + version + "' already exists"}

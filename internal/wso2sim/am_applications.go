@@ -87,6 +87,7 @@ func (am *AM) addApplication(app application) *application {
 		app.attributes = object{}
 	}
 	am.applications[app.id] = &app
+	add(am.lookup.appsByName, app.name, &app)
 	am.changed("application", app.id)
 	return &app
 }
@@ -122,29 +123,25 @@ func (am *AM) applicationView(app *application) object {
 // case, and the total does not.
 func (am *AM) listApplications(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query().Get("query")
-	exact, anyCase := like(query), like(strings.ToLower(query))
+	exact, anyCase := like("", query), like("i", query)
 	var found []*application
 	total := 0
 	for _, app := range am.applications {
 		if exact.MatchString(app.name) {
 			total++
 		}
-		if anyCase.MatchString(strings.ToLower(app.name)) {
+		if anyCase.MatchString(app.name) {
 			found = append(found, app)
 		}
 	}
 	slices.SortFunc(found, func(a, b *application) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.id, b.id)) })
-	list := []object{}
-	for _, app := range found {
-		list = append(list, am.applicationInfo(app))
-	}
-	writeJSON(w, http.StatusOK, pageOf(list, total, r))
+	writeJSON(w, http.StatusOK, pageOf(found, total, r, am.applicationInfo))
 	return nil
 }
 
 // like is the pattern %query% of SQL.
-func like(query string) *regexp.Regexp {
-	return regexp.MustCompile("(?s)^.*" + strings.NewReplacer("%", ".*", "_", ".").Replace(regexp.QuoteMeta(query)) + ".*$")
+func like(flags, query string) *regexp.Regexp {
+	return regexp.MustCompile("(?s" + flags + ")^.*" + strings.NewReplacer("%", ".*", "_", ".").Replace(regexp.QuoteMeta(query)) + ".*$")
 }
 
 // readApplication reads and checks a body.
@@ -188,10 +185,8 @@ func (am *AM) createApplication(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (am *AM) applicationNamed(name string) *application {
-	for _, app := range am.applications {
-		if app.name == name {
-			return app
-		}
+	if named := am.lookup.appsByName[name]; len(named) > 0 {
+		return named[0]
 	}
 	return nil
 }
@@ -204,6 +199,8 @@ func (am *AM) updateApplication(w http.ResponseWriter, r *http.Request, app *app
 	if other := am.applicationNamed(*dto.Name); other != nil && other != app {
 		return conflict("An application already exists with name " + *dto.Name)
 	}
+	remove(am.lookup.appsByName, app.name, app)
+	add(am.lookup.appsByName, *dto.Name, app)
 	app.name, app.policy, app.description, app.groups = *dto.Name, *dto.ThrottlingPolicy, value(dto.Description), dto.Groups
 	if dto.Attributes != nil {
 		app.attributes = dto.Attributes
@@ -233,13 +230,15 @@ func (am *AM) deleteApplication(w http.ResponseWriter, r *http.Request) error {
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	delete(am.applications, id)
+	remove(am.lookup.appsByName, app.name, app)
 	am.changed("application", id)
-	for sid, s := range am.subscriptions {
-		if s.application == app {
-			delete(am.subscriptions, sid)
-			am.changed("subscription", sid)
-		}
+	for _, m := range app.keys {
+		remove(am.lookup.byClient, m.clientID, m)
 	}
+	for _, s := range am.lookup.ofApplication[app] {
+		am.removeSubscription(s)
+	}
+	delete(am.lookup.ofApplication, app)
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
@@ -275,14 +274,13 @@ func (e *upstreamError) Unwrap() error { return e.fault }
 func (am *AM) devportalAPIs(w http.ResponseWriter, r *http.Request) {
 	am.mu.Lock()
 	defer am.mu.Unlock()
-	list := []object{}
+	var list []*api
 	for _, doc := range am.search(r.URL.Query().Get("query")) {
-		id, _ := doc.info["id"].(string)
-		if a := am.apis[id]; a != nil && visible(doc.status) {
-			list = append(list, am.apiInfo(a))
+		if a := am.apis[doc.id]; a != nil && visible(doc.status) {
+			list = append(list, a)
 		}
 	}
-	writeJSON(w, http.StatusOK, page(list, r))
+	writeJSON(w, http.StatusOK, pageOf(list, len(list), r, am.apiInfo))
 }
 
 // devportalKeyManagers shows what an application developer needs of the key managers that are enabled.

@@ -140,7 +140,7 @@ func (am *AM) importAPI(r *http.Request, p project) (*api, error) {
 	version := fmt.Sprint(p.data["version"])
 	am.mu.Lock()
 	var existing *api
-	for _, a := range am.apis {
+	for _, a := range am.lookup.versions(name) {
 		if a.name() == name && a.version() == version {
 			existing = a
 		}

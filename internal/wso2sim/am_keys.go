@@ -88,6 +88,7 @@ func (am *AM) forget(m *keyMapping) {
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	am.changed("application", m.application.id)
+	remove(am.lookup.byClient, m.clientID, m)
 	m.application.keys = slices.DeleteFunc(m.application.keys, func(other *keyMapping) bool { return other == m })
 }
 
@@ -194,8 +195,8 @@ func (am *AM) makeClient(ctx context.Context, m *keyMapping, dto *keyManagerDTO,
 	}
 	am.mu.Lock()
 	defer am.mu.Unlock()
-	m.clientID, m.known = client.ID, time.Now().Add(am.delays.Client.pick())
-	am.changed("application", m.application.id)
+	m.known = time.Now().Add(am.delays.Client.pick())
+	am.tie(m, client.ID)
 	return client, nil
 }
 

@@ -25,7 +25,8 @@ func (am *AM) mapKeys(w http.ResponseWriter, r *http.Request) error {
 	am.mu.Lock()
 	m, err := am.newMapping(r.PathValue("id"), *body.KeyType, manager, modeMapped)
 	if err == nil {
-		m.clientID, m.known = *body.ConsumerKey, time.Now().Add(am.delays.Client.pick())
+		m.known = time.Now().Add(am.delays.Client.pick())
+		am.tie(m, *body.ConsumerKey)
 	}
 	am.mu.Unlock()
 	if err != nil {

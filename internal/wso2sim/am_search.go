@@ -18,8 +18,9 @@ type indexEntry struct {
 }
 
 type indexDoc struct {
-	name, version, context, status string
-	info                           object
+	id, name, version, context, status string
+	lower                              string // the name in lower case, by which lists are sorted and searched
+	info                               object
 }
 
 // current is what searches see now.
@@ -55,7 +56,7 @@ func newIndexDoc(a *api) *indexDoc {
 		b = &businessInfo{}
 	}
 	return &indexDoc{
-		name: a.name(), version: a.version(), context: value(d.Context), status: d.LifeCycleStatus,
+		id: a.id(), lower: strings.ToLower(a.name()), name: a.name(), version: a.version(), context: value(d.Context), status: d.LifeCycleStatus,
 		info: object{
 			"id": d.ID, "name": d.Name, "description": d.Description, "context": d.Context, "version": d.Version,
 			"additionalProperties": d.AdditionalProperties, "additionalPropertiesMap": d.AdditionalPropertiesMap,
@@ -84,7 +85,7 @@ func (am *AM) search(query string) []*indexDoc {
 		}
 	}
 	slices.SortFunc(found, func(a, b *indexDoc) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.name), strings.ToLower(b.name)), strings.Compare(a.version, b.version))
+		return cmp.Or(strings.Compare(a.lower, b.lower), strings.Compare(a.version, b.version))
 	})
 	return found
 }
@@ -132,24 +133,26 @@ func (t queryTerm) matches(d *indexDoc) bool {
 	if quoted, ok := strings.CutPrefix(t.value, `"`); ok {
 		return have == strings.TrimSuffix(quoted, `"`)
 	}
-	return strings.Contains(strings.ToLower(have), strings.ToLower(strings.Trim(t.value, "*")))
+	wanted := strings.ToLower(strings.Trim(t.value, "*"))
+	if t.field == "name" {
+		return strings.Contains(d.lower, wanted)
+	}
+	return strings.Contains(strings.ToLower(have), wanted)
 }
 
 func (am *AM) listAPIs(w http.ResponseWriter, r *http.Request) error {
-	list := []object{}
-	for _, doc := range am.search(r.URL.Query().Get("query")) {
-		list = append(list, doc.info)
-	}
-	writeJSON(w, http.StatusOK, page(list, r))
+	found := am.search(r.URL.Query().Get("query"))
+	writeJSON(w, http.StatusOK, pageOf(found, len(found), r, func(doc *indexDoc) object { return doc.info }))
 	return nil
 }
 
 // page cuts a list as a request asks for it: 25 from the beginning by default.
 func page(list []object, r *http.Request) object {
-	return pageOf(list, len(list), r)
+	return pageOf(list, len(list), r, func(o object) object { return o })
 }
 
-func pageOf(list []object, total int, r *http.Request) object {
+// pageOf shows no more than what is on the page.
+func pageOf[T any](list []T, total int, r *http.Request, view func(T) object) object {
 	query := r.URL.Query()
 	limit, offset := number(query, "limit", 25), number(query, "offset", 0)
 	at := func(offset int) string {
@@ -165,7 +168,11 @@ func pageOf(list []object, total int, r *http.Request) object {
 	}
 	list = list[min(offset, len(list)):]
 	list = list[:min(limit, len(list))]
-	return object{"count": len(list), "list": list, "pagination": object{
+	views := []object{}
+	for _, item := range list {
+		views = append(views, view(item))
+	}
+	return object{"count": len(list), "list": views, "pagination": object{
 		"offset": offset, "limit": limit, "total": total, "next": next, "previous": previous,
 	}}
 }

@@ -2,6 +2,7 @@ package wso2sim
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -47,21 +48,14 @@ func (am *AM) subscriptionRoutes(mux *http.ServeMux) {
 	})))
 	mux.HandleFunc("PUT "+all+"/{id}", am.subscriber(scopesSubscription, one(am.updateSubscription)))
 	mux.HandleFunc("DELETE "+all+"/{id}", am.subscriber(scopesSubscription, one(func(w http.ResponseWriter, _ *http.Request, s *subscription) error {
-		delete(am.subscriptions, s.id)
-		am.changed("subscription", s.id)
+		am.removeSubscription(s)
 		w.WriteHeader(http.StatusOK)
 		return nil
 	})))
 }
 
 func (am *AM) subscriptionCount(app *application) int {
-	n := 0
-	for _, s := range am.subscriptions {
-		if s.application == app {
-			n++
-		}
-	}
-	return n
+	return len(am.lookup.ofApplication[app])
 }
 
 // apiInfo is an API as subscriptions and the DevPortal's lists show it.
@@ -89,13 +83,15 @@ func (am *AM) listSubscriptions(w http.ResponseWriter, r *http.Request) error {
 	if appID != "" && am.applications[appID] == nil {
 		return notFound("application", appID)
 	}
-	writeJSON(w, http.StatusOK, page(am.subscriptionList(appID, apiID, am.subscriptionView), r))
+	found := am.subscriptionList(appID, apiID)
+	writeJSON(w, http.StatusOK, pageOf(found, len(found), r, am.subscriptionView))
 	return nil
 }
 
 // publisherSubscriptions is the Publisher's view, of one API.
 func (am *AM) publisherSubscriptions(w http.ResponseWriter, r *http.Request) error {
-	list := am.subscriptionList("", r.URL.Query().Get("apiId"), func(s *subscription) object {
+	found := am.subscriptionList("", r.URL.Query().Get("apiId"))
+	writeJSON(w, http.StatusOK, pageOf(found, len(found), r, func(s *subscription) object {
 		return object{
 			"subscriptionId": s.id, "throttlingPolicy": s.tier, "subscriptionStatus": "UNBLOCKED",
 			"applicationInfo": object{
@@ -103,24 +99,26 @@ func (am *AM) publisherSubscriptions(w http.ResponseWriter, r *http.Request) err
 				"description": s.application.description, "subscriptionCount": am.subscriptionCount(s.application),
 			},
 		}
-	})
-	writeJSON(w, http.StatusOK, page(list, r))
+	}))
 	return nil
 }
 
-func (am *AM) subscriptionList(appID, apiID string, view func(*subscription) object) []object {
+func (am *AM) subscriptionList(appID, apiID string) []*subscription {
+	candidates := maps.Values(am.subscriptions)
+	switch {
+	case appID != "":
+		candidates = maps.Values(am.lookup.ofApplication[am.applications[appID]])
+	case apiID != "":
+		candidates = maps.Values(am.lookup.ofAPI[am.apis[apiID]])
+	}
 	var found []*subscription
-	for _, s := range am.subscriptions {
-		if (appID == "" || s.application.id == appID) && (apiID == "" || s.api.id() == apiID) {
+	for s := range candidates {
+		if apiID == "" || s.api.id() == apiID {
 			found = append(found, s)
 		}
 	}
 	slices.SortFunc(found, func(a, b *subscription) int { return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.id, b.id)) })
-	list := []object{}
-	for _, s := range found {
-		list = append(list, view(s))
-	}
-	return list
+	return found
 }
 
 // createSubscription checks in the product's order: the tier, the state of the API, what exists already.
@@ -148,15 +146,12 @@ func (am *AM) createSubscription(w http.ResponseWriter, r *http.Request) error {
 	if !visible(a.dto.LifeCycleStatus) {
 		return errGeneral
 	}
-	for _, s := range am.subscriptions {
-		if s.application == app && s.api == a {
-			return conflict("Specified subscription already exists for API " + a.id() + ", for application " + app.id)
-		}
+	if am.lookup.ofApplication[app][a] != nil {
+		return conflict("Specified subscription already exists for API " + a.id() + ", for application " + app.id)
 	}
 	now := time.Now()
 	s := &subscription{id: newUUID(), tier: *dto.ThrottlingPolicy, application: app, api: a, created: now, known: now.Add(am.delays.Client.pick())}
-	am.subscriptions[s.id] = s
-	am.changed("subscription", s.id)
+	am.addSubscription(s)
 	w.Header().Set("Location", am.url(am.port)+"/api/am/devportal/subscriptions/"+s.id)
 	writeJSON(w, http.StatusCreated, am.subscriptionView(s))
 	return nil

@@ -90,27 +90,11 @@ func (am *AM) route(r *http.Request) (apiRoute, *gatewayFault) {
 	now := time.Now()
 	am.mu.Lock()
 	defer am.mu.Unlock()
-	var found apiRoute
-	longest := 0
-	for _, a := range am.apis {
-		dto := a.onGateway(now)
-		if dto == nil || a.dto.LifeCycleStatus == "BLOCKED" || a.dto.LifeCycleStatus == "RETIRED" {
-			continue
-		}
-		contexts := []string{fullContext(dto)}
-		if dto.IsDefaultVersion {
-			contexts = append(contexts, strings.ReplaceAll(value(dto.Context), "/{version}", ""))
-		}
-		for _, context := range contexts {
-			rest, ok := strings.CutPrefix(r.URL.Path, context)
-			if ok && (rest == "" || rest[0] == '/') && len(context) > longest {
-				longest, found = len(context), apiRoute{api: a, dto: *dto, path: rest}
-			}
-		}
-	}
-	if longest == 0 {
+	a, dto, rest := am.lookup.deployedAt(r.URL.Path, now)
+	if a == nil {
 		return apiRoute{}, errNoResource
 	}
+	found := apiRoute{api: a, dto: *dto, path: rest}
 	for _, op := range found.dto.Operations {
 		if op.Verb == r.Method && matchesTarget(op.Target, found.path) {
 			found.operation = op
@@ -229,23 +213,17 @@ func (am *AM) authorize(token parsedJWT, manager *keyManager, route apiRoute, no
 }
 
 func (am *AM) mappingOf(manager *keyManager, client string, now time.Time) *keyMapping {
-	for _, app := range am.applications {
-		for _, m := range app.keys {
-			if m.keyManager == manager && m.clientID == client && client != "" && !now.Before(m.known) {
-				return m
-			}
+	for _, m := range am.lookup.byClient[client] {
+		if m.keyManager == manager && client != "" && !now.Before(m.known) {
+			return m
 		}
 	}
 	return nil
 }
 
 func (am *AM) isSubscribed(app *application, a *api, now time.Time) bool {
-	for _, s := range am.subscriptions {
-		if s.application == app && s.api == a && !now.Before(s.known) {
-			return true
-		}
-	}
-	return false
+	s := am.lookup.ofApplication[app][a]
+	return s != nil && !now.Before(s.known)
 }
 
 // forward passes the request on to the backend, without the token.

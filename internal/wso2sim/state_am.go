@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -58,8 +59,8 @@ type indexRecord struct {
 }
 
 type indexDocRecord struct {
-	Name, Version, Context, Status string
-	Info                           object
+	ID, Name, Version, Context, Status string
+	Info                               object
 }
 
 // describe is what is kept of a record.
@@ -127,14 +128,14 @@ func (d *indexDoc) record() *indexDocRecord {
 	if d == nil {
 		return nil
 	}
-	return &indexDocRecord{d.name, d.version, d.context, d.status, d.info}
+	return &indexDocRecord{d.id, d.name, d.version, d.context, d.status, d.info}
 }
 
 func (r *indexDocRecord) doc() *indexDoc {
 	if r == nil {
 		return nil
 	}
-	return &indexDoc{name: r.Name, version: r.Version, context: r.Context, status: r.Status, info: r.Info}
+	return &indexDoc{id: r.ID, lower: strings.ToLower(r.Name), name: r.Name, version: r.Version, context: r.Context, status: r.Status, info: r.Info}
 }
 
 func (app *application) record() applicationRecord {
@@ -153,6 +154,7 @@ func (am *AM) restoreAll(held map[string][]entry) error {
 	am.apis, am.applications, am.subscriptions = map[string]*api{}, map[string]*application{}, map[string]*subscription{}
 	am.index, am.revoked, am.keySets = map[string]*indexEntry{}, map[string]time.Time{}, map[string]jwks{}
 	am.scopes = map[string]*sharedScope{}
+	am.lookup = newLookup()
 	am.subscribed, am.eventsLost = false, time.Time{}
 	am.keyManagers = []*keyManager{am.residentKeyManager()}
 	for _, step := range []func(map[string][]entry) error{
@@ -201,6 +203,7 @@ func (am *AM) restoreAPIs(held map[string][]entry) error {
 			})
 		}
 		am.apis[a.id()] = a
+		am.lookup.addAPI(a)
 	})
 	if err != nil {
 		return err
@@ -223,12 +226,15 @@ func (am *AM) restoreApplications(held map[string][]entry) error {
 				lost = fmt.Errorf("read the application %s: its key manager %s is not there", id, m.KeyManager)
 				return
 			}
-			app.keys = append(app.keys, &keyMapping{
+			mapping := &keyMapping{
 				id: m.ID, keyType: m.KeyType, mode: m.Mode, clientID: m.Client, application: app, keyManager: k,
 				grants: m.Grants, callback: m.Callback, known: m.Known,
-			})
+			}
+			app.keys = append(app.keys, mapping)
+			add(am.lookup.byClient, m.Client, mapping)
 		}
 		am.applications[id] = app
+		add(am.lookup.appsByName, app.name, app)
 	})
 	if err != nil || lost != nil {
 		return cmp.Or(err, lost)
@@ -244,7 +250,9 @@ func (am *AM) restoreSubscriptions(held map[string][]entry) error {
 			lost = fmt.Errorf("read the subscription %s: its application or API is not there", id)
 			return
 		}
-		am.subscriptions[id] = &subscription{id: id, tier: r.Tier, application: app, api: a, created: r.Created, known: r.Known}
+		s := &subscription{id: id, tier: r.Tier, application: app, api: a, created: r.Created, known: r.Known}
+		am.subscriptions[id] = s
+		am.lookup.addSubscription(s)
 	})
 	if err == nil {
 		err = lost
