@@ -123,14 +123,14 @@ func (am *AM) applicationView(app *application) object {
 // case, and the total does not.
 func (am *AM) listApplications(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query().Get("query")
-	exact, anyCase := like("", query), like("i", query)
+	exact, anyCase := like(query), like(strings.ToLower(query))
 	var found []*application
 	total := 0
 	for _, app := range am.applications {
-		if exact.MatchString(app.name) {
+		if exact(app.name) {
 			total++
 		}
-		if anyCase.MatchString(app.name) {
+		if anyCase(strings.ToLower(app.name)) {
 			found = append(found, app)
 		}
 	}
@@ -140,8 +140,11 @@ func (am *AM) listApplications(w http.ResponseWriter, r *http.Request) error {
 }
 
 // like is the pattern %query% of SQL.
-func like(flags, query string) *regexp.Regexp {
-	return regexp.MustCompile("(?s" + flags + ")^.*" + strings.NewReplacer("%", ".*", "_", ".").Replace(regexp.QuoteMeta(query)) + ".*$")
+func like(query string) func(string) bool {
+	if !strings.ContainsAny(query, "%_") {
+		return func(s string) bool { return strings.Contains(s, query) }
+	}
+	return regexp.MustCompile("(?s)" + strings.NewReplacer("%", ".*", "_", ".").Replace(regexp.QuoteMeta(query))).MatchString
 }
 
 // readApplication reads and checks a body.

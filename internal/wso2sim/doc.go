@@ -5,5 +5,7 @@
 // shape of every body follow what servers of these versions answer. They are written from that alone and share no code
 // with the clients of this module, so that a misreading is not made twice.
 //
-// State lives in the home, at the paths that the products use, and outlives the process.
+// State lives in the home, at the paths that the products use, and outlives the process. StartIS and StartAM start a
+// server; Launch starts it under what does the work of the image's start script, with faults on demand, a log of
+// requests, and an endpoint to control them.
 package wso2sim
