@@ -8,7 +8,7 @@ ifeq ($(CI),true)
 RACE := -race
 endif
 
-.PHONY: help build demo test lint vulnerabilities bench fuzz image clean
+.PHONY: help build demo test test-allocations lint vulnerabilities bench fuzz image clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
@@ -27,6 +27,10 @@ demo: build
 
 test:
 	$(if $(RACE),CGO_ENABLED=1) go test $(RACE) ./...
+
+# Tests that count allocations, which the race detector makes some of its own of.
+test-allocations:
+	go test -run 'TestNoInputTakesMuchMemory|TestNoStepAllocatesMore' ./internal/keystore ./internal/wso2sim
 
 lint: vulnerabilities
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
