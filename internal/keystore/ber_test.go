@@ -63,12 +63,19 @@ func inBER(t *testing.T, data []byte, password string, chunk int) []byte {
 	content := toBER(t, encodeElement(tagSequence, safes...), chunk)
 	var mac []byte
 	if p.mac != nil {
-		var err error
-		if mac, err = p.mac.encode(p.password, content); err != nil {
-			t.Fatal(err)
-		}
+		mac = macOver(t, p.mac, p.password, content)
 	}
 	return toBER(t, encodeElement(tagSequence, encodeInteger(3), contentInfo(oidData, encodeElement(tagOctets, content)), mac), chunk)
+}
+
+func macOver(t *testing.T, m *macData, p password, content []byte) []byte {
+	t.Helper()
+	fresh := m.fresh()
+	key, err := fresh.key(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fresh.encode(key, content)
 }
 
 func TestBERIsReadAndLosesNothing(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 // The tags that PKCS#12 is made of.
 const (
+	tagBoolean     = 0x01
 	tagInteger     = 0x02
 	tagBitString   = 0x03
 	tagOctets      = 0x04
@@ -18,6 +19,7 @@ const (
 	tagSet         = 0x31
 	tagImplicit0   = 0x80 // [0], primitive
 	tagExplicit0   = 0xa0 // [0], constructed
+	tagExplicit3   = 0xa3
 	constructed    = 0x20
 	highTagNumber  = 0x1f
 	lengthLong     = 0x80 // a first length byte of 0x80 itself means indefinite length: BER, see ber.go
@@ -199,8 +201,8 @@ func dotted(oid []byte) string {
 	return id.String()
 }
 
-// names are the issuer and the subject of a certificate, as DER.
-type names struct{ issuer, subject []byte }
+// names are the issuer and the subject of a certificate, as DER, and the identifiers of their keys if it has them.
+type names struct{ issuer, subject, issuerKeyID, subjectKeyID []byte }
 
 // certificateNames reads no more of a certificate (RFC 5280, section 4.1) than a chain needs; it takes what
 // crypto/x509 refuses, a negative serial number for one.
@@ -227,5 +229,30 @@ func certificateNames(der []byte) (names, error) {
 	if tbs.err != nil {
 		return names{}, fmt.Errorf("read the certificate: %w", tbs.err)
 	}
-	return names{issuer.raw, subject.raw}, nil
+	n := names{issuer: issuer.raw, subject: subject.raw}
+	for tbs.more() {
+		if e := tbs.any(); e.tag == tagExplicit3 {
+			n.readKeyIDs(e.body)
+		}
+	}
+	return n, nil
+}
+
+// readKeyIDs looks for the two extensions (RFC 5280, sections 4.2.1.1 and 4.2.1.2). What cannot be read is not there.
+func (n *names) readKeyIDs(extensions []byte) {
+	outer := reader{rest: extensions}
+	for all := outer.into(tagSequence); all.more(); {
+		extension := all.into(tagSequence)
+		oid := string(extension.take(tagOID).body)
+		if extension.peek() == tagBoolean {
+			extension.any()
+		}
+		value := reader{rest: extension.take(tagOctets).body}
+		switch oid {
+		case oidSubjectKeyID:
+			n.subjectKeyID = value.take(tagOctets).body
+		case oidAuthorityKeyID:
+			n.issuerKeyID = value.into(tagSequence).take(tagImplicit0).body
+		}
+	}
 }

@@ -224,10 +224,7 @@ func FuzzMAC(f *testing.F) {
 			return
 		}
 		p := passwords(testPassword)[0]
-		written, err := m.encode(p, []byte("content"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		written := macOver(t, m, p, []byte("content"))
 		e, _, err := splitElement(written)
 		if err != nil {
 			t.Fatal(err)

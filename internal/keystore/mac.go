@@ -77,48 +77,52 @@ func (m *macData) cost() int {
 	return m.rounds
 }
 
-func (m *macData) compute(p password, content ...[]byte) ([]byte, error) {
-	var key []byte
-	if m.pbmac1 != nil {
-		var err error
-		if key, err = m.pbmac1.key(p, m.pbmac1.keySize); err != nil {
-			return nil, fmt.Errorf("derive the key of the MAC: %w", err)
-		}
-	} else {
-		key = derive(m.digest, p.bmp, m.salt, deriveMAC, m.rounds, m.digest.new().Size())
+// key derives the key of the MAC, which is what takes time.
+func (m *macData) key(p password) ([]byte, error) {
+	if m.pbmac1 == nil {
+		return derive(m.digest, p.bmp, m.salt, deriveMAC, m.rounds, m.digest.new().Size()), nil
 	}
+	key, err := m.pbmac1.key(p, m.pbmac1.keySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key of the MAC: %w", err)
+	}
+	return key, nil
+}
+
+func (m *macData) sum(key []byte, content ...[]byte) []byte {
 	h := hmac.New(m.digest.new, key)
 	for _, part := range content {
 		h.Write(part)
 	}
-	return h.Sum(nil), nil
+	return h.Sum(nil)
 }
 
 // matches tells whether the MAC is that of content under this password.
 func (m *macData) matches(p password, content []byte) (bool, error) {
-	sum, err := m.compute(p, content)
-	return err == nil && hmac.Equal(sum, m.value), err
+	key, err := m.key(p)
+	return err == nil && hmac.Equal(m.sum(key, content), m.value), err
 }
 
-// encode writes MacData anew for content: same algorithm, same rounds, a salt of its own.
-func (m *macData) encode(p password, content ...[]byte) ([]byte, error) {
+// fresh is a MAC of the same algorithm and rounds, with a salt of its own and no value yet.
+func (m *macData) fresh() *macData {
 	fresh := *m
-	algorithm, tail := m.algorithm, m.tail
 	if m.pbmac1 != nil {
 		params := *m.pbmac1
 		params.salt = freshBytes(max(len(params.salt), 8))
 		fresh.pbmac1 = &params
-		algorithm = encodeAlgorithm(oidPBMAC1, encodeElement(tagSequence, params.algorithm(), m.scheme))
-	} else {
-		fresh.salt = freshBytes(max(len(m.salt), 8))
-		tail = encodeElement(tagOctets, fresh.salt)
-		if m.rounds != 1 { // DEFAULT 1, which DER leaves out
-			tail = append(tail, encodeInteger(m.rounds)...)
-		}
+		fresh.algorithm = encodeAlgorithm(oidPBMAC1, encodeElement(tagSequence, params.algorithm(), m.scheme))
+		return &fresh
 	}
-	sum, err := fresh.compute(p, content...)
-	if err != nil {
-		return nil, err
+	fresh.salt = freshBytes(max(len(m.salt), 8))
+	fresh.tail = encodeElement(tagOctets, fresh.salt)
+	if m.rounds != 1 { // DEFAULT 1, which DER leaves out
+		fresh.tail = append(fresh.tail, encodeInteger(m.rounds)...)
 	}
-	return encodeElement(tagSequence, encodeElement(tagSequence, algorithm, encodeElement(tagOctets, sum)), tail), nil
+	return &fresh
+}
+
+// encode writes MacData for content, under the key that belongs to m.
+func (m *macData) encode(key []byte, content ...[]byte) []byte {
+	value := encodeElement(tagOctets, m.sum(key, content...))
+	return encodeElement(tagSequence, encodeElement(tagSequence, m.algorithm, value), m.tail)
 }

@@ -21,6 +21,9 @@ const (
 	oidTrustedKeyUsage = "\x60\x86\x48\x01\x86\xf9\x66\xad\xca\x7b\x01\x01" // 2.16.840.1.113894.746875.1.1, Java's own
 	oidAnyKeyUsage     = "\x55\x1d\x25\x00"                                 // 2.5.29.37.0
 
+	oidSubjectKeyID   = "\x55\x1d\x0e" // 2.5.29.14
+	oidAuthorityKeyID = "\x55\x1d\x23" // 2.5.29.35
+
 	oidPBE    = oidPKCS + "\x0c\x01" // 1.2.840.113549.1.12.1, with the algorithm of RFC 7292, appendix C behind it
 	oidPBKDF2 = oidPKCS + "\x05\x0c"
 	oidPBES2  = oidPKCS + "\x05\x0d"

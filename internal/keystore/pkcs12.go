@@ -3,6 +3,8 @@ package keystore
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 )
 
 // pkcs12 is a PKCS#12 file (RFC 7292) taken apart no further than an edit needs: what is not concerned is written from
@@ -135,14 +137,19 @@ func openPKCS12(data []byte, text string) (codec, error) {
 	if p.safes, err = parseAuthenticatedSafe(f.content, left, attempts); err != nil {
 		return nil, err
 	}
-	if err := p.unlock(readings, f.content); err != nil {
+	plains, err := p.unlock(readings, f.content)
+	if err != nil {
 		return nil, err
 	}
 	for i, s := range p.safes {
 		if s.scheme == nil {
 			continue
 		}
-		if err := s.open(p.password, left); err != nil {
+		err := plains[i].err
+		if err == nil {
+			s.bags, err = parseBags(plains[i].data, left)
+		}
+		if err != nil {
 			return nil, p.explain(i, err)
 		}
 	}
@@ -151,39 +158,78 @@ func openPKCS12(data []byte, text string) (codec, error) {
 	return p, p.checkLinks()
 }
 
-// unlock finds the reading of the password that fits, by the MAC or, without one, by the first encrypted safe.
-func (p *pkcs12) unlock(readings []password, content []byte) error {
+// plain is what a safe decrypts to.
+type plain struct {
+	data []byte
+	err  error
+}
+
+// decryptSafes decrypts what is encrypted; its result has a place for every safe.
+func (p *pkcs12) decryptSafes(reading password) []plain {
+	plains := make([]plain, len(p.safes))
+	for i, s := range p.safes {
+		if s.scheme != nil {
+			plains[i].data, plains[i].err = s.decrypt(reading)
+		}
+	}
+	return plains
+}
+
+// unlock finds the reading of the password that fits, by the MAC or, without one, by the first encrypted safe, and
+// decrypts with it. Where there is but one reading the safes are decrypted while the MAC is checked, for each takes as
+// long as the other.
+func (p *pkcs12) unlock(readings []password, content []byte) ([]plain, error) {
 	p.password = readings[0]
+	if len(readings) == 1 {
+		var plains []plain
+		var decrypting sync.WaitGroup
+		decrypting.Go(func() { plains = p.decryptSafes(p.password) })
+		fits, err := p.mac == nil, error(nil)
+		if p.mac != nil {
+			fits, err = p.mac.matches(p.password, content)
+		}
+		decrypting.Wait()
+		if err == nil && !fits {
+			err = p.mismatch(p.opensWith(p.password, plains))
+		}
+		return plains, err
+	}
 	for _, reading := range readings {
-		fits := true
-		var err error
+		fits, err := false, error(nil)
 		if p.mac != nil {
 			fits, err = p.mac.matches(reading, content)
-		} else if len(readings) > 1 {
-			fits = p.opensWith(reading)
+		} else {
+			fits = p.opensWith(reading, nil)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if fits {
 			p.password = reading
-			return nil
+			return p.decryptSafes(reading), nil
 		}
 	}
 	if p.mac == nil {
-		return nil // the error is left to who opens the safes
+		return p.decryptSafes(p.password), nil // what is wrong its error says
 	}
-	for _, reading := range readings {
-		if p.opensWith(reading) {
-			return fmt.Errorf("the password decrypts it, but its MAC does not match: %w", ErrDamaged)
-		}
+	return nil, p.mismatch(slices.ContainsFunc(readings, func(reading password) bool { return p.opensWith(reading, nil) }))
+}
+
+// mismatch tells why the MAC is not that of the content.
+func (p *pkcs12) mismatch(opens bool) error {
+	if opens {
+		return fmt.Errorf("the password decrypts it, but its MAC does not match: %w", ErrDamaged)
 	}
 	return fmt.Errorf("its MAC does not match, so the password is wrong or the file was changed: %w", ErrPassword)
 }
 
-// opensWith tries a password on the first thing that is encrypted.
-func (p *pkcs12) opensWith(reading password) bool {
-	for _, s := range p.safes {
+// opensWith tries a password on the first thing that is encrypted; plains are what the safes decrypt to with it, if
+// that is known.
+func (p *pkcs12) opensWith(reading password, plains []plain) bool {
+	for i, s := range p.safes {
+		if s.scheme != nil && plains != nil {
+			return plains[i].err == nil
+		}
 		if s.scheme != nil {
 			_, err := s.decrypt(reading)
 			return err == nil

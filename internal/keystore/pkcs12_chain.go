@@ -121,31 +121,71 @@ func (x *certificateIndex) addLeaf(b *bag, keyID []byte, at place) {
 	}
 }
 
+// issuerIndex finds issuers as Java does (PKCS12KeyStore.findIssuer): by name and, where a certificate says by which key
+// it was signed, not one that says to have another key.
+type issuerIndex struct {
+	byName  nameIndex // the first
+	byKeyID nameIndex // by name and identifier of the key, the first
+	without nameIndex // those without identifier by name, the last
+}
+
+// wantedIssuer is what a certificate says of its issuer.
+type wantedIssuer struct {
+	name  nameKey // zero for one that has issued itself
+	keyID nameKey // name and identifier; zero if it has none
+}
+
+func (x *issuerIndex) find(w wantedIssuer) (at place, ok bool) {
+	if w.name == (nameKey{}) {
+		return place{}, false
+	}
+	if w.keyID == (nameKey{}) {
+		return x.byName.first(w.name)
+	}
+	if at, ok = x.byKeyID.first(w.keyID); !ok {
+		at, ok = x.without.last(w.name)
+	}
+	return at, ok
+}
+
 // findIssuers looks up every issuer once, however many keys share it: names can be long.
 func (x *certificateIndex) findIssuers(p *pkcs12, bags, certificates int) {
-	subjects := make(nameIndex, 0, certificates)
-	wanted := make([]nameKey, bags)
-	x.issuers = slices.Repeat([]place{noPlace()}, bags)
+	index := issuerIndex{make(nameIndex, 0, certificates), make(nameIndex, 0, certificates), make(nameIndex, 0, certificates)}
+	wanted := make([]wantedIssuer, bags)
 	for i, s := range p.safes {
 		for j := range s.bags {
 			n, err := certificateNames(s.bags[j].certificate)
 			if err != nil {
 				continue
 			}
-			at := place{int32(i), int32(j)}
-			subjects.add(keyOf(n.subject), at)
+			at, name := place{int32(i), int32(j)}, keyOf(n.subject)
+			index.byName.add(name, at)
+			if n.subjectKeyID == nil {
+				index.without.add(name, at)
+			} else {
+				index.byKeyID.add(withKeyID(name, n.subjectKeyID), at)
+			}
 			if !bytes.Equal(n.issuer, n.subject) {
-				wanted[x.number(at)] = keyOf(n.issuer)
+				w := &wanted[x.number(at)]
+				w.name = keyOf(n.issuer)
+				if n.issuerKeyID != nil {
+					w.keyID = withKeyID(w.name, n.issuerKeyID)
+				}
 			}
 		}
 	}
-	subjects.sort()
-	for i, key := range wanted {
-		if at, ok := subjects.first(key); ok && key != (nameKey{}) {
+	for _, sorted := range []nameIndex{index.byName, index.byKeyID, index.without} {
+		sorted.sort()
+	}
+	x.issuers = slices.Repeat([]place{noPlace()}, bags)
+	for i, w := range wanted {
+		if at, ok := index.find(w); ok {
 			x.issuers[i] = at
 		}
 	}
 }
+
+func withKeyID(name nameKey, id []byte) nameKey { return keyOf(slices.Concat(name[:], id)) }
 
 // exactKey stands for a localKeyID and an alias together.
 func exactKey(keyID []byte, alias string) nameKey {

@@ -1,16 +1,46 @@
 package keystore
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"sync"
+)
 
 // encode writes the file. Safes that were not changed are written from the bytes that were read.
+//
+// The key of the MAC is derived while the safes are encrypted: it does not depend on them, and takes as long.
 func (p *pkcs12) encode() ([]byte, error) {
 	if err := p.checkCost(); err != nil {
 		return nil, err
 	}
+	var mac *macData
+	var macKey []byte
+	var macErr error
+	var deriving sync.WaitGroup
+	if p.mac != nil && (p.macRaw == nil || slices.ContainsFunc(p.safes, func(s *safe) bool { return s.raw == nil })) {
+		mac = p.mac.fresh()
+		deriving.Go(func() { macKey, macErr = mac.key(p.password) })
+	}
+	safes, err := p.encodeSafes()
+	deriving.Wait()
+	if err := errors.Join(err, macErr); err != nil {
+		return nil, err
+	}
+	content := nest(tagSequence, safes...)
+	if mac != nil {
+		p.macRaw = mac.encode(macKey, content...)
+	}
+	parts := [][]byte{encodeInteger(3)}
+	parts = append(parts, nestInfo(oidData, nest(tagOctets, content...)...)...)
+	parts = append(parts, p.macRaw)
+	return bytes.Join(append(nest(tagSequence, parts...), p.trailing), nil), nil
+}
+
+func (p *pkcs12) encodeSafes() ([][]byte, error) {
 	safes := make([][]byte, len(p.safes))
 	for i, s := range p.safes {
 		if s.raw == nil {
-			p.macRaw = nil
 			var err error
 			if s.raw, err = s.encode(p.password); err != nil {
 				return nil, err
@@ -18,17 +48,7 @@ func (p *pkcs12) encode() ([]byte, error) {
 		}
 		safes[i] = s.raw
 	}
-	content := nest(tagSequence, safes...)
-	parts := [][]byte{encodeInteger(3)}
-	parts = append(parts, nestInfo(oidData, nest(tagOctets, content...)...)...)
-	if p.mac != nil && p.macRaw == nil {
-		var err error
-		if p.macRaw, err = p.mac.encode(p.password, content...); err != nil {
-			return nil, err
-		}
-	}
-	parts = append(parts, p.macRaw)
-	return bytes.Join(append(nest(tagSequence, parts...), p.trailing), nil), nil
+	return safes, nil
 }
 
 // encode writes a ContentInfo, encrypted as it was before.

@@ -188,15 +188,6 @@ func (s *safe) decrypt(p password) ([]byte, error) {
 	return nil, fmt.Errorf("what is decrypted is no list of entries: %w", ErrPassword)
 }
 
-func (s *safe) open(p password, left *budget) error {
-	plain, err := s.decrypt(p)
-	if err != nil {
-		return err
-	}
-	s.bags, err = parseBags(plain, left)
-	return err
-}
-
 // parseBags reads SafeContents.
 func parseBags(data []byte, left *budget) ([]bag, error) {
 	whole, rest, _, err := toDefinite(data, left)

@@ -2,10 +2,15 @@ package keystore
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
+	"math/big"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // bags makes SafeContents out of pieces, as no one tool would.
@@ -62,6 +67,10 @@ func TestEntriesAreWhatJavaSees(t *testing.T) {
 	one, two, lone := newIdentity(t, "one", &root), newIdentity(t, "two", &root), newIdentity(t, "lone", nil)
 	name, id, trust := nameAttribute, keyIDAttribute, trustedAttribute()
 	rootCert, oneCert, twoCert, loneCert := root.certificate(), one.certificate(), two.certificate(), lone.certificate()
+	plain := identity{key: one.key}
+	plainRoot, otherPlainRoot := plainCertificate(t, root.cert.Subject.CommonName, two.key), plainCertificate(t, root.cert.Subject.CommonName, lone.key)
+	plainOne := plainCertificate(t, "one", one.key, root.cert.Subject.CommonName)
+	otherRoot := newIdentity(t, root.cert.Subject.CommonName, nil).certificate()
 	cases := map[string]*bags{
 		"the leaf stands last": new(bags).on(t).cert(loneCert, name("trusted"), trust).cert(rootCert).
 			cert(oneCert, id([]byte("1"))).key(one, name("key"), id([]byte("1"))),
@@ -73,6 +82,18 @@ func TestEntriesAreWhatJavaSees(t *testing.T) {
 		"no localKeyID, the leaf found by alias":   new(bags).on(t).key(one, name("key"), id([]byte("1"))).cert(rootCert).cert(oneCert, name("KEY")),
 		"one localKeyID on two certificates": new(bags).on(t).key(one, name("key"), id([]byte("1"))).
 			cert(oneCert, name("key"), id([]byte("1"))).cert(twoCert, name("other"), id([]byte("1"))).cert(rootCert),
+		"two certificates with the alias of the key": new(bags).on(t).key(lone, name("key"), id([]byte("1"))).
+			cert(rootCert).cert(twoCert, name("key")).cert(loneCert, name("Key")),
+		"two issuers with one name": new(bags).on(t).cert(oneCert, id([]byte("1"))).cert(rootCert).cert(otherRoot).
+			key(one, name("key"), id([]byte("1"))),
+		"two issuers with one name and no identifiers": new(bags).on(t).cert(plainRoot, name("r"), trust).cert(plainOne, id([]byte("1"))).cert(otherPlainRoot).
+			key(plain, name("key"), id([]byte("1"))),
+		"two issuers without identifiers for one that names one": new(bags).on(t).cert(oneCert, id([]byte("1"))).cert(otherPlainRoot).cert(plainRoot).
+			key(one, name("key"), id([]byte("1"))),
+		"only an issuer of another key": new(bags).on(t).cert(oneCert, id([]byte("1"))).cert(otherRoot).
+			key(one, name("key"), id([]byte("1"))),
+		"two issuers with one name, the other way": new(bags).on(t).cert(oneCert, id([]byte("1"))).cert(otherRoot).cert(rootCert).
+			key(one, name("key"), id([]byte("1"))),
 		"one localKeyID on two certificates without a name": new(bags).on(t).key(two, name("key"), id([]byte("1"))).
 			cert(oneCert, id([]byte("1"))).cert(twoCert, id([]byte("1"))).cert(rootCert),
 		"entries without names": new(bags).on(t).cert(loneCert, trust).key(one, id([]byte("1"))).cert(oneCert, id([]byte("1"))).
@@ -95,6 +116,21 @@ func TestEntriesAreWhatJavaSees(t *testing.T) {
 			t.Errorf("%s; Java sees something else:\n%s", names[file], d)
 		}
 	}
+}
+
+// plainCertificate is one without extensions; by itself if no issuer is named.
+func plainCertificate(t *testing.T, name string, key *ecdsa.PrivateKey, issuer ...string) Certificate {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour)}
+	parent := template
+	for _, n := range issuer {
+		parent = &x509.Certificate{Subject: pkix.Name{CommonName: n}}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Certificate{der}
 }
 
 func (b *bags) on(t *testing.T) *bags { b.t = t; return b }
@@ -250,6 +286,17 @@ func TestSafesNotConcernedStayAsTheyAre(t *testing.T) {
 	}
 	if bytes.Equal(mustEncode(t, mustOpen(t, data, testPassword)), edited) {
 		t.Error("the edit changed nothing")
+	}
+}
+
+// TestEveryEncodingHasItsOwnMAC: also after an edit of a store that was encoded before.
+func TestEveryEncodingHasItsOwnMAC(t *testing.T) {
+	s := mustNew(t, quick(PKCS12))
+	for n, name := range []string{"one", "two", "three"} {
+		mustSet(t, s, name, newIdentity(t, name, nil).certificate())
+		if got := mustOpen(t, mustEncode(t, s), testPassword).Entries(); len(got) != n+1 {
+			t.Errorf("%d entries after %d edits", len(got), n+1)
+		}
 	}
 }
 
