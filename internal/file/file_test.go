@@ -215,6 +215,31 @@ func TestTwoEqualBadReadsAreAnErrorThatNamesTheFile(t *testing.T) {
 	}
 }
 
+// TestALockOnARemovedFileIsNone: whoever opened the file before it was removed must not believe to hold the lock.
+func TestALockOnARemovedFileIsNone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if !isAt(path, f) {
+		t.Error("the file is not at its path")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if isAt(path, f) {
+		t.Error("a removed file is still there")
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if isAt(path, f) {
+		t.Error("another file at the path is taken for the removed one")
+	}
+}
+
 func TestASecondHolderOfTheLockWaitsAndSaysSo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), WorkDir, "lock")
 	unlock, err := Lock(t.Context(), path, func() { t.Error("the first holder waited") })

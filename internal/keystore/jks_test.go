@@ -175,6 +175,11 @@ func TestJavaUTF8(t *testing.T) {
 			t.Errorf("%q became %q", text, back)
 		}
 	}
+	for raw, text := range map[string]string{"\xed\xa0\xb4a": "\ufffda", "\xed\xa0\xb4": "\ufffd", "\xed\xb4\x9ea": "\ufffda"} {
+		if got, ok := decodeJavaUTF8(raw); !ok || got != text {
+			t.Errorf("half a pair of surrogates, %x, was read as %q, %t", raw, got, ok)
+		}
+	}
 	for _, raw := range []string{"\x80", "\xc3", "\xe6\x97", "\xc3\x28", "\xf0\x9d\x84\x9e", "\xff"} {
 		if text, ok := decodeJavaUTF8(raw); ok {
 			t.Errorf("%x was read as %q", raw, text)

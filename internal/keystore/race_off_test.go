@@ -1,5 +1,0 @@
-//go:build !race
-
-package keystore
-
-const slowdown = 1
