@@ -1,0 +1,136 @@
+package deployment
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"wso2agent/internal/testenv"
+)
+
+// readByServer asks the servers' own parser, cava-toml, what it makes of texts: for each its values, or why it refuses.
+func readByServer(t *testing.T, texts []string) (values []map[string]string, refused []string) {
+	t.Helper()
+	java, jars := testenv.Command(t, "java"), testenv.Maven(t, "testdata/cava/pom.xml")
+	dir := t.TempDir()
+	args := []string{"-cp", filepath.Join(jars, "*"), "testdata/cava/Read.java"}
+	for i, text := range texts {
+		name := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, name)
+	}
+	// An argument file, since a command line is limited.
+	list := filepath.Join(dir, "args")
+	if err := os.WriteFile(list, []byte(strings.Join(args, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(java, "@"+list).CombinedOutput()
+	if err != nil {
+		t.Fatalf("java: %v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSuffix(line, "\n")
+		why, isRefused := strings.CutPrefix(line, "refused ")
+		switch path, value, isValue := strings.Cut(line, "\t"); {
+		case strings.HasPrefix(line, "file "):
+			values, refused = append(values, map[string]string{}), append(refused, "")
+		case isRefused:
+			refused[len(refused)-1] = why
+		case isValue:
+			values[len(values)-1][path] = value
+		}
+	}
+	if len(values) != len(texts) {
+		t.Fatalf("%d of %d files were read:\n%s", len(values), len(texts), out)
+	}
+	return values, refused
+}
+
+// forms are the document's values in the form of testdata/cava/Read.java.
+func forms(d *Document) map[string]string {
+	out := map[string]string{}
+	d.root.forms(nil, out)
+	return out
+}
+
+func (t *table) forms(path []string, into map[string]string) {
+	for key, e := range t.entries {
+		at := append(path[:len(path):len(path)], key)
+		switch {
+		case e.table != nil:
+			e.table.forms(at, into)
+		case e.array != nil:
+			var items []string
+			for _, element := range e.array.elements {
+				items = append(items, element.form())
+			}
+			into[Path(at...)] = "[" + strings.Join(append(items, ""), " ") + "]"
+		default:
+			into[Path(at...)] = form(e.value.Data)
+		}
+	}
+}
+
+func (t *table) form() string {
+	fields := map[string]string{}
+	t.forms(nil, fields)
+	var items []string
+	for path, value := range fields {
+		items = append(items, path+"="+value)
+	}
+	slices.Sort(items)
+	return "{" + strings.Join(append(items, ""), " ") + "}"
+}
+
+func form(data any) string {
+	switch v := data.(type) {
+	case string:
+		return "s:" + base64.StdEncoding.EncodeToString([]byte(v))
+	case int64:
+		return fmt.Sprint("i:", v)
+	case float64:
+		if math.IsNaN(v) {
+			return "f:7ff8000000000000"
+		}
+		return fmt.Sprintf("f:%x", math.Float64bits(v))
+	case bool:
+		return fmt.Sprint("b:", v)
+	case []any:
+		var items []string
+		for _, item := range v {
+			items = append(items, form(item))
+		}
+		return "[" + strings.Join(append(items, ""), " ") + "]"
+	case map[string]any:
+		var items []string
+		for path, value := range flat(nil, v) {
+			items = append(items, path+"="+value)
+		}
+		slices.Sort(items)
+		return "{" + strings.Join(append(items, ""), " ") + "}"
+	}
+	return "d"
+}
+
+func flat(path []string, v map[string]any) map[string]string {
+	out := map[string]string{}
+	for key, item := range v {
+		at := append(path[:len(path):len(path)], key)
+		if inner, ok := item.(map[string]any); ok {
+			for p, f := range flat(at, inner) {
+				out[p] = f
+			}
+			continue
+		}
+		out[Path(at...)] = form(item)
+	}
+	return out
+}

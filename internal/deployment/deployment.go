@@ -1,0 +1,106 @@
+// Package deployment reads and edits deployment.toml, the settings of WSO2's servers, as the servers read it.
+//
+// They use cava-toml 0.5.0, which knows TOML 0.5, refuses some of that, and has no error but a StackOverflowError for
+// tables in an order that every other reader takes. So Parse takes what they take, and an edit that would leave a file
+// which they do not take fails. An edit changes the bytes concerned: comments, blank lines, line ends and order of all
+// the rest stay as they were.
+//
+// The package knows neither files nor what the settings mean.
+package deployment
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Error says what the servers' reader would stop at.
+type Error struct {
+	Line   int    // counted from 1
+	Reason string // what is wrong there, and what to write instead
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Reason) }
+
+// Document is the text of a deployment.toml and the settings in it. It is not for several goroutines at once.
+type Document struct {
+	text       string
+	newline    string // as the file has them: "\n" or "\r\n"
+	statements []statement
+	root       *table
+}
+
+// statement is a table's header, or a key with its value.
+type statement struct {
+	kind       statementKind
+	path       []string // of the table, or of the key within its table
+	start, end int      // its whole lines, with the line end
+	line       int
+	value      *Value // of a key
+}
+
+type statementKind int
+
+const (
+	keyValue statementKind = iota
+	tableHeader
+	arrayHeader // one more element of an array of tables
+)
+
+// Value is one value of the text.
+type Value struct {
+	// Data is a string, an int64, a float64, a bool, a Date, an []any of these, or a map[string]any.
+	Data any
+	Line int
+
+	start, end int    // where it stands in the text
+	inline     *table // what an inline table holds
+}
+
+// Date is a date, a time or both, as written.
+type Date string
+
+// Parse reads the text of a deployment.toml. The error is an *Error.
+func Parse(text []byte) (*Document, error) {
+	d := &Document{text: string(text), newline: "\n"}
+	if i := strings.IndexByte(d.text, '\n'); i > 0 && d.text[i-1] == '\r' {
+		d.newline = "\r\n"
+	}
+	if err := d.parse(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Bytes is the text, with all edits made.
+func (d *Document) Bytes() []byte { return []byte(d.text) }
+
+// parse reads the text anew. Edits call it too, so that none leaves what the servers refuse.
+func (d *Document) parse() error {
+	p := &parser{text: d.text, line: 1}
+	if err := p.document(); err != nil {
+		return err
+	}
+	d.statements, d.root = p.statements, p.root
+	return nil
+}
+
+// Get is the value at a path of keys, and whether there is one. Tables and arrays of tables have no value of their own.
+func (d *Document) Get(path ...string) (Value, bool) {
+	return d.root.get(path)
+}
+
+// Settings are all values outside arrays of tables, by their paths in the form of Path.
+func (d *Document) Settings() map[string]Value {
+	out := map[string]Value{}
+	d.root.collect(nil, out)
+	return out
+}
+
+// Path joins keys as they are written in the file: bare where that is allowed.
+func Path(keys ...string) string {
+	parts := make([]string, len(keys))
+	for i, key := range keys {
+		parts[i] = writtenKey(key)
+	}
+	return strings.Join(parts, ".")
+}

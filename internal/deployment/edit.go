@@ -1,0 +1,179 @@
+package deployment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// scope is the part of the statements that an edit may touch: the whole file outside arrays of tables, or one element
+// of such an array. Paths of statements count from it.
+type scope struct {
+	first, last int      // statements of the scope are d.statements[first:last]
+	base        []string // path of the scope: of the array, or none
+}
+
+// Set makes a setting true: it replaces the value where there is one, whatever its type, and else adds the key to its
+// table, which it makes if need be. It does nothing where the value is so already. The data is a string, bool, int,
+// int64 or []string. Nothing is changed when an error is returned; an *Error names the line that is in the way.
+func (d *Document) Set(data any, path ...string) error {
+	return d.set(scope{0, len(d.statements), nil}, d.root, path, data)
+}
+
+func (d *Document) set(s scope, in *table, path []string, data any) error {
+	text, err := format(data)
+	if err != nil {
+		return fmt.Errorf("set %s: %w", Path(path...), err)
+	}
+	if v, ok := in.get(path); ok {
+		if same(v.Data, data) {
+			return nil
+		}
+		return d.replace(v.start, v.end, text)
+	}
+	return d.insert(s, path, text)
+}
+
+// insert adds a key that is not there.
+func (d *Document) insert(s scope, path []string, text string) error {
+	parent := path[:len(path)-1]
+	line := func(keys []string) string { return Path(keys...) + " = " + text + d.newline }
+	for i := s.first; i < s.last; i++ {
+		st := d.statements[i]
+		if st.kind == tableHeader && slices.Equal(st.path, s.full(parent)) || i == s.first && st.kind == arrayHeader && len(parent) == 0 && s.base != nil {
+			return d.add(d.sectionEnd(i+1, s.last), line(path[len(parent):]))
+		}
+	}
+	if at, keys, ok := d.besideDotted(s, path); ok {
+		return d.add(at, line(keys))
+	}
+	if len(parent) == 0 {
+		return d.addFirst(line(path))
+	}
+	header := "[" + Path(s.full(parent)...) + "]" + d.newline + line(path[len(parent):])
+	for i := s.first; i < s.last; i++ {
+		// A table behind a part of itself is what the servers die of.
+		if st := d.statements[i]; st.kind != keyValue && len(st.path) > len(s.full(parent)) && slices.Equal(st.path[:len(s.full(parent))], s.full(parent)) {
+			return d.replace(d.withComments(i), d.withComments(i), header+d.newline)
+		}
+	}
+	return d.add(d.behindRelatives(s, parent), d.newline+header)
+}
+
+func (s scope) full(path []string) []string { return append(slices.Clone(s.base), path...) }
+
+// sectionEnd is where the last key that follows statement from-1, before any header, ends.
+func (d *Document) sectionEnd(from, last int) int {
+	for from < last && d.statements[from].kind == keyValue {
+		from++
+	}
+	return d.statements[from-1].end
+}
+
+// besideDotted finds a key like parent.other = …, or parent = {…}, beside which path can stand, and how it is written
+// there.
+func (d *Document) besideDotted(s scope, path []string) (at int, keys []string, ok bool) {
+	parent := path[:len(path)-1]
+	section := s.base
+	for i := s.first; i < s.last; i++ {
+		st := d.statements[i]
+		if st.kind != keyValue {
+			section = st.path
+			continue
+		}
+		full := append(slices.Clone(section), st.path...)
+		target := s.full(parent)
+		if len(target) > len(section) && len(full) >= len(target) && slices.Equal(full[:len(target)], target) {
+			at, keys, ok = st.end, s.full(path)[len(section):], true
+		}
+	}
+	return at, keys, ok
+}
+
+// withComments is where the comment lines that stand right above a header begin.
+func (d *Document) withComments(i int) int {
+	at, least := d.statements[i].start, 0
+	if i > 0 {
+		least = d.statements[i-1].end
+	}
+	for at > least {
+		start := strings.LastIndexByte(d.text[:at-1], '\n') + 1
+		if start < least || !strings.HasPrefix(strings.TrimLeft(d.text[start:at], " \t"), "#") {
+			break
+		}
+		at = start
+	}
+	return at
+}
+
+// behindRelatives is the end of the last table whose name begins as that of the table does, so that related settings
+// stand together; without one, the end of the scope.
+func (d *Document) behindRelatives(s scope, table []string) int {
+	at := -1
+	for i := s.first; i < s.last; i++ {
+		if st := d.statements[i]; st.kind != keyValue && s.base == nil && st.path[0] == table[0] {
+			at = d.sectionEnd(i+1, s.last)
+		}
+	}
+	switch {
+	case at >= 0:
+		return at
+	case s.base != nil:
+		return d.statements[s.last-1].end
+	}
+	return len(d.text)
+}
+
+// addFirst adds lines before the first table.
+func (d *Document) addFirst(lines string) error {
+	if len(d.statements) > 0 && d.statements[0].kind == keyValue {
+		return d.add(d.sectionEnd(1, len(d.statements)), lines)
+	}
+	if len(d.statements) == 0 {
+		return d.add(len(d.text), lines)
+	}
+	at := d.withComments(0)
+	return d.replace(at, at, lines+d.newline)
+}
+
+// add puts lines in at the end of a statement or of the text, where the line end may be missing.
+func (d *Document) add(at int, lines string) error {
+	if at > 0 && d.text[at-1] != '\n' {
+		lines = d.newline + lines
+	}
+	if at == 0 {
+		lines = strings.TrimPrefix(lines, d.newline)
+	}
+	return d.replace(at, at, lines)
+}
+
+// replace changes the text and reads it again. Where the servers would refuse the outcome, nothing is changed.
+func (d *Document) replace(start, end int, with string) error {
+	before := d.text
+	d.text = d.text[:start] + with + d.text[end:]
+	if err := d.parse(); err != nil {
+		d.text = before
+		return fmt.Errorf("the change would leave a file that the server refuses: %w", err)
+	}
+	return nil
+}
+
+// Delete takes a setting out with its line. Its table stays, also if it is empty then. It does nothing where there is
+// no such setting. A key inside an inline table is not taken out: an *Error names its line.
+func (d *Document) Delete(path ...string) error {
+	v, ok := d.Get(path...)
+	if !ok {
+		return nil
+	}
+	for _, st := range d.statements {
+		if st.kind == keyValue && st.value.start == v.start {
+			return d.replace(st.start, st.end, "")
+		}
+	}
+	return &Error{v.Line, Path(path...) + " stands in an inline table; take it out by hand"}
+}
+
+// withNewlines gives lines the file's line ends.
+func (d *Document) withNewlines(lines string) string {
+	return strings.ReplaceAll(lines, "\n", d.newline)
+}

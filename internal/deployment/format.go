@@ -1,0 +1,69 @@
+package deployment
+
+import (
+	"fmt"
+	"strings"
+)
+
+// writtenKey is a key as it stands in the file. What needs quotes gets single ones: WSO2's own files do so.
+func writtenKey(key string) string {
+	if key != "" && bareKeyLen(key) == len(key) {
+		return key
+	}
+	return "'" + key + "'"
+}
+
+// format is a value as it stands in the file. Errors: of a type that has no form here, or text that the servers would
+// not get as it is (a control character, or one beyond ASCII, which they misread).
+func format(data any) (string, error) {
+	switch v := data.(type) {
+	case string:
+		return quoted(v)
+	case bool:
+		return fmt.Sprint(v), nil
+	case int:
+		return fmt.Sprint(v), nil
+	case int64:
+		return fmt.Sprint(v), nil
+	case []string:
+		items := make([]string, len(v))
+		for i, item := range v {
+			text, err := quoted(item)
+			if err != nil {
+				return "", err
+			}
+			items[i] = text
+		}
+		return "[" + strings.Join(items, ", ") + "]", nil
+	}
+	return "", fmt.Errorf("a %T has no form in deployment.toml", data)
+}
+
+func quoted(s string) (string, error) {
+	for i := range len(s) {
+		if isControl(s[i]) || s[i] >= 0x80 {
+			return "", fmt.Errorf("a text has the character 0x%02X, which WSO2's servers do not read as it is from deployment.toml; use printable ASCII", s[i])
+		}
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`, nil
+}
+
+// same says whether a value of the file is what format would write.
+func same(have any, want any) bool {
+	switch w := want.(type) {
+	case int:
+		return have == int64(w)
+	case []string:
+		items, ok := have.([]any)
+		if !ok || len(items) != len(w) {
+			return false
+		}
+		for i := range w {
+			if items[i] != w[i] {
+				return false
+			}
+		}
+		return true
+	}
+	return have == want
+}

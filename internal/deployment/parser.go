@@ -1,0 +1,231 @@
+package deployment
+
+import (
+	"fmt"
+	"strings"
+)
+
+// parser reads the text from its beginning to its end. Rules and their oddities are those of cava-toml's grammar
+// (TomlLexer.g4, TomlParser.g4) where a comment does not name another source.
+type parser struct {
+	text string
+	at   int
+	line int // of at
+
+	statements []statement
+	root       *table
+	current    *table
+}
+
+// refuse is an error at the present place.
+func (p *parser) refuse(format string, args ...any) error {
+	return &Error{p.line, fmt.Sprintf(format, args...)}
+}
+
+func (p *parser) document() error {
+	p.root = newTable(false)
+	p.current = p.root
+	if strings.HasPrefix(p.text, "\xEF\xBB\xBF") {
+		return p.refuse("the file begins with a byte-order mark, which the server refuses; save it as UTF-8 without one")
+	}
+	for p.at < len(p.text) {
+		start := p.at
+		p.blanks()
+		switch c := p.peek(); {
+		case p.at == len(p.text):
+			return nil
+		case c == '\n' || c == '\r' || c == '#':
+			if err := p.lineEnd(); err != nil {
+				return err
+			}
+		default:
+			if err := p.statement(start); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// statement reads a header or a key with its value, and the rest of the line.
+func (p *parser) statement(start int) error {
+	s := statement{start: start, line: p.line}
+	var unclosed int
+	var err error
+	if p.peek() == '[' {
+		err = p.header(&s)
+	} else {
+		unclosed, err = p.keyValue(&s)
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.lineEnd(); err != nil {
+		return err
+	}
+	s.end = p.at
+	p.statements = append(p.statements, s)
+	return p.reopened(unclosed)
+}
+
+// reopened minds that the servers' reader leaves an array by the line end where the array is empty or has a comma
+// after its last value: one such array needs one line end, and every further one inside it a blank line more.
+func (p *parser) reopened(unclosed int) error {
+	for ; unclosed > 1; unclosed-- {
+		p.blanks()
+		if c := p.peek(); unclosed == 2 && (c == '"' || c == '\'') {
+			return nil // a quoted key is taken for a last value, and ends it
+		}
+		if p.at < len(p.text) && p.peek() != '\n' && p.peek() != '\r' && p.peek() != '#' {
+			return p.refuse("the array before this line ends with empty arrays or with commas after last values, and the server's reader then does not see that it has ended; leave the commas out, or put %d blank lines behind it", unclosed-1)
+		}
+		if err := p.lineEnd(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *parser) header(s *statement) error {
+	open, end := "[", "]"
+	s.kind = tableHeader
+	if strings.HasPrefix(p.text[p.at:], "[[") {
+		open, end = "[[", "]]"
+		s.kind = arrayHeader
+	}
+	p.at += len(open)
+	var err error
+	if s.path, err = p.key(); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(p.text[p.at:], end) {
+		return p.refuse("the table's name %s%s does not end with %s", open, Path(s.path...), end)
+	}
+	p.at += len(end)
+	if s.kind == arrayHeader {
+		p.current, err = p.root.element(s.path, s.line)
+	} else {
+		p.current, err = p.root.define(s.path, s.line)
+	}
+	return err
+}
+
+func (p *parser) keyValue(s *statement) (unclosed int, err error) {
+	if s.path, err = p.key(); err != nil {
+		return 0, err
+	}
+	if p.peek() != '=' {
+		return 0, p.refuse("%s has no value: a setting is written name = value", Path(s.path...))
+	}
+	p.at++
+	if s.value, unclosed, err = p.value(false); err != nil {
+		return 0, err
+	}
+	return unclosed, p.current.set(s.path, s.value)
+}
+
+// key reads the parts of a key and the blanks around them.
+func (p *parser) key() ([]string, error) {
+	var path []string
+	for {
+		p.blanks()
+		part, err := p.keyPart()
+		if err != nil {
+			return nil, err
+		}
+		path = append(path, part)
+		p.blanks()
+		if p.peek() != '.' {
+			return path, nil
+		}
+		p.at++
+	}
+}
+
+func (p *parser) keyPart() (string, error) {
+	switch c := p.peek(); {
+	case c == '"' || c == '\'':
+		name, err := p.shortString(c)
+		if err != nil {
+			return "", err
+		}
+		if strings.ContainsAny(name, `"'`) {
+			// The configuration mapper joins keys to a path and reads that again, without escaping them.
+			return "", p.refuse("the key %q has a quote in it, which the server cannot read back; choose another name", name)
+		}
+		return name, nil
+	case bareKeyLen(p.text[p.at:]) > 0:
+		n := bareKeyLen(p.text[p.at:])
+		p.at += n
+		return p.text[p.at-n : p.at], nil
+	case c >= 0x80:
+		return "", p.refuse("a name has a character beyond ASCII; put it in quotes")
+	case c == 0 || c == '\n' || c == '\r':
+		return "", p.refuse("the line ends where a name is expected")
+	}
+	return "", p.refuse("%q stands where a name is expected; a setting is written name = value, a comment begins with #", p.peek())
+}
+
+// bareKeyLen is how many bytes at the beginning of s can stand in a key without quotes.
+func bareKeyLen(s string) int {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// peek is the next byte, or 0 at the end of the text.
+func (p *parser) peek() byte {
+	if p.at < len(p.text) {
+		return p.text[p.at]
+	}
+	return 0
+}
+
+func (p *parser) blanks() {
+	for p.peek() == ' ' || p.peek() == '\t' {
+		p.at++
+	}
+}
+
+// lineEnd reads blanks, a comment and the line end, and refuses anything else.
+func (p *parser) lineEnd() error {
+	p.blanks()
+	if p.peek() == '#' {
+		if n := strings.IndexByte(p.text[p.at:], '\n'); n >= 0 {
+			p.at += n
+		} else {
+			p.at = len(p.text)
+		}
+	}
+	switch {
+	case p.at == len(p.text):
+		return nil
+	case p.newline():
+		return nil
+	case p.peek() == '\r':
+		return p.refuse("a carriage return without a line feed ends no line for the server; save the file with LF or CRLF line ends")
+	}
+	return p.refuse("%q stands behind the end of a setting or of a table's name; only a comment may follow on its line", p.rest())
+}
+
+// newline passes LF or CRLF.
+func (p *parser) newline() bool {
+	switch {
+	case p.peek() == '\n':
+		p.at++
+	case strings.HasPrefix(p.text[p.at:], "\r\n"):
+		p.at += 2
+	default:
+		return false
+	}
+	p.line++
+	return true
+}
+
+// rest is the beginning of what is left of the line, for errors. It shows one character only: what stands there may be
+// part of a password.
+func (p *parser) rest() string { return p.text[p.at : p.at+1] }
