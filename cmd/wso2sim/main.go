@@ -21,10 +21,11 @@ import (
 
 const usage = `usage: wso2sim is|am --home DIR [--listen ADDR] [--gateway ADDR] [--config-volume DIR]
                      [--hostname NAME] [--delay-scale F] [--boot-delay DURATION] [--start-log FILE]
-                     [--control ADDR]
+                     [--plain ADDR] [--control ADDR]
        wso2sim backend [--listen ADDR]
 
 A home that does not exist is made as the product is when freshly unpacked. User and password are admin.
+--plain serves in clear text what --listen serves, as the products do on 9763.
 --control serves faults on demand, the log of requests, and the state, to everybody who reaches that address.
 `
 
@@ -54,6 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&o.Home, "home", "", "")
 	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "")
 	flags.StringVar(&o.Gateway, "gateway", "127.0.0.1:0", "")
+	flags.StringVar(&o.Plain, "plain", "", "")
 	flags.StringVar(&o.ConfigVolume, "config-volume", "", "")
 	flags.StringVar(&o.Hostname, "hostname", "", "")
 	flags.StringVar(&o.StartLog, "start-log", "", "")
@@ -133,11 +135,14 @@ func tellReady(ctx context.Context, what string, i *wso2sim.Instance, stdout io.
 		if s.Wait(ctx) != nil {
 			continue // the next one may come up; the last one's error is the instance's
 		}
-		gateway := ""
+		line := "ready " + what + " " + s.URL()
 		if at := i.GatewayURL(); at != "" {
-			gateway = " gateway " + at
+			line += " gateway " + at
 		}
-		fmt.Fprintf(stdout, "ready %s %s%s\n", what, s.URL(), gateway)
+		if at := s.PlainURL(); at != "" {
+			line += " plain " + at
+		}
+		fmt.Fprintln(stdout, line)
 	}
 }
 

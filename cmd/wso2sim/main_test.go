@@ -74,6 +74,23 @@ func TestAServerServesFromAFreshHomeUntilItIsToldToEnd(t *testing.T) {
 	}
 }
 
+func TestTheSameIsServedInClearTextWhereThatIsAskedFor(t *testing.T) {
+	for product, path := range map[string]string{
+		wso2sim.ProductIS: "/oauth2/token/.well-known/openid-configuration",
+		wso2sim.ProductAM: "/services/Version",
+	} {
+		ready, end := launch(t, product, "--home", filepath.Join(t.TempDir(), "home"), "--plain", "127.0.0.1:0")
+		_, at, named := strings.Cut(ready, " plain ")
+		if !named || !strings.HasPrefix(at, "http://") {
+			t.Fatalf("the ready line %q does not name the plain port", ready)
+		}
+		if status := get(t, at+path); status != http.StatusOK {
+			t.Errorf("%s answers %d", product, status)
+		}
+		end()
+	}
+}
+
 func TestTheBackendRepeatsTheNonce(t *testing.T) {
 	ready, end := launch(t, "backend")
 	defer end()

@@ -55,6 +55,9 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 	if am.gatewayPort, err = am.bind(o.Gateway); err != nil {
 		return nil, errors.Join(err, am.shut())
 	}
+	if err := am.bindPlain(o.Plain); err != nil {
+		return nil, errors.Join(err, am.shut())
+	}
 	am.oauth = newOAuthServer(am.url(am.port)+"/oauth2/token", am.signer, am.admin, am.password, am.residentRules())
 	if err := am.keep(am.describe, am.restoreAll); err != nil {
 		return nil, errors.Join(err, am.shut())
@@ -68,11 +71,13 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 }
 
 func (am *AM) openPorts() {
-	for p, h := range map[*port]http.Handler{am.gatewayPort: gatewayCalls(am.gateway), am.port: am.routes()} {
-		if err := am.open(p, h, tls.VersionTLS13); err != nil {
-			am.fail(err)
-			return
-		}
+	err := am.open(am.gatewayPort, gatewayCalls(am.gateway), tls.VersionTLS13)
+	if err == nil {
+		err = am.openManagement(am.port, am.routes(), tls.VersionTLS13)
+	}
+	if err != nil {
+		am.fail(err)
+		return
 	}
 	if !am.selfTrusted {
 		am.log.Error("the gateway gets no APIs: the truststore lacks this server's own certificate", "error", errPKIX)

@@ -170,10 +170,10 @@ func reset(w http.ResponseWriter) {
 
 // door is a port with what it serves.
 type door struct {
-	port       *port
-	handler    http.Handler
-	maxVersion uint16
-	serving    *http.Server // nil while it is closed
+	port    *port
+	handler http.Handler
+	tls     *tls.Config  // nil for clear text
+	serving *http.Server // nil while it is closed
 }
 
 // openOrClose has the doors stand as the faults say. It is called when something has changed.

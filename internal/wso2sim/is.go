@@ -49,6 +49,9 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 	if is.port, err = is.bind(o.Listen); err != nil {
 		return nil, errors.Join(err, is.shut())
 	}
+	if err := is.bindPlain(o.Plain); err != nil {
+		return nil, errors.Join(err, is.shut())
+	}
 	is.oauth = newOAuthServer(is.url(is.port)+"/oauth2/token", is.signer, is.admin, is.password, oauthRules{
 		scopes: is.grantedScopes, subject: is.subject, keepOld: is.keepsOldTokens, revoked: is.tokenRevoked,
 		claims: object{"org_id": superOrganization, "org_name": "Super"}, changed: is.changed,
@@ -58,7 +61,7 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 		return nil, errors.Join(err, is.shut())
 	}
 	is.after(is.delays.ISBoot.pick(), func() {
-		if err := is.open(is.port, is.routes(), tls.VersionTLS12); err != nil {
+		if err := is.openManagement(is.port, is.routes(), tls.VersionTLS12); err != nil {
 			is.fail(err)
 			return
 		}

@@ -19,6 +19,7 @@ const (
 // Server is what both stand-ins can do.
 type Server interface {
 	URL() string
+	PlainURL() string
 	Wait(ctx context.Context) error
 	Exit() <-chan int
 	SaveState(w io.Writer) error
@@ -70,6 +71,7 @@ func (i *Instance) start(ctx context.Context) (Server, error) {
 			return nil, err
 		}
 		i.options.Listen = is.port.addr.String()
+		i.keepPlain(is.server)
 		return is, nil
 	case ProductAM:
 		am, err := StartAM(ctx, i.options)
@@ -77,9 +79,17 @@ func (i *Instance) start(ctx context.Context) (Server, error) {
 			return nil, err
 		}
 		i.options.Listen, i.options.Gateway = am.port.addr.String(), am.gatewayPort.addr.String()
+		i.keepPlain(am.server)
 		return am, nil
 	}
 	return nil, fmt.Errorf("launch %q: the products are %s and %s", i.product, ProductIS, ProductAM)
+}
+
+// keepPlain has the next start take the same port for clear text.
+func (i *Instance) keepPlain(s *server) {
+	if s.plain != nil {
+		i.options.Plain = s.plain.addr.String()
+	}
 }
 
 // loop is the start script.

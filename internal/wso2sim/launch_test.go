@@ -61,13 +61,13 @@ func TestServerAdminRestartsInPlace(t *testing.T) {
 				if err := writeNew(filepath.Join(volume, "from-volume"), []byte("first")); err != nil {
 					t.Fatal(err)
 				}
-				o.ConfigVolume = volume
+				o.ConfigVolume, o.Plain = volume, "127.0.0.1:0"
 				o.Delays = Delays{ISRestart: Span{time.Second, 0}, AMRestart: Span{time.Second, 0}}
 			})
 			if err := os.WriteFile(filepath.Join(volume, "from-volume"), []byte("second"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			before, at := i.Server(), i.URL()
+			before, at, plain := i.Server(), i.URL(), i.Server().PlainURL()
 			got := tell(t, at, "restartGracefully").want(t, 200)
 			if !strings.Contains(got.text, "return>true<") {
 				t.Errorf("the answer is %s", got.text)
@@ -80,9 +80,10 @@ func TestServerAdminRestartsInPlace(t *testing.T) {
 			if err := i.Wait(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if i.URL() != at {
-				t.Errorf("it is at %s now, and was at %s", i.URL(), at)
+			if i.URL() != at || i.Server().PlainURL() != plain {
+				t.Errorf("it is at %s and %s now, and was at %s and %s", i.URL(), i.Server().PlainURL(), at, plain)
 			}
+			send(t, "GET", plain+path, anonymous, nil).want(t, 200)
 			send(t, "GET", at+path, anonymous, nil).want(t, 200)
 			if n := starts(t, i); n != 2 {
 				t.Errorf("the start log has %d lines", n)

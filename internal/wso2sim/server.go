@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -20,6 +21,7 @@ type Options struct {
 	Home         string // as Unpack makes it, or a real one
 	Listen       string // "host:port" of the management port; port 0 chooses a free one
 	Gateway      string // "host:port" of API Manager's gateway
+	Plain        string // "host:port" of the port that serves what Listen serves in clear text, the products' 9763; empty for none
 	ConfigVolume string // copied over Home first, as the entrypoints of the products' images do; may be empty
 	Hostname     string // announced in issuer and URLs; empty is [server] hostname of deployment.toml
 	StartLog     string // gets a line for every start; empty is Home/start.log
@@ -48,6 +50,7 @@ type server struct {
 	mu     sync.Mutex // guards what follows
 	doors  []*door
 	ports  []*port
+	plain  *port // nil where there is none
 	closed bool
 
 	product, home string
@@ -128,14 +131,38 @@ func (s *server) bind(addr string) (*port, error) {
 	return p, nil
 }
 
+// bindPlain takes the port for clear text, where one is asked for.
+func (s *server) bindPlain(addr string) error {
+	if addr == "" {
+		return nil
+	}
+	var err error
+	s.plain, err = s.bind(addr)
+	return err
+}
+
+// openManagement begins to serve the management port, and the same in clear text where that is asked for.
+func (s *server) openManagement(p *port, h http.Handler, maxVersion uint16) error {
+	if err := s.open(p, h, maxVersion); err != nil || s.plain == nil {
+		return err
+	}
+	return s.openDoor(&door{port: s.plain, handler: h})
+}
+
 // open begins to serve TLS on a bound port. Identity Server speaks nothing above TLS 1.2.
 func (s *server) open(p *port, h http.Handler, maxVersion uint16) error {
+	return s.openDoor(&door{port: p, handler: h, tls: &tls.Config{
+		GetCertificate: s.shown, MinVersion: tls.VersionTLS12, MaxVersion: maxVersion,
+	}})
+}
+
+func (s *server) openDoor(d *door) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return http.ErrServerClosed
 	}
-	d := &door{port: p, handler: s.logged(s.faulty(traced(s.wrap(named(h))))), maxVersion: maxVersion}
+	d.handler = s.logged(s.faulty(traced(s.wrap(named(d.handler)))))
 	s.doors = append(s.doors, d)
 	s.faults.mu.Lock()
 	outage := s.faults.outage
@@ -154,12 +181,16 @@ func (s *server) serve(d *door) error {
 	}
 	hs := &http.Server{
 		Handler: d.handler, ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		TLSConfig:    &tls.Config{GetCertificate: s.shown, MinVersion: tls.VersionTLS12, MaxVersion: d.maxVersion},
+		TLSConfig:    d.tls,
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 alone, as the products' connectors
 	}
 	d.serving = hs
+	serve := hs.Serve
+	if d.tls != nil {
+		serve = func(l net.Listener) error { return hs.ServeTLS(l, "", "") }
+	}
 	s.work.Go(func() {
-		if err := hs.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("serving ended", "address", l.Addr().String(), "error", err)
 		}
 	})
@@ -235,6 +266,14 @@ func (s *server) closeAll() error {
 // url is how the server announces an own address: by its configured name, with the port in use.
 func (s *server) url(p *port) string {
 	return "https://" + net.JoinHostPort(s.hostname, strconv.Itoa(p.addr.Port))
+}
+
+// PlainURL is where the same can be reached in clear text from this machine, without a path; empty where it cannot.
+func (s *server) PlainURL() string {
+	if s.plain == nil {
+		return ""
+	}
+	return "http" + strings.TrimPrefix(dialURL(s.plain), "https")
 }
 
 // dialURL is where a port can be reached from this machine.
