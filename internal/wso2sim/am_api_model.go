@@ -1,6 +1,10 @@
 package wso2sim
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // apiDTO is an API as the Publisher reads and writes it. Pointers are for what can be null.
 type apiDTO struct {
@@ -22,8 +26,8 @@ type apiDTO struct {
 	RevisionID                   int            `json:"revisionId"`
 	EnableSchemaValidation       bool           `json:"enableSchemaValidation"`
 	EnableSubscriberVerification bool           `json:"enableSubscriberVerification"`
-	Type                         string         `json:"type"`
-	Audience                     *string        `json:"audience"`
+	Type                         *string        `json:"type" enum:"HTTP|WS|SOAPTOREST|SOAP|GRAPHQL|WEBSUB|SSE|WEBHOOK|ASYNC"`
+	Audience                     *string        `json:"audience" enum:"PUBLIC|SINGLE"`
 	Audiences                    []string       `json:"audiences"`
 	Transport                    []string       `json:"transport"`
 	Tags                         []string       `json:"tags"`
@@ -33,19 +37,19 @@ type apiDTO struct {
 	AuthorizationHeader          *string        `json:"authorizationHeader"`
 	APIKeyHeader                 *string        `json:"apiKeyHeader"`
 	SecurityScheme               []string       `json:"securityScheme"`
-	MaxTps                       any            `json:"maxTps"`
-	Visibility                   string         `json:"visibility"`
+	MaxTps                       *maxTps        `json:"maxTps"`
+	Visibility                   string         `json:"visibility" enum:"PUBLIC|PRIVATE|RESTRICTED"`
 	VisibleRoles                 []string       `json:"visibleRoles"`
 	VisibleTenants               []string       `json:"visibleTenants"`
 	VisibleOrganizations         []string       `json:"visibleOrganizations"`
 	MediationPolicies            []any          `json:"mediationPolicies"`
 	APIPolicies                  any            `json:"apiPolicies"`
-	SubscriptionAvailability     string         `json:"subscriptionAvailability"`
+	SubscriptionAvailability     *string        `json:"subscriptionAvailability" enum:"CURRENT_TENANT|ALL_TENANTS|SPECIFIC_TENANTS"`
 	SubscriptionAvailableTenants []string       `json:"subscriptionAvailableTenants"`
 	AdditionalProperties         []any          `json:"additionalProperties"`
 	AdditionalPropertiesMap      object         `json:"additionalPropertiesMap"`
 	Monetization                 any            `json:"monetization"`
-	AccessControl                string         `json:"accessControl"`
+	AccessControl                string         `json:"accessControl" enum:"NONE|RESTRICTED"`
 	AccessControlRoles           []string       `json:"accessControlRoles"`
 	BusinessInformation          *businessInfo  `json:"businessInformation"`
 	CorsConfiguration            *corsConfig    `json:"corsConfiguration"`
@@ -57,7 +61,7 @@ type apiDTO struct {
 	EndpointConfig               object         `json:"endpointConfig"`
 	PrimaryProductionEndpointID  *string        `json:"primaryProductionEndpointId"`
 	PrimarySandboxEndpointID     *string        `json:"primarySandboxEndpointId"`
-	EndpointImplementationType   string         `json:"endpointImplementationType"`
+	EndpointImplementationType   *string        `json:"endpointImplementationType" enum:"INLINE|ENDPOINT|MOCKED_OAS"`
 	SubtypeConfiguration         *subtypeConfig `json:"subtypeConfiguration"`
 	Scopes                       []apiScope     `json:"scopes"`
 	Operations                   []apiOperation `json:"operations"`
@@ -105,7 +109,16 @@ type advertiseInfo struct {
 	APIExternalSandboxEndpoint    *string `json:"apiExternalSandboxEndpoint"`
 	OriginalDevPortalURL          *string `json:"originalDevPortalUrl"`
 	APIOwner                      *string `json:"apiOwner"`
-	Vendor                        string  `json:"vendor"`
+	Vendor                        *string `json:"vendor" enum:"WSO2|AWS"`
+}
+
+// maxTps bounds what the backend gets. A time unit that is absent or unknown is a second.
+type maxTps struct {
+	Production         *int64 `json:"production"`
+	ProductionTimeUnit string `json:"productionTimeUnit" enum:"SECOND|MINUTE|HOUR"`
+	Sandbox            *int64 `json:"sandbox"`
+	SandboxTimeUnit    string `json:"sandboxTimeUnit" enum:"SECOND|MINUTE|HOUR"`
+	TokenBased         any    `json:"tokenBasedThrottlingConfiguration"`
 }
 
 type apiScope struct {
@@ -157,21 +170,28 @@ const (
 // newAPIDTO has what absent fields become.
 func newAPIDTO() apiDTO {
 	return apiDTO{
-		ResponseCachingEnabled: ptr(false), CacheTimeout: 300, HasThumbnail: ptr(false), Type: "HTTP",
+		ResponseCachingEnabled: ptr(false), CacheTimeout: 300, HasThumbnail: ptr(false), Type: ptr("HTTP"),
 		Audiences: []string{"all"}, Transport: []string{"http", "https"}, AuthorizationHeader: ptr(defaultAuthHeader),
 		APIKeyHeader: ptr("ApiKey"), SecurityScheme: []string{mandatoryOAuth, "oauth2"}, Visibility: "PUBLIC",
-		VisibleOrganizations: []string{"none"}, SubscriptionAvailability: "CURRENT_TENANT", AccessControl: "NONE",
-		BusinessInformation: &businessInfo{}, CorsConfiguration: &corsConfig{
-			AllowOrigins: []string{"*"},
-			AllowHeaders: []string{"authorization", "Access-Control-Allow-Origin", "Content-Type", "SOAPAction", "apikey", "Internal-Key"},
-			AllowMethods: []string{"GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"},
-		},
+		VisibleOrganizations: []string{"none"}, SubscriptionAvailability: ptr("CURRENT_TENANT"), AccessControl: "NONE",
+		BusinessInformation: &businessInfo{}, CorsConfiguration: defaultCORS(),
 		WebsubSubscription:         &websubConfig{SigningAlgorithm: "SHA1", SignatureHeader: "x-hub-signature"},
-		EndpointImplementationType: "ENDPOINT", SubtypeConfiguration: &subtypeConfig{Subtype: "DEFAULT"},
-		AdvertiseInfo: &advertiseInfo{Vendor: "WSO2"}, GatewayVendor: ptr("wso2"), GatewayType: ptr(defaultGatewayType),
+		EndpointImplementationType: ptr("ENDPOINT"), SubtypeConfiguration: &subtypeConfig{Subtype: "DEFAULT"},
+		AdvertiseInfo: &advertiseInfo{Vendor: ptr("WSO2")}, GatewayVendor: ptr("wso2"), GatewayType: ptr(defaultGatewayType),
 		Egress: ptr(false), KeyManagers: []any{allKeyManagers},
 	}
 }
+
+func defaultCORS() *corsConfig {
+	return &corsConfig{
+		AllowOrigins: []string{"*"},
+		AllowHeaders: []string{"authorization", "Access-Control-Allow-Origin", "Content-Type", "SOAPAction", "apikey", "Internal-Key"},
+		AllowMethods: []string{"GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"},
+	}
+}
+
+// verbs are those that an operation can have.
+var verbs = []string{"GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS"}
 
 // normalize makes empty lists of absent ones and of those that hold an empty string, and fills in what an operation lacks.
 func (dto *apiDTO) normalize() {
@@ -188,11 +208,31 @@ func (dto *apiDTO) normalize() {
 	if dto.AdditionalPropertiesMap == nil {
 		dto.AdditionalPropertiesMap = object{}
 	}
+	if len(dto.SecurityScheme) == 0 {
+		dto.SecurityScheme = []string{mandatoryOAuth, "oauth2"}
+	}
 	if !slices.Contains(dto.SecurityScheme, mandatoryOAuth) {
 		dto.SecurityScheme = append([]string{mandatoryOAuth}, dto.SecurityScheme...)
 	}
+	if dto.AccessControl = "NONE"; len(dto.AccessControlRoles) > 0 { // the roles alone decide
+		dto.AccessControl = "RESTRICTED"
+	}
+	if dto.MaxTps != nil {
+		limit := *dto.MaxTps
+		limit.ProductionTimeUnit = cmp.Or(limit.ProductionTimeUnit, "SECOND")
+		limit.SandboxTimeUnit = cmp.Or(limit.SandboxTimeUnit, "SECOND")
+		dto.MaxTps = &limit
+	}
+	if dto.CorsConfiguration == nil {
+		dto.CorsConfiguration = defaultCORS()
+	}
+	for _, list := range []*[]string{
+		&dto.CorsConfiguration.AllowOrigins, &dto.CorsConfiguration.AllowHeaders, &dto.CorsConfiguration.AllowMethods,
+	} {
+		*list = orEmpty(*list)
+	}
 	if dto.AdvertiseInfo == nil {
-		dto.AdvertiseInfo = &advertiseInfo{Vendor: "WSO2"}
+		dto.AdvertiseInfo = &advertiseInfo{Vendor: ptr("WSO2")}
 	}
 	dto.Scopes, dto.Operations = orEmpty(dto.Scopes), orEmpty(dto.Operations)
 	for i := range dto.Operations {
@@ -201,8 +241,8 @@ func (dto *apiDTO) normalize() {
 }
 
 func (op *apiOperation) normalize() {
-	op.ID = ""
-	if op.AuthType == "" || op.AuthType == "Any" {
+	op.ID, op.Verb = "", strings.ToUpper(op.Verb)
+	if !slices.Contains([]string{"None", "Application", "Application User"}, op.AuthType) {
 		op.AuthType = authAny
 	}
 	if op.ThrottlingPolicy == "" {

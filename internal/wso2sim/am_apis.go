@@ -68,9 +68,6 @@ var (
 	spaces         = regexp.MustCompile(` +`)
 )
 
-// The subscription tiers of a fresh installation.
-var subscriptionTiers = []string{"Gold", "Silver", "Bronze", unlimited, "Unauthenticated", subscriptionless}
-
 // checkSchema is bean validation, before anything looks at the values.
 func (dto *apiDTO) checkSchema() error {
 	for _, field := range []struct {
@@ -142,6 +139,20 @@ func (dto *apiDTO) clash(other *api) error {
 	return nil
 }
 
+// checkMapping fails where the product's mapping takes a value for granted that is null (carbon-apimgt,
+// APIMappingUtil.fromDTOtoAPI), as one that its enumeration does not have is.
+func (dto *apiDTO) checkMapping() error {
+	if dto.EndpointImplementationType == nil || dto.Type == nil || dto.AdvertiseInfo != nil && dto.AdvertiseInfo.Vendor == nil {
+		return errInternal
+	}
+	for _, op := range dto.Operations {
+		if !slices.Contains(verbs, strings.ToUpper(op.Verb)) {
+			return errGeneral
+		}
+	}
+	return nil
+}
+
 // checkKeyManagers accepts a list of names of key managers that are loaded.
 func (am *AM) checkKeyManagers(dto *apiDTO) error {
 	if _, ok := dto.KeyManagers.([]any); !ok {
@@ -151,15 +162,6 @@ func (am *AM) checkKeyManagers(dto *apiDTO) error {
 	for _, name := range dto.keyManagers() {
 		if k := am.keyManagerByName(name); name != allKeyManagers && (k == nil || !k.loaded(time.Now())) {
 			return errKMUnknown
-		}
-	}
-	return nil
-}
-
-func checkTiers(dto *apiDTO) error {
-	for _, tier := range dto.Policies {
-		if !slices.Contains(subscriptionTiers, tier) {
-			return errNoTier
 		}
 	}
 	return nil
@@ -224,6 +226,9 @@ func (am *AM) addAPI(ctx context.Context, dto apiDTO) (*api, error) {
 }
 
 func (am *AM) checkBeside(dto *apiDTO) error {
+	if err := dto.checkMapping(); err != nil {
+		return err
+	}
 	if err := am.checkKeyManagers(dto); err != nil {
 		return err
 	}
@@ -289,6 +294,9 @@ func (am *AM) updateAPI(w http.ResponseWriter, r *http.Request) error {
 	am.mu.Lock()
 	a := am.apis[r.PathValue("id")]
 	managers := am.connected()
+	if a != nil {
+		dto.Type = a.dto.Type // the body's is not looked at
+	}
 	am.mu.Unlock()
 	if a == nil {
 		return notFound("API", r.PathValue("id"))
@@ -298,6 +306,9 @@ func (am *AM) updateAPI(w http.ResponseWriter, r *http.Request) error {
 	}
 	if len(dto.Operations) == 0 {
 		return &fault{status: 404, code: 900763, message: "No resources found", description: "API must have at least one resource defined"}
+	}
+	if err := dto.checkMapping(); err != nil {
+		return err
 	}
 	if err := checkTiers(&dto); err != nil {
 		return err
@@ -373,25 +384,5 @@ func (am *AM) copyAPI(w http.ResponseWriter, r *http.Request) error {
 	a := am.store(dto)
 	w.Header().Set("Location", am.url(am.port)+"/api/am/publisher/apis/"+a.id())
 	writeJSON(w, http.StatusCreated, a.dto)
-	return nil
-}
-
-// listTiers shows the policies of a fresh installation.
-func listTiers(w http.ResponseWriter, r *http.Request) error {
-	var names []string
-	switch r.PathValue("level") {
-	case "subscription":
-		names = subscriptionTiers
-	case "api":
-		names = []string{"50KPerMin", "20KPerMin", "10KPerMin", unlimited}
-	default:
-		return notFound("policy level", r.PathValue("level"))
-	}
-	list := []object{}
-	for _, name := range names {
-		list = append(list, object{"name": name, "displayName": name, "description": "Allows requests of the tier " + name,
-			"policyLevel": r.PathValue("level"), "tierPlan": "FREE", "stopOnQuotaReach": true})
-	}
-	writeJSON(w, http.StatusOK, page(list, r))
 	return nil
 }

@@ -29,7 +29,7 @@ type applicationDTO struct {
 	Name               *string  `json:"name"`
 	ThrottlingPolicy   *string  `json:"throttlingPolicy"`
 	Description        *string  `json:"description"`
-	TokenType          *string  `json:"tokenType"`
+	TokenType          *string  `json:"tokenType" enum:"OAUTH|JWT"` // JWT whatever is sent
 	Status             *string  `json:"status"`
 	Groups             []string `json:"groups"`
 	SubscriptionCount  *int     `json:"subscriptionCount"`
@@ -40,7 +40,7 @@ type applicationDTO struct {
 	HashEnabled        *bool    `json:"hashEnabled"`
 	CreatedTime        *string  `json:"createdTime"`
 	UpdatedTime        *string  `json:"updatedTime"`
-	Visibility         *string  `json:"visibility"`
+	Visibility         *string  `json:"visibility" enum:"PRIVATE|SHARED_WITH_ORG"`
 }
 
 func (am *AM) applicationRoutes(mux *http.ServeMux) {

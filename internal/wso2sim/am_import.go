@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -82,7 +83,11 @@ func (p project) dto(update bool) (apiDTO, error) {
 	if err != nil {
 		return dto, fmt.Errorf("read the API of the project: %w", err)
 	}
-	if err := json.Unmarshal(text, &dto); err != nil {
+	ignore := func(string) error { return nil }
+	if text, err = withoutUnknownValues(text, reflect.TypeFor[apiDTO](), ignore); err == nil {
+		err = json.Unmarshal(text, &dto)
+	}
+	if err != nil {
 		return dto, fmt.Errorf("read the API of the project: %w", err)
 	}
 	if dto.Provider == nil {

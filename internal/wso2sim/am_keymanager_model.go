@@ -33,12 +33,12 @@ type keyManagerDTO struct {
 	ClaimMapping               []kmClaim      `json:"claimMapping"`
 	ConsumerKeyClaim           *string        `json:"consumerKeyClaim"`
 	ScopesClaim                *string        `json:"scopesClaim"`
-	TokenValidation            []any          `json:"tokenValidation"`
+	TokenValidation            []kmValidation `json:"tokenValidation"`
 	Enabled                    *bool          `json:"enabled"`
 	Global                     *bool          `json:"global"`
 	AdditionalProperties       object         `json:"additionalProperties"`
 	Permissions                *kmPermissions `json:"permissions"`
-	TokenType                  *string        `json:"tokenType"`
+	TokenType                  *string        `json:"tokenType" enum:"EXCHANGED|DIRECT|BOTH"`
 	AllowedOrganizations       []string       `json:"allowedOrganizations"`
 }
 
@@ -48,8 +48,8 @@ type kmEndpoint struct {
 }
 
 type kmCertificate struct {
-	Type  string `json:"type"`
-	Value string `json:"value"`
+	Type  *string `json:"type" enum:"JWKS|PEM"`
+	Value string  `json:"value"`
 }
 
 type kmClaim struct {
@@ -57,8 +57,22 @@ type kmClaim struct {
 	LocalClaim  string `json:"localClaim"`
 }
 
+// kmValidation is a way of telling which tokens are the key manager's.
+type kmValidation struct {
+	ID     *int    `json:"id"`
+	Enable *bool   `json:"enable"`
+	Type   *string `json:"type" enum:"REFERENCE|JWT|CUSTOM"`
+	Value  any     `json:"value"`
+}
+
+// The types of certificates of a key manager: an address with its keys, or a certificate as it is.
+const (
+	certificateJWKS = "JWKS"
+	certificatePEM  = "PEM"
+)
+
 type kmPermissions struct {
-	PermissionType string   `json:"permissionType"`
+	PermissionType *string  `json:"permissionType" enum:"PUBLIC|ALLOW|DENY"`
 	Roles          []string `json:"roles"`
 }
 
@@ -68,7 +82,7 @@ func newKeyManagerDTO() keyManagerDTO {
 	return keyManagerDTO{
 		EnableTokenEncryption: &no, EnableTokenHashing: ptr(false), EnableMapOAuthConsumerApps: ptr(false),
 		EnableOAuthAppCreation: ptr(false), EnableSelfValidationJWT: &yes, Global: ptr(false), TokenType: &direct,
-		Permissions: &kmPermissions{PermissionType: "PUBLIC"},
+		Permissions: &kmPermissions{PermissionType: ptr("PUBLIC")},
 	}
 }
 
@@ -79,8 +93,11 @@ func normalize(dto *keyManagerDTO) {
 	dto.Endpoints, dto.AvailableGrantTypes = orEmpty(dto.Endpoints), orEmpty(dto.AvailableGrantTypes)
 	dto.ClaimMapping, dto.TokenValidation = orEmpty(dto.ClaimMapping), orEmpty(dto.TokenValidation)
 	dto.AllowedOrganizations = orEmpty(dto.AllowedOrganizations)
-	if dto.Permissions == nil {
-		dto.Permissions = &kmPermissions{PermissionType: "PUBLIC"}
+	if dto.Permissions == nil || dto.Permissions.PermissionType == nil {
+		dto.Permissions = &kmPermissions{PermissionType: ptr("PUBLIC")}
+	}
+	if dto.Certificates != nil && dto.Certificates.Type == nil {
+		dto.Certificates = nil // kept without a type, and never shown or used
 	}
 	dto.Permissions.Roles = orEmpty(dto.Permissions.Roles)
 	if dto.AdditionalProperties == nil {

@@ -75,7 +75,7 @@ func (am *AM) residentKeyManager() *keyManager {
 	dto.Description = ptr("This is Resident Key Manager")
 	dto.TokenEndpoint, dto.RevokeEndpoint = ptr(am.oauth.issuer), ptr(at+"/oauth2/revoke")
 	dto.DisplayTokenEndpoint, dto.DisplayRevokeEndpoint = dto.TokenEndpoint, dto.RevokeEndpoint
-	dto.Issuer, dto.Certificates = ptr(am.oauth.issuer), &kmCertificate{Type: "JWKS", Value: at + "/oauth2/jwks"}
+	dto.Issuer, dto.Certificates = ptr(am.oauth.issuer), &kmCertificate{Type: ptr(certificateJWKS), Value: at + "/oauth2/jwks"}
 	dto.AvailableGrantTypes = supportedGrants
 	dto.Enabled, dto.EnableTokenGeneration = ptr(true), ptr(true)
 	dto.EnableOAuthAppCreation, dto.EnableMapOAuthConsumerApps = ptr(true), ptr(true)
@@ -117,7 +117,7 @@ func (k *keyManager) denies() bool {
 	has := slices.ContainsFunc(p.Roles, func(role string) bool {
 		return slices.Contains([]string{"admin", "Internal/everyone", "Internal/creator", "Internal/publisher", "Internal/subscriber"}, role)
 	})
-	return p.PermissionType == "DENY" && has || p.PermissionType == "ALLOW" && !has
+	return value(p.PermissionType) == "DENY" && has || value(p.PermissionType) == "ALLOW" && !has
 }
 
 func (am *AM) keyManagerByID(id string) *keyManager {
@@ -188,8 +188,7 @@ func readKeyManager(r *http.Request) (keyManagerDTO, error) {
 			return dto, invalid(limit.property, "size must be between 0 and "+strconv.Itoa(limit.max))
 		}
 	}
-	known := []string{"DIRECT", "EXCHANGED", "BOTH"} // any other value is null to the product, which then fails
-	if dto.Enabled == nil || dto.TokenType == nil || !slices.Contains(known, *dto.TokenType) {
+	if dto.Enabled == nil || dto.TokenType == nil { // NullPointerExceptions in the product
 		return dto, errInternal
 	}
 	return dto, nil
@@ -329,7 +328,7 @@ func (am *AM) discoverKeyManager(w http.ResponseWriter, r *http.Request) error {
 	dto.IntrospectionEndpoint, dto.ClientRegistrationEndpoint = &found.Introspection, &found.Registration
 	dto.TokenEndpoint, dto.RevokeEndpoint = &found.Token, &found.Revocation
 	dto.UserInfoEndpoint, dto.AuthorizeEndpoint = &found.UserInfo, &found.Authorization
-	dto.Certificates, dto.AvailableGrantTypes = &kmCertificate{"JWKS", found.JWKS}, found.Grants
+	dto.Certificates, dto.AvailableGrantTypes = &kmCertificate{ptr(certificateJWKS), found.JWKS}, found.Grants
 	dto.Enabled, dto.EnableTokenGeneration = ptr(true), ptr(true)
 	dto.EnableOAuthAppCreation, dto.EnableMapOAuthConsumerApps = ptr(true), ptr(true)
 	normalize(&dto)

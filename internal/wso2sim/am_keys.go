@@ -27,7 +27,7 @@ type keyMapping struct {
 
 // generateRequest is the body of generate-keys.
 type generateRequest struct {
-	KeyType              *string  `json:"keyType"`
+	KeyType              *string  `json:"keyType" enum:"PRODUCTION|SANDBOX"`
 	KeyManager           *string  `json:"keyManager"`
 	GrantTypes           []string `json:"grantTypesToBeSupported"`
 	CallbackURL          *string  `json:"callbackUrl"`
@@ -43,7 +43,7 @@ type mapRequest struct {
 	ConsumerKey    *string `json:"consumerKey"`
 	ConsumerSecret *string `json:"consumerSecret"`
 	KeyManager     *string `json:"keyManager"`
-	KeyType        *string `json:"keyType"`
+	KeyType        *string `json:"keyType" enum:"PRODUCTION|SANDBOX"`
 }
 
 func (am *AM) keyRoutes(mux *http.ServeMux) {
@@ -128,15 +128,12 @@ func (am *AM) newMapping(applicationID, keyType, manager, mode string) (*keyMapp
 	return m, nil
 }
 
-// isKeyType says whether a value is one that the product knows: any other is null to it.
-func isKeyType(v *string) bool { return value(v) == "PRODUCTION" || value(v) == "SANDBOX" }
-
 func (am *AM) generateKeys(w http.ResponseWriter, r *http.Request) error {
 	var body generateRequest
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	if !isKeyType(body.KeyType) {
+	if body.KeyType == nil {
 		return invalid("keyType", "must not be null")
 	}
 	if body.GrantTypes == nil {

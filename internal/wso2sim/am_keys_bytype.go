@@ -13,7 +13,7 @@ type tokenRequest struct {
 	ValidityPeriod       *int     `json:"validityPeriod"`
 	Scopes               []string `json:"scopes"`
 	RevokeToken          *string  `json:"revokeToken"`
-	GrantType            *string  `json:"grantType"`
+	GrantType            *string  `json:"grantType" enum:"CLIENT_CREDENTIALS|TOKEN_EXCHANGE"`
 	AdditionalProperties object   `json:"additionalProperties"`
 }
 

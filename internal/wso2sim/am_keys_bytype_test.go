@@ -69,19 +69,6 @@ func TestDeniedKeyManagers(t *testing.T) {
 	}
 }
 
-func TestAnUnknownKeyTypeIsNone(t *testing.T) {
-	p := newPair(t)
-	p.startAM()
-	app := p.application("App")
-	body := object{"keyType": "NOSUCH", "grantTypesToBeSupported": []string{"client_credentials"}}
-	got := send(t, "POST", p.devportal("/applications/"+app+"/generate-keys"), wrong, body)
-	got.wantCode(t, 400, 400)
-	if got.str("error", 0, "code") != "400_keyType" {
-		t.Errorf("got %s", got.text)
-	}
-	send(t, "POST", p.devportal("/applications/"+app+"/map-keys"), wrong, object{"keyType": "NOSUCH", "consumerKey": "x"}).wantCode(t, 400, 400)
-}
-
 func TestTwoCreatorsOfOneKeyManagerCanBothSucceed(t *testing.T) {
 	p := newPair(t)
 	p.startIS()

@@ -15,7 +15,7 @@ func (am *AM) mapKeys(w http.ResponseWriter, r *http.Request) error {
 	if body.ConsumerKey == nil {
 		return invalid("consumerKey", "must not be null")
 	}
-	if !isKeyType(body.KeyType) {
+	if body.KeyType == nil {
 		return invalid("keyType", "must not be null")
 	}
 	manager := residentName
@@ -51,8 +51,8 @@ type applicationKeyDTO struct {
 	SupportedGrantTypes  []string `json:"supportedGrantTypes"`
 	CallbackURL          *string  `json:"callbackUrl"`
 	KeyState             *string  `json:"keyState"`
-	KeyType              *string  `json:"keyType"`
-	Mode                 *string  `json:"mode"`
+	KeyType              *string  `json:"keyType" enum:"PRODUCTION|SANDBOX"`
+	Mode                 *string  `json:"mode" enum:"MAPPED|CREATED"`
 	GroupID              *string  `json:"groupId"`
 	Token                object   `json:"token"`
 	AdditionalProperties object   `json:"additionalProperties"`

@@ -24,7 +24,7 @@ func definedOperations(definition []byte) ([]apiOperation, error) {
 	}
 	var out []apiOperation
 	for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
-		for _, verb := range []string{"GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS"} {
+		for _, verb := range verbs {
 			if _, has := doc.Paths[path][strings.ToLower(verb)]; has {
 				out = append(out, apiOperation{Target: path, Verb: verb})
 			}

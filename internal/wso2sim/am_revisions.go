@@ -23,7 +23,7 @@ type revision struct {
 type revisionDeployment struct {
 	RevisionUUID        string  `json:"revisionUuid"`
 	Name                *string `json:"name"`
-	Status              string  `json:"status"`
+	Status              string  `json:"status" enum:"CREATED|APPROVED|REJECTED"`
 	Vhost               *string `json:"vhost"`
 	DisplayOnDevportal  bool    `json:"displayOnDevportal"`
 	DeployedTime        any     `json:"deployedTime"`

@@ -25,7 +25,7 @@ type subscriptionDTO struct {
 	ApplicationInfo           object  `json:"applicationInfo"`
 	ThrottlingPolicy          *string `json:"throttlingPolicy"`
 	RequestedThrottlingPolicy *string `json:"requestedThrottlingPolicy"`
-	Status                    *string `json:"status"`
+	Status                    *string `json:"status" enum:"BLOCKED|PROD_ONLY_BLOCKED|UNBLOCKED|ON_HOLD|REJECTED|TIER_UPDATE_PENDING|DELETE_PENDING"`
 	RedirectionParams         *string `json:"redirectionParams"`
 }
 

@@ -52,12 +52,9 @@ func readJSON(r *http.Request, into any) error {
 }
 
 func decodeJSON(raw []byte, into any) error {
-	var tree any
-	if json.Unmarshal(raw, &tree) != nil {
-		return errMalformed
-	}
-	if name := firstUnknown(tree, reflect.TypeOf(into)); name != "" {
-		return unknownProperty(name)
+	raw, err := withoutUnknownValues(raw, reflect.TypeOf(into), func(name string) error { return unknownProperty(name) })
+	if err != nil {
+		return err
 	}
 	if json.Unmarshal(raw, into) != nil {
 		return errMalformed
@@ -65,44 +62,74 @@ func decodeJSON(raw []byte, into any) error {
 	return nil
 }
 
-// firstUnknown walks a decoded tree beside the type it is meant for, and returns the first name that has no field.
-func firstUnknown(tree any, t reflect.Type) string {
+// withoutUnknownValues is a body in which null stands for every value that its enumeration does not have, as the
+// products' generated classes read it without a word. Enumerations are the tags "enum" of the type that the body is
+// meant for. A name that the type does not have is for unknown to judge.
+func withoutUnknownValues(raw []byte, t reflect.Type, unknown func(name string) error) ([]byte, error) {
+	var tree any
+	if json.Unmarshal(raw, &tree) != nil {
+		return nil, errMalformed
+	}
+	changed := false
+	err := eachMember(tree, t, func(members map[string]any, name string, field *reflect.StructField) error {
+		if field == nil {
+			return unknown(name)
+		}
+		known, enumeration := field.Tag.Lookup("enum")
+		text, ok := members[name].(string)
+		if enumeration && ok && !slices.Contains(strings.Split(known, "|"), text) {
+			members[name], changed = nil, true
+		}
+		return nil
+	})
+	if err != nil || !changed {
+		return raw, err
+	}
+	return json.Marshal(tree)
+}
+
+// eachMember walks a decoded tree beside the type it is meant for, and calls visit with every member of an object and
+// the field that it fills, which is nil where the type has none.
+func eachMember(tree any, t reflect.Type, visit func(members map[string]any, name string, field *reflect.StructField) error) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	switch tree := tree.(type) {
 	case []any:
 		if t.Kind() != reflect.Slice {
-			return ""
+			return nil
 		}
 		for _, item := range tree {
-			if name := firstUnknown(item, t.Elem()); name != "" {
-				return name
+			if err := eachMember(item, t.Elem(), visit); err != nil {
+				return err
 			}
 		}
 	case map[string]any:
 		if t.Kind() != reflect.Struct {
-			return ""
+			return nil
 		}
 		fields := jsonFields(t)
 		for _, name := range slices.Sorted(maps.Keys(tree)) {
-			field, known := fields[name]
-			if !known {
-				return name
+			field := fields[name]
+			if err := visit(tree, name, field); err != nil {
+				return err
 			}
-			if name := firstUnknown(tree[name], field); name != "" {
-				return name
+			if field == nil {
+				continue
+			}
+			if err := eachMember(tree[name], field.Type, visit); err != nil {
+				return err
 			}
 		}
 	}
-	return ""
+	return nil
 }
 
-func jsonFields(t reflect.Type) map[string]reflect.Type {
-	fields := map[string]reflect.Type{}
+func jsonFields(t reflect.Type) map[string]*reflect.StructField {
+	fields := map[string]*reflect.StructField{}
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		fields[name] = f.Type
+		fields[name] = &f
 	}
 	return fields
 }
