@@ -1,0 +1,277 @@
+package server
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"wso2agent/internal/file"
+)
+
+// ErrNoArtifactVolume says that the folder of the artifact volume is not there. It is not made: a folder in the agent's
+// own container would help nobody.
+var ErrNoArtifactVolume = errors.New("there is no artifact volume")
+
+// ArtifactState is what became of an artifact.
+type ArtifactState string
+
+// States of an artifact.
+const (
+	ArtifactFetched ArtifactState = "fetched" // it was put in place
+	ArtifactPresent ArtifactState = "present" // it was in place; nothing was asked of anybody
+	ArtifactKept    ArtifactState = "kept"    // another file is in its place, which somebody else put there and which will do
+	ArtifactFailed  ArtifactState = "failed"  // it could not be had; what was in its place is still there
+)
+
+// ArtifactOutcome tells what became of one artifact.
+type ArtifactOutcome struct {
+	Artifact
+	State  ArtifactState
+	At     string   // path of the file that is meant
+	From   string   // where it was fetched from
+	Found  string   // SHA-256 of the file in place, where one is
+	Pinned bool     // Found was not known before, and is demanded of every later fetch from the same address
+	Others []string // other versions in the same folder, which the server would load as well
+	Err    error    // why it failed, and what to do
+}
+
+// Fetcher puts artifacts on the artifact volume. While it works, and whenever it is killed, there is at an artifact's
+// destination a whole and checked file, or what was there before.
+type Fetcher struct {
+	Volume     string                                // the artifact volume
+	Home       string                                // the server's home, if it can be seen: a file that is there need not be fetched; else empty
+	SourceDir  string                                // a folder with files to use in place of the network, by the last part of the URL; else empty
+	Roots      *x509.CertPool                        // who may sign the servers' certificates; nil: the system's
+	Proxy      func(*http.Request) (*url.URL, error) // nil: HTTPS_PROXY and NO_PROXY of the environment
+	RetryFirst time.Duration                         // wait before the second try of four, doubled each time; 0 is 1 s
+	Log        *slog.Logger
+}
+
+// Fetch puts each artifact of the list in its place, unless it is there, and tells what became of each, in their order.
+// None of them stops another.
+func (f Fetcher) Fetch(ctx context.Context, list []Artifact) []ArtifactOutcome {
+	if len(list) == 0 {
+		return nil
+	}
+	records, unlock, err := f.open(ctx, list)
+	if err == nil {
+		defer unlock()
+	}
+	client := newArtifactClient(f.Roots, f.Proxy)
+	defer client.CloseIdleConnections()
+	outcomes := make([]ArtifactOutcome, len(list))
+	for i, a := range list {
+		outcomes[i] = ArtifactOutcome{Artifact: a, At: f.place(a)}
+		if err != nil {
+			f.withoutVolume(&outcomes[i], err)
+			continue
+		}
+		f.fetch(ctx, client, records, &outcomes[i])
+		outcomes[i].Others = otherVersions(f.place(a))
+	}
+	return outcomes
+}
+
+func (f Fetcher) place(a Artifact) string {
+	return filepath.Join(f.Volume, filepath.FromSlash(a.Destination))
+}
+
+func (f Fetcher) work() string { return filepath.Join(f.Volume, file.WorkDir) }
+
+// open makes the volume ready and takes its lock. The folders of the destinations come first of all: a volume with
+// nothing but the agent's dot folder would end the product's container, whose entrypoint copies <volume>/*.
+func (f Fetcher) open(ctx context.Context, list []Artifact) (artifactRecords, func(), error) {
+	if _, err := os.Stat(f.Volume); errors.Is(err, fs.ErrNotExist) {
+		return artifactRecords{}, nil, fmt.Errorf("%w at %s: mount one there, or set ARTIFACT_DIR", ErrNoArtifactVolume, f.Volume)
+	}
+	for _, a := range list {
+		if err := os.MkdirAll(filepath.Dir(f.place(a)), 0o755); err != nil {
+			return artifactRecords{}, nil, fmt.Errorf("make a folder on the artifact volume: %w; it must belong to the user that the server and its agent run as, here %d:%d",
+				err, os.Geteuid(), os.Getegid())
+		}
+	}
+	unlock, err := file.Lock(ctx, filepath.Join(f.work(), "artifacts.lock"), func() {
+		f.Log.Warn("another agent is fetching artifacts, waiting for it", "volume", f.Volume)
+	})
+	if err != nil {
+		return artifactRecords{}, nil, err
+	}
+	records, err := readArtifactRecords(filepath.Join(f.work(), "artifacts.json"))
+	if err != nil {
+		unlock()
+		return artifactRecords{}, nil, err
+	}
+	return records, unlock, nil
+}
+
+// withoutVolume ends an artifact for which there is nowhere to go; the server's image may have it all the same.
+func (f Fetcher) withoutVolume(o *ArtifactOutcome, err error) {
+	o.State, o.Err = ArtifactFailed, err
+	if at, digest, ok := f.inHome(o.Artifact); ok {
+		o.State, o.At, o.Found, o.Err = ArtifactKept, at, digest, nil
+	}
+}
+
+// fetch puts one artifact in its place, unless it is there.
+func (f Fetcher) fetch(ctx context.Context, client *http.Client, records artifactRecords, o *ArtifactOutcome) {
+	o.State = ArtifactFailed
+	record := records.by[o.Destination]
+	wanted, err := f.wanted(o.Artifact, record)
+	if err != nil {
+		o.Err = err
+		return
+	}
+	var bad error // of what is there
+	there, err := file.Read(o.At, artifactLimit)
+	switch {
+	case err == nil:
+		o.Found = digestOf(there)
+		if o.Found == wanted.digest {
+			o.State = ArtifactPresent
+			return
+		}
+		bad = o.checkContent(there)
+		if !record.ours(o.Found) && bad == nil {
+			o.State = ArtifactKept
+			return
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		o.Err = fmt.Errorf("read what is in the artifact's place: %w; the server must be able to read it, so make it readable or remove it", err)
+		return
+	default:
+		if at, digest, ok := f.inHome(o.Artifact); ok {
+			o.State, o.At, o.Found = ArtifactKept, at, digest
+			return
+		}
+	}
+	data, from, err := f.obtain(ctx, client, o.Artifact, wanted)
+	if err == nil {
+		next := artifactRecord{Source: o.source(), SHA256: digestOf(data)}
+		if record.ours(o.Found) {
+			next.Was = o.Found
+		}
+		err = f.putInPlace(records, o.Artifact, next, data)
+	}
+	switch {
+	case err != nil && bad != nil:
+		o.Err = fmt.Errorf("%w; what is in its place will not do either: %w", err, bad)
+		return
+	case err != nil:
+		o.Err = err
+		return
+	}
+	o.State, o.Found, o.From, o.Pinned = ArtifactFetched, digestOf(data), from, wanted.digest == ""
+}
+
+// wantedDigest is the digest that an artifact must have, and who says so.
+type wantedDigest struct {
+	digest string // empty: any
+	pinned bool   // it is that of an earlier fetch
+}
+
+// wanted is the digest that the list gives or, without one, that of the first fetch. A file of this machine needs no
+// pin: it is what its owner wants now.
+func (f Fetcher) wanted(a Artifact, record artifactRecord) (wantedDigest, error) {
+	switch {
+	case a.SHA256 != "":
+		return wantedDigest{digest: a.SHA256}, nil
+	case a.File != "":
+		data, err := file.Read(a.File, artifactLimit)
+		if err != nil {
+			return wantedDigest{}, fmt.Errorf("read the artifact for %s: %w", a.Destination, err)
+		}
+		return wantedDigest{digest: digestOf(data)}, nil
+	case record.Source == a.source():
+		return wantedDigest{digest: record.SHA256, pinned: true}, nil
+	}
+	return wantedDigest{}, nil
+}
+
+// inHome looks for the artifact in the server's own home, where a user's own image may have it.
+func (f Fetcher) inHome(a Artifact) (at, digest string, ok bool) {
+	if f.Home == "" {
+		return "", "", false
+	}
+	at = filepath.Join(f.Home, filepath.FromSlash(a.Destination))
+	data, err := file.Read(at, artifactLimit)
+	if err != nil || a.checkContent(data) != nil {
+		return "", "", false
+	}
+	return at, digestOf(data), true
+}
+
+// obtain returns the artifact's bytes, checked, and where they are from.
+func (f Fetcher) obtain(ctx context.Context, client *http.Client, a Artifact, wanted wantedDigest) (data []byte, from string, err error) {
+	local := a.File
+	if local == "" && f.SourceDir != "" {
+		local = filepath.Join(f.SourceDir, a.base())
+		if _, err := os.Stat(local); errors.Is(err, fs.ErrNotExist) {
+			local = ""
+		}
+	}
+	if local != "" {
+		data, err := file.Read(local, artifactLimit)
+		if err == nil {
+			err = f.check(a, wanted, data)
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("take %s for %s: %w", local, a.Destination, err)
+		}
+		return data, local, nil
+	}
+	d := newDownload(client, a, f.work(), f.RetryFirst, f.Log)
+	data, err = d.run(ctx, func(data []byte) error { return f.check(a, wanted, data) })
+	if err != nil {
+		return nil, "", fmt.Errorf("fetch %s: %w; put it on the artifact volume by hand as %s, or into a folder named by ARTIFACT_SOURCE_DIR, or let the agent reach its address (HTTPS_PROXY)",
+			a.source(), err, a.Destination)
+	}
+	return data, a.source(), nil
+}
+
+// check returns why data is not the artifact. The content comes first: that it is a web page tells more than its digest.
+func (f Fetcher) check(a Artifact, wanted wantedDigest, data []byte) error {
+	if err := a.checkContent(data); err != nil {
+		return err
+	}
+	found := digestOf(data)
+	switch {
+	case wanted.digest == "" || found == wanted.digest:
+		return nil
+	case wanted.pinned:
+		return fmt.Errorf("%w: it is %s, and was %s when it was first fetched: ask its maker why; if the new one is right, give it as sha256 in ARTIFACTS_FILE, or take the entry %s out of %s",
+			ErrArtifactDigest, found, wanted.digest, a.Destination, filepath.Join(f.work(), "artifacts.json"))
+	}
+	return fmt.Errorf("%w: it is %s, and should be %s: if the list is wrong, correct its sha256; if not, do not use this file", ErrArtifactDigest, found, wanted.digest)
+}
+
+// putInPlace moves checked bytes to the destination, whole or not at all. Everybody may read them: the product's
+// entrypoint ends its container over one file that it cannot read.
+func (f Fetcher) putInPlace(records artifactRecords, a Artifact, record artifactRecord, data []byte) error {
+	if err := records.put(a.Destination, record); err != nil {
+		return err
+	}
+	if _, err := file.Write(f.place(a), data, 0o644, f.work()); err != nil {
+		return fmt.Errorf("put the artifact in place: %w", err)
+	}
+	return nil
+}
+
+// otherVersions are the files beside place that differ from it in their version alone.
+func otherVersions(place string) (names []string) {
+	entries, _ := os.ReadDir(filepath.Dir(place))
+	for _, e := range entries {
+		if own := filepath.Base(place); e.Name() != own && sameButVersion(path.Base(own), e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}

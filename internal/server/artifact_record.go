@@ -1,0 +1,65 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"wso2agent/internal/file"
+)
+
+// artifactRecord is what the agent remembers of an artifact that it put in place.
+type artifactRecord struct {
+	Source string `json:"source"`        // where it came from, without a query
+	SHA256 string `json:"sha256"`        // of what was put in place: the pin for as long as the source is the same
+	Was    string `json:"was,omitempty"` // SHA-256 of what the agent had put there before
+}
+
+// ours tells whether the agent itself put the file with this digest in place. The one before counts too: a kill between
+// the record and the move leaves it there.
+func (r artifactRecord) ours(digest string) bool {
+	return digest == r.SHA256 || digest == r.Was
+}
+
+// artifactRecords are the records by destination, and the file that they are kept in.
+type artifactRecords struct {
+	path string
+	by   map[string]artifactRecord
+}
+
+// recordsLimit is the most that the file with the records may hold, in bytes.
+const recordsLimit = 1 << 20
+
+func readArtifactRecords(path string) (artifactRecords, error) {
+	r := artifactRecords{path: path, by: map[string]artifactRecord{}}
+	data, err := file.Read(path, recordsLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &r.by)
+	}
+	if err == nil && r.by == nil { // the document "null"
+		err = errors.New("it holds no records")
+	}
+	if err != nil {
+		return r, fmt.Errorf("read the digests that artifacts had at first: %w; if %s is lost for good, remove it: they are then remembered anew", err, path)
+	}
+	return r, nil
+}
+
+// put remembers an artifact that is about to be moved in place. It comes first: a pin that was lost in a kill could
+// later not be told from none.
+func (r artifactRecords) put(destination string, record artifactRecord) error {
+	r.by[destination] = record
+	text, err := json.MarshalIndent(r.by, "", "  ")
+	if err == nil {
+		_, err = file.Write(r.path, append(text, '\n'), 0o600, filepath.Dir(r.path))
+	}
+	if err != nil {
+		return fmt.Errorf("remember the digest of %s: %w", destination, err)
+	}
+	return nil
+}
