@@ -208,9 +208,6 @@ func (d download) begin(resp *http.Response) error {
 	if err := os.WriteFile(d.part, nil, 0o600); err != nil {
 		return err
 	}
-	if err := os.Truncate(d.part, 0); err != nil {
-		return err
-	}
 	text, err := json.Marshal(validatorOf(d.a.source(), resp.Header))
 	if err == nil {
 		_, err = file.Write(d.note, text, 0o600, d.work)

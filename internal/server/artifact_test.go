@@ -36,10 +36,13 @@ func testJar(t *testing.T, class string, seed uint64) []byte {
 	for i := range padding {
 		padding[i] = byte(random.Uint32())
 	}
-	for name, content := range map[string][]byte{strings.ReplaceAll(class, ".", "/") + ".class": []byte("code"), "padding": padding} {
-		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+	for _, entry := range []struct {
+		name    string
+		content []byte
+	}{{strings.ReplaceAll(class, ".", "/") + ".class", []byte("code")}, {"padding", padding}} {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: entry.name, Method: zip.Store})
 		if err == nil {
-			_, err = w.Write(content)
+			_, err = w.Write(entry.content)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -269,6 +272,42 @@ func TestADownloadIsNeverPutTogetherFromTwoFiles(t *testing.T) {
 	}
 }
 
+func TestAWrongFileThatCameWholeIsNotAskedForAgain(t *testing.T) {
+	o, volume := newOrigin(t, testJar(t, testClass, 1)), t.TempDir()
+	o.answer = func(w http.ResponseWriter, _ *http.Request, n int) bool {
+		if n == 1 {
+			o.cut(w, 100<<10)
+		}
+		io.WriteString(w, "<html>")
+		return true
+	}
+	assertFailed(t, fetchOne(t, o.fetcher(volume), o.artifact()), "no zip file")
+	if n := len(o.asked()); n != 2 {
+		t.Errorf("%d requests, want 2", n)
+	}
+}
+
+func TestAPartialAnswerGoesOnOnlyInTheSameVersionAndPlace(t *testing.T) {
+	known := validator{ETag: `"1"`, LastModified: "Sun, 22 Nov 2026 09:00:00 GMT"}
+	cases := []struct {
+		name, contentRange, etag, modified string
+		want                               bool
+	}{
+		{"same version and place", "bytes 10-19/20", `"1"`, known.LastModified, true},
+		{"not a word of the version", "bytes 10-19/20", "", "", true},
+		{"another ETag", "bytes 10-19/20", `"2"`, known.LastModified, false},
+		{"another date", "bytes 10-19/20", "", "Sun, 22 Nov 2026 09:00:01 GMT", false},
+		{"another place", "bytes 100-199/200", `"1"`, known.LastModified, false},
+		{"no place", "", `"1"`, known.LastModified, false},
+	}
+	for _, c := range cases {
+		h := http.Header{"Content-Range": {c.contentRange}, "Etag": {c.etag}, "Last-Modified": {c.modified}}
+		if got := continues(&http.Response{Header: h}, 10, known); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 func TestWithoutAStrongValidatorADownloadStartsAnew(t *testing.T) {
 	o, volume := newOrigin(t, testJar(t, testClass, 1)), t.TempDir()
 	o.etag = `W/"1"`
@@ -382,7 +421,13 @@ func TestAServerWithACertificateOfUnknownOriginIsRefusedAtOnceWithTheRemedy(t *t
 	o, volume := newOrigin(t, testJar(t, testClass, 1)), t.TempDir()
 	f := o.fetcher(volume)
 	f.Roots = x509.NewCertPool()
-	assertFailed(t, fetchOne(t, f, o.artifact()), "verify the server's certificate", "TLS_CA_FILE")
+	a := o.artifact()
+	a.URL += "?key=hunter2"
+	outcome := fetchOne(t, f, a)
+	assertFailed(t, outcome, "verify the server's certificate", "TLS_CA_FILE")
+	if strings.Contains(outcome.Err.Error(), "hunter2") {
+		t.Errorf("a key is in the error: %v", outcome.Err)
+	}
 	if n := len(o.asked()); n != 0 {
 		t.Errorf("%d requests were answered", n)
 	}
@@ -423,6 +468,18 @@ func TestAnotherAddressOrDigestReplacesWhatTheAgentPutThere(t *testing.T) {
 		assertState(t, fetchOne(t, f, a), ArtifactFetched)
 		assertPlaced(t, volume, next.content)
 	}
+}
+
+// TestAKillBetweenTheRecordAndTheMoveDoesNotMakeTheOldFileSomebodyElses: the digest is remembered first.
+func TestAKillBetweenTheRecordAndTheMoveDoesNotMakeTheOldFileSomebodyElses(t *testing.T) {
+	o, volume := newOrigin(t, testJar(t, testClass, 1)), t.TempDir()
+	old := o.content
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactFetched)
+	o.set(func(o *origin) { o.content = testJar(t, testClass, 2) })
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactFetched)
+	placeArtifact(t, filepath.Join(volume, testDestination), old) // as the kill would have left it
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactFetched)
+	assertPlaced(t, volume, o.content)
 }
 
 func TestAFileThatSomebodyElsePutThereIsKeptIfItWillDo(t *testing.T) {
@@ -540,7 +597,11 @@ func TestAFailedArtifactStopsNoOther(t *testing.T) {
 func TestAFetchEndsWithItsContext(t *testing.T) {
 	o, volume := newOrigin(t, testJar(t, testClass, 1)), t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
-	o.answer = func(http.ResponseWriter, *http.Request, int) bool { cancel(); return false }
+	o.answer = func(_ http.ResponseWriter, r *http.Request, _ int) bool {
+		cancel()
+		<-r.Context().Done()
+		return true
+	}
 	outcomes := o.fetcher(volume).Fetch(ctx, []Artifact{o.artifact()})
 	assertFailed(t, outcomes[0], "context canceled")
 }
