@@ -18,7 +18,12 @@ var ErrTimeout = errors.New("timed out")
 //
 // Errors wrap ErrTimeout when INIT_TIMEOUT has passed; with INIT_ON_TIMEOUT=start the missing peers are then only
 // warned of.
+//
+// Artifacts that the server's image lacks are put on their volume last of all. One that cannot be had holds nothing up.
 func (a Agent) Init(ctx context.Context) error {
+	if _, err := a.artifacts(); err != nil { // told at once, and not after the peers have come
+		return err
+	}
 	limit, cancel := context.WithTimeout(ctx, a.cfg.InitTimeout)
 	defer cancel()
 	changes := a.watch(a.trustFolders()...).Changes(limit)
@@ -31,7 +36,7 @@ func (a Agent) Init(ctx context.Context) error {
 		case limit.Err() == nil && err != nil:
 			return err
 		case err == nil && len(v.missing) == 0:
-			return a.prepared(v)
+			return a.prepared(ctx, v)
 		case err == nil:
 			waiting = "the certificate of " + strings.Join(v.missing, ", ")
 		}
@@ -55,14 +60,17 @@ func (a Agent) outOfTime(ctx context.Context, v view, err error, waited string) 
 		return ctx.Err()
 	case err == nil && a.cfg.InitOnTimeout == "start":
 		a.log.Warn("the server starts without trusting every peer (INIT_ON_TIMEOUT=start)", "missing", v.missing, "after", a.cfg.InitTimeout.String())
-		return a.prepared(v)
+		return a.prepared(ctx, v)
 	}
 	return fmt.Errorf("%w after %s waiting for %s; start the agent beside it with the same exchange volume (%s), or raise INIT_TIMEOUT",
 		ErrTimeout, a.cfg.InitTimeout, waited, a.cfg.ExchangeDir)
 }
 
-// prepared tells agent exec what the server will have read when it has started.
-func (a Agent) prepared(v view) error {
+// prepared fetches the artifacts, and tells agent exec what the server will have read when it has started.
+func (a Agent) prepared(ctx context.Context, v view) error {
+	if err := a.fetchArtifacts(ctx); err != nil {
+		return err
+	}
 	if a.supervised() {
 		if _, err := a.control().Want(v.generation); err != nil {
 			return fmt.Errorf("tell agent exec what the server starts with: %w", err)

@@ -48,8 +48,7 @@ func (a Artifact) isArchive() bool {
 func DefaultArtifacts(product string, postgres bool) []Artifact {
 	var list []Artifact
 	if product == config.IS {
-		// The coordinates are those of WSO2's own documentation of IS 7 as key manager of API-M 4.5. Its maker publishes no
-		// SHA-256 beside it.
+		// The coordinates are those of WSO2's own documentation of IS 7 as key manager. No SHA-256 of it was found published.
 		list = append(list, Artifact{
 			URL:         "https://maven.wso2.org/nexus/content/repositories/releases/org/wso2/km/ext/wso2is/wso2is.notification.event.handlers/2.0.5/wso2is.notification.event.handlers-2.0.5.jar",
 			Destination: "repository/components/dropins/wso2is.notification.event.handlers-2.0.5.jar",

@@ -1,0 +1,73 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"wso2agent/internal/file"
+	"wso2agent/internal/server"
+)
+
+// artifactsLimit is the most that the list of artifacts may hold, in bytes.
+const artifactsLimit = 1 << 20
+
+// artifacts are the files that the server needs and its image lacks: the product's own list and the user's.
+func (a Agent) artifacts() ([]server.Artifact, error) {
+	var list []server.Artifact
+	if a.cfg.Artifacts == "default" {
+		list = server.DefaultArtifacts(a.cfg.Product, false)
+	}
+	if a.cfg.ArtifactsFile == "" {
+		return list, nil
+	}
+	data, err := file.Read(a.cfg.ArtifactsFile, artifactsLimit)
+	if err != nil {
+		return nil, fmt.Errorf("read the list of artifacts (ARTIFACTS_FILE): %w", err)
+	}
+	own, err := server.LoadArtifacts(data, a.cfg.ArtifactsFile)
+	return server.MergeArtifacts(list, own), err
+}
+
+// fetchArtifacts puts the artifacts on their volume. What cannot be had is told with what is lost by it, and is no
+// error: the server works without. An error says that the agent was asked to stop.
+func (a Agent) fetchArtifacts(ctx context.Context) error {
+	list, err := a.artifacts()
+	if err != nil {
+		return err
+	}
+	roots, err := a.roots()
+	if err != nil {
+		a.log.Error("no artifact is fetched", "error", err)
+		return nil
+	}
+	fetcher := server.Fetcher{Volume: a.cfg.ArtifactDir, Home: a.cfg.ServerHome, SourceDir: a.cfg.ArtifactSourceDir, Roots: roots, Log: a.log}
+	for _, o := range fetcher.Fetch(ctx, list) {
+		a.tellArtifact(o)
+	}
+	return ctx.Err()
+}
+
+func (a Agent) tellArtifact(o server.ArtifactOutcome) {
+	switch o.State {
+	case server.ArtifactFetched:
+		args := []any{"file", o.At, "from", o.From, "sha256", o.Found}
+		if o.Pinned {
+			args = append(args, "pinned", "its list gives no digest: another one is refused from now on")
+		}
+		a.log.Info("artifact put in place", args...)
+	case server.ArtifactPresent:
+		a.log.Debug("artifact is in place", "file", o.At, "sha256", o.Found)
+	case server.ArtifactKept:
+		if o.SHA256 != "" && o.SHA256 != o.Found {
+			a.log.Warn("an artifact that somebody else put there is kept; remove it to have the expected one fetched", "file", o.At, "sha256", o.Found, "expected", o.SHA256)
+			break
+		}
+		a.log.Info("an artifact that somebody else put there is kept", "file", o.At, "sha256", o.Found)
+	case server.ArtifactFailed:
+		a.log.Warn(cmp.Or(o.Lost, "an artifact is missing"), "artifact", o.Destination, "error", o.Err)
+	}
+	if len(o.Others) > 0 {
+		a.log.Warn("other versions of an artifact lie beside it, and the server would load them too: remove them", "file", o.At, "others", o.Others)
+	}
+}

@@ -1,0 +1,121 @@
+package agent
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/server"
+	"wso2agent/internal/wso2sim"
+)
+
+const handlerJar = "repository/components/dropins/wso2is.notification.event.handlers-2.0.5.jar"
+
+// withArtifacts gives IS's agent an artifact volume and a folder in place of the network, and returns both.
+func (p *place) withArtifacts() (volume, source string) {
+	p.t.Helper()
+	volume, source = filepath.Join(p.dir, "artifacts"), filepath.Join(p.dir, "source")
+	for _, folder := range []string{volume, source} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	p.set(config.IS, func(c *config.Config) {
+		c.ArtifactDir, c.ArtifactSourceDir, c.Peers, c.AMHost = volume, source, nil, "wso2am"
+	})
+	return volume, source
+}
+
+func TestInitPutsTheRevocationHandlerOnTheArtifactVolume(t *testing.T) {
+	p := newPlace(t)
+	volume, source := p.withArtifacts()
+	made := t.TempDir()
+	if err := wso2sim.WriteRevocationHandler(made); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(made, handlerJar), filepath.Join(source, filepath.Base(handlerJar))); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := p.agent(config.IS).Init(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(volume, handlerJar)); err != nil {
+		t.Error(err)
+	}
+	if log := p.log.String(); strings.Count(log, "artifact put in place") != 1 || !strings.Contains(log, "pinned=") || strings.Contains(log, "not proved") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+func TestInitGoesOnWithoutAnArtifactAndSaysWhatIsLost(t *testing.T) {
+	cases := map[string]struct {
+		prepare func(p *place)
+		says    string
+	}{
+		"no volume": {func(p *place) {
+			p.set(config.IS, func(c *config.Config) { c.ArtifactDir = filepath.Join(p.dir, "missing") })
+		}, "mount one there"},
+		"the saved page of an error": {func(p *place) {
+			page := filepath.Join(p.dir, "source", filepath.Base(handlerJar))
+			if err := os.WriteFile(page, []byte("<html>"), 0o644); err != nil {
+				p.t.Fatal(err)
+			}
+		}, "no zip file"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			p.withArtifacts()
+			c.prepare(p)
+			if err := p.agent(config.IS).Init(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range []string{"revocation before expiry is not proved", c.says, "ready for the server's start"} {
+				if !strings.Contains(p.log.String(), part) {
+					t.Errorf("the log lacks %q:\n%s", part, p.log)
+				}
+			}
+		})
+	}
+}
+
+func TestAListOfArtifactsThatCannotBeReadIsToldBeforeAnythingIsWritten(t *testing.T) {
+	p := newPlace(t)
+	p.withArtifacts()
+	list := filepath.Join(p.dir, "config", "artifacts.yaml")
+	if err := os.WriteFile(list, []byte("artifacts:\n  - {file: a.jar, destinatoin: lib/a.jar}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p.set(config.IS, func(c *config.Config) { c.ArtifactsFile = list })
+	err := p.agent(config.IS).Init(t.Context())
+	if !errors.Is(err, server.ErrArtifactList) || !strings.Contains(err.Error(), `:2:19: unknown key "destinatoin"`) {
+		t.Errorf("error = %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(p.dir, "exchange", "wso2is")); err == nil {
+		t.Error("a certificate was published")
+	}
+}
+
+func TestTheProductsOwnArtifactsCanBeLeftOutAndOwnOnesAdded(t *testing.T) {
+	p := newPlace(t)
+	list := filepath.Join(p.dir, "config", "artifacts.yaml")
+	if err := os.WriteFile(list, []byte("artifacts:\n  - {file: own.jar, destination: lib/own.jar}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for artifacts, want := range map[string]string{"default": handlerJar + " lib/own.jar", "none": "lib/own.jar"} {
+		p.set(config.IS, func(c *config.Config) { c.Artifacts, c.ArtifactsFile = artifacts, list })
+		all, err := p.agent(config.IS).artifacts()
+		var names []string
+		for _, a := range all {
+			names = append(names, a.Destination)
+		}
+		if got := strings.Join(names, " "); err != nil || got != want {
+			t.Errorf("ARTIFACTS=%s: %s, %v; want %s", artifacts, got, err, want)
+		}
+	}
+}
