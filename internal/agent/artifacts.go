@@ -16,7 +16,7 @@ const artifactsLimit = 1 << 20
 func (a Agent) artifacts() ([]server.Artifact, error) {
 	var list []server.Artifact
 	if a.cfg.Artifacts == "default" {
-		list = server.DefaultArtifacts(a.cfg.Product, false)
+		list = server.DefaultArtifacts(a.cfg.Product, a.cfg.Database == "postgres")
 	}
 	if a.cfg.ArtifactsFile == "" {
 		return list, nil

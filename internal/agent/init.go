@@ -68,6 +68,7 @@ func (a Agent) outOfTime(ctx context.Context, v view, err error, waited string) 
 
 // prepared fetches the artifacts, and tells agent exec what the server will have read when it has started.
 func (a Agent) prepared(ctx context.Context, v view) error {
+	a.tellKept(v.kept)
 	if err := a.fetchArtifacts(ctx); err != nil {
 		return err
 	}

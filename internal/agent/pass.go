@@ -8,6 +8,7 @@ import (
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
 )
 
@@ -16,16 +17,28 @@ type view struct {
 	own        keystore.Certificate
 	missing    []string // peers that have published nothing that can be used, and of which nothing is trusted yet
 	managed    trust.Managed
-	generation string // of what the server would read if it started now
+	generation string          // of what the server would read if it started now
+	kept       []server.Change // settings that somebody else has made otherwise than is needed
 }
 
-// pass publishes the own certificate and imports the peers': the whole of trust, done again and again. It changes only
+// pass makes the server's settings, publishes the own certificate and imports the peers': the whole of trust, done again and again. It changes only
 // what is not as it should be. One peer's rubbish keeps nobody else's certificate out.
 func (a Agent) pass(ctx context.Context) (view, error) {
+	a, err := a.withStores(ctx)
+	if err != nil {
+		return view{}, err
+	}
 	// First of all, since nothing at all is to be written as a user that cannot do the whole: what such an agent
 	// published would be in the right one's way.
 	if err := a.truststore().Check(); err != nil {
 		return view{}, fmt.Errorf("import into the truststore: %w", err)
+	}
+	kept, err := a.mergeSettings(ctx)
+	if err != nil {
+		return view{}, err
+	}
+	if a, err = a.withStores(ctx); err != nil {
+		return view{}, err
 	}
 	own, err := trust.OwnLeaf(ctx, a.cfg.KeystorePaths(), a.cfg.KeystorePass, a.cfg.KeystoreAlias)
 	if err != nil {
@@ -43,7 +56,7 @@ func (a Agent) pass(ctx context.Context) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	v := view{own: own, managed: managed}
+	v := view{own: own, managed: managed, kept: kept}
 	for _, name := range silent {
 		if _, trusted := managed[name]; !trusted {
 			v.missing = append(v.missing, name)
@@ -80,17 +93,21 @@ func (a Agent) peers(ctx context.Context) (peers trust.Peers, silent []string) {
 	return peers, silent
 }
 
+// lock keeps other agents away from this server's files until unlock is called.
+func (a Agent) lock(ctx context.Context) (unlock func(), err error) {
+	return file.Lock(ctx, filepath.Join(a.cfg.WorkDir(), "lock"), func() {
+		a.log.Warn("another agent is working on this server's files, waiting for it", "truststore", a.cfg.TruststorePath())
+	})
+}
+
 // importPeers brings the peers' certificates into the own truststore, alone: of two agents on one truststore one waits.
 func (a Agent) importPeers(ctx context.Context, peers trust.Peers) (trust.Managed, error) {
-	work := a.cfg.WorkDir()
-	unlock, err := file.Lock(ctx, filepath.Join(work, "lock"), func() {
-		a.log.Warn("another agent is working on this truststore, waiting for it", "truststore", a.cfg.TruststorePath())
-	})
+	unlock, err := a.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	managed, changes, err := trust.Import(ctx, a.truststore(), peers, a.cfg.Peers, work)
+	managed, changes, err := trust.Import(ctx, a.truststore(), peers, a.cfg.Peers, a.cfg.WorkDir())
 	for _, c := range changes {
 		args := []any{"alias", c.Alias, "fingerprint", c.Fingerprint.String(), "truststore", a.cfg.TruststorePath()}
 		if c.Action == "replaced" {

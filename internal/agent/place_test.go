@@ -77,7 +77,7 @@ func (p *place) settings(product string) config.Config {
 	for name, value := range map[string]string{
 		"PRODUCT": product, "EXCHANGE_DIR": filepath.Join(p.dir, "exchange"), "CONFIG_DIR": p.volume(product), "SERVER_HOME": p.home(product),
 		"API_CONFIG": filepath.Join(p.dir, "config", "api-config.yaml"), "KEYS_FILE": p.keysFile(), "KEY_MANAGER_NAME": "WSO2-IS",
-		"POLL_INTERVAL": "50ms", "QUIET_MIN": "20ms", "LISTEN_ADDR": "127.0.0.1:0", "INIT_TIMEOUT": "30s",
+		"SETTINGS": "none", "POLL_INTERVAL": "50ms", "QUIET_MIN": "20ms", "LISTEN_ADDR": "127.0.0.1:0", "INIT_TIMEOUT": "30s",
 	} {
 		p.t.Setenv(name, value)
 	}

@@ -114,6 +114,7 @@ type trustKeeper struct {
 	patience  time.Time // until when a restart waits for the peers that are still missing
 	held      bool      // a restart is waiting
 	asked     string    // the generation that was last asked for
+	kept      string    // the settings, made otherwise by somebody, that were last told of
 }
 
 func (k *trustKeeper) due() bool { return k.held && time.Now().After(k.patience) }
@@ -123,6 +124,10 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 	v, err := a.pass(ctx)
 	if err != nil {
 		return err
+	}
+	if kept := fmt.Sprint(v.kept); kept != k.kept {
+		a.tellKept(v.kept)
+		k.kept = kept
 	}
 	if len(v.missing) > 0 {
 		k.health.Set(trustCondition, false, "waiting for the certificate of "+strings.Join(v.missing, ", "))

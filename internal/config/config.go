@@ -30,11 +30,28 @@ type Config struct {
 	ExchangeDir    string `envconfig:"EXCHANGE_DIR" default:"/exchange" rule:"path" desc:"the volume that all agents share"`
 	ServerHome     string `envconfig:"SERVER_HOME" rule:"path" shown:"the image's home" desc:"home of the server, read only"`
 	ConfigDir      string `envconfig:"CONFIG_DIR" default:"/home/wso2carbon/wso2-config-volume" rule:"path" desc:"where the server's stores and settings are edited; its entrypoint copies them over its home at every start"`
-	KeystoreFile   string `envconfig:"KEYSTORE_FILE" rule:"path" shown:"wso2carbon.p12 / wso2carbon.jks" desc:"the own keystore; relative to repository/resources/security below CONFIG_DIR, or where it is not there, SERVER_HOME"`
-	KeystoreAlias  string `envconfig:"KEYSTORE_ALIAS" shown:"the only key" desc:"alias of the server's TLS key in it"`
-	KeystorePass   string `envconfig:"KEYSTORE_PASS" default:"wso2carbon" secret:"true" desc:"password of the keystore"`
-	TruststoreFile string `envconfig:"TRUSTSTORE_FILE" rule:"path" shown:"client-truststore.p12 / client-truststore.jks" desc:"the own truststore; relative to repository/resources/security below CONFIG_DIR"`
-	TruststorePass string `envconfig:"TRUSTSTORE_PASS" default:"wso2carbon" secret:"true" desc:"password of the truststore"`
+	KeystoreFile   string `envconfig:"KEYSTORE_FILE" rule:"path" shown:"what deployment.toml names" desc:"the keystore of the server's TLS listeners; relative to repository/resources/security below CONFIG_DIR, or where it is not there, SERVER_HOME"`
+	KeystoreAlias  string `envconfig:"KEYSTORE_ALIAS" shown:"what deployment.toml names, else the only key" desc:"alias of the server's TLS key in it"`
+	KeystorePass   string `envconfig:"KEYSTORE_PASS" default:"wso2carbon" secret:"true" desc:"password of the keystore; unset, the one that deployment.toml has counts"`
+	TruststoreFile string `envconfig:"TRUSTSTORE_FILE" rule:"path" shown:"what deployment.toml names" desc:"the own truststore; relative to repository/resources/security below CONFIG_DIR"`
+	TruststorePass string `envconfig:"TRUSTSTORE_PASS" default:"wso2carbon" secret:"true" desc:"password of the truststore; likewise"`
+
+	Settings         string `envconfig:"SETTINGS" default:"merge" rule:"oneof merge override none" desc:"what is done with the server's deployment.toml: merge (make the needed settings, keep what somebody set otherwise), override, or none"`
+	SecretsEnv       bool   `envconfig:"SECRETS_ENV" default:"false" desc:"write passwords into deployment.toml as $env{NAME}, which the server's container must then have in its environment, and not in clear"`
+	TokensSideBySide bool   `envconfig:"TOKENS_SIDE_BY_SIDE" default:"false" desc:"let a new token leave the same client's one before it valid"`
+	ServerAdmin      bool   `envconfig:"SERVER_ADMIN" default:"false" desc:"turn on restarts through the server's web service ServerAdmin, for people; the agent does not use it"`
+	Database         string `envconfig:"DATABASE" default:"embedded" rule:"oneof embedded postgres" desc:"the server's databases: embedded (H2, in its home) or postgres"`
+	DBHost           string `envconfig:"PGHOST" default:"postgres" rule:"host" desc:"PostgreSQL's host"`
+	DBPort           int    `envconfig:"PGPORT" default:"5432" rule:"port" desc:"PostgreSQL's port"`
+	AMDBName         string `envconfig:"AM_DB_NAME" default:"apim_db" desc:"API-M's own database there"`
+	ISDBName         string `envconfig:"IS_DB_NAME" default:"identity_db" desc:"IS's own database there"`
+	SharedDBName     string `envconfig:"SHARED_DB_NAME" default:"shared_db" desc:"the database that both have a schema in"`
+	AMDBUser         string `envconfig:"AM_DB_USER" default:"wso2am" desc:"API-M's user there"`
+	ISDBUser         string `envconfig:"IS_DB_USER" default:"wso2is" desc:"IS's user there"`
+	AMDBSchema       string `envconfig:"AM_DB_SCHEMA" default:"wso2am" desc:"schema of API-M's tables in both its databases"`
+	ISDBSchema       string `envconfig:"IS_DB_SCHEMA" default:"wso2is" desc:"schema of IS's tables in both its databases"`
+	AMDBPassword     string `envconfig:"AM_DB_PASSWORD" secret:"true" shown:"none" desc:"password of API-M's user there"`
+	ISDBPassword     string `envconfig:"IS_DB_PASSWORD" secret:"true" shown:"none" desc:"password of IS's user there"`
 
 	InitTimeout   time.Duration `envconfig:"INIT_TIMEOUT" default:"15m" rule:"positive" desc:"how long init waits for the stores and for every peer's certificate"`
 	InitOnTimeout string        `envconfig:"INIT_ON_TIMEOUT" default:"fail" rule:"oneof fail start" desc:"what init does then: fail, or start the server without the missing peers"`
@@ -77,6 +94,8 @@ type Config struct {
 	ListenAddr string `envconfig:"LISTEN_ADDR" default:"127.0.0.1:9990" rule:"address" desc:"where run serves /livez, /readyz, /status and /metrics"`
 	LogLevel   string `envconfig:"LOG_LEVEL" default:"info" rule:"oneof debug info warn error" desc:"least level that is logged"`
 	LogFormat  string `envconfig:"LOG_FORMAT" rule:"oneof text json" shown:"text on a terminal, else json" desc:"form of the log"`
+
+	given map[string]bool // the variables that were set, by themselves or by a file
 }
 
 // securityDir is where the products keep their stores, below their home and below the config volume alike.
@@ -94,6 +113,10 @@ func (c *Config) complete(isSet func(name string) bool) {
 			*value = otherwise
 		}
 	}
+	c.given = map[string]bool{}
+	for s := range settings() {
+		c.given[s.name] = isSet(s.name) || isSet(s.name+"_FILE")
+	}
 	fill(&c.ServerName, p.name)
 	fill(&c.ServerHome, p.home)
 	fill(&c.KeystoreFile, p.keystore)
@@ -109,6 +132,9 @@ func (c *Config) complete(isSet func(name string) bool) {
 		c.Bootstrap = c.Product == AM
 	}
 }
+
+// Given tells whether a variable was set, and does not only have its default.
+func (c Config) Given(name string) bool { return c.given[name] }
 
 // KeystorePaths are the places where the own keystore is looked for, in order: as edited on the config volume, then
 // as the server was shipped.
@@ -128,6 +154,22 @@ func (c Config) TruststorePath() string {
 		return c.TruststoreFile
 	}
 	return filepath.Join(c.ConfigDir, securityDir, c.TruststoreFile)
+}
+
+// WithStores returns the settings with the stores that the server's own settings name, where no variable says otherwise.
+// An empty alias stands for the only key.
+func (c Config) WithStores(keystore, keystorePass, alias, truststore, truststorePass string) Config {
+	fill := func(value *string, name, otherwise string) {
+		if !c.given[name] {
+			*value = otherwise
+		}
+	}
+	fill(&c.KeystoreFile, "KEYSTORE_FILE", keystore)
+	fill(&c.KeystorePass, "KEYSTORE_PASS", keystorePass)
+	fill(&c.KeystoreAlias, "KEYSTORE_ALIAS", alias)
+	fill(&c.TruststoreFile, "TRUSTSTORE_FILE", truststore)
+	fill(&c.TruststorePass, "TRUSTSTORE_PASS", truststorePass)
+	return c
 }
 
 // DeploymentTOML is the server's settings file on the config volume.

@@ -64,7 +64,8 @@ func settings() func(yield func(setting) bool) {
 	return func(yield func(setting) bool) {
 		t := reflect.TypeFor[Config]()
 		for i := range t.NumField() {
-			if f := t.Field(i); !yield(setting{f.Tag.Get("envconfig"), f}) {
+			f := t.Field(i)
+			if name := f.Tag.Get("envconfig"); name != "" && !yield(setting{name, f}) {
 				return
 			}
 		}

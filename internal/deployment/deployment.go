@@ -89,6 +89,9 @@ func (d *Document) Get(path ...string) (Value, bool) {
 	return d.root.get(path)
 }
 
+// Text is a value as it is written.
+func (d *Document) Text(v Value) string { return d.text[v.start:v.end] }
+
 // Settings are all values outside arrays of tables, by their paths in the form of Path.
 func (d *Document) Settings() map[string]Value {
 	out := map[string]Value{}

@@ -15,7 +15,7 @@ type scope struct {
 
 // Set makes a setting true: it replaces the value where there is one, whatever its type, and else adds the key to its
 // table, which it makes if need be. It does nothing where the value is so already. The data is a string, bool, int,
-// int64 or []string. Nothing is changed when an error is returned; an *Error names the line that is in the way.
+// int64, []string or Raw. Nothing is changed when an error is returned; an *Error names the line that is in the way.
 func (d *Document) Set(data any, path ...string) error {
 	return d.set(scope{0, len(d.statements), nil}, d.root, path, data)
 }

@@ -13,12 +13,17 @@ func writtenKey(key string) string {
 	return "'" + key + "'"
 }
 
+// Raw is a value in the form that it has in the file.
+type Raw string
+
 // format is a value as it stands in the file. Errors: of a type that has no form here, or text that the servers would
 // not get as it is (a control character, or one beyond ASCII, which they misread).
 func format(data any) (string, error) {
 	switch v := data.(type) {
 	case string:
 		return quoted(v)
+	case Raw:
+		return string(v), nil
 	case bool:
 		return fmt.Sprint(v), nil
 	case int:
@@ -66,4 +71,10 @@ func same(have any, want any) bool {
 		return true
 	}
 	return have == want
+}
+
+// Differs says whether a value of the file is another than the one that Set would write, and how that is written.
+func Differs(v Value, data any) (differs bool, written string, err error) {
+	written, err = format(data)
+	return !same(v.Data, data), written, err
 }

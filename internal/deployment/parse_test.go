@@ -137,7 +137,7 @@ func TestTheServersOwnReaderAgrees(t *testing.T) {
 	}
 	// What is put into {} stays in it as long as the Java machine runs.
 	names, texts = append(names, "{}"), append(texts, refusedTexts["a table behind an empty inline table"].text)
-	values, refused := readByServer(t, texts)
+	values, refused := testenv.ReadTOML(t, texts)
 	takenByBoth := 0
 	for i, text := range texts {
 		d, err := Parse([]byte(text))

@@ -1,0 +1,107 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/server"
+)
+
+// Needs is what the server's deployment.toml has to say, by the agent's settings.
+func Needs(cfg config.Config) server.Needs {
+	n := server.Needs{
+		Product: cfg.Product, Hostname: cfg.ISHost, User: cfg.AMAdminUser, Password: cfg.AMAdminPass,
+		AMHost: cfg.AMHost, AMPort: cfg.AMPort, AMUser: cfg.AMAdminUser, AMPassword: cfg.AMAdminPass,
+		SideBySide: cfg.TokensSideBySide, ServerAdmin: cfg.ServerAdmin, SecretsEnv: cfg.SecretsEnv,
+	}
+	if cfg.Product == config.IS {
+		n.User, n.Password = cfg.ISAdminUser, cfg.ISAdminPass
+	}
+	if cfg.Database == "postgres" {
+		n.Database = &server.Database{Host: cfg.DBHost, Port: cfg.DBPort, Own: cfg.AMDBName, Shared: cfg.SharedDBName,
+			Schema: cfg.AMDBSchema, User: cfg.AMDBUser, Password: cfg.AMDBPassword, PasswordEnv: "AM_DB_PASSWORD"}
+		if cfg.Product == config.IS {
+			n.Database.Own, n.Database.Schema, n.Database.User = cfg.ISDBName, cfg.ISDBSchema, cfg.ISDBUser
+			n.Database.Password, n.Database.PasswordEnv = cfg.ISDBPassword, "IS_DB_PASSWORD"
+		}
+	}
+	return n
+}
+
+func (a Agent) settingsFile() server.SettingsFile {
+	return server.SettingsFile{Path: a.cfg.DeploymentTOML(), WorkDir: filepath.Join(a.cfg.ConfigDir, file.WorkDir)}
+}
+
+// withStores returns the agent with the stores that the server's settings name. It changes no file. Without settings
+// there, those of the environment stay as they are.
+func (a Agent) withStores(ctx context.Context) (Agent, error) {
+	text, err := a.settingsFile().Read(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return a, nil
+	}
+	if err != nil {
+		return a, err
+	}
+	s, err := server.ReadStores(a.cfg.Product, text, a.cfg.Given)
+	if err != nil {
+		return a, err
+	}
+	a.cfg = a.cfg.WithStores(s.Keystore, s.KeystorePassword, s.Alias, s.Truststore, s.TruststorePassword)
+	return a, nil
+}
+
+// mergeSettings makes the needed settings in the server's deployment.toml, and returns those that somebody else has made
+// otherwise.
+func (a Agent) mergeSettings(ctx context.Context) (kept []server.Change, err error) {
+	if a.cfg.Settings == "none" {
+		return nil, nil
+	}
+	unlock, err := a.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	_, changes, err := a.settingsFile().Apply(ctx, Needs(a.cfg), a.cfg.Settings == "override")
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range changes {
+		if c.Action == server.Kept {
+			kept = append(kept, c)
+			continue
+		}
+		a.log.Info("setting "+string(c.Action), append([]any{"setting", c.Setting}, shown(c)...)...)
+		if c.Action == server.Added && strings.HasPrefix(c.Setting, "resource.access_control[(.*)/scim2/Me].context") {
+			a.log.Info("IS now answers GET /scim2/Me to any valid token, as API-M needs it; a token of the application itself reads the profile of the application's owner")
+		}
+	}
+	return kept, nil
+}
+
+// tellKept tells of settings that somebody made otherwise.
+func (a Agent) tellKept(kept []server.Change) {
+	for _, c := range kept {
+		a.log.Warn("a setting of the server is kept though another is needed; SETTINGS=override replaces it",
+			append([]any{"setting", c.Setting, "line", c.Line}, shown(c)...)...)
+	}
+}
+
+// shown are a change's values for the log.
+func shown(c server.Change) []any {
+	if c.Secret {
+		return nil
+	}
+	if c.Action == server.Kept {
+		return []any{"is", c.Was, "needed", c.Now}
+	}
+	args := []any{"now", c.Now}
+	if c.Was != "" {
+		args = append(args, "was", c.Was)
+	}
+	return args
+}

@@ -1,0 +1,282 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/deployment"
+)
+
+// ErrRefused says that the server would refuse the settings file, so that it was not touched.
+var ErrRefused = errors.New("the server would refuse its deployment.toml")
+
+// Change is a setting that the agent made, or one that somebody else made otherwise.
+type Change struct {
+	Setting string
+	Line    int    // where it stood before; 0 for one that was not there
+	Was     string // as written, "" for one that was not there
+	Now     string // as written; for a kept one, what was needed
+	Action  Action
+	Secret  bool // Was and Now are not to be shown
+}
+
+// Action tells what became of a setting.
+type Action string
+
+// What becomes of a setting.
+const (
+	Added    Action = "added"
+	Replaced Action = "replaced"
+	Removed  Action = "taken back" // one that the agent had made, and that is no longer needed
+	Kept     Action = "kept"       // made otherwise by somebody else
+)
+
+// Record remembers what the agent wrote, so that it can tell its own settings from somebody else's.
+type Record map[string]Written
+
+// Written is one setting that the agent made.
+type Written struct {
+	Text    string `json:"text"`              // as written
+	Pending string `json:"pending,omitempty"` // as it is about to be written: a kill may leave either
+	Was     string `json:"was,omitempty"`     // as it was before the agent's first change, "" if it was not there
+	Path    string `json:"path,omitempty"`    // keys, one on a line; none for what is in an array of tables
+}
+
+// wrote says whether a text in the file is the agent's.
+func (r Record) wrote(name, text string) bool {
+	w, known := r[name]
+	return known && (w.Text == text || w.Pending != "" && w.Pending == text)
+}
+
+// pending is the record to keep while the file is replaced.
+func (r Record) pending(next Record) Record {
+	out := maps.Clone(r)
+	if out == nil {
+		out = Record{}
+	}
+	for name, w := range next {
+		out[name] = Written{Text: r[name].Text, Pending: w.Text, Was: w.Was, Path: w.Path}
+	}
+	return out
+}
+
+// Merge makes the needs true in the text of a deployment.toml. What the agent wrote before, by the record, and what the
+// product ships give way; what somebody else made otherwise is kept, or overridden. Settings of the record that are no
+// longer needed go back to what they were. Comments, order and all other settings stay, and a second Merge changes
+// nothing.
+//
+// It returns the new text, every change, and the record to keep with it. Errors wrap ErrRefused with line and reason
+// where the server itself would stop at the text.
+func (n Needs) Merge(text []byte, record Record, override bool) ([]byte, []Change, Record, error) {
+	needs, err := n.needs()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	doc, err := deployment.Parse(text)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	given, err := deployment.Parse(text)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	m := merger{given: given, doc: doc, record: record, next: Record{}, override: override}
+	for _, need := range needs {
+		if err := m.meet(need); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	if err := m.takeBack(); err != nil {
+		return nil, nil, nil, err
+	}
+	return doc.Bytes(), m.changes, m.next, nil
+}
+
+type merger struct {
+	given    *deployment.Document // as it was
+	doc      *deployment.Document
+	record   Record
+	next     Record
+	override bool
+	changes  []Change
+}
+
+// table is what settings are read from and written to: the document, or an element of an array in it.
+type table interface {
+	Get(path ...string) (deployment.Value, bool)
+	Set(data any, path ...string) error
+}
+
+// locate finds a table anew: an edit moves what stands behind it.
+type locate func(*deployment.Document) (table, error)
+
+func (m *merger) meet(n need) error {
+	if n.array == nil {
+		for _, w := range n.settings {
+			if err := m.makeTrue(id(n, w), w, strings.Join(w.path, "\n"), func(d *deployment.Document) (table, error) { return d, nil }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	elements, err := m.doc.Elements(n.array...)
+	if err != nil {
+		return fmt.Errorf("change deployment.toml: %w", err)
+	}
+	at := slices.IndexFunc(elements, n.isMetBy)
+	if at < 0 {
+		return m.addElement(n, elements)
+	}
+	element := func(d *deployment.Document) (table, error) {
+		elements, err := d.Elements(n.array...)
+		if err != nil {
+			return nil, err
+		}
+		return elements[at], nil
+	}
+	for _, w := range n.settings[n.match:] {
+		if err := m.makeTrue(id(n, w), w, "", element); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isMetBy says whether an element is the one that the need is about, whatever else is in it.
+func (n need) isMetBy(e deployment.Element) bool {
+	for _, w := range n.settings[:n.match] {
+		if v, ok := e.Get(w.path...); !ok || v.Data != w.data {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *merger) addElement(n need, others []deployment.Element) error {
+	settings := make([]deployment.Setting, len(n.settings))
+	for i, w := range n.settings {
+		settings[i] = deployment.Setting{Path: w.path, Data: w.data}
+	}
+	block, err := deployment.Block(n.array, settings)
+	if err != nil {
+		return err
+	}
+	if n.first && len(others) > 0 {
+		err = others[0].Insert(block)
+	} else {
+		err = m.doc.Append(block)
+	}
+	if err != nil {
+		return fmt.Errorf("add [[%s]] to deployment.toml: %w", deployment.Path(n.array...), err)
+	}
+	elements, err := m.doc.Elements(n.array...)
+	if err != nil {
+		return err
+	}
+	added := elements[slices.IndexFunc(elements, n.isMetBy)]
+	for _, w := range n.settings {
+		v, _ := added.Get(w.path...)
+		text := m.doc.Text(v)
+		m.next[id(n, w)] = Written{Text: text}
+		m.changes = append(m.changes, Change{Setting: id(n, w), Now: text, Action: Added, Secret: w.secret})
+	}
+	return nil
+}
+
+// makeTrue brings one setting to its value, unless somebody else has given it another. path is for the record, and empty
+// for what is not taken back.
+func (m *merger) makeTrue(name string, w want, path string, at locate) error {
+	in, err := at(m.doc)
+	if err != nil {
+		return err
+	}
+	ours, known := m.record[name]
+	before, there := in.Get(w.path...)
+	was, line := "", 0
+	if there {
+		was, line = m.doc.Text(before), m.lineBefore(w, at)
+	}
+	if there && !m.override && !m.record.wrote(name, was) && !slices.Contains(w.stock, before.Data) {
+		return m.keep(name, w, before, was, line)
+	}
+	if err := in.Set(w.data, w.path...); err != nil {
+		return fmt.Errorf("change deployment.toml: %w", err)
+	}
+	if in, err = at(m.doc); err != nil {
+		return err
+	}
+	after, _ := in.Get(w.path...)
+	written := Written{Text: m.doc.Text(after), Was: was, Path: path}
+	if known {
+		written.Was = ours.Was
+	}
+	if written.Text == was {
+		if known {
+			m.next[name] = written
+		}
+		return nil
+	}
+	action := Added
+	if there {
+		action = Replaced
+	}
+	m.next[name] = written
+	m.changes = append(m.changes, Change{Setting: name, Line: line, Was: was, Now: written.Text, Action: action, Secret: w.secret})
+	return nil
+}
+
+// lineBefore is where a setting stood in the text as it was given: earlier edits have moved it.
+func (m *merger) lineBefore(w want, at locate) int {
+	in, err := at(m.given)
+	if err != nil {
+		return 0
+	}
+	v, _ := in.Get(w.path...)
+	return v.Line
+}
+
+// keep leaves somebody else's setting, and tells of it where it differs from what is needed.
+func (m *merger) keep(name string, w want, v deployment.Value, was string, line int) error {
+	differs, needed, err := deployment.Differs(v, w.data)
+	if err != nil {
+		return fmt.Errorf("the value for %s: %w", name, err)
+	}
+	if differs {
+		m.changes = append(m.changes, Change{Setting: name, Line: line, Was: was, Now: needed, Action: Kept, Secret: w.secret})
+	}
+	return nil
+}
+
+// takeBack undoes what the agent had made and nothing needs any more, unless somebody else has changed it since.
+func (m *merger) takeBack() error {
+	for _, name := range slices.Sorted(maps.Keys(m.record)) {
+		written := m.record[name]
+		if _, needed := m.next[name]; needed || written.Path == "" {
+			continue
+		}
+		path := strings.Split(written.Path, "\n")
+		v, ok := m.doc.Get(path...)
+		if !ok || !m.record.wrote(name, m.doc.Text(v)) || m.isKept(name) {
+			continue
+		}
+		var err error
+		if written.Was == "" {
+			err = m.doc.Delete(path...)
+		} else {
+			err = m.doc.Set(deployment.Raw(written.Was), path...)
+		}
+		if err != nil {
+			return fmt.Errorf("take %s back in deployment.toml: %w", name, err)
+		}
+		before, _ := m.given.Get(path...)
+		m.changes = append(m.changes, Change{Setting: name, Line: before.Line, Was: written.Text, Now: written.Was, Action: Removed, Secret: strings.Contains(name, "password")})
+	}
+	return nil
+}
+
+func (m *merger) isKept(name string) bool {
+	return slices.ContainsFunc(m.changes, func(c Change) bool { return c.Setting == name })
+}

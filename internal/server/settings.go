@@ -1,0 +1,253 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/deployment"
+)
+
+// Needs is what deployment.toml has to say for the two products to work together.
+type Needs struct {
+	Product  string // config.IS or config.AM
+	Hostname string // of IS: the network name that its issuer and endpoints follow
+
+	User, Password     string // the own server's administrator
+	AMHost             string // where IS tells API-M of revoked tokens
+	AMPort             int
+	AMUser, AMPassword string // API-M's administrator
+
+	SideBySide  bool // a new token leaves the one before it alone
+	ServerAdmin bool // a restart by the server's own web service
+	SecretsEnv  bool // passwords stand in the server's environment, and the file names their variables
+	Database    *Database
+	TLS         *TLSKeystore
+}
+
+// Database is a PostgreSQL server and the own product's account there.
+type Database struct {
+	Host           string
+	Port           int
+	Own, Shared    string // names of the databases
+	Schema         string // of the product's tables in both
+	User, Password string
+	PasswordEnv    string // the variable that holds the password in the server's environment, see SecretsEnv
+}
+
+// TLSKeystore is a keystore of its own for the server's TLS listeners. The primary one signs tokens and encrypts
+// secrets, and stays.
+type TLSKeystore struct {
+	File, Type, Password, Alias, KeyPassword string
+}
+
+// need is one setting, or one table of an array of tables, that has to be there.
+type need struct {
+	array    []string // path of the array of tables; none for settings outside of such
+	match    int      // how many of the first settings tell the element from others
+	first    bool     // a new element goes before the others: the server takes the first that matches
+	settings []want
+}
+
+type want struct {
+	path   []string
+	data   any
+	stock  []any // values that the product ships, which give way without a word
+	secret bool
+}
+
+// needs are the settings in detail. The names, values and reasons are those of WSO2's documentation of IS 7 as key manager,
+// the products' templates and, for PostgreSQL, docs/postgres.md.
+func (n Needs) needs() ([]need, error) {
+	var out []need
+	plain := func(w ...want) { out = append(out, need{settings: w}) }
+	plain(
+		want{path: []string{"super_admin", "username"}, data: n.User, stock: []any{"admin"}},
+		want{path: []string{"super_admin", "password"}, data: n.ownPassword(), stock: []any{"admin"}, secret: true})
+	if n.Product == config.IS {
+		is, err := n.identityServer()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, is...)
+	}
+	if n.SideBySide {
+		table := []string{"oauth", "jwt", "renew_token_without_revoking_existing"}
+		plain(
+			want{path: append(slices.Clone(table), "enable"), data: true, stock: []any{false}},
+			want{path: append(slices.Clone(table), "allowed_grant_types"), data: []string{"client_credentials"}})
+	}
+	if n.ServerAdmin {
+		plain(want{path: []string{"server", "enable_restart_from_api"}, data: true, stock: []any{false}})
+	}
+	if n.TLS != nil {
+		plain(n.TLS.wants()...)
+	}
+	if n.Database != nil {
+		plain(n.database()...)
+	}
+	return out, n.check(out)
+}
+
+// ownPassword is the administrator's password as it stands in the file. The one that everybody knows may stay there.
+func (n Needs) ownPassword() string {
+	switch {
+	case !n.SecretsEnv || n.Password == "admin":
+		return n.Password
+	case n.Product == config.IS:
+		return "$env{IS_ADMIN_PASS}"
+	}
+	return "$env{AM_ADMIN_PASS}"
+}
+
+func (n Needs) identityServer() ([]need, error) {
+	if isLoopback(n.AMHost) && !isLoopback(n.Hostname) {
+		return nil, fmt.Errorf("AM_HOST is %s: IS would tell itself and not API-M of revoked tokens; set AM_HOST to API-M's network name", n.AMHost)
+	}
+	user, password := any(n.AMUser), any(n.AMPassword)
+	if n.SecretsEnv {
+		password = "$env{AM_ADMIN_PASS}"
+	}
+	properties := func(key string) []string { return []string{"properties", key} }
+	return []need{
+		{settings: []want{
+			{path: []string{"server", "hostname"}, data: n.Hostname, stock: []any{"localhost"}},
+			{path: []string{"oauth", "authorize_all_scopes"}, data: true, stock: []any{false}},
+			{path: []string{"role_mgt", "allow_system_prefix_for_role"}, data: true, stock: []any{false}},
+		}},
+		{array: []string{"resource", "access_control"}, match: 2, first: true, settings: []want{
+			{path: []string{"context"}, data: "(.*)/scim2/Me"},
+			{path: []string{"http_method"}, data: "GET"},
+			{path: []string{"secure"}, data: true},
+			{path: []string{"cross_tenant"}, data: true},
+			{path: []string{"permissions"}, data: []string{}},
+			{path: []string{"scopes"}, data: []string{}},
+		}},
+		{array: []string{"event_listener"}, match: 1, settings: []want{
+			{path: []string{"id"}, data: "token_revocation"},
+			{path: []string{"type"}, data: "org.wso2.carbon.identity.core.handler.AbstractIdentityHandler"},
+			{path: []string{"name"}, data: "org.wso2.is.notification.ApimOauthEventInterceptor"},
+			{path: []string{"order"}, data: 1},
+			{path: properties("notification_endpoint"), data: "https://" + net.JoinHostPort(n.AMHost, strconv.Itoa(n.AMPort)) + "/internal/data/v1/notify"},
+			{path: properties("username"), data: user},
+			{path: properties("password"), data: password, secret: true},
+			// The handler's type, whatever the key manager's name. Unquoted, the key would become a property "header".
+			{path: properties("header.X-WSO2-KEY-MANAGER"), data: "WSO2-IS"},
+		}},
+	}, nil
+}
+
+// wants are all five keys: one that is missing would be taken from the primary keystore.
+func (k TLSKeystore) wants() []want {
+	key := func(name, data string, stock ...any) want {
+		return want{path: []string{"keystore", "tls", name}, data: data, stock: stock}
+	}
+	// The stock values are API-M's; IS has the table in comments only.
+	wants := []want{
+		key("file_name", k.File, "wso2carbon.jks"), key("type", k.Type, "JKS"), key("password", k.Password, "wso2carbon"),
+		key("alias", k.Alias, "wso2carbon"), key("key_password", k.KeyPassword, "wso2carbon")}
+	wants[2].secret, wants[4].secret = true, true
+	return wants
+}
+
+func (n Needs) database() []want {
+	d := n.Database
+	password := d.Password
+	if n.SecretsEnv {
+		password = "$env{" + d.PasswordEnv + "}"
+	}
+	own := "apim_db"
+	if n.Product == config.IS {
+		own = "identity_db"
+	}
+	var wants []want
+	for _, db := range []struct{ setting, name string }{{own, d.Own}, {"shared_db", d.Shared}} {
+		key := func(name string, data any, stock ...any) want {
+			return want{path: []string{"database", db.setting, name}, data: data, stock: stock}
+		}
+		wants = append(wants,
+			key("type", "postgre", "h2"), // the only spelling that the products know
+			key("url", "jdbc:postgresql://"+net.JoinHostPort(d.Host, strconv.Itoa(d.Port))+"/"+db.name+"?currentSchema="+d.Schema, stockURLs(db.setting)...),
+			key("username", d.User, "wso2carbon"),
+			key("password", password, "wso2carbon"))
+		wants[len(wants)-1].secret = true
+		if n.Product == config.IS { // API-M has one of its own
+			wants = append(wants, want{path: []string{"database", db.setting, "pool_options", "validationQuery"}, data: "SELECT 1"})
+		}
+	}
+	return wants
+}
+
+func stockURLs(setting string) []any {
+	files := map[string][]any{
+		"apim_db":     {"jdbc:h2:./repository/database/WSO2AM_DB;DB_CLOSE_ON_EXIT=FALSE"},
+		"identity_db": {"jdbc:h2:./repository/database/WSO2IDENTITY_DB;DB_CLOSE_ON_EXIT=FALSE;LOCK_TIMEOUT=60000"},
+		"shared_db": {"jdbc:h2:./repository/database/WSO2SHARED_DB;DB_CLOSE_ON_EXIT=FALSE",
+			"jdbc:h2:./repository/database/WSO2SHARED_DB;DB_CLOSE_ON_EXIT=FALSE;LOCK_TIMEOUT=60000"},
+	}
+	return files[setting]
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// check names the values that the server would not read as they are meant.
+func (n Needs) check(needs []need) error {
+	var mistakes []error
+	for _, need := range needs {
+		for _, w := range need.settings {
+			if text, ok := w.data.(string); ok {
+				if err := readable(text); err != nil {
+					mistakes = append(mistakes, fmt.Errorf("the value for %s in deployment.toml %w; choose another", id(need, w), err))
+				}
+			}
+		}
+	}
+	if n.SecretsEnv {
+		for name, value := range map[string]string{"AM_ADMIN_PASS": n.AMPassword, "the administrator's password": n.Password, "the database's password": n.databasePassword()} {
+			if strings.ContainsAny(value, `$\`) {
+				mistakes = append(mistakes, fmt.Errorf("%s has a $ or a backslash in it, which the server cannot read from its environment; choose another, or set SECRETS_ENV=false", name))
+			}
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
+func (n Needs) databasePassword() string {
+	if n.Database == nil {
+		return ""
+	}
+	return n.Database.Password
+}
+
+// readable says why a text would not arrive: the products fill it into XML files without escaping it, by way of a
+// template engine. The text itself may be a secret.
+func readable(text string) error {
+	for _, part := range []string{"&", "<", "{{", "{%", "{#", "$ref{", "$sys{", "$secret{"} {
+		if strings.Contains(text, part) {
+			return fmt.Errorf("has %s in it, which does not reach the server as it is written", part)
+		}
+	}
+	for i := range len(text) {
+		if text[i] < 0x20 || text[i] >= 0x7F {
+			return fmt.Errorf("has the character 0x%02X in it, which does not reach the server as it is written", text[i])
+		}
+	}
+	return nil
+}
+
+// id names a setting in the log and in the record.
+func id(n need, w want) string {
+	name := deployment.Path(w.path...)
+	if n.array == nil {
+		return name
+	}
+	return fmt.Sprintf("%s[%v].%s", deployment.Path(n.array...), n.settings[0].data, name)
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"fmt"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/deployment"
+)
+
+// Stores are the server's keystore for TLS and its truststore, as its settings name them. What is not set anywhere in the
+// file is the product's default.
+type Stores struct {
+	Keystore, KeystorePassword     string // of the TLS listeners
+	Alias                          string // empty where the file names none
+	Truststore, TruststorePassword string
+}
+
+// ReadStores reads the names and passwords of the stores from the text of a deployment.toml. File names are relative to
+// repository/resources/security. What the variables in given tell the agent is not looked for. Errors wrap ErrRefused where
+// the server would stop at the text; at a reference that only the server can follow they name the variable to set for
+// the agent in its place.
+func ReadStores(product string, text []byte, given func(variable string) bool) (Stores, error) {
+	doc, err := deployment.Parse(text)
+	if err != nil {
+		return Stores{}, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	defaults := map[string]string{
+		"keystore.primary.file_name": "wso2carbon.p12", "keystore.primary.type": "PKCS12", "keystore.primary.password": "wso2carbon",
+		"keystore.primary.key_password": "$ref{keystore.primary.password}",
+		"truststore.file_name":          "client-truststore.p12", "truststore.type": "PKCS12", "truststore.password": "wso2carbon",
+	}
+	if product == config.AM {
+		defaults["keystore.primary.file_name"], defaults["truststore.file_name"] = "wso2carbon.jks", "client-truststore.jks"
+		defaults["keystore.primary.type"], defaults["truststore.type"] = "JKS", "JKS"
+	}
+	// What [keystore.tls] leaves out comes from the primary keystore.
+	tlsThenPrimary := [][]string{{"keystore", "tls"}, {"keystore", "primary"}}
+	var s Stores
+	for _, field := range []struct {
+		into     *string
+		setting  string
+		override string // the agent's variable
+		paths    [][]string
+	}{
+		{&s.Keystore, "file_name", "KEYSTORE_FILE", tlsThenPrimary},
+		{&s.KeystorePassword, "password", "KEYSTORE_PASS", tlsThenPrimary},
+		{&s.Alias, "alias", "KEYSTORE_ALIAS", tlsThenPrimary},
+		{&s.Truststore, "file_name", "TRUSTSTORE_FILE", [][]string{{"truststore"}}},
+		{&s.TruststorePassword, "password", "TRUSTSTORE_PASS", [][]string{{"truststore"}}},
+	} {
+		if given(field.override) {
+			continue
+		}
+		for _, table := range field.paths {
+			value, ok, err := doc.Resolved(defaults, append(table[:len(table):len(table)], field.setting)...)
+			if err != nil {
+				return Stores{}, fmt.Errorf("read the server's stores from deployment.toml: %w; set %s to tell the agent", err, field.override)
+			}
+			if ok {
+				*field.into = value
+				break
+			}
+		}
+	}
+	return s, nil
+}
