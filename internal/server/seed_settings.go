@@ -1,0 +1,158 @@
+package server
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/deployment"
+)
+
+// settingsMerge merges the settings of three versions into own.
+type settingsMerge struct {
+	base, seed, own *deployment.Document
+	lines           map[string]int // of own before the first edit: of settings by path, of elements by identity
+	changes         []SeedChange
+}
+
+// mergeStockSettings takes over into the server's own deployment.toml what differs between the new image's and the one
+// before, setting by setting. Comments of the stock are not taken over; those of the server's own stay.
+func mergeStockSettings(v versions) ([]byte, []SeedChange, error) {
+	var m settingsMerge
+	for _, each := range []struct {
+		into *(*deployment.Document)
+		text []byte
+		name string
+	}{{&m.base, v.base, "the former image's"}, {&m.seed, v.seed, "the new image's"}, {&m.own, v.own, "the server's own"}} {
+		doc, err := deployment.Parse(each.text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: %s version of %s: %w", ErrRefused, each.name, seedSettings, err)
+		}
+		*each.into = doc
+	}
+	m.lines = map[string]int{}
+	for path, value := range m.own.Settings() {
+		m.lines[path] = value.Line
+	}
+	if err := m.arrays(); err != nil {
+		return nil, nil, err
+	}
+	m.plain()
+	kept := slices.ContainsFunc(m.changes, func(c SeedChange) bool { return c.Action == Kept })
+	switch {
+	case string(v.own) == string(v.base) && !kept:
+		return v.seed, m.changes, nil // with its comments
+	case !followed(m.changes):
+		return v.own, m.changes, nil
+	}
+	return m.own.Bytes(), m.changes, nil
+}
+
+// plain merges the settings outside arrays of tables. What the new image drops goes first: it may be in the way of what
+// comes.
+func (m *settingsMerge) plain() {
+	base, seed := m.base.Settings(), m.seed.Settings()
+	var dropped, rest []string
+	for path := range base {
+		if _, ok := seed[path]; !ok {
+			dropped = append(dropped, path)
+		}
+	}
+	for path := range seed {
+		rest = append(rest, path)
+	}
+	slices.Sort(dropped)
+	slices.SortFunc(rest, func(a, b string) int { return cmp.Or(cmp.Compare(seed[a].Line, seed[b].Line), strings.Compare(a, b)) })
+	for _, path := range append(dropped, rest...) {
+		keys := splitPath(path)
+		own, there := m.own.Get(keys...)
+		c := SeedChange{What: path, Line: m.lines[path], Secret: isSecret(path)}
+		if there {
+			c.Was = m.own.Text(own)
+		}
+		next, comes := seed[path]
+		if comes {
+			c.Now = m.seed.Text(next)
+		}
+		m.judge(c, formOf(base[path]), formOf(next), formOf(own), func() error {
+			if !comes {
+				return m.own.Delete(keys...)
+			}
+			return m.own.Set(m.raw(c.Now), keys...)
+		})
+	}
+}
+
+// judge decides on one setting, follows the new image where that is right, and records it. The forms are those of formOf.
+func (m *settingsMerge) judge(c SeedChange, base, seed, own string, change func() error) {
+	does := judge(base, seed, own)
+	if does == leave {
+		return
+	}
+	c.Action, c.Why = Kept, changedByBoth
+	if does == follow {
+		c.Why = stays(c.What)
+	}
+	if does == follow && c.Why == "" {
+		if err := change(); err != nil {
+			c.Why = err.Error()
+		} else {
+			c.Action = actionFor(seed, own)
+		}
+	}
+	m.changes = append(m.changes, c)
+}
+
+// stays says why a setting never follows the image: the stores themselves stay, with their passwords, and another name for
+// the primary one would be another key.
+func stays(path string) string {
+	if strings.HasPrefix(path, "keystore.") || strings.HasPrefix(path, "truststore.") {
+		return "the stores on the volume stay, and with them their names and passwords"
+	}
+	return ""
+}
+
+// raw is a value as the new image writes it, with the line ends of the server's own file.
+func (m *settingsMerge) raw(text string) deployment.Raw {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	if strings.Contains(string(m.own.Bytes()), "\r\n") {
+		text = strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	return deployment.Raw(text)
+}
+
+// formOf is a value in a form that is equal for equal values, however they are written; empty for none.
+func formOf(v deployment.Value) string {
+	if v.Data == nil {
+		return ""
+	}
+	return fmt.Sprintf("%#v", v.Data)
+}
+
+// isSecret tells from a setting's name that its value is not to be shown. It rather hides one too many.
+func isSecret(path string) bool {
+	name := strings.ToLower(path)
+	for _, part := range []string{"pass", "secret", "hash", "token", "credential", "key"} {
+		if strings.Contains(name[strings.LastIndexByte(name, '.')+1:], part) {
+			return true
+		}
+	}
+	return strings.HasSuffix(name, "url") && strings.Contains(name, "database") // it may hold a password
+}
+
+// splitPath undoes deployment.Path.
+func splitPath(path string) []string {
+	var keys []string
+	for path != "" {
+		var key string
+		if quoted, ok := strings.CutPrefix(path, "'"); ok {
+			key, path, _ = strings.Cut(quoted, "'")
+			path = strings.TrimPrefix(path, ".")
+		} else {
+			key, path, _ = strings.Cut(path, ".")
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}

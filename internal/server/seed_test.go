@@ -1,0 +1,265 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+)
+
+const (
+	seedTestStore = "repository/resources/security/client-truststore.p12"
+	seedTestOther = "repository/resources/security/sslprofiles.xml"
+)
+
+// seedVolume is a config volume with a seed on it.
+type seedVolume struct {
+	Seed
+	t *testing.T
+}
+
+func newSeedVolume(t *testing.T) *seedVolume {
+	v := &seedVolume{Seed{Volume: t.TempDir(), Product: config.IS}, t}
+	v.write(v.seed("product"), "wso2is-7.1.0\n")
+	return v
+}
+
+func (v *seedVolume) write(path, content string) {
+	v.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		v.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// upgrade gives the volume the three versions of a file; an empty one is none.
+func (v *seedVolume) upgrade(path, base, seed, own string) {
+	v.t.Helper()
+	for at, content := range map[string]string{v.stock(path): base, v.seed(path): seed, v.own(path): own} {
+		if content != "" {
+			v.write(at, content)
+		}
+	}
+}
+
+func (v *seedVolume) apply() SeedReport {
+	v.t.Helper()
+	r, err := v.Apply(v.t.Context())
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return r
+}
+
+func (v *seedVolume) content(path string) string {
+	v.t.Helper()
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return string(data)
+}
+
+// snapshot is every file below the volume with its content, but for what killed writers leave.
+func (v *seedVolume) snapshot() string {
+	v.t.Helper()
+	var out strings.Builder
+	err := filepath.WalkDir(v.Volume, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !strings.HasSuffix(path, ".tmp") {
+			out.WriteString(path + "\n" + v.content(path) + "\n")
+		}
+		return err
+	})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestEachFileOfTheSeedComesToItsPlaceAndWhatOthersChangedStays(t *testing.T) {
+	for _, test := range []struct {
+		name            string
+		base, seed, own string
+		want            string // own, afterwards
+		remembered      string
+		action          SeedAction
+	}{
+		{"a file that is not there is copied", "", "new", "", "new", "new", SeedCopied},
+		{"one that was removed is copied again", "old", "old", "", "old", "old", SeedCopied},
+		{"a user's own file stays", "", "new", "mine", "mine", "new", SeedFound},
+		{"a copy of which a kill kept the agent from remembering is remembered", "", "new", "new", "new", "new", seedUnchanged},
+		{"an image that has not changed changes nothing", "old", "old", "mine", "mine", "old", seedUnchanged},
+		{"a new image's file takes the place of an untouched one", "old", "new", "old", "new", "new", SeedReplaced},
+		{"a file that both changed stays", "old", "new", "mine", "mine", "new", SeedKept},
+		{"a file that both changed alike is left", "old", "new", "new", "new", "new", seedUnchanged},
+		{"a file that the new image lacks stays", "old", "", "old", "old", "", SeedOrphaned},
+		{"a file that nobody has any more is forgotten", "old", "", "", "", "", seedUnchanged},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := newSeedVolume(t)
+			v.upgrade(seedTestOther, test.base, test.seed, test.own)
+			r := v.apply()
+			if got := v.content(v.own(seedTestOther)); got != test.want {
+				t.Errorf("the server's own = %q, want %q", got, test.want)
+			}
+			if got := v.content(v.stock(seedTestOther)); got != test.remembered {
+				t.Errorf("remembered = %q, want %q", got, test.remembered)
+			}
+			if got := actionFound(r, seedTestOther); got != test.action {
+				t.Errorf("told: %q, want %q", got, test.action)
+			}
+			before := v.snapshot()
+			if r := v.apply(); len(r.Files) > 0 || v.snapshot() != before {
+				t.Errorf("a second run did something: %+v", r.Files)
+			}
+		})
+	}
+}
+
+func actionFound(r SeedReport, path string) SeedAction {
+	for _, o := range r.Files {
+		if o.Path == path {
+			return o.Action
+		}
+	}
+	return seedUnchanged
+}
+
+func TestTheProductsVersionIsRememberedAndAStepBackIsTold(t *testing.T) {
+	for _, test := range []struct {
+		name, from, to string
+		downgrade      bool
+	}{
+		{"the first time", "", "wso2is-7.1.0", false},
+		{"an upgrade", "wso2is-7.1.0", "wso2is-7.10.0", false},
+		{"a downgrade", "wso2is-7.10.0", "wso2is-7.9.0", true},
+		{"a downgrade from an update level", "wso2is-7.1.0.12", "wso2is-7.1.0", true},
+		{"a name without numbers", "wso2is-7.1.0", "wso2is-7.1.0-alpha", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := newSeedVolume(t)
+			if test.from != "" {
+				v.write(v.stock("product"), test.from+"\n")
+			}
+			v.write(v.seed("product"), test.to+"\n")
+			r := v.apply()
+			if r.From != test.from || r.To != test.to || r.Downgrade != test.downgrade {
+				t.Errorf("report = %+v", r)
+			}
+			if r := v.apply(); r.From != test.to || r.Downgrade {
+				t.Errorf("the second report = %+v", r)
+			}
+		})
+	}
+}
+
+func TestASeedThatIsNotThereOrOfAnotherProductIsTold(t *testing.T) {
+	v := &seedVolume{Seed{Volume: t.TempDir(), Product: config.IS}, t}
+	if _, err := v.Apply(t.Context()); !errors.Is(err, ErrNoSeed) || !strings.Contains(err.Error(), "seed.sh") {
+		t.Errorf("without a seed: %v", err)
+	}
+	v.write(v.seed("product"), "wso2am-4.5.0\n")
+	v.write(v.seed(seedTestOther), "new")
+	if _, err := v.Apply(t.Context()); !errors.Is(err, ErrOtherProduct) {
+		t.Errorf("API Manager's seed beside IS: %v", err)
+	}
+	if v.content(v.own(seedTestOther)) != "" {
+		t.Error("another product's file was copied")
+	}
+}
+
+func TestModesAreSuchThatTheServerCanReadItsFiles(t *testing.T) {
+	v := newSeedVolume(t)
+	for path, mode := range map[string]fs.FileMode{seedSettings: 0o600, seedTestStore: 0o600, seedTestOther: 0o755} {
+		v.write(v.seed(path), "x = 1\n")
+		if err := os.Chmod(v.seed(path), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v.apply()
+	for path, want := range map[string]fs.FileMode{seedSettings: 0o644, seedTestStore: 0o600, seedTestOther: 0o644} {
+		if info, err := os.Stat(v.own(path)); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v; want %v", path, info.Mode().Perm(), err, want)
+		}
+	}
+}
+
+// TestAKillAtAnyWriteIsMadeGoodByTheNextRun stops the first run before, and after, each of its writes.
+func TestAKillAtAnyWriteIsMadeGoodByTheNextRun(t *testing.T) {
+	make := func() *seedVolume {
+		v := newSeedVolume(t)
+		v.write(v.stock("product"), "wso2is-7.0.0\n")
+		v.upgrade(seedTestOther, "old", "new", "old")
+		v.upgrade("repository/resources/security/new.xml", "", "new", "")
+		base := trustBytes(t, "wso2carbon", map[string]int{"ca": 1})
+		v.upgrade(seedTestStore, base, trustBytes(t, "wso2carbon", map[string]int{"ca": 1, "next": 2}),
+			trustBytes(t, "wso2carbon", map[string]int{"ca": 1, "mine": 3}))
+		v.upgrade(seedSettings, "[a]\nx = 1\n", "[a]\nx = 2\n[[l]]\nid = \"n\"\n", "[a]\nx = 1 # mine\n")
+		return v
+	}
+	killed := errors.New("killed")
+	relative := func(v *seedVolume) string { return strings.ReplaceAll(v.snapshot(), v.Volume, "") }
+	whole := make()
+	whole.apply()
+	for _, after := range []bool{false, true} {
+		stopped := true
+		for n := 0; stopped; n++ {
+			v, writes := make(), 0
+			v.Seed.write = func(path string, data []byte, mode fs.FileMode, temp string) (bool, error) {
+				writes++
+				if writes <= n {
+					return file.Write(path, data, mode, temp)
+				}
+				if after && writes == n+1 {
+					file.Write(path, data, mode, temp)
+				}
+				return false, killed
+			}
+			_, err := v.Apply(t.Context())
+			if stopped = errors.Is(err, killed); !stopped {
+				if n < 8 {
+					t.Errorf("only %d writes", n)
+				}
+				break
+			}
+			v.Seed.write = nil
+			v.apply()
+			for _, path := range []string{seedTestOther, seedSettings, "repository/resources/security/new.xml"} {
+				if got, want := v.content(v.own(path)), whole.content(whole.own(path)); got != want {
+					t.Errorf("stopped at write %d (after: %v), %s is\n%s\nwant\n%s", n, after, path, got, want)
+				}
+			}
+			assertTrusts(t, v.content(v.own(seedTestStore)), "wso2carbon", map[string]int{"ca": 1, "next": 2, "mine": 3})
+			if got := relativeNames(relative(v)); !slices.Equal(got, relativeNames(relative(whole))) {
+				t.Errorf("stopped at write %d: files %v", n, got)
+			}
+		}
+	}
+}
+
+// relativeNames are the lines of a snapshot that name files.
+func relativeNames(snapshot string) []string {
+	return slices.DeleteFunc(strings.Split(snapshot, "\n"), func(line string) bool { return !strings.HasPrefix(line, "/") })
+}
+
+func TestApplyEndsWhenItIsAskedTo(t *testing.T) {
+	v := newSeedVolume(t)
+	v.write(v.seed(seedTestOther), "new")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := v.Apply(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v", err)
+	}
+}
