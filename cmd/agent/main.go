@@ -17,13 +17,14 @@ import (
 
 // Exit codes. `agent exec` ends with the server's own instead.
 const (
-	exitOK        = 0
-	exitFailure   = 1 // something went wrong
-	exitUsage     = 2 // wrong command line or settings
-	exitTimeout   = 3 // what was waited for did not come in time
-	exitPermanent = 4 // a person has to change something first: the error says what
-	exitNotFound  = 127
-	exitStopped   = 130 // init or bootstrap was asked to stop before it was done
+	exitOK          = 0
+	exitFailure     = 1 // something went wrong
+	exitUsage       = 2 // wrong command line or settings
+	exitWouldChange = 2 // of agent config diff alone
+	exitTimeout     = 3 // what was waited for did not come in time
+	exitPermanent   = 4 // a person has to change something first: the error says what
+	exitNotFound    = 127
+	exitStopped     = 130 // init or bootstrap was asked to stop before it was done
 )
 
 func main() {
@@ -44,6 +45,7 @@ func commands() []command {
 		{"exec", "-- COMMAND [ARG...]", "run a server's entrypoint, and restart it when its sidecar asks", execCommand},
 		{"install", "DIR", "copy this program to DIR, to carry it into another container", installCommand},
 		{"certs", "list|show|check|export|import|delete [FLAG...]", "look into any keystore, and edit its trusted certificates; agent certs help tells more", certsCommand},
+		{"config", "diff|apply --product is|am --file FILE [--override]", "show or make the settings that a server needs in its deployment.toml; diff ends with 2 if some are missing", configCommand},
 		{"version", "", "print the version", versionCommand},
 	}
 }
@@ -91,8 +93,11 @@ func exitCode(err error, stderr io.Writer) int {
 	if errors.As(err, &ended) {
 		return ended.code
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		return exitOK
+	case errors.Is(err, errWouldChange):
+		return exitWouldChange
 	}
 	fmt.Fprintln(stderr, "agent:", err)
 	var usage usageError

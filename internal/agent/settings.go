@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
@@ -76,7 +75,7 @@ func (a Agent) mergeSettings(ctx context.Context) (kept []server.Change, err err
 			continue
 		}
 		a.log.Info("setting "+string(c.Action), append([]any{"setting", c.Setting}, shown(c)...)...)
-		if c.Action == server.Added && strings.HasPrefix(c.Setting, "resource.access_control[(.*)/scim2/Me].context") {
+		if c.Action == server.Added && c.Setting == "resource.access_control[(.*)/scim2/Me]" {
 			a.log.Info("IS now answers GET /scim2/Me to any valid token, as API-M needs it; a token of the application itself reads the profile of the application's owner")
 		}
 	}

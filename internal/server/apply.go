@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/rogpeppe/go-internal/diff"
+
 	"wso2agent/internal/deployment"
 	"wso2agent/internal/file"
 )
@@ -19,6 +21,7 @@ const settingsLimit = 1 << 20
 type SettingsFile struct {
 	Path    string
 	WorkDir string // for temporary files and the record, on the same file system; empty: no record is kept
+	Named   bool   // by a person: a missing one is a slip of the pen, and not of the set-up
 }
 
 // recordFile is where the agent remembers which settings it made.
@@ -34,6 +37,8 @@ func (f SettingsFile) Read(ctx context.Context) ([]byte, error) {
 		return nil
 	})
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && f.Named:
+		return nil, fmt.Errorf("read the settings: %w; check the name", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("read the server's settings: %w; put them on the config volume first, or set SETTINGS=none", err)
 	case err != nil:
@@ -44,28 +49,66 @@ func (f SettingsFile) Read(ctx context.Context) ([]byte, error) {
 
 // Apply makes the needs true in the file, whole or not at all, and returns its text then. See Needs.Merge.
 func (f SettingsFile) Apply(ctx context.Context, n Needs, override bool) (text []byte, changes []Change, err error) {
-	before, err := f.Read(ctx)
+	m, err := f.merge(ctx, n, override)
 	if err != nil {
 		return nil, nil, err
 	}
-	record, err := f.record()
-	if err != nil {
-		return nil, nil, err
-	}
-	text, changes, next, err := n.Merge(before, record, override)
-	if err != nil {
-		return nil, nil, fmt.Errorf("merge the needed settings into %s: %w", f.Path, err)
-	}
-	if string(text) != string(before) {
+	if string(m.after) != string(m.before) {
 		// Whatever moment a kill comes at, the record knows the agent's settings for what they are.
-		if err := f.remember(record.pending(next)); err != nil {
+		if err := f.remember(m.record.pending(m.next)); err != nil {
 			return nil, nil, err
 		}
-		if _, err := file.Write(f.Path, text, 0o600, f.tempDir()); err != nil {
+		if _, err := file.Write(f.Path, m.after, 0o600, f.tempDir()); err != nil {
 			return nil, nil, fmt.Errorf("write the server's settings: %w; where they come from somewhere else, make the settings there and set SETTINGS=none", err)
 		}
 	}
-	return text, changes, f.remember(next)
+	return m.after, m.changes, f.remember(m.next)
+}
+
+// Diff is what Apply would do: a unified diff, empty if nothing would change. Values that may be secrets are masked.
+func (f SettingsFile) Diff(ctx context.Context, n Needs, override bool) (unified []byte, changes []Change, err error) {
+	m, err := f.merge(ctx, n, override)
+	if err != nil {
+		return nil, nil, err
+	}
+	before, err := deployment.Parse(m.before)
+	if err != nil {
+		return nil, nil, err
+	}
+	after, err := deployment.Parse(m.after)
+	if err != nil {
+		return nil, nil, err
+	}
+	old := map[string]bool{}
+	was := before.Masked(func(value string) string { old[value] = true; return "*****" })
+	will := after.Masked(func(value string) string {
+		if old[value] {
+			return "*****"
+		}
+		return "***** (new)"
+	})
+	return diff.Diff(f.Path, []byte(was), f.Path+" as needed", []byte(will)), m.changes, nil
+}
+
+// merged is a file's text before and after, with what leads from one to the other.
+type merged struct {
+	before, after []byte
+	changes       []Change
+	record, next  Record
+}
+
+func (f SettingsFile) merge(ctx context.Context, n Needs, override bool) (m merged, err error) {
+	if m.before, err = f.Read(ctx); err != nil {
+		return m, err
+	}
+	if m.record, err = f.record(); err != nil {
+		return m, err
+	}
+	m.after, m.changes, m.next, err = n.Merge(m.before, m.record, override)
+	if err != nil {
+		return m, fmt.Errorf("merge the needed settings into %s: %w", f.Path, err)
+	}
+	return m, nil
 }
 
 func (f SettingsFile) tempDir() string {

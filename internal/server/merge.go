@@ -179,10 +179,10 @@ func (m *merger) addElement(n need, others []deployment.Element) error {
 	added := elements[slices.IndexFunc(elements, n.isMetBy)]
 	for _, w := range n.settings {
 		v, _ := added.Get(w.path...)
-		text := m.doc.Text(v)
-		m.next[id(n, w)] = Written{Text: text}
-		m.changes = append(m.changes, Change{Setting: id(n, w), Now: text, Action: Added, Secret: w.secret})
+		m.next[id(n, w)] = Written{Text: m.doc.Text(v)}
 	}
+	header := "[[" + deployment.Path(n.array...) + "]]"
+	m.changes = append(m.changes, Change{Setting: n.element(), Now: fmt.Sprintf("%s with %d settings", header, len(n.settings)), Action: Added})
 	return nil
 }
 
@@ -195,6 +195,9 @@ func (m *merger) makeTrue(name string, w want, path string, at locate) error {
 	}
 	ours, known := m.record[name]
 	before, there := in.Get(w.path...)
+	if !there && w.unsaid && w.data == w.stock[0] {
+		return nil
+	}
 	was, line := "", 0
 	if there {
 		was, line = m.doc.Text(before), m.lineBefore(w, at)

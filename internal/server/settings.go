@@ -58,6 +58,7 @@ type want struct {
 	path   []string
 	data   any
 	stock  []any // values that the product ships, which give way without a word
+	unsaid bool  // the first of stock counts where nothing is set
 	secret bool
 }
 
@@ -67,8 +68,8 @@ func (n Needs) needs() ([]need, error) {
 	var out []need
 	plain := func(w ...want) { out = append(out, need{settings: w}) }
 	plain(
-		want{path: []string{"super_admin", "username"}, data: n.User, stock: []any{"admin"}},
-		want{path: []string{"super_admin", "password"}, data: n.ownPassword(), stock: []any{"admin"}, secret: true})
+		want{path: []string{"super_admin", "username"}, data: n.User, stock: []any{"admin"}, unsaid: true},
+		want{path: []string{"super_admin", "password"}, data: n.ownPassword(), stock: []any{"admin"}, unsaid: true, secret: true})
 	if n.Product == config.IS {
 		is, err := n.identityServer()
 		if err != nil {
@@ -116,7 +117,7 @@ func (n Needs) identityServer() ([]need, error) {
 	properties := func(key string) []string { return []string{"properties", key} }
 	return []need{
 		{settings: []want{
-			{path: []string{"server", "hostname"}, data: n.Hostname, stock: []any{"localhost"}},
+			{path: []string{"server", "hostname"}, data: n.Hostname, stock: []any{"localhost"}, unsaid: true},
 			{path: []string{"oauth", "authorize_all_scopes"}, data: true, stock: []any{false}},
 			{path: []string{"role_mgt", "allow_system_prefix_for_role"}, data: true, stock: []any{false}},
 		}},
@@ -249,5 +250,10 @@ func id(n need, w want) string {
 	if n.array == nil {
 		return name
 	}
-	return fmt.Sprintf("%s[%v].%s", deployment.Path(n.array...), n.settings[0].data, name)
+	return n.element() + "." + name
+}
+
+// element names a table of an array by what tells it from others.
+func (n need) element() string {
+	return fmt.Sprintf("%s[%v]", deployment.Path(n.array...), n.settings[0].data)
 }

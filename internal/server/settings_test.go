@@ -162,6 +162,8 @@ func checkNeeds(t *testing.T, name string, n Needs, values, expected map[string]
 			key := deployment.Path(w.path...)
 			if v, ok := doc.Get(w.path...); ok && !slices.Contains(w.stock, v.Data) {
 				continue // somebody's, and expected to stay
+			} else if !ok && w.unsaid && w.data == w.stock[0] {
+				continue // the product's default
 			}
 			switch v := w.data.(type) {
 			case string:

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wso2agent/internal/config"
+)
+
+// settingsFile is a deployment.toml on a volume.
+func settingsFile(t *testing.T, text string) SettingsFile {
+	t.Helper()
+	dir := t.TempDir()
+	f := SettingsFile{Path: filepath.Join(dir, "deployment.toml"), WorkDir: filepath.Join(dir, ".agent")}
+	if err := os.WriteFile(f.Path, []byte(text), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestApplyWritesOnceAndKeepsTheMode(t *testing.T) {
+	f := settingsFile(t, string(shipped(t, config.IS)))
+	text, changes, err := f.Apply(t.Context(), isNeeds(), false)
+	if err != nil || len(changes) == 0 {
+		t.Fatal(err, changes)
+	}
+	info, _ := os.Stat(f.Path)
+	if onDisk, _ := os.ReadFile(f.Path); string(onDisk) != string(text) || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v, on disk\n%s", info.Mode(), onDisk)
+	}
+	again, changes, err := f.Apply(t.Context(), isNeeds(), false)
+	if err != nil || string(again) != string(text) || len(changes) > 0 {
+		t.Errorf("a second time: %v, %+v", err, changes)
+	}
+	if now, _ := os.Stat(f.Path); !now.ModTime().Equal(info.ModTime()) {
+		t.Error("the file was written a second time")
+	}
+}
+
+// A kill can come before or after each of the three writes. Whichever it was, the next merge, with other needs, takes the
+// agent's settings for its own.
+func TestAKillBetweenTheWritesLosesNoTraceOfWhatIsTheAgents(t *testing.T) {
+	first := isNeeds()
+	second := isNeeds()
+	second.AMHost, second.Hostname = "am2", "is2"
+	third := isNeeds()
+	third.AMHost, third.Hostname = "am3", "is3"
+	before, _, record := merge(t, first, string(shipped(t, config.IS)), nil)
+	after, _, next := merge(t, second, before, record)
+	for name, state := range map[string]struct {
+		text   string
+		record Record
+	}{
+		"before the first write":    {before, record},
+		"with the record announced": {before, record.pending(next)},
+		"with the file replaced":    {after, record.pending(next)},
+		"after the last write":      {after, next},
+	} {
+		got, changes, _ := merge(t, third, state.text, state.record)
+		if strings.Contains(got, "am2") || strings.Contains(got, "wso2am") || !strings.Contains(got, `hostname = "is3"`) || !strings.Contains(got, "https://am3:9443/") {
+			t.Errorf("%s: %+v\n%s", name, changes, got)
+		}
+	}
+	// The very first write of all.
+	stock := string(shipped(t, config.IS))
+	after, _, next = merge(t, first, stock, nil)
+	got, changes, _ := merge(t, third, after, Record(nil).pending(next))
+	if !strings.Contains(got, `hostname = "is3"`) || !strings.Contains(got, "https://am3:9443/") {
+		t.Errorf("after the first write of all: %+v\n%s", changes, got)
+	}
+}
+
+func TestWhatCannotBeAppliedLeavesTheFileAsItIs(t *testing.T) {
+	for name, c := range map[string]struct {
+		text   string
+		spoil  func(f SettingsFile)
+		reason string
+	}{
+		"a file that the server refuses": {"[a.b]\n[a]\n", nil, "line 2: the table [a] stands after"},
+		"a record that cannot be read": {"[a]\n", func(f SettingsFile) {
+			os.MkdirAll(f.WorkDir, 0o700)
+			os.WriteFile(filepath.Join(f.WorkDir, recordFile), []byte("{"), 0o600)
+		}, "remove "},
+		"no folder for the record": {"[a]\n", func(f SettingsFile) { os.WriteFile(f.WorkDir, nil, 0o600) }, "read which settings"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := settingsFile(t, c.text)
+			if c.spoil != nil {
+				c.spoil(f)
+			}
+			_, _, err := f.Apply(t.Context(), isNeeds(), false)
+			if err == nil || !strings.Contains(err.Error(), c.reason) {
+				t.Errorf("error %v, want %q", err, c.reason)
+			}
+			if now, _ := os.ReadFile(f.Path); string(now) != c.text {
+				t.Errorf("the file became\n%s", now)
+			}
+		})
+	}
+	missing := SettingsFile{Path: filepath.Join(t.TempDir(), "nowhere.toml")}
+	if _, _, err := missing.Apply(t.Context(), isNeeds(), false); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "SETTINGS=none") {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestTheRecordHoldsWhatIsNeededToGoBack(t *testing.T) {
+	f := settingsFile(t, string(shipped(t, config.AM)))
+	if _, _, err := f.Apply(t.Context(), withAll(amNeeds()), false); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(f.WorkDir, recordFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil || r["database.apim_db.type"].Was != `"h2"` {
+		t.Errorf("%v: %s", err, data)
+	}
+	info, _ := os.Stat(filepath.Join(f.WorkDir, recordFile))
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the record's mode is %v", info.Mode())
+	}
+	if _, _, err := f.Apply(t.Context(), amNeeds(), false); err != nil {
+		t.Fatal(err)
+	}
+	onDisk, _ := os.ReadFile(f.Path)
+	if was, now := values(t, string(shipped(t, config.AM))), values(t, string(onDisk)); now["database.apim_db.type"] != was["database.apim_db.type"] {
+		t.Errorf("the database is %v, was %v", now["database.apim_db.type"], was["database.apim_db.type"])
+	}
+}
