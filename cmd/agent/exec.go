@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -28,6 +29,10 @@ func execCommand(ctx context.Context, args []string, _, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
+	log := telemetry.Logger(stderr, cfg.LogLevel, cfg.LogFormat)
+	if err := completeEnvironment(ctx, cfg, log); err != nil {
+		return err
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
 		syscall.SIGWINCH, syscall.SIGCONT)
@@ -37,11 +42,30 @@ func execCommand(ctx context.Context, args []string, _, stderr io.Writer) error 
 		Control:     notify.Control{Dir: agent.ControlDir(cfg)},
 		StopTimeout: cfg.StopTimeout,
 		Poll:        cfg.Poll,
-		Log:         telemetry.Logger(stderr, cfg.LogLevel, cfg.LogFormat),
+		Log:         log,
 		Stdin:       os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}.Run(ctx, signals)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)
 	}
 	return serverEnded{code}
+}
+
+// completeEnvironment gives the server the secrets that its settings refer to and that only the agent has, from their
+// files. What the server would end for at its start is told in words, and not left to it.
+func completeEnvironment(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	isSet := func(name string) bool { _, set := os.LookupEnv(name); return set }
+	more, missing, err := agent.ServerEnvironment(ctx, cfg, isSet)
+	if err != nil {
+		log.Error("the server will not start with its deployment.toml", "error", err)
+	}
+	for name, value := range more {
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("give %s to the server: %w", name, err)
+		}
+	}
+	if len(missing) > 0 {
+		log.Error("the server will not start: its deployment.toml refers to variables that are not set; set them in this container's environment", "variables", missing)
+	}
+	return nil
 }

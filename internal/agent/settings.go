@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/deployment"
 	"wso2agent/internal/file"
 	"wso2agent/internal/server"
 )
@@ -103,4 +104,33 @@ func shown(c server.Change) []any {
 		args = append(args, "was", c.Was)
 	}
 	return args
+}
+
+// ServerEnvironment is what the server needs in its environment beyond what is there: the secrets to which its
+// deployment.toml refers as $env{NAME}, from the agent's own settings. missing are variables that neither has: the server
+// would end at its start with no word about them.
+func ServerEnvironment(ctx context.Context, cfg config.Config, isSet func(name string) bool) (more map[string]string, missing []string, err error) {
+	text, err := server.SettingsFile{Path: cfg.DeploymentTOML()}.Read(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, err := deployment.Parse(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	more = map[string]string{}
+	for _, name := range doc.Variables() {
+		if isSet(name) {
+			continue
+		}
+		if value, ok := cfg.Secret(name); ok {
+			more[name] = value
+		} else {
+			missing = append(missing, name)
+		}
+	}
+	return more, missing, nil
 }

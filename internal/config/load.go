@@ -152,3 +152,15 @@ func joined(errs []error) error {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// Secret is the value of a secret's variable, by itself or from its file; ok is false for any other variable and where
+// there is none.
+func (c Config) Secret(name string) (value string, ok bool) {
+	for s := range settings() {
+		if s.name == name && s.secret() {
+			value = reflect.ValueOf(c).FieldByIndex(s.field.Index).String()
+			return value, value != ""
+		}
+	}
+	return "", false
+}

@@ -54,3 +54,20 @@ func (d *Document) resolve(defaults map[string]string, path string, through []st
 	})
 	return out, true, failed
 }
+
+// Variables are the names of the environment variables that values refer to with $env{NAME}, each once, sorted.
+func (d *Document) Variables() []string {
+	var names []string
+	for _, st := range d.statements {
+		if st.kind != keyValue {
+			continue
+		}
+		for _, m := range reference.FindAllStringSubmatch(d.Text(*st.value), -1) {
+			if m[1] == "env" {
+				names = append(names, m[2])
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
