@@ -211,13 +211,22 @@ func (am *AM) notified(w http.ResponseWriter, r *http.Request) {
 	if !readLoosely(w, r, &notice) {
 		return
 	}
-	handler := r.Header.Get("X-WSO2-KEY-MANAGER")
-	if (handler == "WSO2-IS" || handler == "default") && notice.Type == "token_revocation" {
+	if hasHandler(r.Header.Get("X-WSO2-KEY-MANAGER")) && notice.Type == "token_revocation" {
 		am.mu.Lock()
 		am.refuse(notice.AccessToken)
 		am.mu.Unlock()
 	}
 	writeJSON(w, http.StatusOK, object{})
+}
+
+// hasHandler says whether there is a handler of a type: that of the IS connectors, or the Resident Key Manager's.
+func hasHandler(kind string) bool { return kind == "WSO2-IS" || kind == typeResident }
+
+// hearsItself says whether a revocation at the Resident Key Manager reaches the gateway. The shipped deployment.toml
+// has a listener for that, whose library comes with the product, and which sends its notice to this very server.
+func (am *AM) hearsItself() bool {
+	property, found := am.settings.revocationListener()
+	return found && hasHandler(property(keyManagerHeader)) && property("username") == am.admin && property("password") == am.password
 }
 
 // refuse has the gateway refuse a token, a moment later. The lock is held.

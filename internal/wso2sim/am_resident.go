@@ -12,6 +12,7 @@ const residentName = "Resident Key Manager"
 
 // residentRules are those of the OAuth server inside API Manager: it grants every scope that is asked for.
 func (am *AM) residentRules() oauthRules {
+	heard := am.hearsItself()
 	return oauthRules{
 		scopes: func(_ string, asked []string) []string {
 			if len(asked) == 0 {
@@ -22,7 +23,11 @@ func (am *AM) residentRules() oauthRules {
 		subject: func(*accessToken) string { return am.oauth.userID },
 		keepOld: func(string) bool { return false },
 		changed: am.changed,
-		revoked: func(t accessToken, _ oauthClient, _ reason) { am.refuse(t.jti) },
+		revoked: func(t accessToken, _ oauthClient, _ reason) {
+			if heard {
+				am.refuse(t.jti)
+			}
+		},
 	}
 }
 

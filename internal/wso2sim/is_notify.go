@@ -21,25 +21,36 @@ type notifier struct {
 
 // newNotifier reads the listener of deployment.toml; nil if there is none, or if the library with its class is not there.
 func newNotifier(s *server) *notifier {
-	for _, listener := range s.settings.tables("event_listener") {
+	property, found := s.settings.revocationListener()
+	if !found {
+		return nil
+	}
+	if err := findHandler(s.home); err != nil {
+		s.log.Error("no notice of revoked tokens will be sent", "error", err)
+		return nil
+	}
+	return &notifier{
+		server: s, endpoint: property("notification_endpoint"), user: property("username"), password: property("password"),
+		keyManager: property(keyManagerHeader), client: s.caller(strictHostnames),
+	}
+}
+
+// keyManagerHeader is the property of the listener that becomes the header X-WSO2-KEY-MANAGER.
+const keyManagerHeader = "header.X-WSO2-KEY-MANAGER"
+
+// revocationListener gives the properties of the first listener for revoked tokens, if there is one.
+func (s settings) revocationListener() (property func(name string) string, found bool) {
+	for _, listener := range s.tables("event_listener") {
 		if listener.text("id", "") != "token_revocation" || listener.text("name", "") != listenerName {
 			continue
 		}
-		if err := findHandler(s.home); err != nil {
-			s.log.Error("no notice of revoked tokens will be sent", "error", err)
-			return nil
-		}
 		properties, _ := listener.at("properties").(map[string]any)
-		property := func(name string) string {
+		return func(name string) string {
 			value, _ := properties[name].(string)
-			return s.settings.admin(value)
-		}
-		return &notifier{
-			server: s, endpoint: property("notification_endpoint"), user: property("username"), password: property("password"),
-			keyManager: property("header.X-WSO2-KEY-MANAGER"), client: s.caller(strictHostnames),
-		}
+			return s.admin(value)
+		}, true
 	}
-	return nil
+	return nil, false
 }
 
 // send does not wait for the answer: revoking succeeds whatever becomes of the notice.
