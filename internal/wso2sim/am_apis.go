@@ -78,6 +78,9 @@ func (dto *apiDTO) checkSchema() error {
 			return invalid(field.name, "must not be null")
 		}
 	}
+	if *dto.Name == "" {
+		return invalid("name", "size must be between 1 and 2147483647")
+	}
 	if !namePattern.MatchString(*dto.Name) {
 		return invalid("name", `must match "`+namePattern.String()+`"`)
 	}
@@ -361,28 +364,5 @@ func (am *AM) deleteAPI(w http.ResponseWriter, r *http.Request) error {
 	am.changed("api", a.id())
 	am.unindex(a.id())
 	w.WriteHeader(http.StatusOK)
-	return nil
-}
-
-// copyAPI makes a further version of an API, in the same context.
-func (am *AM) copyAPI(w http.ResponseWriter, r *http.Request) error {
-	query := r.URL.Query()
-	from, version := am.apis[query.Get("apiId")], query.Get("newVersion")
-	if from == nil {
-		return notFound("API", query.Get("apiId"))
-	}
-	for _, other := range am.lookup.versions(from.name()) {
-		if other.name() == from.name() && other.version() == version {
-			return &fault{status: 409, code: 900252, message: "The API version already exists.",
-				description: "An API with version '" + version + "' already exists"}
-		}
-	}
-	dto := from.dto
-	dto.Version = &version
-	dto.Operations = slices.Clone(from.dto.Operations)
-	dto.AdvertiseInfo = ptr(*from.dto.AdvertiseInfo)
-	a := am.store(dto)
-	w.Header().Set("Location", am.url(am.port)+"/api/am/publisher/apis/"+a.id())
-	writeJSON(w, http.StatusCreated, a.dto)
 	return nil
 }

@@ -27,6 +27,9 @@ func TestCreatingAnAPIRefuses(t *testing.T) {
 		{"a context in use", body("Other", "/payment", nil), 409, 900251},
 		{"a further version in another context", body("Payment API", "/other", object{"version": "2.0.0"}), 400, 900977},
 		{"no name", object{"version": "1.0.0", "context": "/x"}, 400, 400},
+		{"an empty name", body("", "/x", nil), 400, 400},
+		{"an empty version", body("V", "/x", object{"version": ""}), 400, 900704},
+		{"an empty context", body("C", "", nil), 400, 900253},
 		{"a name with a slash", body("Bad/Name", "/x", nil), 400, 400},
 		{"a name of 61 characters", body(strings.Repeat("x", 61), "/x", nil), 400, 900704},
 		{"a version with a space", body("V", "/x", object{"version": "1 0"}), 400, 900704},
@@ -145,6 +148,28 @@ func TestUpdatingAnAPI(t *testing.T) {
 			t.Errorf("key managers are %v", got.at("keyManagers"))
 		}
 	})
+	t.Run("nulls become what a new API has", func(t *testing.T) {
+		got := send(t, "PUT", one, wrong, change(object{"securityScheme": nil, "endpointConfig": nil, "corsConfiguration": object{
+			"corsConfigurationEnabled": false, "accessControlAllowOrigins": nil, "accessControlAllowHeaders": nil, "accessControlAllowMethods": nil,
+		}})).want(t, 200)
+		if got.str("securityScheme", 0) != mandatoryOAuth || got.str("securityScheme", 1) != "oauth2" || got.at("endpointConfig") != nil {
+			t.Errorf("security schemes %v, endpoints %v", got.at("securityScheme"), got.at("endpointConfig"))
+		}
+		for _, list := range []string{"accessControlAllowOrigins", "accessControlAllowHeaders", "accessControlAllowMethods"} {
+			if items, ok := got.at("corsConfiguration", list).([]any); !ok || len(items) != 0 {
+				t.Errorf("%s is %v", list, got.at("corsConfiguration", list))
+			}
+		}
+	})
+	t.Run("the roles decide whether access is restricted", func(t *testing.T) {
+		if got := send(t, "PUT", one, admin, change(object{"accessControl": "RESTRICTED"})).want(t, 200); got.str("accessControl") != "NONE" {
+			t.Errorf("without roles it is %s", got.str("accessControl"))
+		}
+		got := send(t, "PUT", one, admin, change(object{"accessControl": "NONE", "accessControlRoles": []string{"admin"}})).want(t, 200)
+		if got.str("accessControl") != "RESTRICTED" {
+			t.Errorf("with roles it is %s", got.str("accessControl"))
+		}
+	})
 	send(t, "GET", p.publisher("/apis/nobody"), admin, nil).wantCode(t, 404, 404)
 	send(t, "DELETE", p.publisher("/apis/nobody"), admin, nil).wantCode(t, 500, 500)
 }
@@ -226,4 +251,15 @@ func TestCopyMakesAFurtherVersion(t *testing.T) {
 		t.Errorf("got %s", got.text)
 	}
 	send(t, "POST", copied, admin, nil).wantCode(t, 409, 900252)
+	isDefault := func(id string) any {
+		return send(t, "GET", p.publisher("/apis/"+id), admin, nil).want(t, 200).at("isDefaultVersion")
+	}
+	if isDefault(got.str("id")) != false {
+		t.Error("a copy is the default version, and nobody asked for it")
+	}
+	third := send(t, "POST", p.publisher("/apis/copy-api?defaultVersion=true&apiId="+id+"&newVersion=3.0.0"), admin, nil).want(t, 201).str("id")
+	fourth := send(t, "POST", p.publisher("/apis/copy-api?defaultVersion=true&apiId="+third+"&newVersion=4.0.0"), admin, nil).want(t, 201).str("id")
+	if isDefault(third) != false || isDefault(fourth) != true {
+		t.Errorf("of 3.0.0 and 4.0.0 the default is %v, %v", isDefault(third), isDefault(fourth))
+	}
 }

@@ -17,7 +17,6 @@ var applicationPolicies = []string{"50PerMin", "20PerMin", "10PerMin", unlimited
 
 type application struct {
 	id, name, policy, description string
-	groups                        []string
 	attributes                    object
 	created, updated              time.Time
 	keys                          []*keyMapping
@@ -31,7 +30,7 @@ type applicationDTO struct {
 	Description        *string  `json:"description"`
 	TokenType          *string  `json:"tokenType" enum:"OAUTH|JWT"` // JWT whatever is sent
 	Status             *string  `json:"status"`
-	Groups             []string `json:"groups"`
+	Groups             []string `json:"groups"` // dropped: sharing with groups is off by default
 	SubscriptionCount  *int     `json:"subscriptionCount"`
 	Keys               []any    `json:"keys"`
 	Attributes         object   `json:"attributes"`
@@ -106,7 +105,7 @@ func (am *AM) withApplication(op func(http.ResponseWriter, *http.Request, *appli
 func (am *AM) applicationInfo(app *application) object {
 	return object{
 		"applicationId": app.id, "name": app.name, "throttlingPolicy": app.policy, "description": app.description,
-		"status": "APPROVED", "groups": orEmpty(app.groups), "subscriptionCount": am.subscriptionCount(app),
+		"status": "APPROVED", "groups": []string{}, "subscriptionCount": am.subscriptionCount(app),
 		"attributes": app.attributes, "owner": am.admin, "tokenType": "JWT",
 		"createdTime": millis(app.created), "updatedTime": millis(app.updated),
 	}
@@ -180,7 +179,7 @@ func (am *AM) createApplication(w http.ResponseWriter, r *http.Request) error {
 		return conflict("An application already exists with name " + *dto.Name)
 	}
 	app := am.addApplication(application{
-		name: *dto.Name, policy: *dto.ThrottlingPolicy, description: value(dto.Description), groups: dto.Groups, attributes: dto.Attributes,
+		name: *dto.Name, policy: *dto.ThrottlingPolicy, description: value(dto.Description), attributes: dto.Attributes,
 	})
 	w.Header().Set("Location", am.url(am.port)+"/api/am/devportal/applications/"+app.id)
 	writeJSON(w, http.StatusCreated, am.applicationView(app))
@@ -204,7 +203,7 @@ func (am *AM) updateApplication(w http.ResponseWriter, r *http.Request, app *app
 	}
 	remove(am.lookup.appsByName, app.name, app)
 	add(am.lookup.appsByName, *dto.Name, app)
-	app.name, app.policy, app.description, app.groups = *dto.Name, *dto.ThrottlingPolicy, value(dto.Description), dto.Groups
+	app.name, app.policy, app.description = *dto.Name, *dto.ThrottlingPolicy, value(dto.Description)
 	if dto.Attributes != nil {
 		app.attributes = dto.Attributes
 	}
@@ -295,8 +294,8 @@ func (am *AM) devportalKeyManagers(w http.ResponseWriter, _ *http.Request) error
 		}
 		list = append(list, object{
 			"id": k.uuid, "name": k.label, "type": k.kind, "displayName": k.dto.DisplayName, "description": k.dto.Description,
-			"enabled": true, "availableGrantTypes": k.dto.AvailableGrantTypes, "tokenEndpoint": k.dto.DisplayTokenEndpoint,
-			"revokeEndpoint": k.dto.DisplayRevokeEndpoint, "userInfoEndpoint": k.dto.UserInfoEndpoint,
+			"enabled": true, "availableGrantTypes": k.dto.AvailableGrantTypes, "tokenEndpoint": firstOf(k.dto.DisplayTokenEndpoint, k.dto.TokenEndpoint),
+			"revokeEndpoint": firstOf(k.dto.DisplayRevokeEndpoint, k.dto.RevokeEndpoint), "userInfoEndpoint": k.dto.UserInfoEndpoint,
 			"enableTokenGeneration": k.dto.EnableTokenGeneration, "enableOAuthAppCreation": k.dto.EnableOAuthAppCreation,
 			"enableMapOAuthConsumerApps": k.dto.EnableMapOAuthConsumerApps, "tokenType": k.dto.TokenType,
 			"enableTokenEncryption": false, "enableTokenHashing": false, "alias": k.dto.Alias, "additionalProperties": object{}, "applicationConfiguration": []any{},
@@ -306,6 +305,14 @@ func (am *AM) devportalKeyManagers(w http.ResponseWriter, _ *http.Request) error
 	return nil
 }
 
+// firstOf is the one to show to people outside, or where there is none the one that the servers use.
+func firstOf(shown, used *string) *string {
+	if value(shown) == "" {
+		return used
+	}
+	return shown
+}
+
 func visible(status string) bool { return status == "PUBLISHED" || status == "PROTOTYPED" }
 
 // devportalAPI shows one API, whose context has the version here.
@@ -313,8 +320,13 @@ func (am *AM) devportalAPI(w http.ResponseWriter, r *http.Request) {
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	a := am.apis[r.PathValue("id")]
-	if a == nil || !visible(a.dto.LifeCycleStatus) {
+	if a == nil {
 		notFound("API", r.PathValue("id")).write(w)
+		return
+	}
+	if status := a.dto.LifeCycleStatus; !visible(status) && status != "DEPRECATED" {
+		(&fault{status: 403, code: 403, message: "Forbidden",
+			description: "You don't have permission to access the API with Id " + a.id()}).write(w)
 		return
 	}
 	d := &a.dto

@@ -18,6 +18,11 @@ func TestApplications(t *testing.T) {
 		t.Errorf("the first call finds %s", first.text)
 	}
 	p.application("Rec App")
+	grouped := send(t, "POST", all, admin, object{"name": "Grouped", "throttlingPolicy": "Unlimited", "groups": []string{"org"}}).want(t, 201)
+	if groups, _ := grouped.at("groups").([]any); len(groups) != 0 {
+		t.Errorf("groups are %v, and are dropped where sharing is off", groups)
+	}
+	send(t, "DELETE", all+"/"+grouped.str("applicationId"), admin, nil).want(t, 200)
 	send(t, "POST", all, admin, object{"name": "Rec App", "throttlingPolicy": "Unlimited"}).wantCode(t, 409, 409)
 	send(t, "POST", all, admin, object{"name": "Other", "throttlingPolicy": "NoSuch"}).wantCode(t, 400, 900305)
 	send(t, "POST", all, wrong, object{"throttlingPolicy": "Unlimited"}).wantCode(t, 400, 400)

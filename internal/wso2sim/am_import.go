@@ -199,7 +199,7 @@ func (am *AM) reach(a *api, target string) error {
 	}
 	for _, t := range transitions(a.dto.LifeCycleStatus) {
 		if t.state == target {
-			return am.move(a, t.event)
+			return am.move(a, t.event, "")
 		}
 	}
 	return badRequest("The lifecycle has no step from " + a.dto.LifeCycleStatus + " to " + target)

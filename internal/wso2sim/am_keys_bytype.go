@@ -58,7 +58,7 @@ func (am *AM) byType(op func(http.ResponseWriter, *http.Request, *keyMapping) er
 
 // generateToken fetches a token for the client of a key. As every new one, it revokes the one before it.
 func (am *AM) generateToken(w http.ResponseWriter, r *http.Request, m *keyMapping) error {
-	var body tokenRequest
+	body := tokenRequest{Scopes: []string{}} // what absent ones are; a null is null
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}

@@ -45,8 +45,12 @@ func TestGenerateTokenAsksTheKeyManagerOfTheKey(t *testing.T) {
 		}
 		ask["consumerSecret"] = "nope"
 		send(t, "POST", at, admin, ask).want(t, 400)
+		delete(ask, "consumerSecret")
 		delete(ask, "scopes")
-		send(t, "POST", at, admin, ask).wantCode(t, 500, 500)
+		send(t, "POST", at, admin, ask).want(t, 200)
+		ask["scopes"] = nil
+		send(t, "POST", at, wrong, ask).wantCode(t, 500, 500)
+		send(t, "POST", at, admin, object{"scopes": []string{}}).wantCode(t, 500, 500)
 	}
 }
 
@@ -107,6 +111,9 @@ func TestSharedScopes(t *testing.T) {
 		t.Errorf("the list is %s", got.text)
 	}
 	one := all + "/" + made.str("id")
+	if got := send(t, "PUT", one, admin, changed(body, object{"description": "to read all orders"})).want(t, 200); got.str("description") != "to read all orders" || got.str("name") != "read:orders" {
+		t.Errorf("after the change it is %s", got.text)
+	}
 	send(t, "DELETE", one, admin, nil).wantCode(t, 409, 900985)
 	send(t, "DELETE", p.publisher("/apis/"+id), admin, nil).want(t, 200)
 	p.startAM() // what was made is kept

@@ -41,15 +41,21 @@ func (am *AM) changeLifecycle(w http.ResponseWriter, r *http.Request) error {
 	if a == nil {
 		return notFound("API", id)
 	}
-	if err := am.move(a, action); err != nil {
+	if err := am.move(a, action, r.URL.Query().Get("lifecycleChecklist")); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, object{"workflowStatus": "APPROVED", "jsonPayload": "", "lifecycleState": lifecycleView(a)})
 	return nil
 }
 
+// What the checklist of a step can ask for, where an API is published for the first time.
+const (
+	deprecateOld = "Deprecate old versions after publishing the API:true"
+	resubscribe  = "Requires re-subscription when publishing the API:true"
+)
+
 // move takes one step of the lifecycle.
-func (am *AM) move(a *api, action string) error {
+func (am *AM) move(a *api, action, checklist string) error {
 	var allowed []string
 	target := ""
 	for _, t := range transitions(a.dto.LifeCycleStatus) {
@@ -67,9 +73,16 @@ func (am *AM) move(a *api, action string) error {
 			return err
 		}
 	}
+	first := target == "PUBLISHED" && a.dto.LifeCycleStatus != "BLOCKED"
 	a.dto.LifeCycleStatus = target
 	am.changed("api", a.id())
 	am.reindex(a)
+	if first && !strings.Contains(checklist, resubscribe) {
+		am.carrySubscriptions(a)
+	}
+	if first && strings.Contains(checklist, deprecateOld) {
+		am.deprecateOlder(a)
+	}
 	return nil
 }
 

@@ -77,7 +77,7 @@ func (l *lookup) deployedAt(path string, now time.Time) (found *api, dto *apiDTO
 	for end := len(path); end > 0; end = strings.LastIndexByte(path[:end], '/') {
 		for _, a := range l.apisByRoute[path[:end]] {
 			dto := a.onGateway(now)
-			if dto == nil || a.dto.LifeCycleStatus == "BLOCKED" || a.dto.LifeCycleStatus == "RETIRED" {
+			if dto == nil || a.dto.LifeCycleStatus == "RETIRED" {
 				continue
 			}
 			if fullContext(dto) == path[:end] || dto.IsDefaultVersion {

@@ -11,16 +11,31 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// openAPI is the part of a definition that makes the operations of an API.
+// openAPI is the part of a definition that makes the operations of an API, and what a definition must have.
 type openAPI struct {
-	Paths map[string]map[string]any `yaml:"paths"`
+	OpenAPI string                    `yaml:"openapi"`
+	Swagger string                    `yaml:"swagger"`
+	Info    map[string]any            `yaml:"info"`
+	Paths   map[string]map[string]any `yaml:"paths"`
+}
+
+var errNoDefinition = &fault{status: 400, code: 900754, message: "Error while parsing OpenAPI definition",
+	description: "Error while parsing OpenAPI definition"}
+
+// checkDefinition asks for what every definition has.
+func checkDefinition(definition []byte) error {
+	var doc openAPI
+	if yaml.Unmarshal(definition, &doc) != nil || doc.OpenAPI+doc.Swagger == "" || doc.Info == nil || doc.Paths == nil {
+		return errNoDefinition
+	}
+	return nil
 }
 
 // operations are those of a definition, in YAML or JSON.
 func definedOperations(definition []byte) ([]apiOperation, error) {
 	var doc openAPI
 	if err := yaml.Unmarshal(definition, &doc); err != nil {
-		return nil, badRequest("Error occurred while parsing the provided API definition")
+		return nil, errNoDefinition
 	}
 	var out []apiOperation
 	for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
@@ -58,6 +73,9 @@ func (am *AM) importOpenAPI(w http.ResponseWriter, r *http.Request) error {
 	}
 	definition, err := am.definition(r)
 	if err != nil {
+		return err
+	}
+	if err := checkDefinition(definition); err != nil {
 		return err
 	}
 	operations, err := definedOperations(definition)

@@ -41,26 +41,50 @@ func (am *AM) revisionRoutes(mux *http.ServeMux) {
 	handle := func(pattern string, scopes []string, op func(http.ResponseWriter, *http.Request, *api) error) {
 		mux.HandleFunc(pattern, am.locked(scopes, am.withAPI(op)))
 	}
+	change := func(pattern string, scopes []string, unknown func(id string) *fault, op func(http.ResponseWriter, *http.Request, *api) error) {
+		mux.HandleFunc(pattern, am.locked(scopes, func(w http.ResponseWriter, r *http.Request) error {
+			a := am.apis[r.PathValue("id")]
+			if a == nil {
+				return unknown(r.PathValue("id"))
+			}
+			return op(w, r, a)
+		}))
+	}
 	handle("GET "+one+"/revisions", scopesRevisionView, func(w http.ResponseWriter, r *http.Request, a *api) error {
 		writeJSON(w, http.StatusOK, a.revisionList(r.URL.Query().Get("query")))
 		return nil
 	})
-	handle("POST "+one+"/revisions", scopesRevision, am.createRevision)
+	change("POST "+one+"/revisions", scopesRevision, noAPIForRevision, am.createRevision)
 	handle("GET "+one+"/revisions/{revision}", scopesRevisionView, func(w http.ResponseWriter, r *http.Request, a *api) error {
 		rev := a.revision(r.PathValue("revision"))
 		if rev == nil {
-			return notFound("Revision", r.PathValue("revision"))
+			return noRevision(r.PathValue("revision"))
 		}
 		writeJSON(w, http.StatusOK, a.revisionView(rev))
 		return nil
 	})
-	handle("DELETE "+one+"/revisions/{revision}", scopesRevision, am.deleteRevision)
-	handle("POST "+one+"/deploy-revision", scopesAPIWrite, am.deployRevision)
-	handle("POST "+one+"/undeploy-revision", scopesRevision, am.undeployRevision)
+	change("DELETE "+one+"/revisions/{revision}", scopesRevision, noAPI, am.deleteRevision)
+	change("POST "+one+"/deploy-revision", scopesAPIWrite, noAPI, am.deployRevision)
+	change("POST "+one+"/undeploy-revision", scopesRevision, noAPI, am.undeployRevision)
+	change("POST "+one+"/restore-revision", scopesRevision, noAPI, am.restoreRevision)
 	handle("GET "+one+"/deployments", scopesRevisionView, func(w http.ResponseWriter, _ *http.Request, a *api) error {
 		writeJSON(w, http.StatusOK, a.deployments())
 		return nil
 	})
+}
+
+// What changes revisions has codes of its own for what it does not find (ExceptionCodes of carbon-apimgt), and making
+// one fails with 500 whatever the reason.
+func noAPI(id string) *fault {
+	return &fault{status: 404, code: 900308, message: "API Not Found", description: "Requested API with id '" + id + "' not found"}
+}
+
+func noRevision(id string) *fault {
+	return &fault{status: 404, code: 900347, message: "API Revision Not Found", description: "Requested API Revision with id " + id + " not found"}
+}
+
+func noAPIForRevision(id string) *fault {
+	return &fault{status: 500, code: 500, message: "Internal server error", description: "Error while adding new API Revision for API : " + id}
 }
 
 func (a *api) revision(id string) *revision {
@@ -142,7 +166,7 @@ func (a *api) addRevision(description string) (*revision, error) {
 func (am *AM) deleteRevision(w http.ResponseWriter, r *http.Request, a *api) error {
 	rev := a.revision(r.PathValue("revision"))
 	if rev == nil {
-		return notFound("Revision", r.PathValue("revision"))
+		return noRevision(r.PathValue("revision"))
 	}
 	if len(rev.environments) > 0 {
 		return &fault{status: 400, code: 900348, message: "Can not delete API Revision ",
@@ -168,7 +192,7 @@ func (am *AM) deployRevision(w http.ResponseWriter, r *http.Request, a *api) err
 	}
 	rev := a.revision(id)
 	if rev == nil {
-		return notFound("Revision", id)
+		return noRevision(id)
 	}
 	am.deploy(a, rev, targets)
 	writeJSON(w, http.StatusCreated, a.deployments())
@@ -227,7 +251,7 @@ func (am *AM) undeployRevision(w http.ResponseWriter, r *http.Request, a *api) e
 	}
 	rev := a.revision(r.URL.Query().Get("revisionId"))
 	if rev == nil {
-		return notFound("Revision", r.URL.Query().Get("revisionId"))
+		return noRevision(r.URL.Query().Get("revisionId"))
 	}
 	for _, target := range targets {
 		rev.environments = slices.DeleteFunc(rev.environments, func(d revisionDeployment) bool { return value(d.Name) == value(target.Name) })
@@ -237,6 +261,22 @@ func (am *AM) undeployRevision(w http.ResponseWriter, r *http.Request, a *api) e
 		a.deployed, a.leaving = nil, nil
 	}
 	writeJSON(w, http.StatusCreated, a.deployments())
+	return nil
+}
+
+// restoreRevision makes the API what it was when a revision was made, save for its state.
+func (am *AM) restoreRevision(w http.ResponseWriter, r *http.Request, a *api) error {
+	rev := a.revision(r.URL.Query().Get("revisionId"))
+	if rev == nil {
+		return noRevision(r.URL.Query().Get("revisionId"))
+	}
+	was := a.dto
+	a.dto = rev.dto
+	a.dto.LifeCycleStatus, a.dto.IsDefaultVersion = was.LifeCycleStatus, was.IsDefaultVersion
+	a.touch(time.Now())
+	am.changed("api", a.id())
+	am.reindex(a)
+	writeJSON(w, http.StatusCreated, a.dto)
 	return nil
 }
 

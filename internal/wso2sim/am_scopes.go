@@ -43,6 +43,7 @@ func (am *AM) sharedScopeRoutes(mux *http.ServeMux) {
 		writeJSON(w, http.StatusOK, am.sharedScopeView(s))
 		return nil
 	})))
+	mux.HandleFunc("PUT "+all+"/{id}", am.locked(scopesSharedWrite, one(am.updateSharedScope)))
 	mux.HandleFunc("HEAD "+all+"/{id}", am.locked(scopesSharedView, am.sharedScopeExists))
 	mux.HandleFunc("DELETE "+all+"/{id}", am.locked(scopesSharedWrite, one(am.deleteSharedScope)))
 }
@@ -101,6 +102,18 @@ func (am *AM) createSharedScope(w http.ResponseWriter, r *http.Request) error {
 	am.changed("scope", s.ID)
 	w.Header().Set("Location", am.url(am.port)+"/api/am/publisher/scopes/"+s.ID)
 	writeJSON(w, http.StatusCreated, am.sharedScopeView(s))
+	return nil
+}
+
+// updateSharedScope changes everything but the name.
+func (am *AM) updateSharedScope(w http.ResponseWriter, r *http.Request, s *sharedScope) error {
+	var dto scopeDTO
+	if err := readJSON(r, &dto); err != nil {
+		return err
+	}
+	s.DisplayName, s.Description, s.Bindings = value(dto.DisplayName), value(dto.Description), dto.Bindings
+	am.changed("scope", s.ID)
+	writeJSON(w, http.StatusOK, am.sharedScopeView(s))
 	return nil
 }
 

@@ -20,6 +20,8 @@ type indexEntry struct {
 type indexDoc struct {
 	id, name, version, context, status string
 	lower                              string // the name in lower case, by which lists are sorted and searched
+	description                        string
+	tags                               []string
 	info                               object
 }
 
@@ -57,6 +59,7 @@ func newIndexDoc(a *api) *indexDoc {
 	}
 	return &indexDoc{
 		id: a.id(), lower: strings.ToLower(a.name()), name: a.name(), version: a.version(), context: value(d.Context), status: d.LifeCycleStatus,
+		description: value(d.Description), tags: d.Tags,
 		info: object{
 			"id": d.ID, "name": d.Name, "description": d.Description, "context": d.Context, "version": d.Version,
 			"additionalProperties": d.AdditionalProperties, "additionalPropertiesMap": d.AdditionalPropertiesMap,
@@ -73,14 +76,14 @@ func newIndexDoc(a *api) *indexDoc {
 // search returns what the index has for a query, sorted by name and version.
 func (am *AM) search(query string) []*indexDoc {
 	now := time.Now()
-	terms := parseQuery(query)
+	fields := parseQuery(query)
 	var found []*indexDoc
 	for id, e := range am.index {
 		doc := e.current(now)
 		if doc == nil && e.next == nil {
 			delete(am.index, id)
 		}
-		if doc != nil && !slices.ContainsFunc(terms, func(t queryTerm) bool { return !t.matches(doc) }) {
+		if doc != nil && fields.match(doc) {
 			found = append(found, doc)
 		}
 	}
@@ -90,35 +93,52 @@ func (am *AM) search(query string) []*indexDoc {
 	return found
 }
 
-// queryTerm is one "field:value" of a query, or a bare value that is looked for in the name.
-type queryTerm struct{ field, value string }
+// searchQuery is what is asked for, by field. Of several values of one field any will do.
+type searchQuery map[string][]string
 
 var fieldStart = regexp.MustCompile(`(?:^| )([a-zA-Z-]+):`)
 
-func parseQuery(query string) []queryTerm {
+// parseQuery reads "field:value field:value"; what names no field is looked for in the name.
+func parseQuery(query string) searchQuery {
 	query = strings.TrimSpace(query)
 	starts := fieldStart.FindAllStringSubmatchIndex(query, -1)
 	if len(starts) == 0 {
 		if query == "" {
 			return nil
 		}
-		return []queryTerm{{"name", query}}
+		return searchQuery{"name": {query}}
 	}
-	var terms []queryTerm
+	terms := searchQuery{}
 	for i, at := range starts {
 		end := len(query)
 		if i+1 < len(starts) {
 			end = starts[i+1][0]
 		}
-		terms = append(terms, queryTerm{strings.ToLower(query[at[2]:at[3]]), strings.TrimSpace(query[at[1]:end])})
+		field := strings.ToLower(query[at[2]:at[3]])
+		if field == "tag" {
+			field = "tags"
+		}
+		terms[field] = append(terms[field], strings.TrimSpace(query[at[1]:end]))
 	}
 	return terms
 }
 
-// matches is a search for a part of the value, without regard to case; a value in double quotes is exact.
-func (t queryTerm) matches(d *indexDoc) bool {
+func (q searchQuery) match(d *indexDoc) bool {
+	for field, values := range q {
+		if !slices.ContainsFunc(values, func(v string) bool { return d.has(field, v) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// has looks for a part of what a field holds, without regard to case; a value in double quotes is exact, and a tag is
+// a whole one.
+func (d *indexDoc) has(field, wanted string) bool {
 	var have string
-	switch t.field {
+	switch field {
+	case "tags":
+		return slices.Contains(d.tags, strings.Trim(wanted, `"`))
 	case "name":
 		have = d.name
 	case "version":
@@ -127,14 +147,16 @@ func (t queryTerm) matches(d *indexDoc) bool {
 		have = d.context
 	case "status":
 		have = d.status
+	case "description":
+		have = d.description
 	default:
 		return false
 	}
-	if quoted, ok := strings.CutPrefix(t.value, `"`); ok {
+	if quoted, ok := strings.CutPrefix(wanted, `"`); ok {
 		return have == strings.TrimSuffix(quoted, `"`)
 	}
-	wanted := strings.ToLower(strings.Trim(t.value, "*"))
-	if t.field == "name" {
+	wanted = strings.ToLower(strings.Trim(wanted, "*"))
+	if field == "name" {
 		return strings.Contains(d.lower, wanted)
 	}
 	return strings.Contains(strings.ToLower(have), wanted)

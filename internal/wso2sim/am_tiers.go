@@ -3,21 +3,31 @@ package wso2sim
 import (
 	"net/http"
 	"slices"
+	"time"
 )
 
 // tier is a throttling policy of a fresh installation.
-type tier struct{ name, description string }
+type tier struct {
+	name, description string
+	requests          int // per minute
+}
+
+const noLimit = 1<<31 - 1
 
 var subscriptionTiers = []tier{
-	{"Gold", "Allows 5000 requests per minute"}, {"Silver", "Allows 2000 requests per minute"},
-	{"Bronze", "Allows 1000 requests per minute"}, {unlimited, "Allows unlimited requests"},
-	{"Unauthenticated", "Allows 500 request(s) per minute"},
-	{subscriptionless, "Allows 10000 requests per minute when subscription validation is disabled"},
+	{"Gold", "Allows 5000 requests per minute", 5000},
+	{"Silver", "Allows 2000 requests per minute", 2000},
+	{"Bronze", "Allows 1000 requests per minute", 1000},
+	{unlimited, "Allows unlimited requests", noLimit},
+	{"Unauthenticated", "Allows 500 request(s) per minute", 500},
+	{subscriptionless, "Allows 10000 requests per minute when subscription validation is disabled", 10000},
 }
 
 var apiTiers = []tier{
-	{"50KPerMin", "Allows 50000 requests per minute"}, {"20KPerMin", "Allows 20000 requests per minute"},
-	{"10KPerMin", "Allows 10000 requests per minute"}, {unlimited, "Allows unlimited requests"},
+	{"50KPerMin", "Allows 50000 requests per minute", 50000},
+	{"20KPerMin", "Allows 20000 requests per minute", 20000},
+	{"10KPerMin", "Allows 10000 requests per minute", 10000},
+	{unlimited, "Allows unlimited requests", noLimit},
 }
 
 func checkTiers(dto *apiDTO) error {
@@ -38,7 +48,8 @@ func listTiers(w http.ResponseWriter, r *http.Request) error {
 	list := []object{}
 	for _, t := range tiers {
 		list = append(list, object{"name": t.name, "displayName": t.name, "description": t.description,
-			"policyLevel": level, "tierPlan": "FREE", "stopOnQuotaReach": true})
+			"policyLevel": level, "tierPlan": "FREE", "stopOnQuotaReach": true,
+			"requestCount": t.requests, "unitTime": time.Minute.Milliseconds(), "quotaPolicyType": "REQUESTCOUNT"})
 	}
 	writeJSON(w, http.StatusOK, page(list, r))
 	return nil

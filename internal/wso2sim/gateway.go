@@ -36,6 +36,7 @@ var (
 	errBadToken     = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid Credentials. " + checkCredentials}
 	errRevoked      = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid JWT token. " + checkCredentials}
 	errNoSubscriber = &gatewayFault{403, "900908", "Resource forbidden ", "User is NOT authorized to access the Resource. API Subscription validation failed."}
+	errBlocked      = &gatewayFault{503, "700700", "API blocked", "This API has been blocked temporarily. Please try again later or contact the system administrators."}
 	errUnclassified = &gatewayFault{500, "900900", "Unclassified Authentication Failure", "Error while accessing backend services for API key validation"}
 )
 
@@ -93,6 +94,9 @@ func (am *AM) route(r *http.Request) (apiRoute, *gatewayFault) {
 	a, dto, rest := am.lookup.deployedAt(r.URL.Path, now)
 	if a == nil {
 		return apiRoute{}, errNoResource
+	}
+	if a.dto.LifeCycleStatus == "BLOCKED" {
+		return apiRoute{}, errBlocked
 	}
 	found := apiRoute{api: a, dto: *dto, path: rest}
 	for _, op := range found.dto.Operations {
@@ -164,8 +168,12 @@ func (am *AM) checkSignature(ctx context.Context, token parsedJWT, manager *keyM
 	if certificates == nil || certificates.Value == "" {
 		return errUnclassified
 	}
-	if manager.resident() {
-		if !token.signedBy(&am.signer.key.PublicKey) {
+	if pinned := value(certificates.Type) == certificatePEM; pinned || manager.resident() {
+		key := &am.signer.key.PublicKey
+		if pinned {
+			key = pinnedKey(certificates.Value)
+		}
+		if !token.signedBy(key) {
 			return errBadToken
 		}
 		return nil

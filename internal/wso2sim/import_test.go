@@ -147,7 +147,7 @@ func TestImportOpenAPI(t *testing.T) {
 	}
 	for field, context := range map[string]string{"file": "/imp1", "inlineAPIDefinition": "/imp2"} {
 		got := form(t, p.publisher("/apis/import-openapi"), "application/json", map[string]string{
-			field:                  "openapi: 3.0.1\npaths:\n  /ping:\n    get: {}\n    post: {}\n",
+			field:                  "openapi: 3.0.1\ninfo: {title: Imp, version: '1'}\npaths:\n  /ping:\n    get: {}\n    post: {}\n",
 			"additionalProperties": strings.ReplaceAll(strings.ReplaceAll(string(rest), "/imp", context), `"Imp"`, `"Imp`+context[4:]+`"`),
 		}).want(t, 201)
 		if got.str("operations", 1, "verb") != "POST" || got.str("operations", 1, "target") != "/ping" {

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -104,6 +105,23 @@ func (k jwks) key(kid string) *rsa.PublicKey {
 		}
 	}
 	return nil
+}
+
+// pinnedKey is the key of a certificate in PEM, as it is or in base64 once more; nil if there is none.
+func pinnedKey(text string) *rsa.PublicKey {
+	if decoded, err := base64.StdEncoding.DecodeString(text); err == nil {
+		text = string(decoded)
+	}
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	key, _ := certificate.PublicKey.(*rsa.PublicKey)
+	return key
 }
 
 // parsedJWT is a token taken apart and not yet believed.

@@ -82,7 +82,7 @@ func (p *pair) multipartSteps(t *testing.T) map[string]map[string]string {
 	full := map[string]string{"file": archive(t, "rec/", data, true)}
 	return map[string]map[string]string{
 		"import-openapi": {
-			"inlineAPIDefinition": "openapi: 3.0.1\npaths:\n  /ping:\n    get: {}\n", "additionalProperties": string(properties),
+			"inlineAPIDefinition": "openapi: 3.0.1\ninfo: {title: Imp, version: 1.0.0}\npaths:\n  /ping:\n    get: {}\n", "additionalProperties": string(properties),
 		},
 		"archive import, new, published": full, "archive import again": full, "archive import, exists, no overwrite": full,
 		"archive import, Accept */*": full, "archive import, no root folder": {"file": archive(t, "", data, true)},

@@ -31,7 +31,6 @@ type deploymentRecord struct {
 
 type applicationRecord struct {
 	Name, Policy, Description string
-	Groups                    []string
 	Attributes                object
 	Created, Updated          time.Time
 	Keys                      []mappingRecord
@@ -59,8 +58,9 @@ type indexRecord struct {
 }
 
 type indexDocRecord struct {
-	ID, Name, Version, Context, Status string
-	Info                               object
+	ID, Name, Version, Context, Status, Description string
+	Tags                                            []string
+	Info                                            object
 }
 
 // describe is what is kept of a record.
@@ -128,19 +128,22 @@ func (d *indexDoc) record() *indexDocRecord {
 	if d == nil {
 		return nil
 	}
-	return &indexDocRecord{d.id, d.name, d.version, d.context, d.status, d.info}
+	return &indexDocRecord{d.id, d.name, d.version, d.context, d.status, d.description, d.tags, d.info}
 }
 
 func (r *indexDocRecord) doc() *indexDoc {
 	if r == nil {
 		return nil
 	}
-	return &indexDoc{id: r.ID, lower: strings.ToLower(r.Name), name: r.Name, version: r.Version, context: r.Context, status: r.Status, info: r.Info}
+	return &indexDoc{
+		id: r.ID, lower: strings.ToLower(r.Name), name: r.Name, version: r.Version, context: r.Context, status: r.Status,
+		description: r.Description, tags: r.Tags, info: r.Info,
+	}
 }
 
 func (app *application) record() applicationRecord {
 	r := applicationRecord{
-		Name: app.name, Policy: app.policy, Description: app.description, Groups: app.groups, Attributes: app.attributes,
+		Name: app.name, Policy: app.policy, Description: app.description, Attributes: app.attributes,
 		Created: app.created, Updated: app.updated,
 	}
 	for _, m := range app.keys {
@@ -217,7 +220,7 @@ func (am *AM) restoreApplications(held map[string][]entry) error {
 	var lost error
 	err := decode(held, "application", func(id string, r applicationRecord) {
 		app := &application{
-			id: id, name: r.Name, policy: r.Policy, description: r.Description, groups: r.Groups, attributes: r.Attributes,
+			id: id, name: r.Name, policy: r.Policy, description: r.Description, attributes: r.Attributes,
 			created: r.Created, updated: r.Updated,
 		}
 		for _, m := range r.Keys {
