@@ -17,9 +17,10 @@ type show struct {
 	began time.Time
 	steps int
 
-	before map[string]map[string]string // entries of the truststores, by server
-	keys   keysFile
-	token  string
+	before   map[string]map[string]string // entries of the truststores, by server
+	settings []byte                       // of Identity Server, as they were
+	keys     keysFile
+	token    string
 }
 
 // keysFile is what people read from application-keys.json.
@@ -45,7 +46,8 @@ func (s *show) all() error {
 		{"They do not trust each other", s.distrust},
 		{"Start an agent beside each server (`agent run`)", s.startAgents},
 		{"The agents import each other's certificate", s.imported},
-		{"Each server is restarted, once, since it reads its truststore only at its start", s.restarted},
+		{"The settings that Identity Server needs are made", s.settingsMade},
+		{"Each server is restarted, once, since it reads its files only at its start", s.restarted},
 		{"Now they trust each other", s.trust},
 		{"Identity Server is registered in API Manager as key manager", s.registered},
 		{"The APIs are published, with an application, subscriptions and keys", s.published},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -46,6 +47,10 @@ func (s *show) bothAnswer() bool {
 
 func (s *show) distrust() error {
 	s.before = map[string]map[string]string{}
+	var err error
+	if s.settings, err = os.ReadFile(filepath.Join(s.world.is.volume, deploymentTOML)); err != nil {
+		return err
+	}
 	for _, pair := range [][2]side{{s.world.am, s.world.is}, {s.world.is, s.world.am}} {
 		leaf, err := leafOf(pair[1])
 		if err != nil {
@@ -138,6 +143,29 @@ func (s *show) imported() error {
 	}
 	return nil
 }
+
+// settingsMade looks for what Identity Server needs to say to API-M, and for the file's own beginning.
+func (s *show) settingsMade() error {
+	is, before := s.world.is, s.settings
+	listener := "https://" + s.world.am.address + "/internal/data/v1/notify"
+	var after []byte
+	err := s.world.until(s.ctx, "the settings of "+is.name+" are made", func() bool {
+		after, _ = os.ReadFile(filepath.Join(is.volume, deploymentTOML))
+		return bytes.Contains(after, []byte(listener))
+	})
+	if err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(after, bytes.TrimRight(before, "\n")) {
+		return fmt.Errorf("%s's deployment.toml has lost something that was in it", is.name)
+	}
+	s.say("%d lines more in its deployment.toml, all others as they were; revoked tokens will be told to", bytes.Count(after, []byte("\n"))-bytes.Count(before, []byte("\n")))
+	s.say("%s", listener)
+	return nil
+}
+
+// deploymentTOML is the settings file below a home and below a config volume.
+const deploymentTOML = "repository/conf/deployment.toml"
 
 func (s *show) restarted() error {
 	w := s.world

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -76,20 +75,6 @@ func newWorld(dir, bin, apis string, delays float64) (*world, error) {
 	return w, os.WriteFile(w.apiConfig(), config, 0o644)
 }
 
-// revocationListener makes IS tell API-M of revoked tokens, as an administrator would set it up for the real one.
-const revocationListener = `
-[[event_listener]]
-id = "token_revocation"
-type = "org.wso2.carbon.identity.core.handler.AbstractIdentityHandler"
-name = "org.wso2.is.notification.ApimOauthEventInterceptor"
-order = 1
-[event_listener.properties]
-notification_endpoint = "https://%s/internal/data/v1/notify"
-username = "admin"
-password = "admin"
-'header.X-WSO2-KEY-MANAGER' = "WSO2-IS"
-`
-
 // seed unpacks a server's home and puts its stores and settings on its config volume.
 func (w *world) seed(s side) error {
 	if err := wso2sim.Unpack(s.home, s.product); err != nil {
@@ -103,16 +88,7 @@ func (w *world) seed(s side) error {
 	if s.product == "am" {
 		return nil
 	}
-	if err := wso2sim.WriteRevocationHandler(s.home); err != nil {
-		return err
-	}
-	settings := filepath.Join(s.volume, "repository/conf/deployment.toml")
-	f, err := os.OpenFile(settings, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(f, revocationListener, w.am.address)
-	return errors.Join(err, f.Close())
+	return wso2sim.WriteRevocationHandler(s.home)
 }
 
 // startServer starts a stand-in under agent exec, as the server's container would.
