@@ -211,6 +211,9 @@ func (n Needs) check(needs []need) error {
 			}
 		}
 	}
+	if n.Database != nil && n.Database.Password == "" && !n.SecretsEnv {
+		mistakes = append(mistakes, fmt.Errorf("the database's password is missing; set %s or %[1]s_FILE", n.Database.PasswordEnv))
+	}
 	if n.SecretsEnv {
 		for name, value := range map[string]string{"AM_ADMIN_PASS": n.AMPassword, "the administrator's password": n.Password, "the database's password": n.databasePassword()} {
 			if strings.ContainsAny(value, `$\`) {

@@ -312,6 +312,7 @@ func TestValuesThatWouldNotArriveAreNamedWithoutBeingShown(t *testing.T) {
 		"a template":       {func(n *Needs) { n.AMPassword = "top{{secret" }, "has {{"},
 		"a character":      {func(n *Needs) { n.Password = "töp-secret" }, "super_admin.password in deployment.toml has the character 0xC3"},
 		"a dollar by name": {func(n *Needs) { n.SecretsEnv = true; n.AMPassword = "top$secret" }, "AM_ADMIN_PASS has a $"},
+		"no password":      {func(n *Needs) { *n = withAll(*n); n.SecretsEnv, n.Database.Password = false, "" }, "the database's password is missing; set IS_DB_PASSWORD or IS_DB_PASSWORD_FILE"},
 		"localhost":        {func(n *Needs) { n.AMHost = "localhost" }, "AM_HOST is localhost: IS would tell itself"},
 		"the own address":  {func(n *Needs) { n.AMHost = "127.0.0.1" }, "AM_HOST is 127.0.0.1"},
 	} {
