@@ -3,7 +3,10 @@ package wso2sim
 import (
 	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,6 +49,23 @@ func TestAPIManagerComesUpInTheProductsOrder(t *testing.T) {
 	want := "version 404, health Not Found, portal Not Found, version 200, health Internal Server Error, portal Found, health OK"
 	if got := strings.Join(seen, ", "); got != want {
 		t.Errorf("seen %s\nwant %s", got, want)
+	}
+}
+
+func TestTheNumberOfTheProcessIsLeftBehind(t *testing.T) {
+	p := newPair(t)
+	p.startIS()
+	path := filepath.Join(p.isHome, "wso2carbon.pid")
+	while := readFile(t, path)
+	number, padding, _ := strings.Cut(string(while), "\n")
+	if number != strconv.Itoa(os.Getpid()) || len(while) != 100 || strings.Trim(padding, "\x00") != "" {
+		t.Errorf("the file holds %q", while)
+	}
+	if err := p.is.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if after := readFile(t, path); string(after) != string(while) {
+		t.Errorf("after the stop it holds %q", after)
 	}
 }
 

@@ -88,6 +88,9 @@ func newServer(product string, o Options) (*server, error) {
 			return nil, fmt.Errorf("start %s: %w", product, err)
 		}
 	}
+	if err := writePID(o.Home); err != nil {
+		return nil, fmt.Errorf("start %s: %w", product, err)
+	}
 	s := &server{product: product, home: o.Home, log: o.Log, delays: o.Delays, hostname: o.Hostname, ready: make(chan struct{})}
 	if s.settings, err = readSettings(o.Home); err != nil {
 		return nil, fmt.Errorf("start %s: %w", product, err)
