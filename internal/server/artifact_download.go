@@ -234,7 +234,7 @@ func (d download) append(ctx context.Context, cancel context.CancelCauseFunc, re
 	switch {
 	case have+n > artifactLimit:
 		return backoff.Permanent(d.tooLarge())
-	case err != nil && ctx.Err() != nil:
+	case ctx.Err() != nil: // also without an error: net/http may still hand out an answer, empty, of a request that was ended
 		return context.Cause(ctx)
 	case err != nil:
 		return fmt.Errorf("after %d bytes: %w", have+n, err)
