@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"mkstore":                 mkstore,
 			"mkcert":                  mkcert,
 			"waitfor":                 waitfor,
+			"waitfor-listening":       waitforListening,
 			"waitfor-same-generation": sameGeneration,
 		},
 		RequireExplicitExec: true,
@@ -123,6 +125,18 @@ func waitfor(ts *testscript.TestScript, _ bool, args []string) {
 	until(ts, args[0]+" holds "+args[1], func() bool {
 		data, _ := os.ReadFile(ts.MkAbs(args[0]))
 		return strings.Contains(string(data), args[1])
+	})
+}
+
+// waitforListening ADDRESS waits until something listens there.
+func waitforListening(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, "something listens on "+args[0], func() bool {
+		conn, err := net.Dial("tcp", args[0])
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return true
 	})
 }
 
