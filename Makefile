@@ -61,8 +61,13 @@ fuzz:
 		done; \
 	done
 
+# Two builds of one commit are equal: its time stands for all times in the image. PLATFORM=linux/arm64 builds for another.
+EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+IMAGE ?= wso2agent:latest
+
 image:
-	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) -t wso2agent:latest .
+	docker build $(if $(PLATFORM),--platform $(PLATFORM)) $(IMAGE_OPTIONS) --build-arg SOURCE_DATE_EPOCH=$(EPOCH) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) -t $(IMAGE) .
 
 clean:
 	rm -rf bin
