@@ -129,7 +129,7 @@ scripts() {
   rm -rf "$scripts/.agent-seed.new"
   copy "$home/dbscripts" "$scripts/.agent-seed.new"
   for item in "$scripts"/.agent-seed.new/*; do
-    rm -rf "$scripts/${item##*/}"
+    rm -rf "${scripts:?}/${item##*/}"
     mv "$item" "$scripts/"
   done
   rm -rf "$scripts/.agent-seed.new"
