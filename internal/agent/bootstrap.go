@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/telemetry"
 	"wso2agent/internal/verify"
 	"wso2agent/internal/wso2"
 )
@@ -32,6 +35,11 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 	defer cancel()
 	if _, err := a.desired(); err != nil { // told at once, and not after the servers have come up
 		return err
+	}
+	// Where agent exec runs the server and its sidecar waits for this to end, what the sidecar does for trust must be done
+	// meanwhile. One that is there does the same, and finds it done.
+	if _, supervised, err := a.restarter().Started(ctx); err == nil && supervised && a.supervised() {
+		go a.keepTrust(ctx, telemetry.NewHealth(time.Hour, trustCondition, restartCondition))
 	}
 	if err := a.awaitTrust(ctx); err != nil {
 		return err
@@ -73,8 +81,19 @@ func (a Agent) prove(ctx context.Context, servers bootstrap.Servers, result boot
 		return err
 	}
 	a.log.Info("everything works", "application", result.Application, "key manager", result.KeyManager, "token endpoint", result.TokenEndpoint,
-		"APIs", len(result.APIs), "changes", result.Changes, "keys", a.cfg.KeysFile)
+		"APIs", len(result.APIs), "changes", result.Changes, "keys", a.cfg.KeysFile, "try", a.tryIt(result))
 	return nil
+}
+
+// tryIt is a command that calls an API, by the name that people have for the gateway. It has no quotes, which the log
+// would escape. API-M's own certificate is signed by nobody: without -k curl wants it named with --cacert.
+func (a Agent) tryIt(result bootstrap.Result) string {
+	for _, api := range result.APIs {
+		if api.Subscribed {
+			return fmt.Sprintf("curl -k --oauth2-bearer $(%s token) https://%s%s/", a.cfg.AgentCommand, net.JoinHostPort(a.cfg.VHost, strconv.Itoa(a.cfg.GWPort)), api.Path)
+		}
+	}
+	return ""
 }
 
 func (a Agent) settings() bootstrap.Settings {

@@ -12,7 +12,8 @@ import (
 // ErrTimeout says that a peer, or a store, did not come within the time set.
 var ErrTimeout = errors.New("timed out")
 
-// Init prepares the server's first start: it publishes the own certificate, waits for every peer's, imports them, and
+// Init prepares the server's first start: it brings the seed of the product's image onto the config volume, makes the
+// server's settings, publishes the own certificate, waits for every peer's, imports them, and
 // tells agent exec the generation, so that the server starts with everything in place and needs no restart. Stores
 // that are not there yet are waited for; a store that is there and bad is an error at once.
 //
@@ -28,7 +29,11 @@ func (a Agent) Init(ctx context.Context) error {
 	defer cancel()
 	changes := a.watch(a.trustFolders()...).Changes(limit)
 	for waited := ""; ; {
-		v, err := a.pass(limit)
+		err := a.applySeed(limit)
+		var v view
+		if err == nil {
+			v, err = a.pass(limit)
+		}
 		waiting := ""
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && limit.Err() == nil:

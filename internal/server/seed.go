@@ -118,6 +118,15 @@ func (s Seed) Apply(ctx context.Context) (SeedReport, error) {
 	return r, s.put(s.stock("product"), []byte(r.To+"\n"), 0o600)
 }
 
+// Check tells, before anything is written, whether there is a seed and it belongs to this process's user. Errors wrap
+// ErrNoSeed or file.ErrOwner.
+func (s Seed) Check() error {
+	if _, _, err := s.products(); err != nil {
+		return err
+	}
+	return file.CheckOwner(s.seed("product"))
+}
+
 func (s Seed) seed(p string) string  { return filepath.Join(s.Volume, file.WorkDir, "seed", p) }
 func (s Seed) stock(p string) string { return filepath.Join(s.Volume, file.WorkDir, "stock", p) }
 func (s Seed) own(p string) string   { return filepath.Join(s.Volume, p) }
@@ -256,8 +265,8 @@ func isMergeable(p string, v versions) bool { return p == seedSettings || isStor
 // mode is that of a file that is not on the volume yet.
 func (s Seed) mode(p string) fs.FileMode {
 	info, err := os.Stat(s.seed(p))
-	if err != nil || p == seedSettings {
-		return 0o644
+	if err != nil || p == seedSettings { // passwords will stand in it; the server runs as this very user
+		return 0o600
 	}
 	return info.Mode().Perm()&0o644 | 0o600
 }

@@ -192,14 +192,14 @@ func TestASeedThatIsNotThereOrOfAnotherProductIsTold(t *testing.T) {
 
 func TestModesAreSuchThatTheServerCanReadItsFiles(t *testing.T) {
 	v := newSeedVolume(t)
-	for path, mode := range map[string]fs.FileMode{seedSettings: 0o600, seedTestStore: 0o600, seedTestOther: 0o755} {
+	for path, mode := range map[string]fs.FileMode{seedSettings: 0o644, seedTestStore: 0o600, seedTestOther: 0o755} {
 		v.write(v.seed(path), "x = 1\n")
 		if err := os.Chmod(v.seed(path), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
 	v.apply()
-	for path, want := range map[string]fs.FileMode{seedSettings: 0o644, seedTestStore: 0o600, seedTestOther: 0o644} {
+	for path, want := range map[string]fs.FileMode{seedSettings: 0o600, seedTestStore: 0o600, seedTestOther: 0o644} {
 		if info, err := os.Stat(v.own(path)); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v; want %v", path, info.Mode().Perm(), err, want)
 		}
