@@ -19,7 +19,7 @@ RUN install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-c
  && install -d -m 755 -o 65532 -g 65532 /out/volumes/program \
  && install -d -m 1777 /out/volumes/exchange \
  && install -d -m 750 -o 802 -g 802 /out/volumes/is/config /out/volumes/is/artifacts \
- && install -d -m 750 -o 10001 -g 10001 /out/volumes/am/config /out/volumes/am/artifacts \
+ && install -d -m 750 -o 10001 -g 10001 /out/volumes/am/config /out/volumes/am/artifacts /out/volumes/am/solr \
  && install -d -m 700 -o 10001 -g 10001 /out/volumes/am/keys \
  && install -d -m 755 -o 802 -g 802 /out/volumes/dbscripts/is \
  && install -d -m 755 -o 10001 -g 10001 /out/volumes/dbscripts/am \

@@ -81,6 +81,8 @@ type Config struct {
 	ISContainer string `envconfig:"IS_CONTAINER" default:"innover-wso2is-1" desc:"IS's container, named in advice about a restart by hand"`
 	AMContainer string `envconfig:"AM_CONTAINER" default:"innover-wso2am-1" desc:"API-M's container, likewise"`
 
+	AgentCommand string `envconfig:"AGENT_COMMAND" default:"agent" desc:"how people call this agent from where they are, named in advice on how to try an API"`
+
 	KMName          string `envconfig:"KM_NAME" default:"WSO2-IS" desc:"name under which IS is registered as key manager"`
 	KeyManagerName  string `envconfig:"KEY_MANAGER_NAME" default:"Resident Key Manager" desc:"key manager that issues the application's keys: KM_NAME's value for IS, or API-M's own"`
 	KMTokenEndpoint string `envconfig:"KM_TOKEN_ENDPOINT" default:"https://wso2is:9443/oauth2/token" rule:"https" desc:"where tokens of that key manager come from; not used with API-M's own"`
