@@ -62,6 +62,9 @@ type Config struct {
 	QuietMax    time.Duration `envconfig:"QUIET_MAX" default:"5s" rule:"positive" desc:"how long that may put it off"`
 	Poll        time.Duration `envconfig:"POLL_INTERVAL" default:"10s" rule:"positive" desc:"how often watched folders are looked at where a volume sends no events"`
 
+	RotateTimeout time.Duration `envconfig:"ROTATE_TIMEOUT" default:"10m" rule:"positive" desc:"how long a server that has a new certificate waits for its peers to trust it, before it switches all the same"`
+	RotateGrace   time.Duration `envconfig:"ROTATE_GRACE" default:"10m" rule:"positive" desc:"how long the old one stays published after the switch"`
+
 	Artifacts         string `envconfig:"ARTIFACTS" default:"default" rule:"oneof default none" desc:"files that init puts on the artifact volume before those of ARTIFACTS_FILE: default (what the stock image lacks) or none"`
 	ArtifactsFile     string `envconfig:"ARTIFACTS_FILE" rule:"path" shown:"none" desc:"a list of more of them, or of other versions"`
 	ArtifactDir       string `envconfig:"ARTIFACT_DIR" default:"/home/wso2carbon/wso2-artifact-volume" rule:"path" desc:"the artifact volume; the server's entrypoint copies it over its home at every start, after CONFIG_DIR"`
