@@ -1,0 +1,104 @@
+//go:build compose
+
+package compose
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestUpAndWhatSurvives(t *testing.T) {
+	w := newWorld(t)
+	took := w.up()
+	t.Logf("from nothing to a verified call: %s", took.Round(100*time.Millisecond))
+	w.works()
+	w.wantStarts(1, 1)
+	w.complete()
+	made := w.made()
+	in := func(name string, test func(w *world)) {
+		t.Run(name, func(t *testing.T) { inner := *w; inner.t = t; test(&inner) })
+	}
+
+	in("the last line says what works and how to try it", func(w *world) {
+		line := w.last("am-agent")
+		for _, part := range []string{"everything works", "APIs=6", "curl -k --oauth2-bearer $(docker compose exec -T am-agent /agent token) https://localhost:8243/payments/1.0.0/"} {
+			if !strings.Contains(line, part) {
+				w.t.Errorf("it does not say %q: %s", part, line)
+			}
+		}
+	})
+	in("sidecars are small", func(w *world) {
+		for line := range strings.SplitSeq(w.docker("stats", "--no-stream", "--format", "{{.Name}}: {{.MemUsage}}, {{.CPUPerc}} CPU", container("is-agent"), container("am-agent")), "\n") {
+			w.t.Log(line)
+		}
+	})
+	in("up again changes nothing", func(w *world) {
+		w.up()
+		w.wantStarts(1, 1)
+		if again := w.made(); again != made {
+			w.t.Errorf("made before:\n%s\nand now:\n%s", made, again)
+		}
+	})
+	in("down and up keep what was made and make nothing twice", func(w *world) {
+		w.must("down")
+		w.up()
+		w.works()
+		w.wantStarts(1, 1) // of new containers
+		if again := w.made(); again != made {
+			w.t.Errorf("made before:\n%s\nand now:\n%s", made, again)
+		}
+	})
+	in("a killed agent comes back by itself", func(w *world) {
+		for _, agent := range []string{"is-agent", "am-agent"} {
+			before := w.inspect(agent, "{{.RestartCount}}")
+			w.killIn(agent)
+			w.eventually(time.Minute, agent+" is started again", func() bool { return w.inspect(agent, "{{.RestartCount}}") != before })
+			w.ready(agent)
+		}
+		w.works()
+		w.wantStarts(1, 1)
+	})
+	in("each service alone is restarted", func(w *world) {
+		is, am := 1, 1
+		for _, service := range []string{"backend", "is-agent", "am-agent", "wso2is", "wso2am"} {
+			w.must("restart", service)
+			w.ready(service)
+			switch service {
+			case "wso2is":
+				is++
+			case "wso2am":
+				am++
+			}
+			w.ready("wso2is", "wso2am", "is-agent", "am-agent")
+			w.works()
+			w.wantStarts(is, am)
+		}
+		if again := w.made(); again != made {
+			w.t.Errorf("made before:\n%s\nand now:\n%s", made, again)
+		}
+	})
+	in("a killed server comes back by itself", func(w *world) {
+		is := w.starts("wso2is")
+		w.killIn("wso2is")
+		w.eventually(time.Minute, "IS is started again", func() bool { return w.starts("wso2is") == is+1 })
+		w.ready("wso2is", "am-agent")
+		w.works()
+	})
+	in("all ends gracefully within the grace period", func(w *world) {
+		began := time.Now()
+		w.must("stop")
+		if took := time.Since(began); took > 30*time.Second {
+			w.t.Errorf("it took %s", took)
+		}
+		for service, want := range map[string]string{"wso2is": "143", "wso2am": "143", "is-agent": "0", "am-agent": "0", "backend": "0"} {
+			if code := w.inspect(service, "{{.State.ExitCode}}"); code != want {
+				w.t.Errorf("%s has ended with %s, want %s", service, code, want)
+			}
+		}
+		w.must("start", "wso2is", "wso2am", "is-agent", "backend")
+		w.must("start", "am-agent")
+		w.ready("am-agent")
+		w.works()
+	})
+}
