@@ -53,6 +53,17 @@ type Config struct {
 	AMDBPassword     string `envconfig:"AM_DB_PASSWORD" secret:"true" shown:"none" desc:"password of API-M's user there"`
 	ISDBPassword     string `envconfig:"IS_DB_PASSWORD" secret:"true" shown:"none" desc:"password of IS's user there"`
 
+	Trust          string        `envconfig:"TRUST" default:"leaf" rule:"oneof leaf ca" desc:"what is trusted of a peer: leaf (its certificates themselves), or ca (the CA that has signed them, where there is one, so that a renewal restarts the peer alone)"`
+	PeerPins       Pins          `envconfig:"PEER_PINS" rule:"pins" shown:"none" desc:"fingerprints that a peer's certificates must have, name=SHA-256 with commas between, several for a name where it rotates; a peer with none is believed as it publishes"`
+	TLSMode        string        `envconfig:"TLS_MODE" default:"none" rule:"oneof none issue files" desc:"where the server's TLS certificate comes from: none (from its own keystore, as it is), issue (the agent makes it), or files (from TLS_FILES_DIR)"`
+	TLSNames       []string      `envconfig:"TLS_NAMES" rule:"sans" shown:"none" desc:"names and IP addresses of an issued certificate beside SERVER_NAME and localhost, with commas between"`
+	TLSKey         string        `envconfig:"TLS_KEY" default:"ecdsa-p256" rule:"oneof ecdsa-p256 rsa-2048 rsa-3072 rsa-4096" desc:"kind of its key"`
+	TLSValidity    time.Duration `envconfig:"TLS_VALIDITY" default:"8760h" rule:"positive" desc:"how long it lasts, a year; never longer than its CA"`
+	TLSRenewBefore time.Duration `envconfig:"TLS_RENEW_BEFORE" default:"720h" rule:"positive" desc:"how long before its end it is issued anew"`
+	TLSCACertFile  string        `envconfig:"TLS_CA_CERT_FILE" rule:"path" shown:"none, self-signed" desc:"PEM file of the CA that signs it, its own issuers behind it"`
+	TLSCAKeyFile   string        `envconfig:"TLS_CA_KEY_FILE" rule:"path" shown:"none" desc:"PEM file of that CA's private key"`
+	TLSFilesDir    string        `envconfig:"TLS_FILES_DIR" default:"/tls" rule:"path" desc:"folder of tls.crt, tls.key and, if need be, ca.crt, as cert-manager leaves them"`
+
 	InitTimeout   time.Duration `envconfig:"INIT_TIMEOUT" default:"15m" rule:"positive" desc:"how long init waits for the stores and for every peer's certificate"`
 	InitOnTimeout string        `envconfig:"INIT_ON_TIMEOUT" default:"fail" rule:"oneof fail start" desc:"what init does then: fail, or start the server without the missing peers"`
 

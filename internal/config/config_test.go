@@ -176,3 +176,73 @@ func TestTheReadmeHasEverySetting(t *testing.T) {
 		t.Errorf("the README's table of settings is not the one of this package; it should be:\n%s", Table())
 	}
 }
+
+func TestPinsAreReadInEveryForm(t *testing.T) {
+	digits := strings.Repeat("9b", 32)
+	colons := strings.TrimSuffix(strings.Repeat("0F:", 32), ":")
+	clean(t)
+	t.Setenv("PRODUCT", "am")
+	t.Setenv("PEERS", "wso2is,gw")
+	t.Setenv("PEER_PINS", "wso2is="+digits+",wso2is="+colons+",gw="+strings.ToUpper(digits)+",gw="+digits)
+	c, err := Load("PRODUCT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is, gw := c.PeerPins["wso2is"], c.PeerPins["gw"]; len(is) != 2 || len(gw) != 1 || is[0] != gw[0] || is[1].String() != colons {
+		t.Errorf("PEER_PINS = %v", c.PeerPins)
+	}
+}
+
+func TestSettingsOfTheTLSIdentityThatCannotBeMeantAreRefused(t *testing.T) {
+	digits := strings.Repeat("9b", 32)
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want string
+	}{
+		"a pin without a name":           {map[string]string{"PEER_PINS": digits}, "PEER_PINS has \"" + digits + "\": a pin is name=SHA-256"},
+		"a pin cut off":                  {map[string]string{"PEER_PINS": "wso2is=" + digits[2:]}, "PEER_PINS is wrong for wso2is"},
+		"a pin that ends in a comma":     {map[string]string{"PEER_PINS": "wso2is=" + digits + ","}, "PEER_PINS has \"\""},
+		"a pin for a path":               {map[string]string{"PEER_PINS": "../wso2is=" + digits}, "PEER_PINS has \"../wso2is\""},
+		"a pin for nobody":               {map[string]string{"PEER_PINS": "wso2si=" + digits}, "PEER_PINS names wso2si, which is no peer"},
+		"a name with a port":             {map[string]string{"TLS_NAMES": "am.example.com:9443"}, "TLS_NAMES has \"am.example.com:9443\""},
+		"a name with an underscore":      {map[string]string{"TLS_NAMES": "a,b_c"}, "TLS_NAMES has \"b_c\""},
+		"a CA without its key":           {map[string]string{"TLS_MODE": "issue", "TLS_CA_CERT_FILE": "/ca.crt"}, "set both"},
+		"a CA's key alone":               {map[string]string{"TLS_MODE": "issue", "TLS_CA_KEY_FILE": "/ca.key"}, "set both"},
+		"a CA that has nothing to issue": {map[string]string{"TLS_CA_CERT_FILE": "/ca.crt", "TLS_CA_KEY_FILE": "/ca.key"}, "set TLS_MODE=issue"},
+		"files that are not read":        {map[string]string{"TLS_MODE": "issue", "TLS_FILES_DIR": "/tls"}, "set TLS_MODE=files"},
+		"a renewal all the time":         {map[string]string{"TLS_MODE": "issue", "TLS_VALIDITY": "1000h"}, "TLS_RENEW_BEFORE is 720h0m0s"},
+		"a kind of key unknown":          {map[string]string{"TLS_KEY": "rsa-1024"}, "TLS_KEY is \"rsa-1024\""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clean(t)
+			t.Setenv("PRODUCT", "am")
+			for k, v := range c.env {
+				t.Setenv(k, v)
+			}
+			if _, err := Load("PRODUCT"); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error = %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestSettingsOfTheTLSIdentityThatPeopleUse(t *testing.T) {
+	for name, env := range map[string]map[string]string{
+		"issued":             {"TLS_MODE": "issue", "TLS_NAMES": "am.example.com,*.apis.example.com,10.0.0.7,::1", "TLS_KEY": "rsa-4096"},
+		"issued by a CA":     {"TLS_MODE": "issue", "TLS_CA_CERT_FILE": "/ca.crt", "TLS_CA_KEY_FILE": "/ca.key", "TRUST": "ca"},
+		"from files":         {"TLS_MODE": "files", "TLS_FILES_DIR": "/certs"},
+		"from their default": {"TLS_MODE": "files"},
+		"a short life":       {"TLS_MODE": "issue", "TLS_VALIDITY": "24h", "TLS_RENEW_BEFORE": "8h"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clean(t)
+			t.Setenv("PRODUCT", "am")
+			for k, v := range env {
+				t.Setenv(k, v)
+			}
+			if _, err := Load("PRODUCT"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -133,6 +133,11 @@ func (c Config) contradictions() error {
 	if c.QuietMax < c.QuietMin {
 		mistakes = append(mistakes, fmt.Errorf("QUIET_MAX is %s, less than QUIET_MIN, %s: make it longer", c.QuietMax, c.QuietMin))
 	}
+	// A slip in the name would leave the peer unpinned, without a word.
+	for _, name := range c.PeerPins.strangers(c.Peers) {
+		mistakes = append(mistakes, fmt.Errorf("PEER_PINS names %s, which is no peer: correct it, or name it in PEERS", name))
+	}
+	mistakes = append(mistakes, c.tlsContradictions()...)
 	if c.KMName == ResidentKeyManager {
 		mistakes = append(mistakes, fmt.Errorf("KM_NAME is %q, the name of API-M's own key manager: give IS another name", c.KMName))
 	}
@@ -140,6 +145,23 @@ func (c Config) contradictions() error {
 		return nil
 	}
 	return fmt.Errorf("%w:\n  %w", ErrInvalid, joined(mistakes))
+}
+
+// tlsContradictions are those about the server's TLS identity.
+func (c Config) tlsContradictions() (mistakes []error) {
+	if (c.TLSCACertFile == "") != (c.TLSCAKeyFile == "") {
+		mistakes = append(mistakes, errors.New("TLS_CA_CERT_FILE and TLS_CA_KEY_FILE go together: set both, or neither for self-signed certificates"))
+	}
+	if c.TLSMode != "issue" && c.TLSCAKeyFile != "" {
+		mistakes = append(mistakes, fmt.Errorf("TLS_CA_KEY_FILE is set, and TLS_MODE=%s issues nothing: set TLS_MODE=issue, or leave the CA out", c.TLSMode))
+	}
+	if c.TLSMode != "files" && c.Given("TLS_FILES_DIR") {
+		mistakes = append(mistakes, fmt.Errorf("TLS_FILES_DIR is set, and TLS_MODE=%s does not read it: set TLS_MODE=files, or leave it out", c.TLSMode))
+	}
+	if c.TLSMode == "issue" && c.TLSRenewBefore > c.TLSValidity/2 {
+		mistakes = append(mistakes, fmt.Errorf("TLS_RENEW_BEFORE is %s, more than half of TLS_VALIDITY, %s: make it shorter, since every renewal restarts servers", c.TLSRenewBefore, c.TLSValidity))
+	}
+	return mistakes
 }
 
 // joined is errors.Join with lines indented to stand below a heading.

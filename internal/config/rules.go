@@ -43,6 +43,14 @@ func checkRule(name string, kind reflect.Type, rule, value string) error {
 		}
 	case "host":
 		return checkHost(value)
+	case "sans":
+		for _, one := range strings.Split(value, ",") {
+			if err := checkSAN(one); err != nil {
+				return err
+			}
+		}
+	case "pins":
+		return new(Pins).Decode(value)
 	case "port":
 		// No sign and no zero in front: envconfig would take such a number for an octal one.
 		if n, err := strconv.Atoi(value); err != nil || n > 65535 || value[0] < '1' || value[0] > '9' {
@@ -104,6 +112,16 @@ func checkHost(value string) error {
 	}
 	if value == "" || len(value) > 253 || strings.ContainsAny(value, "/:@?#[] \t\r\n") {
 		return fmt.Errorf("is %q: it must be a host name or an IP address alone, without scheme, port or path", value)
+	}
+	return nil
+}
+
+// sanForm is a host name that Java's clients can look for in a certificate, or a wildcard for one label of it.
+var sanForm = regexp.MustCompile(`^(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$`)
+
+func checkSAN(value string) error {
+	if net.ParseIP(value) == nil && (!sanForm.MatchString(value) || len(value) > 253) {
+		return fmt.Errorf("has %q: a name in a certificate is a host name of letters, digits, hyphens and dots, or an IP address, alone", value)
 	}
 	return nil
 }
