@@ -156,10 +156,10 @@ func TestOnePeersRubbishKeepsNobodyElseOut(t *testing.T) {
 	os.Mkdir(filepath.Join(p.dir, "exchange", "rubbish"), 0o755)
 	os.WriteFile(filepath.Join(p.dir, "exchange", "rubbish", "certs.pem"), []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), 0o644)
 	is := p.agent(config.IS)
-	if _, err := is.pass(t.Context()); err != nil {
+	if _, err := is.pass(t.Context(), notify.Started{}); err != nil {
 		t.Fatal(err)
 	}
-	v, err := p.agent(config.AM).pass(t.Context())
+	v, err := p.agent(config.AM).pass(t.Context(), notify.Started{})
 	if err != nil || len(v.managed) != 1 || len(v.missing) != 1 || v.missing[0] != "rubbish" {
 		t.Errorf("view = %+v, %v", v, err)
 	}
@@ -171,14 +171,14 @@ func TestOnePeersRubbishKeepsNobodyElseOut(t *testing.T) {
 func TestAPeerWhoseFileVanishesKeepsItsTrust(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
-	before, err := p.agent(config.AM).pass(t.Context())
+	before, err := p.agent(config.AM).pass(t.Context(), notify.Started{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(filepath.Join(p.dir, "exchange", "wso2is")); err != nil {
 		t.Fatal(err)
 	}
-	after, err := p.agent(config.AM).pass(t.Context())
+	after, err := p.agent(config.AM).pass(t.Context(), notify.Started{})
 	if err != nil || after.generation != before.generation || len(after.missing) != 0 {
 		t.Errorf("after: %+v, %v", after, err)
 	}
@@ -214,6 +214,12 @@ type scripted struct {
 	started notify.Started
 	known   bool
 	asked   []string
+	held    []string // running and on disk, in turn
+}
+
+func (s *scripted) Hold(_ context.Context, running, onDisk string) error {
+	s.held = append(s.held, running, onDisk)
+	return nil
 }
 
 func (s *scripted) Request(_ context.Context, generation string) error {
@@ -228,7 +234,7 @@ func TestWhenARestartIsDue(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
 	a := p.agent(config.AM)
-	now, err := a.pass(t.Context())
+	now, err := a.pass(t.Context(), notify.Started{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +275,7 @@ func TestARestartThatIsNoLongerDueIsWithdrawn(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
 	a := p.agent(config.AM)
-	now, err := a.pass(t.Context())
+	now, err := a.pass(t.Context(), notify.Started{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,11 +300,11 @@ func TestARestoredTruststoreMakesAnotherGeneration(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.initBoth()
-	before, _ := p.agent(config.AM).pass(t.Context())
+	before, _ := p.agent(config.AM).pass(t.Context(), notify.Started{})
 	if err := os.WriteFile(store, original, 0o640); err != nil { // the volume is restored, the server starts with that
 		t.Fatal(err)
 	}
-	after, err := p.agent(config.AM).pass(t.Context())
+	after, err := p.agent(config.AM).pass(t.Context(), notify.Started{})
 	if err != nil || len(after.managed) != 1 || after.generation == before.generation {
 		t.Errorf("imported again: %v, %v; the same generation: %v", after.managed, err, after.generation == before.generation)
 	}

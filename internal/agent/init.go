@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"strings"
 	"time"
+
+	"wso2agent/internal/notify"
 )
 
 // ErrTimeout says that a peer, or a store, did not come within the time set.
@@ -32,7 +34,7 @@ func (a Agent) Init(ctx context.Context) error {
 		err := a.applySeed(limit)
 		var v view
 		if err == nil {
-			v, err = a.pass(limit)
+			v, err = a.pass(limit, notify.Started{})
 		}
 		waiting := ""
 		switch {

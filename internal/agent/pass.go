@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
 )
@@ -17,13 +19,16 @@ type view struct {
 	own        keystore.Certificate
 	missing    []string // peers that have published nothing that can be used, and of which nothing is trusted yet
 	managed    trust.Managed
-	generation string          // of what the server would read if it started now
+	generation string         // of what the server would read if it started now
+	rotation   trust.Rotation // of the own certificate
+	inUse      keystore.Certificate
 	kept       []server.Change // settings that somebody else has made otherwise than is needed
 }
 
 // pass makes the server's settings, publishes the own certificate and imports the peers': the whole of trust, done again and again. It changes only
-// what is not as it should be. One peer's rubbish keeps nobody else's certificate out.
-func (a Agent) pass(ctx context.Context) (view, error) {
+// what is not as it should be. One peer's rubbish keeps nobody else's certificate out. running is what the server started with, zero
+// where none runs or nobody can tell.
+func (a Agent) pass(ctx context.Context, running notify.Started) (view, error) {
 	a, err := a.withStores(ctx)
 	if err != nil {
 		return view{}, err
@@ -44,21 +49,18 @@ func (a Agent) pass(ctx context.Context) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	published, err := a.exchange().Publish([]keystore.Certificate{own})
+	v := view{own: own, kept: kept}
+	published, err := a.publish(ctx, &v, running)
 	if err != nil {
 		return view{}, err
-	}
-	if published {
-		a.log.Info("own certificate published", "server", a.cfg.ServerName, "fingerprint", own.Fingerprint().String())
 	}
 	peers, silent := a.peers(ctx)
-	managed, err := a.importPeers(ctx, peers)
-	if err != nil {
+	peers[a.cfg.ServerName] = published
+	if v.managed, err = a.importPeers(ctx, peers); err != nil {
 		return view{}, err
 	}
-	v := view{own: own, managed: managed, kept: kept}
 	for _, name := range silent {
-		if _, trusted := managed[name]; !trusted {
+		if _, trusted := v.managed[name]; !trusted {
 			v.missing = append(v.missing, name)
 		}
 	}
@@ -70,7 +72,7 @@ func (a Agent) pass(ctx context.Context) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	v.generation = trust.Generation(managed, edition, own, settings)
+	v.generation = trust.Generation(edition, own, settings)
 	return v, nil
 }
 
@@ -107,7 +109,7 @@ func (a Agent) importPeers(ctx context.Context, peers trust.Peers) (trust.Manage
 		return nil, err
 	}
 	defer unlock()
-	managed, changes, err := trust.Import(ctx, a.truststore(), peers, a.cfg.Peers, a.cfg.WorkDir())
+	managed, changes, err := trust.Import(ctx, a.truststore(), peers, a.cfg.ServerName, append(slices.Clone(a.cfg.Peers), a.cfg.ServerName), a.cfg.WorkDir())
 	for _, c := range changes {
 		args := []any{"alias", c.Alias, "fingerprint", c.Fingerprint.String(), "truststore", a.cfg.TruststorePath()}
 		if c.Action == "replaced" {

@@ -16,6 +16,8 @@ import (
 type restarter interface {
 	// Request asks for a server that runs with the given generation. Asking again is free.
 	Request(ctx context.Context, generation string) error
+	// Hold keeps off a restart for the generation on disk: a server that runs with running goes on.
+	Hold(ctx context.Context, running, onDisk string) error
 	// Started tells what the running server started with; ok is false where that cannot be known.
 	Started(ctx context.Context) (s notify.Started, ok bool, err error)
 }
@@ -114,14 +116,23 @@ type trustKeeper struct {
 	patience  time.Time // until when a restart waits for the peers that are still missing
 	held      bool      // a restart is waiting
 	asked     string    // the generation that was last asked for
+	wake      time.Time // when something is to be done by the clock alone; zero for never
+	waits     string    // the peers that a switch to a new certificate was last said to wait for
 	kept      string    // the settings, made otherwise by somebody, that were last told of
 }
 
-func (k *trustKeeper) due() bool { return k.held && time.Now().After(k.patience) }
+func (k *trustKeeper) due() bool {
+	now := time.Now()
+	return k.held && now.After(k.patience) || !k.wake.IsZero() && now.After(k.wake)
+}
 
 // once does one pass, and what follows from it for the server.
 func (k *trustKeeper) once(ctx context.Context, a Agent) error {
-	v, err := a.pass(ctx)
+	started, known, err := k.restarter.Started(ctx)
+	if err != nil {
+		return err
+	}
+	v, err := a.pass(ctx, started)
 	if err != nil {
 		return err
 	}
@@ -134,11 +145,11 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 	} else {
 		k.health.Set(trustCondition, true, fmt.Sprintf("own certificate published, %d trusted", len(v.managed)))
 	}
-	started, known, err := k.restarter.Started(ctx)
-	if err != nil {
+	k.held = false
+	held, err := k.hold(ctx, a, v, started)
+	if err != nil || held {
 		return err
 	}
-	k.held = false
 	switch {
 	case known && started.Generation == v.generation:
 		return k.inStep(ctx, a, v)
@@ -148,7 +159,14 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 		k.health.Set(restartCondition, false, "a restart is due, and waits for the missing peers")
 		return nil
 	}
-	return k.request(ctx, a, v, known)
+	if err := k.request(ctx, a, v, known); err != nil {
+		return err
+	}
+	var waits []string // stays said until the server has restarted: a peer that waits for this one may go on at the same time
+	if said, err := a.exchange().Trusts(ctx, a.cfg.ServerName); err == nil {
+		waits = said.Waits
+	}
+	return a.say(ctx, v, waits)
 }
 
 // inStep acknowledges to the peers what the running server trusts.
@@ -157,14 +175,14 @@ func (k *trustKeeper) inStep(ctx context.Context, a Agent, v view) error {
 	if err := k.restarter.Request(ctx, v.generation); err != nil {
 		return fmt.Errorf("withdraw a restart of the server: %w", err)
 	}
-	changed, err := a.exchange().Acknowledge(trust.Trusts{Generation: v.generation, Fingerprints: v.managed.Fingerprints()})
+	changed, err := a.exchange().Acknowledge(trust.Trusts{Generation: v.generation, Fingerprints: v.managed.Fingerprints(), OnDisk: v.managed.Fingerprints()})
 	if err != nil {
 		return err
 	}
 	if changed || k.asked != "" {
 		a.log.Info("the running server trusts what is on disk", "server", a.cfg.ServerName, "generation", v.generation, "trusts", len(v.managed))
 	}
-	k.asked = ""
+	k.asked, k.waits = "", ""
 	k.health.Set(restartCondition, true, "the server runs with what is on disk")
 	return nil
 }

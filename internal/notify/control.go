@@ -38,19 +38,43 @@ const (
 
 // Want asks for a server that runs with the given generation.
 func (c Control) Want(generation string) (changed bool, err error) {
+	return c.wish(generation + "\n")
+}
+
+// Hold says that the disk has a generation for which the server is not to be restarted yet: one that runs with running
+// goes on. A server that starts meanwhile, for whatever reason, reads what is on disk, and nothing has to follow then.
+func (c Control) Hold(running, onDisk string) (changed bool, err error) {
+	return c.wish(running + "\n" + onDisk + "\n")
+}
+
+func (c Control) wish(text string) (changed bool, err error) {
 	if err := c.usable(); err != nil {
 		return false, fmt.Errorf("tell agent exec: %w", err)
 	}
-	return file.Write(filepath.Join(c.Dir, wantedFile), []byte(generation+"\n"), 0o644, c.Dir)
+	return file.Write(filepath.Join(c.Dir, wantedFile), []byte(text), 0o644, c.Dir)
 }
 
 // Wanted returns the generation that was last asked for, empty if none was.
 func (c Control) Wanted() (string, error) {
+	wanted, _, err := c.wanted()
+	return wanted, err
+}
+
+// wanted returns the generation that the server is to run with, and the one that a start reads now. They differ while a
+// restart is held.
+func (c Control) wanted() (running, onDisk string, err error) {
 	data, err := file.Read(filepath.Join(c.Dir, wantedFile), fileLimit)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+		return "", "", nil
 	}
-	return strings.TrimSpace(string(data)), err
+	lines := strings.Fields(string(data))
+	switch len(lines) {
+	case 0:
+		return "", "", err
+	case 1:
+		return lines[0], lines[0], err
+	}
+	return lines[0], lines[1], err
 }
 
 // Started returns what the supervisor has said last; ok is false if no supervisor has said anything.

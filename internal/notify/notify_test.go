@@ -331,3 +331,36 @@ func TestWithoutAWayOfRestartingPeopleAreTold(t *testing.T) {
 		t.Errorf("log = %s", &b)
 	}
 }
+
+func TestARestartThatIsHeldIsNotDoneAndAStartMeanwhileNeedsNoOther(t *testing.T) {
+	volume := t.TempDir()
+	c := Control{Dir: filepath.Join(volume, ".agent")}
+	if err := os.Mkdir(filepath.Join(volume, "repository"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Hold("g1", "g2"); err != nil {
+		t.Fatal(err)
+	}
+	s := Supervisor{Control: c, Log: slog.New(slog.DiscardHandler)}
+	due := func(running string) bool {
+		var held <-chan time.Time
+		return s.due(Started{Generation: running}, &budget{max: 5, window: time.Hour}, &held)
+	}
+	for running, want := range map[string]bool{"g1": false, "g2": false, "g0": true} {
+		if got := due(running); got != want {
+			t.Errorf("held: a server that runs with %s is due: %v, want %v", running, got, want)
+		}
+	}
+	if _, err := c.Want("g2"); err != nil {
+		t.Fatal(err)
+	}
+	for running, want := range map[string]bool{"g1": true, "g2": false} {
+		if got := due(running); got != want {
+			t.Errorf("released: a server that runs with %s is due: %v, want %v", running, got, want)
+		}
+	}
+	crashed := start(t, `exec sleep 1000`, func(c Control) { c.Hold("g1", "g2") })
+	if st := crashed.starts(t, 1); st.Generation != "g2" {
+		t.Errorf("a start while a restart is held notes %q and not what it has read", st.Generation)
+	}
+}

@@ -14,6 +14,12 @@ func (e Exec) Request(_ context.Context, generation string) error {
 	return err
 }
 
+// Hold keeps a restart for what is on disk off: one that runs with running goes on.
+func (e Exec) Hold(_ context.Context, running, onDisk string) error {
+	_, err := e.Control.Hold(running, onDisk)
+	return err
+}
+
 // Started returns the generation with which the running server started, and which of its starts that was; ok is false
 // while no supervisor has told.
 func (e Exec) Started(context.Context) (s Started, ok bool, err error) { return e.Control.Started() }
@@ -34,6 +40,9 @@ func (n None) Request(_ context.Context, generation string) error {
 		"generation", generation, "remedy", "docker restart "+n.Container)
 	return nil
 }
+
+// Hold does nothing: nobody was asked.
+func (None) Hold(context.Context, string, string) error { return nil }
 
 // Started knows nothing.
 func (None) Started(context.Context) (Started, bool, error) { return Started{}, false, nil }

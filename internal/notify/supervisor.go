@@ -53,7 +53,7 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 	for starts := 1; ; starts++ {
 		// Read before the start: a generation that arrives while the server reads its files is newer than what is noted
 		// here, and so makes one restart too many and never one too few.
-		generation, err := s.Control.Wanted()
+		_, generation, err := s.Control.wanted()
 		if err != nil {
 			s.Log.Warn("what the sidecar wants cannot be read", "error", err)
 		}
@@ -123,12 +123,12 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, asked
 
 // due tells whether the server is to be restarted now. One that is due and beyond the budget makes held fire later.
 func (s Supervisor) due(started Started, b *budget, held *<-chan time.Time) bool {
-	wanted, err := s.Control.Wanted()
+	wanted, onDisk, err := s.Control.wanted()
 	if err != nil {
 		s.Log.Warn("what the sidecar wants cannot be read", "error", err)
 		return false
 	}
-	if wanted == "" || wanted == started.Generation {
+	if wanted == "" || wanted == started.Generation || onDisk == started.Generation {
 		return false
 	}
 	if wait := b.take(time.Now()); wait > 0 {

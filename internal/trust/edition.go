@@ -11,10 +11,12 @@ import (
 	"wso2agent/internal/file"
 )
 
-// editionFile counts the agent's writes of the truststore.
+// editionFile counts the agent's additions to the truststore.
 const editionFile = "edition"
 
-// Edition numbers the agent's writes of the truststore that keeps its working files in workDir; 0 before the first.
+// Edition numbers the writes in which the agent made something trusted that was not, in the truststore that keeps its
+// working files in workDir; 0 before the first. A write that only removes, or changes an alias, does not count: a running
+// server need not read it.
 //
 // It is a part of the generation, because the same content can come back: somebody restores the volume, the server starts
 // without the peers, and the agent imports them again. By content alone nothing would have changed since the first time,

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"wso2agent/internal/file"
@@ -58,6 +59,22 @@ func (e Exchange) Publish(certs []keystore.Certificate) (changed bool, err error
 type Trusts struct {
 	Generation   string   `json:"generation"`   // with which the running server started
 	Fingerprints []string `json:"fingerprints"` // of the peers' certificates that it trusts
+	// OnDisk are those that its next start would trust, and Waits the peers for which that start is held, because it would
+	// present a certificate that they do not trust yet. Of two servers that wait for each other both go on at once, as soon as
+	// each has the other's on disk.
+	OnDisk []string `json:"onDisk,omitempty"`
+	Waits  []string `json:"waits,omitempty"`
+}
+
+// Has says whether a list of fingerprints has a certificate's.
+func Has(fingerprints []string, c keystore.Certificate) bool {
+	return slices.Contains(fingerprints, c.Fingerprint().String())
+}
+
+// Ready says whether the peer that said t is prepared for the named server to present c from its next start on: its
+// running server trusts c, or its next start will, which waits for that very server.
+func (t Trusts) Ready(name string, c keystore.Certificate) bool {
+	return Has(t.Fingerprints, c) || slices.Contains(t.Waits, name) && Has(t.OnDisk, c)
 }
 
 // Acknowledge publishes what the own running server trusts.

@@ -46,22 +46,51 @@ func (m Managed) Fingerprints() []string {
 // touched. Where nothing changes nothing is written; else the store is replaced whole, with its mode and owner, after
 // its first original has been kept in workDir.
 //
-// configured are the names of all peers, present or not, so that one's entries are never taken for another's.
-func Import(ctx context.Context, s Store, peers Peers, configured []string, workDir string) (Managed, []Change, error) {
+// configured are the names of all servers whose entries are the agent's, present or not, so that one's are never taken for
+// another's. own, one of them, is the server itself: what it presents must be trusted by itself too, and is imported
+// unless an entry of somebody else's has it.
+func Import(ctx context.Context, s Store, peers Peers, own string, configured []string, workDir string) (Managed, []Change, error) {
 	store, err := s.open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	changes, err := apply(store, peers, configured)
+	before := trusted(store)
+	changes, err := apply(store, withoutKnown(store, peers, own, configured), configured)
 	if err != nil {
 		return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
 	}
 	if len(changes) > 0 {
-		if err := replace(s.Path, store, workDir); err != nil {
+		adds := slices.ContainsFunc(changes, func(c Change) bool { return c.Action != "removed" && !before[c.Fingerprint] })
+		if err := replace(s.Path, store, adds, workDir); err != nil {
 			return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
 		}
 	}
 	return managed(store, configured), changes, nil
+}
+
+// withoutKnown leaves out what the server presents itself and trusts already by an entry that is not the agent's, such as
+// the products' stock certificates.
+func withoutKnown(store *keystore.Store, peers Peers, own string, configured []string) Peers {
+	others := map[keystore.Fingerprint]bool{}
+	for _, e := range store.Entries() {
+		if e.Kind == keystore.TrustedCertificate && owner(e.Alias, e.Chain[0].Fingerprint(), configured) == "" {
+			others[e.Chain[0].Fingerprint()] = true
+		}
+	}
+	out := maps.Clone(peers)
+	out[own] = slices.DeleteFunc(slices.Clone(peers[own]), func(c keystore.Certificate) bool { return others[c.Fingerprint()] })
+	return out
+}
+
+// trusted are the fingerprints of all certificates that a store trusts.
+func trusted(store *keystore.Store) map[keystore.Fingerprint]bool {
+	all := map[keystore.Fingerprint]bool{}
+	for _, e := range store.Entries() {
+		if e.Kind == keystore.TrustedCertificate {
+			all[e.Chain[0].Fingerprint()] = true
+		}
+	}
+	return all
 }
 
 // apply brings the store's entries into the state that peers ask for.
@@ -139,8 +168,8 @@ func owner(alias string, f keystore.Fingerprint, configured []string) string {
 	return ""
 }
 
-// replace writes the store in place of the file at path.
-func replace(path string, store *keystore.Store, workDir string) error {
+// replace writes the store in place of the file at path. adds says that the server has to read it.
+func replace(path string, store *keystore.Store, adds bool, workDir string) error {
 	data, err := store.Encode()
 	if err != nil {
 		return err
@@ -151,8 +180,10 @@ func replace(path string, store *keystore.Store, workDir string) error {
 	if err := backup(path, workDir); err != nil {
 		return fmt.Errorf("keep the original: %w", err)
 	}
-	if err := raiseEdition(workDir); err != nil {
-		return err
+	if adds {
+		if err := raiseEdition(workDir); err != nil {
+			return err
+		}
 	}
 	_, err = file.Write(path, data, 0o600, workDir)
 	return err

@@ -125,7 +125,7 @@ func TestImportKeepsEveryOtherEntryAndASecondRunWritesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := entries(t, s)
 			peer := certificate(t, "peer")
-			m, changes, err := Import(t.Context(), s, Peers{"peer-server": {peer}}, []string{"peer-server"}, workDir(s))
+			m, changes, err := Import(t.Context(), s, Peers{"peer-server": {peer}}, "own", []string{"peer-server"}, workDir(s))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,7 +145,7 @@ func TestImportKeepsEveryOtherEntryAndASecondRunWritesNothing(t *testing.T) {
 				t.Errorf("%d entries before, %d after", len(before), len(after))
 			}
 			info, _ := os.Stat(s.Path)
-			_, changes, err = Import(t.Context(), s, Peers{"peer-server": {peer}}, []string{"peer-server"}, workDir(s))
+			_, changes, err = Import(t.Context(), s, Peers{"peer-server": {peer}}, "own", []string{"peer-server"}, workDir(s))
 			again, _ := os.Stat(s.Path)
 			if err != nil || len(changes) > 0 || !os.SameFile(info, again) || !info.ModTime().Equal(again.ModTime()) {
 				t.Errorf("second run: changes %v, %v; file written: %v", changes, err, !os.SameFile(info, again))
@@ -161,7 +161,7 @@ func TestTheFirstOriginalIsKeptOnce(t *testing.T) {
 	s := truststore(t, keystore.JKS)
 	original, _ := os.ReadFile(s.Path)
 	for _, name := range []string{"a", "b"} {
-		if _, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, name)}}, []string{"wso2is"}, workDir(s)); err != nil {
+		if _, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, name)}}, "own", []string{"wso2is"}, workDir(s)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -179,7 +179,7 @@ func TestImportFollowsWhatAPeerPublishesAndTouchesNobodyElsesEntries(t *testing.
 			peers := []string{"wso2is", "wso2is-2"}
 			do := func(p Peers) []string {
 				t.Helper()
-				_, changes, err := Import(t.Context(), s, p, peers, workDir(s))
+				_, changes, err := Import(t.Context(), s, p, "own", peers, workDir(s))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -227,7 +227,7 @@ func TestAnAliasThatOnlyLooksLikeTheAgentsIsTheUsers(t *testing.T) {
 	}
 	data, _ := store.Encode()
 	os.WriteFile(s.Path, data, 0o600)
-	m, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, "is")}}, []string{"wso2is"}, workDir(s))
+	m, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, "is")}}, "own", []string{"wso2is"}, workDir(s))
 	if err != nil || len(m) != 1 || entries(t, s)["wso2is-deadbeef"] == "" {
 		t.Errorf("managed = %v, %v; entries = %v", m, err, entries(t, s))
 	}
@@ -240,7 +240,7 @@ func TestAHandMadeEntryUnderThePeersNameIsAdoptedAndReported(t *testing.T) {
 	store.SetTrusted("wso2is", byHand, time.Now())
 	data, _ := store.Encode()
 	os.WriteFile(s.Path, data, 0o600)
-	_, changes, err := Import(t.Context(), s, Peers{"wso2is": {published}}, []string{"wso2is"}, workDir(s))
+	_, changes, err := Import(t.Context(), s, Peers{"wso2is": {published}}, "own", []string{"wso2is"}, workDir(s))
 	if err != nil || len(changes) != 1 || changes[0].Action != "replaced" || changes[0].Was != byHand.Fingerprint() {
 		t.Errorf("changes = %+v, %v", changes, err)
 	}
@@ -252,7 +252,7 @@ func TestAPeerNamedLikeAKeyEntryIsRefusedAndNothingChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := place(t, data)
-	_, _, err = Import(t.Context(), s, Peers{"wso2carbon": {certificate(t, "x")}}, []string{"wso2carbon"}, workDir(s))
+	_, _, err = Import(t.Context(), s, Peers{"wso2carbon": {certificate(t, "x")}}, "own", []string{"wso2carbon"}, workDir(s))
 	if !errors.Is(err, keystore.ErrAliasTaken) || !strings.Contains(err.Error(), "give the peer another name") {
 		t.Errorf("error = %v", err)
 	}
@@ -284,7 +284,7 @@ func TestABadStoreIsNamedWithItsRemedyAndLeftAsItWas(t *testing.T) {
 				os.Remove(s.Path)
 			}
 			s.Password = c.password
-			_, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, "is")}}, []string{"wso2is"}, workDir(s))
+			_, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, "is")}}, "own", []string{"wso2is"}, workDir(s))
 			if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), s.Path) {
 				t.Errorf("error = %v", err)
 			}
@@ -304,7 +304,7 @@ func TestAStrangersStoreIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	if err := os.Chown(s.Path, 10001, 10001); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, "is")}}, []string{"wso2is"}, workDir(s))
+	_, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, "is")}}, "own", []string{"wso2is"}, workDir(s))
 	if !errors.Is(err, file.ErrOwner) || !strings.Contains(err.Error(), `user: "10001:10001"`) {
 		t.Errorf("error = %v", err)
 	}
@@ -403,19 +403,18 @@ func TestAnythingButPublicCertificatesIsRefused(t *testing.T) {
 
 func TestTheGenerationChangesWithEverythingAServerReads(t *testing.T) {
 	a, b := certificate(t, "a"), certificate(t, "b")
-	m := Managed{"wso2is": a.Fingerprint()}
-	base := Generation(m, 1, a, []byte("x"))
-	if Generation(Managed{"wso2is": a.Fingerprint()}, 1, a, []byte("x")) != base {
+	base := Generation(1, a, []byte("x"))
+	if Generation(1, a, []byte("x")) != base {
 		t.Error("the same state has two generations")
 	}
+	if !RunsWith(base, a) || RunsWith(base, b) || RunsWith("", a) {
+		t.Error("a generation does not tell which certificate it is of")
+	}
 	for what, other := range map[string]string{
-		"another peer certificate":        Generation(Managed{"wso2is": b.Fingerprint()}, 1, a, []byte("x")),
-		"another alias":                   Generation(Managed{"other": a.Fingerprint()}, 1, a, []byte("x")),
-		"one more":                        Generation(Managed{"wso2is": a.Fingerprint(), "z": b.Fingerprint()}, 1, a, []byte("x")),
-		"another own certificate":         Generation(m, 1, b, []byte("x")),
-		"other settings":                  Generation(m, 1, a, []byte("y")),
-		"another write of the truststore": Generation(m, 2, a, []byte("x")),
-		"no settings":                     Generation(m, 1, a, nil),
+		"another own certificate":            Generation(1, b, []byte("x")),
+		"other settings":                     Generation(1, a, []byte("y")),
+		"another addition to the truststore": Generation(2, a, []byte("x")),
+		"no settings":                        Generation(1, a, nil),
 	} {
 		if other == base {
 			t.Errorf("%s: the same generation", what)
