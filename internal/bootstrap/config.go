@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"wso2agent/internal/suggest"
 )
 
 // ErrConfig is wrapped by every error of [Load]: the file must be changed.
@@ -150,7 +152,7 @@ func (r *reader) checkSubscriptions(d *Desired, at []*yaml.Node) {
 		}
 		first[s.APIName] = at[i].Line
 		if !contains(names, s.APIName) {
-			r.report(at[i], "the subscription is to %q, which rest_apis does not list%s", s.APIName, hint(s.APIName, names))
+			r.report(at[i], "the subscription is to %q, which rest_apis does not list%s", s.APIName, suggest.Hint(s.APIName, names))
 		}
 	}
 }

@@ -7,9 +7,10 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"wso2agent/internal/suggest"
 )
 
 // reader walks the nodes of a YAML file and collects what is wrong. It works on nodes and not on structs because only
@@ -62,7 +63,7 @@ func (r *reader) mapping(n *yaml.Node, what string, known fields) map[string]boo
 		read, ok := known[key.Value]
 		switch {
 		case !ok:
-			r.report(key, "unknown key %q in %s%s", key.Value, what, hint(key.Value, slices.Sorted(maps.Keys(known))))
+			r.report(key, "unknown key %q in %s%s", key.Value, what, suggest.Hint(key.Value, slices.Sorted(maps.Keys(known))))
 		case seen[key.Value]:
 			r.report(key, "key %q stands twice in %s", key.Value, what)
 		default:
@@ -145,44 +146,6 @@ func kindOf(n *yaml.Node) string {
 		return fmt.Sprintf("the truth value %s (put it in quotes)", n.Value)
 	}
 	return fmt.Sprintf("the value %q", n.Value)
-}
-
-// hint names the known word nearest to a word, or else all of them.
-func hint(word string, known []string) string {
-	best, distance := "", 1+max(2, len(word)/3)
-	for _, k := range known {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance {
-			best, distance = k, d
-		}
-	}
-	switch {
-	case best != "":
-		return fmt.Sprintf(": did you mean %q?", best)
-	case len(known) == 0:
-		return ""
-	}
-	return ": known are " + strings.Join(known, ", ")
-}
-
-// editDistance is the least number of letters to insert, delete or replace to make b of a (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }

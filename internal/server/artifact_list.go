@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"wso2agent/internal/suggest"
 )
 
 // ErrArtifactList is wrapped by every error of [LoadArtifacts]: the file must be changed.
@@ -88,7 +90,7 @@ func (r *artifactReader) mapping(n *yaml.Node, what string, known map[string]fun
 		read, ok := known[key.Value]
 		switch {
 		case !ok:
-			r.report(key, "unknown key %q in %s: did you mean %q?", key.Value, what, nearestKey(key.Value, slices.Sorted(maps.Keys(known))))
+			r.report(key, "unknown key %q in %s%s", key.Value, what, suggest.Hint(key.Value, slices.Sorted(maps.Keys(known))))
 		case seen[key.Value]:
 			r.report(key, "key %q stands twice in %s", key.Value, what)
 		default:
@@ -184,30 +186,4 @@ func checkArtifactDestination(value string) error {
 		return fmt.Errorf("%q belongs to the config volume, which the artifact volume would override: put it there", value)
 	}
 	return nil
-}
-
-// nearestKey is the known word with the fewest letters to change in word.
-func nearestKey(word string, known []string) string {
-	return slices.MinFunc(known, func(a, b string) int { return lettersApart(word, a) - lettersApart(word, b) })
-}
-
-// lettersApart is how many letters to insert, delete or replace to make b of a (Levenshtein).
-func lettersApart(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
