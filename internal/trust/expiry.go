@@ -1,0 +1,100 @@
+package trust
+
+import (
+	"fmt"
+	"time"
+
+	"wso2agent/internal/keystore"
+)
+
+// Owned is a certificate and whose it is.
+type Owned struct {
+	Owner       string // the server's name
+	Own         bool   // of the server that this agent stands beside, and not of a peer
+	Pinned      bool   // those who meet the server trust this very certificate, and not only the CA that has signed it
+	Certificate keystore.Certificate
+}
+
+// Expiry is a certificate that has expired, will soon, or is not valid yet.
+type Expiry struct {
+	Owned
+	Severity Severity
+	Until    time.Time     // its last moment
+	Left     time.Duration // until then; negative once it has passed
+	Message  string        // for the log: whose certificate, what is the matter, what comes of it, what to do
+}
+
+// Expiring finds those of the certificates that are not valid at now or will expire within the given time, in their order.
+// One that Go cannot read is passed over: whether Java can is not known here.
+//
+// An expired certificate that is trusted as it is still works, and says so: Java asks for the dates of those certificates
+// alone that it needs a CA for (JDK, PKIXValidator.engineValidate), and the agent's own clients go by the fingerprint. IS
+// 7.1.0 ships with one.
+func Expiring(certs []Owned, now time.Time, within time.Duration) (found []Expiry) {
+	for _, o := range certs {
+		c, err := o.Certificate.Parse()
+		if err != nil {
+			continue
+		}
+		e := Expiry{Owned: o, Severity: Warning, Until: c.NotAfter, Left: c.NotAfter.Sub(now)}
+		day := c.NotAfter.UTC().Format(time.DateOnly)
+		switch {
+		case e.Left < 0:
+			e.Message = fmt.Sprintf("%s expired %s ago, on %s; %s; %s", o.title(), span(-e.Left), day, o.harm(), o.remedy())
+		case now.Before(c.NotBefore):
+			e.Message = fmt.Sprintf("%s is not valid before %s, %s from now; %s; look at the clocks of both machines",
+				o.title(), c.NotBefore.UTC().Format(time.RFC3339), span(c.NotBefore.Sub(now)), o.harm())
+		case e.Left <= within:
+			e.Message = fmt.Sprintf("%s expires in %s, on %s; %s", o.title(), span(e.Left), day, o.remedy())
+			found = append(found, e)
+			continue
+		default:
+			continue
+		}
+		if !o.Pinned {
+			e.Severity = Error
+		}
+		found = append(found, e)
+	}
+	return found
+}
+
+func (o Owned) title() string {
+	whose := "the certificate of the peer " + o.Owner
+	if o.Own {
+		whose = "the own certificate of " + o.Owner
+	}
+	return whose + " (SHA-256 " + o.Certificate.Fingerprint().String() + ")"
+}
+
+// harm is what a date that is not right does.
+func (o Owned) harm() string {
+	switch {
+	case !o.Pinned:
+		return "who trusts its CA refuses it"
+	case o.Own:
+		return "the peers, which trust this very certificate, still accept it, other clients do not"
+	}
+	return "it still works, because this very certificate is trusted here"
+}
+
+func (o Owned) remedy() string {
+	if o.Own {
+		return "replace it, or let the agent issue it (TLS_MODE=issue)"
+	}
+	return "it is replaced beside " + o.Owner + ", where its agent can issue it (TLS_MODE=issue)"
+}
+
+// span is a time in the largest unit of which there are two.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d >= 2*day:
+		return fmt.Sprintf("%d days", d/day)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d hours", d/time.Hour)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d minutes", d/time.Minute)
+	}
+	return fmt.Sprintf("%d seconds", d/time.Second)
+}
