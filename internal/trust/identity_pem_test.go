@@ -9,7 +9,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"slices"
@@ -113,6 +112,7 @@ func TestFilesThatMakeNoIdentityAreNamedWithTheReason(t *testing.T) {
 		"half a certificate":            {cert[:len(cert)/2], key, nil, "tls.crt is cut off", true},
 		"half a key":                    {cert, key[:len(key)/2], nil, "tls.key is cut off", true},
 		"a second one that is cut off":  {slices.Concat(cert, root.certPEM[:100]), key, nil, "tls.crt is cut off", true},
+		"a key that is no PEM":          {cert, []byte("c2VjcmV0c2VjcmV0c2VjcmV0"), nil, "tls.key is no PEM", false},
 		"half a CA":                     {cert, key, root.certPEM[:100], "ca.crt is cut off", true},
 		"DER":                           {id.Leaf().DER, key, nil, "tls.crt is no PEM", false},
 		"a key among the certificates":  {slices.Concat(cert, key), key, nil, `tls.crt holds a "PRIVATE KEY"`, false},
@@ -145,14 +145,15 @@ func TestFilesThatMakeNoIdentityAreNamedWithTheReason(t *testing.T) {
 	}
 }
 
-// showsKey tells whether text has a line of a PEM file's content in it, or its beginning in base64.
+// showsKey tells whether text has a line of a PEM file's content in it, or the content as it is.
 func showsKey(text string, key []byte) bool {
 	for line := range strings.Lines(string(key)) {
 		if line = strings.TrimSpace(line); len(line) > 16 && !strings.HasPrefix(line, "-----") && strings.Contains(text, line) {
 			return true
 		}
 	}
-	return len(key) > 48 && strings.Contains(text, base64.StdEncoding.EncodeToString(key[:48]))
+	block, _ := pem.Decode(key)
+	return block != nil && len(block.Bytes) > 4 && strings.Contains(text, string(block.Bytes))
 }
 
 func FuzzFromPEM(f *testing.F) {
