@@ -1,0 +1,171 @@
+package handshake
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"wso2agent/internal/file"
+	"wso2agent/internal/keystore"
+)
+
+// rotation replaces a server's certificate in some way. It need not wait for anything.
+type rotation func(w *world, s *side)
+
+// rotations is how often certificates rotate: twice, or as HANDSHAKE_ROTATIONS says.
+func rotations(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("HANDSHAKE_ROTATIONS")
+	if text == "" {
+		return 2
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("HANDSHAKE_ROTATIONS is %q, and must be a number above zero", text)
+	}
+	return n
+}
+
+func TestHandshakes(t *testing.T) {
+	p, n := build(t), rotations(t)
+	t.Run("none fails while keystores are replaced by hand", func(t *testing.T) {
+		w := newWorld(t, p, options{verify: true, manyStarts: n > 2})
+		w.rotateInTurn(n, byHand)
+		w.noneFailed(n)
+	})
+	t.Run("some fail when a server switches before its peer trusts it", func(t *testing.T) {
+		w := newWorld(t, p, options{})
+		w.switchTooEarly(w.am)
+	})
+}
+
+// rotateInTurn rotates n times: the one server's certificate, the other's, both at once.
+func (w *world) rotateInTurn(n int, rotate rotation) {
+	w.t.Helper()
+	turns := [][]*side{{w.is}, {w.am}, w.sides()}
+	for i := range n {
+		began, owners, before := time.Now(), turns[i%len(turns)], map[*side]keystore.Certificate{}
+		var names []string
+		for _, s := range owners {
+			before[s], _ = w.published(s)
+			names = append(names, s.name)
+		}
+		for _, s := range owners {
+			rotate(w, s)
+		}
+		w.until("both servers run with rotated certificates and trust each other", func() bool {
+			for _, s := range owners {
+				if now, ok := w.published(s); !ok || now.Fingerprint() == before[s].Fingerprint() {
+					return false
+				}
+			}
+			return w.inStep(w.is) && w.inStep(w.am)
+		})
+		w.untilConnected()
+		w.t.Logf("rotation %d, of %s: %s; failed so far: %d of %s, %d of %s", i+1, strings.Join(names, " and "), time.Since(began).Round(10*time.Millisecond),
+			len(w.outcomes(w.is).Failed), w.is.name, len(w.outcomes(w.am).Failed), w.am.name)
+	}
+}
+
+// noneFailed stops everything, prints all counts, and fails if a connection did.
+func (w *world) noneFailed(rotations int) {
+	w.t.Helper()
+	w.stop()
+	for _, s := range w.sides() {
+		o := w.outcomes(s)
+		w.t.Logf("%s to %s: %s", s.name, s.peer.name, o)
+		w.t.Logf("%s was restarted %d times in %d rotations", s.name, w.starts(s).Count-1, rotations)
+		for _, line := range o.Failed[:min(5, len(o.Failed))] {
+			w.t.Errorf("%s to %s: %s", s.name, s.peer.name, line)
+		}
+		if o.TLS12 == 0 || o.TLS13 == 0 || w.starts(s).Count < 2 {
+			w.t.Errorf("%s: a part of it was not tried", s.name)
+		}
+	}
+}
+
+// switchTooEarly breaks the order on purpose: the owner's agent is away, and somebody replaces the keystore and has the
+// server restarted at once. Connections must fail, and must no longer when the agent has come back and the peer trusts
+// the new certificate.
+func (w *world) switchTooEarly(owner *side) {
+	w.t.Helper()
+	w.end(owner.agent)
+	starts := w.starts(owner).Count
+	byHand(w, owner)
+	if _, err := owner.control().Want("too-early"); err != nil {
+		w.t.Fatal(err)
+	}
+	w.until("the server was restarted", func() bool { s := w.starts(owner); return s.Count > starts && s.Running() })
+	w.until("connections fail", func() bool { return len(w.outcomes(owner.peer).Failed) > 10 })
+	w.startAgent(owner)
+	w.until("both servers trust each other again", func() bool { return w.inStep(w.is) && w.inStep(w.am) })
+	failed := len(w.outcomes(owner.peer).Failed)
+	w.untilConnected()
+	o, other := w.outcomes(owner.peer), w.outcomes(owner)
+	w.t.Logf("%s to %s: %s", owner.peer.name, owner.name, o)
+	w.t.Logf("%s to %s: %s", owner.name, owner.peer.name, other)
+	for _, line := range o.Failed {
+		if !strings.Contains(line, "PKIX path") {
+			w.t.Errorf("failed in another way than by a certificate that is not trusted: %s", line)
+			break
+		}
+	}
+	if len(o.Failed) != failed || len(other.Failed) > 0 {
+		w.t.Errorf("%d failures, and then %d; %d in the other direction: %v", failed, len(o.Failed), len(other.Failed), other.Failed)
+	}
+}
+
+// byHand replaces the keystore on the config volume with one that has a new key, whole, as a careful person would.
+func byHand(w *world, s *side) {
+	w.t.Helper()
+	if _, err := file.Write(s.keystorePath(), w.newKeystore(s), 0o640, filepath.Join(s.volume, ".by-hand")); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// newKeystore is a keystore in the format of the server's product with a new key and a certificate of the same name as
+// ever.
+func (w *world) newKeystore(s *side) []byte {
+	w.t.Helper()
+	name := "localhost"
+	if w.options.verify {
+		name = s.name
+	}
+	format := keystore.Options{Format: keystore.PKCS12, Password: password, MAC: keystore.NoMAC, Certificates: keystore.Clear}
+	if s == w.is {
+		format = keystore.Options{Format: keystore.PKCS12, Password: password, MAC: keystore.MACSHA1, Certificates: keystore.RC2With40}
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	store, err := keystore.New(format)
+	if err == nil {
+		err = store.SetKey("wso2carbon", key, []keystore.Certificate{{DER: der}}, password, time.Now())
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	data, err := store.Encode()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return data
+}

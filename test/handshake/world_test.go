@@ -1,0 +1,255 @@
+package handshake
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/notify"
+	"wso2agent/internal/testenv"
+	"wso2agent/internal/trust"
+	"wso2agent/internal/wso2sim"
+)
+
+// programs is what is built once for all tests: the agent, and the Java server with its libraries.
+type programs struct{ agent, java, classpath string }
+
+func build(t *testing.T) programs {
+	t.Helper()
+	javac, dir := testenv.Command(t, "javac"), t.TempDir()
+	p := programs{agent: filepath.Join(dir, "agent"), java: testenv.Command(t, "java")}
+	jars := filepath.Join(testenv.Maven(t, "pom.xml"), "*")
+	p.classpath = dir + string(filepath.ListSeparator) + jars
+	sources, err := filepath.Glob("java/*.java")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range []*exec.Cmd{
+		exec.Command("go", "build", "-o", p.agent, "wso2agent/cmd/agent"),
+		exec.Command(javac, append([]string{"-cp", jars, "-d", dir}, sources...)...),
+	} {
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+		}
+	}
+	return p
+}
+
+// options are what tests want in their own way.
+type options struct {
+	verify      bool     // identities have their server's name, and clients check it; otherwise CN=localhost, unchecked
+	manyStarts  bool     // more restarts than agent exec allows in ten minutes
+	environment []string // of the agents, on top
+}
+
+// world is two servers with their agents, on one exchange volume.
+type world struct {
+	t        *testing.T
+	programs programs
+	options  options
+	dir      string
+	is, am   *side
+	started  []*process
+}
+
+// side is one server with its agent, in folders like the products' containers have them.
+type side struct {
+	product, name      string
+	home, volume, out  string
+	keystoreFile, kind string // kind as the product's settings name it
+	port               string
+	peer               *side
+	agent              *process
+}
+
+const (
+	patience    = 90 * time.Second // for what takes a few seconds on a machine that has nothing else to do
+	password    = "wso2carbon"
+	securityDir = "repository/resources/security"
+)
+
+// newWorld lays out two homes, seeds the config volumes from them, and brings everything up until both running servers
+// trust each other.
+func newWorld(t *testing.T, p programs, o options) *world {
+	t.Helper()
+	w := &world{t: t, programs: p, options: o, dir: t.TempDir()}
+	w.is = &side{product: wso2sim.ProductIS, name: "wso2is", keystoreFile: "wso2carbon.p12", kind: "PKCS12"}
+	w.am = &side{product: wso2sim.ProductAM, name: "wso2am", keystoreFile: "wso2carbon.jks", kind: "JKS"} // by name; PKCS#12 inside
+	w.is.peer, w.am.peer = w.am, w.is
+	w.is.port, w.am.port = freePort(t), freePort(t)
+	for w.am.port == w.is.port {
+		w.am.port = freePort(t)
+	}
+	if err := os.Mkdir(w.exchange().Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range w.sides() {
+		w.layOut(s)
+	}
+	t.Cleanup(w.stop)
+	w.initBoth()
+	for _, s := range w.sides() {
+		w.startServer(s)
+		w.startAgent(s)
+	}
+	w.until("both servers run and trust each other", func() bool { return w.inStep(w.is) && w.inStep(w.am) })
+	w.untilConnected()
+	return w
+}
+
+// initBoth runs both init containers, each of which waits for the other.
+func (w *world) initBoth() {
+	w.t.Helper()
+	var inits []*process
+	for _, s := range w.sides() {
+		inits = append(inits, w.start("init of "+s.name, w.settings(s), w.programs.agent, "init"))
+	}
+	for _, p := range inits {
+		select {
+		case <-p.ended:
+		case <-time.After(patience):
+			w.t.Fatalf("%s has not ended within %s", p.name, patience)
+		}
+		if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+			w.t.Fatalf("%s ended with %d", p.name, code)
+		}
+		w.end(p)
+	}
+}
+
+func (w *world) sides() []*side { return []*side{w.is, w.am} }
+func (w *world) exchange() trust.Exchange {
+	return trust.Exchange{Dir: filepath.Join(w.dir, "exchange")}
+}
+func (s *side) control() notify.Control {
+	return notify.Control{Dir: filepath.Join(s.volume, ".agent")}
+}
+func (s *side) keystorePath() string { return filepath.Join(s.volume, securityDir, s.keystoreFile) }
+
+// layOut makes a home with a key of the right name, the config volume seeded from it, and the server's settings.
+func (w *world) layOut(s *side) {
+	w.t.Helper()
+	dir := filepath.Join(w.dir, s.product)
+	s.home, s.volume, s.out = filepath.Join(dir, "home"), filepath.Join(dir, "config-volume"), filepath.Join(dir, "out")
+	check := func(err error) {
+		w.t.Helper()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	check(wso2sim.UnpackWith(s.home, s.product, wso2sim.UnpackOptions{Rounds: 1000})) // a tenth of a second for each start less
+	check(os.WriteFile(filepath.Join(s.home, securityDir, s.keystoreFile), w.newKeystore(s), 0o640))
+	check(os.CopyFS(filepath.Join(s.volume, "repository"), os.DirFS(filepath.Join(s.home, "repository"))))
+	check(os.Mkdir(s.out, 0o755))
+	security := filepath.Join(s.home, securityDir)
+	settings := fmt.Sprintf("home=%s\nport=%s\nkeystore=%s\nkeystore.type=%s\nkeystore.password=%s\nalias=wso2carbon\n"+
+		"truststore=%s\ntruststore.type=%s\ntruststore.password=%s\npeer.name=%s\npeer.address=127.0.0.1\npeer.port=%s\nverify=%t\nout=%s\n",
+		s.home, s.port, filepath.Join(security, s.keystoreFile), s.kind, password,
+		filepath.Join(security, "client-truststore"+filepath.Ext(s.keystoreFile)), s.kind, password, s.peer.name, s.peer.port, w.options.verify, s.out)
+	check(os.WriteFile(s.properties(), []byte(settings), 0o644))
+}
+
+func (s *side) properties() string { return filepath.Join(filepath.Dir(s.home), "server.properties") }
+
+// settings are the variables of a server's agent. The one beside API-M notices everything late, as on a volume that sends
+// no events, and longer after the other than a server takes to restart: what holds only because both happen to restart at
+// the same time must not pass.
+func (w *world) settings(s *side) []string {
+	quiet := map[*side]string{w.is: "50ms", w.am: "1500ms"}[s]
+	return append([]string{
+		"PRODUCT=" + s.product, "CONFIG_DIR=" + s.volume, "SERVER_HOME=" + s.home, "EXCHANGE_DIR=" + w.exchange().Dir,
+		"SETTINGS=none", "ARTIFACTS=none", "BOOTSTRAP=false", "LISTEN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
+		"QUIET_MIN=" + quiet, "POLL_INTERVAL=1s", "ROTATE_GRACE=5s", "STOP_TIMEOUT=30s",
+	}, w.options.environment...)
+}
+
+// startServer runs a server's entrypoint under agent exec, as its container would.
+func (w *world) startServer(s *side) {
+	entrypoint, err := filepath.Abs("entrypoint.sh")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	program, environment := w.programs.agent, append(w.settings(s), "PATH="+os.Getenv("PATH"))
+	if w.options.manyStarts {
+		program, environment = os.Args[0], append(environment, superviseVariable+"="+s.control().Dir)
+	}
+	w.start(s.name, environment, program, "exec", "--", entrypoint, s.volume, s.home,
+		w.programs.java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp", w.programs.classpath, "Server", s.properties())
+}
+
+func (w *world) startAgent(s *side) {
+	s.agent = w.start("agent of "+s.name, w.settings(s), w.programs.agent, "run")
+}
+
+// inStep tells whether a server runs with what is on disk and published, and its peer's running server trusts that.
+func (w *world) inStep(s *side) bool {
+	own, ok := w.published(s)
+	wanted, err := s.control().Wanted()
+	started, known, startedErr := s.control().Started()
+	said, trustsErr := w.exchange().Trusts(w.t.Context(), s.peer.name)
+	peer, peerKnown, peerErr := s.peer.control().Started()
+	return ok && known && peerKnown && errors.Join(err, startedErr, trustsErr, peerErr) == nil &&
+		started.Generation != "" && started.Generation == wanted && said.Generation == peer.Generation &&
+		strings.Contains(strings.Join(said.Fingerprints, " "), own.Fingerprint().String()) && w.starts(s).Running() && presents(s, own)
+}
+
+// published is the certificate that a server's agent says is in use.
+func (w *world) published(s *side) (c keystore.Certificate, ok bool) {
+	certs, err := w.exchange().Certificates(w.t.Context(), s.name)
+	if err != nil {
+		return c, false
+	}
+	return certs[0], true
+}
+
+// presents tells whether a server presents that very certificate.
+func presents(s *side, want keystore.Certificate) bool {
+	conn, err := tls.Dial("tcp", "127.0.0.1:"+s.port, &tls.Config{
+		InsecureSkipVerify: true, // the one certificate is known
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if got := (keystore.Certificate{DER: state.PeerCertificates[0].Raw}); got.Fingerprint() != want.Fingerprint() {
+				return errors.New("another certificate")
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+func (w *world) starts(s *side) Starts {
+	w.t.Helper()
+	starts, err := ReadStarts(filepath.Join(s.out, "start.log"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return starts
+}
+
+// outcomes is what a server's client has seen of its peer.
+func (w *world) outcomes(s *side) Outcomes {
+	w.t.Helper()
+	o, err := Read(s.out, w.starts(s.peer))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return o
+}
+
+// untilConnected waits until both clients have made enough good connections for their JVMs to be warm: a client whose
+// connections take long misses what goes wrong between two of them.
+func (w *world) untilConnected() {
+	w.t.Helper()
+	is, am := w.outcomes(w.is).OK(), w.outcomes(w.am).OK()
+	w.until("both servers connect to each other", func() bool { return w.outcomes(w.is).OK() > is+40 && w.outcomes(w.am).OK() > am+40 })
+}
