@@ -71,6 +71,12 @@ func (a Agent) trustFolders() []string {
 	for _, path := range a.cfg.KeystorePaths() {
 		folders = append(folders, filepath.Dir(path))
 	}
+	if a.cfg.TLSMode == "files" {
+		folders = append(folders, a.cfg.TLSFilesDir)
+	}
+	if a.cfg.TLSCACertFile != "" {
+		folders = append(folders, filepath.Dir(a.cfg.TLSCACertFile), filepath.Dir(a.cfg.TLSCAKeyFile))
+	}
 	return folders
 }
 
@@ -87,7 +93,15 @@ func (a Agent) pins() trust.Pins {
 			addresses[a.cfg.GatewayAddress()] = am
 		}
 	}
-	return trust.Pins{Exchange: a.exchange(), Addresses: addresses, Names: append(slices.Clone(a.cfg.Peers), a.cfg.ServerName)}
+	return trust.Pins{Exchange: a.exchange(), Addresses: addresses, Peers: a.peerPins(), Names: append(slices.Clone(a.cfg.Peers), a.cfg.ServerName)}
+}
+
+// peerPins are the pins that count for certificates themselves. With TRUST=ca a pin may be that of a CA.
+func (a Agent) peerPins() trust.PeerPins {
+	if a.cfg.Trust == "ca" {
+		return nil
+	}
+	return trust.PeerPins(a.cfg.PeerPins)
 }
 
 // nameOf is the name of the server of the given product: the own one, or a peer, of several the one that is addressed

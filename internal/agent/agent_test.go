@@ -156,10 +156,10 @@ func TestOnePeersRubbishKeepsNobodyElseOut(t *testing.T) {
 	os.Mkdir(filepath.Join(p.dir, "exchange", "rubbish"), 0o755)
 	os.WriteFile(filepath.Join(p.dir, "exchange", "rubbish", "certs.pem"), []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), 0o644)
 	is := p.agent(config.IS)
-	if _, err := is.pass(t.Context(), notify.Started{}); err != nil {
+	if _, err := is.pass(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	v, err := p.agent(config.AM).pass(t.Context(), notify.Started{})
+	v, err := p.agent(config.AM).pass(t.Context(), nil)
 	if err != nil || len(v.managed) != 1 || len(v.missing) != 1 || v.missing[0] != "rubbish" {
 		t.Errorf("view = %+v, %v", v, err)
 	}
@@ -171,14 +171,14 @@ func TestOnePeersRubbishKeepsNobodyElseOut(t *testing.T) {
 func TestAPeerWhoseFileVanishesKeepsItsTrust(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
-	before, err := p.agent(config.AM).pass(t.Context(), notify.Started{})
+	before, err := p.agent(config.AM).pass(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(filepath.Join(p.dir, "exchange", "wso2is")); err != nil {
 		t.Fatal(err)
 	}
-	after, err := p.agent(config.AM).pass(t.Context(), notify.Started{})
+	after, err := p.agent(config.AM).pass(t.Context(), nil)
 	if err != nil || after.generation != before.generation || len(after.missing) != 0 {
 		t.Errorf("after: %+v, %v", after, err)
 	}
@@ -234,7 +234,7 @@ func TestWhenARestartIsDue(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
 	a := p.agent(config.AM)
-	now, err := a.pass(t.Context(), notify.Started{})
+	now, err := a.pass(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestARestartThatIsNoLongerDueIsWithdrawn(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
 	a := p.agent(config.AM)
-	now, err := a.pass(t.Context(), notify.Started{})
+	now, err := a.pass(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,11 +300,11 @@ func TestARestoredTruststoreMakesAnotherGeneration(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.initBoth()
-	before, _ := p.agent(config.AM).pass(t.Context(), notify.Started{})
+	before, _ := p.agent(config.AM).pass(t.Context(), nil)
 	if err := os.WriteFile(store, original, 0o640); err != nil { // the volume is restored, the server starts with that
 		t.Fatal(err)
 	}
-	after, err := p.agent(config.AM).pass(t.Context(), notify.Started{})
+	after, err := p.agent(config.AM).pass(t.Context(), nil)
 	if err != nil || len(after.managed) != 1 || after.generation == before.generation {
 		t.Errorf("imported again: %v, %v; the same generation: %v", after.managed, err, after.generation == before.generation)
 	}

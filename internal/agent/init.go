@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"strings"
 	"time"
-
-	"wso2agent/internal/notify"
 )
 
 // ErrTimeout says that a peer, or a store, did not come within the time set.
@@ -34,7 +32,7 @@ func (a Agent) Init(ctx context.Context) error {
 		err := a.applySeed(limit)
 		var v view
 		if err == nil {
-			v, err = a.pass(limit, notify.Started{})
+			v, err = a.pass(limit, nil)
 		}
 		waiting := ""
 		switch {

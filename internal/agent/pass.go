@@ -16,8 +16,11 @@ import (
 
 // view is what one pass over the files has led to.
 type view struct {
-	own        keystore.Certificate
-	missing    []string // peers that have published nothing that can be used, and of which nothing is trusted yet
+	own        keystore.Certificate // that the server would present if it started now
+	next       keystore.Certificate // that it is to present: another one while an identity waits for the switch
+	identity   identity
+	inUseBy    []trust.Owned // the certificates in use, the own server's and the peers'
+	missing    []string      // peers that have published nothing that can be used, and of which nothing is trusted yet
 	managed    trust.Managed
 	generation string         // of what the server would read if it started now
 	rotation   trust.Rotation // of the own certificate
@@ -27,8 +30,8 @@ type view struct {
 
 // pass makes the server's settings, publishes the own certificate and imports the peers': the whole of trust, done again and again. It changes only
 // what is not as it should be. One peer's rubbish keeps nobody else's certificate out. running is what the server started with, zero
-// where none runs or nobody can tell.
-func (a Agent) pass(ctx context.Context, running notify.Started) (view, error) {
+// where nobody can tell, and nil where no server runs.
+func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) {
 	a, err := a.withStores(ctx)
 	if err != nil {
 		return view{}, err
@@ -38,7 +41,17 @@ func (a Agent) pass(ctx context.Context, running notify.Started) (view, error) {
 	if err := a.truststore().Check(); err != nil {
 		return view{}, fmt.Errorf("import into the truststore: %w", err)
 	}
-	kept, err := a.mergeSettings(ctx)
+	tls, err := a.identity(ctx)
+	if err != nil {
+		return view{}, err
+	}
+	if tls.staged != nil && running == nil { // nobody can be in the middle of a handshake
+		if err := a.install(tls); err != nil {
+			return view{}, err
+		}
+		tls.installed, tls.staged = tls.staged, nil
+	}
+	kept, err := a.mergeSettings(ctx, tls)
 	if err != nil {
 		return view{}, err
 	}
@@ -49,12 +62,21 @@ func (a Agent) pass(ctx context.Context, running notify.Started) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	v := view{own: own, kept: kept}
+	v := view{own: own, next: own, identity: tls, kept: kept}
+	if tls.staged != nil {
+		v.next = tls.staged.Leaf()
+	}
 	published, err := a.publish(ctx, &v, running)
 	if err != nil {
 		return view{}, err
 	}
 	peers, silent := a.peers(ctx)
+	v.inUseBy = append(v.inUseBy, trust.Owned{Owner: a.cfg.ServerName, Own: true, Pinned: a.cfg.Trust == "leaf", Certificate: v.inUse})
+	for _, name := range a.cfg.Peers {
+		if certs := peers[name]; len(certs) > 0 {
+			v.inUseBy = append(v.inUseBy, trust.Owned{Owner: name, Pinned: true, Certificate: certs[0]})
+		}
+	}
 	peers[a.cfg.ServerName] = published
 	if v.managed, err = a.importPeers(ctx, peers); err != nil {
 		return view{}, err
@@ -81,18 +103,40 @@ func (a Agent) peers(ctx context.Context) (peers trust.Peers, silent []string) {
 	peers = trust.Peers{}
 	for _, name := range a.cfg.Peers {
 		certs, err := a.exchange().Certificates(ctx, name)
+		if err == nil {
+			certs, err = a.believed(ctx, name, certs)
+		}
+		if len(certs) > 0 {
+			peers[name] = certs
+		}
 		switch {
 		case err == nil:
-			peers[name] = certs
 			continue
 		case errors.Is(err, trust.ErrNotPublished):
 			a.log.Debug("peer has published nothing yet", "peer", name)
 		default:
 			a.log.Error("a peer's certificate is not imported", "peer", name, "error", err)
 		}
-		silent = append(silent, name)
+		if len(certs) == 0 {
+			silent = append(silent, name)
+		}
 	}
 	return peers, silent
+}
+
+// believed are the certificates to trust of those that a peer has published: those that are pinned, where any is. With
+// TRUST=ca it is the CA that has signed the one in use, where the peer has published that; else the certificates themselves.
+func (a Agent) believed(ctx context.Context, name string, certs []keystore.Certificate) ([]keystore.Certificate, error) {
+	pins := trust.PeerPins(a.cfg.PeerPins)
+	if a.cfg.Trust == "ca" {
+		ca, ok, err := a.exchange().CA(ctx, name, certs[0])
+		if ok {
+			certs = []keystore.Certificate{ca}
+		} else if err != nil {
+			a.log.Error("a peer's CA is not trusted, but its certificates themselves", "peer", name, "error", err)
+		}
+	}
+	return pins.Check(name, certs)
 }
 
 // lock keeps other agents away from this server's files until unlock is called.

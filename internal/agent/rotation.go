@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/trust"
@@ -14,7 +15,7 @@ import (
 
 // publish puts the own server's certificates on the exchange volume: the one in use, the one that its next start will
 // present, and those on their way out. It returns them all.
-func (a Agent) publish(ctx context.Context, v *view, running notify.Started) ([]keystore.Certificate, error) {
+func (a Agent) publish(ctx context.Context, v *view, running *notify.Started) ([]keystore.Certificate, error) {
 	before, err := a.exchange().Certificates(ctx, a.cfg.ServerName)
 	if err != nil && !errors.Is(err, trust.ErrNotPublished) {
 		a.log.Warn("what this server has published cannot be read, and is published anew", "error", err)
@@ -26,8 +27,12 @@ func (a Agent) publish(ctx context.Context, v *view, running notify.Started) ([]
 	v.inUse = inUse(v.own, before, running, a.supervised())
 	announced := r.Announced
 	var certs []keystore.Certificate
-	r, certs = r.Next(v.inUse, v.own, before, time.Now(), a.cfg.RotateGrace)
+	r, certs = r.Next(v.inUse, v.next, before, time.Now(), a.cfg.RotateGrace)
 	v.rotation = r
+	// The CA first: a peer that found the certificates alone would trust them themselves.
+	if _, err := a.exchange().PublishCA(v.ca()); err != nil {
+		return nil, err
+	}
 	changed, err := a.exchange().Publish(certs)
 	if err != nil {
 		return nil, err
@@ -41,11 +46,29 @@ func (a Agent) publish(ctx context.Context, v *view, running notify.Started) ([]
 	return certs, r.Save(ControlDir(a.cfg))
 }
 
+// ca is what peers may trust in place of the certificates (TRUST=ca): the CA that has signed both the certificate in use and the next one, if there is one: with another CA peers have to
+// trust the certificates themselves until the switch.
+func (v view) ca() *keystore.Certificate {
+	if v.identity.installed == nil || v.identity.installed.Leaf().Fingerprint() != v.own.Fingerprint() {
+		return nil
+	}
+	ca, ok := v.identity.installed.Issuer()
+	if !ok {
+		return nil
+	}
+	if v.identity.staged != nil {
+		if next, ok := v.identity.staged.Issuer(); !ok || next.Fingerprint() != ca.Fingerprint() {
+			return nil
+		}
+	}
+	return &ca
+}
+
 // inUse is the certificate that the running server presents: of those that were published, the one that it started with.
 // Before its first start, and where that cannot be known, it is the one on disk, unless another was published and nobody
 // can tell whether the server has been restarted since.
-func inUse(onDisk keystore.Certificate, published []keystore.Certificate, running notify.Started, supervised bool) keystore.Certificate {
-	if running.Generation == "" && supervised || trust.RunsWith(running.Generation, onDisk) {
+func inUse(onDisk keystore.Certificate, published []keystore.Certificate, running *notify.Started, supervised bool) keystore.Certificate {
+	if running == nil || running.Generation == "" && supervised || trust.RunsWith(running.Generation, onDisk) {
 		return onDisk
 	}
 	for _, c := range published {
@@ -69,39 +92,77 @@ func (a Agent) unready(ctx context.Context, v view) (names []string) {
 		if err != nil {
 			a.log.Warn("what a peer trusts cannot be read", "peer", name, "error", err)
 		}
-		if !said.Ready(a.cfg.ServerName, v.own) {
-			names = append(names, name)
+		if ca := v.ca(); said.Ready(a.cfg.ServerName, v.next) || ca != nil && said.Ready(a.cfg.ServerName, *ca) {
+			continue
 		}
+		names = append(names, name)
 	}
 	return names
 }
 
-// hold keeps the server running with its old certificate while peers do not trust the new one yet. It is false when there
-// is nothing to wait for, or no more time.
-func (k *trustKeeper) hold(ctx context.Context, a Agent, v view, started notify.Started) (bool, error) {
-	k.wake = v.rotation.Changes(a.cfg.RotateGrace)
-	waits := a.unready(ctx, v)
-	if len(waits) == 0 {
-		return false, nil
-	}
-	deadline := v.rotation.Deadline(v.inUse, a.cfg.RotateTimeout)
-	if !time.Now().Before(deadline) {
-		if k.asked != v.generation {
-			a.log.Error("switching to the new certificate though not every peer trusts it: their connections may fail until they do", "server", a.cfg.ServerName,
-				"peers", waits, "waited", time.Since(v.rotation.Since).Round(time.Second).String())
+// wake is when something is to be done by the clock alone: an old certificate goes, the one in use is to be renewed, or one
+// is to be told of because it expires.
+func (v view) wake(cfg config.Config, now time.Time) (at time.Time) {
+	earlier := func(other time.Time) {
+		if other.After(now) && (at.IsZero() || other.Before(at)) {
+			at = other
 		}
-		return false, nil
 	}
-	k.wake = deadline
-	if err := k.restarter.Hold(ctx, started.Generation, v.generation); err != nil {
-		return false, fmt.Errorf("hold the restart of the server: %w", err)
+	if end := v.rotation.Changes(cfg.RotateGrace); !end.IsZero() {
+		earlier(later(end, now.Add(time.Second)))
 	}
-	if held := strings.Join(waits, ", "); held != k.waits {
-		a.log.Info("the restart waits until the new certificate is trusted", "server", a.cfg.ServerName, "by", waits, "at most until", deadline.UTC().Format(time.RFC3339))
-		k.waits = held
+	if v.identity.installed != nil && cfg.TLSMode == "issue" {
+		earlier(trust.RenewAt(v.identity.installed.Certificate(), cfg.TLSRenewBefore))
 	}
-	k.health.Set(restartCondition, false, "a restart is due, and waits for the new certificate to be trusted by "+k.waits)
-	return true, a.say(ctx, v, waits)
+	for _, o := range v.inUseBy {
+		if c, err := o.Certificate.Parse(); err == nil {
+			earlier(later(c.NotAfter.Add(-expiryWarning), now.Add(24*time.Hour)))
+		}
+	}
+	return at
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// rotate goes on with a rotation: as long as peers do not trust the new certificate the switch waits, and then it is made.
+// It returns the view after it; held says that the server is not to be restarted now.
+func (k *trustKeeper) rotate(ctx context.Context, a Agent, v view, started notify.Started) (after view, held bool, err error) {
+	k.wake = v.wake(a.cfg, time.Now())
+	waits := a.unready(ctx, v)
+	deadline := v.rotation.Deadline(v.inUse, a.cfg.RotateTimeout)
+	if len(waits) > 0 && time.Now().Before(deadline) {
+		k.wake = deadline
+		if names := strings.Join(waits, ", "); names != k.waits {
+			a.log.Info("the switch to the new certificate waits until it is trusted", "server", a.cfg.ServerName, "by", waits, "at most until", deadline.UTC().Format(time.RFC3339))
+			k.waits = names
+		}
+		if v.identity.staged != nil { // a restart for anything else changes nothing about the certificate
+			return v, false, a.say(ctx, v, nil)
+		}
+		if err := k.restarter.Hold(ctx, started.Generation, v.generation); err != nil {
+			return v, false, fmt.Errorf("hold the restart of the server: %w", err)
+		}
+		k.health.Set(restartCondition, false, "a restart is due, and waits for the new certificate to be trusted by "+k.waits)
+		return v, true, a.say(ctx, v, waits)
+	}
+	if len(waits) > 0 && k.pressed != v.rotation.Announced {
+		a.log.Error("switching to the new certificate though not every peer trusts it: their connections may fail until they do", "server", a.cfg.ServerName,
+			"peers", waits, "waited", time.Since(v.rotation.Since).Round(time.Second).String())
+		k.pressed = v.rotation.Announced
+	}
+	if v.identity.staged == nil {
+		return v, false, nil
+	}
+	if err := a.install(v.identity); err != nil {
+		return v, false, err
+	}
+	after, err = a.pass(ctx, &started)
+	return after, false, err
 }
 
 // say tells the peers what the next start of the server will trust, and for whom it waits. What the running one trusts

@@ -114,7 +114,7 @@ func bothRunning(t *testing.T) (p *place, is, am *side) {
 
 func TestARotationSwitchesOnlyWhenThePeerTrustsTheNewCertificate(t *testing.T) {
 	p, is, am := bothRunning(t)
-	old, err := p.agent(config.IS).pass(t.Context(), is.r.started)
+	old, err := p.agent(config.IS).pass(t.Context(), &is.r.started)
 	if err != nil {
 		t.Fatal(err)
 	}

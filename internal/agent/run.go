@@ -118,6 +118,8 @@ type trustKeeper struct {
 	asked     string    // the generation that was last asked for
 	wake      time.Time // when something is to be done by the clock alone; zero for never
 	waits     string    // the peers that a switch to a new certificate was last said to wait for
+	expiring  string    // the certificates that were last told to expire
+	pressed   string    // the certificate that was last switched to without every peer's trust
 	kept      string    // the settings, made otherwise by somebody, that were last told of
 }
 
@@ -132,7 +134,7 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 	if err != nil {
 		return err
 	}
-	v, err := a.pass(ctx, started)
+	v, err := a.pass(ctx, &started)
 	if err != nil {
 		return err
 	}
@@ -140,13 +142,14 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 		a.tellKept(v.kept)
 		k.kept = kept
 	}
+	k.tellExpiries(a, v)
 	if len(v.missing) > 0 {
 		k.health.Set(trustCondition, false, "waiting for the certificate of "+strings.Join(v.missing, ", "))
 	} else {
 		k.health.Set(trustCondition, true, fmt.Sprintf("own certificate published, %d trusted", len(v.managed)))
 	}
 	k.held = false
-	held, err := k.hold(ctx, a, v, started)
+	v, held, err := k.rotate(ctx, a, v, started)
 	if err != nil || held {
 		return err
 	}

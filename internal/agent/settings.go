@@ -56,8 +56,8 @@ func (a Agent) withStores(ctx context.Context) (Agent, error) {
 }
 
 // mergeSettings makes the needed settings in the server's deployment.toml, and returns those that somebody else has made
-// otherwise.
-func (a Agent) mergeSettings(ctx context.Context) (kept []server.Change, err error) {
+// otherwise. A TLS keystore is named there once it is installed.
+func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Change, err error) {
 	if a.cfg.Settings == "none" {
 		return nil, nil
 	}
@@ -66,7 +66,11 @@ func (a Agent) mergeSettings(ctx context.Context) (kept []server.Change, err err
 		return nil, err
 	}
 	defer unlock()
-	_, changes, err := a.settingsFile().Apply(ctx, Needs(a.cfg), a.cfg.Settings == "override")
+	needs := Needs(a.cfg)
+	if i.installed != nil {
+		needs.TLS = &server.TLSKeystore{File: config.TLSStoreFile, Type: "PKCS12", Password: i.password, Alias: tlsAlias, KeyPassword: i.password}
+	}
+	_, changes, err := a.settingsFile().Apply(ctx, needs, a.cfg.Settings == "override")
 	if err != nil {
 		return nil, err
 	}

@@ -188,6 +188,12 @@ func (c Config) WithStores(keystore, keystorePass, alias, truststore, truststore
 	return c
 }
 
+// TLSStoreFile is the keystore that the agent makes with TLS_MODE=issue and files.
+const TLSStoreFile = "wso2agent-tls.p12"
+
+// TLSStorePath is where it lies on the config volume.
+func (c Config) TLSStorePath() string { return filepath.Join(c.ConfigDir, securityDir, TLSStoreFile) }
+
 // DeploymentTOML is the server's settings file on the config volume.
 func (c Config) DeploymentTOML() string {
 	return filepath.Join(c.ConfigDir, "repository/conf/deployment.toml")

@@ -24,15 +24,7 @@ func ReadStores(product string, text []byte, given func(variable string) bool) (
 	if err != nil {
 		return Stores{}, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	defaults := map[string]string{
-		"keystore.primary.file_name": "wso2carbon.p12", "keystore.primary.type": "PKCS12", "keystore.primary.password": "wso2carbon",
-		"keystore.primary.key_password": "$ref{keystore.primary.password}",
-		"truststore.file_name":          "client-truststore.p12", "truststore.type": "PKCS12", "truststore.password": "wso2carbon",
-	}
-	if product == config.AM {
-		defaults["keystore.primary.file_name"], defaults["truststore.file_name"] = "wso2carbon.jks", "client-truststore.jks"
-		defaults["keystore.primary.type"], defaults["truststore.type"] = "JKS", "JKS"
-	}
+	defaults := storeDefaults(product)
 	// What [keystore.tls] leaves out comes from the primary keystore.
 	tlsThenPrimary := [][]string{{"keystore", "tls"}, {"keystore", "primary"}}
 	var s Stores
@@ -63,4 +55,32 @@ func ReadStores(product string, text []byte, given func(variable string) bool) (
 		}
 	}
 	return s, nil
+}
+
+// PrimaryPassword is the password of the server's primary keystore by the text of its deployment.toml. Errors as those of
+// ReadStores.
+func PrimaryPassword(product string, text []byte) (string, error) {
+	doc, err := deployment.Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	password, _, err := doc.Resolved(storeDefaults(product), "keystore", "primary", "password")
+	if err != nil {
+		return "", fmt.Errorf("read the password of the server's primary keystore from deployment.toml: %w; write it there, for TLS_MODE=issue and files", err)
+	}
+	return password, nil
+}
+
+// storeDefaults are the products' own settings of their stores, where the file says nothing.
+func storeDefaults(product string) map[string]string {
+	defaults := map[string]string{
+		"keystore.primary.file_name": "wso2carbon.p12", "keystore.primary.type": "PKCS12", "keystore.primary.password": "wso2carbon",
+		"keystore.primary.key_password": "$ref{keystore.primary.password}",
+		"truststore.file_name":          "client-truststore.p12", "truststore.type": "PKCS12", "truststore.password": "wso2carbon",
+	}
+	if product == config.AM {
+		defaults["keystore.primary.file_name"], defaults["truststore.file_name"] = "wso2carbon.jks", "client-truststore.jks"
+		defaults["keystore.primary.type"], defaults["truststore.type"] = "JKS", "JKS"
+	}
+	return defaults
 }

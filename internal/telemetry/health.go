@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -28,6 +29,7 @@ type Health struct {
 	mu         sync.Mutex
 	conditions []Condition
 	beats      map[string]time.Time
+	expiries   map[string]time.Time // ends of certificates, by the server's name
 }
 
 // NewHealth returns the health of an agent whose named conditions do not hold yet. A loop that has not called Beat for
@@ -107,6 +109,20 @@ func (h *Health) Serve(ctx context.Context, address string) (listening string, e
 	return l.Addr().String(), nil
 }
 
+// SetExpiries notes when the servers' certificates in use expire, by the servers' names.
+func (h *Health) SetExpiries(expiries map[string]time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.expiries = maps.Clone(expiries)
+}
+
+// Expiries are what SetExpiries noted last.
+func (h *Health) Expiries() map[string]time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.expiries)
+}
+
 // Handler is what Serve answers with.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -135,6 +151,12 @@ func (h *Health) Handler() http.Handler {
 		fmt.Fprintln(w, "# TYPE wso2agent_condition gauge")
 		for _, c := range h.Conditions() {
 			fmt.Fprintf(w, "wso2agent_condition{name=%q} %d\n", c.Name, map[bool]int{true: 1}[c.OK])
+		}
+		fmt.Fprintln(w, "# HELP wso2agent_certificate_not_after_seconds Unix time at which a server's certificate in use expires.")
+		fmt.Fprintln(w, "# TYPE wso2agent_certificate_not_after_seconds gauge")
+		expiries := h.Expiries()
+		for _, server := range slices.Sorted(maps.Keys(expiries)) {
+			fmt.Fprintf(w, "wso2agent_certificate_not_after_seconds{server=%q} %d\n", server, expiries[server].Unix())
 		}
 	})
 	return mux

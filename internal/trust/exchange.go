@@ -34,6 +34,7 @@ const (
 const (
 	certsFile  = "certs.pem"
 	trustsFile = "trusts.json"
+	caFile     = "ca.pem"
 )
 
 // Exchange is the volume that all agents share, as the agent of one server sees it. An agent writes only in the
@@ -53,6 +54,38 @@ func (e Exchange) Publish(certs []keystore.Certificate) (changed bool, err error
 		}
 	}
 	return e.write(certsFile, b.Bytes())
+}
+
+// PublishCA makes ca the CA that has signed the server's certificate in use, and nil that there is none.
+func (e Exchange) PublishCA(ca *keystore.Certificate) (changed bool, err error) {
+	if ca == nil {
+		err := os.Remove(filepath.Join(e.Dir, e.Name, caFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	return e.write(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.DER}))
+}
+
+// CA returns the CA that the named server has published; ok is false where it has published none. It must be a CA, and must
+// have signed leaf: the error wraps ErrRefused where that is not so.
+func (e Exchange) CA(ctx context.Context, name string, leaf keystore.Certificate) (ca keystore.Certificate, ok bool, err error) {
+	var certs []keystore.Certificate
+	_, err = e.read(ctx, name, caFile, func(data []byte) error {
+		certs, err = parseCertificates(data)
+		return err
+	})
+	if errors.Is(err, ErrNotPublished) {
+		return ca, false, nil
+	}
+	if err != nil {
+		return ca, false, err
+	}
+	if err := CheckCA(leaf, certs[0]); err != nil {
+		return ca, false, fmt.Errorf("the CA that %s has published: %w", name, err)
+	}
+	return certs[0], true, nil
 }
 
 // Trusts is what a server's agent says of the running server: it is the answer to a certificate that a peer announces.

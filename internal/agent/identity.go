@@ -1,0 +1,222 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/server"
+	"wso2agent/internal/trust"
+)
+
+// The server's TLS identity lies in a keystore of its own beside the primary one, which signs tokens and encrypts secrets.
+// A new one waits in the agent's folder, where the server's entrypoint does not copy it from, until the switch.
+const (
+	tlsAlias   = "tls"
+	stagedFile = "identity/next.p12"
+	rotateFile = "rotate" // somebody asks for a new identity
+)
+
+// RequestRotation asks the agent beside the server for a new TLS identity.
+func RequestRotation(cfg config.Config) error {
+	if cfg.TLSMode != "issue" {
+		return fmt.Errorf("TLS_MODE is %s: the agent only makes a new certificate where it made the one before, with TLS_MODE=issue", cfg.TLSMode)
+	}
+	dir := ControlDir(cfg)
+	if _, err := os.Stat(cfg.TLSStorePath()); err != nil {
+		return fmt.Errorf("ask for a new certificate: there is none yet: %w; run agent init first, or look at CONFIG_DIR", err)
+	}
+	_, err := file.Write(filepath.Join(dir, rotateFile), []byte(time.Now().UTC().Format(time.RFC3339Nano)+"\n"), 0o600, dir)
+	return err
+}
+
+// identity is the TLS identity of TLS_MODE: what is installed, and what waits for the switch.
+type identity struct {
+	installed, staged *trust.Identity
+	password          string
+}
+
+// identity brings what waits for the switch up to date: a certificate that is due is issued, files that have changed are
+// turned into a keystore. It installs nothing.
+func (a Agent) identity(ctx context.Context) (i identity, err error) {
+	if a.cfg.TLSMode == "none" {
+		return i, nil
+	}
+	if i.password, err = a.primaryPassword(ctx); err != nil {
+		return i, err
+	}
+	if i.installed, err = a.loadIdentity(a.cfg.TLSStorePath(), i.password); err != nil {
+		return i, err
+	}
+	if i.staged, err = a.loadIdentity(a.stagedPath(), i.password); err != nil {
+		return i, err
+	}
+	var next *trust.Identity
+	if a.cfg.TLSMode == "files" {
+		next, err = a.filesIdentity(ctx)
+	} else {
+		next, err = a.issuedIdentity(i)
+	}
+	if err != nil {
+		return i, err
+	}
+	return i, a.stage(&i, next)
+}
+
+func (a Agent) stagedPath() string { return filepath.Join(ControlDir(a.cfg), stagedFile) }
+
+// loadIdentity is nil where there is none, or where it cannot be read: another takes its place.
+func (a Agent) loadIdentity(path, password string) (*trust.Identity, error) {
+	data, err := file.Read(path, 1<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := trust.LoadIdentity(data, password, tlsAlias)
+	if err != nil {
+		a.log.Warn("a keystore of the agent's cannot be read, and another takes its place", "file", path, "error", err)
+		return nil, nil
+	}
+	return &loaded, nil
+}
+
+// issuedIdentity is the identity that the server should have: the one that waits, the one that it has, or a new one.
+func (a Agent) issuedIdentity(i identity) (*trust.Identity, error) {
+	o := trust.Issuing{Key: trust.KeyKind(a.cfg.TLSKey), Validity: a.cfg.TLSValidity, Now: time.Now()}
+	var err error
+	if a.cfg.TLSCACertFile != "" {
+		if o.CACert, err = file.Read(a.cfg.TLSCACertFile, 1<<20); err != nil {
+			return nil, fmt.Errorf("read the CA of TLS_CA_CERT_FILE: %w", err)
+		}
+		if o.CAKey, err = file.Read(a.cfg.TLSCAKeyFile, 1<<20); err != nil {
+			return nil, fmt.Errorf("read the CA's key of TLS_CA_KEY_FILE: %w", err)
+		}
+	}
+	names := append([]string{a.cfg.ServerName}, a.cfg.TLSNames...)
+	request := filepath.Join(ControlDir(a.cfg), rotateFile)
+	_, asked := os.Stat(request)
+	if i.staged != nil && asked != nil {
+		if reason, err := i.staged.Stale(names, o, a.cfg.TLSRenewBefore); err != nil || reason == "" {
+			return i.staged, err
+		}
+	}
+	reason := "somebody asked for another"
+	switch {
+	case i.installed == nil:
+		reason = "there is none yet"
+	case asked != nil:
+		if reason, err = i.installed.Stale(names, o, a.cfg.TLSRenewBefore); err != nil || reason == "" {
+			return i.installed, err
+		}
+		reason = "the one before " + reason
+	}
+	next, err := trust.Issue(names, o)
+	if err != nil {
+		return nil, err
+	}
+	a.log.Info("a TLS certificate is issued", "server", a.cfg.ServerName, "because", reason, "names", next.Certificate().DNSNames,
+		"until", next.Certificate().NotAfter.Format(time.RFC3339), "fingerprint", next.Leaf().Fingerprint().String())
+	return &next, nil
+}
+
+// filesIdentity is the identity in TLS_FILES_DIR. Its three files are written one after the other, or by a swap of their
+// folder: a pair that does not fit is read again.
+func (a Agent) filesIdentity(ctx context.Context) (*trust.Identity, error) {
+	for try := 0; ; try++ {
+		i, err := readPEMFiles(a.cfg.TLSFilesDir)
+		switch {
+		case err == nil:
+			if missing := i.Missing([]string{a.cfg.ServerName}); len(missing) > 0 {
+				a.log.Warn("the certificate lacks the server's name: peers that verify it will refuse it", "missing", missing, "folder", a.cfg.TLSFilesDir)
+			}
+			return &i, nil
+		case !errors.Is(err, trust.ErrBeingWritten) || try == 5:
+			return nil, fmt.Errorf("read the TLS certificate of TLS_FILES_DIR (%s): %w", a.cfg.TLSFilesDir, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(a.cfg.QuietMin):
+		}
+	}
+}
+
+func readPEMFiles(dir string) (trust.Identity, error) {
+	var data [3][]byte
+	for i, name := range []string{"tls.crt", "tls.key", "ca.crt"} {
+		content, err := file.Read(filepath.Join(dir, name), 1<<20)
+		if err != nil && !(name == "ca.crt" && errors.Is(err, fs.ErrNotExist)) {
+			return trust.Identity{}, err
+		}
+		data[i] = content
+	}
+	return trust.FromPEM(data[0], data[1], data[2])
+}
+
+// stage makes next the identity that waits for the switch, unless it is installed already.
+func (a Agent) stage(i *identity, next *trust.Identity) error {
+	if i.installed != nil && next.Leaf().Fingerprint() == i.installed.Leaf().Fingerprint() {
+		next = nil
+	}
+	i.staged = next
+	if next == nil {
+		return removeIfThere(a.stagedPath())
+	}
+	if err := a.writeIdentity(a.stagedPath(), *next, i.password); err != nil {
+		return err
+	}
+	return removeIfThere(filepath.Join(ControlDir(a.cfg), rotateFile))
+}
+
+// install makes the identity that waits the server's: from now on every start of the server presents it.
+func (a Agent) install(i identity) error {
+	if err := a.writeIdentity(a.cfg.TLSStorePath(), *i.staged, i.password); err != nil {
+		return err
+	}
+	return removeIfThere(a.stagedPath())
+}
+
+// writeIdentity writes a keystore, unless it holds the identity already: its encryption differs each time.
+func (a Agent) writeIdentity(path string, i trust.Identity, password string) error {
+	if before, err := file.Read(path, 1<<20); err == nil {
+		if had, err := trust.LoadIdentity(before, password, tlsAlias); err == nil && had.Leaf().Fingerprint() == i.Leaf().Fingerprint() {
+			return nil
+		}
+	}
+	data, err := i.Encode(keystore.PKCS12, tlsAlias, password)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if _, err := file.Write(path, data, 0o600, ControlDir(a.cfg)); err != nil {
+		return fmt.Errorf("write the TLS keystore: %w", err)
+	}
+	return nil
+}
+
+// primaryPassword is that of the primary keystore, which the TLS keystore shares: one secret less.
+func (a Agent) primaryPassword(ctx context.Context) (string, error) {
+	text, err := a.settingsFile().Read(ctx)
+	if err != nil {
+		return "", err
+	}
+	return server.PrimaryPassword(a.cfg.Product, text)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
