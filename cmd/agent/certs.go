@@ -21,6 +21,7 @@ func certsCommands() []command {
 		{"export", "--alias NAME", "print a certificate, or a key's chain, as PEM; never a private key", certsExport},
 		{"import", "--alias NAME --cert FILE.pem [--replace]", "make a certificate trusted", certsImport},
 		{"delete", "--alias NAME", "delete a trusted certificate; never a key", certsDelete},
+		{"rotate", "", "ask the agent beside the own server for a new certificate (TLS_MODE=issue)", certsRotate},
 	}
 }
 
@@ -37,7 +38,7 @@ func certsCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 			return c.run(ctx, args[1:], stdout, stderr)
 		}
 	}
-	return usageError{"agent certs is followed by list, show, check, export, import or delete; agent certs help tells more"}
+	return usageError{"agent certs is followed by list, show, check, export, import, delete or rotate; agent certs help tells more"}
 }
 
 func certsUsage(w io.Writer) {

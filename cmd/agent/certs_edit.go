@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"wso2agent/internal/agent"
+	"wso2agent/internal/config"
 	"wso2agent/internal/trust"
 )
 
@@ -71,5 +73,21 @@ func certsDelete(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		return err
 	}
 	fmt.Fprintf(stdout, "%s: deleted %q: %s\n", edit.Store.Path, flags.alias, removed.Fingerprint())
+	return nil
+}
+
+// certsRotate leaves a request on the config volume, which the agent beside the server finds.
+func certsRotate(_ context.Context, args []string, stdout, _ io.Writer) error {
+	if len(args) > 0 {
+		return usageError{"agent certs rotate takes nothing else: which server it is about PRODUCT and CONFIG_DIR tell"}
+	}
+	cfg, err := config.Load("PRODUCT")
+	if err != nil {
+		return err
+	}
+	if err := agent.RequestRotation(cfg); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "a new certificate for %s is asked for; the agent beside it announces it, and switches when every peer trusts it\n", cfg.ServerName)
 	return nil
 }

@@ -47,7 +47,7 @@ func commands() []command {
 		{"token", "", "print an access token of the application, to try an API", tokenCommand},
 		{"backend", "[ADDRESS]", "serve a sample backend for the example's APIs, on :8080", backendCommand},
 		{"install", "DIR", "copy this program to DIR, to carry it into another container", installCommand},
-		{"certs", "list|show|check|export|import|delete [FLAG...]", "look into any keystore, and edit its trusted certificates; agent certs help tells more", certsCommand},
+		{"certs", "list|show|check|export|import|delete|rotate [FLAG...]", "look into any keystore, and edit its trusted certificates; agent certs help tells more", certsCommand},
 		{"config", "diff|apply --product is|am --file FILE [--override]", "show or make the settings that a server needs in its deployment.toml; diff ends with 2 if some are missing", configCommand},
 		{"version", "", "print the version", versionCommand},
 	}
