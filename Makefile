@@ -8,13 +8,14 @@ ifeq ($(CI),true)
 RACE := -race
 endif
 
-.PHONY: help build demo test test-allocations lint vulnerabilities bench fuzz image clean
+.PHONY: help build demo test test-allocations lint vulnerabilities handshakes bench fuzz image clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
 	@echo 'make test          all tests'
 	@echo 'make lint          gofmt, go vet, staticcheck, govulncheck'
 	@echo 'make build         bin/agent, and the stand-ins beside it'
+	@echo 'make handshakes    Java servers that connect to each other while certificates rotate, ROTATIONS=10 times (make test: twice)'
 	@echo 'make bench         benchmarks'
 	@echo 'make fuzz          every fuzz target in turn, FUZZTIME=10m each'
 	@echo 'make image         the container image, wso2agent:latest (needs Docker)'
@@ -46,6 +47,12 @@ vulnerabilities:
 	3) echo "$$found"; exit 1;; \
 	*) case $$found in *'fetching vulnerabilities'*) echo 'govulncheck: NOT RUN, its database does not answer';; *) echo "$$found"; exit 1;; esac;; \
 	esac
+
+# Prints all counts.
+ROTATIONS ?= 10
+
+handshakes:
+	HANDSHAKE_ROTATIONS=$(ROTATIONS) go test -count=1 -timeout 30m -v -run TestHandshakes ./test/handshake
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
