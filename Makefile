@@ -8,7 +8,7 @@ ifeq ($(CI),true)
 RACE := -race
 endif
 
-.PHONY: help build demo test test-allocations lint vulnerabilities handshakes bench fuzz image clean
+.PHONY: help build demo test test-allocations lint vulnerabilities handshakes bench fuzz image stand-ins test-compose clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
@@ -19,6 +19,8 @@ help:
 	@echo 'make bench         benchmarks'
 	@echo 'make fuzz          every fuzz target in turn, FUZZTIME=10m each'
 	@echo 'make image         the container image, wso2agent:latest (needs Docker)'
+	@echo 'make stand-ins     images of stand-ins, tagged like the products (needs Docker)'
+	@echo 'make test-compose  the compose files with these (needs Docker)'
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/agent ./cmd/wso2sim ./cmd/demo
@@ -36,7 +38,9 @@ test-allocations:
 lint: vulnerabilities
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 	go vet ./...
+	go vet -tags compose ./test/compose
 	go tool staticcheck ./...
+	go tool staticcheck -tags compose ./test/compose
 
 # Exit code 3 says that something was found. Anything else than 0 and 3 is a database that does not answer, unless it is
 # the code that does not compile.
@@ -75,6 +79,21 @@ IMAGE ?= wso2agent:latest
 image:
 	docker build $(if $(PLATFORM),--platform $(PLATFORM)) $(IMAGE_OPTIONS) --build-arg SOURCE_DATE_EPOCH=$(EPOCH) --build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) -t $(IMAGE) .
+
+# Images of stand-ins under the products' own names, which the compose files start. They never take the place of the real ones.
+stand-ins:
+	@for image in wso2/wso2is:7.1.0 wso2/wso2am:4.5.0; do \
+		if docker image inspect $$image >/dev/null 2>&1 && test "$$(docker image inspect -f '{{index .Config.Labels "wso2agent.stand-in"}}' $$image)" != true; then \
+			echo "$$image is here already, and no stand-in: untag it first (docker image rm $$image), or test on another machine"; exit 1; \
+		fi; \
+		target=$${image#*/}; \
+		docker build -q -f test/compose/Dockerfile --target $${target%%:*} -t $$image .; \
+	done
+
+# The compose files on the engine that is here, with stand-ins. In a project of its own, on ports of its own.
+test-compose: image stand-ins
+	go test -tags compose -count=1 -timeout 25m -v ./test/compose
+	cd test/compose/parse && go test -count=1 ./...
 
 clean:
 	rm -rf bin

@@ -46,6 +46,7 @@ func newWorld(t *testing.T) *world {
 	}}
 	w.down()
 	t.Cleanup(func() {
+		w.dir, w.files = "/", nil // the files may be gone: the project is known by its name
 		if t.Failed() {
 			t.Log(w.compose("logs", "--no-color", "--timestamps", "--tail", "60"))
 			t.Log(w.compose("ps", "-a"))

@@ -1,0 +1,160 @@
+//go:build compose
+
+package compose
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestWhatAPersonMustMendEndsUpWithALineThatSaysSo(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		env     map[string]string
+		args    []string
+		service string
+		says    []string
+	}{
+		{"there is no api-config.yaml", map[string]string{"FILES_DIR": "EMPTY"}, nil, "bootstrap", []string{"/config/api-config.yaml", "put it there"}},
+		{"a setting is wrong", map[string]string{"IS_PORT": "none"}, nil, "is-init", []string{"IS_PORT", "must be a port"}},
+		{"IS's init never ran", map[string]string{"INIT_TIMEOUT": "8s"}, []string{"wso2am"}, "am-init", []string{"timed out after 8s", "the certificate of wso2is", "start the agent beside it"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t)
+			for name, value := range tc.env {
+				if value == "EMPTY" {
+					value = t.TempDir()
+				}
+				w.env[name] = value
+			}
+			out, err := w.try(append([]string{"up", "--wait", "--no-build"}, tc.args...)...)
+			if err == nil {
+				t.Fatalf("up succeeds:\n%s", out)
+			}
+			if !strings.Contains(out, `service "`+tc.service+`" didn't complete successfully`) {
+				t.Errorf("up does not name %s:\n%s", tc.service, out)
+			}
+			lines := strings.Split(strings.TrimSpace(w.compose("logs", "--no-color", "--no-log-prefix", tc.service)), "\n")
+			last := strings.Join(lines[max(0, len(lines)-2):], "\n")
+			for _, part := range tc.says {
+				if !strings.Contains(last, part) {
+					t.Errorf("the last lines do not say %q:\n%s", part, last)
+				}
+			}
+		})
+	}
+}
+
+// Servers that are new take their administrators' passwords from the settings. Later on a change there is only wrong.
+func TestAWrongPasswordEndsUpWithALineThatSaysSo(t *testing.T) {
+	w := newWorld(t)
+	w.env["AM_ADMIN_PASS"], w.env["IS_ADMIN_PASS"] = "of-api-m", "of-is"
+	w.up()
+	w.works()
+	for _, name := range []string{"AM_ADMIN_PASS", "IS_ADMIN_PASS"} {
+		right := w.env[name]
+		w.env[name] = "wrong"
+		out, err := w.try("up", "--wait", "--no-build")
+		if err == nil || !strings.Contains(out, `service "bootstrap" didn't complete successfully: exit 4`) {
+			t.Errorf("with a wrong %s up ends with %v:\n%s", name, err, out)
+		}
+		line := w.last("bootstrap")
+		if !strings.Contains(line, name) || strings.Contains(line, "wrong") {
+			t.Errorf("the last line should tell of %s: %s", name, line)
+		}
+		w.env[name] = right
+	}
+	w.up()
+	w.works()
+}
+
+func TestWhatWasMendedWorksAfterAnotherUp(t *testing.T) {
+	w := newWorld(t)
+	w.env["FILES_DIR"] = t.TempDir()
+	if out, err := w.try("up", "--wait", "--no-build"); err == nil {
+		t.Fatalf("up succeeds without an API configuration:\n%s", out)
+	}
+	example, err := os.ReadFile(filepath.Join(w.dir, "examples/api-config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(w.env["FILES_DIR"], 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(w.env["FILES_DIR"], "api-config.yaml"), example, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.up()
+	w.works()
+	w.wantStarts(1, 1)
+}
+
+// slow builds the stand-ins so that they take their time, and makes the world use them.
+func (w *world) slow(args ...string) {
+	w.t.Helper()
+	for name, target := range map[string]string{"IS_IMAGE": "wso2is", "AM_IMAGE": "wso2am"} {
+		w.env[name] = "wso2agent-test/" + target + ":slow"
+		command := []string{"build", "-q", "-f", "../../test/compose/Dockerfile", "--target", target, "-t", w.env[name]}
+		for _, a := range args {
+			command = append(command, "--build-arg", a)
+		}
+		w.docker(append(command, "../..")...)
+	}
+}
+
+func TestServersThatBootSlowly(t *testing.T) {
+	w := newWorld(t)
+	w.slow("BOOT_DELAY=90s")
+	took := w.up()
+	if took < 90*time.Second {
+		t.Errorf("up took %s, less than the servers", took)
+	}
+	w.works()
+	w.wantStarts(1, 1)
+}
+
+// Compose gives up on a paused container at once. What matters is that nothing is spoilt by it.
+func TestAServerThatIsPausedAfterItsInit(t *testing.T) {
+	w := newWorld(t)
+	w.slow("BOOT_DELAY=10s")
+	w.env["POLL_INTERVAL"], w.env["INIT_TIMEOUT"] = "2s", "10s"
+	done := make(chan error, 1)
+	go func() { _, err := w.try("up", "--wait", "--no-build"); done <- err }()
+	w.eventually(time.Minute, "IS runs", func() bool {
+		out, _ := w.try("ps", "--status", "running", "--services")
+		return strings.Contains(out, "wso2is")
+	})
+	w.must("pause", "wso2is")
+	if err := <-done; err == nil {
+		t.Fatal("up succeeds while a server is paused")
+	}
+	time.Sleep(15 * time.Second) // longer than every time-out
+	w.must("unpause", "wso2is")
+	w.up()
+	w.works()
+	w.complete()
+	w.wantStarts(1, 1)
+}
+
+func TestAServerThatIsKilledInTheMiddleOfBootstrap(t *testing.T) {
+	w := newWorld(t)
+	w.slow("DELAY_SCALE=0.1")
+	done := make(chan error, 1)
+	go func() { _, err := w.try("up", "--wait", "--no-build"); done <- err }()
+	w.eventually(2*time.Minute, "the second API is made", func() bool {
+		out, _ := w.try("logs", "--no-log-prefix", "bootstrap")
+		return strings.Contains(out, `created API \"Old Payment API\"`)
+	})
+	w.killIn("wso2am")
+	err := <-done
+	t.Logf("up ends with %v", err)
+	w.up()
+	w.works()
+	w.complete()
+	if is := w.starts("wso2is"); is != 1 {
+		t.Errorf("IS has started %d times", is)
+	}
+}

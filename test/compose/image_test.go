@@ -1,0 +1,84 @@
+//go:build compose
+
+package compose
+
+import (
+	"bytes"
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// run is a command in the repository that must succeed, and what it prints on standard output.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = "../.."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, stderr.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func TestTheImageIsSmallAndNamesWhatItIs(t *testing.T) {
+	size, err := strconv.Atoi(run(t, "docker", "image", "inspect", "-f", "{{.Size}}", "wso2agent:latest"))
+	if err != nil || size > 12<<20 {
+		t.Errorf("it has %d bytes, %v", size, err)
+	}
+	t.Logf("image: %d bytes", size)
+	for label, want := range map[string]string{
+		"org.opencontainers.image.revision": run(t, "git", "rev-parse", "HEAD"),
+		"org.opencontainers.image.version":  run(t, "git", "describe", "--tags", "--always", "--dirty"),
+	} {
+		if got := run(t, "docker", "image", "inspect", "-f", `{{index .Config.Labels "`+label+`"}}`, "wso2agent:latest"); got != want {
+			t.Errorf("label %s is %q, want %q", label, got, want)
+		}
+	}
+	if user := run(t, "docker", "image", "inspect", "-f", "{{.Config.User}}", "wso2agent:latest"); user != "65532:65532" {
+		t.Errorf("its user is %q", user)
+	}
+}
+
+func TestTwoBuildsOfOneCommitAreEqual(t *testing.T) {
+	var ids []string
+	for _, tag := range []string{"wso2agent-test:first", "wso2agent-test:second"} {
+		run(t, "make", "image", "IMAGE="+tag, "IMAGE_OPTIONS=--no-cache --quiet")
+		ids = append(ids, run(t, "docker", "image", "inspect", "-f", "{{.Id}}", tag))
+		run(t, "docker", "image", "rm", tag)
+	}
+	if ids[0] != ids[1] {
+		t.Errorf("the images are %s and %s", ids[0], ids[1])
+	}
+}
+
+func TestTheImageForARMHoldsAProgramForIt(t *testing.T) {
+	run(t, "make", "image", "IMAGE=wso2agent-test:arm64", "PLATFORM=linux/arm64", "IMAGE_OPTIONS=--quiet")
+	id := run(t, "docker", "create", "--platform", "linux/arm64", "wso2agent-test:arm64")
+	program := filepath.Join(t.TempDir(), "agent")
+	run(t, "docker", "cp", id+":/agent", program)
+	run(t, "docker", "rm", id)
+	run(t, "docker", "image", "rm", "wso2agent-test:arm64")
+	f, err := elf.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if f.Machine != elf.EM_AARCH64 {
+		t.Errorf("it is for %s", f.Machine)
+	}
+	if info, err := os.Stat(program); err != nil || info.Size() > 12<<20 {
+		t.Errorf("it has %d bytes, %v", info.Size(), err)
+	}
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			t.Error("it wants an interpreter: it is not static")
+		}
+	}
+}
