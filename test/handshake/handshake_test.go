@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"math/big"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -40,6 +41,11 @@ func TestHandshakes(t *testing.T) {
 	t.Run("none fails while keystores are replaced by hand", func(t *testing.T) {
 		w := newWorld(t, p, options{verify: true, manyStarts: n > 2})
 		w.rotateInTurn(n, byHand)
+		w.noneFailed(n)
+	})
+	t.Run("none fails while the agents issue new certificates", func(t *testing.T) {
+		w := newWorld(t, p, options{verify: true, issue: true, manyStarts: n > 2})
+		w.rotateInTurn(n, byCommand)
 		w.noneFailed(n)
 	})
 	t.Run("some fail when a server switches before its peer trusts it", func(t *testing.T) {
@@ -129,6 +135,16 @@ func byHand(w *world, s *side) {
 	w.t.Helper()
 	if _, err := file.Write(s.keystorePath(), w.newKeystore(s), 0o640, filepath.Join(s.volume, ".by-hand")); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// byCommand asks the server's agent for a new certificate.
+func byCommand(w *world, s *side) {
+	w.t.Helper()
+	cmd := exec.Command(w.programs.agent, "certs", "rotate")
+	cmd.Env = w.settings(s)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		w.t.Fatalf("agent certs rotate: %v\n%s", err, out)
 	}
 }
 

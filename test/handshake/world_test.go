@@ -44,9 +44,9 @@ func build(t *testing.T) programs {
 
 // options are what tests want in their own way.
 type options struct {
-	verify      bool     // identities have their server's name, and clients check it; otherwise CN=localhost, unchecked
-	manyStarts  bool     // more restarts than agent exec allows in ten minutes
-	environment []string // of the agents, on top
+	verify     bool // identities have their server's name, and clients check it; otherwise CN=localhost, unchecked
+	issue      bool // the agents issue the certificates, each in a keystore of its own
+	manyStarts bool // more restarts than agent exec allows in ten minutes
 }
 
 // world is two servers with their agents, on one exchange volume.
@@ -148,10 +148,13 @@ func (w *world) layOut(s *side) {
 	check(os.WriteFile(filepath.Join(s.home, securityDir, s.keystoreFile), w.newKeystore(s), 0o640))
 	check(os.CopyFS(filepath.Join(s.volume, "repository"), os.DirFS(filepath.Join(s.home, "repository"))))
 	check(os.Mkdir(s.out, 0o755))
-	security := filepath.Join(s.home, securityDir)
-	settings := fmt.Sprintf("home=%s\nport=%s\nkeystore=%s\nkeystore.type=%s\nkeystore.password=%s\nalias=wso2carbon\n"+
+	security, keys, kind, alias := filepath.Join(s.home, securityDir), s.keystoreFile, s.kind, "wso2carbon"
+	if w.options.issue {
+		keys, kind, alias = "wso2agent-tls.p12", "PKCS12", "tls"
+	}
+	settings := fmt.Sprintf("home=%s\nport=%s\nkeystore=%s\nkeystore.type=%s\nkeystore.password=%s\nalias=%s\n"+
 		"truststore=%s\ntruststore.type=%s\ntruststore.password=%s\npeer.name=%s\npeer.address=127.0.0.1\npeer.port=%s\nverify=%t\nout=%s\n",
-		s.home, s.port, filepath.Join(security, s.keystoreFile), s.kind, password,
+		s.home, s.port, filepath.Join(security, keys), kind, password, alias,
 		filepath.Join(security, "client-truststore"+filepath.Ext(s.keystoreFile)), s.kind, password, s.peer.name, s.peer.port, w.options.verify, s.out)
 	check(os.WriteFile(s.properties(), []byte(settings), 0o644))
 }
@@ -163,11 +166,15 @@ func (s *side) properties() string { return filepath.Join(filepath.Dir(s.home), 
 // the same time must not pass.
 func (w *world) settings(s *side) []string {
 	quiet := map[*side]string{w.is: "50ms", w.am: "1500ms"}[s]
-	return append([]string{
+	environment := []string{
 		"PRODUCT=" + s.product, "CONFIG_DIR=" + s.volume, "SERVER_HOME=" + s.home, "EXCHANGE_DIR=" + w.exchange().Dir,
 		"SETTINGS=none", "ARTIFACTS=none", "BOOTSTRAP=false", "LISTEN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
 		"QUIET_MIN=" + quiet, "POLL_INTERVAL=1s", "ROTATE_GRACE=5s", "STOP_TIMEOUT=30s",
-	}, w.options.environment...)
+	}
+	if w.options.issue { // the server's settings name the keystore then
+		environment = append(environment, "TLS_MODE=issue", "SETTINGS=merge", "AM_HOST="+w.am.name)
+	}
+	return environment
 }
 
 // startServer runs a server's entrypoint under agent exec, as its container would.
