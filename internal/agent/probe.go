@@ -12,9 +12,10 @@ import (
 )
 
 // ProbeServer asks the own server, from within its container, whether it works: IS for the document in which it names
-// itself, API-M for its gateway's health, which comes last. It must show the certificate that its keystore holds, so that
-// one which still runs with an older certificate does not count.
+// itself, API-M for its gateway's health, which comes last. It must show the certificate that its home holds, which is what
+// it has read at its start: the config volume may have a newer one, whose turn comes when the peers trust it.
 func (a Agent) ProbeServer(ctx context.Context) error {
+	a.cfg.ConfigDir = a.cfg.ServerHome
 	a, err := a.withStores(ctx)
 	if err != nil {
 		return err
