@@ -42,8 +42,9 @@ func execCommand(ctx context.Context, args []string, _, stderr io.Writer) error 
 		Control:     notify.Control{Dir: agent.ControlDir(cfg)},
 		StopTimeout: cfg.StopTimeout,
 		Poll:        cfg.Poll,
-		Log:         log,
-		Stdin:       os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		MaxRestarts: cfg.MaxRestarts, Window: cfg.RestartWindow,
+		Log:   log,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}.Run(ctx, signals)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)

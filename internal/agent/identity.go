@@ -215,8 +215,6 @@ func (a Agent) primaryPassword(ctx context.Context) (string, error) {
 }
 
 func removeIfThere(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	_, err := file.Remove(path)
+	return err
 }

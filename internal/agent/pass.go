@@ -77,7 +77,10 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 			v.inUseBy = append(v.inUseBy, trust.Owned{Owner: name, Pinned: true, Certificate: certs[0]})
 		}
 	}
-	peers[a.cfg.ServerName] = published
+	// What waits for the switch is not imported before: that would cost the server a restart of its own.
+	peers[a.cfg.ServerName] = slices.DeleteFunc(slices.Clone(published), func(c keystore.Certificate) bool {
+		return tls.staged != nil && c.Fingerprint() == v.next.Fingerprint()
+	})
 	if v.managed, err = a.importPeers(ctx, peers); err != nil {
 		return view{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,13 +143,13 @@ func (k *trustKeeper) rotate(ctx context.Context, a Agent, v view, started notif
 			k.waits = names
 		}
 		if v.identity.staged != nil { // a restart for anything else changes nothing about the certificate
-			return v, false, a.say(ctx, v, nil)
+			return v, false, a.say(ctx, v, nil, false)
 		}
 		if err := k.restarter.Hold(ctx, started.Generation, v.generation); err != nil {
 			return v, false, fmt.Errorf("hold the restart of the server: %w", err)
 		}
 		k.health.Set(restartCondition, false, "a restart is due, and waits for the new certificate to be trusted by "+k.waits)
-		return v, true, a.say(ctx, v, waits)
+		return v, true, a.say(ctx, v, waits, false)
 	}
 	if len(waits) > 0 && k.pressed != v.rotation.Announced {
 		a.log.Error("switching to the new certificate though not every peer trusts it: their connections may fail until they do", "server", a.cfg.ServerName,
@@ -165,14 +166,50 @@ func (k *trustKeeper) rotate(ctx context.Context, a Agent, v view, started notif
 	return after, false, err
 }
 
-// say tells the peers what the next start of the server will trust, and for whom it waits. What the running one trusts
-// stays as it was said.
-func (a Agent) say(ctx context.Context, v view, waits []string) error {
+// together tells whether the server's start has to wait for others: peers that wait for this server, and whose running
+// servers do not trust what it is about to present. It has not where a peer is passed over, which would never be down.
+func (k *trustKeeper) together(ctx context.Context, a Agent, v view) bool {
+	said, err := a.exchange().Trusts(ctx, a.cfg.ServerName)
+	if err != nil || len(a.unready(ctx, v)) > 0 {
+		return false
+	}
+	return slices.ContainsFunc(said.Waits, func(name string) bool {
+		peer, err := a.exchange().Trusts(ctx, name)
+		return err == nil && !trust.Has(peer.Fingerprints, v.own)
+	})
+}
+
+// downTogether lets a server that is down start as soon as everybody for whom it waits is down too, or trusts what it is
+// about to present. It returns for whom it waits.
+func (k *trustKeeper) downTogether(ctx context.Context, a Agent, v view, down bool) (waits []string, err error) {
+	said, err := a.exchange().Trusts(ctx, a.cfg.ServerName)
+	if err != nil {
+		return nil, nil // what it has said is lost, and the start waits for its own time-out
+	}
+	if !down {
+		return said.Waits, nil
+	}
+	for _, name := range said.Waits {
+		peer, err := a.exchange().Trusts(ctx, name)
+		if err != nil || !peer.Down && !trust.Has(peer.Fingerprints, v.own) {
+			return said.Waits, nil
+		}
+	}
+	// Said before the start, so that the others see it: they may come to this later.
+	if err := a.say(ctx, v, said.Waits, true); err != nil {
+		return nil, err
+	}
+	return said.Waits, k.restarter.Go(ctx)
+}
+
+// say tells the peers what the next start of the server will trust, for whom it waits, and whether it is down for them. What
+// the running one trusts stays as it was said.
+func (a Agent) say(ctx context.Context, v view, waits []string, down bool) error {
 	said, err := a.exchange().Trusts(ctx, a.cfg.ServerName)
 	if err != nil {
 		said = trust.Trusts{}
 	}
-	said.OnDisk, said.Waits = v.managed.Fingerprints(), waits
+	said.OnDisk, said.Waits, said.Down = v.managed.Fingerprints(), waits, down
 	_, err = a.exchange().Acknowledge(said)
 	return err
 }

@@ -189,28 +189,71 @@ func TestAServerThatCrashesWhileItsRestartIsHeldHasSwitched(t *testing.T) {
 	}
 }
 
-func TestTwoServersThatRotateAtOnceGoOnTogether(t *testing.T) {
+// down stops the server as agent exec does before a start that waits; up starts it with what was asked for.
+func (s *side) down() { s.r.started = notify.Started{} }
+func (s *side) up()   { s.r.started = notify.Started{Generation: s.r.asked[len(s.r.asked)-1], PID: 1} }
+
+func TestTwoServersWhoseKeysAreReplacedAtOnceAreDownAtTheSameTime(t *testing.T) {
 	p, is, am := bothRunning(t)
-	p.replaceKey(config.IS, "next-is", time.Now().Add(time.Hour))
-	p.replaceKey(config.AM, "next-am", time.Now().Add(time.Hour))
+	for _, s := range []*side{is, am} {
+		s.r.started.PID = 1
+		p.replaceKey(s.product, "next", time.Now().Add(time.Hour))
+	}
 	is.once()
 	am.once() // has IS's on disk, and says so
-	if is.restart() || am.restart() {
-		t.Fatal("one is restarted before the other has its certificate on disk")
+	if len(is.r.asked) > 1 || len(am.r.asked) > 1 {
+		t.Fatalf("one is restarted before the other has its certificate on disk: %v, %v", is.r.asked, am.r.asked)
 	}
 	is.once() // has API-M's on disk too, and knows that API-M waits for IS
-	if !is.restart() {
-		t.Fatal("each waits for the other")
+	if !is.r.waits {
+		t.Fatal("IS is not asked to go down and wait")
+	}
+	is.down()
+	is.once()
+	if !is.r.waits {
+		t.Fatal("IS starts while API-M still runs with its old trust")
 	}
 	am.once()
-	if !am.restart() {
-		t.Fatal("the other one still waits")
+	if !am.r.waits {
+		t.Fatal("API-M does not follow")
 	}
 	is.once()
+	if !is.r.waits {
+		t.Fatal("IS starts while API-M is still stopping")
+	}
+	am.down()
+	am.once()
+	if am.r.waits {
+		t.Fatal("API-M waits though both are down")
+	}
+	am.up()
 	am.once()
 	is.once()
-	if is.restart() || am.restart() {
-		t.Error("a restart too many")
+	if is.r.waits {
+		t.Fatal("IS waits though API-M has started with the new trust")
+	}
+	is.up()
+	is.once()
+	am.once()
+	for _, s := range []*side{is, am} {
+		if s.r.asked[len(s.r.asked)-1] != s.r.started.Generation {
+			t.Error("a restart too many")
+		}
+	}
+	said, err := p.agent(config.AM).exchange().Trusts(t.Context(), "wso2is")
+	if err != nil || said.Down || len(said.Waits) > 0 {
+		t.Errorf("at the end IS still says %+v, %v", said, err)
+	}
+}
+
+func TestAPeerThatIsPassedOverIsNotWaitedForWhileDown(t *testing.T) {
+	p, is, _ := bothRunning(t)
+	p.replaceKey(config.IS, "next", time.Now().Add(time.Hour))
+	is.once()
+	p.set(config.IS, func(c *config.Config) { c.RotateTimeout = time.Nanosecond })
+	is.once()
+	if is.r.waits || !is.restart() {
+		t.Error("the server stays down for a peer that never says anything")
 	}
 }
 

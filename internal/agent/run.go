@@ -16,6 +16,9 @@ import (
 type restarter interface {
 	// Request asks for a server that runs with the given generation. Asking again is free.
 	Request(ctx context.Context, generation string) error
+	// RequestTogether asks for the same, and makes the server's start, once it is down, wait for Go.
+	RequestTogether(ctx context.Context, generation string) error
+	Go(ctx context.Context) error
 	// Hold keeps off a restart for the generation on disk: a server that runs with running goes on.
 	Hold(ctx context.Context, running, onDisk string) error
 	// Started tells what the running server started with; ok is false where that cannot be known.
@@ -165,11 +168,12 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 	if err := k.request(ctx, a, v, known); err != nil {
 		return err
 	}
-	var waits []string // stays said until the server has restarted: a peer that waits for this one may go on at the same time
-	if said, err := a.exchange().Trusts(ctx, a.cfg.ServerName); err == nil {
-		waits = said.Waits
+	// For whom it waited stays said until the server has restarted: they go on at the same time.
+	waits, err := k.downTogether(ctx, a, v, known && started.PID == 0)
+	if err != nil {
+		return err
 	}
-	return a.say(ctx, v, waits)
+	return a.say(ctx, v, waits, known && started.PID == 0)
 }
 
 // inStep acknowledges to the peers what the running server trusts.
@@ -195,7 +199,11 @@ func (k *trustKeeper) request(ctx context.Context, a Agent, v view, known bool) 
 	if k.asked == v.generation {
 		return nil
 	}
-	if err := k.restarter.Request(ctx, v.generation); err != nil {
+	ask := k.restarter.Request
+	if k.together(ctx, a, v) {
+		ask = k.restarter.RequestTogether
+	}
+	if err := ask(ctx, v.generation); err != nil {
 		return fmt.Errorf("ask for a restart of the server: %w", err)
 	}
 	k.asked = v.generation

@@ -67,11 +67,13 @@ type Config struct {
 	InitTimeout   time.Duration `envconfig:"INIT_TIMEOUT" default:"15m" rule:"positive" desc:"how long init waits for the stores and for every peer's certificate"`
 	InitOnTimeout string        `envconfig:"INIT_ON_TIMEOUT" default:"fail" rule:"oneof fail start" desc:"what init does then: fail, or start the server without the missing peers"`
 
-	Restart     string        `envconfig:"RESTART" default:"auto" rule:"oneof auto exec none" desc:"way of restarting the server: exec (through agent exec), none (by hand); auto is exec"`
-	StopTimeout time.Duration `envconfig:"STOP_TIMEOUT" default:"60s" rule:"positive" desc:"how long agent exec waits between TERM and KILL; API-M takes some 15 s"`
-	QuietMin    time.Duration `envconfig:"QUIET_MIN" default:"500ms" rule:"positive" desc:"how long files must not change before a change is acted on"`
-	QuietMax    time.Duration `envconfig:"QUIET_MAX" default:"5s" rule:"positive" desc:"how long that may put it off"`
-	Poll        time.Duration `envconfig:"POLL_INTERVAL" default:"10s" rule:"positive" desc:"how often watched folders are looked at where a volume sends no events"`
+	Restart       string        `envconfig:"RESTART" default:"auto" rule:"oneof auto exec none" desc:"way of restarting the server: exec (through agent exec), none (by hand); auto is exec"`
+	StopTimeout   time.Duration `envconfig:"STOP_TIMEOUT" default:"60s" rule:"positive" desc:"how long agent exec waits between TERM and KILL; API-M takes some 15 s"`
+	MaxRestarts   int           `envconfig:"MAX_RESTARTS" default:"5" rule:"positive" desc:"how often agent exec restarts the server within RESTART_WINDOW; a further restart waits"`
+	RestartWindow time.Duration `envconfig:"RESTART_WINDOW" default:"10m" rule:"positive" desc:"the time in which they are counted"`
+	QuietMin      time.Duration `envconfig:"QUIET_MIN" default:"500ms" rule:"positive" desc:"how long files must not change before a change is acted on"`
+	QuietMax      time.Duration `envconfig:"QUIET_MAX" default:"5s" rule:"positive" desc:"how long that may put it off"`
+	Poll          time.Duration `envconfig:"POLL_INTERVAL" default:"10s" rule:"positive" desc:"how often watched folders are looked at where a volume sends no events"`
 
 	RotateTimeout time.Duration `envconfig:"ROTATE_TIMEOUT" default:"10m" rule:"positive" desc:"how long a server that has a new certificate waits for its peers to trust it, before it switches all the same"`
 	RotateGrace   time.Duration `envconfig:"ROTATE_GRACE" default:"10m" rule:"positive" desc:"how long the old one stays published after the switch"`

@@ -52,7 +52,7 @@ func Write(path string, data []byte, mode fs.FileMode, tempDir string) (changed 
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := os.MkdirAll(tempDir, 0o700); err != nil {
+	if err := step("make folder", tempDir, func() error { return os.MkdirAll(tempDir, 0o700) }); err != nil {
 		return false, fmt.Errorf("make folder for temporary files: %w", err)
 	}
 	removeTemps(tempDir, filepath.Base(path))
@@ -60,7 +60,7 @@ func Write(path string, data []byte, mode fs.FileMode, tempDir string) (changed 
 	if err != nil {
 		return false, fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := os.Rename(temp, path); err != nil {
+	if err := step("rename", path, func() error { return os.Rename(temp, path) }); err != nil {
 		os.Remove(temp)
 		if errors.Is(err, syscall.EXDEV) {
 			err = fmt.Errorf("%w: %s must be on the same volume", err, tempDir)
@@ -92,9 +92,19 @@ func removeTemps(dir, base string) {
 		random, ok := strings.CutPrefix(e.Name(), base+".")
 		random, temp := strings.CutSuffix(random, tempSuffix)
 		if ok && temp && !strings.Contains(random, ".") {
-			os.Remove(filepath.Join(dir, e.Name()))
+			left := filepath.Join(dir, e.Name())
+			step("remove", left, func() error { return os.Remove(left) })
 		}
 	}
+}
+
+// Remove removes the file at path. That it is not there, is no error: changed is false.
+func Remove(path string) (changed bool, err error) {
+	err = step("remove", path, func() error { return os.Remove(path) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Writable returns an error if no file can be made in dir, which itself is made if need be.
@@ -124,7 +134,11 @@ func resolve(path string) (string, error) {
 // writeTemp makes a temporary file with a random name: a fixed one, left behind by a kill, would wedge every later run.
 // group is -1 for the process's own.
 func writeTemp(dir, base string, data []byte, mode fs.FileMode, group int) (path string, err error) {
-	f, err := os.CreateTemp(dir, base+".*"+tempSuffix)
+	var f *os.File
+	err = step("make temporary", filepath.Join(dir, base), func() (err error) {
+		f, err = os.CreateTemp(dir, base+".*"+tempSuffix)
+		return err
+	})
 	if err != nil {
 		return "", err
 	}
@@ -134,18 +148,22 @@ func writeTemp(dir, base string, data []byte, mode fs.FileMode, group int) (path
 			os.Remove(f.Name())
 		}
 	}()
-	if _, err := f.Write(data); err != nil {
+	err = step("write", f.Name(), func() error {
+		_, err := f.Write(data)
+		return err
+	})
+	if err != nil {
 		return "", err
 	}
 	if group >= 0 {
-		if err := f.Chown(-1, group); err != nil {
+		if err := step("give to group", f.Name(), func() error { return f.Chown(-1, group) }); err != nil {
 			return "", fmt.Errorf("%w: its group is %d, which this process may not give (%w); run it with that group", ErrOwner, group, err)
 		}
 	}
-	if err := f.Chmod(mode); err != nil {
+	if err := step("set mode", f.Name(), func() error { return f.Chmod(mode) }); err != nil {
 		return "", err
 	}
-	return f.Name(), f.Sync()
+	return f.Name(), step("sync", f.Name(), f.Sync)
 }
 
 // syncDir makes a rename in dir last through a loss of power, where the file system can.
@@ -155,7 +173,7 @@ func syncDir(dir string) error {
 		return fmt.Errorf("sync folder: %w", err)
 	}
 	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+	if err := step("sync", dir, d.Sync); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
 		return fmt.Errorf("sync folder %s: %w", dir, err)
 	}
 	return nil

@@ -25,7 +25,7 @@ type Control struct{ Dir string }
 // Started is what the supervisor says of the server's current process.
 type Started struct {
 	Generation string    `json:"generation"` // empty when none was asked for at that start
-	PID        int       `json:"pid"`
+	PID        int       `json:"pid"`        // 0 while it is down and its start waits, see Together
 	Since      time.Time `json:"since"`
 	Starts     int       `json:"starts"` // by this supervisor, this one included
 }
@@ -33,6 +33,7 @@ type Started struct {
 const (
 	wantedFile  = "wanted"
 	startedFile = "started.json"
+	waitFile    = "wait"
 	fileLimit   = 4096
 )
 
@@ -52,6 +53,30 @@ func (c Control) wish(text string) (changed bool, err error) {
 		return false, fmt.Errorf("tell agent exec: %w", err)
 	}
 	return file.Write(filepath.Join(c.Dir, wantedFile), []byte(text), 0o644, c.Dir)
+}
+
+// Together makes the next start of the server, which is to be with the given generation, wait until Go is called: other
+// servers have to be down at the same time.
+func (c Control) Together(generation string) error {
+	if err := c.usable(); err != nil {
+		return fmt.Errorf("tell agent exec: %w", err)
+	}
+	_, err := file.Write(filepath.Join(c.Dir, waitFile), []byte(generation+"\n"), 0o644, c.Dir)
+	return err
+}
+
+// Go lets a start that waits happen.
+func (c Control) Go() error {
+	if err := os.Remove(filepath.Join(c.Dir, waitFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("tell agent exec: %w", err)
+	}
+	return nil
+}
+
+// waits tells whether a start with the given generation has to wait.
+func (c Control) waits(generation string) bool {
+	data, err := file.Read(filepath.Join(c.Dir, waitFile), fileLimit)
+	return err == nil && strings.TrimSpace(string(data)) == generation
 }
 
 // Wanted returns the generation that was last asked for, empty if none was.

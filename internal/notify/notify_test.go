@@ -364,3 +364,31 @@ func TestARestartThatIsHeldIsNotDoneAndAStartMeanwhileNeedsNoOther(t *testing.T)
 		t.Errorf("a start while a restart is held notes %q and not what it has read", st.Generation)
 	}
 }
+
+func TestAStartWaitsForTheOthersAndATermEndsTheWait(t *testing.T) {
+	s := start(t, `echo run >> $VOLUME/runs; exec sleep 1000`)
+	s.starts(t, 1)
+	if err := s.control.Together("g1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.control.Want("g1"); err != nil {
+		t.Fatal(err)
+	}
+	s.until(t, "the server is told to be down", func() bool { st, ok, err := s.control.Started(); return err == nil && ok && st.PID == 0 })
+	if runs, _ := os.ReadFile(s.file("runs")); strings.Count(string(runs), "run") != 1 {
+		t.Fatal("it was started before the others are down")
+	}
+	if err := s.control.Go(); err != nil {
+		t.Fatal(err)
+	}
+	s.until(t, "the server runs again", func() bool { st, ok, err := s.control.Started(); return err == nil && ok && st.PID != 0 && st.Generation == "g1" })
+
+	s.control.Together("g2")
+	s.control.Want("g2")
+	s.until(t, "the server is down again", func() bool { st, _, _ := s.control.Started(); return st.PID == 0 })
+	s.Process.Signal(syscall.SIGTERM)
+	s.Wait()
+	if runs, _ := os.ReadFile(s.file("runs")); strings.Count(string(runs), "run") != 2 || s.ProcessState.ExitCode() != 143 {
+		t.Errorf("it ran %d times, exit code %d", strings.Count(string(runs), "run"), s.ProcessState.ExitCode())
+	}
+}

@@ -67,7 +67,45 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		if !restart {
 			return code, nil
 		}
+		if code, ended := s.awaitOthers(ctx, signals, starts); ended {
+			return code, nil
+		}
 	}
+}
+
+// awaitOthers keeps the server down until the sidecar says that the others are down too, if it has asked for that. It gives
+// up in time: a server that is down is worse than a handshake that fails. ended says that somebody wants no other start.
+func (s Supervisor) awaitOthers(ctx context.Context, signals <-chan os.Signal, starts int) (code int, ended bool) {
+	_, generation, err := s.Control.wanted()
+	if err != nil || !s.Control.waits(generation) {
+		return 0, false
+	}
+	s.Log.Info("the server is down, and starts when the others that change their certificates at the same time are down too")
+	told := s.tell(Started{Since: time.Now().UTC(), Starts: starts}, nil)
+	deadline := time.After(s.StopTimeout + time.Minute)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for s.Control.waits(generation) {
+		select {
+		case <-ctx.Done():
+			return 128 + int(syscall.SIGTERM), true
+		case sig := <-signals:
+			if ends(sig) {
+				return 128 + int(sig.(syscall.Signal)), true
+			}
+		case <-deadline:
+			s.Log.Warn("the others are not down in time, starting all the same")
+			if err := s.Control.Go(); err != nil {
+				s.Log.Warn("the wait cannot be ended for good", "error", err)
+			}
+			return 0, false
+		case <-tick.C:
+			if told != nil {
+				told = s.tell(Started{Since: time.Now().UTC(), Starts: starts}, told)
+			}
+		}
+	}
+	return 0, false
 }
 
 // start runs the command in a process group of its own. The products' start scripts run Java without exec, so that a

@@ -59,11 +59,7 @@ func (e Exchange) Publish(certs []keystore.Certificate) (changed bool, err error
 // PublishCA makes ca the CA that has signed the server's certificate in use, and nil that there is none.
 func (e Exchange) PublishCA(ca *keystore.Certificate) (changed bool, err error) {
 	if ca == nil {
-		err := os.Remove(filepath.Join(e.Dir, e.Name, caFile))
-		if errors.Is(err, fs.ErrNotExist) {
-			return false, nil
-		}
-		return err == nil, err
+		return file.Remove(filepath.Join(e.Dir, e.Name, caFile))
 	}
 	return e.write(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.DER}))
 }
@@ -97,6 +93,9 @@ type Trusts struct {
 	// each has the other's on disk.
 	OnDisk []string `json:"onDisk,omitempty"`
 	Waits  []string `json:"waits,omitempty"`
+	// Down says that the server is stopped, and starts when those for which it waits are stopped too: any of them that ran on
+	// with its old trust would refuse its new certificate.
+	Down bool `json:"down,omitempty"`
 }
 
 // Has says whether a list of fingerprints has a certificate's.
