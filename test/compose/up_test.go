@@ -3,6 +3,8 @@
 package compose
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +87,30 @@ func TestUpAndWhatSurvives(t *testing.T) {
 		w.ready("wso2is", "am-agent")
 		w.works()
 	})
+	in("the host reboots in an odd order", func(w *world) {
+		is, am := w.starts("wso2is"), w.starts("wso2am")
+		for _, service := range []string{"wso2am", "backend", "is-agent", "wso2is", "am-agent"} {
+			w.docker("stop", container(service))
+		}
+		for _, service := range []string{"am-agent", "is-agent", "wso2am", "backend", "wso2is"} {
+			w.docker("start", container(service))
+		}
+		w.ready("wso2is", "wso2am", "is-agent", "am-agent")
+		w.works()
+		w.wantStarts(is+1, am+1)
+	})
+	in("a setting is changed and reaches the servers", func(w *world) {
+		is, am := w.starts("wso2is"), w.starts("wso2am")
+		w.env["TOKENS_SIDE_BY_SIDE"] = "true"
+		w.up()
+		w.eventually(time.Minute, "both servers have started again, in place", func() bool { return w.starts("wso2is") > is && w.starts("wso2am") > am })
+		w.ready("wso2is", "wso2am", "is-agent", "am-agent")
+		w.works()
+		w.wantStarts(is+1, am+1)
+		if again := w.made(); again != made {
+			w.t.Errorf("made before:\n%s\nand now:\n%s", made, again)
+		}
+	})
 	in("all ends gracefully within the grace period", func(w *world) {
 		began := time.Now()
 		w.must("stop")
@@ -96,9 +122,36 @@ func TestUpAndWhatSurvives(t *testing.T) {
 				w.t.Errorf("%s has ended with %s, want %s", service, code, want)
 			}
 		}
-		w.must("start", "wso2is", "wso2am", "is-agent", "backend")
-		w.must("start", "am-agent")
+		w.must("start")
 		w.ready("am-agent")
 		w.works()
 	})
+}
+
+func TestAChangedAPIConfigurationIsApplied(t *testing.T) {
+	w := newWorld(t)
+	example, err := os.ReadFile(filepath.Join(w.dir, "examples/api-config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.env["FILES_DIR"] = t.TempDir()
+	if err := os.Chmod(w.env["FILES_DIR"], 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) { // as editors do, under another name first
+		next := filepath.Join(w.env["FILES_DIR"], "next")
+		if err := os.WriteFile(next, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(next, filepath.Join(w.env["FILES_DIR"], "api-config.yaml")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(string(example))
+	w.up()
+	write(strings.Replace(string(example), "application:", "  - {name: Seventh API, context: /seventh, version: 1.0.0, backend_url: \"http://notifier:8080\"}\n\napplication:", 1))
+	w.eventually(time.Minute, "the seventh API is made", func() bool { return strings.Contains(w.made(), "Seventh API") })
+	w.ready("am-agent")
+	w.works()
+	w.wantStarts(1, 1)
 }
