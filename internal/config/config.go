@@ -69,7 +69,7 @@ type Config struct {
 
 	Restart       string        `envconfig:"RESTART" default:"auto" rule:"oneof auto exec none" desc:"way of restarting the server: exec (through agent exec), none (by hand); auto is exec"`
 	StopTimeout   time.Duration `envconfig:"STOP_TIMEOUT" default:"60s" rule:"positive" desc:"how long agent exec waits between TERM and KILL; API-M takes some 15 s"`
-	MaxRestarts   int           `envconfig:"MAX_RESTARTS" default:"5" rule:"positive" desc:"how often agent exec restarts the server within RESTART_WINDOW; a further restart waits"`
+	MaxRestarts   int           `envconfig:"MAX_RESTARTS" default:"5" rule:"count" desc:"how often agent exec restarts the server within RESTART_WINDOW; a further restart waits"`
 	RestartWindow time.Duration `envconfig:"RESTART_WINDOW" default:"10m" rule:"positive" desc:"the time in which they are counted"`
 	QuietMin      time.Duration `envconfig:"QUIET_MIN" default:"500ms" rule:"positive" desc:"how long files must not change before a change is acted on"`
 	QuietMax      time.Duration `envconfig:"QUIET_MAX" default:"5s" rule:"positive" desc:"how long that may put it off"`

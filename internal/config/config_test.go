@@ -89,6 +89,7 @@ func TestEveryMistakeIsToldAtOnceByNameWithItsRemedy(t *testing.T) {
 	t.Setenv("AM_PORT", "tcp://10.0.0.7:9443")
 	t.Setenv("IS_PORT", "99999")
 	t.Setenv("INIT_TIMEOUT", "15")
+	t.Setenv("MAX_RESTARTS", "0")
 	t.Setenv("BOOTSTRAP", "perhaps")
 	t.Setenv("RESTART", "docker-compose")
 	t.Setenv("PEERS", "wso2is,../wso2am")
@@ -103,7 +104,7 @@ func TestEveryMistakeIsToldAtOnceByNameWithItsRemedy(t *testing.T) {
 		"PRODUCT is not set", "enableServiceLinks: false", "IS_PORT is \"99999\": it must be a port", "INIT_TIMEOUT is \"15\"",
 		"BOOTSTRAP is \"perhaps\"", "RESTART is \"docker-compose\": it must be auto or exec or none", "PEERS has \"../wso2am\"",
 		"SERVER_NAME has \"wso2carbon\": that is an alias of the products' own", "KM_TOKEN_ENDPOINT must be an address that begins with https://",
-		"IS_HOST is \"https://wso2is\"",
+		"IS_HOST is \"https://wso2is\"", "MAX_RESTARTS is \"0\": it must be a number from 1 on",
 	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("the error lacks %q:\n%v", part, err)

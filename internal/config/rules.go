@@ -56,6 +56,10 @@ func checkRule(name string, kind reflect.Type, rule, value string) error {
 		if n, err := strconv.Atoi(value); err != nil || n > 65535 || value[0] < '1' || value[0] > '9' {
 			return fmt.Errorf("is %q: it must be a port, 1 to 65535", value)
 		}
+	case "count":
+		if n, err := strconv.Atoi(value); err != nil || n > 1000000 || value[0] < '1' || value[0] > '9' {
+			return fmt.Errorf("is %q: it must be a number from 1 on", value)
+		}
 	case "https":
 		if u, err := url.Parse(value); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
 			return errors.New("must be an address that begins with https://, without a user or a fragment")
