@@ -93,6 +93,11 @@ func (a Agent) unready(ctx context.Context, v view) (names []string) {
 		if err != nil {
 			a.log.Warn("what a peer trusts cannot be read", "peer", name, "error", err)
 		}
+		// While the own new key is off the config volume the server can restart with the old one, to trust what the peer waits
+		// for. So the peer goes first, and this server follows when the peer's running one trusts it.
+		if v.identity.staged != nil {
+			said.Waits = nil
+		}
 		if ca := v.ca(); said.Ready(a.cfg.ServerName, v.next) || ca != nil && said.Ready(a.cfg.ServerName, *ca) {
 			continue
 		}

@@ -313,3 +313,39 @@ func TestWithoutAPeerNothingIsWaitedFor(t *testing.T) {
 		t.Error("it waits for nobody")
 	}
 }
+
+func TestAnIssuedCertificateIsSwitchedAfterTheKeystoreThatIsReplacedAtTheSameTime(t *testing.T) {
+	p, is, am := bothIssued(t, func(c *config.Config) {
+		if c.Product == config.AM {
+			c.TLSMode = "none"
+		}
+	})
+	old := p.published("wso2is")[0]
+	if err := RequestRotation(p.agent(config.IS).cfg); err != nil {
+		t.Fatal(err)
+	}
+	next := p.replaceKey(config.AM, "next", time.Now().Add(time.Hour))
+	is.once()
+	am.once() // has IS's on disk, and waits for IS
+	is.once()
+	if p.published("wso2is")[0].Fingerprint() != old.Fingerprint() {
+		t.Fatal("IS has switched, and API-M's running server does not trust that")
+	}
+	if !is.restart() || !p.trusts(config.IS, next) {
+		t.Fatal("IS is not restarted to trust what API-M waits for")
+	}
+	is.once()
+	am.once()
+	if !am.restart() {
+		t.Fatal("API-M still waits")
+	}
+	am.once()
+	is.once()
+	if !is.restart() {
+		t.Fatal("IS does not switch though API-M trusts its next certificate")
+	}
+	is.once()
+	if p.published("wso2is")[0].Fingerprint() == old.Fingerprint() {
+		t.Error("IS has not switched")
+	}
+}

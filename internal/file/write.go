@@ -100,6 +100,9 @@ func removeTemps(dir, base string) {
 
 // Remove removes the file at path. That it is not there, is no error: changed is false.
 func Remove(path string) (changed bool, err error) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	err = step("remove", path, func() error { return os.Remove(path) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
