@@ -320,7 +320,8 @@ func TestAnIssuedCertificateIsSwitchedAfterTheKeystoreThatIsReplacedAtTheSameTim
 			c.TLSMode = "none"
 		}
 	})
-	old := p.published("wso2is")[0]
+	installed := func() string { return p.read(p.agent(config.IS).cfg.TLSStorePath()) }
+	old := installed()
 	if err := RequestRotation(p.agent(config.IS).cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -328,8 +329,8 @@ func TestAnIssuedCertificateIsSwitchedAfterTheKeystoreThatIsReplacedAtTheSameTim
 	is.once()
 	am.once() // has IS's on disk, and waits for IS
 	is.once()
-	if p.published("wso2is")[0].Fingerprint() != old.Fingerprint() {
-		t.Fatal("IS has switched, and API-M's running server does not trust that")
+	if installed() != old {
+		t.Fatal("IS switches, and API-M's running server does not trust that")
 	}
 	if !is.restart() || !p.trusts(config.IS, next) {
 		t.Fatal("IS is not restarted to trust what API-M waits for")
@@ -341,11 +342,7 @@ func TestAnIssuedCertificateIsSwitchedAfterTheKeystoreThatIsReplacedAtTheSameTim
 	}
 	am.once()
 	is.once()
-	if !is.restart() {
+	if installed() == old || !is.restart() {
 		t.Fatal("IS does not switch though API-M trusts its next certificate")
-	}
-	is.once()
-	if p.published("wso2is")[0].Fingerprint() == old.Fingerprint() {
-		t.Error("IS has not switched")
 	}
 }
