@@ -8,7 +8,7 @@ ifeq ($(CI),true)
 RACE := -race
 endif
 
-.PHONY: help build demo test test-allocations lint vulnerabilities handshakes bench fuzz image stand-ins test-compose clean
+.PHONY: help build demo test test-allocations lint vulnerabilities handshakes test-kill bench fuzz image stand-ins test-compose clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make lint          gofmt, go vet, staticcheck, govulncheck'
 	@echo 'make build         bin/agent, and the stand-ins beside it'
 	@echo 'make handshakes    Java servers that connect to each other while certificates rotate, ROTATIONS=10 times (make test: twice)'
+	@echo 'make test-kill     agents that are killed at every change of a rotation, and KILLS=500 times at any moment (make test: some)'
 	@echo 'make bench         benchmarks'
 	@echo 'make fuzz          every fuzz target in turn, FUZZTIME=10m each'
 	@echo 'make image         the container image, wso2agent:latest (needs Docker)'
@@ -39,6 +40,7 @@ lint: vulnerabilities
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 	go vet ./...
 	go vet -tags compose ./test/compose
+	go vet -tags killpoints ./internal/file
 	go tool staticcheck ./...
 	go tool staticcheck -tags compose ./test/compose
 
@@ -57,6 +59,11 @@ ROTATIONS ?= 10
 
 handshakes:
 	HANDSHAKE_ROTATIONS=$(ROTATIONS) go test -count=1 -timeout 30m -v -run TestHandshakes ./test/handshake
+
+KILLS ?= 500
+
+test-kill:
+	KILLS=$(KILLS) KILL_STRIDE=1 go test -count=1 -timeout 60m -v ./test/kill
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -1,0 +1,150 @@
+package kill
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"wso2agent/internal/deployment"
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/trust"
+)
+
+// TestInitMayBeKilledBeforeAndAfterEveryChange kills an init container before and after each change of a first start, and
+// runs it again as the engine would.
+func TestInitMayBeKilledBeforeAndAfterEveryChange(t *testing.T) {
+	program, stride := build(t), number(t, "KILL_STRIDE", 13)
+	for name, owner := range map[string]func(*world) *side{
+		"that issues a certificate": func(w *world) *side { return w.is },
+		"that issues none":          func(w *world) *side { return w.am },
+	} {
+		t.Run(name, func(t *testing.T) {
+			at, kills := 1+rand.IntN(stride), 0
+			for ; ; at += stride {
+				w := newWorld(t, program, "issue")
+				s := owner(w)
+				init := w.startInit(s, at)
+				<-init.ended
+				if !init.killed() {
+					break
+				}
+				kills++
+				w.initAgain(s)
+			}
+			t.Logf("killed %d times, at every %dth point; an init has fewer than %d points", kills, stride, at)
+			if kills < 60/stride {
+				t.Error("an init changes more files than that")
+			}
+		})
+	}
+}
+
+// TestInitMayBeKilledAtAnyMoment kills it at random moments, several times in a row.
+func TestInitMayBeKilledAtAnyMoment(t *testing.T) {
+	program, kills := build(t), number(t, "KILLS", 12)
+	done, starts := 0, 0
+	for done < kills {
+		w := newWorld(t, program, "issue")
+		s := []*side{w.is, w.am}[rand.IntN(2)]
+		for range 3 {
+			init := w.startInit(s, 0)
+			<-time.After(time.Duration(rand.Int64N(int64(30 * time.Millisecond))))
+			init.end(syscall.SIGKILL)
+			if init.killed() {
+				done++
+			}
+			w.initWhole(s)
+		}
+		w.initAgain(s)
+		starts++
+	}
+	t.Logf("killed %d times in %d first starts", done, starts)
+}
+
+// startInit starts the init container of a server whose peer has published.
+func (w *world) startInit(s *side, at int) *process {
+	w.t.Helper()
+	peer := w.exchange()
+	peer.Name = s.peer.name
+	if _, err := peer.Certificates(w.t.Context(), s.peer.name); errors.Is(err, trust.ErrNotPublished) {
+		c, _ := w.selfSigned(s.peer.name)
+		_, err := peer.Publish([]keystore.Certificate{c})
+		w.must(err)
+	}
+	return start(w.t, w.log(s), w.environment(s, at), w.program, "init")
+}
+
+// initAgain looks at what a killed init has left, runs another, and looks whether everything is ready for the server.
+func (w *world) initAgain(s *side) {
+	w.t.Helper()
+	w.initWhole(s)
+	init := w.startInit(s, 0)
+	<-init.ended
+	if code := init.cmd.ProcessState.ExitCode(); code != 0 {
+		w.t.Fatalf("the init after a kill ended with %d", code)
+	}
+	if err := w.ready(s); err != nil {
+		w.t.Fatal(err)
+	}
+	if left := w.leftBehind(); left != "" {
+		w.t.Fatalf("%s is left", left)
+	}
+}
+
+// initWhole fails unless every file of a server before its first start is whole, as far as it is there.
+func (w *world) initWhole(s *side) {
+	w.t.Helper()
+	text, err := os.ReadFile(s.settings())
+	w.must(err)
+	if _, err := deployment.Parse(text); err != nil {
+		w.t.Fatalf("killed in an init: %v", err)
+	}
+	before := side{keys: "wso2carbon" + filepath.Ext(s.trusted), alias: "wso2carbon", trusted: s.trusted}
+	if _, err := before.read(filepath.Join(s.volume, securityDir)); err != nil {
+		w.t.Fatalf("killed in an init: %v", err)
+	}
+	if _, err := s.read(filepath.Join(s.volume, securityDir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		w.t.Fatalf("killed in an init: %v", err)
+	}
+	if _, err := w.exchange().Certificates(w.t.Context(), s.name); err != nil && !errors.Is(err, trust.ErrNotPublished) {
+		w.t.Fatalf("killed in an init: %v", err)
+	}
+	_, rotationErr := trust.LoadRotation(s.control().Dir)
+	_, editionErr := trust.Edition(s.control().Dir)
+	_, wantedErr := s.control().Wanted()
+	if err := errors.Join(rotationErr, editionErr, wantedErr, s.wholeIdentity("identity/next.p12")); err != nil {
+		w.t.Fatalf("killed in an init: %v", err)
+	}
+}
+
+// ready returns an error unless a server finds everything at its first start.
+func (w *world) ready(s *side) error {
+	disk, err := s.read(filepath.Join(s.volume, securityDir))
+	if err != nil {
+		return err
+	}
+	own, err := w.exchange().Certificates(w.t.Context(), s.name)
+	if err != nil {
+		return err
+	}
+	peers, err := w.exchange().Certificates(w.t.Context(), s.peer.name)
+	if err != nil {
+		return err
+	}
+	if own[0].Fingerprint() != disk.leaf.Fingerprint() || !disk.trusts(own[0]) || !disk.trusts(peers[0]) {
+		return fmt.Errorf("%s does not trust its peer and itself, or presents another certificate than it has published", s.name)
+	}
+	if len(disk.trusted) != 3 || len(own) != 1 {
+		return fmt.Errorf("%d certificates are trusted and %d published", len(disk.trusted), len(own))
+	}
+	wanted, err := s.control().Wanted()
+	if err != nil || wanted == "" {
+		return fmt.Errorf("agent exec is told %q, %w", wanted, err)
+	}
+	return nil
+}

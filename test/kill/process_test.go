@@ -1,0 +1,66 @@
+// Package kill holds the proof that an agent may be killed at any moment: whatever it was doing, every file is whole, the
+// running servers trust each other, and the next agent goes on. Loss of power is another matter, and nothing is claimed of it.
+package kill
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// build makes an agent that can kill itself.
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "agent")
+	if out, err := exec.Command("go", "build", "-tags", "killpoints", "-o", program, "wso2agent/cmd/agent").CombinedOutput(); err != nil {
+		t.Fatalf("build the agent: %v\n%s", err, out)
+	}
+	return program
+}
+
+// process is a running program.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// start runs a program whose output goes on in the file at log.
+func start(t *testing.T, log string, environment []string, program string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
+	p.cmd.Env = environment
+	out, err := os.OpenFile(log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	p.cmd.Stdout, p.cmd.Stderr = out, out
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.cmd.Wait(); close(p.ended) }()
+	return p
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// killed tells whether the process has ended by SIGKILL.
+func (p *process) killed() bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// end sends a signal and waits for the process's end.
+func (p *process) end(sig syscall.Signal) {
+	p.cmd.Process.Signal(sig)
+	<-p.ended
+}
