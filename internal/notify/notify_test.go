@@ -381,7 +381,10 @@ func TestAStartWaitsForTheOthersAndATermEndsTheWait(t *testing.T) {
 	if err := s.control.Go(); err != nil {
 		t.Fatal(err)
 	}
-	s.until(t, "the server runs again", func() bool { st, ok, err := s.control.Started(); return err == nil && ok && st.PID != 0 && st.Generation == "g1" })
+	s.until(t, "the server runs again", func() bool {
+		st, ok, err := s.control.Started()
+		return err == nil && ok && st.PID != 0 && st.Generation == "g1"
+	})
 
 	s.control.Together("g2")
 	s.control.Want("g2")
