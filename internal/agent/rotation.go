@@ -162,13 +162,31 @@ func (k *trustKeeper) rotate(ctx context.Context, a Agent, v view, started notif
 		k.pressed = v.rotation.Announced
 	}
 	if v.identity.staged == nil {
-		return v, false, nil
+		return v, false, a.sayMutual(ctx, v, waits)
 	}
 	if err := a.install(v.identity); err != nil {
 		return v, false, err
 	}
 	after, err = a.pass(ctx, &started)
 	return after, false, err
+}
+
+// sayMutual says that this server waits for peers that wait for it, where it has not said so before: it came to know that
+// they have its new certificate on disk before it had to wait. They must not start without it.
+func (a Agent) sayMutual(ctx context.Context, v view, passedOver []string) error {
+	if v.rotation.Announced == "" || len(passedOver) > 0 {
+		return nil
+	}
+	var mutual []string
+	for _, name := range a.cfg.Peers {
+		if peer, err := a.exchange().Trusts(ctx, name); err == nil && !trust.Has(peer.Fingerprints, v.next) && slices.Contains(peer.Waits, a.cfg.ServerName) {
+			mutual = append(mutual, name)
+		}
+	}
+	if len(mutual) == 0 {
+		return nil
+	}
+	return a.say(ctx, v, mutual, false)
 }
 
 // together tells whether the server's start has to wait for others: peers that wait for this server, and whose running

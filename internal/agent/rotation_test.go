@@ -246,6 +246,26 @@ func TestTwoServersWhoseKeysAreReplacedAtOnceAreDownAtTheSameTime(t *testing.T) 
 	}
 }
 
+func TestAServerThatNeverHadToWaitGoesDownTogetherWithTheOneThatWaitsForIt(t *testing.T) {
+	p, is, am := bothRunning(t)
+	for _, s := range []*side{is, am} {
+		s.r.started.PID = 1
+		p.replaceKey(s.product, "next", time.Now().Add(time.Hour))
+	}
+	if _, err := p.agent(config.AM).pass(t.Context(), &am.r.started); err != nil { // announces, and has to wait for nobody's answer:
+		t.Fatal(err)
+	}
+	is.once() // has API-M's on disk, and waits for API-M
+	am.once()
+	if !am.r.waits {
+		t.Error("API-M starts alone, while IS runs on with its old trust")
+	}
+	is.once()
+	if !is.r.waits {
+		t.Error("IS does not go down though API-M waits for it")
+	}
+}
+
 func TestAPeerThatIsPassedOverIsNotWaitedForWhileDown(t *testing.T) {
 	p, is, _ := bothRunning(t)
 	p.replaceKey(config.IS, "next", time.Now().Add(time.Hour))

@@ -46,7 +46,7 @@ func TestInitMayBeKilledBeforeAndAfterEveryChange(t *testing.T) {
 
 // TestInitMayBeKilledAtAnyMoment kills it at random moments, several times in a row.
 func TestInitMayBeKilledAtAnyMoment(t *testing.T) {
-	program, kills := build(t), number(t, "KILLS", 12)
+	program, kills := build(t), number(t, "KILLS", 25)/2
 	done, starts := 0, 0
 	for done < kills {
 		w := newWorld(t, program, "issue")

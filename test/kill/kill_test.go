@@ -93,7 +93,7 @@ func (w *world) presented(s *side) keystore.Certificate {
 
 // TestAgentsMayBeKilledAtAnyMoment kills one agent or both at random moments of rotations of one certificate or both.
 func TestAgentsMayBeKilledAtAnyMoment(t *testing.T) {
-	program, kills := build(t), number(t, "KILLS", 12)
+	program, kills := build(t), number(t, "KILLS", 25)/2
 	for name, mode := range map[string]string{
 		"while one certificate is issued and the other replaced": "issue",
 		"while both certificates are replaced":                   "none",
