@@ -11,6 +11,7 @@ import (
 
 func TestTheProjectsNameMakesTheContainersThatAreNamedInAdvice(t *testing.T) {
 	w := newWorld(t)
+	defer func(name string) { w.env["COMPOSE_PROJECT_NAME"] = name }(w.env["COMPOSE_PROJECT_NAME"])
 	delete(w.env, "COMPOSE_PROJECT_NAME")
 	if out := w.must("config"); !strings.HasPrefix(out, "name: innover\n") {
 		t.Errorf("the project is %.40q", out)
