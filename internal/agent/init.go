@@ -32,7 +32,10 @@ func (a Agent) Init(ctx context.Context) error {
 		err := a.applySeed(limit)
 		var v view
 		if err == nil {
-			v, err = a.pass(limit, nil)
+			err = a.alone(limit, func() (err error) {
+				v, err = a.pass(limit, nil)
+				return err
+			})
 		}
 		waiting := ""
 		switch {
@@ -78,7 +81,11 @@ func (a Agent) prepared(ctx context.Context, v view) error {
 		return err
 	}
 	if a.supervised() {
-		if _, err := a.control().Want(v.generation); err != nil {
+		err := a.alone(ctx, func() error {
+			_, err := a.control().Want(v.generation)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("tell agent exec what the server starts with: %w", err)
 		}
 	}

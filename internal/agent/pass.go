@@ -30,16 +30,11 @@ type view struct {
 
 // pass makes the server's settings, publishes the own certificate and imports the peers': the whole of trust, done again and again. It changes only
 // what is not as it should be. One peer's rubbish keeps nobody else's certificate out. running is what the server started with, zero
-// where nobody can tell, and nil where no server runs.
+// where nobody can tell, and nil where no server runs. It is to be called alone.
 func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) {
 	a, err := a.withStores(ctx)
 	if err != nil {
 		return view{}, err
-	}
-	// First of all, since nothing at all is to be written as a user that cannot do the whole: what such an agent
-	// published would be in the right one's way.
-	if err := a.truststore().Check(); err != nil {
-		return view{}, fmt.Errorf("import into the truststore: %w", err)
 	}
 	tls, err := a.identity(ctx)
 	if err != nil {
@@ -142,6 +137,24 @@ func (a Agent) believed(ctx context.Context, name string, certs []keystore.Certi
 	return pins.Check(name, certs)
 }
 
+// alone does work that writes, alone: of two agents on one server's files one waits, and says so. Nothing at all is written,
+// the lock included, as a user that cannot do the whole: what such an agent published would be in the right one's way.
+func (a Agent) alone(ctx context.Context, work func() error) error {
+	a, err := a.withStores(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.truststore().Check(); err != nil {
+		return fmt.Errorf("import into the truststore: %w", err)
+	}
+	unlock, err := a.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return work()
+}
+
 // lock keeps other agents away from this server's files until unlock is called.
 func (a Agent) lock(ctx context.Context) (unlock func(), err error) {
 	return file.Lock(ctx, filepath.Join(a.cfg.WorkDir(), "lock"), func() {
@@ -149,13 +162,8 @@ func (a Agent) lock(ctx context.Context) (unlock func(), err error) {
 	})
 }
 
-// importPeers brings the peers' certificates into the own truststore, alone: of two agents on one truststore one waits.
+// importPeers brings the peers' certificates into the own truststore.
 func (a Agent) importPeers(ctx context.Context, peers trust.Peers) (trust.Managed, error) {
-	unlock, err := a.lock(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
 	managed, changes, err := trust.Import(ctx, a.truststore(), peers, a.cfg.ServerName, append(slices.Clone(a.cfg.Peers), a.cfg.ServerName), a.cfg.WorkDir())
 	for _, c := range changes {
 		args := []any{"alias", c.Alias, "fingerprint", c.Fingerprint.String(), "truststore", a.cfg.TruststorePath()}

@@ -131,8 +131,13 @@ func (k *trustKeeper) due() bool {
 	return k.held && now.After(k.patience) || !k.wake.IsZero() && now.After(k.wake)
 }
 
-// once does one pass, and what follows from it for the server.
+// once does one pass, and what follows from it for the server, alone.
 func (k *trustKeeper) once(ctx context.Context, a Agent) error {
+	return a.alone(ctx, func() error { return k.step(ctx, a) })
+}
+
+// step is once without the lock.
+func (k *trustKeeper) step(ctx context.Context, a Agent) error {
 	started, known, err := k.restarter.Started(ctx)
 	if err != nil {
 		return err

@@ -61,11 +61,6 @@ func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Cha
 	if a.cfg.Settings == "none" {
 		return nil, nil
 	}
-	unlock, err := a.lock(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
 	needs := Needs(a.cfg)
 	if i.installed != nil {
 		needs.TLS = &server.TLSKeystore{File: config.TLSStoreFile, Type: "PKCS12", Password: i.password, Alias: tlsAlias, KeyPassword: i.password}

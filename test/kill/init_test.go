@@ -148,3 +148,22 @@ func (w *world) ready(s *side) error {
 	}
 	return nil
 }
+
+// TestTwoAgentsThatStartAtOnceOnOneVolumeBothEndWell starts two init containers of one server at the same time.
+func TestTwoAgentsThatStartAtOnceOnOneVolumeBothEndWell(t *testing.T) {
+	program := build(t)
+	for range 10 {
+		w := newWorld(t, program, "none")
+		first, second := w.startInit(w.am, 0), w.startInit(w.am, 0)
+		for _, init := range []*process{first, second} {
+			<-init.ended
+			if code := init.cmd.ProcessState.ExitCode(); code != 0 {
+				t.Errorf("an init ended with %d", code)
+			}
+		}
+		w.must(w.ready(w.am))
+		if left := w.leftBehind(); left != "" {
+			t.Errorf("%s is left", left)
+		}
+	}
+}
