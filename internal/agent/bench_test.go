@@ -81,39 +81,47 @@ func (f *fleet) must(err error) {
 	}
 }
 
-// run starts the agents of some members, and for each what restarts its server.
+// run starts the agents of some members, and what restarts their servers: one watcher for all, since the system allows a user
+// only so many.
 func (f *fleet) run(members ...*member) {
 	f.b.Helper()
+	watcher, err := fsnotify.NewWatcher()
+	f.must(err)
 	ctx, cancel := context.WithCancel(f.b.Context())
 	var loops sync.WaitGroup
-	f.b.Cleanup(func() { cancel(); loops.Wait() })
+	f.b.Cleanup(func() { cancel(); loops.Wait(); watcher.Close() })
+	stores, wishes := map[string]*member{}, map[string]*member{}
 	for _, m := range members {
-		watcher, err := fsnotify.NewWatcher()
-		f.must(err)
-		f.must(watcher.Add(filepath.Dir(m.agent.cfg.TruststorePath())))
 		control := m.agent.control()
 		f.must(os.MkdirAll(control.Dir, 0o700))
-		asked := file.Watch{Folders: []string{control.Dir}, Quiet: time.Millisecond, Log: m.agent.log}.Changes(ctx)
-		loops.Go(func() { m.agent.keepTrust(ctx, telemetry.NewHealth(time.Hour)) })
-		loops.Go(func() {
-			defer watcher.Close()
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case e := <-watcher.Events:
-					if e.Has(fsnotify.Create) && e.Name == m.agent.cfg.TruststorePath() {
-						m.writes.Add(1)
-						select {
-						case m.written <- struct{}{}:
-						default:
-						}
+		stores[m.agent.cfg.TruststorePath()], wishes[filepath.Join(control.Dir, "wanted")] = m, m
+		f.must(watcher.Add(filepath.Dir(m.agent.cfg.TruststorePath())))
+		f.must(watcher.Add(control.Dir))
+	}
+	loops.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e := <-watcher.Events:
+				if !e.Has(fsnotify.Create) { // a rename to that name
+					continue
+				}
+				if m := stores[e.Name]; m != nil {
+					m.writes.Add(1)
+					select {
+					case m.written <- struct{}{}:
+					default:
 					}
-				case <-asked:
-					f.restart(m, control)
+				}
+				if m := wishes[e.Name]; m != nil {
+					f.restart(m, m.agent.control())
 				}
 			}
-		})
+		}
+	})
+	for _, m := range members {
+		loops.Go(func() { m.agent.keepTrust(ctx, telemetry.NewHealth(time.Hour)) })
 	}
 }
 

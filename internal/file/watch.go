@@ -102,48 +102,68 @@ func (w Watch) events(ctx context.Context) <-chan struct{} {
 		w.Log.Warn("no file events, looking every "+w.Poll.String()+" instead", "error", err)
 		return hints
 	}
-	add := func() {
+	add := w.adder(watcher)
+	add()
+	go func() {
+		defer watcher.Close()
+		w.hint(ctx, watcher.Events, watcher.Errors, add, hints)
+	}()
+	return hints
+}
+
+// adder returns the function that watches every folder that is there.
+func (w Watch) adder(watcher *fsnotify.Watcher) func() {
+	full := false
+	watch := func(folder string) error {
+		err := watcher.Add(folder)
+		if errors.Is(err, syscall.ENOSPC) && !full {
+			full = true
+			w.Log.Warn("no file events for some folders, looking every "+w.Poll.String()+" instead; raise fs.inotify.max_user_watches on the host for more", "folder", folder, "error", err)
+		}
+		return err
+	}
+	return func() {
 		for _, folder := range w.Folders {
-			if watcher.Add(folder) != nil { // missing: its parent tells when it comes. No room left: the poll sees it
-				watcher.Add(filepath.Dir(folder))
+			if watch(folder) != nil { // missing: its parent tells when it comes. No room left: the poll sees it
+				watch(filepath.Dir(folder))
 				continue
 			}
 			entries, _ := os.ReadDir(folder)
 			for _, e := range entries {
 				if e.IsDir() {
-					watcher.Add(filepath.Join(folder, e.Name()))
+					watch(filepath.Join(folder, e.Name()))
 				}
 			}
 		}
 	}
-	add()
-	go func() {
-		defer watcher.Close()
-		again := time.NewTicker(w.Poll)
-		defer again.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-again.C:
-				add() // folders that have come or come back; adding a watched one again costs nothing
-				continue
-			case e := <-watcher.Events:
-				if e.Has(fsnotify.Create) || e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
-					add()
-				}
-			case err := <-watcher.Errors: // an overflow above all: something was missed, so look
-				if err != nil && !errors.Is(err, fsnotify.ErrEventOverflow) {
-					w.Log.Warn("file events", "error", err)
-				}
+}
+
+// hint turns events, and errors that may stand for some, into hints until ctx ends. add watches folders that have come.
+func (w Watch) hint(ctx context.Context, events <-chan fsnotify.Event, failures <-chan error, add func(), hints chan<- struct{}) {
+	again := time.NewTicker(w.Poll)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+			add() // folders that have come or come back; adding a watched one again costs nothing
+			continue
+		case e := <-events:
+			if e.Has(fsnotify.Create) || e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
+				add()
 			}
-			select {
-			case hints <- struct{}{}:
-			default:
+		case err := <-failures: // an overflow above all: something was missed, so look
+			if err != nil && !errors.Is(err, fsnotify.ErrEventOverflow) {
+				w.Log.Warn("file events", "error", err)
 			}
+			add() // a folder that has come may be what was missed
 		}
-	}()
-	return hints
+		select {
+		case hints <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // state is what a look at the folders finds.
