@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
+	"io/fs"
 
+	"wso2agent/internal/file"
 	"wso2agent/internal/server"
 )
 
@@ -15,6 +17,8 @@ func (a Agent) applySeed(ctx context.Context) error {
 	switch err := seed.Check(); {
 	case errors.Is(err, server.ErrNoSeed):
 		return nil
+	case errors.Is(err, fs.ErrPermission): // the agent's folder is another user's: whose, and what to do
+		return errors.Join(err, file.CheckOwner(ControlDir(a.cfg)))
 	case err != nil:
 		return err
 	}

@@ -29,8 +29,15 @@ type process struct {
 // start runs a program whose output goes on in the file at log.
 func start(t *testing.T, log string, environment []string, program string, args ...string) *process {
 	t.Helper()
+	return startAs(t, nil, log, environment, program, args...)
+}
+
+// startAs does so as a user; nil is the test's own.
+func startAs(t *testing.T, user *syscall.Credential, log string, environment []string, program string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
 	p.cmd.Env = environment
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
 	out, err := os.OpenFile(log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		t.Fatal(err)

@@ -44,6 +44,7 @@ type side struct {
 	keys, trusted string // the files of its own key and of its truststore
 	alias         string // of the key
 	volume, out   string
+	user          *syscall.Credential // that its agent and its server run as; nil for the test's own
 	peer          *side
 	server, agent *process
 }
@@ -81,7 +82,7 @@ func (w *world) run() {
 	w.t.Helper()
 	var inits []*process
 	for _, s := range w.sides() {
-		inits = append(inits, start(w.t, w.log(s), w.environment(s, 0), w.program, "init"))
+		inits = append(inits, startAs(w.t, s.user, w.log(s), w.environment(s, 0), w.program, "init"))
 	}
 	for _, p := range inits {
 		<-p.ended
@@ -92,7 +93,7 @@ func (w *world) run() {
 	script, err := filepath.Abs("server.sh")
 	w.must(err)
 	for _, s := range w.sides() {
-		s.server = start(w.t, filepath.Join(w.dir, s.product+"-server.log"), append(w.environment(s, 0), "PATH="+os.Getenv("PATH")), w.program, "exec", "--", script, s.volume, s.out)
+		s.server = startAs(w.t, s.user, filepath.Join(w.dir, s.product+"-server.log"), append(w.environment(s, 0), "PATH="+os.Getenv("PATH")), w.program, "exec", "--", script, s.volume, s.out)
 		w.startAgent(s, 0)
 	}
 	w.until("both running servers trust each other", func() string { return w.unsettled() })
@@ -101,7 +102,7 @@ func (w *world) run() {
 
 // startAgent starts the agent beside a server. It kills itself at the given point, and lives on with 0.
 func (w *world) startAgent(s *side, at int) {
-	s.agent = start(w.t, w.log(s), w.environment(s, at), w.program, "run")
+	s.agent = startAs(w.t, s.user, w.log(s), w.environment(s, at), w.program, "run")
 }
 
 func (w *world) environment(s *side, at int) []string {
