@@ -60,6 +60,7 @@ func (w *world) put(input []byte, command string) {
 // in place.
 func TestATLSKeystoreThatIsReplacedByHand(t *testing.T) {
 	w := newWorld(t)
+	w.env["TLS_MODE"] = "none"
 	w.up()
 	made := w.made()
 	store, certificate := tlsStore(t)

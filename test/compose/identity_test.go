@@ -1,0 +1,152 @@
+//go:build compose
+
+package compose
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"wso2agent/internal/wso2sim"
+)
+
+// withHandler gives IS what its image lacks, a stand-in of it, without the network: docs/operating.md tells how.
+func (w *world) withHandler() {
+	w.t.Helper()
+	files, home := w.t.TempDir(), w.t.TempDir()
+	if err := wso2sim.WriteRevocationHandler(home); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(files, "artifacts"), os.DirFS(filepath.Join(home, "repository/components/dropins"))); err != nil {
+		w.t.Fatal(err)
+	}
+	example, err := os.ReadFile(filepath.Join(w.dir, "examples/api-config.yaml"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(files, "api-config.yaml"), example, 0o644)
+	}
+	if err == nil {
+		err = os.Chmod(files, 0o755)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.env["FILES_DIR"], w.env["ARTIFACTS"], w.env["ARTIFACT_SOURCE_DIR"] = files, "default", "/config/artifacts"
+}
+
+// gateway calls an API with a token and returns the status.
+func (w *world) gateway(token string) int {
+	w.t.Helper()
+	req, err := http.NewRequest("GET", w.published(8243)+"/payments/1.0.0/pay", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := w.client().Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestATokenThatIsRevokedAtISIsRefusedByTheGateway(t *testing.T) {
+	w := newWorld(t)
+	w.withHandler()
+	w.up()
+	w.wantStarts(1, 1)
+	var keys struct {
+		Production struct{ ConsumerKey, ConsumerSecret string }
+	}
+	if err := json.Unmarshal(w.file("am-agent", "/output/application-keys.json"), &keys); err != nil {
+		t.Fatal(err)
+	}
+	token := strings.TrimSpace(w.must("exec", "-T", "am-agent", "/agent", "token"))
+	w.eventually(time.Minute, "the token is good", func() bool { return w.gateway(token) == 200 })
+
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(w.file("am-agent", "/exchange/wso2is/certs.pem"))
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "wso2is"}}}
+	_, address, _ := strings.Cut(strings.TrimSpace(w.must("port", "wso2is", "9443")), ":")
+	req, err := http.NewRequest("POST", "https://127.0.0.1:"+address+"/oauth2/revoke", strings.NewReader(url.Values{"token": {token}}.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(keys.Production.ConsumerKey, keys.Production.ConsumerSecret)
+	began := time.Now()
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != 200 {
+		t.Fatalf("revoke: HTTP %d", resp.StatusCode)
+	}
+	w.eventually(30*time.Second, "the gateway refuses the token", func() bool { return w.gateway(token) == 401 })
+	t.Logf("a token that is revoked at IS is refused by the gateway after %s", time.Since(began).Round(time.Millisecond))
+}
+
+// prober makes new TLS connections to a server, each trusting what the server's agent has published at that moment, as a
+// peer's server does. Only a server that is down may refuse or cut one off.
+type prober struct{ ok, down, failed atomic.Int64 }
+
+func (p *prober) probe(address, name string, certificates []byte) error {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(certificates)
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", address, &tls.Config{RootCAs: pool, ServerName: name})
+	switch {
+	case err == nil:
+		p.ok.Add(1)
+		conn.Close()
+		return nil
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
+		p.down.Add(1)
+		return nil
+	}
+	p.failed.Add(1)
+	return err
+}
+
+func TestAnIssuedIdentityRotatesInContainersWithASidecarKilledMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.up()
+	before := w.file("am-agent", "/exchange/wso2is/certs.pem")
+	_, address, _ := strings.Cut(strings.TrimSpace(w.must("port", "wso2is", "9443")), ":")
+	var p prober
+	w.must("exec", "-T", "is-agent", "/agent", "certs", "rotate")
+	w.eventually(time.Minute, "the new certificate is announced", func() bool {
+		return bytes.Count(w.file("am-agent", "/exchange/wso2is/certs.pem"), []byte("BEGIN")) == 2
+	})
+	w.killIn("is-agent")
+	w.eventually(3*time.Minute, "both servers have started again, and the new certificate is in use", func() bool {
+		published := w.file("am-agent", "/exchange/wso2is/certs.pem")
+		for range 20 {
+			if err := p.probe("127.0.0.1:"+address, "wso2is", published); err != nil {
+				t.Errorf("a handshake with IS failed: %v", err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		return !bytes.HasPrefix(published, before) && w.starts("wso2is") == 2 && w.starts("wso2am") == 2
+	})
+	w.ready("wso2is", "wso2am", "is-agent", "am-agent")
+	w.works()
+	w.wantStarts(2, 2)
+	t.Logf("handshakes with IS: %d good, %d while it was down, %d failed", p.ok.Load(), p.down.Load(), p.failed.Load())
+	if p.ok.Load() == 0 {
+		t.Error("the prober never reached IS")
+	}
+}
