@@ -18,7 +18,7 @@ import (
 // TestInitMayBeKilledBeforeAndAfterEveryChange kills an init container before and after each change of a first start, and
 // runs it again as the engine would.
 func TestInitMayBeKilledBeforeAndAfterEveryChange(t *testing.T) {
-	program, stride := build(t), number(t, "KILL_STRIDE", 13)
+	stride := number(t, "KILL_STRIDE", 23)
 	for name, owner := range map[string]func(*world) *side{
 		"that issues a certificate": func(w *world) *side { return w.is },
 		"that issues none":          func(w *world) *side { return w.am },
@@ -26,7 +26,7 @@ func TestInitMayBeKilledBeforeAndAfterEveryChange(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			at, kills := 1+rand.IntN(stride), 0
 			for ; ; at += stride {
-				w := newWorld(t, program, "issue")
+				w := newWorld(t, "issue")
 				s := owner(w)
 				init := w.startInit(s, at)
 				<-init.ended
@@ -46,10 +46,10 @@ func TestInitMayBeKilledBeforeAndAfterEveryChange(t *testing.T) {
 
 // TestInitMayBeKilledAtAnyMoment kills it at random moments, several times in a row.
 func TestInitMayBeKilledAtAnyMoment(t *testing.T) {
-	program, kills := build(t), number(t, "KILLS", 25)/2
+	kills := number(t, "KILLS", 25) / 2
 	done, starts := 0, 0
 	for done < kills {
-		w := newWorld(t, program, "issue")
+		w := newWorld(t, "issue")
 		s := []*side{w.is, w.am}[rand.IntN(2)]
 		for range 3 {
 			init := w.startInit(s, 0)
@@ -151,9 +151,8 @@ func (w *world) ready(s *side) error {
 
 // TestTwoAgentsThatStartAtOnceOnOneVolumeBothEndWell starts two init containers of one server at the same time.
 func TestTwoAgentsThatStartAtOnceOnOneVolumeBothEndWell(t *testing.T) {
-	program := build(t)
-	for range 10 {
-		w := newWorld(t, program, "none")
+	for range 6 {
+		w := newWorld(t, "none")
 		first, second := w.startInit(w.am, 0), w.startInit(w.am, 0)
 		for _, init := range []*process{first, second} {
 			<-init.ended

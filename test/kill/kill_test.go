@@ -29,13 +29,13 @@ func number(t *testing.T, name string, otherwise int) int {
 // TestAnAgentMayBeKilledBeforeAndAfterEveryChangeOfARotation kills the agent of the server that rotates before and after
 // each write, sync, rename and removal, one in each rotation, until a rotation goes through without.
 func TestAnAgentMayBeKilledBeforeAndAfterEveryChangeOfARotation(t *testing.T) {
-	program, stride := build(t), number(t, "KILL_STRIDE", 13)
+	stride := number(t, "KILL_STRIDE", 23)
 	for name, owner := range map[string]func(*world) *side{
 		"of a certificate that the agent issues":    func(w *world) *side { return w.is },
 		"of a keystore that somebody else replaces": func(w *world) *side { return w.am },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, program, "issue")
+			w := newWorld(t, "issue")
 			w.run()
 			at, kills := 1+rand.IntN(stride), 0
 			for ; w.killedAt(owner(w), at); at += stride {
@@ -93,13 +93,13 @@ func (w *world) presented(s *side) keystore.Certificate {
 
 // TestAgentsMayBeKilledAtAnyMoment kills one agent or both at random moments of rotations of one certificate or both.
 func TestAgentsMayBeKilledAtAnyMoment(t *testing.T) {
-	program, kills := build(t), number(t, "KILLS", 25)/2
+	kills := number(t, "KILLS", 25) / 2
 	for name, mode := range map[string]string{
 		"while one certificate is issued and the other replaced": "issue",
 		"while both certificates are replaced":                   "none",
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, program, mode)
+			w := newWorld(t, mode)
 			w.run()
 			done, rotations := 0, 0
 			for done < kills {

@@ -3,6 +3,8 @@
 package kill
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,14 +12,25 @@ import (
 	"testing"
 )
 
-// build makes an agent that can kill itself.
-func build(t *testing.T) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "agent")
-	if out, err := exec.Command("go", "build", "-tags", "killpoints", "-o", program, "wso2agent/cmd/agent").CombinedOutput(); err != nil {
-		t.Fatalf("build the agent: %v\n%s", err, out)
-	}
-	return program
+const agentVariable = "KILL_TEST_AGENT"
+
+// TestMain builds, once for all tests, an agent that can kill itself. Other users may run it.
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "kill-test-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		program := filepath.Join(dir, "agent")
+		out, err := exec.Command("go", "build", "-tags", "killpoints", "-o", program, "wso2agent/cmd/agent").CombinedOutput()
+		if err = errors.Join(err, os.Chmod(dir, 0o755), os.Setenv(agentVariable, program)); err != nil {
+			fmt.Fprintf(os.Stderr, "build the agent: %v\n%s\n", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
 }
 
 // process is a running program.

@@ -10,7 +10,7 @@ import (
 // TestTwoAgentsBesideOneServerAreInNobodysWay: a second agent, left from an update or started by mistake, does the same work
 // on the same files.
 func TestTwoAgentsBesideOneServerAreInNobodysWay(t *testing.T) {
-	w := newWorld(t, build(t), "issue")
+	w := newWorld(t, "issue")
 	w.run()
 	var second []*process
 	for _, s := range w.sides() {
@@ -21,7 +21,7 @@ func TestTwoAgentsBesideOneServerAreInNobodysWay(t *testing.T) {
 			p.end(syscall.SIGTERM)
 		}
 	}()
-	for range 5 {
+	for range 3 {
 		for _, s := range w.sides() {
 			before := w.presented(s).Fingerprint()
 			w.rotate(s)

@@ -15,9 +15,9 @@ func TestAgentsOfTwoUsersShareAnExchangeVolumeAndNothingElse(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start processes of other users")
 	}
-	w := newWorld(t, build(t), "issue")
+	w := newWorld(t, "issue")
 	w.is.user, w.am.user = &syscall.Credential{Uid: 802, Gid: 802}, &syscall.Credential{Uid: 10001, Gid: 10001}
-	w.must(os.Chmod(filepath.Dir(w.dir), 0o755)) // the test's own folder, the agent in it too
+	w.must(os.Chmod(filepath.Dir(w.dir), 0o755)) // the test's own folder
 	w.must(os.Chmod(w.exchange().Dir, 0o777|fs.ModeSticky))
 	for _, s := range w.sides() {
 		w.give(filepath.Dir(s.volume), s.user)

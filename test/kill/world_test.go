@@ -51,9 +51,9 @@ type side struct {
 
 // newWorld lays both servers out, as far as their agents' first start needs it. Nothing runs. mode is the TLS_MODE of IS;
 // that of API-M is none.
-func newWorld(t *testing.T, program, mode string) *world {
+func newWorld(t *testing.T, mode string) *world {
 	t.Helper()
-	w := &world{t: t, program: program, dir: t.TempDir()}
+	w := &world{t: t, program: os.Getenv(agentVariable), dir: t.TempDir()}
 	w.is = &side{product: config.IS, name: "wso2is", mode: mode, keys: "wso2carbon.p12", alias: "wso2carbon", trusted: "client-truststore.p12"}
 	w.am = &side{product: config.AM, name: "wso2am", mode: "none", keys: "wso2carbon.jks", alias: "wso2carbon", trusted: "client-truststore.jks"}
 	w.is.peer, w.am.peer = w.am, w.is
