@@ -211,7 +211,8 @@ func (a Agent) primaryPassword(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return server.PrimaryPassword(a.cfg.Product, text)
+	primary, err := server.ReadPrimary(a.cfg.Product, text)
+	return primary.Password, err
 }
 
 func removeIfThere(path string) error {

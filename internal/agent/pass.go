@@ -53,6 +53,9 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 	if a, err = a.withStores(ctx); err != nil {
 		return view{}, err
 	}
+	if err := a.tellPrimary(ctx); err != nil {
+		return view{}, err
+	}
 	own, err := trust.OwnLeaf(ctx, a.cfg.KeystorePaths(), a.cfg.KeystorePass, a.cfg.KeystoreAlias)
 	if err != nil {
 		return view{}, err

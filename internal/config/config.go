@@ -156,13 +156,16 @@ func (c Config) Given(name string) bool { return c.given[name] }
 
 // KeystorePaths are the places where the own keystore is looked for, in order: as edited on the config volume, then
 // as the server was shipped.
-func (c Config) KeystorePaths() []string {
-	if filepath.IsAbs(c.KeystoreFile) {
-		return []string{c.KeystoreFile}
+func (c Config) KeystorePaths() []string { return c.StorePaths(c.KeystoreFile) }
+
+// StorePaths are those places for any store of the server's.
+func (c Config) StorePaths(name string) []string {
+	if filepath.IsAbs(name) {
+		return []string{name}
 	}
 	return []string{
-		filepath.Join(c.ConfigDir, securityDir, c.KeystoreFile),
-		filepath.Join(c.ServerHome, securityDir, c.KeystoreFile),
+		filepath.Join(c.ConfigDir, securityDir, name),
+		filepath.Join(c.ServerHome, securityDir, name),
 	}
 }
 

@@ -57,18 +57,24 @@ func ReadStores(product string, text []byte, given func(variable string) bool) (
 	return s, nil
 }
 
-// PrimaryPassword is the password of the server's primary keystore by the text of its deployment.toml. Errors as those of
-// ReadStores.
-func PrimaryPassword(product string, text []byte) (string, error) {
+// PrimaryKeystore is the keystore whose key signs tokens and encrypts secrets.
+type PrimaryKeystore struct {
+	File, Password string
+	Alias          string // empty where the file names none
+}
+
+// ReadPrimary reads the server's primary keystore from the text of its deployment.toml. Errors as those of ReadStores.
+func ReadPrimary(product string, text []byte) (p PrimaryKeystore, err error) {
 	doc, err := deployment.Parse(text)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrRefused, err)
+		return p, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	password, _, err := doc.Resolved(storeDefaults(product), "keystore", "primary", "password")
-	if err != nil {
-		return "", fmt.Errorf("read the password of the server's primary keystore from deployment.toml: %w; write it there, for TLS_MODE=issue and files", err)
+	for setting, into := range map[string]*string{"file_name": &p.File, "password": &p.Password, "alias": &p.Alias} {
+		if *into, _, err = doc.Resolved(storeDefaults(product), "keystore", "primary", setting); err != nil {
+			return p, fmt.Errorf("read the server's primary keystore from deployment.toml: %w; write it there", err)
+		}
 	}
-	return password, nil
+	return p, nil
 }
 
 // storeDefaults are the products' own settings of their stores, where the file says nothing.
