@@ -67,7 +67,7 @@ func (c Control) Together(generation string) error {
 
 // Go lets a start that waits happen.
 func (c Control) Go() error {
-	if err := os.Remove(filepath.Join(c.Dir, waitFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if _, err := file.Remove(filepath.Join(c.Dir, waitFile)); err != nil {
 		return fmt.Errorf("tell agent exec: %w", err)
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 // TestInitMayBeKilledBeforeAndAfterEveryChange kills an init container before and after each change of a first start, and
 // runs it again as the engine would.
 func TestInitMayBeKilledBeforeAndAfterEveryChange(t *testing.T) {
-	stride := number(t, "KILL_STRIDE", 23)
+	stride := number(t, "KILL_STRIDE", 31)
 	for name, owner := range map[string]func(*world) *side{
 		"that issues a certificate": func(w *world) *side { return w.is },
 		"that issues none":          func(w *world) *side { return w.am },

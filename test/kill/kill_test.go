@@ -26,19 +26,23 @@ func number(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// TestAnAgentMayBeKilledBeforeAndAfterEveryChangeOfARotation kills the agent of the server that rotates before and after
-// each write, sync, rename and removal, one in each rotation, until a rotation goes through without.
+// TestAnAgentMayBeKilledBeforeAndAfterEveryChangeOfARotation kills the agent of a server that rotates before and after each
+// write, sync, rename and removal, one in each rotation, until a rotation goes through without.
 func TestAnAgentMayBeKilledBeforeAndAfterEveryChangeOfARotation(t *testing.T) {
-	stride := number(t, "KILL_STRIDE", 23)
-	for name, owner := range map[string]func(*world) *side{
-		"of a certificate that the agent issues":    func(w *world) *side { return w.is },
-		"of a keystore that somebody else replaces": func(w *world) *side { return w.am },
+	stride := number(t, "KILL_STRIDE", 31)
+	for _, c := range []struct {
+		name, mode string
+		rotated    func(*world) []*side // the agent of the first is killed
+	}{
+		{"of a certificate that the agent issues", "issue", func(w *world) []*side { return []*side{w.is} }},
+		{"of a keystore that somebody else replaces", "issue", func(w *world) []*side { return []*side{w.am} }},
+		{"of both servers' keystores at once", "none", func(w *world) []*side { return []*side{w.am, w.is} }},
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, "issue")
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, c.mode)
 			w.run()
 			at, kills := 1+rand.IntN(stride), 0
-			for ; w.killedAt(owner(w), at); at += stride {
+			for ; w.killedAt(at, c.rotated(w)); at += stride {
 				kills++
 			}
 			t.Logf("killed %d times, at every %dth point; a rotation has fewer than %d points", kills, stride, at)
@@ -50,20 +54,14 @@ func TestAnAgentMayBeKilledBeforeAndAfterEveryChangeOfARotation(t *testing.T) {
 	}
 }
 
-// killedAt rotates a certificate with an agent that kills itself at the given point, and then with one that does not.
-// It is false when the rotation was done before.
-func (w *world) killedAt(s *side, at int) bool {
+// killedAt rotates certificates while the agent of the first of the servers kills itself at the given point, and goes on with
+// one that does not. It is false when the rotation was done before.
+func (w *world) killedAt(at int, rotated []*side) bool {
 	w.t.Helper()
-	before := w.presented(s)
+	s := rotated[0]
 	s.agent.end(syscall.SIGTERM)
-	w.rotate(s)
+	done := w.rotateAll(rotated)
 	w.startAgent(s, at)
-	done := func() string {
-		if w.presented(s).Fingerprint() == before.Fingerprint() {
-			return s.name + " presents what it did before"
-		}
-		return w.unsettled()
-	}
 	w.until("the agent is killed, or the rotation done", func() string {
 		if s.agent.hasEnded() {
 			return ""
@@ -83,6 +81,24 @@ func (w *world) killedAt(s *side, at int) bool {
 	w.until("the rotation is done", done)
 	w.until("no temporary file is left", w.leftBehind)
 	return true
+}
+
+// rotateAll has certificates changed. done tells what is still to happen until all servers have rotated.
+func (w *world) rotateAll(rotated []*side) (done func() string) {
+	w.t.Helper()
+	before := map[*side]keystore.Fingerprint{}
+	for _, s := range rotated {
+		before[s] = w.presented(s).Fingerprint()
+		w.rotate(s)
+	}
+	return func() string {
+		for s, f := range before {
+			if w.presented(s).Fingerprint() == f {
+				return s.name + " presents what it did before"
+			}
+		}
+		return w.unsettled()
+	}
 }
 
 // presented is the certificate that a running server presents; none while it does not run.
@@ -116,11 +132,7 @@ func TestAgentsMayBeKilledAtAnyMoment(t *testing.T) {
 // killedInRotation rotates certificates, kills agents meanwhile and starts them again, and returns how often.
 func (w *world) killedInRotation(rotated []*side) (kills int) {
 	w.t.Helper()
-	before := map[*side]keystore.Fingerprint{}
-	for _, s := range rotated {
-		before[s] = w.presented(s).Fingerprint()
-		w.rotate(s)
-	}
+	done := w.rotateAll(rotated)
 	for range 1 + rand.IntN(4) {
 		<-time.After(time.Duration(rand.Int64N(int64(200 * time.Millisecond))))
 		for _, s := range w.some() {
@@ -135,14 +147,7 @@ func (w *world) killedInRotation(rotated []*side) (kills int) {
 			w.startAgent(s, 0)
 		}
 	}
-	w.until("the rotation is done", func() string {
-		for s, f := range before {
-			if w.presented(s).Fingerprint() == f {
-				return s.name + " presents what it did before"
-			}
-		}
-		return w.unsettled()
-	})
+	w.until("the rotation is done", done)
 	w.until("no temporary file is left", w.leftBehind)
 	return kills
 }
