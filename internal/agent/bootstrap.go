@@ -103,7 +103,7 @@ func (a Agent) settings() bootstrap.Settings {
 		AMURL: "https://" + c.AMAddress(), AMCredentials: wso2.Credentials{User: c.AMAdminUser, Password: wso2.Secret(c.AMAdminPass), Source: "AM_ADMIN_USER and AM_ADMIN_PASS"},
 		ISURL: "https://" + c.ISAddress(), ISCredentials: wso2.Credentials{User: c.ISAdminUser, Password: wso2.Secret(c.ISAdminPass), Source: "IS_ADMIN_USER and IS_ADMIN_PASS"},
 		GatewayURL: "https://" + c.GatewayAddress(), VHost: c.VHost,
-		KMName: c.KMName, KeyManagerName: c.KeyManagerName, KMTokenEndpoint: c.KMTokenEndpoint,
+		KMName: c.KMName, KeyManagerName: c.KeyManagerName, KMTokenEndpoint: c.KMTokenEndpoint, ISPublicURL: c.ISPublicURL,
 		SkipKeyManager: len(c.Peers) == 0,
 		KeyMappingID:   bootstrap.KeyMappingID(keys),
 	}

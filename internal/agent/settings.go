@@ -18,6 +18,7 @@ func Needs(cfg config.Config) server.Needs {
 		Product: cfg.Product, Hostname: cfg.ISHost, User: cfg.AMAdminUser, Password: cfg.AMAdminPass,
 		AMHost: cfg.AMHost, AMPort: cfg.AMPort, AMUser: cfg.AMAdminUser, AMPassword: cfg.AMAdminPass,
 		SideBySide: cfg.TokensSideBySide, ServerAdmin: cfg.ServerAdmin, SecretsEnv: cfg.SecretsEnv,
+		PublicHost: cfg.AMPublicHost, ProxyPort: cfg.ProxyPort,
 	}
 	if cfg.Product == config.IS {
 		n.User, n.Password = cfg.ISAdminUser, cfg.ISAdminPass

@@ -131,6 +131,10 @@ func (r *run) residentIssuer(ctx context.Context) (string, error) {
 // endpoint: the connector cannot work with the one that IS's discovery names.
 func (r *run) desiredKeyManager() wso2.KeyManager {
 	is := r.ISURL
+	displayed := r.KMTokenEndpoint
+	if r.ISPublicURL != "" {
+		displayed = strings.TrimSuffix(r.ISPublicURL, "/") + "/oauth2/token"
+	}
 	return wso2.KeyManager{
 		Name:                       r.KMName,
 		DisplayName:                r.KMName,
@@ -142,9 +146,9 @@ func (r *run) desiredKeyManager() wso2.KeyManager {
 		ClientRegistrationEndpoint: is + "/api/identity/oauth2/dcr/v1.1/register",
 		IntrospectionEndpoint:      is + "/oauth2/introspect",
 		TokenEndpoint:              is + "/oauth2/token",
-		DisplayTokenEndpoint:       r.KMTokenEndpoint,
+		DisplayTokenEndpoint:       displayed,
 		RevokeEndpoint:             is + "/oauth2/revoke",
-		DisplayRevokeEndpoint:      revokeEndpoint(r.KMTokenEndpoint, is),
+		DisplayRevokeEndpoint:      revokeEndpoint(displayed, is),
 		UserInfoEndpoint:           is + "/scim2/Me",
 		AuthorizeEndpoint:          is + "/oauth2/authorize",
 		ScopeManagementEndpoint:    is + "/api/identity/oauth2/v1.0/scopes",

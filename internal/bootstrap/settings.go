@@ -26,6 +26,7 @@ type Settings struct {
 
 	KMName          string // the name under which IS is registered as key manager
 	KeyManagerName  string // the key manager that makes the application's keys
+	ISPublicURL     string // address of IS that people use, empty if that is KMTokenEndpoint's
 	KMTokenEndpoint string // where its tokens come from, seen from outside; not used for the resident one
 	SkipKeyManager  bool   // do not register IS, and do not wait for it
 

@@ -103,6 +103,10 @@ type Config struct {
 	KeyManagerName  string `envconfig:"KEY_MANAGER_NAME" default:"Resident Key Manager" desc:"key manager that issues the application's keys: KM_NAME's value for IS, or API-M's own"`
 	KMTokenEndpoint string `envconfig:"KM_TOKEN_ENDPOINT" default:"https://wso2is:9443/oauth2/token" rule:"https" desc:"where tokens of that key manager come from; not used with API-M's own"`
 
+	ISPublicURL  string `envconfig:"IS_PUBLIC_URL" rule:"https" shown:"KM_TOKEN_ENDPOINT's" desc:"address of IS that people and browsers use, without a path; the Developer Portal shows it"`
+	AMPublicHost string `envconfig:"AM_PUBLIC_HOST" rule:"host" shown:"API-M's own setting" desc:"host name of API-M that people and browsers use, behind a reverse proxy"`
+	ProxyPort    int    `envconfig:"PROXY_PORT" rule:"port" shown:"none" desc:"port of the reverse proxy in front of the server, which its own addresses then have"`
+
 	Bootstrap        bool          `envconfig:"BOOTSTRAP" shown:"true beside API-M" desc:"whether run also keeps the desired state"`
 	BootstrapTimeout time.Duration `envconfig:"BOOTSTRAP_TIMEOUT" default:"30m" rule:"positive" desc:"how long agent bootstrap tries; run never gives up"`
 	APIConfig        string        `envconfig:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"the desired state: APIs, application, subscriptions"`

@@ -23,6 +23,9 @@ type Needs struct {
 	AMPort             int
 	AMUser, AMPassword string // API-M's administrator
 
+	PublicHost string // of API-M: the host name that people and browsers use; empty: as it is
+	ProxyPort  int    // of the reverse proxy in front of the server; 0: none
+
 	SideBySide  bool // a new token leaves the one before it alone
 	ServerAdmin bool // a restart by the server's own web service
 	SecretsEnv  bool // passwords stand in the server's environment, and the file names their variables
@@ -76,6 +79,12 @@ func (n Needs) needs() ([]need, error) {
 			return nil, err
 		}
 		out = append(out, is...)
+	}
+	if n.Product == config.AM && n.PublicHost != "" {
+		plain(want{path: []string{"server", "hostname"}, data: n.PublicHost, stock: []any{"localhost"}, unsaid: true})
+	}
+	if n.ProxyPort > 0 { // WSO2's documentation of both products, "Configuring the proxy server and the load balancer"
+		plain(want{path: []string{"transport", "https", "properties", "proxyPort"}, data: n.ProxyPort})
 	}
 	if n.SideBySide {
 		table := []string{"oauth", "jwt", "renew_token_without_revoking_existing"}

@@ -33,6 +33,7 @@ func amNeeds() Needs {
 // withAll are needs with everything that can be chosen.
 func withAll(n Needs) Needs {
 	n.SideBySide, n.ServerAdmin, n.SecretsEnv = true, true, true
+	n.PublicHost, n.ProxyPort = "api.example.com", 443
 	n.User, n.Password = "root", "own-secret"
 	n.TLS = &TLSKeystore{File: "wso2agent-tls.p12", Type: "PKCS12", Password: "tls-secret", Alias: "tls", KeyPassword: "tls-secret"}
 	n.Database = &Database{Host: "postgres", Port: 5432, Own: "apim_db", Shared: "shared_db", Schema: "wso2am", User: "wso2am", Password: "db-secret", PasswordEnv: "AM_DB_PASSWORD"}
@@ -168,6 +169,8 @@ func checkNeeds(t *testing.T, name string, n Needs, values, expected map[string]
 			switch v := w.data.(type) {
 			case string:
 				expected[key] = text(v)
+			case int:
+				expected[key] = fmt.Sprint("i:", v)
 			case bool:
 				expected[key] = fmt.Sprint("b:", v)
 			case []string:
