@@ -103,11 +103,19 @@ func (s *supervised) file(name string) string { return filepath.Join(s.volume, n
 
 func (s *supervised) has(name string) bool { _, err := os.Stat(s.file(name)); return err == nil }
 
+// runs is how often the server has said that it runs: a moment after its process has started.
+func (s *supervised) runs() int {
+	runs, _ := os.ReadFile(s.file("runs"))
+	return strings.Count(string(runs), "run")
+}
+
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
 func TestAServerIsRestartedOnceForANewerGenerationAndNotForTheSame(t *testing.T) {
 	s := start(t, `echo run >> $VOLUME/runs; exec sleep 1000`)
+	ran := func(n int) { s.until(t, fmt.Sprintf("the server has run %d times", n), func() bool { return s.runs() == n }) }
 	first := s.starts(t, 1)
+	ran(1)
 	if first.Generation != "" {
 		t.Errorf("generation at first start = %q", first.Generation)
 	}
@@ -115,6 +123,7 @@ func TestAServerIsRestartedOnceForANewerGenerationAndNotForTheSame(t *testing.T)
 		t.Fatal(err)
 	}
 	second := s.starts(t, 2)
+	ran(2)
 	if second.Generation != "g1" || second.PID == first.PID || alive(first.PID) {
 		t.Errorf("after the restart: %+v, old process alive: %v", second, alive(first.PID))
 	}
@@ -125,9 +134,7 @@ func TestAServerIsRestartedOnceForANewerGenerationAndNotForTheSame(t *testing.T)
 		t.Fatal(err)
 	}
 	s.starts(t, 3)
-	if runs, _ := os.ReadFile(s.file("runs")); strings.Count(string(runs), "run") != 3 {
-		t.Errorf("the server ran %d times", strings.Count(string(runs), "run"))
-	}
+	ran(3)
 }
 
 func TestAGenerationThatIsThereBeforeTheStartMakesNoRestart(t *testing.T) {
@@ -368,6 +375,7 @@ func TestARestartThatIsHeldIsNotDoneAndAStartMeanwhileNeedsNoOther(t *testing.T)
 func TestAStartWaitsForTheOthersAndATermEndsTheWait(t *testing.T) {
 	s := start(t, `echo run >> $VOLUME/runs; exec sleep 1000`)
 	s.starts(t, 1)
+	s.until(t, "the server has run", func() bool { return s.runs() == 1 })
 	if err := s.control.Together("g1"); err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +383,7 @@ func TestAStartWaitsForTheOthersAndATermEndsTheWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.until(t, "the server is told to be down", func() bool { st, ok, err := s.control.Started(); return err == nil && ok && st.PID == 0 })
-	if runs, _ := os.ReadFile(s.file("runs")); strings.Count(string(runs), "run") != 1 {
+	if s.runs() != 1 {
 		t.Fatal("it was started before the others are down")
 	}
 	if err := s.control.Go(); err != nil {
@@ -391,7 +399,7 @@ func TestAStartWaitsForTheOthersAndATermEndsTheWait(t *testing.T) {
 	s.until(t, "the server is down again", func() bool { st, _, _ := s.control.Started(); return st.PID == 0 })
 	s.Process.Signal(syscall.SIGTERM)
 	s.Wait()
-	if runs, _ := os.ReadFile(s.file("runs")); strings.Count(string(runs), "run") != 2 || s.ProcessState.ExitCode() != 143 {
-		t.Errorf("it ran %d times, exit code %d", strings.Count(string(runs), "run"), s.ProcessState.ExitCode())
+	if s.runs() != 2 || s.ProcessState.ExitCode() != 143 {
+		t.Errorf("it ran %d times, exit code %d", s.runs(), s.ProcessState.ExitCode())
 	}
 }
