@@ -113,7 +113,9 @@ func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
 func TestAServerIsRestartedOnceForANewerGenerationAndNotForTheSame(t *testing.T) {
 	s := start(t, `echo run >> $VOLUME/runs; exec sleep 1000`)
-	ran := func(n int) { s.until(t, fmt.Sprintf("the server has run %d times", n), func() bool { return s.runs() == n }) }
+	ran := func(n int) {
+		s.until(t, fmt.Sprintf("the server has run %d times", n), func() bool { return s.runs() == n })
+	}
 	first := s.starts(t, 1)
 	ran(1)
 	if first.Generation != "" {
