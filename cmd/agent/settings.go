@@ -6,10 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 
 	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
+	"wso2agent/internal/file"
 	"wso2agent/internal/server"
 )
 
@@ -40,16 +42,31 @@ func configCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return err
 	}
 	cfg.Product = *product
-	file := server.SettingsFile{Path: *path, WorkDir: cfg.VolumeWorkDir(*path), Named: true}
+	settings := server.SettingsFile{Path: *path, WorkDir: cfg.VolumeWorkDir(*path), Named: true}
 	all := *override || cfg.Settings == "override"
+	needs := agent.Needs(cfg)
+	if settings.WorkDir != "" { // a server's own: its agent may be working on it, and has made more
+		unlock, err := lockVolume(ctx, settings.WorkDir, stderr)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		text, err := settings.Read(ctx)
+		if err != nil {
+			return err
+		}
+		if needs, err = agent.NeedsOf(cfg, text); err != nil {
+			return err
+		}
+	}
 	if word == "apply" {
-		_, changes, err := file.Apply(ctx, agent.Needs(cfg), all)
+		_, changes, err := settings.Apply(ctx, needs, all)
 		if err == nil {
 			tellChanges(stdout, changes)
 		}
 		return err
 	}
-	diff, changes, err := file.Diff(ctx, agent.Needs(cfg), all)
+	diff, changes, err := settings.Diff(ctx, needs, all)
 	if err != nil {
 		return err
 	}
@@ -76,4 +93,11 @@ func tellChanges(w io.Writer, changes []server.Change) {
 			fmt.Fprintf(w, "%s: %s, was %s, is %s\n", c.Action, c.Setting, was, now)
 		}
 	}
+}
+
+// lockVolume keeps the agent beside the server away from its files until unlock is called.
+func lockVolume(ctx context.Context, workDir string, stderr io.Writer) (unlock func(), err error) {
+	return file.Lock(ctx, filepath.Join(workDir, "lock"), func() {
+		fmt.Fprintln(stderr, "waiting for the agent that is working on this server's files")
+	})
 }

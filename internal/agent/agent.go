@@ -112,7 +112,7 @@ func (a Agent) nameOf(product, host string) string {
 		return a.cfg.ServerName
 	case slices.Contains(a.cfg.Peers, host):
 		return host
-	case len(a.cfg.Peers) > 0:
+	case len(a.cfg.Peers) == 1:
 		return a.cfg.Peers[0]
 	}
 	return ""

@@ -207,6 +207,9 @@ func (a Agent) writeIdentity(path string, i trust.Identity, password string) err
 
 // primaryPassword is that of the primary keystore, which the TLS keystore shares: one secret less.
 func (a Agent) primaryPassword(ctx context.Context) (string, error) {
+	if a.cfg.Given("KEYSTORE_PASS") {
+		return a.cfg.KeystorePass, nil
+	}
 	text, err := a.settingsFile().Read(ctx)
 	if err != nil {
 		return "", err

@@ -88,6 +88,8 @@ func (a Agent) prepared(ctx context.Context, v view) error {
 		if err != nil {
 			return fmt.Errorf("tell agent exec what the server starts with: %w", err)
 		}
+	} else if _, err := a.control().Note(v.generation); err != nil { // nobody needs to restart it for this
+		return err
 	}
 	a.log.Info("ready for the server's start", "generation", v.generation, "trusts", len(v.managed))
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"wso2agent/internal/config"
@@ -32,6 +33,30 @@ func Needs(cfg config.Config) server.Needs {
 		}
 	}
 	return n
+}
+
+// NeedsOf is Needs for a file on the own config volume, with the TLS keystore that the agent has made there, by the text of
+// the file.
+func NeedsOf(cfg config.Config, text []byte) (server.Needs, error) {
+	n := Needs(cfg)
+	if _, err := os.Stat(cfg.TLSStorePath()); err != nil || cfg.TLSMode == "none" {
+		return n, nil
+	}
+	password := cfg.KeystorePass
+	if !cfg.Given("KEYSTORE_PASS") {
+		primary, err := server.ReadPrimary(cfg.Product, text)
+		if err != nil {
+			return n, err
+		}
+		password = primary.Password
+	}
+	n.TLS = tlsKeystore(password)
+	return n, nil
+}
+
+// tlsKeystore is the keystore that the agent makes, as the server's settings name it.
+func tlsKeystore(password string) *server.TLSKeystore {
+	return &server.TLSKeystore{File: config.TLSStoreFile, Type: "PKCS12", Password: password, Alias: tlsAlias, KeyPassword: password}
 }
 
 func (a Agent) settingsFile() server.SettingsFile {
@@ -64,7 +89,7 @@ func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Cha
 	}
 	needs := Needs(a.cfg)
 	if i.installed != nil {
-		needs.TLS = &server.TLSKeystore{File: config.TLSStoreFile, Type: "PKCS12", Password: i.password, Alias: tlsAlias, KeyPassword: i.password}
+		needs.TLS = tlsKeystore(i.password)
 	}
 	_, changes, err := a.settingsFile().Apply(ctx, needs, a.cfg.Settings == "override")
 	if err != nil {

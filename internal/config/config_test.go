@@ -114,13 +114,14 @@ func TestEveryMistakeIsToldAtOnceByNameWithItsRemedy(t *testing.T) {
 
 func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 	for name, env := range map[string]map[string]string{
-		"a server that is its own peer":  {"PEERS": "wso2am"},
-		"a maximum below the minimum":    {"QUIET_MIN": "2s", "QUIET_MAX": "1s"},
-		"IS under the resident's name":   {"KM_NAME": "Resident Key Manager"},
-		"a secret given in both ways":    {"AM_ADMIN_PASS": "hunter2", "AM_ADMIN_PASS_FILE": "/dev/null"},
-		"a secret file that is missing":  {"AM_ADMIN_PASS_FILE": "/nonexistent/secret"},
-		"a secret file that is empty":    {"AM_ADMIN_PASS_FILE": "EMPTY"},
-		"a secret file that is too much": {"AM_ADMIN_PASS_FILE": "BIG"},
+		"a server that is its own peer":   {"PEERS": "wso2am"},
+		"a maximum below the minimum":     {"QUIET_MIN": "2s", "QUIET_MAX": "1s"},
+		"IS under the resident's name":    {"KM_NAME": "Resident Key Manager"},
+		"a keystore beside an issued one": {"TLS_MODE": "issue", "KEYSTORE_FILE": "my.jks"},
+		"a secret given in both ways":     {"AM_ADMIN_PASS": "hunter2", "AM_ADMIN_PASS_FILE": "/dev/null"},
+		"a secret file that is missing":   {"AM_ADMIN_PASS_FILE": "/nonexistent/secret"},
+		"a secret file that is empty":     {"AM_ADMIN_PASS_FILE": "EMPTY"},
+		"a secret file that is too much":  {"AM_ADMIN_PASS_FILE": "BIG"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clean(t)

@@ -155,6 +155,11 @@ func (c Config) tlsContradictions() (mistakes []error) {
 	if c.TLSMode != "issue" && c.TLSCAKeyFile != "" {
 		mistakes = append(mistakes, fmt.Errorf("TLS_CA_KEY_FILE is set, and TLS_MODE=%s issues nothing: set TLS_MODE=issue, or leave the CA out", c.TLSMode))
 	}
+	for _, name := range []string{"KEYSTORE_FILE", "KEYSTORE_ALIAS"} {
+		if c.TLSMode != "none" && c.Given(name) {
+			mistakes = append(mistakes, fmt.Errorf("%s is set, and with TLS_MODE=%s the agent makes the keystore of the TLS listeners itself: leave it out, or set TLS_MODE=none", name, c.TLSMode))
+		}
+	}
 	if c.TLSMode != "files" && c.Given("TLS_FILES_DIR") {
 		mistakes = append(mistakes, fmt.Errorf("TLS_FILES_DIR is set, and TLS_MODE=%s does not read it: set TLS_MODE=files, or leave it out", c.TLSMode))
 	}

@@ -34,6 +34,7 @@ const (
 	wantedFile  = "wanted"
 	startedFile = "started.json"
 	waitFile    = "wait"
+	toldFile    = "told"
 	fileLimit   = 4096
 )
 
@@ -53,6 +54,15 @@ func (c Control) wish(text string) (changed bool, err error) {
 		return false, fmt.Errorf("tell agent exec: %w", err)
 	}
 	return file.Write(filepath.Join(c.Dir, wantedFile), []byte(text), 0o644, c.Dir)
+}
+
+// Note remembers for which generation people were told to restart the server, where that is left to them. agent exec does
+// not look at it.
+func (c Control) Note(generation string) (changed bool, err error) {
+	if err := c.usable(); err != nil {
+		return false, err
+	}
+	return file.Write(filepath.Join(c.Dir, toldFile), []byte(generation+"\n"), 0o644, c.Dir)
 }
 
 // Together makes the next start of the server, which is to be with the given generation, wait until Go is called: other

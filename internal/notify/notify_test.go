@@ -405,3 +405,21 @@ func TestAStartWaitsForTheOthersAndATermEndsTheWait(t *testing.T) {
 		t.Errorf("it ran %d times, exit code %d", s.runs(), s.ProcessState.ExitCode())
 	}
 }
+
+func TestWhatPeopleWereToldRestartsNothing(t *testing.T) {
+	volume := t.TempDir()
+	c := Control{Dir: filepath.Join(volume, ".agent")}
+	if err := os.Mkdir(filepath.Join(volume, "repository"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	n := None{Control: c, Log: slog.New(slog.DiscardHandler)}
+	if err := n.Request(t.Context(), "g1"); err != nil {
+		t.Fatal(err)
+	}
+	if wanted, err := c.Wanted(); wanted != "" || err != nil {
+		t.Errorf("agent exec is asked for %q, %v", wanted, err)
+	}
+	if told, err := c.Note("g1"); told || err != nil {
+		t.Errorf("it is not remembered: %v, %v", told, err)
+	}
+}

@@ -44,7 +44,7 @@ type None struct {
 
 // Request tells people that a restart is due, once for each generation, also over restarts of the agent.
 func (n None) Request(_ context.Context, generation string) error {
-	if told, err := n.Control.Want(generation); err != nil || !told {
+	if told, err := n.Control.Note(generation); err != nil || !told {
 		return err
 	}
 	n.Log.Warn("a restart of the server is due, by hand, since RESTART is none",

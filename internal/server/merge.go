@@ -114,6 +114,9 @@ type table interface {
 type locate func(*deployment.Document) (table, error)
 
 func (m *merger) meet(n need) error {
+	if n.whole && !m.override && m.hasForeign(n) {
+		return m.keepAll(n)
+	}
 	if n.array == nil {
 		for _, w := range n.settings {
 			if err := m.makeTrue(id(n, w), w, strings.Join(w.path, "\n"), func(d *deployment.Document) (table, error) { return d, nil }); err != nil {
@@ -139,6 +142,29 @@ func (m *merger) meet(n need) error {
 	}
 	for _, w := range n.settings[n.match:] {
 		if err := m.makeTrue(id(n, w), w, "", element); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasForeign says whether somebody has made one of a need's settings otherwise.
+func (m *merger) hasForeign(n need) bool {
+	return slices.ContainsFunc(n.settings, func(w want) bool {
+		v, there := m.doc.Get(w.path...)
+		return there && v.Data != w.data && !m.record.wrote(id(n, w), m.doc.Text(v)) && !slices.Contains(w.stock, v.Data)
+	})
+}
+
+// keepAll leaves all of a need's settings as they are, and tells of those that are somebody's.
+func (m *merger) keepAll(n need) error {
+	for _, w := range n.settings {
+		v, there := m.doc.Get(w.path...)
+		if !there || slices.Contains(w.stock, v.Data) {
+			continue
+		}
+		before, _ := m.given.Get(w.path...)
+		if err := m.keep(id(n, w), w, v, m.doc.Text(v), before.Line); err != nil {
 			return err
 		}
 	}

@@ -55,6 +55,7 @@ type need struct {
 	match    int      // how many of the first settings tell the element from others
 	first    bool     // a new element goes before the others: the server takes the first that matches
 	settings []want
+	whole    bool // somebody's value for one of the settings keeps all of them away: they only work together
 }
 
 type want struct {
@@ -96,7 +97,7 @@ func (n Needs) needs() ([]need, error) {
 		plain(want{path: []string{"server", "enable_restart_from_api"}, data: true, stock: []any{false}})
 	}
 	if n.TLS != nil {
-		plain(n.TLS.wants()...)
+		out = append(out, need{settings: n.TLS.wants(), whole: true})
 	}
 	if n.Database != nil {
 		plain(n.database()...)

@@ -240,6 +240,27 @@ func TestWhatSomebodyMadeOtherwiseIsKeptAndReportedOrOverriddenOnRequest(t *test
 	}
 }
 
+func TestATLSKeystoreOfSomebodysIsKeptWhole(t *testing.T) {
+	for name, before := range map[string]string{
+		"API-M's table with another file": "[keystore.tls]\nfile_name = \"company.jks\"\ntype = \"JKS\"\npassword = \"wso2carbon\"\nalias = \"wso2carbon\"\nkey_password = \"wso2carbon\"\n",
+		"a table that leaves keys out":    "[keystore.tls]\nfile_name = \"company.p12\"\npassword = \"x\"\n",
+	} {
+		n := amNeeds()
+		n.TLS = withAll(amNeeds()).TLS
+		after, changes, record := merge(t, n, before, nil)
+		if after != before || len(record) > 0 {
+			t.Errorf("%s: it became\n%s", name, after)
+		}
+		if len(changes) == 0 || changes[0].Action != Kept {
+			t.Errorf("%s: nothing is told: %+v", name, changes)
+		}
+		overridden, _, _, err := n.Merge([]byte(before), nil, true)
+		if err != nil || !strings.Contains(string(overridden), `"wso2agent-tls.p12"`) {
+			t.Errorf("%s: overridden: %v\n%s", name, err, overridden)
+		}
+	}
+}
+
 func TestTheAgentsOwnSettingsFollowItsSettings(t *testing.T) {
 	first, _, record := merge(t, isNeeds(), string(shipped(t, config.IS)), nil)
 	moved := isNeeds()
