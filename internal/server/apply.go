@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
 
@@ -56,6 +58,9 @@ func (f SettingsFile) Apply(ctx context.Context, n Needs, override bool) (text [
 	if string(m.after) != string(m.before) {
 		// Whatever moment a kill comes at, the record knows the agent's settings for what they are.
 		if err := f.remember(m.record.pending(m.next)); err != nil {
+			return nil, nil, err
+		}
+		if err := f.closeToOthers(m); err != nil {
 			return nil, nil, err
 		}
 		if _, err := file.Write(f.Path, m.after, 0o600, f.tempDir()); err != nil {
@@ -109,6 +114,25 @@ func (f SettingsFile) merge(ctx context.Context, n Needs, override bool) (m merg
 		return m, fmt.Errorf("merge the needed settings into %s: %w", f.Path, err)
 	}
 	return m, nil
+}
+
+// closeToOthers takes a file that gets a secret away from everybody but its owner and group. The server runs as its owner.
+func (f SettingsFile) closeToOthers(m merged) error {
+	info, err := os.Stat(f.Path)
+	if err != nil || info.Mode().Perm()&0o007 == 0 {
+		return err
+	}
+	getsSecret := false
+	for name, w := range m.next {
+		getsSecret = getsSecret || strings.HasSuffix(name, "password") && m.record[name].Text != w.Text
+	}
+	if !getsSecret {
+		return nil
+	}
+	if err := os.Chmod(f.Path, info.Mode().Perm()&^0o007); err != nil {
+		return fmt.Errorf("close the server's settings to others before a password goes into them: %w", err)
+	}
+	return nil
 }
 
 func (f SettingsFile) tempDir() string {

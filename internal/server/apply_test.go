@@ -42,6 +42,27 @@ func TestApplyWritesOnceAndKeepsTheMode(t *testing.T) {
 	}
 }
 
+func TestAFileThatGetsAPasswordIsClosedToOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		needs func() Needs
+		want  os.FileMode
+	}{
+		"IS gets API-M's password":  {isNeeds, 0o640},
+		"API-M gets nothing secret": {func() Needs { n := amNeeds(); n.SideBySide = true; return n }, 0o644},
+	} {
+		f := settingsFile(t, "[server]\n")
+		if err := os.Chmod(f.Path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, changes, err := f.Apply(t.Context(), c.needs(), false); err != nil || len(changes) == 0 {
+			t.Fatal(err, changes)
+		}
+		if info, err := os.Stat(f.Path); err != nil || info.Mode().Perm() != c.want {
+			t.Errorf("%s: mode %v, want %v", name, info.Mode().Perm(), c.want)
+		}
+	}
+}
+
 // A kill can come before or after each of the three writes. Whichever it was, the next merge, with other needs, takes the
 // agent's settings for its own.
 func TestAKillBetweenTheWritesLosesNoTraceOfWhatIsTheAgents(t *testing.T) {
