@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"wso2agent/internal/file"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
@@ -46,6 +47,7 @@ func (a Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("agent running", "product", a.cfg.Product, "server", a.cfg.ServerName, "peers", a.cfg.Peers, "health", "http://"+listening)
+	a.tellMounts(file.ReadMounts())
 	var loops sync.WaitGroup
 	loops.Go(func() { a.keepTrust(ctx, health) })
 	if a.cfg.Bootstrap {

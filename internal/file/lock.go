@@ -40,6 +40,41 @@ func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err 
 	}
 }
 
+// TryLock takes the lock at path as Lock does, and does not wait; ok is false while another process holds it.
+func TryLock(path string) (unlock func(), ok bool, err error) {
+	f, err := tryLock(path)
+	if err != nil {
+		return nil, false, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if f == nil {
+		return nil, false, nil
+	}
+	return func() { f.Close() }, true, nil
+}
+
+// Locked tells whether a process holds the lock at path. It makes no file.
+func Locked(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the lock %s: %w", path, err)
+	}
+	defer f.Close()
+	for {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return false, nil
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			return true, nil
+		case !errors.Is(err, syscall.EINTR):
+			return false, fmt.Errorf("look at the lock %s: %w", path, err)
+		}
+	}
+}
+
 // tryLock returns the locked file, or nothing if another process holds the lock or has just removed its file.
 func tryLock(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

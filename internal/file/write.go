@@ -62,8 +62,11 @@ func Write(path string, data []byte, mode fs.FileMode, tempDir string) (changed 
 	}
 	if err := step("rename", path, func() error { return os.Rename(temp, path) }); err != nil {
 		os.Remove(temp)
-		if errors.Is(err, syscall.EXDEV) {
+		switch {
+		case errors.Is(err, syscall.EXDEV):
 			err = fmt.Errorf("%w: %s must be on the same volume", err, tempDir)
+		case errors.Is(err, syscall.EBUSY):
+			err = fmt.Errorf("%w: it is mounted by itself, and such a file cannot be replaced; mount its folder instead", err)
 		}
 		return false, fmt.Errorf("replace %s: %w", path, err)
 	}

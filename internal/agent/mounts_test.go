@@ -1,0 +1,75 @@
+package agent
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+)
+
+// lines are those of the log with the given words in them.
+func (p *place) lines(words ...string) (found []string) {
+	for line := range strings.Lines(p.log.String()) {
+		all := true
+		for _, w := range words {
+			all = all && strings.Contains(line, w)
+		}
+		if all {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+func TestFilesThatNeverChangeForTheAgentAreToldOnceEach(t *testing.T) {
+	p := newPlace(t)
+	secret := filepath.Join(p.dir, "secrets", "pass")
+	t.Setenv("AM_ADMIN_PASS_FILE", secret)
+	t.Setenv("IS_ADMIN_PASS_FILE", "/run/secrets/no-such-secret")
+	t.Setenv("KEYSTORE_PASS_FILE", secret)
+	p.set(config.AM, func(c *config.Config) {
+		c.TLSMode, c.TLSFilesDir, c.TLSCAFile = "files", "/no-such-tls", "/no-such-folder/ca.pem"
+	})
+	a := p.agent(config.AM)
+	a.tellMounts(file.Mounts{
+		"/":                           "/",
+		a.cfg.APIConfig:               "/home/me/api-config.yaml",
+		secret:                        "/..2026_11_22_12_00_00.713/pass",
+		"/run/secrets/no-such-secret": "/home/me/secrets/pass",
+		"/no-such-tls":                "/..2026_11_22_12_00_00.713/tls",
+		"/no-such-folder":             "/var/lib/docker/volumes/cas/_data",
+		"/etc/hosts":                  "/var/lib/docker/containers/1/hosts",
+	}, nil)
+	for path, says := range map[string]string{
+		a.cfg.APIConfig:               "level=WARN mounted by itself; mount the folder that it is in",
+		secret:                        "level=WARN by subPath; mount the whole volume as a folder",
+		"/run/secrets/no-such-secret": "level=INFO a secret is mounted as a single file; docker compose restart",
+		"/no-such-tls/tls.crt":        "level=WARN by subPath; mount the whole volume as a folder",
+		"/no-such-tls/tls.key":        "level=WARN by subPath; mount the whole volume as a folder",
+		"/no-such-tls/ca.crt":         "level=WARN by subPath; mount the whole volume as a folder",
+	} {
+		level, rest, _ := strings.Cut(says, " ")
+		what, remedy, _ := strings.Cut(rest, "; ")
+		if len(p.lines("file="+path)) != 1 || len(p.lines("file="+path, level, what, remedy)) != 1 {
+			t.Errorf("of %s is told: %v", path, p.lines("file="+path))
+		}
+	}
+	if all := p.lines(); len(all) != 6 {
+		t.Errorf("%d lines", len(all))
+	}
+}
+
+func TestOrdinaryMountsAreNothingToTellOf(t *testing.T) {
+	p := newPlace(t)
+	a := p.agent(config.AM)
+	a.tellMounts(file.Mounts{"/": "/", p.volume(config.AM): "/var/lib/docker/volumes/am-config/_data", filepath.Join(p.dir, "exchange"): "/",
+		filepath.Join(p.dir, "config"): "/var/lib/kubelet/pods/7d/volumes/kubernetes.io~configmap/api"}, nil)
+	a.tellMounts(nil, nil)
+	a.tellMounts(nil, errors.New("no list"))
+	if all := p.lines(); len(all) != 0 {
+		t.Errorf("told: %v", all)
+	}
+}
