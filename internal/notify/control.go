@@ -35,6 +35,7 @@ const (
 	startedFile = "started.json"
 	waitFile    = "wait"
 	toldFile    = "told"
+	presentFile = "running"
 	fileLimit   = 4096
 )
 
@@ -93,6 +94,23 @@ func (c Control) waits(generation string) bool {
 func (c Control) Wanted() (string, error) {
 	wanted, _, err := c.wanted()
 	return wanted, err
+}
+
+// Reads returns the generation that a start of the server reads now, as far as anybody has said; empty if nobody has.
+func (c Control) Reads() (string, error) {
+	_, onDisk, err := c.wanted()
+	return onDisk, err
+}
+
+// Present tells whether a supervisor is there, and so a server that runs or is about to.
+func (c Control) Present() (bool, error) { return file.Locked(filepath.Join(c.Dir, presentFile)) }
+
+// enter makes the supervisor present until leave is called, or its process ends; ok is false while another one is there.
+func (c Control) enter() (leave func(), ok bool, err error) {
+	if err := c.usable(); err != nil {
+		return nil, false, err
+	}
+	return file.TryLock(filepath.Join(c.Dir, presentFile))
 }
 
 // wanted returns the generation that the server is to run with, and the one that a start reads now. They differ while a

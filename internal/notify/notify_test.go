@@ -423,3 +423,34 @@ func TestWhatPeopleWereToldRestartsNothing(t *testing.T) {
 		t.Errorf("it is not remembered: %v, %v", told, err)
 	}
 }
+
+func TestASupervisorIsPresentForAsLongAsItLives(t *testing.T) {
+	present := func(s *supervised) bool {
+		t.Helper()
+		present, err := s.control.Present()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return present
+	}
+	s := start(t, `exec sleep 1000`)
+	s.starts(t, 1)
+	if !present(s) {
+		t.Error("it runs and is not present")
+	}
+	s.end()
+	if present(s) {
+		t.Error("it has ended and is present")
+	}
+
+	// The volume may be filled after the start.
+	s = start(t, `echo run >> "$VOLUME/.runs"; exec sleep 1000`, func(c Control) { os.Remove(filepath.Join(filepath.Dir(c.Dir), "seeded")) })
+	s.until(t, "the server runs", func() bool { return s.has(".runs") })
+	if present(s) {
+		t.Error("it is present on an empty volume, where it may write nothing")
+	}
+	if err := os.WriteFile(s.file("seeded"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.until(t, "it is present", func() bool { return present(s) })
+}

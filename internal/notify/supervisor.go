@@ -47,6 +47,7 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		return 0, err
 	}
 	defer reaper.stop()
+	defer s.present()()
 	watch := file.Watch{Folders: []string{s.Control.Dir}, Poll: s.Poll, Quiet: 50 * time.Millisecond, Log: s.Log}
 	asked := watch.Changes(ctx)
 	budget := budget{max: s.MaxRestarts, window: s.Window}
@@ -70,6 +71,36 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		if code, ended := s.awaitOthers(ctx, signals, starts); ended {
 			return code, nil
 		}
+	}
+}
+
+// present tells everybody who looks that this supervisor is here, from when the volume can have that, which may be filled
+// later, until leave is called.
+func (s Supervisor) present() (leave func()) {
+	if leave, ok, err := s.Control.enter(); err == nil && ok {
+		return leave
+	}
+	end, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		again := time.NewTicker(s.Poll)
+		defer again.Stop()
+		for {
+			select {
+			case <-end:
+				return
+			case <-again.C:
+			}
+			if leave, ok, err := s.Control.enter(); err == nil && ok {
+				<-end
+				leave()
+				return
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-done
 	}
 }
 
