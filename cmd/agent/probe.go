@@ -24,31 +24,70 @@ const probeLimit = 20 * time.Second
 var errNotReady = errors.New("not ready")
 
 // probeCommand is a container's health check. Without anything behind it, it asks the sidecar beside it whether it is
-// ready; with --server the server beside it; with an address whatever answers there.
+// ready; with --trust only whether certificates are exchanged, for which no server has to run; with --server the server
+// beside it; with an address whatever answers there. With --wait it asks again until it is so, for people and scripts.
 func probeCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("probe", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	server := flags.Bool("server", false, "ask the server")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 1 || *server && flags.NArg() > 0 {
-		return usageError{"agent probe is followed by nothing, by --server, or by an address such as http://127.0.0.1:8080/"}
+	server, trust := flags.Bool("server", false, "ask the server"), flags.Bool("trust", false, "ask for trust alone")
+	wait := flags.Duration("wait", 0, "ask again until it is so")
+	err := flags.Parse(args)
+	if err != nil || flags.NArg() > 1 || *wait < 0 || *server && *trust || (*server || *trust) && flags.NArg() > 0 {
+		return usageError{"agent probe is followed by nothing, by --trust, by --server, or by an address such as http://127.0.0.1:8080/; and by --wait 15m before that"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
-	defer cancel()
-	if *server {
-		return probeServer(ctx, stderr)
-	}
-	address := flags.Arg(0)
-	if address == "" {
-		cfg, err := config.Load()
+	ask := func(ctx context.Context, stdout io.Writer) error { return probeServer(ctx, stderr) }
+	if !*server {
+		address, err := probeAddress(flags.Arg(0), *trust)
 		if err != nil {
 			return err
 		}
-		address = "http://" + reachable(cfg.ListenAddr) + "/readyz"
+		ask = func(ctx context.Context, stdout io.Writer) error { return probe(ctx, address, stdout) }
 	}
-	if u, err := url.Parse(address); err != nil || u.Scheme != "http" || u.Host == "" {
-		return usageError{"agent probe asks addresses that begin with http:// and nothing else"}
+	return probeFor(ctx, *wait, stdout, ask)
+}
+
+// probeFor asks once, and then, for as long as wait says, every second again. What is answered is told when it changes.
+func probeFor(ctx context.Context, wait time.Duration, stdout io.Writer, ask func(context.Context, io.Writer) error) error {
+	deadline := time.Now().Add(wait)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for said := ""; ; {
+		var answer strings.Builder
+		limited, cancel := context.WithTimeout(ctx, probeLimit)
+		err := ask(limited, &answer)
+		cancel()
+		if said != answer.String() {
+			said = answer.String()
+			fmt.Fprint(stdout, said)
+		}
+		if err == nil || !time.Now().Before(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
 	}
-	return probe(ctx, address, stdout)
+}
+
+// probeAddress is where readiness is asked for: the address that is given, or the sidecar's.
+func probeAddress(given string, trust bool) (string, error) {
+	if given != "" {
+		if u, err := url.Parse(given); err != nil || u.Scheme != "http" || u.Host == "" {
+			return "", usageError{"agent probe asks addresses that begin with http:// and nothing else"}
+		}
+		return given, nil
+	}
+	cfg, err := config.Load()
+	if err != nil {
+		return "", err
+	}
+	address := "http://" + reachable(cfg.ListenAddr) + "/readyz"
+	if trust {
+		address += "/trust"
+	}
+	return address, nil
 }
 
 func probeServer(ctx context.Context, stderr io.Writer) error {

@@ -92,8 +92,9 @@ func (h *Health) dead() (loops []string) {
 }
 
 // Serve answers on address until ctx ends: /livez (200 while every loop lives), /readyz (200 while every condition
-// holds; else 503 with what is missing), /status (the conditions as JSON) and /metrics (for Prometheus). It returns
-// once it listens; an address that cannot be listened on is an error that names LISTEN_ADDR.
+// holds; else 503 with what is missing), /readyz/NAME (the same of one condition), /status (the conditions as JSON) and
+// /metrics (for Prometheus). It returns once it listens; an address that cannot be listened on is an error that names
+// LISTEN_ADDR.
 func (h *Health) Serve(ctx context.Context, address string) (listening string, err error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -133,13 +134,14 @@ func (h *Health) Handler() http.Handler {
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !h.Ready() {
-			w.WriteHeader(http.StatusServiceUnavailable)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, h.Conditions()) })
+	mux.HandleFunc("GET /readyz/{condition}", func(w http.ResponseWriter, r *http.Request) {
+		named := slices.DeleteFunc(h.Conditions(), func(c Condition) bool { return c.Name != r.PathValue("condition") })
+		if len(named) == 0 {
+			http.NotFound(w, r)
+			return
 		}
-		for _, c := range h.Conditions() {
-			fmt.Fprintf(w, "%s %s: %s\n", map[bool]string{true: "ok", false: "not ok"}[c.OK], c.Name, c.Message)
-		}
+		answer(w, named)
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -160,4 +162,14 @@ func (h *Health) Handler() http.Handler {
 		}
 	})
 	return mux
+}
+
+// answer says line by line what holds and what does not: 200 if all of it does, else 503.
+func answer(w http.ResponseWriter, conditions []Condition) {
+	if slices.ContainsFunc(conditions, func(c Condition) bool { return !c.OK }) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	for _, c := range conditions {
+		fmt.Fprintf(w, "%s %s: %s\n", map[bool]string{true: "ok", false: "not ok"}[c.OK], c.Name, c.Message)
+	}
 }

@@ -30,6 +30,15 @@ func TestReadinessNeedsEveryConditionAndNamesTheMissingOne(t *testing.T) {
 	if code != 503 || !strings.Contains(body, "not ok bootstrap: wrong password: set AM_ADMIN_PASS") {
 		t.Errorf("one condition missing: %d %s", code, body)
 	}
+	if code, body := get(t, h.Handler(), "/readyz/trust"); code != 200 || strings.Contains(body, "bootstrap") {
+		t.Errorf("the condition that holds, alone: %d %s", code, body)
+	}
+	if code, body := get(t, h.Handler(), "/readyz/bootstrap"); code != 503 || !strings.Contains(body, "AM_ADMIN_PASS") {
+		t.Errorf("the other one, alone: %d %s", code, body)
+	}
+	if code, _ := get(t, h.Handler(), "/readyz/trusted"); code != 404 {
+		t.Errorf("a condition that there is not: %d", code)
+	}
 	h.Set("bootstrap", true, "done")
 	if code, _ := get(t, h.Handler(), "/readyz"); code != 200 {
 		t.Errorf("all hold: %d", code)
