@@ -42,8 +42,7 @@ func (o outcome) stands(input string) bool {
 // keepState brings the servers to the desired state whenever something that it depends on has changed, until ctx ends.
 func (a Agent) keepState(ctx context.Context, health *telemetry.Health) {
 	k := stateKeeper{health: health, poll: a.cfg.Poll}
-	k.changes = a.watch(filepath.Dir(a.cfg.APIConfig), a.cfg.ExchangeDir, ControlDir(a.cfg), filepath.Dir(a.cfg.KeysFile),
-		filepath.Dir(a.cfg.TLSCAFile)).Changes(ctx)
+	k.changes = a.watch(a.stateFolders()...).Changes(ctx)
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstRetry), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(lastRetry), backoff.WithMaxElapsedTime(0))
 	var last outcome
@@ -77,6 +76,15 @@ func (a Agent) keepState(ctx context.Context, health *telemetry.Health) {
 			return
 		}
 	}
+}
+
+// stateFolders are the folders in which a change can concern the desired state.
+func (a Agent) stateFolders() []string {
+	folders := []string{filepath.Dir(a.cfg.APIConfig), a.cfg.ExchangeDir, ControlDir(a.cfg), filepath.Dir(a.cfg.KeysFile)}
+	if a.cfg.TLSCAFile != "" { // the folder of an empty path is the process's own, in a container the root, where /proc changes all the time
+		folders = append(folders, filepath.Dir(a.cfg.TLSCAFile))
+	}
+	return folders
 }
 
 func never() bool { return false }

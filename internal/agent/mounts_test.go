@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,5 +72,20 @@ func TestOrdinaryMountsAreNothingToTellOf(t *testing.T) {
 	a.tellMounts(nil, errors.New("no list"))
 	if all := p.lines(); len(all) != 0 {
 		t.Errorf("told: %v", all)
+	}
+}
+
+func TestOnlyFoldersThatSettingsNameAreWatched(t *testing.T) {
+	p := newPlace(t)
+	for _, caFile := range []string{"", "/etc/own/ca.pem"} {
+		p.set(config.AM, func(c *config.Config) { c.TLSCAFile = caFile })
+		a := p.agent(config.AM)
+		folders := a.watch(append(a.stateFolders(), a.trustFolders()...)...).Folders
+		if slices.ContainsFunc(folders, func(f string) bool { return !filepath.IsAbs(f) }) {
+			t.Errorf("with TLS_CA_FILE=%q: %q", caFile, folders)
+		}
+		if slices.Contains(folders, "/etc/own") != (caFile != "") {
+			t.Errorf("with TLS_CA_FILE=%q: %q", caFile, folders)
+		}
 	}
 }
