@@ -29,7 +29,7 @@ const seedLimit = 16 << 20
 // seedSettings is the settings file below the home.
 const seedSettings = "repository/conf/deployment.toml"
 
-// Seed brings the product's own stores and settings, which deploy/seed.sh has taken from its image, to where the server's
+// Seed brings the product's own stores and settings, which deploy/seed/seed.sh has taken from its image, to where the server's
 // entrypoint takes them from. When the image has changed since, what the image changed arrives and what others changed
 // stays: for each file there is the stock as it was applied last, the stock of now, and the server's own.
 //

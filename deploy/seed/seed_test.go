@@ -1,5 +1,5 @@
-// Package deploy_test runs seed.sh on a home of its own making, in every shell that an image of the products may have.
-package deploy_test
+// Package seed_test runs seed.sh on a home of its own making, in every shell that an image of the products may have.
+package seed_test
 
 import (
 	"errors"
