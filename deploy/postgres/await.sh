@@ -1,0 +1,42 @@
+#!/bin/sh
+# Waits until databases.sh has made the tables of one product, PRODUCT (am or is), and ends: for a server that starts on its
+# own, as a pod does. It logs in as the product's user, so that a wrong password shows here too, and changes nothing.
+#
+# Settings are those of databases.sh; the administrator's are not needed.
+set -eu
+
+say() { printf 'await: %s\n' "$*"; }
+fail() { printf 'await: %s\n' "$*" >&2; exit 1; }
+
+export PGHOST="${PGHOST:-postgres}" PGPORT="${PGPORT:-5432}" PGCONNECT_TIMEOUT="${PGCONNECT_TIMEOUT:-10}" PGAPPNAME=wso2agent
+case ${PRODUCT:-} in
+am) PGUSER=${AM_DB_USER:-wso2am} own=${AM_DB_NAME:-apim_db} schema=${AM_DB_SCHEMA:-wso2am} password=${AM_DB_PASSWORD-} file=${AM_DB_PASSWORD_FILE-} ;;
+is) PGUSER=${IS_DB_USER:-wso2is} own=${IS_DB_NAME:-identity_db} schema=${IS_DB_SCHEMA:-wso2is} password=${IS_DB_PASSWORD-} file=${IS_DB_PASSWORD_FILE-} ;;
+*) fail "PRODUCT is \"${PRODUCT:-}\": set it to am or is" ;;
+esac
+if [ -n "$file" ]; then
+  [ -r "$file" ] || fail "the password's file $file cannot be read by uid $(id -u)"
+  password=$(cat "$file")
+  password=${password%"$(printf '\r')"}
+fi
+export PGUSER PGPASSWORD="$password" schema
+
+# made DATABASE: whether the product's tables are there. Their record comes in one step with them.
+made() {
+  found=$(PGDATABASE=$1 psql -X -w -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse -f - 2>&1 <<'SQL'
+\getenv schema schema
+SELECT to_regclass(format('%I.wso2agent_scripts', :'schema')) IS NOT NULL;
+SQL
+  ) && [ "$found" = t ]
+}
+
+said=
+for database in "${SHARED_DB_NAME:-shared_db}" "$own"; do
+  until made "$database"; do
+    [ "$found" = f ] && found="its tables are not there yet"
+    [ "$found" = "$said" ] || say "waiting for database \"$database\" on $PGHOST: $found"
+    said=$found
+    sleep 2
+  done
+done
+say "the tables of user \"$PGUSER\" are there"
