@@ -77,7 +77,7 @@ func certsDelete(ctx context.Context, args []string, stdout, stderr io.Writer) e
 }
 
 // certsRotate leaves a request on the config volume, which the agent beside the server finds.
-func certsRotate(_ context.Context, args []string, stdout, _ io.Writer) error {
+func certsRotate(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	if len(args) > 0 {
 		return usageError{"agent certs rotate takes nothing else: which server it is about PRODUCT and CONFIG_DIR tell"}
 	}
@@ -85,7 +85,7 @@ func certsRotate(_ context.Context, args []string, stdout, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := agent.RequestRotation(cfg); err != nil {
+	if err := agent.RequestRotation(ctx, cfg); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "a new certificate for %s is asked for; the agent beside it announces it, and switches when every peer trusts it\n", cfg.ServerName)

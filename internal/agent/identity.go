@@ -25,7 +25,7 @@ const (
 )
 
 // RequestRotation asks the agent beside the server for a new TLS identity.
-func RequestRotation(cfg config.Config) error {
+func RequestRotation(ctx context.Context, cfg config.Config) error {
 	if cfg.TLSMode != "issue" {
 		return fmt.Errorf("TLS_MODE is %s: the agent only makes a new certificate where it made the one before, with TLS_MODE=issue", cfg.TLSMode)
 	}
@@ -33,7 +33,15 @@ func RequestRotation(cfg config.Config) error {
 	if _, err := os.Stat(cfg.TLSStorePath()); err != nil {
 		return fmt.Errorf("ask for a new certificate: there is none yet: %w; run agent init first, or look at CONFIG_DIR", err)
 	}
-	_, err := file.Write(filepath.Join(dir, rotateFile), []byte(time.Now().UTC().Format(time.RFC3339Nano)+"\n"), 0o600, dir)
+	text, err := server.SettingsFile{Path: cfg.DeploymentTOML()}.Read(ctx)
+	if err != nil {
+		return fmt.Errorf("ask for a new certificate: %w", err)
+	}
+	if _, named, err := tlsPassword(cfg, text); err != nil || !named {
+		return errors.Join(fmt.Errorf("ask for a new certificate: [keystore.tls] in %s does not name %s: TLS_MODE has no effect on this server; with SETTINGS=override the agent names it there",
+			cfg.DeploymentTOML(), config.TLSStoreFile), err)
+	}
+	_, err = file.Write(filepath.Join(dir, rotateFile), []byte(time.Now().UTC().Format(time.RFC3339Nano)+"\n"), 0o600, dir)
 	return err
 }
 
@@ -41,6 +49,9 @@ func RequestRotation(cfg config.Config) error {
 type identity struct {
 	installed, staged *trust.Identity
 	password          string
+	named             bool   // by the server's settings: whatever is at its place is what a start presents
+	refused           string // why TLS_MODE has no effect on this server
+	trouble           error  // why there is no new one, though one is due; the server goes on with what is installed
 }
 
 // identity brings what waits for the switch up to date: a certificate that is due is issued, files that have changed are
@@ -49,8 +60,18 @@ func (a Agent) identity(ctx context.Context) (i identity, err error) {
 	if a.cfg.TLSMode == "none" {
 		return i, nil
 	}
-	if i.password, err = a.primaryPassword(ctx); err != nil {
+	text, err := a.settingsFile().Read(ctx)
+	if err != nil {
 		return i, err
+	}
+	if i.password, i.named, err = tlsPassword(a.cfg, text); err != nil {
+		return i, err
+	}
+	if i.refused, err = a.tlsRefused(ctx, i.named, i.password); err != nil {
+		return i, err
+	}
+	if i.refused != "" {
+		return i, removeIfThere(a.stagedPath())
 	}
 	if i.installed, err = a.loadIdentity(a.cfg.TLSStorePath(), i.password); err != nil {
 		return i, err
@@ -58,16 +79,36 @@ func (a Agent) identity(ctx context.Context) (i identity, err error) {
 	if i.staged, err = a.loadIdentity(a.stagedPath(), i.password); err != nil {
 		return i, err
 	}
+	if !i.named && !same(i.installed, i.staged) { // an earlier TLS_MODE has left it there; no server presents it
+		i.installed = nil
+	}
+	if same(i.installed, i.staged) {
+		i.staged = nil
+	}
 	var next *trust.Identity
 	if a.cfg.TLSMode == "files" {
 		next, err = a.filesIdentity(ctx)
 	} else {
 		next, err = a.issuedIdentity(i)
 	}
+	if err != nil && i.installed != nil && ctx.Err() == nil {
+		i.trouble = err
+		return i, nil
+	}
 	if err != nil {
 		return i, err
 	}
 	return i, a.stage(&i, next)
+}
+
+// tellIdentity tells of what keeps TLS_MODE from its work.
+func (a Agent) tellIdentity(i identity) {
+	if i.refused != "" {
+		a.log.Warn("TLS_MODE has no effect on this server", "TLS_MODE", a.cfg.TLSMode, "because", i.refused)
+	}
+	if i.trouble != nil {
+		a.log.Error("the server keeps the TLS certificate that it has", "error", i.trouble)
+	}
 }
 
 func (a Agent) stagedPath() string { return filepath.Join(ControlDir(a.cfg), stagedFile) }
@@ -162,27 +203,28 @@ func readPEMFiles(dir string) (trust.Identity, error) {
 	return trust.FromPEM(data[0], data[1], data[2])
 }
 
-// stage makes next the identity that waits for the switch, unless it is installed already.
+// stage makes next the identity that waits for the switch, unless it is installed already. A copy of one that is stays until
+// the server's settings name the keystore.
 func (a Agent) stage(i *identity, next *trust.Identity) error {
-	if i.installed != nil && next.Leaf().Fingerprint() == i.installed.Leaf().Fingerprint() {
-		next = nil
+	if same(i.installed, next) {
+		i.staged = nil
+		return nil
 	}
 	i.staged = next
-	if next == nil {
-		return removeIfThere(a.stagedPath())
-	}
 	if err := a.writeIdentity(a.stagedPath(), *next, i.password); err != nil {
 		return err
 	}
 	return removeIfThere(filepath.Join(ControlDir(a.cfg), rotateFile))
 }
 
-// install makes the identity that waits the server's: from now on every start of the server presents it.
+func same(a, b *trust.Identity) bool {
+	return a != nil && b != nil && a.Leaf().Fingerprint() == b.Leaf().Fingerprint()
+}
+
+// install makes the identity that waits the server's: every start of the server presents it as soon as the settings name its
+// keystore, which the next pass sees to.
 func (a Agent) install(i identity) error {
-	if err := a.writeIdentity(a.cfg.TLSStorePath(), *i.staged, i.password); err != nil {
-		return err
-	}
-	return removeIfThere(a.stagedPath())
+	return a.writeIdentity(a.cfg.TLSStorePath(), *i.staged, i.password)
 }
 
 // writeIdentity writes a keystore, unless it holds the identity already: its encryption differs each time.
@@ -203,19 +245,6 @@ func (a Agent) writeIdentity(path string, i trust.Identity, password string) err
 		return fmt.Errorf("write the TLS keystore: %w", err)
 	}
 	return nil
-}
-
-// primaryPassword is that of the primary keystore, which the TLS keystore shares: one secret less.
-func (a Agent) primaryPassword(ctx context.Context) (string, error) {
-	if a.cfg.Given("KEYSTORE_PASS") {
-		return a.cfg.KeystorePass, nil
-	}
-	text, err := a.settingsFile().Read(ctx)
-	if err != nil {
-		return "", err
-	}
-	primary, err := server.ReadPrimary(a.cfg.Product, text)
-	return primary.Password, err
 }
 
 func removeIfThere(path string) error {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"strings"
 	"time"
+
+	"wso2agent/internal/notify"
 )
 
 // ErrTimeout says that a peer, or a store, did not come within the time set.
@@ -19,6 +21,8 @@ var ErrTimeout = errors.New("timed out")
 //
 // Errors wrap ErrTimeout when INIT_TIMEOUT has passed; with INIT_ON_TIMEOUT=start the missing peers are then only
 // warned of.
+//
+// A server that runs already, as at another `docker compose up`, is left to the sidecar: nothing is switched under it.
 //
 // Artifacts that the server's image lacks are put on their volume last of all. One that cannot be had holds nothing up.
 func (a Agent) Init(ctx context.Context) error {
@@ -33,7 +37,10 @@ func (a Agent) Init(ctx context.Context) error {
 		var v view
 		if err == nil {
 			err = a.alone(limit, func() (err error) {
-				v, err = a.pass(limit, nil)
+				started, err := a.startedBeside(limit)
+				if err == nil {
+					v, err = a.pass(limit, started)
+				}
 				return err
 			})
 		}
@@ -61,6 +68,16 @@ func (a Agent) Init(ctx context.Context) error {
 	}
 }
 
+// startedBeside is what the server beside this agent has started with; nil where none runs.
+func (a Agent) startedBeside(ctx context.Context) (*notify.Started, error) {
+	present, err := a.control().Present()
+	if err != nil || !present {
+		return nil, err
+	}
+	started, _, err := a.control().Started()
+	return &started, err
+}
+
 // outOfTime ends an init that has waited long enough, or was asked to stop.
 func (a Agent) outOfTime(ctx context.Context, v view, err error, waited string) error {
 	switch {
@@ -77,20 +94,38 @@ func (a Agent) outOfTime(ctx context.Context, v view, err error, waited string) 
 // prepared fetches the artifacts, and tells agent exec what the server will have read when it has started.
 func (a Agent) prepared(ctx context.Context, v view) error {
 	a.tellKept(v.kept)
+	a.tellIdentity(v.identity)
 	if err := a.fetchArtifacts(ctx); err != nil {
 		return err
 	}
-	if a.supervised() {
-		err := a.alone(ctx, func() error {
-			_, err := a.control().Want(v.generation)
-			return err
-		})
+	err := a.alone(ctx, func() error {
+		started, err := a.startedBeside(ctx)
 		if err != nil {
-			return fmt.Errorf("tell agent exec what the server starts with: %w", err)
+			return err
 		}
-	} else if _, err := a.control().Note(v.generation); err != nil { // nobody needs to restart it for this
-		return err
+		return a.tellExec(v, started)
+	})
+	if err != nil {
+		return fmt.Errorf("tell agent exec what the server starts with: %w", err)
 	}
 	a.log.Info("ready for the server's start", "generation", v.generation, "trusts", len(v.managed))
 	return nil
+}
+
+// tellExec tells agent exec what a start of the server reads. One that runs goes on: the sidecar decides about it.
+func (a Agent) tellExec(v view, started *notify.Started) error {
+	if !a.supervised() {
+		_, err := a.control().Note(v.generation) // nobody needs to restart it for this
+		return err
+	}
+	if started == nil {
+		_, err := a.control().Want(v.generation)
+		return err
+	}
+	reads, err := a.control().Reads()
+	if err != nil || started.Generation == "" || reads == v.generation { // a restart for it may be asked for already
+		return err
+	}
+	_, err = a.control().Hold(started.Generation, v.generation)
+	return err
 }

@@ -40,7 +40,8 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 	if err != nil {
 		return view{}, err
 	}
-	if tls.staged != nil && running == nil { // nobody can be in the middle of a handshake
+	// Nobody can be in the middle of a handshake, or a start would find nothing at all.
+	if tls.staged != nil && (running == nil || tls.named && tls.installed == nil) {
 		if err := a.install(tls); err != nil {
 			return view{}, err
 		}
@@ -49,6 +50,11 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 	kept, err := a.mergeSettings(ctx, tls)
 	if err != nil {
 		return view{}, err
+	}
+	if tls.staged == nil {
+		if err := removeIfThere(a.stagedPath()); err != nil {
+			return view{}, err
+		}
 	}
 	if a, err = a.withStores(ctx); err != nil {
 		return view{}, err
@@ -60,10 +66,7 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 	if err != nil {
 		return view{}, err
 	}
-	v := view{own: own, next: own, identity: tls, kept: kept}
-	if tls.staged != nil {
-		v.next = tls.staged.Leaf()
-	}
+	v := view{own: own, identity: tls, kept: kept}
 	published, err := a.publish(ctx, &v, running)
 	if err != nil {
 		return view{}, err
@@ -77,7 +80,7 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 	}
 	// What waits for the switch is not imported before: that would cost the server a restart of its own.
 	peers[a.cfg.ServerName] = slices.DeleteFunc(slices.Clone(published), func(c keystore.Certificate) bool {
-		return tls.staged != nil && c.Fingerprint() == v.next.Fingerprint()
+		return v.stays() && c.Fingerprint() == v.next.Fingerprint()
 	})
 	if v.managed, err = a.importPeers(ctx, peers); err != nil {
 		return view{}, err

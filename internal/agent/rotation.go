@@ -26,9 +26,14 @@ func (a Agent) publish(ctx context.Context, v *view, running *notify.Started) ([
 		return nil, err
 	}
 	v.inUse = inUse(v.own, before, running, a.supervised())
+	v.next = v.own
+	known := running == nil || running.Generation != "" || a.supervised()
+	if v.identity.staged != nil && (!known || v.own.Fingerprint() == v.inUse.Fingerprint()) { // else the one on disk comes first
+		v.next = v.identity.staged.Leaf()
+	}
 	announced := r.Announced
 	var certs []keystore.Certificate
-	r, certs = r.Next(v.inUse, v.next, before, time.Now(), a.cfg.RotateGrace)
+	r, certs = r.Next(v.inUse, v.next, before, known, time.Now(), a.cfg.RotateGrace)
 	v.rotation = r
 	// The CA first: a peer that found the certificates alone would trust them themselves.
 	if _, err := a.exchange().PublishCA(v.ca()); err != nil {
@@ -45,6 +50,12 @@ func (a Agent) publish(ctx context.Context, v *view, running *notify.Started) ([
 		a.log.Info("own certificate published", "server", a.cfg.ServerName, "fingerprint", v.inUse.Fingerprint().String(), "on their way out", len(r.Retired))
 	}
 	return certs, r.Save(ControlDir(a.cfg))
+}
+
+// stays tells whether a start of the server still presents the certificate in use, while the next one waits off the config
+// volume.
+func (v view) stays() bool {
+	return v.identity.staged != nil && v.next.Fingerprint() == v.identity.staged.Leaf().Fingerprint()
 }
 
 // ca is what peers may trust in place of the certificates (TRUST=ca): the CA that has signed both the certificate in use and the next one, if there is one: with another CA peers have to
@@ -95,7 +106,7 @@ func (a Agent) unready(ctx context.Context, v view) (names []string) {
 		}
 		// While the own new key is off the config volume the server can restart with the old one, to trust what the peer waits
 		// for. So the peer goes first, and this server follows when the peer's running one trusts it.
-		if v.identity.staged != nil {
+		if v.stays() {
 			said.Waits = nil
 		}
 		if ca := v.ca(); said.Ready(a.cfg.ServerName, v.next) || ca != nil && said.Ready(a.cfg.ServerName, *ca) {
@@ -147,7 +158,7 @@ func (k *trustKeeper) rotate(ctx context.Context, a Agent, v view, started notif
 			a.log.Info("the switch to the new certificate waits until it is trusted", "server", a.cfg.ServerName, "by", waits, "at most until", deadline.UTC().Format(time.RFC3339))
 			k.waits = names
 		}
-		if v.identity.staged != nil { // a restart for anything else changes nothing about the certificate
+		if v.stays() { // a restart for anything else changes nothing about the certificate
 			return v, false, a.say(ctx, v, nil, false)
 		}
 		if err := k.restarter.Hold(ctx, started.Generation, v.generation); err != nil {
@@ -161,7 +172,7 @@ func (k *trustKeeper) rotate(ctx context.Context, a Agent, v view, started notif
 			"peers", waits, "waited", time.Since(v.rotation.Since).Round(time.Second).String())
 		k.pressed = v.rotation.Announced
 	}
-	if v.identity.staged == nil {
+	if !v.stays() {
 		return v, false, a.sayMutual(ctx, v, waits)
 	}
 	if err := a.install(v.identity); err != nil {

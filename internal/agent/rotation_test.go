@@ -342,7 +342,7 @@ func TestAnIssuedCertificateIsSwitchedAfterTheKeystoreThatIsReplacedAtTheSameTim
 	})
 	installed := func() string { return p.read(p.agent(config.IS).cfg.TLSStorePath()) }
 	old := installed()
-	if err := RequestRotation(p.agent(config.IS).cfg); err != nil {
+	if err := RequestRotation(t.Context(), p.agent(config.IS).cfg); err != nil {
 		t.Fatal(err)
 	}
 	next := p.replaceKey(config.AM, "next", time.Now().Add(time.Hour))

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -125,6 +126,7 @@ type trustKeeper struct {
 	waits     string    // the peers that a switch to a new certificate was last said to wait for
 	expiring  string    // the certificates that were last told to expire
 	pressed   string    // the certificate that was last switched to without every peer's trust
+	refused   string    // why TLS_MODE has no effect, as it was last told
 	kept      string    // the settings, made otherwise by somebody, that were last told of
 }
 
@@ -152,12 +154,22 @@ func (k *trustKeeper) step(ctx context.Context, a Agent) error {
 		a.tellKept(v.kept)
 		k.kept = kept
 	}
+	if refused := v.identity.refused; refused != k.refused {
+		a.tellIdentity(v.identity)
+		k.refused = refused
+	}
 	k.tellExpiries(a, v)
 	if len(v.missing) > 0 {
 		k.health.Set(trustCondition, false, "waiting for the certificate of "+strings.Join(v.missing, ", "))
 	} else {
 		k.health.Set(trustCondition, true, fmt.Sprintf("own certificate published, %d trusted", len(v.managed)))
 	}
+	// What keeps the own identity from being renewed keeps nothing else from its work, and is tried again.
+	return errors.Join(k.follow(ctx, a, v, started, known), v.identity.trouble)
+}
+
+// follow brings the server in step with what is on disk.
+func (k *trustKeeper) follow(ctx context.Context, a Agent, v view, started notify.Started, known bool) error {
 	k.held = false
 	v, held, err := k.rotate(ctx, a, v, started)
 	if err != nil || held {

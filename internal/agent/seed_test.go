@@ -27,6 +27,13 @@ func (p *place) reseed(product, version string) {
 	}
 }
 
+func (p *place) write(path, content string) {
+	p.t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 func (p *place) read(path string) string {
 	p.t.Helper()
 	data, err := os.ReadFile(path)

@@ -3,9 +3,11 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
@@ -42,16 +44,27 @@ func NeedsOf(cfg config.Config, text []byte) (server.Needs, error) {
 	if _, err := os.Stat(cfg.TLSStorePath()); err != nil || cfg.TLSMode == "none" {
 		return n, nil
 	}
-	password := cfg.KeystorePass
-	if !cfg.Given("KEYSTORE_PASS") {
-		primary, err := server.ReadPrimary(cfg.Product, text)
-		if err != nil {
-			return n, err
-		}
-		password = primary.Password
+	password, _, err := tlsPassword(cfg, text)
+	if err != nil {
+		return n, err
 	}
 	n.TLS = tlsKeystore(password)
 	return n, nil
+}
+
+// tlsPassword is that of the TLS keystore which the agent makes: the one with which the server's settings name it, if named says
+// that they do, else that of the primary keystore: one secret less. A primary password that changes later changes nothing
+// about it.
+func tlsPassword(cfg config.Config, text []byte) (password string, named bool, err error) {
+	s, err := server.ReadStores(cfg.Product, text, func(name string) bool { return name == "TRUSTSTORE_FILE" || name == "TRUSTSTORE_PASS" })
+	if err == nil && s.Keystore == config.TLSStoreFile {
+		return s.KeystorePassword, true, nil
+	}
+	if cfg.Given("KEYSTORE_PASS") {
+		return cfg.KeystorePass, false, nil
+	}
+	primary, err := server.ReadPrimary(cfg.Product, text)
+	return primary.Password, false, err
 }
 
 // tlsKeystore is the keystore that the agent makes, as the server's settings name it.
@@ -78,6 +91,9 @@ func (a Agent) withStores(ctx context.Context) (Agent, error) {
 		return a, err
 	}
 	a.cfg = a.cfg.WithStores(s.Keystore, s.KeystorePassword, s.Alias, s.Truststore, s.TruststorePassword)
+	if password, named, err := tlsPassword(a.cfg, text); err == nil && named && s.Keystore == config.TLSStoreFile {
+		a.cfg.KeystorePass = password // KEYSTORE_PASS is the primary keystore's
+	}
 	return a, nil
 }
 
@@ -88,7 +104,7 @@ func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Cha
 		return nil, nil
 	}
 	needs := Needs(a.cfg)
-	if i.installed != nil {
+	if i.installed != nil || i.refused != "" {
 		needs.TLS = tlsKeystore(i.password)
 	}
 	_, changes, err := a.settingsFile().Apply(ctx, needs, a.cfg.Settings == "override")
@@ -106,6 +122,26 @@ func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Cha
 		}
 	}
 	return kept, nil
+}
+
+// tlsRefused says why the server's settings name another keystore for TLS than the agent's, and will go on to; empty where they
+// name it, or can be made to.
+func (a Agent) tlsRefused(ctx context.Context, named bool, password string) (why string, err error) {
+	if named {
+		return "", nil
+	}
+	if a.cfg.Settings == "none" {
+		return "SETTINGS is none, and [keystore.tls] of the server's deployment.toml does not name " + config.TLSStoreFile, nil
+	}
+	needs := Needs(a.cfg)
+	needs.TLS = tlsKeystore(password)
+	_, changes, err := a.settingsFile().Diff(ctx, needs, a.cfg.Settings == "override")
+	for _, c := range changes {
+		if c.Action == server.Kept && strings.HasPrefix(c.Setting, "keystore.tls.") {
+			return fmt.Sprintf("somebody has set up [keystore.tls] in the server's deployment.toml (line %d); SETTINGS=override replaces it", c.Line), nil
+		}
+	}
+	return "", err
 }
 
 // tellKept tells of settings that somebody made otherwise.

@@ -62,9 +62,9 @@ func (r Rotation) Save(workDir string) error {
 }
 
 // Next works out what the server's agent is to publish: the certificate in use, the next one if that is another, and those
-// on their way out for as long as grace says. before is what it has published so far. The result has the times as they are
-// now.
-func (r Rotation) Next(inUse, next keystore.Certificate, before []keystore.Certificate, now time.Time, grace time.Duration) (Rotation, []keystore.Certificate) {
+// on their way out for as long as grace says. before is what it has published so far. Where it is not known what the running
+// server presents, nothing of that begins its way out. The result has the times as they are now.
+func (r Rotation) Next(inUse, next keystore.Certificate, before []keystore.Certificate, known bool, now time.Time, grace time.Duration) (Rotation, []keystore.Certificate) {
 	publish := []keystore.Certificate{inUse}
 	var after Rotation
 	if next.Fingerprint() != inUse.Fingerprint() {
@@ -80,8 +80,12 @@ func (r Rotation) Next(inUse, next keystore.Certificate, before []keystore.Certi
 			continue
 		}
 		f := c.Fingerprint().String()
-		since, known := r.Retired[f]
-		if !known || since.After(now) {
+		since, retired := r.Retired[f]
+		if !retired && !known {
+			publish = append(publish, c)
+			continue
+		}
+		if !retired || since.After(now) {
 			since = now
 		}
 		if now.Sub(since) >= grace {

@@ -52,7 +52,7 @@ func TestARotationAnnouncesSwitchesAndRetires(t *testing.T) {
 	step := func(what string, inUse, onDisk keystore.Certificate, after time.Duration, want string) {
 		t.Helper()
 		now = now.Add(after)
-		r, published = r.Next(inUse, onDisk, published, now, grace)
+		r, published = r.Next(inUse, onDisk, published, true, now, grace)
 		if got := names(t, published); got != want {
 			t.Fatalf("%s: published %s, want %s", what, got, want)
 		}
@@ -86,11 +86,11 @@ func TestAClockThatWasPutBackMakesNothingWaitForEver(t *testing.T) {
 	old, next := until(t, "old", now.Add(time.Hour)), until(t, "next", now.Add(time.Hour))
 	later := now.Add(1000 * time.Hour)
 	r := Rotation{Announced: next.Fingerprint().String(), Since: later}
-	if got, _ := r.Next(old, next, nil, now, time.Minute); !got.Since.Equal(now) {
+	if got, _ := r.Next(old, next, nil, true, now, time.Minute); !got.Since.Equal(now) {
 		t.Errorf("announced since %v", got.Since)
 	}
 	r = Rotation{Retired: map[string]time.Time{old.Fingerprint().String(): later}}
-	if got, _ := r.Next(next, next, []keystore.Certificate{next, old}, now, time.Minute); !got.Retired[old.Fingerprint().String()].Equal(now) {
+	if got, _ := r.Next(next, next, []keystore.Certificate{next, old}, true, now, time.Minute); !got.Retired[old.Fingerprint().String()].Equal(now) {
 		t.Errorf("retired: %+v", got)
 	}
 }

@@ -117,7 +117,7 @@ func (w *world) environment(s *side, at int) []string {
 func (w *world) rotate(s *side) {
 	w.t.Helper()
 	if s.mode == "issue" {
-		w.must(agent.RequestRotation(config.Config{TLSMode: "issue", ConfigDir: s.volume}))
+		w.must(agent.RequestRotation(w.t.Context(), config.Config{Product: s.product, TLSMode: "issue", ConfigDir: s.volume}))
 		return
 	}
 	w.write(s.keystore(), w.newKeystore())
