@@ -33,6 +33,17 @@ func TestWhatAPersonMustChangeEndsTheRunAtOnce(t *testing.T) {
 				return 0, ""
 			}
 		}, false, "check the user and the password"},
+		{"a wrong password of IS", func(f *fake, _ *Settings) {
+			f.intercept = func(r *http.Request) (int, string) {
+				switch {
+				case strings.HasSuffix(r.URL.Path, "/generate-keys"):
+					return 500, `{"code":900967,"message":"General Error","description":"Server Error Occurred"}`
+				case strings.HasSuffix(r.URL.Path, "/dcr/v1.1/register"):
+					return 401, `{"code":"401","message":"Unauthorized"}`
+				}
+				return 0, ""
+			}
+		}, false, "/register): HTTP 401: Unauthorized; check the user and the password"},
 		{"a request that API-M finds wrong", func(f *fake, _ *Settings) {
 			f.intercept = func(r *http.Request) (int, string) {
 				if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/apis") {

@@ -66,11 +66,15 @@ func (r *run) probe(ctx context.Context, app wso2.Application) error {
 		// A row that is there but not shown: it goes with its application.
 		clearErr = r.DevPortal.DeleteApplication(ctx, app.ID)
 	}
-	if clearErr != nil {
-		r.log.Warn("could not clear what a failed proof left behind", "application", app.Name, "error", clearErr)
-	}
-	if wso2.HasStatus(err, http.StatusUnauthorized) {
+	switch {
+	case wso2.HasStatus(err, http.StatusUnauthorized):
 		return err
+	case wso2.HasStatus(clearErr, http.StatusUnauthorized):
+		// Of IS's refusal API-M says no more than 500. But IS refuses this run, too, which has the same password; tried over
+		// and over, it would lock the account.
+		return fmt.Errorf("key manager %s cannot be used: %w", r.KMName, clearErr)
+	case clearErr != nil:
+		r.log.Warn("could not clear what a failed proof left behind", "application", app.Name, "error", clearErr)
 	}
 	// 400/901403, "not registered", passes, too: it is what API-M says of a key manager that it has not loaded.
 	return transient(fmt.Errorf("key manager %s is not usable yet: %w", r.KMName, err))
