@@ -19,7 +19,7 @@ func read(t *testing.T, path string) string {
 }
 
 // perServer are settings that the two servers cannot have in common: .env has them with IS_ and AM_ in front.
-var perServer = regexp.MustCompile(`^(SERVER_NAME|PEERS|SERVER_HOME|KEYSTORE_.*|TRUSTSTORE_.*|TLS_NAMES|PROXY_PORT)$`)
+var perServer = regexp.MustCompile(`^(SERVER_NAME|PEERS|SERVER_HOME|KEYSTORE_.*|TRUSTSTORE_.*|TLS_NAMES|TLS_FILES_DIR|PROXY_PORT)$`)
 
 func TestEverySettingCanBeSetFromEnvAndStandsInItsExample(t *testing.T) {
 	override, example := read(t, "compose.override.yml"), read(t, ".env.example")
