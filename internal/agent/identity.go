@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -193,12 +194,16 @@ func (a Agent) filesIdentity(ctx context.Context) (*trust.Identity, error) {
 
 func readPEMFiles(dir string) (trust.Identity, error) {
 	var data [3][]byte
-	for i, name := range []string{"tls.crt", "tls.key", "ca.crt"} {
+	for i, name := range []string{trust.TLSCertFile, trust.TLSKeyFile, trust.TLSCAFile} {
 		content, err := file.Read(filepath.Join(dir, name), 1<<20)
-		if err != nil && !(name == "ca.crt" && errors.Is(err, fs.ErrNotExist)) {
+		if err != nil && !(name == trust.TLSCAFile && errors.Is(err, fs.ErrNotExist)) {
 			return trust.Identity{}, err
 		}
 		data[i] = content
+	}
+	// The CA of the next version beside a certificate of the last would leave the chain without its issuer, for good.
+	if again, err := file.Read(filepath.Join(dir, trust.TLSCertFile), 1<<20); err != nil || !bytes.Equal(again, data[0]) {
+		return trust.Identity{}, fmt.Errorf("%s has changed while it was read (%w)", trust.TLSCertFile, trust.ErrBeingWritten)
 	}
 	return trust.FromPEM(data[0], data[1], data[2])
 }

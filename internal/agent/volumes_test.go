@@ -100,6 +100,51 @@ func TestATLSSecretThatKubernetesUpdatesRotatesEachTime(t *testing.T) {
 	}
 }
 
+// TestTheThreeFilesOfATLSSecretAreNeverMixed: they are read one after the other, and each through the link.
+func TestTheThreeFilesOfATLSSecretAreNeverMixed(t *testing.T) {
+	p := newPlace(t)
+	secret := testenv.KubernetesVolume{Dir: filepath.Join(p.dir, "tls")}
+	var versions []map[string]string
+	for range 3 {
+		files := map[string]string{}
+		for name, content := range pemFiles(t, "wso2is", time.Hour) {
+			files[name] = string(content)
+		}
+		versions = append(versions, files)
+	}
+	secret.Write(t, versions[0])
+	p.set(config.IS, func(c *config.Config) { c.TLSFilesDir, c.QuietMin = secret.Dir, time.Millisecond })
+	done := make(chan struct{})
+	var swaps sync.WaitGroup
+	swaps.Go(func() {
+		for i := 1; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+				secret.Write(t, versions[i%len(versions)])
+			}
+		}
+	})
+	a := p.agent(config.IS)
+	read := 0
+	for range 200 {
+		i, err := a.filesIdentity(t.Context())
+		if err != nil { // a file that is gone between two looks, or six torn reads in a row: said, and tried again
+			continue
+		}
+		read++
+		if len(i.Chain) != 2 {
+			t.Errorf("a chain of %d", len(i.Chain))
+		}
+	}
+	close(done)
+	swaps.Wait()
+	if read == 0 {
+		t.Error("never read")
+	}
+}
+
 // mount does to a folder what kubelet does at the mount of a volume with an fsGroup (pkg/volume/volume_linux.go of Kubernetes):
 // the group gets everything, folders pass it on, owners stay.
 func mount(t *testing.T, volume string, group int) {
