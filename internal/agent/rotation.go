@@ -149,7 +149,8 @@ func later(a, b time.Time) time.Time {
 // rotate goes on with a rotation: as long as peers do not trust the new certificate the switch waits, and then it is made.
 // It returns the view after it; held says that the server is not to be restarted now.
 func (k *trustKeeper) rotate(ctx context.Context, a Agent, v view, started notify.Started) (after view, held bool, err error) {
-	k.wake = v.wake(a.cfg, time.Now())
+	k.looked = time.Now().Round(0) // as the clock shows it: what time.Now measures cannot be put back
+	k.wake = v.wake(a.cfg, k.looked)
 	waits := a.unready(ctx, v)
 	deadline := v.rotation.Deadline(v.inUse, a.cfg.RotateTimeout)
 	if len(waits) > 0 && time.Now().Before(deadline) {

@@ -122,6 +122,7 @@ type trustKeeper struct {
 	patience  time.Time // until when a restart waits for the peers that are still missing
 	held      bool      // a restart is waiting
 	asked     string    // the generation that was last asked for
+	looked    time.Time // when the last pass was, by the clock as it was then
 	wake      time.Time // when something is to be done by the clock alone; zero for never
 	waits     string    // the peers that a switch to a new certificate was last said to wait for
 	expiring  string    // the certificates that were last told to expire
@@ -132,6 +133,9 @@ type trustKeeper struct {
 
 func (k *trustKeeper) due() bool {
 	now := time.Now()
+	if now.Before(k.looked) { // the clock was put back, and wake goes by the one before
+		return true
+	}
 	return k.held && now.After(k.patience) || !k.wake.IsZero() && now.After(k.wake)
 }
 
