@@ -22,7 +22,7 @@ func (a Agent) tellMounts(mounts file.Mounts, err error) {
 	for _, path := range a.readFiles() {
 		switch mounts.Of(path) {
 		case file.SubPath:
-			a.log.Warn("a file comes from a ConfigMap or Secret by subPath, which Kubernetes never updates: a change does not arrive before the container is restarted; mount the whole volume as a folder", "file", path)
+			a.log.Warn("a file comes from a ConfigMap or Secret by subPath, which Kubernetes never updates: a change does not arrive, or takes the file away, until the container is restarted; mount the whole volume as a folder", "file", path)
 		case file.SingleFile:
 			if strings.HasPrefix(path, composeSecrets) {
 				a.log.Info("a secret is mounted as a single file: one that replaces it arrives when the container is restarted (docker compose restart)", "file", path)

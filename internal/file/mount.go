@@ -20,7 +20,7 @@ const (
 	SingleFile
 	// SubPath: the file, or a folder above it, is mounted by subPath from a ConfigMap, a Secret or the like. kubelet binds what
 	// its links led to at that time (pkg/volume/util/subpath of Kubernetes), and its next version of the volume is another
-	// folder.
+	// folder. The one before is emptied then: a file keeps its content, and one in a folder is gone.
 	SubPath
 )
 
