@@ -62,6 +62,17 @@ func TestHowAFileIsMountedIsReadFromTheListOfMounts(t *testing.T) {
 	}
 }
 
+func FuzzMounts(f *testing.F) {
+	f.Add(mountinfo, "/sub/folder/tls.crt")
+	f.Add(`1 2 3 \04 \`, `\0404`)
+	f.Fuzz(func(t *testing.T, list, path string) {
+		mounts := parseMounts(list)
+		if got := mounts.Of(path); got != Followed && len(mounts) == 0 {
+			t.Errorf("Of(%q) = %d without a mount", path, got)
+		}
+	})
+}
+
 // namespaceVariable is set in the process that has mounts of its own.
 const namespaceVariable = "FILE_TEST_MOUNTS"
 

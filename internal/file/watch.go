@@ -130,7 +130,7 @@ func (w Watch) adder(watcher *fsnotify.Watcher) func() {
 			}
 			entries, _ := os.ReadDir(folder)
 			for _, e := range entries {
-				if e.IsDir() {
+				if e.IsDir() && !passedOver(folder, e.Name()) {
 					watch(filepath.Join(folder, e.Name()))
 				}
 			}
@@ -186,8 +186,7 @@ func (w Watch) snapshot() state {
 	return s
 }
 
-// add notes the entries of folder and, by one level less, of the folders in it. The agent's own working folder, whose
-// files come and go with every write, does not count.
+// add notes the entries of folder and, by one level less, of the folders in it.
 func (s state) add(folder string, levels int) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -195,7 +194,7 @@ func (s state) add(folder string, levels int) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(folder, e.Name())
-		if e.Name() == WorkDir {
+		if passedOver(folder, e.Name()) {
 			continue
 		}
 		info, err := os.Stat(path) // behind the link: a symlink swap shows in what it leads to
@@ -216,6 +215,16 @@ func (s state) add(folder string, levels int) {
 		}
 		s[path] = stamp{inode: inode, size: info.Size(), modified: info.ModTime(), mode: info.Mode(), link: link}
 	}
+}
+
+// passedOver tells what does not count in a folder: the agent's own working folder, whose files come and go with every
+// write, and in the root, where Compose puts the files of its configs, what the kernel shows there and changes all the time.
+func passedOver(folder, name string) bool {
+	if name == WorkDir {
+		return true
+	}
+	path, err := filepath.Abs(filepath.Join(folder, name))
+	return err == nil && (path == "/proc" || path == "/sys" || path == "/dev")
 }
 
 // WorkDir is the name of the folder, at the top of each volume, that holds the agent's own files: temporary ones,
