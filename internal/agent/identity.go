@@ -181,6 +181,9 @@ func (a Agent) filesIdentity(ctx context.Context) (*trust.Identity, error) {
 				a.log.Warn("the certificate lacks the server's name: peers that verify it will refuse it", "missing", missing, "folder", a.cfg.TLSFilesDir)
 			}
 			return &i, nil
+		case errors.Is(err, fs.ErrPermission):
+			return nil, fmt.Errorf("read the TLS certificate of TLS_FILES_DIR (%s): %w; the agent runs as %d:%d, which has to be the file's owner or to have leave to read it",
+				a.cfg.TLSFilesDir, err, os.Geteuid(), os.Getegid())
 		case !errors.Is(err, trust.ErrBeingWritten) || try == 5:
 			return nil, fmt.Errorf("read the TLS certificate of TLS_FILES_DIR (%s): %w", a.cfg.TLSFilesDir, err)
 		}
