@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"wso2agent/internal/config"
@@ -216,13 +217,31 @@ func readPEMFiles(dir string) (trust.Identity, error) {
 func (a Agent) stage(i *identity, next *trust.Identity) error {
 	if same(i.installed, next) {
 		i.staged = nil
-		return nil
+		return a.completeChain(i, next)
 	}
 	i.staged = next
 	if err := a.writeIdentity(a.stagedPath(), *next, i.password); err != nil {
 		return err
 	}
 	return removeIfThere(filepath.Join(ControlDir(a.cfg), rotateFile))
+}
+
+// completeChain makes the chain behind the installed certificate that of next: an issuer that was forgotten has come, in tls.crt
+// or as ca.crt. The certificate and its key are the same, so that nobody has to trust anything first.
+func (a Agent) completeChain(i *identity, next *trust.Identity) error {
+	if sameChain(*i.installed, *next) {
+		return nil
+	}
+	if err := a.writeIdentity(a.cfg.TLSStorePath(), *next, i.password); err != nil {
+		return err
+	}
+	i.installed = next
+	a.log.Info("the certificate has another chain of issuers now, which the server presents from its next start on", "server", a.cfg.ServerName, "issuers", len(next.Chain)-1)
+	return nil
+}
+
+func sameChain(a, b trust.Identity) bool {
+	return slices.EqualFunc(a.Chain, b.Chain, func(a, b keystore.Certificate) bool { return a.Fingerprint() == b.Fingerprint() })
 }
 
 func same(a, b *trust.Identity) bool {
@@ -238,7 +257,7 @@ func (a Agent) install(i identity) error {
 // writeIdentity writes a keystore, unless it holds the identity already: its encryption differs each time.
 func (a Agent) writeIdentity(path string, i trust.Identity, password string) error {
 	if before, err := file.Read(path, 1<<20); err == nil {
-		if had, err := trust.LoadIdentity(before, password, tlsAlias); err == nil && had.Leaf().Fingerprint() == i.Leaf().Fingerprint() {
+		if had, err := trust.LoadIdentity(before, password, tlsAlias); err == nil && sameChain(had, i) {
 			return nil
 		}
 	}

@@ -145,6 +145,41 @@ func TestTheThreeFilesOfATLSSecretAreNeverMixed(t *testing.T) {
 	}
 }
 
+func TestAnIssuerThatComesLaterCompletesTheChain(t *testing.T) {
+	p := newPlace(t)
+	secret := testenv.KubernetesVolume{Dir: filepath.Join(p.dir, "tls")}
+	made := map[string]string{}
+	for name, content := range pemFiles(t, "wso2is", time.Hour) {
+		made[name] = string(content)
+	}
+	issuer := made["ca.crt"]
+	delete(made, "ca.crt")
+	secret.Write(t, made)
+	p.set(config.IS, func(c *config.Config) {
+		c.Settings, c.TLSMode, c.TLSFilesDir, c.AMHost, c.ISHost, c.Peers, c.Trust = "merge", "files", secret.Dir, "wso2am", "wso2is", nil, "ca"
+	})
+	if err := p.agent(config.IS).Init(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	is := p.sidecar(config.IS)
+	is.r.started.Generation, _ = p.agent(config.IS).control().Wanted()
+	is.once()
+	made["ca.crt"] = issuer
+	secret.Write(t, made)
+	is.once()
+	installed := p.read(p.agent(config.IS).cfg.TLSStorePath())
+	is.once()
+	if is.restart() || installed != p.read(p.agent(config.IS).cfg.TLSStorePath()) {
+		t.Error("a restart for the chain alone, or it is written again and again")
+	}
+	if i := mustIdentity(t, p, config.IS); len(i.Chain) != 2 {
+		t.Errorf("a chain of %d", len(i.Chain))
+	}
+	if published := p.read(filepath.Join(p.dir, "exchange", "wso2is", "ca.pem")); published != issuer {
+		t.Errorf("published as CA: %s", published)
+	}
+}
+
 // mount does to a folder what kubelet does at the mount of a volume with an fsGroup (pkg/volume/volume_linux.go of Kubernetes):
 // the group gets everything, folders pass it on, owners stay.
 func mount(t *testing.T, volume string, group int) {
