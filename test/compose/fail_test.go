@@ -30,42 +30,9 @@ func TestWhatAPersonMustMendEndsUpWithALineThatSaysSo(t *testing.T) {
 				}
 				w.env[name] = value
 			}
-			out, err := w.try(append([]string{"up", "--wait", "--no-build"}, tc.args...)...)
-			if err == nil {
-				t.Fatalf("up succeeds:\n%s", out)
-			}
-			if !strings.Contains(out, `service "`+tc.service+`" didn't complete successfully`) {
-				t.Errorf("up does not name %s:\n%s", tc.service, out)
-			}
-			lines := strings.Split(strings.TrimSpace(w.compose("logs", "--no-color", "--no-log-prefix", tc.service)), "\n")
-			last := strings.Join(lines[max(0, len(lines)-2):], "\n")
-			for _, part := range tc.says {
-				if !strings.Contains(last, part) {
-					t.Errorf("the last lines do not say %q:\n%s", part, last)
-				}
-			}
+			w.upEndsAt(tc.service, tc.says, tc.args...)
 		})
 	}
-}
-
-// Servers that are new take their administrators' passwords from the settings; later on a change there is only wrong, as it
-// is at once with settings of one's own.
-func TestAWrongPasswordEndsUpWithALineThatSaysSo(t *testing.T) {
-	w := newWorld(t)
-	w.up()
-	w.env["SETTINGS"] = "none"
-	w.env["AM_ADMIN_PASS"] = "mistaken"
-	out, err := w.try("up", "--wait", "--no-build")
-	if err == nil || !strings.Contains(out, `service "bootstrap" didn't complete successfully: exit 4`) {
-		t.Errorf("up ends with %v:\n%s", err, out)
-	}
-	line := w.last("bootstrap")
-	if !strings.Contains(line, "AM_ADMIN_PASS") || strings.Contains(line, "mistaken") {
-		t.Errorf("the last line should tell of AM_ADMIN_PASS: %s", line)
-	}
-	w.env["AM_ADMIN_PASS"] = "admin"
-	w.up()
-	w.works()
 }
 
 func TestPasswordsOfNewServersAreThoseOfTheSettings(t *testing.T) {

@@ -75,7 +75,5 @@ func TestATLSKeystoreThatIsReplacedByHand(t *testing.T) {
 	})
 	w.works()
 	w.wantStarts(2, 2)
-	if again := w.made(); again != made {
-		t.Errorf("made before:\n%s\nand now:\n%s", made, again)
-	}
+	w.wantMade(made)
 }

@@ -18,11 +18,8 @@ func TestUpAndWhatSurvives(t *testing.T) {
 	w.wantStarts(1, 1)
 	w.complete()
 	made := w.made()
-	in := func(name string, test func(w *world)) {
-		t.Run(name, func(t *testing.T) { inner := *w; inner.t = t; test(&inner) })
-	}
 
-	in("the last line says what works and how to try it", func(w *world) {
+	w.in("the last line says what works and how to try it", func(w *world) {
 		line := w.last("am-agent")
 		for _, part := range []string{"everything works", "APIs=6", "curl -k --oauth2-bearer $(docker compose exec -T am-agent /agent token) https://localhost:8243/payments/1.0.0/"} {
 			if !strings.Contains(line, part) {
@@ -30,28 +27,24 @@ func TestUpAndWhatSurvives(t *testing.T) {
 			}
 		}
 	})
-	in("sidecars are small", func(w *world) {
+	w.in("sidecars are small", func(w *world) {
 		for line := range strings.SplitSeq(w.docker("stats", "--no-stream", "--format", "{{.Name}}: {{.MemUsage}}, {{.CPUPerc}} CPU", container("is-agent"), container("am-agent")), "\n") {
 			w.t.Log(line)
 		}
 	})
-	in("up again changes nothing", func(w *world) {
+	w.in("up again changes nothing", func(w *world) {
 		w.up()
 		w.wantStarts(1, 1)
-		if again := w.made(); again != made {
-			w.t.Errorf("made before:\n%s\nand now:\n%s", made, again)
-		}
+		w.wantMade(made)
 	})
-	in("down and up keep what was made and make nothing twice", func(w *world) {
+	w.in("down and up keep what was made and make nothing twice", func(w *world) {
 		w.must("down")
 		w.up()
 		w.works()
 		w.wantStarts(1, 1) // of new containers
-		if again := w.made(); again != made {
-			w.t.Errorf("made before:\n%s\nand now:\n%s", made, again)
-		}
+		w.wantMade(made)
 	})
-	in("a killed agent comes back by itself", func(w *world) {
+	w.in("a killed agent comes back by itself", func(w *world) {
 		for _, agent := range []string{"is-agent", "am-agent"} {
 			before := w.inspect(agent, "{{.RestartCount}}")
 			w.killIn(agent)
@@ -61,7 +54,7 @@ func TestUpAndWhatSurvives(t *testing.T) {
 		w.works()
 		w.wantStarts(1, 1)
 	})
-	in("each service alone is restarted", func(w *world) {
+	w.in("each service alone is restarted", func(w *world) {
 		is, am := 1, 1
 		for _, service := range []string{"backend", "is-agent", "am-agent", "wso2is", "wso2am"} {
 			w.must("restart", service)
@@ -76,18 +69,16 @@ func TestUpAndWhatSurvives(t *testing.T) {
 			w.works()
 			w.wantStarts(is, am)
 		}
-		if again := w.made(); again != made {
-			w.t.Errorf("made before:\n%s\nand now:\n%s", made, again)
-		}
+		w.wantMade(made)
 	})
-	in("a killed server comes back by itself", func(w *world) {
+	w.in("a killed server comes back by itself", func(w *world) {
 		is := w.starts("wso2is")
 		w.killIn("wso2is")
 		w.eventually(time.Minute, "IS is started again", func() bool { return w.starts("wso2is") == is+1 })
 		w.ready("wso2is", "am-agent")
 		w.works()
 	})
-	in("the host reboots in an odd order", func(w *world) {
+	w.in("the host reboots in an odd order", func(w *world) {
 		is, am := w.starts("wso2is"), w.starts("wso2am")
 		for _, service := range []string{"wso2am", "backend", "is-agent", "wso2is", "am-agent"} {
 			w.docker("stop", container(service))
@@ -99,7 +90,7 @@ func TestUpAndWhatSurvives(t *testing.T) {
 		w.works()
 		w.wantStarts(is+1, am+1)
 	})
-	in("all ends gracefully within the grace period", func(w *world) {
+	w.in("all ends gracefully within the grace period", func(w *world) {
 		began := time.Now()
 		w.must("stop")
 		if took := time.Since(began); took > 30*time.Second {

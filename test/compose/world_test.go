@@ -58,8 +58,16 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) down() { w.compose("down", "-v", "--remove-orphans", "--timeout", "30") }
 
+// in is a part of a test, in the same world.
+func (w *world) in(name string, test func(w *world)) {
+	w.t.Run(name, func(t *testing.T) { inner := *w; inner.t = t; test(&inner) })
+}
+
 // try runs docker compose.
-func (w *world) try(args ...string) (out string, err error) {
+func (w *world) try(args ...string) (out string, err error) { return w.feed(nil, args...) }
+
+// feed runs docker compose with an input.
+func (w *world) feed(input []byte, args ...string) (out string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
 	defer cancel()
 	command := []string{"compose", "--ansi", "never", "--progress", "plain"}
@@ -67,13 +75,18 @@ func (w *world) try(args ...string) (out string, err error) {
 		command = append(command, "-f", f)
 	}
 	cmd := exec.CommandContext(ctx, "docker", append(command, args...)...)
-	cmd.Dir = w.dir
-	cmd.Env = os.Environ()
-	for name, value := range w.env {
-		cmd.Env = append(cmd.Env, name+"="+value)
-	}
+	cmd.Dir, cmd.Env, cmd.Stdin = w.dir, w.environ(), bytes.NewReader(input)
 	text, err := cmd.CombinedOutput()
 	return string(text), err
+}
+
+// environ is the test's own environment, and what a person would have in .env.
+func (w *world) environ() []string {
+	all := os.Environ()
+	for name, value := range w.env {
+		all = append(all, name+"="+value)
+	}
+	return all
 }
 
 // compose runs docker compose, and only logs a failure.
@@ -101,6 +114,25 @@ func (w *world) up() time.Duration {
 	began := time.Now()
 	w.must("up", "--wait", "--no-build")
 	return time.Since(began)
+}
+
+// upEndsAt makes sure that up fails because a service did, and that this one's last lines say what to do.
+func (w *world) upEndsAt(service string, says []string, args ...string) {
+	w.t.Helper()
+	out, err := w.try(append([]string{"up", "--wait", "--no-build"}, args...)...)
+	if err == nil {
+		w.t.Fatalf("up succeeds:\n%s", out)
+	}
+	if !strings.Contains(out, `service "`+service+`" didn't complete successfully`) {
+		w.t.Errorf("up does not name %s:\n%s", service, out)
+	}
+	lines := strings.Split(strings.TrimSpace(w.compose("logs", "--no-color", "--no-log-prefix", service)), "\n")
+	last := strings.Join(lines[max(0, len(lines)-2):], "\n")
+	for _, part := range says {
+		if !strings.Contains(last, part) {
+			w.t.Errorf("the last lines do not say %q:\n%s", part, last)
+		}
+	}
 }
 
 // docker runs any other docker command, which must succeed.

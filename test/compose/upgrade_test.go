@@ -1,0 +1,184 @@
+//go:build compose
+
+package compose
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wso2agent/internal/keystore"
+)
+
+// The settings of IS are somebody's own from before its first start, with a password of IS's that the agents do not know.
+// They go through the corrected password, another version of both products' images, and another one of the agent's.
+func TestSettingsOfOnesOwnAndUpgrades(t *testing.T) {
+	w := newWorld(t)
+	own := strings.Replace(string(w.shipped(is, "repository/conf/deployment.toml")), `password = "admin"`, `password = "of-somebody" # ours`, 1) +
+		"\n[transport.https.properties]\nmaxThreads = \"300\"\n"
+	// As docs/operating.md says.
+	if out, err := w.feed([]byte(own), "run", "--rm", "-T", "--entrypoint", "sh", "is-seed", "-ec",
+		"cd /home/wso2carbon/wso2-config-volume; mkdir -p repository/conf; cat >repository/conf/deployment.toml"); err != nil {
+		t.Fatalf("put settings on the volume: %v\n%s", err, out)
+	}
+	w.in("a password of IS that its settings keep ends the first up with a line that says so", func(w *world) {
+		w.upEndsAt("bootstrap", []string{"prove that WSO2-IS is usable", "HTTP 401", "check IS_ADMIN_USER and IS_ADMIN_PASS"})
+		if log := w.compose("logs", "--no-color", "is-init"); !strings.Contains(log, "super_admin.password") {
+			w.t.Errorf("nobody is told that the settings have another password:\n%s", log)
+		}
+	})
+	var made string
+	w.in("with the right one all works", func(w *world) {
+		w.env["IS_ADMIN_PASS"] = "of-somebody"
+		w.up()
+		w.works()
+		w.complete()
+		w.wantStarts(1, 1)
+		made = w.made()
+	})
+	// Servers that are new take their administrators' passwords from the settings; later on a change there is only wrong.
+	w.in("a wrong password of API-M ends up with a line that says so", func(w *world) {
+		w.env["SETTINGS"], w.env["AM_ADMIN_PASS"] = "none", "mistaken"
+		w.upEndsAt("bootstrap", []string{"AM_ADMIN_PASS"})
+		delete(w.env, "SETTINGS")
+		delete(w.env, "AM_ADMIN_PASS")
+	})
+	w.in("new images of the products are merged with what is one's own", func(w *world) {
+		_, ours := tlsStore(w.t)
+		w.put(ours, "cat >/tmp/ours.pem; /agent/agent certs import --store "+am.store+" --alias ours --cert /tmp/ours.pem")
+		w.next(is, "IS_IMAGE", [2]string{`password = "admin"`, `password = "another-stock-one"`}, [2]string{"[server]\n", "[server]\nforce_local_cache = true\n"})
+		w.next(am, "AM_IMAGE", [2]string{"[server]\n", "[server]\nforce_local_cache = true\n"})
+		w.up()
+		w.works()
+		w.wantStarts(1, 1) // of new containers
+		w.wantMade(made)
+		settings := string(w.file(is.service, is.home+"repository/conf/deployment.toml"))
+		for _, part := range []string{`password = "of-somebody" # ours`, `maxThreads = "300"`, "force_local_cache = true", `hostname = "wso2is"`} {
+			if !strings.Contains(settings, part) {
+				w.t.Errorf("IS runs without %s in its settings:\n%s", part, settings)
+			}
+		}
+		if settings := string(w.file(am.service, am.home+"repository/conf/deployment.toml")); !strings.Contains(settings, "force_local_cache = true") {
+			w.t.Errorf("API-M runs without the new image's setting:\n%s", settings)
+		}
+		trusted := aliases(w.t, w.file(am.service, am.home+am.store))
+		for alias, want := range map[string]bool{"standinrootca1": false, "standinrootca2": true, "of-the-new-image": true, "ours": true, "wso2is": true, "wso2am": true} {
+			if slices.Contains(trusted, alias) != want {
+				w.t.Errorf("API-M trusts %v; %s should be there: %v", trusted, alias, want)
+			}
+		}
+		log := w.compose("logs", "--no-color", "is-init")
+		if !strings.Contains(log, "not taken over from the new image") || !strings.Contains(log, "taken over from the new image: added") {
+			w.t.Errorf("IS's init does not tell what came and what stayed:\n%s", log)
+		}
+		if strings.Contains(log, "of-somebody") || strings.Contains(log, "another-stock-one") {
+			w.t.Error("a password is in the log")
+		}
+	})
+	w.in("a new version of the agent takes the place of the one before, everywhere", func(w *world) {
+		w.env["AGENT_IMAGE"] = "wso2agent-test/agent:next"
+		w.env["VERSION"], w.env["SOURCE_DATE_EPOCH"] = "test", "1700000000" // its layers are there, from the tests of the image
+		began := time.Now()
+		w.must("build", "--quiet")
+		w.t.Logf("the build took %s", time.Since(began).Round(time.Second))
+		w.up()
+		w.works()
+		w.wantStarts(1, 1) // of new containers
+		w.wantMade(made)
+		for _, program := range [][]string{{"is-agent", "/agent"}, {"am-agent", "/agent"}, {"backend", "/agent"}, {"wso2is", "/agent/agent"}, {"wso2am", "/agent/agent"}} {
+			if said := w.must("exec", "-T", program[0], program[1], "version"); !strings.HasPrefix(said, "agent test (") {
+				w.t.Errorf("%s has %s", program[0], said)
+			}
+		}
+	})
+}
+
+// product is what its image has.
+type product struct{ service, image, home, store, user string }
+
+var (
+	is = product{"wso2is", "wso2/wso2is:7.1.0", "/home/wso2carbon/wso2is-7.1.0/", "repository/resources/security/client-truststore.p12", "802:802"}
+	am = product{"wso2am", "wso2/wso2am:4.5.0", "/home/wso2carbon/wso2am-4.5.0/", "repository/resources/security/client-truststore.jks", "10001:10001"}
+)
+
+// shipped is a file of a product's image.
+func (w *world) shipped(p product, path string) []byte {
+	w.t.Helper()
+	data, err := exec.Command("docker", "run", "--rm", "--entrypoint", "cat", p.image, p.home+path).Output()
+	if err != nil {
+		w.t.Fatalf("read %s of %s: %v", path, p.image, err)
+	}
+	return data
+}
+
+// next builds another version of a product's image, and makes the world use it: with changed settings, and with one
+// authority more in the truststore and one less.
+func (w *world) next(p product, variable string, changes ...[2]string) {
+	w.t.Helper()
+	settings := string(w.shipped(p, "repository/conf/deployment.toml"))
+	for _, c := range changes {
+		if !strings.Contains(settings, c[0]) {
+			w.t.Fatalf("the settings of %s have no %q", p.image, c[0])
+		}
+		settings = strings.Replace(settings, c[0], c[1], 1)
+	}
+	s, err := keystore.Open(w.shipped(p, p.store), "wso2carbon")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	first, err := s.Entry("standinrootca1")
+	if err == nil {
+		err = s.SetTrusted("of-the-new-image", first.Chain[0], time.Now())
+	}
+	if err == nil {
+		err = s.Delete("standinrootca1")
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	store, err := s.Encode()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	dir := w.t.TempDir()
+	for name, content := range map[string]string{
+		"Dockerfile":                           "FROM " + p.image + "\nLABEL version=next\nCOPY --chown=" + p.user + " home " + p.home + "\n",
+		"home/repository/conf/deployment.toml": settings,
+		"home/" + p.store:                      string(store),
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.env[variable] = "wso2agent-test/" + p.service + ":next"
+	w.docker("build", "-q", "-t", w.env[variable], dir)
+}
+
+// aliases are the names of all entries of a store.
+func aliases(t *testing.T, data []byte) (names []string) {
+	t.Helper()
+	s, err := keystore.Open(data, "wso2carbon")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range s.Entries() {
+		names = append(names, e.Alias)
+	}
+	return names
+}
+
+// wantMade makes sure that what was made on the servers is still that, and nothing else.
+func (w *world) wantMade(before string) {
+	w.t.Helper()
+	if now := w.made(); now != before {
+		w.t.Errorf("made before:\n%s\nand now:\n%s", before, now)
+	}
+}
