@@ -16,11 +16,12 @@ func TestWhatAPersonMustMendEndsUpWithALineThatSaysSo(t *testing.T) {
 		env     map[string]string
 		args    []string
 		service string
+		code    int
 		says    []string
 	}{
-		{"there is no api-config.yaml", map[string]string{"FILES_DIR": "EMPTY"}, nil, "bootstrap", []string{"/config/api-config.yaml", "put it there"}},
-		{"a setting is wrong", map[string]string{"IS_PORT": "none"}, nil, "is-init", []string{"IS_PORT", "must be a port"}},
-		{"IS's init never ran", map[string]string{"INIT_TIMEOUT": "8s"}, []string{"wso2am"}, "am-init", []string{"timed out after 8s", "the certificate of wso2is", "start the agent beside it"}},
+		{"there is no api-config.yaml", map[string]string{"FILES_DIR": "EMPTY"}, nil, "bootstrap", 4, []string{"/config/api-config.yaml", "put it there"}},
+		{"a setting is wrong", map[string]string{"IS_PORT": "none"}, nil, "is-init", 2, []string{"IS_PORT", "must be a port"}},
+		{"IS's init never ran", map[string]string{"INIT_TIMEOUT": "8s"}, []string{"wso2am"}, "am-init", 3, []string{"timed out after 8s", "the certificate of wso2is", "start the agent beside it"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -30,7 +31,7 @@ func TestWhatAPersonMustMendEndsUpWithALineThatSaysSo(t *testing.T) {
 				}
 				w.env[name] = value
 			}
-			w.upEndsAt(tc.service, tc.says, tc.args...)
+			w.upEndsAt(tc.service, tc.code, tc.says, tc.args...)
 		})
 	}
 }

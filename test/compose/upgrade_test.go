@@ -26,7 +26,7 @@ func TestSettingsOfOnesOwnAndUpgrades(t *testing.T) {
 		t.Fatalf("put settings on the volume: %v\n%s", err, out)
 	}
 	w.in("a password of IS that its settings keep ends the first up with a line that says so", func(w *world) {
-		w.upEndsAt("bootstrap", []string{"prove that WSO2-IS is usable", "HTTP 401", "check IS_ADMIN_USER and IS_ADMIN_PASS"})
+		w.upEndsAt("bootstrap", 4, []string{"prove that WSO2-IS is usable", "HTTP 401", "check IS_ADMIN_USER and IS_ADMIN_PASS"})
 		if log := w.compose("logs", "--no-color", "is-init"); !strings.Contains(log, "super_admin.password") {
 			w.t.Errorf("nobody is told that the settings have another password:\n%s", log)
 		}
@@ -43,7 +43,7 @@ func TestSettingsOfOnesOwnAndUpgrades(t *testing.T) {
 	// Servers that are new take their administrators' passwords from the settings; later on a change there is only wrong.
 	w.in("a wrong password of API-M ends up with a line that says so", func(w *world) {
 		w.env["SETTINGS"], w.env["AM_ADMIN_PASS"] = "none", "mistaken"
-		w.upEndsAt("bootstrap", []string{"AM_ADMIN_PASS"})
+		w.upEndsAt("bootstrap", 4, []string{"AM_ADMIN_PASS"})
 		delete(w.env, "SETTINGS")
 		delete(w.env, "AM_ADMIN_PASS")
 	})

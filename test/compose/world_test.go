@@ -116,15 +116,15 @@ func (w *world) up() time.Duration {
 	return time.Since(began)
 }
 
-// upEndsAt makes sure that up fails because a service did, and that this one's last lines say what to do.
-func (w *world) upEndsAt(service string, says []string, args ...string) {
+// upEndsAt makes sure that up fails because a service did, with an exit code, and that this one's last lines say what to do.
+func (w *world) upEndsAt(service string, code int, says []string, args ...string) {
 	w.t.Helper()
 	out, err := w.try(append([]string{"up", "--wait", "--no-build"}, args...)...)
 	if err == nil {
 		w.t.Fatalf("up succeeds:\n%s", out)
 	}
-	if !strings.Contains(out, `service "`+service+`" didn't complete successfully`) {
-		w.t.Errorf("up does not name %s:\n%s", service, out)
+	if want := fmt.Sprintf(`service %q didn't complete successfully: exit %d`, service, code); !strings.Contains(out, want) {
+		w.t.Errorf("up does not say %s:\n%s", want, out)
 	}
 	lines := strings.Split(strings.TrimSpace(w.compose("logs", "--no-color", "--no-log-prefix", service)), "\n")
 	last := strings.Join(lines[max(0, len(lines)-2):], "\n")
