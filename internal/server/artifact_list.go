@@ -1,21 +1,17 @@
 package server
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"net/url"
 	"path"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
-	"wso2agent/internal/suggest"
+	"wso2agent/internal/yamlfile"
 )
 
 // ErrArtifactList is wrapped by every error of [LoadArtifacts]: the file must be changed.
@@ -28,121 +24,61 @@ var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // destination, and maybe sha256 and contains. All mistakes are told together, each with its line. name is the file's
 // path: it stands in the messages, and a relative "file" is looked for beside it.
 func LoadArtifacts(data []byte, name string) ([]Artifact, error) {
-	root, err := parseArtifacts(data)
+	root, err := yamlfile.Parse(data, "artifacts")
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w: %w", name, ErrArtifactList, err)
 	}
-	r := &artifactReader{name: name, lines: map[string]int{}}
+	r := &artifactReader{yamlfile.Reader{File: name}, map[string]int{}}
 	var list []Artifact
-	r.mapping(root, "the file", map[string]func(*yaml.Node){
-		"artifacts": func(n *yaml.Node) {
-			if n.Kind != yaml.SequenceNode {
-				r.report(n, "artifacts must be a list (lines that begin with -)")
-				return
-			}
-			for _, item := range n.Content {
-				list = append(list, r.artifact(item))
-			}
-		},
+	r.Mapping(root, "the file", yamlfile.Fields{
+		"artifacts": func(n *yaml.Node) { list, _ = yamlfile.List(&r.Reader, n, "artifacts", r.artifact) },
 	})
-	if len(r.found) > 0 {
-		return nil, errors.Join(append([]error{fmt.Errorf("read %s: %w", name, ErrArtifactList)}, r.found...)...)
+	if err := r.Problems(ErrArtifactList); err != nil {
+		return nil, err
 	}
 	return list, nil
 }
 
-// parseArtifacts returns the one document of a file.
-func parseArtifacts(data []byte) (*yaml.Node, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, second yaml.Node
-	switch err := dec.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		return nil, errors.New("it is empty: it needs artifacts")
-	case err != nil:
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, errors.New("it holds more than one document: keep one, without a line of ---")
-	}
-	return doc.Content[0], nil
-}
-
-// artifactReader collects what is wrong with a list.
+// artifactReader reads the entries of a list.
 type artifactReader struct {
-	name  string
-	found []error
+	yamlfile.Reader
 	lines map[string]int // of the destinations so far
-}
-
-func (r *artifactReader) report(n *yaml.Node, format string, args ...any) {
-	r.found = append(r.found, fmt.Errorf("%s:%d:%d: %s", r.name, n.Line, n.Column, fmt.Sprintf(format, args...)))
-}
-
-// mapping reads a mapping by what reads each of its keys. It is false where n is no mapping.
-func (r *artifactReader) mapping(n *yaml.Node, what string, known map[string]func(*yaml.Node)) bool {
-	if n.Kind != yaml.MappingNode {
-		r.report(n, "%s must be a mapping (key: value)", what)
-		return false
-	}
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		read, ok := known[key.Value]
-		switch {
-		case !ok:
-			r.report(key, "unknown key %q in %s%s", key.Value, what, suggest.Hint(key.Value, slices.Sorted(maps.Keys(known))))
-		case seen[key.Value]:
-			r.report(key, "key %q stands twice in %s", key.Value, what)
-		default:
-			seen[key.Value] = true
-			read(value)
-		}
-	}
-	return true
 }
 
 // artifact reads one entry.
 func (r *artifactReader) artifact(n *yaml.Node) (a Artifact) {
-	before := len(r.found)
-	ok := r.mapping(n, "an artifact", map[string]func(*yaml.Node){
+	before := r.Mistakes()
+	seen := r.Mapping(n, "an artifact", yamlfile.Fields{
 		"url":         func(n *yaml.Node) { a.URL = r.text(n, "url", checkArtifactURL) },
 		"file":        func(n *yaml.Node) { a.File = r.text(n, "file", notEmpty) },
 		"sha256":      func(n *yaml.Node) { a.SHA256 = strings.ToLower(r.text(n, "sha256", checkArtifactDigest)) },
 		"destination": func(n *yaml.Node) { a.Destination = r.text(n, "destination", checkArtifactDestination) },
 		"contains":    func(n *yaml.Node) { a.Contains = r.text(n, "contains", notEmpty) },
 	})
-	if !ok || len(r.found) > before {
+	if seen == nil || r.Mistakes() > before {
 		return a
 	}
 	switch {
 	case (a.URL == "") == (a.File == ""):
-		r.report(n, "an artifact needs either url or file")
+		r.Report(n, "an artifact needs either url or file")
 	case a.Destination == "":
-		r.report(n, "the artifact %s has no destination", a.source())
+		r.Report(n, "the artifact %s has no destination", a.source())
 	case r.lines[a.Destination] > 0:
-		r.report(n, "destination %s stands twice, first on line %d", a.Destination, r.lines[a.Destination])
+		r.Report(n, "destination %s stands twice, first on line %d", a.Destination, r.lines[a.Destination])
 	case a.SHA256 == "" && a.URL != "" && !a.isArchive():
-		r.report(n, "the artifact %s has no sha256: it is no .jar, .war or .zip, so nothing else could tell it from the page of an error", a.source())
+		r.Report(n, "the artifact %s has no sha256: it is no .jar, .war or .zip, so nothing else could tell it from the page of an error", a.source())
 	case a.Contains != "" && !a.isArchive():
-		r.report(n, "the artifact %s has contains, and is no .jar, .war or .zip: leave it out", a.source())
+		r.Report(n, "the artifact %s has contains, and is no .jar, .war or .zip: leave it out", a.source())
 	}
 	r.lines[a.Destination] = n.Line
 	if a.File != "" && !filepath.IsAbs(a.File) {
-		a.File = filepath.Join(filepath.Dir(r.name), a.File)
+		a.File = filepath.Join(filepath.Dir(r.File), a.File)
 	}
 	return a
 }
 
-// text reads a text that check accepts.
 func (r *artifactReader) text(n *yaml.Node, what string, check func(string) error) string {
-	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
-		r.report(n, "%s must be a text", what)
-		return ""
-	}
-	if err := check(n.Value); err != nil {
-		r.report(n, "%s %s", what, err)
-	}
-	return n.Value
+	return r.Text(n, what, func(value string) string { return value }, check)
 }
 
 func notEmpty(value string) error {

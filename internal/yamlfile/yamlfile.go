@@ -1,0 +1,166 @@
+// Package yamlfile reads a YAML file that people write, and tells all that is wrong with it together, each with its line.
+package yamlfile
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"wso2agent/internal/suggest"
+)
+
+// Parse returns the one document of a file; needs names what must be in it.
+func Parse(data []byte, needs string) (*yaml.Node, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF), err == nil && isNull(doc.Content[0]):
+		return nil, fmt.Errorf("it is empty: it needs %s", needs)
+	case err != nil:
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
+		return nil, errors.New("it holds more than one document: keep one, without a line of ---")
+	}
+	return doc.Content[0], nil
+}
+
+// Reader walks the nodes of a YAML file and collects what is wrong. It works on nodes and not on structs because only
+// nodes know their lines, and because a section's fields are then one table, to which another shape adds its own.
+type Reader struct {
+	File  string // its path, for the messages
+	found []problem
+}
+
+type problem struct {
+	line, column int
+	text         string
+}
+
+// Fields are the keys that a mapping may have and what reads each.
+type Fields map[string]func(*yaml.Node)
+
+// Report tells what is wrong at a node.
+func (r *Reader) Report(n *yaml.Node, format string, args ...any) {
+	r.found = append(r.found, problem{n.Line, n.Column, fmt.Sprintf(format, args...)})
+}
+
+// Clean says whether nothing is wrong so far.
+func (r *Reader) Clean() bool { return r.Mistakes() == 0 }
+
+// Mistakes is how much is wrong so far.
+func (r *Reader) Mistakes() int { return len(r.found) }
+
+// Problems are all mistakes as one error, in the order of the lines; it wraps kind.
+func (r *Reader) Problems(kind error) error {
+	if r.Clean() {
+		return nil
+	}
+	slices.SortStableFunc(r.found, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+	})
+	errs := []error{fmt.Errorf("read %s: %w", r.File, kind)}
+	for _, p := range r.found {
+		errs = append(errs, fmt.Errorf("%s:%d:%d: %s", r.File, p.line, p.column, p.text))
+	}
+	return errors.Join(errs...)
+}
+
+// Mapping reads a mapping by its fields and returns which were there, or nil where n is no mapping.
+func (r *Reader) Mapping(n *yaml.Node, what string, known Fields) map[string]bool {
+	n = resolve(n)
+	if n.Kind != yaml.MappingNode {
+		r.Report(n, "%s must be a mapping (key: value), not %s", what, kindOf(n))
+		return nil
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		read, ok := known[key.Value]
+		switch {
+		case !ok:
+			r.Report(key, "unknown key %q in %s%s", key.Value, what, suggest.Hint(key.Value, slices.Sorted(maps.Keys(known))))
+		case seen[key.Value]:
+			r.Report(key, "key %q stands twice in %s", key.Value, what)
+		default:
+			seen[key.Value] = true
+			read(value)
+		}
+	}
+	return seen
+}
+
+// List reads a sequence; it returns the values and their nodes.
+func List[T any](r *Reader, n *yaml.Node, what string, read func(*yaml.Node) T) ([]T, []*yaml.Node) {
+	n = resolve(n)
+	if n.Kind != yaml.SequenceNode {
+		r.Report(n, "%s must be a list (lines that begin with -), not %s", what, kindOf(n))
+		return nil, nil
+	}
+	values := make([]T, len(n.Content))
+	for i, item := range n.Content {
+		values[i] = read(item)
+	}
+	return values, n.Content
+}
+
+// Text reads a text, brings it into its form and checks it. A number stands for its own digits, so that "version: 1.0" is what
+// it looks like. The value is not repeated in the message: check may.
+func (r *Reader) Text(n *yaml.Node, what string, form func(string) string, check func(string) error) string {
+	node := resolve(n)
+	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" || node.Tag == "!!bool" {
+		r.Report(n, "%s must be a text, not %s", what, kindOf(node))
+		return ""
+	}
+	value := form(node.Value)
+	if err := check(value); err != nil {
+		r.Report(n, "%s %s", what, err)
+	}
+	return value
+}
+
+// Require reports fields that are not there; name tells which entry, where it has one.
+func (r *Reader) Require(n *yaml.Node, seen map[string]bool, what, name string, keys ...string) {
+	if seen == nil {
+		return
+	}
+	if name != "" {
+		what = fmt.Sprintf("%s %q", what, name)
+	}
+	for _, key := range keys {
+		if !seen[key] {
+			r.Report(resolve(n), "%s has no %s", what, key)
+		}
+	}
+}
+
+// resolve follows an alias to what it stands for.
+func resolve(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+func kindOf(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case isNull(n):
+		return "empty"
+	case n.Tag == "!!bool":
+		return fmt.Sprintf("the truth value %s (put it in quotes)", n.Value)
+	}
+	return fmt.Sprintf("the value %q", n.Value)
+}
