@@ -1,0 +1,135 @@
+//go:build kubernetes
+
+package kubernetes
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestBootstrapAsAJob(t *testing.T) {
+	w := newWorld(t, "bootstrap-job")
+	began := time.Now()
+	w.must("apply", "-k", w.overlay)
+	w.must("wait", "--for=condition=Complete", "job/bootstrap", "--timeout=120s")
+	t.Logf("from nothing to the end of the Job: %s", time.Since(began).Round(100*time.Millisecond))
+	w.ready("wso2is", "wso2am")
+	w.works()
+	w.wantRestarts(nil)
+	w.wantStarts(1, 1)
+	w.wantComplete()
+	if log := w.logs("wso2am-0", "agent"); strings.Contains(log, "everything works") {
+		t.Error("the sidecar has bootstrapped too")
+	}
+
+	w.in("what a person has to change ends it at once, and it says what", func(w *world) {
+		config := w.must("get", "configmap", "api-config", "-o", `jsonpath={.data.api-config\.yaml}`)
+		w.put(map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "api-config"},
+			"data": map[string]any{"api-config.yaml": strings.Replace(config, "backend_url:", "backend_ulr:", 1)}})
+		w.must("delete", "job", "bootstrap")
+		w.must("apply", "-k", w.overlay, "-l", "app.kubernetes.io/name=bootstrap")
+		w.must("wait", "--for=condition=Failed", "job/bootstrap", "--timeout=60s")
+		for _, found := range []string{w.must("logs", "job/bootstrap"), w.must("get", "pods", "-l", "job-name=bootstrap", "-o", "jsonpath={..terminated.message}")} {
+			if !strings.Contains(found, "backend_ulr") {
+				w.t.Errorf("it does not name the mistake: %s", found)
+			}
+		}
+		if pods := w.must("get", "pods", "-l", "job-name=bootstrap", "--no-headers"); strings.Count(pods, "bootstrap-") != 1 {
+			w.t.Errorf("it was tried again: %s", pods)
+		}
+		w.works()
+	})
+	w.in("a volume whose driver gives everything to the group at each mount", func(w *world) {
+		w.must("patch", "statefulset", "wso2am", "-p", `{"spec":{"template":{"spec":{"securityContext":{"fsGroupChangePolicy":"Always"}}}}}`)
+		w.must("rollout", "status", "statefulset/wso2am", "--timeout=180s")
+		if mode := w.node("stat -c %a /folders/wso2am/config/repository/conf/deployment.toml"); mode != "660" {
+			w.t.Fatalf("the settings have the mode %s: kubelet has not changed it", mode)
+		}
+		w.works()
+		w.wantRestarts(nil)
+		w.wantStarts(1, 1)
+	})
+	w.in("a file that is mounted by subPath is told of", func(w *world) {
+		w.must("patch", "statefulset", "wso2is", "-p", `{"spec":{"template":{"spec":{"initContainers":[{"name":"agent",
+			"env":[{"name":"TLS_CA_FILE","value":"/ca/ca.crt"}],
+			"volumeMounts":[{"name":"ca","mountPath":"/ca/ca.crt","subPath":"ca.crt"}]}],
+			"volumes":[{"name":"ca","configMap":{"name":"kube-root-ca.crt"}}]}}}}`)
+		w.must("rollout", "status", "statefulset/wso2is", "--timeout=180s")
+		w.eventually(30*time.Second, "the log warns", func() bool {
+			log := w.logs("wso2is-0", "agent")
+			return strings.Contains(log, "by subPath, which Kubernetes never updates") && strings.Contains(log, "/ca/ca.crt")
+		})
+	})
+}
+
+// The stand-ins know no PostgreSQL and end at their start, so this is of what the servers find: their tables, and settings.
+func TestPostgreSQL(t *testing.T) {
+	w := newWorld(t, "postgres")
+	w.must("apply", "-k", w.overlay)
+	w.must("wait", "--for=condition=Complete", "job/databases", "--timeout=120s")
+	for server, want := range map[string]string{"wso2is": "jdbc:postgresql://postgres:5432/identity_db?currentSchema=wso2is", "wso2am": "jdbc:postgresql://postgres:5432/apim_db?currentSchema=wso2am"} {
+		w.must("wait", "--for=condition=Initialized", "pod/"+server+"-0", "--timeout=120s")
+		if log := w.logs(server+"-0", "databases"); !strings.Contains(log, "the tables of user") {
+			t.Errorf("%s has not waited for its tables: %s", server, log)
+		}
+		if settings := w.node("cat /folders/" + server + "/config/repository/conf/deployment.toml"); !strings.Contains(settings, want) {
+			t.Errorf("%s does not get %s:\n%s", server, want, settings)
+		}
+		mounted := w.must("get", "pod", server+"-0", "-o", `jsonpath={.spec.volumes[?(@.name=="database-passwords")].secret.items[*].key}`)
+		if mounted != "am-db-password is-db-password" {
+			t.Errorf("%s has the passwords %s", server, mounted)
+		}
+	}
+	if log := w.must("logs", "job/databases", "-c", "databases"); !strings.Contains(log, "made by am/apimgt/postgresql.sql") {
+		t.Error(log)
+	}
+}
+
+func TestAWrongSecret(t *testing.T) {
+	w := newWorld(t, "plain")
+	secret := func(data map[string]any) {
+		w.put(map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "wso2-passwords"}, "stringData": data})
+	}
+	stock := map[string]any{"am-admin-pass": "admin", "is-admin-pass": "admin"}
+	w.must("apply", "-f", "../../deploy/kubernetes/overlays/single-node/namespace.yaml")
+	w.must("label", "namespace", namespace, "wso2agent.test=true")
+	w.must("apply", "-k", w.overlay)
+	w.must("delete", "secret", "wso2-passwords")
+	secret(map[string]any{"am-admin-pass": "admin"})
+	w.replaced("wso2is-0", "wso2am-0")
+
+	w.in("a password that is missing in it is named by the pod, its events and the log", func(w *world) {
+		w.eventually(time.Minute, "the pod tells", func() bool {
+			return strings.Contains(w.must("describe", "pod", "wso2is-0"), "IS_ADMIN_PASS_FILE")
+		})
+		if log := w.logs("wso2is-0", "init"); !strings.Contains(log, "IS_ADMIN_PASS_FILE") || !strings.Contains(log, "/run/secrets/wso2/is-admin-pass") {
+			w.t.Error(log)
+		}
+		w.eventually(time.Minute, "an event tells of the container", func() bool {
+			return strings.Contains(w.must("get", "events"), "Back-off restarting failed container init in pod wso2is-0")
+		})
+	})
+	w.in("once it is there the pod goes on by itself", func(w *world) {
+		secret(stock)
+		w.replaced("wso2is-0", "wso2am-0") // or wait for kubelet, a minute or two
+		w.ready("wso2is", "wso2am")
+		w.proved()
+		w.works()
+	})
+	w.in("a password that the server refuses is named by the log and the sidecar", func(w *world) {
+		secret(map[string]any{"am-admin-pass": "another", "is-admin-pass": "admin"})
+		w.touch("wso2am-0")
+		w.eventually(3*time.Minute, "the log says what to do", func() bool {
+			return strings.Contains(w.logs("wso2am-0", "agent"), "AM_ADMIN_USER and AM_ADMIN_PASS")
+		})
+		if out, err := w.try("exec", "wso2am-0", "-c", "agent", "--", "/agent", "probe"); err == nil || !strings.Contains(out, "not ok bootstrap") {
+			w.t.Errorf("the sidecar is ready: %v %s", err, out)
+		}
+		secret(stock)
+		w.touch("wso2am-0")
+		w.proved()
+		w.works()
+		w.wantRestarts(nil)
+	})
+}
