@@ -8,7 +8,7 @@ ifeq ($(CI),true)
 RACE := -race
 endif
 
-.PHONY: help build demo test test-allocations lint vulnerabilities handshakes test-kill bench fuzz image stand-ins test-compose clean
+.PHONY: help build demo test test-allocations lint vulnerabilities handshakes test-kill bench fuzz image stand-ins test-compose test-kubernetes clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make image         the container image, wso2agent:latest (needs Docker)'
 	@echo 'make stand-ins     images of stand-ins, tagged like the products (needs Docker)'
 	@echo 'make test-compose  the compose files with these (needs Docker)'
+	@echo 'make test-kubernetes  the manifests with these (needs Docker and a cluster of one node; test/kubernetes/run tells more)'
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/agent ./cmd/wso2sim ./cmd/demo
@@ -40,9 +41,11 @@ lint: vulnerabilities
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 	go vet ./...
 	go vet -tags compose ./test/compose
+	go vet -tags kubernetes ./test/kubernetes
 	go vet -tags killpoints ./internal/file
 	go tool staticcheck ./...
 	go tool staticcheck -tags compose ./test/compose
+	go tool staticcheck -tags kubernetes ./test/kubernetes
 
 # Exit code 3 says that something was found. Anything else than 0 and 3 is a database that does not answer, unless it is
 # the code that does not compile.
@@ -101,6 +104,10 @@ stand-ins:
 test-compose: image stand-ins
 	go test -tags compose -count=1 -timeout 25m -v ./test/compose
 	cd test/compose/parse && go test -count=1 ./...
+
+# The manifests of deploy/kubernetes on a real cluster, with stand-ins.
+test-kubernetes: image stand-ins
+	test/kubernetes/run
 
 clean:
 	rm -rf bin
