@@ -44,6 +44,7 @@ func commands() []command {
 		{"bootstrap", "", "bring both servers to the desired state once, prove it, end", bootstrapCommand},
 		{"exec", "-- COMMAND [ARG...]", "run a server's entrypoint, and restart it when its sidecar asks", execCommand},
 		{"probe", "[--wait TIME] [--trust | --server | http://ADDRESS]", "a health check: is the sidecar (or only its trust), the server or that address ready? exit code 1 if not", probeCommand},
+		{"keys", "", "print the application's keys, its secret too", keysCommand},
 		{"token", "", "print an access token of the application, to try an API", tokenCommand},
 		{"backend", "[ADDRESS]", "serve a sample backend for the example's APIs, on :8080", backendCommand},
 		{"install", "[--shared DIR] DIR", "copy this program to DIR, to carry it into another container; make a folder that users share", installCommand},
