@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,14 +52,15 @@ func RequestRotation(ctx context.Context, cfg config.Config) error {
 type identity struct {
 	installed, staged *trust.Identity
 	password          string
-	named             bool   // by the server's settings: whatever is at its place is what a start presents
-	refused           string // why TLS_MODE has no effect on this server
-	trouble           error  // why there is no new one, though one is due; the server goes on with what is installed
+	named             bool     // by the server's settings: whatever is at its place is what a start presents
+	refused           string   // why TLS_MODE has no effect on this server
+	missing           []string // names that the files' certificate lacks
+	trouble           error    // why there is no new one, though one is due; the server goes on with what is installed
 }
 
 // identity brings what waits for the switch up to date: a certificate that is due is issued, files that have changed are
-// turned into a keystore. It installs nothing.
-func (a Agent) identity(ctx context.Context) (i identity, err error) {
+// turned into a keystore. It installs nothing. Beside a server that is running what cannot be had waits.
+func (a Agent) identity(ctx context.Context, running bool) (i identity, err error) {
 	if a.cfg.TLSMode == "none" {
 		return i, nil
 	}
@@ -75,13 +77,18 @@ func (a Agent) identity(ctx context.Context) (i identity, err error) {
 	if i.refused != "" {
 		return i, removeIfThere(a.stagedPath())
 	}
-	if i.installed, err = a.loadIdentity(a.cfg.TLSStorePath(), i.password); err != nil {
+	level := slog.LevelWarn
+	if !i.named { // nobody reads it
+		level = slog.LevelDebug
+	}
+	if i.installed, err = a.loadIdentity(ctx, a.cfg.TLSStorePath(), i.password, level); err != nil {
 		return i, err
 	}
-	if i.staged, err = a.loadIdentity(a.stagedPath(), i.password); err != nil {
+	if i.staged, err = a.loadIdentity(ctx, a.stagedPath(), i.password, slog.LevelWarn); err != nil {
 		return i, err
 	}
-	if !i.named && !same(i.installed, i.staged) { // an earlier TLS_MODE has left it there; no server presents it
+	// One that peers were not told of has been left there by an earlier TLS_MODE: no server presents it.
+	if !i.named && !same(i.installed, i.staged) && !a.hasPublished(ctx, i.installed) {
 		i.installed = nil
 	}
 	if same(i.installed, i.staged) {
@@ -90,10 +97,13 @@ func (a Agent) identity(ctx context.Context) (i identity, err error) {
 	var next *trust.Identity
 	if a.cfg.TLSMode == "files" {
 		next, err = a.filesIdentity(ctx)
+		if err == nil {
+			i.missing = next.Missing([]string{a.cfg.ServerName})
+		}
 	} else {
 		next, err = a.issuedIdentity(i)
 	}
-	if err != nil && i.installed != nil && ctx.Err() == nil {
+	if err != nil && (i.installed != nil || running && !i.named) && ctx.Err() == nil {
 		i.trouble = err
 		return i, nil
 	}
@@ -108,29 +118,15 @@ func (a Agent) tellIdentity(i identity) {
 	if i.refused != "" {
 		a.log.Warn("TLS_MODE has no effect on this server", "TLS_MODE", a.cfg.TLSMode, "because", i.refused)
 	}
+	if len(i.missing) > 0 {
+		a.log.Warn("the certificate lacks the server's name: peers that verify it will refuse it", "missing", i.missing, "folder", a.cfg.TLSFilesDir)
+	}
 	if i.trouble != nil {
 		a.log.Error("the server keeps the TLS certificate that it has", "error", i.trouble)
 	}
 }
 
 func (a Agent) stagedPath() string { return filepath.Join(ControlDir(a.cfg), stagedFile) }
-
-// loadIdentity is nil where there is none, or where it cannot be read: another takes its place.
-func (a Agent) loadIdentity(path, password string) (*trust.Identity, error) {
-	data, err := file.Read(path, 1<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	loaded, err := trust.LoadIdentity(data, password, tlsAlias)
-	if err != nil {
-		a.log.Warn("a keystore of the agent's cannot be read, and another takes its place", "file", path, "error", err)
-		return nil, nil
-	}
-	return &loaded, nil
-}
 
 // issuedIdentity is the identity that the server should have: the one that waits, the one that it has, or a new one.
 func (a Agent) issuedIdentity(i identity) (*trust.Identity, error) {
@@ -178,9 +174,6 @@ func (a Agent) filesIdentity(ctx context.Context) (*trust.Identity, error) {
 		i, err := readPEMFiles(a.cfg.TLSFilesDir)
 		switch {
 		case err == nil:
-			if missing := i.Missing([]string{a.cfg.ServerName}); len(missing) > 0 {
-				a.log.Warn("the certificate lacks the server's name: peers that verify it will refuse it", "missing", missing, "folder", a.cfg.TLSFilesDir)
-			}
 			return &i, nil
 		case errors.Is(err, fs.ErrPermission):
 			return nil, fmt.Errorf("read the TLS certificate of TLS_FILES_DIR (%s): %w; the agent runs as %d:%d, which has to be the file's owner or to have leave to read it",
@@ -246,35 +239,4 @@ func sameChain(a, b trust.Identity) bool {
 
 func same(a, b *trust.Identity) bool {
 	return a != nil && b != nil && a.Leaf().Fingerprint() == b.Leaf().Fingerprint()
-}
-
-// install makes the identity that waits the server's: every start of the server presents it as soon as the settings name its
-// keystore, which the next pass sees to.
-func (a Agent) install(i identity) error {
-	return a.writeIdentity(a.cfg.TLSStorePath(), *i.staged, i.password)
-}
-
-// writeIdentity writes a keystore, unless it holds the identity already: its encryption differs each time.
-func (a Agent) writeIdentity(path string, i trust.Identity, password string) error {
-	if before, err := file.Read(path, 1<<20); err == nil {
-		if had, err := trust.LoadIdentity(before, password, tlsAlias); err == nil && sameChain(had, i) {
-			return nil
-		}
-	}
-	data, err := i.Encode(keystore.PKCS12, tlsAlias, password)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	if _, err := file.Write(path, data, 0o600, ControlDir(a.cfg)); err != nil {
-		return fmt.Errorf("write the TLS keystore: %w", err)
-	}
-	return nil
-}
-
-func removeIfThere(path string) error {
-	_, err := file.Remove(path)
-	return err
 }

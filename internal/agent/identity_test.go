@@ -169,7 +169,7 @@ func TestACertificateIsIssuedAnewBeforeItEndsAndForOtherNames(t *testing.T) {
 
 func mustIdentity(t *testing.T, p *place, product string) *trust.Identity {
 	t.Helper()
-	i, err := p.agent(product).identity(t.Context())
+	i, err := p.agent(product).identity(t.Context(), false)
 	if err != nil || i.installed == nil {
 		t.Fatal(err)
 	}

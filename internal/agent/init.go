@@ -41,7 +41,10 @@ func (a Agent) Init(ctx context.Context) error {
 				if err == nil {
 					v, err = a.pass(limit, started)
 				}
-				return err
+				if err != nil {
+					return err
+				}
+				return a.tellExec(v, started) // before a sidecar can ask for more
 			})
 		}
 		waiting := ""
@@ -74,6 +77,9 @@ func (a Agent) startedBeside(ctx context.Context) (*notify.Started, error) {
 	if err != nil || !present {
 		return nil, err
 	}
+	if !a.supervised() { // nobody tells agent exec any more what its start reads
+		return &notify.Started{}, nil
+	}
 	started, _, err := a.control().Started()
 	return &started, err
 }
@@ -91,22 +97,12 @@ func (a Agent) outOfTime(ctx context.Context, v view, err error, waited string) 
 		ErrTimeout, a.cfg.InitTimeout, waited, a.cfg.ExchangeDir)
 }
 
-// prepared fetches the artifacts, and tells agent exec what the server will have read when it has started.
+// prepared fetches the artifacts, and says that the server can start.
 func (a Agent) prepared(ctx context.Context, v view) error {
 	a.tellKept(v.kept)
 	a.tellIdentity(v.identity)
 	if err := a.fetchArtifacts(ctx); err != nil {
 		return err
-	}
-	err := a.alone(ctx, func() error {
-		started, err := a.startedBeside(ctx)
-		if err != nil {
-			return err
-		}
-		return a.tellExec(v, started)
-	})
-	if err != nil {
-		return fmt.Errorf("tell agent exec what the server starts with: %w", err)
 	}
 	a.log.Info("ready for the server's start", "generation", v.generation, "trusts", len(v.managed))
 	return nil
@@ -114,18 +110,24 @@ func (a Agent) prepared(ctx context.Context, v view) error {
 
 // tellExec tells agent exec what a start of the server reads. One that runs goes on: the sidecar decides about it.
 func (a Agent) tellExec(v view, started *notify.Started) error {
-	if !a.supervised() {
-		_, err := a.control().Note(v.generation) // nobody needs to restart it for this
+	tell := func() (err error) {
+		if !a.supervised() {
+			_, err = a.control().Note(v.generation) // nobody needs to restart it for this
+			return err
+		}
+		if started == nil {
+			_, err = a.control().Want(v.generation)
+			return err
+		}
+		reads, err := a.control().Reads()
+		if err != nil || started.Generation == "" || reads == v.generation { // a restart for it may be asked for already
+			return err
+		}
+		_, err = a.control().Hold(started.Generation, v.generation)
 		return err
 	}
-	if started == nil {
-		_, err := a.control().Want(v.generation)
-		return err
+	if err := tell(); err != nil {
+		return fmt.Errorf("tell agent exec what the server starts with: %w", err)
 	}
-	reads, err := a.control().Reads()
-	if err != nil || started.Generation == "" || reads == v.generation { // a restart for it may be asked for already
-		return err
-	}
-	_, err = a.control().Hold(started.Generation, v.generation)
-	return err
+	return nil
 }

@@ -32,16 +32,16 @@ type view struct {
 // what is not as it should be. One peer's rubbish keeps nobody else's certificate out. running is what the server started with, zero
 // where nobody can tell, and nil where no server runs. It is to be called alone.
 func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) {
+	given := a
 	a, err := a.withStores(ctx)
 	if err != nil {
 		return view{}, err
 	}
-	tls, err := a.identity(ctx)
+	tls, err := a.identity(ctx, running != nil)
 	if err != nil {
 		return view{}, err
 	}
-	// Nobody can be in the middle of a handshake, or a start would find nothing at all.
-	if tls.staged != nil && (running == nil || tls.named && tls.installed == nil) {
+	if a.mayInstall(ctx, tls, running != nil) {
 		if err := a.install(tls); err != nil {
 			return view{}, err
 		}
@@ -56,7 +56,7 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 			return view{}, err
 		}
 	}
-	if a, err = a.withStores(ctx); err != nil {
+	if a, err = given.withStores(ctx); err != nil { // the settings may name others now
 		return view{}, err
 	}
 	if err := a.tellPrimary(ctx); err != nil {
@@ -100,6 +100,18 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 	}
 	v.generation = trust.Generation(edition, own, settings)
 	return v, nil
+}
+
+// mayInstall tells whether the identity that waits can be switched to at once: the server is down, and no peer that runs would
+// refuse it, or its start would find none at all.
+func (a Agent) mayInstall(ctx context.Context, i identity, running bool) bool {
+	switch {
+	case i.staged == nil:
+		return false
+	case i.installed == nil:
+		return !running || i.named
+	}
+	return !running && a.trustedByPeers(ctx, i.staged)
 }
 
 // peers are the peers' published certificates; silent those that have published nothing that can be used.

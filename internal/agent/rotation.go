@@ -28,7 +28,9 @@ func (a Agent) publish(ctx context.Context, v *view, running *notify.Started) ([
 	v.inUse = inUse(v.own, before, running, a.supervised())
 	v.next = v.own
 	known := running == nil || running.Generation != "" || a.supervised()
-	if v.identity.staged != nil && (!known || v.own.Fingerprint() == v.inUse.Fingerprint()) { // else the one on disk comes first
+	// While a server is down together with others, and while it presents another than the one on disk, that one comes first.
+	down := running != nil && running.PID == 0 && running.Generation == "" && a.supervised()
+	if v.identity.staged != nil && !down && (!known || v.own.Fingerprint() == v.inUse.Fingerprint()) {
 		v.next = v.identity.staged.Leaf()
 	}
 	announced := r.Announced
@@ -50,6 +52,18 @@ func (a Agent) publish(ctx context.Context, v *view, running *notify.Started) ([
 		a.log.Info("own certificate published", "server", a.cfg.ServerName, "fingerprint", v.inUse.Fingerprint().String(), "on their way out", len(r.Retired))
 	}
 	return certs, r.Save(ControlDir(a.cfg))
+}
+
+// trustedByPeers tells whether every peer's running server trusts an identity, as far as any of it has ever run.
+func (a Agent) trustedByPeers(ctx context.Context, i *trust.Identity) bool {
+	return !slices.ContainsFunc(a.cfg.Peers, func(name string) bool {
+		said, err := a.exchange().Trusts(ctx, name)
+		if err != nil {
+			return true
+		}
+		ca, ok := i.Issuer()
+		return said.Generation != "" && !said.Ready(a.cfg.ServerName, i.Leaf()) && !(ok && said.Ready(a.cfg.ServerName, ca))
+	})
 }
 
 // stays tells whether a start of the server still presents the certificate in use, while the next one waits off the config
@@ -149,7 +163,6 @@ func later(a, b time.Time) time.Time {
 // rotate goes on with a rotation: as long as peers do not trust the new certificate the switch waits, and then it is made.
 // It returns the view after it; held says that the server is not to be restarted now.
 func (k *trustKeeper) rotate(ctx context.Context, a Agent, v view, started notify.Started) (after view, held bool, err error) {
-	k.looked = time.Now().Round(0) // as the clock shows it: what time.Now measures cannot be put back
 	k.wake = v.wake(a.cfg, k.looked)
 	waits := a.unready(ctx, v)
 	deadline := v.rotation.Deadline(v.inUse, a.cfg.RotateTimeout)

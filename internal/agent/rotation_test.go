@@ -18,6 +18,7 @@ import (
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/telemetry"
+	"wso2agent/internal/trust"
 )
 
 // side is a product's sidecar with a supervised server under the test's control.
@@ -364,5 +365,34 @@ func TestAnIssuedCertificateIsSwitchedAfterTheKeystoreThatIsReplacedAtTheSameTim
 	is.once()
 	if installed() == old || !is.restart() {
 		t.Fatal("IS does not switch though API-M trusts its next certificate")
+	}
+}
+
+func TestAServerGoesDownWithTheOthersThoughAnotherIdentityWaits(t *testing.T) {
+	p, is, am := bothIssued(t)
+	for _, s := range []*side{is, am} {
+		s.r.started.PID = 1
+		a := p.agent(s.product)
+		byHand, err := trust.Issue([]string{a.cfg.ServerName, "gateway.example.com", "192.0.2.7"}, trust.Issuing{Key: "ecdsa-p256", Validity: trust.Year, Now: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.writeIdentity(a.cfg.TLSStorePath(), byHand, "wso2carbon"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := RequestRotation(t.Context(), p.agent(config.IS).cfg); err != nil {
+		t.Fatal(err)
+	}
+	is.once()
+	am.once()
+	is.once()
+	if !is.r.waits {
+		t.Fatal("IS is not asked to go down and wait")
+	}
+	is.down()
+	is.once()
+	if !is.r.waits {
+		t.Error("IS starts while API-M still runs with its old trust")
 	}
 }

@@ -31,6 +31,7 @@ type restarter interface {
 const (
 	trustCondition     = "trust"
 	restartCondition   = "restart"
+	identityCondition  = "identity"
 	bootstrapCondition = "bootstrap"
 )
 
@@ -38,7 +39,7 @@ const (
 // with what is on disk, and beside API-M the desired state too. Nothing that goes wrong ends it: it says so, is not
 // ready, and tries again.
 func (a Agent) Run(ctx context.Context) error {
-	conditions := []string{trustCondition, restartCondition}
+	conditions := []string{trustCondition, restartCondition, identityCondition}
 	if a.cfg.Bootstrap {
 		conditions = append(conditions, bootstrapCondition)
 	}
@@ -58,6 +59,9 @@ func (a Agent) Run(ctx context.Context) error {
 	a.log.Info("agent stopped")
 	return nil
 }
+
+// errIdentity says that the own certificate is in trouble, and nothing else: trust holds, and the server may start.
+var errIdentity = errors.New("the server keeps the TLS certificate that it has")
 
 func (a Agent) restarter() restarter {
 	if a.supervised() {
@@ -81,7 +85,9 @@ func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 		}
 		var again <-chan time.Time
 		if err != nil && !ended(ctx, err) {
-			health.Set(trustCondition, false, err.Error())
+			if !errors.Is(err, errIdentity) {
+				health.Set(trustCondition, false, err.Error())
+			}
 			a.log.Error("certificates are not in step, trying again", "wait", retry.String(), "error", err)
 			again = time.After(retry)
 			retry = min(2*retry, lastRetry)
@@ -127,7 +133,7 @@ type trustKeeper struct {
 	waits     string    // the peers that a switch to a new certificate was last said to wait for
 	expiring  string    // the certificates that were last told to expire
 	pressed   string    // the certificate that was last switched to without every peer's trust
-	refused   string    // why TLS_MODE has no effect, as it was last told
+	identity  string    // what is to be said of TLS_MODE, as it was last told
 	kept      string    // the settings, made otherwise by somebody, that were last told of
 }
 
@@ -146,6 +152,7 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 
 // step is once without the lock.
 func (k *trustKeeper) step(ctx context.Context, a Agent) error {
+	k.looked, k.wake = time.Now().Round(0), time.Time{} // as the clock shows it: what time.Now measures cannot be put back
 	started, known, err := k.restarter.Started(ctx)
 	if err != nil {
 		return err
@@ -158,18 +165,24 @@ func (k *trustKeeper) step(ctx context.Context, a Agent) error {
 		a.tellKept(v.kept)
 		k.kept = kept
 	}
-	if refused := v.identity.refused; refused != k.refused {
+	if told := fmt.Sprint(v.identity.refused, v.identity.missing); told != k.identity {
 		a.tellIdentity(v.identity)
-		k.refused = refused
+		k.identity = told
 	}
 	k.tellExpiries(a, v)
-	if len(v.missing) > 0 {
+	if len(v.missing) > 0 && a.cfg.InitOnTimeout != "start" { // else init has waited long enough
 		k.health.Set(trustCondition, false, "waiting for the certificate of "+strings.Join(v.missing, ", "))
 	} else {
 		k.health.Set(trustCondition, true, fmt.Sprintf("own certificate published, %d trusted", len(v.managed)))
 	}
 	// What keeps the own identity from being renewed keeps nothing else from its work, and is tried again.
-	return errors.Join(k.follow(ctx, a, v, started, known), v.identity.trouble)
+	err = k.follow(ctx, a, v, started, known)
+	if err == nil && v.identity.trouble != nil {
+		k.health.Set(identityCondition, false, v.identity.trouble.Error())
+		return fmt.Errorf("%w: %w", errIdentity, v.identity.trouble)
+	}
+	k.health.Set(identityCondition, true, "the server's certificate is as TLS_MODE says")
+	return err
 }
 
 // follow brings the server in step with what is on disk.

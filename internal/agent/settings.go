@@ -57,7 +57,7 @@ func NeedsOf(cfg config.Config, text []byte) (server.Needs, error) {
 // about it.
 func tlsPassword(cfg config.Config, text []byte) (password string, named bool, err error) {
 	s, err := server.ReadStores(cfg.Product, text, func(name string) bool { return name == "TRUSTSTORE_FILE" || name == "TRUSTSTORE_PASS" })
-	if err == nil && s.Keystore == config.TLSStoreFile {
+	if err == nil && s.Keystore == config.TLSStoreFile && s.Alias == tlsAlias {
 		return s.KeystorePassword, true, nil
 	}
 	if cfg.Given("KEYSTORE_PASS") {

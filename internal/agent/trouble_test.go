@@ -67,7 +67,7 @@ func (p *place) keeping(product string) *telemetry.Health {
 	ctx, cancel := context.WithCancel(p.t.Context())
 	var loops sync.WaitGroup
 	p.t.Cleanup(func() { cancel(); loops.Wait() })
-	a, health := p.agent(product), telemetry.NewHealth(time.Hour, trustCondition, restartCondition)
+	a, health := p.agent(product), telemetry.NewHealth(time.Hour, trustCondition, restartCondition, identityCondition)
 	p.supervise(product)
 	loops.Go(func() { a.keepTrust(ctx, health) })
 	return health

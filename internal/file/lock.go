@@ -59,7 +59,7 @@ func Locked(path string) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("look at the lock %s: %w", path, err)
+		return false, fmt.Errorf("look at the lock %s as user %d: %w; run as its owner", path, os.Getuid(), err)
 	}
 	defer f.Close()
 	for {

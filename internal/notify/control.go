@@ -140,7 +140,8 @@ func (c Control) Started() (s Started, ok bool, err error) {
 		err = json.Unmarshal(data, &s)
 	}
 	if err != nil {
-		return Started{}, false, fmt.Errorf("read what the supervisor says: %w", err)
+		path := filepath.Join(c.Dir, startedFile)
+		return Started{}, false, fmt.Errorf("read what agent exec says of the server, %s: %w; remove the file, and restart the server", path, err)
 	}
 	return s, true, nil
 }

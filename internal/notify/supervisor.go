@@ -83,13 +83,11 @@ func (s Supervisor) present() (leave func()) {
 	end, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		again := time.NewTicker(s.Poll)
-		defer again.Stop()
-		for {
+		for wait := 100 * time.Millisecond; ; wait = min(2*wait, s.Poll) { // somebody may just have looked
 			select {
 			case <-end:
 				return
-			case <-again.C:
+			case <-time.After(wait):
 			}
 			if leave, ok, err := s.Control.enter(); err == nil && ok {
 				<-end

@@ -160,6 +160,9 @@ func (m *merger) hasForeign(n need) bool {
 func (m *merger) keepAll(n need) error {
 	for _, w := range n.settings {
 		v, there := m.doc.Get(w.path...)
+		if ours, known := m.record[id(n, w)]; known {
+			m.next[id(n, w)] = ours // nor is anything taken back: somebody's value goes with it
+		}
 		if !there || slices.Contains(w.stock, v.Data) {
 			continue
 		}
