@@ -31,24 +31,19 @@ func overlays(t *testing.T) []string {
 	return dirs
 }
 
-func TestTheServerTakesEveryManifest(t *testing.T) {
-	testenv.Kubectl(t)
-	w := newWorld(t, "plain")
-	for _, path := range []string{"namespace.yaml", "volumes.yaml"} { // objects go into namespaces that are there
-		w.must("apply", "--namespace=", "-f", "../../deploy/kubernetes/overlays/single-node/"+path)
-	}
-	w.must("label", "namespace", namespace, "wso2agent.test=true")
-	for _, dir := range overlays(t) {
+// everyManifest asks the API server about all of them. The namespaces are there.
+func everyManifest(w *world) {
+	for _, dir := range overlays(w.t) {
 		if out, err := w.try("apply", "--dry-run=server", "--validate=strict", "-k", dir); err != nil || strings.Contains(out, "Warning") {
-			t.Errorf("%s: %v\n%s", dir, err, out)
+			w.t.Errorf("%s: %v\n%s", dir, err, out)
 		}
 	}
 	manifests, err := w.try("kustomize", "../../deploy/kubernetes/base")
 	if err != nil {
-		t.Fatal(manifests)
+		w.t.Fatal(manifests)
 	}
 	if out, err := run(manifests, "apply", "--dry-run=server", "--validate=strict", "-f", "-"); err != nil || strings.Contains(out, "Warning") {
-		t.Errorf("the base alone, in a namespace that somebody has: %v\n%s", err, out)
+		w.t.Errorf("the base alone, in a namespace that somebody has: %v\n%s", err, out)
 	}
 }
 
