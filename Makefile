@@ -16,7 +16,7 @@ help:
 	@echo 'make lint          gofmt, go vet, staticcheck, govulncheck'
 	@echo 'make build         bin/agent, and the stand-ins beside it'
 	@echo 'make handshakes    Java servers that connect to each other while certificates rotate, ROTATIONS=10 times (make test: twice)'
-	@echo 'make test-kill     agents that are killed at every change of a rotation, and KILLS=500 times at any moment (make test: some)'
+	@echo 'make test-kill     agents that are killed at every change of a rotation, KILLS=500 times at any moment, and SEQUENCES=300 orders of events (make test: some)'
 	@echo 'make bench         benchmarks'
 	@echo 'make fuzz          every fuzz target in turn, FUZZTIME=10m each'
 	@echo 'make image         the container image, wso2agent:latest (needs Docker)'
@@ -64,9 +64,11 @@ handshakes:
 	HANDSHAKE_ROTATIONS=$(ROTATIONS) go test -count=1 -timeout 30m -v -run TestHandshakes ./test/handshake
 
 KILLS ?= 500
+SEQUENCES ?= 300
 
 test-kill:
 	KILLS=$(KILLS) KILL_STRIDE=1 go test -count=1 -timeout 60m -v ./test/kill
+	SEQUENCES=$(SEQUENCES) go test -count=1 -timeout 60m -run TestWhateverHappens ./internal/agent
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -1,0 +1,292 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/notify"
+	"wso2agent/internal/telemetry"
+	"wso2agent/internal/trust"
+)
+
+// TestWhateverHappensNoRestartPresentsWhatTheOtherServerRefuses does events in random order to two servers, with steps of their
+// sidecars and of agent exec in between, as they may come in real life. SEQUENCES=n tries n orders, FIRST=k begins with order k.
+func TestWhateverHappensNoRestartPresentsWhatTheOtherServerRefuses(t *testing.T) {
+	number := func(variable string, otherwise int) int {
+		if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
+			return n
+		}
+		return otherwise
+	}
+	first := number("FIRST", 0)
+	for order := first; order < first+number("SEQUENCES", 6); order++ {
+		t.Run(fmt.Sprint("order ", order), func(t *testing.T) {
+			w := newTwo(t, uint64(order))
+			for i := range 14 {
+				w.something(i)
+				w.meanwhile(8)
+			}
+			w.settle()
+			if len(w.bad) > 0 {
+				t.Errorf("%s\nwhat had happened:\n%s", strings.Join(w.bad, "\n"), strings.Join(w.story, "\n"))
+			}
+		})
+	}
+}
+
+// two are two servers under agent exec with their sidecars, all of whose steps the test makes.
+type two struct {
+	*place
+	random  *rand.Rand
+	servers [2]*modelled
+	story   []string
+	bad     []string
+}
+
+// modelled is a server, as far as files and handshakes go.
+type modelled struct {
+	w             *two
+	product, name string
+	k             *trustKeeper         // its sidecar
+	leave         func()               // ends its agent exec
+	runs          string               // the generation that agent exec has noted
+	down          bool                 // its start waits for the other one's
+	shows         keystore.Fingerprint // what it presents
+	trusts        map[keystore.Fingerprint]bool
+	starts        int
+}
+
+func newTwo(t *testing.T, order uint64) *two {
+	p, _, _ := bothIssued(t)
+	w := &two{place: p, random: rand.New(rand.NewPCG(order, 0))}
+	for i, product := range []string{config.IS, config.AM} {
+		w.servers[i] = &modelled{w: w, product: product, name: p.agent(product).cfg.ServerName}
+		w.servers[i].renewFiles()
+	}
+	for _, s := range w.servers {
+		s.begin()
+		s.freshSidecar()
+	}
+	t.Cleanup(func() {
+		for _, s := range w.servers {
+			s.leave()
+		}
+	})
+	return w
+}
+
+func (w *two) tell(format string, args ...any) {
+	w.story = append(w.story, fmt.Sprintf(format, args...))
+}
+func (w *two) fault(format string, args ...any) { w.bad = append(w.bad, fmt.Sprintf(format, args...)) }
+
+// something happens to one of the servers.
+func (w *two) something(i int) {
+	w.t.Helper()
+	s := w.servers[w.random.IntN(2)]
+	set := func(change func(*config.Config)) { w.set(s.product, change) }
+	events := []struct {
+		name string
+		do   func()
+	}{
+		{"somebody asks for a rotation", func() { s.note(RequestRotation(w.t.Context(), s.agent().cfg)) }},
+		{"it gets another name", func() { set(func(c *config.Config) { c.TLSNames = []string{fmt.Sprintf("n%d.example.com", i)} }) }},
+		{"its files are renewed", s.renewFiles},
+		{"its own keystore is replaced", func() {
+			if s.product == config.IS { // API-M's primary one is of a kind that the helper does not write
+				w.replaceKey(s.product, s.name, time.Now().Add(time.Hour))
+			}
+		}},
+		{"TLS_MODE=none", func() { set(func(c *config.Config) { c.TLSMode = "none" }); s.freshSidecar() }},
+		{"TLS_MODE=issue", func() { set(func(c *config.Config) { c.TLSMode = "issue" }); s.freshSidecar() }},
+		{"TLS_MODE=files", func() {
+			set(func(c *config.Config) { c.TLSMode, c.TLSFilesDir = "files", s.files() })
+			s.freshSidecar()
+		}},
+		{"SETTINGS=override", func() { set(func(c *config.Config) { c.Settings = "override" }); s.freshSidecar() }},
+		{"SETTINGS=merge", func() { set(func(c *config.Config) { c.Settings = "merge" }); s.freshSidecar() }},
+		{"its sidecar is replaced", s.freshSidecar},
+		{"init runs beside it", func() { s.note(s.agent().Init(w.t.Context())) }},
+		{"it crashes, and starts again", func() { s.end(); w.meanwhile(2); s.begin() }},
+		{"its pod is replaced", func() {
+			s.end()
+			w.meanwhile(2)
+			s.note(s.agent().Init(w.t.Context()))
+			s.begin()
+			s.freshSidecar()
+		}},
+	}
+	e := events[w.random.IntN(len(events))]
+	w.tell("%s: %s", s.name, e.name)
+	e.do()
+}
+
+// meanwhile lets sidecars and agent execs do some of what they have to do.
+func (w *two) meanwhile(atMost int) {
+	for range w.random.IntN(atMost + 1) {
+		s := w.servers[w.random.IntN(2)]
+		if w.random.IntN(2) == 0 {
+			s.sidecar()
+		} else {
+			s.exec()
+		}
+	}
+}
+
+// settle lets all come to rest, and says where it has not.
+func (w *two) settle() {
+	w.t.Helper()
+	restarts := 0
+	for round := range 20 {
+		before := w.servers[0].starts + w.servers[1].starts
+		for _, s := range w.servers {
+			s.sidecar()
+			s.exec()
+		}
+		if round >= 16 {
+			restarts += w.servers[0].starts + w.servers[1].starts - before
+		}
+	}
+	if restarts > 0 {
+		w.fault("%d restarts without end", restarts)
+	}
+	for i, s := range w.servers {
+		wanted, err := s.agent().control().Wanted()
+		said, saidErr := s.agent().exchange().Trusts(w.t.Context(), s.name)
+		if err != nil || saidErr != nil || s.down || said.Generation != s.runs || wanted != s.runs {
+			w.fault("%s in the end: down %t, runs with %s, is to run with %s, says that it runs with %s: %v, %v", s.name, s.down, s.runs, wanted, said.Generation, err, saidErr)
+		}
+		if now := w.published(s.name)[0]; now.Fingerprint() != s.shows {
+			w.fault("%s presents %s in the end, and has published %s as that", s.name, s.shows.Short(), now.Fingerprint().Short())
+		}
+		if other := w.servers[1-i]; !other.trusts[s.shows] {
+			w.fault("%s is not trusted by the running %s in the end", s.name, other.name)
+		}
+	}
+}
+
+func (s *modelled) agent() Agent  { return s.w.place.agent(s.product) }
+func (s *modelled) files() string { return filepath.Join(s.w.dir, "files of "+s.name) }
+
+func (s *modelled) note(err error) {
+	if err != nil {
+		s.w.tell("  %v", err)
+	}
+}
+
+func (s *modelled) renewFiles() {
+	s.w.t.Helper()
+	if err := os.MkdirAll(s.files(), 0o755); err != nil {
+		s.w.t.Fatal(err)
+	}
+	for name, content := range pemFiles(s.w.t, s.name, time.Hour) {
+		s.w.write(filepath.Join(s.files(), name), string(content))
+	}
+}
+
+func (s *modelled) freshSidecar() {
+	s.k = &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: s.agent().restarter()}
+}
+
+func (s *modelled) sidecar() { s.note(s.k.once(s.w.t.Context(), s.agent())) }
+
+// begin is an agent exec that starts the server, which nobody could have held.
+func (s *modelled) begin() {
+	s.w.t.Helper()
+	leave, ok, err := file.TryLock(filepath.Join(s.control().Dir, "running"))
+	if err != nil || !ok {
+		s.w.t.Fatal(ok, err)
+	}
+	s.leave = leave
+	s.start()
+}
+
+func (s *modelled) end() { s.leave(); s.down = false }
+
+func (s *modelled) control() notify.Control { return s.agent().control() }
+
+// exec does what agent exec does when it looks: it restarts the server if that is asked for, and waits before that if that is.
+func (s *modelled) exec() {
+	s.w.t.Helper()
+	wanted, err := s.control().Wanted()
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	reads, err := s.control().Reads()
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	if !s.down && (wanted == "" || wanted == s.runs || reads == s.runs) {
+		return
+	}
+	if data, err := os.ReadFile(filepath.Join(s.control().Dir, "wait")); err == nil && strings.TrimSpace(string(data)) == reads {
+		s.down, s.runs = true, ""
+		s.says(0)
+		return
+	}
+	s.start()
+	if other := s.w.servers[0]; other != s {
+		s.mustBeTrustedBy(other)
+	} else {
+		s.mustBeTrustedBy(s.w.servers[1])
+	}
+}
+
+func (s *modelled) mustBeTrustedBy(other *modelled) {
+	if !other.down && !other.trusts[s.shows] {
+		s.w.fault("%s is restarted and presents %s, which the running %s does not trust", s.name, s.shows.Short(), other.name)
+	}
+}
+
+// start starts the server with what is on disk.
+func (s *modelled) start() {
+	s.w.t.Helper()
+	ctx := s.w.t.Context()
+	reads, err := s.control().Reads()
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	a, err := s.agent().withStores(ctx)
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	own, err := trust.OwnLeaf(ctx, a.cfg.KeystorePaths(), a.cfg.KeystorePass, a.cfg.KeystoreAlias)
+	if err != nil {
+		s.w.fault("%s cannot start: %v", s.name, err)
+		return
+	}
+	_, entries, err := a.truststore().List(ctx)
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	s.trusts = map[keystore.Fingerprint]bool{}
+	for _, e := range entries {
+		if e.Kind == keystore.TrustedCertificate {
+			s.trusts[e.Chain[0].Fingerprint()] = true
+		}
+	}
+	s.runs, s.shows, s.down = reads, own.Fingerprint(), false
+	s.starts++
+	s.says(1)
+	s.w.tell("  %s starts with %s and presents %s", s.name, s.runs, s.shows.Short())
+}
+
+// says is what agent exec says of the server.
+func (s *modelled) says(pid int) {
+	s.w.t.Helper()
+	data, err := json.Marshal(notify.Started{Generation: s.runs, PID: pid, Since: time.Now(), Starts: s.starts})
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	s.w.write(filepath.Join(s.control().Dir, "started.json"), string(data))
+}
