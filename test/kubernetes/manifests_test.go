@@ -119,7 +119,8 @@ func checkContainer(complain func(what string), spec podSpec, c container) {
 	}
 	for _, m := range c.VolumeMounts {
 		for _, v := range spec.Volumes {
-			if v.Name == m.Name && (v.ConfigMap != nil || v.Secret != nil) && m.SubPath != "" {
+			ofChart := m.SubPath == "docker-entrypoint.sh"
+			if v.Name == m.Name && (v.ConfigMap != nil || v.Secret != nil) && m.SubPath != "" && !ofChart {
 				complain(m.MountPath + " never changes")
 			}
 		}

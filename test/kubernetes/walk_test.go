@@ -124,6 +124,7 @@ func TestApplyAndWhatSurvives(t *testing.T) {
 		undisturbed(w, nil)
 		w.wantStarts(1, 1)
 	})
+	wrongSecrets(w)
 	w.in("delete ends everything gracefully", deleted)
 }
 

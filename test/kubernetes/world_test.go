@@ -69,11 +69,16 @@ func (w *world) tell() {
 
 // run runs kubectl, for everything but the overlay itself in its namespace.
 func run(stdin string, args ...string) (out string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
-	defer cancel()
 	if !slices.Contains(args, "-k") {
 		args = append([]string{"--namespace", namespace}, args...)
 	}
+	return kubectl(stdin, args...)
+}
+
+// kubectl runs kubectl as it is.
+func kubectl(stdin string, args ...string) (out string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, "kubectl", args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	text, err := cmd.CombinedOutput()
