@@ -234,17 +234,14 @@ func (s *modelled) exec() {
 		s.says(0)
 		return
 	}
+	before := s.shows
 	s.start()
-	if other := s.w.servers[0]; other != s {
-		s.mustBeTrustedBy(other)
-	} else {
-		s.mustBeTrustedBy(s.w.servers[1])
-	}
-}
-
-func (s *modelled) mustBeTrustedBy(other *modelled) {
-	if !other.down && !other.trusts[s.shows] {
-		s.w.fault("%s is restarted and presents %s, which the running %s does not trust", s.name, s.shows.Short(), other.name)
+	for _, other := range s.w.servers {
+		// A keystore that somebody replaces when the restart is under way nobody could have announced.
+		known := strings.HasSuffix(s.runs, s.shows.Short())
+		if other != s && !other.down && s.shows != before && known && !other.trusts[s.shows] {
+			s.w.fault("%s is restarted and presents %s, which the running %s does not trust", s.name, s.shows.Short(), other.name)
+		}
 	}
 }
 
