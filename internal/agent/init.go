@@ -41,7 +41,7 @@ func (a Agent) Init(ctx context.Context) error {
 				if err == nil {
 					v, err = a.pass(limit, started)
 				}
-				if err != nil {
+				if err != nil || len(v.missing) > 0 && a.cfg.InitOnTimeout != "start" {
 					return err
 				}
 				return a.tellExec(v, started) // before a sidecar can ask for more

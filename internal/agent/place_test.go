@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/file"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/testenv"
@@ -191,7 +192,8 @@ func (p *place) supervise(product string) {
 func (p *place) started(product, generation string) {
 	p.t.Helper()
 	data, _ := json.Marshal(notify.Started{Generation: generation, PID: 1, Since: time.Now(), Starts: 1})
-	if err := os.WriteFile(filepath.Join(p.agent(product).control().Dir, "started.json"), data, 0o644); err != nil {
+	path := filepath.Join(p.agent(product).control().Dir, "started.json")
+	if _, err := file.Write(path, data, 0o644, filepath.Dir(path)); err != nil { // whole: a running sidecar may be reading it
 		p.t.Fatal(err)
 	}
 }
