@@ -18,6 +18,12 @@ func TestBesideWhatAChartHasMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	folders, _, _ := strings.Cut(string(volumes), "---")
+	if out, err := kubectl(folders, "apply", "-f", "-"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w.in("the server takes every manifest, with no warning", everyManifest)
+
 	claims := strings.NewReplacer("name: data-wso2is-0", "name: agent-wso2is", "name: data-wso2am-0", "name: agent-wso2am").Replace(string(volumes))
 	if out, err := kubectl(claims, "apply", "-f", "-"); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -31,7 +31,8 @@ func overlays(t *testing.T) []string {
 	return dirs
 }
 
-// everyManifest asks the API server about all of them. The namespaces are there.
+// everyManifest asks the API server about all of them. The namespaces are there, with nothing in them: claims of another kind
+// would be in the way.
 func everyManifest(w *world) {
 	for _, dir := range overlays(w.t) {
 		if out, err := w.try("apply", "--dry-run=server", "--validate=strict", "-k", dir); err != nil || strings.Contains(out, "Warning") {

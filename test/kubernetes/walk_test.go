@@ -47,7 +47,6 @@ func TestApplyAndWhatSurvives(t *testing.T) {
 			w.t.Errorf("the namespace lets any pod in: %v %s", err, out)
 		}
 	})
-	w.in("the server takes every manifest, with no warning", everyManifest)
 	w.in("sidecars are small", smallSidecars)
 	w.in("neither server's user can replace the other's certificates", separateUsers)
 	w.in("apply again changes nothing", func(w *world) {
