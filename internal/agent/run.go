@@ -250,8 +250,10 @@ func (k *trustKeeper) request(ctx context.Context, a Agent, v view, known bool) 
 		return nil
 	case known:
 		k.health.Set(restartCondition, false, "a restart is asked for and not yet done")
-	default:
-		k.health.Set(restartCondition, false, "what the running server has read cannot be known: run it under agent exec, or set RESTART=none and restart it by hand")
+	default: // in a pod the sidecar is there first
+		k.health.Set(restartCondition, false, "the server has not started yet, or not under agent exec: run it so, or set RESTART=none and restart it by hand")
+		a.log.Info("no agent exec has told of a start of the server yet", "server", a.cfg.ServerName, "generation", v.generation)
+		return nil
 	}
 	a.log.Info("restart of the server asked for", "server", a.cfg.ServerName, "generation", v.generation)
 	return nil
