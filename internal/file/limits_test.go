@@ -46,21 +46,27 @@ func TestWithoutRoomForEventsAChangeIsNoticedAllTheSame(t *testing.T) {
 				noticedWithout(t, says)
 				return
 			}
-			cmd := exec.Command(os.Args[0], "-test.run", "^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
-			cmd.Env = append(os.Environ(), limitVariable+"="+limit)
-			cmd.SysProcAttr = &syscall.SysProcAttr{
-				Cloneflags:  syscall.CLONE_NEWUSER,
-				UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-				GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-			}
-			out, err := cmd.CombinedOutput()
-			switch {
-			case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSPC), strings.Contains(string(out), "--- SKIP"):
-				t.Skipf("needs a user namespace: %v %s", err, out)
-			case err != nil || !strings.Contains(string(out), "--- PASS"):
-				t.Errorf("%v\n%s", err, out)
-			}
+			runInNamespace(t, syscall.CLONE_NEWUSER, limitVariable+"="+limit)
 		})
+	}
+}
+
+// runInNamespace runs the test once more in a process of its own, which is root in new namespaces, with a variable by which it knows.
+func runInNamespace(t *testing.T, flags uintptr, variable string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run", "^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
+	cmd.Env = append(os.Environ(), variable)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  flags,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	switch {
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSPC), strings.Contains(string(out), "--- SKIP"):
+		t.Skipf("needs a user namespace: %v %s", err, out)
+	case err != nil || !strings.Contains(string(out), "--- PASS"):
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

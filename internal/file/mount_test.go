@@ -1,9 +1,7 @@
 package file
 
 import (
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -82,20 +80,7 @@ func TestRealMountsAreToldApart(t *testing.T) {
 		tellRealMountsApart(t)
 		return
 	}
-	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), namespaceVariable+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSPC), strings.Contains(string(out), "--- SKIP"):
-		t.Skipf("needs a user namespace: %v %s", err, out)
-	case err != nil || !strings.Contains(string(out), "--- PASS"):
-		t.Errorf("%v\n%s", err, out)
-	}
+	runInNamespace(t, syscall.CLONE_NEWUSER|syscall.CLONE_NEWNS, namespaceVariable+"=1")
 }
 
 func tellRealMountsApart(t *testing.T) {
