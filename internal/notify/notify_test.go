@@ -189,7 +189,7 @@ func TestSignalsAreForwardedAsPID1Should(t *testing.T) {
 
 func TestATermDuringARestartEndsTheServerAndStartsNoOther(t *testing.T) {
 	s := start(t, `echo run >> $VOLUME/runs
-		trap "touch $VOLUME/stopping; sleep 0.5; exit 9" TERM; trap "touch $VOLUME/hup" HUP; touch $VOLUME/ready; while :; do sleep 0.02; done`)
+		trap "touch $VOLUME/stopping; sleep 0.1; exit 9" TERM; trap "touch $VOLUME/hup" HUP; touch $VOLUME/ready; while :; do sleep 0.02; done`)
 	s.until(t, "the server is ready", func() bool { return s.has("ready") })
 	s.control.Want("g1")
 	s.until(t, "the server is stopping for a restart", func() bool { return s.has("stopping") })
