@@ -216,6 +216,7 @@ type scripted struct {
 	asked   []string
 	held    []string // running and on disk, in turn
 	waits   bool     // the start that was asked for last waits
+	fails   error    // of what is asked for
 }
 
 func (s *scripted) RequestTogether(ctx context.Context, generation string) error {
@@ -235,7 +236,7 @@ func (s *scripted) Hold(_ context.Context, running, onDisk string) error {
 
 func (s *scripted) Request(_ context.Context, generation string) error {
 	s.asked = append(s.asked, generation)
-	return nil
+	return s.fails
 }
 func (s *scripted) Started(context.Context) (notify.Started, bool, error) {
 	return s.started, s.known, nil

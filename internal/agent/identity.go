@@ -113,6 +113,17 @@ func (a Agent) identity(ctx context.Context, running bool) (i identity, err erro
 	return i, a.stage(&i, next)
 }
 
+// String says how it stands with TLS_MODE.
+func (i identity) String() string {
+	switch {
+	case i.trouble != nil:
+		return i.trouble.Error()
+	case i.refused != "":
+		return "TLS_MODE has no effect on this server: " + i.refused
+	}
+	return "the server's certificate is as TLS_MODE says"
+}
+
 // tellIdentity tells of what keeps TLS_MODE from its work.
 func (a Agent) tellIdentity(i identity) {
 	if i.refused != "" {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
 )
 
@@ -113,6 +115,20 @@ func TestTroubleWithTheIdentityDoesNotSayThatTrustDoesNotHold(t *testing.T) {
 	p.until("the trouble is told", func() bool { return strings.Contains(p.message(health, identityCondition), "TLS_CA_CERT_FILE") })
 	if !p.ok(health, trustCondition) || p.ok(health, identityCondition) {
 		t.Errorf("trust: %s; identity: %s", p.message(health, trustCondition), p.message(health, identityCondition))
+	}
+}
+
+func TestTroubleWithTheIdentityIsToldBesideOtherTrouble(t *testing.T) {
+	p, is, _ := bothIssued(t)
+	p.set(config.IS, func(c *config.Config) {
+		c.TLSCACertFile, c.TLSCAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
+	})
+	is.k.health, is.r.fails = telemetry.NewHealth(time.Hour, identityCondition), errors.New("agent exec cannot be told")
+	if err := is.k.once(t.Context(), p.agent(config.IS)); !errors.Is(err, is.r.fails) {
+		t.Errorf("error = %v", err)
+	}
+	if p.ok(is.k.health, identityCondition) || !strings.Contains(p.message(is.k.health, identityCondition), "TLS_CA_CERT_FILE") {
+		t.Errorf("identity: %s", p.message(is.k.health, identityCondition))
 	}
 }
 

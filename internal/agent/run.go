@@ -175,14 +175,12 @@ func (k *trustKeeper) step(ctx context.Context, a Agent) error {
 	} else {
 		k.health.Set(trustCondition, true, fmt.Sprintf("own certificate published, %d trusted", len(v.managed)))
 	}
+	k.health.Set(identityCondition, v.identity.trouble == nil, v.identity.String())
 	// What keeps the own identity from being renewed keeps nothing else from its work, and is tried again.
-	err = k.follow(ctx, a, v, started, known)
-	if err == nil && v.identity.trouble != nil {
-		k.health.Set(identityCondition, false, v.identity.trouble.Error())
-		return fmt.Errorf("%w: %w", errIdentity, v.identity.trouble)
+	if err := k.follow(ctx, a, v, started, known); err != nil || v.identity.trouble == nil {
+		return err
 	}
-	k.health.Set(identityCondition, true, "the server's certificate is as TLS_MODE says")
-	return err
+	return fmt.Errorf("%w: %w", errIdentity, v.identity.trouble)
 }
 
 // follow brings the server in step with what is on disk.
