@@ -58,7 +58,7 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 	if err := am.bindPlain(o.Plain); err != nil {
 		return nil, errors.Join(err, am.shut())
 	}
-	am.oauth = newOAuthServer(am.url(am.port)+"/oauth2/token", am.signer, am.admin, am.password, am.residentRules())
+	am.oauth = newOAuthServer(am.url(am.port)+"/oauth2/token", am.signer, am.residentRules())
 	if err := am.keep(am.describe, am.restoreAll); err != nil {
 		return nil, errors.Join(err, am.shut())
 	}

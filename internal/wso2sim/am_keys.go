@@ -228,7 +228,7 @@ func (am *AM) firstToken(ctx context.Context, m *keyMapping, dto *keyManagerDTO,
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	client := am.oauth.clients[c.ID]
-	t := am.oauth.issue(accessToken{client: c.ID, grant: "client_credentials", jwt: true, scopes: am.oauth.rules.scopes("client_credentials", scopes)})
+	t := am.oauth.issue(accessToken{client: c.ID, grant: "client_credentials", jwt: true, scopes: am.oauth.rules.scopes(client, "", scopes)})
 	answer, fault := am.oauth.answer(client, t)
 	if fault != nil {
 		return issuedToken{}, fault

@@ -14,12 +14,16 @@ const residentName = "Resident Key Manager"
 func (am *AM) residentRules() oauthRules {
 	heard := am.hearsItself()
 	return oauthRules{
-		scopes: func(_ string, asked []string) []string {
+		scopes: func(_ *oauthClient, _ string, asked []string) []string {
 			if len(asked) == 0 {
 				return []string{"default"}
 			}
 			return slices.Sorted(slices.Values(asked))
 		},
+		user: func(name, password string) (string, bool) {
+			return am.admin, name == am.admin && password == am.password
+		},
+		userID:  func(string) string { return am.oauth.userID },
 		subject: func(*accessToken) string { return am.oauth.userID },
 		keepOld: func(string) bool { return false },
 		changed: am.changed,

@@ -18,12 +18,16 @@ type IS struct {
 	port     *port
 	admin    string
 	password string
-	notices  *notifier // nil where deployment.toml has no revocation listener
+	notices  *notifier    // nil where deployment.toml has no revocation listener
+	rules    []accessRule // in the order in which they count
 
 	// guarded by server.mu
 	oauth     *oauthServer
+	apps      serviceProviders
 	resources []*apiResource
+	users     []*user
 	roles     []*role
+	groups    []*group
 	stopping  isStopping
 }
 
@@ -52,8 +56,10 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 	if err := is.bindPlain(o.Plain); err != nil {
 		return nil, errors.Join(err, is.shut())
 	}
-	is.oauth = newOAuthServer(is.url(is.port)+"/oauth2/token", is.signer, is.admin, is.password, oauthRules{
+	is.rules = accessRules(is.settings)
+	is.oauth = newOAuthServer(is.url(is.port)+"/oauth2/token", is.signer, oauthRules{
 		scopes: is.grantedScopes, subject: is.subject, keepOld: is.keepsOldTokens, revoked: is.tokenRevoked,
+		user: is.logsIn, userID: is.userID,
 		claims: object{"org_id": superOrganization, "org_name": "Super"}, changed: is.changed,
 	})
 	is.notices = newNotifier(is.server)
@@ -104,7 +110,6 @@ func (is *IS) routes() http.Handler {
 	mux.HandleFunc("POST /oauth2/introspect", is.introspect)
 	mux.HandleFunc("POST /oauth2/revoke", is.revoke)
 	mux.HandleFunc("GET /oauth2/userinfo", is.userInfo)
-	mux.HandleFunc("GET /scim2/Me", is.me)
 	mux.HandleFunc("GET /api/health-check/v1.0/health", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, 200, object{"health": []any{}}) // its checks are off by default: this proves nothing
 	})
@@ -117,8 +122,11 @@ func (is *IS) routes() http.Handler {
 	is.registrationRoutes(mux)
 	is.resourceRoutes(mux)
 	is.roleRoutes(mux)
+	is.userRoutes(mux)
+	is.applicationRoutes(mux)
+	is.scim1Routes(mux)
 	mux.HandleFunc("/", is.toLoginPage)
-	return is.whileServing(is.durable(mux))
+	return is.whileServing(is.guarded(is.durable(mux)))
 }
 
 // whileServing lets requests through until the server goes down.
@@ -142,28 +150,6 @@ func (is *IS) whileServing(next http.Handler) http.Handler {
 func (is *IS) toLoginPage(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Location", is.url(is.port)+"/authenticationendpoint/login.do")
 	w.WriteHeader(http.StatusFound)
-}
-
-// protected lets the admin's Basic credentials through to an API of IS.
-func (is *IS) protected(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if user, password, ok := r.BasicAuth(); !ok {
-			unauthorized(w, "Bearer", "AuthenticationHandler not found.")
-		} else if user != is.admin || password != is.password {
-			unauthorized(w, "Bearer", authorizationFailure)
-		} else {
-			next(w, r)
-		}
-	}
-}
-
-const authorizationFailure = "Authorization failure. Authorization information was invalid or missing from your request."
-
-// unauthorized is the 401 of IS's REST APIs.
-func unauthorized(w http.ResponseWriter, scheme, why string) {
-	w.Header().Set("WWW-Authenticate", scheme)
-	writeAs(w, http.StatusUnauthorized, "application/json;charset=UTF-8",
-		object{"traceId": newUUID(), "code": 401, "description": why, "message": "Unauthorized"})
 }
 
 func (is *IS) discovery(w http.ResponseWriter, _ *http.Request) {

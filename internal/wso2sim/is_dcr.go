@@ -27,11 +27,11 @@ type registration struct {
 }
 
 func (is *IS) registrationRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("POST "+registerPath, is.protected(is.register))
-	mux.HandleFunc("GET "+registerPath, is.protected(is.findClient))
-	mux.HandleFunc("GET "+registerPath+"/{id}", is.protected(is.getClient))
-	mux.HandleFunc("PUT "+registerPath+"/{id}", is.protected(is.updateClient))
-	mux.HandleFunc("DELETE "+registerPath+"/{id}", is.protected(is.deleteClient))
+	mux.HandleFunc("POST "+registerPath, is.register)
+	mux.HandleFunc("GET "+registerPath, is.findClient)
+	mux.HandleFunc("GET "+registerPath+"/{id}", is.getClient)
+	mux.HandleFunc("PUT "+registerPath+"/{id}", is.updateClient)
+	mux.HandleFunc("DELETE "+registerPath+"/{id}", is.deleteClient)
 }
 
 // invalidMetadata is an error of RFC 7591, section 3.2.2, with the products' trace id.
@@ -83,7 +83,12 @@ func (is *IS) register(w http.ResponseWriter, r *http.Request) {
 		invalidMetadata(w, "Application with the name "+*reg.ClientName+" already exist in the system")
 		return
 	}
-	writeJSON(w, http.StatusCreated, dcrView(c))
+	owner := is.admin
+	if who := callerOf(r); who != nil && who.user != nil {
+		owner = who.user.name
+	}
+	is.addApplication(c.id, owner)
+	writeJSON(w, http.StatusCreated, is.dcrView(c))
 }
 
 var errNameTaken = errors.New("a client of that name exists")
@@ -133,7 +138,7 @@ func (is *IS) showClient(w http.ResponseWriter, c *oauthClient) {
 		c.stored = true
 		is.changed("client", c.id)
 	}
-	writeJSON(w, http.StatusOK, dcrView(c))
+	writeJSON(w, http.StatusOK, is.dcrView(c))
 }
 
 func (is *IS) updateClient(w http.ResponseWriter, r *http.Request) {
@@ -171,17 +176,18 @@ func (is *IS) updateClient(w http.ResponseWriter, r *http.Request) {
 func (is *IS) deleteClient(w http.ResponseWriter, r *http.Request) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	if is.oauth.clients[r.PathValue("id")] == nil {
+	app := is.apps.byClient[r.PathValue("id")]
+	if app == nil {
 		clientGone(w)
 		return
 	}
-	is.oauth.drop(r.PathValue("id"))
+	is.removeApplication(app)
 	w.WriteHeader(http.StatusNoContent)
 }
 
 // dcrView is a client as registration shows it, secret included. What was never set reads null when the client is
 // made, and for two of the fields "null" when it is read back.
-func dcrView(c *oauthClient) object {
+func (is *IS) dcrView(c *oauthClient) object {
 	redirects := c.redirects
 	if len(redirects) == 0 {
 		redirects = []string{""}
@@ -189,7 +195,7 @@ func dcrView(c *oauthClient) object {
 	view := object{
 		"client_id": c.id, "client_secret": c.secret, "client_secret_expires_at": 0, "redirect_uris": redirects,
 		"grant_types": orEmpty(c.grants), "client_name": c.name, "ext_application_display_name": orNull(c.displayName),
-		"ext_application_version": "v2.0.0", "ext_application_owner": "admin@carbon.super",
+		"ext_application_version": "v2.0.0", "ext_application_owner": is.ownerOf(c.id) + "@carbon.super",
 		"ext_application_token_lifetime": 3600, "ext_user_token_lifetime": 3600, "ext_refresh_token_lifetime": 86400,
 		"ext_id_token_lifetime": 3600, "ext_pkce_mandatory": false, "ext_pkce_support_plain": false, "ext_public_client": false,
 		"token_type_extension": c.tokenType, "ext_token_type": c.tokenType, "require_pushed_authorization_requests": false,

@@ -13,6 +13,7 @@ const resourcesPath = "/api/server/v1/api-resources"
 // apiResource is what IS calls an API: an identifier and the scopes that belong to it.
 type apiResource struct {
 	id, name, identifier, kind string
+	guarded                    bool // requiresAuthorization: no application gets its scopes for users without a role
 	scopes                     []resourceScope
 }
 
@@ -20,45 +21,40 @@ type resourceScope struct {
 	ID          string `json:"id"`
 	Name        string `json:"name"`
 	DisplayName string `json:"displayName"`
-	Description string `json:"description"`
-}
-
-// systemResources stand for the 129 that a real IS has of its own.
-func systemResources() []*apiResource {
-	var out []*apiResource
-	for _, r := range []struct{ name, identifier, kind string }{
-		{"Offline User Onboard API", "/api/users/v1/offline-invite-link/", "TENANT"},
-		{"SCIM2 Roles API", "/o/scim2/Roles", "ORGANIZATION"},
-		{"SCIM2 Users API", "/scim2/Users", "TENANT"},
-		{"Application Management API", "/api/server/v1/applications", "TENANT"},
-	} {
-		out = append(out, &apiResource{id: newUUID(), name: r.name, identifier: r.identifier, kind: r.kind})
-	}
-	return out
+	Description string `json:"description,omitempty"`
 }
 
 func (is *IS) resourceRoutes(mux *http.ServeMux) {
 	handle := func(pattern string, h func(http.ResponseWriter, *http.Request, *apiResource)) {
-		mux.HandleFunc(pattern, is.protected(func(w http.ResponseWriter, r *http.Request) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			is.mu.Lock()
 			defer is.mu.Unlock()
-			at := slices.IndexFunc(is.resources, func(a *apiResource) bool { return a.id == r.PathValue("id") })
-			if at < 0 {
+			a := is.resourceWithID(r.PathValue("id"))
+			if a == nil && r.Method == http.MethodDelete {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			if a == nil {
 				resourceFault(w, http.StatusNotFound, "60002", "Unable to find the API resource.",
 					"Unable to find the API resource with the id: "+r.PathValue("id")+" in the tenant domain.")
 				return
 			}
-			h(w, r, is.resources[at])
-		}))
+			if a.system() && r.Method == http.MethodDelete {
+				resourceFault(w, http.StatusForbidden, "60012", "Unable to delete the API resource.", "System API resources cannot be deleted.")
+				return
+			}
+			h(w, r, a)
+		})
 	}
-	mux.HandleFunc("GET "+resourcesPath, is.protected(is.listResources))
-	mux.HandleFunc("POST "+resourcesPath, is.protected(is.createResource))
+	mux.HandleFunc("GET "+resourcesPath, is.listResources)
+	mux.HandleFunc("POST "+resourcesPath, is.createResource)
 	handle("GET "+resourcesPath+"/{id}", func(w http.ResponseWriter, _ *http.Request, a *apiResource) {
 		writeJSON(w, http.StatusOK, a.view())
 	})
 	handle("PATCH "+resourcesPath+"/{id}", is.patchResource)
 	handle("DELETE "+resourcesPath+"/{id}", func(w http.ResponseWriter, _ *http.Request, a *apiResource) {
 		is.resources = slices.DeleteFunc(is.resources, func(other *apiResource) bool { return other == a })
+		is.forgetScopes(a.id, a.scopes)
 		is.changed("resource", a.id)
 		w.WriteHeader(http.StatusNoContent)
 	})
@@ -67,13 +63,16 @@ func (is *IS) resourceRoutes(mux *http.ServeMux) {
 	})
 	handle("PATCH "+resourcesPath+"/{id}/scopes/{scope}", is.patchScope)
 	handle("DELETE "+resourcesPath+"/{id}/scopes/{scope}", func(w http.ResponseWriter, r *http.Request, a *apiResource) {
+		if s := a.scope(r.PathValue("scope")); s != nil {
+			is.forgetScopes("", []resourceScope{*s})
+		}
 		a.scopes = slices.DeleteFunc(a.scopes, func(s resourceScope) bool { return s.Name == r.PathValue("scope") })
 		is.changed("resource", a.id)
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("GET /api/identity/oauth2/v1.0/scopes", is.protected(func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /api/identity/oauth2/v1.0/scopes", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, []any{}) // the scopes of IS 5 and 6
-	}))
+	})
 }
 
 func resourceFault(w http.ResponseWriter, status int, code, message, description string) {
@@ -82,14 +81,14 @@ func resourceFault(w http.ResponseWriter, status int, code, message, description
 
 func (a *apiResource) summary() object {
 	return object{
-		"id": a.id, "name": a.name, "identifier": a.identifier, "type": a.kind, "requiresAuthorization": true,
+		"id": a.id, "name": a.name, "identifier": a.identifier, "type": a.kind, "requiresAuthorization": a.guarded,
 		"self": resourcesPath + "/" + a.id,
 	}
 }
 
 func (a *apiResource) view() object {
 	return object{
-		"id": a.id, "name": a.name, "identifier": a.identifier, "type": a.kind, "requiresAuthorization": true,
+		"id": a.id, "name": a.name, "identifier": a.identifier, "type": a.kind, "requiresAuthorization": a.guarded,
 		"scopes": orEmpty(a.scopes), "authorizationDetailsTypes": []any{}, "properties": []any{},
 	}
 }
@@ -129,6 +128,7 @@ func (is *IS) listResources(w http.ResponseWriter, r *http.Request) {
 type resourceBody struct {
 	Name        string          `json:"name"`
 	Identifier  string          `json:"identifier"`
+	Guarded     *bool           `json:"requiresAuthorization"`
 	Scopes      []resourceScope `json:"scopes"`
 	AddedScopes []resourceScope `json:"addedScopes"`
 }
@@ -147,7 +147,7 @@ func (is *IS) createResource(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	a := &apiResource{id: newUUID(), name: body.Name, identifier: body.Identifier, kind: "BUSINESS"}
+	a := &apiResource{id: newUUID(), name: body.Name, identifier: body.Identifier, kind: businessResource, guarded: body.Guarded == nil || *body.Guarded}
 	if !is.addScopes(w, a, body.Scopes) {
 		return
 	}
@@ -167,18 +167,46 @@ func (is *IS) addScopes(w http.ResponseWriter, a *apiResource, scopes []resource
 	}
 	for _, s := range scopes {
 		s.ID = newUUID()
+		if s.DisplayName == "" {
+			s.DisplayName = s.Name
+		}
 		a.scopes = append(a.scopes, s)
 	}
 	return true
 }
 
-func (is *IS) hasScope(name string) bool {
-	for _, a := range is.resources {
-		if slices.ContainsFunc(a.scopes, func(s resourceScope) bool { return s.Name == name }) {
-			return true
+// scope finds a scope of the resource by its name, or nil.
+func (a *apiResource) scope(name string) *resourceScope {
+	for i := range a.scopes {
+		if a.scopes[i].Name == name {
+			return &a.scopes[i]
 		}
 	}
-	return false
+	return nil
+}
+
+// scopeNamed finds a scope, and the resource to which it belongs, by its name; nil if there is none.
+func (is *IS) scopeNamed(name string) (*apiResource, *resourceScope) {
+	for _, a := range is.resources {
+		if s := a.scope(name); s != nil {
+			return a, s
+		}
+	}
+	return nil, nil
+}
+
+func (is *IS) hasScope(name string) bool {
+	_, s := is.scopeNamed(name)
+	return s != nil
+}
+
+func (is *IS) resourceWithID(id string) *apiResource {
+	for _, a := range is.resources {
+		if a.id == id {
+			return a
+		}
+	}
+	return nil
 }
 
 func (is *IS) patchResource(w http.ResponseWriter, r *http.Request, a *apiResource) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,13 +17,24 @@ const (
 	rolesPath = "/scim2/v2/Roles"
 )
 
+// The roles that every server has. That of the administrator has every right, and everybody has the other one.
+const (
+	adminRole    = "admin"
+	everyoneRole = "everyone"
+)
+
+// role gives rights to users. All of them have the audience organization.
 type role struct {
 	id, name    string
-	permissions []object
+	permissions []string // names of scopes
+	users       []string // ids
 }
 
-func systemRoles() []*role {
-	return []*role{{id: newUUID(), name: "admin"}, {id: newUUID(), name: "everyone"}}
+// has says whether a user has the role.
+func (r *role) has(u *user) bool { return r.name == everyoneRole || slices.Contains(r.users, u.id) }
+
+func (is *IS) systemRoles() []*role {
+	return []*role{{id: newUUID(), name: adminRole, users: []string{is.oauth.userID}}, {id: newUUID(), name: everyoneRole}}
 }
 
 // readLoosely reads JSON as IS's REST APIs do, ignoring what they do not know. It answers for itself if it cannot.
@@ -41,22 +53,25 @@ func readLoosely(w http.ResponseWriter, r *http.Request, into any) bool {
 
 func (is *IS) roleRoutes(mux *http.ServeMux) {
 	handle := func(pattern string, h func(http.ResponseWriter, *http.Request, *role)) {
-		mux.HandleFunc(pattern, is.protected(func(w http.ResponseWriter, r *http.Request) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			is.mu.Lock()
 			defer is.mu.Unlock()
-			at := slices.IndexFunc(is.roles, func(other *role) bool { return other.id == r.PathValue("id") })
+			id := r.PathValue("id")
+			at := slices.IndexFunc(is.roles, func(other *role) bool { return other.id == id })
 			if at < 0 {
-				scimFault(w, 404, "", "Specified resource (e.g., User) or endpoint, does not exist.")
+				scimFault(w, 404, "", "Role id: "+id+" does not exist in the tenant: carbon.super")
 				return
 			}
 			h(w, r, is.roles[at])
-		}))
+		})
 	}
-	mux.HandleFunc("POST "+rolesPath+"/.search", is.protected(is.searchRoles))
-	mux.HandleFunc("POST "+rolesPath, is.protected(is.createRole))
+	mux.HandleFunc("GET "+rolesPath, func(w http.ResponseWriter, r *http.Request) { is.showRoles(w, r.URL.Query().Get("filter")) })
+	mux.HandleFunc("POST "+rolesPath+"/.search", is.searchRoles)
+	mux.HandleFunc("POST "+rolesPath, is.createRole)
 	handle("GET "+rolesPath+"/{id}", func(w http.ResponseWriter, _ *http.Request, found *role) {
 		view := is.roleView(found)
 		view["schemas"] = []string{roleType}
+		is.addMembers(view, found)
 		writeAs(w, http.StatusOK, scimJSON, view)
 	})
 	handle("PATCH "+rolesPath+"/{id}", is.patchRole)
@@ -80,46 +95,93 @@ func superAudience() object {
 	return object{"display": "Super", "type": "organization", "value": superOrganization}
 }
 
+// roleView is a role without its members, as PATCH answers it.
 func (is *IS) roleView(r *role) object {
+	at := is.url(is.port)
+	permissions := []object{}
+	for _, name := range r.permissions {
+		p := object{"value": name, "display": name}
+		if a, s := is.scopeNamed(name); s != nil {
+			p["display"], p["$ref"] = s.DisplayName, at+resourcesPath+"/"+a.id+"/scopes/"+name
+		}
+		permissions = append(permissions, p)
+	}
 	return object{
-		"id": r.id, "displayName": r.name, "audience": superAudience(), "permissions": orEmpty(r.permissions),
-		"meta":       object{"location": is.url(is.port) + rolesPath + "/" + r.id},
+		"id": r.id, "displayName": r.name, "audience": superAudience(), "permissions": permissions,
+		"meta":       object{"location": at + rolesPath + "/" + r.id},
 		"properties": []object{{"name": "isSharedRole", "value": "false"}},
 	}
 }
 
-// searchRoles knows "displayName eq …", which is all that the connector asks.
+// addMembers adds users and groups, where there are any.
+func (is *IS) addMembers(view object, r *role) {
+	at := is.url(is.port)
+	var users []object
+	for _, u := range is.users {
+		if r.has(u) {
+			users = append(users, object{"display": u.name, "value": u.id, "$ref": at + usersPath + "/" + u.id})
+		}
+	}
+	if len(users) > 0 {
+		view["users"] = users
+	}
+	if r.name == adminRole {
+		view["groups"] = []object{{"display": "PRIMARY/admin", "value": r.id, "$ref": at + "/scim2/Groups/" + r.id}}
+	}
+}
+
 func (is *IS) searchRoles(w http.ResponseWriter, r *http.Request) {
 	var body struct{ Filter string }
-	if !readLoosely(w, r, &body) {
-		return
+	if readLoosely(w, r, &body) {
+		is.showRoles(w, body.Filter)
 	}
-	name, filtered := strings.CutPrefix(body.Filter, "displayName eq ")
+}
+
+// showRoles knows filters on displayName.
+func (is *IS) showRoles(w http.ResponseWriter, filter string) {
+	fits := condition(func(func(string) string) bool { return true })
+	if filter != "" {
+		var fault *filterFault
+		if fits, fault = parseFilter(filter, "displayName"); fault != nil {
+			scimFault(w, 400, "invalidValue", "Not a valid attribute name/uri")
+			return
+		}
+	}
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	list := []object{}
 	for _, found := range is.roles {
-		if filtered && found.name != name {
+		if !fits(func(string) string { return found.name }) {
 			continue
 		}
 		view := is.roleView(found)
-		if found.name == "admin" {
-			at := is.url(is.port)
-			view["users"] = []object{{"display": is.admin, "value": is.oauth.userID, "$ref": at + "/scim2/Users/" + is.oauth.userID}}
-			view["groups"] = []object{{"display": "PRIMARY/admin", "value": found.id, "$ref": at + "/scim2/Groups/" + found.id}}
-		}
+		is.addMembers(view, found)
 		list = append(list, view)
 	}
-	writeAs(w, http.StatusOK, scimJSON, object{
-		"totalResults": len(list), "startIndex": 1, "itemsPerPage": len(list), "Resources": list,
-		"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:ListResponse"},
-	})
+	answer := object{"totalResults": len(list), "startIndex": 1, "itemsPerPage": len(list), "schemas": []string{scimList}}
+	if len(list) > 0 {
+		answer["Resources"] = list
+	}
+	writeAs(w, http.StatusOK, scimJSON, answer)
+}
+
+// memberRef points to something by its id, or to a permission by its name.
+type memberRef struct {
+	Value string `json:"value"`
+}
+
+func values(refs []memberRef) []string {
+	var out []string
+	for _, r := range refs {
+		out = append(out, r.Value)
+	}
+	return out
 }
 
 func (is *IS) createRole(w http.ResponseWriter, r *http.Request) {
 	var body struct {
-		DisplayName string
-		Permissions []object
+		DisplayName        string
+		Permissions, Users []memberRef
 	}
 	if !readLoosely(w, r, &body) {
 		return
@@ -137,7 +199,16 @@ func (is *IS) createRole(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	made := &role{id: newUUID(), name: body.DisplayName, permissions: body.Permissions}
+	made := &role{id: newUUID(), name: body.DisplayName, permissions: values(body.Permissions), users: values(body.Users)}
+	if unknown := is.unknownPermission(made.permissions); unknown != "" {
+		scimFault(w, 400, "invalidValue", "Permission: "+unknown+" not found")
+		return
+	}
+	if unknown := is.unknownUser(made.users); unknown != "" {
+		scimFault(w, 400, "A user doesn't exist with id: "+unknown+" in the tenantDomain: carbon.super",
+			"Request is unparsable, syntactically incorrect, or violates schema.")
+		return
+	}
 	is.roles = append(is.roles, made)
 	is.changed("role", made.id)
 	location := is.url(is.port) + rolesPath + "/" + made.id
@@ -148,46 +219,103 @@ func (is *IS) createRole(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// patchRole takes the permissions of the first operation that has any.
-func (is *IS) patchRole(w http.ResponseWriter, r *http.Request, found *role) {
-	var body struct {
-		Operations []struct {
-			Op    string
-			Value struct{ Permissions []object }
+// unknownPermission is the first name that no scope has, or "".
+func (is *IS) unknownPermission(names []string) string {
+	for _, name := range names {
+		if name != loginScope && !is.hasScope(name) {
+			return name
 		}
 	}
+	return ""
+}
+
+// unknownUser is the first id that no user has, or "".
+func (is *IS) unknownUser(ids []string) string {
+	for _, id := range ids {
+		if is.userWithID(id) == nil {
+			return id
+		}
+	}
+	return ""
+}
+
+// roleOperation is one step of a PATCH. What it is about stands in the path, or in the names of the value.
+type roleOperation struct {
+	Op, Path string
+	Value    json.RawMessage
+}
+
+// removedMember is the path that takes one user or permission out of a role.
+var removedMember = regexp.MustCompile(`^(users|permissions)\[value eq "?([^"\]]+)"?\]$`)
+
+// change applies the operation to the lists of a role, of which it makes copies. It is not ok if it makes no sense.
+func (o roleOperation) change(lists map[string][]string) (ok bool) {
+	op := strings.ToLower(o.Op)
+	if m := removedMember.FindStringSubmatch(o.Path); m != nil && op == "remove" {
+		lists[m[1]] = without(lists[m[1]], []string{m[2]})
+		return true
+	}
+	given := map[string][]memberRef{}
+	if o.Path == "" {
+		ok = json.Unmarshal(o.Value, &given) == nil
+	} else {
+		var refs []memberRef
+		ok = json.Unmarshal(o.Value, &refs) == nil || op == "remove" && len(o.Value) == 0
+		given[o.Path] = refs
+	}
+	if !ok {
+		return false
+	}
+	for name, refs := range given {
+		list, known := lists[name]
+		if !known {
+			return false
+		}
+		switch ids := values(refs); {
+		case op == "add":
+			lists[name] = append(without(list, ids), ids...)
+		case op == "replace":
+			lists[name] = ids
+		case op == "remove" && len(refs) == 0:
+			lists[name] = nil
+		case op == "remove":
+			lists[name] = without(list, ids)
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// without is a list without some of its members.
+func without(list, members []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(m string) bool { return slices.Contains(members, m) })
+}
+
+func (is *IS) patchRole(w http.ResponseWriter, r *http.Request, found *role) {
+	var body struct{ Operations []roleOperation }
 	if !readLoosely(w, r, &body) {
 		return
 	}
+	lists := map[string][]string{"permissions": found.permissions, "users": found.users}
 	for _, op := range body.Operations {
-		if strings.EqualFold(op.Op, "replace") {
-			found.permissions = nil
+		if !op.change(lists) {
+			scimFault(w, 400, "invalidSyntax", "Request is unparsable, syntactically incorrect, or violates schema.")
+			return
 		}
-		found.permissions = append(found.permissions, op.Value.Permissions...)
 	}
+	if unknown := is.unknownPermission(lists["permissions"]); unknown != "" {
+		scimFault(w, 400, "invalidValue", "Permission: "+unknown+" not found")
+		return
+	}
+	if is.unknownUser(lists["users"]) != "" {
+		scimFault(w, 400, "invalidValue", "User can't be resolved from the given user Id.")
+		return
+	}
+	found.permissions, found.users = lists["permissions"], lists["users"]
 	is.changed("role", found.id)
 	view := is.roleView(found)
 	view["schemas"] = []string{roleType}
+	w.Header().Set("Location", is.url(is.port)+rolesPath+"/"+found.id)
 	writeAs(w, http.StatusOK, scimJSON, view)
-}
-
-// profile is the admin, the only user.
-func (is *IS) profile() object {
-	at := is.url(is.port)
-	roles := []object{}
-	for _, r := range is.roles[:min(2, len(is.roles))] {
-		roles = append(roles, object{
-			"audienceValue": superOrganization, "display": r.name, "audienceType": "organization", "value": r.id,
-			"$ref": at + rolesPath + "/" + r.id, "audienceDisplay": "Super",
-		})
-	}
-	return object{
-		"id": is.oauth.userID, "userName": is.admin, "roles": roles,
-		"meta": object{"location": at + "/scim2/Users/" + is.oauth.userID, "resourceType": "User"},
-		"schemas": []string{
-			"urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
-			"urn:scim:wso2:schema", "urn:scim:schemas:extension:custom:User",
-		},
-		"groups": []object{{"display": "admin", "value": superOrganization, "$ref": at + "/scim2/Groups/" + superOrganization}},
-	}
 }

@@ -10,26 +10,104 @@ import (
 
 var oidcScopes = []string{"address", "phone", "openid", "profile", "roles", "groups", "email"}
 
-// grantedScopes drops what is not granted without a word. The application's own token gets the scopes of registered
-// API resources, and those only where [oauth] authorize_all_scopes says so; a user's token has the OpenID ones too.
-func (is *IS) grantedScopes(grant string, asked []string) []string {
+// loginScope is what every user has, and no application for itself.
+const loginScope = "internal_login"
+
+// everySystemScope is asked for in place of all scopes of IS's own resources.
+const everySystemScope = "SYSTEM"
+
+// grantedScopes drops what is not granted without a word. user is "" where the application asks for itself.
+func (is *IS) grantedScopes(c *oauthClient, user string, asked []string) []string {
 	var granted []string
 	for _, scope := range asked {
-		oidc := grant != "client_credentials" && slices.Contains(oidcScopes, scope)
-		resource := is.settings.flag("oauth.authorize_all_scopes") && is.hasScope(scope)
-		if oidc || resource {
-			granted = append(granted, scope)
+		if scope != everySystemScope {
+			if is.grants(c, user, scope) {
+				granted = append(granted, scope)
+			}
+			continue
+		}
+		for _, own := range is.systemScopes() {
+			if is.grants(c, user, own) {
+				granted = append(granted, own)
+			}
 		}
 	}
 	slices.Sort(granted)
 	return slices.Compact(granted)
 }
 
+// systemScopes are those that SYSTEM stands for.
+func (is *IS) systemScopes() []string {
+	names := []string{loginScope}
+	for _, a := range is.resources {
+		if a.system() {
+			for _, s := range a.scopes {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	return names
+}
+
+// grants says whether one scope is granted. With [oauth] authorize_all_scopes an application gets every scope of every
+// API resource, IS's own among them, and a user those of his roles. Without it both get only what the application is
+// authorized for; a user needs the role as well, unless the policy says otherwise.
+func (is *IS) grants(c *oauthClient, user, scope string) bool {
+	if is.unchecked(scope) {
+		return true
+	}
+	if user != "" && (scope == loginScope || slices.Contains(oidcScopes, scope)) {
+		return true
+	}
+	_, found := is.scopeNamed(scope)
+	if found == nil {
+		return false
+	}
+	byRole := user == "" || is.may(is.userNamed(user), scope)
+	if is.settings.flag("oauth.authorize_all_scopes") {
+		return byRole
+	}
+	app := is.apps.byClient[c.id]
+	if app == nil {
+		return false
+	}
+	policy, ok := app.authorizedFor(found.ID)
+	return ok && (byRole || policy == policyNone)
+}
+
+// unchecked says whether [oauth] allowed_scopes has a pattern for a scope, registered or not.
+func (is *IS) unchecked(scope string) bool {
+	patterns := is.settings.texts("oauth.allowed_scopes")
+	if len(patterns) == 0 {
+		patterns = []string{"^device_.*"}
+	}
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		matched, err := regexp.MatchString(p, scope)
+		return err == nil && matched
+	})
+}
+
+// logsIn checks a password, and gives the name under which the user is known.
+func (is *IS) logsIn(name, password string) (string, bool) {
+	u := is.userNamed(name)
+	if u == nil || u.password != password {
+		return "", false
+	}
+	return u.name, true
+}
+
+func (is *IS) userID(name string) string {
+	if u := is.userNamed(name); u != nil {
+		return u.id
+	}
+	return ""
+}
+
 func (is *IS) subject(t *accessToken) string {
 	if t.user == "" {
 		return t.client
 	}
-	return is.oauth.userID
+	return is.userID(t.user)
 }
 
 // keepsOldTokens is [oauth.jwt.renew_token_without_revoking_existing].
@@ -70,17 +148,8 @@ func (is *IS) revoke(w http.ResponseWriter, r *http.Request) {
 	is.oauth.revoke(w, r)
 }
 
-// introspect is open to the admin alone: a client's own credentials are refused.
+// introspect needs the right to it: a client's own credentials are refused.
 func (is *IS) introspect(w http.ResponseWriter, r *http.Request) {
-	user, password, ok := r.BasicAuth()
-	if !ok {
-		unauthorized(w, "Bearer realm=localhost", "AuthenticationHandler not found.")
-		return
-	}
-	if user != is.admin || password != is.password {
-		unauthorized(w, "Bearer realm=localhost", authorizationFailure)
-		return
-	}
 	if err := r.ParseForm(); err != nil {
 		(&oauthFault{400, "invalid_request", "The body is no form"}).write(w)
 		return
@@ -99,23 +168,13 @@ func (is *IS) introspect(w http.ResponseWriter, r *http.Request) {
 	if len(t.scopes) > 0 {
 		answer["scope"] = strings.Join(t.scopes, " ")
 	}
+	if t.jwt {
+		answer["aud"], answer["iss"], answer["sub"], answer["jti"], answer["token_type"] = t.client, is.oauth.issuer, is.subject(t), t.jti, "JWT"
+	}
 	if t.user != "" {
 		answer["username"] = t.user + "@carbon.super"
 	}
 	writeJSON(w, http.StatusOK, answer)
-}
-
-// bearer is the live token of a request; nil if there is none.
-func (is *IS) bearer(r *http.Request) *accessToken {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
-		return nil
-	}
-	t := is.oauth.tokens[token]
-	if t == nil || !t.live(time.Now()) {
-		return nil
-	}
-	return t
 }
 
 func (is *IS) userInfo(w http.ResponseWriter, r *http.Request) {
@@ -133,42 +192,6 @@ func (is *IS) userInfo(w http.ResponseWriter, r *http.Request) {
 	case !slices.Contains(t.scopes, "openid"):
 		fault(403, "insufficient_scope", "Access token does not have the openid scope")
 	default:
-		writeJSON(w, http.StatusOK, object{"sub": is.oauth.userID})
+		writeJSON(w, http.StatusOK, object{"sub": is.subject(t)})
 	}
-}
-
-// me is GET /scim2/Me, with which API Manager's connector looks at users. A token gets in only where an access control
-// rule of deployment.toml opens the path to any valid one.
-func (is *IS) me(w http.ResponseWriter, r *http.Request) {
-	refuse := func(status int, why string) {
-		w.Header().Set("WWW-Authenticate", "Bearer realm=localhost")
-		writeAs(w, status, "application/json;charset=UTF-8", object{"schemas": []string{scimError}, "detail": why, "status": status})
-	}
-	is.mu.Lock()
-	defer is.mu.Unlock()
-	user, password, basic := r.BasicAuth()
-	token := is.bearer(r)
-	switch {
-	case r.Header.Get("Authorization") == "":
-		refuse(401, "AuthenticationHandler not found.")
-	case basic && (user != is.admin || password != is.password), !basic && token == nil:
-		refuse(401, authorizationFailure)
-	case !basic && !is.opens("/scim2/Me"):
-		refuse(403, "Operation is not permitted. You do not have permissions to make this request.")
-	default:
-		w.Header().Set("Location", is.url(is.port)+"/scim2/Users/"+is.oauth.userID)
-		writeAs(w, http.StatusOK, scimJSON, is.profile())
-	}
-}
-
-// opens says whether the first access control rule for GET on a path asks for no scope and no permission.
-func (is *IS) opens(path string) bool {
-	for _, rule := range is.settings.tables("resource.access_control") {
-		context, err := regexp.Compile("^(?:" + rule.text("context", "") + ")$")
-		methods := strings.ToUpper(rule.text("http_method", ""))
-		if err == nil && context.MatchString(path) && (methods == "ALL" || strings.Contains(methods, "GET")) {
-			return len(rule.texts("scopes")) == 0 && len(rule.texts("permissions")) == 0
-		}
-	}
-	return false
 }

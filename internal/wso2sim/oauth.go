@@ -14,23 +14,23 @@ const tokenLifetime = time.Hour
 // oauthServer is the OAuth 2.0 server that both products carry: IS as such, API Manager as its Resident Key Manager.
 // Its caller holds the lock of the server that it belongs to.
 type oauthServer struct {
-	issuer   string
-	signer   *signer
-	user     string // the only one
-	password string
-	userID   string
-	clients  map[string]*oauthClient            // by client id
-	tokens   map[string]*accessToken            // by what the client holds
-	names    map[string]*oauthClient            // by name
-	owned    map[string]map[string]*accessToken // by client id, and by what the client holds
-	refresh  map[string]*accessToken
-	latest   map[string]*accessToken // by what makes two requests ask for the same token
-	rules    oauthRules
+	issuer  string
+	signer  *signer
+	userID  string                             // of the administrator
+	clients map[string]*oauthClient            // by client id
+	tokens  map[string]*accessToken            // by what the client holds
+	names   map[string]*oauthClient            // by name
+	owned   map[string]map[string]*accessToken // by client id, and by what the client holds
+	refresh map[string]*accessToken
+	latest  map[string]*accessToken // by what makes two requests ask for the same token
+	rules   oauthRules
 }
 
 // oauthRules are what the products do differently.
 type oauthRules struct {
-	scopes  func(grant string, asked []string) []string // those that are granted
+	scopes  func(c *oauthClient, user string, asked []string) []string // those that are granted; user is "" for none
+	user    func(name, password string) (known string, ok bool)        // who logs in, by the name that he is known by
+	userID  func(name string) string
 	subject func(*accessToken) string
 	claims  object                                           // in every access token
 	keepOld func(grant string) bool                          // whether a new JWT leaves the one before it alone
@@ -79,9 +79,9 @@ func (t *accessToken) kind() string {
 	return "APPLICATION_USER"
 }
 
-func newOAuthServer(issuer string, s *signer, user, password string, rules oauthRules) *oauthServer {
+func newOAuthServer(issuer string, s *signer, rules oauthRules) *oauthServer {
 	return &oauthServer{
-		issuer: issuer, signer: s, user: user, password: password, userID: newUUID(), rules: rules,
+		issuer: issuer, signer: s, userID: newUUID(), rules: rules,
 		clients: map[string]*oauthClient{}, tokens: map[string]*accessToken{}, refresh: map[string]*accessToken{},
 		latest: map[string]*accessToken{}, names: map[string]*oauthClient{}, owned: map[string]map[string]*accessToken{},
 	}
@@ -163,10 +163,11 @@ func (o *oauthServer) grant(c *oauthClient, grant string, form url.Values) (*acc
 	switch grant {
 	case "client_credentials":
 	case "password":
-		if form.Get("username") != o.user || form.Get("password") != o.password {
+		user, ok := o.rules.user(form.Get("username"), form.Get("password"))
+		if !ok {
 			return nil, &oauthFault{400, "invalid_grant", "Authentication failed for " + form.Get("username")}
 		}
-		want.user = o.user
+		want.user = user
 	case "refresh_token":
 		old := o.refresh[form.Get("refresh_token")]
 		if old == nil || old.client != c.id {
@@ -178,7 +179,7 @@ func (o *oauthServer) grant(c *oauthClient, grant string, form url.Values) (*acc
 	default:
 		return nil, &oauthFault{400, "invalid_grant", "The stand-in has no " + grant + " grant"}
 	}
-	want.scopes = o.rules.scopes(grant, asked)
+	want.scopes = o.rules.scopes(c, want.user, asked)
 	return o.issue(want), nil
 }
 
@@ -252,7 +253,7 @@ func (o *oauthServer) accessClaims(t *accessToken) object {
 func (o *oauthServer) idClaims(t *accessToken) object {
 	sum := sha256.Sum256([]byte(t.value))
 	claims := object{
-		"at_hash": b64.EncodeToString(sum[:16]), "sub": o.userID, "aud": t.client, "azp": t.client, "iss": o.issuer,
+		"at_hash": b64.EncodeToString(sum[:16]), "sub": o.rules.userID(t.user), "aud": t.client, "azp": t.client, "iss": o.issuer,
 		"amr": []string{"password"}, "nbf": t.issued.Unix(), "iat": t.issued.Unix(), "exp": t.expires.Unix(), "jti": newUUID(),
 	}
 	for name, value := range o.rules.claims {
@@ -271,6 +272,30 @@ func (o *oauthServer) end(t *accessToken, why reason) {
 	o.rules.changed("token", t.value)
 	if c := o.clients[t.client]; c != nil && time.Now().Before(t.expires) {
 		o.rules.revoked(*t, *c, why)
+	}
+}
+
+// endTokens ends tokens, and the refresh tokens beside them, without a notice.
+func (o *oauthServer) endTokens(which func(*accessToken) bool) {
+	for _, t := range o.tokens {
+		if which(t) {
+			o.endQuietly(t)
+		}
+	}
+}
+
+// endTokensOf does the same with all tokens of a client.
+func (o *oauthServer) endTokensOf(client string) {
+	for _, t := range o.owned[client] {
+		o.endQuietly(t)
+	}
+}
+
+func (o *oauthServer) endQuietly(t *accessToken) {
+	if !t.revoked {
+		t.revoked = true
+		delete(o.refresh, t.refresh)
+		o.rules.changed("token", t.value)
 	}
 }
 

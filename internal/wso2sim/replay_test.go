@@ -48,6 +48,28 @@ allow_system_prefix_for_role = true
 	replay(t, "is-7.1.0-for-apim.har", map[string]string{"https://localhost:9463": p.is.url(p.is.port)}, nil, hooks{})
 }
 
+// Both servers of these recordings had the stock settings for scopes and access control.
+
+func TestReplayOfISWithAuthorizedAPIs(t *testing.T) {
+	p := newPair(t)
+	p.startIS()
+	at := p.is.url(p.is.port)
+	hosts := map[string]string{"https://localhost:9444": at, "https://wso2is:9443": at}
+	if steps := replay(t, "is-7.1.0-authorized-apis.har", hosts, nil, hooks{}); steps != 88 {
+		t.Errorf("the replay had %d steps, want 88", steps)
+	}
+}
+
+func TestReplayOfISWithSCIM11(t *testing.T) {
+	p := newPair(t)
+	p.startIS()
+	at := p.is.url(p.is.port)
+	hosts := map[string]string{"https://localhost:9444": at, "https://wso2is:9443": at}
+	if steps := replay(t, "is-7.1.0-scim1.har", hosts, nil, hooks{}); steps != 20 {
+		t.Errorf("the replay had %d steps, want 20", steps)
+	}
+}
+
 func TestReplayOfAPIManager(t *testing.T) {
 	p := newPair(t)
 	never := Span{time.Hour, time.Hour}
@@ -154,7 +176,9 @@ type harHeader struct{ Name, Value string }
 
 var attempt = regexp.MustCompile(`^(.*), try \d+$`)
 
-func replay(t *testing.T, file string, hosts map[string]string, forms map[string]map[string]string, before hooks) {
+// replay says how many steps the recording has.
+func replay(t *testing.T, file string, hosts map[string]string, forms map[string]map[string]string, before hooks) (steps int) {
+	t.Helper()
 	raw, err := os.ReadFile(testenv.Shared(t, "recordings", file))
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +202,7 @@ func replay(t *testing.T, file string, hosts map[string]string, forms map[string
 	if missing := len(forms) - len(r.sent); missing > 0 {
 		t.Errorf("%d of the forms belong to no step of the recording", missing)
 	}
+	return replayed
 }
 
 // replayer sends recorded requests, with the values that the recorded server made replaced by those of this one.

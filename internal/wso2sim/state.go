@@ -264,6 +264,15 @@ func (s *server) LoadState(r io.Reader) error {
 	if err := s.save(); err != nil {
 		return err
 	}
+	if err := s.exchangeState(held, lines); err != nil {
+		return err
+	}
+	return s.save() // what restoring has added to a state of an earlier stand-in
+}
+
+// exchangeState takes a state in place of what the server has, in memory and on disk.
+func (s *server) exchangeState(held map[string][]entry, lines map[*database][]entry) error {
+	k := s.keeper
 	k.saving.Lock()
 	defer k.saving.Unlock()
 	before, err := k.kept()
@@ -272,10 +281,12 @@ func (s *server) LoadState(r io.Reader) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.restore(held); err != nil {
-		return errors.Join(fmt.Errorf("load the server's state: %w", err), s.restore(before))
-	}
 	k.dirty = map[record]bool{}
+	if err := s.restore(held); err != nil {
+		err = errors.Join(fmt.Errorf("load the server's state: %w", err), s.restore(before))
+		k.dirty = map[record]bool{}
+		return err
+	}
 	for _, db := range k.open {
 		if err := db.replace(lines[db]); err != nil {
 			return fmt.Errorf("load the server's state: %w", err)
@@ -299,7 +310,10 @@ func decode[T any](held map[string][]entry, kind string, each func(id string, v 
 // kindsOf are the records of a product, by data source.
 func kindsOf(product string) kinds {
 	if product == ProductIS {
-		return kinds{"shared_db": {"user", "role"}, "identity_db": {"client", "token", "resource"}}
+		return kinds{
+			"shared_db":   {"user", "account", "group", "role"},
+			"identity_db": {"client", "application", "token", "resource"},
+		}
 	}
 	return kinds{
 		"shared_db": {"user"}, "solr": {"index"},

@@ -45,6 +45,17 @@ func (is *IS) inMemory() map[record]string {
 	for _, a := range is.resources {
 		have[record{"resource", a.id}] = ""
 	}
+	for _, g := range is.groups {
+		have[record{"group", g.id}] = ""
+	}
+	for _, app := range is.apps.all {
+		have[record{"application", app.id}] = ""
+	}
+	for _, u := range is.users {
+		if u.id != is.oauth.userID {
+			have[record{"account", u.id}] = ""
+		}
+	}
 	return described(have, is.describe)
 }
 

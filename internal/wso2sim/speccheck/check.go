@@ -74,13 +74,24 @@ func (c *checker) report(format string, args ...any) {
 
 func (c *checker) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var covering *api
 		for _, a := range c.apis {
-			if rest, ok := strings.CutPrefix(r.URL.Path, a.base); ok && strings.HasPrefix(rest, "/") {
-				c.check(a, rest, next, w, r)
-				return
+			rest, ok := strings.CutPrefix(r.URL.Path, a.base)
+			if !ok || !strings.HasPrefix(rest, "/") {
+				continue
+			}
+			if _, op, _ := a.operation(r.Method, rest); op != nil || covering == nil {
+				covering = a
+			}
+			if _, op, _ := covering.operation(r.Method, rest); op != nil { // several specifications may share a base
+				break
 			}
 		}
-		next.ServeHTTP(w, r)
+		if covering == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		c.check(covering, strings.TrimPrefix(r.URL.Path, covering.base), next, w, r)
 	})
 }
 

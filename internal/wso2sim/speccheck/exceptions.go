@@ -39,6 +39,17 @@ var exceptions = []exception{
 	{"POST /scim2/v2/Roles", 409, regexp.MustCompile(`^/(schemas|schema): `),
 		"schemas are a list, as RFC 7644 has it; \"schema\" is misspelt in the specification"},
 	{"GET /scim2/Me", 200, regexp.MustCompile(`^/schemas: value must be an object`), "schemas are a list, as RFC 7644 has it"},
+	{"PATCH /scim2/v2/Roles*", 200, regexp.MustCompile(`^/schemas: value must be an object`), "schemas are a list, as RFC 7644 has it"},
+	{"* /scim2/Users*", 0, regexp.MustCompile(`^/(schemas: |username: property "username" is missing)`),
+		"schemas are a list, or missing; the name is userName, which the specification writes in small letters"},
+	{"* /scim2/Users*", 200, regexp.MustCompile(`/schemas: value must be an object`), "schemas are a list, as RFC 7644 has it"},
+	{"* /scim2/Users*", 201, regexp.MustCompile(`/schemas: value must be an object`), "schemas are a list, as RFC 7644 has it"},
+	{"* /scim2/Users*", 401, regexp.MustCompile(`^/(schemas|status|schema): `),
+		"the handler in front of SCIM writes a list of schemas and a numeric status; \"schema\" is misspelt in the specification"},
+	{"* /scim2/Users*", 403, regexp.MustCompile(`^/(schemas|status|schema): `),
+		"the handler in front of SCIM writes a list of schemas and a numeric status; \"schema\" is misspelt in the specification"},
+	{"* /scim2/Users*", 404, regexp.MustCompile(`^/(schemas|schema): `),
+		"schemas are a list, as RFC 7644 has it; \"schema\" is misspelt in the specification"},
 	{"GET /api/am/devportal/v3/applications/{applicationId}/keys/{keyType}", 200,
 		regexp.MustCompile(`Content-Type has unexpected value: ""`), "no key of the type is 200 with nothing in it"},
 	{"GET /scim2/Me", 401, regexp.MustCompile(`^/(schemas|status|schema): `),
@@ -106,9 +117,13 @@ var unlisted = []struct {
 	{"* /api/identity/oauth2/dcr/v1.1/*", []int{400, 401, 404, 500}, "unknown clients, names that are taken"},
 	{"POST /api/server/v1/api-resources", []int{201}, "201 where the specification says 200"},
 	{"DELETE /api/server/v1/api-resources/{apiResourceId}/scopes/{scopeName}", []int{204}, "the specification lists errors alone"},
-	{"* /api/server/v1/*", []int{401, 404}, "credentials are looked at in front of every operation; an unknown id"},
+	{"* /api/server/v1/*", []int{401, 403, 404}, "credentials are looked at in front of every operation; an unknown id"},
+	{"* /api/server/v1/*", []int{400}, "headers that are longer than the server takes"},
+	{"POST /api/server/v1/applications/{applicationId}/authorized-apis", []int{200, 409}, "200 where the specification says 201; 409 for one that exists"},
+	{"* /api/identity/oauth2/dcr/v1.1/*", []int{403}, "a right that is missing"},
 	{"GET /scim2/Me", []int{403}, "a token that no access control rule lets in"},
-	{"* /scim2/v2/Roles*", []int{400, 401, 404, 409}, "names that are taken or reserved"},
+	{"* /scim2/v2/Roles*", []int{400, 401, 403, 404, 409}, "names that are taken or reserved; a right that is missing"},
+	{"* /scim2/Users*", []int{400, 404, 409}, "names that are taken, passwords that are too weak"},
 }
 
 func isUnlisted(what string, status int) bool {
@@ -121,7 +136,8 @@ func isUnlisted(what string, status int) bool {
 }
 
 // unspecified are operations that the servers have and no specification names.
-var unspecified = regexp.MustCompile(`^GET /api/am/(publisher/v4|devportal/v3|admin/v4)/swagger\.yaml$`)
+var unspecified = regexp.MustCompile(`^GET /api/am/(publisher/v4|devportal/v3|admin/v4)/swagger\.yaml$|` +
+	`^(GET|PUT) /api/server/v1/applications/[^/]+/authorized-apis/[^/]+$`) // which are 405
 
 // readBack says whether a request writes something back as it was read, with its nulls.
 func readBack(what string) bool {

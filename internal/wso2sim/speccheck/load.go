@@ -23,6 +23,7 @@ var documents = []struct{ file, base string }{
 	{"apim-dcr-v0.17.yaml", "/client-registration/v0.17"},
 	{"internal-data-api.yaml", "/internal/data/v1"},
 	{"is-7.1-api-resources.yaml", "/api/server/v1"},
+	{"is-7.1-applications.yaml", "/api/server/v1"},
 	{"is-7.1-dcr-v1.1.yaml", "/api/identity/oauth2/dcr/v1.1"},
 	{"is-7.1-oauth2-scopes.yaml", "/api/identity/oauth2/v1.0"},
 	{"is-7.1-health-check.yaml", "/api/health-check/v1.0"},
