@@ -35,7 +35,7 @@ func (am *AM) apiRoutes(mux *http.ServeMux) {
 		return nil
 	})))
 	mux.HandleFunc("PUT "+apis+"/{id}", am.unlocked(scopesAPIWrite, am.updateAPI))
-	mux.HandleFunc("DELETE "+apis+"/{id}", am.locked(scopesAPIDelete, am.deleteAPI))
+	mux.HandleFunc("DELETE "+apis+"/{id}", am.unlocked(scopesAPIDelete, am.deleteAPI))
 	mux.HandleFunc("GET "+apis+"/{id}/swagger", am.locked(scopesAPIView, am.withAPI(showDefinition)))
 	mux.HandleFunc("POST "+apis+"/import-openapi", am.unlocked(scopesAPICreate, am.importOpenAPI))
 	mux.HandleFunc("POST "+apis+"/import", am.unlocked(scopesImport, am.importArchive))
@@ -213,10 +213,10 @@ func (am *AM) addAPI(ctx context.Context, dto apiDTO) (*api, error) {
 		am.mu.Unlock()
 		return nil, err
 	}
-	managers := am.connected()
+	managers, change := am.connected(), am.scopesOfNew(dto.Scopes)
 	am.mu.Unlock()
 	if len(dto.Scopes) > 0 {
-		if err := am.tellScopes(ctx, managers, dto.Scopes); err != nil {
+		if err := am.tellScopes(ctx, managers, change); err != nil {
 			return nil, err
 		}
 	}
@@ -247,6 +247,7 @@ func (am *AM) store(dto apiDTO) *api {
 		dto.Operations = defaultOperations()
 	}
 	dto.normalize()
+	am.markShared(&dto)
 	a := &api{dto: dto, created: time.Now()}
 	a.dto.ID, a.dto.Provider, a.dto.LifeCycleStatus = newUUID(), ptr(am.admin), "CREATED"
 	a.dto.AdvertiseInfo.APIOwner = ptr(am.admin)
@@ -277,16 +278,6 @@ func (am *AM) connected() []keyManagerDTO {
 	return out
 }
 
-// tellScopes makes an API's scopes known to key managers. One that cannot be reached fails the whole request.
-func (am *AM) tellScopes(ctx context.Context, managers []keyManagerDTO, scopes []apiScope) error {
-	for i := range managers {
-		if err := am.connector.syncScopes(ctx, &managers[i], scopes); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // updateAPI replaces what may change: name, version, context, provider, state and type of the body are not looked at,
 // and what is absent is emptied.
 func (am *AM) updateAPI(w http.ResponseWriter, r *http.Request) error {
@@ -296,9 +287,10 @@ func (am *AM) updateAPI(w http.ResponseWriter, r *http.Request) error {
 	}
 	am.mu.Lock()
 	a := am.apis[r.PathValue("id")]
-	managers := am.connected()
+	managers, change := am.connected(), scopeChange{}
 	if a != nil {
 		dto.Type = a.dto.Type // the body's is not looked at
+		change = am.scopesOfUpdate(a, dto.Scopes)
 	}
 	am.mu.Unlock()
 	if a == nil {
@@ -316,7 +308,7 @@ func (am *AM) updateAPI(w http.ResponseWriter, r *http.Request) error {
 	if err := checkTiers(&dto); err != nil {
 		return err
 	}
-	if err := am.tellScopes(r.Context(), managers, dto.Scopes); err != nil {
+	if err := am.tellScopes(r.Context(), managers, change); err != nil {
 		return err
 	}
 	am.mu.Lock()
@@ -342,6 +334,7 @@ func (am *AM) replace(a *api, dto apiDTO) error {
 		dto.Policies = []string{subscriptionless}
 	}
 	dto.normalize()
+	am.markShared(&dto)
 	dto.AdvertiseInfo.APIOwner = was.AdvertiseInfo.APIOwner
 	a.dto = dto
 	a.touch(time.Now())
@@ -351,18 +344,26 @@ func (am *AM) replace(a *api, dto apiDTO) error {
 }
 
 func (am *AM) deleteAPI(w http.ResponseWriter, r *http.Request) error {
+	am.mu.Lock()
 	a := am.apis[r.PathValue("id")]
 	if a == nil {
+		am.mu.Unlock()
 		return errInternal // as the product answers it
 	}
 	if len(am.lookup.ofAPI[a]) > 0 {
+		am.mu.Unlock()
 		return &fault{status: 409, code: 409, message: "Conflict",
 			description: "Cannot remove the API " + a.id() + " as active subscriptions exist"}
 	}
+	managers, change := am.connected(), am.scopesOfUpdate(a, nil)
 	delete(am.apis, a.id())
 	am.lookup.removeAPI(a)
 	am.changed("api", a.id())
 	am.unindex(a.id())
+	am.mu.Unlock()
+	if !change.empty() {
+		_ = am.tellScopes(r.Context(), managers, change) // the API is gone, whatever becomes of its scopes
+	}
 	w.WriteHeader(http.StatusOK)
 	return nil
 }

@@ -159,7 +159,13 @@ func (am *AM) importAPI(r *http.Request, p project) (*api, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := am.tellScopes(r.Context(), managers, dto.Scopes); err != nil {
+	am.mu.Lock()
+	change := am.scopesOfNew(dto.Scopes)
+	if existing != nil {
+		change = am.scopesOfUpdate(existing, dto.Scopes)
+	}
+	am.mu.Unlock()
+	if err := am.tellScopes(r.Context(), managers, change); err != nil {
 		return nil, err
 	}
 	if existing == nil {

@@ -43,9 +43,9 @@ func (am *AM) sharedScopeRoutes(mux *http.ServeMux) {
 		writeJSON(w, http.StatusOK, am.sharedScopeView(s))
 		return nil
 	})))
-	mux.HandleFunc("PUT "+all+"/{id}", am.locked(scopesSharedWrite, one(am.updateSharedScope)))
+	mux.HandleFunc("PUT "+all+"/{id}", am.unlocked(scopesSharedWrite, am.updateSharedScope))
 	mux.HandleFunc("HEAD "+all+"/{id}", am.locked(scopesSharedView, am.sharedScopeExists))
-	mux.HandleFunc("DELETE "+all+"/{id}", am.locked(scopesSharedWrite, one(am.deleteSharedScope)))
+	mux.HandleFunc("DELETE "+all+"/{id}", am.unlocked(scopesSharedWrite, am.deleteSharedScope))
 }
 
 func (am *AM) sharedScopeView(s *sharedScope) object {
@@ -90,7 +90,7 @@ func (am *AM) createSharedScope(w http.ResponseWriter, r *http.Request) error {
 	if taken {
 		return &fault{status: 409, code: 900984, message: "Scope already exists", description: "Scope " + dto.Name + " already exists"}
 	}
-	if err := am.tellScopes(r.Context(), managers, []apiScope{{Scope: dto}}); err != nil {
+	if err := am.tellScopes(r.Context(), managers, scopeChange{ensured: []scopeDTO{dto}}); err != nil {
 		return err
 	}
 	am.mu.Lock()
@@ -105,12 +105,33 @@ func (am *AM) createSharedScope(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// updateSharedScope changes everything but the name.
-func (am *AM) updateSharedScope(w http.ResponseWriter, r *http.Request, s *sharedScope) error {
+// sharedScopeWithID finds a shared scope and the key managers that know of it.
+func (am *AM) sharedScopeWithID(id string) (*sharedScope, []keyManagerDTO, error) {
+	am.mu.Lock()
+	defer am.mu.Unlock()
+	s := am.scopes[id]
+	if s == nil {
+		return nil, nil, notFound("shared scope", id)
+	}
+	return s, am.connected(), nil
+}
+
+// updateSharedScope changes everything but the name. In IS the scope keeps its id.
+func (am *AM) updateSharedScope(w http.ResponseWriter, r *http.Request) error {
 	var dto scopeDTO
 	if err := readJSON(r, &dto); err != nil {
 		return err
 	}
+	s, managers, err := am.sharedScopeWithID(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	dto.Name = s.Name
+	if err := am.tellScopes(r.Context(), managers, scopeChange{changed: []scopeDTO{dto}}); err != nil {
+		return err
+	}
+	am.mu.Lock()
+	defer am.mu.Unlock()
 	s.DisplayName, s.Description, s.Bindings = value(dto.DisplayName), value(dto.Description), dto.Bindings
 	am.changed("scope", s.ID)
 	writeJSON(w, http.StatusOK, am.sharedScopeView(s))
@@ -127,13 +148,21 @@ func (am *AM) sharedScopeExists(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (am *AM) deleteSharedScope(w http.ResponseWriter, _ *http.Request, s *sharedScope) error {
+func (am *AM) deleteSharedScope(w http.ResponseWriter, r *http.Request) error {
+	s, managers, err := am.sharedScopeWithID(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	am.mu.Lock()
 	if am.scopeUsers(s.Name) > 0 {
+		am.mu.Unlock()
 		return &fault{status: 409, code: 900985, message: "Shared Scope already attached",
 			description: "Shared Scope " + s.Name + " is already used by one or more APIs"}
 	}
 	delete(am.scopes, s.ID)
 	am.changed("scope", s.ID)
+	am.mu.Unlock()
+	_ = am.tellScopes(r.Context(), managers, scopeChange{removed: []string{s.Name}}) // the scope is gone here
 	w.WriteHeader(http.StatusOK)
 	return nil
 }

@@ -33,6 +33,16 @@ type clientRequest struct {
 	id, secret        string // preset, or empty
 }
 
+// statusError is an answer that is no success.
+type statusError struct {
+	what   string
+	status int
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%s: %d %s", e.what, e.status, http.StatusText(e.status))
+}
+
 var errClientGone = errors.New("the key manager does not know the client")
 
 // call sends a request with the credentials of the key manager's configuration and reads the answer into out, which
@@ -71,7 +81,7 @@ func (c *connector) do(req *http.Request, out any) error {
 		return errClientGone
 	}
 	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: %s", req.Method, req.URL, resp.Status) // the body may hold a secret
+		return &statusError{req.Method + " " + req.URL.String(), resp.StatusCode} // the body may hold a secret
 	}
 	if out == nil {
 		return nil
@@ -164,49 +174,6 @@ func (c *connector) token(ctx context.Context, dto *keyManagerDTO, id, secret st
 	var token issuedToken
 	err = c.do(req, &token)
 	return token, err
-}
-
-// resourceIdentifier is the API resource of IS that gets the scopes of all APIs.
-const resourceIdentifier = "User-defined-oauth2-resource"
-
-// syncScopes makes the scopes of an API known to IS. It calls IS even for none at all, which is why no API can be
-// updated while a key manager cannot be reached.
-func (c *connector) syncScopes(ctx context.Context, dto *keyManagerDTO, scopes []apiScope) error {
-	base, _ := dto.AdditionalProperties["api_resource_management_endpoint"].(string)
-	var found struct {
-		Resources []struct {
-			ID string `json:"id"`
-		} `json:"apiResources"`
-	}
-	query := url.Values{"filter": {"identifier eq " + resourceIdentifier}}
-	if err := c.call(ctx, dto, http.MethodGet, base+"?"+query.Encode(), nil, &found); err != nil || len(scopes) == 0 {
-		return err
-	}
-	if len(found.Resources) == 0 {
-		body := object{"name": "User-defined OAuth2 Resource", "identifier": resourceIdentifier, "requiresAuthorization": true, "scopes": []any{}}
-		var made struct {
-			ID string `json:"id"`
-		}
-		if err := c.call(ctx, dto, http.MethodPost, base, body, &made); err != nil {
-			return err
-		}
-		found.Resources = append(found.Resources, made)
-	}
-	address := base + "/" + found.Resources[0].ID
-	var present []resourceScope
-	if err := c.call(ctx, dto, http.MethodGet, address+"/scopes", nil, &present); err != nil {
-		return err
-	}
-	var added []object
-	for _, s := range scopes {
-		if !slices.ContainsFunc(present, func(p resourceScope) bool { return p.Name == s.Scope.Name }) {
-			added = append(added, object{"name": s.Scope.Name, "displayName": value(s.Scope.DisplayName), "description": value(s.Scope.Description)})
-		}
-	}
-	if len(added) == 0 {
-		return nil
-	}
-	return c.call(ctx, dto, http.MethodPatch, address, object{"addedScopes": added}, nil)
 }
 
 // keySet fetches the public keys of a key manager.

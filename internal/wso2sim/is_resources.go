@@ -63,6 +63,10 @@ func (is *IS) resourceRoutes(mux *http.ServeMux) {
 	})
 	handle("PATCH "+resourcesPath+"/{id}/scopes/{scope}", is.patchScope)
 	handle("DELETE "+resourcesPath+"/{id}/scopes/{scope}", func(w http.ResponseWriter, r *http.Request, a *apiResource) {
+		if strings.Contains(r.PathValue("scope"), " ") {
+			resourceFault(w, http.StatusBadRequest, "60001", "Invalid scope name.", "A scope whose name has a space cannot be deleted.")
+			return
+		}
 		if s := a.scope(r.PathValue("scope")); s != nil {
 			is.forgetScopes("", []resourceScope{*s})
 		}

@@ -312,10 +312,21 @@ func (is *IS) patchRole(w http.ResponseWriter, r *http.Request, found *role) {
 		scimFault(w, 400, "invalidValue", "User can't be resolved from the given user Id.")
 		return
 	}
+	if !slices.Equal(slices.Sorted(slices.Values(found.permissions)), slices.Sorted(slices.Values(lists["permissions"]))) {
+		is.endTokensOfMembers(found)
+	}
 	found.permissions, found.users = lists["permissions"], lists["users"]
 	is.changed("role", found.id)
 	view := is.roleView(found)
 	view["schemas"] = []string{roleType}
 	w.Header().Set("Location", is.url(is.port)+rolesPath+"/"+found.id)
 	writeAs(w, http.StatusOK, scimJSON, view)
+}
+
+// endTokensOfMembers ends the tokens of everybody who has a role, as IS does when the rights of the role change.
+func (is *IS) endTokensOfMembers(r *role) {
+	is.oauth.endTokens(func(t *accessToken) bool {
+		u := is.userNamed(t.user)
+		return u != nil && r.has(u)
+	})
 }
