@@ -42,7 +42,8 @@ func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) 
 type Credentials struct {
 	User     string
 	Password Secret
-	Source   string // where they are set, to name when a server refuses them: "AM_ADMIN_USER and AM_ADMIN_PASS"
+	Source   string   // where they are set, to name when a server refuses them: "AM_ADMIN_USER and AM_ADMIN_PASS"
+	Lockout  *Lockout // of this account; nil: none
 }
 
 // caller makes requests to one API of one server.
@@ -62,6 +63,7 @@ type request struct {
 	form         url.Values
 	cred         *Credentials // instead of the caller's
 	anonymous    bool         // no credentials at all
+	token        Secret       // an access token, with anonymous
 	secrets      []Secret
 }
 
@@ -90,6 +92,12 @@ func (c caller) send(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, c.failed(r, &Error{Err: err, local: true})
 	}
+	cred := c.credentials(r)
+	if cred != nil {
+		if err := cred.Lockout.allow(cred.Password); err != nil {
+			return answer{}, c.failed(r, &Error{Err: err, local: true})
+		}
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return answer{}, c.failed(r, &Error{Err: reason(err)})
@@ -98,6 +106,9 @@ func (c caller) send(ctx context.Context, r request) (answer, error) {
 	body, err := readBody(resp.Body)
 	if err != nil {
 		return answer{}, c.failed(r, &Error{Status: resp.StatusCode, Err: err})
+	}
+	if cred != nil {
+		cred.Lockout.note(cred.Password, resp.StatusCode, len(body) == 0)
 	}
 	if resp.StatusCode >= 300 {
 		return answer{}, c.failed(r, parseError(resp, body, r.secrets))
@@ -133,6 +144,8 @@ func (c caller) build(ctx context.Context, r request) (*http.Request, error) {
 	}
 	if cred := c.credentials(r); cred != nil {
 		req.SetBasicAuth(cred.User, string(cred.Password))
+	} else if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+string(r.token))
 	}
 	return req, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ type Error struct {
 	Method, URL string        // without query
 	Status      int           // HTTP status, 0 where no answer came
 	Code        int           // API-M's error code, 0 where the answer has none
+	CodeText    string        // IS's error code, such as APP-60509, "" where the answer has none
 	Description string        // the server's own words, at most 300 bytes, without secrets
 	RetryAfter  time.Duration // how long the server asks to wait, 0 where it does not say
 	Err         error         // why no answer came
@@ -61,6 +63,8 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, "HTTP %d", e.Status)
 		if e.Code != 0 && e.Code != e.Status {
 			fmt.Fprintf(&b, ", code %d", e.Code)
+		} else if strings.Contains(e.CodeText, "-") {
+			fmt.Fprintf(&b, ", code %s", e.CodeText)
 		}
 		if e.Description != "" {
 			fmt.Fprintf(&b, ": %s", e.Description)
@@ -106,6 +110,12 @@ func HasCode(err error, code int) bool {
 	return errors.As(err, &e) && e.Code == code
 }
 
+// HasCodeText says whether err is, or wraps, an [Error] with one of the given codes of IS.
+func HasCodeText(err error, codes ...string) bool {
+	var e *Error
+	return errors.As(err, &e) && e.CodeText != "" && slices.Contains(codes, e.CodeText)
+}
+
 // HasStatus says whether err is, or wraps, an [Error] of this HTTP status.
 func HasStatus(err error, status int) bool {
 	var e *Error
@@ -146,6 +156,9 @@ func parseError(resp *http.Response, body []byte, secrets []Secret) *Error {
 	}
 	if json.Unmarshal(body, &doc) != nil {
 		return e
+	}
+	if text, ok := doc.Code.(string); ok {
+		e.CodeText = text
 	}
 	e.Code, _ = strconv.Atoi(fmt.Sprint(doc.Code))
 	words := []string{doc.Message, doc.Description, doc.OAuth}

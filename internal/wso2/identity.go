@@ -64,6 +64,40 @@ func (i *Identity) FindClient(ctx context.Context, name string) (string, error) 
 	return client.ID, err
 }
 
+// TokenEndpoint is where the server issues tokens.
+func (i *Identity) TokenEndpoint() string { return i.base + "/oauth2/token" }
+
+// RegisterClient makes a client with the grant client_credentials and JWTs as tokens, and returns its id and secret. A
+// name that is taken is HTTP 400.
+func (i *Identity) RegisterClient(ctx context.Context, name string) (id string, secret Secret, err error) {
+	var client struct {
+		ID     string `json:"client_id"`
+		Secret Secret `json:"client_secret"`
+	}
+	err = i.call(ctx, request{
+		op: "register client " + name, method: http.MethodPost, path: registration,
+		body: map[string]any{
+			"client_name": name, "ext_application_display_name": name, "grant_types": []string{"client_credentials"}, "redirect_uris": []string{},
+			"token_type_extension": "JWT", "ext_allowed_audience": "organization",
+		},
+	}, &client)
+	return client.ID, client.Secret, err
+}
+
+// SCIM11Users asks SCIM 1.1 for one user with a token, and returns the HTTP status. It is an error only where no answer
+// came.
+func (i *Identity) SCIM11Users(ctx context.Context, token Secret) (status int, err error) {
+	a, err := i.send(ctx, request{
+		op: "ask SCIM 1.1 for a user", method: http.MethodGet, path: "/wso2/scim/Users", query: url.Values{"count": {"1"}},
+		anonymous: true, token: token, secrets: []Secret{token},
+	})
+	var e *Error
+	if errors.As(err, &e) && e.Err == nil {
+		return e.Status, nil
+	}
+	return a.status, err
+}
+
 // DeleteClient removes a client; one that is not there is no error.
 func (i *Identity) DeleteClient(ctx context.Context, id string) error {
 	err := i.call(ctx, request{

@@ -71,6 +71,7 @@ type API struct {
 	LifeCycle      string          `json:"lifeCycleStatus"`
 	WorkflowStatus string          `json:"workflowStatus"` // CREATED while a lifecycle change waits for approval
 	Policies       []string        `json:"policies"`       // not in lists
+	Scopes         []any           `json:"scopes"`         // not in lists
 	Raw            json.RawMessage `json:"-"`              // the whole object, not in lists
 }
 

@@ -40,9 +40,12 @@ func NewHTTPClient(pins Pins, roots *x509.CertPool) *http.Client {
 			DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
 				return nil, fmt.Errorf("connect to %s: %w", address, ErrPlaintext)
 			},
-			DialTLSContext:  d.dial,
-			MaxIdleConns:    8,
-			IdleConnTimeout: 30 * time.Second,
+			DialTLSContext: d.dial,
+			MaxIdleConns:   8,
+			// As many as a pass over IS's applications has in flight: net/http keeps two by default, and would shake hands anew
+			// for every other request.
+			MaxIdleConnsPerHost: 4,
+			IdleConnTimeout:     30 * time.Second,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

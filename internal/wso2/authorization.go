@@ -1,0 +1,127 @@
+package wso2
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// Codes of IS's errors about authorized applications that callers decide on.
+const (
+	CodeScopeUnknown      = "APP-60508" // 400: the API resource has no scope of one of the names
+	CodeAlreadyAuthorized = "APP-60509" // 409: the application is authorized for the API resource already
+	CodeNotAuthorized     = "APP-60510" // 400: the application is not authorized for the API resource, or is gone
+	CodeAuthorizeFailed   = "APP-65001" // 500: the application is gone, or another request changed it at the same time
+)
+
+// ApplicationPageSize is the most applications that IS puts on a page, whatever limit says.
+const ApplicationPageSize = 100
+
+// Authorization is the part of IS's REST APIs that says which application may get which scopes of an API resource.
+type Authorization struct{ caller }
+
+// NewAuthorization makes the client of the IS at base, such as https://wso2is:9443.
+func NewAuthorization(hc *http.Client, base string, cred Credentials) *Authorization {
+	return &Authorization{caller{hc, base + "/api/server/v1", &cred}}
+}
+
+// Scope is a scope of an API resource of IS. A scope that is deleted and made again has another ID.
+type Scope struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// ISApplication is what IS calls an application: a client with what belongs to it.
+type ISApplication struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	ClientID    string `json:"clientId"`
+}
+
+// ApplicationPage is one page of applications, the newest first.
+type ApplicationPage struct {
+	Total        int             `json:"totalResults"` // of all pages
+	Applications []ISApplication `json:"applications"`
+}
+
+// FindResource returns the id of the API resource with an identifier, or "" where there is none.
+func (a *Authorization) FindResource(ctx context.Context, identifier string) (id string, err error) {
+	var found struct {
+		Resources []struct {
+			ID         string `json:"id"`
+			Identifier string `json:"identifier"`
+		} `json:"apiResources"`
+	}
+	err = a.call(ctx, request{
+		op: "find API resource " + identifier, method: http.MethodGet, path: "/api-resources",
+		query: url.Values{"filter": {"identifier eq " + identifier}},
+	}, &found)
+	for _, r := range found.Resources {
+		if r.Identifier == identifier {
+			return r.ID, err
+		}
+	}
+	return "", err
+}
+
+// Scopes reads the scopes of an API resource. HTTP 404 means that the resource is gone.
+func (a *Authorization) Scopes(ctx context.Context, resource string) (scopes []Scope, err error) {
+	err = a.call(ctx, request{
+		op: "read the scopes of an API resource", method: http.MethodGet,
+		path: "/api-resources/" + url.PathEscape(resource) + "/scopes",
+	}, &scopes)
+	return scopes, err
+}
+
+// Applications reads one page of the applications that a SCIM filter selects, from offset (0 is the newest) on.
+func (a *Authorization) Applications(ctx context.Context, filter string, offset int) (page ApplicationPage, err error) {
+	query := url.Values{"attributes": {"clientId"}, "limit": {fmt.Sprint(ApplicationPageSize)}, "filter": {filter}}
+	if offset > 0 {
+		query.Set("offset", fmt.Sprint(offset))
+	}
+	err = a.call(ctx, request{op: "list applications of IS", method: http.MethodGet, path: "/applications", query: query}, &page)
+	return page, err
+}
+
+// Authorized reads for which scopes of an API resource an application is authorized; ok is false where it is not
+// authorized for the resource at all. An application that does not exist is not authorized.
+func (a *Authorization) Authorized(ctx context.Context, application, resource string) (scopes []Scope, ok bool, err error) {
+	var all []struct {
+		ID     string  `json:"id"`
+		Scopes []Scope `json:"authorizedScopes"`
+	}
+	err = a.call(ctx, request{
+		op: "read what an application is authorized for", method: http.MethodGet, path: authorizedAPIs(application),
+	}, &all)
+	for _, api := range all {
+		if api.ID == resource {
+			return api.Scopes, true, err
+		}
+	}
+	return nil, false, err
+}
+
+// Authorize authorizes an application for an API resource and the named scopes, under the policy RBAC: a user gets a
+// scope only with a role that has it. IS accepts no scopes, too, and then authorizes nothing.
+func (a *Authorization) Authorize(ctx context.Context, application, resource string, scopes []string) error {
+	return a.call(ctx, request{
+		op: "authorize application " + application, method: http.MethodPost, path: authorizedAPIs(application),
+		body: map[string]any{"id": resource, "policyIdentifier": "RBAC", "scopes": scopes},
+	}, nil)
+}
+
+// AuthorizeMore adds scopes to those that an application is authorized for. It takes none away, since that would end
+// the application's tokens.
+func (a *Authorization) AuthorizeMore(ctx context.Context, application, resource string, scopes []string) error {
+	return a.call(ctx, request{
+		op: "authorize application " + application + " for more scopes", method: http.MethodPatch,
+		path: authorizedAPIs(application) + "/" + url.PathEscape(resource),
+		body: map[string]any{"addedScopes": scopes, "removedScopes": []string{}},
+	}, nil)
+}
+
+func authorizedAPIs(application string) string {
+	return "/applications/" + url.PathEscape(application) + "/authorized-apis"
+}

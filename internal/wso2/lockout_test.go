@@ -1,0 +1,85 @@
+package wso2
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// refusing answers in memory, so that five minutes pass at once, and counts.
+type refusing struct {
+	asked  int
+	answer func(password string) (status int, body string)
+}
+
+func (r *refusing) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.asked++
+	_, password, _ := req.BasicAuth()
+	status, body := r.answer(password)
+	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}}, nil
+}
+
+func TestAWrongPasswordIsTriedTwiceAndThenEveryFiveMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &refusing{answer: func(password string) (int, string) {
+			if password == "right" {
+				return 200, `{"apiResources":[]}`
+			}
+			return 401, `{"code":401}`
+		}}
+		var lockout Lockout
+		ask := func(password Secret) error {
+			hc := &http.Client{Transport: server}
+			_, err := NewAuthorization(hc, "https://is.example", Credentials{User: "admin", Password: password, Source: "IS_ADMIN_PASS", Lockout: &lockout}).FindResource(t.Context(), "x")
+			return err
+		}
+		for range 10 {
+			if err := ask("wrong"); err == nil || !IsPermanent(err) || !strings.Contains(err.Error(), "IS_ADMIN_PASS") {
+				t.Fatalf("error = %v", err)
+			}
+		}
+		if server.asked != 2 {
+			t.Errorf("%d requests with a wrong password, want 2", server.asked)
+		}
+		if err := ask("wrong"); !errors.Is(err, ErrHeldBack) {
+			t.Errorf("error = %v", err)
+		}
+		time.Sleep(5*time.Minute - time.Second)
+		if err := ask("wrong"); !errors.Is(err, ErrHeldBack) || server.asked != 2 {
+			t.Errorf("asked again too early: %v", err)
+		}
+		time.Sleep(time.Second)
+		for range 5 {
+			_ = ask("wrong")
+		}
+		if server.asked != 3 {
+			t.Errorf("%d requests after five minutes, want 3", server.asked)
+		}
+		if err := ask("right"); err != nil || server.asked != 4 {
+			t.Errorf("another password does not count at once: %v", err)
+		}
+		_ = ask("wrong")
+		if err := ask("wrong"); errors.Is(err, ErrHeldBack) {
+			t.Errorf("a success does not count: %v", err)
+		}
+	})
+}
+
+func TestAnAnswerThatSaysNothingOfThePasswordHoldsNothingBack(t *testing.T) {
+	for name, status := range map[string]int{"IS's answer for a client that does not exist": 401, "a login page": 302, "a failing server": 500} {
+		t.Run(name, func(t *testing.T) {
+			server := &refusing{answer: func(string) (int, string) { return status, "" }}
+			var lockout Lockout
+			for range 5 {
+				_, _ = NewIdentity(&http.Client{Transport: server}, "https://is.example", Credentials{User: "admin", Password: "right", Lockout: &lockout}).FindClient(t.Context(), "x")
+			}
+			if server.asked != 5 {
+				t.Errorf("%d requests, want 5", server.asked)
+			}
+		})
+	}
+}
