@@ -59,6 +59,8 @@ func TestDefaultsThatDependOnOtherSettings(t *testing.T) {
 		{"an empty variable counts as unset", map[string]string{"AM_PORT": "", "PEERS": "", "BOOTSTRAP": "", "AM_ADMIN_PASS": ""}, func(c Config) bool {
 			return c.AMPort == 9443 && len(c.Peers) == 1 && c.Bootstrap && c.AMAdminPass == "admin"
 		}},
+		{"scopes can be looked after only after starts", map[string]string{"SCOPES_INTERVAL": "0"}, func(c Config) bool { return c.ScopesInterval == 0 }},
+		{"two mapped clients", map[string]string{"SCOPES_CLIENTS": "abc,d_e-f"}, func(c Config) bool { return len(c.ScopesClients) == 2 && c.ScopesInterval == 2*time.Second }},
 		{"no peer at all", map[string]string{"PEERS": "none"}, func(c Config) bool { return len(c.Peers) == 0 }},
 		{"many peers", map[string]string{"PEERS": "wso2is,gateway-2"}, func(c Config) bool { return len(c.Peers) == 2 && c.Peers[1] == "gateway-2" }},
 		{"a store's absolute path stays", map[string]string{"TRUSTSTORE_FILE": "/t.jks"}, func(c Config) bool { return c.TruststorePath() == "/t.jks" }},
@@ -96,6 +98,10 @@ func TestEveryMistakeIsToldAtOnceByNameWithItsRemedy(t *testing.T) {
 	t.Setenv("SERVER_NAME", "wso2carbon")
 	t.Setenv("KM_TOKEN_ENDPOINT", "http://wso2is/oauth2/token")
 	t.Setenv("IS_HOST", "https://wso2is")
+	t.Setenv("SCOPES", "some")
+	t.Setenv("SCOPES_AT", "nowhere")
+	t.Setenv("SCOPES_INTERVAL", "1ms")
+	t.Setenv("SCOPES_CLIENTS", "abc or name co a")
 	_, err := Load("PRODUCT")
 	if !errors.Is(err, ErrInvalid) {
 		t.Fatalf("error = %v", err)
@@ -104,6 +110,8 @@ func TestEveryMistakeIsToldAtOnceByNameWithItsRemedy(t *testing.T) {
 		"PRODUCT is not set", "enableServiceLinks: false", "IS_PORT is \"99999\": it must be a port", "INIT_TIMEOUT is \"15\"",
 		"BOOTSTRAP is \"perhaps\"", "RESTART is \"docker-compose\": it must be auto or exec or none", "PEERS has \"../wso2am\"",
 		"SERVER_NAME has \"wso2carbon\": that is an alias of the products' own", "KM_TOKEN_ENDPOINT must be an address that begins with https://",
+		"SCOPES is \"some\": it must be authorize or all", "SCOPES_AT is \"nowhere\": it must be is or am", "SCOPES_INTERVAL is \"1ms\": it must be 0 or at least",
+		"SCOPES_CLIENTS has \"abc or name co a\": a client id",
 		"IS_HOST is \"https://wso2is\"", "MAX_RESTARTS is \"0\": it must be a number from 1 on",
 	} {
 		if !strings.Contains(err.Error(), part) {

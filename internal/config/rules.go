@@ -26,10 +26,13 @@ func checkRule(name string, kind reflect.Type, rule, value string) error {
 		return fmt.Errorf("is %q: Kubernetes sets that for a Service called %q; set enableServiceLinks: false in the pod, or %s yourself",
 			value, strings.ToLower(strings.SplitN(name, "_", 2)[0]), name)
 	}
+	word, rest, _ := strings.Cut(rule, " ")
+	if word == "interval" && value == "0" {
+		return nil
+	}
 	if err := checkType(kind, value); err != nil {
 		return err
 	}
-	word, rest, _ := strings.Cut(rule, " ")
 	switch word {
 	case "oneof":
 		return checkOneOf(value, strings.Fields(rest))
@@ -48,6 +51,16 @@ func checkRule(name string, kind reflect.Type, rule, value string) error {
 			if err := checkSAN(one); err != nil {
 				return err
 			}
+		}
+	case "clients":
+		for _, one := range strings.Split(value, ",") {
+			if !clientForm.MatchString(one) {
+				return fmt.Errorf("has %q: a client id is up to 255 letters, digits, dots, underscores and hyphens", one)
+			}
+		}
+	case "interval":
+		if d, _ := time.ParseDuration(value); d < minInterval {
+			return fmt.Errorf("is %q: it must be 0 or at least %s", value, minInterval)
 		}
 	case "pins":
 		return new(Pins).Decode(value)
@@ -90,6 +103,12 @@ func checkType(kind reflect.Type, value string) error {
 	}
 	return nil
 }
+
+// minInterval is the shortest SCOPES_INTERVAL: a poll takes some 40 ms of IS.
+const minInterval = 100 * time.Millisecond
+
+// clientForm keeps a filter of IS's REST API to one client: no space, no quote.
+var clientForm = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,255}$`)
 
 func checkOneOf(value string, allowed []string) error {
 	for _, a := range allowed {

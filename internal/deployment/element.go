@@ -3,6 +3,7 @@ package deployment
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Element is one table of an array of tables, [[path]] with what belongs to it. An edit of the document ends its use.
@@ -73,6 +74,18 @@ func (e Element) Set(data any, path ...string) error { return e.doc.set(e.scope,
 func (e Element) Insert(lines string) error {
 	at := e.doc.withComments(e.first)
 	return e.doc.replace(at, at, e.doc.withNewlines(lines)+e.doc.newline)
+}
+
+// MoveFirst puts the element before all others of its array. Comments above it stay where they are.
+func (e Element) MoveFirst() error {
+	d := e.doc
+	first := slices.IndexFunc(d.statements, func(st statement) bool { return st.kind == arrayHeader && slices.Equal(st.path, e.base) })
+	if first == e.first {
+		return nil
+	}
+	to, start, end := d.withComments(first), d.statements[e.first].start, d.statements[e.last-1].end
+	block := strings.TrimRight(d.text[start:end], "\r\n") + d.newline
+	return d.replace(to, end, block+d.newline+d.text[to:start])
 }
 
 // Append adds lines at the end of the file, such as the first element of an array of tables. Tables that the file has

@@ -32,6 +32,7 @@ const (
 	Replaced Action = "replaced"
 	Removed  Action = "taken back" // one that the agent had made, and that is no longer needed
 	Kept     Action = "kept"       // made otherwise by somebody else
+	Waits    Action = "waits"      // one that gives way later, see Needs.KeepAllScopes
 )
 
 // Record remembers what the agent wrote, so that it can tell its own settings from somebody else's.
@@ -133,12 +134,18 @@ func (m *merger) meet(n need) error {
 	if at < 0 {
 		return m.addElement(n, elements)
 	}
-	element := func(d *deployment.Document) (table, error) {
+	if n.ahead && at > 0 {
+		if err := elements[at].MoveFirst(); err != nil {
+			return fmt.Errorf("move [[%s]] before the others in deployment.toml: %w", deployment.Path(n.array...), err)
+		}
+		m.changes = append(m.changes, Change{Setting: n.element(), Line: elements[at].Line, Was: fmt.Sprintf("number %d", at+1), Now: "the first", Action: Replaced})
+	}
+	element := func(d *deployment.Document) (table, error) { // the edits keep what it is found by
 		elements, err := d.Elements(n.array...)
 		if err != nil {
 			return nil, err
 		}
-		return elements[at], nil
+		return elements[slices.IndexFunc(elements, n.isMetBy)], nil
 	}
 	for _, w := range n.settings[n.match:] {
 		if err := m.makeTrue(id(n, w), w, "", element); err != nil {
@@ -230,6 +237,13 @@ func (m *merger) makeTrue(name string, w want, path string, at locate) error {
 	was, line := "", 0
 	if there {
 		was, line = m.doc.Text(before), m.lineBefore(w, at)
+	}
+	if there && w.later && before.Data != w.data && (m.override || m.record.wrote(name, was)) {
+		if known {
+			m.next[name] = ours
+		}
+		m.changes = append(m.changes, Change{Setting: name, Line: line, Was: was, Now: was, Action: Waits})
+		return nil
 	}
 	if there && !m.override && !m.record.wrote(name, was) && !slices.Contains(w.stock, before.Data) {
 		return m.keep(name, w, before, was, line)

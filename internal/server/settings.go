@@ -28,9 +28,15 @@ type Needs struct {
 
 	SideBySide  bool // a new token leaves the one before it alone
 	ServerAdmin bool // a restart by the server's own web service
-	SecretsEnv  bool // passwords stand in the server's environment, and the file names their variables
-	Database    *Database
-	TLS         *TLSKeystore
+
+	AllScopes bool // of IS: every client gets every scope, those of IS's own administration too
+	// KeepAllScopes leaves AllScopes on for now where it is on and has to go: applications that nobody has authorized yet
+	// would lose their scopes with the next start.
+	KeepAllScopes bool
+
+	SecretsEnv bool // passwords stand in the server's environment, and the file names their variables
+	Database   *Database
+	TLS        *TLSKeystore
 }
 
 // Database is a PostgreSQL server and the own product's account there.
@@ -54,6 +60,7 @@ type need struct {
 	array    []string // path of the array of tables; none for settings outside of such
 	match    int      // how many of the first settings tell the element from others
 	first    bool     // a new element goes before the others: the server takes the first that matches
+	ahead    bool     // and it is put back there where it was made and another one has got before it
 	settings []want
 	whole    bool // somebody's value for one of the settings keeps all of them away: they only work together
 }
@@ -64,6 +71,7 @@ type want struct {
 	stock  []any // values that the product ships, which give way without a word
 	unsaid bool  // the first of stock counts where nothing is set
 	secret bool
+	later  bool // a value that has to give way stays for now
 }
 
 // needs are the settings in detail. The names, values and reasons are those of WSO2's documentation of IS 7 as key manager,
@@ -128,7 +136,7 @@ func (n Needs) identityServer() ([]need, error) {
 	return []need{
 		{settings: []want{
 			{path: []string{"server", "hostname"}, data: n.Hostname, stock: []any{"localhost"}, unsaid: true},
-			{path: []string{"oauth", "authorize_all_scopes"}, data: true, stock: []any{false}},
+			{path: allScopes, data: n.AllScopes, stock: []any{false}, unsaid: true, later: n.KeepAllScopes && !n.AllScopes},
 			{path: []string{"role_mgt", "allow_system_prefix_for_role"}, data: true, stock: []any{false}},
 		}},
 		{array: []string{"resource", "access_control"}, match: 2, first: true, settings: []want{
@@ -138,6 +146,15 @@ func (n Needs) identityServer() ([]need, error) {
 			{path: []string{"cross_tenant"}, data: true},
 			{path: []string{"permissions"}, data: []string{}},
 			{path: []string{"scopes"}, data: []string{}},
+		}},
+		// Behind the one above, and so before it in the file: the first match wins. IS's own list leaves SCIM 1.1 to the
+		// service, which takes any client's token for the client's owner. With these two scopes, of which no client gets both,
+		// tokens get 403; an administrator's password still works.
+		{array: []string{"resource", "access_control"}, match: 2, first: true, ahead: true, settings: []want{
+			{path: []string{"context"}, data: "(.*)/wso2/scim(.*)"},
+			{path: []string{"http_method"}, data: "all"},
+			{path: []string{"secure"}, data: true},
+			{path: []string{"scopes"}, data: []string{"internal_user_mgt_create", "internal_login"}},
 		}},
 		{array: []string{"event_listener"}, match: 1, settings: []want{
 			{path: []string{"id"}, data: "token_revocation"},
@@ -152,6 +169,12 @@ func (n Needs) identityServer() ([]need, error) {
 		}},
 	}, nil
 }
+
+// allScopes is where IS reads whether every client gets every scope.
+var allScopes = []string{"oauth", "authorize_all_scopes"}
+
+// AllScopesSetting names it in the log, in a Change and in a Record.
+const AllScopesSetting = "oauth.authorize_all_scopes"
 
 // wants are all five keys: one that is missing would be taken from the primary keystore.
 func (k TLSKeystore) wants() []want {
