@@ -50,6 +50,7 @@ func commands() []command {
 		{"install", "[--shared DIR] DIR", "copy this program to DIR, to carry it into another container; make a folder that users share", installCommand},
 		{"certs", "list|show|check|export|import|delete|rotate [FLAG...]", "look into any keystore, and edit its trusted certificates; agent certs help tells more", certsCommand},
 		{"config", "diff|apply --product is|am --file FILE [--override]", "show or make the settings that a server needs in its deployment.toml; diff ends with 2 if some are missing", configCommand},
+		{"scopes", "sync|status [--json]", "authorize API-M's applications in IS for the scopes of APIs, once; or show which are: exit code 1 if one is not", scopesCommand},
 		{"version", "", "print the version", versionCommand},
 	}
 }

@@ -71,7 +71,7 @@ func configCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return err
 	}
 	stdout.Write(diff)
-	tellChanges(stderr, slices.DeleteFunc(changes, func(c server.Change) bool { return c.Action != server.Kept }))
+	tellChanges(stderr, slices.DeleteFunc(changes, func(c server.Change) bool { return c.Action != server.Kept && c.Action != server.Waits }))
 	if len(diff) > 0 {
 		return errWouldChange
 	}
@@ -87,6 +87,8 @@ func tellChanges(w io.Writer, changes []server.Change) {
 		switch c.Action {
 		case server.Kept:
 			fmt.Fprintf(w, "kept: %s of line %d is %s, though %s is needed; --override replaces it\n", c.Setting, c.Line, was, now)
+		case server.Waits:
+			fmt.Fprintf(w, "waits: %s of line %d stays %s until the sidecar next to IS has authorized all applications\n", c.Setting, c.Line, was)
 		case server.Added:
 			fmt.Fprintf(w, "added: %s: %s\n", c.Setting, now)
 		default:

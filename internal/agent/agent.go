@@ -23,12 +23,15 @@ type Agent struct {
 	cfg  config.Config
 	load func() (config.Config, error) // reads the settings again: a secret's file may have changed
 	log  *slog.Logger
+
+	accounts *accounts // of the administrators, for the whole process
+	upgrade  *upgrade
 }
 
 // New returns the agent whose settings load reads; it calls load at once.
 func New(load func() (config.Config, error), log *slog.Logger) (Agent, error) {
 	cfg, err := load()
-	return Agent{cfg: cfg, load: load, log: log}, err
+	return Agent{cfg: cfg, load: load, log: log, accounts: &accounts{}, upgrade: &upgrade{}}, err
 }
 
 // reload reads the settings again, so that a changed secret counts. The old ones stay where that fails.

@@ -44,7 +44,10 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 	if err := a.awaitTrust(ctx); err != nil {
 		return err
 	}
-	return a.reach(ctx, func(string) {})
+	if err := a.reach(ctx, func(string) {}); err != nil || len(a.cfg.Peers) == 0 {
+		return err
+	}
+	return a.secure(ctx)
 }
 
 // reach brings the servers to the desired state, writes the keys and proves that they work. tell is called with what
@@ -100,12 +103,13 @@ func (a Agent) settings() bootstrap.Settings {
 	c := a.cfg
 	keys, _ := file.Read(c.KeysFile, configLimit) // of an earlier run, if there was one
 	return bootstrap.Settings{
-		AMURL: "https://" + c.AMAddress(), AMCredentials: wso2.Credentials{User: c.AMAdminUser, Password: wso2.Secret(c.AMAdminPass), Source: "AM_ADMIN_USER and AM_ADMIN_PASS"},
-		ISURL: "https://" + c.ISAddress(), ISCredentials: wso2.Credentials{User: c.ISAdminUser, Password: wso2.Secret(c.ISAdminPass), Source: "IS_ADMIN_USER and IS_ADMIN_PASS"},
+		AMURL: "https://" + c.AMAddress(), AMCredentials: wso2.Credentials{User: c.AMAdminUser, Password: wso2.Secret(c.AMAdminPass), Source: "AM_ADMIN_USER and AM_ADMIN_PASS", Lockout: &a.accounts.am},
+		ISURL: "https://" + c.ISAddress(), ISCredentials: a.isCredentials(),
 		GatewayURL: "https://" + c.GatewayAddress(), VHost: c.VHost,
 		KMName: c.KMName, KeyManagerName: c.KeyManagerName, KMTokenEndpoint: c.KMTokenEndpoint, ISPublicURL: c.ISPublicURL,
 		SkipKeyManager: len(c.Peers) == 0,
 		KeyMappingID:   bootstrap.KeyMappingID(keys),
+		Authorize:      c.Scopes == "authorize", ScopesClients: c.ScopesClients,
 	}
 }
 

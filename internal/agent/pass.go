@@ -26,6 +26,7 @@ type view struct {
 	rotation   trust.Rotation // of the own certificate
 	inUse      keystore.Certificate
 	kept       []server.Change // settings that somebody else has made otherwise than is needed
+	allScopes  trust.AllScopes // what becomes of IS's authorize_all_scopes
 }
 
 // pass makes the server's settings, publishes the own certificate and imports the peers': the whole of trust, done again and again. It changes only
@@ -47,7 +48,7 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 		}
 		tls.installed, tls.staged = tls.staged, nil
 	}
-	kept, err := a.mergeSettings(ctx, tls)
+	kept, allScopes, err := a.mergeSettings(ctx, tls)
 	if err != nil {
 		return view{}, err
 	}
@@ -66,7 +67,7 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 	if err != nil {
 		return view{}, err
 	}
-	v := view{own: own, identity: tls, kept: kept}
+	v := view{own: own, identity: tls, kept: kept, allScopes: allScopes}
 	published, err := a.publish(ctx, &v, running)
 	if err != nil {
 		return view{}, err
@@ -99,7 +100,7 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 		return view{}, err
 	}
 	v.generation = trust.Generation(edition, own, settings)
-	return v, nil
+	return v, a.sayClosing(v, running)
 }
 
 // mayInstall tells whether the identity that waits can be switched to at once: the server is down, and no peer that runs would

@@ -61,6 +61,7 @@ func newPlace(t *testing.T) *place {
 		}
 		p.cfg[product] = p.settings(product)
 	}
+	p.settingsOfIS("")
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(p.log)
@@ -87,6 +88,21 @@ func (p *place) settings(product string) config.Config {
 		p.t.Fatal(err)
 	}
 	return cfg
+}
+
+// settingsOfIS adds to the settings of IS what an agent with SETTINGS=merge makes so that nobody administers it. The rest of
+// that, such as the host name, does not fit servers on free ports.
+func (p *place) settingsOfIS(more string) {
+	p.t.Helper()
+	path := p.cfg[config.IS].DeploymentTOML()
+	shipped, err := os.ReadFile(filepath.Join(p.home(config.IS), "repository/conf/deployment.toml"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	entry := "\n[[resource.access_control]]\ncontext = \"(.*)/wso2/scim(.*)\"\nhttp_method = \"all\"\nsecure = true\nscopes = [\"internal_user_mgt_create\", \"internal_login\"]\n"
+	if err := os.WriteFile(path, append(shipped, []byte(more+entry)...), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // set changes a setting of the product's agent, as a changed secret file would while it runs.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/telemetry"
@@ -33,6 +34,9 @@ const (
 	restartCondition   = "restart"
 	identityCondition  = "identity"
 	bootstrapCondition = "bootstrap"
+	// These two are advisory.
+	scopesCondition   = "scopes"
+	securityCondition = "security"
 )
 
 // Run stays beside the server until ctx ends: it keeps trust and, through the restarter, the running server in step
@@ -52,6 +56,9 @@ func (a Agent) Run(ctx context.Context) error {
 	a.tellMounts(file.ReadMounts())
 	var loops sync.WaitGroup
 	loops.Go(func() { a.keepTrust(ctx, health) })
+	if a.cfg.Product == config.IS || a.cfg.ScopesAt == a.cfg.Product {
+		loops.Go(func() { a.keepScopes(ctx, health) })
+	}
 	if a.cfg.Bootstrap {
 		loops.Go(func() { a.keepState(ctx, health) })
 	}
@@ -74,7 +81,7 @@ func (a Agent) restarter() restarter {
 func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 	changes := a.watch(a.trustFolders()...).Changes(ctx)
 	r := a.restarter()
-	k := trustKeeper{health: health, restarter: r, patience: time.Now().Add(a.cfg.InitTimeout)}
+	k := trustKeeper{health: health, restarter: r, patience: time.Now().Add(a.cfg.InitTimeout), ready: a.upgrade.ready}
 	const firstRetry, lastRetry = time.Second, time.Minute
 	retry := firstRetry
 	for {
@@ -125,21 +132,25 @@ func waitFor(ctx context.Context, changes <-chan struct{}, again <-chan time.Tim
 type trustKeeper struct {
 	health    *telemetry.Health
 	restarter restarter
-	patience  time.Time // until when a restart waits for the peers that are still missing
-	held      bool      // a restart is waiting
-	asked     string    // the generation that was last asked for
-	looked    time.Time // when the last pass was, by the clock as it was then
-	wake      time.Time // when something is to be done by the clock alone; zero for never
-	waits     string    // the peers that a switch to a new certificate was last said to wait for
-	expiring  string    // the certificates that were last told to expire
-	pressed   string    // the certificate that was last switched to without every peer's trust
-	identity  string    // what is to be said of TLS_MODE, as it was last told
-	kept      string    // the settings, made otherwise by somebody, that were last told of
+	patience  time.Time   // until when a restart waits for the peers that are still missing
+	held      bool        // a restart is waiting
+	asked     string      // the generation that was last asked for
+	looked    time.Time   // when the last pass was, by the clock as it was then
+	wake      time.Time   // when something is to be done by the clock alone; zero for never
+	waits     string      // the peers that a switch to a new certificate was last said to wait for
+	expiring  string      // the certificates that were last told to expire
+	pressed   string      // the certificate that was last switched to without every peer's trust
+	identity  string      // what is to be said of TLS_MODE, as it was last told
+	kept      string      // the settings, made otherwise by somebody, that were last told of
+	ready     func() bool // tells whether authorize_all_scopes can go now
 }
 
 func (k *trustKeeper) due() bool {
 	now := time.Now()
 	if now.Before(k.looked) { // the clock was put back, and wake goes by the one before
+		return true
+	}
+	if k.ready != nil && k.ready() {
 		return true
 	}
 	return k.held && now.After(k.patience) || !k.wake.IsZero() && now.After(k.wake)
@@ -160,6 +171,9 @@ func (k *trustKeeper) step(ctx context.Context, a Agent) error {
 	v, err := a.pass(ctx, &started)
 	if err != nil {
 		return err
+	}
+	if waits := v.allScopes == trust.AllScopesWaits; a.upgrade.waits.Swap(waits) != waits && waits {
+		a.log.Info("authorize_all_scopes stays on in IS until all applications are authorized for the scopes of their APIs; one restart follows", "server", a.cfg.ServerName)
 	}
 	if kept := fmt.Sprint(v.kept); kept != k.kept {
 		a.tellKept(v.kept)

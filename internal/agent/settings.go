@@ -13,6 +13,7 @@ import (
 	"wso2agent/internal/deployment"
 	"wso2agent/internal/file"
 	"wso2agent/internal/server"
+	"wso2agent/internal/trust"
 )
 
 // Needs is what the server's deployment.toml has to say, by the agent's settings.
@@ -21,7 +22,7 @@ func Needs(cfg config.Config) server.Needs {
 		Product: cfg.Product, Hostname: cfg.ISHost, User: cfg.AMAdminUser, Password: cfg.AMAdminPass,
 		AMHost: cfg.AMHost, AMPort: cfg.AMPort, AMUser: cfg.AMAdminUser, AMPassword: cfg.AMAdminPass,
 		SideBySide: cfg.TokensSideBySide, ServerAdmin: cfg.ServerAdmin, SecretsEnv: cfg.SecretsEnv,
-		PublicHost: cfg.AMPublicHost, ProxyPort: cfg.ProxyPort,
+		PublicHost: cfg.AMPublicHost, ProxyPort: cfg.ProxyPort, AllScopes: cfg.Scopes == "all",
 	}
 	if cfg.Product == config.IS {
 		n.User, n.Password = cfg.ISAdminUser, cfg.ISAdminPass
@@ -38,9 +39,10 @@ func Needs(cfg config.Config) server.Needs {
 }
 
 // NeedsOf is Needs for a file on the own config volume, with the TLS keystore that the agent has made there, by the text of
-// the file.
+// the file. authorize_all_scopes stays until the sidecar has authorized all applications.
 func NeedsOf(cfg config.Config, text []byte) (server.Needs, error) {
 	n := Needs(cfg)
+	n.KeepAllScopes = true
 	if _, err := os.Stat(cfg.TLSStorePath()); err != nil || cfg.TLSMode == "none" {
 		return n, nil
 	}
@@ -98,22 +100,27 @@ func (a Agent) withStores(ctx context.Context) (Agent, error) {
 }
 
 // mergeSettings makes the needed settings in the server's deployment.toml, and returns those that somebody else has made
-// otherwise. A TLS keystore is named there once it is installed.
-func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Change, err error) {
+// otherwise, and what becomes of authorize_all_scopes. A TLS keystore is named there once it is installed.
+func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Change, allScopes trust.AllScopes, err error) {
 	if a.cfg.Settings == "none" {
-		return nil, nil
+		text, err := a.settingsOfServer()
+		return nil, allScopesOf(text, nil), err
 	}
 	needs := Needs(a.cfg)
+	needs.KeepAllScopes = !a.upgrade.authorized.Load()
 	if i.installed != nil || i.refused != "" {
 		needs.TLS = tlsKeystore(i.password)
 	}
-	_, changes, err := a.settingsFile().Apply(ctx, needs, a.cfg.Settings == "override")
+	text, changes, err := a.settingsFile().Apply(ctx, needs, a.cfg.Settings == "override")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	for _, c := range changes {
-		if c.Action == server.Kept {
+		switch c.Action {
+		case server.Kept:
 			kept = append(kept, c)
+			continue
+		case server.Waits:
 			continue
 		}
 		a.log.Info("setting "+string(c.Action), append([]any{"setting", c.Setting}, shown(c)...)...)
@@ -121,7 +128,7 @@ func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Cha
 			a.log.Info("IS now answers GET /scim2/Me to any valid token, as API-M needs it; a token of the application itself reads the profile of the application's owner")
 		}
 	}
-	return kept, nil
+	return kept, allScopesOf(text, changes), nil
 }
 
 // tlsRefused says why the server's settings name another keystore for TLS than the agent's, and will go on to; empty where they

@@ -87,9 +87,14 @@ func (r *run) updateAPI(ctx context.Context, want API, api wso2.API) error {
 	if err != nil || len(fields) == 0 {
 		return err
 	}
-	return r.change(fmt.Sprintf("updated API %q %s: %s", want.Name, want.Version, strings.Join(fields, ", ")), func() error {
+	err = r.change(fmt.Sprintf("updated API %q %s: %s", want.Name, want.Version, strings.Join(fields, ", ")), func() error {
 		return r.Publisher.UpdateAPI(ctx, api.ID, whole)
 	})
+	if err != nil || len(api.Scopes) == 0 || !r.authorizes() {
+		return err
+	}
+	// API-M has made the API's own scopes anew in IS, and no application is authorized for them any more.
+	return r.authorize(ctx)
 }
 
 // publishAPI moves the API's lifecycle to published. Where a person has blocked, deprecated or retired it, that stays.

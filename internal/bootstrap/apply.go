@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"wso2agent/internal/scopes"
 )
 
 // readinessWait is the longest wait between two looks at a server that is coming up. A look is cheap, and a server
@@ -23,6 +25,7 @@ type run struct {
 	chosen string            // id of the key manager that makes the application's keys
 	apis   map[apiKey]string // ids of all APIs on the server
 	app    applicationState
+	scopes scopes.Keeper
 }
 
 // Run brings the servers to the desired state and returns what a client needs. Each step is repeated until it succeeds,
@@ -36,7 +39,7 @@ func Run(ctx context.Context, log *slog.Logger, servers Servers, settings Settin
 	if err != nil {
 		return Result{}, err
 	}
-	r := &run{Servers: servers, Settings: settings, log: log, desired: desired}
+	r := &run{Servers: servers, Settings: settings, log: log, desired: desired, scopes: scopes.Keeper{Clients: settings.ScopesClients, Log: log}}
 	for _, s := range r.steps() {
 		if err := r.perform(ctx, s); err != nil {
 			return r.result, err
@@ -70,9 +73,13 @@ func (r *run) steps() []step {
 			do:   func(ctx context.Context) error { return r.ensureAPI(ctx, api) },
 		})
 	}
-	return append(steps,
+	steps = append(steps,
 		step{name: fmt.Sprintf("make application %q", r.desired.Application.Name), do: r.ensureApplication},
 		step{name: "subscribe the application", do: r.ensureSubscriptions},
 		step{name: "make the application's keys", do: r.ensureKeys},
 	)
+	if r.authorizes() {
+		steps = append(steps, step{name: "authorize the applications for the scopes of APIs", do: r.authorize})
+	}
+	return steps
 }

@@ -34,6 +34,9 @@ type Settings struct {
 	// IS has lost, and then only this id can clear them.
 	KeyMappingID string
 
+	Authorize     bool     // authorize the applications in IS for the scopes of APIs
+	ScopesClients []string // ids of further clients of IS that get them
+
 	RetryFirst time.Duration // wait after a first failure; 0 is 500 ms
 	RetryMax   time.Duration // longest wait between two tries; 0 is 30 s
 	EventWait  time.Duration // how long a key manager may stay unusable before it is sent again; 0 is 10 s
@@ -85,9 +88,10 @@ func setDefault[T comparable](value *T, otherwise T) {
 
 // Servers are the clients of everything that a run talks to.
 type Servers struct {
-	HTTP      *http.Client   // for token endpoints and keys, which may be anywhere
-	IS        *wso2.Identity // IS's OAuth server
-	AM        *wso2.Identity // API-M's own OAuth server, behind the resident key manager
+	HTTP      *http.Client        // for token endpoints and keys, which may be anywhere
+	IS        *wso2.Identity      // IS's OAuth server
+	AM        *wso2.Identity      // API-M's own OAuth server, behind the resident key manager
+	Scopes    *wso2.Authorization // IS's authorized applications
 	Admin     *wso2.Admin
 	Publisher *wso2.Publisher
 	DevPortal *wso2.DevPortal
@@ -101,6 +105,7 @@ func Connect(hc *http.Client, s Settings) Servers {
 		HTTP:      hc,
 		IS:        wso2.NewIdentity(hc, is, s.ISCredentials),
 		AM:        wso2.NewIdentity(hc, am, s.AMCredentials),
+		Scopes:    wso2.NewAuthorization(hc, is, s.ISCredentials),
 		Admin:     wso2.NewAdmin(hc, am, s.AMCredentials),
 		Publisher: wso2.NewPublisher(hc, am, s.AMCredentials),
 		DevPortal: wso2.NewDevPortal(hc, am, s.AMCredentials),

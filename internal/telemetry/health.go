@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -20,6 +21,8 @@ type Condition struct {
 	OK      bool      `json:"ok"`
 	Message string    `json:"message"` // what holds, or what is missing and what to do
 	Since   time.Time `json:"since"`   // when OK last changed
+	// Advisory says that the agent is ready without it: a person has to look, and traffic need not stop.
+	Advisory bool `json:"advisory,omitempty"`
 }
 
 // Health is the state of a running agent. It is safe for concurrent use.
@@ -30,6 +33,13 @@ type Health struct {
 	conditions []Condition
 	beats      map[string]time.Time
 	expiries   map[string]time.Time // ends of certificates, by the server's name
+	gauges     map[string]gauge     // by name
+}
+
+// gauge is a number for Prometheus, and the sentence that explains it.
+type gauge struct {
+	help  string
+	value float64
 }
 
 // NewHealth returns the health of an agent whose named conditions do not hold yet. A loop that has not called Beat for
@@ -43,7 +53,14 @@ func NewHealth(stale time.Duration, conditions ...string) *Health {
 }
 
 // Set notes whether the named condition holds, and says in a sentence what does or what is missing.
-func (h *Health) Set(name string, ok bool, message string) {
+func (h *Health) Set(name string, ok bool, message string) { h.set(name, ok, message, false) }
+
+// Advise is Set for a condition that does not keep the agent from being ready. It tells whether anything changed.
+func (h *Health) Advise(name string, ok bool, message string) (changed bool) {
+	return h.set(name, ok, message, true)
+}
+
+func (h *Health) set(name string, ok bool, message string, advisory bool) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := slices.IndexFunc(h.conditions, func(c Condition) bool { return c.Name == name })
@@ -55,7 +72,9 @@ func (h *Health) Set(name string, ok bool, message string) {
 	if c.OK != ok || c.Since.IsZero() {
 		c.Since = time.Now()
 	}
-	c.OK, c.Message = ok, message
+	changed = c.OK != ok || c.Message != message
+	c.OK, c.Message, c.Advisory = ok, message, advisory
+	return changed
 }
 
 // Beat notes that the named loop is alive. It is called from the loop itself, so that liveness tells of the work and
@@ -73,10 +92,11 @@ func (h *Health) Conditions() []Condition {
 	return slices.Clone(h.conditions)
 }
 
-// Ready tells whether every condition holds.
-func (h *Health) Ready() bool {
-	return !slices.ContainsFunc(h.Conditions(), func(c Condition) bool { return !c.OK })
-}
+// Ready tells whether every condition holds that is not advisory.
+func (h *Health) Ready() bool { return !slices.ContainsFunc(h.Conditions(), Condition.missing) }
+
+// missing tells whether a condition keeps the agent from being ready.
+func (c Condition) missing() bool { return !c.OK && !c.Advisory }
 
 // dead are the loops that have not been heard of for too long.
 func (h *Health) dead() (loops []string) {
@@ -92,7 +112,7 @@ func (h *Health) dead() (loops []string) {
 }
 
 // Serve answers on address until ctx ends: /livez (200 while every loop lives), /readyz (200 while every condition
-// holds; else 503 with what is missing), /readyz/NAME (the same of one condition), /status (the conditions as JSON) and
+// holds that is not advisory; else 503 with what is missing), /readyz/NAME (the same of one condition), /status (the conditions as JSON) and
 // /metrics (for Prometheus). It returns once it listens; an address that cannot be listened on is an error that names
 // LISTEN_ADDR.
 func (h *Health) Serve(ctx context.Context, address string) (listening string, err error) {
@@ -115,6 +135,26 @@ func (h *Health) SetExpiries(expiries map[string]time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.expiries = maps.Clone(expiries)
+}
+
+// Gauge notes a number for /metrics, under a name that no other metric has.
+func (h *Health) Gauge(name, help string, value float64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.gauges == nil {
+		h.gauges = map[string]gauge{}
+	}
+	h.gauges[name] = gauge{help, value}
+}
+
+// writeGauges writes all numbers that Gauge noted.
+func (h *Health) writeGauges(w io.Writer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(h.gauges)) {
+		g := h.gauges[name]
+		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %[1]s gauge\n%[1]s %[3]g\n", name, g.help, g.value)
+	}
 }
 
 // Expiries are what SetExpiries noted last.
@@ -141,6 +181,7 @@ func (h *Health) Handler() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
+		named[0].Advisory = false // whoever asks for this one wants to know it
 		answer(w, named)
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
@@ -160,16 +201,24 @@ func (h *Health) Handler() http.Handler {
 		for _, server := range slices.Sorted(maps.Keys(expiries)) {
 			fmt.Fprintf(w, "wso2agent_certificate_not_after_seconds{server=%q} %d\n", server, expiries[server].Unix())
 		}
+		h.writeGauges(w)
 	})
 	return mux
 }
 
-// answer says line by line what holds and what does not: 200 if all of it does, else 503.
+// answer says line by line what holds and what does not: 503 if anything is missing, else 200.
 func answer(w http.ResponseWriter, conditions []Condition) {
-	if slices.ContainsFunc(conditions, func(c Condition) bool { return !c.OK }) {
+	if slices.ContainsFunc(conditions, Condition.missing) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	for _, c := range conditions {
-		fmt.Fprintf(w, "%s %s: %s\n", map[bool]string{true: "ok", false: "not ok"}[c.OK], c.Name, c.Message)
+		word := "ok"
+		switch {
+		case c.missing():
+			word = "not ok"
+		case !c.OK:
+			word = "warning"
+		}
+		fmt.Fprintf(w, "%s %s: %s\n", word, c.Name, c.Message)
 	}
 }

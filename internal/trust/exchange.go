@@ -32,9 +32,10 @@ const (
 )
 
 const (
-	certsFile  = "certs.pem"
-	trustsFile = "trusts.json"
-	caFile     = "ca.pem"
+	certsFile   = "certs.pem"
+	trustsFile  = "trusts.json"
+	caFile      = "ca.pem"
+	closingFile = "closing.json"
 )
 
 // Exchange is the volume that all agents share, as the agent of one server sees it. An agent writes only in the
@@ -128,6 +129,54 @@ func (e Exchange) Trusts(ctx context.Context, name string) (t Trusts, err error)
 		return Trusts{}, nil
 	}
 	return t, err
+}
+
+// Closing is what the agent beside IS says of the settings that keep API subscribers out of IS's administration. An agent
+// elsewhere, which finds IS open, learns from it whether that is about to end.
+type Closing struct {
+	// AllScopes is what becomes of [oauth] authorize_all_scopes = true in IS's deployment.toml; empty where it is not there.
+	AllScopes AllScopes `json:"allScopes,omitempty"`
+	// Restart is when the running IS reads the file as it is now; empty where it has.
+	Restart Restart `json:"restart,omitempty"`
+}
+
+// AllScopes is what becomes of authorize_all_scopes = true.
+type AllScopes string
+
+// What becomes of it.
+const (
+	AllScopesKept  AllScopes = "kept"  // it stays: a person has set it, or SCOPES is all
+	AllScopesWaits AllScopes = "waits" // it goes as soon as every application is authorized
+)
+
+// Restart is when a server reads its changed settings.
+type Restart string
+
+// When that is.
+const (
+	RestartDue    Restart = "due"     // the agent restarts the server
+	RestartByHand Restart = "by hand" // when a person restarts it, if none has since
+)
+
+// SayClosing publishes the own statement.
+func (e Exchange) SayClosing(c Closing) (changed bool, err error) {
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return false, err
+	}
+	return e.write(closingFile, append(data, '\n'))
+}
+
+// Closing returns what the named server's agent has said; ok is false where it has said nothing.
+func (e Exchange) Closing(ctx context.Context, name string) (c Closing, ok bool, err error) {
+	_, err = e.read(ctx, name, closingFile, func(data []byte) error {
+		c = Closing{}
+		return json.Unmarshal(data, &c)
+	})
+	if errors.Is(err, ErrNotPublished) {
+		return Closing{}, false, nil
+	}
+	return c, err == nil, err
 }
 
 // Certificates returns what the named server has published, the certificate in use first. Errors wrap ErrNotPublished
