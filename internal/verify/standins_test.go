@@ -103,16 +103,25 @@ func trust(t *testing.T, home, product, alias string, cert keystore.Certificate)
 // open starts a site whose servers trust each other.
 func open(t *testing.T, delays wso2sim.Delays) *site {
 	t.Helper()
+	return openWith(t, delays, func(_ *testing.T, shipped []byte) []byte { return shipped })
+}
+
+// openWith is open with other settings of IS, made from those that it ships.
+func openWith(t *testing.T, delays wso2sim.Delays, settings func(t *testing.T, shipped []byte) []byte) *site {
+	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	isHome, amHome := filepath.Join(dir, "is"), filepath.Join(dir, "am")
 	must(t, wso2sim.UnpackWith(isHome, wso2sim.ProductIS, wso2sim.UnpackOptions{Rounds: 1000}))
 	must(t, wso2sim.UnpackWith(amHome, wso2sim.ProductAM, wso2sim.UnpackOptions{Rounds: 1000}))
 	isCert, amCert := leaf(t, isHome, wso2sim.ProductIS), leaf(t, amHome, wso2sim.ProductAM)
 	trust(t, isHome, wso2sim.ProductIS, "wso2am", amCert)
+	path := filepath.Join(isHome, "repository/conf/deployment.toml")
+	shipped, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, settings(t, shipped), 0o600))
 	trust(t, amHome, wso2sim.ProductAM, "wso2is", isCert)
 
 	s := &site{}
-	var err error
 	wrap := speccheck.Wrap(t)
 	s.is, err = wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0", Hostname: "wso2is", Delays: delays, Wrap: wrap})
 	must(t, err)

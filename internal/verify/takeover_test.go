@@ -1,0 +1,146 @@
+package verify_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/server"
+	"wso2agent/internal/verify"
+	"wso2agent/internal/wso2"
+	"wso2agent/internal/wso2sim"
+)
+
+// guideSettings is what the integration guide gives, and earlier versions of the agent wrote.
+const guideSettings = "\n[oauth]\nauthorize_all_scopes = true\n"
+
+// agentSettings is what the agent writes now.
+func agentSettings(t *testing.T, shipped []byte, all bool) []byte {
+	t.Helper()
+	text, _, _, err := server.Needs{Product: config.IS, Hostname: "wso2is", User: "admin", Password: "admin", AMHost: "wso2am", AMPort: 9443,
+		AMUser: "admin", AMPassword: "admin", AllScopes: all}.Merge(shipped, nil, false)
+	must(t, err)
+	return text
+}
+
+// subscriber is what a subscriber of the DevPortal has: keys, and the network.
+type subscriber struct {
+	t      *testing.T
+	s      *site
+	id     string
+	secret wso2.Secret
+}
+
+func (u subscriber) token(scopes ...string) wso2.Token {
+	u.t.Helper()
+	token, err := wso2.FetchToken(u.t.Context(), u.s.client, u.s.is.URL()+"/oauth2/token", u.id, u.secret, scopes...)
+	must(u.t, err)
+	return token
+}
+
+// send sends a request with the path as it is written, which net/http would clean.
+func (u subscriber) send(method, path string, token wso2.Secret, body string) (status int) {
+	u.t.Helper()
+	at, err := url.Parse(u.s.is.URL())
+	must(u.t, err)
+	conn, err := tls.Dial("tcp", at.Host, &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(state tls.ConnectionState) error {
+		if shown := (keystore.Certificate{DER: state.PeerCertificates[0].Raw}).Fingerprint(); shown != u.s.pins[at.Host][0] {
+			return fmt.Errorf("another server: %s", shown)
+		}
+		return nil
+	}})
+	must(u.t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		method, path, at.Host, string(token), len(body), body)
+	must(u.t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	must(u.t, err)
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+// takenOver tells by which ways a subscriber's keys administer IS.
+func (u subscriber) takenOver() (ways []string) {
+	u.t.Helper()
+	user := func(name string) string {
+		return fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":%q,"password":"throwAway1!"}`, name)
+	}
+	if u.send("POST", "/scim2/Users", u.token("internal_user_mgt_create").AccessToken, user("byscope")) == http.StatusCreated {
+		ways = append(ways, "a scope of IS's administration")
+	}
+	token := u.token().AccessToken
+	for n, path := range []string{
+		"/wso2/scim/Users", "//wso2/scim/Users", "/wso2//scim/Users", "/wso2/scim//Users", "/wso2;x/scim/Users", "/wso2/scim;x/Users", "/wso2/scim/Users;x",
+		"/wso2/%73cim/Users", "/%77so2/scim/Users", "/./wso2/scim/Users", "/wso2/./scim/Users", "/x/../wso2/scim/Users",
+		"/t/carbon.super/wso2/scim/Users", "/t/carbon.super//wso2/scim/Users", "/WSO2/SCIM/Users", "/wso2/Scim/users",
+	} {
+		body := strings.Replace(user(fmt.Sprintf("byscim%d", n)), "urn:ietf:params:scim:schemas:core:2.0:User", "urn:scim:schemas:core:1.0", 1)
+		for method, body := range map[string]string{"GET": "", "POST": body} {
+			if status := u.send(method, path, token, body); status < 400 {
+				ways = append(ways, fmt.Sprintf("%s %s: %d", method, path, status))
+			}
+		}
+	}
+	return ways
+}
+
+func TestASubscribersKeysAdministerISWithTheGuidesSettingsAndNotWithTheAgents(t *testing.T) {
+	tests := []struct {
+		name     string
+		settings func(t *testing.T, shipped []byte) []byte
+		want     verify.Exposure
+		ways     []string // some of those that are open
+	}{
+		{"the guide's settings", func(t *testing.T, shipped []byte) []byte { return append(shipped, guideSettings...) },
+			verify.Exposure{Scopes: true, SCIM11: true}, []string{"a scope of IS's administration", "GET /wso2/scim/Users: 200", "POST /wso2/scim/Users: 201"}},
+		{"stock settings", func(t *testing.T, shipped []byte) []byte { return shipped },
+			verify.Exposure{SCIM11: true}, []string{"GET /wso2/scim/Users: 200", "POST /wso2/scim/Users: 201"}},
+		{"the agent's settings with SCOPES=all", func(t *testing.T, shipped []byte) []byte { return agentSettings(t, shipped, true) },
+			verify.Exposure{Scopes: true}, []string{"a scope of IS's administration"}},
+		{"the agent's settings", func(t *testing.T, shipped []byte) []byte { return agentSettings(t, shipped, false) }, verify.Exposure{}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := openWith(t, wso2sim.Delays{}, tt.settings)
+			result, _ := s.run(t, s.settings("WSO2-IS"), s.desired(t))
+			ways := strings.Join(subscriber{t, s, result.ConsumerKey, result.ConsumerSecret}.takenOver(), "\n")
+			for _, way := range tt.ways {
+				if !strings.Contains(ways, way) {
+					t.Errorf("closed: %s; open:\n%s", way, ways)
+				}
+			}
+			if len(tt.ways) == 0 && ways != "" || !tt.want.SCIM11 && strings.Contains(ways, "cim") {
+				t.Errorf("open:\n%s", ways)
+			}
+			admin := wso2.NewIdentity(s.client, s.is.URL(), wso2.Credentials{User: "admin", Password: "admin"})
+			for range 2 { // the second time with whatever the first one left behind
+				if got, err := verify.Expose(t.Context(), s.client, admin, "wso2agent-security-test"); err != nil || got != tt.want {
+					t.Errorf("found out %+v, %v; want %+v", got, err, tt.want)
+				}
+			}
+			if id, err := admin.FindClient(t.Context(), "wso2agent-security-test"); id != "" || err != nil {
+				t.Errorf("the throw-away client is still there: %q, %v", id, err)
+			}
+		})
+	}
+}
+
+func TestAThrowAwayClientThatWasLeftBehindIsReplaced(t *testing.T) {
+	s := openWith(t, wso2sim.Delays{}, func(t *testing.T, shipped []byte) []byte { return agentSettings(t, shipped, false) })
+	admin := wso2.NewIdentity(s.client, s.is.URL(), wso2.Credentials{User: "admin", Password: "admin"})
+	if _, _, err := admin.RegisterClient(t.Context(), "left-behind"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := verify.Expose(t.Context(), s.client, admin, "left-behind"); err != nil || got.Any() {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
