@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":                   exits,
 			"mkstore":                 mkstore,
+			"standin-is":              standIn,
 			"mkcert":                  mkcert,
 			"waitfor":                 waitfor,
 			"waitfor-listening":       waitforListening,
@@ -83,7 +84,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 // environment are the agent's variables that scripts set.
 var environment = []string{"PRODUCT", "PEERS", "SERVER_NAME", "EXCHANGE_DIR", "CONFIG_DIR", "SERVER_HOME", "INIT_TIMEOUT", "INIT_ON_TIMEOUT",
 	"KEYSTORE_PASS", "TRUSTSTORE_PASS", "TRUSTSTORE_PASS_FILE", "AM_HOST", "AM_PORT", "TLS_MODE", "SETTINGS", "LOG_FORMAT", "STOP_TIMEOUT", "API_CONFIG", "KEYS_FILE",
-	"BOOTSTRAP_TIMEOUT", "BOOTSTRAP", "LISTEN_ADDR", "AM_ADMIN_PASS", "AM_ADMIN_PASS_FILE", "POLL_INTERVAL", "TLS_CA_FILE"}
+	"BOOTSTRAP_TIMEOUT", "BOOTSTRAP", "LISTEN_ADDR", "AM_ADMIN_PASS", "AM_ADMIN_PASS_FILE", "POLL_INTERVAL", "TLS_CA_FILE",
+	"IS_HOST", "IS_PORT", "IS_ADMIN_PASS", "SCOPES_CLIENTS"}
 
 func self(ts *testscript.TestScript, name string) (keystore.Certificate, *ecdsa.PrivateKey) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
