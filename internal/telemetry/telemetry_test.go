@@ -96,3 +96,36 @@ func TestTheLogIsJSONUnlessATerminalOrTextIsAskedFor(t *testing.T) {
 		t.Errorf("log = %s", b.String())
 	}
 }
+
+func TestAnAdvisoryConditionIsShownAndKeepsNobodyFromBeingReady(t *testing.T) {
+	h := NewHealth(time.Hour, "trust")
+	h.Set("trust", true, "exchanged")
+	if !h.Advise("security", false, "open") || h.Advise("security", false, "open") || !h.Advise("security", false, "open wide") {
+		t.Error("a change is not told, or told twice")
+	}
+	h.Gauge("wso2agent_example", "An example.", 3)
+	for path, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"/readyz":          {200, "warning security: open wide\n"},
+		"/readyz/security": {503, "not ok security: open wide\n"},
+		"/status":          {200, `"advisory":true`},
+		"/metrics":         {200, "wso2agent_condition{name=\"security\"} 0\n"},
+	} {
+		w := httptest.NewRecorder()
+		h.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != want.status || !strings.Contains(w.Body.String(), want.text) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	w := httptest.NewRecorder()
+	h.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if !strings.Contains(w.Body.String(), "# TYPE wso2agent_example gauge\nwso2agent_example 3\n") {
+		t.Errorf("metrics: %s", w.Body)
+	}
+	h.Set("trust", false, "not yet")
+	if h.Ready() {
+		t.Error("ready without trust")
+	}
+}
