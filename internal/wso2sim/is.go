@@ -123,6 +123,7 @@ func (is *IS) routes() http.Handler {
 	is.resourceRoutes(mux)
 	is.roleRoutes(mux)
 	is.userRoutes(mux)
+	is.groupRoutes(mux)
 	is.applicationRoutes(mux)
 	is.scim1Routes(mux)
 	mux.HandleFunc("/", is.toLoginPage)

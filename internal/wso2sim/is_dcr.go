@@ -157,9 +157,7 @@ func (is *IS) updateClient(w http.ResponseWriter, r *http.Request) {
 		delete(is.oauth.names, c.name)
 		c.name = *reg.ClientName
 	}
-	if reg.DisplayName != "" {
-		c.displayName = reg.DisplayName
-	}
+	c.displayName = reg.DisplayName // which goes where the request has none
 	if reg.GrantTypes != nil {
 		c.grants = reg.GrantTypes
 	}

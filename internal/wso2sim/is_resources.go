@@ -39,8 +39,8 @@ func (is *IS) resourceRoutes(mux *http.ServeMux) {
 					"Unable to find the API resource with the id: "+r.PathValue("id")+" in the tenant domain.")
 				return
 			}
-			if a.system() && r.Method == http.MethodDelete {
-				resourceFault(w, http.StatusForbidden, "60012", "Unable to delete the API resource.", "System API resources cannot be deleted.")
+			if a.system() && r.Method != http.MethodGet {
+				resourceFault(w, http.StatusForbidden, "60012", "Cannot modify or delete System APIs.", "Cannot modify or delete the read-only System APIs.")
 				return
 			}
 			h(w, r, a)
@@ -142,6 +142,12 @@ func (is *IS) createResource(w http.ResponseWriter, r *http.Request) {
 	if !readLoosely(w, r, &body) {
 		return
 	}
+	for _, required := range []struct{ name, value string }{{"identifier", body.Identifier}, {"name", body.Name}} {
+		if required.value == "" {
+			applicationFault(w, 400, "UE-10000", "Invalid Request", "Property "+required.name+" cannot be null.")
+			return
+		}
+	}
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	for _, other := range is.resources {
@@ -238,5 +244,5 @@ func (is *IS) patchScope(w http.ResponseWriter, r *http.Request, a *apiResource)
 			return
 		}
 	}
-	resourceFault(w, http.StatusNotFound, "60007", "Unable to find the scope.", "No scope of that name belongs to the API resource.")
+	resourceFault(w, http.StatusNotFound, "60005", "Invalid scope name provided.", "Scope name is required.")
 }

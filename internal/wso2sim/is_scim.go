@@ -125,8 +125,10 @@ func (is *IS) addMembers(view object, r *role) {
 	if len(users) > 0 {
 		view["users"] = users
 	}
-	if r.name == adminRole {
-		view["groups"] = []object{{"display": "PRIMARY/admin", "value": r.id, "$ref": at + "/scim2/Groups/" + r.id}}
+	for _, g := range is.groups {
+		if g.name == adminRole && r.name == adminRole {
+			view["groups"] = []object{{"display": "PRIMARY/" + g.name, "value": g.id, "$ref": at + groupsPath + "/" + g.id}}
+		}
 	}
 }
 

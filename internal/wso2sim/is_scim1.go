@@ -2,7 +2,6 @@ package wso2sim
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,13 +11,6 @@ const scim1Path = "/wso2/scim"
 
 // scim1Type is the schema of everything in SCIM 1.1.
 var scim1Type = []string{"urn:scim:schemas:core:1.0"}
-
-// group is a group of users.
-type group struct {
-	id, name          string
-	created, modified time.Time
-	members           []string // ids of users
-}
 
 // scim1Routes are the services of SCIM 1.1. IS's own list leaves them to themselves, and they look at nothing but the
 // user: a token without any scope acts as the owner of its application.
@@ -85,18 +77,17 @@ func (is *IS) scim1GroupRoutes(handle func(string, http.HandlerFunc)) {
 		if !readLoosely(w, r, &body) {
 			return
 		}
-		now := time.Now()
-		g := &group{id: newUUID(), name: body.DisplayName, created: now, modified: now}
-		is.groups = append(is.groups, g)
-		is.changed("group", g.id)
-		view := is.scim1Group(g)
+		view := is.scim1Group(is.addGroup(body.DisplayName, nil))
 		view["schemas"] = scim1Type
 		writeJSON(w, http.StatusCreated, view)
 	})
 	handle("DELETE /Groups/{id}", func(w http.ResponseWriter, r *http.Request) {
-		id := r.PathValue("id")
-		is.groups = slices.DeleteFunc(is.groups, func(g *group) bool { return g.id == id })
-		is.changed("group", id)
+		g := is.groupWithID(r.PathValue("id"))
+		if g == nil {
+			scim1Fault(w, http.StatusNotFound, "404", "Group not found in the user store.")
+			return
+		}
+		is.removeGroup(g)
 		w.WriteHeader(http.StatusOK)
 	})
 }

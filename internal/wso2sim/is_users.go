@@ -123,8 +123,14 @@ func (is *IS) userView(u *user) object {
 		}
 	}
 	view["roles"] = roles
-	if is.isAdmin(u) {
-		view["groups"] = []object{{"display": adminRole, "value": superOrganization, "$ref": at + "/scim2/Groups/" + superOrganization}}
+	var groups []object
+	for _, g := range is.groups {
+		if slices.Contains(g.members, u.id) {
+			groups = append(groups, object{"display": g.name, "value": g.id, "$ref": at + groupsPath + "/" + g.id})
+		}
+	}
+	if len(groups) > 0 {
+		view["groups"] = groups
 	}
 	for name, value := range u.given {
 		view[name] = value
@@ -321,6 +327,12 @@ func (is *IS) removeUser(u *user) {
 		if slices.Contains(r.users, u.id) {
 			r.users = slices.DeleteFunc(r.users, func(id string) bool { return id == u.id })
 			is.changed("role", r.id)
+		}
+	}
+	for _, g := range is.groups {
+		if slices.Contains(g.members, u.id) {
+			g.members = without(g.members, []string{u.id})
+			is.changed("group", g.id)
 		}
 	}
 	is.changed("account", u.id)

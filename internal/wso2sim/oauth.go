@@ -174,6 +174,12 @@ func (o *oauthServer) grant(c *oauthClient, grant string, form url.Values) (*acc
 			return nil, &oauthFault{400, "invalid_grant", "Persisted access token data not found"}
 		}
 		want.user, want.scopes = old.user, old.scopes
+		if len(asked) > 0 {
+			if slices.ContainsFunc(asked, func(s string) bool { return !slices.Contains(old.scopes, s) }) {
+				return nil, &oauthFault{400, "invalid_scope", "Invalid Scope!"}
+			}
+			want.scopes = slices.Sorted(slices.Values(asked))
+		}
 		o.end(old, byReissue)
 		return o.issue(want), nil
 	default:

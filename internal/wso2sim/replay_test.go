@@ -70,6 +70,30 @@ func TestReplayOfISWithSCIM11(t *testing.T) {
 	}
 }
 
+// What a user of IS may do with each right missing in turn: the part of the recording in which API-M has no share.
+func TestReplayOfRightsInIS(t *testing.T) {
+	p := newPair(t)
+	p.startIS()
+	// API Manager's connector had used the recorded server before.
+	send(t, "POST", p.is.URL()+resourcesPath, admin, object{"name": "User-defined OAuth2 Resource", "identifier": resourceIdentifier}).want(t, 201)
+	at := p.is.url(p.is.port)
+	values := map[string]string{"https://localhost:39444": at, "https://wso2is:9443": at}
+	for _, name := range strings.Fields(systemScopeNames) {
+		values[name] = name // lists of rights come in another order, and one right must not stand for another
+	}
+	r, steps := newReplayer(values, nil), 0
+	for _, e := range recorded(t, "is-7.1.0-privilege.har") {
+		if strings.HasPrefix(e.Request.URL, "https://localhost:39443") {
+			break
+		}
+		t.Run(e.Comment, func(t *testing.T) { r.step(t, e) })
+		steps++
+	}
+	if steps != 358 {
+		t.Errorf("the replay had %d steps, want 358", steps)
+	}
+}
+
 func TestReplayOfAPIManager(t *testing.T) {
 	p := newPair(t)
 	never := Span{time.Hour, time.Hour}
@@ -176,8 +200,8 @@ type harHeader struct{ Name, Value string }
 
 var attempt = regexp.MustCompile(`^(.*), try \d+$`)
 
-// replay says how many steps the recording has.
-func replay(t *testing.T, file string, hosts map[string]string, forms map[string]map[string]string, before hooks) (steps int) {
+// recorded are the steps of a recording.
+func recorded(t *testing.T, file string) []harEntry {
 	t.Helper()
 	raw, err := os.ReadFile(testenv.Shared(t, "recordings", file))
 	if err != nil {
@@ -187,22 +211,31 @@ func replay(t *testing.T, file string, hosts map[string]string, forms map[string
 	if err := json.Unmarshal(raw, &har); err != nil {
 		t.Fatal(err)
 	}
-	r := &replayer{values: maps.Clone(hosts), forms: forms, sent: map[string]bool{}}
-	replayed := 0
-	for _, e := range har.Log.Entries {
+	return har.Log.Entries
+}
+
+// replay says how many steps the recording has.
+func replay(t *testing.T, file string, hosts map[string]string, forms map[string]map[string]string, before hooks) (steps int) {
+	t.Helper()
+	r := newReplayer(hosts, forms)
+	for _, e := range recorded(t, file) {
 		if f := before[e.Comment]; f != nil {
 			f()
 		}
 		t.Run(e.Comment, func(t *testing.T) { r.step(t, e) })
-		replayed++
+		steps++
 	}
-	if replayed == 0 {
+	if steps == 0 {
 		t.Fatal("the recording has no steps")
 	}
 	if missing := len(forms) - len(r.sent); missing > 0 {
 		t.Errorf("%d of the forms belong to no step of the recording", missing)
 	}
-	return replayed
+	return steps
+}
+
+func newReplayer(values map[string]string, forms map[string]map[string]string) *replayer {
+	return &replayer{values: maps.Clone(values), forms: forms, sent: map[string]bool{}}
 }
 
 // replayer sends recorded requests, with the values that the recorded server made replaced by those of this one.
