@@ -61,12 +61,12 @@ var ownRules = readRules(`
 (.*)/wso2/scim/(.*)                                        ALL         -
 `)
 
-// readRules reads the table: context, methods, and the scope, or "-" where the service looks at credentials itself.
+// readRules reads lines of context, methods and scope. The scope is "-" where the service looks at credentials itself.
 func readRules(table string) []accessRule {
 	var rules []accessRule
 	for line := range strings.Lines(strings.TrimSpace(table)) {
 		f := strings.Fields(line)
-		rule := accessRule{context: wholePath(f[0]), methods: strings.Split(f[1], ","), secure: f[2] != "-"}
+		rule := accessRule{context: entire(f[0]), methods: strings.Split(f[1], ","), secure: f[2] != "-"}
 		if rule.secure {
 			rule.scopes = f[2:]
 		}
@@ -75,8 +75,8 @@ func readRules(table string) []accessRule {
 	return rules
 }
 
-// wholePath compiles a context of the list, which has to match a path from end to end. It is nil if it is no pattern.
-func wholePath(context string) *regexp.Regexp {
+// entire compiles a pattern that must match a text from end to end, as in Java. It is nil if it is no pattern.
+func entire(context string) *regexp.Regexp {
 	compiled, err := regexp.Compile("^(?:" + context + ")$")
 	if err != nil {
 		return nil
@@ -88,7 +88,7 @@ func wholePath(context string) *regexp.Regexp {
 func accessRules(s settings) []accessRule {
 	var rules []accessRule
 	for _, entry := range s.tables("resource.access_control") {
-		context := wholePath(entry.text("context", ""))
+		context := entire(entry.text("context", ""))
 		if context == nil {
 			continue
 		}
@@ -193,7 +193,11 @@ func normalPath(escaped string) (path string, ok bool) {
 	return path, true
 }
 
+// ruleFor finds the rule that counts. HEAD is what GET is: the services answer both alike.
 func (is *IS) ruleFor(method, path string) *accessRule {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
 	for i := range is.rules {
 		if is.rules[i].matches(method, path) {
 			return &is.rules[i]

@@ -306,7 +306,7 @@ func (is *IS) patchRole(w http.ResponseWriter, r *http.Request, found *role) {
 			return
 		}
 	}
-	if unknown := is.unknownPermission(lists["permissions"]); unknown != "" {
+	if unknown := is.unknownPermission(without(lists["permissions"], found.permissions)); unknown != "" {
 		scimFault(w, 400, "invalidValue", "Permission: "+unknown+" not found")
 		return
 	}

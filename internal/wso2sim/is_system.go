@@ -83,5 +83,5 @@ func (is *IS) completeSystem() {
 	}
 }
 
-// isSystemScope says whether a scope belongs to IS's own resources.
+// system says whether a resource is one of IS's own, which nobody can change.
 func (a *apiResource) system() bool { return a.kind != businessResource }

@@ -2,7 +2,6 @@ package wso2sim
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -82,8 +81,8 @@ func (is *IS) unchecked(scope string) bool {
 		patterns = []string{"^device_.*"}
 	}
 	return slices.ContainsFunc(patterns, func(p string) bool {
-		matched, err := regexp.MatchString(p, scope)
-		return err == nil && matched
+		pattern := entire(p)
+		return pattern != nil && pattern.MatchString(scope)
 	})
 }
 

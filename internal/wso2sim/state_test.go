@@ -54,6 +54,14 @@ func (p *pair) everything() (api, app string, keys reply, live string) {
 	send(p.t, "PATCH", p.is.URL()+resourcesPath+"/"+resource, admin, object{"addedScopes": []object{{"name": "s2"}}}).want(p.t, 204)
 	role := send(p.t, "POST", p.is.URL()+rolesPath, admin, object{"schemas": []string{}, "displayName": "r"}).want(p.t, 201).str("id")
 	send(p.t, "DELETE", p.is.URL()+rolesPath+"/"+role, admin, nil).want(p.t, 204)
+	user := p.user("ann")
+	p.role("readers", []string{"s"}, user)
+	send(p.t, "POST", p.is.URL()+groupsPath, wrong, object{"displayName": "g", "members": []object{{"value": user}}}).want(p.t, 201)
+	send(p.t, "DELETE", p.is.URL()+usersPath+"/"+p.user("gone"), admin, nil).want(p.t, 204)
+	p.resource("open", false, "o")
+	at := p.applicationOf(p.client("authorized", "JWT")) + "/authorized-apis"
+	send(p.t, "POST", at, admin, object{"id": resource, "policyIdentifier": "RBAC", "scopes": []string{"s", "s2"}}).want(p.t, 200)
+	send(p.t, "PATCH", at+"/"+resource, admin, object{"removedScopes": []string{"s2"}}).want(p.t, 200)
 	client := p.client("renamed", "")
 	send(p.t, "PUT", p.is.URL()+registerPath+"/"+client.str("client_id"), admin, object{"client_name": "by another name"}).want(p.t, 200)
 	send(p.t, "DELETE", p.is.URL()+registerPath+"/"+p.client("gone", "JWT").str("client_id"), admin, nil).want(p.t, 204)
@@ -94,6 +102,12 @@ func TestWhatWasAcknowledgedIsOnDisk(t *testing.T) {
 	fresh := token(t, killed.is.URL(), keys)
 	killed.invoke("/payment/1.0.0/x", bearer(fresh)).want(t, 200)
 	killed.generate(app, killed.keyManagerID("IS")).wantCode(t, 409, 901409)
+	send(t, "GET", killed.is.URL()+"/scim2/Me", basic("ann", "throwAway1!"), nil).want(t, 200)
+	authorized := send(t, "GET", killed.is.URL()+applicationsPath+"?filter=name+eq+authorized", admin, nil).want(t, 200).str("applications", 0, "id")
+	got := send(t, "GET", killed.is.URL()+applicationsPath+"/"+authorized+"/authorized-apis", admin, nil).want(t, 200)
+	if got.str(0, "authorizedScopes", 0, "name") != "s" || got.at(0, "authorizedScopes", 1) != nil {
+		t.Errorf("authorized is %s", got.text)
+	}
 }
 
 func (p *pair) keyManagerID(name string) string {
