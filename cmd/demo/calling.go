@@ -156,6 +156,25 @@ func (s *show) refused() error {
 		}
 		s.say("%-33s HTTP %d, code %s", c.what, a.status, a.field("code"))
 	}
+	return s.notAdministrator()
+}
+
+// notAdministrator tries with the application's keys what makes an administrator of Identity Server of everybody who has
+// some, with the settings that the integration guide gives.
+func (s *show) notAdministrator() error {
+	p := s.keys.Production
+	a, err := s.ask.form(p.TokenEndpoint, basic(p.ConsumerKey, p.ConsumerSecret), url.Values{"grant_type": {"client_credentials"}, "scope": {"internal_user_mgt_list"}})
+	if err != nil || a.status != http.StatusOK || a.field("scope") != "" {
+		return fmt.Errorf("ask for a scope of Identity Server's administration: %w", unexpected(a, err))
+	}
+	s.say("%-33s HTTP %d, not granted", "a scope of IS's administration", a.status)
+	for _, path := range []string{"/scim2/Users", "/wso2/scim/Users"} {
+		b, err := s.ask.get("https://"+s.world.is.address+path, "Bearer "+a.field("access_token"))
+		if err != nil || b.status != http.StatusForbidden {
+			return fmt.Errorf("list the users of Identity Server with it: %w", unexpected(b, err))
+		}
+		s.say("%-33s HTTP %d", "IS's users, by "+path, b.status)
+	}
 	return nil
 }
 
