@@ -26,7 +26,7 @@ type view struct {
 	rotation   trust.Rotation // of the own certificate
 	inUse      keystore.Certificate
 	kept       []server.Change // settings that somebody else has made otherwise than is needed
-	allScopes  trust.AllScopes // what becomes of IS's authorize_all_scopes
+	closing    trust.Closing   // of IS: what becomes of the settings that keep API subscribers out
 }
 
 // pass makes the server's settings, publishes the own certificate and imports the peers': the whole of trust, done again and again. It changes only
@@ -48,7 +48,7 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 		}
 		tls.installed, tls.staged = tls.staged, nil
 	}
-	kept, allScopes, err := a.mergeSettings(ctx, tls)
+	kept, closing, err := a.mergeSettings(ctx, tls)
 	if err != nil {
 		return view{}, err
 	}
@@ -67,7 +67,7 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 	if err != nil {
 		return view{}, err
 	}
-	v := view{own: own, identity: tls, kept: kept, allScopes: allScopes}
+	v := view{own: own, identity: tls, kept: kept, closing: closing}
 	published, err := a.publish(ctx, &v, running)
 	if err != nil {
 		return view{}, err

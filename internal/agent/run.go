@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/telemetry"
@@ -55,8 +54,13 @@ func (a Agent) Run(ctx context.Context) error {
 	a.log.Info("agent running", "product", a.cfg.Product, "server", a.cfg.ServerName, "peers", a.cfg.Peers, "health", "http://"+listening)
 	a.tellMounts(file.ReadMounts())
 	var loops sync.WaitGroup
+	for _, name := range []string{scopesCondition, securityCondition} {
+		if a.looksAtScopes() || name == securityCondition && a.cfg.Bootstrap {
+			health.Advise(name, false, "not yet known")
+		}
+	}
 	loops.Go(func() { a.keepTrust(ctx, health) })
-	if a.cfg.Product == config.IS || a.cfg.ScopesAt == a.cfg.Product {
+	if a.looksAtScopes() {
 		loops.Go(func() { a.keepScopes(ctx, health) })
 	}
 	if a.cfg.Bootstrap {
@@ -172,7 +176,7 @@ func (k *trustKeeper) step(ctx context.Context, a Agent) error {
 	if err != nil {
 		return err
 	}
-	if waits := v.allScopes == trust.AllScopesWaits; a.upgrade.waits.Swap(waits) != waits && waits {
+	if waits := v.closing.AllScopes == trust.AllScopesWaits; a.upgrade.waits.Swap(waits) != waits && waits {
 		a.log.Info("authorize_all_scopes stays on in IS until all applications are authorized for the scopes of their APIs; one restart follows", "server", a.cfg.ServerName)
 	}
 	if kept := fmt.Sprint(v.kept); kept != k.kept {

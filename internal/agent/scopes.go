@@ -36,6 +36,9 @@ func (u *upgrade) ready() bool { return u.waits.Load() && u.authorized.Load() }
 // subscribers are kept out of IS's administration whenever IS was away, until ctx ends.
 func (a Agent) keepScopes(ctx context.Context, health *telemetry.Health) {
 	k := scopesKeeper{health: health, keeper: scopes.Keeper{Log: a.log}}
+	if a.cfg.Scopes == "all" {
+		a.log.Warn("SCOPES is all: IS grants every client every scope, so any API subscriber can administer it", "remedy", "SCOPES=authorize")
+	}
 	for {
 		health.Beat(scopesCondition)
 		err := a.reload()
@@ -54,6 +57,12 @@ func (a Agent) keepScopes(ctx context.Context, health *telemetry.Health) {
 	}
 }
 
+// looksAtScopes tells whether this agent looks after scopes at all: next to IS always, since it may have to authorize
+// applications before authorize_all_scopes can go, and looks whether IS is open.
+func (a Agent) looksAtScopes() bool {
+	return a.cfg.Product == config.IS || a.cfg.ScopesAt == a.cfg.Product
+}
+
 // authorizes tells whether this agent authorizes applications: by the settings, or because IS's own agent has to before
 // authorize_all_scopes can go.
 func (a Agent) authorizes() bool {
@@ -68,6 +77,7 @@ type scopesKeeper struct {
 	served  bool          // IS answered the last time, and has been served since it came up
 	report  scopes.Report // of the last pass or poll
 	checkAt time.Time     // when to find out whether IS is open; zero for not before it was away again
+	refused time.Time     // since when IS refuses to authorize an application; zero while it does not
 	told    string        // what keeps applications from being authorized, as it was last logged
 }
 
@@ -118,8 +128,27 @@ func (k *scopesKeeper) authorize(ctx context.Context, a Agent, is *wso2.Authoriz
 		err = fmt.Errorf("IS has no client %s: correct SCOPES_CLIENTS", strings.Join(k.report.Missing, ", "))
 	}
 	err = errors.Join(k.report.Err(), err)
-	a.upgrade.authorized.Store(len(k.report.Failures) == 0)
+	a.upgrade.authorized.Store(k.mayClose(a))
 	return err
+}
+
+// mayClose tells whether authorize_all_scopes can go, if it waits. An application that IS refuses holds it up for as long as
+// a peer holds up a rotation, and no longer: IS is open to everybody meanwhile.
+func (k *scopesKeeper) mayClose(a Agent) bool {
+	switch {
+	case len(k.report.Failures) == 0:
+		k.refused = time.Time{}
+		return true
+	case k.refused.IsZero():
+		k.refused = time.Now()
+	}
+	if time.Since(k.refused) < a.cfg.RotateTimeout {
+		return false
+	}
+	if a.upgrade.waits.Load() && !a.upgrade.authorized.Load() {
+		a.log.Error("authorize_all_scopes goes in IS though not every application is authorized: those lose their scopes", "waited", a.cfg.RotateTimeout.String(), "error", k.report.Err())
+	}
+	return true
 }
 
 // connect makes the clients of IS: its connections stay, the password may be another one each time.

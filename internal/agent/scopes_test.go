@@ -273,7 +273,7 @@ func (p *place) closing() trust.Closing {
 
 func TestAuthorizeAllScopesGoesWithOneRestartOnceEveryApplicationIsAuthorized(t *testing.T) {
 	p, is, _ := bothIssued(t, func(c *config.Config) { c.Scopes = "all" })
-	if p.allScopes() != "true" || p.closing() != (trust.Closing{AllScopes: trust.AllScopesKept}) {
+	if p.allScopes() != "true" || p.closing() != (trust.Closing{AllScopes: trust.AllScopesKept, SCIM11: true}) {
 		t.Fatalf("SCOPES=all: %q, %+v", p.allScopes(), p.closing())
 	}
 	p.set(config.IS, func(c *config.Config) { c.Scopes = "authorize" })
@@ -303,14 +303,14 @@ func TestAuthorizeAllScopesGoesWithOneRestartOnceEveryApplicationIsAuthorized(t 
 		t.Error("the pass that takes it out is not due")
 	}
 	once()
-	if p.allScopes() != "false" || p.closing() != (trust.Closing{Restart: trust.RestartDue}) {
+	if p.allScopes() != "false" || p.closing() != (trust.Closing{SCIM11: true, Restart: trust.RestartDue}) {
 		t.Fatalf("once they are: %q, %+v", p.allScopes(), p.closing())
 	}
 	if !is.restart() {
 		t.Fatal("no restart is asked for")
 	}
 	once()
-	if is.restart() || p.closing() != (trust.Closing{}) || is.k.due() {
+	if is.restart() || p.closing() != (trust.Closing{SCIM11: true}) || is.k.due() {
 		t.Errorf("after the restart: %+v", p.closing())
 	}
 }
@@ -324,7 +324,7 @@ func TestAfterAnUpgradeWithRESTARTNoneARestartByHandIsNamed(t *testing.T) {
 	if err := is.k.once(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	if p.allScopes() != "false" || p.closing() != (trust.Closing{Restart: trust.RestartByHand}) {
+	if p.allScopes() != "false" || p.closing() != (trust.Closing{SCIM11: true, Restart: trust.RestartByHand}) {
 		t.Errorf("%q, %+v", p.allScopes(), p.closing())
 	}
 }

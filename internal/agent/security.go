@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
-	"wso2agent/internal/deployment"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
@@ -64,6 +64,8 @@ func (a Agent) judge(ctx context.Context, e verify.Exposure) judgement {
 func judge(e verify.Exposure, c trust.Closing, said, all bool, container string) judgement {
 	const subject = "any API subscriber can administer IS"
 	kept := all || c.AllScopes == trust.AllScopesKept
+	// What is open is closed by IS's deployment.toml as it is now, or as it will be.
+	closes := (!e.Scopes || kept || c.AllScopes != trust.AllScopesKept) && (!e.SCIM11 || c.SCIM11) && said
 	switch {
 	case !e.Any():
 		return judgement{message: "API subscribers are kept out of IS's administration"}
@@ -71,11 +73,11 @@ func judge(e verify.Exposure, c trust.Closing, said, all bool, container string)
 		return judgement{open: true, accepted: true, message: subject + ": SCOPES is all, so IS grants every client the scopes of its administration; SCOPES=authorize ends it"}
 	case e.Scopes && !e.SCIM11 && kept:
 		return judgement{open: true, accepted: true, message: subject + ": its deployment.toml has [oauth] authorize_all_scopes = true; take that out, or set SETTINGS=override next to IS"}
-	case c.AllScopes == trust.AllScopesWaits:
+	case closes && c.AllScopes == trust.AllScopesWaits:
 		return judgement{open: true, pending: true, message: subject + " until its agent has authorized all applications and restarted it"}
-	case c.Restart == trust.RestartDue:
+	case closes && c.Restart == trust.RestartDue:
 		return judgement{open: true, pending: true, message: subject + " until its restart, which is due"}
-	case c.Restart == trust.RestartByHand:
+	case closes && c.Restart == trust.RestartByHand:
 		return judgement{open: true, message: subject + " until it is restarted, by hand, since RESTART is none beside it: docker restart " + container}
 	case e.SCIM11 && !said:
 		return judgement{open: true, message: subject + ": " + remedySCIM11 + alsoScopes(e.Scopes && !kept)}
@@ -148,22 +150,41 @@ func (a Agent) conclude(j judgement) error {
 	return nil
 }
 
-// lookIntoSecurity finds out once what secure waits for, and sets the condition. Only the end of ctx is an error: what
-// cannot be found out now is found out by the agent beside IS, or at the next attempt.
+// lookIntoSecurity finds out what secure waits for, without waiting for a change, and sets the condition. Only the end of ctx
+// is an error: what cannot be found out now is found out by the agent next to IS, and at the next attempt. A restart of IS
+// makes one.
 func (a Agent) lookIntoSecurity(ctx context.Context, health *telemetry.Health) error {
 	roots, err := a.roots()
 	if err != nil {
 		return err
 	}
 	hc := wso2.NewHTTPClient(a.pins(), roots)
-	e, err := verify.Expose(ctx, hc, a.identityServer(hc).IS, a.exposureClient())
-	if err != nil {
+	for try := 1; ; try++ {
+		e, err := verify.Expose(ctx, hc, a.identityServer(hc).IS, a.exposureClient())
+		if err == nil {
+			a.tellSecurity(health, a.judge(ctx, e))
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		health.Advise(securityCondition, false, "not known whether API subscribers can administer IS: "+err.Error())
-		return ctx.Err()
+		if try == lookTries || wso2.IsPermanent(err) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lookWait):
+		}
 	}
-	a.tellSecurity(health, a.judge(ctx, e))
-	return nil
 }
+
+// lookIntoSecurity tries so often, with so much time between two tries.
+const (
+	lookTries = 3
+	lookWait  = 5 * time.Second
+)
 
 // tellSecurity sets the condition and logs a change of it.
 func (a Agent) tellSecurity(health *telemetry.Health, j judgement) {
@@ -185,7 +206,7 @@ func (a Agent) sayClosing(v view, running *notify.Started) error {
 	if a.cfg.Product != config.IS {
 		return nil
 	}
-	c := trust.Closing{AllScopes: v.allScopes}
+	c := v.closing
 	switch {
 	case running == nil: // its start reads what is on disk
 	case !a.supervised():
@@ -197,19 +218,17 @@ func (a Agent) sayClosing(v view, running *notify.Started) error {
 	return err
 }
 
-// allScopesOf is what becomes of authorize_all_scopes in IS's deployment.toml, by its text and what was done about it.
-func allScopesOf(text []byte, changes []server.Change) trust.AllScopes {
-	for _, c := range changes {
-		if c.Setting == server.AllScopesSetting && c.Action == server.Waits {
-			return trust.AllScopesWaits
-		}
+// closingOf is what becomes of the settings that keep API subscribers out of IS, by the text of its deployment.toml and
+// what was done about it.
+func closingOf(text []byte, changes []server.Change) (c trust.Closing) {
+	closed := server.ReadClosed(text)
+	c.SCIM11 = closed.SCIM11
+	if closed.Scopes {
+		return c
 	}
-	doc, err := deployment.Parse(text)
-	if err != nil {
-		return ""
+	c.AllScopes = trust.AllScopesKept
+	if slices.ContainsFunc(changes, func(c server.Change) bool { return c.Setting == server.AllScopesSetting && c.Action == server.Waits }) {
+		c.AllScopes = trust.AllScopesWaits
 	}
-	if v, ok := doc.Get("oauth", "authorize_all_scopes"); ok && v.Data == true {
-		return trust.AllScopesKept
-	}
-	return ""
+	return c
 }

@@ -31,8 +31,12 @@ func TestWhatFollowsFromAnOpenIS(t *testing.T) {
 		{"SCIM 1.1, without an agent beside IS", scim, trust.Closing{}, false, false, judgement{open: true}, "[[resource.access_control]] for (.*)/wso2/scim(.*)"},
 		{"SCIM 1.1 is accepted by nobody's SCOPES=all", scim, trust.Closing{}, false, true, judgement{open: true}, "SCIM 1.1"},
 		{"SCIM 1.1 is accepted by nobody's own setting", both, trust.Closing{AllScopes: trust.AllScopesKept}, true, false, judgement{open: true}, "SCIM 1.1"},
-		{"SCIM 1.1, until the restart, with SCOPES=all", both, trust.Closing{AllScopes: trust.AllScopesKept, Restart: trust.RestartDue}, true, true, judgement{open: true, pending: true}, "until its restart"},
+		{"SCIM 1.1, until the restart, with SCOPES=all", both, trust.Closing{AllScopes: trust.AllScopesKept, SCIM11: true, Restart: trust.RestartDue}, true, true, judgement{open: true, pending: true}, "until its restart"},
 		{"SCIM 1.1, by settings that the agent leaves alone", scim, trust.Closing{}, true, false, judgement{open: true}, "SETTINGS is none"},
+		{"SCIM 1.1, until a restart by hand", scim, trust.Closing{SCIM11: true, Restart: trust.RestartByHand}, true, false, judgement{open: true}, "docker restart the-is"},
+		{"SCIM 1.1, which no restart closes", scim, trust.Closing{Restart: trust.RestartByHand}, true, false, judgement{open: true}, "SETTINGS is none"},
+		{"SCIM 1.1, which the restart that is due does not close", scim, trust.Closing{Restart: trust.RestartDue}, true, false, judgement{open: true}, "SETTINGS is none"},
+		{"both, until all applications are authorized", both, trust.Closing{AllScopes: trust.AllScopesWaits, SCIM11: true}, true, false, judgement{open: true, pending: true}, "until its agent has authorized"},
 		{"both, without an agent beside IS", both, trust.Closing{}, false, false, judgement{open: true}, "and set [oauth] authorize_all_scopes = false"},
 	}
 	for _, tt := range tests {

@@ -100,11 +100,12 @@ func (a Agent) withStores(ctx context.Context) (Agent, error) {
 }
 
 // mergeSettings makes the needed settings in the server's deployment.toml, and returns those that somebody else has made
-// otherwise, and what becomes of authorize_all_scopes. A TLS keystore is named there once it is installed.
-func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Change, allScopes trust.AllScopes, err error) {
+// otherwise, and what becomes of those that keep API subscribers out of IS. A TLS keystore is named there once it is
+// installed.
+func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Change, closing trust.Closing, err error) {
 	if a.cfg.Settings == "none" {
 		text, err := a.settingsOfServer()
-		return nil, allScopesOf(text, nil), err
+		return nil, closingOf(text, nil), err
 	}
 	needs := Needs(a.cfg)
 	needs.KeepAllScopes = !a.upgrade.authorized.Load()
@@ -113,7 +114,7 @@ func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Cha
 	}
 	text, changes, err := a.settingsFile().Apply(ctx, needs, a.cfg.Settings == "override")
 	if err != nil {
-		return nil, "", err
+		return nil, closing, err
 	}
 	for _, c := range changes {
 		switch c.Action {
@@ -128,7 +129,7 @@ func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Cha
 			a.log.Info("IS now answers GET /scim2/Me to any valid token, as API-M needs it; a token of the application itself reads the profile of the application's owner")
 		}
 	}
-	return kept, allScopesOf(text, changes), nil
+	return kept, closingOf(text, changes), nil
 }
 
 // tlsRefused says why the server's settings name another keystore for TLS than the agent's, and will go on to; empty where they

@@ -239,6 +239,7 @@ func (m *merger) makeTrue(name string, w want, path string, at locate) error {
 		was, line = m.doc.Text(before), m.lineBefore(w, at)
 	}
 	if there && w.later && before.Data != w.data && (m.override || m.record.wrote(name, was)) {
+		m.next[name] = Written{Text: was, Path: path} // ours from now on, also where a person wrote it and overrides it
 		if known {
 			m.next[name] = ours
 		}

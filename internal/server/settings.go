@@ -151,7 +151,7 @@ func (n Needs) identityServer() ([]need, error) {
 		// service, which takes any client's token for the client's owner. With these two scopes, of which no client gets both,
 		// tokens get 403; an administrator's password still works.
 		{array: []string{"resource", "access_control"}, match: 2, first: true, ahead: true, settings: []want{
-			{path: []string{"context"}, data: "(.*)/wso2/scim(.*)"},
+			{path: []string{"context"}, data: scim11},
 			{path: []string{"http_method"}, data: "all"},
 			{path: []string{"secure"}, data: true},
 			{path: []string{"scopes"}, data: []string{"internal_user_mgt_create", "internal_login"}},
@@ -175,6 +175,34 @@ var allScopes = []string{"oauth", "authorize_all_scopes"}
 
 // AllScopesSetting names it in the log, in a Change and in a Record.
 const AllScopesSetting = "oauth.authorize_all_scopes"
+
+// Closed says what a deployment.toml of IS keeps API subscribers out of, once it is read.
+type Closed struct {
+	Scopes bool // not every client gets every scope
+	SCIM11 bool // SCIM 1.1 takes no tokens
+}
+
+// ReadClosed reads that from the text of a deployment.toml; one that cannot be parsed closes nothing.
+func ReadClosed(text []byte) (c Closed) {
+	doc, err := deployment.Parse(text)
+	if err != nil {
+		return c
+	}
+	all, there := doc.Get(allScopes...)
+	c.Scopes = !there || all.Data == false
+	entries, err := doc.Elements("resource", "access_control")
+	if err != nil || len(entries) == 0 {
+		return c
+	}
+	is := func(data any, key string) bool { v, ok := entries[0].Get(key); return ok && v.Data == data }
+	scopes, ok := entries[0].Get("scopes")
+	list, isList := scopes.Data.([]any)
+	c.SCIM11 = is(scim11, "context") && is("all", "http_method") && is(true, "secure") && ok && isList && len(list) > 0
+	return c
+}
+
+// scim11 is the context of the entry that closes SCIM 1.1.
+const scim11 = "(.*)/wso2/scim(.*)"
 
 // wants are all five keys: one that is missing would be taken from the primary keystore.
 func (k TLSKeystore) wants() []want {

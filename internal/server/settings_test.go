@@ -497,8 +497,8 @@ func TestAllScopesGoesOnlyWhenItMay(t *testing.T) {
 			if action != tt.action {
 				t.Errorf("action %q, want %q", action, tt.action)
 			}
-			if tt.action == Waits && tt.record != nil && record[AllScopesSetting].Text != "true" {
-				t.Errorf("the agent forgets that it wrote it: %v", record)
+			if tt.action == Waits && record[AllScopesSetting].Text != "true" {
+				t.Errorf("the agent does not know that it is to go: %v", record)
 			}
 			again, _, _, err := n.Merge(text, record, tt.override)
 			if err != nil || string(again) != string(text) {

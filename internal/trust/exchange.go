@@ -136,6 +136,8 @@ func (e Exchange) Trusts(ctx context.Context, name string) (t Trusts, err error)
 type Closing struct {
 	// AllScopes is what becomes of [oauth] authorize_all_scopes = true in IS's deployment.toml; empty where it is not there.
 	AllScopes AllScopes `json:"allScopes,omitempty"`
+	// SCIM11 says that the file closes SCIM 1.1.
+	SCIM11 bool `json:"scim11,omitempty"`
 	// Restart is when the running IS reads the file as it is now; empty where it has.
 	Restart Restart `json:"restart,omitempty"`
 }
