@@ -127,7 +127,8 @@ func (am *AM) updateSharedScope(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	dto.Name = s.Name
-	if err := am.tellScopes(r.Context(), managers, scopeChange{changed: []scopeDTO{dto}}); err != nil {
+	change := scopeChange{changed: []scopeDTO{dto}, unbound: without(s.Bindings, dto.Bindings)}
+	if err := am.tellScopes(r.Context(), managers, change); err != nil {
 		return err
 	}
 	am.mu.Lock()

@@ -18,6 +18,7 @@ type scopeChange struct {
 	remade  []scopeDTO // deleted and added again: the connector has no other way to change a local scope
 	ensured []scopeDTO // added where they are missing
 	changed []scopeDTO // changed in place, as only shared scopes are
+	unbound []string   // the roles that a changed scope has lost
 }
 
 func (s scopeChange) empty() bool {
@@ -55,7 +56,7 @@ func (c *connector) trySync(ctx context.Context, dto *keyManagerDTO, change scop
 		if err := c.call(ctx, dto, http.MethodPatch, address+"/scopes/"+url.PathEscape(s.Name), body, nil); err != nil {
 			return err
 		}
-		c.bind(ctx, dto, s)
+		c.rebind(ctx, dto, s, change.unbound)
 	}
 	return c.addScopes(ctx, dto, address, slices.Concat(change.remade, change.ensured))
 }
@@ -113,39 +114,73 @@ func (c *connector) addScopes(ctx context.Context, dto *keyManagerDTO, address s
 		return err
 	}
 	for _, s := range missing {
-		c.bind(ctx, dto, s)
+		for _, role := range s.Bindings {
+			c.bind(ctx, dto, s.Name, roleInIS(role, createsRoles(dto)))
+		}
 	}
 	return nil
 }
 
-// bind gives a scope to the roles of IS that stand for those of API Manager. A role that cannot be read, made or
-// changed is left as it is: the connector writes a line into its log, and the API is saved.
-func (c *connector) bind(ctx context.Context, dto *keyManagerDTO, s scopeDTO) {
-	roles, _ := dto.AdditionalProperties["is7_roles_endpoint"].(string)
-	creates, _ := dto.AdditionalProperties["enable_roles_creation"].(bool) // a text would be ignored
-	for _, name := range s.Bindings {
-		name = roleInIS(name, creates)
-		var found struct {
-			Resources []struct {
-				ID string `json:"id"`
-			}
+// createsRoles is a property of the key manager. A text in place of a boolean is ignored.
+func createsRoles(dto *keyManagerDTO) bool {
+	creates, _ := dto.AdditionalProperties["enable_roles_creation"].(bool)
+	return creates
+}
+
+// rebind binds a shared scope that has changed. Where the connector makes roles it takes roles of API Manager itself
+// for those of a user store, and leaves the scope with the roles that it had; else it takes them away.
+func (c *connector) rebind(ctx context.Context, dto *keyManagerDTO, s scopeDTO, lost []string) {
+	if createsRoles(dto) {
+		for _, role := range s.Bindings {
+			c.bind(ctx, dto, s.Name, "system_primary_"+strings.TrimPrefix(role, "Internal/"))
 		}
-		search := object{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:SearchRequest"}, "startIndex": 1, "filter": "displayName eq " + name}
-		if err := c.call(ctx, dto, http.MethodPost, roles+"/.search", search, &found); err != nil {
-			return
-		}
-		permission := []object{{"value": s.Name}}
-		switch {
-		case len(found.Resources) > 0:
-			patch := object{
-				"schemas":    []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"},
-				"Operations": []object{{"op": "add", "path": "permissions", "value": permission}},
-			}
-			_ = c.call(ctx, dto, http.MethodPatch, roles+"/"+found.Resources[0].ID, patch, nil)
-		case creates:
-			_ = c.call(ctx, dto, http.MethodPost, roles, object{"displayName": name, "permissions": permission}, nil)
+		return
+	}
+	for _, role := range lost {
+		if id, err := c.roleID(ctx, dto, role); err == nil && id != "" {
+			c.patchRole(ctx, dto, id, object{"op": "remove", "path": "permissions[value eq " + s.Name + "]"})
 		}
 	}
+	for _, role := range s.Bindings {
+		c.bind(ctx, dto, s.Name, role)
+	}
+}
+
+// bind gives a scope to a role of IS. A role that cannot be read, made or changed is left as it is: the connector
+// writes a line into its log, and the API is saved.
+func (c *connector) bind(ctx context.Context, dto *keyManagerDTO, scope, role string) {
+	permission := []object{{"value": scope}}
+	switch id, err := c.roleID(ctx, dto, role); {
+	case err != nil:
+	case id != "":
+		c.patchRole(ctx, dto, id, object{"op": "add", "path": "permissions", "value": permission})
+	case createsRoles(dto):
+		_ = c.call(ctx, dto, http.MethodPost, rolesOf(dto), object{"displayName": role, "permissions": permission}, nil)
+	}
+}
+
+func rolesOf(dto *keyManagerDTO) string {
+	address, _ := dto.AdditionalProperties["is7_roles_endpoint"].(string)
+	return address
+}
+
+// roleID finds a role of IS by its name; the id is "" if there is none.
+func (c *connector) roleID(ctx context.Context, dto *keyManagerDTO, name string) (string, error) {
+	var found struct {
+		Resources []struct {
+			ID string `json:"id"`
+		}
+	}
+	search := object{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:SearchRequest"}, "startIndex": 1, "filter": "displayName eq " + name}
+	if err := c.call(ctx, dto, http.MethodPost, rolesOf(dto)+"/.search", search, &found); err != nil || len(found.Resources) == 0 {
+		return "", err
+	}
+	return found.Resources[0].ID, nil
+}
+
+func (c *connector) patchRole(ctx context.Context, dto *keyManagerDTO, id string, operation object) {
+	patch := object{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}, "Operations": []object{operation}}
+	_ = c.call(ctx, dto, http.MethodPatch, rolesOf(dto)+"/"+id, patch, nil)
 }
 
 // roleInIS is the name in IS of a role of API Manager. Where the connector makes roles it marks those of user stores.

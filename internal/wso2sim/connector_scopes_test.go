@@ -165,6 +165,37 @@ func TestSavingAnAPIMakesItsLocalScopesAgain(t *testing.T) {
 	})
 }
 
+func TestRolesOfASharedScopeThatChanges(t *testing.T) {
+	for _, creates := range []bool{true, false} {
+		p := working(t)
+		p.appendSettings(p.isHome, "\n[role_mgt]\nallow_system_prefix_for_role = true\n")
+		p.startIS()
+		p.role("staff", nil)
+		p.role("guests", nil)
+		km := p.keyManagerBody("IS")
+		km["additionalProperties"].(object)["enable_roles_creation"] = creates
+		send(t, "POST", p.admin("/key-managers"), admin, km).want(t, 201)
+		scope := func(role string) object {
+			return object{"name": "all", "displayName": "all", "description": "", "bindings": []string{role, "Internal/publisher"}}
+		}
+		id := send(t, "POST", p.publisher("/scopes"), admin, scope("staff")).want(t, 201).str("id")
+		send(t, "PUT", p.publisher("/scopes/"+id), admin, scope("guests")).want(t, 200)
+		want := map[string]bool{"guests": true}
+		if creates {
+			want = map[string]bool{
+				"system_primary_staff": true, "system_primary_guests": true, "publisher": true, "system_primary_publisher": true,
+			}
+		}
+		for _, role := range []string{
+			"staff", "guests", "publisher", "Internal/publisher", "system_primary_staff", "system_primary_guests", "system_primary_publisher",
+		} {
+			if got := slices.Contains(p.permissionsOf(role), "all"); got != want[role] {
+				t.Errorf("creating roles %v: the role %s has the scope: %v, want %v", creates, role, got, want[role])
+			}
+		}
+	}
+}
+
 func TestAKeyManagersUserWithoutRightsIsRefusedInSilence(t *testing.T) {
 	everything := []string{
 		"internal_api_resource_view", "internal_api_resource_create", "internal_api_resource_update", "internal_api_resource_delete",
