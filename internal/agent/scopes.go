@@ -83,8 +83,8 @@ type scopesKeeper struct {
 
 // wait is how long to wait before the next look.
 func (k *scopesKeeper) wait(a Agent) time.Duration {
-	if k.polls(a) {
-		return max(a.cfg.ScopesInterval, time.Second/10)
+	if k.polls(a) && a.cfg.ScopesInterval > 0 {
+		return a.cfg.ScopesInterval
 	}
 	return a.cfg.Poll
 }
@@ -96,40 +96,32 @@ func (k *scopesKeeper) polls(a Agent) bool {
 
 // look takes one look at IS, and does what follows from it. An error keeps applications from being authorized.
 func (k *scopesKeeper) look(ctx context.Context, a Agent) error {
-	servers, err := k.connect(a)
+	is, err := k.connect(a)
 	if err != nil {
 		return err
 	}
 	if k.polls(a) || a.authorizes() && !k.served {
-		err = k.authorize(ctx, a, servers.Authorization)
+		k.keeper.Clients = a.cfg.ScopesClients
+		k.report, err = k.keeper.Poll(ctx, is.Authorization)
+		if err == nil {
+			a.upgrade.authorized.Store(k.mayClose(a))
+		}
 	} else {
-		_, err = servers.IS.Discovery(ctx)
+		_, err = is.OAuth.Discovery(ctx)
 	}
-	var e *wso2.Error
 	switch {
 	case err == nil && !k.served:
 		k.served, k.checkAt = true, time.Now()
-	case errors.As(err, &e) && !e.Permanent():
+	case err != nil && !wso2.IsPermanent(err):
 		k.served = false
 	}
 	if k.served && !k.checkAt.IsZero() && !time.Now().Before(k.checkAt) {
-		k.check(ctx, a, servers)
+		k.check(ctx, a, is)
 	}
-	return err
-}
-
-// authorize does a poll. An error, of the whole or of some applications, is returned for the log and the condition.
-func (k *scopesKeeper) authorize(ctx context.Context, a Agent, is *wso2.Authorization) (err error) {
-	k.keeper.Clients = a.cfg.ScopesClients
-	if k.report, err = k.keeper.Poll(ctx, is); err != nil {
-		return err
-	}
-	if len(k.report.Missing) > 0 {
+	if err == nil && len(k.report.Missing) > 0 {
 		err = fmt.Errorf("IS has no client %s: correct SCOPES_CLIENTS", strings.Join(k.report.Missing, ", "))
 	}
-	err = errors.Join(k.report.Err(), err)
-	a.upgrade.authorized.Store(k.mayClose(a))
-	return err
+	return errors.Join(k.report.Err(), err)
 }
 
 // mayClose tells whether authorize_all_scopes can go, if it waits. An application that IS refuses holds it up for as long as
@@ -152,11 +144,11 @@ func (k *scopesKeeper) mayClose(a Agent) bool {
 }
 
 // connect makes the clients of IS: its connections stay, the password may be another one each time.
-func (k *scopesKeeper) connect(a Agent) (identityServer, error) {
+func (k *scopesKeeper) connect(a Agent) (verify.IdentityServer, error) {
 	if k.http == nil {
 		roots, err := a.roots()
 		if err != nil {
-			return identityServer{}, err
+			return verify.IdentityServer{}, err
 		}
 		k.http = wso2.NewHTTPClient(a.pins(), roots)
 	}
@@ -199,8 +191,8 @@ func otherProduct(product string) string {
 }
 
 // check finds out whether IS is open, and says so.
-func (k *scopesKeeper) check(ctx context.Context, a Agent, servers identityServer) {
-	e, err := verify.Expose(ctx, k.http, servers.IS, a.exposureClient())
+func (k *scopesKeeper) check(ctx context.Context, a Agent, is verify.IdentityServer) {
+	e, err := verify.Expose(ctx, is, a.cfg.ServerName)
 	if ctx.Err() != nil {
 		return
 	}

@@ -20,23 +20,14 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// identityServer are the clients of IS that need its administrator.
-type identityServer struct {
-	Authorization *wso2.Authorization
-	IS            *wso2.Identity
-}
-
-func (a Agent) identityServer(hc *http.Client) identityServer {
-	base := "https://" + a.cfg.ISAddress()
-	return identityServer{wso2.NewAuthorization(hc, base, a.isCredentials()), wso2.NewIdentity(hc, base, a.isCredentials())}
+func (a Agent) identityServer(hc *http.Client) verify.IdentityServer {
+	base, cred := "https://"+a.cfg.ISAddress(), a.isCredentials()
+	return verify.IdentityServer{HTTP: hc, OAuth: wso2.NewIdentity(hc, base, cred), Authorization: wso2.NewAuthorization(hc, base, cred)}
 }
 
 func (a Agent) isCredentials() wso2.Credentials {
 	return wso2.Credentials{User: a.cfg.ISAdminUser, Password: wso2.Secret(a.cfg.ISAdminPass), Source: "IS_ADMIN_USER and IS_ADMIN_PASS", Lockout: &a.accounts.is}
 }
-
-// exposureClient is the name of the client with which this agent finds out whether IS is open.
-func (a Agent) exposureClient() string { return "wso2agent-security-" + a.cfg.ServerName }
 
 // judgement is what follows from what a subscriber can do at IS.
 type judgement struct {
@@ -109,7 +100,7 @@ func (a Agent) secure(ctx context.Context) error {
 	hc := wso2.NewHTTPClient(a.pins(), roots)
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(time.Second), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
 	for said := ""; ; {
-		e, err := verify.Expose(ctx, hc, a.identityServer(hc).IS, a.exposureClient())
+		e, err := verify.Expose(ctx, a.identityServer(hc), a.cfg.ServerName)
 		lacks := ""
 		switch {
 		case ctx.Err() != nil:
@@ -160,7 +151,7 @@ func (a Agent) lookIntoSecurity(ctx context.Context, health *telemetry.Health) e
 	}
 	hc := wso2.NewHTTPClient(a.pins(), roots)
 	for try := 1; ; try++ {
-		e, err := verify.Expose(ctx, hc, a.identityServer(hc).IS, a.exposureClient())
+		e, err := verify.Expose(ctx, a.identityServer(hc), a.cfg.ServerName)
 		if err == nil {
 			a.tellSecurity(health, a.judge(ctx, e))
 			return nil

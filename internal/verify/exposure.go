@@ -2,10 +2,13 @@ package verify
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"wso2agent/internal/wso2"
@@ -25,18 +28,29 @@ func (e Exposure) Any() bool { return e.Scopes || e.SCIM11 }
 // for its length, which would look safe.
 const adminScope = "internal_user_mgt_list"
 
-// Expose finds out what a subscriber's client can do at the running IS: it registers a client under name, as API-M's
-// connector does for a subscriber, tries, and deletes it again. An error says that nothing was found out.
-func Expose(ctx context.Context, hc *http.Client, is *wso2.Identity, name string) (e Exposure, err error) {
-	id, secret, err := is.RegisterClient(ctx, name)
-	if wso2.HasStatus(err, http.StatusBadRequest) { // left behind by a check that was killed
-		if id, err = is.FindClient(ctx, name); err == nil && id != "" {
-			err = is.DeleteClient(ctx, id)
-		}
-		if err == nil {
-			id, secret, err = is.RegisterClient(ctx, name)
-		}
+// IdentityServer are the clients of IS with which its exposure is found out. Both need its administrator.
+type IdentityServer struct {
+	HTTP          *http.Client // for tokens
+	OAuth         *wso2.Identity
+	Authorization *wso2.Authorization
+}
+
+// Throw-away clients are named throwAway, the caller's name, the Unix time in seconds, and something random: nobody else may
+// delete the client of a check that is under way, or its token would be refused and IS would look closed. One that is older
+// than throwAwayAge was left behind by a check that was killed.
+const (
+	throwAway    = "wso2agent-security-"
+	throwAwayAge = time.Hour
+)
+
+// Expose finds out what a subscriber's client can do at the running IS: it registers a client, as API-M's connector does for
+// a subscriber, tries, and deletes it again. name is the caller's, as part of the client's name. An error says that nothing
+// was found out; [wso2.IsPermanent] is true for it only where IS refuses the administrator.
+func Expose(ctx context.Context, is IdentityServer, name string) (e Exposure, err error) {
+	if err := deleteLeftBehind(ctx, is, time.Now()); err != nil {
+		return Exposure{}, err
 	}
+	id, secret, err := is.OAuth.RegisterClient(ctx, fmt.Sprintf("%s%s-%d-%s", throwAway, name, time.Now().Unix(), strings.ToLower(rand.Text()[:8])))
 	if err != nil {
 		return Exposure{}, err
 	}
@@ -44,16 +58,16 @@ func Expose(ctx context.Context, hc *http.Client, is *wso2.Identity, name string
 		// Also when ctx has ended: the client must not stay.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		if deleteErr := is.DeleteClient(ctx, id); deleteErr != nil {
-			err = errors.Join(err, fmt.Errorf("the client that tried it stays in IS: %w", deleteErr))
+		if deleteErr := is.OAuth.DeleteClient(ctx, id); deleteErr != nil {
+			err = errors.Join(err, fmt.Errorf("the client that tried it stays in IS for now: %w", deleteErr))
 		}
 	}()
-	token, err := wso2.FetchToken(ctx, hc, is.TokenEndpoint(), id, secret, adminScope)
+	token, err := wso2.FetchToken(ctx, is.HTTP, is.OAuth.TokenEndpoint(), id, secret, adminScope)
 	if err != nil {
-		return Exposure{}, err
+		return Exposure{}, fmt.Errorf("try as an API subscriber: %v", err) // a refusal of this client passes: it was just made
 	}
 	e.Scopes = slices.Contains(token.Scopes, adminScope)
-	status, err := is.SCIM11Users(ctx, token.AccessToken)
+	status, err := is.OAuth.SCIM11Users(ctx, token.AccessToken)
 	if err != nil {
 		return Exposure{}, err
 	}
@@ -68,4 +82,23 @@ func Expose(ctx context.Context, hc *http.Client, is *wso2.Identity, name string
 		return Exposure{}, fmt.Errorf("ask SCIM 1.1 for a user: HTTP %d says neither that it is open nor that it is closed", status)
 	}
 	return e, nil
+}
+
+// deleteLeftBehind removes throw-away clients of checks that did not come to their end.
+func deleteLeftBehind(ctx context.Context, is IdentityServer, now time.Time) error {
+	page, err := is.Authorization.Applications(ctx, "name sw "+throwAway, 0)
+	if err != nil {
+		return err
+	}
+	for _, app := range page.Applications {
+		parts := strings.Split(app.Name, "-")
+		made, err := strconv.ParseInt(parts[max(0, len(parts)-2)], 10, 64)
+		if err != nil || now.Sub(time.Unix(made, 0)) < throwAwayAge {
+			continue
+		}
+		if err := is.OAuth.DeleteClient(ctx, app.ClientID); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/keystore"
@@ -121,26 +123,47 @@ func TestASubscribersKeysAdministerISWithTheGuidesSettingsAndNotWithTheAgents(t 
 			if len(tt.ways) == 0 && ways != "" || !tt.want.SCIM11 && strings.Contains(ways, "cim") {
 				t.Errorf("open:\n%s", ways)
 			}
-			admin := wso2.NewIdentity(s.client, s.is.URL(), wso2.Credentials{User: "admin", Password: "admin"})
-			for range 2 { // the second time with whatever the first one left behind
-				if got, err := verify.Expose(t.Context(), s.client, admin, "wso2agent-security-test"); err != nil || got != tt.want {
-					t.Errorf("found out %+v, %v; want %+v", got, err, tt.want)
-				}
+			if got, err := verify.Expose(t.Context(), s.identityServer(), "test"); err != nil || got != tt.want {
+				t.Errorf("found out %+v, %v; want %+v", got, err, tt.want)
 			}
-			if id, err := admin.FindClient(t.Context(), "wso2agent-security-test"); id != "" || err != nil {
-				t.Errorf("the throw-away client is still there: %q, %v", id, err)
+			if left := s.throwAway(t); len(left) > 0 {
+				t.Errorf("throw-away clients are still there: %v", left)
 			}
 		})
 	}
 }
 
-func TestAThrowAwayClientThatWasLeftBehindIsReplaced(t *testing.T) {
-	s := openWith(t, wso2sim.Delays{}, func(t *testing.T, shipped []byte) []byte { return agentSettings(t, shipped, false) })
-	admin := wso2.NewIdentity(s.client, s.is.URL(), wso2.Credentials{User: "admin", Password: "admin"})
-	if _, _, err := admin.RegisterClient(t.Context(), "left-behind"); err != nil {
-		t.Fatal(err)
+func (s *site) identityServer() verify.IdentityServer {
+	admin := wso2.Credentials{User: "admin", Password: "admin"}
+	return verify.IdentityServer{HTTP: s.client, OAuth: wso2.NewIdentity(s.client, s.is.URL(), admin), Authorization: wso2.NewAuthorization(s.client, s.is.URL(), admin)}
+}
+
+// throwAway are the names of the clients that checks have made and not deleted.
+func (s *site) throwAway(t *testing.T) (names []string) {
+	t.Helper()
+	page, err := s.identityServer().Authorization.Applications(t.Context(), "name sw wso2agent-security-", 0)
+	must(t, err)
+	for _, app := range page.Applications {
+		names = append(names, app.Name)
 	}
-	if got, err := verify.Expose(t.Context(), s.client, admin, "left-behind"); err != nil || got.Any() {
+	return names
+}
+
+func TestAThrowAwayClientThatWasLeftBehindGoesAndOneThatIsUnderWayStays(t *testing.T) {
+	s := openWith(t, wso2sim.Delays{}, func(t *testing.T, shipped []byte) []byte { return agentSettings(t, shipped, false) })
+	is := s.identityServer()
+	old, young := fmt.Sprintf("wso2agent-security-a-b-%d-abcdefgh", time.Now().Add(-2*time.Hour).Unix()), fmt.Sprintf("wso2agent-security-a-b-%d-abcdefgh", time.Now().Unix())
+	for _, name := range []string{old, young, "wso2agent-security-somebodys"} {
+		if _, _, err := is.OAuth.RegisterClient(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := verify.Expose(t.Context(), is, "a-b"); err != nil || got.Any() {
 		t.Errorf("%+v, %v", got, err)
+	}
+	left := s.throwAway(t)
+	slices.Sort(left)
+	if want := []string{young, "wso2agent-security-somebodys"}; !slices.Equal(left, want) {
+		t.Errorf("left are %q, want %q", left, want)
 	}
 }
