@@ -96,15 +96,7 @@ func (a Agent) pins() trust.Pins {
 			addresses[a.cfg.GatewayAddress()] = am
 		}
 	}
-	return trust.Pins{Exchange: a.exchange(), Addresses: addresses, Peers: a.peerPins(), Names: append(slices.Clone(a.cfg.Peers), a.cfg.ServerName)}
-}
-
-// peerPins are the pins that count for certificates themselves. With TRUST=ca a pin may be that of a CA.
-func (a Agent) peerPins() trust.PeerPins {
-	if a.cfg.Trust == "ca" {
-		return nil
-	}
-	return trust.PeerPins(a.cfg.PeerPins)
+	return trust.Pins{Exchange: a.exchange(), Addresses: addresses, Peers: trust.PeerPins(a.cfg.PeerPins), CA: a.cfg.Trust == "ca", Names: append(slices.Clone(a.cfg.Peers), a.cfg.ServerName)}
 }
 
 // nameOf is the name of the server of the given product: the own one, or a peer, of several the one that is addressed

@@ -39,3 +39,42 @@ func TestOnlyPinnedCertificatesOfAPinnedPeerAreAccepted(t *testing.T) {
 		}
 	}
 }
+
+func TestTheAgentsOwnConnectionsTakeOnlyWhatIsPinnedWithTRUSTcaToo(t *testing.T) {
+	pinnedCA, otherCA := newCA(t, "root", nil, nil), newCA(t, "other", nil, nil)
+	good, evil := mustIssue(t, pinnedCA.issuing(), "wso2is"), mustIssue(t, otherCA.issuing(), "wso2is")
+	self := certificate(t, "wso2is")
+	ca := func(c issuingCA) *keystore.Certificate { return &keystore.Certificate{DER: c.cert.Raw} }
+	for name, c := range map[string]struct {
+		pin       keystore.Certificate
+		published keystore.Certificate
+		ca        *keystore.Certificate
+		byCA      bool // TRUST=ca
+		want      bool
+	}{
+		"a leaf of a pinned CA":                     {*ca(pinnedCA), good.Leaf(), ca(pinnedCA), true, true},
+		"a leaf that is pinned itself":              {self, self, nil, true, true},
+		"an attacker's leaf, without a CA":          {*ca(pinnedCA), self, nil, true, false},
+		"an attacker's leaf beside the pinned CA":   {*ca(pinnedCA), evil.Leaf(), ca(pinnedCA), true, false},
+		"an attacker's leaf with the attacker's CA": {*ca(pinnedCA), evil.Leaf(), ca(otherCA), true, false},
+		"with TRUST=leaf a CA's pin is no leaf's":   {*ca(pinnedCA), good.Leaf(), ca(pinnedCA), false, false},
+		"with TRUST=leaf an attacker's leaf":        {self, evil.Leaf(), nil, false, false},
+		"with TRUST=leaf the leaf that is pinned":   {self, self, nil, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			theirs := Exchange{Dir: dir, Name: "wso2is"}
+			if _, err := theirs.PublishCA(c.ca); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := theirs.Publish([]keystore.Certificate{c.published}); err != nil {
+				t.Fatal(err)
+			}
+			pins := Pins{Exchange: Exchange{Dir: dir, Name: "wso2am"}, Names: []string{"wso2is"}, CA: c.byCA, Peers: PeerPins{"wso2is": {c.pin.Fingerprint()}}}
+			got, peer, err := pins.Pinned("wso2is:9443")
+			if !peer || (len(got) == 1) != c.want || (err == nil) != c.want {
+				t.Errorf("%d accepted, peer %v, %v; want %v", len(got), peer, err, c.want)
+			}
+		})
+	}
+}

@@ -15,6 +15,7 @@ type Pins struct {
 	Addresses map[string]string // host:port to the name of the server there
 	Names     []string          // servers that are addressed by their own name, on any port
 	Peers     PeerPins          // those that a person has set count alone
+	CA        bool              // a pin may be that of the CA that has signed the certificate
 }
 
 // Pinned returns the fingerprints of the certificates that the server at address (host:port) has published. peer is
@@ -29,15 +30,34 @@ func (p Pins) Pinned(address string) (fingerprints []keystore.Fingerprint, peer 
 	if errors.Is(err, ErrNotPublished) {
 		return nil, true, nil
 	}
-	if err == nil && p.Peers != nil {
-		if certs, err = p.Peers.Check(name, certs); len(certs) > 0 {
-			err = nil // of the others the import tells
-		}
+	if err == nil {
+		certs, err = p.accepted(name, certs)
 	}
 	for _, c := range certs {
 		fingerprints = append(fingerprints, c.Fingerprint())
 	}
 	return fingerprints, true, err
+}
+
+// accepted are the published certificates that the pins of a person allow: those that are pinned themselves, and with CA
+// those that a pinned CA has signed. An error says that there is none.
+func (p Pins) accepted(name string, certs []keystore.Certificate) (accepted []keystore.Certificate, err error) {
+	for _, c := range certs {
+		_, refused := p.Peers.Check(name, []keystore.Certificate{c})
+		if refused != nil && p.CA {
+			if ca, ok, caErr := p.Exchange.CA(context.Background(), name, c); ok && caErr == nil {
+				_, refused = p.Peers.Check(name, []keystore.Certificate{ca})
+			}
+		}
+		if refused == nil {
+			accepted = append(accepted, c)
+		}
+		err = errors.Join(err, refused)
+	}
+	if len(accepted) > 0 {
+		err = nil // the import reports the others
+	}
+	return accepted, err
 }
 
 func (p Pins) server(address string) (name string, ok bool) {
