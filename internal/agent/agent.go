@@ -113,12 +113,15 @@ func (a Agent) nameOf(product, host string) string {
 	return ""
 }
 
+// caLimit is the most that TLS_CA_FILE may hold, in bytes.
+const caLimit = 4 << 20
+
 // roots are the CAs for addresses that are no peer; nil stands for the system's.
 func (a Agent) roots() (*x509.CertPool, error) {
 	if a.cfg.TLSCAFile == "" {
 		return nil, nil
 	}
-	data, err := file.Read(a.cfg.TLSCAFile, 4<<20)
+	data, err := file.Read(a.cfg.TLSCAFile, caLimit)
 	if err != nil {
 		return nil, fmt.Errorf("read the CAs of TLS_CA_FILE: %w", err)
 	}

@@ -126,12 +126,7 @@ func (k stateKeeper) attempt(ctx context.Context, a Agent) (input string, err er
 		now := a
 		return now.reload() == nil && now.input(ctx) != input
 	}
-	return input, k.while(ctx, changed, func(ctx context.Context) error {
-		if err := a.reach(ctx, tell); err != nil || len(a.cfg.Peers) == 0 {
-			return err
-		}
-		return a.lookIntoSecurity(ctx, k.health)
-	})
+	return input, k.while(ctx, changed, func(ctx context.Context) error { return a.reach(ctx, tell) })
 }
 
 // while does work, beating meanwhile, and ends it early when something has changed and stale says that it matters.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/telemetry"
@@ -54,15 +55,15 @@ func (a Agent) Run(ctx context.Context) error {
 	a.log.Info("agent running", "product", a.cfg.Product, "server", a.cfg.ServerName, "peers", a.cfg.Peers, "health", "http://"+listening)
 	a.tellMounts(file.ReadMounts())
 	var loops sync.WaitGroup
-	for _, name := range []string{scopesCondition, securityCondition} {
-		if a.looksAtScopes() || name == securityCondition && a.cfg.Bootstrap {
-			health.Advise(name, false, "not yet known")
+	if asksIS := a.cfg.Product == config.IS || len(a.cfg.Peers) > 0; asksIS {
+		health.Advise(scopesCondition, false, "not yet known")
+		health.Advise(securityCondition, false, "not yet known")
+		loops.Go(func() { a.keepSecurity(ctx, health) })
+		if a.looksAfterScopes() {
+			loops.Go(func() { a.keepScopes(ctx, health) })
 		}
 	}
 	loops.Go(func() { a.keepTrust(ctx, health) })
-	if a.looksAtScopes() {
-		loops.Go(func() { a.keepScopes(ctx, health) })
-	}
 	if a.cfg.Bootstrap {
 		loops.Go(func() { a.keepState(ctx, health) })
 	}
@@ -147,6 +148,7 @@ type trustKeeper struct {
 	identity  string      // what is to be said of TLS_MODE, as it was last told
 	kept      string      // the settings, made otherwise by somebody, that were last told of
 	ready     func() bool // tells whether authorize_all_scopes can go now
+	upgrade   time.Time   // since when it waits; zero while it does not
 }
 
 func (k *trustKeeper) due() bool {
@@ -211,6 +213,14 @@ func (k *trustKeeper) follow(ctx context.Context, a Agent, v view, started notif
 	switch {
 	case known && started.Generation == v.generation:
 		return k.inStep(ctx, a, v)
+	case k.upgrading(a, v, started, known):
+		// One restart then serves for all settings.
+		k.wake = earliest(k.wake, k.upgrade.Add(a.cfg.RotateTimeout))
+		if err := k.restarter.Hold(ctx, started.Generation, v.generation); err != nil {
+			return fmt.Errorf("hold the restart of the server: %w", err)
+		}
+		k.health.Set(restartCondition, !a.supervised(), "a restart is due, and waits until all applications are authorized for the scopes of APIs")
+		return a.say(ctx, v, nil, false)
 	case len(v.missing) > 0 && time.Now().Before(k.patience):
 		// One restart then serves for all peers. Later than that the ones that came count.
 		k.held = true
@@ -226,6 +236,28 @@ func (k *trustKeeper) follow(ctx context.Context, a Agent, v view, started notif
 		return err
 	}
 	return a.say(ctx, v, waits, known && started.PID == 0)
+}
+
+// upgrading reports whether the restart of a running IS waits because one more setting is about to change:
+// authorize_all_scopes, once all applications are authorized. It waits for as long as a rotation waits for a peer.
+func (k *trustKeeper) upgrading(a Agent, v view, started notify.Started, known bool) bool {
+	if v.closing.AllScopes != trust.AllScopesWaits {
+		k.upgrade = time.Time{}
+		return false
+	}
+	if k.upgrade.IsZero() {
+		k.upgrade = time.Now()
+	}
+	runs := known && started.PID != 0 || !a.supervised()
+	return runs && time.Since(k.upgrade) < a.cfg.RotateTimeout
+}
+
+// earliest is the earlier one of two times, of which zero stands for never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // inStep acknowledges to the peers what the running server trusts.

@@ -30,6 +30,7 @@ func (p *place) keepScopes(product string) (health *telemetry.Health, stop func(
 	health = telemetry.NewHealth(time.Hour)
 	a := p.agent(product)
 	loop.Go(func() { a.keepScopes(ctx, health) })
+	loop.Go(func() { a.keepSecurity(ctx, health) })
 	stop = func() { cancel(); loop.Wait() }
 	p.t.Cleanup(stop)
 	return health, stop
@@ -194,12 +195,12 @@ func TestBootstrapEndsWhereAnySubscriberCanAdministerIS(t *testing.T) {
 		says    string // in the error; empty: none
 		warns   string
 	}{
-		{"SCIM 1.1", stock, "SCIM 1.1 is open though IS's agent looks after its settings", ""},
-		{"a person's own setting", func(p *place) { p.settingsOfIS(guide) }, "", "take that out, or set SETTINGS=override"},
+		{"SCIM 1.1", stock, "is first and unchanged", ""},
+		{"a person's own setting", func(p *place) { p.settingsOfIS(guide) }, "", "set SETTINGS=override next to IS"},
 		{"SCOPES=all", func(p *place) {
 			p.settingsOfIS(guide)
 			p.set(config.AM, func(c *config.Config) { c.Scopes = "all" })
-		}, "", "SCOPES=authorize ends it"},
+		}, "", "set SCOPES=authorize"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -236,6 +237,11 @@ func TestAnOpenISIsSaidByBothSidecarsWhichStayReady(t *testing.T) {
 	p.startServers()
 	nextToIS, _ := p.keepScopes(config.IS)
 	nextToAM := p.run()
+	ctx, cancel := context.WithCancel(t.Context())
+	var loop sync.WaitGroup
+	am := p.agent(config.AM)
+	loop.Go(func() { am.keepSecurity(ctx, nextToAM) })
+	defer func() { cancel(); loop.Wait() }()
 	p.until("the sidecar next to API-M is ready", nextToAM.Ready)
 	for name, health := range map[string]*telemetry.Health{"IS": nextToIS, "API-M": nextToAM} {
 		p.until("the one next to "+name+" says so", func() bool {
@@ -245,7 +251,7 @@ func TestAnOpenISIsSaidByBothSidecarsWhichStayReady(t *testing.T) {
 			t.Errorf("the one next to %s is not ready", name)
 		}
 	}
-	if log := p.log.String(); !strings.Contains(log, `level=ERROR msg="any API subscriber can administer IS`) {
+	if log := p.log.String(); !strings.Contains(log, `level=ERROR msg="any API subscriber can administer IS" why=`) {
 		t.Error("no error is logged")
 	}
 }

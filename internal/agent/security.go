@@ -1,9 +1,9 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -12,6 +12,7 @@ import (
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
+	"wso2agent/internal/file"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
@@ -20,104 +21,103 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-func (a Agent) identityServer(hc *http.Client) verify.IdentityServer {
-	base, cred := "https://"+a.cfg.ISAddress(), a.isCredentials()
-	return verify.IdentityServer{HTTP: hc, OAuth: wso2.NewIdentity(hc, base, cred), Authorization: wso2.NewAuthorization(hc, base, cred)}
-}
+// Waits of keepSecurity.
+const (
+	examineAgain = 30 * time.Second // after nothing was found out, or what was found out is about to end
+	examineOften = time.Hour        // though IS was not seen to restart
+)
+
+// accounts are the administrators' accounts. All requests of this process with one of them count together, so that a wrong
+// password does not lock the account.
+type accounts struct{ am, is wso2.Lockout }
 
 func (a Agent) isCredentials() wso2.Credentials {
 	return wso2.Credentials{User: a.cfg.ISAdminUser, Password: wso2.Secret(a.cfg.ISAdminPass), Source: "IS_ADMIN_USER and IS_ADMIN_PASS", Lockout: &a.accounts.is}
 }
 
-// judgement is what follows from what a subscriber can do at IS.
-type judgement struct {
-	open     bool
-	accepted bool   // somebody wants it so: a warning
-	pending  bool   // it ends with a restart of IS that is about to come
-	message  string // what is open, and what to do
+// identityServer are the clients of IS with the password as it is now.
+func (a Agent) identityServer(hc *http.Client) verify.IdentityServer {
+	base, cred := "https://"+a.cfg.ISAddress(), a.isCredentials()
+	return verify.IdentityServer{HTTP: hc, OAuth: wso2.NewIdentity(hc, base, cred), Authorization: wso2.NewAuthorization(hc, base, cred)}
 }
 
-// judge looks at what was found out in the light of what IS's agent says about it.
-func (a Agent) judge(ctx context.Context, e verify.Exposure) judgement {
-	name := a.nameOf(config.IS, a.cfg.ISHost)
-	var c trust.Closing
-	said := false
-	if name != "" {
+// connection is an HTTP client that keeps its connections, and is made again only for other CAs (TLS_CA_FILE).
+type connection struct {
+	client *http.Client
+	cas    []byte
+}
+
+func (c *connection) to(a Agent) (*http.Client, error) {
+	var cas []byte
+	if a.cfg.TLSCAFile != "" {
 		var err error
-		if c, said, err = a.exchange().Closing(ctx, name); err != nil {
-			a.log.Warn("what IS's agent says of its settings cannot be read", "error", err)
+		if cas, err = file.Read(a.cfg.TLSCAFile, caLimit); err != nil {
+			return nil, fmt.Errorf("read the CAs of TLS_CA_FILE: %w", err)
 		}
 	}
-	return judge(e, c, said, a.cfg.Scopes == "all", a.cfg.ISContainer)
-}
-
-// judge is the decision alone. said is whether IS's agent has said anything, container is IS's.
-func judge(e verify.Exposure, c trust.Closing, said, all bool, container string) judgement {
-	const subject = "any API subscriber can administer IS"
-	kept := all || c.AllScopes == trust.AllScopesKept
-	// What is open is closed by IS's deployment.toml as it is now, or as it will be.
-	closes := (!e.Scopes || kept || c.AllScopes != trust.AllScopesKept) && (!e.SCIM11 || c.SCIM11) && said
-	switch {
-	case !e.Any():
-		return judgement{message: "API subscribers are kept out of IS's administration"}
-	case e.Scopes && !e.SCIM11 && all:
-		return judgement{open: true, accepted: true, message: subject + ": SCOPES is all, so IS grants every client the scopes of its administration; SCOPES=authorize ends it"}
-	case e.Scopes && !e.SCIM11 && kept:
-		return judgement{open: true, accepted: true, message: subject + ": its deployment.toml has [oauth] authorize_all_scopes = true; take that out, or set SETTINGS=override next to IS"}
-	case closes && c.AllScopes == trust.AllScopesWaits:
-		return judgement{open: true, pending: true, message: subject + " until its agent has authorized all applications and restarted it"}
-	case closes && c.Restart == trust.RestartDue:
-		return judgement{open: true, pending: true, message: subject + " until its restart, which is due"}
-	case closes && c.Restart == trust.RestartByHand:
-		return judgement{open: true, message: subject + " until it is restarted, by hand, since RESTART is none beside it: docker restart " + container}
-	case e.SCIM11 && !said:
-		return judgement{open: true, message: subject + ": " + remedySCIM11 + alsoScopes(e.Scopes && !kept)}
-	case e.SCIM11:
-		return judgement{open: true, message: subject + ": SCIM 1.1 is open though IS's agent looks after its settings; see whether SETTINGS is none beside it, or another entry [[resource.access_control]] for (.*)/wso2/scim(.*) stands in its deployment.toml" + alsoScopes(e.Scopes && !kept)}
+	if c.client == nil || !bytes.Equal(cas, c.cas) {
+		roots, err := a.roots()
+		if err != nil {
+			return nil, err
+		}
+		if c.client != nil {
+			c.client.CloseIdleConnections()
+		}
+		c.client, c.cas = wso2.NewHTTPClient(a.pins(), roots), cas
 	}
-	return judgement{open: true, message: subject + ": IS grants every client the scopes of its administration; " + remedyScopes}
+	return c.client, nil
 }
 
-const (
-	remedyScopes = "set [oauth] authorize_all_scopes = false in its deployment.toml and restart it, or accept it with SCOPES=all"
-	remedySCIM11 = "SCIM 1.1 takes every token for its client's owner; put an entry [[resource.access_control]] for (.*)/wso2/scim(.*) before all others in its deployment.toml, as docs/security.md says, and restart it"
-)
-
-func alsoScopes(open bool) string {
-	if !open {
-		return ""
-	}
-	return "; and " + remedyScopes
-}
-
-// secure waits until IS keeps API subscribers out of its administration, as far as that is about to come. An error that
-// wraps bootstrap.ErrPermanent says that it does not, and what to do.
-func (a Agent) secure(ctx context.Context) error {
-	roots, err := a.roots()
+// examine finds out whether API subscribers can administer the running IS, and what follows. An error says that nothing was
+// found out.
+func (a Agent) examine(ctx context.Context, hc *http.Client) (judgement, error) {
+	e, err := verify.Expose(ctx, a.identityServer(hc), a.cfg.ServerName)
 	if err != nil {
-		return fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
+		return judgement{}, fmt.Errorf("verify that API subscribers cannot administer IS: %w", err)
 	}
-	hc := wso2.NewHTTPClient(a.pins(), roots)
+	c := circumstances{all: a.cfg.Scopes == "all", container: a.cfg.ISContainer}
+	if c.closing, c.said, err = a.closingOfIS(ctx); err != nil {
+		a.log.Warn("what IS's agent says about its settings cannot be read", "error", err)
+	}
+	return judge(e, c), nil
+}
+
+// closingOfIS is what IS's agent says about the settings that keep API subscribers out; said is false where there is none.
+func (a Agent) closingOfIS(ctx context.Context) (c trust.Closing, said bool, err error) {
+	name := a.nameOf(config.IS, a.cfg.ISHost)
+	if name == "" {
+		return c, false, nil
+	}
+	return a.exchange().Closing(ctx, name)
+}
+
+// secure waits until API subscribers cannot administer IS, as far as that is about to come. An error that wraps
+// bootstrap.ErrPermanent says that they can, and what to do.
+func (a Agent) secure(ctx context.Context) error {
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(time.Second), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
+	var c connection
 	for said := ""; ; {
-		e, err := verify.Expose(ctx, a.identityServer(hc), a.cfg.ServerName)
-		lacks := ""
+		hc, err := c.to(a)
+		if err != nil {
+			return fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
+		}
+		j, err := a.examine(ctx, hc)
+		lacks := j.String()
 		switch {
-		case ctx.Err() != nil:
-			return fmt.Errorf("find out whether API subscribers can administer IS: %w", context.Cause(ctx))
+		case err != nil && ctx.Err() != nil:
+			return fmt.Errorf("verify that API subscribers cannot administer IS: %w", context.Cause(ctx))
 		case wso2.IsPermanent(err):
-			return fmt.Errorf("%w: find out whether API subscribers can administer IS: %w", bootstrap.ErrPermanent, err)
+			return fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
 		case err != nil:
 			lacks = err.Error()
-		default:
-			j := a.judge(ctx, e)
-			if !j.pending {
-				return a.conclude(j)
-			}
-			lacks = j.message
+		case j.verdict == open:
+			return fmt.Errorf("%w: %s", bootstrap.ErrPermanent, j)
+		case j.verdict != pending:
+			a.logJudgement(j)
+			return nil
 		}
 		if lacks != said {
-			a.log.Warn("not yet, trying again", "check", "API subscribers are kept out of IS's administration", "error", lacks)
+			a.log.Warn("not yet, trying again", "check", "API subscribers cannot administer IS", "error", lacks)
 			said = lacks
 		}
 		select {
@@ -128,68 +128,134 @@ func (a Agent) secure(ctx context.Context) error {
 	}
 }
 
-// conclude turns a judgement into the outcome of a bootstrap.
-func (a Agent) conclude(j judgement) error {
-	switch {
-	case !j.open:
-		a.log.Info("check", "check", "API subscribers are kept out of IS's administration", "verdict", verify.Pass)
-	case j.accepted:
-		a.log.Warn(j.message)
+func (a Agent) logJudgement(j judgement) {
+	switch j.verdict {
+	case closed:
+		a.log.Info("check", "check", "API subscribers cannot administer IS", "verdict", verify.Pass)
+	case open:
+		a.log.Error(openIS, "why", j.why, "remedy", j.remedy)
 	default:
-		return fmt.Errorf("%w: %s", bootstrap.ErrPermanent, j.message)
+		a.log.Warn(openIS, "why", j.why, "remedy", j.remedy)
 	}
-	return nil
 }
 
-// lookIntoSecurity finds out what secure waits for, without waiting for a change, and sets the condition. Only the end of ctx
-// is an error: what cannot be found out now is found out by the agent next to IS, and at the next attempt. A restart of IS
-// makes one.
-func (a Agent) lookIntoSecurity(ctx context.Context, health *telemetry.Health) error {
-	roots, err := a.roots()
+// keepSecurity verifies that API subscribers cannot administer IS, after each start of IS, until ctx ends.
+func (a Agent) keepSecurity(ctx context.Context, health *telemetry.Health) {
+	if a.cfg.Scopes == "all" {
+		a.log.Warn("SCOPES is all: IS grants every client every scope, so any API subscriber can administer it", "remedy", "set SCOPES=authorize")
+	}
+	k := securityKeeper{health: health}
+	beat := func() { health.Beat(securityCondition) }
+	for {
+		beat()
+		if a.reload() == nil { // else keepTrust says so
+			whileBeating(beat, a.cfg.Poll, func() { k.look(ctx, a) })
+		}
+		if !waitFor(ctx, nil, time.After(a.cfg.Poll), a.cfg.Poll, beat, never) {
+			return
+		}
+	}
+}
+
+// securityKeeper is what keepSecurity remembers from one look to the next.
+type securityKeeper struct {
+	health     *telemetry.Health
+	connection connection
+	served     bool      // IS answered the last time
+	start      time.Time // of the running IS, where agent exec runs it next to this agent
+	due        time.Time // when IS is examined next
+	unsaid     time.Time // since when no agent next to IS has said anything
+}
+
+// look asks whether IS serves, without a password, and examines it when that is due.
+func (k *securityKeeper) look(ctx context.Context, a Agent) {
+	hc, err := k.connection.to(a)
+	if err == nil {
+		_, err = a.identityServer(hc).OAuth.Discovery(ctx)
+	}
 	if err != nil {
-		return err
-	}
-	hc := wso2.NewHTTPClient(a.pins(), roots)
-	for try := 1; ; try++ {
-		e, err := verify.Expose(ctx, a.identityServer(hc), a.cfg.ServerName)
-		if err == nil {
-			a.tellSecurity(health, a.judge(ctx, e))
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		health.Advise(securityCondition, false, "not known whether API subscribers can administer IS: "+err.Error())
-		if try == lookTries || wso2.IsPermanent(err) {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(lookWait):
-		}
-	}
-}
-
-// lookIntoSecurity tries so often, with so much time between two tries.
-const (
-	lookTries = 3
-	lookWait  = 5 * time.Second
-)
-
-// tellSecurity sets the condition and logs a change of it.
-func (a Agent) tellSecurity(health *telemetry.Health, j judgement) {
-	if !health.Advise(securityCondition, !j.open, j.message) {
+		k.served = false // what was found out stays until IS serves again
 		return
 	}
-	level := slog.LevelInfo
-	switch {
-	case j.open && (j.accepted || j.pending):
-		level = slog.LevelWarn
-	case j.open:
-		level = slog.LevelError
+	if start := a.startOfIS(ctx); !k.served || !start.Equal(k.start) {
+		k.served, k.start, k.due = true, start, time.Now()
 	}
-	a.log.Log(context.Background(), level, j.message)
+	k.tellWhoAuthorizes(ctx, a)
+	if time.Now().Before(k.due) {
+		return
+	}
+	j, err := a.examine(ctx, hc)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
+		k.due = time.Now().Add(examineAgain)
+		k.health.Advise(securityCondition, false, "not known: "+err.Error())
+		a.log.Debug("whether API subscribers can administer IS is not known, trying again", "wait", examineAgain.String(), "error", err)
+		return
+	case j.verdict == pending:
+		k.due = time.Now().Add(examineAgain)
+	default:
+		k.due = time.Now().Add(examineOften)
+	}
+	if k.health.Advise(securityCondition, j.verdict == closed, j.String()) {
+		a.logJudgement(j)
+	}
+}
+
+// startOfIS is when the running IS was started; zero where no agent exec next to this agent runs it.
+func (a Agent) startOfIS(ctx context.Context) time.Time {
+	if a.cfg.Product != config.IS {
+		return time.Time{}
+	}
+	started, _, err := a.restarter().Started(ctx)
+	if err != nil {
+		return time.Time{}
+	}
+	return started.Since
+}
+
+// tellWhoAuthorizes says, next to API-M, whether an agent next to IS authorizes applications: where there is none, nobody
+// does.
+func (k *securityKeeper) tellWhoAuthorizes(ctx context.Context, a Agent) {
+	if a.looksAfterScopes() || a.cfg.Scopes == "all" {
+		return
+	}
+	_, said, err := a.closingOfIS(ctx)
+	switch {
+	case said:
+		k.unsaid = time.Time{}
+		k.health.Advise(scopesCondition, true, "the agent next to IS authorizes applications")
+		return
+	case err != nil:
+		return
+	case k.unsaid.IsZero():
+		k.unsaid = time.Now()
+	}
+	if time.Since(k.unsaid) < examineAgain {
+		return
+	}
+	const nobody = "nobody authorizes applications of API-M for scopes of APIs: no agent runs next to IS"
+	if k.health.Advise(scopesCondition, false, nobody+"; set SCOPES_AT=am next to API-M") {
+		a.log.Warn(nobody, "remedy", "set SCOPES_AT=am next to API-M")
+	}
+}
+
+// whileBeating does work, which may take longer than a loop may be silent, and gives signs of life meanwhile. Every request in it
+// has a time-out of its own.
+func whileBeating(beat func(), every time.Duration, work func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); work() }()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+			beat()
+		}
+	}
 }
 
 // sayClosing publishes what becomes of the settings that keep API subscribers out of IS. running is as in pass.
@@ -210,9 +276,12 @@ func (a Agent) sayClosing(v view, running *notify.Started) error {
 }
 
 // closingOf is what becomes of the settings that keep API subscribers out of IS, by the text of its deployment.toml and
-// what was done about it.
+// what was done about it. A text that the server would refuse closes nothing.
 func closingOf(text []byte, changes []server.Change) (c trust.Closing) {
-	closed := server.ReadClosed(text)
+	closed, err := server.ReadClosed(text)
+	if err != nil {
+		return c
+	}
 	c.SCIM11 = closed.SCIM11
 	if closed.Scopes {
 		return c

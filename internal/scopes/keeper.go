@@ -76,8 +76,7 @@ type Keeper struct {
 // Forget makes the next poll read everything.
 func (k *Keeper) Forget() { k.seen, k.done = nil, nil }
 
-// Poll looks whether anything is new, and does a pass where it is, at the first call, after an error and every ten
-// minutes. An error means that nothing is known; applications that could not be authorized are in the report.
+// Poll looks whether anything is new, and does a pass if it is, at the first call, after an error and every ten minutes. An error means that nothing is known; applications that could not be authorized are in the report.
 func (k *Keeper) Poll(ctx context.Context, is *wso2.Authorization) (Report, error) {
 	now := time.Now()
 	if k.seen != nil && now.Sub(k.full) >= fullEvery {
@@ -100,39 +99,43 @@ func (k *Keeper) Poll(ctx context.Context, is *wso2.Authorization) (Report, erro
 	return k.pass(ctx, is, g)
 }
 
-// pass reads, decides and acts until every managed application is authorized, or cannot be.
+// pass reads, decides and acts until a decision is empty: only what was read again counts as authorized, since IS answers
+// 200 without a body for what it has done, and for anything while it stops.
 func (k *Keeper) pass(ctx context.Context, is *wso2.Authorization, g glance) (report Report, err error) {
 	if k.seen == nil {
 		k.full = time.Now()
-	}
-	if k.done == nil {
 		k.done = map[string]string{}
 	}
+	defer func() {
+		if err != nil {
+			k.Forget()
+		}
+	}()
+	changes := 0
+	var last map[string]error // of applications that the round before could not authorize
 	for round := 1; ; round++ {
-		changes := report.Changes
 		report = Report{Scopes: len(g.scopes), Changes: changes}
 		state, err := k.read(ctx, is, g, &report)
 		if err != nil {
-			k.Forget()
 			return report, err
 		}
-		stale, err := k.act(ctx, is, g, Decide(state, k.Clients), &report)
-		if err != nil {
-			k.Forget()
+		actions := Decide(state, k.Clients)
+		if len(actions) == 0 {
+			break
+		}
+		if round == rounds || len(last) > 0 && allIn(actions, last) {
+			report.Failures = failures(actions, last)
+			break
+		}
+		if last, err = k.act(ctx, is, g, actions); err != nil {
 			return report, err
 		}
-		if len(stale) == 0 {
-			break
-		}
-		if round == rounds {
-			report.Failures = append(report.Failures, stale...)
-			break
-		}
+		changes += len(actions) - len(last)
 		if g, err = look(ctx, is, g.resource); err != nil {
-			k.Forget()
 			return report, err
 		}
 	}
+	report.Changes = changes
 	if report.Changes > 0 {
 		k.Log.Info("applications authorized for the scopes of APIs", "changed", report.Changes, "applications", report.Applications, "scopes", report.Scopes)
 	}
@@ -145,11 +148,33 @@ func (k *Keeper) pass(ctx context.Context, is *wso2.Authorization, g glance) (re
 	return report, nil
 }
 
+// allIn reports whether every action is about an application that IS refused for good, so that another try is of no use.
+func allIn(actions []Action, refused map[string]error) bool {
+	return !slices.ContainsFunc(actions, func(a Action) bool {
+		err, ok := refused[a.Application.ID]
+		return !ok || isStale(err)
+	})
+}
+
+// failures are what is left to do, with the reasons.
+func failures(actions []Action, reasons map[string]error) (list []Failure) {
+	for _, a := range actions {
+		err := reasons[a.Application.ID]
+		if err == nil {
+			err = errors.New("IS says that it has authorized the application, and has not")
+		}
+		list = append(list, Failure{a.Application, err})
+	}
+	slices.SortFunc(list, func(a, b Failure) int { return strings.Compare(a.Application.Name, b.Application.Name) })
+	return list
+}
+
 // read reads the state as far as it is not known already: an application that is authorized for all that the glance saw
 // is left out.
 func (k *Keeper) read(ctx context.Context, is *wso2.Authorization, g glance, report *Report) (State, error) {
+	before, all := k.done, g.sum()
+	k.done = map[string]string{} // without those that are gone
 	if len(g.scopes) == 0 {
-		k.done = map[string]string{}
 		return State{}, nil
 	}
 	apps, missing, err := managed(ctx, is, g, k.Clients)
@@ -157,9 +182,6 @@ func (k *Keeper) read(ctx context.Context, is *wso2.Authorization, g glance, rep
 		return State{}, err
 	}
 	report.Applications, report.Missing = len(apps), missing
-	all := g.sum()
-	before := k.done
-	k.done = map[string]string{} // without those that are gone
 	var open []wso2.ISApplication
 	for _, app := range apps {
 		if before[app.ID] == all {
@@ -168,47 +190,43 @@ func (k *Keeper) read(ctx context.Context, is *wso2.Authorization, g glance, rep
 			open = append(open, app)
 		}
 	}
-	read, err := authorized(ctx, is, g.resource, open)
-	if err != nil {
+	state := State{Resource: g.resource, Scopes: g.scopes}
+	if state.Applications, err = authorized(ctx, is, g.resource, open); err != nil {
 		return State{}, err
 	}
-	state := State{Resource: g.resource, Scopes: g.scopes, Applications: read}
-	for _, app := range read {
-		if len(Decide(State{Resource: g.resource, Scopes: g.scopes, Applications: []Application{app}}, k.Clients)) == 0 {
+	lacking := map[string]bool{}
+	for _, a := range Decide(state, k.Clients) {
+		lacking[a.Application.ID] = true
+	}
+	for _, app := range open {
+		if !lacking[app.ID] {
 			k.done[app.ID] = all
 		}
 	}
 	return state, nil
 }
 
-// act sends what was decided. stale are applications of which IS says that they, or the scopes, are no longer as they
-// were read. An error means that IS cannot be asked at all.
-func (k *Keeper) act(ctx context.Context, is *wso2.Authorization, g glance, actions []Action, report *Report) (stale []Failure, err error) {
+// act sends what was decided, and returns why applications could not be authorized, by their ids. An error means that IS
+// cannot be asked at all.
+func (k *Keeper) act(ctx context.Context, is *wso2.Authorization, g glance, actions []Action) (refused map[string]error, err error) {
 	var mu sync.Mutex
-	all := g.sum()
+	refused = map[string]error{}
 	err = inFlight(ctx, len(actions), func(ctx context.Context, i int) error {
 		a := actions[i]
 		err := perform(ctx, is, g.resource, a)
-		mu.Lock()
-		defer mu.Unlock()
 		switch {
 		case err == nil:
-			report.Changes++
-			k.done[a.Application.ID] = all
 			k.Log.Debug("application authorized", "application", a.Application.Name, "scopes", a.Scopes)
-		case wso2.HasCodeText(err, wso2.CodeScopeUnknown, wso2.CodeNotAuthorized, wso2.CodeAuthorizeFailed):
-			stale = append(stale, Failure{a.Application, err})
-		case isAboutOne(err):
-			report.Failures = append(report.Failures, Failure{a.Application, err})
-		default:
-			return err
+			return nil
+		case isStale(err), isAboutOne(err):
+			mu.Lock()
+			defer mu.Unlock()
+			refused[a.Application.ID] = err
+			return nil
 		}
-		return nil
+		return err
 	})
-	byName := func(a, b Failure) int { return strings.Compare(a.Application.Name, b.Application.Name) }
-	slices.SortFunc(report.Failures, byName)
-	slices.SortFunc(stale, byName)
-	return stale, err
+	return refused, err
 }
 
 // perform sends one action. An application that somebody else has authorized meanwhile gets the rest.
@@ -222,10 +240,16 @@ func perform(ctx context.Context, is *wso2.Authorization, resource string, a Act
 	return is.AuthorizeMore(ctx, a.Application.ID, resource, a.Scopes)
 }
 
-// isAboutOne tells whether an error is IS's refusal of one application, and others may do better.
+// isStale reports whether IS says that an application, or a scope, is no longer as it was read.
+func isStale(err error) bool {
+	return wso2.HasCodeText(err, wso2.CodeScopeUnknown, wso2.CodeNotAuthorized, wso2.CodeAuthorizeFailed)
+}
+
+// isAboutOne reports whether an error is IS's refusal of one application, and others may do better. A refused
+// administrator, and a server that has no time, are not.
 func isAboutOne(err error) bool {
 	var e *wso2.Error
-	return errors.As(err, &e) && e.Status >= 400 && !slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden}, e.Status)
+	return errors.As(err, &e) && e.Permanent() && e.Status >= 400 && e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden
 }
 
 // sum names the API resource and its scopes by their ids.

@@ -92,7 +92,7 @@ func TestTheQuietPollCostsAtMostThreeRequestsWithAnyNumberOfApplications(t *test
 	if report := s.poll(k); report.Changes != 250 {
 		t.Errorf("report %+v", report)
 	}
-	if n := s.requests.Load() - before; n > 2*250+10 {
+	if n := s.requests.Load() - before; n > 3*250+20 { // read, authorize, read again
 		t.Errorf("%d requests for 250 applications", n)
 	}
 	s.allAuthorized()
@@ -227,6 +227,40 @@ func TestOneApplicationThatCannotBeAuthorizedIsNamedAndKeepsNoOtherOut(t *testin
 		t.Errorf("report %+v", report)
 	}
 	s.allAuthorized()
+}
+
+func TestWhatISOnlySaysToHaveDoneIsAFailure(t *testing.T) {
+	s := newServer(t)
+	s.resource("a:one")
+	k := s.key(1)
+	s.meanwhile(func(w http.ResponseWriter, r *http.Request) bool {
+		return r.Method == "POST" && strings.HasSuffix(r.URL.Path, "/authorized-apis")
+	}) // 200, empty, as while stopping
+	report := s.poll(keeper())
+	if report.Err() == nil || s.granted(k, "a:one") != "" {
+		t.Errorf("report %+v", report)
+	}
+}
+
+func TestAServerThatHasNoTimeIsNoMatterOfOneApplication(t *testing.T) {
+	for _, status := range []int{500, 502, 503, 429} {
+		s := newServer(t)
+		s.resource("a:one")
+		for n := range 20 {
+			s.key(n)
+		}
+		s.meanwhile(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != "POST" {
+				return false
+			}
+			w.WriteHeader(status)
+			return true
+		})
+		if report, err := keeper().Poll(t.Context(), s.authorization()); err == nil {
+			t.Errorf("%d: %+v", status, report)
+		}
+		s.meanwhile(nil)
+	}
 }
 
 func TestAPasswordThatIsRefusedEndsAPass(t *testing.T) {

@@ -2,6 +2,7 @@ package scopes
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"wso2agent/internal/wso2"
@@ -9,6 +10,9 @@ import (
 
 // connectorFilter selects the applications whose names end as the connector's do; Managed looks closer.
 const connectorFilter = "name ew _PRODUCTION or name ew _SANDBOX"
+
+// maxPages bounds what a broken list can cost: a hundred thousand applications.
+const maxPages = 1000
 
 // glance is what the quiet poll reads: enough to see whether a scope or an application is new.
 type glance struct {
@@ -86,7 +90,10 @@ func managed(ctx context.Context, is *wso2.Authorization, g glance, clients []st
 	}
 	page := g.newest
 	add(page)
-	for offset := len(page.Applications); len(page.Applications) > 0 && offset < page.Total; offset += len(page.Applications) {
+	for offset, pages := len(page.Applications), 1; len(page.Applications) > 0 && offset < page.Total; offset, pages = offset+len(page.Applications), pages+1 {
+		if pages == maxPages {
+			return nil, nil, fmt.Errorf("list applications of IS: more than %d pages of %d", maxPages, wso2.ApplicationPageSize)
+		}
 		if page, err = is.Applications(ctx, connectorFilter, offset); err != nil {
 			return nil, nil, err
 		}

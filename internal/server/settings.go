@@ -182,23 +182,26 @@ type Closed struct {
 	SCIM11 bool // SCIM 1.1 takes no tokens
 }
 
-// ReadClosed reads that from the text of a deployment.toml; one that cannot be parsed closes nothing.
-func ReadClosed(text []byte) (c Closed) {
+// ReadClosed reads that from the text of a deployment.toml. A text that the server would refuse is an error.
+func ReadClosed(text []byte) (c Closed, err error) {
 	doc, err := deployment.Parse(text)
 	if err != nil {
-		return c
+		return c, err
+	}
+	entries, err := doc.Elements("resource", "access_control")
+	if err != nil {
+		return c, err
 	}
 	all, there := doc.Get(allScopes...)
 	c.Scopes = !there || all.Data == false
-	entries, err := doc.Elements("resource", "access_control")
-	if err != nil || len(entries) == 0 {
-		return c
+	if len(entries) == 0 {
+		return c, nil
 	}
 	is := func(data any, key string) bool { v, ok := entries[0].Get(key); return ok && v.Data == data }
 	scopes, ok := entries[0].Get("scopes")
 	list, isList := scopes.Data.([]any)
 	c.SCIM11 = is(scim11, "context") && is("all", "http_method") && is(true, "secure") && ok && isList && len(list) > 0
-	return c
+	return c, nil
 }
 
 // scim11 is the context of the entry that closes SCIM 1.1.

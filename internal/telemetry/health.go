@@ -147,6 +147,13 @@ func (h *Health) Gauge(name, help string, value float64) {
 	h.gauges[name] = gauge{help, value}
 }
 
+// DropGauge takes a number off /metrics, because it is not known.
+func (h *Health) DropGauge(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.gauges, name)
+}
+
 // writeGauges writes all numbers that Gauge noted.
 func (h *Health) writeGauges(w io.Writer) {
 	h.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,9 +48,7 @@ const (
 // a subscriber, tries, and deletes it again. name is the caller's, as part of the client's name. An error says that nothing
 // was found out; [wso2.IsPermanent] is true for it only where IS refuses the administrator.
 func Expose(ctx context.Context, is IdentityServer, name string) (e Exposure, err error) {
-	if err := deleteLeftBehind(ctx, is, time.Now()); err != nil {
-		return Exposure{}, err
-	}
+	deleteLeftBehind(ctx, is, name, time.Now())
 	id, secret, err := is.OAuth.RegisterClient(ctx, fmt.Sprintf("%s%s-%d-%s", throwAway, name, time.Now().Unix(), strings.ToLower(rand.Text()[:8])))
 	if err != nil {
 		return Exposure{}, err
@@ -73,7 +72,7 @@ func Expose(ctx context.Context, is IdentityServer, name string) (e Exposure, er
 	}
 	switch {
 	case slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}, status):
-	case status >= 200 && status < 300:
+	case status == http.StatusOK:
 		e.SCIM11 = true
 	case status == http.StatusInternalServerError:
 		// The service itself has answered: only because this client's owner may not administer users was it refused.
@@ -84,21 +83,21 @@ func Expose(ctx context.Context, is IdentityServer, name string) (e Exposure, er
 	return e, nil
 }
 
-// deleteLeftBehind removes throw-away clients of checks that did not come to their end.
-func deleteLeftBehind(ctx context.Context, is IdentityServer, now time.Time) error {
-	page, err := is.Authorization.Applications(ctx, "name sw "+throwAway, 0)
+// deleteLeftBehind removes throw-away clients of the caller's earlier checks that did not come to their end. What cannot be
+// read or deleted stays for the next time: it keeps nothing from being found out.
+func deleteLeftBehind(ctx context.Context, is IdentityServer, name string, now time.Time) {
+	form := regexp.MustCompile("^" + regexp.QuoteMeta(throwAway+name) + `-(\d{10})-[a-z2-7]{8}$`)
+	page, err := is.Authorization.Applications(ctx, "name sw "+throwAway+name, 0)
 	if err != nil {
-		return err
+		return
 	}
 	for _, app := range page.Applications {
-		parts := strings.Split(app.Name, "-")
-		made, err := strconv.ParseInt(parts[max(0, len(parts)-2)], 10, 64)
-		if err != nil || now.Sub(time.Unix(made, 0)) < throwAwayAge {
+		m := form.FindStringSubmatch(app.Name)
+		if m == nil {
 			continue
 		}
-		if err := is.OAuth.DeleteClient(ctx, app.ClientID); err != nil {
-			return err
+		if made, err := strconv.ParseInt(m[1], 10, 64); err == nil && now.Sub(time.Unix(made, 0)) >= throwAwayAge {
+			_ = is.OAuth.DeleteClient(ctx, app.ClientID)
 		}
 	}
-	return nil
 }

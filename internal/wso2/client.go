@@ -92,23 +92,22 @@ func (c caller) send(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, c.failed(r, &Error{Err: err, local: true})
 	}
-	cred := c.credentials(r)
-	if cred != nil {
-		if err := cred.Lockout.allow(cred.Password); err != nil {
-			return answer{}, c.failed(r, &Error{Err: err, local: true})
+	answered := func(int, bool) {}
+	if cred := c.credentials(r); cred != nil {
+		if answered, err = cred.Lockout.allow(ctx, cred.Password); err != nil {
+			return answer{}, c.failed(r, &Error{Err: err, local: errors.Is(err, ErrHeldBack)})
 		}
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
+		answered(0, true)
 		return answer{}, c.failed(r, &Error{Err: reason(err)})
 	}
 	defer resp.Body.Close()
 	body, err := readBody(resp.Body)
+	answered(resp.StatusCode, len(body) == 0)
 	if err != nil {
 		return answer{}, c.failed(r, &Error{Status: resp.StatusCode, Err: err})
-	}
-	if cred != nil {
-		cred.Lockout.note(cred.Password, resp.StatusCode, len(body) == 0)
 	}
 	if resp.StatusCode >= 300 {
 		return answer{}, c.failed(r, parseError(resp, body, r.secrets))

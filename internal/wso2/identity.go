@@ -84,18 +84,22 @@ func (i *Identity) RegisterClient(ctx context.Context, name string) (id string, 
 	return client.ID, client.Secret, err
 }
 
-// SCIM11Users asks SCIM 1.1 for one user with a token, and returns the HTTP status. It is an error only where no answer
-// came.
+// SCIM11Users asks SCIM 1.1 for one user with a token, and returns the HTTP status. It is an error where no answer came,
+// and where a success is no document, as from a server that stops.
 func (i *Identity) SCIM11Users(ctx context.Context, token Secret) (status int, err error) {
-	a, err := i.send(ctx, request{
+	var document json.RawMessage
+	err = i.call(ctx, request{
 		op: "ask SCIM 1.1 for a user", method: http.MethodGet, path: "/wso2/scim/Users", query: url.Values{"count": {"1"}},
 		anonymous: true, token: token, secrets: []Secret{token},
-	})
+	}, &document)
 	var e *Error
-	if errors.As(err, &e) && e.Err == nil {
+	switch {
+	case err == nil:
+		return http.StatusOK, nil
+	case errors.As(err, &e) && e.Err == nil:
 		return e.Status, nil
 	}
-	return a.status, err
+	return 0, err
 }
 
 // DeleteClient removes a client; one that is not there is no error.

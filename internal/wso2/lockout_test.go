@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,12 +14,15 @@ import (
 
 // refusing answers in memory, so that five minutes pass at once, and counts.
 type refusing struct {
+	mu     sync.Mutex
 	asked  int
 	answer func(password string) (status int, body string)
 }
 
 func (r *refusing) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.mu.Lock()
 	r.asked++
+	r.mu.Unlock()
 	_, password, _ := req.BasicAuth()
 	status, body := r.answer(password)
 	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}}, nil
@@ -64,9 +69,46 @@ func TestAWrongPasswordIsTriedTwiceAndThenEveryFiveMinutes(t *testing.T) {
 		}
 		_ = ask("wrong")
 		if err := ask("wrong"); errors.Is(err, ErrHeldBack) {
-			t.Errorf("a success does not count: %v", err)
+			t.Errorf("another password does not begin anew: %v", err)
 		}
 	})
+}
+
+func TestManyRequestsAtOnceTryAWrongPasswordTwice(t *testing.T) {
+	var asked atomic.Int64
+	server := &refusing{answer: func(string) (int, string) { asked.Add(1); time.Sleep(5 * time.Millisecond); return 401, `{"code":401}` }}
+	var lockout Lockout
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			_, _ = NewAuthorization(&http.Client{Transport: server}, "https://is.example", Credentials{User: "admin", Password: "wrong", Lockout: &lockout}).FindResource(t.Context(), "x")
+		})
+	}
+	all.Wait()
+	if asked.Load() != 2 {
+		t.Errorf("%d requests with a wrong password, want 2", asked.Load())
+	}
+}
+
+func TestAnswersOfOtherPathsDoNotMakeRoomForMoreTries(t *testing.T) {
+	n := 0
+	server := &refusing{answer: func(string) (int, string) {
+		if n++; n%2 == 0 {
+			return 200, `{"apiResources":[]}`
+		}
+		return 401, `{"code":401}`
+	}}
+	var lockout Lockout
+	refused := 0
+	for range 20 {
+		_, err := NewAuthorization(&http.Client{Transport: server}, "https://is.example", Credentials{User: "admin", Password: "p", Lockout: &lockout}).FindResource(t.Context(), "x")
+		if HasStatus(err, 401) {
+			refused++
+		}
+	}
+	if refused != 2 {
+		t.Errorf("%d answers 401 were asked for, want 2", refused)
+	}
 }
 
 func TestAnAnswerThatSaysNothingOfThePasswordHoldsNothingBack(t *testing.T) {

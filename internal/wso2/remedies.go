@@ -18,6 +18,8 @@ func (e *Error) Remedy() string {
 		return "the user may not do this: use an administrator of the server"
 	case e.Status >= 300 && e.Status < 400:
 		return "the server is starting or stopping, or the address belongs to another server"
+	case errors.Is(e.Err, ErrHeldBack):
+		return "check " + cmp.Or(e.credentials, "the user and the password")
 	case errors.Is(e.Err, ErrPlaintext):
 		return "give an https:// address"
 	}
