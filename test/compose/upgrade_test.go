@@ -80,11 +80,7 @@ func TestSettingsOfOnesOwnAndUpgrades(t *testing.T) {
 		}
 	})
 	w.in("a new version of the agent takes the place of the one before, everywhere", func(w *world) {
-		w.env["AGENT_IMAGE"] = "wso2agent-test/agent:next"
-		w.env["VERSION"], w.env["SOURCE_DATE_EPOCH"] = "test", "1700000000" // its layers are there, from the tests of the image
-		began := time.Now()
-		w.must("build", "--quiet")
-		w.t.Logf("the build took %s", time.Since(began).Round(time.Second))
+		w.nextAgent()
 		w.up()
 		w.works()
 		w.wantStarts(1, 1) // of new containers
@@ -160,6 +156,16 @@ func (w *world) next(p product, variable string, changes ...[2]string) {
 	}
 	w.env[variable] = "wso2agent-test/" + p.service + ":next"
 	w.docker("build", "-q", "-t", w.env[variable], dir)
+}
+
+// nextAgent builds another version of the agent's image, and makes the world use it.
+func (w *world) nextAgent() {
+	w.t.Helper()
+	w.env["AGENT_IMAGE"] = "wso2agent-test/agent:next"
+	w.env["VERSION"], w.env["SOURCE_DATE_EPOCH"] = "test", "1700000000" // its layers are there, from the tests of the image
+	began := time.Now()
+	w.must("build", "--quiet")
+	w.t.Logf("the build took %s", time.Since(began).Round(time.Second))
 }
 
 // aliases are the names of all entries of a store.
