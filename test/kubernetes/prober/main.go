@@ -2,9 +2,10 @@
 // refused. The container's log is its result.
 //
 //	prober HOST:PORT=PEER...
+//	prober call TOKEN_ENDPOINT GATEWAY
 //
 // Each server presents a certificate. PEER is who connects to it: it must trust that certificate, by what its agent says of
-// the running server on the exchange volume.
+// the running server on the exchange volume. The second form calls an API as its subscriber: see call.
 package main
 
 import (
@@ -28,7 +29,11 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	do, args := run, os.Args[1:]
+	if len(args) > 0 && args[0] == "call" {
+		do, args = call, args[1:]
+	}
+	if err := do(ctx, args, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "prober:", err)
 		os.Exit(2)
 	}
