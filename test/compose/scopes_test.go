@@ -20,9 +20,11 @@ import (
 // fetches a new token for every call, all the time, and each server that works must grant what it is asked for.
 func TestAnUpgradeToAuthorizedApplicationsRefusesNobody(t *testing.T) {
 	w := newWorld(t)
-	w.env["IS_PUBLISHED_PORT"], w.env["GW_PUBLISHED_PORT"] = freePort(t), freePort(t) // the same ones for new containers
-	w.env["SCOPES"] = "all"                                                           // as the earlier agent
-	w.slow("BOOT_DELAY=3s")                                                           // else IS's agent finds IS up at its first look, and has it restarted before anybody calls
+	// The same ports for new containers.
+	w.env["IS_PUBLISHED_PORT"], w.env["GW_PUBLISHED_PORT"] = freePort(t), freePort(t)
+	// Otherwise IS's agent finds IS up at its first look, and restarts it before anybody calls.
+	w.slow("BOOT_DELAY=3s")
+	w.env["SCOPES"] = "all" // as the earlier agent
 	w.up()
 	w.wantStarts(1, 1)
 	client := w.subscribed()
