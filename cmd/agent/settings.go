@@ -88,7 +88,7 @@ func tellChanges(w io.Writer, changes []server.Change) {
 		case server.Kept:
 			fmt.Fprintf(w, "kept: %s of line %d is %s, though %s is needed; --override replaces it\n", c.Setting, c.Line, was, now)
 		case server.Waits:
-			fmt.Fprintf(w, "waits: %s of line %d stays %s until the sidecar next to IS has authorized all applications\n", c.Setting, c.Line, was)
+			fmt.Fprintf(w, "waits: line %d keeps %s = %s until the sidecar next to IS has authorized all applications\n", c.Line, c.Setting, was)
 		case server.Added:
 			fmt.Fprintf(w, "added: %s: %s\n", c.Setting, now)
 		default:

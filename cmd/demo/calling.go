@@ -159,8 +159,8 @@ func (s *show) refused() error {
 	return s.notAdministrator()
 }
 
-// notAdministrator tries with the application's keys what makes an administrator of Identity Server of everybody who has
-// some, with the settings that the integration guide gives.
+// notAdministrator tries the two ways by which every key is an administrator of Identity Server with the settings of the
+// integration guide.
 func (s *show) notAdministrator() error {
 	p := s.keys.Production
 	a, err := s.ask.form(p.TokenEndpoint, basic(p.ConsumerKey, p.ConsumerSecret), url.Values{"grant_type": {"client_credentials"}, "scope": {"internal_user_mgt_list"}})

@@ -93,7 +93,7 @@ func (r *run) updateAPI(ctx context.Context, want API, api wso2.API) error {
 	if err != nil || len(api.Scopes) == 0 || !r.authorizes() {
 		return err
 	}
-	// API-M has made the API's own scopes anew in IS, and no application is authorized for them any more.
+	// API-M deletes and creates the API's local scopes in IS, so no application is authorized for them.
 	return r.authorize(ctx)
 }
 

@@ -103,10 +103,10 @@ type Config struct {
 	KeyManagerName  string `envconfig:"KEY_MANAGER_NAME" default:"Resident Key Manager" desc:"key manager that issues the application's keys: KM_NAME's value for IS, or API-M's own"`
 	KMTokenEndpoint string `envconfig:"KM_TOKEN_ENDPOINT" default:"https://wso2is:9443/oauth2/token" rule:"https" desc:"where tokens of that key manager come from; not used with API-M's own"`
 
-	Scopes         string        `envconfig:"SCOPES" default:"authorize" rule:"oneof authorize all" desc:"how API-M's applications get the scopes of APIs in IS: authorize (the agent authorizes each application for them), or all ([oauth] authorize_all_scopes, with which every API subscriber can administer IS)"`
-	ScopesAt       string        `envconfig:"SCOPES_AT" default:"is" rule:"oneof is am" desc:"the server beside which an agent does that; am where IS has no agent"`
-	ScopesInterval time.Duration `envconfig:"SCOPES_INTERVAL" default:"2s" rule:"interval" desc:"how often it looks for new applications and scopes; 0 only after starts of IS"`
-	ScopesClients  []string      `envconfig:"SCOPES_CLIENTS" rule:"clients" shown:"none" desc:"ids of clients of IS that get the scopes too, with commas between: those that were mapped to applications of API-M"`
+	Scopes         string        `envconfig:"SCOPES" default:"authorize" rule:"oneof authorize all" desc:"how API-M's applications get the scopes of APIs in IS: authorize (the agent authorizes each application), or all ([oauth] authorize_all_scopes, with which any API subscriber can administer IS)"`
+	ScopesAt       string        `envconfig:"SCOPES_AT" default:"is" rule:"oneof is am" desc:"the server next to which the agent authorizes applications: is, or am if IS has no agent"`
+	ScopesInterval time.Duration `envconfig:"SCOPES_INTERVAL" default:"2s" rule:"interval" desc:"how often the agent reads new applications and scopes; 0: only after a start of IS"`
+	ScopesClients  []string      `envconfig:"SCOPES_CLIENTS" rule:"clients" shown:"none" desc:"ids of further clients of IS that the agent authorizes, with commas between: clients that somebody mapped to applications of API-M"`
 
 	ISPublicURL  string `envconfig:"IS_PUBLIC_URL" rule:"https" shown:"KM_TOKEN_ENDPOINT's" desc:"address of IS that people and browsers use, without a path; the Developer Portal shows it"`
 	AMPublicHost string `envconfig:"AM_PUBLIC_HOST" rule:"host" shown:"API-M's own setting" desc:"host name of API-M that people and browsers use, behind a reverse proxy"`

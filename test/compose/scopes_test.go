@@ -67,7 +67,7 @@ func TestAnUpgradeToAuthorizedApplicationsRefusesNobody(t *testing.T) {
 		w.wantAdministers(client, true)
 		delete(w.env, "SCOPES")
 		w.env["RESTART"] = "none"
-		w.upEndsAt("bootstrap", 4, []string{"any API subscriber can administer IS until it is restarted, by hand", "docker restart "})
+		w.upEndsAt("bootstrap", 4, []string{"any API subscriber can administer IS: ", "until it is restarted; restart it by hand", "docker restart "})
 		w.wantAdministers(client, true)
 		w.must("restart", "wso2is")
 		w.up()
@@ -92,7 +92,7 @@ func TestAnUpgradeToAuthorizedApplicationsRefusesNobody(t *testing.T) {
 		if settings := w.settingsOfIS(); !strings.Contains(settings, "authorize_all_scopes = true # ours") {
 			w.t.Errorf("IS runs with other settings than the person's:\n%s", settings)
 		}
-		if log := w.compose("logs", "--no-color", "--no-log-prefix", "bootstrap"); !regexp.MustCompile(`level=WARN .*any API subscriber can administer IS: its deployment\.toml has `).MatchString(log) {
+		if log := w.compose("logs", "--no-color", "--no-log-prefix", "bootstrap"); !regexp.MustCompile(`level=WARN msg="any API subscriber can administer IS" why="[^"]* because its deployment\.toml has `).MatchString(log) {
 			w.t.Errorf("bootstrap does not warn of it:\n%s", log)
 		}
 	})
