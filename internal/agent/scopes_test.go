@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
+	"wso2agent/internal/scopes"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
@@ -115,21 +117,12 @@ func TestTheSidecarNextToISAuthorizesNewKeysAndCatchesUpAfterISWasAway(t *testin
 			second := p.subscriberKey(2)
 			p.until("a new key has its scope", func() bool { return p.gets(second, "pay:read") })
 
-			address := p.is.URL()
 			p.is.Close()
 			p.until("that IS is away is said", func() bool { return !p.ok(health, scopesCondition) })
 			if !health.Ready() {
 				t.Error("the agent is not ready because IS is away")
 			}
-			var err error
-			p.is, err = wso2sim.StartIS(t.Context(), wso2sim.Options{Home: p.home(config.IS), Listen: strings.TrimPrefix(address, "https://")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { p.is.Close() })
-			if err := p.is.Wait(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			p.restartIS("")
 			third := p.subscriberKey(3)
 			p.until("a key from then has its scope", func() bool { return p.gets(third, "pay:read") })
 			p.until("all is well again", func() bool { return p.ok(health, scopesCondition) && p.ok(health, securityCondition) })
@@ -332,5 +325,180 @@ func TestAfterAnUpgradeWithRESTARTNoneARestartByHandIsNamed(t *testing.T) {
 	}
 	if p.allScopes() != "false" || p.closing() != (trust.Closing{SCIM11: true, Restart: trust.RestartByHand}) {
 		t.Errorf("%q, %+v", p.allScopes(), p.closing())
+	}
+}
+
+func TestARestartOfARunningISWaitsForAuthorizeAllScopesToGoAlong(t *testing.T) {
+	p, is, _ := bothIssued(t, func(c *config.Config) { c.Scopes = "all" })
+	p.set(config.IS, func(c *config.Config) { c.Scopes, c.TokensSideBySide = "authorize", true }) // as the entry for SCIM 1.1 would
+	a := p.agent(config.IS)
+	is.r.started.PID = 1
+	once := func() {
+		t.Helper()
+		if err := is.k.once(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	once()
+	if is.restart() {
+		t.Fatal("a restart is asked for, and another one would follow")
+	}
+	if is.k.wake.IsZero() || time.Until(is.k.wake) > a.cfg.RotateTimeout {
+		t.Errorf("it waits until %s", is.k.wake)
+	}
+	a.upgrade.authorized.Store(true)
+	once()
+	if !is.restart() {
+		t.Fatal("no restart is asked for")
+	}
+	once()
+	if is.restart() {
+		t.Error("a second restart is asked for")
+	}
+
+	p, is, _ = bothIssued(t, func(c *config.Config) { c.Scopes = "all" })
+	p.set(config.IS, func(c *config.Config) { c.Scopes, c.TokensSideBySide = "authorize", true })
+	a = p.agent(config.IS)
+	is.r.started.PID = 1
+	is.k.upgrade = time.Now().Add(-2 * a.cfg.RotateTimeout)
+	once()
+	if !is.restart() {
+		t.Error("it waits longer than ROTATE_TIMEOUT")
+	}
+}
+
+func TestHowLongApplicationsThatCannotBeAuthorizedHoldUpTheUpgrade(t *testing.T) {
+	p := newPlace(t)
+	a := p.agent(config.IS)
+	failing := scopes.Report{Applications: 2, Failures: []scopes.Failure{{Err: errors.New("not this one")}}}
+	none := scopes.Report{Applications: 1, Failures: failing.Failures}
+	long := time.Now().Add(-2 * a.cfg.RotateTimeout)
+	tests := []struct {
+		name   string
+		waits  bool
+		report scopes.Report
+		err    error
+		since  time.Time
+		want   bool
+		logs   string
+	}{
+		{"all are authorized", true, scopes.Report{Applications: 2}, nil, time.Time{}, true, ""},
+		{"one cannot be, at first", true, failing, nil, time.Time{}, false, ""},
+		{"one cannot be, for long", true, failing, nil, long, true, "removing authorize_all_scopes although"},
+		{"none can be, for long", true, none, nil, long, false, "any API subscriber can administer IS"},
+		{"IS does not answer, for long", true, scopes.Report{}, errors.New("no answer"), long, false, "any API subscriber can administer IS"},
+		{"nothing waits", false, failing, nil, long, false, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := len(p.log.String())
+			a.upgrade.waits.Store(tt.waits)
+			k := scopesKeeper{report: tt.report, since: tt.since}
+			if got := k.mayClose(a, tt.err); got != tt.want {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+			k.mayClose(a, tt.err)
+			log := p.log.String()[before:]
+			if tt.logs == "" && log != "" || strings.Count(log, tt.logs) != 1 && tt.logs != "" {
+				t.Errorf("log: %s", log)
+			}
+		})
+	}
+}
+
+func TestALongIntervalIsNoSilence(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	p.set(config.IS, func(c *config.Config) { c.ScopesInterval = time.Hour })
+	a := p.agent(config.IS)
+	health := telemetry.NewHealth(500 * time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	var loop sync.WaitGroup
+	loop.Go(func() { a.keepScopes(ctx, health) })
+	defer func() { cancel(); loop.Wait() }()
+	p.until("the first look is done", func() bool { return p.ok(health, scopesCondition) })
+	for range 10 {
+		time.Sleep(100 * time.Millisecond)
+		w := httptest.NewRecorder()
+		health.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/livez", nil))
+		if w.Code != http.StatusOK {
+			t.Fatalf("/livez: %s", w.Body)
+		}
+	}
+}
+
+// restartIS starts IS again where it was, with its settings changed.
+func (p *place) restartIS(settings string) {
+	p.t.Helper()
+	address := p.is.URL()
+	p.is.Close()
+	path := p.home(config.IS) + "/repository/conf/deployment.toml"
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, append(text, settings...), 0o644)
+	}
+	if err == nil {
+		p.is, err = wso2sim.StartIS(p.t.Context(), wso2sim.Options{Home: p.home(config.IS), Listen: strings.TrimPrefix(address, "https://")})
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { p.is.Close() })
+	if err := p.is.Wait(p.t.Context()); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func TestAnISThatOpensWhileThePasswordIsRefusedIsNotTakenForClosed(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	health := telemetry.NewHealth(time.Hour)
+	a := p.agent(config.IS)
+	k := securityKeeper{health: health}
+	look := func() {
+		if err := a.reload(); err != nil {
+			t.Fatal(err)
+		}
+		k.look(t.Context(), a)
+	}
+	if look(); !p.ok(health, securityCondition) {
+		t.Fatal(p.message(health, securityCondition))
+	}
+	p.set(config.IS, func(c *config.Config) { c.ISAdminPass = "wrong" })
+	p.is.Close()
+	look()
+	p.restartIS("\n[oauth]\nauthorize_all_scopes = true\n")
+	for range 3 {
+		look()
+		k.due = time.Now()
+	}
+	if p.ok(health, securityCondition) || !strings.Contains(p.message(health, securityCondition), "not known") {
+		t.Errorf("with a refused password: %s", p.message(health, securityCondition))
+	}
+	p.set(config.IS, func(c *config.Config) { c.ISAdminPass = "admin" })
+	if look(); p.ok(health, securityCondition) || !strings.Contains(p.message(health, securityCondition), openIS) {
+		t.Errorf("with the right one: %s", p.message(health, securityCondition))
+	}
+}
+
+func TestThatNobodyAuthorizesApplicationsIsSaidNextToAPIManager(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	health := telemetry.NewHealth(time.Hour)
+	a := p.agent(config.AM)
+	k := securityKeeper{health: health}
+	if k.look(t.Context(), a); !p.ok(health, scopesCondition) {
+		t.Errorf("with an agent next to IS: %s", p.message(health, scopesCondition))
+	}
+	if err := os.Remove(p.dir + "/exchange/wso2is/closing.json"); err != nil {
+		t.Fatal(err)
+	}
+	k.look(t.Context(), a)
+	k.unsaid = k.unsaid.Add(-time.Hour)
+	if k.look(t.Context(), a); p.ok(health, scopesCondition) || !strings.Contains(p.message(health, scopesCondition), "SCOPES_AT=am") {
+		t.Errorf("without one: %s", p.message(health, scopesCondition))
 	}
 }
