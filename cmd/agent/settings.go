@@ -41,7 +41,7 @@ func configCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	cfg.Product = *product
+	cfg = cfg.For(*product)
 	settings := server.SettingsFile{Path: *path, WorkDir: cfg.VolumeWorkDir(*path), Named: true}
 	all := *override || cfg.Settings == "override"
 	needs := agent.Needs(cfg)

@@ -83,7 +83,7 @@ type Config struct {
 	ArtifactDir       string `envconfig:"ARTIFACT_DIR" default:"/home/wso2carbon/wso2-artifact-volume" rule:"path" desc:"the artifact volume; the server's entrypoint copies it over its home at every start, after CONFIG_DIR"`
 	ArtifactSourceDir string `envconfig:"ARTIFACT_SOURCE_DIR" rule:"path" shown:"none" desc:"a folder with such files to use in place of the network, each under the last part of its address"`
 
-	AMHost      string `envconfig:"AM_HOST" default:"localhost" rule:"host" desc:"API-M's host, as seen by the agent"`
+	AMHost      string `envconfig:"AM_HOST" default:"localhost" rule:"host" shown:"localhost, and the peer's name next to IS" desc:"API-M's host, as seen by the agent"`
 	AMPort      int    `envconfig:"AM_PORT" default:"9443" rule:"port" desc:"API-M's port of the REST APIs"`
 	AMAdminUser string `envconfig:"AM_ADMIN_USER" default:"admin" desc:"API-M's administrator"`
 	AMAdminPass string `envconfig:"AM_ADMIN_PASS" default:"admin" secret:"true" desc:"its password"`
@@ -128,6 +128,23 @@ type Config struct {
 // securityDir is where the products keep their stores, below their home and below the config volume alike.
 const securityDir = "repository/resources/security"
 
+// For returns the settings of an agent next to another product: those that nobody has set get its defaults.
+func (c Config) For(product string) Config {
+	given := c.given
+	for name, field := range map[string]*string{"SERVER_NAME": &c.ServerName, "SERVER_HOME": &c.ServerHome, "KEYSTORE_FILE": &c.KeystoreFile,
+		"TRUSTSTORE_FILE": &c.TruststoreFile, "GW_HOST": &c.GWHost} {
+		if !given[name] {
+			*field = ""
+		}
+	}
+	if !given["AM_HOST"] {
+		c.AMHost = "localhost"
+	}
+	c.Product = product
+	c.complete(func(name string) bool { return given[name] })
+	return c
+}
+
 // complete fills in the defaults that depend on other settings.
 func (c *Config) complete(isSet func(name string) bool) {
 	type byProduct struct{ name, peer, home, keystore, truststore string }
@@ -148,13 +165,20 @@ func (c *Config) complete(isSet func(name string) bool) {
 	fill(&c.ServerHome, p.home)
 	fill(&c.KeystoreFile, p.keystore)
 	fill(&c.TruststoreFile, p.truststore)
-	fill(&c.GWHost, c.AMHost)
 	switch {
 	case !isSet("PEERS") && p.peer != "":
 		c.Peers = []string{p.peer}
 	case len(c.Peers) == 1 && c.Peers[0] == "none":
 		c.Peers = nil
 	}
+	// Next to IS localhost would be IS itself.
+	if c.Product == IS && !isSet("AM_HOST") {
+		c.AMHost = p.peer
+		if len(c.Peers) == 1 {
+			c.AMHost = c.Peers[0]
+		}
+	}
+	fill(&c.GWHost, c.AMHost)
 	if !isSet("BOOTSTRAP") {
 		c.Bootstrap = c.Product == AM
 	}

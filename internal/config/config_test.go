@@ -53,6 +53,17 @@ func TestDefaultsThatDependOnOtherSettings(t *testing.T) {
 		check func(c Config) bool
 	}{
 		{"the gateway's host is API-M's", map[string]string{"AM_HOST": "wso2am"}, func(c Config) bool { return c.GWHost == "wso2am" }},
+		{"next to IS API-M's host is the peer", map[string]string{"PRODUCT": "is"}, func(c Config) bool { return c.AMHost == "wso2am" && c.GWHost == "wso2am" }},
+		{"next to IS API-M's host is the peer, whatever its name", map[string]string{"PRODUCT": "is", "PEERS": "apim"}, func(c Config) bool { return c.AMHost == "apim" }},
+		{"next to IS a host of one's own stays", map[string]string{"PRODUCT": "is", "AM_HOST": "localhost"}, func(c Config) bool { return c.AMHost == "localhost" }},
+		{"the other product's defaults", map[string]string{"SERVER_NAME": ""}, func(c Config) bool {
+			is := c.For(IS)
+			return is.ServerName == "wso2is" && is.AMHost == "wso2am" && is.Peers[0] == "wso2am" && is.TruststoreFile == "client-truststore.p12" && !is.Bootstrap
+		}},
+		{"the other product's defaults leave alone what is set", map[string]string{"SERVER_NAME": "x", "AM_HOST": "y", "KEYSTORE_FILE": "z"}, func(c Config) bool {
+			is := c.For(IS)
+			return is.ServerName == "x" && is.AMHost == "y" && is.KeystoreFile == "z"
+		}},
 		{"a gateway's host of its own stays", map[string]string{"AM_HOST": "wso2am", "GW_HOST": "gw"}, func(c Config) bool { return c.GWHost == "gw" }},
 		{"IS's agent does not bootstrap", map[string]string{"PRODUCT": "is"}, func(c Config) bool { return !c.Bootstrap && c.ServerName == "wso2is" && c.Peers[0] == "wso2am" }},
 		{"bootstrap can be switched off", map[string]string{"BOOTSTRAP": "false"}, func(c Config) bool { return !c.Bootstrap }},
