@@ -294,3 +294,26 @@ func rename(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 }
+
+func TestWhatIsNoRegularFileHoldsUpNoWriter(t *testing.T) {
+	dir := t.TempDir()
+	pipe, sparse := filepath.Join(dir, "pipe"), filepath.Join(dir, "sparse")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(pipe, []byte("new"), 0o600, filepath.Join(dir, WorkDir)); err == nil || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("a named pipe: %v", err)
+	}
+	if err := os.WriteFile(sparse, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(sparse, 1<<40); err != nil { // more than fits into memory
+		t.Fatal(err)
+	}
+	if changed, err := Write(sparse, []byte("new"), 0o600, filepath.Join(dir, WorkDir)); err != nil || !changed {
+		t.Errorf("a huge file: %v, %v", changed, err)
+	}
+	if got, _ := os.ReadFile(sparse); string(got) != "new" {
+		t.Errorf("%d bytes", len(got))
+	}
+}

@@ -20,6 +20,9 @@ import (
 // owner, and the server that reads it could then be unable to.
 var ErrOwner = errors.New("file belongs to another user")
 
+// errNotRegular says that something else stands where a file belongs.
+var errNotRegular = errors.New("it is not a regular file")
+
 // tempSuffix marks temporary files, so that those a killed process left behind can be told from anything else.
 const tempSuffix = ".tmp"
 
@@ -39,8 +42,14 @@ func Write(path string, data []byte, mode fs.FileMode, tempDir string) (changed 
 	}
 	group := -1
 	if info, err := os.Stat(path); err == nil {
-		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
-			return false, nil
+		// A named pipe or a huge file in its place, which anybody can make on a shared volume, must hold up nothing.
+		if !info.Mode().IsRegular() {
+			return false, fmt.Errorf("write %s: %w but %s; remove it", path, errNotRegular, info.Mode().Type())
+		}
+		if info.Size() == int64(len(data)) {
+			if old, err := Read(path, info.Size()); err == nil && bytes.Equal(old, data) {
+				return false, nil
+			}
 		}
 		if err := CheckOwner(path); err != nil {
 			return false, err

@@ -205,6 +205,12 @@ func (e Exchange) write(name string, data []byte) (changed bool, err error) {
 	if err := file.CheckOwner(own); err != nil {
 		return false, fmt.Errorf("publish on the exchange volume: %w", err)
 	}
+	// Whoever can put a link there must not make this agent write elsewhere.
+	for _, path := range []string{own, filepath.Join(own, name), filepath.Join(own, file.WorkDir)} {
+		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return false, fmt.Errorf("publish on the exchange volume: %w: %s is a symbolic link; remove it, and look who writes there", ErrRefused, path)
+		}
+	}
 	return file.Write(filepath.Join(own, name), data, 0o644, filepath.Join(own, file.WorkDir))
 }
 

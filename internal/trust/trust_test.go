@@ -456,3 +456,28 @@ func assertUntouched(t *testing.T, s Store, data []byte) {
 		t.Errorf("the store was changed: %v", err)
 	}
 }
+
+func TestALinkOnTheExchangeVolumeLeadsTheAgentNowhere(t *testing.T) {
+	c := certificate(t, "is")
+	for name, link := range map[string]func(dir, victim string) error{
+		"for the file": func(dir, victim string) error {
+			return errors.Join(os.Mkdir(filepath.Join(dir, "wso2is"), 0o755), os.Symlink(victim, filepath.Join(dir, "wso2is", "certs.pem")))
+		},
+		"for the folder": func(dir, victim string) error { return os.Symlink(filepath.Dir(victim), filepath.Join(dir, "wso2is")) },
+	} {
+		dir, victim := t.TempDir(), filepath.Join(t.TempDir(), "certs.pem")
+		if err := os.WriteFile(victim, []byte("precious"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := link(dir, victim); err != nil {
+			t.Fatal(err)
+		}
+		_, err := (Exchange{Dir: dir, Name: "wso2is"}).Publish([]keystore.Certificate{c})
+		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "symbolic link") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, _ := os.ReadFile(victim); string(got) != "precious" {
+			t.Errorf("%s: the file behind it was overwritten", name)
+		}
+	}
+}
