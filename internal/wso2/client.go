@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,11 +17,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// maxBody is the most that is read of an answer. The largest real one, a page of APIs, stays below 1 MiB.
-const maxBody = 16 << 20
+// maxBody is the most that is read of an answer, after decompression. The largest real one, a page of APIs, stays below
+// 1 MiB.
+const maxBody = 2 << 20
 
 // Secret is a text that must not be shown: it prints, logs and marshals as "(secret)", and must be converted to a string
 // to be used.
@@ -110,7 +113,7 @@ func (c caller) send(ctx context.Context, r request) (answer, error) {
 		return answer{}, c.failed(r, &Error{Status: resp.StatusCode, Err: err})
 	}
 	if resp.StatusCode >= 300 {
-		return answer{}, c.failed(r, parseError(resp, body, r.secrets))
+		return answer{}, c.failed(r, parseError(resp, body, c.secrets(r)))
 	}
 	return answer{resp.StatusCode, body}, nil
 }
@@ -157,6 +160,17 @@ func (c caller) credentials(r request) *Credentials {
 	return cmp.Or(r.cred, c.cred)
 }
 
+// secrets are the texts that no error of r may show, in whatever form the server repeats them: its own, and those that
+// it is sent with. The password that the products ship is no secret, and a name that people read.
+func (c caller) secrets(r request) []Secret {
+	all := append(slices.Clone(r.secrets), r.token)
+	if cred := c.credentials(r); cred != nil && cred.Password != "admin" {
+		basic := base64.StdEncoding.EncodeToString([]byte(cred.User + ":" + string(cred.Password)))
+		all = append(all, Secret(basic), cred.Password)
+	}
+	return all
+}
+
 // failed completes an error with what was attempted. The query stays out of the URL: names in it tell nothing that
 // the operation does not, and nothing secret can come from there.
 func (c caller) failed(r request, e *Error) *Error {
@@ -197,7 +211,7 @@ func whole[T any](ctx context.Context, c caller, r request, raw func(*T) *json.R
 		return object, err
 	}
 	if err := json.Unmarshal(text, &object); err != nil {
-		return object, c.failed(r, &Error{Status: http.StatusOK, Err: fmt.Errorf("%w: %w", ErrNoDocument, err)})
+		return object, c.noDocument(r, err)
 	}
 	*raw(&object) = text
 	return object, nil
@@ -211,27 +225,47 @@ type page[T any] struct {
 	} `json:"pagination"`
 }
 
+// maxPages bounds what a list can cost: ten thousand entries.
+const maxPages = 100
+
 // pageSize is how many entries are asked for at once; the servers' own default is 25.
 const pageSize = 100
 
 // all reads every page of a list. A page that is not full is the last one: "total" is 0 in some answers of the
-// DevPortal that do have entries, and "next" is left out by lists that have no pages.
+// DevPortal that do have entries, and "next" is left out by lists that have no pages. A list without an end is an error.
 func all[T any](ctx context.Context, c caller, r request) ([]T, error) {
 	var list []T
-	for {
+	var before json.RawMessage
+	for range maxPages {
 		query := url.Values{"limit": {fmt.Sprint(pageSize)}, "offset": {fmt.Sprint(len(list))}}
 		for name, values := range r.query {
 			query[name] = values
 		}
 		one := r
 		one.query = query
-		var p page[T]
-		if err := c.call(ctx, one, &p); err != nil {
+		var raw page[json.RawMessage]
+		if err := c.call(ctx, one, &raw); err != nil {
 			return nil, err
 		}
-		list = append(list, p.List...)
-		if len(p.List) < pageSize {
+		if len(raw.List) >= pageSize && bytes.Equal(raw.List[0], before) {
+			return nil, c.noDocument(r, errors.New("every page begins with the same entry"))
+		}
+		for _, text := range raw.List {
+			var entry T
+			if err := json.Unmarshal(text, &entry); err != nil {
+				return nil, c.noDocument(r, err)
+			}
+			list = append(list, entry)
+		}
+		if len(raw.List) < pageSize {
 			return list, nil
 		}
+		before = raw.List[0]
 	}
+	return nil, c.noDocument(r, fmt.Errorf("the list has more than %d entries", maxPages*pageSize))
+}
+
+// noDocument is the error of a success that cannot be used.
+func (c caller) noDocument(r request, why error) *Error {
+	return c.failed(r, &Error{Status: http.StatusOK, Err: fmt.Errorf("%w: %w", ErrNoDocument, why)})
 }

@@ -2,14 +2,18 @@ package wso2
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -139,7 +143,7 @@ func TestAnAnswerIsReadUpToABound(t *testing.T) {
 		}
 	})
 	_, err := NewAdmin(hc, base, admin).KeyManagers(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "larger than 16 MiB") {
+	if err == nil || !strings.Contains(err.Error(), "larger than 2 MiB") {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -332,5 +336,75 @@ func TestARefusedPasswordNamesTheSettingItCameFrom(t *testing.T) {
 	_, err := admin.KeyManagers(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "check AM_ADMIN_USER and AM_ADMIN_PASS") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error = %v", err)
+	}
+}
+
+func TestAListWithoutAnEndIsAnError(t *testing.T) {
+	for name, tt := range map[string]struct {
+		entry func(offset, i int) string
+		says  string
+	}{
+		"the same page again and again": {func(_, i int) string { return fmt.Sprintf(`{"id":"%d"}`, i) }, "begins with the same entry"},
+		"always another page":           {func(offset, i int) string { return fmt.Sprintf(`{"id":"%d"}`, offset+i) }, "more than 10000 entries"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			base, hc := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				asked++
+				var offset int
+				fmt.Sscan(r.URL.Query().Get("offset"), &offset)
+				entries := make([]string, 100)
+				for i := range entries {
+					entries[i] = tt.entry(offset, i)
+				}
+				fmt.Fprintf(w, `{"count":100,"list":[%s],"pagination":{"total":1000000}}`, strings.Join(entries, ","))
+			})
+			if _, err := NewPublisher(hc, base, admin).APIs(t.Context()); err == nil || !strings.Contains(err.Error(), tt.says) || IsPermanent(err) {
+				t.Errorf("error = %v", err)
+			}
+			if asked > 100 {
+				t.Errorf("%d requests", asked)
+			}
+		})
+	}
+}
+
+func TestADecompressedAnswerIsBoundedToo(t *testing.T) {
+	base, hc := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		defer z.Close()
+		for range 64 {
+			z.Write(make([]byte, 1<<20)) // 64 MiB, of 64 KiB on the wire
+		}
+	})
+	if _, err := NewPublisher(hc, base, admin).APIs(t.Context()); err == nil || !strings.Contains(err.Error(), "larger than 2 MiB") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestNoErrorRepeatsWhatWasSentInSecret(t *testing.T) {
+	cred := Credentials{User: "admin", Password: `p&"w <d+1`}
+	for name, form := range map[string]func(header, password string) string{
+		"the header":             func(header, _ string) string { return header },
+		"the password":           func(_, password string) string { return password },
+		"the password in JSON":   func(_, password string) string { text, _ := json.Marshal(password); return string(text) },
+		"the password in XML":    func(_, password string) string { return html.EscapeString(password) },
+		"the password in a form": func(_, password string) string { return url.QueryEscape(password) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			base, hc := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				_, password, _ := r.BasicAuth()
+				w.WriteHeader(400)
+				json.NewEncoder(w).Encode(map[string]any{"code": 400, "message": "cannot parse", "description": "near: " + form(r.Header.Get("Authorization"), password)})
+			})
+			_, err := NewAdmin(hc, base, cred).KeyManagers(t.Context())
+			header := base64.StdEncoding.EncodeToString([]byte(cred.User + ":" + string(cred.Password)))
+			for _, secret := range []string{string(cred.Password), header, form(header, string(cred.Password))} {
+				if err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), "(secret)") {
+					t.Errorf("the error shows %q: %v", secret, err)
+				}
+			}
+		})
 	}
 }

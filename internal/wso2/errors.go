@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"net"
 	"net/http"
 	"net/url"
@@ -216,11 +217,15 @@ func trim(text string, length int) string {
 	return text
 }
 
-// redact takes secrets out of a text.
+// redact takes secrets out of a text, also as they stand in JSON, XML and URLs.
 func redact(text string, secrets []Secret) string {
 	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, string(s), s.String())
+		if s == "" {
+			continue
+		}
+		inJSON, _ := json.Marshal(string(s)) // a text can always be marshalled
+		for _, form := range []string{string(s), strings.Trim(string(inJSON), `"`), html.EscapeString(string(s)), url.QueryEscape(string(s)), url.PathEscape(string(s))} {
+			text = strings.ReplaceAll(text, form, s.String())
 		}
 	}
 	return text
