@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":                   exits,
+			"freeport":                freePort,
 			"mkstore":                 mkstore,
 			"standin-is":              standIn,
 			"mkcert":                  mkcert,
@@ -79,6 +80,16 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 		text, _ := os.ReadFile(ts.MkAbs("stderr.txt"))
 		ts.Fatalf("%v ended with %d, want %d\n%s", args[1:], got, want, text)
 	}
+}
+
+// freePort NAME sets a variable to a TCP port that nobody uses.
+func freePort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Check(err)
+	ts.Setenv(args[0], port)
 }
 
 // environment are the agent's variables that scripts set.
