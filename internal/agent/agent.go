@@ -59,18 +59,18 @@ func (a Agent) control() notify.Control { return notify.Control{Dir: ControlDir(
 // ControlDir is the folder through which the sidecar and agent exec talk, on the volume that both have.
 func ControlDir(cfg config.Config) string { return filepath.Join(cfg.ConfigDir, file.WorkDir) }
 
-// watch notices changes in everything that this agent reads.
+// watch notices changes in what this agent reads: in the given folders, in those of secrets, and on the exchange volume.
 func (a Agent) watch(folders ...string) file.Watch {
 	for _, path := range config.SecretFiles() {
 		folders = append(folders, filepath.Dir(path))
 	}
 	slices.Sort(folders)
-	return file.Watch{Folders: slices.Compact(folders), Poll: a.cfg.Poll, Quiet: a.cfg.QuietMin, Max: a.cfg.QuietMax, Log: a.log}
+	return file.Watch{Folders: slices.Compact(folders), Files: a.exchange().Files(append(slices.Clone(a.cfg.Peers), a.cfg.ServerName)...), Poll: a.cfg.Poll, Quiet: a.cfg.QuietMin, Max: a.cfg.QuietMax, Log: a.log}
 }
 
 // trustFolders are the folders in which a change can concern certificates or the server's start.
 func (a Agent) trustFolders() []string {
-	folders := []string{a.cfg.ExchangeDir, filepath.Dir(a.cfg.TruststorePath()), filepath.Dir(a.cfg.DeploymentTOML()), ControlDir(a.cfg)}
+	folders := []string{filepath.Dir(a.cfg.TruststorePath()), filepath.Dir(a.cfg.DeploymentTOML()), ControlDir(a.cfg)}
 	for _, path := range a.cfg.KeystorePaths() {
 		folders = append(folders, filepath.Dir(path))
 	}

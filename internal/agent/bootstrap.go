@@ -155,7 +155,7 @@ func (a Agent) awaitTrust(ctx context.Context) error {
 		return nil
 	}
 	limit := time.After(trustPatience)
-	changes := a.watch(a.cfg.ExchangeDir).Changes(ctx)
+	changes := a.watch().Changes(ctx)
 	for waited := ""; ; {
 		waiting := ""
 		for _, pair := range [][2]string{{am, is}, {is, am}} {

@@ -80,7 +80,7 @@ func (a Agent) keepState(ctx context.Context, health *telemetry.Health) {
 
 // stateFolders are the folders in which a change can concern the desired state.
 func (a Agent) stateFolders() []string {
-	folders := []string{filepath.Dir(a.cfg.APIConfig), a.cfg.ExchangeDir, ControlDir(a.cfg), filepath.Dir(a.cfg.KeysFile)}
+	folders := []string{filepath.Dir(a.cfg.APIConfig), ControlDir(a.cfg), filepath.Dir(a.cfg.KeysFile)}
 	if a.cfg.TLSCAFile != "" { // the folder of an empty path is the process's own, in a container the root, where /proc changes all the time
 		folders = append(folders, filepath.Dir(a.cfg.TLSCAFile))
 	}

@@ -21,6 +21,9 @@ type Watch struct {
 	// Folders and never files: a watch on a file is dead, without a word, after the first rename over it or the first
 	// symlink swap of a Kubernetes volume.
 	Folders []string
+	// Files to watch, each by its name in its folder, where others may put whatever they like: nothing else in that folder
+	// is looked at.
+	Files []string
 	// Poll is how often the folders are looked at in any case (10 s). Some volumes deliver no events at all, an event
 	// queue overflows, and a folder that was removed and made again has lost its watch.
 	Poll time.Duration
@@ -135,6 +138,11 @@ func (w Watch) adder(watcher *fsnotify.Watcher) func() {
 				}
 			}
 		}
+		for _, path := range w.Files {
+			if watch(filepath.Dir(path)) != nil {
+				watch(filepath.Dir(filepath.Dir(path)))
+			}
+		}
 	}
 }
 
@@ -183,6 +191,9 @@ func (w Watch) snapshot() state {
 	for _, folder := range w.Folders {
 		s.add(folder, 2)
 	}
+	for _, path := range w.Files {
+		s.addFile(path, 1)
+	}
 	return s
 }
 
@@ -193,28 +204,31 @@ func (s state) add(folder string, levels int) {
 		return
 	}
 	for _, e := range entries {
-		path := filepath.Join(folder, e.Name())
-		if passedOver(folder, e.Name()) {
-			continue
+		if !passedOver(folder, e.Name()) {
+			s.addFile(filepath.Join(folder, e.Name()), levels)
 		}
-		info, err := os.Stat(path) // behind the link: a symlink swap shows in what it leads to
-		if err != nil {
-			continue
-		}
-		link, _ := os.Readlink(path)
-		if info.IsDir() {
-			s[path] = stamp{mode: info.Mode(), link: link}
-			if levels > 1 {
-				s.add(path, levels-1)
-			}
-			continue
-		}
-		var inode uint64
-		if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-			inode = sys.Ino
-		}
-		s[path] = stamp{inode: inode, size: info.Size(), modified: info.ModTime(), mode: info.Mode(), link: link}
 	}
+}
+
+// addFile notes what is at path, and of a folder by one level less what is in it.
+func (s state) addFile(path string, levels int) {
+	info, err := os.Stat(path) // behind the link: a symlink swap shows in what it leads to
+	if err != nil {
+		return
+	}
+	link, _ := os.Readlink(path)
+	if info.IsDir() {
+		s[path] = stamp{mode: info.Mode(), link: link}
+		if levels > 1 {
+			s.add(path, levels-1)
+		}
+		return
+	}
+	var inode uint64
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		inode = sys.Ino
+	}
+	s[path] = stamp{inode: inode, size: info.Size(), modified: info.ModTime(), mode: info.Mode(), link: link}
 }
 
 // passedOver tells what does not count in a folder: the agent's own working folder, whose files come and go with every

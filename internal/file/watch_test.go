@@ -1,6 +1,7 @@
 package file
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -157,5 +158,37 @@ func TestManyChangesInARowAreToldOnce(t *testing.T) {
 	case <-changes:
 		t.Error("told twice")
 	case <-time.After(400 * time.Millisecond):
+	}
+}
+
+func TestOfAFolderOfOthersOnlyTheNamedFilesCount(t *testing.T) {
+	dir := t.TempDir()
+	theirs := filepath.Join(dir, "exchange", "peer")
+	named := filepath.Join(theirs, "certs.pem")
+	w := Watch{Files: []string{named}, Poll: 50 * time.Millisecond, Quiet: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}
+	changes := w.Changes(t.Context())
+	if err := os.MkdirAll(theirs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2000 {
+		if err := os.WriteFile(filepath.Join(theirs, fmt.Sprint("junk", n)), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-changes:
+		t.Error("files that nobody named count")
+	case <-time.After(200 * time.Millisecond):
+	}
+	if n := len(w.snapshot()); n != 0 {
+		t.Errorf("%d files are remembered", n)
+	}
+	if err := os.WriteFile(named, []byte("new"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-changes:
+	case <-time.After(5 * time.Second):
+		t.Error("the named file does not count")
 	}
 }

@@ -45,6 +45,16 @@ type Exchange struct {
 	Name string // the own server
 }
 
+// Files are those that the agents of the named servers write: nothing else in their folders counts.
+func (e Exchange) Files(names ...string) (paths []string) {
+	for _, name := range names {
+		for _, base := range []string{certsFile, trustsFile, caFile, closingFile} {
+			paths = append(paths, filepath.Join(e.Dir, name, base))
+		}
+	}
+	return paths
+}
+
 // Publish makes certs the server's published certificates: the one in use first. Publishing the same again changes
 // nothing.
 func (e Exchange) Publish(certs []keystore.Certificate) (changed bool, err error) {
