@@ -454,3 +454,26 @@ func TestASupervisorIsPresentForAsLongAsItLives(t *testing.T) {
 	}
 	s.until(t, "it is present", func() bool { return present(s) })
 }
+
+func TestAZombieWhoseParentHasLeftTheGroupHoldsUpNothing(t *testing.T) {
+	testenv.Command(t, "perl")
+	// The middle process leaves the group and never waits for its child, which ends in the group.
+	s := start(t, `perl -e 'if (fork() == 0) { if (fork() == 0) { sleep 1; exit 0 } setpgrp(0, 0); sleep 60; exit 0 } sleep 60' >/dev/null 2>&1`)
+	t.Cleanup(func() { exec.Command("pkill", "-f", "setpgrp\\(0, 0\\)").Run() })
+	time.Sleep(2 * time.Second)
+	began := time.Now()
+	if err := s.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { s.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		s.Process.Kill()
+		t.Fatal("the supervisor hangs")
+	}
+	if took := time.Since(began); took < killPatience || !strings.Contains(s.log.String(), "left after KILL") {
+		t.Errorf("after %s: %s", took, s.log)
+	}
+}

@@ -93,6 +93,16 @@ func (c *child) forward(sig os.Signal) {
 // groupAlive tells whether any process of the group is left.
 func (c *child) groupAlive() bool { return syscall.Kill(-c.pid, 0) == nil }
 
+// lastCode is exitCode where the process may not have ended: 137 then, as after KILL.
+func (c *child) lastCode() int {
+	select {
+	case <-c.ended:
+		return c.exitCode()
+	default:
+		return 128 + int(syscall.SIGKILL)
+	}
+}
+
 // exitCode is what a shell would say of the process's end. It waits for that.
 func (c *child) exitCode() int {
 	<-c.ended

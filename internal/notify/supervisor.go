@@ -229,11 +229,17 @@ func (s Supervisor) stop(c *child, sig syscall.Signal, signals <-chan os.Signal)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	var killed <-chan time.Time
 	for c.groupAlive() {
 		select {
+		case <-killed:
+			// A zombie whose parent has left the group, or a process that hangs in the kernel: neither holds a port.
+			s.Log.Error("processes of the server are left after KILL, going on without them", "process group", c.pid, "after", killPatience.String())
+			return c.lastCode(), ended
 		case <-deadline.C:
 			s.Log.Warn("the server did not stop in time, killing it", "after", s.StopTimeout.String(), "remedy", "raise STOP_TIMEOUT")
 			c.signal(syscall.SIGKILL)
+			killed = time.After(killPatience)
 		case more := <-signals:
 			c.forward(more)
 			ended = ended || ends(more)
@@ -242,6 +248,9 @@ func (s Supervisor) stop(c *child, sig syscall.Signal, signals <-chan os.Signal)
 	}
 	return c.exitCode(), ended
 }
+
+// killPatience is how long a process may take to end after KILL.
+const killPatience = 5 * time.Second
 
 // budget limits restarts to max in any window.
 type budget struct {
