@@ -141,11 +141,14 @@ func (a Agent) peers(ctx context.Context) (peers trust.Peers, silent []string) {
 	return peers, silent
 }
 
-// believed are the certificates to trust of those that a peer has published: those that are pinned, where any is. With
-// TRUST=ca it is the CA that has signed the one in use, where the peer has published that; else the certificates themselves.
+// believed are the certificates to trust of those that a peer has published: those that are pinned, where any is, and no CA
+// that is not. With TRUST=ca it is the CA that has signed the one in use, where the peer has published that; else the certificates themselves.
 func (a Agent) believed(ctx context.Context, name string, certs []keystore.Certificate) ([]keystore.Certificate, error) {
 	pins := trust.PeerPins(a.cfg.PeerPins)
-	if a.cfg.Trust == "ca" {
+	var asCA error
+	if a.cfg.Trust != "ca" {
+		certs, asCA = pins.WithoutCAs(name, certs)
+	} else {
 		ca, ok, err := a.exchange().CA(ctx, name, certs[0])
 		if ok {
 			certs = []keystore.Certificate{ca}
@@ -153,7 +156,8 @@ func (a Agent) believed(ctx context.Context, name string, certs []keystore.Certi
 			a.log.Error("a peer's CA is not trusted, but its certificates themselves", "peer", name, "error", err)
 		}
 	}
-	return pins.Check(name, certs)
+	accepted, err := pins.Check(name, certs)
+	return accepted, errors.Join(asCA, err)
 }
 
 // alone does work that writes, alone: of two agents on one server's files one waits, and says so. Nothing at all is written,

@@ -12,6 +12,23 @@ import (
 // volume is not believed alone: who can write there still cannot make this server trust a certificate of his.
 type PeerPins map[string][]keystore.Fingerprint
 
+// WithoutCAs returns those of the certificates, which the named peer has published, that are no CA or are pinned. Java
+// takes whatever a trusted CA has signed, for any host: who publishes a CA in the place of a server's certificate makes
+// more trusted than that server. For each other one the error, which wraps ErrRefused, tells the remedy.
+func (p PeerPins) WithoutCAs(name string, certs []keystore.Certificate) (accepted []keystore.Certificate, err error) {
+	var refused []error
+	for _, c := range certs {
+		parsed, parseErr := c.Parse()
+		if parseErr == nil && parsed.BasicConstraintsValid && parsed.IsCA && !slices.Contains(p[name], c.Fingerprint()) {
+			refused = append(refused, fmt.Errorf("%w the certificate %s that %s has published: it is a CA (CA:TRUE), and this server would trust everything that it signs; give the server a certificate without CA:TRUE, or add %[3]s=%[2]s to PEER_PINS, or set TRUST=ca to trust CAs",
+				ErrRefused, c.Fingerprint(), name))
+			continue
+		}
+		accepted = append(accepted, c)
+	}
+	return accepted, errors.Join(refused...)
+}
+
 // Check returns those of the certificates, which the named peer has published, that are pinned, in their order: all of
 // them where the peer has no pin. For each other one the error, which wraps ErrRefused, tells the fingerprint and the
 // remedy; what was accepted may be used all the same. With TRUST=ca the pin of the CA alone is enough.

@@ -78,3 +78,22 @@ func TestTheAgentsOwnConnectionsTakeOnlyWhatIsPinnedWithTRUSTcaToo(t *testing.T)
 		})
 	}
 }
+
+func TestACAInThePlaceOfAServersCertificateIsRefusedUnlessItIsPinned(t *testing.T) {
+	leaf := certificate(t, "wso2is")
+	ca := keystore.Certificate{DER: newCA(t, "wso2is", nil, nil).cert.Raw}
+	certs := []keystore.Certificate{ca, leaf}
+	got, err := PeerPins{}.WithoutCAs("wso2is", certs)
+	if len(got) != 1 || got[0].Fingerprint() != leaf.Fingerprint() || !errors.Is(err, ErrRefused) {
+		t.Errorf("%d accepted, %v", len(got), err)
+	}
+	if err == nil || !strings.Contains(err.Error(), "add wso2is="+ca.Fingerprint().String()+" to PEER_PINS") || !strings.Contains(err.Error(), "TRUST=ca") {
+		t.Errorf("the remedy is missing: %v", err)
+	}
+	if got, err := (PeerPins{"wso2is": {ca.Fingerprint()}}).WithoutCAs("wso2is", certs); len(got) != 2 || err != nil {
+		t.Errorf("pinned: %d accepted, %v", len(got), err)
+	}
+	if got, err := (PeerPins{"wso2am": {ca.Fingerprint()}}).WithoutCAs("wso2is", certs); len(got) != 1 || err == nil {
+		t.Errorf("pinned for another peer: %d accepted, %v", len(got), err)
+	}
+}
