@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestWriteReplacesAFileWholeAndKeepsItsMode(t *testing.T) {
@@ -316,4 +319,28 @@ func TestWhatIsNoRegularFileHoldsUpNoWriter(t *testing.T) {
 	if got, _ := os.ReadFile(sparse); string(got) != "new" {
 		t.Errorf("%d bytes", len(got))
 	}
+}
+
+func TestAFileThatIsChangedAllTheTimeHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "certs.pem")
+		n := 0
+		began := time.Now()
+		if err := os.WriteFile(path, []byte("half"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := ReadStable(t.Context(), path, 100, func([]byte) error {
+			n++
+			if n > 1000 {
+				t.Fatal("it is read for ever")
+			}
+			if err := os.WriteFile(path, fmt.Appendf(nil, "half %d", n), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return errors.New("half-written")
+		})
+		if err == nil || !strings.Contains(err.Error(), "half-written") || time.Since(began) > 2*time.Second {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
 }

@@ -14,8 +14,12 @@ import (
 // ErrTooLarge says that a file is larger than its reader allows.
 var ErrTooLarge = errors.New("file is too large")
 
-// rereadAfter is how long a writer gets to finish a file that was read half-written.
-const rereadAfter = 200 * time.Millisecond
+// rereadAfter is how long a writer gets to finish a file that was read half-written, and maxReads how often it is read at
+// most: who changes a file all the time must not hold up its reader.
+const (
+	rereadAfter = 200 * time.Millisecond
+	maxReads    = 6
+)
 
 // Read returns the bytes of a regular file of at most limit bytes. Anything longer is ErrTooLarge, anything that is no
 // regular file an error, before a byte of it is read.
@@ -44,10 +48,11 @@ func Read(path string, limit int64) ([]byte, error) {
 }
 
 // ReadStable reads a file that others may be rewriting in place, until whole accepts the bytes. Bytes that whole
-// refuses are read again a moment later; only when two reads in a row are equal is its error believed.
+// refuses are read again a moment later; its error is believed when two reads in a row are equal, and after six reads, a
+// second later.
 func ReadStable(ctx context.Context, path string, limit int64, whole func([]byte) error) ([]byte, error) {
 	var previous []byte
-	for {
+	for read := 1; ; read++ {
 		data, err := Read(path, limit)
 		if err != nil {
 			return nil, err
@@ -56,7 +61,7 @@ func ReadStable(ctx context.Context, path string, limit int64, whole func([]byte
 		if bad == nil {
 			return data, nil
 		}
-		if previous != nil && bytes.Equal(previous, data) {
+		if previous != nil && bytes.Equal(previous, data) || read == maxReads {
 			return nil, fmt.Errorf("%s: %w", path, bad)
 		}
 		previous = append([]byte{}, data...)
