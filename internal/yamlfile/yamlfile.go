@@ -29,7 +29,34 @@ func Parse(data []byte, needs string) (*yaml.Node, error) {
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
 		return nil, errors.New("it holds more than one document: keep one, without a line of ---")
 	}
+	if expanded(&doc, map[*yaml.Node]int{}) > maxNodes {
+		return nil, fmt.Errorf("its aliases (*name) make more than %d values of it: write them out, or use fewer", maxNodes)
+	}
 	return doc.Content[0], nil
+}
+
+// maxNodes bounds how many values a document may have with every alias written out: a few lines of aliases to aliases can
+// stand for billions.
+const maxNodes = 200_000
+
+// expanded counts the values below a node, those behind aliases each time, up to a little more than maxNodes. An alias to
+// what it stands in counts as too many.
+func expanded(n *yaml.Node, known map[*yaml.Node]int) int {
+	if count, ok := known[n]; ok {
+		return count
+	}
+	known[n] = maxNodes + 1 // while it is counted
+	count := 1
+	for _, child := range n.Content {
+		if count += expanded(child, known); count > maxNodes {
+			return count
+		}
+	}
+	if n.Kind == yaml.AliasNode {
+		count += expanded(n.Alias, known)
+	}
+	known[n] = min(count, maxNodes+1)
+	return known[n]
 }
 
 // Reader walks the nodes of a YAML file and collects what is wrong. It works on nodes and not on structs because only
