@@ -120,10 +120,12 @@ func (h *Health) Serve(ctx context.Context, address string) (listening string, e
 	if err != nil {
 		return "", fmt.Errorf("listen on %s: %w; set LISTEN_ADDR to a free address", address, err)
 	}
-	server := &http.Server{Handler: h.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	// Small bounds: everybody who can reach the address may send what they like, and the agent has little memory.
+	server := &http.Server{Handler: h.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10}
 	context.AfterFunc(ctx, func() { server.Close() })
 	go func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(newLimited(l, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 			h.Set("health", false, "the health server has ended: "+err.Error())
 		}
 	}()
