@@ -3,7 +3,9 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/server"
@@ -29,9 +31,10 @@ func (a Agent) artifacts() ([]server.Artifact, error) {
 	return server.MergeArtifacts(list, own), err
 }
 
-// fetchArtifacts puts the artifacts on their volume. What cannot be had is told with what is lost by it, and is no
-// error: the server works without. An error says that the agent was asked to stop.
-func (a Agent) fetchArtifacts(ctx context.Context) error {
+// fetchArtifacts puts the artifacts on their volume. What cannot be had is logged with what is lost by it, and is no error
+// if the server works without it. One that the server does not start without is tried again until limit ends, and then an
+// error that wraps ErrTimeout. Any other error says that the agent was asked to stop.
+func (a Agent) fetchArtifacts(ctx, limit context.Context) error {
 	list, err := a.artifacts()
 	if err != nil {
 		return err
@@ -42,10 +45,28 @@ func (a Agent) fetchArtifacts(ctx context.Context) error {
 		return nil
 	}
 	fetcher := server.Fetcher{Volume: a.cfg.ArtifactDir, Home: a.cfg.ServerHome, SourceDir: a.cfg.ArtifactSourceDir, Roots: roots, Log: a.log}
-	for _, o := range fetcher.Fetch(ctx, list) {
-		a.tellArtifact(o)
+	for {
+		var missing []server.Artifact
+		var why error
+		for _, o := range fetcher.Fetch(ctx, list) {
+			a.tellArtifact(o)
+			if o.State == server.ArtifactFailed && o.Required {
+				missing, why = append(missing, o.Artifact), errors.Join(why, o.Err)
+			}
+		}
+		if ctx.Err() != nil || len(missing) == 0 {
+			return ctx.Err()
+		}
+		list = missing // the others are told once
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-limit.Done():
+			return fmt.Errorf("%w after INIT_TIMEOUT, %s: the server does not start without %s: %w; put it into a folder named by ARTIFACT_SOURCE_DIR, or into the image with ARTIFACTS=none",
+				ErrTimeout, a.cfg.InitTimeout, missing[0].Destination, why)
+		case <-time.After(a.cfg.Poll):
+		}
 	}
-	return ctx.Err()
 }
 
 func (a Agent) tellArtifact(o server.ArtifactOutcome) {

@@ -1,11 +1,14 @@
 package agent
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/server"
@@ -117,5 +120,44 @@ func TestTheProductsOwnArtifactsCanBeLeftOutAndOwnOnesAdded(t *testing.T) {
 		if got := strings.Join(names, " "); err != nil || got != want {
 			t.Errorf("ARTIFACTS=%s: %s, %v; want %s", artifacts, got, err, want)
 		}
+	}
+}
+
+func TestInitWaitsForTheDriverWithoutWhichTheServerDoesNotStart(t *testing.T) {
+	p := newPlace(t)
+	_, source := p.withArtifacts()
+	p.set(config.IS, func(c *config.Config) {
+		c.Database, c.InitTimeout, c.ISDBPassword = "postgres", 2*time.Second, "secret"
+	})
+	err := p.agent(config.IS).Init(t.Context())
+	if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "the server does not start without repository/components/lib/postgresql-") || !strings.Contains(err.Error(), "ARTIFACT_SOURCE_DIR") {
+		t.Errorf("error = %v", err)
+	}
+	// It comes while init waits, in a version of one's own.
+	p.set(config.IS, func(c *config.Config) {
+		c.InitTimeout, c.ArtifactsFile = 30*time.Second, filepath.Join(p.dir, "config", "artifacts.yaml")
+	})
+	list := "artifacts:\n  - {url: \"https://jdbc.example/postgresql-42.9.9.jar\", destination: repository/components/lib/postgresql-42.9.9.jar}\n"
+	if err := os.WriteFile(filepath.Join(p.dir, "config", "artifacts.yaml"), []byte(list), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- p.agent(config.IS).Init(t.Context()) }()
+	select {
+	case err := <-done:
+		t.Fatalf("init does not wait: %v", err)
+	case <-time.After(time.Second):
+	}
+	var jar bytes.Buffer
+	z := zip.NewWriter(&jar)
+	if _, err := z.Create("org/postgresql/Driver.class"); err != nil {
+		t.Fatal(err)
+	}
+	z.Close()
+	if err := os.WriteFile(filepath.Join(source, "postgresql-42.9.9.jar"), jar.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

@@ -24,7 +24,8 @@ var ErrTimeout = errors.New("timed out")
 //
 // A server that runs already, as at another `docker compose up`, is left to the sidecar: nothing is switched under it.
 //
-// Artifacts that the server's image lacks are put on their volume last of all. One that cannot be had holds nothing up.
+// Artifacts that the server's image lacks are put on their volume last of all. One that cannot be had holds nothing up, unless
+// the server does not start without it.
 func (a Agent) Init(ctx context.Context) error {
 	if _, err := a.artifacts(); err != nil { // told at once, and not after the peers have come
 		return err
@@ -54,7 +55,7 @@ func (a Agent) Init(ctx context.Context) error {
 		case limit.Err() == nil && err != nil:
 			return err
 		case err == nil && len(v.missing) == 0:
-			return a.prepared(ctx, v)
+			return a.prepared(ctx, limit, v)
 		case err == nil:
 			waiting = "the certificate of " + strings.Join(v.missing, ", ")
 		}
@@ -64,7 +65,7 @@ func (a Agent) Init(ctx context.Context) error {
 		}
 		select {
 		case <-limit.Done():
-			return a.outOfTime(ctx, v, err, waited)
+			return a.outOfTime(ctx, limit, v, err, waited)
 		case <-changes:
 		case <-time.After(a.cfg.Poll):
 		}
@@ -85,23 +86,24 @@ func (a Agent) startedBeside(ctx context.Context) (*notify.Started, error) {
 }
 
 // outOfTime ends an init that has waited long enough, or was asked to stop.
-func (a Agent) outOfTime(ctx context.Context, v view, err error, waited string) error {
+func (a Agent) outOfTime(ctx, limit context.Context, v view, err error, waited string) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err == nil && a.cfg.InitOnTimeout == "start":
 		a.log.Warn("the server starts without trusting every peer (INIT_ON_TIMEOUT=start)", "missing", v.missing, "after", a.cfg.InitTimeout.String())
-		return a.prepared(ctx, v)
+		return a.prepared(ctx, limit, v)
 	}
 	return fmt.Errorf("%w after %s waiting for %s; start the agent beside it with the same exchange volume (%s), or raise INIT_TIMEOUT",
 		ErrTimeout, a.cfg.InitTimeout, waited, a.cfg.ExchangeDir)
 }
 
-// prepared fetches the artifacts, and says that the server can start.
-func (a Agent) prepared(ctx context.Context, v view) error {
+// prepared fetches the artifacts, until limit ends where the server does not start without one, and says that the server can
+// start.
+func (a Agent) prepared(ctx, limit context.Context, v view) error {
 	a.tellKept(v.kept)
 	a.tellIdentity(v.identity)
-	if err := a.fetchArtifacts(ctx); err != nil {
+	if err := a.fetchArtifacts(ctx, limit); err != nil {
 		return err
 	}
 	a.log.Info("ready for the server's start", "generation", v.generation, "trusts", len(v.managed))

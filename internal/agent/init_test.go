@@ -44,7 +44,7 @@ func (p *place) initMeanwhile(product string, meanwhile func()) {
 		p.t.Fatal(err)
 	}
 	meanwhile()
-	if err := a.prepared(p.t.Context(), v); err != nil {
+	if err := a.prepared(p.t.Context(), p.t.Context(), v); err != nil {
 		p.t.Fatal(err)
 	}
 }

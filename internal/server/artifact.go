@@ -19,6 +19,7 @@ type Artifact struct {
 	Destination string // where it goes, relative to the home, with slashes
 	Contains    string // a class (org.example.Name) or the entry of a zip file that must be in it; empty: anything
 	Lost        string // what does not work without it, for the log; empty: not known
+	Required    bool   // the server does not start without it
 }
 
 // source names where the artifact comes from, as it may be shown and remembered: the query of a URL may hold a key.
@@ -64,7 +65,8 @@ func DefaultArtifacts(product string, postgres bool) []Artifact {
 			SHA256:      "6e0e4cc2d8cae902084f8a2b18728b073a6fd9d1f87c9d8bff8f298c18185b93",
 			Destination: "repository/components/lib/postgresql-42.7.13.jar",
 			Contains:    "org.postgresql.Driver",
-			Lost:        "the server cannot reach PostgreSQL",
+			Lost:        "the server cannot reach PostgreSQL, and does not start",
+			Required:    true,
 		})
 	}
 	return list
@@ -80,7 +82,7 @@ func MergeArtifacts(defaults, own []Artifact) []Artifact {
 		for i := range own {
 			if sameButVersion(d.Destination, own[i].Destination) {
 				replaced = true
-				own[i].Lost = d.Lost
+				own[i].Lost, own[i].Required = d.Lost, d.Required
 			}
 		}
 		if !replaced {
