@@ -57,7 +57,7 @@ func (a Agent) fetchArtifacts(ctx, limit context.Context) error {
 		if ctx.Err() != nil || len(missing) == 0 {
 			return ctx.Err()
 		}
-		list = missing // the others are told once
+		list = missing // the log has the others already
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -69,7 +69,7 @@ func TestBootstrapAuthorizesItsKeysAndAllApplicationsOfAnAPIThatItSaves(t *testi
 		t.Errorf("its keys get %q; requests %q", got, requests)
 	}
 
-	// API-M makes the API's own scopes anew when it is saved: everybody's authorization is gone.
+	// A save deletes and creates the API's local scopes, so no application is authorized for them.
 	other := first
 	var made struct {
 		ID     string      `json:"client_id"`

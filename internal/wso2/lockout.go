@@ -56,7 +56,7 @@ func (l *Lockout) accepted(password Secret) bool {
 	return l.password == password && l.works
 }
 
-// held returns an error while the password must not be tried. Another password than before begins anew.
+// held returns an error while the password must not be tried. Another password than before starts a new count.
 func (l *Lockout) held(password Secret) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -69,7 +69,7 @@ func TestAWrongPasswordIsTriedTwiceAndThenEveryFiveMinutes(t *testing.T) {
 		}
 		_ = ask("wrong")
 		if err := ask("wrong"); errors.Is(err, ErrHeldBack) {
-			t.Errorf("another password does not begin anew: %v", err)
+			t.Errorf("another password does not start a new count: %v", err)
 		}
 	})
 }

@@ -157,7 +157,7 @@ func start(calls *subscriber.Record, c subscriber.Client) (stop func()) {
 	return func() { cancel(); running.Wait() }
 }
 
-// noneRefused makes sure that the subscriber never was, and else tells of the first time.
+// noneRefused makes sure that the subscriber never was, and otherwise names the first time.
 func (w *world) noneRefused(calls *subscriber.Record) {
 	w.t.Helper()
 	good, down, refused := calls.Counts()

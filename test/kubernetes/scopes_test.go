@@ -88,7 +88,7 @@ func TestAnUpgradeToAuthorizedApplicationsRefusesNobody(t *testing.T) {
 	}
 }
 
-// noneRefused makes sure that the subscriber never was, and else tells of the first time.
+// noneRefused makes sure that the subscriber never was, and otherwise names the first time.
 func (w *world) noneRefused() {
 	w.t.Helper()
 	log := w.logs("caller", "caller")

@@ -119,7 +119,7 @@ type Record struct {
 	refusals []string
 }
 
-// Refusals tells of every refusal.
+// Refusals returns every refusal.
 func (r *Record) Refusals() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
