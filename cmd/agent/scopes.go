@@ -27,7 +27,7 @@ func scopesCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if len(args) == 0 || len(args) > 1 && !asJSON || !slices.Contains([]string{"sync", "status"}, args[0]) {
 		return usageError{"agent scopes is followed by sync or status, and perhaps by --json"}
 	}
-	load := func() (config.Config, error) { return config.Load() }
+	load := func() (config.Config, error) { return config.Load() } // without PRODUCT: CI and laptops stand next to no server
 	cfg, err := load()
 	if err != nil {
 		return err
@@ -55,15 +55,15 @@ func scopesSync(ctx context.Context, a agent.Agent, asJSON bool, stdout io.Write
 		err = writeJSON(stdout, map[string]any{"scopes": report.Scopes, "applications": report.Applications, "changed": report.Changes,
 			"failures": failures, "missingClients": orEmpty(report.Missing)})
 	} else {
-		_, err = fmt.Fprintf(stdout, "%d applications, %d scopes, %d authorized now\n", report.Applications, report.Scopes, report.Changes)
+		_, err = fmt.Fprintf(stdout, "applications: %d, scopes: %d, authorized now: %d\n", report.Applications, report.Scopes, report.Changes)
 	}
 	if err != nil {
 		return err
 	}
-	if err := missingClients(report.Missing); err != nil {
-		return err
+	if err := report.Err(); err != nil {
+		return errors.Join(err, missingClients(report.Missing))
 	}
-	return report.Err()
+	return missingClients(report.Missing)
 }
 
 // scopesLine is one application in the output of status.
@@ -109,7 +109,7 @@ func scopesStatus(ctx context.Context, a agent.Agent, asJSON bool, stdout io.Wri
 }
 
 func printScopes(w io.Writer, count int, lines []scopesLine) error {
-	fmt.Fprintf(w, "%d applications, %d scopes\n", len(lines), count)
+	fmt.Fprintf(w, "applications: %d, scopes: %d\n", len(lines), count)
 	if len(lines) == 0 {
 		return nil
 	}
