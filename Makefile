@@ -104,7 +104,7 @@ stand-ins:
 
 # The compose files on the engine that is here, with stand-ins. In a project of its own, on ports of its own.
 test-compose: image stand-ins
-	go test -tags compose -count=1 -timeout 25m -v ./test/compose
+	go test -tags compose -count=1 -timeout 30m -v ./test/compose
 	cd test/compose/parse && go test -count=1 ./...
 
 # The manifests of deploy/kubernetes on a real cluster, with stand-ins.
