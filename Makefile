@@ -1,4 +1,5 @@
-# Everything here needs Go alone, and make. Linters are pinned as tools in go.mod.
+# build, demo, test and lint need Go and make alone; what another target needs, make help says. Linters are pinned as tools
+# in go.mod.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
