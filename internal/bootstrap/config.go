@@ -157,8 +157,16 @@ func (r *reader) checked(n *yaml.Node, what string, form func(string) string, ch
 	})
 }
 
-// userinfo is what may hold a password in an address.
-var userinfo = regexp.MustCompile(`://[^/]*@`)
+// What may hold a password in an address, with a scheme and without. A password may hold a slash or an @.
+var (
+	userinfo = regexp.MustCompile(`://\S*@`)
+	bareUser = regexp.MustCompile(`^[^\s@]*:\S*@`)
+)
 
 // shown is a value as it may stand in a message.
-func shown(value string) string { return userinfo.ReplaceAllString(value, "://(hidden)@") }
+func shown(value string) string {
+	if strings.Contains(value, "://") {
+		return userinfo.ReplaceAllString(value, "://(hidden)@")
+	}
+	return bareUser.ReplaceAllString(value, "(hidden)@")
+}
