@@ -98,7 +98,11 @@ type KeyManagerInfo struct {
 // KeyManagers lists all key managers, API-M's own among them. The list has no pages.
 func (a *Admin) KeyManagers(ctx context.Context) ([]KeyManagerInfo, error) {
 	var p page[KeyManagerInfo]
-	err := a.call(ctx, request{op: "list key managers", method: http.MethodGet, path: "/key-managers"}, &p)
+	r := request{op: "list key managers", method: http.MethodGet, path: "/key-managers"}
+	err := a.call(ctx, r, &p)
+	if err == nil && p.List == nil {
+		err = a.noDocument(r, errNoList)
+	}
 	return p.List, err
 }
 

@@ -82,11 +82,19 @@ func (c caller) call(ctx context.Context, r request, out any) error {
 	if err != nil || out == nil {
 		return err
 	}
-	if err := json.Unmarshal(a.body, out); err != nil {
+	if err := decode(a.body, out); err != nil {
 		// A server that is starting or stopping answers 200 with an empty body or with a page, so another try helps.
 		return c.failed(r, &Error{Status: a.status, Err: fmt.Errorf("%w: %w", ErrNoDocument, err)})
 	}
 	return nil
+}
+
+// decode reads a JSON document; null is none.
+func decode(body []byte, out any) error {
+	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
+		return errors.New("it is null")
+	}
+	return json.Unmarshal(body, out)
 }
 
 // send makes a request; any status of 300 and above is an error.
@@ -247,6 +255,9 @@ func all[T any](ctx context.Context, c caller, r request) ([]T, error) {
 		if err := c.call(ctx, one, &raw); err != nil {
 			return nil, err
 		}
+		if raw.List == nil {
+			return nil, c.noDocument(r, errNoList)
+		}
 		if len(raw.List) >= pageSize && bytes.Equal(raw.List[0], before) {
 			return nil, c.noDocument(r, errors.New("every page begins with the same entry"))
 		}
@@ -264,6 +275,9 @@ func all[T any](ctx context.Context, c caller, r request) ([]T, error) {
 	}
 	return nil, c.noDocument(r, fmt.Errorf("the list has more than %d entries", maxPages*pageSize))
 }
+
+// errNoList: a document that should hold a list holds none, not even an empty one.
+var errNoList = errors.New("it has no list")
 
 // noDocument is the error of a success that cannot be used.
 func (c caller) noDocument(r request, why error) *Error {

@@ -404,3 +404,16 @@ func TestNoErrorRepeatsWhatWasSentInSecret(t *testing.T) {
 		})
 	}
 }
+
+func TestASuccessThatSaysNothingIsTriedAgain(t *testing.T) {
+	for _, body := range []string{"null", " null\n", "{}", `{"list":null}`} {
+		base, hc := serve(t, answering(200, body))
+		_, lists := NewPublisher(hc, base, admin).APIs(t.Context())
+		_, managers := NewAdmin(hc, base, admin).KeyManagers(t.Context())
+		for _, err := range []error{lists, managers} {
+			if !errors.Is(err, ErrNoDocument) || IsPermanent(err) {
+				t.Errorf("%q: %v", body, err)
+			}
+		}
+	}
+}
