@@ -53,11 +53,11 @@ func run(ctx context.Context, targets []string, stdout io.Writer) error {
 				return fmt.Errorf("%q is not HOST:PORT=PEER", target)
 			}
 			before := trusted(peer)
-			fingerprint, err := presented(ctx, address)
+			fingerprint, whose, err := presented(ctx, address)
 			switch {
 			case fingerprint != "" && !slices.Contains(before, fingerprint) && !slices.Contains(trusted(peer), fingerprint):
 				n.failed++
-				fmt.Fprintf(stdout, "FAILED %s presents %s, which the running %s does not trust\n", address, fingerprint, peer)
+				fmt.Fprintf(stdout, "FAILED %s presents %s (%s), which the running %s does not trust\n", address, fingerprint, whose, peer)
 			case fingerprint != "":
 				n.done++
 			case isDown(err):
@@ -93,23 +93,26 @@ func trusted(peer string) []string {
 	return said.Fingerprints
 }
 
-// presented is the fingerprint of the certificate that the server presents. It is held against the ones that are trusted.
-func presented(ctx context.Context, address string) (fingerprint string, err error) {
+// presented is the fingerprint of the certificate that the server presents, and whose it is. The fingerprint is held against
+// the ones that are trusted.
+func presented(ctx context.Context, address string) (fingerprint, whose string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	dialer := tls.Dialer{Config: &tls.Config{
 		InsecureSkipVerify: true, // the fingerprint is compared with those that are trusted
 		VerifyConnection: func(s tls.ConnectionState) error {
-			sum := sha256.Sum256(s.PeerCertificates[0].Raw)
+			leaf := s.PeerCertificates[0]
+			whose = fmt.Sprintf("subject %s, issuer %s, from %s, at %s", leaf.Subject, leaf.Issuer, leaf.NotBefore.UTC().Format(time.RFC3339), time.Now().UTC().Format(time.RFC3339))
+			sum := sha256.Sum256(leaf.Raw)
 			fingerprint = strings.ReplaceAll(fmt.Sprintf("% X", sum[:]), " ", ":")
 			return nil
 		},
 	}}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return fingerprint, conn.Close()
+	return fingerprint, whose, conn.Close()
 }
 
 // isDown tells whether there was no server, or none any more, to shake hands with.
