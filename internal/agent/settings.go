@@ -126,7 +126,7 @@ func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Cha
 		}
 		a.log.Info("setting "+string(c.Action), append([]any{"setting", c.Setting}, shown(c)...)...)
 		if c.Setting == server.AllScopesSetting && c.Now == "false" {
-			a.log.Info("all applications are authorized for the scopes of APIs; IS no longer grants every scope after its next start")
+			a.log.Info("IS no longer grants every client every scope after its next start: the agent has authorized the applications")
 		}
 		if c.Action == server.Added && c.Setting == "resource.access_control[(.*)/scim2/Me]" {
 			a.log.Info("IS now answers GET /scim2/Me to any valid token, as API-M needs it; a token of the application itself reads the profile of the application's owner")

@@ -76,7 +76,8 @@ type Keeper struct {
 // Forget makes the next poll read everything.
 func (k *Keeper) Forget() { k.seen, k.done = nil, nil }
 
-// Poll looks whether anything is new, and does a pass if it is, at the first call, after an error and every ten minutes. An error means that nothing is known; applications that could not be authorized are in the report.
+// Poll looks whether anything is new, and does a pass if it is, at the first call, after an error and every ten minutes.
+// An error means that nothing is known; applications that could not be authorized are in the report.
 func (k *Keeper) Poll(ctx context.Context, is *wso2.Authorization) (Report, error) {
 	now := time.Now()
 	if k.seen != nil && now.Sub(k.full) >= fullEvery {

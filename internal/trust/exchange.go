@@ -170,7 +170,7 @@ const (
 	RestartByHand Restart = "by hand" // when a person restarts it, if none has since
 )
 
-// SayClosing publishes the own statement.
+// SayClosing publishes what this agent says about its own server.
 func (e Exchange) SayClosing(c Closing) (changed bool, err error) {
 	data, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {

@@ -83,5 +83,5 @@ func (is *IS) completeSystem() {
 	}
 }
 
-// system says whether a resource is one of IS's own, which nobody can change.
+// system reports whether a resource is one of IS's own: a request that changes one is refused.
 func (a *apiResource) system() bool { return a.kind != businessResource }

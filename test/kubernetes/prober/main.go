@@ -93,8 +93,8 @@ func trusted(peer string) []string {
 	return said.Fingerprints
 }
 
-// presented is the fingerprint of the certificate that the server presents, and whose it is. The fingerprint is held against
-// the ones that are trusted.
+// presented returns the fingerprint of the certificate that the server presents, to be compared with those that are trusted,
+// and its subject, issuer and time for the log.
 func presented(ctx context.Context, address string) (fingerprint, whose string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
