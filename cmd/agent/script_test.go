@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"log"
 	"math/big"
 	"net"
 	"os"
@@ -26,10 +27,20 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	standIn := func(product string) func() {
+		return func() {
+			if err := standInMain(product); err != nil {
+				log.Fatal(err)
+			}
+		}
+	}
+	resolveNames()
 	testscript.Main(m, map[string]func(){
 		"agent": func() {
 			os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 		},
+		"wso2sim-is": standIn("is"),
+		"wso2sim-am": standIn("am"),
 	})
 }
 

@@ -1,0 +1,356 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"wso2agent/internal/wso2sim"
+)
+
+// documented matches a line of README or docs that runs the agent, with the variables that it sets.
+var documented = regexp.MustCompile(`^    ((?:[A-Z_]+=\S+ )*(?:/agent/)?agent [a-z].*)$`)
+
+// documentedCommands are the command lines of the agent that README and docs show. A line with [--json] is two.
+func documentedCommands(t *testing.T) (commands []string) {
+	t.Helper()
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("no docs:", err)
+	}
+	for _, page := range append(pages, "../../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			m := documented.FindStringSubmatch(strings.TrimRight(line, "\n"))
+			if m == nil {
+				continue
+			}
+			command, _, _ := strings.Cut(m[1], " #")
+			command = strings.Join(strings.Fields(command), " ")
+			if before, option, ok := strings.Cut(command, " ["); ok {
+				commands = append(commands, before)
+				command = before + " " + strings.TrimSuffix(option, "]")
+			}
+			commands = append(commands, command)
+		}
+	}
+	slices.Sort(commands)
+	return slices.Compact(commands)
+}
+
+// installation is two stand-ins and their agents, in which the documented commands run as they stand.
+type installation struct {
+	t     *testing.T
+	dir   string
+	env   map[string][]string // by product
+	tried []string            // the documented commands that have run
+}
+
+func newInstallation(t *testing.T) *installation {
+	t.Helper()
+	i := &installation{t: t, dir: t.TempDir(), env: map[string][]string{}}
+	backend, err := wso2sim.StartBackend("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { backend.Close() })
+	apis, err := os.ReadFile("../../examples/api-config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.write("api-config.yaml", string(regexp.MustCompile(`(?m)(backend_url: *)\S+`).ReplaceAll(apis, []byte("${1}"+backend.URL()))))
+	i.write("am-admin", "admin\n")
+	// The entrypoint of the image, which runs the server in the foreground.
+	i.write("docker-entrypoint.sh", "#!/bin/sh\nexec \"$STANDIN\"\n")
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ports := map[string]string{}
+	for _, name := range []string{"AM_PORT", "IS_PORT", "GW_PORT"} {
+		ports[name] = unused(t)
+	}
+	for _, product := range []string{"is", "am"} {
+		home, volume := filepath.Join(i.dir, product, "home"), filepath.Join(i.dir, product, "volume")
+		if err := wso2sim.UnpackWith(home, product, wso2sim.UnpackOptions{Rounds: 10}); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(filepath.Join(volume, "repository"), os.DirFS(filepath.Join(home, "repository"))); err != nil {
+			t.Fatal(err)
+		}
+		i.env[product] = []string{
+			"PATH=" + filepath.Dir(i.link("bin/agent", exe)) + ":" + os.Getenv("PATH"), "STANDIN=" + i.link("bin/wso2sim-"+product, exe),
+			"EXCHANGE_DIR=" + filepath.Join(i.dir, "exchange"), "CONFIG_DIR=" + volume, "SERVER_HOME=" + home, "ARTIFACTS=none",
+			"AM_PORT=" + ports["AM_PORT"], "IS_PORT=" + ports["IS_PORT"], "GW_PORT=" + ports["GW_PORT"], "KM_TOKEN_ENDPOINT=https://wso2is:" + ports["IS_PORT"] + "/oauth2/token",
+			"TLS_MODE=issue", "POLL_INTERVAL=200ms", "QUIET_MIN=50ms", "LISTEN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
+			"API_CONFIG=" + filepath.Join(i.dir, "api-config.yaml"), "KEYS_FILE=" + filepath.Join(i.dir, "keys.json"), nameServer + "=" + serveNames(t),
+		}
+	}
+	for _, volume := range []string{"exchange", "agent"} {
+		if err := os.Mkdir(filepath.Join(i.dir, volume), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return i
+}
+
+// link makes a link to a file, and returns its path.
+func (i *installation) link(name, target string) string {
+	i.t.Helper()
+	path := filepath.Join(i.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		i.t.Fatal(err)
+	}
+	if err := os.Symlink(target, path); err != nil && !os.IsExist(err) {
+		i.t.Fatal(err)
+	}
+	return path
+}
+
+func (i *installation) write(name, content string) {
+	i.t.Helper()
+	if err := os.WriteFile(filepath.Join(i.dir, name), []byte(content), 0o755); err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+// copy copies a file of a server's config volume to where the commands run.
+func (i *installation) copy(product, path string) {
+	i.t.Helper()
+	data, err := os.ReadFile(filepath.Join(i.dir, product, "volume", path))
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	i.write(filepath.Base(path), string(data))
+}
+
+// await waits for a file that a command makes.
+func (i *installation) await(name string) {
+	i.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(i.dir, name)); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			i.t.Fatalf("not within 30 s: %s", name)
+		}
+	}
+}
+
+// command prepares a command line as it stands in a page, but for the folders, which are those of a container.
+func (i *installation) command(product, line string) (*exec.Cmd, *bytes.Buffer) {
+	i.tried = append(i.tried, line)
+	here := strings.NewReplacer("/run/secrets/", i.dir+"/", "/agent/agent ", i.dir+"/agent/agent ", "install /agent", "install "+i.dir+"/agent", "/home/wso2carbon/", i.dir+"/")
+	cmd := exec.Command("sh", "-c", "exec env "+here.Replace(line))
+	cmd.Dir, cmd.Env = i.dir, append(slices.Clone(i.env[product]), "TRUSTSTORE_PASS=wso2carbon")
+	out := new(bytes.Buffer)
+	cmd.Stdout, cmd.Stderr = out, out
+	return cmd, out
+}
+
+// run runs a command to its end, which is to be code and to have said text.
+func (i *installation) run(product string, code int, text, line string) {
+	i.t.Helper()
+	cmd, out := i.command(product, line)
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		i.t.Fatal(err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != code || !strings.Contains(out.String(), text) {
+		i.t.Fatalf("%s: exit code %d, want %d and %q in\n%s", line, got, code, text, out)
+	}
+}
+
+// start starts a command that stays until stop, which wants it to end with 0, having said text.
+func (i *installation) start(product, line string) (stop func(text string)) {
+	i.t.Helper()
+	cmd, out := i.command(product, line)
+	if err := cmd.Start(); err != nil {
+		i.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	stopped := false
+	i.t.Cleanup(func() {
+		if !stopped {
+			cmd.Process.Signal(syscall.SIGTERM)
+			<-ended
+			i.t.Logf("%s:\n%s", line, out)
+		}
+	})
+	return func(text string) {
+		i.t.Helper()
+		cmd.Process.Signal(syscall.SIGTERM)
+		err := <-ended
+		stopped = true
+		if err != nil || !strings.Contains(out.String(), text) {
+			i.t.Fatalf("%s: %v, want 0 and %q in\n%s", line, err, text, out)
+		}
+	}
+}
+
+// Every command line of the agent in README and docs runs, as it stands there, in one installation from its first start on.
+func TestDocumentedCommands(t *testing.T) {
+	i := newInstallation(t)
+	i.copy("is", "repository/conf/deployment.toml") // as the product ships it
+
+	amInit, _ := i.command("am", "PRODUCT=am AM_HOST=wso2am agent init")
+	if err := amInit.Start(); err != nil {
+		t.Fatal(err)
+	}
+	i.run("is", 0, "ready for the server's start", "PRODUCT=is agent init")
+	if err := amInit.Wait(); err != nil {
+		t.Fatal("init next to API-M:", err)
+	}
+	i.run("is", 0, "", "agent install /agent")
+	stopIS := i.start("is", "/agent/agent exec -- /home/wso2carbon/docker-entrypoint.sh")
+	stopAM := i.start("am", "/agent/agent exec -- /home/wso2carbon/docker-entrypoint.sh")
+	i.await("is/volume/.agent/started.json")
+	i.await("am/volume/.agent/started.json")
+	stopISAgent := i.start("is", "PRODUCT=is agent run")
+	i.run("am", 0, "everything works", "PRODUCT=am IS_HOST=wso2is AM_HOST=wso2am API_CONFIG=api-config.yaml KEYS_FILE=keys.json agent bootstrap")
+	stopAMAgent := i.start("am", "PRODUCT=am AM_HOST=wso2am KEY_MANAGER_NAME=WSO2-IS AM_ADMIN_PASS_FILE=/run/secrets/am-admin agent run")
+
+	i.env["is"] = append(i.env["is"], "PRODUCT=is")
+	i.run("is", 0, "applications: ", "agent scopes sync")
+	i.run("is", 0, `"applications"`, "agent scopes sync --json")
+	i.run("is", 0, "applications: ", "agent scopes status")
+	i.run("is", 0, `"applications"`, "agent scopes status --json")
+
+	i.copy("am", "repository/resources/security/client-truststore.jks")
+	i.run("am", 0, "wso2is", "agent certs list --store client-truststore.jks")
+	i.run("am", 0, `"alias": "wso2is"`, "agent certs list --store client-truststore.jks --json")
+	i.run("am", 0, "wso2is", "agent certs show --store client-truststore.jks --alias wso2is")
+	i.run("am", 0, "0 errors", "agent certs check --store client-truststore.jks")
+	i.run("am", 0, `"findings"`, "agent certs check --store client-truststore.jks --json")
+	i.run("am", 0, "BEGIN CERTIFICATE", "agent certs export --store client-truststore.jks --alias wso2is")
+	pem, err := os.ReadFile(filepath.Join(i.dir, "exchange/wso2am/certs.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.write("wso2is.pem", string(pem)) // another one than that of the alias
+	i.run("am", 1, "--replace", "agent certs import --store client-truststore.jks --alias wso2is --cert wso2is.pem")
+	i.run("am", 0, "wso2is", "agent certs import --store client-truststore.jks --alias wso2is --cert wso2is.pem --replace")
+	i.run("am", 0, "wso2is", "agent certs delete --store client-truststore.jks --alias wso2is")
+
+	i.run("is", 2, "+", "agent config diff --product is --file deployment.toml")
+	i.run("is", 0, "", "agent config apply --product is --file deployment.toml")
+	i.run("is", 0, "", "agent config diff --product is --file deployment.toml")
+
+	stopISAgent("agent stopped")
+	i.env["is"] = append(i.env["is"], "SERVER_NAME=wso2is")
+	i.run("is", 0, "", "agent certs rotate")
+	stopAMAgent("agent stopped")
+	stopAM("server started")
+	stopIS("server started")
+
+	for _, command := range documentedCommands(t) {
+		if !slices.Contains(i.tried, command) {
+			t.Errorf("this command of README or docs was not tried:\n%s", command)
+		}
+	}
+}
+
+// nameServer is the variable that names the address of [serveNames] to this program's commands.
+const nameServer = "TEST_NAME_SERVER"
+
+// serveNames answers every question for the address of a name with 127.0.0.1, so that servers may have the names that the
+// documentation gives them. It returns its own address.
+func serveNames(t *testing.T) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	go func() {
+		question := make([]byte, 512)
+		for {
+			n, from, err := conn.ReadFrom(question)
+			if err != nil {
+				return
+			}
+			if answer := localhostFor(question[:n]); answer != nil {
+				conn.WriteTo(answer, from)
+			}
+		}
+	}()
+	return conn.LocalAddr().String()
+}
+
+// localhostFor is the answer of RFC 1035 to one question: 127.0.0.1 to that for an A record, nothing to any other.
+func localhostFor(question []byte) []byte {
+	const header, typeA = 12, 1
+	end := header + bytes.IndexByte(question[min(header, len(question)):], 0) + 5 // behind the name, type and class
+	if end < header+5 || end > len(question) {
+		return nil
+	}
+	answer := []byte{question[0], question[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}
+	answer = append(answer, question[header:end]...)
+	if question[end-3] == typeA {
+		answer[7] = 1
+		answer = append(answer, 0xc0, header, 0, typeA, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1)
+	}
+	return answer
+}
+
+// resolveNames makes this process ask the name server of a test, if there is one.
+func resolveNames() {
+	if address := os.Getenv(nameServer); address != "" {
+		net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "udp", address)
+		}}
+	}
+}
+
+// standInMain runs a stand-in as the product's image does, in the foreground until TERM.
+func standInMain(product string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	listen := func(port string) string { return net.JoinHostPort("127.0.0.1", os.Getenv(port)) }
+	o := wso2sim.Options{Home: os.Getenv("SERVER_HOME"), ConfigVolume: os.Getenv("CONFIG_DIR"), Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	var server interface {
+		Wait(context.Context) error
+		Close() error
+	}
+	var err error
+	if product == "is" {
+		o.Listen = listen("IS_PORT")
+		server, err = wso2sim.StartIS(ctx, o)
+	} else {
+		o.Listen, o.Gateway = listen("AM_PORT"), listen("GW_PORT")
+		server, err = wso2sim.StartAM(ctx, o)
+	}
+	if err != nil {
+		return fmt.Errorf("start the stand-in: %w", err)
+	}
+	<-ctx.Done()
+	return server.Close()
+}
+
+// unused is a TCP port that nobody uses.
+func unused(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
