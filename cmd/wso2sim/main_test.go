@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -275,5 +276,28 @@ func TestARefusedConfigurationEndsTheProcessWithALine(t *testing.T) {
 	}
 	if !strings.Contains(stderr.String(), "[keystore] stands after its sub-table keystore.tls") || strings.Count(stderr.String(), "\n") != 1 {
 		t.Errorf("stderr is %s", stderr.String())
+	}
+}
+
+// The commands of docs/stand-ins.md start what they say, here with folders and ports of the test's own.
+func TestDocumentedCommands(t *testing.T) {
+	page, err := os.ReadFile("../../docs/stand-ins.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := regexp.MustCompile(`(?m)^    go run \./cmd/wso2sim (.+)$`).FindAllStringSubmatch(string(page), -1)
+	if len(commands) != 3 {
+		t.Fatalf("docs/stand-ins.md has %d commands of the stand-ins, want 3", len(commands))
+	}
+	for _, command := range commands {
+		line := regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(command[1], "127.0.0.1:0")
+		args := strings.Fields(strings.ReplaceAll(line, "/tmp/", t.TempDir()+"/"))
+		ready, end := launch(t, args...)
+		if !strings.HasPrefix(ready, "ready "+args[0]+" ") {
+			t.Errorf("%s: the first line is %q", command[1], ready)
+		}
+		if code := end(); code != exitOK {
+			t.Errorf("%s: exit code %d", command[1], code)
+		}
 	}
 }
