@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"wso2agent/internal/file"
@@ -31,31 +32,65 @@ func (a Agent) artifacts() ([]server.Artifact, error) {
 	return server.MergeArtifacts(list, own), err
 }
 
+// fetcher is what puts artifacts on their volume, with so many tries of each download; 0 stands for the usual number.
+func (a Agent) fetcher(tries int) (server.Fetcher, error) {
+	roots, err := a.roots()
+	return server.Fetcher{Volume: a.cfg.ArtifactDir, Home: a.cfg.ServerHome, SourceDir: a.cfg.ArtifactSourceDir, Roots: roots, Tries: tries, Log: a.log}, err
+}
+
 // fetchArtifacts puts the artifacts on their volume. What cannot be had is logged with what is lost by it, and is no error
-// if the server works without it. One that the server does not start without is tried again until limit ends, and then an
-// error that wraps ErrTimeout. Any other error says that the agent was asked to stop.
-func (a Agent) fetchArtifacts(ctx, limit context.Context) error {
+// if the server works without it: the sidecar goes on trying. One that the server does not start without is tried again until
+// limit ends, and then an error that wraps ErrTimeout. Any other error says that the agent was asked to stop.
+//
+// What an earlier start did without is tried once, since a network that cannot be reached would hold up every start; and not
+// at all next to a server that is running, whose sidecar does it.
+func (a Agent) fetchArtifacts(ctx, limit context.Context, running bool) error {
 	list, err := a.artifacts()
 	if err != nil {
 		return err
 	}
-	roots, err := a.roots()
+	lacking, err := a.lackingArtifacts()
+	if err != nil {
+		return err
+	}
+	tries := 0
+	if len(lacking) > 0 {
+		tries = 1
+	}
+	fetcher, err := a.fetcher(tries)
 	if err != nil {
 		a.log.Error("no artifact is fetched", "error", err)
 		return nil
 	}
-	fetcher := server.Fetcher{Volume: a.cfg.ArtifactDir, Home: a.cfg.ServerHome, SourceDir: a.cfg.ArtifactSourceDir, Roots: roots, Log: a.log}
+	var lacks []string
+	if running {
+		list = slices.DeleteFunc(list, func(x server.Artifact) bool { return slices.Contains(lacking, x.Destination) })
+		lacks = lacking
+	}
 	for {
 		var missing []server.Artifact
 		var why error
+		come := false
 		for _, o := range fetcher.Fetch(ctx, list) {
 			a.tellArtifact(o)
-			if o.State == server.ArtifactFailed && o.Required {
+			come = come || o.State == server.ArtifactFetched
+			switch {
+			case o.State == server.ArtifactFailed && o.Required:
 				missing, why = append(missing, o.Artifact), errors.Join(why, o.Err)
+			case o.State == server.ArtifactFailed:
+				lacks = append(lacks, o.Destination)
 			}
 		}
-		if ctx.Err() != nil || len(missing) == 0 {
+		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if running && come {
+			if err := a.restartForArtifacts(ctx); err != nil {
+				return err
+			}
+		}
+		if len(missing) == 0 {
+			return a.noteLacking(lacks)
 		}
 		list = missing // the log has the others already
 		select {

@@ -103,7 +103,7 @@ func (a Agent) outOfTime(ctx, limit context.Context, v view, err error, waited s
 func (a Agent) prepared(ctx, limit context.Context, v view) error {
 	a.tellKept(v.kept)
 	a.tellIdentity(v.identity)
-	if err := a.fetchArtifacts(ctx, limit); err != nil {
+	if err := a.fetchArtifacts(ctx, limit, v.running); err != nil {
 		return err
 	}
 	a.log.Info("ready for the server's start", "generation", v.generation, "trusts", len(v.managed))

@@ -16,6 +16,7 @@ import (
 
 // view is what one pass over the files has led to.
 type view struct {
+	running    bool                 // a server runs, which started before
 	own        keystore.Certificate // that the server would present if it started now
 	next       keystore.Certificate // that it is to present: another one while an identity waits for the switch
 	identity   identity
@@ -67,7 +68,7 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 	if err != nil {
 		return view{}, err
 	}
-	v := view{own: own, identity: tls, kept: kept, closing: closing}
+	v := view{running: running != nil, own: own, identity: tls, kept: kept, closing: closing}
 	published, err := a.publish(ctx, &v, running)
 	if err != nil {
 		return view{}, err

@@ -34,9 +34,10 @@ const (
 	restartCondition   = "restart"
 	identityCondition  = "identity"
 	bootstrapCondition = "bootstrap"
-	// These two are advisory.
-	scopesCondition   = "scopes"
-	securityCondition = "security"
+	// These are advisory.
+	scopesCondition    = "scopes"
+	securityCondition  = "security"
+	artifactsCondition = "artifacts"
 )
 
 // Run stays beside the server until ctx ends: it keeps trust and, through the restarter, the running server in step
@@ -62,6 +63,9 @@ func (a Agent) Run(ctx context.Context) error {
 		if a.looksAfterScopes() {
 			loops.Go(func() { a.keepScopes(ctx, health) })
 		}
+	}
+	if a.keepsArtifacts() {
+		loops.Go(func() { a.keepArtifacts(ctx, health) })
 	}
 	loops.Go(func() { a.keepTrust(ctx, health) })
 	if a.cfg.Bootstrap {

@@ -28,7 +28,7 @@ const (
 	connectTimeout  = 10 * time.Second
 	answerTimeout   = 30 * time.Second // until the answer's head, and between two reads of its body
 	downloadTimeout = 5 * time.Minute  // for all tries of one artifact together
-	tries           = 4
+	defaultTries    = 4
 )
 
 // errArtifactChanged says that what was fetched in two parts does not belong together.
@@ -72,6 +72,7 @@ type download struct {
 	part   string // what has come so far
 	note   string // what it is a part of
 	work   string // folder for temporary files
+	tries  int
 	wait   time.Duration
 	log    *slog.Logger
 }
@@ -83,13 +84,16 @@ type validator struct {
 	LastModified string `json:"lastModified,omitempty"`
 }
 
-func newDownload(client *http.Client, a Artifact, work string, wait time.Duration, log *slog.Logger) download {
+func newDownload(client *http.Client, a Artifact, work string, tries int, wait time.Duration, log *slog.Logger) download {
 	if wait == 0 {
 		wait = time.Second
 	}
+	if tries == 0 {
+		tries = defaultTries
+	}
 	// Two artifacts may have the same file name.
 	name := filepath.Join(work, filepath.Base(a.Destination)+"-"+digestOf([]byte(a.Destination))[:8])
-	return download{client: client, a: a, part: name + ".part", note: name + ".json", work: work, wait: wait, log: log}
+	return download{client: client, a: a, part: name + ".part", note: name + ".json", work: work, tries: tries, wait: wait, log: log}
 }
 
 // run downloads the file, in several tries if need be, and returns its bytes when check has accepted them. What check
@@ -128,7 +132,7 @@ func (d download) transfer(ctx context.Context) (inParts bool, err error) {
 			last = err // what the end of the context cut short tells less than the failure before it
 		}
 		return err
-	}, backoff.WithContext(backoff.WithMaxRetries(waits, tries-1), ctx), func(err error, wait time.Duration) {
+	}, backoff.WithContext(backoff.WithMaxRetries(waits, uint64(d.tries-1)), ctx), func(err error, wait time.Duration) {
 		d.log.Warn("an artifact could not be fetched yet, trying again", "artifact", d.a.source(), "wait", wait.Round(time.Millisecond), "error", err)
 	})
 	switch {

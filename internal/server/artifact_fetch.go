@@ -52,7 +52,8 @@ type Fetcher struct {
 	SourceDir  string                                // a folder with files to use in place of the network, by the last part of the URL; else empty
 	Roots      *x509.CertPool                        // who may sign the servers' certificates; nil: the system's
 	Proxy      func(*http.Request) (*url.URL, error) // nil: HTTPS_PROXY and NO_PROXY of the environment
-	RetryFirst time.Duration                         // wait before the second try of four, doubled each time; 0 is 1 s
+	Tries      int                                   // how often each download is tried; 0 is 4
+	RetryFirst time.Duration                         // wait before the second try, doubled each time; 0 is 1 s
 	Log        *slog.Logger
 }
 
@@ -83,6 +84,12 @@ func (f Fetcher) Fetch(ctx context.Context, list []Artifact) []ArtifactOutcome {
 
 func (f Fetcher) place(a Artifact) string {
 	return filepath.Join(f.Volume, filepath.FromSlash(a.Destination))
+}
+
+// Has reports whether there is a file in the artifact's place on the volume, whatever is in it.
+func (f Fetcher) Has(a Artifact) bool {
+	_, err := os.Stat(f.place(a))
+	return err == nil
 }
 
 func (f Fetcher) work() string { return filepath.Join(f.Volume, file.WorkDir) }
@@ -228,7 +235,7 @@ func (f Fetcher) obtain(ctx context.Context, client *http.Client, a Artifact, wa
 		}
 		return data, local, nil
 	}
-	d := newDownload(client, a, f.work(), f.RetryFirst, f.Log)
+	d := newDownload(client, a, f.work(), f.Tries, f.RetryFirst, f.Log)
 	data, err = d.run(ctx, func(data []byte) error { return f.check(a, wanted, data) })
 	if err != nil {
 		return nil, "", fmt.Errorf("fetch %s: %w; put it on the artifact volume by hand as %s, or into a folder named by ARTIFACT_SOURCE_DIR, or let the agent reach its address (HTTPS_PROXY)",

@@ -14,9 +14,10 @@ import (
 // editionFile counts the agent's additions to the truststore.
 const editionFile = "edition"
 
-// Edition numbers the writes in which the agent made something trusted that was not, in the truststore that keeps its
-// working files in workDir; 0 before the first. A write that only removes, or changes an alias, does not count: a running
-// server need not read it.
+// Edition numbers the writes of the agent that a running server has to be restarted for, beside those of its settings and its
+// own certificate: each in which something became trusted that was not, in the truststore that keeps its working files in
+// workDir, and each artifact that came late. It is 0 before the first. A write that only removes, or changes an alias, does not
+// count: a running server need not read it.
 //
 // It is a part of the generation, because the same content can come back: somebody restores the volume, the server starts
 // without the peers, and the agent imports them again. By content alone nothing would have changed since the first time,
@@ -37,8 +38,9 @@ func Edition(workDir string) (int, error) {
 	return n, nil
 }
 
-// raiseEdition is called before a write, so that a kill in between costs a restart too many and never one too few.
-func raiseEdition(workDir string) error {
+// RaiseEdition is called before a write, or after one that is noted elsewhere until then, so that a kill in between costs a
+// restart too many and never one too few. Nobody else may do so at the same time.
+func RaiseEdition(workDir string) error {
 	n, err := Edition(workDir)
 	if err != nil {
 		return err

@@ -181,7 +181,7 @@ func replace(path string, store *keystore.Store, adds bool, workDir string) erro
 		return fmt.Errorf("keep the original: %w", err)
 	}
 	if adds {
-		if err := raiseEdition(workDir); err != nil {
+		if err := RaiseEdition(workDir); err != nil {
 			return err
 		}
 	}
