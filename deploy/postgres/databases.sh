@@ -19,6 +19,8 @@ settings() {
   export AM_DB_SCHEMA="${AM_DB_SCHEMA:-wso2am}" IS_DB_SCHEMA="${IS_DB_SCHEMA:-wso2is}"
   maintenance=${PGDATABASE:-postgres}
   timeout=${DB_TIMEOUT:-120}
+  pool=${DATABASE_POOL:-20}
+  case $pool in *[!0-9]*) fail "DATABASE_POOL is \"$pool\": give a number of connections, such as 20" ;; esac
   case $timeout in *[!0-9]*) fail "DB_TIMEOUT is \"$timeout\": give whole seconds, such as 120" ;; esac
 
   for name in AM_DB_NAME IS_DB_NAME SHARED_DB_NAME AM_DB_USER IS_DB_USER AM_DB_SCHEMA IS_DB_SCHEMA; do
@@ -72,6 +74,18 @@ reach_server() {
     sleep 1
   done
   sql "$maintenance" </dev/null || fail "cannot log in as \"$PGUSER\" (see the line above): check PGUSER and PGPASSWORD or PGPASSWORD_FILE; a server keeps the password that its volume was first started with"
+}
+
+# enough_connections warns of a server that refuses connections before the servers' pools are full. The 20 for others are those
+# of superusers, of this script, of backups and of people.
+enough_connections() {
+  wanted=$((4 * pool + 20))
+  allowed=$(sql "$maintenance" <<'SQL'
+SHOW max_connections;
+SQL
+  ) || fail "cannot read max_connections (see the line above)"
+  [ "$allowed" -ge "$wanted" ] ||
+    say "warning: the server allows $allowed connections; the servers' 4 pools of $pool and 20 for others may take $wanted, and users then get errors: set max_connections to $wanted, or DATABASE_POOL to less" >&2
 }
 
 # each COMMAND: calls COMMAND PRODUCT DATABASE SCHEMA USER SCRIPT... for each schema to be made. The scripts are named
@@ -243,6 +257,7 @@ settings
 cd "${DBSCRIPTS:-/dbscripts}" || fail "the products' scripts are not there: the seed step copies them; run that first, or set DBSCRIPTS"
 each check_scripts
 reach_server
+enough_connections
 each check
 role "$AM_DB_USER" "$AM_DB_PASSWORD"
 role "$IS_DB_USER" "$IS_DB_PASSWORD"

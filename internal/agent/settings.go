@@ -28,7 +28,7 @@ func Needs(cfg config.Config) server.Needs {
 		n.User, n.Password = cfg.ISAdminUser, cfg.ISAdminPass
 	}
 	if cfg.Database == "postgres" {
-		n.Database = &server.Database{Host: cfg.DBHost, Port: cfg.DBPort, Own: cfg.AMDBName, Shared: cfg.SharedDBName,
+		n.Database = &server.Database{Host: cfg.DBHost, Port: cfg.DBPort, Pool: cfg.DatabasePool, Own: cfg.AMDBName, Shared: cfg.SharedDBName,
 			Schema: cfg.AMDBSchema, User: cfg.AMDBUser, Password: cfg.AMDBPassword, PasswordEnv: "AM_DB_PASSWORD"}
 		if cfg.Product == config.IS {
 			n.Database.Own, n.Database.Schema, n.Database.User = cfg.ISDBName, cfg.ISDBSchema, cfg.ISDBUser

@@ -43,6 +43,7 @@ type Config struct {
 	Database         string `envconfig:"DATABASE" default:"embedded" rule:"oneof embedded postgres" desc:"the server's databases: embedded (H2, in its home) or postgres"`
 	DBHost           string `envconfig:"PGHOST" default:"postgres" rule:"host" desc:"PostgreSQL's host"`
 	DBPort           int    `envconfig:"PGPORT" default:"5432" rule:"port" desc:"PostgreSQL's port"`
+	DatabasePool     int    `envconfig:"DATABASE_POOL" default:"20" rule:"count" desc:"the most connections to PostgreSQL of each of the four pools, two in each server; PostgreSQL must allow 20 more than all of them together (max_connections)"`
 	AMDBName         string `envconfig:"AM_DB_NAME" default:"apim_db" desc:"API-M's own database there"`
 	ISDBName         string `envconfig:"IS_DB_NAME" default:"identity_db" desc:"IS's own database there"`
 	SharedDBName     string `envconfig:"SHARED_DB_NAME" default:"shared_db" desc:"the database that both have a schema in"`

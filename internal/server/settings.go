@@ -43,6 +43,7 @@ type Needs struct {
 type Database struct {
 	Host           string
 	Port           int
+	Pool           int    // the most connections of each of the server's two pools
 	Own, Shared    string // names of the databases
 	Schema         string // of the product's tables in both
 	User, Password string
@@ -241,8 +242,12 @@ func (n Needs) database() []want {
 			key("username", d.User, "wso2carbon"),
 			key("password", password, "wso2carbon"))
 		wants[len(wants)-1].secret = true
+		option := func(name string, data any) {
+			wants = append(wants, want{path: []string{"database", db.setting, "pool_options", name}, data: data})
+		}
+		option("maxActive", d.Pool) // the products' own is 50, and four pools of that are more than PostgreSQL allows
 		if n.Product == config.IS { // API-M has one of its own
-			wants = append(wants, want{path: []string{"database", db.setting, "pool_options", "validationQuery"}, data: "SELECT 1"})
+			option("validationQuery", "SELECT 1")
 		}
 	}
 	return wants

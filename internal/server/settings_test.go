@@ -36,7 +36,7 @@ func withAll(n Needs) Needs {
 	n.PublicHost, n.ProxyPort = "api.example.com", 443
 	n.User, n.Password = "root", "own-secret"
 	n.TLS = &TLSKeystore{File: "wso2agent-tls.p12", Type: "PKCS12", Password: "tls-secret", Alias: "tls", KeyPassword: "tls-secret"}
-	n.Database = &Database{Host: "postgres", Port: 5432, Own: "apim_db", Shared: "shared_db", Schema: "wso2am", User: "wso2am", Password: "db-secret", PasswordEnv: "AM_DB_PASSWORD"}
+	n.Database = &Database{Host: "postgres", Port: 5432, Pool: 20, Own: "apim_db", Shared: "shared_db", Schema: "wso2am", User: "wso2am", Password: "db-secret", PasswordEnv: "AM_DB_PASSWORD"}
 	if n.Product == config.IS {
 		n.Database.Own, n.Database.Schema, n.Database.User, n.Database.PasswordEnv = "identity_db", "wso2is", "wso2is", "IS_DB_PASSWORD"
 	}

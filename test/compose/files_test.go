@@ -117,7 +117,7 @@ func TestPostgreSQL(t *testing.T) {
 		t.Errorf("without passwords the files are taken: %v\n%s", err, out)
 	}
 	w.env["AM_DB_PASSWORD"], w.env["IS_DB_PASSWORD"], w.env["PGPASSWORD"] = "of-am", "of-is", "of-all"
-	w.env["POSTGRES_IMAGE"] = "wso2agent-test/postgres"
+	w.env["POSTGRES_IMAGE"], w.env["POSTGRES_CONNECTIONS"] = "wso2agent-test/postgres", "90"
 	w.docker("build", "-q", "-f", "../../test/compose/postgres.Dockerfile", "-t", w.env["POSTGRES_IMAGE"], "../..")
 	for _, did := range []string{"made by am/apimgt/postgresql.sql", "made before, by am/apimgt/postgresql.sql"} {
 		w.try("up", "databases", "--no-build", "--exit-code-from", "databases")
@@ -128,12 +128,15 @@ func TestPostgreSQL(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s", did, log)
 		}
 	}
+	if log := w.compose("logs", "databases"); !strings.Contains(log, "the server allows 90 connections") {
+		t.Errorf("POSTGRES_CONNECTIONS does not reach the server, or nobody compares it with the pools:\n%s", log)
+	}
 	// What the servers get: the stand-ins know no PostgreSQL, so only the inits run.
 	w.try("up", "-d", "--no-build", "is-init", "am-init")
 	w.must("wait", "is-init", "am-init")
 	for service, want := range map[string]string{"is-init": "jdbc:postgresql://postgres:5432/identity_db?currentSchema=wso2is", "am-init": "jdbc:postgresql://postgres:5432/apim_db?currentSchema=wso2am"} {
-		if got := string(w.file(service, "/home/wso2carbon/wso2-config-volume/repository/conf/deployment.toml")); !strings.Contains(got, want) {
-			t.Errorf("the settings of %s do not have %s:\n%s", service, want, got)
+		if got := string(w.file(service, "/home/wso2carbon/wso2-config-volume/repository/conf/deployment.toml")); !strings.Contains(got, want) || strings.Count(got, "maxActive = 20") != 2 {
+			t.Errorf("the settings of %s do not have %s, or no limit of both pools:\n%s", service, want, got)
 		}
 	}
 }

@@ -9,4 +9,5 @@ if [ ! -s "$data/PG_VERSION" ]; then
   echo 'host all all all scram-sha-256' >>"$data/pg_hba.conf"
   rm "$password"
 fi
-exec postgres -D "$data" -c 'listen_addresses=*'
+[ "${1-}" != postgres ] || shift # the command is the server's own, with more options
+exec postgres -D "$data" -c 'listen_addresses=*' "$@"
