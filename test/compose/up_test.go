@@ -105,6 +105,14 @@ func TestUpAndWhatSurvives(t *testing.T) {
 		w.ready("am-agent")
 		w.works()
 	})
+	w.in("API-M's database and index can be removed after down, and are made again", func(w *world) {
+		w.must("down")
+		w.docker("volume", "rm", project+"_am-database", project+"_am-solr")
+		w.up()
+		w.works()
+		w.wantStarts(1, 1)
+		w.complete()
+	})
 }
 
 func TestWhatIsChangedReachesTheServers(t *testing.T) {
