@@ -93,16 +93,17 @@ spec:
   volumes: [{name: exchange, persistentVolumeClaim: {claimName: exchange}}]
 `
 
-var counted = regexp.MustCompile(`handshakes=(\d+) failed=(\d+)`)
+var counted = regexp.MustCompile(`handshakes=(\d+) failed=(\d+) down=(\d+)`)
 
-// handshakes are the prober's counts so far.
-func (w *world) handshakes() (done, failed int) {
+// handshakes are the prober's counts so far: down are connections that no server took.
+func (w *world) handshakes() (done, failed, down int) {
 	w.t.Helper()
 	for _, found := range counted.FindAllStringSubmatch(w.logs("prober", "prober"), -1) {
 		done, _ = strconv.Atoi(found[1])
 		failed, _ = strconv.Atoi(found[2])
+		down, _ = strconv.Atoi(found[3])
 	}
-	return done, failed
+	return done, failed, down
 }
 
 func TestCertificatesFromOutsideAndWhatChanges(t *testing.T) {
@@ -184,7 +185,7 @@ func apiConfigChanges(w *world) {
 // noneFailed makes sure that no handshake has failed, and else tells of the first.
 func (w *world) noneFailed() {
 	w.t.Helper()
-	if _, failed := w.handshakes(); failed > 0 {
+	if _, failed, _ := w.handshakes(); failed > 0 {
 		_, log, _ := strings.Cut(w.logs("prober", "prober"), "FAILED ")
 		line, _, _ := strings.Cut(log, "\n")
 		w.t.Fatalf("%d handshakes failed: %s", failed, line)
@@ -215,7 +216,7 @@ func (w *world) rotates(authority ca, servers ...string) {
 		return last
 	}
 	done := 0
-	w.eventually(time.Minute, "the prober shakes hands", func() bool { done, _ = w.handshakes(); return done > 0 })
+	w.eventually(time.Minute, "the prober shakes hands", func() bool { done, _, _ = w.handshakes(); return done > 0 })
 	want := ""
 	for line := range strings.Lines(seen()) {
 		count, server, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -237,7 +238,7 @@ func (w *world) rotates(authority ca, servers ...string) {
 	w.proved()
 	w.t.Logf("%s presented other certificates %s after the Secrets changed", servers, time.Since(began).Round(time.Second))
 	w.noneFailed()
-	after, failed := w.handshakes()
+	after, failed, _ := w.handshakes()
 	w.t.Logf("%d handshakes meanwhile, %d failed", after-done, failed)
 	for _, server := range servers {
 		w.eventually(time.Minute, "the old certificate is no longer published", func() bool { return w.published(server) == 1 })
