@@ -92,7 +92,7 @@ func (a Agent) fetchArtifacts(ctx, limit context.Context, running bool) error {
 		if len(missing) == 0 {
 			return a.noteLacking(lacks)
 		}
-		list = missing // the log has the others already
+		list, fetcher.Tries = missing, 1 // the log has the others already
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -29,7 +29,7 @@ func TestAKustomizationOfOnesOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, component := range []string{"tls-files", "postgres", "bootstrap-job", "backend"} {
+	for _, component := range []string{"tls-files", "postgres", "artifact-source", "bootstrap-job", "backend"} {
 		dir := t.TempDir()
 		path, err := filepath.Rel(dir, deploy)
 		if err != nil {

@@ -3,6 +3,10 @@
 package kubernetes
 
 import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"testing"
 	"time"
@@ -63,10 +67,17 @@ func TestBootstrapAsAJob(t *testing.T) {
 	})
 }
 
-// The stand-ins know no PostgreSQL and end at their start, so this is of what the servers find: their tables, and settings.
+// The stand-ins know no PostgreSQL and end at their start, so this is of what the servers find: their driver, out of a claim,
+// their tables, and settings.
 func TestPostgreSQL(t *testing.T) {
 	w := newWorld(t, "postgres")
+	w.node("mkdir -p /folders/artifact-source")
 	w.must("apply", "-k", w.overlay)
+	w.eventually(2*time.Minute, "both wait for the driver", func() bool {
+		return strings.Contains(w.logs("wso2is-0", "init"), "does not start") && strings.Contains(w.logs("wso2am-0", "init"), "does not start")
+	})
+	jars := map[string][]byte{"postgresql-42.9.9.jar": jar(t, "org/postgresql/Driver.class"), "wso2is.notification.event.handlers-2.9.9.jar": jar(t, "Handler.class")}
+	w.fill(jars)
 	w.must("wait", "--for=condition=Complete", "job/databases", "--timeout=120s")
 	for server, want := range map[string]string{"wso2is": "jdbc:postgresql://postgres:5432/identity_db?currentSchema=wso2is", "wso2am": "jdbc:postgresql://postgres:5432/apim_db?currentSchema=wso2am"} {
 		w.must("wait", "--for=condition=Initialized", "pod/"+server+"-0", "--timeout=120s")
@@ -76,6 +87,10 @@ func TestPostgreSQL(t *testing.T) {
 		if settings := w.node("cat /folders/" + server + "/config/repository/conf/deployment.toml"); !strings.Contains(settings, want) {
 			t.Errorf("%s does not get %s:\n%s", server, want, settings)
 		}
+		placed := strings.Fields(w.node("cd /folders/" + server + "/artifacts/repository/components && sha256sum lib/postgresql-42.9.9.jar"))
+		if sum := sha256.Sum256(jars["postgresql-42.9.9.jar"]); len(placed) == 0 || placed[0] != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s has not got the driver: %s", server, placed)
+		}
 		mounted := w.must("get", "pod", server+"-0", "-o", `jsonpath={.spec.volumes[?(@.name=="database-passwords")].secret.items[*].key}`)
 		if mounted != "am-db-password is-db-password" {
 			t.Errorf("%s has the passwords %s", server, mounted)
@@ -84,4 +99,37 @@ func TestPostgreSQL(t *testing.T) {
 	if log := w.must("logs", "job/databases", "-c", "databases"); !strings.Contains(log, "made by am/apimgt/postgresql.sql") {
 		t.Error(log)
 	}
+}
+
+// jar is a file of a jar's kind with the entry, of more than a ConfigMap holds.
+func jar(t *testing.T, entry string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range []string{entry, "padding"} {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+		if err == nil {
+			_, err = w.Write(make([]byte, 600<<10))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// fill puts files onto the claim artifact-source, as docs/kubernetes.md has it.
+func (w *world) fill(files map[string][]byte) {
+	w.t.Helper()
+	w.must("apply", "-f", "../../deploy/kubernetes/components/artifact-source/filler.yaml")
+	w.must("wait", "--for=condition=Ready", "pod/artifact-filler", "--timeout=60s")
+	for name, content := range files {
+		if out, err := run(string(content), "exec", "-i", "artifact-filler", "--", "sh", "-c", "cat >.new && mv .new "+name); err != nil {
+			w.t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	w.must("delete", "pod", "artifact-filler")
 }
