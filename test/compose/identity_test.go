@@ -23,14 +23,13 @@ import (
 	"wso2agent/internal/wso2sim"
 )
 
-// withHandler gives IS what its image lacks, a stand-in of it, without the network: docs/operating.md tells how.
-func (w *world) withHandler() {
+// withHandler lists what IS's image lacks, a stand-in of it, at an address where nobody answers, for both servers. It returns a function that puts
+// it into the folder that agents look into in place of the network: README tells how.
+func (w *world) withHandler() (arrive func()) {
 	w.t.Helper()
-	files, home := w.t.TempDir(), w.t.TempDir()
-	if err := wso2sim.WriteRevocationHandler(home); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := os.CopyFS(filepath.Join(files, "artifacts"), os.DirFS(filepath.Join(home, "repository/components/dropins"))); err != nil {
+	files, made := w.t.TempDir(), w.t.TempDir()
+	const name = "wso2is.notification.event.handlers-2.0.5.jar"
+	if err := wso2sim.WriteRevocationHandler(made); err != nil {
 		w.t.Fatal(err)
 	}
 	example, err := os.ReadFile(filepath.Join(w.dir, "examples/api-config.yaml"))
@@ -38,12 +37,32 @@ func (w *world) withHandler() {
 		err = os.WriteFile(filepath.Join(files, "api-config.yaml"), example, 0o644)
 	}
 	if err == nil {
+		list := "artifacts:\n  - {url: \"https://127.0.0.1:1/" + name + "\", destination: repository/components/dropins/" + name + "}\n"
+		err = os.WriteFile(filepath.Join(files, "artifacts.yaml"), []byte(list), 0o644)
+	}
+	if err == nil {
+		err = os.Mkdir(filepath.Join(files, "artifacts"), 0o755)
+	}
+	if err == nil {
 		err = os.Chmod(files, 0o755)
 	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.env["FILES_DIR"], w.env["ARTIFACTS"], w.env["ARTIFACT_SOURCE_DIR"] = files, "default", "/config/artifacts"
+	w.env["FILES_DIR"], w.env["ARTIFACTS_FILE"], w.env["ARTIFACT_SOURCE_DIR"] = files, "/config/artifacts.yaml", "/config/artifacts"
+	return func() {
+		w.t.Helper()
+		jar, err := os.ReadFile(filepath.Join(made, "repository/components/dropins", name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(files, "artifacts", "new"), jar, 0o644)
+		}
+		if err == nil {
+			err = os.Rename(filepath.Join(files, "artifacts", "new"), filepath.Join(files, "artifacts", name))
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
 }
 
 // gateway calls an API with a token and returns the status.
@@ -64,9 +83,22 @@ func (w *world) gateway(token string) int {
 
 func TestATokenThatIsRevokedAtISIsRefusedByTheGateway(t *testing.T) {
 	w := newWorld(t)
-	w.withHandler()
+	arrive := w.withHandler()
 	w.up()
 	w.wantStarts(1, 1)
+	began := time.Now()
+	w.up()
+	t.Logf("up again, with an artifact that cannot be had: %s", time.Since(began).Round(100*time.Millisecond))
+	if log := w.compose("logs", "--no-log-prefix", "is-init"); strings.Count(log, "127.0.0.1:1/") != 4 {
+		t.Errorf("of both inits the second does not leave the artifact to the sidecar:\n%s", log)
+	}
+	verified := func() int { return strings.Count(w.compose("logs", "--no-log-prefix", "am-agent"), "everything works") }
+	before := verified()
+	arrive() // at both servers: the list is of both
+	w.eventually(time.Minute, "both servers are restarted with it", func() bool { return w.starts("wso2is") == 2 && w.starts("wso2am") == 2 })
+	w.eventually(time.Minute, "everything works again", func() bool { return verified() > before })
+	w.ready("wso2is", "wso2am", "is-agent", "am-agent")
+	w.wantStarts(2, 2)
 	var keys struct {
 		Production struct{ ConsumerKey, ConsumerSecret string }
 	}
@@ -86,7 +118,7 @@ func TestATokenThatIsRevokedAtISIsRefusedByTheGateway(t *testing.T) {
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth(keys.Production.ConsumerKey, keys.Production.ConsumerSecret)
-	began := time.Now()
+	began = time.Now()
 	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
