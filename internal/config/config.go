@@ -82,7 +82,7 @@ type Config struct {
 	Artifacts         string `envconfig:"ARTIFACTS" default:"default" rule:"oneof default none" desc:"files that init puts on the artifact volume before those of ARTIFACTS_FILE: default (what the stock image lacks) or none"`
 	ArtifactsFile     string `envconfig:"ARTIFACTS_FILE" rule:"path" shown:"none" desc:"a list of more of them, or of other versions"`
 	ArtifactDir       string `envconfig:"ARTIFACT_DIR" default:"/home/wso2carbon/wso2-artifact-volume" rule:"path" desc:"the artifact volume; the server's entrypoint copies it over its home at every start, after CONFIG_DIR"`
-	ArtifactSourceDir string `envconfig:"ARTIFACT_SOURCE_DIR" rule:"path" shown:"none" desc:"a folder with such files to use in place of the network, each under the last part of its address"`
+	ArtifactSourceDir string `envconfig:"ARTIFACT_SOURCE_DIR" rule:"path" shown:"none" desc:"a folder, in the agent's container, with such files to use in place of the network, each under the last part of its address"`
 
 	AMHost      string `envconfig:"AM_HOST" default:"localhost" rule:"host" shown:"localhost, and the peer's name next to IS" desc:"API-M's host, as seen by the agent"`
 	AMPort      int    `envconfig:"AM_PORT" default:"9443" rule:"port" desc:"API-M's port of the REST APIs"`
