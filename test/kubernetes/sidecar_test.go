@@ -12,9 +12,9 @@ import (
 
 // killedSidecars kills both sidecars again and again, while a prober connects to both servers through their Services: nobody is
 // refused, although the pods are not ready for as long as kubelet's back-off lasts. It doubles from 10 s up to 5 minutes, so ten
-// kills (SIDECAR_KILLS=10) take half an hour, and the four of every run somewhat more than a minute.
+// kills (SIDECAR_KILLS=10) take half an hour, and the three of every run half a minute.
 func killedSidecars(w *world) (kills int) {
-	kills = 4
+	kills = 3
 	if n, err := strconv.Atoi(os.Getenv("SIDECAR_KILLS")); err == nil {
 		kills = n
 	}
