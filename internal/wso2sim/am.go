@@ -19,11 +19,13 @@ type AM struct {
 	backends          *http.Client // for the calls that the gateway passes on
 	selfTrusted       bool         // whether its truststore has its own certificate
 	environments      []environment
+	eventWait         time.Duration // see readEventWait
 
 	// guarded by server.mu
 	oauth         *oauthServer // the Resident Key Manager, which serves the REST APIs as well
 	keyManagers   []*keyManager
 	eventsLost    time.Time // until when a key manager's event is lost
+	loading       time.Time // until when the gateway is busy with deployments
 	apis          map[string]*api
 	index         map[string]*indexEntry
 	lookup        lookup
@@ -66,6 +68,7 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 	am.backends = am.caller(allowAll)
 	am.selfTrusted = am.trust.trusts(am.tls)
 	am.environments = readEnvironments(am.settings)
+	am.eventWait = readEventWait(am.settings)
 	am.after(am.delays.AMPorts, am.openPorts)
 	return am, nil
 }
@@ -128,6 +131,7 @@ func (am *AM) routes() http.Handler {
 	mux.HandleFunc("GET /admin", am.portal)
 	rest := http.NewServeMux()
 	am.anonymousRoutes(rest)
+	am.runtimeRoutes(rest)
 	am.registrationRoutes(rest)
 	am.residentRoutes(rest)
 	am.keyManagerRoutes(rest)

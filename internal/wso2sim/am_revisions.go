@@ -1,6 +1,7 @@
 package wso2sim
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -234,7 +235,21 @@ func (am *AM) deploy(a *api, rev *revision, targets []revisionDeployment) {
 	if a.deployed != nil && !now.Before(a.deployed.from) {
 		a.leaving = a.deployed
 	}
-	a.deployed = &deployment{dto: rev.dto, from: now.Add(am.delays.Deploy.pick())}
+	if am.loading.Before(now) {
+		am.loading = now
+	}
+	am.loading = am.loading.Add(scale(am.eventWait, am.delays.EventWait) + am.delays.Deploy.pick())
+	a.deployed = &deployment{dto: rev.dto, from: am.loading}
+}
+
+// readEventWait is how long the gateway waits before it takes up a deployment: api-manager.xml has 5000 ms where
+// deployment.toml says nothing.
+func readEventWait(s settings) time.Duration {
+	ms := 5000
+	if given := s.at("apim.sync_runtime_artifacts.gateway.event_waiting_time"); given != nil {
+		ms, _ = strconv.Atoi(fmt.Sprint(given)) // the template writes a number and a text alike
+	}
+	return time.Duration(ms) * time.Millisecond
 }
 
 // withdraw takes whatever is deployed out of an environment.

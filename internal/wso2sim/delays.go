@@ -44,7 +44,8 @@ type Delays struct {
 	LostEvent  time.Duration // how long a key manager that cannot be loaded swallows the events of others
 	Enable     Span          // from enabling a key manager until its tokens are accepted again
 	Disable    Span          // from disabling one until they are refused
-	Deploy     Span          // from a deployment until the gateway has it
+	EventWait  float64       // the gateway's wait before each deployment, as a part of event_waiting_time in deployment.toml
+	Deploy     Span          // from the end of that wait until the gateway has the revision; it takes up one after another
 	Client     Span          // from a new key or subscription until the gateway knows it
 	Revocation Span          // from a revocation notice until the gateway refuses the token
 	Racing     time.Duration // between the look for a key manager of the same name and the writing of a new one
@@ -59,7 +60,7 @@ func RealDelays() Delays {
 		AMPorts: 30 * s, AMVersion: 40 * s, AMHealth: 50 * s, AMPortal: 58 * s, AMREST: 66 * s, AMReady: 80 * s,
 		AMStop: Span{15 * s, 15 * s},
 		Index:  Span{1300 * ms, 2700 * ms}, KeyManager: Span{600 * ms, 2500 * ms}, LostEvent: 1500 * ms,
-		Enable: Span{1300 * ms, 1300 * ms}, Disable: Span{1 * s, 3 * s}, Deploy: Span{4 * s, 18 * s},
+		Enable: Span{1300 * ms, 1300 * ms}, Disable: Span{1 * s, 3 * s}, EventWait: 1, Deploy: Span{100 * ms, 200 * ms},
 		Client: Span{100 * ms, 700 * ms}, Revocation: Span{700 * ms, 1100 * ms},
 		Racing: 50 * ms,
 	}
@@ -73,7 +74,7 @@ func (d Delays) Scale(f float64) Delays {
 		AMPorts: scale(d.AMPorts, f), AMVersion: scale(d.AMVersion, f), AMHealth: scale(d.AMHealth, f),
 		AMPortal: scale(d.AMPortal, f), AMREST: scale(d.AMREST, f), AMReady: scale(d.AMReady, f), AMStop: d.AMStop.scale(f),
 		Index: d.Index.scale(f), KeyManager: d.KeyManager.scale(f), LostEvent: scale(d.LostEvent, f),
-		Enable: d.Enable.scale(f), Disable: d.Disable.scale(f), Deploy: d.Deploy.scale(f),
+		Enable: d.Enable.scale(f), Disable: d.Disable.scale(f), EventWait: d.EventWait * f, Deploy: d.Deploy.scale(f),
 		Client: d.Client.scale(f), Revocation: d.Revocation.scale(f),
 		Racing: scale(d.Racing, f),
 	}

@@ -20,6 +20,8 @@ type gatewayFault struct {
 func (f *gatewayFault) write(w http.ResponseWriter) {
 	body := object{"code": f.code, "message": f.message, "description": f.description}
 	switch f.status {
+	case http.StatusMethodNotAllowed:
+		body["type"] = "Status report"
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Internal API Key realm="WSO2 API Manager", Bearer realm="WSO2 API Manager", `+
 			`error="invalid_token", error_description="The provided token is invalid"`)
@@ -33,6 +35,8 @@ const checkCredentials = "Make sure you have provided the correct security crede
 
 var (
 	errNoResource   = &gatewayFault{404, "404", "Not Found", "The requested resource is not available."}
+	errNoOperation  = &gatewayFault{404, "404", "Runtime Error", "No matching resource found for given API Request"}
+	errNoMethod     = &gatewayFault{405, "405", "Runtime Error", "Method not allowed for given API resource"}
 	errBadToken     = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid Credentials. " + checkCredentials}
 	errRevoked      = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid JWT token. " + checkCredentials}
 	errNoSubscriber = &gatewayFault{403, "900908", "Resource forbidden ", "User is NOT authorized to access the Resource. API Subscription validation failed."}
@@ -105,7 +109,10 @@ func (am *AM) route(r *http.Request) (apiRoute, *gatewayFault) {
 			return found, nil
 		}
 	}
-	return apiRoute{}, errNoResource
+	if slices.ContainsFunc(found.dto.Operations, func(op apiOperation) bool { return matchesTarget(op.Target, found.path) }) {
+		return apiRoute{}, errNoMethod
+	}
+	return apiRoute{}, errNoOperation
 }
 
 // matchesTarget compares a path with a URI template: {name} is one segment, a * at the end anything.

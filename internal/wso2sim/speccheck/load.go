@@ -21,6 +21,7 @@ var documents = []struct{ file, base string }{
 	{"publisher-api.yaml", "/api/am/publisher/v4"},
 	{"devportal-api.yaml", "/api/am/devportal/v3"},
 	{"apim-dcr-v0.17.yaml", "/client-registration/v0.17"},
+	{"gateway-api.yaml", "/api/am/gateway/v2"},
 	{"internal-data-api.yaml", "/internal/data/v1"},
 	{"is-7.1-api-resources.yaml", "/api/server/v1"},
 	{"is-7.1-applications.yaml", "/api/server/v1"},
