@@ -21,7 +21,7 @@ func Needs(cfg config.Config) server.Needs {
 	n := server.Needs{
 		Product: cfg.Product, Hostname: cfg.ISHost, User: cfg.AMAdminUser, Password: cfg.AMAdminPass,
 		AMHost: cfg.AMHost, AMPort: cfg.AMPort, AMUser: cfg.AMAdminUser, AMPassword: cfg.AMAdminPass,
-		SideBySide: cfg.TokensSideBySide, ServerAdmin: cfg.ServerAdmin, SecretsEnv: cfg.SecretsEnv,
+		SideBySide: cfg.TokensSideBySide, EventWait: cfg.EventWait(), ServerAdmin: cfg.ServerAdmin, SecretsEnv: cfg.SecretsEnv,
 		PublicHost: cfg.AMPublicHost, ProxyPort: cfg.ProxyPort, AllScopes: cfg.Scopes == "all",
 	}
 	if cfg.Product == config.IS {

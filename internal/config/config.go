@@ -39,6 +39,7 @@ type Config struct {
 	Settings         string `envconfig:"SETTINGS" default:"merge" rule:"oneof merge override none" desc:"what is done with the server's deployment.toml: merge (make the needed settings, keep what somebody set otherwise), override, or none"`
 	SecretsEnv       bool   `envconfig:"SECRETS_ENV" default:"false" desc:"write passwords into deployment.toml as $env{NAME}, which the server's container must then have in its environment, and not in clear"`
 	TokensSideBySide bool   `envconfig:"TOKENS_SIDE_BY_SIDE" default:"false" desc:"let a new token leave the same client's one before it valid"`
+	GatewayEventWait string `envconfig:"GATEWAY_EVENT_WAIT" default:"100ms" rule:"event-wait" desc:"how long API-M's gateway waits before it takes up each deployment, one after another: a time, or product (leave the product's own, 5s)"`
 	ServerAdmin      bool   `envconfig:"SERVER_ADMIN" default:"false" desc:"turn on restarts through the server's web service ServerAdmin, for people; the agent does not use it"`
 	Database         string `envconfig:"DATABASE" default:"embedded" rule:"oneof embedded postgres" desc:"the server's databases: embedded (H2, in its home) or postgres"`
 	DBHost           string `envconfig:"PGHOST" default:"postgres" rule:"host" desc:"PostgreSQL's host"`
@@ -242,6 +243,12 @@ func (c Config) DeploymentTOML() string {
 func (c Config) AMAddress() string      { return address(c.AMHost, c.AMPort) }
 func (c Config) ISAddress() string      { return address(c.ISHost, c.ISPort) }
 func (c Config) GatewayAddress() string { return address(c.GWHost, c.GWPort) }
+
+// EventWait is GATEWAY_EVENT_WAIT; 0 leaves the product's own.
+func (c Config) EventWait() time.Duration {
+	wait, _ := time.ParseDuration(c.GatewayEventWait) // by its rule a time or "product"
+	return wait
+}
 
 // Container is the name of the own server's container, for advice to people.
 func (c Config) Container() string {

@@ -198,6 +198,25 @@ func TestTheReadmeHasEverySetting(t *testing.T) {
 	}
 }
 
+func TestTheGatewaysWaitIsATimeOrTheProductsOwn(t *testing.T) {
+	for value, want := range map[string]time.Duration{"": 100 * time.Millisecond, "product": 0, "2s": 2 * time.Second, "1ms": time.Millisecond,
+		"0": -1, "100": -1, "1us": -1, "2m": -1, "-1s": -1, "default": -1} {
+		t.Run("value "+value, func(t *testing.T) {
+			clean(t)
+			t.Setenv("PRODUCT", "am")
+			t.Setenv("GATEWAY_EVENT_WAIT", value)
+			c, err := Load("PRODUCT")
+			if want < 0 {
+				if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "GATEWAY_EVENT_WAIT is") {
+					t.Errorf("error = %v", err)
+				}
+			} else if err != nil || c.EventWait() != want {
+				t.Errorf("%s, %v; want %s", c.EventWait(), err, want)
+			}
+		})
+	}
+}
+
 func TestPinsAreReadInEveryForm(t *testing.T) {
 	digits := strings.Repeat("9b", 32)
 	colons := strings.TrimSuffix(strings.Repeat("0F:", 32), ":")

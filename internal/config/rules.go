@@ -62,6 +62,10 @@ func checkRule(name string, kind reflect.Type, rule, value string) error {
 		if d, _ := time.ParseDuration(value); d < minInterval {
 			return fmt.Errorf("is %q: it must be 0 or at least %s", value, minInterval)
 		}
+	case "event-wait":
+		if d, err := time.ParseDuration(value); value != "product" && (err != nil || d < time.Millisecond || d > time.Minute || d%time.Millisecond != 0) {
+			return fmt.Errorf("is %q: it must be product, or whole milliseconds from 1ms to 1m", value)
+		}
 	case "pins":
 		return new(Pins).Decode(value)
 	case "port":

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
@@ -26,8 +27,9 @@ type Needs struct {
 	PublicHost string // of API-M: the host name that people and browsers use; empty: as it is
 	ProxyPort  int    // of the reverse proxy in front of the server; 0: none
 
-	SideBySide  bool // a new token leaves the one before it alone
-	ServerAdmin bool // a restart by the server's own web service
+	SideBySide  bool          // a new token leaves the one before it alone
+	EventWait   time.Duration // of API-M's gateway before each deployment, in whole milliseconds; 0: as it is
+	ServerAdmin bool          // a restart by the server's own web service
 
 	AllScopes bool // of IS: every client gets every scope, those of IS's own administration too
 	// KeepAllScopes leaves AllScopes on for now where it is on and has to go: applications that nobody has authorized yet
@@ -101,6 +103,9 @@ func (n Needs) needs() ([]need, error) {
 		plain(
 			want{path: append(slices.Clone(table), "enable"), data: true, stock: []any{false}},
 			want{path: append(slices.Clone(table), "allowed_grant_types"), data: []string{"client_credentials"}})
+	}
+	if n.Product == config.AM && n.EventWait > 0 { // EventWaitingTime of api-manager.xml; 5000 where nothing is set
+		plain(want{path: []string{"apim", "sync_runtime_artifacts", "gateway", "event_waiting_time"}, data: int(n.EventWait.Milliseconds())})
 	}
 	if n.ServerAdmin {
 		plain(want{path: []string{"server", "enable_restart_from_api"}, data: true, stock: []any{false}})

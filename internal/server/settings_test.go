@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/diff"
 
@@ -33,6 +34,7 @@ func amNeeds() Needs {
 // withAll are needs with everything that can be chosen.
 func withAll(n Needs) Needs {
 	n.SideBySide, n.ServerAdmin, n.SecretsEnv = true, true, true
+	n.EventWait = 100 * time.Millisecond
 	n.PublicHost, n.ProxyPort = "api.example.com", 443
 	n.User, n.Password = "root", "own-secret"
 	n.TLS = &TLSKeystore{File: "wso2agent-tls.p12", Type: "PKCS12", Password: "tls-secret", Alias: "tls", KeyPassword: "tls-secret"}
