@@ -27,7 +27,7 @@ func (a Agent) ProbeServer(ctx context.Context) error {
 	client := wso2.NewHTTPClient(ownPin{own}, nil)
 	base := func(port int) string { return "https://" + net.JoinHostPort("localhost", strconv.Itoa(port)) }
 	if a.cfg.Product == config.AM {
-		return wso2.NewGateway(client, base(a.cfg.AMPort), base(a.cfg.GWPort)).Healthy(ctx)
+		return wso2.NewGateway(client, base(a.cfg.AMPort), base(a.cfg.GWPort), wso2.Credentials{}).Healthy(ctx)
 	}
 	_, err = wso2.NewIdentity(client, base(a.cfg.ISPort), wso2.Credentials{}).Discovery(ctx)
 	return err

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"wso2agent/internal/wso2"
 )
@@ -28,6 +29,8 @@ func (r *run) listAPIs(ctx context.Context) error {
 
 // ensureAPI brings one API to the gateway and the DevPortal as it is desired.
 func (r *run) ensureAPI(ctx context.Context, want API) error {
+	key, before := apiKey{want.Name, want.Version}, r.result.Changes
+	defer func() { r.moved[key] = r.moved[key] || r.result.Changes > before }() // for the next try of this step, too
 	api, err := r.findOrCreateAPI(ctx, want)
 	if err != nil {
 		return err
@@ -35,7 +38,8 @@ func (r *run) ensureAPI(ctx context.Context, want API) error {
 	if err := r.updateAPI(ctx, want, api); err != nil {
 		return err
 	}
-	if err := r.deployAPI(ctx, want, api.ID); err != nil {
+	deployed, err := r.deployAPI(ctx, want, api.ID)
+	if err != nil {
 		return err
 	}
 	if err := r.publishAPI(ctx, want, api); err != nil {
@@ -43,6 +47,8 @@ func (r *run) ensureAPI(ctx context.Context, want API) error {
 	}
 	r.result.APIs = append(r.result.APIs, PublishedAPI{
 		Name: want.Name, Version: want.Version, Context: want.Context, ID: api.ID, Path: want.Path(),
+		Made: r.made[key], BackendURL: want.BackendURL, Operations: api.Operations,
+		Changed: r.moved[key] || r.result.Changes > before || time.Since(deployed) < freshRevision,
 	})
 	return nil
 }
@@ -72,7 +78,7 @@ func (r *run) findOrCreateAPI(ctx context.Context, want API) (wso2.API, error) {
 		return made, transient(err)
 	}
 	if err == nil {
-		r.apis[key] = made.ID
+		r.apis[key], r.made[key] = made.ID, true
 	}
 	return made, err
 }

@@ -24,6 +24,8 @@ type run struct {
 	km     keyManager        // IS as key manager
 	chosen string            // id of the key manager that makes the application's keys
 	apis   map[apiKey]string // ids of all APIs on the server
+	made   map[apiKey]bool   // APIs that this run has made
+	moved  map[apiKey]bool   // APIs that this run has made or changed
 	app    applicationState
 	scopes scopes.Keeper
 }
@@ -39,12 +41,13 @@ func Run(ctx context.Context, log *slog.Logger, servers Servers, settings Settin
 	if err != nil {
 		return Result{}, err
 	}
-	r := &run{Servers: servers, Settings: settings, log: log, desired: desired, scopes: scopes.Keeper{Clients: settings.ScopesClients, Log: log}}
+	r := &run{Servers: servers, Settings: settings, log: log, desired: desired, made: map[apiKey]bool{}, moved: map[apiKey]bool{}, scopes: scopes.Keeper{Clients: settings.ScopesClients, Log: log}}
 	for _, s := range r.steps() {
 		if err := r.perform(ctx, s); err != nil {
 			return r.result, err
 		}
 	}
+	r.result.KeyManagerID = r.chosen
 	log.Info("the desired state is reached", "changes", r.result.Changes)
 	return r.result, nil
 }

@@ -254,7 +254,7 @@ func (f *fake) serveRevisions(w http.ResponseWriter, r *http.Request, path []str
 	case len(f.revisions[api]) >= f.limit:
 		fail(w, 400, 900351)
 	default:
-		rev := object{"id": f.id("rev"), "description": in["description"], "deploymentInfo": []any{}}
+		rev := object{"id": f.id("rev"), "description": in["description"], "deploymentInfo": []any{}, "createdTime": time.Now().UnixMilli()}
 		f.revisions[api] = append(f.revisions[api], rev)
 		reply(w, 201, rev)
 	}

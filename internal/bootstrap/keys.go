@@ -18,6 +18,7 @@ func (r *run) ensureKeys(ctx context.Context) error {
 			keys, err = r.DevPortal.GenerateKeys(ctx, r.app.ID, r.chosen)
 			return err
 		})
+		r.result.NewKeys = err == nil
 		if err != nil && ctx.Err() == nil {
 			return r.clearFailedKeys(ctx, err)
 		}

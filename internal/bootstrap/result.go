@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"encoding/json"
+	"time"
 
 	"wso2agent/internal/wso2"
 )
@@ -12,8 +13,10 @@ type Result struct {
 	ApplicationID  string
 	ConsumerKey    string
 	ConsumerSecret wso2.Secret
+	NewKeys        bool   // the run made them, so that nobody has a token of theirs yet
 	KeyMappingID   string // of the keys, for [Settings] of the next run
 	KeyManager     string // its name
+	KeyManagerID   string
 	TokenEndpoint  string
 	Issuer         string // what "iss" must be in its tokens; empty where API-M does not tell
 	JWKS           string // address of the keys that sign its tokens; empty where API-M does not tell
@@ -29,7 +32,15 @@ type PublishedAPI struct {
 	ID         string
 	Path       string // where the gateway serves it: context and version
 	Subscribed bool   // the application may call it
+	Made       bool   // the run made it
+	Changed    bool   // the gateway may still have an earlier revision, or none: see [freshRevision]
+	BackendURL string // where the gateway has to send calls
+	Operations []wso2.Operation
 }
+
+// freshRevision is how old the deployed revision of an API may be for the API to count as changed, though this run has not
+// changed it: the run that made it may have been killed before it was verified, or have found that it does not work.
+const freshRevision = time.Hour
 
 // keysFile is the JSON of application-keys.json. People's scripts read it: fields may be added, never renamed.
 type keysFile struct {

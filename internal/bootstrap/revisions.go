@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"wso2agent/internal/wso2"
 )
@@ -13,12 +14,13 @@ import (
 // environment is the gateway environment that the product ships.
 const environment = "Default"
 
-// deployAPI makes sure that the gateway serves the API as it is desired. A revision carries a hash of the desired API
+// deployAPI makes sure that API-M sends the API to the gateway as it is desired, and returns when the revision was made that
+// was deployed before; zero where this run has deployed one. A revision carries a hash of the desired API
 // in its description, so a run sees whether the deployed one is current, whoever stopped in the middle before.
-func (r *run) deployAPI(ctx context.Context, want API, id string) error {
+func (r *run) deployAPI(ctx context.Context, want API, id string) (before time.Time, err error) {
 	revisions, err := r.Publisher.Revisions(ctx, id)
 	if err != nil {
-		return err
+		return before, err
 	}
 	stamp := stampOf(newAPI(want, r.desired.policies(want.Name)))
 	target := wso2.Deployment{Environment: environment, VHost: r.VHost, DisplayOnDevPortal: true}
@@ -28,7 +30,7 @@ func (r *run) deployAPI(ctx context.Context, want API, id string) error {
 			continue
 		}
 		if deployedAt(rev, target) {
-			return nil
+			return rev.Created(), nil
 		}
 		// One that was made last and not deployed is taken up. An older one is not: the API may have been changed
 		// by hand since, in what the file does not tell.
@@ -38,10 +40,10 @@ func (r *run) deployAPI(ctx context.Context, want API, id string) error {
 	}
 	if revision == "" {
 		if revision, err = r.createRevision(ctx, want, id, stamp); err != nil {
-			return err
+			return before, err
 		}
 	}
-	return r.change(fmt.Sprintf("deployed API %q %s", want.Name, want.Version), func() error {
+	return before, r.change(fmt.Sprintf("deployed API %q %s", want.Name, want.Version), func() error {
 		return r.Publisher.DeployRevision(ctx, id, revision, target)
 	})
 }

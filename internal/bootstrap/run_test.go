@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -94,13 +95,39 @@ func TestAFirstRunReachesTheDesiredStateAndASecondChangesNothing(t *testing.T) {
 					t.Errorf("APIs: %+v", first.APIs)
 				}
 
+				for _, api := range first.APIs {
+					if !api.Made || !api.Changed || !strings.HasPrefix(api.BackendURL, "http://") || len(api.Operations) == 0 {
+						t.Errorf("a new API: %+v", api)
+					}
+				}
+				if !first.NewKeys || first.KeyManagerID == "" {
+					t.Errorf("new keys: %+v", first)
+				}
+
 				second := mustPass(t, f, s, usable)
+				for i, api := range second.APIs { // of the run before it, which may not have verified them
+					if api.Made || !api.Changed || second.NewKeys {
+						t.Errorf("right after it: %+v", api)
+					}
+					first.APIs[i].Made = false
+				}
 				if len(f.log) > 0 || second.Changes != 0 {
 					t.Errorf("a second run made %d changes, by %q", second.Changes, f.log)
 				}
 				first.Changes = 0
-				if second.ConsumerKey != first.ConsumerKey || second.ConsumerSecret != first.ConsumerSecret || !slices.Equal(second.APIs, first.APIs) {
+				if second.ConsumerKey != first.ConsumerKey || second.ConsumerSecret != first.ConsumerSecret || !reflect.DeepEqual(second.APIs, first.APIs) {
 					t.Errorf("second result %+v, first %+v", second, first)
+				}
+
+				time.Sleep(2 * freshRevision)
+				if third := mustPass(t, f, s, usable); third.APIs[0].Changed || third.APIs[1].Changed {
+					t.Errorf("long after it: %+v", third.APIs)
+				}
+				changed := mustPass(t, f, s, strings.Replace(usable, "http://orders:8080", "http://orders:9090", 1))
+				for _, api := range changed.APIs {
+					if moved := api.BackendURL == "http://orders:9090"; api.Changed != moved || api.Made {
+						t.Errorf("after a change of one: %+v", api)
+					}
 				}
 			})
 		})

@@ -109,6 +109,6 @@ func Connect(hc *http.Client, s Settings) Servers {
 		Admin:     wso2.NewAdmin(hc, am, s.AMCredentials),
 		Publisher: wso2.NewPublisher(hc, am, s.AMCredentials),
 		DevPortal: wso2.NewDevPortal(hc, am, s.AMCredentials),
-		Gateway:   wso2.NewGateway(hc, am, gateway),
+		Gateway:   wso2.NewGateway(hc, am, gateway, s.AMCredentials),
 	}
 }

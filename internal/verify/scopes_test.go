@@ -105,7 +105,7 @@ func (s *site) verifyScoped(t *testing.T, r bootstrap.Result) {
 	for scope, want := range map[string]int{"pay:read": http.StatusOK, "": http.StatusForbidden} {
 		token, err := wso2.FetchToken(t.Context(), s.client, r.TokenEndpoint, r.ConsumerKey, r.ConsumerSecret, strings.Fields(scope)...)
 		must(t, err)
-		a, err := wso2.NewGateway(s.client, s.am.URL(), s.am.GatewayURL()).Get(t.Context(), r.APIs[0].Path+"/x", token.AccessToken)
+		a, err := wso2.NewGateway(s.client, s.am.URL(), s.am.GatewayURL(), wso2.Credentials{}).Get(t.Context(), r.APIs[0].Path+"/x", token.AccessToken)
 		if err != nil || a.Status != want {
 			t.Errorf("with scope %q: %d %s, %v; want %d", scope, a.Status, a.Code, err, want)
 		}

@@ -236,13 +236,13 @@ func TestCredentialsGoWhereTheyBelong(t *testing.T) {
 		io.WriteString(w, `{"issuer":"x"}`)
 	})
 	ctx := t.Context()
-	must(t, NewGateway(hc, base, base).Healthy(ctx))
+	must(t, NewGateway(hc, base, base, Credentials{}).Healthy(ctx))
 	_, err := NewIdentity(hc, base, admin).Discovery(ctx)
 	must(t, err)
 	must(t, NewPublisher(hc, base, admin).Ready(ctx))
 	_, err = FetchToken(ctx, hc, base+"/oauth2/token", "id", "se:cret")
 	must(t, err)
-	_, err = NewGateway(hc, base, base).Get(ctx, "/pay/1.0.0/", "the-token")
+	_, err = NewGateway(hc, base, base, Credentials{}).Get(ctx, "/pay/1.0.0/", "the-token")
 	must(t, err)
 	want := []string{
 		"/api/am/gateway/v2/server-startup-healthcheck ", // a wrong Authorization would be answered by 401
@@ -301,7 +301,7 @@ func TestTheGatewaysErrorsAreToldFromTheBackends(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			base, hc := serve(t, answering(tt.status, tt.body))
-			a, err := NewGateway(hc, base, base).Get(t.Context(), "/x/1/", "t")
+			a, err := NewGateway(hc, base, base, Credentials{}).Get(t.Context(), "/x/1/", "t")
 			if err != nil || a.Status != tt.status || a.Code != tt.code || string(a.Body) != tt.body {
 				t.Errorf("got %+v, %v", a, err)
 			}

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
+	"time"
 )
 
 // Publisher is API-M's Publisher REST API v4.
@@ -72,6 +75,7 @@ type API struct {
 	WorkflowStatus string          `json:"workflowStatus"` // CREATED while a lifecycle change waits for approval
 	Policies       []string        `json:"policies"`       // not in lists
 	Scopes         []any           `json:"scopes"`         // not in lists
+	Operations     []Operation     `json:"operations"`     // not in lists
 	Raw            json.RawMessage `json:"-"`              // the whole object, not in lists
 }
 
@@ -121,9 +125,19 @@ func (p *Publisher) ChangeLifecycle(ctx context.Context, id, action string) (str
 
 // Revision is a snapshot of an API, the thing that is deployed.
 type Revision struct {
-	ID          string       `json:"id"`
-	Description string       `json:"description"` // at most 255 characters
-	Deployments []Deployment `json:"deploymentInfo"`
+	ID          string          `json:"id"`
+	Description string          `json:"description"` // at most 255 characters
+	Deployments []Deployment    `json:"deploymentInfo"`
+	CreatedTime json.RawMessage `json:"createdTime"` // in ms: a number from API-M 4.5, a text in its specification
+}
+
+// Created is when the revision was made, by the server's clock; zero where it does not say.
+func (r Revision) Created() time.Time {
+	ms, err := strconv.ParseInt(strings.Trim(string(r.CreatedTime), `"`), 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 // Deployment is where a revision is deployed.

@@ -109,7 +109,7 @@ func TestWhatRealServersAnsweredIsUnderstood(t *testing.T) {
 		t.Errorf("a row left behind: %+v, %v", rows, err)
 	}
 	base, hc = r.at(t, "gateway, unknown context")
-	if a, err := NewGateway(hc, base, base).Get(ctx, "/x", "t"); err != nil || a.Code != GatewayUnknown {
+	if a, err := NewGateway(hc, base, base, Credentials{}).Get(ctx, "/x", "t"); err != nil || a.Code != GatewayUnknown {
 		t.Errorf("gateway: %+v, %v", a, err)
 	}
 	base, hc = r.at(t, "resident token")

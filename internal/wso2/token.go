@@ -2,6 +2,9 @@ package wso2
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,11 +31,42 @@ func FetchToken(ctx context.Context, hc *http.Client, endpoint, clientID string,
 	if len(scopes) > 0 {
 		form.Set("scope", strings.Join(scopes, " "))
 	}
-	// RFC 6749, section 2.3.1: id and secret are form-encoded before they become Basic credentials.
-	cred := Credentials{User: url.QueryEscape(clientID), Password: Secret(url.QueryEscape(string(clientSecret)))}
 	err := caller{http: hc, base: endpoint}.call(ctx, request{
-		op: "fetch a token", method: http.MethodPost, cred: &cred,
+		op: "fetch a token", method: http.MethodPost, cred: clientCredentials(clientID, clientSecret),
 		form: form, secrets: []Secret{clientSecret},
 	}, &t)
 	return Token{t.AccessToken, time.Duration(t.ExpiresIn) * time.Second, strings.Fields(t.Scope)}, err
+}
+
+// CheckClient asks a token endpoint whether it takes a client's credentials, without getting a token, which would end the one
+// that the client has: with a refresh token that does not exist. The server looks at the client first (IS 7.1: 401
+// invalid_client), and then refuses the refresh token or the grant, which proves the client. An error is a refused client,
+// or one where that was not found out.
+func CheckClient(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret Secret) error {
+	err := caller{http: hc, base: endpoint}.call(ctx, request{
+		op: "check the client's credentials", method: http.MethodPost, cred: clientCredentials(clientID, clientSecret),
+		form: url.Values{"grant_type": {"refresh_token"}, "refresh_token": {rand.Text()}}, secrets: []Secret{clientSecret},
+	}, nil)
+	var e *Error
+	if errors.As(err, &e) && e.Status == http.StatusBadRequest && (strings.HasPrefix(e.Description, "invalid_grant") ||
+		strings.HasPrefix(e.Description, "unauthorized_client") || strings.HasPrefix(e.Description, "unsupported_grant_type")) {
+		return nil
+	}
+	if err == nil {
+		return fmt.Errorf("check the client's credentials (%s): it was given a token for a refresh token that does not exist", endpoint)
+	}
+	return err
+}
+
+// RevokeToken ends a token of a client's own (RFC 7009) at a revocation endpoint.
+func RevokeToken(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret, token Secret) error {
+	return caller{http: hc, base: endpoint}.call(ctx, request{
+		op: "revoke a token", method: http.MethodPost, cred: clientCredentials(clientID, clientSecret),
+		form: url.Values{"token": {string(token)}}, secrets: []Secret{clientSecret, token},
+	}, nil)
+}
+
+// clientCredentials are a client's, for Basic authentication. RFC 6749, section 2.3.1: id and secret are form-encoded before.
+func clientCredentials(clientID string, clientSecret Secret) *Credentials {
+	return &Credentials{User: url.QueryEscape(clientID), Password: Secret(url.QueryEscape(string(clientSecret)))}
 }

@@ -1,0 +1,79 @@
+package verify_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/verify"
+	"wso2agent/internal/wso2sim"
+)
+
+// oneByOne are delays of a gateway that takes up one deployment after another, each after the given time. The product
+// takes 5 s as shipped.
+func oneByOne(each time.Duration) wso2sim.Delays {
+	return wso2sim.Delays{EventWait: each.Seconds() / 5}
+}
+
+// many is a desired state of n APIs, with a subscription to the last one only.
+func (s *site) many(t *testing.T, n int) *bootstrap.Desired {
+	t.Helper()
+	d := s.desired(t)
+	d.APIs, d.Subscriptions = nil, nil
+	for i := range n {
+		d.APIs = append(d.APIs, bootstrap.API{Name: fmt.Sprintf("Serial %02d", i), Version: "1.0.0", Context: fmt.Sprintf("/serial%02d", i), BackendURL: s.backend.URL()})
+	}
+	d.Subscriptions = []bootstrap.Subscription{{APIName: d.APIs[n-1].Name, ThrottlingPolicy: "Unlimited"}}
+	return d
+}
+
+// served calls an API past the code that is tested: any answer but "no such API" shows that the gateway has it.
+func (s *site) served(t *testing.T, path string) bool {
+	t.Helper()
+	resp, err := s.client.Get(s.am.GatewayURL() + path + "/hello")
+	must(t, err)
+	resp.Body.Close()
+	return resp.StatusCode != http.StatusNotFound
+}
+
+func TestEveryNewAPIIsServedWhenVerificationPasses(t *testing.T) {
+	for _, n := range []int{6, 20, 50} {
+		t.Run(fmt.Sprintf("%d APIs", n), func(t *testing.T) {
+			s := open(t, oneByOne(100*time.Millisecond))
+			settings := s.settings("WSO2-IS")
+			result, _ := s.run(t, settings, s.many(t, n))
+			if s.served(t, result.APIs[n-1].Path) {
+				t.Fatal("the gateway has the last API before the check, so this proves nothing")
+			}
+			// The time for a check that passes at once: it must grow with the number of deployments.
+			checks, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), verify.Options{Wait: time.Second}, result)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, api := range result.APIs {
+				if !s.served(t, api.Path) {
+					t.Errorf("API %s is not served", api.Name)
+				}
+				if !slices.ContainsFunc(checks, func(c verify.Check) bool { return c.Verdict == verify.Pass && strings.Contains(c.Name, api.Name) }) {
+					t.Errorf("API %s was not verified", api.Name)
+				}
+			}
+		})
+	}
+}
+
+func TestAChangedBackendThatDoesNotExistIsNotVerifiedWithTheOldRevision(t *testing.T) {
+	s := open(t, oneByOne(time.Second))
+	settings, d := s.settings("WSO2-IS"), s.desired(t)
+	s.run(t, settings, d)
+	d.APIs[2].BackendURL = "http://127.0.0.1:1"
+	result, _ := s.run(t, settings, d)
+	_, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), verify.Options{Wait: time.Second}, result)
+	if err == nil || !strings.Contains(err.Error(), `"Customer API" `) || !strings.Contains(err.Error(), "http://127.0.0.1:1") || !strings.Contains(err.Error(), "its backend does not answer") {
+		t.Errorf("got %v", err)
+	}
+}
