@@ -67,9 +67,10 @@ func TestEveryNewAPIIsServedWhenVerificationPasses(t *testing.T) {
 }
 
 func TestAChangedBackendThatDoesNotExistIsNotVerifiedWithTheOldRevision(t *testing.T) {
-	s := open(t, oneByOne(time.Second))
+	s := open(t, oneByOne(500*time.Millisecond))
 	settings, d := s.settings("WSO2-IS"), s.desired(t)
-	s.run(t, settings, d)
+	first, _ := s.run(t, settings, d)
+	s.verify(t, settings, first) // the gateway has the old revision
 	d.APIs[2].BackendURL = "http://127.0.0.1:1"
 	result, _ := s.run(t, settings, d)
 	_, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), verify.Options{Wait: time.Second}, result)

@@ -34,6 +34,7 @@ var stores = map[string]struct{ key, trust string }{
 
 // site is both stand-ins and a backend, with a client that trusts each by its fingerprint.
 type site struct {
+	isHome   string
 	is       *wso2sim.IS
 	am       *wso2sim.AM
 	backend  *wso2sim.Backend
@@ -115,22 +116,24 @@ func openWith(t *testing.T, delays wso2sim.Delays, settings func(t *testing.T, s
 	must(t, wso2sim.UnpackWith(amHome, wso2sim.ProductAM, wso2sim.UnpackOptions{Rounds: 1000}))
 	isCert, amCert := leaf(t, isHome, wso2sim.ProductIS), leaf(t, amHome, wso2sim.ProductAM)
 	trust(t, isHome, wso2sim.ProductIS, "wso2am", amCert)
-	path := filepath.Join(isHome, "repository/conf/deployment.toml")
-	shipped, err := os.ReadFile(path)
-	must(t, err)
-	must(t, os.WriteFile(path, settings(t, shipped), 0o600))
 	trust(t, amHome, wso2sim.ProductAM, "wso2is", isCert)
-
-	s := &site{}
+	s := &site{isHome: isHome}
 	wrap := speccheck.Wrap(t)
-	s.is, err = wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0", Hostname: "wso2is", Delays: delays, Wrap: wrap})
-	must(t, err)
-	t.Cleanup(func() { s.is.Close() })
+	var err error
 	s.am, err = wso2sim.StartAM(ctx, wso2sim.Options{
 		Home: amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Hostname: "wso2am", Delays: delays, Wrap: wrap,
 	})
 	must(t, err)
 	t.Cleanup(func() { s.am.Close() })
+
+	path := filepath.Join(isHome, "repository/conf/deployment.toml")
+	shipped, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, append(settings(t, shipped), s.listener(t)...), 0o600))
+	must(t, wso2sim.WriteRevocationHandler(isHome))
+	s.is, err = wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0", Hostname: "wso2is", Delays: delays, Wrap: wrap})
+	must(t, err)
+	t.Cleanup(func() { s.is.Close() })
 	s.backend, err = wso2sim.StartBackend("127.0.0.1:0")
 	must(t, err)
 	t.Cleanup(func() { s.backend.Close() })
@@ -145,6 +148,40 @@ func openWith(t *testing.T, delays wso2sim.Delays, settings func(t *testing.T, s
 	s.client = &http.Client{Transport: s.requests, Timeout: hc.Timeout, CheckRedirect: hc.CheckRedirect}
 	t.Cleanup(hc.CloseIdleConnections)
 	return s
+}
+
+// restartIS starts IS anew at its address, with other settings.
+func (s *site) restartIS(t *testing.T, change func(text string) string) {
+	t.Helper()
+	at := host(t, s.is.URL())
+	must(t, s.is.Close())
+	path := filepath.Join(s.isHome, "repository/conf/deployment.toml")
+	text, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, []byte(change(string(text))), 0o600))
+	is, err := wso2sim.StartIS(t.Context(), wso2sim.Options{Home: s.isHome, Listen: at, Hostname: "wso2is"})
+	must(t, err)
+	t.Cleanup(func() { is.Close() })
+	must(t, is.Wait(t.Context()))
+	s.is = is
+}
+
+// listener is what has IS tell API-M of revoked tokens. IS compares the name in API-M's certificate, which is localhost.
+func (s *site) listener(t *testing.T) string {
+	_, port, err := net.SplitHostPort(host(t, s.am.URL()))
+	must(t, err)
+	return `
+[[event_listener]]
+id = "token_revocation"
+type = "org.wso2.carbon.identity.core.handler.AbstractIdentityHandler"
+name = "org.wso2.is.notification.ApimOauthEventInterceptor"
+order = 1
+[event_listener.properties]
+notification_endpoint = "https://localhost:` + port + `/internal/data/v1/notify"
+username = "admin"
+password = "admin"
+'header.X-WSO2-KEY-MANAGER' = "WSO2-IS"
+`
 }
 
 func host(t *testing.T, address string) string {
@@ -195,7 +232,7 @@ func (s *site) run(t *testing.T, settings bootstrap.Settings, d *bootstrap.Desir
 func (s *site) verify(t *testing.T, settings bootstrap.Settings, result bootstrap.Result) []verify.Check {
 	t.Helper()
 	nonce := fmt.Sprintf("%x", time.Now().UnixNano())
-	options := verify.Options{Resource: "/hello?nonce=" + nonce, Wait: 20 * time.Second}
+	options := verify.Options{Resource: "/hello?nonce=" + nonce, Wait: 20 * time.Second, Handler: true}
 	checks, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), options, result)
 	if err != nil {
 		t.Error(err)

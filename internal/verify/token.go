@@ -16,19 +16,19 @@ var algorithms = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512,
 }
 
-// fetchToken gets a token as a client of the application does.
+// fetchToken gets a token as a client of an application does.
 func (r *run) fetchToken(ctx context.Context) Check {
 	name := "token from " + r.result.KeyManager
 	var err error
 	r.poll(ctx, name, func() (bool, string) {
-		r.token, err = wso2.FetchToken(ctx, r.HTTP, r.result.TokenEndpoint, r.result.ConsumerKey, r.result.ConsumerSecret)
+		r.token, err = wso2.FetchToken(ctx, r.HTTP, r.result.TokenEndpoint, r.client.key, r.client.secret)
 		return err == nil || wso2.IsPermanent(err), said(err, "")
 	})
 	switch {
 	case err != nil:
-		return Check{name, Fail, err.Error(), "check KM_TOKEN_ENDPOINT, and that the application's keys are those of this key manager"}
+		return failed(name, err.Error(), "check KM_TOKEN_ENDPOINT, and that the application's keys are those of this key manager")
 	case r.token.AccessToken == "":
-		return Check{name, Fail, r.result.TokenEndpoint + " answered without a token", "check KM_TOKEN_ENDPOINT"}
+		return failed(name, r.result.TokenEndpoint+" answered without a token", "check KM_TOKEN_ENDPOINT")
 	}
 	return Check{Name: name, Verdict: Pass, Evidence: fmt.Sprintf("%s gave a token for %s", r.result.TokenEndpoint, r.token.ExpiresIn.Round(time.Second))}
 }
@@ -44,7 +44,7 @@ func (r *run) signature(ctx context.Context) Check {
 	}
 	token, err := jose.ParseSignedCompact(string(r.token.AccessToken), algorithms)
 	if err != nil {
-		return Check{name, Fail, "the token is not a signed JWT", "let the key manager issue JWTs: the IS client's token type must be JWT"}
+		return failed(name, "the token is not a signed JWT", "let the key manager issue JWTs: the IS client's token type must be JWT")
 	}
 	var raw json.RawMessage
 	r.poll(ctx, name, func() (bool, string) {
@@ -56,7 +56,7 @@ func (r *run) signature(ctx context.Context) Check {
 		err = json.Unmarshal(raw, &keys)
 	}
 	if err != nil {
-		return Check{name, Fail, fmt.Sprintf("no keys from %s: %v", r.result.JWKS, err), "check the address of the key manager's certificates (JWKS)"}
+		return failed(name, fmt.Sprintf("no keys from %s: %v", r.result.JWKS, err), "check the address of the key manager's certificates (JWKS)")
 	}
 	header := token.Signatures[0].Header
 	for _, key := range keys.Key(header.KeyID) {
@@ -64,8 +64,8 @@ func (r *run) signature(ctx context.Context) Check {
 			return Check{Name: name, Verdict: Pass, Evidence: fmt.Sprintf("%s, by key %s of %s", header.Algorithm, short(header.KeyID), r.result.JWKS)}
 		}
 	}
-	return Check{name, Fail, fmt.Sprintf("no key of %s has signed it; it names key %s", r.result.JWKS, short(header.KeyID)),
-		"the token comes from another server than the keys, or that server has new keys: compare the addresses of the key manager"}
+	return failed(name, fmt.Sprintf("no key of %s has signed it; it names key %s", r.result.JWKS, short(header.KeyID)),
+		"the token comes from another server than the keys, or that server has new keys: compare the addresses of the key manager")
 }
 
 // issuer compares the token's issuer with the key manager's: the gateway finds the key manager of a token by it.
@@ -82,14 +82,14 @@ func (r *run) issuer(context.Context) Check {
 		Issuer string `json:"iss"`
 	}
 	if err := json.Unmarshal(token.UnsafePayloadWithoutVerification(), &claims); err != nil {
-		return Check{name, Fail, "the token's claims are no JSON object", "report this"}
+		return failed(name, "the token's claims are no JSON object", "report this")
 	}
 	switch {
 	case r.result.Issuer == "":
 		return skipped(name, "the key manager names no issuer; the token's is "+claims.Issuer)
 	case claims.Issuer != r.result.Issuer:
-		return Check{name, Fail, fmt.Sprintf("the token's is %q, the key manager's %q", claims.Issuer, r.result.Issuer),
-			"set [server] hostname in the issuing server's deployment.toml to the name by which it is reached, restart it, and run bootstrap again"}
+		return failed(name, fmt.Sprintf("the token's is %q, the key manager's %q", claims.Issuer, r.result.Issuer),
+			"set [server] hostname in the issuing server's deployment.toml to the name by which it is reached, restart it, and run bootstrap again")
 	}
 	return Check{Name: name, Verdict: Pass, Evidence: claims.Issuer}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
 	"wso2agent/internal/wso2sim/speccheck"
 )
@@ -67,12 +68,17 @@ func TestDesiredChangesReachTheGatewayAndNoMore(t *testing.T) {
 	other, err := wso2sim.StartBackend("127.0.0.1:0")
 	must(t, err)
 	t.Cleanup(func() { other.Close() })
-	must(t, s.backend.Close())
 	d.APIs[0].BackendURL = other.URL()
 	d.Application.ThrottlingPolicy = "10PerMin"
 	d.APIs[4].Description = "Products, prices, stock and pictures"
 	result, requests := s.run(t, settings, d)
-	s.verify(t, settings, result) // only the new backend can answer
+	s.verify(t, settings, result)
+	must(t, s.backend.Close())
+	token, err := wso2.FetchToken(t.Context(), s.client, result.TokenEndpoint, result.ConsumerKey, result.ConsumerSecret)
+	must(t, err)
+	if a, err := bootstrap.Connect(s.client, settings).Gateway.Get(t.Context(), result.APIs[0].Path+"/hello", token.AccessToken); err != nil || a.Status != http.StatusOK {
+		t.Errorf("only the new backend can answer: %d %s, %v", a.Status, a.Code, err)
+	}
 	if result.Changes != 7 || len(requests) != 7 {
 		t.Errorf("%d changes, by %q; want update, revision and deployment of two APIs, and an application", result.Changes, requests)
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -39,7 +40,7 @@ var newKeys = sync.OnceValue(func() [2]*rsa.PrivateKey {
 	return keys
 })
 
-// world is an issuer and a gateway, without a network.
+// world is an issuer, a gateway and API-M's DevPortal, without a network.
 type world struct {
 	issuer    string
 	signer    *rsa.PrivateKey // signs the tokens
@@ -48,13 +49,25 @@ type world struct {
 	failures  int // so many requests for tokens fail
 	readyAt   time.Time
 	gateway   func(r *http.Request, valid bool) (int, string)
-	token     string
-	asked     []string
+	endpoints func() (int, string) // what the gateway shows of its endpoints
+	lost      bool                 // the application's own keys
+	pending   bool                 // applications have to be approved
+	deaf      bool                 // the gateway does not hear of revoked tokens
+
+	mu      sync.Mutex
+	tokens  map[string]string // a client's last
+	revoked map[string]bool
+	apps    map[string]string // name to id
+	asked   []string
 }
 
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	rec := httptest.NewRecorder()
 	w.asked = append(w.asked, r.Method+" "+r.URL.String())
+	client, _, _ := r.BasicAuth()
+	portal, devPortal := strings.CutPrefix(r.URL.Path, "/api/am/devportal/v3")
 	switch {
 	case r.URL.Path == "/oauth2/token":
 		if w.failures > 0 {
@@ -62,19 +75,75 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 			rec.WriteHeader(503)
 			break
 		}
-		w.token = "opaque"
-		if !w.opaque {
-			w.token = sign(w.signer, w.issuer)
+		if w.lost && client == "key" {
+			rec.WriteHeader(401)
+			io.WriteString(rec, `{"error":"invalid_client","error_description":"Client credentials are invalid."}`)
+			break
 		}
-		json.NewEncoder(rec).Encode(map[string]any{"access_token": w.token, "expires_in": 3600})
+		if r.FormValue("grant_type") == "refresh_token" {
+			rec.WriteHeader(400)
+			io.WriteString(rec, `{"error_description":"Persisted access token data not found","error":"invalid_grant"}`)
+			break
+		}
+		token := "opaque-" + client
+		if !w.opaque {
+			token = sign(w.signer, w.issuer)
+		}
+		w.tokens[client] = token
+		json.NewEncoder(rec).Encode(map[string]any{"access_token": token, "expires_in": 3600})
+	case r.URL.Path == "/oauth2/revoke":
+		w.revoked[r.FormValue("token")] = !w.deaf
 	case r.URL.Path == "/oauth2/jwks":
 		json.NewEncoder(rec).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &w.published.PublicKey, KeyID: "k1", Algorithm: "RS256", Use: "sig"}}})
+	case strings.HasSuffix(r.URL.Path, "/end-points"):
+		status, body := w.endpoints()
+		rec.WriteHeader(status)
+		io.WriteString(rec, body)
+	case devPortal:
+		w.portal(rec, r, portal)
 	default:
-		status, body := w.gateway(r, r.Header.Get("Authorization") == "Bearer "+w.token)
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		valid := token != "" && !w.revoked[token] && (token == w.tokens["key"] || token == w.tokens["probe"])
+		status, body := w.gateway(r, valid)
 		rec.WriteHeader(status)
 		io.WriteString(rec, body)
 	}
 	return rec.Result(), nil
+}
+
+func (w *world) portal(rec *httptest.ResponseRecorder, r *http.Request, path string) {
+	reply := func(status int, v any) {
+		rec.WriteHeader(status)
+		json.NewEncoder(rec).Encode(v)
+	}
+	var in map[string]any
+	if r.Body != nil {
+		json.NewDecoder(r.Body).Decode(&in)
+	}
+	switch {
+	case r.Method == "POST" && path == "/applications":
+		status := "APPROVED"
+		if w.pending {
+			status = "CREATED"
+		}
+		name := in["name"].(string)
+		w.apps[name] = "app-" + name
+		reply(201, map[string]string{"applicationId": w.apps[name], "name": name, "status": status})
+	case r.Method == "GET" && path == "/applications":
+		list := []map[string]string{}
+		for name, id := range w.apps {
+			list = append(list, map[string]string{"applicationId": id, "name": name})
+		}
+		reply(200, map[string]any{"list": list})
+	case r.Method == "DELETE":
+		maps.DeleteFunc(w.apps, func(_, id string) bool { return "/applications/"+id == path })
+	case strings.HasSuffix(path, "/generate-keys"):
+		reply(200, map[string]string{"keyMappingId": "m", "consumerKey": "probe", "consumerSecret": "hunter3"})
+	case r.Method == "POST" && path == "/subscriptions":
+		reply(201, map[string]string{"subscriptionId": "s"})
+	default:
+		reply(200, map[string]any{"list": []any{map[string]string{"subscriptionId": "s", "status": "UNBLOCKED"}}})
+	}
 }
 
 func sign(key *rsa.PrivateKey, issuer string) string {
@@ -97,7 +166,9 @@ func sign(key *rsa.PrivateKey, issuer string) string {
 const invalid = `{"code":"900901","message":"Invalid Credentials","description":"…"}`
 
 func newWorld() *world {
-	w := &world{issuer: "https://is:9443/oauth2/token", signer: newKeys()[0], published: newKeys()[0]}
+	w := &world{issuer: "https://is:9443/oauth2/token", signer: newKeys()[0], published: newKeys()[0],
+		tokens: map[string]string{}, revoked: map[string]bool{}, apps: map[string]string{}}
+	w.endpoints = func() (int, string) { return 200, shows("http://payments:8080") }
 	w.gateway = func(_ *http.Request, valid bool) (int, string) {
 		switch {
 		case time.Now().Before(w.readyAt):
@@ -110,31 +181,40 @@ func newWorld() *world {
 	return w
 }
 
+// shows is what the gateway says of an API that it loaded with a backend.
+func shows(backend string) string {
+	text, err := json.Marshal(map[string]any{"endpoints": []string{`<endpoint name="x"><http uri-template="` + backend + `"><timeout/></http></endpoint>`}})
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
 var settings = bootstrap.Settings{AMURL: "https://am:9443", GatewayURL: "https://am:8243", ISURL: "https://is:9443"}
 
 func result() bootstrap.Result {
 	return bootstrap.Result{
-		ConsumerKey: "key", ConsumerSecret: "hunter2", KeyManager: "WSO2-IS",
+		Application: "App", ConsumerKey: "key", ConsumerSecret: "hunter2", KeyManager: "WSO2-IS",
 		TokenEndpoint: "https://is:9443/oauth2/token", Issuer: "https://is:9443/oauth2/token", JWKS: "https://is:9443/oauth2/jwks",
 		APIs: []bootstrap.PublishedAPI{
-			{Name: "Other API", Version: "1.0.0", Path: "/other/1.0.0"},
-			{Name: "Payment API", Version: "1.0.0", Path: "/pay/1.0.0", Subscribed: true},
+			{Name: "Other API", Version: "1.0.0", Path: "/other/1.0.0", BackendURL: "http://others:8080"},
+			{Name: "Payment API", Version: "1.0.0", Path: "/pay/1.0.0", BackendURL: "http://payments:8080", Subscribed: true},
 		},
 	}
 }
 
 // check runs all checks, within a bubble of synctest, and returns verdicts as p, f and s, and all that was told.
-func check(t *testing.T, w *world, r bootstrap.Result) (verdicts string, checks []Check, err error) {
+func check(t *testing.T, w *world, o Options, r bootstrap.Result) (verdicts string, checks []Check, err error) {
 	t.Helper()
 	var log bytes.Buffer
 	hc := &http.Client{Transport: w}
-	checks, err = Run(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), bootstrap.Connect(hc, settings), Options{}, r)
+	checks, err = Run(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), bootstrap.Connect(hc, settings), o, r)
 	for _, c := range checks {
 		verdicts += string(c.Verdict[0])
 	}
 	told := fmt.Sprint(checks, err, log.String())
-	for _, secret := range []string{"hunter2", w.token} {
-		if secret != "" && secret != "opaque" && strings.Contains(told, secret) {
+	for _, secret := range []string{"hunter2", "hunter3", w.tokens["probe"]} {
+		if secret != "" && strings.Contains(told, secret) {
 			t.Errorf("a secret is told: %s", told)
 		}
 	}
@@ -142,44 +222,63 @@ func check(t *testing.T, w *world, r bootstrap.Result) (verdicts string, checks 
 }
 
 func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
+	backends := func(answer func(r *http.Request) (int, string)) func(*http.Request, bool) (int, string) {
+		return func(r *http.Request, valid bool) (int, string) {
+			if !valid {
+				return 401, invalid
+			}
+			return answer(r)
+		}
+	}
 	tests := []struct {
 		name     string
 		prepare  func(*world, *bootstrap.Result)
-		verdicts string // token, signature, issuer, call, wrong token
+		verdicts string // token, signature, issuer, two APIs, wrong token, keys, revoked token
 		tells    string // in a check's evidence or remedy
 	}{
-		{"all is well", func(*world, *bootstrap.Result) {}, "ppppp", `GET https://am:8243/pay/1.0.0/: HTTP 200: {"nonce": "220f50fb"}`},
-		{"the gateway gets the API late", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(40 * time.Second) }, "ppppp", "HTTP 200"},
-		{"the gateway never gets the API", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(time.Hour) }, "pppfs", "the gateway has not got the API"},
-		{"the token endpoint is busy for a while", func(w *world, _ *bootstrap.Result) { w.failures = 3 }, "ppppp", "gave a token for 1h0m0s"},
-		{"the token endpoint is down", func(w *world, _ *bootstrap.Result) { w.failures = 1000 }, "fssss", "HTTP 503"},
-		{"another key than the issuer's has signed", func(w *world, _ *bootstrap.Result) { w.signer = newKeys()[1] }, "pfppp", "the token comes from another server than the keys"},
-		{"the token names another issuer", func(w *world, _ *bootstrap.Result) { w.issuer = "https://localhost:9443/oauth2/token" }, "ppfpp", "[server] hostname"},
-		{"the key manager gives opaque tokens", func(w *world, _ *bootstrap.Result) { w.opaque = true }, "pfspp", "token type must be JWT"},
-		{"the issuer is not known", func(_ *world, r *bootstrap.Result) { r.Issuer = "" }, "ppspp", "the token's is https://is:9443/oauth2/token"},
-		{"no API is subscribed to", func(_ *world, r *bootstrap.Result) { r.APIs = r.APIs[:1] }, "pppss", "subscribed to no API"},
+		{"all is well", func(*world, *bootstrap.Result) {}, "pppppppp", `GET https://am:8243/pay/1.0.0/: HTTP 200: {"nonce": "220f50fb"}`},
+		{"the gateway gets the API late", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(40 * time.Second) }, "pppppppp", "HTTP 200"},
+		{"the gateway never gets the API", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(time.Hour) }, "pppffsps", "the gateway has not got the API"},
+		{"the token endpoint is busy for a while", func(w *world, _ *bootstrap.Result) { w.failures = 3 }, "pppppppp", "gave a token for 1h0m0s"},
+		{"the token endpoint is down", func(w *world, _ *bootstrap.Result) { w.failures = 1000 }, "fssssfs", "HTTP 503"},
+		{"another key than the issuer's has signed", func(w *world, _ *bootstrap.Result) { w.signer = newKeys()[1] }, "pfpppppp", "the token comes from another server than the keys"},
+		{"the token names another issuer", func(w *world, _ *bootstrap.Result) { w.issuer = "https://localhost:9443/oauth2/token" }, "ppfppppp", "[server] hostname"},
+		{"the key manager gives opaque tokens", func(w *world, _ *bootstrap.Result) { w.opaque = true }, "pfsppppp", "token type must be JWT"},
+		{"the issuer is not known", func(_ *world, r *bootstrap.Result) { r.Issuer = "" }, "ppsppppp", "the token's is https://is:9443/oauth2/token"},
+		{"no API is subscribed to", func(_ *world, r *bootstrap.Result) { r.APIs = r.APIs[:1] }, "ppppppp", "https://am:8243/other/1.0.0/: HTTP 200"},
+		{"there is no API", func(_ *world, r *bootstrap.Result) { r.APIs = nil }, "pppssps", "there is no API"},
 		{"the gateway lets any token in", func(w *world, _ *bootstrap.Result) {
 			w.gateway = func(*http.Request, bool) (int, string) { return 200, "welcome" }
-		}, "ppppf", "does not check tokens"},
+		}, "pppppfps", "does not check tokens"},
 		{"the gateway refuses the token", func(w *world, _ *bootstrap.Result) {
 			w.gateway = func(*http.Request, bool) (int, string) { return 401, invalid }
-		}, "pppfs", "API-M must trust the key manager's certificate"},
+		}, "ppppfsps", "API-M must trust the key manager's certificate"},
 		{"the gateway does not know the subscription", func(w *world, _ *bootstrap.Result) {
-			w.gateway = func(*http.Request, bool) (int, string) {
+			w.gateway = backends(func(*http.Request) (int, string) {
 				return 403, `{"code":"900908","message":"Resource forbidden ","description":"…"}`
-			}
-		}, "pppfs", "same issuer"},
+			})
+		}, "ppppfsps", "same issuer"},
+		{"the operation wants a scope", func(w *world, _ *bootstrap.Result) {
+			w.gateway = backends(func(*http.Request) (int, string) {
+				return 403, `{"code":"900910","message":"The access token does not allow…","description":"…"}`
+			})
+		}, "pppppppp", "900910"},
+		{"the API is throttled", func(w *world, _ *bootstrap.Result) {
+			w.gateway = backends(func(*http.Request) (int, string) {
+				return 429, `{"code":"900802","message":"Message throttled out","description":"…"}`
+			})
+		}, "pppppppp", "900802"},
 		{"the backend is down", func(w *world, _ *bootstrap.Result) {
-			w.gateway = func(*http.Request, bool) (int, string) { return 503, `{"fault":{"code":101503}}` }
-		}, "pppfs", "check backend_url"},
+			w.gateway = backends(func(*http.Request) (int, string) { return 503, `{"fault":{"code":101503}}` })
+		}, "ppppfsps", "its backend does not answer, or answers with an error: check that http://payments:8080"},
 		{"the backend has nothing at this path, but it was reached", func(w *world, _ *bootstrap.Result) {
-			w.gateway = func(_ *http.Request, valid bool) (int, string) {
-				if !valid {
-					return 401, invalid
-				}
-				return 404, "no such payment"
-			}
-		}, "ppppp", "HTTP 404: no such payment"},
+			w.gateway = backends(func(*http.Request) (int, string) { return 404, "no such payment" })
+		}, "pppppppp", "HTTP 404: no such payment"},
+		{"the key manager has lost the application's client", func(w *world, _ *bootstrap.Result) { w.lost = true }, "ppppppfp", "it may have lost the client"},
+		{"new keys are tried", func(_ *world, r *bootstrap.Result) { r.NewKeys = true }, "pppppppp", "HTTP 200"},
+		{"new keys that are lost", func(w *world, r *bootstrap.Result) { r.NewKeys, w.lost = true, true }, "ppppppfp", "it may have lost the client"},
+		{"the gateway does not hear of revoked tokens", func(w *world, _ *bootstrap.Result) { w.deaf = true }, "pppppppf", "IS has the handler that tells API-M of revoked tokens, and it does not work"},
+		{"applications have to be approved", func(w *world, _ *bootstrap.Result) { w.pending = true }, "ppppppps", "the token is the application's own"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -187,9 +286,9 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, r := newWorld(), result()
 				tt.prepare(w, &r)
-				verdicts, checks, err := check(t, w, r)
+				verdicts, checks, err := check(t, w, Options{Handler: true}, r)
 				if verdicts != tt.verdicts {
-					t.Errorf("verdicts %s, want %s", verdicts, tt.verdicts)
+					t.Errorf("verdicts %s, want %s: %+v", verdicts, tt.verdicts, checks)
 				}
 				if strings.Contains(tt.verdicts, "f") != errors.Is(err, ErrFailed) {
 					t.Errorf("error %v", err)
@@ -202,10 +301,17 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 						t.Errorf("incomplete check %+v", c)
 					}
 				}
+				if len(w.apps) != 0 {
+					t.Errorf("it leaves %v", w.apps)
+				}
 				for _, request := range w.asked {
-					if !strings.HasPrefix(request, "GET ") && request != "POST "+r.TokenEndpoint {
+					method, at, _ := strings.Cut(request, " ")
+					if method != "GET" && (strings.HasPrefix(at, settings.GatewayURL) || !strings.HasPrefix(at, settings.ISURL+"/oauth2/") && !strings.HasPrefix(at, settings.AMURL+"/api/am/devportal/")) {
 						t.Errorf("%s changes something", request)
 					}
+				}
+				if w.tokens["key"] != "" && !r.NewKeys && !w.pending {
+					t.Error("the application's live token was ended")
 				}
 			})
 		})

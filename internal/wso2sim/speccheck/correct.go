@@ -23,7 +23,11 @@ func (a *api) correct() error {
 			deploy.Responses.Delete("200")
 		}
 	case "gateway-api.yaml":
-		a.doc.Paths.Value("/server-startup-healthcheck").Get.Security = nil // names a scheme that the file does not have
+		health := a.doc.Paths.Value("/server-startup-healthcheck").Get
+		health.Security = nil                           // names a scheme that the file does not have
+		for _, status := range []string{"401", "404"} { // wrong credentials, and before the web application is there
+			health.Responses.Set(status, &openapi3.ResponseRef{Value: openapi3.NewResponse()})
+		}
 	case "apim-dcr-v0.17.yaml":
 		schema, err := a.schema("DCR")
 		if err != nil {

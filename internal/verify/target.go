@@ -1,0 +1,129 @@
+package verify
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/wso2"
+)
+
+// target is an API that is verified.
+type target struct {
+	api    bootstrap.PublishedAPI
+	method string
+	path   string // at the gateway
+	token  bool   // it is called with a good token, for which the client needs a subscription; else with a wrong one, which no backend gets to see
+
+	loaded   time.Time // when the gateway was first seen to have it, in the revision that was deployed
+	check    Check
+	finished bool
+}
+
+// targets are the APIs to verify: each that was made or changed is called, and of the others one. The rest is asked for with
+// a wrong token, which shows that the gateway has them and leaves their backends alone.
+func targets(apis []bootstrap.PublishedAPI, resource string) []*target {
+	sample := -1
+	for i, api := range apis {
+		if !api.Changed && (sample < 0 || api.Subscribed && !apis[sample].Subscribed) {
+			sample = i
+		}
+	}
+	var list []*target
+	for i, api := range apis {
+		method, path, ok := readable(api.Operations, resource)
+		t := &target{api: api, method: method, path: api.Path + path, token: ok,
+			check: Check{API: api.ID, Called: true, Name: fmt.Sprintf("API %q %s called through the gateway", api.Name, api.Version), Verdict: Fail, Evidence: "not tried", Remedy: "try again"}}
+		if !ok || !api.Changed && i != sample {
+			t.onlyKnown()
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+// onlyKnown leaves it at asking whether the gateway has the API.
+func (t *target) onlyKnown() {
+	t.token, t.method, t.check.Called = false, http.MethodGet, false
+	t.check.Name = fmt.Sprintf("API %q %s known to the gateway", t.api.Name, t.api.Version)
+}
+
+// readable chooses how an API is called: GET, or else HEAD, of a path without parameters that its definition declares; of a
+// path with a * at its end any will do, so that resource counts for /*. ok is false where it declares none. Then GET with a
+// wrong token is answered by the gateway alone, whatever the path.
+func readable(operations []wso2.Operation, resource string) (method, path string, ok bool) {
+	first := ""
+	for _, verb := range []string{http.MethodGet, http.MethodHead} {
+		for _, op := range operations {
+			if strings.Contains(op.Target, "{") {
+				continue
+			}
+			path := strings.TrimSuffix(op.Target, "*")
+			if op.Target == "/*" {
+				path = resource
+			}
+			if op.Verb == verb {
+				return verb, path, true
+			}
+			first = cmp.Or(first, path)
+		}
+	}
+	if len(operations) == 0 { // not known
+		return http.MethodGet, resource, true
+	}
+	return http.MethodGet, cmp.Or(first, "/"), false
+}
+
+// loading is what the gateway's own list of endpoints says of an API.
+type loading int
+
+const (
+	old     loading = iota // it sends calls elsewhere
+	current                // it sends them to the backend that it should
+	unknown                // it does not say
+)
+
+// loadingOf compares the addresses that the gateway shows with the one that it should have. A path that the gateway appends
+// to it does not count.
+func loadingOf(shown []string, want string) loading {
+	want = strings.TrimRight(want, "/")
+	for _, address := range shown {
+		rest, ok := strings.CutPrefix(strings.TrimRight(address, "/"), want)
+		switch {
+		case ok && (rest == "" || strings.ContainsRune("/?{", rune(rest[0]))):
+		case strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://"):
+			return old
+		default: // a template of the gateway's
+			return unknown
+		}
+	}
+	if len(shown) == 0 {
+		return unknown
+	}
+	return current
+}
+
+// answered is what an answer to a call says: whether the gateway has the API, and whether that is enough. A gateway that
+// throttles, or that wants a scope, has looked at the API and the token.
+func (t *target) answered(a wso2.Answer) (has, ok bool) {
+	switch {
+	case a.Code == wso2.GatewayUnknown:
+		return false, false
+	case !t.token:
+		return true, a.Code != "" || a.Status < http.StatusInternalServerError
+	case a.Code == wso2.GatewayNoScope, strings.HasPrefix(a.Code, "90080"):
+		return true, true
+	}
+	return true, served(a)
+}
+
+// remedy is what to do about an answer that is not enough.
+func (t *target) remedy(a wso2.Answer) string {
+	if a.Status >= http.StatusInternalServerError && t.token {
+		return fmt.Sprintf("the API is deployed, but its backend does not answer, or answers with an error: check that %s works from where API-M runs", cmp.Or(t.api.BackendURL, "backend_url"))
+	}
+	return remedyOf(a)
+}

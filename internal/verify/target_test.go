@@ -1,0 +1,237 @@
+package verify
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/wso2"
+)
+
+func TestAnAPIIsCalledInAWayThatItsDefinitionDeclares(t *testing.T) {
+	op := func(verb, target string) wso2.Operation { return wso2.Operation{Verb: verb, Target: target} }
+	for name, tt := range map[string]struct {
+		operations []wso2.Operation
+		method     string
+		path       string
+		ok         bool
+	}{
+		"everything":                     {[]wso2.Operation{op("POST", "/*"), op("GET", "/*")}, "GET", "/hello", true},
+		"a path":                         {[]wso2.Operation{op("GET", "/menu"), op("POST", "/menu")}, "GET", "/menu", true},
+		"a path without parameters":      {[]wso2.Operation{op("GET", "/menu/{id}"), op("GET", "/menu")}, "GET", "/menu", true},
+		"anything below a path":          {[]wso2.Operation{op("GET", "/menu/*")}, "GET", "/menu/", true},
+		"HEAD where there is no GET":     {[]wso2.Operation{op("POST", "/a"), op("HEAD", "/b"), op("GET", "/c/{id}")}, "HEAD", "/b", true},
+		"only methods that write":        {[]wso2.Operation{op("POST", "/orders"), op("DELETE", "/orders/{id}")}, "GET", "/orders", false},
+		"only parameters":                {[]wso2.Operation{op("GET", "/orders/{id}")}, "GET", "/", false},
+		"operations that are not known":  {nil, "GET", "/hello", true},
+		"a topic of an event-driven API": {[]wso2.Operation{op("SUBSCRIBE", "_default")}, "GET", "_default", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			method, path, ok := readable(tt.operations, "/hello")
+			if method != tt.method || path != tt.path || ok != tt.ok {
+				t.Errorf("%s %q %v, want %s %q %v", method, path, ok, tt.method, tt.path, tt.ok)
+			}
+		})
+	}
+}
+
+func TestWhatTheGatewayShowsOfItsRevision(t *testing.T) {
+	const want = "http://b:8080/v1/"
+	for shown, is := range map[string]loading{
+		"": unknown, "http://b:8080/v1": current, "http://b:8080/v1/": current, "http://b:8080/v1/{+path}": current, "http://b:8080/v1?x=1": current,
+		"http://b:8080/v10": old, "http://a:8080/v1": old, "https://b:8080/v1": old, "{uri.var.host}/v1": unknown,
+		"http://b:8080/v1 http://a:8080": old, "http://b:8080/v1 http://b:8080/v1/": current,
+	} {
+		if got := loadingOf(strings.Fields(shown), want); got != is {
+			t.Errorf("%q: %d, want %d", shown, got, is)
+		}
+	}
+}
+
+func TestEveryChangedAPIIsCalledAndOneOfTheOthers(t *testing.T) {
+	read, write := []wso2.Operation{{Verb: "GET", Target: "/*"}}, []wso2.Operation{{Verb: "POST", Target: "/*"}}
+	api := func(name string, changed, subscribed bool, ops []wso2.Operation) bootstrap.PublishedAPI {
+		return bootstrap.PublishedAPI{Name: name, Changed: changed, Subscribed: subscribed, Operations: ops}
+	}
+	got := ""
+	for _, target := range targets([]bootstrap.PublishedAPI{
+		api("a", false, false, read), api("b", true, false, read), api("c", false, true, read), api("d", false, true, read), api("e", true, true, write),
+	}, "/") {
+		got += fmt.Sprintf("%s %v, ", target.api.Name, target.token)
+		if target.method != http.MethodGet && target.method != http.MethodHead {
+			t.Errorf("%s is called with %s", target.api.Name, target.method)
+		}
+	}
+	if got != "a false, b true, c true, d false, e false, " {
+		t.Errorf("got %s", got)
+	}
+}
+
+// changedResult is a run that changed the backend of the second API.
+func changedResult() bootstrap.Result {
+	r := result()
+	r.APIs[1].Changed = true
+	return r
+}
+
+func TestAnEarlierRevisionDoesNotPass(t *testing.T) {
+	newKeys()
+	for name, tt := range map[string]struct {
+		status   int
+		before   string // what the gateway shows until it has loaded the new one
+		loads    time.Duration
+		verdict  Verdict
+		evidence string
+		least    time.Duration // that the check takes
+	}{
+		"it is loaded late":             {200, shows("http://old:8080"), 20 * time.Second, Pass, "HTTP 200", 20 * time.Second},
+		"it is never loaded":            {200, shows("http://old:8080"), time.Hour, Fail, "still has an earlier revision, which calls http://old:8080 and not http://payments:8080", 60 * time.Second},
+		"the gateway shows nothing":     {200, `{"endpoints":[]}`, time.Hour, Pass, "HTTP 200", 6 * time.Second},
+		"the gateway has no such list":  {404, `{"code":404,"message":"Not Found"}`, time.Hour, Pass, "HTTP 200", 6 * time.Second},
+		"the list is not for this user": {401, `{"code":401,"message":"","description":"Unauthenticated request"}`, time.Hour, Pass, "HTTP 200", 6 * time.Second},
+		"the list is broken":            {500, `{"code":900967,"message":"General Error"}`, time.Hour, Pass, "HTTP 200", 6 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, begin := newWorld(), time.Now()
+				w.endpoints = func() (int, string) {
+					if time.Since(begin) < tt.loads {
+						return tt.status, tt.before
+					}
+					return 200, shows("http://payments:8080")
+				}
+				_, checks, _ := check(t, w, Options{Handler: true}, changedResult())
+				if c := checks[4]; c.Verdict != tt.verdict || !strings.Contains(c.Evidence, tt.evidence) || !strings.Contains(c.Name, "Payment API") {
+					t.Errorf("%+v", c)
+				}
+				if took := time.Since(begin); took < tt.least || took > tt.least+90*time.Second {
+					t.Errorf("took %s, want at least %s", took, tt.least)
+				}
+			})
+		})
+	}
+}
+
+func TestADeadBackendOfOneAPIIsNamedAndHoldsUpNoOther(t *testing.T) {
+	newKeys()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(), changedResult()
+		r.APIs[0].Changed = true
+		w.endpoints = func() (int, string) { return 200, `{"endpoints":[]}` }
+		r.APIs[0].Made, r.APIs[1].Made = true, true
+		alive := w.gateway
+		w.gateway = func(req *http.Request, valid bool) (int, string) {
+			if valid && strings.HasPrefix(req.URL.Path, "/other/") {
+				return 500, `{"code":"101503","type":"Status report","message":"Runtime Error","description":"Error connecting to the back end"}`
+			}
+			return alive(req, valid)
+		}
+		verdicts, _, err := check(t, w, Options{Handler: true}, r)
+		if verdicts != "pppfpppp" || err == nil || !strings.Contains(err.Error(), `API "Other API" 1.0.0`) || !strings.Contains(err.Error(), "http://others:8080") || strings.Contains(err.Error(), "more failed") {
+			t.Errorf("%s, %v", verdicts, err)
+		}
+	})
+}
+
+func TestAnAPIThatHasHEADAloneIsCalledWithIt(t *testing.T) {
+	newKeys()
+	for backend, want := range map[int]Verdict{200: Pass, 404: Pass, 503: Fail} {
+		synctest.Test(t, func(t *testing.T) {
+			w, r, begin := newWorld(), changedResult(), time.Now()
+			r.APIs[1].Operations = []wso2.Operation{{Verb: "HEAD", Target: "/alive"}, {Verb: "POST", Target: "/orders"}}
+			loaded := func() bool { return time.Since(begin) > 20*time.Second }
+			w.gateway = func(req *http.Request, valid bool) (int, string) {
+				switch {
+				case !strings.HasPrefix(req.URL.Path, "/pay/"):
+					return 401, invalid
+				case req.Method == "HEAD" && !loaded():
+					return 404, ""
+				case !loaded():
+					return 404, `{"code":"404","type":"Status report","message":"Not Found","description":"…"}`
+				case req.Method != "HEAD":
+					return 405, `{"code":"405","type":"Status report","message":"Runtime Error","description":"…"}`
+				case !valid:
+					return 401, ""
+				}
+				return backend, ""
+			}
+			_, checks, _ := check(t, w, Options{Handler: true}, r)
+			if c := checks[4]; c.Verdict != want || !strings.Contains(c.Evidence, fmt.Sprintf("HEAD https://am:8243/pay/1.0.0/alive: HTTP %d", backend)) || !loaded() {
+				t.Errorf("backend %d: %+v", backend, c)
+			}
+		})
+	}
+}
+
+func TestWaitingForTheGatewaySaysNowAndThenHowManyAPIsAreStillToCome(t *testing.T) {
+	newKeys()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(), result()
+		r.APIs = nil
+		for i := range 20 {
+			r.APIs = append(r.APIs, bootstrap.PublishedAPI{Name: fmt.Sprint("Serial ", i), Version: "1", Path: fmt.Sprintf("/s%d/1", i), BackendURL: "http://payments:8080", Made: true, Changed: true})
+		}
+		begin := time.Now()
+		served := w.gateway
+		w.gateway = func(req *http.Request, valid bool) (int, string) { // one each 5 s
+			var n int
+			fmt.Sscanf(req.URL.Path, "/s%d/", &n)
+			if time.Since(begin) < time.Duration(n+1)*5*time.Second {
+				return 404, `{"code":"404","type":"Status report","message":"Not Found","description":"…"}`
+			}
+			return served(req, valid)
+		}
+		w.endpoints = func() (int, string) { return 200, `{"endpoints":[]}` }
+		var log strings.Builder
+		_, err := Run(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), bootstrap.Connect(&http.Client{Transport: w}, settings), Options{Handler: true}, r)
+		lines := strings.Count(log.String(), "waiting for the gateway")
+		if err != nil || lines < 4 || lines > 7 || !strings.Contains(log.String(), `"APIs still to come"=`) || !strings.Contains(log.String(), "of=20") {
+			t.Errorf("%v, %d lines:\n%s", err, lines, log.String())
+		}
+		if strings.Contains(log.String(), "level=WARN") {
+			t.Errorf("what is to be expected is a warning:\n%s", log.String())
+		}
+	})
+}
+
+func TestWithoutTheHandlerALateRefusalIsAWarning(t *testing.T) {
+	newKeys()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.deaf = true
+		_, checks, err := check(t, w, Options{}, result())
+		if c := checks[7]; err != nil || c.Name != Revocation || c.Verdict != Warn || !strings.Contains(c.Evidence, StillValid) || !strings.Contains(c.Remedy, "ARTIFACTS=default") {
+			t.Errorf("%v, %+v", err, c)
+		}
+	})
+}
+
+func TestWhatAKilledVerificationLeftBehindIsRemovedAndWhatAnotherUsesStays(t *testing.T) {
+	newKeys()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		name := func(age time.Duration) string {
+			return fmt.Sprintf("%s%d-abcdefgh", throwAwayApplication, time.Now().Add(-age).Unix())
+		}
+		stays := []string{name(10 * time.Minute), throwAwayApplication + "mine", "Agent Application"}
+		for _, n := range append([]string{name(2 * time.Hour)}, stays...) {
+			w.apps[n] = "id of " + n
+		}
+		if _, _, err := check(t, w, Options{Handler: true}, result()); err != nil {
+			t.Error(err)
+		}
+		if len(w.apps) != len(stays) {
+			t.Errorf("left are %v", w.apps)
+		}
+		for _, n := range stays {
+			if w.apps[n] == "" {
+				t.Errorf("%s was deleted", n)
+			}
+		}
+	})
+}
