@@ -26,12 +26,13 @@ type Agent struct {
 
 	accounts *accounts // of the administrators, for the whole process
 	upgrade  *upgrade
+	verified *verified
 }
 
 // New returns the agent whose settings load reads; it calls load at once.
 func New(load func() (config.Config, error), log *slog.Logger) (Agent, error) {
 	cfg, err := load()
-	return Agent{cfg: cfg, load: load, log: log, accounts: &accounts{}, upgrade: &upgrade{}}, err
+	return Agent{cfg: cfg, load: load, log: log, accounts: &accounts{}, upgrade: &upgrade{}, verified: &verified{failed: map[string]bool{}}}, err
 }
 
 // reload reads the settings again, so that a changed secret counts. The old ones stay where that fails.

@@ -78,14 +78,68 @@ func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
 	return a.prove(ctx, servers, result)
 }
 
-// prove fetches a token and calls an API with it. Each check tells of itself in the log.
+// verified is what a verification has found that the next one and /status need to know. They never run side by side.
+type verified struct {
+	failed     map[string]bool // ids of APIs that did not pass: they count as changed until they do
+	revocation verify.Check    // of the last one
+}
+
+// recall has APIs that did not pass the last time verified as changed ones are: though nothing has changed since, they have not
+// been seen to work.
+func (v *verified) recall(apis []bootstrap.PublishedAPI) {
+	for i, api := range apis {
+		apis[i].Changed = api.Changed || v.failed[api.ID]
+	}
+}
+
+// note keeps what the checks have found, and returns how many APIs were called.
+func (v *verified) note(checks []verify.Check) (called int) {
+	for _, c := range checks {
+		if c.API != "" {
+			v.failed[c.API] = c.Verdict != verify.Pass
+		}
+		if c.Called {
+			called++
+		}
+		if c.Name == verify.Revocation {
+			v.revocation = c
+		}
+	}
+	return called
+}
+
+// prove verifies what was reached. Each check tells of itself in the log, and the last line says what holds.
 func (a Agent) prove(ctx context.Context, servers bootstrap.Servers, result bootstrap.Result) error {
-	if _, err := verify.Run(ctx, a.log, servers, verify.Options{}, result); err != nil {
+	a.verified.recall(result.APIs)
+	is, _, err := a.closingOfIS(ctx)
+	if err != nil {
+		a.log.Warn("what IS's agent says about its settings cannot be read", "error", err)
+	}
+	checks, err := verify.Run(ctx, a.log, servers, verify.Options{EventWait: a.cfg.EventWait(), Handler: is.Handler}, result)
+	called := a.verified.note(checks)
+	if err != nil {
 		return err
 	}
-	a.log.Info("everything works", "application", result.Application, "key manager", result.KeyManager, "token endpoint", result.TokenEndpoint,
-		"APIs", len(result.APIs), "changes", result.Changes, "keys", a.cfg.KeysFile, "try", a.tryIt(result))
+	facts := []any{"application", result.Application, "key manager", result.KeyManager, "token endpoint", result.TokenEndpoint,
+		"APIs", len(result.APIs), "called", called, "changes", result.Changes, "keys", a.cfg.KeysFile, "try", a.tryIt(result)}
+	if r := a.verified.revocation; r.Verdict == verify.Warn {
+		a.log.Warn("everything works, but "+verify.StillValid, append(facts, "remedy", r.Remedy)...)
+		return nil
+	}
+	a.log.Info("everything works", facts...)
 	return nil
+}
+
+// advise says in /status whether revoked tokens are refused.
+func (a Agent) advise(health *telemetry.Health) {
+	switch c := a.verified.revocation; c.Verdict {
+	case verify.Warn:
+		health.Advise(revocationCondition, false, c.Evidence+"; "+c.Remedy)
+	case verify.Pass:
+		health.Advise(revocationCondition, true, "the gateway refuses revoked tokens")
+	default:
+		health.Advise(revocationCondition, true, "not verified: "+c.Evidence)
+	}
 }
 
 // tryIt is a command that calls an API, by the name that people have for the gateway. It has no quotes, which the log

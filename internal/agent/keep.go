@@ -68,6 +68,7 @@ func (a Agent) keepState(ctx context.Context, health *telemetry.Health) {
 		if now.err == nil {
 			waits.Reset()
 			health.Set(bootstrapCondition, true, "the desired state is reached and proved")
+			a.advise(health)
 		} else {
 			health.Set(bootstrapCondition, false, now.err.Error())
 			again = time.After(time.Until(now.until))

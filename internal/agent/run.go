@@ -35,9 +35,10 @@ const (
 	identityCondition  = "identity"
 	bootstrapCondition = "bootstrap"
 	// These are advisory.
-	scopesCondition    = "scopes"
-	securityCondition  = "security"
-	artifactsCondition = "artifacts"
+	scopesCondition     = "scopes"
+	securityCondition   = "security"
+	artifactsCondition  = "artifacts"
+	revocationCondition = "revocation"
 )
 
 // Run stays beside the server until ctx ends: it keeps trust and, through the restarter, the running server in step

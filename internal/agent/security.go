@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -264,6 +265,7 @@ func (a Agent) sayClosing(v view, running *notify.Started) error {
 		return nil
 	}
 	c := v.closing
+	c.Handler = a.hasRevocationHandler()
 	switch {
 	case running == nil: // its start reads what is on disk
 	case !a.supervised():
@@ -273,6 +275,18 @@ func (a Agent) sayClosing(v view, running *notify.Started) error {
 	}
 	_, err := a.exchange().SayClosing(c)
 	return err
+}
+
+// hasRevocationHandler reports whether the handler that tells API-M of revoked tokens lies on a volume of IS's or in its home,
+// in any version.
+func (a Agent) hasRevocationHandler() bool {
+	for _, dir := range []string{a.cfg.ArtifactDir, a.cfg.ConfigDir, a.cfg.ServerHome} {
+		found, err := filepath.Glob(filepath.Join(dir, "repository/components/dropins/wso2is.notification.event.handlers*.jar"))
+		if err == nil && len(found) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // closingOf is what becomes of the settings that keep API subscribers out of IS, by the text of its deployment.toml and

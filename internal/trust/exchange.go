@@ -148,6 +148,8 @@ type Closing struct {
 	AllScopes AllScopes `json:"allScopes,omitempty"`
 	// SCIM11 says that the file closes SCIM 1.1.
 	SCIM11 bool `json:"scim11,omitempty"`
+	// Handler: the handler that tells API-M of revoked tokens lies where IS gets it from.
+	Handler bool `json:"revocationHandler,omitempty"`
 	// Restart is when the running IS reads the file as it is now; empty where it has.
 	Restart Restart `json:"restart,omitempty"`
 }
