@@ -227,7 +227,7 @@ func (s *show) secondRun() error {
 			Msg     string `json:"msg"`
 			Changes *int   `json:"changes"`
 		}
-		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "everything works" && entry.Changes != nil {
+		if json.Unmarshal([]byte(line), &entry) == nil && strings.HasPrefix(entry.Msg, "everything works") && entry.Changes != nil {
 			changes = *entry.Changes
 		}
 	}
