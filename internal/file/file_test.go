@@ -242,22 +242,59 @@ func TestALockOnARemovedFileIsNone(t *testing.T) {
 }
 
 func TestASecondHolderOfTheLockWaitsAndSaysSo(t *testing.T) {
-	path := filepath.Join(t.TempDir(), WorkDir, "lock")
-	unlock, err := Lock(t.Context(), path, func() { t.Error("the first holder waited") })
-	if err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), WorkDir, "lock")
+		unlock, err := Lock(t.Context(), path, func() { t.Error("the first holder waited") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		if _, err := Lock(ctx, path, cancel); !errors.Is(err, context.Canceled) {
+			t.Errorf("a taken lock: %v", err)
+		}
+		got := make(chan error, 1)
+		go func() {
+			_, err := Lock(t.Context(), path, unlock) // waiting gives the first one back
+			got <- err
+		}()
+		if err := <-got; err != nil {
+			t.Errorf("a lock given back: %v", err)
+		}
+	})
+}
+
+// TestNobodyIsToldOfALockThatIsTakenForAMoment: a pass of another agent takes less than a second.
+func TestNobodyIsToldOfALockThatIsTakenForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "lock")
+		unlock, err := Lock(t.Context(), path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(2*time.Second, unlock)
+		unlock, err = Lock(t.Context(), path, func() { t.Error("it is told") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		unlock()
+	})
+}
+
+func TestWhatIsNoRegularFileHoldsUpNobodyAtALock(t *testing.T) {
+	dir := t.TempDir()
+	pipe, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink(filepath.Join(dir, "elsewhere"), link)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := Lock(ctx, path, cancel); !errors.Is(err, context.Canceled) {
-		t.Errorf("a taken lock: %v", err)
+	for _, path := range []string{pipe, link} {
+		_, locked := Locked(path)
+		_, _, tried := TryLock(path)
+		if locked == nil || tried == nil {
+			t.Errorf("%s: Locked = %v, TryLock = %v; want errors", path, locked, tried)
+		}
 	}
-	got := make(chan error, 1)
-	go func() {
-		_, err := Lock(t.Context(), path, unlock) // waiting gives the first one back
-		got <- err
-	}()
-	if err := <-got; err != nil {
-		t.Errorf("a lock given back: %v", err)
+	if _, err := os.Lstat(filepath.Join(dir, "elsewhere")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("a file was made where the link leads")
 	}
 }
 

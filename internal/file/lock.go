@@ -11,15 +11,20 @@ import (
 	"time"
 )
 
-// lockRetry is how often a taken lock is tried again. flock has no way to wait that a context could end.
-const lockRetry = 250 * time.Millisecond
+// lockRetry is how often a taken lock is tried again: flock has no way to wait that a context could end. lockPatience is
+// how long it may be taken before anybody is told: a pass of another agent takes less.
+const (
+	lockRetry    = 250 * time.Millisecond
+	lockPatience = 3 * time.Second
+)
 
 // Lock takes the lock at path, a file that is made if need be, and returns the function that gives it back. While
-// another process holds it, waiting is called once and Lock waits until ctx ends. The lock ends with the process that
-// holds it, however that ends.
+// another process holds it, Lock waits until ctx ends; after some seconds it calls waiting, once. The lock ends with the
+// process that holds it, however that ends.
 //
 // Who holds the lock may remove its file: whoever waited for it then takes the lock at a file of its own making.
 func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
+	since := time.Now()
 	for told := false; ; {
 		f, err := tryLock(path)
 		if err != nil {
@@ -28,7 +33,7 @@ func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err 
 		if f != nil {
 			return func() { f.Close() }, nil
 		}
-		if !told {
+		if !told && time.Since(since) >= lockPatience {
 			told = true
 			waiting()
 		}
@@ -54,7 +59,7 @@ func TryLock(path string) (unlock func(), ok bool, err error) {
 
 // Locked tells whether a process holds the lock at path. It makes no file.
 func Locked(path string) (bool, error) {
-	f, err := os.Open(path)
+	f, err := openLock(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -80,7 +85,7 @@ func tryLock(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := openLock(path, os.O_CREATE|os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) { // its folder was removed a moment ago
 		return nil, nil
 	}
@@ -96,6 +101,19 @@ func tryLock(path string) (*os.File, error) {
 		return nil, nil
 	}
 	return nil, err
+}
+
+// openLock opens the file at path, and nothing else that may be in its place: a named pipe would hold up the opening.
+func openLock(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.Join(err, fmt.Errorf("%s: %w; remove it", path, errNotRegular))
+	}
+	return f, nil
 }
 
 // isAt tells whether f is still the file at path: a lock on a removed file keeps nobody out.

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -21,28 +23,68 @@ const (
 	maxReads    = 6
 )
 
-// Read returns the bytes of a regular file of at most limit bytes. Anything longer is ErrTooLarge, anything that is no
+// folder is what this package needs of a folder: *os.Root keeps to what is below it, anywhere goes wherever a path leads.
+type folder interface {
+	Lstat(name string) (fs.FileInfo, error)
+	OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error)
+	MkdirAll(name string, mode fs.FileMode) error
+	Rename(from, to string) error
+	Remove(name string) error
+}
+
+type anywhere struct{}
+
+func (anywhere) Lstat(name string) (fs.FileInfo, error)       { return os.Lstat(name) }
+func (anywhere) MkdirAll(name string, mode fs.FileMode) error { return os.MkdirAll(name, mode) }
+func (anywhere) Rename(from, to string) error                 { return os.Rename(from, to) }
+func (anywhere) Remove(name string) error                     { return os.Remove(name) }
+func (anywhere) OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error) {
+	return os.OpenFile(name, flag, mode)
+}
+
+// Open opens a regular file of at most limit bytes for reading. Anything longer is ErrTooLarge, anything that is no
 // regular file an error, before a byte of it is read.
-func Read(path string, limit int64) ([]byte, error) {
+func Open(path string, limit int64) (*os.File, error) { return open(anywhere{}, path, limit) }
+
+func open(in folder, name string, limit int64) (*os.File, error) {
 	// Without O_NONBLOCK a named pipe, which anybody can make on a shared volume, would hold up the opening for ever.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := in.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("read %s: not a regular file but %s", f.Name(), info.Mode().Type())
+	case info.Size() > limit:
+		err = tooLarge(f, limit)
+	default:
+		return f, nil
+	}
+	f.Close()
+	return nil, err
+}
+
+func tooLarge(f *os.File, limit int64) error {
+	return fmt.Errorf("read %s: %w: more than %d bytes", f.Name(), ErrTooLarge, limit)
+}
+
+// Read returns the bytes of a file that Open accepts.
+func Read(path string, limit int64) ([]byte, error) { return read(anywhere{}, path, limit) }
+
+func read(in folder, name string, limit int64) ([]byte, error) {
+	f, err := open(in, name, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read %s: not a regular file but %s", path, info.Mode().Type())
-	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, fmt.Errorf("read %s: %w", f.Name(), err)
 	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("read %s: %w: more than %d bytes", path, ErrTooLarge, limit)
+	if int64(len(data)) > limit { // it has grown, or is one of the kernel's, whose size is not known
+		return nil, tooLarge(f, limit)
 	}
 	return data, nil
 }
@@ -51,9 +93,18 @@ func Read(path string, limit int64) ([]byte, error) {
 // refuses are read again a moment later; its error is believed when two reads in a row are equal, and after six reads, a
 // second later.
 func ReadStable(ctx context.Context, path string, limit int64, whole func([]byte) error) ([]byte, error) {
+	return readStable(ctx, path, func() ([]byte, error) { return Read(path, limit) }, whole)
+}
+
+// ReadStableIn is ReadStable for a file below root. A symbolic link that leads out of root is an error.
+func ReadStableIn(ctx context.Context, root *os.Root, name string, limit int64, whole func([]byte) error) ([]byte, error) {
+	return readStable(ctx, filepath.Join(root.Name(), name), func() ([]byte, error) { return read(root, name, limit) }, whole)
+}
+
+func readStable(ctx context.Context, path string, read func() ([]byte, error), whole func([]byte) error) ([]byte, error) {
 	var previous []byte
-	for read := 1; ; read++ {
-		data, err := Read(path, limit)
+	for n := 1; ; n++ {
+		data, err := read()
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +112,7 @@ func ReadStable(ctx context.Context, path string, limit int64, whole func([]byte
 		if bad == nil {
 			return data, nil
 		}
-		if previous != nil && bytes.Equal(previous, data) || read == maxReads {
+		if previous != nil && bytes.Equal(previous, data) || n == maxReads {
 			return nil, fmt.Errorf("%s: %w", path, bad)
 		}
 		previous = append([]byte{}, data...)

@@ -7,6 +7,7 @@ package file
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,46 +41,120 @@ func Write(path string, data []byte, mode fs.FileMode, tempDir string) (changed 
 	if err != nil {
 		return false, err
 	}
+	return replace(anywhere{}, path, data, mode, tempDir, nothing)
+}
+
+// WriteIn is Write for the file name in root. It does not leave root: a symbolic link at name is replaced, and one on the
+// way that leads out of root is an error.
+func WriteIn(root *os.Root, name string, data []byte, mode fs.FileMode, tempDir string) (changed bool, err error) {
+	return replace(root, name, data, mode, tempDir, nothing)
+}
+
+// Replace is Write for a file that other programs write too: before are the bytes that its reader found. An error that
+// wraps ErrBeingWritten says that the file has other bytes now, or that somebody has it open for writing; it is then
+// left alone.
+func Replace(path string, before, data []byte, mode fs.FileMode, tempDir string) (changed bool, err error) {
+	path, err = resolve(path)
+	if err != nil {
+		return false, err
+	}
+	return replace(anywhere{}, path, data, mode, tempDir, func(temp string) (release func(), err error) {
+		return claim(path, before, temp)
+	})
+}
+
+// nothing is to be done before a file is replaced that nobody else writes.
+func nothing(string) (release func(), err error) { return func() {}, nil }
+
+// replace does the work of Write. last is called right before the new file, which is at temp then, takes the old one's place.
+func replace(in folder, path string, data []byte, mode fs.FileMode, tempDir string, last func(temp string) (release func(), err error)) (changed bool, err error) {
 	group := -1
-	if info, err := os.Stat(path); err == nil {
-		// A named pipe or a huge file in its place, which anybody can make on a shared volume, must hold up nothing.
-		if !info.Mode().IsRegular() {
-			return false, fmt.Errorf("write %s: %w but %s; remove it", path, errNotRegular, info.Mode().Type())
-		}
+	info, err := in.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return false, fmt.Errorf("write %s: %w", path, err)
+	case info.Mode()&fs.ModeSymlink != 0: // its target is not written, and not read either
+	// A named pipe or a huge file in its place, which anybody can make on a shared volume, must hold up nothing.
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("write %s: %w but %s; remove it", path, errNotRegular, info.Mode().Type())
+	default:
 		if info.Size() == int64(len(data)) {
-			if old, err := Read(path, info.Size()); err == nil && bytes.Equal(old, data) {
+			if old, err := read(in, path, info.Size()); err == nil && bytes.Equal(old, data) {
 				return false, nil
 			}
 		}
-		if err := CheckOwner(path); err != nil {
+		if err := checkOwner(path, info); err != nil {
 			return false, err
 		}
 		mode = info.Mode().Perm()
 		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 			group = int(stat.Gid)
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return false, fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := step("make folder", tempDir, func() error { return os.MkdirAll(tempDir, 0o700) }); err != nil {
+	if err := step("make folder", tempDir, func() error { return in.MkdirAll(tempDir, 0o700) }); err != nil {
 		return false, fmt.Errorf("make folder for temporary files: %w", err)
 	}
-	removeTemps(tempDir, filepath.Base(path))
-	temp, err := writeTemp(tempDir, filepath.Base(path), data, mode, group)
+	removeTemps(in, tempDir, filepath.Base(path))
+	temp, err := writeTemp(in, tempDir, filepath.Base(path), data, mode, group)
 	if err != nil {
 		return false, fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := step("rename", path, func() error { return os.Rename(temp, path) }); err != nil {
-		os.Remove(temp)
+	release, err := last(temp)
+	if err != nil {
+		in.Remove(temp)
+		return false, fmt.Errorf("write %s: %w", path, err)
+	}
+	defer release()
+	return true, place(in, temp, path)
+}
+
+// Move makes the file at from the one at to, whole or not at all, with the given mode. Both must lie on the same file
+// system. It refuses what Write refuses.
+func Move(from, to string, mode fs.FileMode) error {
+	to, err := resolve(to)
+	if err != nil {
+		return err
+	}
+	info, err := os.Lstat(to)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("write %s: %w", to, err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("write %s: %w but %s; remove it", to, errNotRegular, info.Mode().Type())
+	default:
+		if err := checkOwner(to, info); err != nil {
+			return err
+		}
+	}
+	f, err := os.OpenFile(from, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	err = step("set mode", from, func() error { return f.Chmod(mode) })
+	if err == nil {
+		err = step("sync", from, f.Sync)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", to, err)
+	}
+	return place(anywhere{}, from, to)
+}
+
+// place moves a finished file to its place. One that cannot be moved is removed.
+func place(in folder, temp, path string) error {
+	if err := step("rename", path, func() error { return in.Rename(temp, path) }); err != nil {
+		in.Remove(temp)
 		switch {
 		case errors.Is(err, syscall.EXDEV):
-			err = fmt.Errorf("%w: %s must be on the same volume", err, tempDir)
+			err = fmt.Errorf("%w: %s must be on the same volume", err, filepath.Dir(temp))
 		case errors.Is(err, syscall.EBUSY):
 			err = fmt.Errorf("%w: it is mounted by itself, and such a file cannot be replaced; mount its folder instead", err)
 		}
-		return false, fmt.Errorf("replace %s: %w", path, err)
+		return fmt.Errorf("replace %s: %w", path, err)
 	}
-	return true, syncDir(filepath.Dir(path))
+	return syncDir(in, filepath.Dir(path))
 }
 
 // CheckOwner returns an error that wraps ErrOwner when the file at path belongs to another user than this process's.
@@ -88,6 +163,10 @@ func CheckOwner(path string) error {
 	if err != nil {
 		return err
 	}
+	return checkOwner(path, info)
+}
+
+func checkOwner(path string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || int(stat.Uid) == os.Geteuid() {
 		return nil
@@ -98,14 +177,19 @@ func CheckOwner(path string) error {
 
 // removeTemps removes what killed writers of the file named base have left in dir. What cannot be removed stays: it is
 // in nobody's way.
-func removeTemps(dir, base string) {
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		random, ok := strings.CutPrefix(e.Name(), base+".")
+func removeTemps(in folder, dir, base string) {
+	d, err := in.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	for _, name := range names {
+		random, ok := strings.CutPrefix(name, base+".")
 		random, temp := strings.CutSuffix(random, tempSuffix)
 		if ok && temp && !strings.Contains(random, ".") {
-			left := filepath.Join(dir, e.Name())
-			step("remove", left, func() error { return os.Remove(left) })
+			left := filepath.Join(dir, name)
+			step("remove", left, func() error { return in.Remove(left) })
 		}
 	}
 }
@@ -148,10 +232,11 @@ func resolve(path string) (string, error) {
 
 // writeTemp makes a temporary file with a random name: a fixed one, left behind by a kill, would wedge every later run.
 // group is -1 for the process's own.
-func writeTemp(dir, base string, data []byte, mode fs.FileMode, group int) (path string, err error) {
+func writeTemp(in folder, dir, base string, data []byte, mode fs.FileMode, group int) (path string, err error) {
+	path = filepath.Join(dir, base+"."+rand.Text()+tempSuffix)
 	var f *os.File
-	err = step("make temporary", filepath.Join(dir, base), func() (err error) {
-		f, err = os.CreateTemp(dir, base+".*"+tempSuffix)
+	err = step("make temporary", path, func() (err error) {
+		f, err = in.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		return err
 	})
 	if err != nil {
@@ -160,10 +245,10 @@ func writeTemp(dir, base string, data []byte, mode fs.FileMode, group int) (path
 	defer func() {
 		err = errors.Join(err, f.Close())
 		if err != nil {
-			os.Remove(f.Name())
+			in.Remove(path)
 		}
 	}()
-	err = step("write", f.Name(), func() error {
+	err = step("write", path, func() error {
 		_, err := f.Write(data)
 		return err
 	})
@@ -171,19 +256,19 @@ func writeTemp(dir, base string, data []byte, mode fs.FileMode, group int) (path
 		return "", err
 	}
 	if group >= 0 {
-		if err := step("give to group", f.Name(), func() error { return f.Chown(-1, group) }); err != nil {
+		if err := step("give to group", path, func() error { return f.Chown(-1, group) }); err != nil {
 			return "", fmt.Errorf("%w: its group is %d, which this process may not give (%w); run it with that group", ErrOwner, group, err)
 		}
 	}
-	if err := step("set mode", f.Name(), func() error { return f.Chmod(mode) }); err != nil {
+	if err := step("set mode", path, func() error { return f.Chmod(mode) }); err != nil {
 		return "", err
 	}
-	return f.Name(), step("sync", f.Name(), f.Sync)
+	return path, step("sync", path, f.Sync)
 }
 
 // syncDir makes a rename in dir last through a loss of power, where the file system can.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+func syncDir(in folder, dir string) error {
+	d, err := in.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return fmt.Errorf("sync folder: %w", err)
 	}
