@@ -37,7 +37,7 @@ func (a Agent) Init(ctx context.Context) error {
 		err := a.applySeed(limit)
 		var v view
 		if err == nil {
-			err = a.alone(limit, func() (err error) {
+			err = a.alone(limit, func(a Agent) (err error) {
 				started, err := a.startedBeside(limit)
 				if err == nil {
 					v, err = a.pass(limit, started)
@@ -50,7 +50,7 @@ func (a Agent) Init(ctx context.Context) error {
 		}
 		waiting := ""
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && limit.Err() == nil:
+		case (errors.Is(err, fs.ErrNotExist) || waits(err)) && limit.Err() == nil:
 			waiting = err.Error()
 		case limit.Err() == nil && err != nil:
 			return err

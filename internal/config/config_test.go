@@ -73,6 +73,7 @@ func TestDefaultsThatDependOnOtherSettings(t *testing.T) {
 		{"scopes can be looked after only after starts", map[string]string{"SCOPES_INTERVAL": "0"}, func(c Config) bool { return c.ScopesInterval == 0 }},
 		{"two mapped clients", map[string]string{"SCOPES_CLIENTS": "abc,d_e-f"}, func(c Config) bool { return len(c.ScopesClients) == 2 && c.ScopesInterval == 2*time.Second }},
 		{"no peer at all", map[string]string{"PEERS": "none"}, func(c Config) bool { return len(c.Peers) == 0 }},
+		{"a peer that only looks like another one's alias", map[string]string{"PEERS": "wso2is-1a2b3c4d,gw"}, func(c Config) bool { return len(c.Peers) == 2 }},
 		{"many peers", map[string]string{"PEERS": "wso2is,gateway-2"}, func(c Config) bool { return len(c.Peers) == 2 && c.Peers[1] == "gateway-2" }},
 		{"a store's absolute path stays", map[string]string{"TRUSTSTORE_FILE": "/t.jks"}, func(c Config) bool { return c.TruststorePath() == "/t.jks" }},
 		{"a store's name lies on the config volume", map[string]string{"CONFIG_DIR": "/v"}, func(c Config) bool {
@@ -244,6 +245,9 @@ func TestSettingsOfTheTLSIdentityThatCannotBeMeantAreRefused(t *testing.T) {
 		"a pin that ends in a comma":     {map[string]string{"PEER_PINS": "wso2is=" + digits + ","}, "PEER_PINS has \"\""},
 		"a pin for a path":               {map[string]string{"PEER_PINS": "../wso2is=" + digits}, "PEER_PINS has \"../wso2is\""},
 		"a pin for nobody":               {map[string]string{"PEER_PINS": "wso2si=" + digits}, "PEER_PINS names wso2si, which is no peer"},
+		"a peer that is another's alias": {map[string]string{"PEERS": "wso2is,wso2is-1a2b3c4d"}, "wso2is-1a2b3c4d, which is also an alias for a further certificate of wso2is"},
+		"a peer that is the own alias":   {map[string]string{"PEERS": "wso2am-1a2b3c4d"}, "certificate of wso2am"},
+		"a server that is a peer's":      {map[string]string{"PEERS": "wso2is", "SERVER_NAME": "wso2is-1a2b3c4d"}, "certificate of wso2is"},
 		"a name with a port":             {map[string]string{"TLS_NAMES": "am.example.com:9443"}, "TLS_NAMES has \"am.example.com:9443\""},
 		"a name with an underscore":      {map[string]string{"TLS_NAMES": "a,b_c"}, "TLS_NAMES has \"b_c\""},
 		"a CA without its key":           {map[string]string{"TLS_MODE": "issue", "TLS_CA_CERT_FILE": "/ca.crt"}, "set both"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,6 +131,7 @@ func (c Config) contradictions() error {
 	if c.ServerName != "" && slices.Contains(c.Peers, c.ServerName) {
 		mistakes = append(mistakes, fmt.Errorf("PEERS names %s, which is this server itself (SERVER_NAME): leave it out", c.ServerName))
 	}
+	mistakes = append(mistakes, aliasClashes(append(slices.Clone(c.Peers), c.ServerName))...)
 	if c.QuietMax < c.QuietMin {
 		mistakes = append(mistakes, fmt.Errorf("QUIET_MAX is %s, less than QUIET_MIN, %s: make it longer", c.QuietMax, c.QuietMin))
 	}
@@ -146,6 +148,19 @@ func (c Config) contradictions() error {
 	}
 	return fmt.Errorf("%w:\n  %w", ErrInvalid, joined(mistakes))
 }
+
+// aliasClashes are names that are also an alias which a further certificate of another server gets: its name and the first 8
+// digits of the fingerprint. Two servers would replace each other's certificate there at every pass.
+func aliasClashes(names []string) (mistakes []error) {
+	for _, name := range names {
+		if m := furtherAlias.FindStringSubmatch(name); m != nil && slices.Contains(names, m[1]) {
+			mistakes = append(mistakes, fmt.Errorf("PEERS or SERVER_NAME names %s, which is also an alias for a further certificate of %s: give that server another name", name, m[1]))
+		}
+	}
+	return mistakes
+}
+
+var furtherAlias = regexp.MustCompile("^(.+)-[0-9a-f]{8}$")
 
 // tlsContradictions are those about the server's TLS identity.
 func (c Config) tlsContradictions() (mistakes []error) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/diff"
 
@@ -29,10 +32,20 @@ type SettingsFile struct {
 // recordFile is where the agent remembers which settings it made.
 const recordFile = "settings.json"
 
-// Read returns the file's text, read again while somebody is just writing it. Errors wrap fs.ErrNotExist, or ErrRefused
-// with line and reason.
+// sizeFile is where the agent remembers how many bytes the file had when it was last whole.
+const sizeFile = "settings.size"
+
+// editTime is how long a person, or a program, may take over writing the file: until then a text of less than half of its
+// former size counts as unfinished. An empty one always does, because no product has one.
+const editTime = 30 * time.Second
+
+// Read returns the file's text, read again while somebody is just writing it. Errors wrap fs.ErrNotExist,
+// file.ErrBeingWritten if that is not over, or ErrRefused with line and reason.
 func (f SettingsFile) Read(ctx context.Context) ([]byte, error) {
 	data, err := file.ReadStable(ctx, f.Path, settingsLimit, func(data []byte) error {
+		if err := f.unfinished(data); err != nil {
+			return err
+		}
 		if _, err := deployment.Parse(data); err != nil {
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}
@@ -63,11 +76,48 @@ func (f SettingsFile) Apply(ctx context.Context, n Needs, override bool) (text [
 		if err := f.closeToOthers(m); err != nil {
 			return nil, nil, err
 		}
-		if _, err := file.Write(f.Path, m.after, 0o600, f.tempDir()); err != nil {
+		_, err := file.Replace(f.Path, m.before, m.after, 0o600, f.tempDir())
+		if errors.Is(err, file.ErrBeingWritten) {
+			return nil, nil, fmt.Errorf("change the server's settings: %w", err)
+		}
+		if err != nil {
 			return nil, nil, fmt.Errorf("write the server's settings: %w; where they come from somewhere else, make the settings there and set SETTINGS=none", err)
 		}
 	}
+	if err := f.rememberSize(len(m.after)); err != nil {
+		return nil, nil, err
+	}
 	return m.after, m.changes, f.remember(m.next)
+}
+
+// unfinished returns why a text is not all of the file: whoever writes it in place has emptied it first.
+func (f SettingsFile) unfinished(data []byte) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return fmt.Errorf("%w: it is empty; if nobody does, put the product's deployment.toml there", file.ErrBeingWritten)
+	}
+	info, err := os.Stat(f.Path)
+	if err != nil || f.WorkDir == "" {
+		return err
+	}
+	before, err := file.Read(filepath.Join(f.WorkDir, sizeFile), 64)
+	if err != nil { // none is known, and the text speaks for itself
+		return nil
+	}
+	whole, err := strconv.Atoi(strings.TrimSpace(string(before)))
+	if age := time.Since(info.ModTime()); err == nil && len(data) < whole/2 && age >= 0 && age < editTime {
+		return fmt.Errorf("%w: it has %d bytes, and had %d; this text counts when it is %s old", file.ErrBeingWritten, len(data), whole, editTime)
+	}
+	return nil
+}
+
+func (f SettingsFile) rememberSize(n int) error {
+	if f.WorkDir == "" {
+		return nil
+	}
+	if _, err := file.Write(filepath.Join(f.WorkDir, sizeFile), []byte(strconv.Itoa(n)+"\n"), 0o600, f.WorkDir); err != nil {
+		return fmt.Errorf("remember the size of the server's settings: %w", err)
+	}
+	return nil
 }
 
 // Diff is what Apply would do: a unified diff, empty if nothing would change. Values that may be secrets are masked.

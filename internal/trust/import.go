@@ -50,7 +50,7 @@ func (m Managed) Fingerprints() []string {
 // another's. own, one of them, is the server itself: what it presents must be trusted by itself too, and is imported
 // unless an entry of somebody else's has it.
 func Import(ctx context.Context, s Store, peers Peers, own string, configured []string, workDir string) (Managed, []Change, error) {
-	store, err := s.open(ctx)
+	store, data, err := s.read(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,7 +61,7 @@ func Import(ctx context.Context, s Store, peers Peers, own string, configured []
 	}
 	if len(changes) > 0 {
 		adds := slices.ContainsFunc(changes, func(c Change) bool { return c.Action != "removed" && !before[c.Fingerprint] })
-		if err := replace(s.Path, store, adds, workDir); err != nil {
+		if err := replace(s.Path, data, store, adds, workDir); err != nil {
 			return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
 		}
 	}
@@ -168,8 +168,8 @@ func owner(alias string, f keystore.Fingerprint, configured []string) string {
 	return ""
 }
 
-// replace writes the store in place of the file at path. adds says that the server has to read it.
-func replace(path string, store *keystore.Store, adds bool, workDir string) error {
+// replace writes the store in place of the file at path, which had the bytes before when the store was read. adds says that the server has to read it.
+func replace(path string, before []byte, store *keystore.Store, adds bool, workDir string) error {
 	data, err := store.Encode()
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func replace(path string, store *keystore.Store, adds bool, workDir string) erro
 			return err
 		}
 	}
-	_, err = file.Write(path, data, 0o600, workDir)
+	_, err = file.Replace(path, before, data, 0o600, workDir)
 	return err
 }
 

@@ -1,0 +1,212 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/telemetry"
+)
+
+// once does one pass of the sidecar with the agent a.
+func once(t *testing.T, a Agent) error {
+	return (&trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: a.restarter()}).once(t.Context(), a)
+}
+
+// TestAPeerThatKeepsChangingHoldsUpNobody: while its file is read again and again nobody has the lock, and another peer's
+// certificate is imported in the same pass.
+func TestAPeerThatKeepsChangingHoldsUpNobody(t *testing.T) {
+	p := newPlace(t)
+	p.set(config.AM, func(c *config.Config) { c.Peers = []string{"busy", "wso2is"} })
+	if err := once(t, p.agent(config.IS)); err != nil {
+		t.Fatal(err)
+	}
+	busy := filepath.Join(p.dir, "exchange", "busy", "certs.pem")
+	if err := os.Mkdir(filepath.Dir(busy), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		done := make(chan error)
+		go func() { done <- once(t, p.agent(config.AM)) }()
+		reads := 0
+		for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+			if err := os.WriteFile(busy, fmt.Appendf(nil, "half of it, %d", reads), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			select {
+			case err := <-done:
+				if err != nil || reads < 5 || time.Since(began) > 2*time.Second {
+					t.Errorf("after %d writes in %s: %v", reads, time.Since(began), err)
+				}
+				return
+			default:
+			}
+			reads++
+			unlock, ok, err := file.TryLock(filepath.Join(p.cfg[config.AM].WorkDir(), "lock"))
+			if !ok || err != nil {
+				t.Fatalf("write %d: the lock is taken while the peer's file is read: %v", reads, err)
+			}
+			unlock()
+		}
+	})
+	v, err := p.agent(config.AM).pass(t.Context(), nil)
+	if _, trusted := v.managed["wso2is"]; err != nil || !trusted {
+		t.Errorf("trusted: %v, %v", v.managed, err)
+	}
+	if !strings.Contains(p.log.String(), "trusted certificate added") || strings.Count(p.log.String(), "a peer's certificate is not imported") != 2 {
+		t.Error("the pass has not imported the other peer's certificate, or has not reported the busy one")
+	}
+}
+
+// twin is an agent of another server, with another key, that has been given the name of IS too.
+func (p *place) twin() Agent {
+	p.t.Helper()
+	volume := filepath.Join(p.dir, "twin")
+	if err := os.CopyFS(volume, os.DirFS(p.volume(config.IS))); err != nil {
+		p.t.Fatal(err)
+	}
+	p.replaceKey(config.IS, "wso2is", time.Now().Add(1000*time.Hour))
+	cfg := p.cfg[config.IS]
+	cfg.ConfigDir = volume
+	a, err := New(func() (config.Config, error) { return cfg, nil }, slog.New(slog.NewTextHandler(p.log, nil)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return a
+}
+
+func (p *place) certsOfIS() string {
+	data, _ := os.ReadFile(filepath.Join(p.dir, "exchange", "wso2is", "certs.pem"))
+	return string(data)
+}
+
+func TestTwoServersWithOneNameDoNotFight(t *testing.T) {
+	p := newPlace(t)
+	second := p.twin()
+	synctest.Test(t, func(t *testing.T) {
+		first := p.agent(config.IS)
+		if err := errors.Join(once(t, first), once(t, second)); err != nil {
+			t.Fatal(err)
+		}
+		want := p.certsOfIS()
+		for range 10 {
+			if err := once(t, first); !errors.Is(err, errNameTaken) || !strings.Contains(err.Error(), "SERVER_NAME") {
+				t.Fatalf("the first one: %v", err)
+			}
+			if err := once(t, second); err != nil {
+				t.Fatalf("the second one: %v", err)
+			}
+			if p.certsOfIS() != want {
+				t.Fatal("the first one publishes its certificate again")
+			}
+			for range 6 {
+				time.Sleep(10 * time.Second)
+				first.keepName(t.Context())
+				second.keepName(t.Context())
+			}
+		}
+		time.Sleep(2 * time.Minute) // the second one has been stopped
+		if err := once(t, first); !errors.Is(err, errNameTaken) {
+			t.Errorf("two minutes after the second one was stopped: %v", err)
+		}
+		time.Sleep(silence)
+		if err := once(t, first); err != nil || p.certsOfIS() == want {
+			t.Errorf("after its silence: %v", err)
+		}
+	})
+}
+
+func TestAServersOtherAgentsHaveItsName(t *testing.T) {
+	p := newPlace(t)
+	sidecar, other := p.agent(config.IS), p.agent(config.IS)
+	for range 2 {
+		if err := errors.Join(once(t, sidecar), once(t, other)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestASharedNameIsLoggedOnceAndNotReady(t *testing.T) {
+	p := newPlace(t)
+	second := p.twin()
+	health := p.keeping(config.IS)
+	p.until("the name is held", func() bool { return p.certsOfIS() != "" })
+	if err := once(t, second); err != nil {
+		t.Fatal(err)
+	}
+	said := "another agent publishes under this server's name"
+	p.until("it is not ready", func() bool { return strings.Contains(p.message(health, trustCondition), said) })
+	time.Sleep(10 * p.cfg[config.IS].Poll) // as many further passes
+	if n := strings.Count(p.log.String(), said); n != 1 || strings.Contains(p.log.String(), "not in step") {
+		t.Errorf("logged %d times", n)
+	}
+}
+
+// TestASlowEditOfTheSettingsIsWaitedForAndLoggedOnce: the person who writes deployment.toml in place empties it first.
+func TestASlowEditOfTheSettingsIsWaitedForAndLoggedOnce(t *testing.T) {
+	p := newPlace(t)
+	path := p.cfg[config.IS].DeploymentTOML()
+	p.set(config.IS, func(c *config.Config) { c.Settings, c.Peers = "merge", nil })
+	health := p.keeping(config.IS)
+	p.until("the settings are made", func() bool { return p.ok(health, trustCondition) })
+	edited, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited = append([]byte("# by a person\n"), edited...)
+	person, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer person.Close()
+	said := "waiting, nothing is changed meanwhile"
+	p.until("it is not ready", func() bool {
+		return strings.Contains(p.message(health, trustCondition), "deployment.toml: somebody is writing it")
+	})
+	p.until("it is logged", func() bool { return strings.Contains(p.log.String(), said) })
+	time.Sleep(10 * p.cfg[config.IS].Poll) // as many further passes
+	if n := strings.Count(p.log.String(), said); n != 1 || strings.Contains(p.log.String(), "not in step") {
+		t.Errorf("logged %d times", n)
+	}
+	if _, err := person.Write(edited); err != nil {
+		t.Fatal(err)
+	}
+	if err := person.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.until("it is ready again", func() bool { return p.ok(health, trustCondition) })
+	if now, err := os.ReadFile(path); err != nil || string(now) != string(edited) {
+		t.Errorf("the person's text has become, %v\n%s", err, now)
+	}
+}
+
+func TestInitWaitsForTheEndOfAnEdit(t *testing.T) {
+	p := newPlace(t)
+	path := p.cfg[config.IS].DeploymentTOML()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	p.set(config.IS, func(c *config.Config) { c.Peers = nil })
+	done := make(chan error, 1)
+	go func() { done <- p.agent(config.IS).Init(t.Context()) }()
+	p.until("it waits", func() bool { return strings.Contains(p.log.String(), "somebody is writing it") })
+	if err := os.WriteFile(path, whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
