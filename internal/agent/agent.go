@@ -27,12 +27,14 @@ type Agent struct {
 	accounts *accounts // of the administrators, for the whole process
 	upgrade  *upgrade
 	verified *verified
+	holding  *holding        // of the own server's name
+	seen     *trust.Exchange // what a look at the exchange has found, for the length of a pass
 }
 
 // New returns the agent whose settings load reads; it calls load at once.
 func New(load func() (config.Config, error), log *slog.Logger) (Agent, error) {
 	cfg, err := load()
-	return Agent{cfg: cfg, load: load, log: log, accounts: &accounts{}, upgrade: &upgrade{}, verified: &verified{failed: map[string]bool{}}}, err
+	return Agent{cfg: cfg, load: load, log: log, accounts: &accounts{}, upgrade: &upgrade{}, verified: &verified{failed: map[string]bool{}}, holding: &holding{}}, err
 }
 
 // reload reads the settings again, so that a changed secret counts. The old ones stay where that fails.
@@ -45,6 +47,9 @@ func (a *Agent) reload() error {
 }
 
 func (a Agent) exchange() trust.Exchange {
+	if a.seen != nil {
+		return *a.seen
+	}
 	return trust.Exchange{Dir: a.cfg.ExchangeDir, Name: a.cfg.ServerName}
 }
 

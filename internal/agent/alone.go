@@ -97,7 +97,8 @@ func (a Agent) holdName(ctx context.Context) (err error) {
 		}
 		a.log.Warn("the other agent with this server's name has been silent, this one publishes again", "server", a.cfg.ServerName, "other", holder.Host, "silent", silence.String())
 	}
-	if h.held && time.Since(said) < sayEvery {
+	if ok && holder.Instance == h.instance && time.Since(said) < sayEvery {
+		h.held = true
 		return nil
 	}
 	if err := a.hold(); err != nil {

@@ -33,15 +33,19 @@ func TestAPeerThatKeepsChangingHoldsUpNobody(t *testing.T) {
 	if err := os.Mkdir(filepath.Dir(busy), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	change := func(n int) { // whole, or what is read twice in the middle of it would be equal
+		if err := errors.Join(os.WriteFile(busy+".new", fmt.Appendf(nil, "half of it, %d", n), 0o644), os.Rename(busy+".new", busy)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(0)
 	synctest.Test(t, func(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- once(t, p.agent(config.AM)) }()
 		reads := 0
-		for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-			if err := os.WriteFile(busy, fmt.Appendf(nil, "half of it, %d", reads), 0o644); err != nil {
-				t.Fatal(err)
-			}
+		for began := time.Now(); ; time.Sleep(70 * time.Millisecond) {
 			synctest.Wait()
+			change(reads + 1)
 			select {
 			case err := <-done:
 				if err != nil || reads < 5 || time.Since(began) > 2*time.Second {

@@ -30,7 +30,7 @@ func (p *place) initMeanwhile(product string, meanwhile func()) {
 	p.t.Helper()
 	a := p.agent(product)
 	var v view
-	err := a.alone(p.t.Context(), func() error {
+	err := a.alone(p.t.Context(), func(a Agent) error {
 		started, err := a.startedBeside(p.t.Context())
 		if err == nil {
 			v, err = a.pass(p.t.Context(), started)

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
-	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
@@ -159,31 +157,6 @@ func (a Agent) believed(ctx context.Context, name string, certs []keystore.Certi
 	}
 	accepted, err := pins.Check(name, certs)
 	return accepted, errors.Join(asCA, err)
-}
-
-// alone does work that writes, alone: of two agents on one server's files one waits, and says so. Nothing at all is written,
-// the lock included, as a user that cannot do the whole: what such an agent published would be in the right one's way.
-func (a Agent) alone(ctx context.Context, work func() error) error {
-	a, err := a.withStores(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.truststore().Check(); err != nil {
-		return fmt.Errorf("import into the truststore: %w", err)
-	}
-	unlock, err := a.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return work()
-}
-
-// lock keeps other agents away from this server's files until unlock is called.
-func (a Agent) lock(ctx context.Context) (unlock func(), err error) {
-	return file.Lock(ctx, filepath.Join(a.cfg.WorkDir(), "lock"), func() {
-		a.log.Warn("another agent is working on this server's files, waiting for it", "truststore", a.cfg.TruststorePath())
-	})
 }
 
 // importPeers brings the peers' certificates into the own truststore.

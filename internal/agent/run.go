@@ -105,13 +105,18 @@ func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 			if !errors.Is(err, errIdentity) {
 				health.Set(trustCondition, false, err.Error())
 			}
-			a.log.Error("certificates are not in step, trying again", "wait", retry.String(), "error", err)
-			again = time.After(retry)
-			retry = min(2*retry, lastRetry)
+			if waits(err) {
+				k.tellWait(a, err)
+				again = time.After(a.cfg.Poll)
+			} else {
+				a.log.Error("certificates are not in step, trying again", "wait", retry.String(), "error", err)
+				again = time.After(retry)
+				retry = min(2*retry, lastRetry)
+			}
 		} else {
-			retry = firstRetry
+			retry, k.busy = firstRetry, ""
 		}
-		if !waitFor(ctx, changes, again, a.cfg.Poll, func() { health.Beat("trust") }, k.due) {
+		if !waitFor(ctx, changes, again, a.cfg.Poll, func() { health.Beat("trust"); a.keepName(ctx) }, k.due) {
 			return
 		}
 	}
@@ -152,6 +157,7 @@ type trustKeeper struct {
 	pressed   string      // the certificate that was last switched to without every peer's trust
 	identity  string      // what is to be said of TLS_MODE, as it was last told
 	kept      string      // the settings, made otherwise by somebody, that were last told of
+	busy      string      // who was last said to be waited for
 	ready     func() bool // tells whether authorize_all_scopes can go now
 	upgrade   time.Time   // since when it waits; zero while it does not
 }
@@ -167,9 +173,17 @@ func (k *trustKeeper) due() bool {
 	return k.held && now.After(k.patience) || !k.wake.IsZero() && now.After(k.wake)
 }
 
+// tellWait says what a pass waits for, once.
+func (k *trustKeeper) tellWait(a Agent, err error) {
+	if text := err.Error(); text != k.busy {
+		a.log.Warn("waiting, nothing is changed meanwhile", "for", text)
+		k.busy = text
+	}
+}
+
 // once does one pass, and what follows from it for the server, alone.
 func (k *trustKeeper) once(ctx context.Context, a Agent) error {
-	return a.alone(ctx, func() error { return k.step(ctx, a) })
+	return a.alone(ctx, func(a Agent) error { return k.step(ctx, a) })
 }
 
 // step is once without the lock.

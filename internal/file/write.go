@@ -195,11 +195,16 @@ func removeTemps(in folder, dir, base string) {
 }
 
 // Remove removes the file at path. That it is not there, is no error: changed is false.
-func Remove(path string) (changed bool, err error) {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+func Remove(path string) (changed bool, err error) { return remove(anywhere{}, path) }
+
+// RemoveIn is Remove for the file name in root.
+func RemoveIn(root *os.Root, name string) (changed bool, err error) { return remove(root, name) }
+
+func remove(in folder, path string) (changed bool, err error) {
+	if _, err := in.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	err = step("remove", path, func() error { return os.Remove(path) })
+	err = step("remove", path, func() error { return in.Remove(path) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -233,10 +238,10 @@ func resolve(path string) (string, error) {
 // writeTemp makes a temporary file with a random name: a fixed one, left behind by a kill, would wedge every later run.
 // group is -1 for the process's own.
 func writeTemp(in folder, dir, base string, data []byte, mode fs.FileMode, group int) (path string, err error) {
-	path = filepath.Join(dir, base+"."+rand.Text()+tempSuffix)
+	temp := filepath.Join(dir, base+"."+rand.Text()+tempSuffix)
 	var f *os.File
-	err = step("make temporary", path, func() (err error) {
-		f, err = in.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	err = step("make temporary", temp, func() (err error) {
+		f, err = in.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		return err
 	})
 	if err != nil {
@@ -245,10 +250,10 @@ func writeTemp(in folder, dir, base string, data []byte, mode fs.FileMode, group
 	defer func() {
 		err = errors.Join(err, f.Close())
 		if err != nil {
-			in.Remove(path)
+			in.Remove(temp)
 		}
 	}()
-	err = step("write", path, func() error {
+	err = step("write", temp, func() error {
 		_, err := f.Write(data)
 		return err
 	})
@@ -256,14 +261,14 @@ func writeTemp(in folder, dir, base string, data []byte, mode fs.FileMode, group
 		return "", err
 	}
 	if group >= 0 {
-		if err := step("give to group", path, func() error { return f.Chown(-1, group) }); err != nil {
+		if err := step("give to group", temp, func() error { return f.Chown(-1, group) }); err != nil {
 			return "", fmt.Errorf("%w: its group is %d, which this process may not give (%w); run it with that group", ErrOwner, group, err)
 		}
 	}
-	if err := step("set mode", path, func() error { return f.Chmod(mode) }); err != nil {
+	if err := step("set mode", temp, func() error { return f.Chmod(mode) }); err != nil {
 		return "", err
 	}
-	return path, step("sync", path, f.Sync)
+	return temp, step("sync", temp, f.Sync)
 }
 
 // syncDir makes a rename in dir last through a loss of power, where the file system can.

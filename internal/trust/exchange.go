@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
@@ -38,12 +40,55 @@ const (
 	closingFile = "closing.json"
 )
 
+// patience is how long a reader waits for a server's files to be whole.
+const patience = 2 * time.Second
+
 // Exchange is the volume that all agents share, as the agent of one server sees it. An agent writes only in the
 // folder of its own name, so that no file has two writers.
 type Exchange struct {
 	Dir  string
 	Name string // the own server
+
+	seen map[string]seen // by path, see Look
 }
+
+// seen is what a look at a file has found.
+type seen struct {
+	data []byte
+	err  error
+}
+
+// Look returns the exchange as it is now: of the named servers' files that concern trust it goes on telling what they hold at
+// this moment. A file that somebody is writing is waited for, but no server's for more than two seconds, and all at the
+// same time. So it is to be called before a lock is taken, and what follows reads nothing that others could hold up.
+func (e Exchange) Look(ctx context.Context, names ...string) Exchange {
+	found := make(chan map[string]seen)
+	for _, name := range names {
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			files := map[string]seen{}
+			for base, whole := range map[string]func([]byte) error{certsFile: wholeCertificates, caFile: wholeCertificates, trustsFile: wholeTrusts} {
+				data, err := e.read(ctx, name, base, whole)
+				files[filepath.Join(e.Dir, name, base)] = seen{data, err}
+			}
+			found <- files
+		}()
+	}
+	all := map[string]seen{}
+	for range names {
+		maps.Copy(all, <-found)
+	}
+	e.seen = all
+	return e
+}
+
+func wholeCertificates(data []byte) error {
+	_, err := parseCertificates(data)
+	return err
+}
+
+func wholeTrusts(data []byte) error { return json.Unmarshal(data, &Trusts{}) }
 
 // Files are those that the agents of the named servers write: nothing else in their folders counts.
 func (e Exchange) Files(names ...string) (paths []string) {
@@ -70,7 +115,7 @@ func (e Exchange) Publish(certs []keystore.Certificate) (changed bool, err error
 // PublishCA makes ca the CA that has signed the server's certificate in use, and nil that there is none.
 func (e Exchange) PublishCA(ca *keystore.Certificate) (changed bool, err error) {
 	if ca == nil {
-		return file.Remove(filepath.Join(e.Dir, e.Name, caFile))
+		return e.remove(caFile)
 	}
 	return e.write(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.DER}))
 }
@@ -207,23 +252,86 @@ func (e Exchange) Certificates(ctx context.Context, name string) (certs []keysto
 }
 
 func (e Exchange) write(name string, data []byte) (changed bool, err error) {
-	if info, err := os.Stat(e.Dir); err != nil || !info.IsDir() {
-		return false, fmt.Errorf("publish on the exchange volume: no folder at %s; mount the volume that all agents share there, or set EXCHANGE_DIR", e.Dir)
+	own, err := e.own(name)
+	if err != nil {
+		return false, err
 	}
-	own := filepath.Join(e.Dir, e.Name)
-	if err := os.Mkdir(own, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return false, fmt.Errorf("publish on the exchange volume: %w; every agent must be able to make its folder there", err)
+	defer own.Close()
+	return file.WriteIn(own, name, data, 0o644, file.WorkDir)
+}
+
+func (e Exchange) remove(name string) (changed bool, err error) {
+	own, err := e.own(name)
+	if err != nil {
+		return false, err
 	}
-	if err := file.CheckOwner(own); err != nil {
-		return false, fmt.Errorf("publish on the exchange volume: %w", err)
+	defer own.Close()
+	return file.RemoveIn(own, name)
+}
+
+// own opens the own folder, and makes it if need be, so that the file name can be changed there. Whoever can put a
+// link on the volume must not make this agent write elsewhere.
+func (e Exchange) own(name string) (*os.Root, error) {
+	root, err := os.OpenRoot(e.Dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("publish on the exchange volume: %w; every agent must be able to read it", err)
 	}
-	// Whoever can put a link there must not make this agent write elsewhere.
-	for _, path := range []string{own, filepath.Join(own, name), filepath.Join(own, file.WorkDir)} {
-		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return false, fmt.Errorf("publish on the exchange volume: %w: %s is a symbolic link; remove it, and look who writes there", ErrRefused, path)
+	if err != nil { // not wrapped: a missing volume is a mistake, and no file that comes later
+		return nil, fmt.Errorf("publish on the exchange volume: no folder at %s; mount the volume that all agents share there, or set EXCHANGE_DIR", e.Dir)
+	}
+	defer root.Close()
+	own, err := e.open(root, name)
+	if err != nil {
+		return nil, fmt.Errorf("publish on the exchange volume: %w", err)
+	}
+	return own, nil
+}
+
+func (e Exchange) open(root *os.Root, name string) (*os.Root, error) {
+	if err := root.Mkdir(e.Name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%w; every agent must be able to make its folder there", err)
+	}
+	if info, err := root.Lstat(e.Name); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return nil, linkError(filepath.Join(e.Dir, e.Name))
+	}
+	own, err := root.OpenRoot(e.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.check(root, own, name); err != nil {
+		own.Close()
+		return nil, err
+	}
+	return own, nil
+}
+
+// check returns an error unless own is the folder of the own name in root, belongs to this process's user, and has no
+// links where the file name is written.
+func (e Exchange) check(root, own *os.Root, name string) error {
+	there, err := root.Lstat(e.Name)
+	if err != nil {
+		return err
+	}
+	opened, err := own.Stat(".")
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(there, opened) {
+		return fmt.Errorf("%w: %s has been replaced just now; look who writes there", ErrRefused, filepath.Join(e.Dir, e.Name))
+	}
+	if err := file.CheckOwner(filepath.Join(e.Dir, e.Name)); err != nil {
+		return err
+	}
+	for _, name := range []string{name, file.WorkDir} {
+		if info, err := own.Lstat(name); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return linkError(filepath.Join(e.Dir, e.Name, name))
 		}
 	}
-	return file.Write(filepath.Join(own, name), data, 0o644, filepath.Join(own, file.WorkDir))
+	return nil
+}
+
+func linkError(path string) error {
+	return fmt.Errorf("%w: %s is a symbolic link; remove it, and look who writes there", ErrRefused, path)
 }
 
 // read reads one of the named server's files until it is whole.
@@ -232,7 +340,15 @@ func (e Exchange) read(ctx context.Context, name, base string, whole func([]byte
 		return nil, fmt.Errorf("read from the exchange volume: %w: %q is no name of a server", ErrRefused, name)
 	}
 	path := filepath.Join(e.Dir, name, base)
-	data, err := file.ReadStable(ctx, path, exchangeLimit, whole)
+	if s, ok := e.seen[path]; ok {
+		if s.err != nil {
+			return nil, s.err
+		}
+		return s.data, whole(s.data)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	data, err := e.readWhole(ctx, name, base, whole)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s: %w (%s); is the agent beside %s running, with the same volume?", name, ErrNotPublished, path, name)
@@ -242,6 +358,16 @@ func (e Exchange) read(ctx context.Context, name, base string, whole func([]byte
 		return nil, fmt.Errorf("what %s has published: %w", name, err)
 	}
 	return data, nil
+}
+
+// readWhole follows links in the named server's folder, as Kubernetes makes them, and none that leads out of it.
+func (e Exchange) readWhole(ctx context.Context, name, base string, whole func([]byte) error) ([]byte, error) {
+	folder, err := os.OpenRoot(filepath.Join(e.Dir, name))
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	return file.ReadStableIn(ctx, folder, base, exchangeLimit, whole)
 }
 
 // parseCertificates reads a list of public certificates in PEM and nothing else. A private key in a shared folder is
