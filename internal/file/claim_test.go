@@ -7,12 +7,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wso2agent/internal/testenv"
 )
 
 func TestAFileThatSomebodyHasOpenForWritingIsNotReplaced(t *testing.T) {
 	path, temps := filepath.Join(t.TempDir(), "deployment.toml"), t.TempDir()
 	write(t, path, "old")
-	needsLeases(t, path)
+	testenv.NeedLeases(t)
 	person, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +53,7 @@ func TestAFileThatHasChangedSinceItWasReadIsNotReplaced(t *testing.T) {
 func TestAWriterThatComesLateFindsTheFileItself(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "deployment.toml")
 	write(t, path, "old")
-	needsLeases(t, path)
+	testenv.NeedLeases(t)
 	f, err := Open(path, 100)
 	if err != nil {
 		t.Fatal(err)
@@ -76,13 +78,5 @@ func TestAWriterThatComesLateFindsTheFileItself(t *testing.T) {
 	f.Close()
 	if err := <-opened; err != nil {
 		t.Error(err)
-	}
-}
-
-// needsLeases skips a test where the file system has no leases.
-func needsLeases(t *testing.T, path string) {
-	t.Helper()
-	if !leasable(path) {
-		t.Skip("the file system has no leases")
 	}
 }

@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/testenv"
 )
 
 // settingsFile is a deployment.toml on a volume.
@@ -152,5 +155,74 @@ func TestTheRecordHoldsWhatIsNeededToGoBack(t *testing.T) {
 	onDisk, _ := os.ReadFile(f.Path)
 	if was, now := values(t, string(shipped(t, config.AM))), values(t, string(onDisk)); now["database.apim_db.type"] != was["database.apim_db.type"] {
 		t.Errorf("the database is %v, was %v", now["database.apim_db.type"], was["database.apim_db.type"])
+	}
+}
+
+// TestASlowEditInPlaceIsNotLost: somebody empties the file, writes a part of it, thinks, and writes the rest.
+func TestASlowEditInPlaceIsNotLost(t *testing.T) {
+	testenv.NeedLeases(t)
+	stock := string(shipped(t, config.IS))
+	f := settingsFile(t, stock)
+	text, _, err := f.Apply(t.Context(), isNeeds(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := "# by a person\n" + string(text)
+	needs := isNeeds()
+	needs.Hostname = "is2" // something is to be changed
+	person, err := os.Create(f.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer person.Close()
+	for _, part := range []string{"", "# by a person\n", edited[len("# by a person\n") : strings.Index(edited, "\n[")+1]} {
+		if _, err := person.WriteString(part); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := os.ReadFile(f.Path)
+		_, _, err := f.Apply(t.Context(), needs, false)
+		after, _ := os.ReadFile(f.Path)
+		if !errors.Is(err, file.ErrBeingWritten) || !strings.Contains(err.Error(), f.Path) || string(after) != string(before) {
+			t.Fatalf("with %d bytes written: %v; then it has %d", len(before), err, len(after))
+		}
+	}
+	if _, err := person.WriteAt([]byte(edited), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Apply(t.Context(), needs, false); !errors.Is(err, file.ErrBeingWritten) {
+		t.Errorf("the person has not closed it: %v", err)
+	}
+	if err := person.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text, _, err = f.Apply(t.Context(), needs, false)
+	if err != nil || !strings.HasPrefix(string(text), "# by a person\n") || !strings.Contains(string(text), `"is2"`) || len(text) < len(stock) {
+		t.Errorf("afterwards: %v\n%s", err, text)
+	}
+}
+
+func TestAShortTextCountsWhenNobodyHasAddedToItForAWhile(t *testing.T) {
+	f := settingsFile(t, string(shipped(t, config.IS)))
+	if _, _, err := f.Apply(t.Context(), isNeeds(), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(f.Path, []byte("[server]\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Apply(t.Context(), isNeeds(), false); !errors.Is(err, file.ErrBeingWritten) {
+		t.Errorf("at once: %v", err)
+	}
+	past := time.Now().Add(-editTime)
+	if err := os.Chtimes(f.Path, past, past); err != nil {
+		t.Fatal(err)
+	}
+	if _, changes, err := f.Apply(t.Context(), isNeeds(), false); err != nil || len(changes) == 0 {
+		t.Errorf("later: %v, %+v", err, changes)
+	}
+	if err := errors.Join(os.WriteFile(f.Path, []byte("\n"), 0o640), os.Chtimes(f.Path, past, past)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Apply(t.Context(), isNeeds(), false); !errors.Is(err, file.ErrBeingWritten) {
+		t.Errorf("an empty one: %v", err)
 	}
 }

@@ -115,7 +115,7 @@ func (s Seed) Apply(ctx context.Context) (SeedReport, error) {
 			r.Files = append(r.Files, o)
 		}
 	}
-	return r, s.put(s.stock("product"), []byte(r.To+"\n"), 0o600)
+	return r, s.put(s.stock("product"), nil, []byte(r.To+"\n"), 0o600)
 }
 
 // Check tells, before anything is written, whether there is a seed and it belongs to this process's user. Errors wrap
@@ -225,11 +225,11 @@ func (s Seed) apply(p string) (SeedOutcome, error) {
 		return o, nil
 	}
 	if !bytes.Equal(result, v.own) || v.own == nil {
-		if err := s.put(s.own(p), result, s.mode(p)); err != nil {
+		if err := s.put(s.own(p), v.own, result, s.mode(p)); err != nil {
 			return o, err
 		}
 	}
-	return o, s.put(s.stock(p), v.seed, 0o600)
+	return o, s.put(s.stock(p), nil, v.seed, 0o600)
 }
 
 // merge makes one version of three. An error says why there is none.
@@ -271,16 +271,22 @@ func (s Seed) mode(p string) fs.FileMode {
 	return info.Mode().Perm()&0o644 | 0o600
 }
 
-// put writes a file whole or not at all, and makes its folder. What the server reads it must be able to reach.
-func (s Seed) put(to string, data []byte, mode fs.FileMode) error {
+// put writes a file whole or not at all, and makes its folder. What the server reads it must be able to reach. before is
+// what the file had when it was read, nil for none and for the agent's own: others may be writing it.
+func (s Seed) put(to string, before, data []byte, mode fs.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
-	write := s.write
-	if write == nil {
-		write = file.Write
+	temps := filepath.Join(s.Volume, file.WorkDir)
+	var err error
+	switch {
+	case s.write != nil:
+		_, err = s.write(to, data, mode, temps)
+	case before != nil:
+		_, err = file.Replace(to, before, data, mode, temps)
+	default:
+		_, err = file.Write(to, data, mode, temps)
 	}
-	_, err := write(to, data, mode, filepath.Join(s.Volume, file.WorkDir))
 	return err
 }
 

@@ -82,7 +82,7 @@ func (e Editor) edit(ctx context.Context, change func(*keystore.Store) (changed 
 		defer os.Remove(work) // stays if anything else is in it
 		defer os.Remove(lock)
 	}
-	store, err := e.Store.open(ctx)
+	store, before, err := e.Store.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (e Editor) edit(ctx context.Context, change func(*keystore.Store) (changed 
 	changed, err := change(store)
 	if err == nil && changed {
 		if data, err = store.Encode(); err == nil {
-			_, err = file.Write(e.Store.Path, data, 0o600, work)
+			_, err = file.Replace(e.Store.Path, before, data, 0o600, work)
 		}
 	}
 	if err != nil {

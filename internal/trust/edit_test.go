@@ -14,6 +14,7 @@ import (
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/testenv"
 )
 
 // editorOf is what a person edits a store with, anywhere on the disk.
@@ -201,5 +202,35 @@ func TestOneCertificateIsReadAndNothingElse(t *testing.T) {
 		if f.want != "" && (err == nil || !strings.Contains(err.Error(), f.want) || !strings.Contains(err.Error(), path)) {
 			t.Errorf("%s: %v, want %q", name, err, f.want)
 		}
+	}
+}
+
+// TestAStoreThatSomebodyIsWritingIsLeftAlone: what keytool writes there must not end in a file without a name.
+func TestAStoreThatSomebodyIsWritingIsLeftAlone(t *testing.T) {
+	testenv.NeedLeases(t)
+	s := truststore(t, keystore.JKS)
+	before, err := os.ReadFile(s.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	person, err := os.OpenFile(s.Path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer person.Close()
+	peers := Peers{"wso2is": {certificate(t, "wso2is")}}
+	_, _, err = Import(t.Context(), s, peers, "wso2am", []string{"wso2is", "wso2am"}, workDir(s))
+	if !errors.Is(err, file.ErrBeingWritten) {
+		t.Errorf("an import: %v", err)
+	}
+	if _, err := editorOf(s).Set(t.Context(), "mine", certificate(t, "mine"), false); !errors.Is(err, file.ErrBeingWritten) {
+		t.Errorf("a person's command: %v", err)
+	}
+	assertUntouched(t, s, before)
+	if err := person.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, changes, err := Import(t.Context(), s, peers, "wso2am", []string{"wso2is", "wso2am"}, workDir(s)); err != nil || len(changes) != 1 {
+		t.Errorf("afterwards: %v, %v", changes, err)
 	}
 }

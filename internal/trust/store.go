@@ -45,8 +45,13 @@ func (s Store) missing(err error) error {
 // open reads the store, again if somebody is just writing it. Its errors wrap fs.ErrNotExist or those of package
 // keystore, and name the remedy.
 func (s Store) open(ctx context.Context) (*keystore.Store, error) {
-	var store *keystore.Store
-	_, err := file.ReadStable(ctx, s.Path, storeLimit, func(data []byte) (err error) {
+	store, _, err := s.read(ctx)
+	return store, err
+}
+
+// read is open, and returns the file's bytes too.
+func (s Store) read(ctx context.Context) (store *keystore.Store, data []byte, err error) {
+	data, err = file.ReadStable(ctx, s.Path, storeLimit, func(data []byte) (err error) {
 		if len(data) == 0 {
 			return fmt.Errorf("%w: the file is empty", keystore.ErrTorn)
 		}
@@ -55,17 +60,17 @@ func (s Store) open(ctx context.Context) (*keystore.Store, error) {
 	})
 	switch {
 	case err == nil:
-		return store, nil
+		return store, data, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, s.missing(err)
+		return nil, nil, s.missing(err)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("open keystore: %w", errors.Join(err, s.Check()))
+		return nil, nil, fmt.Errorf("open keystore: %w", errors.Join(err, s.Check()))
 	case errors.Is(err, keystore.ErrPassword):
-		return nil, fmt.Errorf("open keystore %w; set %s or %s_FILE", err, s.Setting, s.Setting)
+		return nil, nil, fmt.Errorf("open keystore %w; set %s or %s_FILE", err, s.Setting, s.Setting)
 	case errors.Is(err, keystore.ErrTorn), errors.Is(err, keystore.ErrDamaged):
-		return nil, fmt.Errorf("open keystore %w; restore the file, the agent has not touched it", err)
+		return nil, nil, fmt.Errorf("open keystore %w; restore the file, the agent has not touched it", err)
 	}
-	return nil, fmt.Errorf("open keystore %w", err)
+	return nil, nil, fmt.Errorf("open keystore %w", err)
 }
 
 // OwnLeaf returns the certificate of the server's own key: the leaf that belongs to the key under alias, or to the
