@@ -47,7 +47,7 @@ func (a Agent) noteLacking(destinations []string) error {
 
 // restartForArtifacts makes a restart of the server due, by the normal way.
 func (a Agent) restartForArtifacts(ctx context.Context) error {
-	return a.alone(ctx, func() error {
+	return a.alone(ctx, func(a Agent) error {
 		a, err := a.withStores(ctx)
 		if err != nil {
 			return err

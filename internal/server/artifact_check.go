@@ -2,12 +2,13 @@ package server
 
 import (
 	"archive/zip"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"os"
 	"strings"
 )
 
@@ -17,29 +18,64 @@ var (
 	ErrArtifactContent = errors.New("not the file that it should be")
 )
 
-// artifactLimit is the most that an artifact may hold, in bytes.
-const artifactLimit = 64 << 20
+// Limits of an artifact. The agent looks into it with no more memory than a small part of it takes.
+const (
+	artifactLimit  = 64 << 20 // bytes
+	unpackedLimit  = 1 << 30  // bytes of its entries together: a small zip can unpack to anything
+	directoryLimit = 2 << 20  // bytes of its directory, which is kept in memory: some 20,000 entries
+)
 
-// unpackedLimit is the most that the entries of an artifact may hold together, in bytes: a small zip can unpack to
-// anything.
-const unpackedLimit = 1 << 30
+var errDirectory = fmt.Errorf("its list of entries has more than %d MiB", directoryLimit>>20)
 
 func digestOf(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 
-// checkContent returns an error that wraps ErrArtifactContent unless data is what the artifact's name promises: a zip
-// file of which every entry can be read and has the checksum it should have, and which holds what it must. So neither
-// the page of an error nor a file put together from two is taken for a jar, even without a digest.
-func (a Artifact) checkContent(data []byte) error {
+// digestOfFile reads f to its end.
+func digestOfFile(f *os.File) (string, error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(f, 0, artifactLimit+1)); err != nil {
+		return "", fmt.Errorf("read %s: %w", f.Name(), err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// directoryReader reads a zip file, and not much of it while its directory is read.
+type directoryReader struct {
+	io.ReaderAt
+	left int64
+}
+
+func (r *directoryReader) ReadAt(p []byte, at int64) (int, error) {
+	if r.left -= int64(len(p)); r.left < 0 {
+		return 0, errDirectory
+	}
+	return r.ReaderAt.ReadAt(p, at)
+}
+
+// checkContent returns an error that wraps ErrArtifactContent unless f is what the artifact's name promises: a zip file of
+// which every entry can be read and has the checksum it should have, and which holds what it must. So neither the page
+// of an error nor a file put together from two is taken for a jar, even without a digest.
+func (a Artifact) checkContent(f *os.File) error {
 	if !a.isArchive() {
 		return nil
 	}
-	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	info, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("%w: it is no zip file, or not all of one (%w); it has %d bytes and begins with %q", ErrArtifactContent, err, len(data), data[:min(len(data), 40)])
+		return err
 	}
+	r := &directoryReader{f, directoryLimit}
+	z, err := zip.NewReader(r, info.Size())
+	if errors.Is(err, errDirectory) {
+		return fmt.Errorf("%w: %w", ErrArtifactContent, err)
+	}
+	if err != nil {
+		begin := make([]byte, 40)
+		n, _ := f.ReadAt(begin, 0)
+		return fmt.Errorf("%w: it is no zip file, or not all of one (%w); it has %d bytes and begins with %q", ErrArtifactContent, err, info.Size(), begin[:n])
+	}
+	r.left = math.MaxInt64
 	left, found := int64(unpackedLimit), a.Contains == ""
 	for _, entry := range z.File {
 		n, err := unpack(entry, left)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -96,29 +97,64 @@ func newDownload(client *http.Client, a Artifact, work string, tries int, wait t
 	return download{client: client, a: a, part: name + ".part", note: name + ".json", work: work, tries: tries, wait: wait, log: log}
 }
 
-// run downloads the file, in several tries if need be, and returns its bytes when check has accepted them. What check
+// run downloads the file, in several tries if need be, and leaves it at d.part when check has accepted it. What check
 // refuses is removed; if it came in parts it is fetched whole once before that is believed.
-func (d download) run(ctx context.Context, check func([]byte) error) ([]byte, error) {
+func (d download) run(ctx context.Context, check func(*os.File) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, downloadTimeout, fmt.Errorf("it took longer than %s", downloadTimeout))
 	defer cancel()
 	for again := false; ; again = true {
 		inParts, err := d.transfer(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		data, err := file.Read(d.part, artifactLimit)
-		if err != nil {
-			return nil, err
-		}
-		bad := check(data)
-		if err := d.discard(); err != nil || bad == nil {
-			return data, err
-		}
-		if !inParts || again {
-			return nil, bad
+		bad := d.checked(check)
+		if bad == nil || !inParts || again {
+			return bad
 		}
 		d.log.Warn("the parts of an artifact do not belong together, fetching it whole", "artifact", d.a.source(), "error", bad)
 	}
+}
+
+// copy leaves a copy of the file at path at d.part when check has accepted that.
+func (d download) copy(path string, check func(*os.File) error) error {
+	from, err := file.Open(path, artifactLimit)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	part, err := d.create()
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(part, io.LimitReader(from, artifactLimit+1))
+	if err := errors.Join(err, part.Close()); err != nil {
+		return err
+	}
+	if n > artifactLimit {
+		return d.tooLarge()
+	}
+	return d.checked(check)
+}
+
+// checked has check look at the part, and removes it if it is refused.
+func (d download) checked(check func(*os.File) error) error {
+	part, err := file.Open(d.part, artifactLimit)
+	if err != nil {
+		return err
+	}
+	defer part.Close()
+	if bad := check(part); bad != nil {
+		return errors.Join(bad, d.discard())
+	}
+	return nil
+}
+
+// create makes an empty part, in place of whatever is there.
+func (d download) create() (*os.File, error) {
+	if err := d.discard(); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(d.part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // transfer tries until the whole file is there. inParts tells whether it came in more than one.
@@ -199,8 +235,8 @@ func (d download) left() (int64, validator) {
 	if err != nil || json.Unmarshal(text, &known) != nil || known.ifRange() == "" || known.URL != d.a.source() {
 		return 0, validator{}
 	}
-	info, err := os.Stat(d.part)
-	if err != nil || info.Size() > artifactLimit {
+	info, err := os.Lstat(d.part)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > artifactLimit {
 		return 0, validator{}
 	}
 	return info.Size(), known
@@ -209,7 +245,11 @@ func (d download) left() (int64, validator) {
 // begin empties the part and notes which version it is going to be of: in this order, so that a kill in between leaves
 // no bytes of one version under the name of another.
 func (d download) begin(resp *http.Response) error {
-	if err := os.WriteFile(d.part, nil, 0o600); err != nil {
+	part, err := d.create()
+	if err == nil {
+		err = part.Close()
+	}
+	if err != nil {
 		return err
 	}
 	text, err := json.Marshal(validatorOf(d.a.source(), resp.Header))
@@ -227,7 +267,7 @@ func (d download) append(ctx context.Context, cancel context.CancelCauseFunc, re
 	if have+resp.ContentLength > artifactLimit {
 		return backoff.Permanent(d.tooLarge())
 	}
-	part, err := os.OpenFile(d.part, os.O_WRONLY|os.O_APPEND, 0)
+	part, err := os.OpenFile(d.part, os.O_WRONLY|os.O_APPEND|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return backoff.Permanent(err)
 	}

@@ -137,36 +137,27 @@ func (f Fetcher) fetch(ctx context.Context, client *http.Client, records artifac
 		o.Err = err
 		return
 	}
-	var bad error // of what is there
-	there, err := file.Read(o.At, artifactLimit)
+	bad, err := o.look(record, wanted)
 	switch {
-	case err == nil:
-		o.Found = digestOf(there)
-		if o.Found == wanted.digest {
-			o.State = ArtifactPresent
-			return
-		}
-		bad = o.checkContent(there)
-		if !record.ours(o.Found) && bad == nil {
-			o.State = ArtifactKept
-			return
-		}
-	case !errors.Is(err, fs.ErrNotExist):
+	case o.State != ArtifactFailed:
+		return
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		o.Err = fmt.Errorf("read what is in the artifact's place: %w; the server must be able to read it, so make it readable or remove it", err)
 		return
-	default:
+	case err != nil:
 		if at, digest, ok := f.inHome(o.Artifact); ok {
 			o.State, o.At, o.Found = ArtifactKept, at, digest
 			return
 		}
 	}
-	data, from, err := f.obtain(ctx, client, o.Artifact, wanted)
+	d := newDownload(client, o.Artifact, f.work(), f.Tries, f.RetryFirst, f.Log)
+	digest, from, err := f.obtain(ctx, d, wanted)
 	if err == nil {
-		next := artifactRecord{Source: o.source(), SHA256: digestOf(data)}
+		next := artifactRecord{Source: o.source(), SHA256: digest}
 		if record.ours(o.Found) {
 			next.Was = o.Found
 		}
-		err = f.putInPlace(records, o.Artifact, next, data)
+		err = f.putInPlace(records, d, next)
 	}
 	switch {
 	case err != nil && bad != nil:
@@ -176,7 +167,27 @@ func (f Fetcher) fetch(ctx context.Context, client *http.Client, records artifac
 		o.Err = err
 		return
 	}
-	o.State, o.Found, o.From, o.Pinned = ArtifactFetched, digestOf(data), from, wanted.digest == ""
+	o.State, o.Found, o.From, o.Pinned = ArtifactFetched, digest, from, wanted.digest == ""
+}
+
+// look says of what is in the artifact's place whether it is the right one, or will do. bad is why it will not.
+func (o *ArtifactOutcome) look(record artifactRecord, wanted wantedDigest) (bad, err error) {
+	there, err := file.Open(o.At, artifactLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer there.Close()
+	if o.Found, err = digestOfFile(there); err != nil {
+		return nil, err
+	}
+	if o.Found == wanted.digest {
+		o.State = ArtifactPresent
+		return nil, nil
+	}
+	if bad = o.checkContent(there); bad == nil && !record.ours(o.Found) {
+		o.State = ArtifactKept
+	}
+	return bad, nil
 }
 
 // wantedDigest is the digest that an artifact must have, and who says so.
@@ -192,11 +203,13 @@ func (f Fetcher) wanted(a Artifact, record artifactRecord) (wantedDigest, error)
 	case a.SHA256 != "":
 		return wantedDigest{digest: a.SHA256}, nil
 	case a.File != "":
-		data, err := file.Read(a.File, artifactLimit)
+		f, err := file.Open(a.File, artifactLimit)
 		if err != nil {
 			return wantedDigest{}, fmt.Errorf("read the artifact for %s: %w", a.Destination, err)
 		}
-		return wantedDigest{digest: digestOf(data)}, nil
+		defer f.Close()
+		digest, err := digestOfFile(f)
+		return wantedDigest{digest: digest}, err
 	case record.Source == a.source():
 		return wantedDigest{digest: record.SHA256, pinned: true}, nil
 	}
@@ -209,67 +222,70 @@ func (f Fetcher) inHome(a Artifact) (at, digest string, ok bool) {
 		return "", "", false
 	}
 	at = filepath.Join(f.Home, filepath.FromSlash(a.Destination))
-	data, err := file.Read(at, artifactLimit)
-	if err != nil || a.checkContent(data) != nil {
+	there, err := file.Open(at, artifactLimit)
+	if err != nil {
 		return "", "", false
 	}
-	return at, digestOf(data), true
+	defer there.Close()
+	digest, err = digestOfFile(there)
+	return at, digest, err == nil && a.checkContent(there) == nil
 }
 
-// obtain returns the artifact's bytes, checked, and where they are from.
-func (f Fetcher) obtain(ctx context.Context, client *http.Client, a Artifact, wanted wantedDigest) (data []byte, from string, err error) {
-	local := a.File
+// obtain brings the artifact to the place of d's part, checked, and returns its digest and where it is from.
+func (f Fetcher) obtain(ctx context.Context, d download, wanted wantedDigest) (digest, from string, err error) {
+	check := func(part *os.File) (err error) {
+		digest, err = f.check(d.a, wanted, part)
+		return err
+	}
+	local := d.a.File
 	if local == "" && f.SourceDir != "" {
-		local = filepath.Join(f.SourceDir, a.base())
+		local = filepath.Join(f.SourceDir, d.a.base())
 		if _, err := os.Stat(local); errors.Is(err, fs.ErrNotExist) {
 			local = ""
 		}
 	}
 	if local != "" {
-		data, err := file.Read(local, artifactLimit)
-		if err == nil {
-			err = f.check(a, wanted, data)
+		if err := d.copy(local, check); err != nil {
+			return "", "", fmt.Errorf("take %s for %s: %w", local, d.a.Destination, err)
 		}
-		if err != nil {
-			return nil, "", fmt.Errorf("take %s for %s: %w", local, a.Destination, err)
-		}
-		return data, local, nil
+		return digest, local, nil
 	}
-	d := newDownload(client, a, f.work(), f.Tries, f.RetryFirst, f.Log)
-	data, err = d.run(ctx, func(data []byte) error { return f.check(a, wanted, data) })
-	if err != nil {
-		return nil, "", fmt.Errorf("fetch %s: %w; put it on the artifact volume by hand as %s, or into a folder named by ARTIFACT_SOURCE_DIR, or let the agent reach its address (HTTPS_PROXY)",
-			a.source(), err, a.Destination)
+	if err := d.run(ctx, check); err != nil {
+		return "", "", fmt.Errorf("fetch %s: %w; put it on the artifact volume by hand as %s, or into a folder named by ARTIFACT_SOURCE_DIR, or let the agent reach its address (HTTPS_PROXY)",
+			d.a.source(), err, d.a.Destination)
 	}
-	return data, a.source(), nil
+	return digest, d.a.source(), nil
 }
 
-// check returns why data is not the artifact. The content comes first: that it is a web page tells more than its digest.
-func (f Fetcher) check(a Artifact, wanted wantedDigest, data []byte) error {
-	if err := a.checkContent(data); err != nil {
-		return err
+// check returns the digest of a file, or why it is not the artifact. The content comes first: that it is a web page tells
+// more than its digest.
+func (f Fetcher) check(a Artifact, wanted wantedDigest, part *os.File) (digest string, err error) {
+	if err := a.checkContent(part); err != nil {
+		return "", err
 	}
-	found := digestOf(data)
+	found, err := digestOfFile(part)
 	switch {
+	case err != nil:
+		return "", err
 	case wanted.digest == "" || found == wanted.digest:
-		return nil
+		return found, nil
 	case wanted.pinned:
-		return fmt.Errorf("%w: it is %s, and was %s when it was first fetched: ask its maker why; if the new one is right, give it as sha256 in ARTIFACTS_FILE, or take the entry %s out of %s",
+		return "", fmt.Errorf("%w: it is %s, and was %s when it was first fetched: ask its maker why; if the new one is right, give it as sha256 in ARTIFACTS_FILE, or take the entry %s out of %s",
 			ErrArtifactDigest, found, wanted.digest, a.Destination, filepath.Join(f.work(), "artifacts.json"))
 	}
-	return fmt.Errorf("%w: it is %s, and should be %s: if the list is wrong, correct its sha256; if not, do not use this file", ErrArtifactDigest, found, wanted.digest)
+	return "", fmt.Errorf("%w: it is %s, and should be %s: if the list is wrong, correct its sha256; if not, do not use this file", ErrArtifactDigest, found, wanted.digest)
 }
 
-// putInPlace moves checked bytes to the destination, whole or not at all. Everybody may read them: the product's
+// putInPlace moves what has been checked to the destination, whole or not at all. Everybody may read it: the product's
 // entrypoint ends its container over one file that it cannot read.
-func (f Fetcher) putInPlace(records artifactRecords, a Artifact, record artifactRecord, data []byte) error {
-	if err := records.put(a.Destination, record); err != nil {
-		return err
+func (f Fetcher) putInPlace(records artifactRecords, d download, record artifactRecord) error {
+	err := records.put(d.a.Destination, record)
+	if err == nil {
+		if err = file.Move(d.part, f.place(d.a), 0o644); err != nil {
+			err = fmt.Errorf("put the artifact in place: %w", err)
+		}
 	}
-	if _, err := file.Write(f.place(a), data, 0o644, f.work()); err != nil {
-		return fmt.Errorf("put the artifact in place: %w", err)
-	}
-	return nil
+	return errors.Join(err, d.discard())
 }
 
 // otherVersions are the files beside place that differ from it in their version alone.
