@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,5 +213,61 @@ func TestInitWaitsForTheEndOfAnEdit(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestANamedPipeInThePlaceOfAFileHoldsUpNoPass: whoever can write on a volume can make one, and opening it waits for ever.
+func TestANamedPipeInThePlaceOfAFileHoldsUpNoPass(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.set(config.AM, func(c *config.Config) { c.Settings = "merge" })
+	p.set(config.IS, func(c *config.Config) { c.TLSMode, c.TLSFilesDir = "files", filepath.Join(p.dir, "tls") })
+	if err := errors.Join(once(t, p.agent(config.AM)), os.Mkdir(filepath.Join(p.dir, "tls"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	am, exchange := p.cfg[config.AM], filepath.Join(p.dir, "exchange")
+	paths := map[string]string{
+		"tls.crt": config.IS, "tls.key": config.IS, // relative to TLS_FILES_DIR
+		am.DeploymentTOML(): config.AM, am.TruststorePath(): config.AM, am.KeystorePaths()[0]: config.AM, am.APIConfig: config.AM,
+	}
+	for _, name := range []string{"certs.pem", "trusts.json", "ca.pem"} {
+		paths[filepath.Join(exchange, "wso2is", name)] = config.AM
+		paths[filepath.Join(exchange, "wso2am", name)] = config.AM
+	}
+	paths[filepath.Join(exchange, "wso2am", "holder.json")] = config.AM
+	for _, name := range []string{"started.json", "wanted", "wait", "running", "lock", "instance", "settings.json", "settings.size", "edition", "rotation.json"} {
+		paths[filepath.Join(ControlDir(am), name)] = config.AM
+	}
+	for path, product := range paths {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(p.dir, "tls", path)
+		}
+		content, err := os.ReadFile(path)
+		os.Remove(path)
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			a := p.agent(product)
+			err := once(t, a)
+			_, stateErr := a.desired()
+			_, presentErr := a.startedBeside(t.Context())
+			done <- errors.Join(err, stateErr, presentErr)
+		}()
+		select {
+		case <-done:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%s: the pass is held up", path)
+		}
+		os.Remove(path)
+		if err == nil {
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := once(t, p.agent(config.AM)); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

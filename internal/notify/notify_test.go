@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -475,5 +476,21 @@ func TestAZombieWhoseParentHasLeftTheGroupHoldsUpNothing(t *testing.T) {
 	}
 	if took := time.Since(began); took < killPatience || !strings.Contains(s.log.String(), "left after KILL") {
 		t.Errorf("after %s: %s", took, s.log)
+	}
+}
+
+// TestANamedPipeInThePlaceOfAFileHoldsUpNoServerAndNoTerm: opening one for reading or writing waits for ever.
+func TestANamedPipeInThePlaceOfAFileHoldsUpNoServerAndNoTerm(t *testing.T) {
+	for _, name := range []string{startedFile, wantedFile, presentFile} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, `trap 'touch $VOLUME/ended; exit 0' TERM; touch $VOLUME/run; while :; do sleep 0.05; done`, func(c Control) {
+				if err := errors.Join(os.MkdirAll(c.Dir, 0o700), syscall.Mkfifo(filepath.Join(c.Dir, name), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			})
+			s.until(t, "the server runs", func() bool { return s.has("run") })
+			s.Process.Signal(syscall.SIGTERM)
+			s.until(t, "the server is stopped", func() bool { return s.has("ended") })
+		})
 	}
 }

@@ -257,7 +257,10 @@ func (e Exchange) write(name string, data []byte) (changed bool, err error) {
 		return false, err
 	}
 	defer own.Close()
-	return file.WriteIn(own, name, data, 0o644, file.WorkDir)
+	if changed, err = file.WriteIn(own, name, data, 0o644, file.WorkDir); err != nil {
+		return false, fmt.Errorf("publish in %s: %w", filepath.Join(e.Dir, e.Name), err)
+	}
+	return changed, nil
 }
 
 func (e Exchange) remove(name string) (changed bool, err error) {
