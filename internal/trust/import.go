@@ -25,6 +25,8 @@ type Change struct {
 	Alias       string
 	Fingerprint keystore.Fingerprint // of the certificate that is there now, or for removed, was
 	Was         keystore.Fingerprint // for replaced
+	Owner       string               // the peer, or the own server
+	New         bool                 // the certificate was not trusted before, under any alias
 }
 
 // Managed are the entries of a truststore that the agent owns.
@@ -59,13 +61,26 @@ func Import(ctx context.Context, s Store, peers Peers, own string, configured []
 	if err != nil {
 		return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
 	}
+	for i, c := range changes {
+		changes[i].New = c.Action != "removed" && !before[c.Fingerprint]
+	}
 	if len(changes) > 0 {
-		adds := slices.ContainsFunc(changes, func(c Change) bool { return c.Action != "removed" && !before[c.Fingerprint] })
-		if err := replace(s.Path, data, store, adds, workDir); err != nil {
+		if err := replace(s.Path, data, store, newOnes(changes), workDir); err != nil {
 			return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
 		}
 	}
 	return managed(store, configured), changes, nil
+}
+
+// newOnes are the fingerprints of certificates that were not trusted before, by the peer's name.
+func newOnes(changes []Change) map[string][]string {
+	added := map[string][]string{}
+	for _, c := range changes {
+		if c.New {
+			addAll(added, map[string][]string{c.Owner: {c.Fingerprint.String()}})
+		}
+	}
+	return added
 }
 
 // withoutKnown leaves out what the server presents itself and trusts already by an entry that is not the agent's, such as
@@ -78,6 +93,9 @@ func withoutKnown(store *keystore.Store, peers Peers, own string, configured []s
 		}
 	}
 	out := maps.Clone(peers)
+	if _, there := peers[own]; !there {
+		return out
+	}
 	out[own] = slices.DeleteFunc(slices.Clone(peers[own]), func(c keystore.Certificate) bool { return others[c.Fingerprint()] })
 	return out
 }
@@ -109,7 +127,7 @@ func apply(store *keystore.Store, peers Peers, configured []string) (changes []C
 				if err := store.Delete(alias); err != nil {
 					return nil, err
 				}
-				changes = append(changes, Change{Action: "removed", Alias: alias, Fingerprint: f})
+				changes = append(changes, Change{Action: "removed", Alias: alias, Fingerprint: f, Owner: name})
 			}
 		}
 		for _, alias := range slices.Sorted(maps.Keys(wanted)) {
@@ -118,6 +136,7 @@ func apply(store *keystore.Store, peers Peers, configured []string) (changes []C
 				return nil, fmt.Errorf("%w; give the peer another name (PEERS), or rename that entry", err)
 			}
 			if change.Action != "" {
+				change.Owner = name
 				changes = append(changes, change)
 			}
 		}
@@ -168,8 +187,9 @@ func owner(alias string, f keystore.Fingerprint, configured []string) string {
 	return ""
 }
 
-// replace writes the store in place of the file at path, which had the bytes before when the store was read. adds says that the server has to read it.
-func replace(path string, before []byte, store *keystore.Store, adds bool, workDir string) error {
+// replace writes the store in place of the file at path, which had the bytes before when the store was read. added are the
+// certificates that were not trusted before: if there are any, the server has to read it.
+func replace(path string, before []byte, store *keystore.Store, added map[string][]string, workDir string) error {
 	data, err := store.Encode()
 	if err != nil {
 		return err
@@ -180,10 +200,13 @@ func replace(path string, before []byte, store *keystore.Store, adds bool, workD
 	if err := backup(path, workDir); err != nil {
 		return fmt.Errorf("keep the original: %w", err)
 	}
-	if adds {
+	if len(added) > 0 {
 		if err := RaiseEdition(workDir); err != nil {
 			return err
 		}
+	}
+	if err := loadChain(workDir).extended(digest(before), content{Digest: digest(data), Added: added}).save(workDir); err != nil {
+		return err
 	}
 	_, err = file.Replace(path, before, data, 0o600, workDir)
 	return err
