@@ -1,0 +1,115 @@
+package trust
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// imported are the changes that are imported of a peer that has another certificate at each of the given times, and the
+// longest that any of them waited. A change that comes while another waits takes its place.
+func imported(p Pace, changes []time.Time, end time.Time) (imports []time.Time, longest time.Duration) {
+	for i, change := range changes {
+		until := end
+		if i+1 < len(changes) {
+			until = changes[i+1]
+		}
+		at, _ := p.Next(imports, change)
+		if at.Before(change) {
+			at = change
+		}
+		if at.Before(until) || i+1 == len(changes) && !at.After(until) {
+			imports = append(imports, at)
+			longest = max(longest, at.Sub(change))
+		}
+	}
+	return imports, longest
+}
+
+func every(step time.Duration, n int) (times []time.Time) {
+	for i := range n {
+		times = append(times, t0.Add(time.Duration(i)*step))
+	}
+	return times
+}
+
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func TestAPeerThatChangesAllTheTimeIsImportedLessAndLessOften(t *testing.T) {
+	p := PaceOf(5, 10*time.Minute)
+	changes := every(time.Second, 6*3600)
+	got, _ := imported(p, changes, t0.Add(6*time.Hour))
+	var minutes []int
+	for _, at := range got {
+		minutes = append(minutes, int(at.Sub(t0).Round(time.Minute)/time.Minute))
+	}
+	if want := []int{0, 0, 0, 4, 12, 28, 60, 120, 180, 240, 300}; !slices.Equal(minutes, want) {
+		t.Errorf("imported after %v minutes, want %v", minutes, want)
+	}
+}
+
+func TestHonestRotationsNeverWait(t *testing.T) {
+	p := PaceOf(5, 10*time.Minute)
+	for name, changes := range map[string][]time.Time{
+		"two in ten minutes, all day":       every(5*time.Minute, 288),
+		"three at once":                     every(time.Second, 3),
+		"two at once, and so each half day": append(every(time.Second, 2), t0.Add(12*time.Hour), t0.Add(12*time.Hour+time.Second)),
+	} {
+		if got, longest := imported(p, changes, t0.Add(48*time.Hour)); len(got) != len(changes) || longest != 0 {
+			t.Errorf("%s: %d of %d imported, one waited %s", name, len(got), len(changes), longest)
+		}
+	}
+}
+
+func TestQuietMakesUpForChanges(t *testing.T) {
+	p := PaceOf(5, 10*time.Minute)
+	storm, _ := imported(p, every(time.Second, 7200), t0.Add(2*time.Hour))
+	at, calm := p.Next(storm, t0.Add(2*time.Hour))
+	if !at.After(t0.Add(2*time.Hour)) || !calm.After(at) {
+		t.Fatalf("in a storm the next is imported at %s, and all is calm at %s", at, calm)
+	}
+	if at, _ := p.Next(append(slices.Clone(storm), calm), calm); !at.IsZero() {
+		t.Errorf("after a quiet time one more change makes the next wait until %s", at)
+	}
+	if at, _ := p.Next(every(time.Second, 10), t0.Add(-time.Hour)); !at.IsZero() {
+		t.Errorf("changes in the future, of a clock that was put back, make it wait until %s", at)
+	}
+}
+
+func TestThePaceFollowsTheBudgetOfRestarts(t *testing.T) {
+	for _, test := range []struct {
+		restarts int
+		window   time.Duration
+		want     Pace
+	}{
+		{5, 10 * time.Minute, Pace{3, 4 * time.Minute, time.Hour}},
+		{1, time.Minute, Pace{2, 2 * time.Minute, 6 * time.Minute}},
+		{1000000, time.Nanosecond, Pace{500000, time.Millisecond, 6 * time.Nanosecond}},
+	} {
+		if got := PaceOf(test.restarts, test.window); got != test.want {
+			t.Errorf("PaceOf(%d, %s) = %+v, want %+v", test.restarts, test.window, got, test.want)
+		}
+	}
+}
+
+func TestChangesAreRememberedForAsLongAsTheyCount(t *testing.T) {
+	dir, p := t.TempDir(), PaceOf(5, 10*time.Minute)
+	for i := range 3 {
+		if err := LoadChanges(dir).Note([]string{"wso2is"}, t0.Add(time.Duration(i)*time.Minute), p, dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := LoadChanges(dir).Note([]string{"other"}, t0, p, dir); err != nil {
+		t.Fatal(err)
+	}
+	if c := LoadChanges(dir); len(c["wso2is"]) != 3 || len(c["other"]) != 1 {
+		t.Fatalf("%v", c)
+	}
+	_, calm := p.Next(LoadChanges(dir)["wso2is"], t0.Add(time.Hour))
+	if err := LoadChanges(dir).Note([]string{"wso2is"}, calm.Add(time.Second), p, dir); err != nil {
+		t.Fatal(err)
+	}
+	if c := LoadChanges(dir); len(c["wso2is"]) != 1 || len(c["other"]) != 1 {
+		t.Errorf("after it was calm: %v", c)
+	}
+}
