@@ -31,11 +31,19 @@ func TestMain(m *testing.M) {
 func supervise(dir string, command []string) int {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
-	code, err := Supervisor{
+	s := Supervisor{
 		Command: command, Control: Control{Dir: dir}, StopTimeout: time.Second, Poll: 20 * time.Millisecond,
 		MaxRestarts: 2, Window: time.Hour,
+		Database: os.Getenv("TEST_DATABASE"), DatabaseTimeout: time.Minute,
+		Port: os.Getenv("TEST_PORT"), StartTimeout: time.Minute, WayBack: recorded{filepath.Dir(dir)},
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Stdout: os.Stdout, Stderr: os.Stderr,
-	}.Run(context.Background(), signals)
+	}
+	for name, value := range map[string]*time.Duration{"TEST_DATABASE_TIMEOUT": &s.DatabaseTimeout, "TEST_START_TIMEOUT": &s.StartTimeout} {
+		if d, err := time.ParseDuration(os.Getenv(name)); err == nil {
+			*value = d
+		}
+	}
+	code, err := s.Run(context.Background(), signals)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 127

@@ -25,7 +25,17 @@ type Supervisor struct {
 	// changes its mind all the time cannot keep the server down. Zero values are 5 in 10 minutes.
 	MaxRestarts int
 	Window      time.Duration
-	Log         *slog.Logger
+	// Database is host:port of the database without which the server cannot start; empty where there is none. Every start
+	// waits until it answers, for DatabaseTimeout at most.
+	Database        string
+	DatabaseTimeout time.Duration
+	// Port is host:port at which the server listens when it is up; empty where nobody knows. A server that has not opened it
+	// StartTimeout after its start is restarted, within the budget.
+	Port         string
+	StartTimeout time.Duration
+	// WayBack is taken after a start that failed before the server has opened its port; nil for none.
+	WayBack WayBack
+	Log     *slog.Logger
 	// Stdin, Stdout and Stderr are the server's.
 	Stdin, Stdout, Stderr *os.File
 }
@@ -52,11 +62,18 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 	asked := watch.Changes(ctx)
 	budget := budget{max: s.MaxRestarts, window: s.Window}
 	for starts := 1; ; starts++ {
+		if code, ended, err := s.awaitDatabase(ctx, signals); ended || err != nil {
+			return code, err
+		}
 		// Read before the start: a generation that arrives while the server reads its files is newer than what is noted
 		// here, and so makes one restart too many and never one too few.
 		_, generation, err := s.Control.wanted()
 		if err != nil {
 			s.Log.Warn("what the sidecar wants cannot be read", "error", err)
+		}
+		content := ""
+		if s.WayBack != nil {
+			content = s.WayBack.Starting(ctx)
 		}
 		child, err := s.start(reaper)
 		if err != nil {
@@ -64,7 +81,7 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		}
 		started := Started{Generation: generation, PID: child.pid, Since: time.Now().UTC(), Starts: starts}
 		s.Log.Info("server started", "pid", child.pid, "generation", generation, "start", starts)
-		restart, code := s.attend(ctx, child, started, asked, signals, &budget)
+		restart, code := s.attend(ctx, child, started, content, asked, signals, &budget)
 		if !restart {
 			return code, nil
 		}
@@ -150,9 +167,14 @@ func (s Supervisor) start(r *reaper) (*child, error) {
 	return c, nil
 }
 
-// attend stays with a running server until it has ended. restart is true when that was to start it again.
-func (s Supervisor) attend(ctx context.Context, c *child, started Started, asked <-chan struct{}, signals <-chan os.Signal, b *budget) (restart bool, code int) {
+// attend stays with a running server until it has ended. restart is true when that was to start it again. content is what
+// the start has read, by the way back.
+func (s Supervisor) attend(ctx context.Context, c *child, started Started, content string, asked <-chan struct{}, signals <-chan os.Signal, b *budget) (restart bool, code int) {
 	told := s.tell(started, nil)
+	looking, stopLooking := context.WithCancel(ctx)
+	defer stopLooking()
+	port := s.watchPort(looking, content)
+	noted := true
 	again := time.NewTicker(s.Poll) // for what could not be told or read at once
 	defer again.Stop()
 	var held <-chan time.Time
@@ -160,8 +182,25 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, asked
 		select {
 		case <-c.ended:
 			s.Log.Info("server ended by itself", "exit code", c.exitCode())
-			code, _ := s.stop(c, syscall.SIGTERM, signals) // what it may have left behind of its group
-			return false, code
+			code, ended := s.stop(c, syscall.SIGTERM, signals) // what it may have left behind of its group
+			return !ended && port.pending() && s.goBack(ctx, port) && b.take(time.Now()) == 0, code
+		case <-port.opened:
+			s.Log.Info("server has opened its port", "port", s.Port, "after", time.Since(port.begin).Round(time.Second).String())
+			port.seen()
+			noted = s.noteServed(ctx, port)
+			continue
+		case <-port.late:
+			if wait := s.restartIn(b); wait > 0 {
+				port.late = time.After(wait)
+				continue
+			}
+			s.Log.Error("restarting the server, because it has not opened its port in time", "port", s.Port, "after", time.Since(port.begin).Round(time.Second).String(),
+				"remedy", "read the server's own log; raise START_TIMEOUT if it only needs longer")
+			code, ended := s.stop(c, syscall.SIGTERM, signals)
+			if !ended {
+				s.goBack(ctx, port)
+			}
+			return !ended, code
 		case <-ctx.Done():
 			code, _ := s.stop(c, syscall.SIGTERM, signals)
 			return false, code
@@ -176,6 +215,9 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, asked
 		case <-again.C:
 			if told != nil {
 				told = s.tell(started, told)
+			}
+			if !noted {
+				noted = s.noteServed(ctx, port)
 			}
 			continue
 		case <-asked:
@@ -198,13 +240,21 @@ func (s Supervisor) due(started Started, b *budget, held *<-chan time.Time) bool
 	if wanted == "" || wanted == started.Generation || onDisk == started.Generation {
 		return false
 	}
-	if wait := b.take(time.Now()); wait > 0 {
-		s.Log.Warn("restart held: the server was restarted too often", "restarts", b.max, "in", b.window.String(), "next in", wait.Round(time.Second).String())
+	if wait := s.restartIn(b); wait > 0 {
 		*held = time.After(wait)
 		return false
 	}
 	s.Log.Info("restarting the server for a newer generation", "generation", wanted, "was", started.Generation)
 	return true
+}
+
+// restartIn takes a restart from the budget and returns zero, or returns how long to wait for the next.
+func (s Supervisor) restartIn(b *budget) (wait time.Duration) {
+	wait = b.take(time.Now())
+	if wait > 0 {
+		s.Log.Warn("restart held: the server was restarted too often", "restarts", b.max, "in", b.window.String(), "next in", wait.Round(time.Second).String())
+	}
+	return wait
 }
 
 // tell tells the sidecar what was started. It is tried again from time to time, since the volume may be filled later;
