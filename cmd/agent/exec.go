@@ -37,15 +37,23 @@ func execCommand(ctx context.Context, args []string, _, stderr io.Writer) error 
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
 		syscall.SIGWINCH, syscall.SIGCONT)
 	defer signal.Stop(signals)
-	code, err := notify.Supervisor{
+	s := notify.Supervisor{
 		Command:     args[1:],
 		Control:     notify.Control{Dir: agent.ControlDir(cfg)},
 		StopTimeout: cfg.StopTimeout,
 		Poll:        cfg.Poll,
 		MaxRestarts: cfg.MaxRestarts, Window: cfg.RestartWindow,
+		Database: cfg.DatabaseAddress(), DatabaseTimeout: cfg.DatabaseWait,
+		Port: agent.ServerPort(cfg), StartTimeout: cfg.StartTimeout,
 		Log:   log,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	}.Run(ctx, signals)
+	}
+	if cfg.Product == "" {
+		log.Info("PRODUCT is not set, so nobody looks whether the server opens its port, and there is no way back to a former truststore", "remedy", "set PRODUCT to is or am in this container")
+	} else {
+		s.WayBack = agent.NewWayBack(cfg, log)
+	}
+	code, err := s.Run(ctx, signals)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)
 	}

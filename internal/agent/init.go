@@ -103,6 +103,7 @@ func (a Agent) outOfTime(ctx, limit context.Context, v view, err error, waited s
 func (a Agent) prepared(ctx, limit context.Context, v view) error {
 	a.tellKept(v.kept)
 	a.tellIdentity(v.identity)
+	a.tellRefused(v.withheld)
 	if err := a.fetchArtifacts(ctx, limit, v.running); err != nil {
 		return err
 	}

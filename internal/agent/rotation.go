@@ -142,6 +142,9 @@ func (v view) wake(cfg config.Config, now time.Time) (at time.Time) {
 	if end := v.rotation.Changes(cfg.RotateGrace); !end.IsZero() {
 		earlier(later(end, now.Add(time.Second)))
 	}
+	for _, at := range v.withheld.paced {
+		earlier(at)
+	}
 	if v.identity.installed != nil && cfg.TLSMode == "issue" {
 		earlier(trust.RenewAt(v.identity.installed.Certificate(), cfg.TLSRenewBefore))
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ const (
 	securityCondition   = "security"
 	artifactsCondition  = "artifacts"
 	revocationCondition = "revocation"
+	importsCondition    = "imports"
 )
 
 // Run stays beside the server until ctx ends: it keeps trust and, through the restarter, the running server in step
@@ -147,19 +149,21 @@ func waitFor(ctx context.Context, changes <-chan struct{}, again <-chan time.Tim
 type trustKeeper struct {
 	health    *telemetry.Health
 	restarter restarter
-	patience  time.Time   // until when a restart waits for the peers that are still missing
-	held      bool        // a restart is waiting
-	asked     string      // the generation that was last asked for
-	looked    time.Time   // when the last pass was, by the clock as it was then
-	wake      time.Time   // when something is to be done by the clock alone; zero for never
-	waits     string      // the peers that a switch to a new certificate was last said to wait for
-	expiring  string      // the certificates that were last told to expire
-	pressed   string      // the certificate that was last switched to without every peer's trust
-	identity  string      // what is to be said of TLS_MODE, as it was last told
-	kept      string      // the settings, made otherwise by somebody, that were last told of
-	busy      string      // who was last said to be waited for
-	ready     func() bool // tells whether authorize_all_scopes can go now
-	upgrade   time.Time   // since when it waits; zero while it does not
+	patience  time.Time       // until when a restart waits for the peers that are still missing
+	held      bool            // a restart is waiting
+	asked     string          // the generation that was last asked for
+	looked    time.Time       // when the last pass was, by the clock as it was then
+	wake      time.Time       // when something is to be done by the clock alone; zero for never
+	waits     string          // the peers that a switch to a new certificate was last said to wait for
+	expiring  string          // the certificates that were last told to expire
+	pressed   string          // the certificate that was last switched to without every peer's trust
+	identity  string          // what is to be said of TLS_MODE, as it was last told
+	kept      string          // the settings, made otherwise by somebody, that were last told of
+	refused   string          // the certificates with which the server did not start that were last told of
+	paced     map[string]bool // the peers whose certificates change too often that were told of
+	ready     func() bool     // tells whether authorize_all_scopes can go now
+	upgrade   time.Time       // since when it waits; zero while it does not
+	busy      string          // who was last said to be waited for
 }
 
 func (k *trustKeeper) due() bool {
@@ -208,6 +212,12 @@ func (k *trustKeeper) step(ctx context.Context, a Agent) error {
 		a.tellIdentity(v.identity)
 		k.identity = told
 	}
+	if refused := fmt.Sprint(v.withheld.refused); refused != k.refused {
+		a.tellRefused(v.withheld)
+		k.refused = refused
+	}
+	k.paced = a.tellPaced(v.withheld, k.paced, k.looked)
+	k.health.Advise(importsCondition, v.withheld.String() == "", cmp.Or(v.withheld.String(), "every certificate that peers publish is imported"))
 	k.tellExpiries(a, v)
 	if len(v.missing) > 0 && a.cfg.InitOnTimeout != "start" { // else init has waited long enough
 		k.health.Set(trustCondition, false, "waiting for the certificate of "+strings.Join(v.missing, ", "))

@@ -70,6 +70,8 @@ type Config struct {
 	InitOnTimeout string        `envconfig:"INIT_ON_TIMEOUT" default:"fail" rule:"oneof fail start" desc:"what init does then: fail, or start the server without the missing peers"`
 
 	Restart       string        `envconfig:"RESTART" default:"auto" rule:"oneof auto exec none" desc:"way of restarting the server: exec (through agent exec), none (by hand); auto is exec"`
+	DatabaseWait  time.Duration `envconfig:"DATABASE_TIMEOUT" default:"10m" rule:"positive" desc:"how long agent exec waits before a start of the server until PostgreSQL answers; then it fails"`
+	StartTimeout  time.Duration `envconfig:"START_TIMEOUT" default:"10m" rule:"positive" desc:"how long the server may take to open its port (IS_PORT or AM_PORT), from when its database answers; then agent exec restarts it"`
 	StopTimeout   time.Duration `envconfig:"STOP_TIMEOUT" default:"60s" rule:"positive" desc:"how long agent exec waits between TERM and KILL; API-M takes some 15 s"`
 	MaxRestarts   int           `envconfig:"MAX_RESTARTS" default:"5" rule:"count" desc:"how often agent exec restarts the server within RESTART_WINDOW; a further restart waits"`
 	RestartWindow time.Duration `envconfig:"RESTART_WINDOW" default:"10m" rule:"positive" desc:"the time in which they are counted"`
@@ -248,6 +250,14 @@ func (c Config) GatewayAddress() string { return address(c.GWHost, c.GWPort) }
 func (c Config) EventWait() time.Duration {
 	wait, _ := time.ParseDuration(c.GatewayEventWait) // by its rule a time or "product"
 	return wait
+}
+
+// DatabaseAddress is host:port of the database that the server needs in order to start; empty where it has its own.
+func (c Config) DatabaseAddress() string {
+	if c.Database != "postgres" {
+		return ""
+	}
+	return address(c.DBHost, c.DBPort)
 }
 
 // Container is the name of the own server's container, for advice to people.
