@@ -107,7 +107,7 @@ func freePort(ts *testscript.TestScript, _ bool, args []string) {
 var environment = []string{"PRODUCT", "PEERS", "SERVER_NAME", "EXCHANGE_DIR", "CONFIG_DIR", "SERVER_HOME", "INIT_TIMEOUT", "INIT_ON_TIMEOUT",
 	"KEYSTORE_PASS", "TRUSTSTORE_PASS", "TRUSTSTORE_PASS_FILE", "AM_HOST", "AM_PORT", "TLS_MODE", "SETTINGS", "LOG_FORMAT", "STOP_TIMEOUT", "API_CONFIG", "KEYS_FILE",
 	"BOOTSTRAP_TIMEOUT", "BOOTSTRAP", "LISTEN_ADDR", "AM_ADMIN_PASS", "AM_ADMIN_PASS_FILE", "POLL_INTERVAL", "TLS_CA_FILE",
-	"IS_HOST", "IS_PORT", "IS_ADMIN_PASS", "SCOPES_CLIENTS"}
+	"IS_HOST", "IS_PORT", "IS_ADMIN_PASS", "SCOPES_CLIENTS", "DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT"}
 
 func self(ts *testscript.TestScript, name string) (keystore.Certificate, *ecdsa.PrivateKey) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -126,9 +126,20 @@ func (w WayBack) Starting() string {
 	return digest(data)
 }
 
-// Served keeps the truststore with which the server serves, if it is still the one with which it started. It returns ErrBusy
-// and does not wait while somebody else holds the lock.
+// Served keeps the truststore with which the server serves, if it is still the one with which it started. It takes the lock
+// only where certificates are suspected or acquitted, so that an ordinary start makes no agent wait. While somebody else
+// holds it, Served returns ErrBusy.
 func (w WayBack) Served(started string) error {
+	data, err := file.Read(w.Path, storeLimit)
+	if err != nil || digest(data) != started {
+		return err // the next start will show
+	}
+	if _, err := file.Write(w.Kept(), data, 0o600, w.WorkDir); err != nil {
+		return fmt.Errorf("keep the truststore that the server serves with: %w", err)
+	}
+	if r, err := LoadRefusals(w.WorkDir); err != nil || !r.open() {
+		return err
+	}
 	unlock, ok, err := file.TryLock(w.lock())
 	if err != nil {
 		return err
@@ -137,22 +148,15 @@ func (w WayBack) Served(started string) error {
 		return ErrBusy
 	}
 	defer unlock()
-	data, err := file.Read(w.Path, storeLimit)
-	if err != nil || digest(data) != started {
-		return err // the next start will show
-	}
-	if _, err := file.Write(w.Kept(), data, 0o600, w.WorkDir); err != nil {
-		return fmt.Errorf("keep the truststore that the server serves with: %w", err)
-	}
 	r, err := LoadRefusals(w.WorkDir)
 	if err != nil {
 		return err
 	}
-	if len(r.Suspected) == 0 && len(r.Acquitted) == 0 {
-		return nil
-	}
 	return r.served().save(w.WorkDir)
 }
+
+// open reports whether it depends on the next start what becomes of any certificate.
+func (r Refusals) open() bool { return len(r.Suspected) > 0 || len(r.Acquitted) > 0 }
 
 // served are the refusals after the server has served.
 func (r Refusals) served() Refusals {

@@ -237,12 +237,22 @@ func TestATruststoreThatChangedDuringTheStartIsNotKept(t *testing.T) {
 	if !bytes.Equal(bytesOf(t, w.Kept()), kept) {
 		t.Error("a truststore that no server has served with is kept as a good one")
 	}
+}
+
+func TestNoAgentWaitsForAnOrdinaryStart(t *testing.T) {
+	_, w := started(t)
 	unlock, ok, err := file.TryLock(w.lock())
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	defer unlock()
+	if err := w.Served(w.Starting()); err != nil {
+		t.Errorf("an ordinary start while an agent holds the lock: %v", err)
+	}
+	if err := (Refusals{Suspected: map[string][]string{"wso2is": {"x"}}}).save(w.WorkDir); err != nil {
+		t.Fatal(err)
+	}
 	if err := w.Served(w.Starting()); !errors.Is(err, ErrBusy) {
-		t.Errorf("while an agent holds the lock: %v", err)
+		t.Errorf("with something to decide: %v", err)
 	}
 }
