@@ -1,10 +1,15 @@
 package compose
 
 import (
+	"errors"
+	"io"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
 
 	"wso2agent/internal/config"
 )
@@ -58,6 +63,77 @@ func TestEveryVariableOfTheComposeFilesStandsInTheExample(t *testing.T) {
 			if !strings.Contains(example, "\n#"+name+"=") && !strings.Contains(example, "\n#IS_"+name+"=") {
 				t.Errorf("%s uses %s, which .env.example lacks", file, name)
 			}
+		}
+	}
+}
+
+// agent exec waits for the server's database, looks at its port and restores its truststore, so it has to know of them, too.
+func TestTheServersContainersGetWhatAgentExecNeeds(t *testing.T) {
+	var file struct {
+		Services map[string]struct{ Environment map[string]string }
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "compose.override.yml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	for service, prefix := range map[string]string{"wso2is": "IS", "wso2am": "AM"} {
+		environment := file.Services[service].Environment
+		for _, name := range []string{"DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT", "START_TIMEOUT", "MAX_RESTARTS", "RESTART_WINDOW", prefix + "_PORT"} {
+			if value, there := environment[name]; !there || value != "" {
+				t.Errorf("%s does not get %s as it is in .env: %q", service, name, value)
+			}
+		}
+		if got, want := environment["TRUSTSTORE_FILE"], "${"+prefix+"_TRUSTSTORE_FILE:-}"; got != want {
+			t.Errorf("%s has TRUSTSTORE_FILE: %s, want %s", service, got, want)
+		}
+		if environment["PRODUCT"] != strings.ToLower(prefix) {
+			t.Errorf("%s has PRODUCT: %s", service, environment["PRODUCT"])
+		}
+	}
+}
+
+// A probe that gives up earlier kills a server that waits for its database.
+func TestNoStartupProbeEndsAServerThatAgentExecStillWaitsFor(t *testing.T) {
+	t.Setenv("PRODUCT", "is")
+	cfg, err := config.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"base/wso2is.yaml", "base/wso2am.yaml", "components/beside-charts/wso2is.yaml", "components/beside-charts/wso2am.yaml"} {
+		found := false
+		for decoder := yaml.NewDecoder(strings.NewReader(read(t, "deploy/kubernetes/"+path))); ; {
+			var object struct {
+				Spec struct {
+					Template struct {
+						Spec struct {
+							Containers []struct {
+								StartupProbe struct {
+									PeriodSeconds    int `yaml:"periodSeconds"`
+									FailureThreshold int `yaml:"failureThreshold"`
+								} `yaml:"startupProbe"`
+								LivenessProbe any `yaml:"livenessProbe"`
+							}
+						}
+					}
+				}
+			}
+			if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatal(path, err)
+			}
+			for _, c := range object.Spec.Template.Spec.Containers {
+				found = true
+				probe := c.StartupProbe
+				if given, need := time.Duration(probe.PeriodSeconds*probe.FailureThreshold)*time.Second, cfg.DatabaseWait+cfg.StartTimeout+5*time.Minute; given < need {
+					t.Errorf("%s: the startup probe gives the server %s, agent exec %s and more", path, given, cfg.DatabaseWait+cfg.StartTimeout)
+				}
+				if c.LivenessProbe != nil {
+					t.Errorf("%s: a liveness probe would end a server that waits for its database", path)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s has no server", path)
 		}
 	}
 }
