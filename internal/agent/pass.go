@@ -83,10 +83,10 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 	peers[a.cfg.ServerName] = slices.DeleteFunc(slices.Clone(published), func(c keystore.Certificate) bool {
 		return v.stays() && c.Fingerprint() == v.next.Fingerprint()
 	})
-	if v.withheld, err = a.withhold(ctx, peers, running); err != nil {
+	if v.withheld, err = a.withhold(peers, running); err != nil {
 		return view{}, err
 	}
-	if v.managed, err = a.importPeers(ctx, peers, running); err != nil {
+	if v.managed, err = a.importPeers(ctx, peers); err != nil {
 		return view{}, err
 	}
 	for _, name := range silent {
@@ -164,7 +164,7 @@ func (a Agent) believed(ctx context.Context, name string, certs []keystore.Certi
 }
 
 // importPeers brings the peers' certificates into the own truststore.
-func (a Agent) importPeers(ctx context.Context, peers trust.Peers, running *notify.Started) (trust.Managed, error) {
+func (a Agent) importPeers(ctx context.Context, peers trust.Peers) (trust.Managed, error) {
 	managed, changes, err := trust.Import(ctx, a.truststore(), peers, a.cfg.ServerName, append(slices.Clone(a.cfg.Peers), a.cfg.ServerName), a.cfg.WorkDir())
 	for _, c := range changes {
 		args := []any{"alias", c.Alias, "fingerprint", c.Fingerprint.String(), "truststore", a.cfg.TruststorePath()}
@@ -172,9 +172,6 @@ func (a Agent) importPeers(ctx context.Context, peers trust.Peers, running *noti
 			args = append(args, "was", c.Was.String())
 		}
 		a.log.Info("trusted certificate "+c.Action, args...)
-	}
-	if err == nil && running != nil {
-		err = a.noteChanges(changes)
 	}
 	return managed, err
 }

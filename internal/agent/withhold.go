@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,9 +19,9 @@ type withheld struct {
 	file    string               // that remembers the refused ones
 }
 
-// withhold takes out of peers what is not to be imported now. running is what the server started with; nil where none runs,
-// and an import restarts nothing.
-func (a Agent) withhold(ctx context.Context, peers trust.Peers, running *notify.Started) (w withheld, err error) {
+// withhold takes out of peers what is not to be imported now, and remembers what is. running is what the server started with;
+// nil where none runs, and an import restarts nothing.
+func (a Agent) withhold(peers trust.Peers, running *notify.Started) (w withheld, err error) {
 	w = withheld{refused: map[string][]string{}, paced: map[string]time.Time{}, file: trust.RefusalsPath(a.cfg.WorkDir())}
 	refusals, err := trust.LoadRefusals(a.cfg.WorkDir())
 	if err == nil {
@@ -40,27 +39,23 @@ func (a Agent) withhold(ctx context.Context, peers trust.Peers, running *notify.
 			return !refused
 		})
 	}
-	if running == nil {
-		return w, nil
-	}
 	now := time.Now()
-	for name, times := range trust.LoadChanges(a.cfg.WorkDir()) {
-		at, _ := a.pace().Next(times, now)
-		if !now.Before(at) || name == a.cfg.ServerName {
-			continue
+	histories := trust.LoadHistories(a.cfg.WorkDir())
+	for _, name := range a.cfg.Peers {
+		h := histories[name]
+		if at, _ := a.pace().Next(h.Changes, now); running != nil && now.Before(at) {
+			keep(peers, name, func(c keystore.Certificate) bool {
+				if !h.Has(c) {
+					w.paced[name] = at
+				}
+				return h.Has(c)
+			})
 		}
-		trusted, err := a.trustedOnDisk(ctx)
-		if err != nil {
-			return w, err
+		if certs := peers[name]; len(certs) > 0 {
+			histories[name] = h.With(certs, running != nil, now, a.pace())
 		}
-		keep(peers, name, func(c keystore.Certificate) bool {
-			if !trusted[c.Fingerprint()] {
-				w.paced[name] = at
-			}
-			return trusted[c.Fingerprint()]
-		})
 	}
-	return w, nil
+	return w, histories.Save(a.cfg.WorkDir())
 }
 
 // keep keeps those of a peer's certificates that wanted accepts. A peer of which none is left is as one that has published
@@ -78,36 +73,7 @@ func keep(peers trust.Peers, name string, wanted func(keystore.Certificate) bool
 	peers[name] = certs
 }
 
-// trustedOnDisk are the certificates that the truststore on disk trusts.
-func (a Agent) trustedOnDisk(ctx context.Context) (map[keystore.Fingerprint]bool, error) {
-	_, entries, err := a.truststore().List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := map[keystore.Fingerprint]bool{}
-	for _, e := range entries {
-		if e.Kind == keystore.TrustedCertificate {
-			all[e.Chain[0].Fingerprint()] = true
-		}
-	}
-	return all, nil
-}
-
 func (a Agent) pace() trust.Pace { return trust.PaceOf(a.cfg.MaxRestarts, a.cfg.RestartWindow) }
-
-// noteChanges remembers which peers' new certificates were imported next to a running server.
-func (a Agent) noteChanges(changes []trust.Change) error {
-	var names []string
-	for _, c := range changes {
-		if c.New && c.Owner != a.cfg.ServerName && !slices.Contains(names, c.Owner) {
-			names = append(names, c.Owner)
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	return trust.LoadChanges(a.cfg.WorkDir()).Note(names, time.Now(), a.pace(), a.cfg.WorkDir())
-}
 
 // String is one line; empty where nothing is withheld.
 func (w withheld) String() string {
@@ -133,9 +99,9 @@ func (a Agent) tellRefused(w withheld) {
 // that is known; it returns those of which it is now.
 func (a Agent) tellPaced(w withheld, told map[string]bool, now time.Time) map[string]bool {
 	after := map[string]bool{}
-	changes := trust.LoadChanges(a.cfg.WorkDir())
+	histories := trust.LoadHistories(a.cfg.WorkDir())
 	for name := range told {
-		if _, calm := a.pace().Next(changes[name], now); now.Before(calm) {
+		if _, calm := a.pace().Next(histories[name].Changes, now); now.Before(calm) {
 			after[name] = true
 		}
 	}

@@ -26,7 +26,6 @@ type Change struct {
 	Fingerprint keystore.Fingerprint // of the certificate that is there now, or for removed, was
 	Was         keystore.Fingerprint // for replaced
 	Owner       string               // the peer, or the own server
-	New         bool                 // the certificate was not trusted before, under any alias
 }
 
 // Managed are the entries of a truststore that the agent owns.
@@ -61,22 +60,19 @@ func Import(ctx context.Context, s Store, peers Peers, own string, configured []
 	if err != nil {
 		return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
 	}
-	for i, c := range changes {
-		changes[i].New = c.Action != "removed" && !before[c.Fingerprint]
-	}
 	if len(changes) > 0 {
-		if err := replace(s.Path, data, store, newOnes(changes), workDir); err != nil {
+		if err := replace(s.Path, data, store, newOnes(changes, before), workDir); err != nil {
 			return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
 		}
 	}
 	return managed(store, configured), changes, nil
 }
 
-// newOnes are the fingerprints of certificates that were not trusted before, by the peer's name.
-func newOnes(changes []Change) map[string][]string {
+// newOnes are the fingerprints of certificates that were not trusted before, under any alias, by the peer's name.
+func newOnes(changes []Change, before map[keystore.Fingerprint]bool) map[string][]string {
 	added := map[string][]string{}
 	for _, c := range changes {
-		if c.New {
+		if c.Action != "removed" && !before[c.Fingerprint] {
 			addAll(added, map[string][]string{c.Owner: {c.Fingerprint.String()}})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/keystore"
 )
 
 // Pace says how fast a peer's certificate may change. Each change restarts the running server, and a peer that changes its own
@@ -62,42 +63,61 @@ func (p Pace) wait(count int) time.Duration {
 	return wait
 }
 
-// Changes are the times at which certificates of peers were imported that the running server did not trust, by the peer's
-// name, the newest last.
-type Changes map[string][]time.Time
-
-// changesFile is where they are kept, and maxChanges how many of each peer.
-const (
-	changesFile = "changes.json"
-	maxChanges  = 1000
-)
-
-// LoadChanges reads what is known of the peers' changes in workDir. What cannot be read counts as nothing: the next change
-// is then imported at once.
-func LoadChanges(workDir string) Changes {
-	changes := Changes{}
-	data, err := file.Read(filepath.Join(workDir, changesFile), chainLimit)
-	if err != nil || json.Unmarshal(data, &changes) != nil {
-		return Changes{}
-	}
-	return changes
+// History is what is remembered of a peer's certificates.
+type History struct {
+	Known   []string    `json:"known"`             // fingerprints of those that were imported last
+	Changes []time.Time `json:"changes,omitempty"` // when others than the known ones were imported next to a running server, the newest last
 }
 
-// Note remembers in workDir that a certificate of each of the named peers was imported now.
-func (c Changes) Note(names []string, now time.Time, p Pace, workDir string) error {
-	for _, name := range names {
-		earlier := slices.DeleteFunc(c[name], now.Before)
-		if _, calm := p.Next(earlier, now); now.After(calm) {
-			earlier = nil
-		}
-		times := append(earlier, now.UTC().Truncate(time.Millisecond))
-		c[name] = times[max(0, len(times)-maxChanges):]
+// Has reports whether a certificate is known.
+func (h History) Has(c keystore.Certificate) bool { return Has(h.Known, c) }
+
+// With is the history after the import of certs. restarts says that a server runs, which has to restart for a new one.
+func (h History) With(certs []keystore.Certificate, restarts bool, now time.Time, p Pace) History {
+	var known []string
+	fresh := false
+	for _, c := range certs {
+		fresh = fresh || !h.Has(c)
+		known = append(known, c.Fingerprint().String())
 	}
-	data, err := json.Marshal(c)
+	after := History{Known: known, Changes: slices.DeleteFunc(slices.Clone(h.Changes), now.Before)}
+	if _, calm := p.Next(after.Changes, now); now.After(calm) {
+		after.Changes = nil
+	}
+	if fresh && restarts {
+		after.Changes = append(after.Changes, now.UTC().Truncate(time.Millisecond))
+		after.Changes = after.Changes[max(0, len(after.Changes)-maxChanges):]
+	}
+	return after
+}
+
+// Histories are those of all peers, by their names.
+type Histories map[string]History
+
+// historiesFile is where they are kept, and maxChanges how many changes of each peer.
+const (
+	historiesFile = "changes.json"
+	maxChanges    = 1000
+)
+
+// LoadHistories reads what is remembered in workDir. What cannot be read counts as nothing: the next changes are then
+// imported at once.
+func LoadHistories(workDir string) Histories {
+	h := Histories{}
+	data, err := file.Read(filepath.Join(workDir, historiesFile), chainLimit)
+	if err != nil || json.Unmarshal(data, &h) != nil {
+		return Histories{}
+	}
+	return h
+}
+
+// Save remembers the histories in workDir. Where nothing has changed nothing is written.
+func (h Histories) Save(workDir string) error {
+	data, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
-	if _, err := file.Write(filepath.Join(workDir, changesFile), append(data, '\n'), 0o600, workDir); err != nil {
+	if _, err := file.Write(filepath.Join(workDir, historiesFile), append(data, '\n'), 0o600, workDir); err != nil {
 		return fmt.Errorf("remember when certificates of peers changed: %w", err)
 	}
 	return nil

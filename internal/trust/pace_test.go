@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"wso2agent/internal/keystore"
 )
 
 // imported are the changes that are imported of a peer that has another certificate at each of the given times, and the
@@ -93,23 +95,35 @@ func TestThePaceFollowsTheBudgetOfRestarts(t *testing.T) {
 }
 
 func TestChangesAreRememberedForAsLongAsTheyCount(t *testing.T) {
-	dir, p := t.TempDir(), PaceOf(5, 10*time.Minute)
-	for i := range 3 {
-		if err := LoadChanges(dir).Note([]string{"wso2is"}, t0.Add(time.Duration(i)*time.Minute), p, dir); err != nil {
-			t.Fatal(err)
+	p := PaceOf(5, 10*time.Minute)
+	a, b, c := certificate(t, "a"), certificate(t, "b"), certificate(t, "c")
+	var h History
+	for _, step := range []struct {
+		what     string
+		certs    []keystore.Certificate
+		restarts bool
+		at       time.Duration
+		changes  int
+	}{
+		{"no server runs", []keystore.Certificate{a}, false, 0, 0},
+		{"the same next to a running one", []keystore.Certificate{a}, true, time.Minute, 0},
+		{"another is announced", []keystore.Certificate{a, b}, true, 2 * time.Minute, 1},
+		{"a pass that was repeated", []keystore.Certificate{a, b}, true, 2 * time.Minute, 1},
+		{"the switch", []keystore.Certificate{b, a}, true, 3 * time.Minute, 1},
+		{"the old one goes", []keystore.Certificate{b}, true, 4 * time.Minute, 1},
+		{"one more", []keystore.Certificate{c}, true, 5 * time.Minute, 2},
+		{"one that was there before", []keystore.Certificate{b}, true, 6 * time.Minute, 3},
+		{"long after", []keystore.Certificate{b}, true, 2 * time.Hour, 0},
+	} {
+		if h = h.With(step.certs, step.restarts, t0.Add(step.at), p); len(h.Changes) != step.changes || len(h.Known) != len(step.certs) || !h.Has(step.certs[0]) {
+			t.Errorf("%s: %+v, want %d changes", step.what, h, step.changes)
 		}
 	}
-	if err := LoadChanges(dir).Note([]string{"other"}, t0, p, dir); err != nil {
+	dir := t.TempDir()
+	if err := (Histories{"wso2is": h}).Save(dir); err != nil {
 		t.Fatal(err)
 	}
-	if c := LoadChanges(dir); len(c["wso2is"]) != 3 || len(c["other"]) != 1 {
-		t.Fatalf("%v", c)
-	}
-	_, calm := p.Next(LoadChanges(dir)["wso2is"], t0.Add(time.Hour))
-	if err := LoadChanges(dir).Note([]string{"wso2is"}, calm.Add(time.Second), p, dir); err != nil {
-		t.Fatal(err)
-	}
-	if c := LoadChanges(dir); len(c["wso2is"]) != 1 || len(c["other"]) != 1 {
-		t.Errorf("after it was calm: %v", c)
+	if got := LoadHistories(dir); !got["wso2is"].Has(b) || got["wso2is"].Has(c) {
+		t.Errorf("%+v", got)
 	}
 }
