@@ -45,8 +45,9 @@ func execCommand(ctx context.Context, args []string, _, stderr io.Writer) error 
 		MaxRestarts: cfg.MaxRestarts, Window: cfg.RestartWindow,
 		Database: cfg.DatabaseAddress(), DatabaseTimeout: cfg.DatabaseWait,
 		Port: agent.ServerPort(cfg), StartTimeout: cfg.StartTimeout,
-		Log:   log,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Serves: serves(cfg.Product, stderr),
+		Log:    log,
+		Stdin:  os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}
 	if cfg.Product == "" {
 		log.Info("PRODUCT is not set, so nobody looks whether the server opens its port, and there is no way back to a former truststore", "remedy", "set PRODUCT to is or am in this container")
@@ -58,6 +59,18 @@ func execCommand(ctx context.Context, args []string, _, stderr io.Writer) error 
 		return fmt.Errorf("%w: %w", errNoServer, err)
 	}
 	return serverEnded{code}
+}
+
+// serves asks the server as its health check does. It is nil where PRODUCT does not say how.
+func serves(product string, stderr io.Writer) func(context.Context) error {
+	if product == "" {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, probeLimit)
+		defer cancel()
+		return probeServer(ctx, stderr)
+	}
 }
 
 // completeEnvironment gives the server the secrets that its settings refer to and that only the agent has, from their

@@ -98,7 +98,7 @@ func (w *world) startServer(s side) (*process, error) {
 	if s.product == "am" {
 		args = append(args, "--gateway", w.gateway)
 	}
-	return w.start(s.name, "agent", args, []string{"CONFIG_DIR=" + s.volume, "STOP_TIMEOUT=10s", "LOG_FORMAT=text"})
+	return w.start(s.name, "agent", args, append(w.settings(s), "STOP_TIMEOUT=10s"))
 }
 
 // startAgent starts the sidecar of a server.

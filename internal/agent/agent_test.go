@@ -215,18 +215,7 @@ type scripted struct {
 	known   bool
 	asked   []string
 	held    []string // running and on disk, in turn
-	waits   bool     // the start that was asked for last waits
 	fails   error    // of what is asked for
-}
-
-func (s *scripted) RequestTogether(ctx context.Context, generation string) error {
-	s.waits = true
-	return s.Request(ctx, generation)
-}
-
-func (s *scripted) Go(context.Context) error {
-	s.waits = false
-	return nil
 }
 
 func (s *scripted) Hold(_ context.Context, running, onDisk string) error {

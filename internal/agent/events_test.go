@@ -31,7 +31,8 @@ func TestWhateverHappensNoRestartPresentsWhatTheOtherServerRefuses(t *testing.T)
 	first := number("FIRST", 0)
 	for order := first; order < first+number("SEQUENCES", 4); order++ {
 		t.Run(fmt.Sprint("order ", order), func(t *testing.T) {
-			w := newTwo(t, uint64(order))
+			p, _, _ := bothIssued(t)
+			w := newTwo(p, uint64(order))
 			for i := range 14 {
 				w.something(i)
 				w.meanwhile(8)
@@ -57,17 +58,20 @@ type two struct {
 type modelled struct {
 	w             *two
 	product, name string
-	k             *trustKeeper         // its sidecar
-	leave         func()               // ends its agent exec
-	runs          string               // the generation that agent exec has noted
-	down          bool                 // its start waits for the other one's
+	k             *trustKeeper // its sidecar
+	leave         func()       // ends its agent exec
+	runs          string       // the generation that agent exec has noted
+	serves        bool
+	stopped       bool                 // and is to start
+	byAgent       bool                 // it is down because its agent asked for a restart
+	planned       keystore.Fingerprint // what it was to present when it was stopped
 	shows         keystore.Fingerprint // what it presents
 	trusts        map[keystore.Fingerprint]bool
 	starts        int
 }
 
-func newTwo(t *testing.T, order uint64) *two {
-	p, _, _ := bothIssued(t)
+// newTwo are two servers that run, at a place whose agents' inits are done.
+func newTwo(p *place, order uint64) *two {
 	w := &two{place: p, random: rand.New(rand.NewPCG(order, 0))}
 	for i, product := range []string{config.IS, config.AM} {
 		w.servers[i] = &modelled{w: w, product: product, name: p.agent(product).cfg.ServerName}
@@ -77,11 +81,15 @@ func newTwo(t *testing.T, order uint64) *two {
 		s.begin()
 		s.freshSidecar()
 	}
-	t.Cleanup(func() {
+	p.t.Cleanup(func() {
 		for _, s := range w.servers {
 			s.leave()
 		}
 	})
+	w.settle()
+	for _, s := range w.servers {
+		s.starts = 0
+	}
 	return w
 }
 
@@ -147,13 +155,13 @@ func (w *two) meanwhile(atMost int) {
 func (w *two) settle() {
 	w.t.Helper()
 	restarts := 0
-	for round := range 20 {
+	for round := range 30 {
 		before := w.servers[0].starts + w.servers[1].starts
 		for _, s := range w.servers {
 			s.sidecar()
 			s.exec()
 		}
-		if round >= 16 {
+		if round >= 26 {
 			restarts += w.servers[0].starts + w.servers[1].starts - before
 		}
 	}
@@ -163,14 +171,17 @@ func (w *two) settle() {
 	for i, s := range w.servers {
 		wanted, err := s.agent().control().Wanted()
 		said, saidErr := s.agent().exchange().Trusts(w.t.Context(), s.name)
-		if err != nil || saidErr != nil || s.down || said.Generation != s.runs || wanted != s.runs {
-			w.fault("%s in the end: down %t, runs with %s, is to run with %s, says that it runs with %s: %v, %v", s.name, s.down, s.runs, wanted, said.Generation, err, saidErr)
+		if err != nil || saidErr != nil || !s.serves || said.Generation != s.runs || wanted != s.runs {
+			w.fault("%s in the end: serves %t, runs with %s, is to run with %s, says that it runs with %s: %v, %v", s.name, s.serves, s.runs, wanted, said.Generation, err, saidErr)
 		}
 		if now := w.published(s.name)[0]; now.Fingerprint() != s.shows {
 			w.fault("%s presents %s in the end, and has published %s as that", s.name, s.shows.Short(), now.Fingerprint().Short())
 		}
 		if other := w.servers[1-i]; !other.trusts[s.shows] {
 			w.fault("%s is not trusted by the running %s in the end", s.name, other.name)
+		}
+		if said, err := s.agent().exchange().Turn(w.t.Context(), s.name); err != nil || said != (trust.Turn{}) {
+			w.fault("%s still claims the turn to restart in the end: %+v, %v", s.name, said, err)
 		}
 	}
 }
@@ -211,11 +222,12 @@ func (s *modelled) begin() {
 	s.start()
 }
 
-func (s *modelled) end() { s.leave(); s.down = false }
+func (s *modelled) end() { s.leave(); s.serves, s.byAgent = false, false }
 
 func (s *modelled) control() notify.Control { return s.agent().control() }
 
-// exec does what agent exec does when it looks: it restarts the server if that is asked for, and waits before that if that is.
+// exec does the next thing that agent exec does: it stops a server whose restart is asked for, starts it, and says that it
+// serves.
 func (s *modelled) exec() {
 	s.w.t.Helper()
 	wanted, err := s.control().Wanted()
@@ -226,21 +238,33 @@ func (s *modelled) exec() {
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
-	if !s.down && (wanted == "" || wanted == s.runs || reads == s.runs) {
+	switch {
+	case s.stopped:
+		before := s.shows
+		s.start()
+		for _, other := range s.w.servers {
+			// A keystore that somebody replaces when the restart is under way nobody could have announced.
+			known := strings.HasSuffix(s.runs, s.shows.Short()) && s.shows == s.planned
+			if other != s && other.serves && s.shows != before && known && !other.trusts[s.shows] {
+				s.w.fault("%s is restarted and presents %s, which the running %s does not trust", s.name, s.shows.Short(), other.name)
+			}
+		}
+		return
+	case wanted == "" || wanted == s.runs || reads == s.runs:
+		if !s.serves {
+			s.serves, s.byAgent = true, false
+			s.says(notify.ServesNow)
+		}
 		return
 	}
-	if data, err := os.ReadFile(filepath.Join(s.control().Dir, "wait")); err == nil && strings.TrimSpace(string(data)) == reads {
-		s.down, s.runs = true, ""
-		s.says(0)
-		return
+	if !s.serves {
+		s.w.tell("  %s is stopped in the middle of its start", s.name)
 	}
-	before := s.shows
-	s.start()
+	s.serves, s.stopped, s.byAgent, s.planned = false, true, true, s.onDisk().Fingerprint()
+	s.says(notify.ServesNot)
 	for _, other := range s.w.servers {
-		// A keystore that somebody replaces when the restart is under way nobody could have announced.
-		known := strings.HasSuffix(s.runs, s.shows.Short())
-		if other != s && !other.down && s.shows != before && known && !other.trusts[s.shows] {
-			s.w.fault("%s is restarted and presents %s, which the running %s does not trust", s.name, s.shows.Short(), other.name)
+		if other != s && other.byAgent {
+			s.w.fault("%s is stopped while %s is down, both by their agents", s.name, other.name)
 		}
 	}
 }
@@ -253,14 +277,10 @@ func (s *modelled) start() {
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
+	own := s.onDisk()
 	a, err := s.agent().withStores(ctx)
 	if err != nil {
 		s.w.t.Fatal(err)
-	}
-	own, err := trust.OwnLeaf(ctx, a.cfg.KeystorePaths(), a.cfg.KeystorePass, a.cfg.KeystoreAlias)
-	if err != nil {
-		s.w.fault("%s cannot start: %v", s.name, err)
-		return
 	}
 	_, entries, err := a.truststore().List(ctx)
 	if err != nil {
@@ -272,16 +292,30 @@ func (s *modelled) start() {
 			s.trusts[e.Chain[0].Fingerprint()] = true
 		}
 	}
-	s.runs, s.shows, s.down = reads, own.Fingerprint(), false
+	s.runs, s.shows, s.serves, s.stopped = reads, own.Fingerprint(), false, false
 	s.starts++
-	s.says(1)
+	s.says(notify.ServesNot)
 	s.w.tell("  %s starts with %s and presents %s", s.name, s.runs, s.shows.Short())
 }
 
-// says is what agent exec says of the server.
-func (s *modelled) says(pid int) {
+// onDisk is the certificate that a start of the server presents.
+func (s *modelled) onDisk() keystore.Certificate {
 	s.w.t.Helper()
-	data, err := json.Marshal(notify.Started{Generation: s.runs, PID: pid, Since: time.Now(), Starts: s.starts})
+	a, err := s.agent().withStores(s.w.t.Context())
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	own, err := trust.OwnLeaf(s.w.t.Context(), a.cfg.KeystorePaths(), a.cfg.KeystorePass, a.cfg.KeystoreAlias)
+	if err != nil {
+		s.w.fault("%s cannot start: %v", s.name, err)
+	}
+	return own
+}
+
+// says is what agent exec says of the server.
+func (s *modelled) says(serves notify.Serves) {
+	s.w.t.Helper()
+	data, err := json.Marshal(notify.Started{Generation: s.runs, PID: 1, Since: time.Now(), Starts: s.starts, Serves: serves})
 	if err != nil {
 		s.w.t.Fatal(err)
 	}

@@ -18,8 +18,10 @@ type view struct {
 	own        keystore.Certificate // that the server would present if it started now
 	next       keystore.Certificate // that it is to present: another one while an identity waits for the switch
 	identity   identity
-	inUseBy    []trust.Owned // the certificates in use, the own server's and the peers'
-	missing    []string      // peers that have published nothing that can be used, and of which nothing is trusted yet
+	replaced   *keystore.Certificate // of a keystore that somebody has put in place, and that waits for the switch
+	peers      trust.Peers           // the certificates to trust
+	inUseBy    []trust.Owned         // the certificates in use, the own server's and the peers'
+	missing    []string              // peers that have published nothing that can be used, and of which nothing is trusted yet
 	managed    trust.Managed
 	generation string         // of what the server would read if it started now
 	rotation   trust.Rotation // of the own certificate
@@ -63,16 +65,27 @@ func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) 
 	if err := a.tellPrimary(ctx); err != nil {
 		return view{}, err
 	}
+	replaced, err := a.replaced(ctx)
+	if err != nil {
+		return view{}, err
+	}
+	if replaced != nil && running == nil && a.trustedByPeers(ctx, *replaced, nil) {
+		if err := a.installReplaced(ctx); err != nil {
+			return view{}, err
+		}
+		replaced = nil
+	}
 	own, err := trust.OwnLeaf(ctx, a.cfg.KeystorePaths(), a.cfg.KeystorePass, a.cfg.KeystoreAlias)
 	if err != nil {
 		return view{}, err
 	}
-	v := view{running: running != nil, own: own, identity: tls, kept: kept, closing: closing}
+	v := view{running: running != nil, own: own, identity: tls, replaced: replaced, kept: kept, closing: closing}
 	published, err := a.publish(ctx, &v, running)
 	if err != nil {
 		return view{}, err
 	}
 	peers, silent := a.peers(ctx)
+	v.peers = peers
 	v.inUseBy = append(v.inUseBy, trust.Owned{Owner: a.cfg.ServerName, Own: true, Pinned: a.cfg.Trust == "leaf", Certificate: v.inUse})
 	for _, name := range a.cfg.Peers {
 		if certs := peers[name]; len(certs) > 0 {
@@ -115,7 +128,7 @@ func (a Agent) mayInstall(ctx context.Context, i identity, running bool) bool {
 	case i.installed == nil:
 		return !running || i.named
 	}
-	return !running && a.trustedByPeers(ctx, i.staged)
+	return !running && a.trustedByPeers(ctx, i.staged.Leaf(), issuerOf(*i.staged))
 }
 
 // peers are the peers' published certificates; silent those that have published nothing that can be used.

@@ -28,10 +28,9 @@ func (a Agent) publish(ctx context.Context, v *view, running *notify.Started) ([
 	v.inUse = inUse(v.own, before, running, a.supervised())
 	v.next = v.own
 	known := running == nil || running.Generation != "" || a.supervised()
-	// While a server is down together with others, and while it presents another than the one on disk, that one comes first.
-	down := running != nil && running.PID == 0 && running.Generation == "" && a.supervised()
-	if v.identity.staged != nil && !down && (!known || v.own.Fingerprint() == v.inUse.Fingerprint()) {
-		v.next = v.identity.staged.Leaf()
+	// While the server presents another certificate than the one on disk, that one comes first.
+	if staged := v.staged(); staged != nil && (!known || v.own.Fingerprint() == v.inUse.Fingerprint()) {
+		v.next = *staged
 	}
 	announced := r.Announced
 	var certs []keystore.Certificate
@@ -54,22 +53,44 @@ func (a Agent) publish(ctx context.Context, v *view, running *notify.Started) ([
 	return certs, r.Save(ControlDir(a.cfg))
 }
 
-// trustedByPeers tells whether every peer's running server trusts an identity, as far as any of it has ever run.
-func (a Agent) trustedByPeers(ctx context.Context, i *trust.Identity) bool {
+// trustedByPeers tells whether every peer's running server trusts a certificate, or the CA that has signed it, as far as any of
+// it has ever run.
+func (a Agent) trustedByPeers(ctx context.Context, leaf keystore.Certificate, ca *keystore.Certificate) bool {
 	return !slices.ContainsFunc(a.cfg.Peers, func(name string) bool {
 		said, err := a.exchange().Trusts(ctx, name)
 		if err != nil {
 			return true
 		}
-		ca, ok := i.Issuer()
-		return said.Generation != "" && !said.Ready(a.cfg.ServerName, i.Leaf()) && !(ok && said.Ready(a.cfg.ServerName, ca))
+		return said.Generation != "" && !said.Any(leaf, ca)
 	})
+}
+
+// issuerOf is the CA that has signed an identity; nil where it has come without one.
+func issuerOf(i trust.Identity) *keystore.Certificate {
+	if ca, ok := i.Issuer(); ok {
+		return &ca
+	}
+	return nil
+}
+
+// staged is the certificate that waits for the switch in the agent's folder, where no start of the server finds it: that of a
+// keystore that somebody has put in place, else the one of TLS_MODE.
+func (v view) staged() *keystore.Certificate {
+	switch {
+	case v.replaced != nil:
+		return v.replaced
+	case v.identity.staged != nil:
+		leaf := v.identity.staged.Leaf()
+		return &leaf
+	}
+	return nil
 }
 
 // stays tells whether a start of the server still presents the certificate in use, while the next one waits off the config
 // volume.
 func (v view) stays() bool {
-	return v.identity.staged != nil && v.next.Fingerprint() == v.identity.staged.Leaf().Fingerprint()
+	staged := v.staged()
+	return staged != nil && v.next.Fingerprint() == staged.Fingerprint()
 }
 
 // ca is what peers may trust in place of the certificates (TRUST=ca): the CA that has signed both the certificate in use and the next one, if there is one: with another CA peers have to
@@ -79,7 +100,7 @@ func (v view) ca() *keystore.Certificate {
 		return nil
 	}
 	ca, ok := v.identity.installed.Issuer()
-	if !ok {
+	if !ok || v.replaced != nil { // nobody knows who has signed what somebody has put in place
 		return nil
 	}
 	if v.identity.staged != nil {
@@ -118,12 +139,7 @@ func (a Agent) unready(ctx context.Context, v view) (names []string) {
 		if err != nil {
 			a.log.Warn("what a peer trusts cannot be read", "peer", name, "error", err)
 		}
-		// While the own new key is off the config volume the server can restart with the old one, to trust what the peer waits
-		// for. So the peer goes first, and this server follows when the peer's running one trusts it.
-		if v.stays() {
-			said.Waits = nil
-		}
-		if ca := v.ca(); said.Ready(a.cfg.ServerName, v.next) || ca != nil && said.Ready(a.cfg.ServerName, *ca) {
+		if said.Any(v.next, v.ca()) {
 			continue
 		}
 		names = append(names, name)
@@ -168,99 +184,88 @@ func later(a, b time.Time) time.Time {
 func (k *trustKeeper) rotate(ctx context.Context, a Agent, v view, started notify.Started) (after view, held bool, err error) {
 	k.wake = v.wake(a.cfg, k.looked)
 	waits := a.unready(ctx, v)
-	deadline := v.rotation.Deadline(v.inUse, a.cfg.RotateTimeout)
-	if len(waits) > 0 && time.Now().Before(deadline) {
-		k.wake = deadline
-		if names := strings.Join(waits, ", "); names != k.waits {
-			a.log.Info("the switch to the new certificate waits until it is trusted", "server", a.cfg.ServerName, "by", waits, "at most until", deadline.UTC().Format(time.RFC3339))
-			k.waits = names
-		}
-		if v.stays() { // a restart for anything else changes nothing about the certificate
-			return v, false, a.say(ctx, v, nil, false)
-		}
-		if err := k.restarter.Hold(ctx, started.Generation, v.generation); err != nil {
-			return v, false, fmt.Errorf("hold the restart of the server: %w", err)
-		}
-		k.health.Set(restartCondition, false, "a restart is due, and waits for the new certificate to be trusted by "+k.waits)
-		return v, true, a.say(ctx, v, waits, false)
+	if deadline := k.deadline(ctx, a, v); len(waits) > 0 && time.Now().Before(deadline) {
+		k.wake = earliest(k.wake, deadline)
+		return k.awaitPeers(ctx, a, v, started, waits, deadline)
 	}
 	if len(waits) > 0 && k.pressed != v.rotation.Announced {
 		a.log.Error("switching to the new certificate though not every peer trusts it: their connections may fail until they do", "server", a.cfg.ServerName,
 			"peers", waits, "waited", time.Since(v.rotation.Since).Round(time.Second).String())
 		k.pressed = v.rotation.Announced
 	}
-	if !v.stays() {
-		return v, false, a.sayMutual(ctx, v, waits)
+	switch {
+	case !v.stays():
+		return v, false, nil
+	case v.replaced != nil:
+		err = a.installReplaced(ctx)
+	default:
+		err = a.install(v.identity)
 	}
-	if err := a.install(v.identity); err != nil {
+	if err != nil {
 		return v, false, err
 	}
 	after, err = a.pass(ctx, &started)
 	return after, false, err
 }
 
-// sayMutual says that this server waits for peers that wait for it, where it has not said so before: it came to know that
-// they have its new certificate on disk before it had to wait. They must not start without it.
-func (a Agent) sayMutual(ctx context.Context, v view, passedOver []string) error {
-	if v.rotation.Announced == "" || len(passedOver) > 0 {
-		return nil
+// deadline is when the switch no longer waits for peers. While peers take turns to restart, it waits for as many of them as
+// there are.
+func (k *trustKeeper) deadline(ctx context.Context, a Agent, v view) time.Time {
+	deadline := v.rotation.Deadline(v.inUse, a.cfg.RotateTimeout)
+	if len(k.claims(ctx, a)) == 0 {
+		return deadline
 	}
-	var mutual []string
-	for _, name := range a.cfg.Peers {
-		if peer, err := a.exchange().Trusts(ctx, name); err == nil && !trust.Has(peer.Fingerprints, v.next) && slices.Contains(peer.Waits, a.cfg.ServerName) {
-			mutual = append(mutual, name)
-		}
-	}
-	if len(mutual) == 0 {
-		return nil
-	}
-	return a.say(ctx, v, mutual, false)
+	return later(deadline, v.rotation.Deadline(v.inUse, time.Duration(len(a.cfg.Peers))*a.cfg.RotateTimeout))
 }
 
-// together tells whether the server's start has to wait for others: peers that wait for this server, and whose running
-// servers do not trust what it is about to present. It has not where a peer is passed over, which would never be down.
-func (k *trustKeeper) together(ctx context.Context, a Agent, v view) bool {
-	said, err := a.exchange().Trusts(ctx, a.cfg.ServerName)
-	if err != nil || len(a.unready(ctx, v)) > 0 {
-		return false
+// awaitPeers is rotate while peers do not trust the new certificate yet. Every restart waits for the switch, so that one serves
+// for both, but one: of servers that wait for each other one must restart first, with the certificate that it has, to trust
+// the others'. It is the one whose name comes first.
+func (k *trustKeeper) awaitPeers(ctx context.Context, a Agent, v view, started notify.Started, waits []string, deadline time.Time) (after view, held bool, err error) {
+	if names := strings.Join(waits, ", "); names != k.waits {
+		a.log.Info("the switch to the new certificate waits until it is trusted", "server", a.cfg.ServerName, "by", waits, "at most until", deadline.UTC().Format(time.RFC3339))
+		k.waits = names
 	}
-	return slices.ContainsFunc(said.Waits, func(name string) bool {
-		peer, err := a.exchange().Trusts(ctx, name)
-		return err == nil && !trust.Has(peer.Fingerprints, v.own)
+	halfway := v.rotation.Since.Add(a.cfg.RotateTimeout / 2) // peers that wait for this server must not be let down by those that are gone
+	first := !slices.ContainsFunc(waits, func(name string) bool { return name < a.cfg.ServerName })
+	mustTrust := a.mustTrust(ctx, v)
+	goes := mustTrust && first || !time.Now().Before(halfway)
+	due := started.Generation != "" && started.Generation != v.generation
+	switch {
+	case v.stays() && (goes || !due || !a.supervised()):
+		return v, false, nil
+	case !v.stays() && goes && mustTrust && a.supervised():
+		put, err := a.putBack(ctx, v, started)
+		if err != nil || put {
+			if err == nil {
+				after, err = a.pass(ctx, &started)
+			}
+			return after, false, err
+		}
+	}
+	if !goes {
+		k.wake = earliest(k.wake, halfway)
+	}
+	return v, true, k.hold(ctx, a, v, started, "a restart is due, and waits for the new certificate to be trusted by "+k.waits)
+}
+
+// mustTrust tells whether the running server does not trust yet what a peer has published.
+func (a Agent) mustTrust(ctx context.Context, v view) bool {
+	said, err := a.exchange().Trusts(ctx, a.cfg.ServerName)
+	if err != nil {
+		return true // as if it trusted nobody: at worst that is a restart too many
+	}
+	return slices.ContainsFunc(a.cfg.Peers, func(name string) bool {
+		return slices.ContainsFunc(v.peers[name], func(c keystore.Certificate) bool { return !trust.Has(said.Fingerprints, c) })
 	})
 }
 
-// downTogether lets a server that is down start as soon as everybody for whom it waits is down too, or trusts what it is
-// about to present. It returns for whom it waits.
-func (k *trustKeeper) downTogether(ctx context.Context, a Agent, v view, down bool) (waits []string, err error) {
-	said, err := a.exchange().Trusts(ctx, a.cfg.ServerName)
-	if err != nil {
-		return nil, nil // what it has said is lost, and the start waits for its own time-out
+// hold keeps the server running with what it has started with, and leaves the turn to restart to others.
+func (k *trustKeeper) hold(ctx context.Context, a Agent, v view, started notify.Started, why string) error {
+	if err := k.restarter.Hold(ctx, started.Generation, v.generation); err != nil {
+		return fmt.Errorf("hold the restart of the server: %w", err)
 	}
-	if !down {
-		return said.Waits, nil
-	}
-	for _, name := range said.Waits {
-		peer, err := a.exchange().Trusts(ctx, name)
-		if err != nil || !peer.Down && !trust.Has(peer.Fingerprints, v.own) {
-			return said.Waits, nil
-		}
-	}
-	// Said before the start, so that the others see it: they may come to this later.
-	if err := a.say(ctx, v, said.Waits, true); err != nil {
-		return nil, err
-	}
-	return said.Waits, k.restarter.Go(ctx)
-}
-
-// say tells the peers what the next start of the server will trust, for whom it waits, and whether it is down for them. What
-// the running one trusts stays as it was said.
-func (a Agent) say(ctx context.Context, v view, waits []string, down bool) error {
-	said, err := a.exchange().Trusts(ctx, a.cfg.ServerName)
-	if err != nil {
-		said = trust.Trusts{}
-	}
-	said.OnDisk, said.Waits, said.Down = v.managed.Fingerprints(), waits, down
-	_, err = a.exchange().Acknowledge(said)
-	return err
+	k.asked = ""
+	k.health.Set(restartCondition, false, why)
+	return k.leaveTurn(ctx, a)
 }

@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"math/big"
+	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -190,91 +192,189 @@ func TestAServerThatCrashesWhileItsRestartIsHeldHasSwitched(t *testing.T) {
 	}
 }
 
-// down stops the server as agent exec does before a start that waits; up starts it with what was asked for.
-func (s *side) down() { s.r.started = notify.Started{} }
-func (s *side) up()   { s.r.started = notify.Started{Generation: s.r.asked[len(s.r.asked)-1], PID: 1} }
-
-func TestTwoServersWhoseKeysAreReplacedAtOnceAreDownAtTheSameTime(t *testing.T) {
-	p, is, am := bothRunning(t)
-	for _, s := range []*side{is, am} {
-		s.r.started.PID = 1
-		p.replaceKey(s.product, "next", time.Now().Add(time.Hour))
-	}
-	is.once()
-	am.once() // has IS's on disk, and says so
-	if len(is.r.asked) > 1 || len(am.r.asked) > 1 {
-		t.Fatalf("one is restarted before the other has its certificate on disk: %v, %v", is.r.asked, am.r.asked)
-	}
-	is.once() // has API-M's on disk too, and knows that API-M waits for IS
-	if !is.r.waits {
-		t.Fatal("IS is not asked to go down and wait")
-	}
-	is.down()
-	is.once()
-	if !is.r.waits {
-		t.Fatal("IS starts while API-M still runs with its old trust")
-	}
-	am.once()
-	if !am.r.waits {
-		t.Fatal("API-M does not follow")
-	}
-	is.once()
-	if !is.r.waits {
-		t.Fatal("IS starts while API-M is still stopping")
-	}
-	am.down()
-	am.once()
-	if am.r.waits {
-		t.Fatal("API-M waits though both are down")
-	}
-	am.up()
-	am.once()
-	is.once()
-	if is.r.waits {
-		t.Fatal("IS waits though API-M has started with the new trust")
-	}
-	is.up()
-	is.once()
-	am.once()
-	for _, s := range []*side{is, am} {
-		if s.r.asked[len(s.r.asked)-1] != s.r.started.Generation {
-			t.Error("a restart too many")
-		}
-	}
-	said, err := p.agent(config.AM).exchange().Trusts(t.Context(), "wso2is")
-	if err != nil || said.Down || len(said.Waits) > 0 {
-		t.Errorf("at the end IS still says %+v, %v", said, err)
+// TestBothServersRotateAtOnce has both certificates changed at once, by the agents or by hand, in many orders of the steps of
+// agents, agent execs and servers. One server must restart twice: whoever restarts first cannot present its new certificate,
+// which the other does not trust before its own restart.
+func TestBothServersRotateAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		place  func(*testing.T) (*place, *side, *side)
+		rotate func(*two, *modelled)
+	}{
+		"the agents issue the certificates": {
+			func(t *testing.T) (*place, *side, *side) { return bothIssued(t) },
+			func(w *two, s *modelled) { s.note(RequestRotation(w.t.Context(), s.agent().cfg)) },
+		},
+		"somebody replaces the keystores": {
+			bothRunning,
+			func(w *two, s *modelled) { w.replaceKey(s.product, s.name, time.Now().Add(time.Hour)) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, _, _ := c.place(t)
+			for _, product := range []string{config.IS, config.AM} {
+				p.set(product, func(c *config.Config) { c.RotateGrace = time.Nanosecond })
+			}
+			w := newTwo(p, 0)
+			for order := range uint64(4) {
+				w.random, w.story = mathrand.New(mathrand.NewPCG(order, 0)), nil
+				before := map[string]keystore.Fingerprint{}
+				for _, s := range w.servers {
+					before[s.name], s.starts = s.shows, 0
+					c.rotate(w, s)
+				}
+				w.meanwhile(60)
+				w.settle()
+				for _, s := range w.servers {
+					if s.shows == before[s.name] {
+						w.fault("%s still presents the old certificate", s.name)
+					}
+				}
+				if is, am := w.servers[0], w.servers[1]; is.starts != 1 || am.starts != 2 {
+					w.fault("IS was restarted %d times, want 1, and API-M %d times, want 2", is.starts, am.starts)
+				}
+				if len(w.bad) > 0 {
+					t.Fatalf("order %d: %s\nwhat had happened:\n%s\n%s", order, strings.Join(w.bad, "\n"), strings.Join(w.story, "\n"), p.log.String())
+				}
+			}
+		})
 	}
 }
 
-func TestAServerThatNeverHadToWaitGoesDownTogetherWithTheOneThatWaitsForIt(t *testing.T) {
+// The second in the order of names waits for the first, though it learns of the other's certificate before that claims the turn:
+// it would have to restart twice.
+func TestOfTwoServersThatRotateAtOnceTheFirstByNameRestartsFirst(t *testing.T) {
 	p, is, am := bothRunning(t)
-	for _, s := range []*side{is, am} {
-		s.r.started.PID = 1
-		p.replaceKey(s.product, "next", time.Now().Add(time.Hour))
-	}
-	if _, err := p.agent(config.AM).pass(t.Context(), &am.r.started); err != nil { // announces, and has to wait for nobody's answer:
+	old := p.read(p.agent(config.AM).cfg.KeystorePaths()[0])
+	p.replaceKey(config.IS, "next", time.Now().Add(time.Hour))
+	next := p.replaceKey(config.AM, "next", time.Now().Add(time.Hour))
+	if _, err := p.agent(config.AM).pass(t.Context(), &am.r.started); err != nil { // it announces, and comes no further
 		t.Fatal(err)
 	}
-	is.once() // has API-M's on disk, and waits for API-M
+	is.once()
+	is.once()
+	if is.restart() {
+		t.Fatal("IS is restarted first")
+	}
 	am.once()
-	if !am.r.waits {
-		t.Error("API-M starts alone, while IS runs on with its old trust")
+	if !am.restart() || p.read(p.agent(config.AM).cfg.KeystorePaths()[0]) != old {
+		t.Fatal("API-M is not restarted with the keystore that it had")
+	}
+	if n := len(p.lines("level=INFO", "the old keystore is back in place", "fingerprint="+next.Fingerprint().String())); n != 1 {
+		t.Errorf("that the keystore is back is logged %d times", n)
+	}
+	am.once()
+	is.once()
+	if !is.restart() {
+		t.Fatal("IS is not restarted, with its new certificate")
 	}
 	is.once()
-	if !is.r.waits {
-		t.Error("IS does not go down though API-M waits for it")
+	am.once()
+	if !am.restart() || p.published("wso2am")[0].Fingerprint() == next.Fingerprint() {
+		t.Fatal("API-M does not switch, or says so too early")
+	}
+	am.once()
+	if p.published("wso2am")[0].Fingerprint() != next.Fingerprint() {
+		t.Error("API-M has not switched")
 	}
 }
 
-func TestAPeerThatIsPassedOverIsNotWaitedForWhileDown(t *testing.T) {
+func TestServersWhoseSettingsChangeAtOnceRestartOneAfterTheOther(t *testing.T) {
+	p, _, _ := bothRunning(t)
+	w := newTwo(p, 0)
+	for order := range uint64(10) {
+		w.random, w.story = mathrand.New(mathrand.NewPCG(order, 0)), nil
+		for _, s := range w.servers {
+			s.starts = 0
+			path := s.agent().cfg.DeploymentTOML()
+			w.write(path, w.read(path)+fmt.Sprintf("# change %d\n", order))
+		}
+		w.meanwhile(40)
+		w.servers[w.random.IntN(2)].freshSidecar() // one of the agents is killed, and comes back
+		w.meanwhile(40)
+		w.settle()
+		for _, s := range w.servers {
+			if s.starts != 1 {
+				w.fault("%s was restarted %d times", s.name, s.starts)
+			}
+		}
+		if len(w.bad) > 0 {
+			t.Fatalf("order %d: %s\nwhat had happened:\n%s\n%s", order, strings.Join(w.bad, "\n"), strings.Join(w.story, "\n"), p.log.String())
+		}
+	}
+}
+
+// TestAPeerThatDoesNotFinishItsRestartHoldsAnotherForASetTimeOnly: its agent is gone, or its server does not come up.
+func TestAPeerThatDoesNotFinishItsRestartHoldsAnotherForASetTimeOnly(t *testing.T) {
 	p, is, _ := bothRunning(t)
-	p.replaceKey(config.IS, "next", time.Now().Add(time.Hour))
+	if err := p.agent(config.AM).exchange().SayTurn(trust.Turn{Wants: "g", Has: true, Since: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	path := p.agent(config.IS).cfg.DeploymentTOML()
+	p.write(path, p.read(path)+"# changed\n")
 	is.once()
+	is.once()
+	if is.restart() || is.k.due() {
+		t.Fatal("it does not wait")
+	}
+	if held := is.r.held; len(held) < 2 || held[0] != is.r.started.Generation || is.k.wake.IsZero() || time.Until(is.k.wake) > 10*time.Minute {
+		t.Errorf("held %v, looks again at %v", held, is.k.wake)
+	}
+	if n := len(p.lines("level=INFO", "waits until others serve again", "others=[wso2am]")); n != 1 {
+		t.Errorf("the wait is logged %d times", n)
+	}
 	p.set(config.IS, func(c *config.Config) { c.RotateTimeout = time.Nanosecond })
 	is.once()
-	if is.r.waits || !is.restart() {
-		t.Error("the server stays down for a peer that never says anything")
+	if !is.restart() {
+		t.Fatal("it waits for ever")
+	}
+	if n := len(p.lines("level=ERROR", "has not finished its restart", "peers=[wso2am]")); n != 1 {
+		t.Errorf("that both may be down is logged %d times", n)
+	}
+}
+
+func TestTheTurnIsKeptUntilTheServerServes(t *testing.T) {
+	p, is, am := bothRunning(t)
+	change := func(s *side) {
+		path := p.agent(s.product).cfg.DeploymentTOML()
+		p.write(path, p.read(path)+"# changed\n")
+	}
+	trusted := func() trust.Trusts {
+		said, err := p.agent(config.AM).exchange().Trusts(t.Context(), "wso2is")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return said
+	}
+	change(is)
+	before := trusted()
+	is.once()
+	if !is.restart() {
+		t.Fatal("no restart is asked for")
+	}
+	change(am)
+	is.r.started.Serves, is.r.started.Since = notify.ServesNot, time.Now()
+	is.once()
+	am.once()
+	if am.restart() || p.ok(is.k.health, restartCondition) {
+		t.Fatal("API-M is restarted, or IS's agent is ready, before IS serves")
+	}
+	if trusted().Generation != before.Generation {
+		t.Error("IS's agent says what the running IS trusts before it serves")
+	}
+	change(is) // again, while it starts
+	is.once()
+	if is.restart() {
+		t.Fatal("the server is stopped in the middle of its start")
+	}
+	is.r.started.Serves = notify.ServesNow
+	is.once()
+	if !is.restart() {
+		t.Fatal("the second change is forgotten")
+	}
+	is.once()
+	am.once()
+	if !am.restart() {
+		t.Error("API-M waits though IS serves")
 	}
 }
 
@@ -332,67 +432,5 @@ func TestWithoutAPeerNothingIsWaitedFor(t *testing.T) {
 	is.once()
 	if !is.restart() {
 		t.Error("it waits for nobody")
-	}
-}
-
-func TestAnIssuedCertificateIsSwitchedAfterTheKeystoreThatIsReplacedAtTheSameTime(t *testing.T) {
-	p, is, am := bothIssued(t, func(c *config.Config) {
-		if c.Product == config.AM {
-			c.TLSMode = "none"
-		}
-	})
-	installed := func() string { return p.read(p.agent(config.IS).cfg.TLSStorePath()) }
-	old := installed()
-	if err := RequestRotation(t.Context(), p.agent(config.IS).cfg); err != nil {
-		t.Fatal(err)
-	}
-	next := p.replaceKey(config.AM, "next", time.Now().Add(time.Hour))
-	is.once()
-	am.once() // has IS's on disk, and waits for IS
-	is.once()
-	if installed() != old {
-		t.Fatal("IS switches, and API-M's running server does not trust that")
-	}
-	if !is.restart() || !p.trusts(config.IS, next) {
-		t.Fatal("IS is not restarted to trust what API-M waits for")
-	}
-	is.once()
-	am.once()
-	if !am.restart() {
-		t.Fatal("API-M still waits")
-	}
-	am.once()
-	is.once()
-	if installed() == old || !is.restart() {
-		t.Fatal("IS does not switch though API-M trusts its next certificate")
-	}
-}
-
-func TestAServerGoesDownWithTheOthersThoughAnotherIdentityWaits(t *testing.T) {
-	p, is, am := bothIssued(t)
-	for _, s := range []*side{is, am} {
-		s.r.started.PID = 1
-		a := p.agent(s.product)
-		byHand, err := trust.Issue([]string{a.cfg.ServerName, "gateway.example.com", "192.0.2.7"}, trust.Issuing{Key: "ecdsa-p256", Validity: trust.Year, Now: time.Now()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := a.writeIdentity(a.cfg.TLSStorePath(), byHand, "wso2carbon"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := RequestRotation(t.Context(), p.agent(config.IS).cfg); err != nil {
-		t.Fatal(err)
-	}
-	is.once()
-	am.once()
-	is.once()
-	if !is.r.waits {
-		t.Fatal("IS is not asked to go down and wait")
-	}
-	is.down()
-	is.once()
-	if !is.r.waits {
-		t.Error("IS starts while API-M still runs with its old trust")
 	}
 }

@@ -20,9 +20,6 @@ import (
 type restarter interface {
 	// Request asks for a server that runs with the given generation. Asking again is free.
 	Request(ctx context.Context, generation string) error
-	// RequestTogether asks for the same, and makes the server's start, once it is down, wait for Go.
-	RequestTogether(ctx context.Context, generation string) error
-	Go(ctx context.Context) error
 	// Hold keeps off a restart for the generation on disk: a server that runs with running goes on.
 	Hold(ctx context.Context, running, onDisk string) error
 	// Started tells what the running server started with; ok is false where that cannot be known.
@@ -164,6 +161,10 @@ type trustKeeper struct {
 	ready     func() bool     // tells whether authorize_all_scopes can go now
 	upgrade   time.Time       // since when it waits; zero while it does not
 	busy      string          // who was last said to be waited for
+	starts    bool            // the server was seen to start, and has not been seen to serve since
+	claimed   trust.Claims
+	over      []string // peers whose claim of the turn to restart has ended without a word of them
+	queue     string   // the peers for whose restart the own one was last said to wait
 }
 
 func (k *trustKeeper) due() bool {
@@ -239,32 +240,56 @@ func (k *trustKeeper) follow(ctx context.Context, a Agent, v view, started notif
 	if err != nil || held {
 		return err
 	}
+	inStep, starting := known && started.Generation == v.generation, known && started.Serves == notify.ServesNot
 	switch {
-	case known && started.Generation == v.generation:
+	case inStep && !starting:
 		return k.inStep(ctx, a, v)
+	case inStep:
+		k.starts = true
+		k.health.Set(restartCondition, false, "the server has started with what is on disk, and does not serve yet")
+		return k.withdraw(ctx, a, v)
+	case starting && k.asked == v.generation: // it is about to stop
+		return nil
+	case starting && time.Since(started.Since) < a.cfg.RotateTimeout:
+		// A start that is ended halfway is time lost. One restart then serves for all that comes meanwhile.
+		k.wake = earliest(k.wake, started.Since.Add(a.cfg.RotateTimeout))
+		return k.hold(ctx, a, v, started, "a restart is due, and waits until the server serves")
 	case k.upgrading(a, v, started, known):
 		// One restart then serves for all settings.
 		k.wake = earliest(k.wake, k.upgrade.Add(a.cfg.RotateTimeout))
-		if err := k.restarter.Hold(ctx, started.Generation, v.generation); err != nil {
-			return fmt.Errorf("hold the restart of the server: %w", err)
+		if err := k.hold(ctx, a, v, started, "a restart is due, and waits until all applications are authorized for the scopes of APIs"); err != nil {
+			return err
 		}
-		k.health.Set(restartCondition, !a.supervised(), "a restart is due, and waits until all applications are authorized for the scopes of APIs")
-		return a.say(ctx, v, nil, false)
+		if !a.supervised() {
+			k.health.Set(restartCondition, true, "a restart by hand is due when all applications are authorized for the scopes of APIs")
+		}
+		return nil
 	case len(v.missing) > 0 && time.Now().Before(k.patience):
 		// One restart then serves for all peers. Later than that the ones that came count.
 		k.held = true
 		k.health.Set(restartCondition, false, "a restart is due, and waits for the missing peers")
-		return nil
+		return k.leaveTurn(ctx, a)
+	case !known || !a.supervised(): // nobody can tell whether a server runs, or restart it
+		if err := k.request(ctx, a, v, known); err != nil {
+			return err
+		}
+		return k.leaveTurn(ctx, a)
 	}
-	if err := k.request(ctx, a, v, known); err != nil {
+	has, fresh, err := k.takeTurn(ctx, a, v)
+	switch {
+	case err != nil:
 		return err
+	case fresh:
+		return k.step(ctx, a)
+	case has:
+		return k.request(ctx, a, v, known)
 	}
-	// For whom it waited stays said until the server has restarted: they go on at the same time.
-	waits, err := k.downTogether(ctx, a, v, known && started.PID == 0)
-	if err != nil {
-		return err
+	if err := k.restarter.Hold(ctx, started.Generation, v.generation); err != nil {
+		return fmt.Errorf("hold the restart of the server: %w", err)
 	}
-	return a.say(ctx, v, waits, known && started.PID == 0)
+	k.asked = ""
+	k.health.Set(restartCondition, false, "a restart is due, and waits until others serve again: "+k.queue)
+	return nil
 }
 
 // upgrading reports whether the restart of a running IS waits because one more setting is about to change:
@@ -289,22 +314,32 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// inStep acknowledges to the peers what the running server trusts.
+// inStep acknowledges to the peers what the running server trusts. It serves with that, so its turn to restart is over.
 func (k *trustKeeper) inStep(ctx context.Context, a Agent, v view) error {
-	// An earlier wish for something else may still stand, and would be fulfilled later.
-	if err := k.restarter.Request(ctx, v.generation); err != nil {
-		return fmt.Errorf("withdraw a restart of the server: %w", err)
+	if a.supervised() {
+		if err := a.keepServed(ctx, v.own); err != nil {
+			return err
+		}
 	}
-	changed, err := a.exchange().Acknowledge(trust.Trusts{Generation: v.generation, Fingerprints: v.managed.Fingerprints(), OnDisk: v.managed.Fingerprints()})
+	changed, err := a.exchange().Acknowledge(trust.Trusts{Generation: v.generation, Fingerprints: v.managed.Fingerprints()})
 	if err != nil {
 		return err
 	}
-	if changed || k.asked != "" {
+	if changed || k.asked != "" || k.starts {
 		a.log.Info("the running server trusts what is on disk", "server", a.cfg.ServerName, "generation", v.generation, "trusts", len(v.managed))
 	}
-	k.asked, k.waits = "", ""
+	k.waits, k.starts = "", false
 	k.health.Set(restartCondition, true, "the server runs with what is on disk")
-	return nil
+	return k.withdraw(ctx, a, v)
+}
+
+// withdraw takes back a wish for a server with something else than is on disk, and leaves the turn to restart to others.
+func (k *trustKeeper) withdraw(ctx context.Context, a Agent, v view) error {
+	if err := k.restarter.Request(ctx, v.generation); err != nil {
+		return fmt.Errorf("withdraw a restart of the server: %w", err)
+	}
+	k.asked = ""
+	return k.leaveTurn(ctx, a)
 }
 
 // request asks for a restart, once for each generation.
@@ -312,11 +347,7 @@ func (k *trustKeeper) request(ctx context.Context, a Agent, v view, known bool) 
 	if k.asked == v.generation {
 		return nil
 	}
-	ask := k.restarter.Request
-	if k.together(ctx, a, v) {
-		ask = k.restarter.RequestTogether
-	}
-	if err := ask(ctx, v.generation); err != nil {
+	if err := k.restarter.Request(ctx, v.generation); err != nil {
 		return fmt.Errorf("ask for a restart of the server: %w", err)
 	}
 	k.asked = v.generation

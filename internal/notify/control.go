@@ -25,15 +25,25 @@ type Control struct{ Dir string }
 // Started is what the supervisor says of the server's current process.
 type Started struct {
 	Generation string    `json:"generation"` // empty when none was asked for at that start
-	PID        int       `json:"pid"`        // 0 while it is down and its start waits, see Together
+	PID        int       `json:"pid"`
 	Since      time.Time `json:"since"`
 	Starts     int       `json:"starts"` // by this supervisor, this one included
+	Serves     Serves    `json:"serves,omitempty"`
 }
+
+// Serves is whether a server answers, with all that it has read at its start.
+type Serves string
+
+// What a supervisor can say of it. An older one says nothing, as does one that does not know which product it runs.
+const (
+	ServesNotSaid Serves = ""
+	ServesNot     Serves = "no" // it is starting, or about to stop
+	ServesNow     Serves = "yes"
+)
 
 const (
 	wantedFile  = "wanted"
 	startedFile = "started.json"
-	waitFile    = "wait"
 	toldFile    = "told"
 	presentFile = "running"
 	fileLimit   = 4096
@@ -47,8 +57,14 @@ func (c Control) Want(generation string) (changed bool, err error) {
 // Hold says that the disk has a generation for which the server is not to be restarted yet: one that runs with running
 // goes on. A server that starts meanwhile, for whatever reason, reads what is on disk, and nothing has to follow then.
 func (c Control) Hold(running, onDisk string) (changed bool, err error) {
+	if running == "" {
+		running = nothingAsked
+	}
 	return c.wish(running + "\n" + onDisk + "\n")
 }
+
+// nothingAsked stands for the generation of a server that started before anybody had asked for one.
+const nothingAsked = "-"
 
 func (c Control) wish(text string) (changed bool, err error) {
 	if err := c.usable(); err != nil {
@@ -64,30 +80,6 @@ func (c Control) Note(generation string) (changed bool, err error) {
 		return false, err
 	}
 	return file.Write(filepath.Join(c.Dir, toldFile), []byte(generation+"\n"), 0o644, c.Dir)
-}
-
-// Together makes the next start of the server, which is to be with the given generation, wait until Go is called: other
-// servers have to be down at the same time.
-func (c Control) Together(generation string) error {
-	if err := c.usable(); err != nil {
-		return fmt.Errorf("tell agent exec: %w", err)
-	}
-	_, err := file.Write(filepath.Join(c.Dir, waitFile), []byte(generation+"\n"), 0o644, c.Dir)
-	return err
-}
-
-// Go lets a start that waits happen.
-func (c Control) Go() error {
-	if _, err := file.Remove(filepath.Join(c.Dir, waitFile)); err != nil {
-		return fmt.Errorf("tell agent exec: %w", err)
-	}
-	return nil
-}
-
-// waits tells whether a start with the given generation has to wait.
-func (c Control) waits(generation string) bool {
-	data, err := file.Read(filepath.Join(c.Dir, waitFile), fileLimit)
-	return err == nil && strings.TrimSpace(string(data)) == generation
 }
 
 // Wanted returns the generation that was last asked for, empty if none was.
@@ -126,6 +118,9 @@ func (c Control) wanted() (running, onDisk string, err error) {
 		return "", "", err
 	case 1:
 		return lines[0], lines[0], err
+	}
+	if lines[0] == nothingAsked {
+		lines[0] = ""
 	}
 	return lines[0], lines[1], err
 }

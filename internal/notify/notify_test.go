@@ -36,7 +36,8 @@ func supervise(dir string, command []string) int {
 		MaxRestarts: 2, Window: time.Hour,
 		Database: os.Getenv("TEST_DATABASE"), DatabaseTimeout: time.Minute,
 		Port: os.Getenv("TEST_PORT"), StartTimeout: time.Minute, WayBack: recorded{filepath.Dir(dir)},
-		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Stdout: os.Stdout, Stderr: os.Stderr,
+		Serves: func(context.Context) error { _, err := os.Stat(filepath.Join(filepath.Dir(dir), "serves")); return err },
+		Log:    slog.New(slog.NewTextHandler(os.Stderr, nil)), Stdout: os.Stdout, Stderr: os.Stderr,
 	}
 	for name, value := range map[string]*time.Duration{"TEST_DATABASE_TIMEOUT": &s.DatabaseTimeout, "TEST_START_TIMEOUT": &s.StartTimeout} {
 		if d, err := time.ParseDuration(os.Getenv(name)); err == nil {
@@ -383,35 +384,33 @@ func TestARestartThatIsHeldIsNotDoneAndAStartMeanwhileNeedsNoOther(t *testing.T)
 	}
 }
 
-func TestAStartWaitsForTheOthersAndATermEndsTheWait(t *testing.T) {
-	s := start(t, `echo run >> $VOLUME/runs; exec sleep 1000`)
-	s.starts(t, 1)
-	s.until(t, "the server has run", func() bool { return s.runs() == 1 })
-	if err := s.control.Together("g1"); err != nil {
-		t.Fatal(err)
+func TestTheSupervisorSaysWhetherTheServerServes(t *testing.T) {
+	s := start(t, `echo run >> $VOLUME/runs; trap "sleep 0.3; rm -f $VOLUME/serves; exit 0" TERM; touch $VOLUME/ready; while :; do sleep 0.02; done`)
+	says := func(what string, starts int, serves Serves) {
+		t.Helper()
+		s.until(t, what, func() bool {
+			st, ok, err := s.control.Started()
+			return err == nil && ok && st.Starts == starts && st.Serves == serves
+		})
 	}
+	says("it does not serve at first", 1, ServesNot)
+	s.until(t, "the server is ready", func() bool { return s.has("ready") })
+	serve := func() {
+		if err := os.WriteFile(s.file("serves"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serve()
+	says("it serves", 1, ServesNow)
 	if _, err := s.control.Want("g1"); err != nil {
 		t.Fatal(err)
 	}
-	s.until(t, "the server is told to be down", func() bool { st, ok, err := s.control.Started(); return err == nil && ok && st.PID == 0 })
-	if s.runs() != 1 {
-		t.Fatal("it was started before the others are down")
-	}
-	if err := s.control.Go(); err != nil {
-		t.Fatal(err)
-	}
-	s.until(t, "the server runs again", func() bool {
-		st, ok, err := s.control.Started()
-		return err == nil && ok && st.PID != 0 && st.Generation == "g1"
-	})
-
-	s.control.Together("g2")
-	s.control.Want("g2")
-	s.until(t, "the server is down again", func() bool { st, _, _ := s.control.Started(); return st.PID == 0 })
-	s.Process.Signal(syscall.SIGTERM)
-	s.Wait()
-	if s.runs() != 2 || s.ProcessState.ExitCode() != 143 {
-		t.Errorf("it ran %d times, exit code %d", s.runs(), s.ProcessState.ExitCode())
+	says("it stops, and serves no more", 1, ServesNot)
+	says("it has started again, and does not serve yet", 2, ServesNot)
+	serve()
+	says("it serves again", 2, ServesNow)
+	if !strings.Contains(s.log.String(), "the server serves") {
+		t.Errorf("nothing is logged:\n%s", s.log)
 	}
 }
 
@@ -500,5 +499,31 @@ func TestANamedPipeInThePlaceOfAFileHoldsUpNoServerAndNoTerm(t *testing.T) {
 			s.Process.Signal(syscall.SIGTERM)
 			s.until(t, "the server is stopped", func() bool { return s.has("ended") })
 		})
+	}
+}
+
+func TestAWishThatIsTakenBackInTimeStopsNoServer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), ".agent")
+	if err := os.WriteFile(filepath.Join(filepath.Dir(dir), "seeded"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := Supervisor{Control: Control{Dir: dir}, Log: slog.New(slog.DiscardHandler)}
+	for _, c := range []struct {
+		wanted    string
+		runs, say Serves
+		still     bool
+	}{
+		{"g1", ServesNow, ServesNot, true},
+		{"g0", ServesNow, ServesNow, false}, // taken back since
+		{"g0", ServesNot, ServesNot, false},
+	} {
+		if _, err := s.Control.Want(c.wanted); err != nil {
+			t.Fatal(err)
+		}
+		still, told := s.sayStopping(Started{Generation: "g0", Serves: c.runs}, nil)
+		said, _, err := s.Control.Started()
+		if still != c.still || said.Serves != c.say || told != nil || err != nil {
+			t.Errorf("%+v: still %t, says %q, %v, %v", c, still, said.Serves, told, err)
+		}
 	}
 }

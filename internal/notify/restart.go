@@ -14,17 +14,6 @@ func (e Exec) Request(_ context.Context, generation string) error {
 	return err
 }
 
-// RequestTogether asks for the same, and makes the start wait, once the server is down, until Go.
-func (e Exec) RequestTogether(ctx context.Context, generation string) error {
-	if err := e.Control.Together(generation); err != nil {
-		return err
-	}
-	return e.Request(ctx, generation)
-}
-
-// Go lets a start that waits happen.
-func (e Exec) Go(context.Context) error { return e.Control.Go() }
-
 // Hold keeps a restart for what is on disk off: one that runs with running goes on.
 func (e Exec) Hold(_ context.Context, running, onDisk string) error {
 	_, err := e.Control.Hold(running, onDisk)
@@ -51,14 +40,6 @@ func (n None) Request(_ context.Context, generation string) error {
 		"generation", generation, "remedy", "docker restart "+n.Container)
 	return nil
 }
-
-// RequestTogether is Request: people restart as they can.
-func (n None) RequestTogether(ctx context.Context, generation string) error {
-	return n.Request(ctx, generation)
-}
-
-// Go does nothing: no start waits.
-func (None) Go(context.Context) error { return nil }
 
 // Hold does nothing: nobody was asked.
 func (None) Hold(context.Context, string, string) error { return nil }

@@ -25,6 +25,9 @@ type Supervisor struct {
 	// changes its mind all the time cannot keep the server down. Zero values are 5 in 10 minutes.
 	MaxRestarts int
 	Window      time.Duration
+	// Serves returns an error until the server answers with all that it has read at its start. It is called every second
+	// until then. Nil, and the sidecar takes the server to serve as soon as its process runs.
+	Serves func(context.Context) error
 	// Database is host:port of the database without which the server cannot start; empty where there is none. Every start
 	// waits until it answers, for DatabaseTimeout at most.
 	Database        string
@@ -80,12 +83,12 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 			return 0, err
 		}
 		started := Started{Generation: generation, PID: child.pid, Since: time.Now().UTC(), Starts: starts}
+		if s.Serves != nil {
+			started.Serves = ServesNot
+		}
 		s.Log.Info("server started", "pid", child.pid, "generation", generation, "start", starts)
 		restart, code := s.attend(ctx, child, started, content, asked, signals, &budget)
 		if !restart {
-			return code, nil
-		}
-		if code, ended := s.awaitOthers(ctx, signals, starts); ended {
 			return code, nil
 		}
 	}
@@ -119,41 +122,6 @@ func (s Supervisor) present() (leave func()) {
 	}
 }
 
-// awaitOthers keeps the server down until the sidecar says that the others are down too, if it has asked for that. It gives
-// up in time: a server that is down is worse than a handshake that fails. ended says that somebody wants no other start.
-func (s Supervisor) awaitOthers(ctx context.Context, signals <-chan os.Signal, starts int) (code int, ended bool) {
-	_, generation, err := s.Control.wanted()
-	if err != nil || !s.Control.waits(generation) {
-		return 0, false
-	}
-	s.Log.Info("the server is down, and starts when the others that change their certificates at the same time are down too")
-	told := s.tell(Started{Since: time.Now().UTC(), Starts: starts}, nil)
-	deadline := time.After(s.StopTimeout + time.Minute)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for s.Control.waits(generation) {
-		select {
-		case <-ctx.Done():
-			return 128 + int(syscall.SIGTERM), true
-		case sig := <-signals:
-			if ends(sig) {
-				return 128 + int(sig.(syscall.Signal)), true
-			}
-		case <-deadline:
-			s.Log.Warn("the others are not down in time, starting all the same")
-			if err := s.Control.Go(); err != nil {
-				s.Log.Warn("the wait cannot be ended for good", "error", err)
-			}
-			return 0, false
-		case <-tick.C:
-			if told != nil {
-				told = s.tell(Started{Since: time.Now().UTC(), Starts: starts}, told)
-			}
-		}
-	}
-	return 0, false
-}
-
 // start runs the command in a process group of its own. The products' start scripts run Java without exec, so that a
 // signal to the first process alone does not reach the server.
 func (s Supervisor) start(r *reaper) (*child, error) {
@@ -171,15 +139,20 @@ func (s Supervisor) start(r *reaper) (*child, error) {
 // the start has read, by the way back.
 func (s Supervisor) attend(ctx context.Context, c *child, started Started, content string, asked <-chan struct{}, signals <-chan os.Signal, b *budget) (restart bool, code int) {
 	told := s.tell(started, nil)
-	looking, stopLooking := context.WithCancel(ctx)
-	defer stopLooking()
-	port := s.watchPort(looking, content)
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	port, serves := s.watchPort(ctx, content), s.awaitServing(ctx)
 	noted := true
 	again := time.NewTicker(s.Poll) // for what could not be told or read at once
 	defer again.Stop()
 	var held <-chan time.Time
 	for {
 		select {
+		case <-serves:
+			s.Log.Info("the server serves", "generation", started.Generation, "after", time.Since(started.Since).Round(time.Millisecond).String())
+			serves, started.Serves = nil, ServesNow
+			told = s.tell(started, told)
+			continue
 		case <-c.ended:
 			s.Log.Info("server ended by itself", "exit code", c.exitCode())
 			code, ended := s.stop(c, syscall.SIGTERM, signals) // what it may have left behind of its group
@@ -223,21 +196,68 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 		case <-asked:
 		case <-held:
 		}
-		if s.due(started, b, &held) {
-			code, ended := s.stop(c, syscall.SIGTERM, signals)
-			return !ended, code
+		if !s.due(started, b, &held) {
+			continue
 		}
+		var still bool
+		if still, told = s.sayStopping(started, told); !still {
+			continue
+		}
+		code, ended := s.stop(c, syscall.SIGTERM, signals)
+		return !ended, code
 	}
+}
+
+// sayStopping tells the sidecar that the server stops, and looks once more whether that is still wanted. So a sidecar that
+// takes its wish back, and then reads that the server serves, knows that this restart does not come.
+func (s Supervisor) sayStopping(started Started, before error) (still bool, told error) {
+	if started.Serves == ServesNotSaid {
+		return true, before
+	}
+	stopping := started
+	stopping.Serves = ServesNot
+	told = s.tell(stopping, before)
+	if _, still = s.wants(started); !still {
+		told = s.tell(started, told)
+	}
+	return still, told
+}
+
+// awaitServing closes the channel that it returns as soon as the server serves, at the latest a second later.
+func (s Supervisor) awaitServing(ctx context.Context) <-chan struct{} {
+	if s.Serves == nil {
+		return nil
+	}
+	serves := make(chan struct{})
+	go func() {
+		for wait := 50 * time.Millisecond; s.Serves(ctx) != nil; wait = min(2*wait, time.Second) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(wait):
+			}
+		}
+		if ctx.Err() == nil {
+			close(serves)
+		}
+	}()
+	return serves
+}
+
+// wants returns the generation that the sidecar wants; due says that the server is to be restarted for it.
+func (s Supervisor) wants(started Started) (wanted string, due bool) {
+	wanted, onDisk, err := s.Control.wanted()
+	if err != nil {
+		s.Log.Warn("what the sidecar wants cannot be read", "error", err)
+		return "", false
+	}
+	return wanted, wanted != "" && wanted != started.Generation && onDisk != started.Generation
 }
 
 // due tells whether the server is to be restarted now. One that is due and beyond the budget makes held fire later.
 func (s Supervisor) due(started Started, b *budget, held *<-chan time.Time) bool {
-	wanted, onDisk, err := s.Control.wanted()
-	if err != nil {
-		s.Log.Warn("what the sidecar wants cannot be read", "error", err)
-		return false
-	}
-	if wanted == "" || wanted == started.Generation || onDisk == started.Generation {
+	wanted, due := s.wants(started)
+	if !due {
 		return false
 	}
 	if wait := s.restartIn(b); wait > 0 {

@@ -38,6 +38,7 @@ const (
 	trustsFile  = "trusts.json"
 	caFile      = "ca.pem"
 	closingFile = "closing.json"
+	turnFile    = "turn.json"
 )
 
 // patience is how long a reader waits for a server's files to be whole.
@@ -93,7 +94,7 @@ func wholeTrusts(data []byte) error { return json.Unmarshal(data, &Trusts{}) }
 // Files are those that the agents of the named servers write: nothing else in their folders counts.
 func (e Exchange) Files(names ...string) (paths []string) {
 	for _, name := range names {
-		for _, base := range []string{certsFile, trustsFile, caFile, closingFile} {
+		for _, base := range []string{certsFile, trustsFile, caFile, closingFile, turnFile} {
 			paths = append(paths, filepath.Join(e.Dir, name, base))
 		}
 	}
@@ -144,14 +145,6 @@ func (e Exchange) CA(ctx context.Context, name string, leaf keystore.Certificate
 type Trusts struct {
 	Generation   string   `json:"generation"`   // with which the running server started
 	Fingerprints []string `json:"fingerprints"` // of the peers' certificates that it trusts
-	// OnDisk are those that its next start would trust, and Waits the peers for which that start is held, because it would
-	// present a certificate that they do not trust yet. Of two servers that wait for each other both go on at once, as soon as
-	// each has the other's on disk.
-	OnDisk []string `json:"onDisk,omitempty"`
-	Waits  []string `json:"waits,omitempty"`
-	// Down says that the server is stopped, and starts when those for which it waits are stopped too: any of them that ran on
-	// with its old trust would refuse its new certificate.
-	Down bool `json:"down,omitempty"`
 }
 
 // Has says whether a list of fingerprints has a certificate's.
@@ -159,10 +152,9 @@ func Has(fingerprints []string, c keystore.Certificate) bool {
 	return slices.Contains(fingerprints, c.Fingerprint().String())
 }
 
-// Ready says whether the peer that said t is prepared for the named server to present c from its next start on: its
-// running server trusts c, or its next start will, which waits for that very server.
-func (t Trusts) Ready(name string, c keystore.Certificate) bool {
-	return Has(t.Fingerprints, c) || slices.Contains(t.Waits, name) && Has(t.OnDisk, c)
+// Any says whether the running server trusts a certificate, or the CA that has signed it, nil for none.
+func (t Trusts) Any(c keystore.Certificate, ca *keystore.Certificate) bool {
+	return Has(t.Fingerprints, c) || ca != nil && Has(t.Fingerprints, *ca)
 }
 
 // Acknowledge publishes what the own running server trusts.

@@ -111,17 +111,24 @@ func (r Rotation) Changes(grace time.Duration) (at time.Time) {
 }
 
 // Deadline is when the switch no longer waits for peers: when patience has run out, or the certificate in use is about to.
-// One that had expired already when the next was announced works all the same, by its fingerprint, and is no reason to
-// hurry.
 func (r Rotation) Deadline(inUse keystore.Certificate, patience time.Duration) time.Time {
 	deadline := r.Since.Add(patience)
-	parsed, err := inUse.Parse()
-	if err != nil {
-		return deadline
-	}
-	const margin = time.Minute // a restart takes its time, too
-	if end := parsed.NotAfter.Add(-margin); end.After(r.Since) && end.Before(deadline) {
+	if end := r.End(inUse); !end.IsZero() && end.Before(deadline) {
 		return end
 	}
 	return deadline
+}
+
+// End is when the certificate in use is so near its end that the switch waits for nobody; zero for never. One that had
+// expired already when the next was announced works all the same, by its fingerprint, and is no reason to hurry.
+func (r Rotation) End(inUse keystore.Certificate) time.Time {
+	parsed, err := inUse.Parse()
+	if err != nil {
+		return time.Time{}
+	}
+	const margin = time.Minute // a restart takes its time, too
+	if end := parsed.NotAfter.Add(-margin); end.After(r.Since) {
+		return end
+	}
+	return time.Time{}
 }

@@ -113,26 +113,6 @@ func TestASwitchWaitsForPeersUntilTheOldCertificateEnds(t *testing.T) {
 	}
 }
 
-func TestAPeerIsReadyWhenItTrustsOrWaitsItself(t *testing.T) {
-	c := certificate(t, "new")
-	f := []string{c.Fingerprint().String()}
-	for name, tc := range map[string]struct {
-		said Trusts
-		want bool
-	}{
-		"it has said nothing":                     {Trusts{}, false},
-		"its running server trusts it":            {Trusts{Fingerprints: f}, true},
-		"its next start will":                     {Trusts{OnDisk: f}, false},
-		"its next start will, and waits for us":   {Trusts{OnDisk: f, Waits: []string{"us"}}, true},
-		"its next start will, and waits for them": {Trusts{OnDisk: f, Waits: []string{"them"}}, false},
-		"it waits for us with nothing on disk":    {Trusts{Waits: []string{"us"}}, false},
-	} {
-		if got := tc.said.Ready("us", c); got != tc.want {
-			t.Errorf("%s: ready is %v", name, got)
-		}
-	}
-}
-
 func TestARotationIsRememberedAndADamagedMemoryIsNamed(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), ".agent")
 	if err := (Rotation{}).Save(dir); err != nil {

@@ -91,7 +91,8 @@ func (w *world) whole(s *side) error {
 	if edition == 0 || wanted == "" {
 		return fmt.Errorf("records are lost: edition %d, wanted %q", edition, wanted)
 	}
-	return errors.Join(rotationErr, editionErr, wantedErr, startedErr, s.wholeIdentity("identity/next.p12"))
+	return errors.Join(rotationErr, editionErr, wantedErr, startedErr, s.wholeIdentity("identity/next.p12"),
+		s.wholeIdentity("keystore/"+s.keys+".next"), s.wholeIdentity("keystore/"+s.keys+".served"))
 }
 
 // wholeIdentity reads the identity that waits for the switch, if there is one.
@@ -152,13 +153,16 @@ func (w *world) unsettledSide(s *side) string {
 	}
 	said, _ := w.exchange().Trusts(w.t.Context(), s.name)
 	peers, err := w.exchange().Certificates(w.t.Context(), s.peer.name)
-	if err != nil || said.Generation != started.Generation || !trust.Has(said.Fingerprints, peers[0]) || !runs.trusts(peers[0]) || len(said.Waits) > 0 {
+	if err != nil || said.Generation != started.Generation || !trust.Has(said.Fingerprints, peers[0]) || !runs.trusts(peers[0]) {
 		return fmt.Sprintf("%+v is said of the server that runs with %s, %v", said, started.Generation, err)
 	}
 	if r, err := trust.LoadRotation(s.control().Dir); err != nil || r.Announced != "" || len(r.Retired) > 0 {
 		return fmt.Sprintf("the rotation is at %+v, %v", r, err)
 	}
-	for _, name := range []string{"rotate", "identity/next.p12"} {
+	if turn, err := w.exchange().Turn(w.t.Context(), s.name); err != nil || turn.Wants != "" {
+		return fmt.Sprintf("the turn to restart is still claimed: %+v, %v", turn, err)
+	}
+	for _, name := range []string{"rotate", "identity/next.p12", filepath.Join("keystore", s.keys+".next")} {
 		if _, err := os.Stat(filepath.Join(s.control().Dir, name)); err == nil {
 			return name + " is left"
 		}
@@ -202,6 +206,13 @@ func (w *world) probe() *prober {
 				return
 			case <-time.After(2 * time.Millisecond):
 			}
+			if _, _, runs := now(w.is); !runs {
+				if _, _, runs := now(w.am); !runs {
+					if _, _, runs := now(w.is); !runs {
+						p.failOnce("both servers are down")
+					}
+				}
+			}
 			for _, s := range w.sides() {
 				dir, server, serverRuns := now(s)
 				_, client, clientRuns := now(s.peer)
@@ -228,6 +239,14 @@ func (p *prober) note(s *side, last map[string]keystore.Fingerprint, server, cli
 		if what := fmt.Sprintf("the running %s does not trust the %s that %s presents", who, f.Short(), s.name); !r.trusts(server.leaf) && !slices.Contains(p.failures, what) {
 			p.failures = append(p.failures, what)
 		}
+	}
+}
+
+func (p *prober) failOnce(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !slices.Contains(p.failures, what) {
+		p.failures = append(p.failures, what)
 	}
 }
 

@@ -16,6 +16,9 @@ const agentVariable = "KILL_TEST_AGENT"
 
 // TestMain builds, once for all tests, an agent that can kill itself. Other users may run it.
 func TestMain(m *testing.M) {
+	if os.Getenv(serverVariable) != "" {
+		os.Exit(serve(os.Args[1:]))
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "kill-test-")
 		if err != nil {
@@ -25,12 +28,26 @@ func TestMain(m *testing.M) {
 		defer os.RemoveAll(dir)
 		program := filepath.Join(dir, "agent")
 		out, err := exec.Command("go", "build", "-tags", "killpoints", "-o", program, "wso2agent/cmd/agent").CombinedOutput()
-		if err = errors.Join(err, os.Chmod(dir, 0o755), os.Setenv(agentVariable, program)); err != nil {
+		err = errors.Join(err, copyProgram(filepath.Join(dir, "server")), os.Chmod(dir, 0o755), os.Setenv(agentVariable, program))
+		if err != nil {
 			fmt.Fprintf(os.Stderr, "build the agent: %v\n%s\n", err, out)
 			return 1
 		}
 		return m.Run()
 	}())
+}
+
+// copyProgram copies the test's own program to where other users may run it.
+func copyProgram(to string) error {
+	own, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(own)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o755)
 }
 
 // process is a running program.

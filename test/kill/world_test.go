@@ -44,6 +44,7 @@ type side struct {
 	keys, trusted string // the files of its own key and of its truststore
 	alias         string // of the key
 	volume, out   string
+	port          string              // of the server
 	user          *syscall.Credential // that its agent and its server run as; nil for the test's own
 	peer          *side
 	server, agent *process
@@ -59,6 +60,7 @@ func newWorld(t *testing.T, mode string) *world {
 	w.is.peer, w.am.peer = w.am, w.is
 	w.must(os.Mkdir(w.exchange().Dir, 0o755))
 	for _, s := range w.sides() {
+		s.port = w.freePort()
 		s.volume, s.out = filepath.Join(w.dir, s.product, "volume"), filepath.Join(w.dir, s.product, "out")
 		w.must(os.MkdirAll(filepath.Join(s.volume, securityDir), 0o755))
 		w.must(os.MkdirAll(filepath.Join(s.volume, "repository/conf"), 0o755))
@@ -90,10 +92,8 @@ func (w *world) run() {
 			w.t.Fatalf("init ended with %d", code)
 		}
 	}
-	script, err := filepath.Abs("server.sh")
-	w.must(err)
 	for _, s := range w.sides() {
-		s.server = startAs(w.t, s.user, filepath.Join(w.dir, s.product+"-server.log"), append(w.environment(s, 0), "PATH="+os.Getenv("PATH")), w.program, "exec", "--", script, s.volume, s.out)
+		w.startServer(s)
 		w.startAgent(s, 0)
 	}
 	w.until("both running servers trust each other", func() string { return w.unsettled() })
@@ -107,7 +107,7 @@ func (w *world) startAgent(s *side, at int) {
 
 func (w *world) environment(s *side, at int) []string {
 	return []string{
-		"PRODUCT=" + s.product, "CONFIG_DIR=" + s.volume, "SERVER_HOME=" + filepath.Join(w.dir, "no-home"), "EXCHANGE_DIR=" + w.exchange().Dir, "TLS_MODE=" + s.mode,
+		"PRODUCT=" + s.product, "CONFIG_DIR=" + s.volume, "SERVER_HOME=" + w.home(s), s.portVariable() + "=" + s.port, "EXCHANGE_DIR=" + w.exchange().Dir, "TLS_MODE=" + s.mode,
 		"AM_HOST=wso2am", "IS_HOST=wso2is", "ARTIFACTS=none", "BOOTSTRAP=false", "LISTEN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
 		"QUIET_MIN=5ms", "POLL_INTERVAL=200ms", "ROTATE_GRACE=1ms", "ROTATE_TIMEOUT=1h", "MAX_RESTARTS=1000000", "AGENT_KILL_AT=" + strconv.Itoa(at),
 	}
