@@ -408,3 +408,36 @@ func TestAServerThatShowsAnotherCertificateThanItPublishedIsNotTalkedTo(t *testi
 		t.Errorf("error = %v; want one that tells the expected fingerprint", err)
 	}
 }
+
+func TestOneLineTellsThatAServerHasSwitched(t *testing.T) {
+	old, next, other := keystore.Fingerprint{1}, keystore.Fingerprint{2}, keystore.Fingerprint{3}
+	for name, c := range map[string]struct{ changes, want []trust.Change }{
+		"nothing": {},
+		"announced": {
+			[]trust.Change{{Action: "added", Alias: "is-2", Fingerprint: next}},
+			[]trust.Change{{Action: "added", Alias: "is-2", Fingerprint: next}},
+		},
+		"switched": {
+			[]trust.Change{
+				{Action: "removed", Alias: "is-2", Fingerprint: next}, {Action: "replaced", Alias: "is", Fingerprint: next, Was: old},
+				{Action: "added", Alias: "is-1", Fingerprint: old},
+			},
+			[]trust.Change{{Action: switched, Alias: "is", Fingerprint: next, Was: old}},
+		},
+		"switched to one that nobody announced": {
+			[]trust.Change{{Action: "replaced", Alias: "is", Fingerprint: next, Was: old}, {Action: "added", Alias: "is-1", Fingerprint: old}},
+			[]trust.Change{{Action: "replaced", Alias: "is", Fingerprint: next, Was: old}},
+		},
+		"switched, and another one has gone": {
+			[]trust.Change{
+				{Action: "removed", Alias: "is-2", Fingerprint: next}, {Action: "removed", Alias: "is-3", Fingerprint: other},
+				{Action: "replaced", Alias: "is", Fingerprint: next, Was: old}, {Action: "added", Alias: "is-1", Fingerprint: old},
+			},
+			[]trust.Change{{Action: "removed", Alias: "is-3", Fingerprint: other}, {Action: switched, Alias: "is", Fingerprint: next, Was: old}},
+		},
+	} {
+		if got := told(c.changes); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}

@@ -179,12 +179,40 @@ func (a Agent) believed(ctx context.Context, name string, certs []keystore.Certi
 // importPeers brings the peers' certificates into the own truststore.
 func (a Agent) importPeers(ctx context.Context, peers trust.Peers) (trust.Managed, error) {
 	managed, changes, err := trust.Import(ctx, a.truststore(), peers, a.cfg.ServerName, append(slices.Clone(a.cfg.Peers), a.cfg.ServerName), a.cfg.WorkDir())
-	for _, c := range changes {
+	for _, c := range told(changes) {
 		args := []any{"alias", c.Alias, "fingerprint", c.Fingerprint.String(), "truststore", a.cfg.TruststorePath()}
-		if c.Action == "replaced" {
+		if c.Action == "replaced" || c.Action == switched {
 			args = append(args, "was", c.Was.String())
 		}
 		a.log.Info("trusted certificate "+c.Action, args...)
 	}
 	return managed, err
+}
+
+// switched says that of two certificates of a server, both of which were trusted, another one is in use now.
+const switched = "in use now"
+
+// told are the changes of trust to log. A certificate that only gets another alias is still trusted, and no change.
+func told(changes []trust.Change) (told []trust.Change) {
+	before, after := map[keystore.Fingerprint]bool{}, map[keystore.Fingerprint]bool{}
+	for _, c := range changes {
+		if c.Action == "removed" {
+			before[c.Fingerprint] = true
+			continue
+		}
+		after[c.Fingerprint] = true
+		if c.Action == "replaced" {
+			before[c.Was] = true
+		}
+	}
+	for _, c := range changes {
+		switch {
+		case c.Action == "removed" && after[c.Fingerprint], c.Action == "added" && before[c.Fingerprint]:
+			continue
+		case c.Action == "replaced" && before[c.Fingerprint] && after[c.Was]:
+			c.Action = switched
+		}
+		told = append(told, c)
+	}
+	return told
 }
