@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
@@ -88,6 +89,15 @@ func certsRotate(ctx context.Context, args []string, stdout, _ io.Writer) error 
 	if err := agent.RequestRotation(ctx, cfg); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "a new certificate for %s is asked for; the agent beside it announces it, and switches when every peer trusts it\n", cfg.ServerName)
+	fmt.Fprintf(stdout, "a new certificate for %s is requested; the agent next to it announces it, and switches when every peer trusts it\n", cfg.ServerName)
+	restarts, err := agent.Restarts(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("the certificate is requested; find out which servers restart: %w", err)
+	}
+	if cfg.Restart == "none" {
+		fmt.Fprintf(stdout, "RESTART is none: restart these servers by hand, one after the other, when the log of the agent next to each says so: %s\n", strings.Join(restarts, ", "))
+		return nil
+	}
+	fmt.Fprintf(stdout, "these servers restart, one after the other: %s\n", strings.Join(restarts, ", "))
 	return nil
 }

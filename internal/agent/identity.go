@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,6 +47,30 @@ func RequestRotation(ctx context.Context, cfg config.Config) error {
 	}
 	_, err = file.Write(filepath.Join(dir, rotateFile), []byte(time.Now().UTC().Format(time.RFC3339Nano)+"\n"), 0o600, dir)
 	return err
+}
+
+// Restarts are the servers that restart for a new certificate of the agent's, in this order: the peers, which have to trust it,
+// and then the own server. Peers that trust the CA that will sign it, by what this server has published, do not.
+func Restarts(ctx context.Context, cfg config.Config) (names []string, err error) {
+	a := Agent{cfg: cfg}
+	if cfg.Trust == "ca" && cfg.TLSCACertFile != "" {
+		certs, err := a.exchange().Certificates(ctx, cfg.ServerName)
+		if err != nil {
+			return nil, err
+		}
+		published, ok, err := a.exchange().CA(ctx, cfg.ServerName, certs[0])
+		if err != nil {
+			return nil, err
+		}
+		data, err := file.Read(cfg.TLSCACertFile, 1<<20)
+		if err != nil {
+			return nil, fmt.Errorf("read the CA of TLS_CA_CERT_FILE: %w", err)
+		}
+		if block, _ := pem.Decode(data); ok && block != nil && bytes.Equal(block.Bytes, published.DER) {
+			return []string{cfg.ServerName}, nil
+		}
+	}
+	return append(slices.Clone(cfg.Peers), cfg.ServerName), nil
 }
 
 // identity is the TLS identity of TLS_MODE: what is installed, and what waits for the switch.

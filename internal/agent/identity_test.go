@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -300,6 +301,13 @@ func TestACAIsTrustedInPlaceOfItsCertificates(t *testing.T) {
 	if err := RequestRotation(t.Context(), p.agent(config.IS).cfg); err != nil {
 		t.Fatal(err)
 	}
+	restarts := func(want ...string) {
+		t.Helper()
+		if names, err := Restarts(t.Context(), p.agent(config.IS).cfg); err != nil || !slices.Equal(names, want) {
+			t.Errorf("%v are said to restart, %v, want %v", names, err, want)
+		}
+	}
+	restarts("wso2is")
 	is.once()
 	is.once()
 	if !is.restart() {
@@ -309,4 +317,6 @@ func TestACAIsTrustedInPlaceOfItsCertificates(t *testing.T) {
 	if am.restart() {
 		t.Error("the peer is restarted for a certificate of a CA that it trusts")
 	}
+	p.set(config.IS, func(c *config.Config) { c.Trust = "leaf" })
+	restarts("wso2am", "wso2is")
 }
