@@ -16,7 +16,7 @@ help:
 	@echo 'make test          all tests'
 	@echo 'make lint          gofmt, go vet, staticcheck, govulncheck'
 	@echo 'make build         bin/agent, and the stand-ins beside it'
-	@echo 'make handshakes    Java servers that connect to each other while certificates rotate, ROTATIONS=10 times (make test: twice)'
+	@echo 'make handshakes    Java servers that connect to each other while certificates rotate, ROTATIONS=10 times (make test: three times)'
 	@echo 'make test-kill     agents that are killed at every change of a rotation, KILLS=500 times at any moment, and SEQUENCES=300 orders of events (make test: some)'
 	@echo 'make bench         benchmarks'
 	@echo 'make fuzz          every fuzz target in turn, FUZZTIME=10m each'

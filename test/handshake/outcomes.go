@@ -125,6 +125,34 @@ func ReadStarts(path string) (s Starts, err error) {
 // Running tells whether the last thing that the server said is that it is ready.
 func (s Starts) Running() bool { return len(s.Up) > 0 && s.Up[len(s.Up)-1][1].IsZero() }
 
+// BothDown are the times in which two servers were down at once, each by a restart: from when the one that stopped last was
+// asked to stop until the first was ready again.
+func BothDown(a, b Starts) (both [][2]time.Time) {
+	for _, one := range a.restarts() {
+		for _, other := range b.restarts() {
+			from, to := one[0], one[1]
+			if other[0].After(from) {
+				from = other[0]
+			}
+			if other[1].Before(to) {
+				to = other[1]
+			}
+			if from.Before(to) {
+				both = append(both, [2]time.Time{from, to})
+			}
+		}
+	}
+	return both
+}
+
+// restarts are the times between being asked to stop and being ready again.
+func (s Starts) restarts() (down [][2]time.Time) {
+	for i := 1; i < len(s.Up); i++ {
+		down = append(down, [2]time.Time{s.Up[i-1][1], s.Up[i][0]})
+	}
+	return down
+}
+
 // downAt tells whether the server was down at some moment from began to ended.
 func (s Starts) downAt(began, ended time.Time) bool {
 	for _, up := range s.Up {

@@ -3,7 +3,9 @@ package handshake
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 )
 
 func TestOnlyWhatEndsWhileTheServerIsDownIsExcused(t *testing.T) {
@@ -55,5 +57,32 @@ func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestWhenTwoServersWereDownAtOnce(t *testing.T) {
+	at := func(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC) }
+	up := func(seconds ...int) (s Starts) {
+		for i := 0; i+1 < len(seconds); i += 2 {
+			s.Up = append(s.Up, [2]time.Time{at(seconds[i]), at(seconds[i+1])})
+		}
+		return s
+	}
+	for name, c := range map[string]struct {
+		a, b Starts
+		want [][2]time.Time
+	}{
+		"one after the other":         {up(0, 10, 20, 50), up(0, 20, 30, 50), nil},
+		"the second too early":        {up(0, 10, 20, 50), up(0, 15, 30, 50), [][2]time.Time{{at(15), at(20)}}},
+		"one within the other":        {up(0, 10, 40, 50), up(0, 15, 30, 50), [][2]time.Time{{at(15), at(30)}}},
+		"one has never been down":     {up(0, 10, 20, 50), up(0, 50), nil},
+		"before its first start only": {up(0, 10, 20, 50), up(15, 50), nil},
+	} {
+		if got := BothDown(c.a, c.b); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+		if got := BothDown(c.b, c.a); !slices.Equal(got, c.want) {
+			t.Errorf("%s, the other way round: %v, want %v", name, got, c.want)
+		}
 	}
 }

@@ -1,43 +1,18 @@
 package handshake
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"wso2agent/internal/notify"
 )
-
-const superviseVariable = "HANDSHAKE_SUPERVISE"
-
-// TestMain is agent exec, too, with another budget: that allows five restarts in ten minutes, and ten rotations need more.
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(superviseVariable); dir != "" {
-		signals := make(chan os.Signal, 16)
-		signal.Notify(signals, syscall.SIGTERM)
-		code, err := notify.Supervisor{
-			Command: os.Args[3:], Control: notify.Control{Dir: dir}, StopTimeout: 30 * time.Second, Poll: time.Second, MaxRestarts: 1000,
-			Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		}.Run(context.Background(), signals)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 127
-		}
-		os.Exit(code)
-	}
-	os.Exit(m.Run())
-}
 
 // until waits for what other processes bring about. It fails when one of them ends meanwhile.
 func (w *world) until(what string, holds func() bool) {

@@ -44,9 +44,8 @@ func build(t *testing.T) programs {
 
 // options are what tests want in their own way.
 type options struct {
-	verify     bool // identities have their server's name, and clients check it; otherwise CN=localhost, unchecked
-	issue      bool // the agents issue the certificates, each in a keystore of its own
-	manyStarts bool // more restarts than agent exec allows in ten minutes
+	verify bool // identities have their server's name, and clients check it; otherwise CN=localhost, unchecked
+	issue  bool // the agents issue the certificates, each in a keystore of its own
 }
 
 // world is two servers with their agents, on one exchange volume.
@@ -170,6 +169,8 @@ func (w *world) settings(s *side) []string {
 		"PRODUCT=" + s.product, "CONFIG_DIR=" + s.volume, "SERVER_HOME=" + s.home, "EXCHANGE_DIR=" + w.exchange().Dir,
 		"SETTINGS=none", "ARTIFACTS=none", "BOOTSTRAP=false", "LISTEN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
 		"QUIET_MIN=" + quiet, "POLL_INTERVAL=1s", "ROTATE_GRACE=5s", "STOP_TIMEOUT=30s",
+		"MAX_RESTARTS=1000", // ten rotations need more than five
+		map[*side]string{w.is: "IS_PORT=", w.am: "AM_PORT="}[s] + s.port,
 	}
 	if w.options.issue { // the server's settings name the keystore then
 		environment = append(environment, "TLS_MODE=issue", "SETTINGS=merge", "AM_HOST="+w.am.name)
@@ -183,11 +184,7 @@ func (w *world) startServer(s *side) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	program, environment := w.programs.agent, append(w.settings(s), "PATH="+os.Getenv("PATH"))
-	if w.options.manyStarts {
-		program, environment = os.Args[0], append(environment, superviseVariable+"="+s.control().Dir)
-	}
-	w.start(s.name, environment, program, "exec", "--", entrypoint, s.volume, s.home,
+	w.start(s.name, append(w.settings(s), "PATH="+os.Getenv("PATH")), w.programs.agent, "exec", "--", entrypoint, s.volume, s.home,
 		w.programs.java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp", w.programs.classpath, "Server", s.properties())
 }
 

@@ -62,7 +62,8 @@ final class Server {
         Tomcat.addServlet(context, "ok", new HttpServlet() {
             @Override
             protected void doGet(HttpServletRequest request, HttpServletResponse response) throws IOException {
-                response.getWriter().print("ok");
+                response.setContentType("application/json");
+                response.getWriter().print("{\"issuer\": \"https://localhost/oauth2/token\"}"); // for the health check
             }
         });
         context.addServletMappingDecoded("/*", "ok");
