@@ -104,7 +104,7 @@ func checkExtension(oid []byte, critical bool, value []byte) error {
 		return unlisted("it has the critical extension %s, which not every Java knows, or which has to be non-critical (RFC 5280)", dotted(oid))
 	case !ok || !critical && !k.always:
 		return nil
-	case critical && (len(value) < 2 || value[0] != k.tag):
+	case critical && (len(value) < 2 || value[0] != k.tag && value[0] != tagOctets): // Java looks into some that are wrapped twice
 		return refused("the value of its critical extension %s is empty, or of another type", dotted(oid))
 	}
 	r := reader{rest: value}

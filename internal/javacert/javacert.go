@@ -61,7 +61,7 @@ func check(der []byte) error {
 	tbs := whole.take(tagSequence)
 	algorithm := whole.take(tagSequence)
 	signature := whole.take(tagBitString)
-	if err := firstError("its outer structure", whole.end(), outer.end()); err != nil {
+	if err := firstError("what stands there", whole.end(), outer.end()); err != nil {
 		return err
 	}
 	if len(signature.body) < 2 || signature.body[0] != 0 {
@@ -158,7 +158,7 @@ func checkOptional(r *reader, emptySubject bool) error {
 func firstError(what string, errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
-			return unlisted("%s is not in DER: %v", what, err)
+			return unlisted("%s is not in DER, or no part of a certificate: %v", what, err)
 		}
 	}
 	return nil
@@ -171,7 +171,7 @@ func isTime(e element) bool {
 	case e.tag == tagUTCTime && len(text) == len("060102150405Z"):
 		text = "20" + text // the century is all the same for what follows: both have the same leap years
 	case e.tag == tagGeneralizedTime && len(text) == len("20060102150405Z"):
-		if text < "1950" {
+		if text < "0001" { // Java knows no year 0
 			return false
 		}
 	default:
