@@ -9,7 +9,7 @@ ifeq ($(CI),true)
 RACE := -race
 endif
 
-.PHONY: help build demo test test-allocations lint vulnerabilities handshakes test-kill bench fuzz image stand-ins test-compose test-kubernetes clean
+.PHONY: help build demo test test-allocations lint vulnerabilities handshakes test-kill java-certificates bench fuzz image stand-ins test-compose test-kubernetes clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make build         bin/agent, and the stand-ins beside it'
 	@echo 'make handshakes    Java servers that connect to each other while certificates rotate, ROTATIONS=10 times (make test: three times)'
 	@echo 'make test-kill     agents that are killed at every change of a rotation, KILLS=500 times at any moment, and SEQUENCES=300 orders of events (make test: some)'
+	@echo 'make java-certificates  MUTANTS=1000000 mutants of certificates, held against Java (make test: some thousands)'
 	@echo 'make bench         benchmarks'
 	@echo 'make fuzz          every fuzz target in turn, FUZZTIME=10m each'
 	@echo 'make image         the container image, wso2agent:latest (needs Docker)'
@@ -70,6 +71,11 @@ SEQUENCES ?= 300
 test-kill:
 	KILLS=$(KILLS) KILL_STRIDE=1 go test -count=1 -timeout 60m -v ./test/kill
 	SEQUENCES=$(SEQUENCES) go test -count=1 -timeout 60m -run TestWhateverHappens ./internal/agent
+
+MUTANTS ?= 1000000
+
+java-certificates:
+	JAVACERT_MUTANTS=$(MUTANTS) go test -count=1 -timeout 120m -v -run TestJavaReadsWhatIsAccepted ./internal/javacert
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/javacert"
 	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
 )
@@ -31,6 +32,9 @@ func (a Agent) tellPrimary(ctx context.Context) error {
 		return nil
 	}
 	leaf, err := trust.OwnLeaf(ctx, a.cfg.StorePaths(primary.File), primary.Password, primary.Alias)
+	if errors.Is(err, javacert.ErrRefused) { // the server does not start
+		return err
+	}
 	if err != nil {
 		a.log.Debug("the primary keystore is not watched", "error", err)
 		return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wso2agent/internal/javacert"
 )
 
 const testPassword = "changeit"
@@ -252,10 +254,10 @@ func TestWhatIsNoCertificateIsNotAdded(t *testing.T) {
 		"only its content": good.cert.RawTBSCertificate,
 	} {
 		s := mustNew(t, quick(PKCS12))
-		if err := s.SetTrusted("one", Certificate{der}, testTime()); !errors.Is(err, ErrFormat) || errors.Is(err, ErrDamaged) {
+		if err := s.SetTrusted("one", Certificate{der}, testTime()); !errors.Is(err, javacert.ErrUnlisted) || errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := s.SetKey("one", good.key, []Certificate{{der}}, testPassword, testTime()); !errors.Is(err, ErrFormat) {
+		if err := s.SetKey("one", good.key, []Certificate{{der}}, testPassword, testTime()); !errors.Is(err, javacert.ErrUnlisted) {
 			t.Errorf("%s with a key: %v", name, err)
 		}
 		if len(s.Entries()) != 0 {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"wso2agent/internal/javacert"
 )
 
 // maxAlias keeps an alias within what both formats and people can hold, in characters.
@@ -51,23 +53,13 @@ func checkAlias(alias string) error {
 	return nil
 }
 
-// checkCertificate refuses what is no certificate at all: Java gives up on a whole store for one bad entry. It is
-// milder than crypto/x509 on purpose, see Certificate.
-func checkCertificate(der []byte) error {
-	if _, err := certificateNames(der); err != nil {
-		// Not wrapped twice: it is not the store that is damaged.
-		return fmt.Errorf("it is no X.509 certificate: %v: %w", err, ErrFormat)
-	}
-	return nil
-}
-
 // checkChain makes sure that the first certificate is the key's: a server with another one fails every handshake.
 func checkChain(key crypto.Signer, chain []Certificate) error {
 	if key == nil || len(chain) == 0 {
 		return fmt.Errorf("a key entry needs a private key and its certificate: %w", ErrFormat)
 	}
 	for _, c := range chain {
-		if err := checkCertificate(c.DER); err != nil {
+		if err := javacert.Check(c.DER); err != nil {
 			return err
 		}
 	}

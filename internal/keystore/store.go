@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wso2agent/internal/javacert"
 )
 
 // Store is an opened keystore. It is not safe for use by several goroutines at once.
@@ -113,13 +115,13 @@ func (s *Store) PrivateKey(alias, password string) (crypto.Signer, error) {
 
 // SetTrusted adds a trusted certificate, or replaces the one under that alias. It changes nothing at all, so that
 // Encode still returns the input, if the same certificate stands there already. The date is kept by JKS only; a zero
-// one becomes 1970. Errors wrap ErrAliasTaken if the alias is that of a key or secret, or ErrFormat if cert is no
-// certificate, for Java then refuses the whole store.
+// one becomes 1970. Errors wrap ErrAliasTaken if the alias is that of a key or secret, or those of javacert.Check: Java
+// refuses a whole store for one certificate.
 func (s *Store) SetTrusted(alias string, cert Certificate, created time.Time) error {
 	if err := checkAlias(alias); err != nil {
 		return fmt.Errorf("set trusted certificate: %w", err)
 	}
-	if err := checkCertificate(cert.DER); err != nil {
+	if err := javacert.Check(cert.DER); err != nil {
 		return fmt.Errorf("set trusted certificate %q: %w", alias, err)
 	}
 	entries := s.codec.entries()
@@ -166,7 +168,7 @@ func (s *Store) Delete(alias string) error {
 
 // SetKey adds a private key with its certificate chain, leaf first, or replaces the key under that alias. Java wants
 // the key's password to be the store's in PKCS#12. Errors wrap ErrAliasTaken if the alias is that of another kind of
-// entry, or ErrFormat if the leaf is not the certificate of the key.
+// entry, ErrFormat if the leaf is not the certificate of the key, or those of javacert.Check.
 func (s *Store) SetKey(alias string, key crypto.Signer, chain []Certificate, password string, created time.Time) error {
 	if err := checkAlias(alias); err != nil {
 		return fmt.Errorf("set key: %w", err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/deployment"
+	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
 )
 
@@ -77,6 +78,11 @@ func mergeTrust(base, seed, own opened, leaves map[keystore.Fingerprint]bool) ([
 		}
 		if does == follow && t != "" && leaves[have[alias].Chain[0].Fingerprint()] {
 			does, c.Why = conflict, "it is the certificate of the server's own key, which stays"
+		}
+		if does == follow && n != "" {
+			if err := javacert.Check(next[alias].Chain[0].DER); err != nil {
+				does, c.Why = conflict, err.Error()
+			}
 		}
 		if does == follow {
 			var err error

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
 )
 
@@ -128,7 +129,7 @@ func parseOneCertificate(data []byte) (found keystore.Certificate, err error) {
 		case strings.Contains(block.Type, "PRIVATE KEY"):
 			return found, errors.New("it holds a private key; give a file with the certificate alone")
 		case block.Type != "CERTIFICATE":
-			return found, fmt.Errorf("it holds a %q; give a file with one certificate", block.Type)
+			return found, fmt.Errorf("it holds a %.40q; give a file with one certificate", block.Type)
 		}
 		if n++; n == 1 {
 			found.DER = block.Bytes
@@ -142,5 +143,5 @@ func parseOneCertificate(data []byte) (found keystore.Certificate, err error) {
 	case n > 1:
 		return found, fmt.Errorf("it holds %d certificates; give each a file and an alias of its own", n)
 	}
-	return found, nil
+	return found, javacert.Check(found.DER)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/testenv"
 )
@@ -92,7 +93,7 @@ func TestRefusedEditsTouchNothing(t *testing.T) {
 		"set the alias of a key":     {setKey, keystore.ErrAliasTaken},
 		"delete a key":               {deleteKey, keystore.ErrAliasTaken},
 		"delete what is not there":   {deleteNone, keystore.ErrAliasNotFound},
-		"set what is no certificate": {noCertificate, keystore.ErrFormat},
+		"set what is no certificate": {noCertificate, javacert.ErrUnlisted},
 		"set in a file that is none": {setError(t, Store{Path: filepath.Join(t.TempDir(), "none"), Named: true}), os.ErrNotExist},
 		"set with another password":  {setError(t, Store{Path: torn(t), Password: "x", Setting: "TRUSTSTORE_PASS"}), keystore.ErrTorn},
 	} {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
 )
 
@@ -102,10 +103,13 @@ func (e Exchange) Files(names ...string) (paths []string) {
 }
 
 // Publish makes certs the server's published certificates: the one in use first. Publishing the same again changes
-// nothing.
+// nothing. A certificate that peers would refuse is not published.
 func (e Exchange) Publish(certs []keystore.Certificate) (changed bool, err error) {
 	var b bytes.Buffer
 	for _, c := range certs {
+		if err := javacert.Check(c.DER); err != nil {
+			return false, fmt.Errorf("publish a certificate of this server: %w", err)
+		}
 		if err := pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: c.DER}); err != nil {
 			return false, err
 		}
@@ -117,6 +121,9 @@ func (e Exchange) Publish(certs []keystore.Certificate) (changed bool, err error
 func (e Exchange) PublishCA(ca *keystore.Certificate) (changed bool, err error) {
 	if ca == nil {
 		return e.remove(caFile)
+	}
+	if err := javacert.Check(ca.DER); err != nil {
+		return false, fmt.Errorf("publish the CA of this server: %w", err)
 	}
 	return e.write(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.DER}))
 }
@@ -350,7 +357,7 @@ func (e Exchange) read(ctx context.Context, name, base string, whole func([]byte
 	case errors.Is(err, file.ErrTooLarge):
 		return nil, fmt.Errorf("%w what %s has published: %w", ErrRefused, name, err)
 	case err != nil:
-		return nil, fmt.Errorf("what %s has published: %w", name, err)
+		return nil, fmt.Errorf("what %s has published: %w", name, shortened{err})
 	}
 	return data, nil
 }
@@ -365,6 +372,22 @@ func (e Exchange) readWhole(ctx context.Context, name, base string, whole func([
 	return file.ReadStableIn(ctx, folder, base, exchangeLimit, whole)
 }
 
+// shortened is an error about what somebody else wrote. It may repeat much of that, and is logged again and again.
+type shortened struct{ error }
+
+// maxMessage is how much of such an error is shown, in bytes.
+const maxMessage = 500
+
+func (s shortened) Error() string {
+	text := s.error.Error()
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage], "") + fmt.Sprintf("... (%d bytes in all)", len(text))
+}
+
+func (s shortened) Unwrap() error { return s.error }
+
 // parseCertificates reads a list of public certificates in PEM and nothing else. A private key in a shared folder is
 // refused by name, and not merely skipped: somebody has to learn of it.
 func parseCertificates(data []byte) (certs []keystore.Certificate, err error) {
@@ -378,7 +401,10 @@ func parseCertificates(data []byte) (certs []keystore.Certificate, err error) {
 		}
 		c := keystore.Certificate{DER: block.Bytes}
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("%w: it holds a %q, only certificates belong there", ErrRefused, block.Type)
+			return nil, fmt.Errorf("%w: it holds a %.40q, only certificates belong there", ErrRefused, block.Type)
+		}
+		if err := javacert.Check(c.DER); err != nil {
+			return nil, fmt.Errorf("%w: it holds a %w", ErrRefused, err)
 		}
 		if _, err := c.Parse(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrRefused, err)

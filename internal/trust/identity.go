@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
 )
 
@@ -143,9 +144,10 @@ func mayIssue(c *x509.Certificate) bool {
 	return c.BasicConstraintsValid && c.IsCA && (c.KeyUsage == 0 || c.KeyUsage&x509.KeyUsageCertSign != 0)
 }
 
-// signed tells whether issuer has signed c. Whether it was allowed to is not asked.
+// signed tells whether issuer has signed c. Whether it was allowed to is not asked. An issuer with a key that is too large has
+// signed nothing: to verify a signature with it can take seconds.
 func signed(c, issuer *x509.Certificate) bool {
-	return bytes.Equal(c.RawIssuer, issuer.RawSubject) &&
+	return bytes.Equal(c.RawIssuer, issuer.RawSubject) && javacert.Check(issuer.Raw) == nil &&
 		issuer.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 

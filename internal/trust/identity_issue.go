@@ -185,6 +185,9 @@ func (o Issuing) ca() (*Identity, error) {
 		return nil, fmt.Errorf("read the issuing CA: %w", err)
 	}
 	certs, err := parseChain("TLS_CA_CERT_FILE", o.CACert)
+	if err == nil {
+		err = checkAll("TLS_CA_CERT_FILE", certs)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the issuing CA: %w", err)
 	}

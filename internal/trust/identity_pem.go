@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"wso2agent/internal/javacert"
 )
 
 // Files of a TLS identity as a Secret of type kubernetes.io/tls has them.
@@ -41,6 +43,9 @@ func FromPEM(cert, key, ca []byte) (Identity, error) {
 		return Identity{}, fmt.Errorf("read the TLS identity: %w", err)
 	}
 	certs, err := parseChain(TLSCertFile, cert)
+	if err == nil {
+		err = checkAll(TLSCertFile, certs)
+	}
 	if err != nil {
 		return Identity{}, fmt.Errorf("read the TLS identity: %w", err)
 	}
@@ -51,7 +56,9 @@ func FromPEM(cert, key, ca []byte) (Identity, error) {
 		}
 	}
 	chain, left := assemble(signer, certs, known)
-	switch {
+	switch refused := refusedIssuer(chain, known); {
+	case refused != nil:
+		return Identity{}, fmt.Errorf("read the TLS identity: %w", checkAll(TLSCAFile, []*x509.Certificate{refused}))
 	case chain == nil:
 		return Identity{}, fmt.Errorf("read the TLS identity: %s is not the key of %s, whose certificate is %s (%w?); if it stays so, put the two that belong together there",
 			TLSKeyFile, TLSCertFile, certs[0].Subject, ErrBeingWritten)
@@ -61,6 +68,31 @@ func FromPEM(cert, key, ca []byte) (Identity, error) {
 		return Identity{}, fmt.Errorf("read the TLS identity: the certificate %s in %s is not for servers (extended key usage); have it issued with server auth", chain[0].Subject, TLSCertFile)
 	}
 	return newIdentity(signer, chain), nil
+}
+
+// checkAll returns an error unless Java reads all of them. It begins with what, the file's name.
+func checkAll(what string, certs []*x509.Certificate) error {
+	for _, c := range certs {
+		if err := javacert.Check(c.Raw); err != nil {
+			return fmt.Errorf("%s holds a %w", what, err)
+		}
+	}
+	return nil
+}
+
+// refusedIssuer is the one of known that has the name of the issuer that the chain lacks, and that Java does not read; nil if
+// there is none. Others like it in a bundle are in nobody's way.
+func refusedIssuer(chain, known []*x509.Certificate) *x509.Certificate {
+	if len(chain) == 0 {
+		return nil
+	}
+	last := chain[len(chain)-1]
+	for _, c := range known {
+		if !bytes.Equal(last.RawIssuer, last.RawSubject) && bytes.Equal(last.RawIssuer, c.RawSubject) && javacert.Check(c.Raw) != nil {
+			return c
+		}
+	}
+	return nil
 }
 
 // servesTLS tells whether clients accept the certificate from a server.
@@ -106,7 +138,7 @@ func parseChain(what string, data []byte) (certs []*x509.Certificate, err error)
 	}
 	for _, b := range blocks {
 		if b.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("%s holds a %q, only certificates belong there; take it out", what, b.Type)
+			return nil, fmt.Errorf("%s holds a %.40q, only certificates belong there; take it out", what, b.Type)
 		}
 		c, err := x509.ParseCertificate(b.Bytes)
 		if err != nil {

@@ -50,5 +50,8 @@ func LoadIdentity(data []byte, password, alias string) (Identity, error) {
 	at := slices.IndexFunc(entries, func(e keystore.Entry) bool {
 		return e.Kind == keystore.KeyEntry && len(e.Chain) > 0 && e.Chain[0].Fingerprint() == leaf.Fingerprint()
 	})
+	if err := refusedByJava(entries); err != nil {
+		return Identity{}, fmt.Errorf("read the TLS keystore: %w", err)
+	}
 	return Identity{Chain: entries[at].Chain, key: key, leaf: parsed}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
 )
 
@@ -48,7 +49,8 @@ func (m Managed) Fingerprints() []string {
 // its first original has been kept in workDir.
 //
 // configured are the names of all servers whose entries are the agent's, present or not, so that one's are never taken for
-// another's. own, one of them, is the server itself: what it presents must be trusted by itself too, and is imported
+// another's. A store that holds another entry that Java refuses is not touched: the server cannot load it, whatever is imported.
+// own, one of them, is the server itself: what it presents must be trusted by itself too, and is imported
 // unless an entry of somebody else's has it.
 func Import(ctx context.Context, s Store, peers Peers, own string, configured []string, workDir string) (Managed, []Change, error) {
 	store, data, err := s.read(ctx)
@@ -56,10 +58,18 @@ func Import(ctx context.Context, s Store, peers Peers, own string, configured []
 		return nil, nil, err
 	}
 	before := trusted(store)
-	changes, err := apply(store, withoutKnown(store, peers, own, configured), configured)
+	changes, err := dropRefused(store, configured)
 	if err != nil {
 		return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
 	}
+	if err := refusedByJava(store.Entries()); err != nil {
+		return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
+	}
+	applied, err := apply(store, withoutKnown(store, peers, own, configured), configured)
+	if err != nil {
+		return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
+	}
+	changes = append(changes, applied...)
 	if len(changes) > 0 {
 		if err := replace(s.Path, data, store, newOnes(changes, before), workDir); err != nil {
 			return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
@@ -77,6 +87,22 @@ func newOnes(changes []Change, before map[keystore.Fingerprint]bool) map[string]
 		}
 	}
 	return added
+}
+
+// dropRefused removes those of the agent's own entries for which Java does not load the store: an earlier version imported
+// them.
+func dropRefused(store *keystore.Store, configured []string) (changes []Change, err error) {
+	for _, e := range store.Entries() {
+		if e.Kind != keystore.TrustedCertificate || owner(e.Alias, e.Chain[0].Fingerprint(), configured) == "" ||
+			!errors.Is(javacert.Check(e.Chain[0].DER), javacert.ErrRefused) {
+			continue
+		}
+		if err := store.Delete(e.Alias); err != nil {
+			return nil, err
+		}
+		changes = append(changes, Change{Action: "removed", Alias: e.Alias, Fingerprint: e.Chain[0].Fingerprint()})
+	}
+	return changes, nil
 }
 
 // withoutKnown leaves out what the server presents itself and trusts already by an entry that is not the agent's, such as

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
 )
 
@@ -75,6 +76,7 @@ func (s Store) Lint(ctx context.Context, now time.Time) (Report, error) {
 		if e.Kind == keystore.KeyEntry {
 			l.key(store, e, s)
 		}
+		l.java(e)
 		l.validity(e)
 	}
 	l.doubles(entries)
@@ -146,6 +148,36 @@ func (l *linter) key(store *keystore.Store, e keystore.Entry, s Store) {
 	if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(leaf.PublicKey) {
 		l.add(Error, "key", e.Alias, "the private key does not belong to its certificate, %s: every handshake will fail", leaf.Subject)
 	}
+}
+
+// java: one certificate that Java refuses keeps a server from loading the whole store. What is not on the list of those that
+// every Java reads may work with the Java at hand.
+func (l *linter) java(e keystore.Entry) {
+	for _, c := range e.Chain {
+		switch err := javacert.Check(c.DER); {
+		case errors.Is(err, javacert.ErrRefused):
+			l.add(Error, "java", e.Alias, "%v; the whole store will not load until this entry is gone", err)
+		case err != nil:
+			l.add(Warning, "java", e.Alias, "%v", err)
+		}
+	}
+}
+
+// refusedByJava returns an error that names those of a store's entries for which Java does not load it; nil if there are none.
+func refusedByJava(entries []keystore.Entry) error {
+	var all []error
+	for _, e := range entries {
+		remedy := "delete this entry (agent certs delete)"
+		if e.Kind == keystore.KeyEntry {
+			remedy = "give this key another certificate"
+		}
+		for _, c := range e.Chain {
+			if err := javacert.Check(c.DER); errors.Is(err, javacert.ErrRefused) {
+				all = append(all, fmt.Errorf("%q: %w; %s", e.Alias, err, remedy))
+			}
+		}
+	}
+	return errors.Join(all...)
 }
 
 // validity: an expired certificate of a key ends every handshake with a client that does not trust that very one. Java

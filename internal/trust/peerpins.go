@@ -14,14 +14,19 @@ type PeerPins map[string][]keystore.Fingerprint
 
 // WithoutCAs returns those of the certificates, which the named peer has published, that are no CA or are pinned. Java
 // takes whatever a trusted CA has signed, for any host: who publishes a CA in the place of a server's certificate makes
-// more trusted than that server. For each other one the error, which wraps ErrRefused, tells the remedy.
+// more trusted than that server. A certificate of X.509 version 1 cannot say that it is no CA, and Java takes it for one (JDK,
+// PKIXValidator.verifyTrustAnchor). For each other one the error, which wraps ErrRefused, tells the remedy.
 func (p PeerPins) WithoutCAs(name string, certs []keystore.Certificate) (accepted []keystore.Certificate, err error) {
 	var refused []error
 	for _, c := range certs {
 		parsed, parseErr := c.Parse()
-		if parseErr == nil && parsed.BasicConstraintsValid && parsed.IsCA && !slices.Contains(p[name], c.Fingerprint()) {
-			refused = append(refused, fmt.Errorf("%w the certificate %s that %s has published: it is a CA (CA:TRUE), and this server would trust everything that it signs; give the server a certificate without CA:TRUE, or add %[3]s=%[2]s to PEER_PINS, or set TRUST=ca to trust CAs",
-				ErrRefused, c.Fingerprint(), name))
+		if parseErr == nil && (parsed.BasicConstraintsValid && parsed.IsCA || parsed.Version < 3) && !slices.Contains(p[name], c.Fingerprint()) {
+			what := "CA:TRUE"
+			if parsed.Version < 3 {
+				what = "X.509 version 1, which Java takes for a CA"
+			}
+			refused = append(refused, fmt.Errorf("%w the certificate %s that %s has published: it is a CA (%[4]s), and this server would trust everything that it signs; give the server a certificate without CA:TRUE, or add %[3]s=%[2]s to PEER_PINS, or set TRUST=ca to trust CAs",
+				ErrRefused, c.Fingerprint(), name, what))
 			continue
 		}
 		accepted = append(accepted, c)

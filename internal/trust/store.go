@@ -88,6 +88,9 @@ func OwnLeaf(ctx context.Context, paths []string, password, alias string) (keyst
 		if err != nil {
 			return keystore.Certificate{}, fmt.Errorf("find the server's own certificate in %s: %w; set KEYSTORE_ALIAS", path, err)
 		}
+		if err := refusedByJava(store.Entries()); err != nil {
+			return keystore.Certificate{}, fmt.Errorf("find the server's own certificate in %s: %w", path, err)
+		}
 		return leaf, nil
 	}
 	return keystore.Certificate{}, fmt.Errorf("find the server's own keystore: %w at %s; put the server's stores on the config volume first, or set CONFIG_DIR or KEYSTORE_FILE",
