@@ -93,9 +93,16 @@ func TestJavaReadsWhatIsAccepted(t *testing.T) {
 	ders = append(ders, productCertificates(t)...)
 	m := javacert.Mutator{Rand: rand.New(rand.NewPCG(seed, seed)), Corpus: ders}
 	var n struct{ accepted, refused, unlisted, unlistedJavaTakes, goAlone, wrong int }
+	skipped := 0
 	javaJudges(t, func(yield func([]byte) bool) {
-		for range count {
-			if !yield(m.Next()) {
+		for i := range count {
+			der := m.Next()
+			// What is not on the list is asked about for the numbers alone, and takes Java longest.
+			if i%10 > 0 && errors.Is(javacert.Check(der), javacert.ErrUnlisted) {
+				skipped++
+				continue
+			}
+			if !yield(der) {
 				return
 			}
 		}
@@ -127,9 +134,9 @@ func TestJavaReadsWhatIsAccepted(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("%d mutants: %d accepted, %d refused by Java, %d not on the list, of which Java takes %d; Java refuses %d that Go takes; %d wrong",
-		count, n.accepted, n.refused, n.unlisted, n.unlistedJavaTakes, n.goAlone, n.wrong)
-	if n.accepted < count/10 || n.refused == 0 || n.unlisted < count/10 || n.goAlone < count/1000 {
+	t.Logf("%d mutants: %d accepted, %d refused by Java, %d not on the list (Java takes %d of %d of these); of the %d that Java was asked about it refuses %d that Go takes; %d wrong",
+		count, n.accepted, n.refused, n.unlisted+skipped, n.unlistedJavaTakes, n.unlisted, count-skipped, n.goAlone, n.wrong)
+	if n.accepted < count/10 || n.refused == 0 || n.unlisted < count/100 || n.goAlone < count/1000 {
 		t.Error("the mutants are too much alike to show anything")
 	}
 }

@@ -242,6 +242,21 @@ func TestAStoreWithAKeyAndTheTrustInItStay(t *testing.T) {
 	}
 }
 
+// TestWhatJavaMayNotReadIsNotTakenOver: one such certificate in a new image keeps nothing else of it out.
+func TestWhatJavaMayNotReadIsNotTakenOver(t *testing.T) {
+	v, c := newSeedVolume(t), trustCertificates{}
+	next := testenv.JKS("wso2carbon", map[string][]byte{"a": c.get(t, 1).DER, "new": c.get(t, 2).DER, "odd": []byte("no certificate")})
+	v.upgrade(seedTestStore, c.store(t, keystore.JKS, "wso2carbon", map[string]int{"a": 1}), string(next),
+		c.store(t, keystore.JKS, "wso2carbon", map[string]int{"a": 1, "mine": 3}))
+	r := v.apply()
+	if len(r.Files) != 1 || r.Files[0].Err != nil || told(r.Files[0].Changes) != "new added, odd kept" || !strings.Contains(r.Files[0].Changes[1].Why, "not in DER") {
+		t.Fatalf("report = %+v", r)
+	}
+	if got := trustedOf(t, v.content(v.own(seedTestStore)), "wso2carbon"); len(got) != 3 || got["new"] != c.get(t, 2).Fingerprint() {
+		t.Errorf("trusted are %v", got)
+	}
+}
+
 func TestTheProductsOwnStoresAreMerged(t *testing.T) {
 	for _, test := range []struct{ product, name, dir, truststore, keystore string }{
 		{config.IS, "wso2is-7.1.0", "is-7.1.0", "client-truststore.p12", "wso2carbon.p12"},
