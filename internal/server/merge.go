@@ -32,7 +32,8 @@ const (
 	Replaced Action = "replaced"
 	Removed  Action = "taken back" // one that the agent had made, and that is no longer needed
 	Kept     Action = "kept"       // made otherwise by somebody else
-	Waits    Action = "waits"      // one that gives way later, see Needs.KeepAllScopes
+	Waits    Action = "waits"      // one that gives way later, see Needs.KeepAllScopes and KeepListener
+	Settled  Action = "settled"    // one that stays, since the server's database has it too, see Needs.Used
 )
 
 // Record remembers what the agent wrote, so that it can tell its own settings from somebody else's.
@@ -238,12 +239,15 @@ func (m *merger) makeTrue(name string, w want, path string, at locate) error {
 	if there {
 		was, line = m.doc.Text(before), m.lineBefore(w, at)
 	}
+	if w.fixed && !w.onlyMoves(before.Data) {
+		return m.leave(name, w, before, was, line)
+	}
 	if there && w.later && before.Data != w.data && (m.override || m.record.wrote(name, was)) {
 		m.next[name] = Written{Text: was, Path: path} // ours from now on, also where a person wrote it and overrides it
 		if known {
 			m.next[name] = ours
 		}
-		m.changes = append(m.changes, Change{Setting: name, Line: line, Was: was, Now: was, Action: Waits})
+		m.changes = append(m.changes, Change{Setting: name, Line: line, Was: was, Now: was, Action: Waits, Secret: w.secret})
 		return nil
 	}
 	if there && !m.override && !m.record.wrote(name, was) && !slices.Contains(w.stock, before.Data) {
@@ -283,6 +287,36 @@ func (m *merger) lineBefore(w want, at locate) int {
 	}
 	v, _ := in.Get(w.path...)
 	return v.Line
+}
+
+// onlyMoves reports whether the value stays the same when data takes its place, and moves into the server's environment
+// or out of it.
+func (w want) onlyMoves(have any) bool {
+	inEnvironment := func(data any) bool { text, ok := data.(string); return ok && strings.HasPrefix(text, "$env{") }
+	return slices.Contains(w.same, have) && inEnvironment(have) != inEnvironment(w.data)
+}
+
+// leave leaves a setting as it is, whoever made it, and tells of it where it differs from what is needed.
+func (m *merger) leave(name string, w want, v deployment.Value, was string, line int) error {
+	if ours, known := m.record[name]; known {
+		m.next[name] = ours
+	}
+	if w.stock == nil {
+		return nil // it goes with another one, of which enough is told
+	}
+	have := v.Data
+	if was == "" {
+		have = w.stock[0]
+	}
+	if have == w.data || slices.Contains(w.same, have) {
+		return nil
+	}
+	_, needed, err := deployment.Differs(v, w.data)
+	if err != nil {
+		return fmt.Errorf("the value for %s: %w", name, err)
+	}
+	m.changes = append(m.changes, Change{Setting: name, Line: line, Was: was, Now: needed, Action: Settled, Secret: w.secret})
+	return nil
 }
 
 // keep leaves somebody else's setting, and tells of it where it differs from what is needed.

@@ -20,9 +20,12 @@ type Needs struct {
 	Hostname string // of IS: the network name that its issuer and endpoints follow
 
 	User, Password     string // the own server's administrator
+	Used               bool   // its database may have an administrator already, so that [super_admin] stays as it is
 	AMHost             string // where IS tells API-M of revoked tokens
 	AMPort             int
 	AMUser, AMPassword string // API-M's administrator
+	// KeepListener leaves the name and password with which IS calls API-M as they are: API-M has not accepted these yet.
+	KeepListener bool
 
 	PublicHost string // of API-M: the host name that people and browsers use; empty: as it is
 	ProxyPort  int    // of the reverse proxy in front of the server; 0: none
@@ -74,7 +77,10 @@ type want struct {
 	stock  []any // values that the product ships, which give way without a word
 	unsaid bool  // the first of stock counts where nothing is set
 	secret bool
-	later  bool // a value that has to give way stays for now
+	later  bool  // a value that has to give way stays for now
+	fixed  bool  // the value stays for good, whatever it is
+	same   []any // further forms of data
+	xml    bool  // data is encoded for XML
 }
 
 // needs are the settings in detail. The names, values and reasons are those of WSO2's documentation of IS 7 as key manager,
@@ -82,9 +88,7 @@ type want struct {
 func (n Needs) needs() ([]need, error) {
 	var out []need
 	plain := func(w ...want) { out = append(out, need{settings: w}) }
-	plain(
-		want{path: []string{"super_admin", "username"}, data: n.User, stock: []any{"admin"}, unsaid: true},
-		want{path: []string{"super_admin", "password"}, data: n.ownPassword(), stock: []any{"admin"}, unsaid: true, secret: true})
+	plain(n.administrator()...)
 	if n.Product == config.IS {
 		is, err := n.identityServer()
 		if err != nil {
@@ -119,22 +123,11 @@ func (n Needs) needs() ([]need, error) {
 	return out, n.check(out)
 }
 
-// ownPassword is the administrator's password as it stands in the file. The one that everybody knows may stay there.
-func (n Needs) ownPassword() string {
-	switch {
-	case !n.SecretsEnv || n.Password == "admin":
-		return n.Password
-	case n.Product == config.IS:
-		return "$env{IS_ADMIN_PASS}"
-	}
-	return "$env{AM_ADMIN_PASS}"
-}
-
 func (n Needs) identityServer() ([]need, error) {
 	if isLoopback(n.AMHost) && !isLoopback(n.Hostname) {
 		return nil, fmt.Errorf("AM_HOST is %s: IS would tell itself and not API-M of revoked tokens; set AM_HOST to API-M's network name", n.AMHost)
 	}
-	user, password := any(n.AMUser), any(n.AMPassword)
+	user, password := any(n.AMUser), any(xmlText(n.AMPassword))
 	if n.SecretsEnv {
 		password = "$env{AM_ADMIN_PASS}"
 	}
@@ -168,8 +161,8 @@ func (n Needs) identityServer() ([]need, error) {
 			{path: []string{"name"}, data: "org.wso2.is.notification.ApimOauthEventInterceptor"},
 			{path: []string{"order"}, data: 1},
 			{path: properties("notification_endpoint"), data: "https://" + net.JoinHostPort(n.AMHost, strconv.Itoa(n.AMPort)) + "/internal/data/v1/notify"},
-			{path: properties("username"), data: user},
-			{path: properties("password"), data: password, secret: true},
+			{path: properties("username"), data: user, later: n.KeepListener},
+			{path: properties("password"), data: password, secret: true, xml: true, later: n.KeepListener},
 			// The handler's type, whatever the key manager's name. Unquoted, the key would become a property "header".
 			{path: properties("header.X-WSO2-KEY-MANAGER"), data: "WSO2-IS"},
 		}},
@@ -279,7 +272,7 @@ func (n Needs) check(needs []need) error {
 	for _, need := range needs {
 		for _, w := range need.settings {
 			if text, ok := w.data.(string); ok {
-				if err := readable(text); err != nil {
+				if err := readable(text, w.xml); err != nil {
 					mistakes = append(mistakes, fmt.Errorf("the value for %s in deployment.toml %w; choose another", id(need, w), err))
 				}
 			}
@@ -288,28 +281,15 @@ func (n Needs) check(needs []need) error {
 	if n.Database != nil && n.Database.Password == "" && !n.SecretsEnv {
 		mistakes = append(mistakes, fmt.Errorf("the database's password is missing; set %s or %[1]s_FILE", n.Database.PasswordEnv))
 	}
-	if n.SecretsEnv {
-		for name, value := range map[string]string{"AM_ADMIN_PASS": n.AMPassword, "the administrator's password": n.Password, "the database's password": n.databasePassword()} {
-			if strings.ContainsAny(value, `$\`) {
-				mistakes = append(mistakes, fmt.Errorf("%s has a $ or a backslash in it, which the server cannot read from its environment; choose another, or set SECRETS_ENV=false", name))
-			}
-		}
-	}
+	mistakes = append(mistakes, n.checkEnvironment()...)
 	return errors.Join(mistakes...)
 }
 
-func (n Needs) databasePassword() string {
-	if n.Database == nil {
-		return ""
-	}
-	return n.Database.Password
-}
-
 // readable says why a text would not arrive: the products fill it into XML files without escaping it, by way of a
-// template engine. The text itself may be a secret.
-func readable(text string) error {
+// template engine. An encoded text has nothing left of that. The text itself may be a secret.
+func readable(text string, encoded bool) error {
 	for _, part := range []string{"&", "<", "{{", "{%", "{#", "$ref{", "$sys{", "$secret{"} {
-		if strings.Contains(text, part) {
+		if !encoded && strings.Contains(text, part) {
 			return fmt.Errorf("has %s in it, which does not reach the server as it is written", part)
 		}
 	}

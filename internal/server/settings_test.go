@@ -340,13 +340,16 @@ func TestValuesThatWouldNotArriveAreNamedWithoutBeingShown(t *testing.T) {
 		change func(*Needs)
 		reason string
 	}{
-		"an ampersand":     {func(n *Needs) { n.AMPassword = "top&secret" }, "event_listener[token_revocation].properties.password in deployment.toml has &"},
-		"a template":       {func(n *Needs) { n.AMPassword = "top{{secret" }, "has {{"},
-		"a character":      {func(n *Needs) { n.Password = "töp-secret" }, "super_admin.password in deployment.toml has the character 0xC3"},
-		"a dollar by name": {func(n *Needs) { n.SecretsEnv = true; n.AMPassword = "top$secret" }, "AM_ADMIN_PASS has a $"},
-		"no password":      {func(n *Needs) { *n = withAll(*n); n.SecretsEnv, n.Database.Password = false, "" }, "the database's password is missing; set IS_DB_PASSWORD or IS_DB_PASSWORD_FILE"},
-		"localhost":        {func(n *Needs) { n.AMHost = "localhost" }, "AM_HOST is localhost: IS would tell itself"},
-		"the own address":  {func(n *Needs) { n.AMHost = "127.0.0.1" }, "AM_HOST is 127.0.0.1"},
+		"an ampersand":                  {func(n *Needs) { n.User = "top&secret" }, "super_admin.username in deployment.toml has &"},
+		"a template":                    {func(n *Needs) { n.User = "top{{secret" }, "has {{"},
+		"a character":                   {func(n *Needs) { n.Password = "töp-secret" }, "super_admin.password in deployment.toml has the character 0xC3"},
+		"a dollar by name":              {func(n *Needs) { n.SecretsEnv = true; n.AMPassword = "top$secret" }, "AM_ADMIN_PASS has $ in it, which the server cannot read from its environment; choose another, or set SECRETS_ENV=false"},
+		"an ampersand by name":          {func(n *Needs) { n.SecretsEnv = true; n.Password = "top&secret" }, "IS_ADMIN_PASS has & in it"},
+		"an address by name":            {func(n *Needs) { n.Product, n.SecretsEnv = config.AM, true; n.Password = "top@secret" }, "AM_ADMIN_PASS has @ in it"},
+		"a database's password by name": {func(n *Needs) { *n = withAll(*n); n.Database.Password = "top<secret" }, "the database's password has < in it, which the server cannot read from its environment; choose another"},
+		"no password":                   {func(n *Needs) { *n = withAll(*n); n.SecretsEnv, n.Database.Password = false, "" }, "the database's password is missing; set IS_DB_PASSWORD or IS_DB_PASSWORD_FILE"},
+		"localhost":                     {func(n *Needs) { n.AMHost = "localhost" }, "AM_HOST is localhost: IS would tell itself"},
+		"the own address":               {func(n *Needs) { n.AMHost = "127.0.0.1" }, "AM_HOST is 127.0.0.1"},
 	} {
 		n := isNeeds()
 		c.change(&n)
