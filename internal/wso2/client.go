@@ -103,25 +103,29 @@ func (c caller) send(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, c.failed(r, &Error{Err: err, local: true})
 	}
-	answered := func(int, bool) {}
+	answered := answerNoted(func(context.Context, int, bool) string { return "" })
 	if cred := c.credentials(r); cred != nil {
 		if answered, err = cred.Lockout.allow(ctx, cred.Password); err != nil {
-			return answer{}, c.failed(r, &Error{Err: err, local: errors.Is(err, ErrHeldBack)})
+			var held heldBack
+			known := errors.As(err, &held)
+			return answer{}, c.failed(r, &Error{Err: err, local: known, doubt: held.why, RetryAfter: held.wait})
 		}
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		answered(0, true)
+		answered(ctx, 0, true)
 		return answer{}, c.failed(r, &Error{Err: reason(err)})
 	}
 	defer resp.Body.Close()
 	body, err := readBody(resp.Body)
-	answered(resp.StatusCode, len(body) == 0)
+	doubt := answered(ctx, resp.StatusCode, len(body) == 0)
 	if err != nil {
 		return answer{}, c.failed(r, &Error{Status: resp.StatusCode, Err: err})
 	}
 	if resp.StatusCode >= 300 {
-		return answer{}, c.failed(r, parseError(resp, body, c.secrets(r)))
+		e := parseError(resp, body, c.secrets(r))
+		e.doubt = doubt
+		return answer{}, c.failed(r, e)
 	}
 	return answer{resp.StatusCode, body}, nil
 }

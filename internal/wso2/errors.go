@@ -49,6 +49,7 @@ type Error struct {
 	credentials string // where those that were sent are set
 	local       bool   // the request could not even be made
 	empty       bool   // the answer has no body
+	doubt       string // why a refused password may be right, see Lockout; empty if nothing speaks for that
 }
 
 // Error tells what was attempted, where, why it failed and what to do about it.
@@ -83,6 +84,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // Permanent says that the same request will fail in the same way until a person changes something: a refused
 // password, a request that the server finds wrong. What a network or a busy or starting server does is not permanent.
 func (e *Error) Permanent() bool {
+	if e.doubt != "" {
+		return false
+	}
 	if e.local || errors.Is(e.Err, ErrPlaintext) {
 		return true
 	}

@@ -1,6 +1,7 @@
 package wso2
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -124,4 +125,94 @@ func TestAnAnswerThatSaysNothingOfThePasswordHoldsNothingBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestARefusalInDoubtIsNotPermanentAndRarelyTriedAgain(t *testing.T) {
+	const down = "its database postgres:5432 does not answer"
+	for name, c := range map[string]struct {
+		worked bool
+		down   bool
+		says   string // of the refusal; empty: it is permanent
+	}{
+		"the password has worked":             {worked: true, says: "this password has worked before"},
+		"the database is down":                {down: true, says: down},
+		"both":                                {worked: true, down: true, says: down},
+		"neither: that password is a mistake": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				right, isDown := c.worked, false
+				server := &refusing{answer: func(string) (int, string) {
+					if right && !isDown {
+						return 200, `{"apiResources":[]}`
+					}
+					return 401, `{"code":401,"description":"Unauthenticated request"}`
+				}}
+				lockout := Lockout{Down: func(context.Context) string {
+					if isDown {
+						return down
+					}
+					return ""
+				}}
+				ask := func() error {
+					_, err := NewAuthorization(&http.Client{Transport: server}, "https://am.example", Credentials{User: "admin", Password: "p", Source: "AM_ADMIN_PASS", Lockout: &lockout}).FindResource(t.Context(), "x")
+					return err
+				}
+				if err := ask(); c.worked != (err == nil) && !c.down {
+					t.Fatalf("the first request: %v", err)
+				}
+				right, isDown, server.asked = false, c.down, 0
+				lockout.refusals = 0
+				for range 10 {
+					err := ask()
+					if err == nil || IsPermanent(err) != (c.says == "") || !strings.Contains(err.Error(), "AM_ADMIN_PASS") {
+						t.Fatalf("error = %v, permanent %v", err, IsPermanent(err))
+					}
+					if c.says != "" && (!strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "database is down")) {
+						t.Errorf("error = %v, want both causes", err)
+					}
+				}
+				want := 2
+				if c.down {
+					want = 1 // the database is asked before another try
+				}
+				if server.asked != want {
+					t.Errorf("%d requests, want %d", server.asked, want)
+				}
+				time.Sleep(31 * time.Second)
+				right, isDown = true, false
+				err := ask()
+				if c.down != (err == nil) {
+					t.Errorf("after half a minute and with the database back: %v", err)
+				}
+				if !c.down && RetryAfter(err) < 4*time.Minute {
+					t.Errorf("the next try is in %s", RetryAfter(err))
+				}
+				time.Sleep(5 * time.Minute)
+				if err := ask(); err != nil {
+					t.Errorf("after five minutes: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestADatabaseThatComesAndGoesMakesNoMoreTriesThanEveryHalfMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &refusing{answer: func(string) (int, string) { return 401, `{"code":401}` }}
+		flips := 0
+		lockout := Lockout{Down: func(context.Context) string {
+			if flips++; flips%2 == 0 {
+				return "down"
+			}
+			return ""
+		}}
+		for range 300 {
+			_, _ = NewAuthorization(&http.Client{Transport: server}, "https://am.example", Credentials{User: "admin", Password: "p", Lockout: &lockout}).FindResource(t.Context(), "x")
+			time.Sleep(time.Second)
+		}
+		if server.asked > 11 {
+			t.Errorf("%d requests in five minutes", server.asked)
+		}
+	})
 }
