@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -14,7 +15,8 @@ import (
 type AM struct {
 	*server
 	port, gatewayPort *port
-	admin, password   string
+	admin, password   string // of the database, which keeps the administrator that it was made with
+	callsItself       bool   // whether the settings have that administrator too
 	connector         *connector
 	backends          *http.Client // for the calls that the gateway passes on
 	selfTrusted       bool         // whether its truststore has its own certificate
@@ -50,7 +52,7 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 	am := &AM{server: base}
 	am.linger = am.delays.AMRestart
 	am.signer.hexThumbprint = true
-	am.admin, am.password = am.settings.credentials()
+	am.isAdministrator = func(user, password string) bool { return user == am.admin && password == am.password }
 	if am.port, err = am.bind(o.Listen); err != nil {
 		return nil, errors.Join(err, am.shut())
 	}
@@ -64,6 +66,7 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 	if err := am.keep(am.describe, am.restoreAll); err != nil {
 		return nil, errors.Join(err, am.shut())
 	}
+	am.callsItself = am.knowsItself()
 	am.connector = &connector{client: am.caller(allowAll)}
 	am.backends = am.caller(allowAll)
 	am.selfTrusted = am.trust.trusts(am.tls)
@@ -84,6 +87,9 @@ func (am *AM) openPorts() {
 	}
 	if !am.selfTrusted {
 		am.log.Error("the gateway gets no APIs: the truststore lacks this server's own certificate", "error", errPKIX)
+	}
+	if !am.callsItself {
+		am.log.Error("Failed to retrieve /internal/data/v1/scopes. Unauthenticated request: [super_admin] has another administrator than the database")
 	}
 	am.after(am.delays.AMReady, func() {
 		am.log.Info("WSO2 Carbon started", "issuer", am.oauth.issuer)
@@ -186,7 +192,7 @@ func (am *AM) startupHealth(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 	case r.Header.Get("Authorization") != "" && !(ok && user == am.admin && password == am.password):
 		errUnauthenticated.write(w)
-	case am.uptime() < am.delays.AMReady || !am.selfTrusted:
+	case am.uptime() < am.delays.AMReady || !am.selfTrusted || !am.callsItself:
 		errInternal.write(w)
 	default:
 		w.WriteHeader(http.StatusOK)
@@ -225,6 +231,22 @@ func (am *AM) notified(w http.ResponseWriter, r *http.Request) {
 
 // hasHandler says whether there is a handler of a type: that of the IS connectors, or the Resident Key Manager's.
 func hasHandler(kind string) bool { return kind == "WSO2-IS" || kind == typeResident }
+
+// knowsItself says whether the server's calls to itself, and to its message broker, have the database's administrator. They
+// take the one of the settings.
+func (am *AM) knowsItself() bool {
+	user, password := am.settings.credentials()
+	if !am.isAdministrator(user, password) {
+		return false
+	}
+	// jndi.properties: the values go into an address as they stand in the file.
+	broker, err := url.Parse("amqp://" + am.settings.broker("username", "admin") + ":" + am.settings.broker("password", "admin") + "@clientid/carbon")
+	if err != nil {
+		return false
+	}
+	password, _ = broker.User.Password()
+	return am.isAdministrator(broker.User.Username(), password)
+}
 
 // hearsItself says whether a revocation at the Resident Key Manager reaches the gateway. The shipped deployment.toml
 // has a listener for that, whose library comes with the product, and which sends its notice to this very server.

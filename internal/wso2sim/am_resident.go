@@ -12,7 +12,6 @@ const residentName = "Resident Key Manager"
 
 // residentRules are those of the OAuth server inside API Manager: it grants every scope that is asked for.
 func (am *AM) residentRules() oauthRules {
-	heard := am.hearsItself()
 	return oauthRules{
 		scopes: func(_ *oauthClient, _ string, asked []string) []string {
 			if len(asked) == 0 {
@@ -28,7 +27,7 @@ func (am *AM) residentRules() oauthRules {
 		keepOld: func(string) bool { return false },
 		changed: am.changed,
 		revoked: func(t accessToken, _ oauthClient, _ reason) {
-			if heard {
+			if am.hearsItself() {
 				am.refuse(t.jti)
 			}
 		},

@@ -89,7 +89,7 @@ type apiRoute struct {
 
 // route finds the deployed API and its operation: the longest context wins.
 func (am *AM) route(r *http.Request) (apiRoute, *gatewayFault) {
-	if am.uptime() < am.delays.AMReady || !am.selfTrusted {
+	if am.uptime() < am.delays.AMReady || !am.selfTrusted || !am.callsItself {
 		return apiRoute{}, errNoResource
 	}
 	now := time.Now()

@@ -50,6 +50,11 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 	is := &IS{server: base}
 	is.linger, is.farewell = is.delays.ISRestart, is.talkNonsense
 	is.admin, is.password = is.settings.credentials()
+	is.isAdministrator = func(user, password string) bool {
+		is.mu.Lock()
+		defer is.mu.Unlock()
+		return user == is.admin && len(is.users) > 0 && password == is.users[0].password
+	}
 	if is.port, err = is.bind(o.Listen); err != nil {
 		return nil, errors.Join(err, is.shut())
 	}

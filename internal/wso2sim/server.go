@@ -62,8 +62,10 @@ type server struct {
 	ending   sync.Once
 	exit     chan int
 	shutting func() error // closes everything, once
-	faults   *Faults
-	requests *RequestLog
+	// isAdministrator says whether the database has this administrator.
+	isAdministrator func(user, password string) bool
+	faults          *Faults
+	requests        *RequestLog
 
 	wrongCertificates map[CertificateFault]*tls.Certificate // guarded by mu
 }

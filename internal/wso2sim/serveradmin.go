@@ -14,9 +14,7 @@ const axis2Namespace = "http://org.apache.axis2/xsd"
 // every operation returns false; where it is on, the server says true at once and does what it was told a while later.
 // IS writes JSON where the client accepts it.
 func (s *server) serverAdmin(w http.ResponseWriter, r *http.Request, asJSON bool) {
-	user, password := s.settings.credentials()
-	u, p, ok := r.BasicAuth()
-	if !ok || u != user || p != password {
+	if user, password, ok := r.BasicAuth(); !ok || !s.isAdministrator(user, password) {
 		soapFault(w, "Access Denied. Authentication failed - Invalid credentials provided.")
 		return
 	}

@@ -9,7 +9,10 @@ import (
 
 // settings is deployment.toml as the products' configuration mapper sees it: a tree, in which references to other
 // keys and to the environment are resolved. A misspelt key is ignored without a word, as there.
-type settings struct{ tree map[string]any }
+type settings struct {
+	tree   map[string]any
+	broker func(key, otherwise string) string // the administrator's username or password for the message broker, not read as XML
+}
 
 // readSettings reads the file below home. The error names the file and, from the parser, the line.
 func readSettings(home string) (settings, error) {
@@ -28,12 +31,35 @@ func readSettings(home string) (settings, error) {
 	}
 	s := settings{tree: resolved.(map[string]any)}
 	s.rendered(s.tree)
+	s.broker = s.brokerAccount()
 	for _, table := range templated {
 		if err := checkXML(table, s.tree[table]); err != nil {
 			return settings{}, fmt.Errorf("read the server's configuration %s: %w", path, err)
 		}
+		if value, ok := s.tree[table]; ok {
+			s.tree[table] = parsedXML(value)
+		}
 	}
 	return s, nil
+}
+
+// brokerAccount gives the administrator's name and password for API Manager's message broker as they stand in the file: those
+// of [apim.throttling.jms], or else of [super_admin] (org.wso2.carbon.apimgt.core.default.json).
+func (s settings) brokerAccount() func(key, otherwise string) string {
+	values := map[string]string{}
+	for _, table := range []string{"super_admin", "apim.throttling.jms"} {
+		for _, key := range []string{"username", "password"} {
+			if value, ok := s.at(table + "." + key).(string); ok {
+				values[key] = value
+			}
+		}
+	}
+	return func(key, otherwise string) string {
+		if value, ok := values[key]; ok {
+			return value
+		}
+		return otherwise
+	}
 }
 
 // javaProperties are those that every start script sets or every Java machine has.

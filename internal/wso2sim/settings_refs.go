@@ -1,6 +1,7 @@
 package wso2sim
 
 import (
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"os"
@@ -171,6 +172,8 @@ var templated = []string{
 	"event_listener", "event_handler", "apim", "service_provider", "account_recovery", "identity",
 }
 
+var cdata = regexp.MustCompile(`(?s)<!\[CDATA\[.*?\]\]>`)
+
 var notXML = regexp.MustCompile(`<|&(?:$|[^a-zA-Z#]|[a-zA-Z0-9#]*(?:[^a-zA-Z0-9#;]|$))`)
 
 // checkXML looks for values that break the XML that the products write with them, unescaped, and read at once. The
@@ -178,7 +181,7 @@ var notXML = regexp.MustCompile(`<|&(?:$|[^a-zA-Z#]|[a-zA-Z0-9#]*(?:[^a-zA-Z0-9#
 func checkXML(at string, v any) error {
 	switch v := v.(type) {
 	case string:
-		if notXML.MatchString(v) {
+		if notXML.MatchString(cdata.ReplaceAllString(v, "")) {
 			return fmt.Errorf("the value of %s has a & or < in it, which is not well-formed in the XML that is made with it; write &amp; or &lt;, or choose another value", at)
 		}
 	case map[string]any:
@@ -201,4 +204,29 @@ func checkXML(at string, v any) error {
 		}
 	}
 	return nil
+}
+
+// parsedXML is what the server reads from the XML that is made with a value: entities and CDATA stand for something else.
+func parsedXML(v any) any {
+	switch v := v.(type) {
+	case string:
+		var text string
+		if err := xml.Unmarshal([]byte("<v>"+v+"</v>"), &text); err != nil {
+			return v
+		}
+		return text
+	case map[string]any:
+		for key, value := range v {
+			v[key] = parsedXML(value)
+		}
+	case []map[string]any:
+		for _, table := range v {
+			parsedXML(table)
+		}
+	case []any:
+		for i := range v {
+			v[i] = parsedXML(v[i])
+		}
+	}
+	return v
 }

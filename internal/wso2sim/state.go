@@ -316,7 +316,7 @@ func kindsOf(product string) kinds {
 		}
 	}
 	return kinds{
-		"shared_db": {"user"}, "solr": {"index"},
+		"shared_db": {"user", "account"}, "solr": {"index"},
 		"apim_db": {"keymanager", "api", "application", "subscription", "subscriber", "client", "token", "revoked", "scope"},
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// administratorRecord is the administrator that the database was made with.
+type administratorRecord struct{ Name, Password string }
+
 type apiRecord struct {
 	DTO               apiDTO
 	Created           time.Time
@@ -96,6 +99,8 @@ func (am *AM) describe(r record) any {
 		}
 	case "subscriber":
 		return am.subscribed
+	case "account":
+		return administratorRecord{am.admin, am.password}
 	default:
 		return am.oauth.describe(r)
 	}
@@ -154,6 +159,9 @@ func (app *application) record() applicationRecord {
 
 // restoreAll takes what was kept in place of what is there. A server that finds no user makes what a first start makes.
 func (am *AM) restoreAll(held map[string][]entry) error {
+	if err := am.restoreAdministrator(held); err != nil {
+		return err
+	}
 	am.apis, am.applications, am.subscriptions = map[string]*api{}, map[string]*application{}, map[string]*subscription{}
 	am.index, am.revoked, am.keySets = map[string]*indexEntry{}, map[string]time.Time{}, map[string]jwks{}
 	am.scopes = map[string]*sharedScope{}
@@ -173,6 +181,15 @@ func (am *AM) restoreAll(held map[string][]entry) error {
 		am.changed("keymanager", am.keyManagers[0].uuid)
 	}
 	return nil
+}
+
+// restoreAdministrator takes the administrator of the settings only where the database has none yet.
+func (am *AM) restoreAdministrator(held map[string][]entry) error {
+	am.admin, am.password = am.settings.credentials()
+	if held["account"] == nil {
+		am.changed("account", "administrator")
+	}
+	return decode(held, "account", func(_ string, r administratorRecord) { am.admin, am.password = r.Name, r.Password })
 }
 
 // restoreKeyManagers loads them as every start does: one whose event was lost can be used from then on.

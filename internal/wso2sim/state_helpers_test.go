@@ -32,6 +32,7 @@ func (am *AM) inMemory() map[record]string {
 		have[record{"revoked", jti}] = ""
 	}
 	have[record{"subscriber", "admin"}] = ""
+	have[record{"account", "administrator"}] = ""
 	return described(have, am.describe)
 }
 
@@ -52,9 +53,7 @@ func (is *IS) inMemory() map[record]string {
 		have[record{"application", app.id}] = ""
 	}
 	for _, u := range is.users {
-		if u.id != is.oauth.userID {
-			have[record{"account", u.id}] = ""
-		}
+		have[record{"account", u.id}] = ""
 	}
 	return described(have, is.describe)
 }

@@ -18,7 +18,7 @@ type resourceRecord struct {
 	Open                   bool
 }
 
-// accountRecord is a user other than the administrator of the settings, or that one with a password of his own.
+// accountRecord is a user. The database keeps the administrator's password that it was made with.
 type accountRecord struct {
 	Name, Password    string
 	Created, Modified time.Time
@@ -115,7 +115,7 @@ func (is *IS) restoreAll(held map[string][]entry) error {
 }
 
 // restoreUsers restores users, groups and roles. The administrator is the first user, with the password of the settings
-// unless somebody has changed it since.
+// only where the database has none yet.
 func (is *IS) restoreUsers(held map[string][]entry) error {
 	is.users = []*user{{id: is.oauth.userID, name: is.admin, password: is.password}}
 	is.roles, is.groups = nil, nil
@@ -129,6 +129,9 @@ func (is *IS) restoreUsers(held map[string][]entry) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !slices.ContainsFunc(held["account"], func(e entry) bool { return e.ID == is.oauth.userID }) {
+		is.changed("account", is.oauth.userID)
 	}
 	slices.SortStableFunc(is.users[1:], func(a, b *user) int { return a.created.Compare(b.created) })
 	err = decode(held, "group", func(id string, r groupRecord) {
