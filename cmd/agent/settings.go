@@ -71,7 +71,9 @@ func configCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return err
 	}
 	stdout.Write(diff)
-	tellChanges(stderr, slices.DeleteFunc(changes, func(c server.Change) bool { return c.Action != server.Kept && c.Action != server.Waits }))
+	tellChanges(stderr, slices.DeleteFunc(changes, func(c server.Change) bool {
+		return !slices.Contains([]server.Action{server.Kept, server.Settled, server.Waits}, c.Action)
+	}))
 	if len(diff) > 0 {
 		return errWouldChange
 	}
@@ -87,7 +89,13 @@ func tellChanges(w io.Writer, changes []server.Change) {
 		switch c.Action {
 		case server.Kept:
 			fmt.Fprintf(w, "kept: %s of line %d is %s, though %s is needed; --override replaces it\n", c.Setting, c.Line, was, now)
+		case server.Settled:
+			fmt.Fprintf(w, "stays: %s is another, but the server's database has an administrator, or may have one: change his password in the server first\n", c.Setting)
 		case server.Waits:
+			if c.Setting != server.AllScopesSetting {
+				fmt.Fprintf(w, "waits: line %d keeps %s until the sidecar next to IS has tried the new one on API-M\n", c.Line, c.Setting)
+				continue
+			}
 			fmt.Fprintf(w, "waits: line %d keeps %s = %s until the sidecar next to IS has authorized all applications\n", c.Line, c.Setting, was)
 		case server.Added:
 			fmt.Fprintf(w, "added: %s: %s\n", c.Setting, now)

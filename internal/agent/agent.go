@@ -29,12 +29,16 @@ type Agent struct {
 	verified *verified
 	holding  *holding        // of the own server's name
 	seen     *trust.Exchange // what a look at the exchange has found, for the length of a pass
+	listener *listener
 }
 
 // New returns the agent whose settings load reads; it calls load at once.
 func New(load func() (config.Config, error), log *slog.Logger) (Agent, error) {
 	cfg, err := load()
-	return Agent{cfg: cfg, load: load, log: log, accounts: &accounts{}, upgrade: &upgrade{}, verified: &verified{failed: map[string]bool{}}, holding: &holding{}}, err
+	accounts := &accounts{}
+	accounts.am.Down, accounts.is.Down = databaseDown(cfg), databaseDown(cfg)
+	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &upgrade{}, listener: &listener{},
+		verified: &verified{failed: map[string]bool{}}, holding: &holding{}}, err
 }
 
 // reload reads the settings again, so that a changed secret counts. The old ones stay where that fails.

@@ -41,6 +41,9 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 	if _, supervised, err := a.restarter().Started(ctx); err == nil && supervised && a.supervised() {
 		go a.keepTrust(ctx, telemetry.NewHealth(time.Hour, trustCondition, restartCondition))
 	}
+	if err := a.testPasswords(ctx); err != nil { // told as soon as the servers answer
+		return err
+	}
 	if err := a.awaitTrust(ctx); err != nil {
 		return err
 	}
@@ -62,6 +65,10 @@ func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
 		return fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
 	}
 	if err := a.keysFolder(); err != nil {
+		return err
+	}
+	tell("trying the administrators' passwords")
+	if err := a.testPasswords(ctx); err != nil {
 		return err
 	}
 	tell("bringing the servers to the desired state")
@@ -157,7 +164,7 @@ func (a Agent) settings() bootstrap.Settings {
 	c := a.cfg
 	keys, _ := file.Read(c.KeysFile, configLimit) // of an earlier run, if there was one
 	return bootstrap.Settings{
-		AMURL: "https://" + c.AMAddress(), AMCredentials: wso2.Credentials{User: c.AMAdminUser, Password: wso2.Secret(c.AMAdminPass), Source: "AM_ADMIN_USER and AM_ADMIN_PASS", Lockout: &a.accounts.am},
+		AMURL: "https://" + c.AMAddress(), AMCredentials: a.amCredentials(),
 		ISURL: "https://" + c.ISAddress(), ISCredentials: a.isCredentials(),
 		GatewayURL: "https://" + c.GatewayAddress(), VHost: c.VHost,
 		KMName: c.KMName, KeyManagerName: c.KeyManagerName, KMTokenEndpoint: c.KMTokenEndpoint, ISPublicURL: c.ISPublicURL,

@@ -68,6 +68,9 @@ func (a Agent) Run(ctx context.Context) error {
 		loops.Go(func() { a.keepArtifacts(ctx, health) })
 	}
 	loops.Go(func() { a.keepTrust(ctx, health) })
+	if a.cfg.Product == config.IS {
+		loops.Go(func() { a.keepListener(ctx) })
+	}
 	if a.cfg.Bootstrap {
 		loops.Go(func() { a.keepState(ctx, health) })
 	}
@@ -90,7 +93,7 @@ func (a Agent) restarter() restarter {
 func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 	changes := a.watch(a.trustFolders()...).Changes(ctx)
 	r := a.restarter()
-	k := trustKeeper{health: health, restarter: r, patience: time.Now().Add(a.cfg.InitTimeout), ready: a.upgrade.ready}
+	k := trustKeeper{health: health, restarter: r, patience: time.Now().Add(a.cfg.InitTimeout), ready: func() bool { return a.upgrade.ready() || a.listener.ready() }}
 	const firstRetry, lastRetry = time.Second, time.Minute
 	retry := firstRetry
 	for {
@@ -158,7 +161,7 @@ type trustKeeper struct {
 	kept      string          // the settings, made otherwise by somebody, that were last told of
 	refused   string          // the certificates with which the server did not start that were last told of
 	paced     map[string]bool // the peers whose certificates change too often that were told of
-	ready     func() bool     // tells whether authorize_all_scopes can go now
+	ready     func() bool     // tells whether a setting that waits can change now
 	upgrade   time.Time       // since when it waits; zero while it does not
 	busy      string          // who was last said to be waited for
 	starts    bool            // the server was seen to start, and has not been seen to serve since

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"wso2agent/internal/config"
@@ -14,6 +15,7 @@ import (
 	"wso2agent/internal/file"
 	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
+	"wso2agent/internal/wso2"
 )
 
 // Needs is what the server's deployment.toml has to say, by the agent's settings.
@@ -39,10 +41,16 @@ func Needs(cfg config.Config) server.Needs {
 }
 
 // NeedsOf is Needs for a file on the own config volume, with the TLS keystore that the agent has made there, by the text of
-// the file. authorize_all_scopes stays until the sidecar has authorized all applications.
+// the file. What waits for the sidecar waits: authorize_all_scopes until it has authorized all applications, the listener's
+// password until it has tried it.
 func NeedsOf(cfg config.Config, text []byte) (server.Needs, error) {
 	n := Needs(cfg)
-	n.KeepAllScopes = true
+	n.KeepAllScopes, n.KeepListener = true, true
+	state, err := databaseState(cfg, text)
+	if err != nil {
+		return n, err
+	}
+	n.Used = state != server.NewDatabase
 	if _, err := os.Stat(cfg.TLSStorePath()); err != nil || cfg.TLSMode == "none" {
 		return n, nil
 	}
@@ -99,6 +107,19 @@ func (a Agent) withStores(ctx context.Context) (Agent, error) {
 	return a, nil
 }
 
+// needs is Needs for the own server, by what is known of its database and of API-M.
+func (a Agent) needs(ctx context.Context) (server.Needs, error) {
+	n := Needs(a.cfg)
+	text, err := a.settingsFile().Read(ctx)
+	if err != nil {
+		return n, err
+	}
+	state, err := databaseState(a.cfg, text)
+	n.Used = state != server.NewDatabase
+	n.KeepListener = !a.accounts.am.Worked(wso2.Secret(a.cfg.AMAdminPass))
+	return n, err
+}
+
 // mergeSettings makes the needed settings in the server's deployment.toml, and returns those that somebody else has made
 // otherwise, and what becomes of those that keep API subscribers out of IS. A TLS keystore is named there once it is
 // installed.
@@ -107,7 +128,10 @@ func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Cha
 		text, err := a.settingsOfServer()
 		return nil, closingOf(text, nil), err
 	}
-	needs := Needs(a.cfg)
+	needs, err := a.needs(ctx)
+	if err != nil {
+		return nil, closing, err
+	}
 	needs.KeepAllScopes = !a.upgrade.authorized.Load()
 	if i.installed != nil || i.refused != "" {
 		needs.TLS = tlsKeystore(i.password)
@@ -116,9 +140,12 @@ func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Cha
 	if err != nil {
 		return nil, closing, err
 	}
+	a.listener.waits.Store(slices.ContainsFunc(changes, func(c server.Change) bool {
+		return c.Action == server.Waits && c.Setting != server.AllScopesSetting
+	}))
 	for _, c := range changes {
 		switch c.Action {
-		case server.Kept:
+		case server.Kept, server.Settled:
 			kept = append(kept, c)
 			continue
 		case server.Waits:
@@ -144,7 +171,10 @@ func (a Agent) tlsRefused(ctx context.Context, named bool, password string) (why
 	if a.cfg.Settings == "none" {
 		return "SETTINGS is none, and [keystore.tls] of the server's deployment.toml does not name " + config.TLSStoreFile, nil
 	}
-	needs := Needs(a.cfg)
+	needs, err := a.needs(ctx)
+	if err != nil {
+		return "", err
+	}
 	needs.TLS = tlsKeystore(password)
 	_, changes, err := a.settingsFile().Diff(ctx, needs, a.cfg.Settings == "override")
 	for _, c := range changes {
@@ -158,6 +188,11 @@ func (a Agent) tlsRefused(ctx context.Context, named bool, password string) (why
 // tellKept tells of settings that somebody made otherwise.
 func (a Agent) tellKept(kept []server.Change) {
 	for _, c := range kept {
+		if c.Action == server.Settled {
+			a.log.Warn("a setting of the server's administrator differs, and stays: the database has an administrator, or may have one; docs/operating.md says how to change his password",
+				append([]any{"setting", c.Setting, "line", c.Line}, shown(c)...)...)
+			continue
+		}
 		a.log.Warn("a setting of the server is kept though another is needed; SETTINGS=override replaces it",
 			append([]any{"setting", c.Setting, "line", c.Line}, shown(c)...)...)
 	}
@@ -168,7 +203,7 @@ func shown(c server.Change) []any {
 	if c.Secret {
 		return nil
 	}
-	if c.Action == server.Kept {
+	if c.Action == server.Kept || c.Action == server.Settled {
 		return []any{"is", c.Was, "needed", c.Now}
 	}
 	args := []any{"now", c.Now}

@@ -86,6 +86,13 @@ func (l *Lockout) accepted(password Secret) bool {
 	return l.password == password && l.works
 }
 
+// Worked reports whether the server has accepted the password, ever.
+func (l *Lockout) Worked(password Secret) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.password == password && l.worked
+}
+
 // held returns an error while the password must not be tried. Another password than before starts a new count.
 func (l *Lockout) held(ctx context.Context, password Secret) error {
 	l.mu.Lock()

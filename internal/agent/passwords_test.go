@@ -1,0 +1,272 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
+	"wso2agent/internal/server"
+	"wso2agent/internal/telemetry"
+	"wso2agent/internal/wso2sim"
+)
+
+func TestAWrongPasswordOfEitherServerIsToldBeforeAnythingIsMade(t *testing.T) {
+	for _, c := range []struct {
+		server string
+		set    func(*config.Config)
+		says   []string
+	}{
+		{"API-M", func(c *config.Config) { c.AMAdminPass = "wrong" }, []string{`API-M refuses the password of its administrator "admin", AM_ADMIN_PASS`, "Set AM_ADMIN_PASS to that one"}},
+		{"IS", func(c *config.Config) { c.ISAdminPass = "wrong" }, []string{`IS refuses the password of its administrator "admin", IS_ADMIN_PASS`, "docs/operating.md"}},
+	} {
+		t.Run(c.server, func(t *testing.T) {
+			p := newPlace(t)
+			p.initBoth()
+			p.startServers()
+			p.acknowledge()
+			p.set(config.AM, c.set)
+			err := p.agent(config.AM).Bootstrap(t.Context())
+			if !errors.Is(err, bootstrap.ErrPermanent) {
+				t.Fatalf("error = %v", err)
+			}
+			for _, part := range c.says {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error = %v, want %q in it", err, part)
+				}
+			}
+			if log := p.log.String(); strings.Contains(log, "created") || strings.Contains(log, "registered") {
+				t.Errorf("something was made:\n%s", log)
+			}
+		})
+	}
+}
+
+func TestAPIMsSettingsWithAnotherPasswordThanItAcceptsAreTold(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	p.acknowledge()
+	p.replaceInSettings(config.AM, `password = "admin"`, `password = "other"`)
+	err := p.agent(config.AM).Bootstrap(t.Context())
+	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "API-M accepts AM_ADMIN_PASS, but [super_admin] password in "+p.cfg[config.AM].DeploymentTOML()+" is another") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+// replaceInSettings edits the first such place in the server's settings.
+func (p *place) replaceInSettings(product, old, with string) {
+	p.t.Helper()
+	path := p.cfg[product].DeploymentTOML()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), old, with, 1)
+	if changed == string(text) {
+		p.t.Fatalf("%s has no %s", path, old)
+	}
+	if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// administrator is the password that the server's settings have of its administrator.
+func (p *place) administrator(product string) (password string) {
+	p.t.Helper()
+	text, err := os.ReadFile(p.cfg[product].DeploymentTOML())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, password, _, err = server.ReadAdministrator(text, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return password
+}
+
+// shipped has the product's databases recorded as the seed step does.
+func (p *place) shipped(product string) {
+	p.t.Helper()
+	data, err := os.ReadFile(filepath.Join(p.home(product), server.EmbeddedDatabase))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	path := filepath.Join(ControlDir(p.cfg[product]), stockDatabases)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	line := fmt.Sprintf("%x %d %s\n", sha256.Sum256(data), len(data), filepath.Base(server.EmbeddedDatabase))
+	if err := os.WriteFile(path, []byte("0 0 WSO2CARBON_DB.mv.db\n"+line), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func TestOnlyOnANewDatabaseTheAdministratorIsSet(t *testing.T) {
+	p := newPlace(t)
+	p.shipped(config.AM)
+	pass := func(password string) {
+		t.Helper()
+		p.set(config.AM, func(c *config.Config) { c.Settings, c.AMAdminPass = "merge", password })
+		if _, _, err := p.agent(config.AM).mergeSettings(t.Context(), identity{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pass("first")
+	if got := p.administrator(config.AM); got != "first" {
+		t.Fatalf("a new server gets %q", got)
+	}
+	pass("second")
+	if got := p.administrator(config.AM); got != "second" {
+		t.Fatalf("a server that has not started yet has %q", got)
+	}
+	am, err := wso2sim.StartAM(t.Context(), wso2sim.Options{Home: p.home(config.AM), ConfigVolume: p.volume(config.AM), Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := am.Close(); err != nil {
+		t.Fatal(err)
+	}
+	kept, _, err := p.agent(config.AM).mergeSettings(t.Context(), identity{})
+	if err != nil || len(kept) > 0 {
+		t.Errorf("the same password is told of: %+v, %v", kept, err)
+	}
+	p.set(config.AM, func(c *config.Config) { c.AMAdminPass = "third" })
+	kept, _, err = p.agent(config.AM).mergeSettings(t.Context(), identity{})
+	if err != nil || len(kept) != 1 || kept[0].Action != server.Settled {
+		t.Errorf("%+v, %v", kept, err)
+	}
+	if got := p.administrator(config.AM); got != "second" {
+		t.Errorf("the used server's became %q", got)
+	}
+	p.agent(config.AM).tellKept(kept)
+	if log := p.log.String(); !strings.Contains(log, "super_admin.password") || strings.Contains(log, "third") || strings.Contains(log, "second") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+func TestWhatCanBeSeenOfADatabase(t *testing.T) {
+	p := newPlace(t)
+	check := func(what string, want server.DatabaseState) {
+		t.Helper()
+		cfg := p.cfg[config.AM]
+		text, err := os.ReadFile(cfg.DeploymentTOML())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := databaseState(cfg, text); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", what, got, err, want)
+		}
+	}
+	check("nobody knows what the product ships", server.UsedDatabase)
+	p.shipped(config.AM)
+	check("it is as shipped", server.NewDatabase)
+	database := filepath.Join(p.home(config.AM), server.EmbeddedDatabase)
+	stock, err := os.ReadFile(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(database, append(stock[:len(stock)-1:len(stock)-1], '!'), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	check("of the same size, it is another", server.UsedDatabase)
+	if err := os.Remove(database); err != nil {
+		t.Fatal(err)
+	}
+	check("its volume is not seen", server.UnknownDatabase)
+	p.started(config.AM, "g")
+	check("its volume is not seen, and the server has started", server.UsedDatabase)
+	record := t.TempDir()
+	p.set(config.AM, func(c *config.Config) { c.Database, c.DatabaseRecordDir = "postgres", record })
+	check("the server has started, and the job recorded nothing", server.UsedDatabase)
+	if err := os.WriteFile(filepath.Join(record, "am"), []byte("new\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(filepath.Join(record, "am"), time.Time{}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	check("the job found no administrator", server.NewDatabase)
+	if err := os.WriteFile(filepath.Join(record, "am"), []byte("used\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	check("the job found one", server.UsedDatabase)
+}
+
+func TestADatabaseThatIsDownIsNotTakenForAWrongPassword(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	p.acknowledge()
+	database, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port := hostPort(t, "tcp://"+database.Addr().String())
+	p.set(config.AM, func(c *config.Config) {
+		c.Database, c.DBHost, c.DBPort, c.AMAdminPass, c.BootstrapTimeout = "postgres", host, port, "refused", 4*time.Second
+	})
+	if err := p.agent(config.AM).Bootstrap(t.Context()); !errors.Is(err, bootstrap.ErrPermanent) {
+		t.Errorf("while the database answers: %v", err)
+	}
+	if err := database.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err = p.agent(config.AM).Bootstrap(t.Context())
+	if errors.Is(err, bootstrap.ErrPermanent) || !errors.Is(err, ErrTimeout) {
+		t.Errorf("while it does not: %v", err)
+	}
+	for _, cause := range []string{"the database " + database.Addr().String() + " (PGHOST, PGPORT) does not answer", "the server's database is down", "check AM_ADMIN_USER and AM_ADMIN_PASS"} {
+		if !strings.Contains(err.Error(), cause) {
+			t.Errorf("%v lacks %q", err, cause)
+		}
+	}
+}
+
+func TestTheListenersPasswordFollowsOnceAPIMHasAcceptedIt(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	p.set(config.IS, func(c *config.Config) { c.Settings, c.AMAdminPass = "merge", "former" })
+	settings := p.cfg[config.IS].DeploymentTOML()
+	has := func(password string) bool {
+		text, err := os.ReadFile(settings)
+		return err == nil && strings.Contains(string(text), "\""+password+"\"\n'header.X-WSO2-KEY-MANAGER'")
+	}
+	is := p.agent(config.IS)
+	k := &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: is.restarter()}
+	if err := k.once(t.Context(), is); err != nil || !has("former") {
+		t.Fatalf("a new listener: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var loops sync.WaitGroup
+	defer loops.Wait()
+	defer cancel()
+	loops.Go(func() { is.keepTrust(ctx, telemetry.NewHealth(time.Hour)) })
+	loops.Go(func() { is.keepListener(ctx) })
+	p.set(config.IS, func(c *config.Config) { c.AMAdminPass = "mistaken" })
+	p.wakeTrust(config.IS)
+	p.until("a wrong password is told", func() bool { return strings.Contains(p.log.String(), "API-M refuses AM_ADMIN_PASS: IS goes on") })
+	if !has("former") {
+		t.Error("IS's settings follow a password that API-M refuses")
+	}
+	p.set(config.IS, func(c *config.Config) { c.AMAdminPass = "admin" })
+	p.wakeTrust(config.IS)
+	p.until("the settings follow", func() bool { return has("admin") })
+}
+
+// wakeTrust makes the sidecar's passes look again.
+func (p *place) wakeTrust(product string) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(ControlDir(p.cfg[product]), "woken"), []byte(time.Now().String()), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
