@@ -23,6 +23,7 @@ RUN install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-c
  && install -d -m 700 -o 10001 -g 10001 /out/volumes/am/keys \
  && install -d -m 755 -o 802 -g 802 /out/volumes/dbscripts/is \
  && install -d -m 755 -o 10001 -g 10001 /out/volumes/dbscripts/am \
+ && install -d -m 755 -o 65534 -g 65534 /out/volumes/record \
  && find /out -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
 FROM scratch

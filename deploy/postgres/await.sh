@@ -39,4 +39,17 @@ for database in "${SHARED_DB_NAME:-shared_db}" "$own"; do
     sleep 2
   done
 done
+if [ -n "${DATABASE_RECORD_DIR:-}" ]; then # databases.sh says what this is for
+  found=$(PGDATABASE=${SHARED_DB_NAME:-shared_db} psql -X -w -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse -f - <<'SQL'
+\getenv schema schema
+SELECT to_regclass(format('%I.um_user', :'schema')) IS NOT NULL AS made \gset
+\if :made
+  SELECT CASE WHEN EXISTS (SELECT FROM :"schema".um_user) THEN 'used' ELSE 'new' END;
+\else
+  \echo used
+\endif
+SQL
+  ) || fail "cannot look for users in database \"${SHARED_DB_NAME:-shared_db}\" (see the line above)"
+  printf '%s\n' "$found" >"$DATABASE_RECORD_DIR/$PRODUCT" || fail "cannot write to $DATABASE_RECORD_DIR (DATABASE_RECORD_DIR)"
+fi
 say "the tables of user \"$PGUSER\" are there"

@@ -253,6 +253,24 @@ COMMIT;
 SQL
 }
 
+# record PRODUCT SCHEMA: writes whether the product's server has made its administrator, which it does at its first start,
+# for the agent, which sets the administrator's password before that alone.
+record() {
+  export schema="$2"
+  found=$(sql "$SHARED_DB_NAME" <<'SQL'
+\getenv schema schema
+SELECT to_regclass(format('%I.um_user', :'schema')) IS NOT NULL AS made \gset
+\if :made
+  SELECT CASE WHEN EXISTS (SELECT FROM :"schema".um_user) THEN 'used' ELSE 'new' END;
+\else
+  \echo used
+\endif
+SQL
+  ) || fail "cannot look for users of $1 in database \"$SHARED_DB_NAME\" (see the line above)"
+  printf '%s\n' "$found" >"$DATABASE_RECORD_DIR/.$1.new" && mv "$DATABASE_RECORD_DIR/.$1.new" "$DATABASE_RECORD_DIR/$1" ||
+    say "warning: cannot record in $DATABASE_RECORD_DIR (DATABASE_RECORD_DIR) that the database of $1 is $found; a server that has not started yet keeps the password of its deployment.toml" >&2
+}
+
 settings
 cd "${DBSCRIPTS:-/dbscripts}" || fail "the products' scripts are not there: the seed step copies them; run that first, or set DBSCRIPTS"
 each check_scripts
@@ -263,4 +281,8 @@ role "$AM_DB_USER" "$AM_DB_PASSWORD"
 role "$IS_DB_USER" "$IS_DB_PASSWORD"
 each access
 each tables
+if [ -n "${DATABASE_RECORD_DIR:-}" ]; then
+  record am "$AM_DB_SCHEMA"
+  record is "$IS_DB_SCHEMA"
+fi
 say 'ready'

@@ -3,6 +3,7 @@ package postgres_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -34,6 +35,7 @@ func TestDatabases(t *testing.T) {
 		{"names and passwords may hold quotes, dollars, spaces and equals signs", oddNames},
 		{"an administrator who is no superuser will do", plainAdministrator},
 		{"a server with too few connections for the pools is told of", tooFewConnections},
+		{"whether a server has used its database is recorded", recorded},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newSetup(t, s, strings.ToLower(test.name[2:5])+"_"+freePort(t)+"_")) })
 	}
@@ -116,6 +118,49 @@ func killed(t *testing.T, c *setup) {
 		if strings.Contains(c.server.content(t, c.databases()...), "wso2agent_new") {
 			t.Errorf("%s: the half-made schema is still there", path)
 		}
+	}
+}
+
+func recorded(t *testing.T, c *setup) {
+	dir := t.TempDir()
+	c = c.with(map[string]string{"DATABASE_RECORD_DIR": dir})
+	holds := func(when, am, is string) {
+		t.Helper()
+		for product, want := range map[string]string{"am": am, "is": is} {
+			if got, err := os.ReadFile(filepath.Join(dir, product)); err != nil || string(got) != want+"\n" {
+				t.Errorf("%s, %s is %q, %v, want %q", when, product, got, err, want)
+			}
+		}
+	}
+	c.succeeds(t)
+	holds("with users in the tables", "used", "used") // the likenesses come with one
+	c.am(t, "SHARED_DB_NAME", "DELETE FROM um_user")
+	c.succeeds(t)
+	holds("without a user of API Manager", "new", "used")
+	c.is(t, "SHARED_DB_NAME", "DELETE FROM um_user")
+	c.am(t, "SHARED_DB_NAME", "INSERT INTO um_user (um_name) VALUES ('admin')")
+	c.awaits(t, "AM")
+	holds("as API Manager's pod sees it", "used", "used")
+	c.awaits(t, "IS")
+	holds("as Identity Server's pod sees it", "used", "new")
+	c.is(t, "SHARED_DB_NAME", "DROP TABLE um_user")
+	c.succeeds(t)
+	holds("with a user store somewhere else", "used", "used")
+	if said := c.with(map[string]string{"DATABASE_RECORD_DIR": filepath.Join(dir, "none")}).succeeds(t); !strings.Contains(said, "warning: cannot record in "+dir) {
+		t.Errorf("a folder that is not there is not told of:\n%s", said)
+	}
+}
+
+// awaits runs await.sh, which a pod's server waits for.
+func (c *setup) awaits(t *testing.T, product string) {
+	t.Helper()
+	cmd := exec.Command("sh", "await.sh")
+	cmd.Env = []string{"PATH=" + c.server.bin + ":" + os.Getenv("PATH"), "PRODUCT=" + strings.ToLower(product)}
+	for name, value := range c.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v:\n%s", err, out)
 	}
 }
 

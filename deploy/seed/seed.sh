@@ -4,7 +4,8 @@
 #
 #   SERVER_HOME     the product's home; default: the one folder /home/wso2carbon/wso2is-* or wso2am-*
 #   CONFIG_DIR      the config volume; default: /home/wso2carbon/wso2-config-volume. Stock stores and settings go into
-#                   .agent/seed there, which the product's entrypoint does not copy; agent init takes them from there
+#                   .agent/seed there, which the product's entrypoint does not copy; agent init takes them from there.
+#                   Digest and size of each embedded database go there too: one that differs has been used
 #   DATABASE_DIR    the volume for repository/database, SOLR_DIR that for API Manager's solr folder, both optional:
 #                   seeded once, when nothing is in them
 #   DBSCRIPTS_DIR   optional: gets the product's dbscripts in its folder am or is, for deploy/postgres
@@ -60,6 +61,16 @@ copy() {
   chmod -R u+rwX "$2"
 }
 
+# databases prints SHA-256, size and name of each embedded database as the product ships it.
+databases() {
+  for database in "$home"/repository/database/*.mv.db; do
+    [ -f "$database" ] || continue
+    sum=$(sha256sum <"$database")
+    size=$(wc -c <"$database")
+    printf '%s %s %s\n' "${sum%% *}" "$((size))" "${database##*/}"
+  done
+}
+
 # stock puts the product's stores and settings on the config volume. The folder takes its name in one step when all is in
 # it, and the product's name comes last.
 stock() {
@@ -71,6 +82,7 @@ stock() {
   mkdir -p "$agent/seed.new/repository/resources" "$agent/seed.new/repository/conf"
   copy "$home/repository/resources/security" "$agent/seed.new/repository/resources/security"
   copy "$home/repository/conf/deployment.toml" "$agent/seed.new/repository/conf/deployment.toml"
+  databases >"$agent/seed.new/databases"
   printf '%s\n' "$product" >"$agent/seed.new/product"
   [ ! -e "$agent/seed" ] || mv "$agent/seed" "$agent/seed.old"
   mv "$agent/seed.new" "$agent/seed"

@@ -161,6 +161,8 @@ var (
 	database = map[string]string{"WSO2CARBON_DB.mv.db": "carbon", "WSO2SHARED_DB.mv.db": "shared", ".hidden/part": "hidden"}
 	stock    = map[string]string{
 		".agent/seed/product": "wso2am-4.5.0\n",
+		".agent/seed/databases": "28d79d50ff515a797803c4d5297b8feb12e0bbdb60fd38441aba6ffaf42a0b5f 6 WSO2CARBON_DB.mv.db\n" +
+			"a4d26868017c0ccffe2efe50944ef4211834660cca834c6e9f86dec6a88246fa 6 WSO2SHARED_DB.mv.db\n",
 		".agent/seed/repository/resources/security/client-truststore.p12": "truststore",
 		".agent/seed/repository/resources/security/below/profile.xml":     "profile",
 		".agent/seed/repository/conf/deployment.toml":                     "[server]\n",
@@ -200,7 +202,8 @@ func TestEverythingThatTheServerShipsComesOntoItsVolumesInEveryShell(t *testing.
 				t.Errorf("a second run overwrote a database: %q", got)
 			}
 			s.holds("config", map[string]string{
-				".agent/seed/product": "wso2am-4.5.0\n",
+				".agent/seed/product":   "wso2am-4.5.0\n",
+				".agent/seed/databases": stock[".agent/seed/databases"],
 				".agent/seed/repository/resources/security/client-truststore.p12": "truststore",
 				".agent/seed/repository/conf/deployment.toml":                     "[new]\n",
 			})

@@ -91,7 +91,9 @@ func TestAPasswordThatIsCorrectedDuringAnAttemptCounts(t *testing.T) {
 	address := p.cfg[config.AM].AMPort
 	p.set(config.AM, func(c *config.Config) { c.AMAdminPass, c.AMPort = "wrong", 1 }) // nobody answers there: the attempt goes on
 	health := p.run()
-	p.until("an attempt is under way", func() bool { return strings.Contains(p.log.String(), "not yet, trying again") })
+	p.until("an attempt is under way", func() bool {
+		return strings.Contains(p.log.String(), "API-M to answer to the administrator's password")
+	})
 	p.set(config.AM, func(c *config.Config) { c.AMAdminPass, c.AMPort = "admin", address })
 	p.wake()
 	p.until("everything is ready", health.Ready)

@@ -34,7 +34,7 @@ func databaseState(cfg config.Config, text []byte) (server.DatabaseState, error)
 	e := server.DatabaseEvidence{Started: started.Since}
 	switch {
 	case cfg.Database == "postgres":
-		err = recordedBy(&e, filepath.Join(cfg.DatabaseRecordDir, cfg.Product))
+		err = recordedBy(&e, filepath.Join(cfg.DBRecordDir, cfg.Product))
 	case server.UsesEmbedded(text):
 		err = embedded(&e, cfg)
 	}

@@ -186,7 +186,7 @@ func TestWhatCanBeSeenOfADatabase(t *testing.T) {
 	p.started(config.AM, "g")
 	check("its volume is not seen, and the server has started", server.UsedDatabase)
 	record := t.TempDir()
-	p.set(config.AM, func(c *config.Config) { c.Database, c.DatabaseRecordDir = "postgres", record })
+	p.set(config.AM, func(c *config.Config) { c.Database, c.DBRecordDir = "postgres", record })
 	check("the server has started, and the job recorded nothing", server.UsedDatabase)
 	if err := os.WriteFile(filepath.Join(record, "am"), []byte("new\n"), 0o644); err != nil {
 		t.Fatal(err)

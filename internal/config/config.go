@@ -36,25 +36,25 @@ type Config struct {
 	TruststoreFile string `envconfig:"TRUSTSTORE_FILE" rule:"path" shown:"what deployment.toml names" desc:"the own truststore; relative to repository/resources/security below CONFIG_DIR"`
 	TruststorePass string `envconfig:"TRUSTSTORE_PASS" default:"wso2carbon" secret:"true" desc:"password of the truststore; likewise"`
 
-	Settings          string `envconfig:"SETTINGS" default:"merge" rule:"oneof merge override none" desc:"what is done with the server's deployment.toml: merge (make the needed settings, keep what somebody set otherwise), override, or none"`
-	SecretsEnv        bool   `envconfig:"SECRETS_ENV" default:"false" desc:"write passwords into deployment.toml as $env{NAME}, which the server's container must then have in its environment, and not in clear"`
-	TokensSideBySide  bool   `envconfig:"TOKENS_SIDE_BY_SIDE" default:"false" desc:"let a new token leave the same client's one before it valid"`
-	GatewayEventWait  string `envconfig:"GATEWAY_EVENT_WAIT" default:"100ms" rule:"event-wait" desc:"how long API-M's gateway waits before it takes up each deployment, one after another: a time, or product (leave the product's own, 5s)"`
-	ServerAdmin       bool   `envconfig:"SERVER_ADMIN" default:"false" desc:"turn on restarts through the server's web service ServerAdmin, for people; the agent does not use it"`
-	Database          string `envconfig:"DATABASE" default:"embedded" rule:"oneof embedded postgres" desc:"the server's databases: embedded (H2, in its home) or postgres"`
-	DBHost            string `envconfig:"PGHOST" default:"postgres" rule:"host" desc:"PostgreSQL's host"`
-	DBPort            int    `envconfig:"PGPORT" default:"5432" rule:"port" desc:"PostgreSQL's port"`
-	DatabaseRecordDir string `envconfig:"DATABASE_RECORD_DIR" default:"/record" rule:"path" desc:"where the databases job records whether the servers have used PostgreSQL: only on new databases the agent sets the administrator's password"`
-	DatabasePool      int    `envconfig:"DATABASE_POOL" default:"20" rule:"count" desc:"the most connections to PostgreSQL of each of the four pools, two in each server; PostgreSQL must allow 20 more than all of them together (max_connections)"`
-	AMDBName          string `envconfig:"AM_DB_NAME" default:"apim_db" desc:"API-M's own database there"`
-	ISDBName          string `envconfig:"IS_DB_NAME" default:"identity_db" desc:"IS's own database there"`
-	SharedDBName      string `envconfig:"SHARED_DB_NAME" default:"shared_db" desc:"the database that both have a schema in"`
-	AMDBUser          string `envconfig:"AM_DB_USER" default:"wso2am" desc:"API-M's user there"`
-	ISDBUser          string `envconfig:"IS_DB_USER" default:"wso2is" desc:"IS's user there"`
-	AMDBSchema        string `envconfig:"AM_DB_SCHEMA" default:"wso2am" desc:"schema of API-M's tables in both its databases"`
-	ISDBSchema        string `envconfig:"IS_DB_SCHEMA" default:"wso2is" desc:"schema of IS's tables in both its databases"`
-	AMDBPassword      string `envconfig:"AM_DB_PASSWORD" secret:"true" shown:"none" desc:"password of API-M's user there"`
-	ISDBPassword      string `envconfig:"IS_DB_PASSWORD" secret:"true" shown:"none" desc:"password of IS's user there"`
+	Settings         string `envconfig:"SETTINGS" default:"merge" rule:"oneof merge override none" desc:"what is done with the server's deployment.toml: merge (make the needed settings, keep what somebody set otherwise), override, or none"`
+	SecretsEnv       bool   `envconfig:"SECRETS_ENV" default:"false" desc:"write passwords into deployment.toml as $env{NAME}, which the server's container must then have in its environment, and not in clear"`
+	TokensSideBySide bool   `envconfig:"TOKENS_SIDE_BY_SIDE" default:"false" desc:"let a new token leave the same client's one before it valid"`
+	GatewayEventWait string `envconfig:"GATEWAY_EVENT_WAIT" default:"100ms" rule:"event-wait" desc:"how long API-M's gateway waits before it takes up each deployment, one after another: a time, or product (leave the product's own, 5s)"`
+	ServerAdmin      bool   `envconfig:"SERVER_ADMIN" default:"false" desc:"turn on restarts through the server's web service ServerAdmin, for people; the agent does not use it"`
+	Database         string `envconfig:"DATABASE" default:"embedded" rule:"oneof embedded postgres" desc:"the server's databases: embedded (H2, in its home) or postgres"`
+	DBRecordDir      string `envconfig:"DATABASE_RECORD_DIR" default:"/record" rule:"path" desc:"where the databases job records whether the servers have used PostgreSQL: only on new databases the agent sets the administrator's password"`
+	DBHost           string `envconfig:"PGHOST" default:"postgres" rule:"host" desc:"PostgreSQL's host"`
+	DBPort           int    `envconfig:"PGPORT" default:"5432" rule:"port" desc:"PostgreSQL's port"`
+	DatabasePool     int    `envconfig:"DATABASE_POOL" default:"20" rule:"count" desc:"the most connections to PostgreSQL of each of the four pools, two in each server; PostgreSQL must allow 20 more than all of them together (max_connections)"`
+	AMDBName         string `envconfig:"AM_DB_NAME" default:"apim_db" desc:"API-M's own database there"`
+	ISDBName         string `envconfig:"IS_DB_NAME" default:"identity_db" desc:"IS's own database there"`
+	SharedDBName     string `envconfig:"SHARED_DB_NAME" default:"shared_db" desc:"the database that both have a schema in"`
+	AMDBUser         string `envconfig:"AM_DB_USER" default:"wso2am" desc:"API-M's user there"`
+	ISDBUser         string `envconfig:"IS_DB_USER" default:"wso2is" desc:"IS's user there"`
+	AMDBSchema       string `envconfig:"AM_DB_SCHEMA" default:"wso2am" desc:"schema of API-M's tables in both its databases"`
+	ISDBSchema       string `envconfig:"IS_DB_SCHEMA" default:"wso2is" desc:"schema of IS's tables in both its databases"`
+	AMDBPassword     string `envconfig:"AM_DB_PASSWORD" secret:"true" shown:"none" desc:"password of API-M's user there"`
+	ISDBPassword     string `envconfig:"IS_DB_PASSWORD" secret:"true" shown:"none" desc:"password of IS's user there"`
 
 	Trust          string        `envconfig:"TRUST" default:"leaf" rule:"oneof leaf ca" desc:"what is trusted of a peer: leaf (its certificates themselves), or ca (the CA that has signed them, where there is one, so that a renewal restarts the peer alone)"`
 	PeerPins       Pins          `envconfig:"PEER_PINS" rule:"pins" shown:"none" desc:"fingerprints that a peer's certificates must have, name=SHA-256 with commas between, several for a name where it rotates; a peer with none is believed as it publishes"`
