@@ -132,3 +132,63 @@ func TestAServerThatIsKilledInTheMiddleOfBootstrap(t *testing.T) {
 		t.Errorf("IS has started %d times", is)
 	}
 }
+
+// The password of a server in use is its database's. Another one in .env must neither break the server nor be believed.
+func TestAnotherPasswordInEnvBreaksNoServerInUseAndIsNamed(t *testing.T) {
+	w := newWorld(t)
+	w.env["AM_ADMIN_PASS"], w.env["IS_ADMIN_PASS"] = "of-api-m&1", "of-is"
+	w.up()
+	w.works()
+	settings := func(service string) string {
+		return string(w.file(service, "/home/wso2carbon/wso2-config-volume/repository/conf/deployment.toml"))
+	}
+	for _, c := range []struct{ variable, right, server, initService string }{
+		{"AM_ADMIN_PASS", "of-api-m&1", "wso2am", "am-init"},
+		{"IS_ADMIN_PASS", "of-is", "wso2is", "is-init"},
+	} {
+		w.in(c.variable, func(w *world) {
+			before := administrator(settings(c.server))
+			w.env[c.variable] = "another"
+			began := time.Now()
+			w.upEndsAt("bootstrap", 4, []string{"refuses the password of its administrator", c.variable, "docs/operating.md"})
+			if took := time.Since(began); took > 5*time.Minute {
+				w.t.Errorf("up ends after %s, longer than the servers need to start", took)
+			}
+			if after := administrator(settings(c.server)); after != before {
+				w.t.Errorf("[super_admin] became %q", after)
+			}
+			if logs := w.compose("logs", "--no-color", "--no-log-prefix", c.initService); !strings.Contains(logs, "super_admin.password") || strings.Contains(logs, "another\n") {
+				w.t.Errorf("%s does not tell that the password differs:\n%s", c.initService, logs)
+			}
+			w.ready(c.server)
+			w.env[c.variable] = c.right
+			w.up()
+			w.works()
+		})
+	}
+}
+
+// administrator is the table of a deployment.toml.
+func administrator(settings string) string {
+	_, table, _ := strings.Cut(settings, "[super_admin]\n")
+	table, _, _ = strings.Cut(table, "\n[")
+	return table
+}
+
+// A server whose settings have another password than its database never gets healthy. bootstrap says so without waiting
+// for that.
+func TestAPIMWithAnotherPasswordInItsSettingsEndsUpEarly(t *testing.T) {
+	w := newWorld(t)
+	w.env["SECRETS_ENV"], w.env["AM_ADMIN_PASS"] = "true", "first-1"
+	w.up()
+	w.works()
+	w.env["AM_ADMIN_PASS"] = "second-2" // its container gets this one, and the file refers to it
+	began := time.Now()
+	w.upEndsAt("bootstrap", 4, []string{"API-M refuses the password of its administrator", "AM_ADMIN_PASS"})
+	if took := time.Since(began); took > 5*time.Minute {
+		t.Errorf("up ends after %s: it has waited for a healthy API-M", took)
+	}
+	w.env["AM_ADMIN_PASS"] = "first-1"
+	w.up()
+	w.works()
+}

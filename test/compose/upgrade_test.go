@@ -26,7 +26,7 @@ func TestSettingsOfOnesOwnAndUpgrades(t *testing.T) {
 		t.Fatalf("put settings on the volume: %v\n%s", err, out)
 	}
 	w.in("a password of IS that its settings keep ends the first up with a line that says so", func(w *world) {
-		w.upEndsAt("bootstrap", 4, []string{"prove that WSO2-IS is usable", "HTTP 401", "check IS_ADMIN_USER and IS_ADMIN_PASS"})
+		w.upEndsAt("bootstrap", 4, []string{"IS refuses the password of its administrator", "HTTP 401", "check IS_ADMIN_USER and IS_ADMIN_PASS"})
 		if log := w.compose("logs", "--no-color", "is-init"); !strings.Contains(log, "super_admin.password") {
 			w.t.Errorf("nobody is told that the settings have another password:\n%s", log)
 		}
