@@ -41,7 +41,7 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 	if _, supervised, err := a.restarter().Started(ctx); err == nil && supervised && a.supervised() {
 		go a.keepTrust(ctx, telemetry.NewHealth(time.Hour, trustCondition, restartCondition))
 	}
-	if err := a.testPasswords(ctx); err != nil { // told as soon as the servers answer
+	if err := a.testPasswords(ctx, func(string) {}); err != nil { // told as soon as the servers answer
 		return err
 	}
 	if err := a.awaitTrust(ctx); err != nil {
@@ -68,7 +68,7 @@ func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
 		return err
 	}
 	tell("trying the administrators' passwords")
-	if err := a.testPasswords(ctx); err != nil {
+	if err := a.testPasswords(ctx, tell); err != nil {
 		return err
 	}
 	tell("bringing the servers to the desired state")

@@ -27,7 +27,8 @@ type trial struct {
 
 // testPasswords waits until both servers answer, and tries the administrators' passwords on them, before anything is made.
 // An error that wraps bootstrap.ErrPermanent names the password that is wrong.
-func (a Agent) testPasswords(ctx context.Context) error {
+// tell is called with what it waits for.
+func (a Agent) testPasswords(ctx context.Context, tell func(doing string)) error {
 	roots, err := a.roots()
 	if err != nil {
 		return fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
@@ -46,7 +47,7 @@ func (a Agent) testPasswords(ctx context.Context) error {
 	defer cancel()
 	results := make(chan error, len(trials))
 	for _, t := range trials {
-		go func() { results <- a.tryPassword(ctx, t) }()
+		go func() { results <- a.tryPassword(ctx, t, tell) }()
 	}
 	for range trials {
 		if err := <-results; err != nil {
@@ -57,7 +58,7 @@ func (a Agent) testPasswords(ctx context.Context) error {
 }
 
 // tryPassword tries until the server has answered to the password.
-func (a Agent) tryPassword(ctx context.Context, t trial) error {
+func (a Agent) tryPassword(ctx context.Context, t trial, tell func(doing string)) error {
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(time.Second), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
 	refusals := 0
 	for said := ""; ; {
@@ -66,8 +67,6 @@ func (a Agent) tryPassword(ctx context.Context, t trial) error {
 		switch refused := wso2.HasStatus(err, http.StatusUnauthorized); {
 		case err == nil:
 			return nil
-		case ctx.Err() != nil:
-			return fmt.Errorf("try the password of %s's administrator: %w; the last failure: %w", t.server, context.Cause(ctx), err)
 		case refused && wso2.IsPermanent(err) && refusals == 0:
 			refusals++
 			wait = secondTry
@@ -78,10 +77,16 @@ func (a Agent) tryPassword(ctx context.Context, t trial) error {
 			return fmt.Errorf("%w: try the password of %s's administrator: %w", bootstrap.ErrPermanent, t.server, err)
 		case err.Error() != said:
 			said = err.Error()
+			tell("waiting for " + t.server + " to accept the administrator's password: " + said)
+			if refused || errors.Is(err, wso2.ErrHeldBack) {
+				a.log.Warn("a server refuses a password that may be right, trying again", "server", t.server, "wait", wait.Round(time.Second).String(), "error", err)
+				break
+			}
 			a.log.Info("waiting", "for", t.server+" to answer to the administrator's password", "error", err)
 		}
 		select {
 		case <-ctx.Done():
+			return fmt.Errorf("try the password of %s's administrator: %w; the last failure: %w", t.server, context.Cause(ctx), err)
 		case <-time.After(wait):
 		}
 	}

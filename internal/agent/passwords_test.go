@@ -224,7 +224,7 @@ func TestADatabaseThatIsDownIsNotTakenForAWrongPassword(t *testing.T) {
 	if errors.Is(err, bootstrap.ErrPermanent) || !errors.Is(err, ErrTimeout) {
 		t.Errorf("while it does not: %v", err)
 	}
-	for _, cause := range []string{"the database " + database.Addr().String() + " (PGHOST, PGPORT) does not answer", "the server's database is down", "check AM_ADMIN_USER and AM_ADMIN_PASS"} {
+	for _, cause := range []string{"the database " + database.Addr().String() + " (PGHOST, PGPORT) does not answer", "the server's database is down", "AM_ADMIN_USER and AM_ADMIN_PASS"} {
 		if !strings.Contains(err.Error(), cause) {
 			t.Errorf("%v lacks %q", err, cause)
 		}

@@ -13,7 +13,7 @@ func (e *Error) Remedy() string {
 	}
 	switch {
 	case e.doubt != "":
-		return e.doubt + ": either the server's database is down, while which it refuses every password, or the password was changed in the server; see to the database, or check " +
+		return e.doubt + ": either the server's database is down (it then refuses every password), or the password was changed in the server; check the database, or " +
 			cmp.Or(e.credentials, "the user and the password")
 	case e.Status == http.StatusUnauthorized:
 		return "check " + cmp.Or(e.credentials, "the user and the password") + ", and that this user has the administrator's role (a right password without the role is answered in the same way)"
