@@ -36,6 +36,9 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 	if _, err := a.desired(); err != nil { // told at once, and not after the servers have come up
 		return err
 	}
+	if err := a.keysFolder(); err != nil {
+		return err
+	}
 	// Where agent exec runs the server and its sidecar waits for this to end, what the sidecar does for trust must be done
 	// meanwhile. One that is there does the same, and finds it done.
 	if _, supervised, err := a.restarter().Started(ctx); err == nil && supervised && a.supervised() {
