@@ -136,23 +136,44 @@ func TestWhatPassesIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestARetryIsToldInOneLine(t *testing.T) {
+func TestAServerThatStartsSlowlyIsToldOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		f.upAt = time.Now().Add(30 * time.Second)
+		f.upAt = time.Now().Add(150 * time.Second)
 		_, log, err := pass(t, f, testSettings, usable)
 		if err != nil {
 			t.Fatal(err)
 		}
-		form := regexp.MustCompile(`level=WARN msg="not yet, trying again" step="wait for API-M's gateway" attempt=(\d+) wait=([0-9.]+m?s) error="ask whether API-M's gateway is up \(GET https://am.example:9443/api/am/gateway/v2/server-startup-healthcheck\): HTTP 500`)
+		form := regexp.MustCompile(`level=WARN msg="not yet, trying again" step="wait for API-M's gateway" attempt=(\d+) wait=[0-9.]+m?s error="ask whether API-M's gateway is up \(GET https://am.example:9443/api/am/gateway/v2/server-startup-healthcheck\): HTTP 500`)
 		lines := form.FindAllStringSubmatch(log, -1)
-		if len(lines) < 4 || len(lines) > 16 || lines[0][1] != "1" || lines[3][1] != "4" {
-			t.Fatalf("retries %q in\n%s", lines, log)
+		if len(lines) != 3 || lines[0][1] != "1" { // at once, after one minute and after two
+			t.Errorf("retries %q in\n%s", lines, log)
+		}
+		over := regexp.MustCompile(`level=INFO msg="works now" step="wait for API-M's gateway" attempt=\d+ after=2m3`)
+		if len(over.FindAllString(log, -1)) != 1 || strings.Count(log, "works now") != 1 {
+			t.Errorf("the end of the trouble is not told once:\n%s", log)
+		}
+	})
+}
+
+func TestTheWaitsBetweenTriesDouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.upAt = time.Now().Add(30 * time.Second)
+		var times []time.Time
+		f.intercept = func(r *http.Request) (int, string) {
+			if strings.HasSuffix(r.URL.Path, "server-startup-healthcheck") {
+				times = append(times, time.Now())
+			}
+			return 0, ""
+		}
+		mustPass(t, f, testSettings, usable)
+		if len(times) < 5 || len(times) > 17 {
+			t.Fatalf("tries at %v", times)
 		}
 		// Doubled each time and up to half longer or shorter by chance: 500 ms, 1 s, 2 s, 4 s.
 		for i, around := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second} {
-			wait, err := time.ParseDuration(lines[i][2])
-			if err != nil || wait < around/2-time.Millisecond || wait > around*3/2+time.Millisecond {
+			if wait := times[i+1].Sub(times[i]); wait < around/2-time.Millisecond || wait > around*3/2+time.Millisecond {
 				t.Errorf("wait %d is %v, want around %v", i+1, wait, around)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -48,11 +49,12 @@ type step struct {
 func (r *run) perform(ctx context.Context, s step) error {
 	policy := &patient{BackOff: r.backOff(s)}
 	var last error
-	attempt := 0
+	t := trouble{log: r.log, step: s.name}
 	err := backoff.RetryNotify(func() error {
-		attempt++
+		t.attempts++
 		err := s.do(ctx)
 		if err == nil {
+			t.over()
 			return nil
 		}
 		if ctx.Err() == nil || last == nil {
@@ -63,9 +65,7 @@ func (r *run) perform(ctx context.Context, s step) error {
 		}
 		policy.atLeast = wso2.RetryAfter(err)
 		return err
-	}, backoff.WithContext(policy, ctx), func(err error, wait time.Duration) {
-		r.log.Warn("not yet, trying again", "step", s.name, "attempt", attempt, "wait", wait.Round(time.Millisecond), "error", err)
-	})
+	}, backoff.WithContext(policy, ctx), t.tell)
 	switch {
 	case err == nil:
 		return nil
@@ -74,7 +74,35 @@ func (r *run) perform(ctx context.Context, s step) error {
 	case ctx.Err() == nil:
 		return fmt.Errorf("%s: %w", s.name, last)
 	}
-	return fmt.Errorf("%s: gave up after %d attempts: %w; the last failure: %w", s.name, attempt, context.Cause(ctx), last)
+	return fmt.Errorf("%s: gave up after %d attempts: %w; the last failure: %w", s.name, t.attempts, context.Cause(ctx), last)
+}
+
+// tellAgain is how often a step that keeps failing is told again. A server takes a minute or two to start.
+const tellAgain = time.Minute
+
+// trouble tells of a step that fails: of the first failure, of one a minute after that, and of its end.
+type trouble struct {
+	log         *slog.Logger
+	step        string
+	attempts    int
+	since, told time.Time
+}
+
+func (t *trouble) tell(err error, wait time.Duration) {
+	now := time.Now()
+	if t.since.IsZero() {
+		t.since = now
+	} else if now.Sub(t.told) < tellAgain {
+		return
+	}
+	t.told = now
+	t.log.Warn("not yet, trying again", "step", t.step, "attempt", t.attempts, "wait", wait.Round(time.Millisecond), "error", err)
+}
+
+func (t *trouble) over() {
+	if !t.since.IsZero() {
+		t.log.Info("works now", "step", t.step, "attempt", t.attempts, "after", time.Since(t.since).Round(time.Millisecond))
+	}
 }
 
 // backOff waits twice as long after each failure, each wait up to half shorter or longer by chance. The library's own
