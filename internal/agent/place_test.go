@@ -31,6 +31,7 @@ type place struct {
 	backend *wso2sim.Backend
 	am      *wso2sim.AM
 	is      *wso2sim.IS
+	delays  wso2sim.Delays
 
 	mu    sync.Mutex
 	cfg   map[string]config.Config
@@ -164,7 +165,7 @@ func (p *place) startServers() {
 	var err error
 	wrap := speccheck.Wrap(p.t)
 	options := func(product string) wso2sim.Options {
-		return wso2sim.Options{Home: p.home(product), ConfigVolume: p.volume(product), Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Wrap: wrap}
+		return wso2sim.Options{Home: p.home(product), ConfigVolume: p.volume(product), Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Wrap: wrap, Delays: p.delays}
 	}
 	if p.backend, err = wso2sim.StartBackend("127.0.0.1:0"); err != nil {
 		p.t.Fatal(err)

@@ -22,7 +22,10 @@ func (r *run) listAPIs(ctx context.Context) error {
 	}
 	r.apis = map[apiKey]string{}
 	for _, api := range list {
-		r.apis[apiKey{api.Name, api.Version}] = api.ID
+		// API-M keeps names apart. Where it has not, every run takes the same one.
+		if key := (apiKey{api.Name, api.Version}); r.apis[key] == "" || api.ID < r.apis[key] {
+			r.apis[key] = api.ID
+		}
 	}
 	return nil
 }
@@ -117,13 +120,20 @@ func (r *run) publishAPI(ctx context.Context, want API, api wso2.API) error {
 	if api.WorkflowStatus == "CREATED" {
 		return pending
 	}
-	return r.change(fmt.Sprintf("published API %q %s", want.Name, want.Version), func() error {
+	err := r.change(fmt.Sprintf("published API %q %s", want.Name, want.Version), func() error {
 		status, err := r.Publisher.ChangeLifecycle(ctx, api.ID, "Publish")
 		if err == nil && status == "CREATED" {
 			return pending
 		}
 		return err
 	})
+	if wso2.HasCode(err, wso2.CodeLifecycle) {
+		// Another run may have published it since it was read.
+		if now, readErr := r.Publisher.API(ctx, api.ID); readErr != nil || now.LifeCycle == wso2.StatePublished {
+			return readErr
+		}
+	}
+	return err
 }
 
 // newAPI is the API as it is created: open to all key managers and all operations, since the file names none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"wso2agent/internal/wso2"
 )
@@ -12,18 +13,31 @@ import (
 type applicationState struct {
 	wso2.Application
 	cleared bool // the row of the last run's keys was cleared in this run
+
+	row     string    // id of the row without keys that was seen last
+	rowSeen time.Time // when it was seen first
+}
+
+// leaked reports whether a row has been without keys for so long that a failure has left it behind. Until then another
+// run may be making its keys.
+func (a *applicationState) leaked(row string, wait time.Duration) bool {
+	if a.row != row {
+		a.row, a.rowSeen = row, time.Now()
+	}
+	return time.Since(a.rowSeen) >= wait
 }
 
 // findApplication looks for an application by its exact name; the ID is empty where there is none. The server's own
 // search finds more than that.
-func (r *run) findApplication(ctx context.Context, name string) (wso2.Application, error) {
+func (r *run) findApplication(ctx context.Context, name string) (found wso2.Application, err error) {
 	list, err := r.DevPortal.Applications(ctx, name)
 	for _, app := range list {
-		if app.Name == name {
-			return app, err
+		// API-M keeps names apart. Where it has not, every run takes the same one.
+		if app.Name == name && (found.ID == "" || app.ID < found.ID) {
+			found = app
 		}
 	}
-	return wso2.Application{}, err
+	return found, err
 }
 
 // ensureApplication creates the application, or updates its policy.
@@ -76,7 +90,9 @@ func (r *run) ensureSubscriptions(ctx context.Context) error {
 	}
 	existing := map[string]wso2.Subscription{}
 	for _, s := range list {
-		existing[s.APIID] = s
+		if existing[s.APIID], err = r.oneSubscription(ctx, existing[s.APIID], s); err != nil {
+			return err
+		}
 	}
 	for _, want := range r.desired.Subscriptions {
 		for i, api := range r.result.APIs {
@@ -90,6 +106,20 @@ func (r *run) ensureSubscriptions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// oneSubscription returns the subscription that stays of two to one API, and deletes the other: two runs at once can make one
+// each. have is empty where s is the first.
+func (r *run) oneSubscription(ctx context.Context, have, s wso2.Subscription) (wso2.Subscription, error) {
+	if have.ID == "" {
+		return s, nil
+	}
+	if s.ID < have.ID {
+		have, s = s, have
+	}
+	return have, r.change("deleted a second subscription to API "+s.APIID, func() error {
+		return orGone(r.DevPortal.Unsubscribe(ctx, s.ID))
+	})
 }
 
 func (r *run) ensureSubscription(ctx context.Context, api PublishedAPI, policy string, have wso2.Subscription) error {

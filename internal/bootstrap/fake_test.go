@@ -155,6 +155,9 @@ func (f *fake) serveAdmin(w http.ResponseWriter, r *http.Request, path []string,
 	}
 	switch {
 	case r.Method == http.MethodGet && len(path) == 1:
+		for _, km := range f.kms {
+			km["isUsed"] = f.used(km["id"].(string))
+		}
 		replyList(w, f.kms)
 	case r.Method == http.MethodPost:
 		if find(f.kms, "name", in["name"]) != nil {
@@ -172,6 +175,14 @@ func (f *fake) serveAdmin(w http.ResponseWriter, r *http.Request, path []string,
 		f.kms[i] = in
 		sendEvent(path[1])
 		reply(w, 200, in)
+	case r.Method == http.MethodDelete && find(f.kms, "id", path[1]) == nil:
+		fail(w, 404, 901411)
+	case r.Method == http.MethodDelete && f.used(path[1]):
+		fail(w, 412, 902015)
+	case r.Method == http.MethodDelete:
+		f.kms = slices.DeleteFunc(f.kms, func(o object) bool { return o["id"] == path[1] })
+	case find(f.kms, "id", path[1]) == nil:
+		fail(w, 404, 901411)
 	default:
 		km := maps.Clone(find(f.kms, "id", path[1]))
 		if props, ok := km["additionalProperties"].(object); ok {
@@ -181,6 +192,18 @@ func (f *fake) serveAdmin(w http.ResponseWriter, r *http.Request, path []string,
 		}
 		reply(w, 200, km)
 	}
+}
+
+// used reports whether an application has keys of a key manager. Rows say which by its name; "of" says it where two share one.
+func (f *fake) used(id string) bool {
+	for _, rows := range f.rows {
+		for _, row := range rows {
+			if row["of"] == id || row["of"] == nil && row["keyManager"] == find(f.kms, "id", id)["name"] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (f *fake) servePublisher(w http.ResponseWriter, r *http.Request, path []string, in object, body []byte) {
@@ -309,6 +332,8 @@ func (f *fake) serveDevPortal(w http.ResponseWriter, r *http.Request, path []str
 
 func (f *fake) serveSubscriptions(w http.ResponseWriter, r *http.Request, path []string, in object) {
 	switch r.Method {
+	case http.MethodDelete:
+		f.subs = slices.DeleteFunc(f.subs, func(o object) bool { return o["subscriptionId"] == path[1] })
 	case http.MethodPost:
 		api := find(f.apis, "id", in["apiId"])
 		if !slices.Contains(api["policies"].([]any), in["throttlingPolicy"]) || api["lifeCycleStatus"] != "PUBLISHED" {
@@ -332,12 +357,16 @@ func (f *fake) serveSubscriptions(w http.ResponseWriter, r *http.Request, path [
 }
 
 func (f *fake) generateKeys(w http.ResponseWriter, app, km string) {
+	if find(f.kms, "id", km) == nil {
+		fail(w, 400, 901403)
+		return
+	}
 	name := find(f.kms, "id", km)["name"]
 	if find(f.rows[app], "keyManager", name) != nil {
 		fail(w, 409, 901409)
 		return
 	}
-	row := object{"keyMappingId": f.id("row"), "keyManager": name, "keyType": "PRODUCTION", "consumerKey": nil, "consumerSecret": nil}
+	row := object{"keyMappingId": f.id("row"), "of": km, "keyManager": name, "keyType": "PRODUCTION", "consumerKey": nil, "consumerSecret": nil}
 	f.rows[app] = append(f.rows[app], row)
 	client := "admin_" + app + "_PRODUCTION"
 	ready, loaded := f.kmReady[km]

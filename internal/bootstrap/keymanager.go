@@ -11,10 +11,6 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// ProbeApplication is the name of the throw-away application that proves a key manager. One that is there when a run
-// begins tells that the run before it did not get to the end of its proof.
-const ProbeApplication = "wso2agent-probe"
-
 // keyManager is what a run knows about IS as key manager.
 type keyManager struct {
 	issuer   string // as IS's discovery document names it
@@ -33,11 +29,12 @@ func (r *run) registerKeyManager(ctx context.Context) error {
 	if err := r.refuseSecondIssuer(ctx, list); err != nil {
 		return err
 	}
-	for _, km := range list {
-		if km.Name == r.KMName {
-			r.km.id = km.ID
-			return r.updateKeyManager(ctx)
-		}
+	found, err := r.takeKeyManager(ctx, list)
+	if err != nil {
+		return err
+	}
+	if found {
+		return r.updateKeyManager(ctx)
 	}
 	r.km.changed = true // even where no answer comes: it may have been made all the same
 	err = r.change("created key manager "+r.KMName, func() error {
@@ -46,6 +43,13 @@ func (r *run) registerKeyManager(ctx context.Context) error {
 	})
 	if wso2.HasCode(err, wso2.CodeKeyManagerExists) {
 		return transient(err) // somebody made it since the list was read: the next try finds it
+	}
+	if err != nil {
+		return err
+	}
+	// API-M lets two that create a key manager at the same moment both have it. Who lists later sees both.
+	if list, err = r.Admin.KeyManagers(ctx); err == nil {
+		_, err = r.takeKeyManager(ctx, list)
 	}
 	return err
 }
@@ -193,28 +197,28 @@ func (r *run) chooseKeyManager(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, km := range list {
-		names = append(names, km.Name)
-		if km.Name != r.KeyManagerName {
-			continue
+	same := keeperFirst(list, r.KeyManagerName)
+	if len(same) == 0 {
+		var names []string
+		for _, km := range list {
+			names = append(names, km.Name)
 		}
-		r.chosen, r.result.KeyManager = km.ID, km.Name
-		stored, err := r.Admin.KeyManager(ctx, km.ID)
-		if err != nil {
-			return err
-		}
-		r.result.Issuer, r.result.TokenEndpoint = stored.Issuer, r.KMTokenEndpoint
-		if stored.Certificates.Type == "JWKS" {
-			r.result.JWKS = stored.Certificates.Value
-		}
-		if km.Name == ResidentKeyManager {
-			r.result.TokenEndpoint, r.result.JWKS = r.AMURL+"/oauth2/token", r.AM.JWKSURL()
-			if r.result.Issuer == "" {
-				r.result.Issuer, err = r.residentIssuer(ctx)
-			}
-		}
+		return permanent(fmt.Errorf("API-M has no key manager %q, only %s: correct KEY_MANAGER_NAME", r.KeyManagerName, strings.Join(names, ", ")))
+	}
+	stored, err := r.Admin.KeyManager(ctx, same[0].ID)
+	if err != nil {
 		return err
 	}
-	return permanent(fmt.Errorf("API-M has no key manager %q, only %s: correct KEY_MANAGER_NAME", r.KeyManagerName, strings.Join(names, ", ")))
+	r.chosen, r.result.KeyManager = same[0].ID, r.KeyManagerName
+	r.result.Issuer, r.result.TokenEndpoint = stored.Issuer, r.KMTokenEndpoint
+	if stored.Certificates.Type == "JWKS" {
+		r.result.JWKS = stored.Certificates.Value
+	}
+	if r.KeyManagerName == ResidentKeyManager {
+		r.result.TokenEndpoint, r.result.JWKS = r.AMURL+"/oauth2/token", r.AM.JWKSURL()
+		if r.result.Issuer == "" {
+			r.result.Issuer, err = r.residentIssuer(ctx)
+		}
+	}
+	return err
 }

@@ -19,6 +19,9 @@ func (r *run) ensureKeys(ctx context.Context) error {
 			return err
 		})
 		r.result.NewKeys = err == nil
+		if wso2.HasCode(err, wso2.CodeNoKeyManager) {
+			return r.chooseAgain(ctx, err)
+		}
 		if err != nil && ctx.Err() == nil {
 			return r.clearFailedKeys(ctx, err)
 		}
@@ -34,16 +37,29 @@ func (r *run) ensureKeys(ctx context.Context) error {
 	return nil
 }
 
+// chooseAgain looks for the key manager after API-M has said that it is not there: another run may have deleted it as a
+// duplicate of its own, which then has the name.
+func (r *run) chooseAgain(ctx context.Context, cause error) error {
+	before := r.chosen
+	if err := r.chooseKeyManager(ctx); err != nil {
+		return err
+	}
+	if r.chosen != before {
+		return transient(cause)
+	}
+	return cause
+}
+
 // keysOf finds an application's production keys at a key manager; the consumer key is empty where there are none, and
 // in a row that a failed generation left behind.
-func (r *run) keysOf(ctx context.Context, applicationID, keyManager string) (wso2.Keys, error) {
+func (r *run) keysOf(ctx context.Context, applicationID, keyManager string) (keys wso2.Keys, err error) {
 	rows, err := r.DevPortal.Keys(ctx, applicationID)
 	for _, row := range rows {
-		if row.KeyManager == keyManager && row.KeyType == wso2.Production {
-			return row, err
+		if row.KeyManager == keyManager && row.KeyType == wso2.Production && keys.ConsumerKey == "" {
+			keys = row
 		}
 	}
-	return wso2.Keys{}, err
+	return keys, err
 }
 
 // clearFailedKeys makes room for the next try after keys could not be made. API-M leaves a row behind, with which every
@@ -56,6 +72,9 @@ func (r *run) clearFailedKeys(ctx context.Context, cause error) error {
 	keys, err := r.keysOf(ctx, r.app.ID, r.KeyManagerName)
 	if err == nil && keys.ConsumerKey != "" {
 		return transient(cause) // made all the same, only the answer or the first token failed: the next try finds them
+	}
+	if err == nil && exists && keys.MappingID != "" && !r.app.leaked(keys.MappingID, r.EventWait) {
+		return transient(cause) // another run may be making them at this moment
 	}
 	cleared := 0
 	if err == nil {
@@ -78,7 +97,7 @@ func (r *run) clearHiddenKeys(ctx context.Context, cause error) error {
 			cause, r.app.Name, r.KeyManagerName))
 	}
 	err := r.change("cleared keys whose client the key manager has lost", func() error {
-		return r.DevPortal.CleanUpKeys(ctx, r.app.ID, r.KeyMappingID)
+		return orGone(r.DevPortal.CleanUpKeys(ctx, r.app.ID, r.KeyMappingID))
 	})
 	if err != nil {
 		return err
@@ -96,7 +115,7 @@ func (r *run) clearKeys(ctx context.Context, app wso2.Application, keyManager st
 	}
 	cleared := 0
 	for _, row := range rows {
-		if row.KeyManager != keyManager || row.KeyType != wso2.Production {
+		if row.KeyManager != keyManager || row.KeyType != wso2.Production || row.MappingID == "" {
 			continue
 		}
 		if row.ConsumerKey == "" {
@@ -104,7 +123,7 @@ func (r *run) clearKeys(ctx context.Context, app wso2.Application, keyManager st
 		} else {
 			err = r.DevPortal.DeleteKeys(ctx, app.ID, row.MappingID)
 		}
-		if err != nil {
+		if err := orGone(err); err != nil {
 			return cleared, err
 		}
 		cleared++

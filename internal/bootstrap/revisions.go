@@ -85,14 +85,14 @@ func (r *run) makeRoom(ctx context.Context, want API, id string) error {
 	}
 	if len(oldest.Deployments) > 0 {
 		err := r.change(fmt.Sprintf("undeployed the oldest revision of API %q %s", want.Name, want.Version), func() error {
-			return r.Publisher.UndeployRevision(ctx, id, oldest.ID, oldest.Deployments)
+			return orGone(r.Publisher.UndeployRevision(ctx, id, oldest.ID, oldest.Deployments))
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return r.change(fmt.Sprintf("deleted the oldest revision of API %q %s", want.Name, want.Version), func() error {
-		return r.Publisher.DeleteRevision(ctx, id, oldest.ID)
+		return orGone(r.Publisher.DeleteRevision(ctx, id, oldest.ID))
 	})
 }
 

@@ -202,7 +202,7 @@ func TestTheKeyManagerIsProvedUsable(t *testing.T) {
 		{"its event is lost, so it is sent again", func(f *fake) { f.loseKM = 1 }, "sent key manager WSO2-IS again"},
 		{"two events are lost", func(f *fake) { f.loseKM = 2 }, "sent key manager WSO2-IS again"},
 		{"a probe was left behind by a run that was killed", func(f *fake) {
-			f.apps = append(f.apps, object{"name": ProbeApplication, "applicationId": "old", "owner": "admin", "status": "APPROVED"})
+			f.apps = append(f.apps, object{"name": ProbeApplication, "applicationId": "old", "description": probeDescription, "owner": "admin", "status": "APPROVED"})
 			f.rows["old"] = []object{{"keyManager": "WSO2-IS", "keyType": "PRODUCTION", "keyMappingId": "r", "hidden": true}}
 			f.clients["admin_old_PRODUCTION"] = "stale"
 		}, "is usable"},

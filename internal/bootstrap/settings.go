@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,6 +35,10 @@ type Settings struct {
 	// IS has lost, and then only this id can clear them.
 	KeyMappingID string
 
+	// Owner is a short name of whoever runs one bootstrap at a time, such as an agent: no two runs at once have the same.
+	// Empty: a name for this run alone.
+	Owner string
+
 	Authorize     bool     // authorize the applications in IS for the scopes of APIs
 	ScopesClients []string // ids of further clients of IS that get them
 
@@ -47,6 +52,7 @@ func (s Settings) normalised() (Settings, error) {
 	setDefault(&s.VHost, "localhost")
 	setDefault(&s.KMName, "WSO2-IS")
 	setDefault(&s.KeyManagerName, ResidentKeyManager)
+	setDefault(&s.Owner, strings.ToLower(rand.Text()[:8]))
 	setDefault(&s.RetryFirst, 500*time.Millisecond)
 	setDefault(&s.RetryMax, 30*time.Second)
 	setDefault(&s.EventWait, 10*time.Second)

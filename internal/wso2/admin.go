@@ -93,6 +93,7 @@ type KeyManagerInfo struct {
 	Name    string `json:"name"`
 	Type    string `json:"type"`
 	Enabled bool   `json:"enabled"`
+	Used    bool   `json:"isUsed"` // by an API or an application
 }
 
 // KeyManagers lists all key managers, API-M's own among them. The list has no pages.
@@ -140,5 +141,12 @@ func (a *Admin) UpdateKeyManager(ctx context.Context, id string, whole json.RawM
 	return a.call(ctx, request{
 		op: "update key manager " + id, method: http.MethodPut, path: "/key-managers/" + url.PathEscape(id),
 		body: whole, secrets: []Secret{password},
+	}, nil)
+}
+
+// DeleteKeyManager deletes a key manager that nothing uses; else it is [CodeKeyManagerInUse].
+func (a *Admin) DeleteKeyManager(ctx context.Context, id string) error {
+	return a.call(ctx, request{
+		op: "delete key manager " + id, method: http.MethodDelete, path: "/key-managers/" + url.PathEscape(id),
 	}, nil)
 }

@@ -3,6 +3,7 @@ package wso2
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 )
@@ -21,6 +22,8 @@ type Application struct {
 	Name             string          `json:"name"`
 	Owner            string          `json:"owner"`
 	Status           string          `json:"status"` // APPROVED, or CREATED while it waits for approval
+	Description      string          `json:"description"`
+	CreatedTime      string          `json:"createdTime"` // milliseconds by API-M's clock, as a text
 	ThrottlingPolicy string          `json:"throttlingPolicy"`
 	Raw              json.RawMessage `json:"-"` // the whole object, not in lists
 }
@@ -92,6 +95,11 @@ func (d *DevPortal) Subscribe(ctx context.Context, applicationID, apiID, throttl
 	}, nil)
 }
 
+// Unsubscribe deletes a subscription.
+func (d *DevPortal) Unsubscribe(ctx context.Context, id string) error {
+	return d.call(ctx, request{op: "delete subscription " + id, method: http.MethodDelete, path: "/subscriptions/" + url.PathEscape(id)}, nil)
+}
+
 // UpdateSubscription writes a whole object, as made by [Merge]: "throttlingPolicy" is the policy that it has,
 // "requestedThrottlingPolicy" the one that it shall have.
 func (d *DevPortal) UpdateSubscription(ctx context.Context, id string, whole json.RawMessage) error {
@@ -127,7 +135,7 @@ func (d *DevPortal) Keys(ctx context.Context, applicationID string) ([]Keys, err
 // leaves the row, and perhaps the client, behind, and the next try is refused with [CodeKeyMappingExists].
 func (d *DevPortal) GenerateKeys(ctx context.Context, applicationID, keyManagerID string) (Keys, error) {
 	var keys Keys
-	err := d.call(ctx, request{
+	r := request{
 		op: "generate keys of application " + applicationID, method: http.MethodPost,
 		path: application(applicationID) + "/generate-keys",
 		body: map[string]any{
@@ -137,27 +145,34 @@ func (d *DevPortal) GenerateKeys(ctx context.Context, applicationID, keyManagerI
 			"validityTime":         "3600", // seconds, as a text
 			"additionalProperties": map[string]string{},
 		},
-	}, &keys)
+	}
+	err := d.call(ctx, r, &keys)
+	if err == nil && keys.MappingID == "" {
+		err = d.failed(r, &Error{Err: errNoMapping})
+	}
 	return keys, err
 }
 
 // DeleteKeys removes the client at the key manager, unless it was made there by hand, and the row.
 func (d *DevPortal) DeleteKeys(ctx context.Context, applicationID, mappingID string) error {
-	return d.call(ctx, request{
-		op: "delete keys of application " + applicationID, method: http.MethodDelete, path: keyMapping(applicationID, mappingID),
-	}, nil)
+	return d.onKeys(ctx, request{op: "delete keys of application " + applicationID, method: http.MethodDelete}, applicationID, mappingID, "")
 }
 
 // CleanUpKeys removes the row only, and leaves a client at the key manager.
 func (d *DevPortal) CleanUpKeys(ctx context.Context, applicationID, mappingID string) error {
-	return d.call(ctx, request{
-		op: "clean up keys of application " + applicationID, method: http.MethodPost,
-		path: keyMapping(applicationID, mappingID) + "/clean-up",
-	}, nil)
+	return d.onKeys(ctx, request{op: "clean up keys of application " + applicationID, method: http.MethodPost}, applicationID, mappingID, "/clean-up")
+}
+
+// errNoMapping: keys without an id. Another client of API-M has removed them while they were made; the next list is right.
+var errNoMapping = errors.New("API-M gives no id of these keys")
+
+// onKeys makes a request about one row. Without its id the request would be one about all rows.
+func (d *DevPortal) onKeys(ctx context.Context, r request, applicationID, mappingID, action string) error {
+	r.path = application(applicationID) + "/oauth-keys/" + url.PathEscape(mappingID) + action
+	if mappingID == "" {
+		return d.failed(r, &Error{Err: errNoMapping})
+	}
+	return d.call(ctx, r, nil)
 }
 
 func application(id string) string { return "/applications/" + url.PathEscape(id) }
-
-func keyMapping(applicationID, mappingID string) string {
-	return application(applicationID) + "/oauth-keys/" + url.PathEscape(mappingID)
-}

@@ -30,9 +30,14 @@ var (
 // Codes of API-M's errors (carbon-apimgt, ExceptionCodes) that callers decide on.
 const (
 	CodeKeyManagerExists = 901402 // 409: a key manager of this name
+	CodeNoKeyManager     = 901403 // 400: the key manager is unknown, disabled or not loaded
+	CodeKeyManagerGone   = 901411 // 404: no key manager has this id
+	CodeKeyManagerInUse  = 902015 // 412: an API or an application uses it
 	CodeKeyMappingExists = 901409 // 409: the application has keys, or a row left behind by a failure
 	CodeAPIExists        = 900300 // 409: an API of this name and version
 	CodeRevisionLimit    = 900351 // 400: as many revisions as are allowed
+	CodeLifecycle        = 903234 // 400: the API's lifecycle does not allow this change now
+	CodeNoPolicy         = 900305 // 400: no throttling policy has this name
 )
 
 // Error is a request that failed: without an answer (Status 0), or with one that is no success.

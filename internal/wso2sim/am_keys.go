@@ -54,6 +54,9 @@ func (am *AM) keyRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+app+"/oauth-keys", am.unlocked(scopesApplication, am.listKeys))
 	mux.HandleFunc("GET "+key, am.unlocked(scopesApplication, am.withKey(am.showKey)))
 	mux.HandleFunc("PUT "+key, am.unlocked(scopesApplication, am.withKey(am.updateKey)))
+	mux.HandleFunc("DELETE "+app+"/oauth-keys/{$}", am.unlocked(scopesApplication, func(http.ResponseWriter, *http.Request) error {
+		return &fault{status: http.StatusMethodNotAllowed, code: http.StatusMethodNotAllowed, message: "Method Not Allowed", description: "HTTP 405 Method Not Allowed"}
+	}))
 	mux.HandleFunc("DELETE "+key, am.unlocked(scopesApplication, am.withKey(am.deleteKey)))
 	mux.HandleFunc("POST "+key+"/clean-up", am.unlocked(scopesApplication, am.withKey(func(w http.ResponseWriter, _ *http.Request, m *keyMapping) error {
 		am.forget(m)
@@ -170,6 +173,11 @@ func (am *AM) generateKeys(w http.ResponseWriter, r *http.Request) error {
 	}
 	view := keyView(m, client)
 	view["keyManager"], view["keyState"] = manager, "APPROVED"
+	am.mu.Lock()
+	if !slices.Contains(m.application.keys, m) { // somebody has removed the row meanwhile, and its id is read last
+		view["keyMappingId"] = nil
+	}
+	am.mu.Unlock()
 	view["token"] = object{"accessToken": token.Access, "tokenScopes": orEmpty(strings.Fields(token.Scope)), "validityTime": token.Expires}
 	writeJSON(w, http.StatusOK, view)
 	return nil

@@ -1,0 +1,92 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/wso2"
+	"wso2agent/internal/wso2sim"
+)
+
+// Two agents on two machines share no lock, and API-M lets both make what each of them misses.
+func TestTwoBootstrapsAtOnceEndWellAndLeaveOneOfEverything(t *testing.T) {
+	p := newPlace(t)
+	const ms = time.Millisecond
+	p.delays = wso2sim.Delays{
+		Racing: 30 * ms, Index: wso2sim.Span{Min: 20 * ms, Max: 200 * ms}, KeyManager: wso2sim.Span{Max: 300 * ms},
+		Deploy: wso2sim.Span{Max: 50 * ms}, Client: wso2sim.Span{Max: 20 * ms}, Revocation: wso2sim.Span{Max: 20 * ms},
+	}
+	p.initBoth()
+	p.startServers()
+	p.acknowledge()
+	var newAM, newIS bytes.Buffer
+	if err := errors.Join(p.am.SaveState(&newAM), p.is.SaveState(&newIS)); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 15 {
+		if err := errors.Join(p.is.LoadState(bytes.NewReader(newIS.Bytes())), p.am.LoadState(bytes.NewReader(newAM.Bytes()))); err != nil {
+			t.Fatal(err)
+		}
+		var runs sync.WaitGroup
+		errs, keys := make([]error, 2), make([]string, 2)
+		for i := range errs {
+			keys[i] = filepath.Join(p.dir, "output", "machine-"+string(rune('a'+i)), "application-keys.json")
+			os.RemoveAll(filepath.Dir(keys[i]))
+			if err := os.Mkdir(filepath.Dir(keys[i]), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			a := p.agent(config.AM)
+			a.cfg.KeysFile = keys[i]
+			runs.Go(func() { errs[i] = a.Bootstrap(t.Context()) })
+		}
+		runs.Wait()
+		for i, err := range errs {
+			if err != nil {
+				t.Fatalf("round %d, run %d: %v", round, i, err)
+			}
+		}
+		first, _ := os.ReadFile(keys[0])
+		if second, _ := os.ReadFile(keys[1]); !bytes.Equal(first, second) {
+			t.Errorf("round %d: the keys are %s and %s", round, first, second)
+		}
+		if names := p.names("/api/am/admin/v4/key-managers"); strings.Join(names, ",") != "WSO2-IS,Resident Key Manager" {
+			t.Errorf("round %d: key managers %q", round, names)
+		}
+		if names := p.names("/api/am/devportal/v3/applications"); strings.Join(names, ",") != "Agent Application,DefaultApplication" {
+			t.Errorf("round %d: applications %q", round, names)
+		}
+	}
+}
+
+// names are those of a list of API-M.
+func (p *place) names(path string) (names []string) {
+	p.t.Helper()
+	hc := wso2.NewHTTPClient(p.agent(config.AM).pins(), nil)
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.am.URL()+path, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.SetBasicAuth("admin", "admin")
+	resp, err := hc.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var list struct{ List []struct{ Name string } }
+	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil {
+		p.t.Fatal(err)
+	}
+	for _, entry := range list.List {
+		names = append(names, entry.Name)
+	}
+	return names
+}
