@@ -2,14 +2,17 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"wso2agent/internal/bootstrap"
@@ -74,8 +77,16 @@ func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
 	if err := a.testPasswords(ctx, tell); err != nil {
 		return err
 	}
+	unlock, err := a.lockKeys(ctx, tell)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	tell("bringing the servers to the desired state")
 	settings := a.settings()
+	if settings.Owner, err = a.keysOwner(); err != nil {
+		return err
+	}
 	servers := bootstrap.Connect(wso2.NewHTTPClient(a.pins(), roots), settings)
 	result, err := bootstrap.Run(ctx, a.log, servers, settings, desired)
 	if err != nil {
@@ -208,6 +219,32 @@ func (a Agent) keysFolder() error {
 	}
 	return nil
 }
+
+// lockKeys keeps other agents with the same KEYS_FILE from the servers until unlock is called: a restart of a whole Compose
+// project runs a bootstrap and API-M's sidecar at once. The lock ends with its process, however that ends.
+func (a Agent) lockKeys(ctx context.Context, tell func(doing string)) (unlock func(), err error) {
+	return file.Lock(ctx, filepath.Join(a.keysWorkDir(), "bootstrap.lock"), func() {
+		tell("waiting for another agent that brings the servers to the desired state")
+		a.log.Info("waiting", "for", "another agent that brings the servers to the desired state", "keys", a.cfg.KeysFile)
+	})
+}
+
+// keysOwner is a short name of all agents with the same KEYS_FILE, of which one at a time works on the servers. It is made
+// when it is not there.
+func (a Agent) keysOwner() (string, error) {
+	path := filepath.Join(a.keysWorkDir(), "owner")
+	data, err := file.Read(path, 64)
+	if owner := strings.TrimSpace(string(data)); err == nil && ownerForm.MatchString(owner) {
+		return owner, nil
+	}
+	owner := strings.ToLower(rand.Text()[:8])
+	if _, err := file.Write(path, []byte(owner+"\n"), 0o600, a.keysWorkDir()); err != nil {
+		return "", fmt.Errorf("write the name under which this agent works on the servers: %w", err)
+	}
+	return owner, nil
+}
+
+var ownerForm = regexp.MustCompile(`^[a-z0-9]{8}$`)
 
 func (a Agent) keysWorkDir() string { return filepath.Join(filepath.Dir(a.cfg.KeysFile), file.WorkDir) }
 

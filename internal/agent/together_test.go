@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/file"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
 )
@@ -64,6 +66,51 @@ func TestTwoBootstrapsAtOnceEndWellAndLeaveOneOfEverything(t *testing.T) {
 		if names := p.names("/api/am/devportal/v3/applications"); strings.Join(names, ",") != "Agent Application,DefaultApplication" {
 			t.Errorf("round %d: applications %q", round, names)
 		}
+	}
+}
+
+func TestTwoAgentsWithOneKeysFileWorkOneAfterTheOther(t *testing.T) {
+	p := newPlace(t)
+	p.delays = wso2sim.Delays{KeyManager: wso2sim.Span{Min: 300 * time.Millisecond, Max: 300 * time.Millisecond}}
+	p.initBoth()
+	p.startServers()
+	p.acknowledge()
+	var runs sync.WaitGroup
+	errs := make([]error, 2)
+	for i := range errs {
+		runs.Go(func() { errs[i] = p.agent(config.AM).Bootstrap(t.Context()) })
+	}
+	runs.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	log := p.log.String()
+	if n := strings.Count(log, `for="another agent that brings the servers to the desired state"`); n != 1 {
+		t.Errorf("%d agents waited", n)
+	}
+	reached := regexp.MustCompile(`the desired state is reached" changes=(\d+)`).FindAllStringSubmatch(log, -1)
+	if len(reached) != 2 || reached[0][1] == "0" || reached[1][1] != "0" {
+		t.Errorf("changes %q", reached)
+	}
+}
+
+func TestABootstrapWaitsForAnotherNoLongerThanItsTime(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	p.acknowledge()
+	unlock, err := file.Lock(t.Context(), filepath.Join(p.dir, "output", file.WorkDir, "bootstrap.lock"), func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.set(config.AM, func(c *config.Config) { c.BootstrapTimeout = time.Second })
+	if err := p.agent(config.AM).Bootstrap(t.Context()); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "another agent holds it") {
+		t.Errorf("error = %v", err)
+	}
+	unlock()
+	p.set(config.AM, func(c *config.Config) { c.BootstrapTimeout = time.Minute })
+	if err := p.agent(config.AM).Bootstrap(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
