@@ -34,14 +34,14 @@ func (r *run) listAPIs(ctx context.Context) error {
 func (r *run) ensureAPI(ctx context.Context, want API) error {
 	key, before := apiKey{want.Name, want.Version}, r.result.Changes
 	defer func() { r.moved[key] = r.moved[key] || r.result.Changes > before }() // for the next try of this step, too
-	api, err := r.findOrCreateAPI(ctx, want)
+	api, isNew, err := r.findOrCreateAPI(ctx, want)
 	if err != nil {
 		return err
 	}
 	if err := r.updateAPI(ctx, want, api); err != nil {
 		return err
 	}
-	deployed, err := r.deployAPI(ctx, want, api.ID)
+	deployed, err := r.deployAPI(ctx, want, api.ID, isNew)
 	if err != nil {
 		return err
 	}
@@ -57,33 +57,31 @@ func (r *run) ensureAPI(ctx context.Context, want API) error {
 }
 
 // findOrCreateAPI reads the API by the id from the list, or makes it. The list is some seconds behind, so an API may
-// exist that it does not have; then the list is read again until it has.
-func (r *run) findOrCreateAPI(ctx context.Context, want API) (wso2.API, error) {
+// exist that it does not have; then the list is read again until it has. isNew says that it was made just now.
+func (r *run) findOrCreateAPI(ctx context.Context, want API) (api wso2.API, isNew bool, err error) {
 	key := apiKey{want.Name, want.Version}
 	if id := r.apis[key]; id != "" {
 		api, err := r.Publisher.API(ctx, id)
 		if wso2.HasCode(err, http.StatusNotFound) {
 			delete(r.apis, key) // deleted, and the list did not know it yet
-			return api, transient(err)
+			return api, false, transient(err)
 		}
-		return api, err
+		return api, false, err
 	}
-	var made wso2.API
-	err := r.change(fmt.Sprintf("created API %q %s", want.Name, want.Version), func() error {
-		var err error
-		made, err = r.Publisher.CreateAPI(ctx, newAPI(want, r.desired.policies(want.Name)))
+	err = r.change(fmt.Sprintf("created API %q %s", want.Name, want.Version), func() error {
+		api, err = r.Publisher.CreateAPI(ctx, newAPI(want, r.desired.policies(want.Name)))
 		return err
 	})
 	if wso2.HasCode(err, wso2.CodeAPIExists) {
 		if listErr := r.listAPIs(ctx); listErr != nil {
-			return made, listErr
+			return api, false, listErr
 		}
-		return made, transient(err)
+		return api, false, transient(err)
 	}
 	if err == nil {
-		r.apis[key], r.made[key] = made.ID, true
+		r.apis[key], r.made[key] = api.ID, true
 	}
-	return made, err
+	return api, err == nil, err
 }
 
 // updateAPI writes what the file says over what the server has, where they differ.

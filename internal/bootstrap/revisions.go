@@ -16,11 +16,14 @@ const environment = "Default"
 
 // deployAPI makes sure that API-M sends the API to the gateway as it is desired, and returns when the revision was made that
 // was deployed before; zero where this run has deployed one. A revision carries a hash of the desired API
-// in its description, so a run sees whether the deployed one is current, whoever stopped in the middle before.
-func (r *run) deployAPI(ctx context.Context, want API, id string) (before time.Time, err error) {
-	revisions, err := r.Publisher.Revisions(ctx, id)
-	if err != nil {
-		return before, err
+// in its description, so a run sees whether the deployed one is current, whoever stopped in the middle before. An API that is
+// new has no revision.
+func (r *run) deployAPI(ctx context.Context, want API, id string, isNew bool) (before time.Time, err error) {
+	var revisions []wso2.Revision
+	if !isNew {
+		if revisions, err = r.Publisher.Revisions(ctx, id); err != nil {
+			return before, err
+		}
 	}
 	stamp := stampOf(newAPI(want, r.desired.policies(want.Name)))
 	target := wso2.Deployment{Environment: environment, VHost: r.VHost, DisplayOnDevPortal: true}

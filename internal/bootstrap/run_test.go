@@ -172,6 +172,25 @@ func TestADesiredChangeIsMadeAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestANewAPIIsNotAskedForItsRevisions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		asked := 0
+		f.intercept = func(r *http.Request) (int, string) {
+			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/revisions") {
+				asked++
+			}
+			return 0, ""
+		}
+		if mustPass(t, f, testSettings, usable); asked != 0 {
+			t.Errorf("asked %d times for two new APIs", asked)
+		}
+		if mustPass(t, f, testSettings, usable); asked != 2 {
+			t.Errorf("asked %d times for two that exist", asked)
+		}
+	})
+}
+
 func TestWhatPeopleAddedByHandSurvivesAnUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
