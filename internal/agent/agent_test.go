@@ -125,20 +125,6 @@ func TestAKeysFolderThatCannotBeWrittenIsToldBeforeAnythingIsMade(t *testing.T) 
 	}
 }
 
-func TestAnOutcomeStandsForItsInputUntilItsTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		forEver := outcome{input: "a"}
-		anHour := outcome{input: "a", err: bootstrap.ErrPermanent, until: time.Now().Add(time.Hour)}
-		if !forEver.stands("a") || !anHour.stands("a") || forEver.stands("b") || anHour.stands("b") || (outcome{}).stands("a") {
-			t.Error("now")
-		}
-		time.Sleep(time.Hour)
-		if !forEver.stands("a") || anHour.stands("a") {
-			t.Error("an hour later")
-		}
-	})
-}
-
 func TestASidecarPublishesWhatIsAddedToTheConfiguration(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()

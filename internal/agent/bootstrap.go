@@ -83,6 +83,7 @@ func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
 	}
 	defer unlock()
 	tell("bringing the servers to the desired state")
+	before, _ := file.Read(a.cfg.KeysFile, configLimit) // of an earlier run, if there was one
 	settings := a.settings()
 	if settings.Owner, err = a.keysOwner(); err != nil {
 		return err
@@ -92,6 +93,7 @@ func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
 	if err != nil {
 		return err
 	}
+	a.tellOtherKey(bootstrap.MadeBefore(before), result)
 	if _, err := file.Write(a.cfg.KeysFile, bootstrap.EncodeKeys(result), 0o600, a.keysWorkDir()); err != nil {
 		return fmt.Errorf("write the application's keys: %w", err)
 	}
@@ -218,6 +220,16 @@ func (a Agent) keysFolder() error {
 			bootstrap.ErrPermanent, a.cfg.KeysFile, err)
 	}
 	return nil
+}
+
+// tellOtherKey tells of a consumer key that is another than before, for the same application and key manager: clients have to
+// learn it.
+func (a Agent) tellOtherKey(before bootstrap.Made, now bootstrap.Result) {
+	if before.ConsumerKey == "" || before.ConsumerKey == now.ConsumerKey || before.Application != now.Application || before.KeyManager != now.KeyManager {
+		return
+	}
+	a.log.Warn("the application has another consumer key than before, because the old one was lost; clients have to take it from the keys file",
+		"application", now.Application, "was", before.ConsumerKey, "now", now.ConsumerKey, "keys", a.cfg.KeysFile)
 }
 
 // lockKeys keeps other agents with the same KEYS_FILE from the servers until unlock is called: a restart of a whole Compose

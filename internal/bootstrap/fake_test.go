@@ -138,6 +138,10 @@ func (f *fake) serveIS(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodDelete:
 		maps.DeleteFunc(f.clients, func(_, v string) bool { return v == id })
 		w.WriteHeader(204)
+	case !strings.HasSuffix(r.URL.Path, "/register") && !slices.Contains(slices.Collect(maps.Values(f.clients)), id):
+		w.WriteHeader(401)
+	case !strings.HasSuffix(r.URL.Path, "/register"):
+		reply(w, 200, object{"client_id": id})
 	case f.clients[r.FormValue("client_name")] == "":
 		w.WriteHeader(401)
 	default:
@@ -303,6 +307,8 @@ func (f *fake) serveDevPortal(w http.ResponseWriter, r *http.Request, path []str
 		in["applicationId"], in["owner"], in["status"] = f.id("app"), "admin", "APPROVED"
 		f.apps = append(f.apps, in)
 		reply(w, 201, in)
+	case len(path) == 2 && r.Method == http.MethodGet && find(f.apps, "applicationId", path[1]) == nil:
+		fail(w, 404, 404)
 	case len(path) == 2 && r.Method == http.MethodGet:
 		reply(w, 200, find(f.apps, "applicationId", path[1]))
 	case len(path) == 2 && r.Method == http.MethodPut:

@@ -117,6 +117,7 @@ type Config struct {
 	AMPublicHost string `envconfig:"AM_PUBLIC_HOST" rule:"host" shown:"API-M's own setting" desc:"host name of API-M that people and browsers use, behind a reverse proxy"`
 	ProxyPort    int    `envconfig:"PROXY_PORT" rule:"port" shown:"none" desc:"port of the reverse proxy in front of the server, which its own addresses then have"`
 
+	Reconcile        time.Duration `envconfig:"RECONCILE_INTERVAL" default:"30s" rule:"positive" desc:"how often run looks whether both servers serve and still have what was made, by four requests; a change that a peer causes is verified no more often either"`
 	Bootstrap        bool          `envconfig:"BOOTSTRAP" shown:"true beside API-M" desc:"whether run also keeps the desired state"`
 	BootstrapTimeout time.Duration `envconfig:"BOOTSTRAP_TIMEOUT" default:"30m" rule:"positive" desc:"how long agent bootstrap tries; run never gives up"`
 	APIConfig        string        `envconfig:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"the desired state: APIs, application, subscriptions"`

@@ -64,6 +64,15 @@ func (i *Identity) FindClient(ctx context.Context, name string) (string, error) 
 	return client.ID, err
 }
 
+// HasClient reports whether IS knows a client, by its id.
+func (i *Identity) HasClient(ctx context.Context, id string) (bool, error) {
+	err := i.call(ctx, request{op: "find client " + id, method: http.MethodGet, path: registration + "/" + url.PathEscape(id)}, nil)
+	if isAbsent(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // TokenEndpoint is where the server issues tokens.
 func (i *Identity) TokenEndpoint() string { return i.base + "/oauth2/token" }
 

@@ -1,0 +1,237 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/trust"
+)
+
+func TestHowLongAnOutcomeStands(t *testing.T) {
+	const pause = time.Minute
+	reachedWith := input{{"the file", "1", false}, {"the certificate of wso2is", "1", true}}
+	own := input{{"the file", "2", false}, {"the certificate of wso2is", "1", true}}
+	peers := input{{"the file", "1", false}, {"the certificate of wso2is", "2", true}}
+	both := input{{"the file", "2", false}, {"the certificate of wso2is", "2", true}}
+	tests := []struct {
+		name    string
+		now     input
+		failed  bool // and is worth another try after an hour
+		after   time.Duration
+		stands  bool
+		because string
+	}{
+		{"a success stands for ever", reachedWith, false, 1000 * time.Hour, true, ""},
+		{"a failure stands for its time", reachedWith, true, time.Minute, true, ""},
+		{"and no longer", reachedWith, true, time.Hour, false, ""},
+		{"what is one's own counts at once", own, false, 0, false, "the file"},
+		{"after a failure too", own, true, 0, false, "the file"},
+		{"what a peer changes counts later", peers, false, pause - 1, true, ""},
+		{"but it counts", peers, false, pause, false, "the certificate of wso2is"},
+		{"after a failure too", peers, true, pause, false, "the certificate of wso2is"},
+		{"both are named", both, false, 0, false, "the file, the certificate of wso2is"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := outcome{input: reachedWith, at: time.Now()}
+				if tt.failed {
+					o.err, o.until = bootstrap.ErrPermanent, time.Now().Add(time.Hour)
+				}
+				time.Sleep(tt.after)
+				stands, because := o.stands(tt.now, pause)
+				if got := strings.Join(because, ", "); stands != tt.stands || got != tt.because {
+					t.Errorf("stands %v because of %q", stands, got)
+				}
+			})
+		})
+	}
+	if stands, because := (outcome{}).stands(reachedWith, pause); stands || because != nil {
+		t.Error("nothing stands before the first attempt")
+	}
+}
+
+func TestASidecarNamesWhatHasChanged(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	health := p.run()
+	p.until("everything is ready", health.Ready)
+	p.configure(apiConfig + "# changed\n")
+	p.until("the file is named", func() bool {
+		return strings.Contains(p.log.String(), fmt.Sprintf("because=\"changed: %s\"", p.cfg[config.AM].APIConfig))
+	})
+	p.started(config.AM, "another start")
+	p.until("the start is named", func() bool { return strings.Contains(p.log.String(), "changed: a start of wso2am") })
+	p.until("everything is ready again", func() bool { return p.ok(health, bootstrapCondition) })
+}
+
+func TestAnAttemptThatIsOvertakenNamesWhatHasChanged(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	port := p.cfg[config.AM].AMPort
+	p.set(config.AM, func(c *config.Config) { c.AMPort = 1 }) // nobody answers there: the attempt goes on
+	health := p.run()
+	p.until("an attempt is under way", func() bool { return strings.Contains(p.log.String(), "not yet, trying again") })
+	p.set(config.AM, func(c *config.Config) { c.AMPort = port })
+	p.configure(apiConfig + "# changed\n")
+	p.until("the file is named", func() bool {
+		return strings.Contains(p.log.String(), fmt.Sprintf("msg=\"starting over\" because=\"what the desired state is reached from has changed: %s\"", p.cfg[config.AM].APIConfig))
+	})
+	p.until("everything is ready", health.Ready)
+}
+
+// A peer that restarts all the time, or says so, changes its generation. Whether it trusts this server is what counts.
+func TestAPeersGenerationCausesNoProof(t *testing.T) {
+	p := newPlace(t)
+	p.set(config.AM, func(c *config.Config) { c.Reconcile = 100 * time.Millisecond })
+	p.initBoth()
+	p.startServers()
+	p.acknowledge()
+	a := p.agent(config.AM)
+	before := a.input(t.Context())
+	peer := trust.Exchange{Dir: filepath.Join(p.dir, "exchange"), Name: "wso2is"}
+	said, err := peer.Trusts(t.Context(), "wso2is")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said.Generation = "another one"
+	if _, err := peer.Acknowledge(said); err != nil {
+		t.Fatal(err)
+	}
+	if own, peers := before.changes(a.input(t.Context())); len(own)+len(peers) != 0 {
+		t.Errorf("changed: %q, %q", own, peers)
+	}
+	said.Fingerprints = nil
+	if _, err := peer.Acknowledge(said); err != nil {
+		t.Fatal(err)
+	}
+	if own, peers := before.changes(a.input(t.Context())); len(own) != 0 || strings.Join(peers, ", ") != "whether the running wso2is trusts wso2am" {
+		t.Errorf("changed: %q, %q", own, peers)
+	}
+}
+
+func TestAPeerThatFlapsCausesOneProofInAnInterval(t *testing.T) {
+	p := newPlace(t)
+	p.set(config.AM, func(c *config.Config) { c.Reconcile = time.Hour })
+	p.initBoth()
+	p.startServers()
+	health := p.run()
+	p.until("everything is ready", health.Ready)
+	proofs := func() int { return strings.Count(p.log.String(), "everything works") }
+	path := filepath.Join(p.dir, "exchange", "wso2is", "trusts.json")
+	said, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		text := said
+		if i%2 == 0 {
+			var doc map[string]any
+			json.Unmarshal(said, &doc)
+			doc["fingerprints"], doc["trusts"] = []string{}, []string{}
+			text, _ = json.Marshal(doc)
+		}
+		if _, err := file.Write(path, text, 0o644, filepath.Join(p.dir, "exchange")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if n := proofs(); n != 1 {
+		t.Errorf("%d proofs", n)
+	}
+}
+
+func TestARestartOfISIsNoticedAndToldInOneLine(t *testing.T) {
+	p := newPlace(t)
+	p.set(config.AM, func(c *config.Config) { c.Reconcile = 100 * time.Millisecond })
+	p.initBoth()
+	p.startServers()
+	health := p.run()
+	p.until("everything is ready", health.Ready)
+	keys, _ := os.ReadFile(p.keysFile())
+	p.is.Close()
+	p.until("it is missed", func() bool {
+		return strings.Contains(p.message(health, bootstrapCondition), "IS cannot be worked with")
+	})
+	if health.Ready() {
+		t.Error("ready without IS")
+	}
+	p.restartIS("")
+	p.until("everything is ready again", health.Ready)
+	for _, line := range []string{"IS cannot be worked with", "IS came back"} {
+		if n := strings.Count(p.log.String(), `msg="`+line+`"`); n != 1 {
+			t.Errorf("%q stands %d times in the log", line, n)
+		}
+	}
+	if after, _ := os.ReadFile(p.keysFile()); !bytes.Equal(keys, after) {
+		t.Error("the keys have changed")
+	}
+}
+
+func TestAnISWithANewDatabaseIsHealedWithoutARestartOfTheAgent(t *testing.T) {
+	p := newPlace(t)
+	p.set(config.AM, func(c *config.Config) { c.Reconcile = 100 * time.Millisecond })
+	p.initBoth()
+	p.startServers()
+	var empty bytes.Buffer
+	if err := p.is.SaveState(&empty); err != nil {
+		t.Fatal(err)
+	}
+	health := p.run()
+	p.until("everything is ready", health.Ready)
+	lost := p.made().ConsumerKey
+	if err := p.is.LoadState(&empty); err != nil { // between two looks: it was never seen to be down
+		t.Fatal(err)
+	}
+	p.until("it is noticed", func() bool {
+		return strings.Contains(p.log.String(), "IS no longer knows the consumer key "+lost+": its database is new")
+	})
+	p.until("there are new keys", func() bool { return p.made().ConsumerKey != lost })
+	p.until("everything is ready again", health.Ready)
+	if _, err := p.agent(config.AM).Token(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if log := p.log.String(); !strings.Contains(log, `msg="the application has another consumer key than before`) || !strings.Contains(log, "was="+lost) {
+		t.Errorf("the change of the key is not told")
+	}
+}
+
+func TestAnAPIMWithANewDatabaseIsHealed(t *testing.T) {
+	p := newPlace(t)
+	p.set(config.AM, func(c *config.Config) { c.Reconcile = 100 * time.Millisecond })
+	p.initBoth()
+	p.startServers()
+	var empty bytes.Buffer
+	if err := p.am.SaveState(&empty); err != nil {
+		t.Fatal(err)
+	}
+	health := p.run()
+	p.until("everything is ready", health.Ready)
+	if err := p.am.LoadState(&empty); err != nil {
+		t.Fatal(err)
+	}
+	p.until("it is noticed", func() bool { return strings.Contains(p.log.String(), "API-M no longer knows application") })
+	p.until("everything is ready again", func() bool { return strings.Count(p.log.String(), "everything works") == 2 && health.Ready() })
+}
+
+// made is what the keys file says.
+func (p *place) made() bootstrap.Made {
+	p.t.Helper()
+	data, err := os.ReadFile(p.keysFile())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return bootstrap.MadeBefore(data)
+}
