@@ -98,7 +98,7 @@ func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
 		return fmt.Errorf("write the application's keys: %w", err)
 	}
 	tell("proving it")
-	return a.prove(ctx, servers, result)
+	return a.steady(ctx, servers.Gateway.Healthy, func(ctx context.Context) error { return a.prove(ctx, servers, result) })
 }
 
 // verified is what a verification has found that the next one and /status need to know. They never run side by side.

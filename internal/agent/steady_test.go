@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+)
+
+// supervisor makes the place look as if agent exec ran API-M.
+func (p *place) supervisor() {
+	p.t.Helper()
+	unlock, ok, err := file.TryLock(filepath.Join(p.agent(config.AM).control().Dir, "running"))
+	if err != nil || !ok {
+		p.t.Fatal(ok, err)
+	}
+	p.t.Cleanup(unlock)
+}
+
+func TestWorkWaitsForARestartThatWasAskedForAndForTheServer(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.supervisor()
+	a := p.agent(config.AM)
+	p.started(config.AM, "old")
+	if _, err := a.control().Want("new"); err != nil {
+		t.Fatal(err)
+	}
+	var worked, serves atomic.Bool
+	done := make(chan error, 1)
+	go func() {
+		done <- a.steady(t.Context(), func(context.Context) error {
+			if serves.Load() {
+				return nil
+			}
+			return errors.New("connection refused")
+		}, func(context.Context) error { worked.Store(true); return nil })
+	}()
+	p.until("it waits for the restart", func() bool {
+		return strings.Contains(p.log.String(), "the restart of wso2am that its agent has asked for")
+	})
+	p.started(config.AM, "new")
+	p.until("it waits for the server", func() bool { return strings.Contains(p.log.String(), "wso2am to serve") })
+	if worked.Load() {
+		t.Error("worked before the server served")
+	}
+	serves.Store(true)
+	if err := <-done; err != nil || !worked.Load() {
+		t.Errorf("%v, worked %v", err, worked.Load())
+	}
+}
+
+func TestWorkThatFailedBecauseOfARestartIsDoneAgain(t *testing.T) {
+	failed := errors.New("connection refused")
+	cases := []struct {
+		name   string
+		during func(p *place)
+		tries  int
+	}{
+		{"the server runs on", func(*place) {}, 1},
+		{"it was restarted", func(p *place) { p.started(config.AM, "old") }, 2},
+		{"a restart was asked for", func(p *place) {
+			if _, err := p.agent(config.AM).control().Want("new"); err != nil {
+				p.t.Error(err)
+			}
+			time.AfterFunc(200*time.Millisecond, func() { p.started(config.AM, "new") })
+		}, 2},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPlace(t)
+			p.initBoth()
+			p.supervisor()
+			a := p.agent(config.AM)
+			if _, err := a.control().Want("old"); err != nil {
+				t.Fatal(err)
+			}
+			p.started(config.AM, "old")
+			tries := 0
+			err := a.steady(t.Context(), func(context.Context) error { return nil }, func(context.Context) error {
+				if tries++; tries == 1 {
+					c.during(p)
+					return failed
+				}
+				return nil
+			})
+			if tries != c.tries || (err == nil) != (c.tries == 2) || err != nil && !errors.Is(err, failed) {
+				t.Errorf("%d tries, %v", tries, err)
+			}
+		})
+	}
+}
+
+func TestWithoutASupervisorNoRestartIsPending(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	a := p.agent(config.AM)
+	p.started(config.AM, "old")
+	if _, err := a.control().Want("new"); err != nil {
+		t.Fatal(err)
+	}
+	if _, pending := a.process(t.Context()); pending {
+		t.Error("pending, though nobody could do it")
+	}
+	p.supervisor()
+	if _, pending := a.process(t.Context()); !pending {
+		t.Error("not pending")
+	}
+	p.set(config.AM, func(c *config.Config) { c.Restart = "none" })
+	if _, pending := p.agent(config.AM).process(t.Context()); pending {
+		t.Error("pending, though RESTART is none")
+	}
+}
