@@ -88,6 +88,12 @@ func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
 	if settings.Owner, err = a.keysOwner(); err != nil {
 		return err
 	}
+	record := a.readRecord()
+	record.APIs = desired.Names(record.APIs)
+	settings.Known = record.APIs
+	if err := a.writeRecord(record); err != nil { // before anything is made: a run that is killed forgets nothing
+		return err
+	}
 	servers := bootstrap.Connect(wso2.NewHTTPClient(a.pins(), roots), settings)
 	result, err := bootstrap.Run(ctx, a.log, servers, settings, desired)
 	if err != nil {
@@ -96,6 +102,9 @@ func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
 	a.tellOtherKey(bootstrap.MadeBefore(before), result)
 	if _, err := file.Write(a.cfg.KeysFile, bootstrap.EncodeKeys(result), 0o600, a.keysWorkDir()); err != nil {
 		return fmt.Errorf("write the application's keys: %w", err)
+	}
+	if err := a.tellLeftOver(record, desired, result); err != nil {
+		return err
 	}
 	tell("proving it")
 	return a.steady(ctx, servers.Gateway.Healthy, func(ctx context.Context) error { return a.prove(ctx, servers, result) })
@@ -144,7 +153,7 @@ func (a Agent) prove(ctx context.Context, servers bootstrap.Servers, result boot
 		return err
 	}
 	facts := []any{"application", result.Application, "key manager", result.KeyManager, "token endpoint", result.TokenEndpoint,
-		"APIs", len(result.APIs), "called", called, "changes", result.Changes, "keys", a.cfg.KeysFile, "try", a.tryIt(result)}
+		"APIs", len(result.APIs), "called", called, "changes", result.Changes, "no longer in the file", len(result.LeftOver), "keys", a.cfg.KeysFile, "try", a.tryIt(result)}
 	if r := a.verified.revocation; r.Verdict == verify.Warn {
 		a.log.Warn("everything works, but "+verify.StillValid, append(facts, "remedy", r.Remedy)...)
 		return nil

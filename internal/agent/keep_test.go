@@ -226,6 +226,47 @@ func TestAnAPIMWithANewDatabaseIsHealed(t *testing.T) {
 	p.until("everything is ready again", func() bool { return strings.Count(p.log.String(), "everything works") == 2 && health.Ready() })
 }
 
+func TestARemovedAPIAndOldKeysAreToldOncePerChange(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.startServers()
+	p.acknowledge()
+	two := strings.Replace(apiConfig, "application:", "  - {name: Order API, context: /orders, version: 1.0.0, backend_url: \"BACKEND\"}\napplication:", 1)
+	apis := func() int {
+		return strings.Count(p.log.String(), `APIs are no longer in the file, and still published; the agent removes none" APIs="\"Order API\" 1.0.0"`)
+	}
+	keys := func() int {
+		return strings.Count(p.log.String(), `the application also has keys of another key manager, which still work" application="Agent Application" "key managers"=WSO2-IS`)
+	}
+	steps := []struct {
+		name, config, manager string
+		apis, keys            int // told so far
+		last                  string
+	}{
+		{"two APIs", two, "WSO2-IS", 0, 0, "0"},
+		{"one is removed", apiConfig, "WSO2-IS", 1, 0, "1"},
+		{"again", apiConfig, "WSO2-IS", 1, 0, "1"},
+		{"it is back", two, "WSO2-IS", 1, 0, "0"},
+		{"and removed", apiConfig, "WSO2-IS", 2, 0, "1"},
+		{"another key manager", two, config.ResidentKeyManager, 2, 1, "0"},
+		{"again", two, config.ResidentKeyManager, 2, 1, "0"},
+	}
+	for _, step := range steps {
+		p.configure(step.config)
+		p.set(config.AM, func(c *config.Config) { c.KeyManagerName = step.manager })
+		if err := p.agent(config.AM).Bootstrap(t.Context()); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		if apis() != step.apis || keys() != step.keys {
+			t.Errorf("%s: told of APIs %d times and of keys %d times", step.name, apis(), keys())
+		}
+		lines := strings.Split(p.log.String(), `msg="everything works"`)
+		if !strings.Contains(lines[len(lines)-1], `"no longer in the file"=`+step.last) {
+			t.Errorf("%s: the last line is %s", step.name, lines[len(lines)-1])
+		}
+	}
+}
+
 // made is what the keys file says.
 func (p *place) made() bootstrap.Made {
 	p.t.Helper()

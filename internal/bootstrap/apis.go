@@ -11,19 +11,17 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// apiKey identifies an API on a server.
-type apiKey struct{ name, version string }
-
 // listAPIs reads the ids of all APIs, once for the whole run: a search by name would find more than that name.
 func (r *run) listAPIs(ctx context.Context) error {
 	list, err := r.Publisher.APIs(ctx)
 	if err != nil {
 		return err
 	}
-	r.apis = map[apiKey]string{}
+	r.apis = map[APIName]string{}
+	defer r.findLeftOver()
 	for _, api := range list {
 		// API-M keeps names apart. Where it has not, every run takes the same one.
-		if key := (apiKey{api.Name, api.Version}); r.apis[key] == "" || api.ID < r.apis[key] {
+		if key := (APIName{api.Name, api.Version}); r.apis[key] == "" || api.ID < r.apis[key] {
 			r.apis[key] = api.ID
 		}
 	}
@@ -32,7 +30,7 @@ func (r *run) listAPIs(ctx context.Context) error {
 
 // ensureAPI brings one API to the gateway and the DevPortal as it is desired.
 func (r *run) ensureAPI(ctx context.Context, want API) error {
-	key, before := apiKey{want.Name, want.Version}, r.result.Changes
+	key, before := APIName{want.Name, want.Version}, r.result.Changes
 	defer func() { r.moved[key] = r.moved[key] || r.result.Changes > before }() // for the next try of this step, too
 	api, isNew, err := r.findOrCreateAPI(ctx, want)
 	if err != nil {
@@ -59,7 +57,7 @@ func (r *run) ensureAPI(ctx context.Context, want API) error {
 // findOrCreateAPI reads the API by the id from the list, or makes it. The list is some seconds behind, so an API may
 // exist that it does not have; then the list is read again until it has. isNew says that it was made just now.
 func (r *run) findOrCreateAPI(ctx context.Context, want API) (api wso2.API, isNew bool, err error) {
-	key := apiKey{want.Name, want.Version}
+	key := APIName{want.Name, want.Version}
 	if id := r.apis[key]; id != "" {
 		api, err := r.Publisher.API(ctx, id)
 		if wso2.HasCode(err, http.StatusNotFound) {

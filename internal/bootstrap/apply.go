@@ -21,11 +21,11 @@ type run struct {
 	desired *Desired
 	result  Result
 
-	km     keyManager        // IS as key manager
-	chosen string            // id of the key manager that makes the application's keys
-	apis   map[apiKey]string // ids of all APIs on the server
-	made   map[apiKey]bool   // APIs that this run has made
-	moved  map[apiKey]bool   // APIs that this run has made or changed
+	km     keyManager         // IS as key manager
+	chosen string             // id of the key manager that makes the application's keys
+	apis   map[APIName]string // ids of all APIs on the server
+	made   map[APIName]bool   // APIs that this run has made
+	moved  map[APIName]bool   // APIs that this run has made or changed
 	app    applicationState
 	scopes scopes.Keeper
 }
@@ -41,7 +41,7 @@ func Run(ctx context.Context, log *slog.Logger, servers Servers, settings Settin
 	if err != nil {
 		return Result{}, err
 	}
-	r := &run{Servers: servers, Settings: settings, log: log, desired: desired, made: map[apiKey]bool{}, moved: map[apiKey]bool{}, scopes: scopes.Keeper{Clients: settings.ScopesClients, Log: log}}
+	r := &run{Servers: servers, Settings: settings, log: log, desired: desired, made: map[APIName]bool{}, moved: map[APIName]bool{}, scopes: scopes.Keeper{Clients: settings.ScopesClients, Log: log}}
 	for _, s := range r.steps() {
 		if err := r.perform(ctx, s); err != nil {
 			return r.result, err

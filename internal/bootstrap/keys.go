@@ -54,7 +54,11 @@ func (r *run) chooseAgain(ctx context.Context, cause error) error {
 // in a row that a failed generation left behind.
 func (r *run) keysOf(ctx context.Context, applicationID, keyManager string) (keys wso2.Keys, err error) {
 	rows, err := r.DevPortal.Keys(ctx, applicationID)
+	r.result.OtherKeys = nil
 	for _, row := range rows {
+		if row.KeyManager != keyManager && row.KeyType == wso2.Production && row.ConsumerKey != "" {
+			r.result.OtherKeys = append(r.result.OtherKeys, row.KeyManager)
+		}
 		if row.KeyManager == keyManager && row.KeyType == wso2.Production && keys.ConsumerKey == "" {
 			keys = row
 		}

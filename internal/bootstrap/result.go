@@ -21,7 +21,9 @@ type Result struct {
 	Issuer         string // what "iss" must be in its tokens; empty where API-M does not tell
 	JWKS           string // address of the keys that sign its tokens; empty where API-M does not tell
 	APIs           []PublishedAPI
-	Changes        int // how many changes the run made on the servers, proving not counted
+	LeftOver       []APIName // of [Settings].Known: on the server, and no longer in the file
+	OtherKeys      []string  // key managers that the application also has keys of
+	Changes        int       // how many changes the run made on the servers, proving not counted
 }
 
 // PublishedAPI is an API on the server.

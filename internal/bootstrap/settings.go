@@ -35,6 +35,9 @@ type Settings struct {
 	// IS has lost, and then only this id can clear them.
 	KeyMappingID string
 
+	// Known are the APIs that earlier runs have brought to the desired state, to find those that are no longer in the file.
+	Known []APIName
+
 	// Owner is a short name of whoever runs one bootstrap at a time, such as an agent: no two runs at once have the same.
 	// Empty: a name for this run alone.
 	Owner string

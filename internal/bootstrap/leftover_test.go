@@ -1,0 +1,42 @@
+package bootstrap
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+func TestAnAPIThatIsNoLongerInTheFileIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, s := newFake(), testSettings
+		mustPass(t, f, s, usable)
+		s.Known = append(wanted(t, usable).Names(nil), APIName{"Deleted by hand", "1.0.0"})
+		if r := mustPass(t, f, s, usable); r.LeftOver != nil {
+			t.Errorf("left over: %v", r.LeftOver)
+		}
+		i := strings.Index(usable, "  - name: Order API")
+		without := usable[:i] + usable[strings.Index(usable, "application:"):]
+		if r := mustPass(t, f, s, without); fmt.Sprint(r.LeftOver) != `["Order API" 1.0.0]` || len(f.log) > 0 {
+			t.Errorf("left over: %v, requests %q", r.LeftOver, f.log)
+		}
+		if names := fmt.Sprint(wanted(t, without).Names(s.Known)); names != `["Deleted by hand" 1.0.0 "Order API" 1.0.0 "Payment API" 1.0.0]` {
+			t.Errorf("names: %s", names)
+		}
+	})
+}
+
+func TestKeysOfAKeyManagerThatWasSwitchedAwayFromAreFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, s := newFake(), testSettings
+		if r := mustPass(t, f, s, usable); r.OtherKeys != nil {
+			t.Errorf("other keys: %q", r.OtherKeys)
+		}
+		s.KeyManagerName = ResidentKeyManager
+		for range 2 {
+			if r := mustPass(t, f, s, usable); strings.Join(r.OtherKeys, ",") != "WSO2-IS" {
+				t.Errorf("other keys: %q", r.OtherKeys)
+			}
+		}
+	})
+}
