@@ -128,8 +128,8 @@ func (r *run) probe(ctx context.Context, app wso2.Application) error {
 	return transient(fmt.Errorf("key manager %s is not usable yet: %w", r.KMName, err))
 }
 
-// sendAgain updates the key manager, unchanged, when it has not become usable for a while: the event that makes API-M
-// load it gets lost at times, and an update sends another one.
+// sendAgain updates the key manager when it has not become usable for a while: the event that makes API-M load it gets lost at
+// times, and an update sends another one. Or the password that API-M has is no longer IS's, and the update has the right one.
 func (r *run) sendAgain(ctx context.Context, cause error) error {
 	switch now := time.Now(); {
 	case isPermanent(cause):
@@ -149,7 +149,7 @@ func (r *run) sendAgain(ctx context.Context, cause error) error {
 	if err != nil {
 		return errors.Join(cause, err)
 	}
-	r.log.Warn("sent key manager "+r.KMName+" again, because API-M has not loaded it", "after", r.EventWait)
+	r.log.Warn("sent key manager "+r.KMName+" again, with the password of IS as it is set now: API-M has not loaded it, or had another password", "after", r.EventWait)
 	return cause
 }
 

@@ -417,3 +417,14 @@ func TestASuccessThatSaysNothingIsTriedAgain(t *testing.T) {
 		}
 	}
 }
+
+func TestALostClientIsNotTakenForAWrongPassword(t *testing.T) {
+	base, hc := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		io.WriteString(w, `{"error_description":"A valid OAuth client could not be found for client_id: x","error":"invalid_client"}`)
+	})
+	_, err := FetchToken(t.Context(), hc, base, "x", "y")
+	if !HasCodeText(err, CodeTextNoClient) || !strings.Contains(err.Error(), "does not know this client") || strings.Contains(err.Error(), "administrator") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,6 +1,7 @@
 package wso2
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,13 +41,17 @@ const (
 	CodeNoPolicy         = 900305 // 400: no throttling policy has this name
 )
 
+// CodeTextNoClient is OAuth's error for a client that the server does not know, or that has another secret (RFC 6749, section
+// 5.2). It is no word about a user.
+const CodeTextNoClient = "invalid_client"
+
 // Error is a request that failed: without an answer (Status 0), or with one that is no success.
 type Error struct {
 	Op          string        // what was attempted, on what
 	Method, URL string        // without query
 	Status      int           // HTTP status, 0 where no answer came
 	Code        int           // API-M's error code, 0 where the answer has none
-	CodeText    string        // IS's error code, such as APP-60509, "" where the answer has none
+	CodeText    string        // IS's error code, such as APP-60509, or OAuth's, such as invalid_client; "" where the answer has none
 	Description string        // the server's own words, at most 300 bytes, without secrets
 	RetryAfter  time.Duration // how long the server asks to wait, 0 where it does not say
 	Err         error         // why no answer came
@@ -174,6 +179,7 @@ func parseError(resp *http.Response, body []byte, secrets []Secret) *Error {
 	words := []string{doc.Message, doc.Description, doc.OAuth}
 	switch errs := doc.Error.(type) {
 	case string:
+		e.CodeText = cmp.Or(e.CodeText, errs)
 		words = append([]string{errs}, words...)
 	case []any:
 		for _, one := range errs {

@@ -12,6 +12,8 @@ func (e *Error) Remedy() string {
 		return text
 	}
 	switch {
+	case e.CodeText == CodeTextNoClient:
+		return "the server does not know this client, or it has another secret: its database is new, or somebody has deleted the client; agent bootstrap makes new keys"
 	case e.doubt != "":
 		return e.doubt + ": either the server's database is down (it then refuses every password), or the password was changed in the server; check the database, or " +
 			cmp.Or(e.credentials, "the user and the password")
