@@ -68,7 +68,7 @@ func (r *run) findOrCreateAPI(ctx context.Context, want API) (api wso2.API, isNe
 	}
 	err = r.change(fmt.Sprintf("created API %q %s", want.Name, want.Version), func() error {
 		api, err = r.Publisher.CreateAPI(ctx, newAPI(want, r.desired.policies(want.Name)))
-		return err
+		return namePolicies(ctx, err, "subscription", r.Publisher.SubscriptionPolicies, r.desired.policyUses(want.Name)...)
 	})
 	if wso2.HasCode(err, wso2.CodeAPIExists) {
 		if listErr := r.listAPIs(ctx); listErr != nil {
@@ -93,7 +93,8 @@ func (r *run) updateAPI(ctx context.Context, want API, api wso2.API) error {
 		return err
 	}
 	err = r.change(fmt.Sprintf("updated API %q %s: %s", want.Name, want.Version, strings.Join(fields, ", ")), func() error {
-		return r.Publisher.UpdateAPI(ctx, api.ID, whole)
+		err := r.Publisher.UpdateAPI(ctx, api.ID, whole)
+		return namePolicies(ctx, err, "subscription", r.Publisher.SubscriptionPolicies, r.desired.policyUses(want.Name)...)
 	})
 	if err != nil || len(api.Scopes) == 0 || !r.authorizes() {
 		return err

@@ -51,7 +51,7 @@ func (r *run) ensureApplication(ctx context.Context) error {
 	case app.ID == "":
 		err = r.change(fmt.Sprintf("created application %q", want.Name), func() error {
 			app, err = r.DevPortal.CreateApplication(ctx, want.Name, want.ThrottlingPolicy, "")
-			return orConflict(err)
+			return r.nameApplicationPolicy(ctx, orConflict(err))
 		})
 	case app.ThrottlingPolicy != want.ThrottlingPolicy:
 		err = r.updateApplication(ctx, app)
@@ -78,8 +78,13 @@ func (r *run) updateApplication(ctx context.Context, app wso2.Application) error
 		return err
 	}
 	return r.change(fmt.Sprintf("updated application %q: throttling policy %s", app.Name, policy), func() error {
-		return r.DevPortal.UpdateApplication(ctx, app.ID, whole)
+		return r.nameApplicationPolicy(ctx, r.DevPortal.UpdateApplication(ctx, app.ID, whole))
 	})
+}
+
+func (r *run) nameApplicationPolicy(ctx context.Context, cause error) error {
+	app := r.desired.Application
+	return namePolicies(ctx, cause, "application", r.DevPortal.ApplicationPolicies, policyUse{app.ThrottlingPolicy, app.PolicyAt})
 }
 
 // ensureSubscriptions subscribes the application to all versions of the APIs. Subscriptions to other APIs stay.

@@ -82,6 +82,7 @@ func (r *reader) application(n *yaml.Node) Application {
 		"name": func(n *yaml.Node) { a.Name = r.checked(n, "name", strings.TrimSpace, checkApplicationName) },
 		"throttling_policy": func(n *yaml.Node) {
 			a.ThrottlingPolicy = r.checked(n, "throttling_policy", strings.TrimSpace, checkPolicy)
+			a.PolicyAt = r.Place(n)
 		},
 	})
 	r.Require(n, seen, "the application", a.Name, "name")
@@ -94,6 +95,7 @@ func (r *reader) subscription(n *yaml.Node) Subscription {
 		"api_name": func(n *yaml.Node) { s.APIName = r.checked(n, "api_name", singleSpaced, checkName) },
 		"throttling_policy": func(n *yaml.Node) {
 			s.ThrottlingPolicy = r.checked(n, "throttling_policy", strings.TrimSpace, checkSubscriptionPolicy)
+			s.PolicyAt = r.Place(n)
 		},
 	})
 	r.Require(n, seen, "the subscription", s.APIName, "api_name")

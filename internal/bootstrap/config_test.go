@@ -23,7 +23,7 @@ func TestTheExampleIsUsable(t *testing.T) {
 	if d.APIs[0].Name != "Payment API" || d.APIs[0].Path() != "/payments/1.0.0" {
 		t.Errorf("first API: %+v", d.APIs[0])
 	}
-	if got := d.Subscriptions[3]; got != (Subscription{"Product Catalogue", "Unlimited"}) {
+	if got := d.Subscriptions[3]; got != (Subscription{APIName: "Product Catalogue", ThrottlingPolicy: "Unlimited"}) {
 		t.Errorf("a subscription without a policy: %+v", got)
 	}
 }
@@ -52,8 +52,8 @@ subscriptions:
 			{Name: "Payment API", Context: "/payments", Version: "1.0", BackendURL: "http://payment:8080"},
 			{Name: "Payment API", Context: "/payments", Version: "2024-01-01", BackendURL: "http://payment:8080", Tags: []string{}},
 		},
-		Application:   Application{"App", "Unlimited"},
-		Subscriptions: []Subscription{{"Payment API", "Unlimited"}},
+		Application:   Application{Name: "App", ThrottlingPolicy: "Unlimited"},
+		Subscriptions: []Subscription{{APIName: "Payment API", ThrottlingPolicy: "Unlimited"}},
 	}
 	if !reflect.DeepEqual(d, want) {
 		t.Errorf("got  %+v\nwant %+v", d, want)

@@ -36,12 +36,14 @@ func gatewayPath(context, version string) string {
 type Application struct {
 	Name             string
 	ThrottlingPolicy string
+	PolicyAt         string // its place in the file, as file:line:column; empty where the file names none
 }
 
 // Subscription lets the application call all versions of an API.
 type Subscription struct {
 	APIName          string
 	ThrottlingPolicy string
+	PolicyAt         string // its place in the file, as file:line:column; empty where the file names none
 }
 
 // policies are the subscription policies that an API must offer: those of its subscriptions, and always Unlimited.

@@ -211,7 +211,13 @@ func (f *fake) used(id string) bool {
 }
 
 func (f *fake) servePublisher(w http.ResponseWriter, r *http.Request, path []string, in object, body []byte) {
+	if bad := unknownPolicy(in["policies"]); bad {
+		fail(w, 400, 900305)
+		return
+	}
 	switch {
+	case path[0] == "throttling-policies":
+		replyList(w, []object{{"name": "Gold"}, {"name": "Silver"}, {"name": "Unlimited"}})
 	case len(path) == 1 && r.Method == http.MethodGet:
 		var list []object
 		for _, api := range f.apis {
@@ -252,6 +258,11 @@ func (f *fake) servePublisher(w http.ResponseWriter, r *http.Request, path []str
 	}
 }
 
+func unknownPolicy(policies any) bool {
+	list, _ := policies.([]any)
+	return slices.Contains(list, any("Platinum"))
+}
+
 func (f *fake) serveRevisions(w http.ResponseWriter, r *http.Request, path []string, in object, body []byte) {
 	api, id := path[1], r.FormValue("revisionId")
 	var targets []any
@@ -289,6 +300,10 @@ func (f *fake) serveRevisions(w http.ResponseWriter, r *http.Request, path []str
 
 func (f *fake) serveDevPortal(w http.ResponseWriter, r *http.Request, path []string, in object) {
 	switch {
+	case in["throttlingPolicy"] == "Platinum" && path[0] == "applications":
+		fail(w, 400, 900305)
+	case path[0] == "throttling-policies":
+		replyList(w, []object{{"name": "10PerMin"}, {"name": "Unlimited"}})
 	case path[0] == "subscriptions":
 		f.serveSubscriptions(w, r, path, in)
 	case len(path) == 1 && r.Method == http.MethodGet:

@@ -52,6 +52,11 @@ func (d *DevPortal) CreateApplication(ctx context.Context, name, throttlingPolic
 	}, func(a *Application) *json.RawMessage { return &a.Raw })
 }
 
+// ApplicationPolicies are the names of the throttling policies that applications may have.
+func (d *DevPortal) ApplicationPolicies(ctx context.Context) ([]string, error) {
+	return policies(ctx, d.caller, "application")
+}
+
 // UpdateApplication writes a whole object, as made by [Merge].
 func (d *DevPortal) UpdateApplication(ctx context.Context, id string, whole json.RawMessage) error {
 	return d.call(ctx, request{op: "update application " + id, method: http.MethodPut, path: application(id), body: whole}, nil)

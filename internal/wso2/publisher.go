@@ -110,6 +110,22 @@ func (p *Publisher) UpdateAPI(ctx context.Context, id string, whole json.RawMess
 	return p.call(ctx, request{op: "update API " + id, method: http.MethodPut, path: "/apis/" + url.PathEscape(id), body: whole}, nil)
 }
 
+// SubscriptionPolicies are the names of the throttling policies that subscriptions may have.
+func (p *Publisher) SubscriptionPolicies(ctx context.Context) ([]string, error) {
+	return policies(ctx, p.caller, "subscription")
+}
+
+// policies lists the names of the throttling policies of a level.
+func policies(ctx context.Context, c caller, level string) (names []string, err error) {
+	list, err := all[struct {
+		Name string `json:"name"`
+	}](ctx, c, request{op: "list the " + level + " policies", method: http.MethodGet, path: "/throttling-policies/" + level})
+	for _, policy := range list {
+		names = append(names, policy.Name)
+	}
+	return names, err
+}
+
 // ChangeLifecycle moves an API through its lifecycle. The action's letter case matters: "Publish". It returns the
 // status of the workflow: APPROVED, or CREATED where a person must approve the change first.
 func (p *Publisher) ChangeLifecycle(ctx context.Context, id, action string) (string, error) {

@@ -52,6 +52,7 @@ func (am *AM) applicationRoutes(mux *http.ServeMux) {
 	})))
 	mux.HandleFunc("PUT "+all+"/{id}", am.subscriber(scopesApplication, am.withApplication(am.updateApplication)))
 	mux.HandleFunc("DELETE "+all+"/{id}", am.unlocked(scopesApplication, am.deleteApplication))
+	mux.HandleFunc("GET "+devportalPath+"/throttling-policies/application", am.subscriber(scopesApplication, listApplicationTiers))
 	mux.HandleFunc("GET "+devportalPath+"/key-managers", am.subscriber(scopesApplication, am.devportalKeyManagers))
 	mux.HandleFunc("GET "+devportalPath+"/apis", am.devportalAPIs)
 	mux.HandleFunc("GET "+devportalPath+"/apis/{id}", am.devportalAPI)

@@ -39,6 +39,15 @@ func TestApplications(t *testing.T) {
 	send(t, "GET", all+"/nobody", admin, nil).wantCode(t, 404, 404)
 }
 
+func TestTheDevPortalListsThePoliciesOfApplications(t *testing.T) {
+	p := newPair(t)
+	p.startAM()
+	list := send(t, "GET", p.devportal("/throttling-policies/application"), admin, nil).want(t, 200)
+	if list.at("count") != 4.0 || list.str("list", 2, "name") != "10PerMin" || list.at("list", 2, "requestCount") != 10.0 {
+		t.Errorf("the list is %s", list.text)
+	}
+}
+
 func TestSubscriptions(t *testing.T) {
 	p := newPair(t)
 	p.startAM()

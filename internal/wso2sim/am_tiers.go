@@ -3,6 +3,8 @@ package wso2sim
 import (
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -50,6 +52,21 @@ func listTiers(w http.ResponseWriter, r *http.Request) error {
 		list = append(list, object{"name": t.name, "displayName": t.name, "description": t.description,
 			"policyLevel": level, "tierPlan": "FREE", "stopOnQuotaReach": true,
 			"requestCount": t.requests, "unitTime": time.Minute.Milliseconds(), "quotaPolicyType": "REQUESTCOUNT"})
+	}
+	writeJSON(w, http.StatusOK, page(list, r))
+	return nil
+}
+
+// listApplicationTiers is what the DevPortal shows of them.
+func listApplicationTiers(w http.ResponseWriter, r *http.Request) error {
+	list := []object{}
+	for _, name := range applicationPolicies {
+		requests := noLimit
+		if n, err := strconv.Atoi(strings.TrimSuffix(name, "PerMin")); err == nil {
+			requests = n
+		}
+		list = append(list, object{"name": name, "description": nil, "policyLevel": "APPLICATION", "attributes": object{}, "stopOnQuotaReach": true,
+			"requestCount": requests, "unitTime": 1, "timeUnit": "min", "quotaPolicyType": "REQUESTCOUNT", "tierPlan": nil})
 	}
 	writeJSON(w, http.StatusOK, page(list, r))
 	return nil

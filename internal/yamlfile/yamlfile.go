@@ -79,6 +79,9 @@ func (r *Reader) Report(n *yaml.Node, format string, args ...any) {
 	r.found = append(r.found, problem{n.Line, n.Column, fmt.Sprintf(format, args...)})
 }
 
+// Place is where a node is, as file:line:column.
+func (r *Reader) Place(n *yaml.Node) string { return fmt.Sprintf("%s:%d:%d", r.File, n.Line, n.Column) }
+
 // Clean says whether nothing is wrong so far.
 func (r *Reader) Clean() bool { return r.Mistakes() == 0 }
 

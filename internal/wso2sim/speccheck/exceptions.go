@@ -55,6 +55,8 @@ var exceptions = []exception{
 		regexp.MustCompile(`Content-Type has unexpected value: ""`), "no key of the type is 200 with nothing in it"},
 	{"* /scim2/*", 401, regexp.MustCompile(`^/(schemas|status|schema): `),
 		"the handler in front of SCIM writes a list of schemas and a numeric status; \"schema\" is misspelt in the specification"},
+	{"GET /api/am/devportal/v3/throttling-policies/{policyLevel}", 200, regexp.MustCompile(`/(policyLevel: value is not one of|tierPlan: property "tierPlan" is missing)`),
+		"policies of applications name their level in capitals and have no plan"},
 	{"GET /api/am/publisher/v4/throttling-policies/{policyLevel}", 0, regexp.MustCompile(`parameter policyLevel .*value is not one of`),
 		"the level subscription is misspelt in the specification"},
 	{"GET /api/am/publisher/v4/apis/{apiId}/swagger", 200, regexp.MustCompile(`^/: value must be a string`),
