@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -24,7 +23,7 @@ func Parse(data []byte, needs string) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF), err == nil && isNull(doc.Content[0]):
 		return nil, fmt.Errorf("it is empty: it needs %s", needs)
 	case err != nil:
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, errors.New(explain(data, err))
 	}
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
 		return nil, errors.New("it holds more than one document: keep one, without a line of ---")
