@@ -30,6 +30,9 @@ const (
 	permanentRetry = time.Hour
 )
 
+// doubt is the time after which a look that shows trouble is made again, before anything follows from it.
+const doubt = 2 * time.Second
+
 // outcome is what an attempt came to.
 type outcome struct {
 	input input // that it worked from; nil where it could not be read
@@ -106,6 +109,16 @@ func (a Agent) stateFolders() []string {
 
 func never() bool { return false }
 
+// sleep reports whether ctx still lasts after a time.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
 // stateKeeper is what keepState works with.
 type stateKeeper struct {
 	health     *telemetry.Health
@@ -134,7 +147,13 @@ func (k *stateKeeper) look(ctx context.Context, a Agent, reached bool) (again bo
 		made = bootstrap.MadeBefore(keys)
 	}
 	var seen bootstrap.Sight
-	whileBeating(k.beat, k.poll, func() { seen = bootstrap.Look(ctx, bootstrap.Connect(hc, settings), settings, made) })
+	servers := bootstrap.Connect(hc, settings)
+	whileBeating(k.beat, k.poll, func() {
+		seen = bootstrap.Look(ctx, servers, settings, made)
+		if seen.Trouble() != nil && k.seen.Trouble() == nil && sleep(ctx, doubt) { // one lost answer is no restart
+			seen = bootstrap.Look(ctx, servers, settings, made)
+		}
+	})
 	if ctx.Err() != nil {
 		return false
 	}

@@ -14,7 +14,9 @@ import (
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
+	"wso2agent/internal/wso2sim"
 )
 
 func TestHowLongAnOutcomeStands(t *testing.T) {
@@ -177,6 +179,26 @@ func TestARestartOfISIsNoticedAndToldInOneLine(t *testing.T) {
 	}
 	if after, _ := os.ReadFile(p.keysFile()); !bytes.Equal(keys, after) {
 		t.Error("the keys have changed")
+	}
+}
+
+func TestOneLostAnswerIsNoRestart(t *testing.T) {
+	p := newPlace(t)
+	p.set(config.AM, func(c *config.Config) { c.Reconcile = 100 * time.Millisecond })
+	p.faults = wso2sim.NewFaults()
+	p.initBoth()
+	p.startServers()
+	p.acknowledge()
+	a := p.agent(config.AM)
+	if err := a.Bootstrap(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.faults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 503, Path: "/oauth2/token/.well-known/**", Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	k := &stateKeeper{health: telemetry.NewHealth(time.Hour, bootstrapCondition), poll: time.Second, pause: time.Second}
+	if again := k.look(t.Context(), a, true); again || k.seen.Trouble() != nil || p.faults.List()[0].Hits != 1 {
+		t.Errorf("again %v, trouble %v, %d faults", again, k.seen.Trouble(), p.faults.List()[0].Hits)
 	}
 }
 

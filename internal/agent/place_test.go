@@ -32,6 +32,7 @@ type place struct {
 	am      *wso2sim.AM
 	is      *wso2sim.IS
 	delays  wso2sim.Delays
+	faults  *wso2sim.Faults // of IS; may be nil
 
 	mu    sync.Mutex
 	cfg   map[string]config.Config
@@ -171,7 +172,7 @@ func (p *place) startServers() {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() { p.backend.Close() })
-	if p.is, err = wso2sim.StartIS(p.t.Context(), options(config.IS)); err != nil {
+	if p.is, err = wso2sim.StartIS(p.t.Context(), p.withFaults(options(config.IS))); err != nil {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() { p.is.Close() })
@@ -194,6 +195,11 @@ func (p *place) startServers() {
 		p.supervise(product)
 	}
 	p.configure(apiConfig)
+}
+
+func (p *place) withFaults(o wso2sim.Options) wso2sim.Options {
+	o.Faults = p.faults
+	return o
 }
 
 // supervise says what agent exec says after a start.
