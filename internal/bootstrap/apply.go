@@ -31,11 +31,11 @@ type run struct {
 }
 
 // Run brings the servers to the desired state and returns what a client needs. Each step is repeated until it succeeds,
-// with a log line per failure; only ctx bounds how long that may take. An error that wraps [ErrPermanent] needs a
+// and the log tells of a failure once a minute; only ctx bounds how long that may take. An error that wraps [ErrPermanent] needs a
 // person; any other means that ctx ended, and holds the last failure.
 //
-// A second run sends nothing but GET. What a run makes to prove a new or changed key manager, an application named
-// [ProbeApplication] and its keys, is removed again.
+// A second run sends nothing but GET. What a run makes to prove a new or changed key manager, an application whose
+// name begins with [ProbeApplication] and its keys, is removed again.
 func Run(ctx context.Context, log *slog.Logger, servers Servers, settings Settings, desired *Desired) (Result, error) {
 	settings, err := settings.normalised()
 	if err != nil {
