@@ -63,6 +63,15 @@ func (r *run) dropKeyManager(ctx context.Context, keeper, other string) (stays s
 		r.KMName, keeper, other))
 }
 
+// orDeleted: a key manager that was in the list and is not there now will not be in the next list. Another run has deleted it as
+// a duplicate.
+func orDeleted(err error) error {
+	if wso2.HasCode(err, wso2.CodeKeyManagerGone) {
+		return transient(err)
+	}
+	return err
+}
+
 // orGone: what is to go is gone. Another run was faster.
 func orGone(err error) error {
 	if wso2.HasStatus(err, http.StatusNotFound) && wso2.IsPermanent(err) {

@@ -117,6 +117,25 @@ func TestAKeyManagerThatAnotherRunDeletesIsReplacedByTheOthers(t *testing.T) {
 	}
 }
 
+func TestAKeyManagerThatIsDeletedBetweenListAndReadIsLookedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		mustPass(t, f, testSettings, usable)
+		id, gone := find(f.kms, "name", "WSO2-IS")["id"].(string), false
+		f.intercept = func(r *http.Request) (int, string) {
+			if strings.HasSuffix(r.URL.Path, "/key-managers/"+id) && !gone {
+				gone = true
+				find(f.kms, "id", id)["id"] = "of-the-other-run"
+				f.kmReady["of-the-other-run"] = time.Now()
+			}
+			return 0, ""
+		}
+		if _, log, err := pass(t, f, testSettings, usable); err != nil || !gone {
+			t.Errorf("%v\n%s", err, log)
+		}
+	})
+}
+
 func TestProbesOfOtherRunsAreLeftAloneWhileTheyAreYoung(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

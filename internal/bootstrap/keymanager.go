@@ -56,7 +56,7 @@ func (r *run) registerKeyManager(ctx context.Context) error {
 
 // updateKeyManager writes the key manager where it is not as desired.
 func (r *run) updateKeyManager(ctx context.Context) error {
-	stored, err := r.Admin.KeyManager(ctx, r.km.id)
+	stored, err := r.readKeyManager(ctx, r.km.id)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,13 @@ func (r *run) sendKeyManager(ctx context.Context, stored json.RawMessage) error 
 	if err != nil {
 		return err
 	}
-	return r.Admin.UpdateKeyManager(ctx, r.km.id, whole, want.AdditionalProperties.Password)
+	return orDeleted(r.Admin.UpdateKeyManager(ctx, r.km.id, whole, want.AdditionalProperties.Password))
+}
+
+// readKeyManager reads a key manager from the list.
+func (r *run) readKeyManager(ctx context.Context, id string) (wso2.StoredKeyManager, error) {
+	stored, err := r.Admin.KeyManager(ctx, id)
+	return stored, orDeleted(err)
 }
 
 // refuseSecondIssuer makes sure that no other key manager has IS's issuer. API-M would accept the second one, and its
@@ -115,7 +121,7 @@ func issuerRemedy(name string) string {
 // issuerOf finds a key manager's issuer; "" where it has none or none is told. API-M's own does not always show it, but
 // has a discovery document.
 func (r *run) issuerOf(ctx context.Context, km wso2.KeyManagerInfo) (string, error) {
-	stored, err := r.Admin.KeyManager(ctx, km.ID)
+	stored, err := r.readKeyManager(ctx, km.ID)
 	if err != nil || stored.Issuer != "" || km.Name != ResidentKeyManager {
 		return stored.Issuer, err
 	}
@@ -205,7 +211,7 @@ func (r *run) chooseKeyManager(ctx context.Context) error {
 		}
 		return permanent(fmt.Errorf("API-M has no key manager %q, only %s: correct KEY_MANAGER_NAME", r.KeyManagerName, strings.Join(names, ", ")))
 	}
-	stored, err := r.Admin.KeyManager(ctx, same[0].ID)
+	stored, err := r.readKeyManager(ctx, same[0].ID)
 	if err != nil {
 		return err
 	}

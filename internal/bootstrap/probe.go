@@ -142,7 +142,7 @@ func (r *run) sendAgain(ctx context.Context, cause error) error {
 	default:
 		r.km.unusable = now
 	}
-	stored, err := r.Admin.KeyManager(ctx, r.km.id)
+	stored, err := r.readKeyManager(ctx, r.km.id)
 	if err == nil {
 		err = r.sendKeyManager(ctx, stored.Raw)
 	}

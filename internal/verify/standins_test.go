@@ -198,7 +198,7 @@ func (s *site) settings(keyManager string) bootstrap.Settings {
 	admin := wso2.Credentials{User: "admin", Password: "admin"}
 	return bootstrap.Settings{
 		AMURL: s.am.URL(), GatewayURL: s.am.GatewayURL(), ISURL: s.is.URL(), AMCredentials: admin, ISCredentials: admin,
-		VHost: "localhost", KMName: "WSO2-IS", KeyManagerName: keyManager, KMTokenEndpoint: s.is.URL() + "/oauth2/token",
+		VHost: "localhost", Owner: "site", KMName: "WSO2-IS", KeyManagerName: keyManager, KMTokenEndpoint: s.is.URL() + "/oauth2/token",
 		RetryFirst: 20 * time.Millisecond, RetryMax: 200 * time.Millisecond, EventWait: 500 * time.Millisecond,
 	}
 }
