@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"wso2agent/internal/file"
@@ -67,6 +68,7 @@ const (
 
 // holding is what an agent knows of its hold on its server's name.
 type holding struct {
+	mu       sync.Mutex
 	instance string    // empty before the first pass
 	held     bool      // by this agent
 	other    time.Time // what the agent that holds it has said last, by that agent's clock
@@ -78,6 +80,8 @@ type holding struct {
 // a while. It is to be called alone.
 func (a Agent) holdName(ctx context.Context) (err error) {
 	h := a.holding
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	first := h.instance == ""
 	if h.instance, err = trust.Instance(ControlDir(a.cfg)); err != nil {
 		return err
@@ -118,6 +122,8 @@ func (a Agent) hold() error {
 
 // keepName says from time to time that this agent is there, unless another one holds its name now.
 func (a Agent) keepName(ctx context.Context) {
+	a.holding.mu.Lock()
+	defer a.holding.mu.Unlock()
 	if !a.holding.held {
 		return
 	}
