@@ -140,7 +140,7 @@ func TestAKillBeforeTheRestartIsAskedForLosesNoRestart(t *testing.T) {
 	}
 	generation := func() string {
 		var v view
-		if err := a.alone(t.Context(), func() (err error) { v, err = a.pass(t.Context(), nil); return err }); err != nil {
+		if err := a.alone(t.Context(), func(a Agent) (err error) { v, err = a.pass(t.Context(), nil); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return v.generation
@@ -171,7 +171,7 @@ func TestInitLeavesWhatARunningServerLacksToItsSidecarAndFetchesWhatIsNew(t *tes
 		t.Fatal(err)
 	}
 	var generation string
-	if err := p.agent(config.IS).alone(t.Context(), func() error {
+	if err := p.agent(config.IS).alone(t.Context(), func(Agent) error {
 		v, err := p.agent(config.IS).pass(t.Context(), nil)
 		generation = v.generation
 		return err

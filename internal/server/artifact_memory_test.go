@@ -106,7 +106,7 @@ func TestWhatIsNoRegularFileHoldsUpNoDownload(t *testing.T) {
 		"a link":       func(path string) error { return os.Symlink(elsewhere, path) },
 	} {
 		o, volume := newOrigin(t, testJar(t, testClass, 1)), t.TempDir()
-		d := newDownload(nil, o.artifact(), filepath.Join(volume, file.WorkDir), 0, nil)
+		d := newDownload(nil, o.artifact(), filepath.Join(volume, file.WorkDir), 0, 0, nil)
 		if err := errors.Join(os.Mkdir(filepath.Dir(d.part), 0o700), put(d.part)); err != nil {
 			t.Fatal(err)
 		}

@@ -80,7 +80,7 @@ func TestAClaimEndsWhenItsOwnerSaysNothingElseForTooLong(t *testing.T) {
 
 func TestATurnIsSaidToTheOthersAndAnUnreadableOneIsNamed(t *testing.T) {
 	dir := t.TempDir()
-	is, am := Exchange{dir, "wso2is"}, Exchange{dir, "wso2am"}
+	is, am := Exchange{Dir: dir, Name: "wso2is"}, Exchange{Dir: dir, Name: "wso2am"}
 	if said, err := am.Turn(t.Context(), "wso2is"); err != nil || said != (Turn{}) {
 		t.Errorf("an agent that has said nothing: %+v, %v", said, err)
 	}
