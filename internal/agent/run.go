@@ -167,6 +167,7 @@ type trustKeeper struct {
 	starts    bool            // the server was seen to start, and has not been seen to serve since
 	claimed   trust.Claims
 	over      []string // peers whose claim of the turn to restart has ended without a word of them
+	again     bool     // another pass is to follow at once
 	queue     string   // the peers for whose restart the own one was last said to wait
 }
 
@@ -189,9 +190,16 @@ func (k *trustKeeper) tellWait(a Agent, err error) {
 	}
 }
 
-// once does one pass, and what follows from it for the server, alone.
+// once does one pass, and what follows from it for the server, alone; and another one if this one has got the turn to
+// restart: what peers have said before they left it to this agent is to be read first.
 func (k *trustKeeper) once(ctx context.Context, a Agent) error {
-	return a.alone(ctx, func(a Agent) error { return k.step(ctx, a) })
+	for {
+		k.again = false
+		err := a.alone(ctx, func(a Agent) error { return k.step(ctx, a) })
+		if !k.again {
+			return err
+		}
+	}
 }
 
 // step is once without the lock.
@@ -283,7 +291,8 @@ func (k *trustKeeper) follow(ctx context.Context, a Agent, v view, started notif
 	case err != nil:
 		return err
 	case fresh:
-		return k.step(ctx, a)
+		k.again = true
+		return nil
 	case has:
 		return k.request(ctx, a, v, known)
 	}

@@ -170,7 +170,7 @@ func TestAStartThatFailsBeforeThePortIsOpenTakesTheWayBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address := freeAddress(t)
 			t.Setenv("TEST_PORT", address)
-			t.Setenv("TEST_START_TIMEOUT", "200ms")
+			t.Setenv("TEST_START_TIMEOUT", "3s") // long enough to open the port for the second start
 			s := start(t, `echo run >> $VOLUME/runs; if grep -q bad $VOLUME/content; then `+script+`; fi; exec sleep 1000`,
 				write(map[string]string{"content": "bad", "former": "good"}))
 			s.until(t, "the former content is back", func() bool { return s.told() == "failed bad\n" })
