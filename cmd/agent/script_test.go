@@ -5,14 +5,17 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,9 +42,37 @@ func TestMain(m *testing.M) {
 		"agent": func() {
 			os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 		},
+		"answering":  func() { log.Fatal(answering()) },
 		"wso2sim-is": standIn("is"),
 		"wso2sim-am": standIn("am"),
 	})
+}
+
+// answering is a server that shows the certificate in CONFIG_DIR at AM_PORT, and answers 200 to everything, as a health check
+// wants it.
+func answering() error {
+	data, err := os.ReadFile(filepath.Join(os.Getenv("CONFIG_DIR"), "repository/resources/security/wso2carbon.jks"))
+	if err != nil {
+		return err
+	}
+	store, err := keystore.Open(data, "wso2carbon")
+	if err != nil {
+		return err
+	}
+	key, err := store.PrivateKey("wso2carbon", "wso2carbon")
+	if err != nil {
+		return err
+	}
+	leaf, err := store.Leaf("wso2carbon")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Addr:      net.JoinHostPort("localhost", os.Getenv("AM_PORT")),
+		Handler:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.DER}, PrivateKey: key}}},
+	}
+	return server.ListenAndServeTLS("", "")
 }
 
 func TestScripts(t *testing.T) {
