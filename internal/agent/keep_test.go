@@ -85,7 +85,9 @@ func TestAnAttemptThatIsOvertakenNamesWhatHasChanged(t *testing.T) {
 	port := p.cfg[config.AM].AMPort
 	p.set(config.AM, func(c *config.Config) { c.AMPort = 1 }) // nobody answers there: the attempt goes on
 	health := p.run()
-	p.until("an attempt is under way", func() bool { return strings.Contains(p.log.String(), "API-M to answer to the administrator's password") })
+	p.until("an attempt is under way", func() bool {
+		return strings.Contains(p.log.String(), "API-M to answer to the administrator's password")
+	})
 	p.set(config.AM, func(c *config.Config) { c.AMPort = port })
 	p.configure(apiConfig + "# changed\n")
 	p.until("the file is named", func() bool {
