@@ -60,6 +60,10 @@ func javaJudges(t *testing.T, ders func(yield func([]byte) bool), answer func(de
 		if err != nil {
 			t.Fatalf("Java does not answer: %v", err)
 		}
+		if verdict > allOfJava { // such as that it has no memory
+			text, _ := io.ReadAll(io.LimitReader(r, 1000))
+			t.Fatalf("Java says %c%s", verdict, text)
+		}
 		answer(der, verdict)
 	}
 	if _, err := r.ReadByte(); err != io.EOF {
