@@ -1,6 +1,7 @@
 package javacert
 
 import (
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -139,13 +140,17 @@ func keys() map[string]func() *node {
 		}
 	}
 	for name, c := range map[string]struct {
-		curve elliptic.Curve
+		curve ecdh.Curve
+		size  int
 		oid   string
-	}{"P-384": {elliptic.P384(), oidP384}, "P-521": {elliptic.P521(), oidP521}} {
-		x, y := c.curve.ScalarBaseMult([]byte{7})
+	}{"P-384": {ecdh.P384(), 48, oidP384}, "P-521": {ecdh.P521(), 66, oidP521}} {
+		key, err := c.curve.NewPrivateKey(append(make([]byte, c.size-1), 7))
+		if err != nil {
+			panic(err) // 7 is a key
+		}
 		all[name] = func() *node {
 			return constructed(tagSequence, constructed(tagSequence, primitive(tagOID, oidEC), primitive(tagOID, c.oid)),
-				primitive(tagBitString, "\x00"+string(elliptic.Marshal(c.curve, x, y))))
+				primitive(tagBitString, "\x00"+string(key.PublicKey().Bytes())))
 		}
 	}
 	for name, c := range map[string]struct {

@@ -22,7 +22,7 @@ import (
 // What callers distinguish with errors.Is. Every error of Check wraps one of them.
 var (
 	// ErrRefused: Java refuses the certificate, and every keystore that holds it.
-	ErrRefused = errors.New("Java refuses this certificate, and does not load any keystore that holds it")
+	ErrRefused = errors.New("refused by Java, which does not load any keystore that holds it")
 	// ErrUnlisted: the certificate is not on the list. Some Java may refuse it.
 	ErrUnlisted = errors.New("this certificate is not of a kind that every Java from 11 to 25 is known to read")
 )
