@@ -164,14 +164,21 @@ func TestKeysThatAnotherRunIsMakingAreWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		asked := 0
+		var begun time.Time
 		f.intercept = func(r *http.Request) (int, string) {
-			if !strings.HasSuffix(r.URL.Path, "/generate-keys") || len(f.subs) == 0 {
+			if len(f.subs) == 0 {
 				return 0, ""
 			}
 			app := f.apps[0]["applicationId"].(string)
+			if asked > 0 && time.Since(begun) > 2*time.Second {
+				f.rows[app][0]["consumerKey"], f.rows[app][0]["consumerSecret"] = "their-key", "the-secret"
+			}
+			if !strings.HasSuffix(r.URL.Path, "/generate-keys") {
+				return 0, ""
+			}
 			if asked++; asked == 1 {
 				f.rows[app] = []object{{"keyManager": "WSO2-IS", "keyType": "PRODUCTION", "keyMappingId": "theirs", "consumerKey": nil}}
-				time.AfterFunc(2*time.Second, func() { f.rows[app][0]["consumerKey"], f.rows[app][0]["consumerSecret"] = "their-key", "the-secret" })
+				begun = time.Now()
 			}
 			return 0, ""
 		}
