@@ -46,7 +46,7 @@ type Credentials struct {
 	User     string
 	Password Secret
 	Source   string   // where they are set, to name when a server refuses them: "AM_ADMIN_USER and AM_ADMIN_PASS"
-	Lockout  *Lockout // of this account; nil: none
+	Lockout  *Lockout `json:"-"` // of this account; nil: none
 }
 
 // caller makes requests to one API of one server.
