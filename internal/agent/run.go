@@ -93,6 +93,9 @@ func (a Agent) restarter() restarter {
 func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 	changes := a.watch(a.trustFolders()...).Changes(ctx)
 	r := a.restarter()
+	if a.keepsNotices() {
+		countGap(health, outage{}, 0)
+	}
 	k := trustKeeper{health: health, restarter: r, patience: time.Now().Add(a.cfg.InitTimeout), ready: func() bool { return a.upgrade.ready() || a.listener.ready() }}
 	const firstRetry, lastRetry = time.Second, time.Minute
 	retry := firstRetry
@@ -168,6 +171,7 @@ type trustKeeper struct {
 	claimed   trust.Claims
 	over      []string // peers whose claim of the turn to restart has ended without a word of them
 	again     bool     // another pass is to follow at once
+	outages   outages  // of the server
 	queue     string   // the peers for whose restart the own one was last said to wait
 }
 
@@ -209,6 +213,7 @@ func (k *trustKeeper) step(ctx context.Context, a Agent) error {
 	if err != nil {
 		return err
 	}
+	k.tellGap(a, started)
 	v, err := a.pass(ctx, &started)
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ type Health struct {
 
 // gauge is a number for Prometheus, and the sentence that explains it.
 type gauge struct {
+	kind  string // of Prometheus
 	help  string
 	value float64
 }
@@ -146,7 +147,18 @@ func (h *Health) Gauge(name, help string, value float64) {
 	if h.gauges == nil {
 		h.gauges = map[string]gauge{}
 	}
-	h.gauges[name] = gauge{help, value}
+	h.gauges[name] = gauge{"gauge", help, value}
+}
+
+// Count adds to a number for /metrics that only grows, under a name that ends in _total. It is 0 at first: calling it with 0
+// shows it before anything has happened.
+func (h *Health) Count(name, help string, more float64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.gauges == nil {
+		h.gauges = map[string]gauge{}
+	}
+	h.gauges[name] = gauge{"counter", help, h.gauges[name].value + more}
 }
 
 // DropGauge takes a number off /metrics, because it is not known.
@@ -156,13 +168,13 @@ func (h *Health) DropGauge(name string) {
 	delete(h.gauges, name)
 }
 
-// writeGauges writes all numbers that Gauge noted.
+// writeGauges writes all numbers that Gauge and Count noted.
 func (h *Health) writeGauges(w io.Writer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(h.gauges)) {
 		g := h.gauges[name]
-		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %[1]s gauge\n%[1]s %[3]g\n", name, g.help, g.value)
+		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %[1]s %[4]s\n%[1]s %[3]g\n", name, g.help, g.value, g.kind)
 	}
 }
 

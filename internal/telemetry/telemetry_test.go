@@ -104,6 +104,9 @@ func TestAnAdvisoryConditionIsShownAndKeepsNobodyFromBeingReady(t *testing.T) {
 		t.Error("a change is not told, or told twice")
 	}
 	h.Gauge("wso2agent_example", "An example.", 3)
+	h.Count("wso2agent_examples_total", "Examples.", 0)
+	h.Count("wso2agent_examples_total", "Examples.", 1.5)
+	h.Count("wso2agent_examples_total", "Examples.", 2)
 	for path, want := range map[string]struct {
 		status int
 		text   string
@@ -121,7 +124,7 @@ func TestAnAdvisoryConditionIsShownAndKeepsNobodyFromBeingReady(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	h.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	if !strings.Contains(w.Body.String(), "# TYPE wso2agent_example gauge\nwso2agent_example 3\n") {
+	if !strings.Contains(w.Body.String(), "# TYPE wso2agent_example gauge\nwso2agent_example 3\n") || !strings.Contains(w.Body.String(), "# TYPE wso2agent_examples_total counter\nwso2agent_examples_total 3.5\n") {
 		t.Errorf("metrics: %s", w.Body)
 	}
 	h.Set("trust", false, "not yet")
