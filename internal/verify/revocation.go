@@ -62,7 +62,10 @@ func (r *run) revocation(ctx context.Context) Check {
 		case <-time.After(firstWait / 2):
 		}
 	}
-	evidence := StillValid + ": " + wait.String() + " after it was revoked, " + said(err, evidenceOf(a))
+	if err != nil { // it says nothing of the token
+		return failed(name, err.Error(), "check GW_HOST and GW_PORT, and whether API-M is up")
+	}
+	evidence := StillValid + ": " + wait.String() + " after it was revoked, " + evidenceOf(a)
 	switch {
 	case r.result.KeyManager == bootstrap.ResidentKeyManager:
 		return failed(name, evidence, "look at the [[event_listener]] token_revocation in API-M's deployment.toml, and for errors in its log")

@@ -53,6 +53,7 @@ type world struct {
 	lost      bool                 // the application's own keys
 	pending   bool                 // applications have to be approved
 	deaf      bool                 // the gateway does not hear of revoked tokens
+	dies      bool                 // it is down once a token was revoked
 
 	mu      sync.Mutex
 	tokens  map[string]string // a client's last
@@ -104,6 +105,9 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	default:
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 		valid := token != "" && !w.revoked[token] && (token == w.tokens["key"] || token == w.tokens["probe"])
+		if w.dies && len(w.revoked) > 0 {
+			return nil, errors.New("connection refused")
+		}
 		status, body := w.gateway(r, valid)
 		rec.WriteHeader(status)
 		io.WriteString(rec, body)
@@ -278,6 +282,7 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 		{"new keys are tried", func(_ *world, r *bootstrap.Result) { r.NewKeys = true }, "pppppppp", "HTTP 200"},
 		{"new keys that are lost", func(w *world, r *bootstrap.Result) { r.NewKeys, w.lost = true, true }, "ppppppfp", "it may have lost the client"},
 		{"the gateway does not hear of revoked tokens", func(w *world, _ *bootstrap.Result) { w.deaf = true }, "pppppppf", "IS has the handler that tells API-M of revoked tokens, and it does not work"},
+		{"the gateway is down when it should refuse a revoked token", func(w *world, _ *bootstrap.Result) { w.dies = true }, "pppppppf", "check GW_HOST and GW_PORT, and whether API-M is up"},
 		{"applications have to be approved", func(w *world, _ *bootstrap.Result) { w.pending = true }, "ppppppps", "the token is the application's own"},
 	}
 	for _, tt := range tests {

@@ -48,7 +48,7 @@ const guides = `services:
     image: wso2agent:latest
     command: [backend]
     healthcheck: {test: [CMD, /agent, probe, "http://127.0.0.1:8080/"], interval: 2s, start_period: 30s}
-    networks: [edge]
+    networks: {edge: {aliases: [customer-service, order-service, catalogue, notifier]}}
 networks:
   edge:
     driver: bridge
@@ -66,6 +66,7 @@ const plain = `services:
     image: wso2agent:latest
     command: [backend]
     healthcheck: {test: [CMD, /agent, probe, "http://127.0.0.1:8080/"], interval: 2s, start_period: 30s}
+    networks: {default: {aliases: [customer-service, order-service, catalogue, notifier]}}
 `
 
 func TestTheOverrideFitsOtherComposeFiles(t *testing.T) {
