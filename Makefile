@@ -33,7 +33,7 @@ demo: build
 	@bin/demo $(if $(KEEP),-keep)
 
 test:
-	$(if $(RACE),CGO_ENABLED=1) go test $(RACE) ./...
+	$(if $(RACE),CGO_ENABLED=1) go test $(RACE) -timeout 15m ./...
 
 # Tests that count allocations and time of the processor, of which the race detector takes some of its own.
 test-allocations:
