@@ -292,6 +292,11 @@ func (w *world) made() string {
 		}
 		return answer.List
 	}
+	throwAway := func(a map[string]any) bool { return strings.HasPrefix(fmt.Sprint(a["name"]), "wso2agent-verify-") }
+	const applications = "/api/am/devportal/v3/applications?limit=100"
+	if !w.killed {
+		w.eventually(time.Minute, "no verification is under way", func() bool { return !slices.ContainsFunc(get(applications), throwAway) })
+	}
 	var things []string
 	for _, api := range get("/api/am/publisher/v4/apis?limit=100") {
 		things = append(things, fmt.Sprint("API ", api["name"], api["id"], api["lifeCycleStatus"]))
@@ -302,8 +307,8 @@ func (w *world) made() string {
 	for _, m := range get("/api/am/admin/v4/key-managers") {
 		things = append(things, fmt.Sprint("key manager ", m["name"], m["id"]))
 	}
-	for _, a := range get("/api/am/devportal/v3/applications?limit=100") {
-		if w.killed && strings.HasPrefix(fmt.Sprint(a["name"]), "wso2agent-verify-") {
+	for _, a := range get(applications) {
+		if throwAway(a) {
 			continue
 		}
 		things = append(things, fmt.Sprint("application ", a["name"], a["applicationId"]))
