@@ -147,7 +147,11 @@ func (a Agent) prove(ctx context.Context, servers bootstrap.Servers, result boot
 	if err != nil {
 		a.log.Warn("what IS's agent says about its settings cannot be read", "error", err)
 	}
-	checks, err := verify.Run(ctx, a.log, servers, verify.Options{EventWait: a.cfg.EventWait(), Handler: is.Handler}, result)
+	owner, err := a.keysOwner()
+	if err != nil {
+		return err
+	}
+	checks, err := verify.Run(ctx, a.log, servers, verify.Options{EventWait: a.cfg.EventWait(), Handler: is.Handler, Owner: owner}, result)
 	called := a.verified.note(checks)
 	if err != nil {
 		return err

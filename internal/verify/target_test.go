@@ -219,10 +219,11 @@ func TestWhatAKilledVerificationLeftBehindIsRemovedAndWhatAnotherUsesStays(t *te
 			return fmt.Sprintf("%s%d-abcdefgh", throwAwayApplication, time.Now().Add(-age).Unix())
 		}
 		stays := []string{name(10 * time.Minute), throwAwayApplication + "mine", "Agent Application"}
-		for _, n := range append([]string{name(2 * time.Hour)}, stays...) {
+		own := strings.Replace(name(time.Minute), "abcdefgh", "ownowner", 1)
+		for _, n := range append([]string{name(2 * time.Hour), own}, stays...) {
 			w.apps[n] = "id of " + n
 		}
-		if _, _, err := check(t, w, Options{Handler: true}, result()); err != nil {
+		if _, _, err := check(t, w, Options{Handler: true, Owner: "ownowner"}, result()); err != nil {
 			t.Error(err)
 		}
 		if len(w.apps) != len(stays) {

@@ -2,25 +2,23 @@ package verify
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"wso2agent/internal/wso2"
 )
 
-// Throw-away applications of API-M are named throwAwayApplication, the Unix time in seconds, and something random, so that
-// two verifications at once do not meet. One that is older than throwAwayAge was left behind by a run that was killed.
+// Throw-away applications of API-M are named throwAwayApplication, the Unix time in seconds, and the owner, so that two
+// verifications at once do not meet. One of the same owner, or older than throwAwayAge, was left behind by a run that was killed.
 const (
 	throwAwayApplication = "wso2agent-verify-"
 	throwAwayPolicy      = "Unlimited" // of the application and its subscriptions: bootstrap has every API offer it
 )
 
-var throwAwayForm = regexp.MustCompile("^" + throwAwayApplication + `(\d+)-[a-z2-7]{8}$`)
+var throwAwayForm = regexp.MustCompile("^" + throwAwayApplication + `(\d+)-([a-z0-9]{8})$`)
 
 // client is whose tokens call the APIs: an application of the check's own, or the one that bootstrap has made.
 type client struct {
@@ -57,7 +55,7 @@ func (r *run) chooseClient(ctx context.Context) {
 // makeClient makes an application that is subscribed to the APIs that are called, and its keys. What it has made is gone again
 // where it fails.
 func (r *run) makeClient(ctx context.Context) (err error) {
-	name := fmt.Sprintf("%s%d-%s", throwAwayApplication, time.Now().Unix(), strings.ToLower(rand.Text()[:8]))
+	name := fmt.Sprintf("%s%d-%s", throwAwayApplication, time.Now().Unix(), r.Owner)
 	app, err := r.DevPortal.CreateApplication(ctx, name, throwAwayPolicy, "verifies that APIs can be called; removed again")
 	if err != nil {
 		return err
@@ -118,7 +116,7 @@ func (r *run) deleteApplicationsLeftBehind(ctx context.Context, now time.Time) {
 		if m == nil {
 			continue
 		}
-		if made, err := strconv.ParseInt(m[1], 10, 64); err == nil && now.Sub(time.Unix(made, 0)) >= throwAwayAge {
+		if made, err := strconv.ParseInt(m[1], 10, 64); m[2] == r.Owner || err == nil && now.Sub(time.Unix(made, 0)) >= throwAwayAge {
 			_ = r.DevPortal.DeleteApplication(ctx, app.ID)
 		}
 	}

@@ -6,6 +6,7 @@ package verify
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -50,6 +51,9 @@ type Options struct {
 	// EventWait is how long the gateway waits before each deployment, if that is longer than the 5 s of the product.
 	EventWait time.Duration
 	Handler   bool // IS has the handler that tells API-M of revoked tokens
+	// Owner is eight small letters or digits that no two runs at once have; empty is a new one. What a run of the same owner
+	// has left behind is removed.
+	Owner string
 }
 
 // Waits between two tries of a check, each by chance up to half longer or shorter.
@@ -77,6 +81,7 @@ type run struct {
 func Run(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, options Options, result bootstrap.Result) ([]Check, error) {
 	options.Wait = cmp.Or(options.Wait, time.Minute)
 	options.Resource = cmp.Or(options.Resource, "/")
+	options.Owner = cmp.Or(options.Owner, strings.ToLower(rand.Text()[:8]))
 	r := &run{Servers: servers, Options: options, log: log, result: result, targets: targets(result.APIs, options.Resource)}
 	r.chooseClient(ctx)
 	defer r.removeClient(ctx)

@@ -123,7 +123,6 @@ func TestAServerThatIsKilledInTheMiddleOfBootstrap(t *testing.T) {
 		return strings.Contains(out, `created API \"Old Payment API\"`)
 	})
 	w.killIn("wso2am")
-	w.killed = true
 	err := <-done
 	t.Logf("up ends with %v", err)
 	w.up()

@@ -29,8 +29,6 @@ type world struct {
 	dir   string            // where compose runs
 	env   map[string]string // what a person would have in .env
 	files []string          // none: what compose takes by itself
-	// killed says that a verification may have been cut short: it leaves its throw-away application to one an hour later.
-	killed bool
 }
 
 const project = "wso2agent-test"
@@ -294,9 +292,7 @@ func (w *world) made() string {
 	}
 	throwAway := func(a map[string]any) bool { return strings.HasPrefix(fmt.Sprint(a["name"]), "wso2agent-verify-") }
 	const applications = "/api/am/devportal/v3/applications?limit=100"
-	if !w.killed {
-		w.eventually(time.Minute, "no verification is under way", func() bool { return !slices.ContainsFunc(get(applications), throwAway) })
-	}
+	w.eventually(time.Minute, "no verification is under way", func() bool { return !slices.ContainsFunc(get(applications), throwAway) })
 	var things []string
 	for _, api := range get("/api/am/publisher/v4/apis?limit=100") {
 		things = append(things, fmt.Sprint("API ", api["name"], api["id"], api["lifeCycleStatus"]))
@@ -308,9 +304,6 @@ func (w *world) made() string {
 		things = append(things, fmt.Sprint("key manager ", m["name"], m["id"]))
 	}
 	for _, a := range get(applications) {
-		if throwAway(a) {
-			continue
-		}
 		things = append(things, fmt.Sprint("application ", a["name"], a["applicationId"]))
 		for _, s := range get(fmt.Sprintf("/api/am/devportal/v3/subscriptions?limit=100&applicationId=%s", a["applicationId"])) {
 			things = append(things, fmt.Sprint("subscription ", s["subscriptionId"]))
