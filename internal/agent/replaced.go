@@ -97,7 +97,7 @@ func (a Agent) putBack(ctx context.Context, v view, started notify.Started) (put
 	if err := a.writeKept(next, replaced); err != nil {
 		return false, fmt.Errorf("keep the keystore that somebody has put in place: %w", err)
 	}
-	if _, err := file.Write(path, data, 0o600, ControlDir(a.cfg)); err != nil {
+	if _, err := file.Replace(path, replaced, data, 0o600, ControlDir(a.cfg)); err != nil {
 		return false, fmt.Errorf("put the keystore back with which the server runs: %w", err)
 	}
 	a.log.Info("the server must restart before its peers trust its new keystore: the old keystore is back in place until they do, and the new one follows by itself",
@@ -123,8 +123,11 @@ func (a Agent) replaced(ctx context.Context) (*keystore.Certificate, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if err != nil { // the settings are for the one that waits
-		return nil, a.installReplaced(ctx)
+	if err != nil {
+		if _, ok := a.putBackIn(path, served); !ok { // somebody is replacing it, or has put another one in place
+			return nil, nil
+		}
+		return nil, a.installReplaced(ctx) // the settings are for the one that waits
 	}
 	if own.Fingerprint() == waits.Fingerprint() {
 		return nil, removeIfThere(next)
@@ -136,16 +139,35 @@ func (a Agent) replaced(ctx context.Context) (*keystore.Certificate, error) {
 	return nil, removeIfThere(next)
 }
 
+// putBackIn returns what is at path, and whether that is the keystore that was put back: another one is somebody's, and must
+// not be lost.
+func (a Agent) putBackIn(path, served string) (data []byte, ok bool) {
+	data, err := file.Read(path, keystoreLimit)
+	if err != nil {
+		return nil, false
+	}
+	old, kept, err := a.leafOf(served)
+	if kept != nil && bytes.Equal(kept, data) {
+		return data, true
+	}
+	leaf, leafErr := a.leafIn(data)
+	return data, err == nil && leafErr == nil && leaf.Fingerprint() == old.Fingerprint()
+}
+
 // installReplaced puts the keystore in place that waits for the switch.
 func (a Agent) installReplaced(ctx context.Context) error {
 	a, err := a.withStores(ctx)
 	if err != nil {
 		return err
 	}
-	path, _, next := a.ownKeystore()
+	path, served, next := a.ownKeystore()
+	before, ok := a.putBackIn(path, served)
+	if !ok {
+		return fmt.Errorf("put the new keystore in place: %s: %w: it is no longer the one that was put back", path, file.ErrBeingWritten)
+	}
 	data, err := file.Read(next, keystoreLimit)
 	if err == nil {
-		_, err = file.Write(path, data, 0o600, ControlDir(a.cfg))
+		_, err = file.Replace(path, before, data, 0o600, ControlDir(a.cfg))
 	}
 	if err != nil {
 		return fmt.Errorf("put the new keystore in place: %w", err)

@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
 )
@@ -82,13 +84,44 @@ func TestAKeystoreThatSomebodyPutsInPlaceMeanwhileCountsInsteadOfTheOneThatWaits
 // The person has changed the password in the settings, too: a start would not open the old keystore.
 func TestTheKeystoreThatWaitsIsTakenAtOnceWhereTheSettingsOpenNoOther(t *testing.T) {
 	p, _, am, _, next := putBack(t)
-	path := p.agent(config.AM).cfg.KeystorePaths()[0]
-	if err := os.WriteFile(path, []byte("no keystore that these settings open"), 0o640); err != nil {
-		t.Fatal(err)
-	}
+	const old = "no keystore that these settings open"
+	p.write(p.agent(config.AM).cfg.KeystorePaths()[0], old)
+	p.write(p.kept(".served"), old)
 	v, err := p.agent(config.AM).pass(t.Context(), &am.r.started)
 	if err != nil || v.own.Fingerprint() != next.Fingerprint() {
 		t.Errorf("a start would present %s, %v", v.own.Fingerprint(), err)
+	}
+}
+
+// A person who copies a third keystore into place does not do so at once, or has yet to change the settings.
+func TestAKeystoreThatSomebodyPutsInPlaceAndThatCannotBeOpenedIsNotLost(t *testing.T) {
+	p, _, am, _, _ := putBack(t)
+	path := p.agent(config.AM).cfg.KeystorePaths()[0]
+	waits := p.read(p.kept(".next"))
+	const third = "half of a third keystore"
+	p.write(path, third)
+	if _, err := p.agent(config.AM).pass(t.Context(), &am.r.started); err == nil {
+		t.Error("a keystore that cannot be opened is no error")
+	}
+	if p.read(path) != third {
+		t.Error("it is overwritten")
+	}
+	if p.read(p.kept(".next")) != waits {
+		t.Error("the one that waits is lost")
+	}
+}
+
+// Between the look at the files and the switch somebody may put another keystore in place.
+func TestTheSwitchDoesNotOverwriteAKeystoreThatSomebodyHasJustPutInPlace(t *testing.T) {
+	p, _, _, _, _ := putBack(t)
+	path := p.agent(config.AM).cfg.KeystorePaths()[0]
+	p.replaceKey(config.AM, "third", time.Now().Add(time.Hour))
+	third := p.read(path)
+	if err := p.agent(config.AM).installReplaced(t.Context()); !errors.Is(err, file.ErrBeingWritten) {
+		t.Errorf("the switch ends with %v", err)
+	}
+	if p.read(path) != third {
+		t.Error("it is overwritten")
 	}
 }
 
