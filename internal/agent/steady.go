@@ -58,9 +58,9 @@ func (a Agent) process(ctx context.Context) (started notify.Started, pending boo
 	if err != nil || !known {
 		return started, false
 	}
-	wanted, err := a.control().Wanted()
+	due, err := a.control().Due(started)
 	present, presentErr := a.control().Present()
-	return started, err == nil && presentErr == nil && present && wanted != "" && wanted != started.Generation
+	return started, err == nil && presentErr == nil && present && due
 }
 
 // awaitServer waits until the server serves. It asks every second: a server that has just been restarted takes a minute or

@@ -117,3 +117,20 @@ func TestWithoutASupervisorNoRestartIsPending(t *testing.T) {
 		t.Error("pending, though RESTART is none")
 	}
 }
+
+// The server has restarted by itself while its restart was held, and nobody has said anything since.
+func TestNoRestartIsPendingForWhatTheServerHasReadAlready(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.supervisor()
+	a := p.agent(config.AM)
+	if _, err := a.control().Hold("old", "new"); err != nil {
+		t.Fatal(err)
+	}
+	for generation, want := range map[string]bool{"old": false, "new": false, "older": true} {
+		p.started(config.AM, generation)
+		if _, pending := a.process(t.Context()); pending != want {
+			t.Errorf("started with %s: pending is %v", generation, pending)
+		}
+	}
+}

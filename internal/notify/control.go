@@ -94,6 +94,18 @@ func (c Control) Reads() (string, error) {
 	return onDisk, err
 }
 
+// Due reports whether the supervisor is to restart a server that has started so.
+func (c Control) Due(started Started) (bool, error) {
+	_, due, err := c.due(started)
+	return due, err
+}
+
+// due is Due, and returns the generation that the server is to run with, too.
+func (c Control) due(started Started) (wanted string, due bool, err error) {
+	wanted, onDisk, err := c.wanted()
+	return wanted, err == nil && wanted != "" && wanted != started.Generation && onDisk != started.Generation, err
+}
+
 // Present tells whether a supervisor is there, and so a server that runs or is about to.
 func (c Control) Present() (bool, error) { return file.Locked(filepath.Join(c.Dir, presentFile)) }
 

@@ -246,12 +246,11 @@ func (s Supervisor) awaitServing(ctx context.Context) <-chan struct{} {
 
 // wants returns the generation that the sidecar wants; due says that the server is to be restarted for it.
 func (s Supervisor) wants(started Started) (wanted string, due bool) {
-	wanted, onDisk, err := s.Control.wanted()
+	wanted, due, err := s.Control.due(started)
 	if err != nil {
 		s.Log.Warn("what the sidecar wants cannot be read", "error", err)
-		return "", false
 	}
-	return wanted, wanted != "" && wanted != started.Generation && onDisk != started.Generation
+	return wanted, due
 }
 
 // due tells whether the server is to be restarted now. One that is due and beyond the budget makes held fire later.
