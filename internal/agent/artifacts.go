@@ -66,6 +66,11 @@ func (a Agent) fetchArtifacts(ctx, limit context.Context, running bool) error {
 	if running {
 		list = slices.DeleteFunc(list, func(x server.Artifact) bool { return slices.Contains(lacking, x.Destination) })
 		lacks = lacking
+		// The sidecar sees to the restart for what comes now if this agent is stopped before.
+		comes := slices.DeleteFunc(slices.Clone(list), fetcher.Has)
+		if err := a.noteLacking(append(slices.Clone(lacking), destinations(comes)...)); err != nil {
+			return err
+		}
 	}
 	for {
 		var missing []server.Artifact

@@ -99,7 +99,8 @@ func (a Agent) keepArtifacts(ctx context.Context, health *telemetry.Health) {
 }
 
 // fetchLacking tries once to fetch what the server was started without. What has come makes a restart due; what has not is
-// returned. It stays noted until then, so that a kill in between costs a restart too many and never one too few.
+// returned. Each is noted from before it can come until then, so that a kill in between, or a restart that cannot be made due,
+// costs a restart too many and never one too few.
 func (a Agent) fetchLacking(ctx context.Context) (failed []server.ArtifactOutcome, err error) {
 	list, err := a.artifacts()
 	if err != nil {
@@ -116,6 +117,9 @@ func (a Agent) fetchLacking(ctx context.Context) (failed []server.ArtifactOutcom
 	list = slices.DeleteFunc(list, func(x server.Artifact) bool { return fetcher.Has(x) && !slices.Contains(noted, x.Destination) })
 	if len(list) == 0 && len(noted) == 0 {
 		return nil, nil
+	}
+	if err := a.noteLacking(destinations(list)); err != nil {
+		return nil, err
 	}
 	var lacks []string
 	come := false
@@ -136,10 +140,14 @@ func (a Agent) fetchLacking(ctx context.Context) (failed []server.ArtifactOutcom
 			return failed, err
 		}
 	}
-	if slices.Equal(lacks, noted) {
-		return failed, nil
-	}
 	return failed, a.noteLacking(lacks)
+}
+
+func destinations(list []server.Artifact) (all []string) {
+	for _, x := range list {
+		all = append(all, x.Destination)
+	}
+	return all
 }
 
 // adviseArtifacts shows on /status what the server runs without.

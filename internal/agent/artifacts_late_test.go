@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
+	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2sim"
 )
 
@@ -160,6 +162,40 @@ func TestAKillBeforeTheRestartIsAskedForLosesNoRestart(t *testing.T) {
 	}
 	if err := os.Remove(filepath.Join(volume, lateJar)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Files that nobody has noted are those of another list, or that somebody has removed.
+func TestARestartThatCannotBeMadeDueForANewFileIsMadeDueLater(t *testing.T) {
+	p := newPlace(t)
+	volume, source := p.withUnreachable(lateJar)
+	p.arrive(source, filepath.Base(lateJar))
+	store := p.agent(config.IS).cfg.TruststorePath()
+	kept := p.read(store)
+	fetch := map[string]func() error{
+		"sidecar": func() error { _, err := p.agent(config.IS).fetchLacking(t.Context()); return err },
+		"init": func() error {
+			a := p.agent(config.IS)
+			a.cfg.InitTimeout = time.Minute
+			return a.fetchArtifacts(t.Context(), t.Context(), true)
+		},
+	}
+	for name, fetch := range fetch {
+		if err := errors.Join(removeIfThere(filepath.Join(volume, lateJar)), p.agent(config.IS).noteLacking(nil), os.Remove(store)); err != nil {
+			t.Fatal(err)
+		}
+		err := fetch()
+		p.write(store, kept)
+		if _, statErr := os.Stat(filepath.Join(volume, lateJar)); err == nil || statErr != nil {
+			t.Fatalf("%s: %v, %v", name, err, statErr)
+		}
+		before, _ := trust.Edition(p.agent(config.IS).cfg.WorkDir())
+		if _, err := p.agent(config.IS).fetchLacking(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := trust.Edition(p.agent(config.IS).cfg.WorkDir()); err != nil || after != before+1 || p.lacking() != "" {
+			t.Errorf("%s: no restart is due: edition %d after %d, %v; noted as lacking: %q", name, after, before, err, p.lacking())
+		}
 	}
 }
 
