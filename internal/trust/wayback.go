@@ -186,7 +186,11 @@ func (w WayBack) Failed(ctx context.Context, started string) (v Verdict, refused
 	if err != nil {
 		return Unrelated, nil, err
 	}
-	v, r = judgeStart(started, w.Starting(), digest(former), loadChain(w.WorkDir), r)
+	onDisk, err := file.Read(w.Path, storeLimit)
+	if err != nil {
+		return Unrelated, nil, err
+	}
+	v, r = judgeStart(started, digest(onDisk), digest(former), loadChain(w.WorkDir), r)
 	if v == Restored || v == Acquitted {
 		// Before the truststore, so that no agent imports again what is refused, whatever happens in between.
 		if err := r.save(w.WorkDir); err != nil {
@@ -194,7 +198,7 @@ func (w WayBack) Failed(ctx context.Context, started string) (v Verdict, refused
 		}
 	}
 	if v == Restored {
-		if _, err := file.Write(w.Path, former, 0o600, w.WorkDir); err != nil {
+		if _, err := file.Replace(w.Path, onDisk, former, 0o600, w.WorkDir); err != nil {
 			return Unrelated, nil, fmt.Errorf("put the former truststore back: %w", err)
 		}
 		return v, r.Suspected, nil

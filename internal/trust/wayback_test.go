@@ -11,6 +11,7 @@ import (
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/testenv"
 )
 
 func TestWhatFollowsFromAStartThatFailed(t *testing.T) {
@@ -204,6 +205,24 @@ func TestAnotherPersonsChangeIsNeverTakenBack(t *testing.T) {
 				t.Errorf("%+v, %v", r, err)
 			}
 		})
+	}
+}
+
+func TestATruststoreThatSomebodyIsWritingIsNotTakenBack(t *testing.T) {
+	testenv.NeedLeases(t)
+	s, w := started(t)
+	w.imports(t, s, Peers{"wso2is": {certificate(t, "bad")}})
+	before := bytesOf(t, s.Path)
+	f, err := os.OpenFile(s.Path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, _, err := w.Failed(t.Context(), w.Starting()); !errors.Is(err, file.ErrBeingWritten) {
+		t.Errorf("error = %v", err)
+	}
+	if !bytes.Equal(bytesOf(t, s.Path), before) {
+		t.Error("the truststore was changed")
 	}
 }
 
