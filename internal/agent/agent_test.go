@@ -316,6 +316,29 @@ func TestARestartWaitsForMissingPeersButNotForEver(t *testing.T) {
 	}
 }
 
+// The agent before this one has asked for a restart that agent exec has not made yet, and leaves the turn for it.
+func TestARestartThatWaitsForMissingPeersIsAskedForNoLonger(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	p.set(config.AM, func(c *config.Config) { c.Peers = append(c.Peers, "missing") })
+	a := p.agent(config.AM)
+	p.started(config.AM, "old")
+	if _, err := a.control().Want("new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.exchange().SayTurn(trust.Turn{Wants: "new", Has: true, Since: time.Now().UTC()}); err != nil {
+		t.Fatal(err)
+	}
+	k := &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: a.restarter(), patience: time.Now().Add(time.Hour)}
+	if err := k.once(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	said, err := a.exchange().Turn(t.Context(), "wso2am")
+	if due, dueErr := a.control().Due(notify.Started{Generation: "old"}); due || err != nil || dueErr != nil || said.Has || !k.held {
+		t.Errorf("due %v, the turn is %+v, %v, %v", due, said, err, dueErr)
+	}
+}
+
 func TestWaitForEndsForEachReasonAndBeatsMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		beats := 0

@@ -283,8 +283,7 @@ func (k *trustKeeper) follow(ctx context.Context, a Agent, v view, started notif
 	case len(v.missing) > 0 && time.Now().Before(k.patience):
 		// One restart then serves for all peers. Later than that the ones that came count.
 		k.held = true
-		k.health.Set(restartCondition, false, "a restart is due, and waits for the missing peers")
-		return k.leaveTurn(ctx, a)
+		return k.hold(ctx, a, v, started, "a restart is due, and waits for the missing peers")
 	case !known || !a.supervised(): // nobody can tell whether a server runs, or restart it
 		if err := k.request(ctx, a, v, known); err != nil {
 			return err
