@@ -12,7 +12,7 @@ import (
 )
 
 // Turn is what an agent says about the turn to restart its server. At any time at most one agent has the turn, so agents
-// never have two servers down.
+// never have two servers down, unless a claim has ended without its owner (see Claims.Standing).
 //
 // The rule is Lamport's one-bit algorithm: an agent first says that it wants the turn, and then reads what the others say.
 // Of two that want it the one whose name comes later withdraws. So no file needs two writers, and no lock spans hosts.
