@@ -332,6 +332,36 @@ func TestAPeerThatDoesNotFinishItsRestartHoldsAnotherForASetTimeOnly(t *testing.
 	}
 }
 
+// A peer restarts again and again, or writes that it does.
+func TestAPeerThatClaimsTheTurnAgainAndAgainHoldsAnotherForASetTimeOnly(t *testing.T) {
+	p, is, _ := bothRunning(t)
+	claims := 0
+	claim := func() {
+		claims++
+		if err := p.agent(config.AM).exchange().SayTurn(trust.Turn{Wants: "g", Has: true, Since: time.Now().Add(time.Duration(claims) * time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := p.agent(config.IS).cfg.DeploymentTOML()
+	p.write(path, p.read(path)+"# changed\n")
+	for range 3 {
+		claim()
+		is.once()
+	}
+	if is.restart() || is.k.queued.IsZero() {
+		t.Fatal("it does not wait")
+	}
+	is.k.queued = time.Now().Add(-p.agent(config.IS).turnPatience())
+	claim()
+	is.once()
+	if !is.restart() {
+		t.Fatal("it waits for ever")
+	}
+	if n := len(p.lines("level=ERROR", "has not finished its restart", "peers=[wso2am]", "waited=20m0s")); n != 1 {
+		t.Errorf("that both may be down is logged %d times", n)
+	}
+}
+
 func TestTheTurnIsKeptUntilTheServerServes(t *testing.T) {
 	p, is, am := bothRunning(t)
 	change := func(s *side) {

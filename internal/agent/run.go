@@ -169,10 +169,11 @@ type trustKeeper struct {
 	busy      string          // who was last said to be waited for
 	starts    bool            // the server was seen to start, and has not been seen to serve since
 	claimed   trust.Claims
-	over      []string // peers whose claim of the turn to restart has ended without a word of them
-	again     bool     // another pass is to follow at once
-	outages   outages  // of the server
-	queue     string   // the peers for whose restart the own one was last said to wait
+	over      []string  // peers whose claim of the turn to restart has ended without a word of them
+	again     bool      // another pass is to follow at once
+	outages   outages   // of the server
+	queue     string    // the peers for whose restart the own one was last said to wait
+	queued    time.Time // since when it waits for any; zero while it does not
 }
 
 func (k *trustKeeper) due() bool {

@@ -39,8 +39,19 @@ func (k *trustKeeper) takeTurn(ctx context.Context, a Agent, v view) (has, fresh
 	if err != nil {
 		own = trust.Turn{}
 	}
+	if k.queued.IsZero() {
+		k.queued = time.Now()
+	}
+	// Each peer may have its turn first, once. One that claims it again and again must not keep the own server from its restart.
+	limit := k.queued.Add(a.turnPatience())
 	for {
 		others := k.claims(ctx, a)
+		if len(others) > 0 {
+			k.wake = earliest(k.wake, limit)
+			if !time.Now().Before(limit) {
+				k.over, others = slices.Sorted(maps.Keys(others)), nil
+			}
+		}
 		if end := v.rotation.End(v.inUse); v.rotation.Announced != "" && !end.IsZero() && !time.Now().Before(end) {
 			others = nil // the certificate in use is about to end
 		}
@@ -54,9 +65,9 @@ func (k *trustKeeper) takeTurn(ctx context.Context, a Agent, v view) (has, fresh
 		case next.Has:
 			if len(k.over) > 0 && !own.Has {
 				a.log.Error("the server restarts though a peer has not finished its restart: both may be down at a time; look at the peer's log", "server", a.cfg.ServerName, "peers", k.over,
-					"waited", a.cfg.RotateTimeout.String())
+					"waited", time.Since(k.queued).Round(time.Second).String())
 			}
-			k.queue = ""
+			k.queue, k.queued = "", time.Time{}
 			return true, !own.Has, nil
 		case next == own || next.Wants == "":
 			k.tellQueue(a, slices.Sorted(maps.Keys(others)))
@@ -66,16 +77,22 @@ func (k *trustKeeper) takeTurn(ctx context.Context, a Agent, v view) (has, fresh
 	}
 }
 
+// turnPatience is how long the own restart waits for others at most, whatever they say.
+func (a Agent) turnPatience() time.Duration {
+	return time.Duration(len(a.cfg.Peers)+1) * a.cfg.RotateTimeout
+}
+
 // tellQueue logs, once, for whose restart the own one waits.
 func (k *trustKeeper) tellQueue(a Agent, names []string) {
 	if queue := strings.Join(names, ", "); queue != k.queue {
-		a.log.Info("the restart of the server waits until others serve again", "server", a.cfg.ServerName, "others", names, "at most", a.cfg.RotateTimeout.String())
+		a.log.Info("the restart of the server waits until others serve again", "server", a.cfg.ServerName, "others", names, "at most", a.turnPatience().String())
 		k.queue = queue
 	}
 }
 
 // leaveTurn gives the turn up, unless the server is still down for it. A wish for a restart must have been taken back before.
 func (k *trustKeeper) leaveTurn(ctx context.Context, a Agent) error {
+	k.queued = time.Time{}
 	own, err := a.exchange().Turn(ctx, a.cfg.ServerName)
 	if err == nil && own.Wants == "" {
 		return nil
