@@ -134,12 +134,21 @@ func (w WayBack) Served(started string) error {
 	if err != nil || digest(data) != started {
 		return err // the next start will show
 	}
+	r, err := LoadRefusals(w.WorkDir)
+	if err == nil && r.open() {
+		err = w.decide(started)
+	}
+	if err != nil {
+		return err
+	}
 	if _, err := file.Write(w.Kept(), data, 0o600, w.WorkDir); err != nil {
 		return fmt.Errorf("keep the truststore that the server serves with: %w", err)
 	}
-	if r, err := LoadRefusals(w.WorkDir); err != nil || !r.open() {
-		return err
-	}
+	return nil
+}
+
+// decide notes what a server that serves says of the certificates in question.
+func (w WayBack) decide(started string) error {
 	unlock, ok, err := file.TryLock(w.lock())
 	if err != nil {
 		return err
@@ -152,17 +161,29 @@ func (w WayBack) Served(started string) error {
 	if err != nil {
 		return err
 	}
-	return r.served().save(w.WorkDir)
+	former, err := file.Read(w.Kept(), storeLimit)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// After a kill before the former truststore was put back the server serves with what was suspected.
+	var with map[string][]string
+	if c := loadChain(w.WorkDir); len(c) > 0 && c[len(c)-1].Digest == started {
+		with, _ = c.since(digest(former))
+	}
+	return r.served(with).save(w.WorkDir)
 }
 
 // open reports whether it depends on the next start what becomes of any certificate.
 func (r Refusals) open() bool { return len(r.Suspected) > 0 || len(r.Acquitted) > 0 }
 
-// served are the refusals after the server has served.
-func (r Refusals) served() Refusals {
+// served are the refusals after the server has served with the given certificates.
+func (r Refusals) served(with map[string][]string) Refusals {
 	refused := map[string][]string{}
 	addAll(refused, r.Refused)
-	addAll(refused, r.Suspected)
+	for name, suspected := range r.Suspected {
+		guilty := slices.DeleteFunc(slices.Clone(suspected), func(f string) bool { return slices.Contains(with[name], f) })
+		addAll(refused, map[string][]string{name: guilty})
+	}
 	return Refusals{Refused: refused}
 }
 
@@ -190,6 +211,7 @@ func (w WayBack) Failed(ctx context.Context, started string) (v Verdict, refused
 	if err != nil {
 		return Unrelated, nil, err
 	}
+	before := r
 	v, r = judgeStart(started, digest(onDisk), digest(former), loadChain(w.WorkDir), r)
 	if v == Restored || v == Acquitted {
 		// Before the truststore, so that no agent imports again what is refused, whatever happens in between.
@@ -199,7 +221,7 @@ func (w WayBack) Failed(ctx context.Context, started string) (v Verdict, refused
 	}
 	if v == Restored {
 		if _, err := file.Replace(w.Path, onDisk, former, 0o600, w.WorkDir); err != nil {
-			return Unrelated, nil, fmt.Errorf("put the former truststore back: %w", err)
+			return Unrelated, nil, fmt.Errorf("put the former truststore back: %w", errors.Join(err, before.save(w.WorkDir)))
 		}
 		return v, r.Suspected, nil
 	}

@@ -224,6 +224,29 @@ func TestATruststoreThatSomebodyIsWritingIsNotTakenBack(t *testing.T) {
 	if !bytes.Equal(bytesOf(t, s.Path), before) {
 		t.Error("the truststore was changed")
 	}
+	if r, err := LoadRefusals(w.WorkDir); err != nil || len(r.Suspected) != 0 {
+		t.Errorf("what is still trusted is suspected: %+v, %v", r, err)
+	}
+}
+
+// A kill comes after the certificate is suspected, and before the former truststore is back. The next start succeeds with it.
+func TestWhatTheServerServesWithIsNotRefused(t *testing.T) {
+	s, w := started(t)
+	suspected, gone := certificate(t, "suspected"), certificate(t, "gone")
+	w.imports(t, s, Peers{"wso2is": {suspected}})
+	of := func(c keystore.Certificate) string { return c.Fingerprint().String() }
+	if err := (Refusals{Suspected: map[string][]string{"wso2is": {of(suspected), of(gone)}}}).save(w.WorkDir); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Served(w.Starting()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := LoadRefusals(w.WorkDir); err != nil || r.Has("wso2is", suspected) || !r.Has("wso2is", gone) || r.open() {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if !bytes.Equal(bytesOf(t, w.Kept()), bytesOf(t, s.Path)) {
+		t.Error("the truststore is not kept")
+	}
 }
 
 // edits is what a person does with agent certs import.
