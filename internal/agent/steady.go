@@ -23,7 +23,9 @@ func (a Agent) steady(ctx context.Context, serves, work func(context.Context) er
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		if after, pending := a.process(ctx); !pending && after == before {
+		after, pending := a.process(ctx)
+		before.Serves = after.Serves // it may have begun to answer meanwhile: that is the same process
+		if !pending && after == before {
 			return err
 		}
 		a.log.Info("the server was restarted meanwhile, so what failed is done again once it serves", "server", a.cfg.ServerName, "failed", err)

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/notify"
 )
 
 // supervisor makes the place look as if agent exec ran API-M.
@@ -21,6 +23,19 @@ func (p *place) supervisor() {
 		p.t.Fatal(ok, err)
 	}
 	p.t.Cleanup(unlock)
+}
+
+// startedAs makes agent exec say this.
+func (p *place) startedAs(product string, started notify.Started) {
+	p.t.Helper()
+	data, err := json.Marshal(started)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	path := filepath.Join(p.agent(product).control().Dir, "started.json")
+	if _, err := file.Write(path, data, 0o644, filepath.Dir(path)); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 func TestWorkWaitsForARestartThatWasAskedForAndForTheServer(t *testing.T) {
@@ -64,6 +79,7 @@ func TestWorkThatFailedBecauseOfARestartIsDoneAgain(t *testing.T) {
 		tries  int
 	}{
 		{"the server runs on", func(*place) {}, 1},
+		{"agent exec has seen that it serves", func(p *place) { p.startedAs(config.AM, notify.Started{Generation: "old", Serves: notify.ServesNow}) }, 1},
 		{"it was restarted", func(p *place) { p.started(config.AM, "old") }, 2},
 		{"a restart was asked for", func(p *place) {
 			if _, err := p.agent(config.AM).control().Want("new"); err != nil {
@@ -81,7 +97,7 @@ func TestWorkThatFailedBecauseOfARestartIsDoneAgain(t *testing.T) {
 			if _, err := a.control().Want("old"); err != nil {
 				t.Fatal(err)
 			}
-			p.started(config.AM, "old")
+			p.startedAs(config.AM, notify.Started{Generation: "old", Serves: notify.ServesNot})
 			tries := 0
 			err := a.steady(t.Context(), func(context.Context) error { return nil }, func(context.Context) error {
 				if tries++; tries == 1 {
