@@ -414,6 +414,17 @@ func TestTheSupervisorSaysWhetherTheServerServes(t *testing.T) {
 	}
 }
 
+func TestAServerThatDoesNotServeIsToldOfOnceWithTheReason(t *testing.T) {
+	t.Setenv("TEST_START_TIMEOUT", "50ms")
+	s := start(t, `while :; do sleep 0.02; done`)
+	said := func() int { return strings.Count(s.log.String(), "does not serve yet") }
+	s.until(t, "it is logged", func() bool { return said() > 0 })
+	time.Sleep(1500 * time.Millisecond)
+	if n := said(); n != 1 || !strings.Contains(s.log.String(), "no such file or directory") {
+		t.Errorf("it is logged %d times:\n%s", n, s.log)
+	}
+}
+
 func TestWhatPeopleWereToldRestartsNothing(t *testing.T) {
 	volume := t.TempDir()
 	c := Control{Dir: filepath.Join(volume, ".agent")}

@@ -229,8 +229,18 @@ func (s Supervisor) awaitServing(ctx context.Context) <-chan struct{} {
 		return nil
 	}
 	serves := make(chan struct{})
+	late := time.Now().Add(s.StartTimeout)
 	go func() {
-		for wait := 50 * time.Millisecond; s.Serves(ctx) != nil; wait = min(2*wait, time.Second) {
+		for wait, told := 50*time.Millisecond, false; ; wait = min(2*wait, time.Second) {
+			err := s.Serves(ctx)
+			if err == nil {
+				break
+			}
+			if !told && ctx.Err() == nil && time.Now().After(late) {
+				told = true
+				s.Log.Warn("the server does not serve yet: its sidecar waits for that, and peers wait for the sidecar", "after", s.StartTimeout.String(), "error", err,
+					"remedy", "look into the server's own log; agent probe --server in this container asks the same")
+			}
 			select {
 			case <-ctx.Done():
 				return
