@@ -9,7 +9,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,6 +20,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wso2agent/internal/testenv"
 )
 
 // world is one project of Compose, of the unmodified files at the top of the repository.
@@ -272,47 +273,12 @@ func (w *world) works() {
 // made is everything that bootstrap makes on the servers, by id, for comparing.
 func (w *world) made() string {
 	w.t.Helper()
-	client := w.client()
-	get := func(path string) (list []map[string]any) {
-		req, err := http.NewRequest("GET", w.published(9443)+path, nil)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		req.SetBasicAuth("admin", "admin")
-		resp, err := client.Do(req)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		var answer struct{ List []map[string]any }
-		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != 200 {
-			w.t.Fatalf("GET %s: HTTP %d, %v", path, resp.StatusCode, err)
-		}
-		return answer.List
-	}
-	throwAway := func(a map[string]any) bool { return strings.HasPrefix(fmt.Sprint(a["name"]), "wso2agent-verify-") }
-	const applications = "/api/am/devportal/v3/applications?limit=100"
-	w.eventually(time.Minute, "no verification is under way", func() bool { return !slices.ContainsFunc(get(applications), throwAway) })
 	var things []string
-	for _, api := range get("/api/am/publisher/v4/apis?limit=100") {
-		things = append(things, fmt.Sprint("API ", api["name"], api["id"], api["lifeCycleStatus"]))
-		for _, r := range get(fmt.Sprintf("/api/am/publisher/v4/apis/%s/revisions", api["id"])) {
-			things = append(things, fmt.Sprint("revision ", r["id"]))
-		}
-	}
-	for _, m := range get("/api/am/admin/v4/key-managers") {
-		things = append(things, fmt.Sprint("key manager ", m["name"], m["id"]))
-	}
-	for _, a := range get(applications) {
-		things = append(things, fmt.Sprint("application ", a["name"], a["applicationId"]))
-		for _, s := range get(fmt.Sprintf("/api/am/devportal/v3/subscriptions?limit=100&applicationId=%s", a["applicationId"])) {
-			things = append(things, fmt.Sprint("subscription ", s["subscriptionId"]))
-		}
-		for _, k := range get(fmt.Sprintf("/api/am/devportal/v3/applications/%s/oauth-keys", a["applicationId"])) {
-			things = append(things, fmt.Sprint("key ", k["consumerKey"]))
-		}
-	}
-	slices.Sort(things)
+	w.eventually(time.Minute, "API-M says what it has, while no verification is under way", func() bool {
+		var err error
+		things, err = testenv.Made(w.client(), w.published(9443), "admin")
+		return err == nil && testenv.Count(things, "application wso2agent-verify-") == 0
+	})
 	return strings.Join(things, "\n")
 }
 
@@ -320,14 +286,8 @@ func (w *world) made() string {
 func (w *world) complete() {
 	w.t.Helper()
 	made := w.made()
-	for what, want := range map[string]int{"API ": 6, "revision ": 6, "subscription ": 5, "key manager ": 2, "application ": 2, "key ": 3} {
-		got := 0
-		for line := range strings.SplitSeq(made, "\n") {
-			if strings.HasPrefix(line, what) {
-				got++
-			}
-		}
-		if got != want { // "key " counts key managers too
+	for what, want := range map[string]int{"API ": 6, "revision ": 6, "subscription ": 5, "manager of keys ": 2, "application ": 2, "key ": 1} {
+		if got := testenv.Count(strings.Split(made, "\n"), what); got != want {
 			w.t.Errorf("%d of %q, want %d:\n%s", got, what, want, made)
 		}
 	}
