@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -76,7 +78,7 @@ type Answer struct {
 	Method  string
 	URL     string
 	Status  int
-	Body    []byte
+	Body    []byte // its beginning
 	Code    string // of the gateway's own error, "900901" for instance; empty for a backend's answer
 	Message string // of the gateway's own error
 }
@@ -89,6 +91,10 @@ const (
 	GatewayUnknown       = "404" // no API, or no such resource, at this path
 	GatewayNoMethod      = "405" // the API's resource at this path lacks the method
 )
+
+// answerBeginning is how much is read of an answer to a call: enough for the gateway's own errors. A backend's document may have
+// any size, and several are called at once.
+const answerBeginning = 64 << 10
 
 // Get calls an API with a token. Any answer is a result; only where none came there is an error.
 func (g *Gateway) Get(ctx context.Context, path string, token Secret) (Answer, error) {
@@ -109,9 +115,9 @@ func (g *Gateway) Call(ctx context.Context, method, path string, token Secret) (
 		return Answer{}, g.traffic.failed(r, &Error{Err: reason(err)})
 	}
 	defer resp.Body.Close()
-	body, err := readBody(resp.Body)
-	if err != nil {
-		return Answer{}, g.traffic.failed(r, &Error{Status: resp.StatusCode, Err: err})
+	body, err := io.ReadAll(io.LimitReader(resp.Body, answerBeginning))
+	if err != nil && resp.StatusCode >= 400 { // a success is one whatever follows: the answer may be a stream
+		return Answer{}, g.traffic.failed(r, &Error{Status: resp.StatusCode, Err: fmt.Errorf("read the answer: %w", reason(err))})
 	}
 	a := Answer{Method: method, URL: g.traffic.base + path, Status: resp.StatusCode, Body: body}
 	a.Code, a.Message = gatewayError(resp.StatusCode, body)

@@ -113,3 +113,16 @@ func TestWhenARevisionWasMade(t *testing.T) {
 		}
 	}
 }
+
+// What a backend answers may be larger than anything of API-M's, and several are called at once.
+func TestOfABackendsAnswerOnlyTheBeginningIsRead(t *testing.T) {
+	for name, status := range map[string]int{"a success": 200, "an error": 404} {
+		t.Run(name, func(t *testing.T) {
+			hc, base, _ := oneAnswer(t, status, strings.Repeat("x", maxBody+1))
+			a, err := NewGateway(hc, base, base, Credentials{}).Get(t.Context(), "/", "token")
+			if err != nil || a.Status != status || a.Code != "" || len(a.Body) > 1<<16 {
+				t.Errorf("HTTP %d, code %q, %d bytes, %v", a.Status, a.Code, len(a.Body), err)
+			}
+		})
+	}
+}
