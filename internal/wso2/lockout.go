@@ -26,7 +26,7 @@ const (
 // the same account share one.
 //
 // A server whose database is down refuses right passwords too. Such a refusal is in doubt, and not permanent, if the
-// password has worked before, or Down says so.
+// password has worked before, or Down says so. It is tried every five minutes, too.
 type Lockout struct {
 	// Down says why the server cannot check a password now, such as that its database does not answer; empty if it can,
 	// as far as is known. It is asked before a refused password is tried again, and must be cheap. Nil: nothing is known.
@@ -107,11 +107,13 @@ func (l *Lockout) held(ctx context.Context, password Secret) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if why != "" {
-		return heldBack{why, outagePause}
-	}
 	wait := time.Until(l.last.Add(lockoutPause))
-	if l.refusals < lockoutRefusals || wait <= 0 || wait > lockoutPause {
+	switch {
+	case wait <= 0, wait > lockoutPause: // Down may be wrong: this process may not reach the database, and the server may
+		return nil
+	case why != "":
+		return heldBack{why, min(wait, outagePause)}
+	case l.refusals < lockoutRefusals:
 		return nil
 	}
 	return heldBack{l.doubt(), wait}

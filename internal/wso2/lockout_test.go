@@ -216,3 +216,30 @@ func TestADatabaseThatComesAndGoesMakesNoMoreTriesThanEveryHalfMinute(t *testing
 		}
 	})
 }
+
+// The agent may not be let to the database, as by a network policy, while the server is.
+func TestADatabaseThatTheAgentNeverReachesDoesNotHoldTheRightPasswordBackForGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		starting := true
+		server := &refusing{answer: func(string) (int, string) {
+			if starting {
+				return 401, `{"code":401}`
+			}
+			return 200, `{"apiResources":[]}`
+		}}
+		lockout := Lockout{Down: func(context.Context) string { return "it does not answer" }}
+		ask := func() error {
+			_, err := NewAuthorization(&http.Client{Transport: server}, "https://am.example", Credentials{User: "admin", Password: "p", Lockout: &lockout}).FindResource(t.Context(), "x")
+			return err
+		}
+		_ = ask()
+		starting = false
+		begin := time.Now()
+		for ask() != nil && time.Since(begin) < time.Hour {
+			time.Sleep(5 * time.Second)
+		}
+		if waited := time.Since(begin); waited > lockoutPause || server.asked != 2 {
+			t.Errorf("accepted after %s, %d requests", waited, server.asked)
+		}
+	})
+}
