@@ -56,3 +56,38 @@ func TestAKustomizationOfOnesOwn(t *testing.T) {
 		}
 	}
 }
+
+// TestTheJobsOfTwoComponentsFitTogether: the component postgres names files of passwords in the settings of all agents, and a
+// file that is not there ends an agent.
+func TestTheJobsOfTwoComponentsFitTogether(t *testing.T) {
+	testenv.Command(t, "kubectl")
+	deploy, err := filepath.Abs("../../deploy/kubernetes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path, err := filepath.Rel(dir, deploy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "resources: [" + path + "/base]\ncomponents: [" + path + "/components/postgres, " + path + "/components/bootstrap-job]\n"
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := kubectl("", "kustomize", dir)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for document := range strings.SplitSeq(out, "\n---\n") {
+		if !strings.Contains(document, "kind: Job\n") || !strings.Contains(document, "  name: bootstrap\n") {
+			continue
+		}
+		for _, name := range []string{"AM_DB_PASSWORD_FILE", "IS_DB_PASSWORD_FILE"} {
+			if !strings.Contains(document, "- name: "+name+"\n          value: \"\"\n") {
+				t.Errorf("%s of the bootstrap's Job names a file that it does not have", name)
+			}
+		}
+		return
+	}
+	t.Error("no Job bootstrap")
+}
