@@ -184,6 +184,9 @@ func (k *stateKeeper) tellReached() {
 // reached makes an attempt, unless the last outcome still stands: then it returns that, and fresh is false.
 func (k *stateKeeper) reached(ctx context.Context, a *Agent, last outcome) (now outcome, fresh bool) {
 	if err := a.reload(); err != nil {
+		if last.err != nil && last.err.Error() == err.Error() && time.Now().Before(last.until) {
+			return last, false
+		}
 		return outcome{err: err}, true
 	}
 	stands, because := last.stands(a.input(ctx), k.pause)

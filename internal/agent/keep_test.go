@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,6 +61,32 @@ func TestHowLongAnOutcomeStands(t *testing.T) {
 	}
 	if stands, because := (outcome{}).stands(reachedWith, pause); stands || because != nil {
 		t.Error("nothing stands before the first attempt")
+	}
+}
+
+// The loop comes by for every look at the servers, far more often than the log says that it tries again.
+func TestSettingsThatCannotBeReadAreToldNoMoreOftenThanIsSaid(t *testing.T) {
+	p := newPlace(t)
+	a := p.agent(config.AM)
+	why := errors.New("AM_ADMIN_PASS_FILE cannot be used")
+	a.load = func() (config.Config, error) { return config.Config{}, why }
+	k := &stateKeeper{}
+	last, fresh := k.reached(t.Context(), &a, outcome{})
+	if !fresh || last.err == nil {
+		t.Fatal(fresh, last.err)
+	}
+	last.until = time.Now().Add(time.Hour)
+	if now, fresh := k.reached(t.Context(), &a, last); fresh || now.err == nil {
+		t.Errorf("told again before its time, %v", now.err)
+	}
+	why = errors.New("IS_ADMIN_PASS_FILE cannot be used")
+	if now, fresh := k.reached(t.Context(), &a, last); !fresh || now.err == nil {
+		t.Errorf("another mistake is not told, %v", now.err)
+	}
+	why = last.err
+	last.until = time.Now()
+	if _, fresh := k.reached(t.Context(), &a, last); !fresh {
+		t.Error("not told again when it was said")
 	}
 }
 
