@@ -240,6 +240,9 @@ type page[T any] struct {
 // maxPages bounds what a list can cost: ten thousand entries.
 const maxPages = 100
 
+// maxList is the most that is kept of a list, as JSON. Ten thousand of the largest real entries stay below it.
+const maxList = 8 << 20
+
 // pageSize is how many entries are asked for at once; the servers' own default is 25.
 const pageSize = 100
 
@@ -248,6 +251,7 @@ const pageSize = 100
 func all[T any](ctx context.Context, c caller, r request) ([]T, error) {
 	var list []T
 	var before json.RawMessage
+	kept := 0
 	for range maxPages {
 		query := url.Values{"limit": {fmt.Sprint(pageSize)}, "offset": {fmt.Sprint(len(list))}}
 		for name, values := range r.query {
@@ -269,6 +273,13 @@ func all[T any](ctx context.Context, c caller, r request) ([]T, error) {
 			var entry T
 			if err := json.Unmarshal(text, &entry); err != nil {
 				return nil, c.noDocument(r, err)
+			}
+			known, err := json.Marshal(entry)
+			if err != nil {
+				return nil, c.noDocument(r, err)
+			}
+			if kept += len(known); kept > maxList {
+				return nil, c.noDocument(r, fmt.Errorf("the list is larger than %d MiB", maxList>>20))
 			}
 			list = append(list, entry)
 		}

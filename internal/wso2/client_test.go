@@ -341,7 +341,10 @@ func TestAListWithoutAnEndIsAnError(t *testing.T) {
 		says  string
 	}{
 		"the same page again and again": {func(_, i int) string { return fmt.Sprintf(`{"id":"%d"}`, i) }, "begins with the same entry"},
-		"always another page":           {func(offset, i int) string { return fmt.Sprintf(`{"id":"%d"}`, offset+i) }, "more than 10000 entries"},
+		"large entries": {func(offset, i int) string {
+			return fmt.Sprintf(`{"id":"%d","name":"%s"}`, offset+i, strings.Repeat("x", 15000))
+		}, "larger than 8 MiB"},
+		"always another page": {func(offset, i int) string { return fmt.Sprintf(`{"id":"%d"}`, offset+i) }, "more than 10000 entries"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
