@@ -107,7 +107,16 @@ func (a Agent) reach(ctx context.Context, tell func(doing string)) error {
 		return err
 	}
 	tell("proving it")
-	return a.steady(ctx, servers.Gateway.Healthy, func(ctx context.Context) error { return a.prove(ctx, servers, result) })
+	prove := func(ctx context.Context) error { return a.prove(ctx, servers, result) }
+	return a.steady(ctx, servers.Gateway.Healthy, func(ctx context.Context) error {
+		if len(a.cfg.Peers) == 0 {
+			return prove(ctx)
+		}
+		return a.whileServing(ctx, "IS", func(ctx context.Context) error {
+			_, err := servers.IS.Discovery(ctx)
+			return err
+		}, prove)
+	})
 }
 
 // verified is what a verification has found that the next one and /status need to know. They never run side by side.

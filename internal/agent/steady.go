@@ -16,7 +16,7 @@ func (a Agent) steady(ctx context.Context, serves, work func(context.Context) er
 		if err != nil {
 			return err
 		}
-		if err := a.awaitServer(ctx, serves); err != nil {
+		if err := a.awaitServer(ctx, a.cfg.ServerName, serves); err != nil {
 			return err
 		}
 		err = work(ctx)
@@ -29,6 +29,24 @@ func (a Agent) steady(ctx context.Context, serves, work func(context.Context) er
 			return err
 		}
 		a.log.Info("the server was restarted meanwhile, so what failed is done again once it serves", "server", a.cfg.ServerName, "failed", err)
+	}
+}
+
+// whileServing does work that needs another server, and does it again if that does not serve when the work has failed: its own
+// agent may have restarted it meanwhile, for a certificate or a setting.
+func (a Agent) whileServing(ctx context.Context, server string, serves, work func(context.Context) error) error {
+	for {
+		err := work(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if down := serves(ctx); down == nil || ctx.Err() != nil {
+			return err
+		}
+		a.log.Info("the server does not serve, so what failed is done again once it does", "server", server, "failed", err)
+		if err := a.awaitServer(ctx, server, serves); err != nil {
+			return err
+		}
 	}
 }
 
@@ -67,18 +85,18 @@ func (a Agent) process(ctx context.Context) (started notify.Started, pending boo
 
 // awaitServer waits until the server serves. It asks every second: a server that has just been restarted takes a minute or
 // two, and a person may be waiting.
-func (a Agent) awaitServer(ctx context.Context, serves func(context.Context) error) error {
+func (a Agent) awaitServer(ctx context.Context, server string, serves func(context.Context) error) error {
 	for told := false; ; told = true {
 		err := serves(ctx)
 		if err == nil {
 			return nil
 		}
 		if !told {
-			a.log.Info("waiting", "for", a.cfg.ServerName+" to serve", "error", err)
+			a.log.Info("waiting", "for", server+" to serve", "error", err)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s to serve: %w; %w", a.cfg.ServerName, context.Cause(ctx), err)
+			return fmt.Errorf("waiting for %s to serve: %w; %w", server, context.Cause(ctx), err)
 		case <-time.After(time.Second):
 		}
 	}

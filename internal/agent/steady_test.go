@@ -150,3 +150,35 @@ func TestNoRestartIsPendingForWhatTheServerHasReadAlready(t *testing.T) {
 		}
 	}
 }
+
+// IS's own agent restarts it for a certificate or a setting, also in the middle of a verification.
+func TestWorkThatFailedWithoutISIsDoneAgainOnceItServes(t *testing.T) {
+	failed := errors.New("connection refused")
+	for name, c := range map[string]struct {
+		away  int // looks at which IS does not serve
+		tries int
+	}{"IS is away": {2, 2}, "IS serves": {0, 1}} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			p.initBoth()
+			tries, looks := 0, 0
+			err := p.agent(config.AM).whileServing(t.Context(), "IS", func(context.Context) error {
+				if looks++; looks <= c.away {
+					return failed
+				}
+				return nil
+			}, func(context.Context) error {
+				if tries++; tries == 1 {
+					return failed
+				}
+				return nil
+			})
+			if tries != c.tries || (err == nil) != (c.tries == 2) {
+				t.Errorf("%d tries, %v", tries, err)
+			}
+			if told := strings.Contains(p.log.String(), "IS to serve"); told != (c.away > 0) {
+				t.Errorf("said that it waits for IS: %v", told)
+			}
+		})
+	}
+}
