@@ -102,7 +102,7 @@ func (r *run) try(ctx context.Context, t *target, settled time.Time) (v Verdict,
 			return Fail, err.Error(), "check AM_HOST and AM_PORT"
 		}
 		if shows = loadingOf(addresses, t.api.BackendURL); shows == old {
-			return Fail, fmt.Sprintf("the gateway still has an earlier revision, which calls %s and not %s", addresses[0], t.api.BackendURL), remedyLoading
+			return Fail, fmt.Sprintf("the gateway still has an earlier revision, which calls %s and not %s", otherThan(addresses, t.api.BackendURL), t.api.BackendURL), remedyLoading
 		}
 	}
 	a, err := r.call(ctx, t)

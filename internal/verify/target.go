@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -104,6 +105,20 @@ func loadingOf(shown []string, want string) loading {
 		return unknown
 	}
 	return current
+}
+
+// otherThan names the address for which the gateway was found to have an earlier revision. Somebody else may have written it,
+// with a password in it.
+func otherThan(shown []string, want string) string {
+	for _, address := range shown {
+		if loadingOf([]string{address}, want) != old {
+			continue
+		}
+		if u, err := url.Parse(address); err == nil {
+			return u.Redacted()
+		}
+	}
+	return "another address"
 }
 
 // answered is what an answer to a call says: whether the gateway has the API, and whether that is enough. A gateway that

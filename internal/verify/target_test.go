@@ -91,6 +91,8 @@ func TestAnEarlierRevisionDoesNotPass(t *testing.T) {
 	}{
 		"it is loaded late":             {200, shows("http://old:8080"), 20 * time.Second, Pass, "HTTP 200", 20 * time.Second},
 		"it is never loaded":            {200, shows("http://old:8080"), time.Hour, Fail, "still has an earlier revision, which calls http://old:8080 and not http://payments:8080", 60 * time.Second},
+		"its address has a password":    {200, shows("http://me:hunter2@old:8080"), time.Hour, Fail, "which calls http://me:xxxxx@old:8080 and not http://payments:8080", 60 * time.Second},
+		"its sandbox alone is another":  {200, shows("http://payments:8080", "http://sandbox:8080"), time.Hour, Fail, "which calls http://sandbox:8080 and not http://payments:8080", 60 * time.Second},
 		"the gateway shows nothing":     {200, `{"endpoints":[]}`, time.Hour, Pass, "HTTP 200", 6 * time.Second},
 		"the gateway has no such list":  {404, `{"code":404,"message":"Not Found"}`, time.Hour, Pass, "HTTP 200", 6 * time.Second},
 		"the list is not for this user": {401, `{"code":401,"message":"","description":"Unauthenticated request"}`, time.Hour, Pass, "HTTP 200", 6 * time.Second},

@@ -185,9 +185,13 @@ func newWorld() *world {
 	return w
 }
 
-// shows is what the gateway says of an API that it loaded with a backend.
-func shows(backend string) string {
-	text, err := json.Marshal(map[string]any{"endpoints": []string{`<endpoint name="x"><http uri-template="` + backend + `"><timeout/></http></endpoint>`}})
+// shows is what the gateway says of an API that it loaded with backends.
+func shows(backends ...string) string {
+	var endpoints []string
+	for _, backend := range backends {
+		endpoints = append(endpoints, `<endpoint name="x"><http uri-template="`+backend+`"><timeout/></http></endpoint>`)
+	}
+	text, err := json.Marshal(map[string]any{"endpoints": endpoints})
 	if err != nil {
 		panic(err)
 	}
