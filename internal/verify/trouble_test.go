@@ -210,3 +210,21 @@ func TestAnotherSubscriptionPolicyIsSetOnce(t *testing.T) {
 		t.Errorf("a further run made %d changes, by %q", result.Changes, requests)
 	}
 }
+
+// The administrator of IS has another password than when the key manager was made: API-M shows no keys of it, and the next run
+// proves the key manager, and sends the password.
+func TestAKeyManagerWithAnOldPasswordOfISGetsTheNewOne(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	settings := s.settings("WSO2-IS")
+	first, _ := s.run(t, settings, s.desired(t))
+	address := s.am.URL() + "/api/am/admin/v4/key-managers/" + first.KeyManagerID
+	whole := s.call(t, 200, http.MethodGet, address, nil)
+	whole["additionalProperties"].(object)["Password"] = "an0ld-one"
+	s.call(t, 200, http.MethodPut, address, whole)
+
+	second, _ := s.run(t, settings, s.desired(t))
+	if second.ConsumerKey != first.ConsumerKey {
+		t.Error("the application has other keys")
+	}
+	s.verify(t, settings, second)
+}
