@@ -31,15 +31,21 @@ type client struct {
 var errNotAllowed = errors.New("API-M wants it approved by a person")
 
 // chooseClient makes the throw-away application. Its tokens come and go without ending those of the application that people
-// use. Where API-M does not let the agent make one, that application's own keys are used.
+// use. Where API-M does not let the agent make one, that application's own keys are used. Where it fails to make one, which
+// passes, nothing has a token: a check failed, and the application's token is left alone.
 func (r *run) chooseClient(ctx context.Context) {
 	r.deleteApplicationsLeftBehind(ctx, time.Now())
 	var err error
-	r.poll(ctx, "a throw-away application", func() (bool, string) {
+	const name = "a throw-away application"
+	r.poll(ctx, name, func() (bool, string) {
 		err = r.makeClient(ctx)
 		return err == nil || wso2.IsPermanent(err) || errors.Is(err, errNotAllowed), said(err, "")
 	})
 	if err == nil || ctx.Err() != nil {
+		return
+	}
+	if !wso2.IsPermanent(err) && !errors.Is(err, errNotAllowed) {
+		r.add(failed(name, err.Error(), "API-M does not make applications or keys at present: look for errors in its log"))
 		return
 	}
 	r.client = client{key: r.result.ConsumerKey, secret: r.result.ConsumerSecret}
@@ -86,6 +92,9 @@ func (r *run) makeClient(ctx context.Context) (err error) {
 		}
 	}
 	keys, err := r.DevPortal.GenerateKeys(ctx, app.ID, r.result.KeyManagerID)
+	if err == nil && keys.ConsumerKey == "" {
+		return fmt.Errorf("keys have no consumer key yet: %w", errNotAllowed)
+	}
 	r.client.key, r.client.secret = keys.ConsumerKey, keys.ConsumerSecret
 	return err
 }

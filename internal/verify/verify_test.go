@@ -54,6 +54,8 @@ type world struct {
 	pending   bool                 // applications have to be approved
 	deaf      bool                 // the gateway does not hear of revoked tokens
 	dies      bool                 // it is down once a token was revoked
+	keyless   int                  // so many times API-M fails to make keys
+	later     bool                 // keys have to be approved
 
 	mu      sync.Mutex
 	tokens  map[string]string // a client's last
@@ -141,6 +143,11 @@ func (w *world) portal(rec *httptest.ResponseRecorder, r *http.Request, path str
 		reply(200, map[string]any{"list": list})
 	case r.Method == "DELETE":
 		maps.DeleteFunc(w.apps, func(_, id string) bool { return "/applications/"+id == path })
+	case strings.HasSuffix(path, "/generate-keys") && w.keyless > 0:
+		w.keyless--
+		reply(500, map[string]any{"code": 900967, "message": "General Error", "description": "Server Error Occurred"})
+	case strings.HasSuffix(path, "/generate-keys") && w.later:
+		reply(200, map[string]string{"keyMappingId": "m", "keyState": "CREATED"})
 	case strings.HasSuffix(path, "/generate-keys"):
 		reply(200, map[string]string{"keyMappingId": "m", "consumerKey": "probe", "consumerSecret": "hunter3"})
 	case r.Method == "POST" && path == "/subscriptions":
@@ -287,6 +294,9 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 		{"new keys that are lost", func(w *world, r *bootstrap.Result) { r.NewKeys, w.lost = true, true }, "ppppppfp", "it may have lost the client"},
 		{"the gateway does not hear of revoked tokens", func(w *world, _ *bootstrap.Result) { w.deaf = true }, "pppppppf", "IS has the handler that tells API-M of revoked tokens, and it does not work"},
 		{"the gateway is down when it should refuse a revoked token", func(w *world, _ *bootstrap.Result) { w.dies = true }, "pppppppf", "check GW_HOST and GW_PORT, and whether API-M is up"},
+		{"API-M fails to make keys for a while", func(w *world, _ *bootstrap.Result) { w.keyless = 3 }, "pppppppp", "HTTP 200"},
+		{"API-M makes no keys at all", func(w *world, _ *bootstrap.Result) { w.keyless = 1000 }, "fsssssps", "HTTP 500, code 900967"},
+		{"keys have to be approved", func(w *world, _ *bootstrap.Result) { w.later = true }, "ppppppps", "the token is the application's own"},
 		{"applications have to be approved", func(w *world, _ *bootstrap.Result) { w.pending = true }, "ppppppps", "the token is the application's own"},
 	}
 	for _, tt := range tests {
@@ -319,7 +329,7 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 						t.Errorf("%s changes something", request)
 					}
 				}
-				if w.tokens["key"] != "" && !r.NewKeys && !w.pending {
+				if w.tokens["key"] != "" && !r.NewKeys && !w.pending && !w.later {
 					t.Error("the application's live token was ended")
 				}
 			})
