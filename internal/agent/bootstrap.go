@@ -19,6 +19,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/telemetry"
+	"wso2agent/internal/trust"
 	"wso2agent/internal/verify"
 	"wso2agent/internal/wso2"
 )
@@ -160,7 +161,7 @@ func (a Agent) prove(ctx context.Context, servers bootstrap.Servers, result boot
 	if err != nil {
 		return err
 	}
-	checks, err := verify.Run(ctx, a.log, servers, verify.Options{EventWait: a.cfg.EventWait(), Handler: is.Handler, Owner: owner}, result)
+	checks, err := verify.Run(ctx, a.log, servers, verify.Options{EventWait: a.cfg.EventWait(), Handler: a.promises(is, result.KeyManager), Owner: owner}, result)
 	called := a.verified.note(checks)
 	if err != nil {
 		return err
@@ -173,6 +174,12 @@ func (a Agent) prove(ctx context.Context, servers bootstrap.Servers, result boot
 	}
 	a.log.Info("everything works", facts...)
 	return nil
+}
+
+// promises reports whether revoked tokens of a key manager are to be refused: IS has the handler that tells API-M of its own, and
+// runs with it. One that has come late waits for a restart.
+func (a Agent) promises(is trust.Closing, keyManager string) bool {
+	return is.Handler && is.Restart != trust.RestartDue && keyManager == a.cfg.KMName
 }
 
 // advise says in /status whether revoked tokens are refused.

@@ -9,6 +9,7 @@ import (
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
+	"wso2agent/internal/trust"
 	"wso2agent/internal/verify"
 )
 
@@ -25,6 +26,24 @@ func TestWithoutTheRevocationHandlerTheWarningStaysInTheStatusAndInTheLastLine(t
 	p.until("the last line warns", func() bool {
 		return strings.Contains(p.log.String(), `level=WARN msg="everything works, but revoked tokens stay valid`) && strings.Contains(p.log.String(), "APIs=1 called=1")
 	})
+}
+
+func TestOfWhichTokensTheRevocationIsPromised(t *testing.T) {
+	for name, c := range map[string]struct {
+		is         trust.Closing
+		keyManager string
+		promised   bool
+	}{
+		"IS runs with the handler":             {trust.Closing{Handler: true}, "WSO2-IS", true},
+		"nobody can tell since when IS runs":   {trust.Closing{Handler: true, Restart: trust.RestartByHand}, "WSO2-IS", true},
+		"the handler came late":                {trust.Closing{Handler: true, Restart: trust.RestartDue}, "WSO2-IS", false},
+		"the keys are those of another server": {trust.Closing{Handler: true}, "Keycloak", false},
+		"there is none":                        {trust.Closing{}, "WSO2-IS", false},
+	} {
+		if got := (Agent{cfg: config.Config{KMName: "WSO2-IS"}}).promises(c.is, c.keyManager); got != c.promised {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
 }
 
 func TestISsAgentSaysThatTheRevocationHandlerIsThere(t *testing.T) {
