@@ -218,7 +218,7 @@ func TestWhatAKilledVerificationLeftBehindIsRemovedAndWhatAnotherUsesStays(t *te
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		name := func(age time.Duration) string {
-			return fmt.Sprintf("%s%d-abcdefgh", throwAwayApplication, time.Now().Add(-age).Unix())
+			return fmt.Sprintf("%s%d-abcdefgh", throwAwayApplication, time.Now().Add(-age).UnixMilli())
 		}
 		stays := []string{name(10 * time.Minute), throwAwayApplication + "mine", "Agent Application"}
 		own := strings.Replace(name(time.Minute), "abcdefgh", "ownowner", 1)

@@ -11,7 +11,7 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// Throw-away applications of API-M are named throwAwayApplication, the Unix time in seconds, and the owner, so that two
+// Throw-away applications of API-M are named throwAwayApplication, the Unix time in milliseconds, and the owner, so that two
 // verifications at once do not meet. One of the same owner, or older than throwAwayAge, was left behind by a run that was killed.
 const (
 	throwAwayApplication = "wso2agent-verify-"
@@ -61,7 +61,7 @@ func (r *run) chooseClient(ctx context.Context) {
 // makeClient makes an application that is subscribed to the APIs that are called, and its keys. What it has made is gone again
 // where it fails.
 func (r *run) makeClient(ctx context.Context) (err error) {
-	name := fmt.Sprintf("%s%d-%s", throwAwayApplication, time.Now().Unix(), r.Owner)
+	name := fmt.Sprintf("%s%d-%s", throwAwayApplication, time.Now().UnixMilli(), r.Owner)
 	app, err := r.DevPortal.CreateApplication(ctx, name, throwAwayPolicy, "verifies that APIs can be called; removed again")
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (r *run) deleteApplicationsLeftBehind(ctx context.Context, now time.Time) {
 		if m == nil {
 			continue
 		}
-		if made, err := strconv.ParseInt(m[1], 10, 64); m[2] == r.Owner || err == nil && now.Sub(time.Unix(made, 0)) >= throwAwayAge {
+		if made, err := strconv.ParseInt(m[1], 10, 64); m[2] == r.Owner || err == nil && now.Sub(time.UnixMilli(made)) >= throwAwayAge {
 			_ = r.DevPortal.DeleteApplication(ctx, app.ID)
 		}
 	}
