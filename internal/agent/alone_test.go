@@ -216,6 +216,19 @@ func TestInitWaitsForTheEndOfAnEdit(t *testing.T) {
 	}
 }
 
+// The remedy of an init that waited for an edit is not to start the peer's agent.
+func TestAnEditThatNeverEndsIsNamedWhenInitGivesUp(t *testing.T) {
+	p := newPlace(t)
+	if err := os.Truncate(p.cfg[config.IS].DeploymentTOML(), 0); err != nil {
+		t.Fatal(err)
+	}
+	p.set(config.IS, func(c *config.Config) { c.Peers, c.InitTimeout = nil, 300*time.Millisecond })
+	err := p.agent(config.IS).Init(t.Context())
+	if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "somebody is writing it") || strings.Contains(err.Error(), "exchange volume") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestANamedPipeInThePlaceOfAFileHoldsUpNoPass: whoever can write on a volume can make one, and opening it waits for ever.
 func TestANamedPipeInThePlaceOfAFileHoldsUpNoPass(t *testing.T) {
 	p := newPlace(t)

@@ -93,6 +93,8 @@ func (a Agent) outOfTime(ctx, limit context.Context, v view, err error, waited s
 	case err == nil && a.cfg.InitOnTimeout == "start":
 		a.log.Warn("the server starts without trusting every peer (INIT_ON_TIMEOUT=start)", "missing", v.missing, "after", a.cfg.InitTimeout.String())
 		return a.prepared(ctx, limit, v)
+	case waits(err): // it says itself what to do
+		return fmt.Errorf("%w after %s (INIT_TIMEOUT): %w", ErrTimeout, a.cfg.InitTimeout, err)
 	}
 	return fmt.Errorf("%w after %s waiting for %s; start the agent beside it with the same exchange volume (%s), or raise INIT_TIMEOUT",
 		ErrTimeout, a.cfg.InitTimeout, waited, a.cfg.ExchangeDir)

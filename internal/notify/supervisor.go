@@ -168,7 +168,7 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 				continue
 			}
 			s.Log.Error("restarting the server, because it has not opened its port in time", "port", s.Port, "after", time.Since(port.begin).Round(time.Second).String(),
-				"remedy", "read the server's own log; raise START_TIMEOUT if it only needs longer")
+				"remedy", "read the server's own log; raise START_TIMEOUT if it only needs longer; set IS_PORT or AM_PORT if its deployment.toml has another port")
 			code, ended := s.stop(c, syscall.SIGTERM, signals)
 			if !ended {
 				s.goBack(ctx, port)
