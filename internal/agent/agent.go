@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
@@ -30,6 +31,8 @@ type Agent struct {
 	holding  *holding        // of the own server's name
 	seen     *trust.Exchange // what a look at the exchange has found, for the length of a pass
 	listener *listener
+
+	waitInVain time.Duration // of verify.Options
 }
 
 // New returns the agent whose settings load reads; it calls load at once.

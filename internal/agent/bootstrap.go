@@ -161,7 +161,7 @@ func (a Agent) prove(ctx context.Context, servers bootstrap.Servers, result boot
 	if err != nil {
 		return err
 	}
-	checks, err := verify.Run(ctx, a.log, servers, verify.Options{EventWait: a.cfg.EventWait(), Handler: a.promises(is, result.KeyManager), Owner: owner}, result)
+	checks, err := verify.Run(ctx, a.log, servers, verify.Options{EventWait: a.cfg.EventWait(), Handler: a.promises(is, result.KeyManager), Owner: owner, WaitInVain: a.waitInVain}, result)
 	called := a.verified.note(checks)
 	if err != nil {
 		return err

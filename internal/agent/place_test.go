@@ -142,6 +142,7 @@ func (p *place) agent(product string) Agent {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	a.waitInVain = 100 * time.Millisecond // most of the tests have no handler of revoked tokens
 	return a
 }
 

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 const (
 	revocationWait = 15 * time.Second
 	// Without the handler nothing will come, and the check only makes sure of that.
-	revocationWaitInVain = 3 * time.Second
+	defaultWaitInVain = 3 * time.Second
 )
 
 // Revocation is the name of the check that a revoked token is refused.
@@ -43,7 +44,7 @@ func (r *run) revocation(ctx context.Context) Check {
 	if err != nil {
 		return failed(name, err.Error(), "check that "+endpoint+"/revoke can be reached, next to KM_TOKEN_ENDPOINT")
 	}
-	expected, wait := r.Handler || r.result.KeyManager == bootstrap.ResidentKeyManager, revocationWaitInVain
+	expected, wait := r.Handler || r.result.KeyManager == bootstrap.ResidentKeyManager, cmp.Or(r.WaitInVain, defaultWaitInVain)
 	if expected {
 		wait = revocationWait
 	}

@@ -51,6 +51,8 @@ type Options struct {
 	// EventWait is how long the gateway waits before each deployment, if that is longer than the 5 s of the product.
 	EventWait time.Duration
 	Handler   bool // IS has the handler that tells API-M of revoked tokens
+	// WaitInVain is how long the gateway may take to refuse a revoked token where the handler is missing; 0 is 3 s.
+	WaitInVain time.Duration
 	// Owner is eight small letters or digits that no two runs at once have; empty is a new one. What a run of the same owner
 	// has left behind is removed.
 	Owner string
