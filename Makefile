@@ -37,7 +37,7 @@ test:
 
 # Tests that count allocations and time of the processor, of which the race detector takes some of its own.
 test-allocations:
-	go test -run 'TestNoInputTakes|TestAsManyRoundsAsAllowed|TestNoStepAllocatesMore' ./internal/keystore ./internal/wso2sim
+	go test -run 'TestNoInputTakes|TestAsManyRoundsAsAllowed|TestNoStepAllocatesMore|LittleMemory' ./internal/keystore ./internal/server ./internal/wso2sim
 
 lint: vulnerabilities
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }

@@ -100,6 +100,7 @@ func TestASidecarNamesWhatHasChanged(t *testing.T) {
 	p.until("the file is named", func() bool {
 		return strings.Contains(p.log.String(), fmt.Sprintf("because=\"changed: %s\"", p.cfg[config.AM].APIConfig))
 	})
+	p.until("everything works again", func() bool { return strings.Count(p.log.String(), "everything works") == 2 }) // an attempt takes notice of what comes before it
 	p.started(config.AM, "another start")
 	p.until("the start is named", func() bool { return strings.Contains(p.log.String(), "changed: a start of wso2am") })
 	p.until("everything is ready again", func() bool { return p.ok(health, bootstrapCondition) })

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/testenv"
 )
 
 // jarOf makes a zip file of entries without content, and one of size random bytes.
@@ -50,6 +51,7 @@ func allocated(do func()) uint64 {
 
 // TestALargeArtifactTakesLittleMemory: the agent has 64 MiB for everything.
 func TestALargeArtifactTakesLittleMemory(t *testing.T) {
+	testenv.WithoutRace(t)
 	const size, most = 60 << 20, 12 << 20
 	o, source := newOrigin(t, jarOf(t, 10_000, size)), t.TempDir()
 	placeArtifact(t, filepath.Join(source, "listener-1.0.jar"), o.content)
@@ -88,6 +90,7 @@ func TestALargeArtifactTakesLittleMemory(t *testing.T) {
 
 // TestAnArtifactOfCountlessEntriesIsRefusedWithLittleMemory: the list of entries is all of a zip file that has to be in memory.
 func TestAnArtifactOfCountlessEntriesIsRefusedWithLittleMemory(t *testing.T) {
+	testenv.WithoutRace(t)
 	o, volume := newOrigin(t, jarOf(t, 300_000, 0)), t.TempDir()
 	const most = 24 << 20
 	var outcome ArtifactOutcome
