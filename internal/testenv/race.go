@@ -10,3 +10,6 @@ func WithoutRace(t testing.TB) {
 		t.Skip("counts allocations or time, and the race detector takes some of its own: make test-allocations runs this")
 	}
 }
+
+// Race reports whether the race detector is on, with which some tests take many times as long.
+func Race() bool { return raceDetector }
