@@ -35,10 +35,10 @@ demo: build
 test:
 	$(if $(RACE),CGO_ENABLED=1) go test $(RACE) -timeout 15m ./...
 
-# Tests that count allocations and time of the processor, of which the race detector takes some of its own, and one for which
+# Tests that count allocations and time of the processor, of which the race detector takes some of its own, and some for which
 # it takes very long.
 test-allocations:
-	go test -run 'TestNoInputTakes|TestAsManyRoundsAsAllowed|TestNoStepAllocatesMore|LittleMemory|TestWhateverHappens' ./internal/agent ./internal/keystore ./internal/server ./internal/wso2sim
+	go test -run 'TestNoInputTakes|TestAsManyRoundsAsAllowed|TestNoStepAllocatesMore|LittleMemory|TestWhateverHappens|TestBothServersRotateAtOnce' ./internal/agent ./internal/keystore ./internal/server ./internal/wso2sim
 
 lint: vulnerabilities
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
