@@ -79,7 +79,9 @@ func TestTwoAgentsWithOneKeysFileWorkOneAfterTheOther(t *testing.T) {
 	var runs sync.WaitGroup
 	errs := make([]error, 2)
 	for i := range errs {
-		runs.Go(func() { errs[i] = p.agent(config.AM).Bootstrap(t.Context()) })
+		a := p.agent(config.AM)
+		a.waitInVain = 4 * time.Second // a wait is told of after three
+		runs.Go(func() { errs[i] = a.Bootstrap(t.Context()) })
 	}
 	runs.Wait()
 	if err := errors.Join(errs...); err != nil {
