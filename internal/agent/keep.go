@@ -21,9 +21,9 @@ import (
 // errInputChanged ends an attempt because what it works from is no longer true.
 var errInputChanged = errors.New("what the desired state is reached from has changed")
 
-// Waits between two attempts. Proving needs a token, and a new token ends the one that the application had before, so
-// attempts become rare. What needs a person is tried again when its input changes, and once in a while in case it was
-// mended where the agent cannot see it.
+// Waits between two attempts. Each verification makes and deletes an application on both servers, so attempts become rare.
+// What needs a person is tried again when its input changes, and once in a while in case it was mended where the agent
+// cannot see it.
 const (
 	firstRetry     = 30 * time.Second
 	lastRetry      = 15 * time.Minute
