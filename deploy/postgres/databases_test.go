@@ -34,7 +34,7 @@ func TestDatabases(t *testing.T) {
 		{"settings that could only go wrong are refused", badSettings},
 		{"names and passwords may hold quotes, dollars, spaces and equals signs", oddNames},
 		{"an administrator who is no superuser will do", plainAdministrator},
-		{"a server with too few connections for the pools is told of", tooFewConnections},
+		{"a server with too few connections for the pools is reported", tooFewConnections},
 		{"whether a server has used its database is recorded", recorded},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newSetup(t, s, strings.ToLower(test.name[2:5])+"_"+freePort(t)+"_")) })
