@@ -35,10 +35,9 @@ demo: build
 test:
 	$(if $(RACE),CGO_ENABLED=1) go test $(RACE) -timeout 15m ./...
 
-# Tests that count allocations and time of the processor, of which the race detector takes some of its own, and some for which
-# it takes very long.
+# Tests that count allocations, of which the race detector makes some of its own, and some that take very long with it.
 test-allocations:
-	go test -run 'TestNoInputTakes|TestAsManyRoundsAsAllowed|TestNoStepAllocatesMore|LittleMemory' ./internal/keystore ./internal/server ./internal/wso2sim
+	go test -run 'TestNoInputTakes|TestNoStepAllocatesMore|LittleMemory' ./internal/keystore ./internal/server ./internal/wso2sim
 	go test -run 'TestWhateverHappens|TestBothServersRotateAtOnce' ./internal/agent
 
 lint: vulnerabilities
