@@ -1,10 +1,7 @@
 package agent
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,24 +20,16 @@ func (a Agent) recordPath() string { return filepath.Join(a.keysWorkDir(), "reco
 
 // readRecord reads the record; one that is not there is empty, and so is one that is not readable, since it only serves for
 // advice.
-func (a Agent) readRecord() (r record) {
-	data, err := file.Read(a.recordPath(), configLimit)
-	if err == nil {
-		err = json.Unmarshal(data, &r)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (a Agent) readRecord() record {
+	r, _, err := file.LoadJSON[record](a.recordPath(), configLimit)
+	if err != nil {
 		a.log.Warn("the record of APIs cannot be read, so APIs that are no longer in the file are not found", "path", a.recordPath(), "error", err)
-		return record{}
 	}
 	return r
 }
 
 func (a Agent) writeRecord(r record) error {
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err == nil {
-		_, err = file.Write(a.recordPath(), append(data, '\n'), 0o600, a.keysWorkDir())
-	}
-	if err != nil {
+	if _, err := file.SaveJSON(a.recordPath(), r, 0o600, a.keysWorkDir()); err != nil {
 		return fmt.Errorf("write the record of APIs: %w", err)
 	}
 	return nil

@@ -5,7 +5,6 @@
 package notify
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -139,18 +138,12 @@ func (c Control) wanted() (running, onDisk string, err error) {
 
 // Started returns what the supervisor has said last; ok is false if no supervisor has said anything.
 func (c Control) Started() (s Started, ok bool, err error) {
-	data, err := file.Read(filepath.Join(c.Dir, startedFile), fileLimit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Started{}, false, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &s)
-	}
+	path := filepath.Join(c.Dir, startedFile)
+	s, ok, err = file.LoadJSON[Started](path, fileLimit)
 	if err != nil {
-		path := filepath.Join(c.Dir, startedFile)
 		return Started{}, false, fmt.Errorf("read what agent exec says of the server, %s: %w; remove the file, and restart the server", path, err)
 	}
-	return s, true, nil
+	return s, ok, nil
 }
 
 // usable returns an error while nothing may be written to the config volume: it is not there, or has nothing in it yet.
@@ -174,10 +167,6 @@ func (c Control) tell(s Started) error {
 	if err := c.usable(); err != nil {
 		return fmt.Errorf("tell the sidecar: %w", err)
 	}
-	data, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(filepath.Join(c.Dir, startedFile), append(data, '\n'), 0o644, c.Dir)
+	_, err := file.SaveJSON(filepath.Join(c.Dir, startedFile), s, 0o644, c.Dir)
 	return err
 }

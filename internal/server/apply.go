@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -197,14 +196,7 @@ func (f SettingsFile) record() (Record, error) {
 		return nil, nil
 	}
 	path := filepath.Join(f.WorkDir, recordFile)
-	data, err := file.Read(path, settingsLimit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var r Record
-	if err == nil {
-		err = json.Unmarshal(data, &r)
-	}
+	r, _, err := file.LoadJSON[Record](path, settingsLimit)
 	if err != nil {
 		return nil, fmt.Errorf("read which settings the agent made: %w; remove %s, and settings that the agent made count as yours", err, path)
 	}
@@ -215,11 +207,7 @@ func (f SettingsFile) remember(r Record) error {
 	if f.WorkDir == "" {
 		return nil
 	}
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if _, err := file.Write(filepath.Join(f.WorkDir, recordFile), append(data, '\n'), 0o600, f.WorkDir); err != nil {
+	if _, err := file.SaveJSON(filepath.Join(f.WorkDir, recordFile), r, 0o600, f.WorkDir); err != nil {
 		return fmt.Errorf("remember which settings the agent made: %w", err)
 	}
 	return nil

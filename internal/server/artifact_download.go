@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -230,9 +229,8 @@ func (d download) request(ctx context.Context, have int64, known validator) (*ht
 // left is what an earlier try has left: how many bytes, and of which version. Without a validator nothing can be added
 // to it, so that it counts as none.
 func (d download) left() (int64, validator) {
-	var known validator
-	text, err := file.Read(d.note, 64<<10)
-	if err != nil || json.Unmarshal(text, &known) != nil || known.ifRange() == "" || known.URL != d.a.source() {
+	known, _, err := file.LoadJSON[validator](d.note, 64<<10)
+	if err != nil || known.ifRange() == "" || known.URL != d.a.source() {
 		return 0, validator{}
 	}
 	info, err := os.Lstat(d.part)
@@ -252,10 +250,7 @@ func (d download) begin(resp *http.Response) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(validatorOf(d.a.source(), resp.Header))
-	if err == nil {
-		_, err = file.Write(d.note, text, 0o600, d.work)
-	}
+	_, err = file.SaveJSON(d.note, validatorOf(d.a.source(), resp.Header), 0o600, d.work)
 	return err
 }
 

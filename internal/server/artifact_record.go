@@ -1,10 +1,8 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"wso2agent/internal/file"
@@ -33,32 +31,24 @@ type artifactRecords struct {
 const recordsLimit = 1 << 20
 
 func readArtifactRecords(path string) (artifactRecords, error) {
-	r := artifactRecords{path: path, by: map[string]artifactRecord{}}
-	data, err := file.Read(path, recordsLimit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &r.by)
-	}
-	if err == nil && r.by == nil { // the document "null"
+	by, found, err := file.LoadJSON[map[string]artifactRecord](path, recordsLimit)
+	if found && by == nil { // the document "null"
 		err = errors.New("it holds no records")
 	}
 	if err != nil {
-		return r, fmt.Errorf("read the digests that artifacts had at first: %w; if %s is lost for good, remove it: they are then remembered anew", err, path)
+		return artifactRecords{}, fmt.Errorf("read the digests that artifacts had at first: %w; if %s is lost for good, remove it: they are then remembered anew", err, path)
 	}
-	return r, nil
+	if by == nil {
+		by = map[string]artifactRecord{}
+	}
+	return artifactRecords{path, by}, nil
 }
 
 // put remembers an artifact that is about to be moved in place. It comes first: a pin that was lost in a kill could
 // later not be told from none.
 func (r artifactRecords) put(destination string, record artifactRecord) error {
 	r.by[destination] = record
-	text, err := json.MarshalIndent(r.by, "", "  ")
-	if err == nil {
-		_, err = file.Write(r.path, append(text, '\n'), 0o600, filepath.Dir(r.path))
-	}
-	if err != nil {
+	if _, err := file.SaveJSON(r.path, r.by, 0o600, filepath.Dir(r.path)); err != nil {
 		return fmt.Errorf("remember the digest of %s: %w", destination, err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package trust
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"path/filepath"
 	"slices"
 
@@ -39,10 +38,7 @@ func digest(data []byte) string {
 
 // loadChain reads the chain in workDir. One that cannot be read is none: then nothing can be undone.
 func loadChain(workDir string) (c chain) {
-	data, err := file.Read(filepath.Join(workDir, chainFile), chainLimit)
-	if err != nil || json.Unmarshal(data, &c) != nil {
-		return nil
-	}
+	c, _, _ = file.LoadJSON[chain](filepath.Join(workDir, chainFile), chainLimit)
 	return c
 }
 
@@ -60,11 +56,7 @@ func (c chain) extended(before string, next content) chain {
 }
 
 func (c chain) save(workDir string) error {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(filepath.Join(workDir, chainFile), append(data, '\n'), 0o600, workDir)
+	_, err := file.SaveJSON(filepath.Join(workDir, chainFile), c, 0o600, workDir)
 	return err
 }
 

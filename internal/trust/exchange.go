@@ -166,22 +166,12 @@ func (t Trusts) Any(c keystore.Certificate, ca *keystore.Certificate) bool {
 
 // Acknowledge publishes what the own running server trusts.
 func (e Exchange) Acknowledge(t Trusts) (changed bool, err error) {
-	data, err := json.MarshalIndent(t, "", "  ")
-	if err != nil {
-		return false, err
-	}
-	return e.write(trustsFile, append(data, '\n'))
+	return e.writeJSON(trustsFile, t)
 }
 
 // Trusts returns what the named server's agent has last acknowledged; nothing if it has not yet.
 func (e Exchange) Trusts(ctx context.Context, name string) (t Trusts, err error) {
-	_, err = e.read(ctx, name, trustsFile, func(data []byte) error {
-		t = Trusts{}
-		return json.Unmarshal(data, &t)
-	})
-	if errors.Is(err, ErrNotPublished) {
-		return Trusts{}, nil
-	}
+	t, _, err = readJSON[Trusts](ctx, e, name, trustsFile)
 	return t, err
 }
 
@@ -218,23 +208,12 @@ const (
 
 // SayClosing publishes what this agent says about its own server.
 func (e Exchange) SayClosing(c Closing) (changed bool, err error) {
-	data, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return false, err
-	}
-	return e.write(closingFile, append(data, '\n'))
+	return e.writeJSON(closingFile, c)
 }
 
 // Closing returns what the named server's agent has said; ok is false where it has said nothing.
 func (e Exchange) Closing(ctx context.Context, name string) (c Closing, ok bool, err error) {
-	_, err = e.read(ctx, name, closingFile, func(data []byte) error {
-		c = Closing{}
-		return json.Unmarshal(data, &c)
-	})
-	if errors.Is(err, ErrNotPublished) {
-		return Closing{}, false, nil
-	}
-	return c, err == nil, err
+	return readJSON[Closing](ctx, e, name, closingFile)
 }
 
 // Certificates returns what the named server has published, the certificate in use first. Errors wrap ErrNotPublished
@@ -260,6 +239,32 @@ func (e Exchange) write(name string, data []byte) (changed bool, err error) {
 		return false, fmt.Errorf("publish in %s: %w", filepath.Join(e.Dir, e.Name), err)
 	}
 	return changed, nil
+}
+
+// writeJSON publishes v as a JSON document.
+func (e Exchange) writeJSON(name string, v any) (changed bool, err error) {
+	data, err := file.EncodeJSON(v)
+	if err != nil {
+		return false, err
+	}
+	return e.write(name, data)
+}
+
+// readJSON returns the JSON document that the named server's agent has published as base. ok is false if it has published
+// none. v is the zero value on an error.
+func readJSON[T any](ctx context.Context, e Exchange, name, base string) (v T, ok bool, err error) {
+	var decoded T
+	_, err = e.read(ctx, name, base, func(data []byte) error {
+		decoded = *new(T) // an earlier read may have decoded a part of a file that was being written
+		return json.Unmarshal(data, &decoded)
+	})
+	switch {
+	case errors.Is(err, ErrNotPublished):
+		return v, false, nil
+	case err != nil:
+		return v, false, err
+	}
+	return decoded, true, nil
 }
 
 func (e Exchange) remove(name string) (changed bool, err error) {

@@ -66,11 +66,7 @@ func (e Exchange) Holder(ctx context.Context) (h Holder, said time.Time, ok bool
 
 // Hold says that h holds the own folder, and is there now.
 func (e Exchange) Hold(h Holder) error {
-	data, err := json.Marshal(h)
-	if err != nil {
-		return err
-	}
-	if _, err := e.write(holderFile, append(data, '\n')); err != nil {
+	if _, err := e.writeJSON(holderFile, h); err != nil {
 		return err
 	}
 	own, err := e.own(holderFile)

@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -103,9 +102,8 @@ const (
 // LoadHistories reads what is remembered in workDir. What cannot be read counts as nothing: the next changes are then
 // imported at once.
 func LoadHistories(workDir string) Histories {
-	h := Histories{}
-	data, err := file.Read(filepath.Join(workDir, historiesFile), chainLimit)
-	if err != nil || json.Unmarshal(data, &h) != nil {
+	h, _, _ := file.LoadJSON[Histories](filepath.Join(workDir, historiesFile), chainLimit)
+	if h == nil {
 		return Histories{}
 	}
 	return h
@@ -113,11 +111,7 @@ func LoadHistories(workDir string) Histories {
 
 // Save remembers the histories in workDir. Where nothing has changed nothing is written.
 func (h Histories) Save(workDir string) error {
-	data, err := json.Marshal(h)
-	if err != nil {
-		return err
-	}
-	if _, err := file.Write(filepath.Join(workDir, historiesFile), append(data, '\n'), 0o600, workDir); err != nil {
+	if _, err := file.SaveJSON(filepath.Join(workDir, historiesFile), h, 0o600, workDir); err != nil {
 		return fmt.Errorf("remember when certificates of peers changed: %w", err)
 	}
 	return nil

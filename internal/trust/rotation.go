@@ -1,10 +1,7 @@
 package trust
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -31,15 +28,8 @@ const rotationFile = "rotation.json"
 // LoadRotation reads what was remembered in workDir; nothing where there is no rotation.
 func LoadRotation(workDir string) (r Rotation, err error) {
 	path := filepath.Join(workDir, rotationFile)
-	data, err := file.Read(path, exchangeLimit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Rotation{}, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &r)
-	}
-	if err != nil {
-		return Rotation{}, fmt.Errorf("read how far the rotation has come: %w; remove %s, and its waiting begins anew", err, path)
+	if r, _, err = file.LoadJSON[Rotation](path, exchangeLimit); err != nil {
+		return r, fmt.Errorf("read how far the rotation has come: %w; remove %s, and its waiting begins anew", err, path)
 	}
 	return r, nil
 }
@@ -51,11 +41,7 @@ func (r Rotation) Save(workDir string) error {
 			return nil
 		}
 	}
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if _, err := file.Write(filepath.Join(workDir, rotationFile), append(data, '\n'), 0o600, workDir); err != nil {
+	if _, err := file.SaveJSON(filepath.Join(workDir, rotationFile), r, 0o600, workDir); err != nil {
 		return fmt.Errorf("remember how far the rotation has come: %w", err)
 	}
 	return nil

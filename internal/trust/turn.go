@@ -2,8 +2,6 @@ package trust
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"path/filepath"
 	"slices"
 	"time"
@@ -51,24 +49,14 @@ func (e Exchange) SayTurn(t Turn) error {
 		_, err := file.Remove(filepath.Join(e.Dir, e.Name, turnFile))
 		return err
 	}
-	data, err := json.MarshalIndent(t, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = e.write(turnFile, append(data, '\n'))
+	_, err := e.writeJSON(turnFile, t)
 	return err
 }
 
 // Turn returns what the named server's agent says about the turn. One that says nothing, as an agent of an older version,
 // wants none.
 func (e Exchange) Turn(ctx context.Context, name string) (t Turn, err error) {
-	_, err = e.read(ctx, name, turnFile, func(data []byte) error {
-		t = Turn{}
-		return json.Unmarshal(data, &t)
-	})
-	if errors.Is(err, ErrNotPublished) {
-		return Turn{}, nil
-	}
+	t, _, err = readJSON[Turn](ctx, e, name, turnFile)
 	return t, err
 }
 

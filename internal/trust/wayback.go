@@ -2,7 +2,6 @@ package trust
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,15 +58,8 @@ func (r Refusals) Has(name string, c keystore.Certificate) bool {
 // LoadRefusals reads what was refused for the truststore of workDir.
 func LoadRefusals(workDir string) (r Refusals, err error) {
 	path := RefusalsPath(workDir)
-	data, err := file.Read(path, chainLimit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Refusals{}, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &r)
-	}
-	if err != nil {
-		return Refusals{}, fmt.Errorf("read which certificates the server did not start with: %w; remove %s, and they are imported again", err, path)
+	if r, _, err = file.LoadJSON[Refusals](path, chainLimit); err != nil {
+		return r, fmt.Errorf("read which certificates the server did not start with: %w; remove %s, and they are imported again", err, path)
 	}
 	return r, nil
 }
@@ -80,11 +72,7 @@ func (r Refusals) save(workDir string) error {
 		_, err := file.Remove(RefusalsPath(workDir))
 		return err
 	}
-	data, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(RefusalsPath(workDir), append(data, '\n'), 0o600, workDir)
+	_, err := file.SaveJSON(RefusalsPath(workDir), r, 0o600, workDir)
 	return err
 }
 
