@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 
 	"wso2agent/internal/agent"
@@ -107,7 +106,7 @@ func tellChanges(w io.Writer, changes []server.Change) {
 
 // lockVolume keeps the agent beside the server away from its files until unlock is called.
 func lockVolume(ctx context.Context, workDir string, stderr io.Writer) (unlock func(), err error) {
-	return file.Lock(ctx, filepath.Join(workDir, "lock"), func() {
+	return file.Lock(ctx, file.LockPath(workDir), func() {
 		fmt.Fprintln(stderr, "waiting for the agent that is working on this server's files")
 	})
 }

@@ -47,7 +47,7 @@ func (a Agent) alone(ctx context.Context, work func(Agent) error) error {
 
 // lock keeps other agents away from this server's files until unlock is called.
 func (a Agent) lock(ctx context.Context) (unlock func(), err error) {
-	return file.Lock(ctx, filepath.Join(a.cfg.WorkDir(), "lock"), func() {
+	return file.Lock(ctx, file.LockPath(a.cfg.WorkDir()), func() {
 		a.log.Warn("another agent is working on this server's files, waiting for it", "truststore", a.cfg.TruststorePath())
 	})
 }

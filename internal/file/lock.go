@@ -18,6 +18,10 @@ const (
 	lockPatience = 3 * time.Second
 )
 
+// LockPath returns the path of the lock that an agent holds while it changes the files of the server whose working folder
+// is workDir.
+func LockPath(workDir string) string { return filepath.Join(workDir, "lock") }
+
 // Lock takes the lock at path, a file that is made if need be, and returns the function that gives it back. While
 // another process holds it, Lock waits until ctx ends; after some seconds it calls waiting, once. The lock ends with the
 // process that holds it, however that ends.

@@ -73,7 +73,7 @@ func (e Editor) edit(ctx context.Context, change func(*keystore.Store) (changed 
 		}
 		work = filepath.Join(filepath.Dir(path), file.WorkDir)
 	}
-	lock := filepath.Join(work, "lock")
+	lock := file.LockPath(work)
 	unlock, err := file.Lock(ctx, lock, e.Waiting)
 	if err != nil {
 		return err

@@ -251,7 +251,7 @@ func judgeStart(started, onDisk, former string, c chain, r Refusals) (Verdict, R
 
 // Kept is the copy of the truststore with which the server last served.
 func (w WayBack) Kept() string { return filepath.Join(w.WorkDir, filepath.Base(w.Path)+".served") }
-func (w WayBack) lock() string { return filepath.Join(w.WorkDir, "lock") }
+func (w WayBack) lock() string { return file.LockPath(w.WorkDir) }
 
 // addAll adds the fingerprints of more to all, without doubles.
 func addAll(all, more map[string][]string) {
