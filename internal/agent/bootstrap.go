@@ -296,8 +296,9 @@ func (a Agent) awaitTrust(ctx context.Context) error {
 	if am == "" || is == "" {
 		return nil
 	}
-	limit := time.After(trustPatience)
-	changes := a.watch().Changes(ctx)
+	limit, cancel := context.WithTimeout(ctx, trustPatience)
+	defer cancel()
+	changes := a.watch().Changes(limit)
 	for waited := ""; ; {
 		waiting := ""
 		for _, pair := range [][2]string{{am, is}, {is, am}} {
@@ -314,14 +315,13 @@ func (a Agent) awaitTrust(ctx context.Context) error {
 			a.log.Info("waiting", "for", waiting, "at most", trustPatience.String())
 			waited = waiting
 		}
-		select {
-		case <-ctx.Done():
+		switch {
+		case waitFor(limit, changes, time.After(a.cfg.Poll), a.cfg.Poll, func() {}, never):
+		case ctx.Err() != nil:
 			return fmt.Errorf("waiting for %s: %w", waiting, context.Cause(ctx))
-		case <-limit:
+		default:
 			a.log.Warn("going on, though no agent has confirmed it", "waited for", waiting)
 			return nil
-		case <-changes:
-		case <-time.After(a.cfg.Poll):
 		}
 	}
 }

@@ -217,10 +217,8 @@ func (a Agent) filesIdentity(ctx context.Context) (*trust.Identity, error) {
 		case !errors.Is(err, trust.ErrBeingWritten) || try == 5:
 			return nil, fmt.Errorf("read the TLS certificate of TLS_FILES_DIR (%s): %w", a.cfg.TLSFilesDir, err)
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, a.cfg.QuietMin) {
 			return nil, ctx.Err()
-		case <-time.After(a.cfg.QuietMin):
 		}
 	}
 }

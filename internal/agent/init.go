@@ -63,11 +63,8 @@ func (a Agent) Init(ctx context.Context) error {
 			a.log.Info("waiting", "for", waiting, "at most", a.cfg.InitTimeout.String())
 			waited = waiting
 		}
-		select {
-		case <-limit.Done():
+		if !waitFor(limit, changes, time.After(a.cfg.Poll), a.cfg.Poll, func() {}, never) {
 			return a.outOfTime(ctx, limit, v, err, waited)
-		case <-changes:
-		case <-time.After(a.cfg.Poll):
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -227,31 +228,22 @@ func (k *stateKeeper) attempt(ctx context.Context, a Agent) (in input, err error
 	return in, k.while(ctx, changed, func(ctx context.Context) error { return a.reach(ctx, tell) })
 }
 
-// while does work, beating meanwhile, and ends it early when something has changed and stale returns why that matters.
-func (k *stateKeeper) while(ctx context.Context, stale func() error, work func(context.Context) error) error {
+// while does work and beats meanwhile. It cancels the work when something has changed and stale returns why that matters,
+// and then returns that.
+func (k *stateKeeper) while(ctx context.Context, stale func() error, work func(context.Context) error) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	result := make(chan error, 1)
-	go func() { result <- work(ctx) }()
-	tick := time.NewTicker(k.poll)
-	defer tick.Stop()
-	changes := k.changes
-	for {
-		select {
-		case err := <-result:
-			return err
-		case <-tick.C:
-			k.beat()
-		case _, open := <-changes:
-			if !open { // the agent is stopping, and the work too
-				changes = nil
-			} else if why := stale(); why != nil {
-				cancel(why)
-				<-result
-				return why
-			}
+	var why error
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		for why == nil && waitFor(ctx, k.changes, nil, k.poll, func() {}, never) {
+			why = stale()
 		}
-	}
+		cancel(why)
+	})
+	whileBeating(k.beat, k.poll, func() { err = work(ctx) })
+	cancel(nil)
+	watcher.Wait()
+	return cmp.Or(why, err)
 }
 
 // input is everything from which the desired state is reached, by parts.

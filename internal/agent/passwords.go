@@ -84,10 +84,8 @@ func (a Agent) tryPassword(ctx context.Context, t trial, tell func(doing string)
 			}
 			a.log.Info("waiting", "for", t.server+" to answer to the administrator's password", "error", err)
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, wait) {
 			return fmt.Errorf("try the password of %s's administrator: %w; the last failure: %w", t.server, context.Cause(ctx), err)
-		case <-time.After(wait):
 		}
 	}
 }

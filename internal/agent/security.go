@@ -121,10 +121,8 @@ func (a Agent) secure(ctx context.Context) error {
 			a.log.Warn("not yet, trying again", "check", "API subscribers cannot administer IS", "error", lacks)
 			said = lacks
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, waits.NextBackOff()) {
 			return fmt.Errorf("%s: %w", lacks, context.Cause(ctx))
-		case <-time.After(waits.NextBackOff()):
 		}
 	}
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,21 +53,19 @@ func (a Agent) whileServing(ctx context.Context, server string, serves, work fun
 
 // settled waits until agent exec has done the restart that was asked for, and returns the server's process.
 func (a Agent) settled(ctx context.Context) (notify.Started, error) {
-	for told := false; ; told = true {
-		started, pending := a.process(ctx)
-		if !pending {
-			return started, nil
+	var started notify.Started
+	err := a.await(ctx, "the restart of "+a.cfg.ServerName+" that its agent has asked for", min(a.cfg.Poll, time.Second), func(ctx context.Context) error {
+		var pending bool
+		if started, pending = a.process(ctx); pending {
+			return errRestartPending
 		}
-		if !told {
-			a.log.Info("waiting", "for", "the restart of "+a.cfg.ServerName+" that its agent has asked for")
-		}
-		select {
-		case <-ctx.Done():
-			return started, fmt.Errorf("waiting for the restart of %s: %w", a.cfg.ServerName, context.Cause(ctx))
-		case <-time.After(min(a.cfg.Poll, time.Second)):
-		}
-	}
+		return nil
+	})
+	return started, err
 }
+
+// errRestartPending says that agent exec is about to restart the server.
+var errRestartPending = errors.New("agent exec has not restarted it yet")
 
 // process is the server's process, as agent exec says; pending reports whether it is about to be replaced. Where no agent
 // exec is there, nothing is known and nothing is pending.
@@ -86,18 +85,21 @@ func (a Agent) process(ctx context.Context) (started notify.Started, pending boo
 // awaitServer waits until the server serves. It asks every second: a server that has just been restarted takes a minute or
 // two, and a person may be waiting.
 func (a Agent) awaitServer(ctx context.Context, server string, serves func(context.Context) error) error {
-	for told := false; ; told = true {
-		err := serves(ctx)
+	return a.await(ctx, server+" to serve", time.Second, serves)
+}
+
+// await calls ready, and again every interval, until it returns nil or ctx ends. It logs once what the agent waits for.
+func (a Agent) await(ctx context.Context, what string, every time.Duration, ready func(context.Context) error) error {
+	for logged := false; ; logged = true {
+		err := ready(ctx)
 		if err == nil {
 			return nil
 		}
-		if !told {
-			a.log.Info("waiting", "for", server+" to serve", "error", err)
+		if !logged {
+			a.log.Info("waiting", "for", what, "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s to serve: %w; %w", server, context.Cause(ctx), err)
-		case <-time.After(time.Second):
+		if !sleep(ctx, every) {
+			return fmt.Errorf("waiting for %s: %w; %w", what, context.Cause(ctx), err)
 		}
 	}
 }
