@@ -15,6 +15,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/rotation"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
@@ -148,7 +149,7 @@ func TestOnePeersRubbishKeepsNobodyElseOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	v, err := p.agent(config.AM).pass(t.Context(), nil)
-	if err != nil || len(v.managed) != 1 || len(v.missing) != 1 || v.missing[0] != "rubbish" {
+	if err != nil || len(v.Trusted) != 1 || len(v.Missing) != 1 || v.Missing[0] != "rubbish" {
 		t.Errorf("view = %+v, %v", v, err)
 	}
 	if !strings.Contains(p.log.String(), "a private key") {
@@ -167,7 +168,7 @@ func TestAPeerWhoseFileVanishesKeepsItsTrust(t *testing.T) {
 		t.Fatal(err)
 	}
 	after, err := p.agent(config.AM).pass(t.Context(), nil)
-	if err != nil || after.generation != before.generation || len(after.missing) != 0 {
+	if err != nil || after.Generation != before.Generation || len(after.Missing) != 0 {
 		t.Errorf("after: %+v, %v", after, err)
 	}
 }
@@ -234,7 +235,7 @@ func TestWhenARestartIsDue(t *testing.T) {
 		passes, asks int
 		acknowledged bool
 	}{
-		{"the server started with what is on disk", now.generation, true, 2, 0, true},
+		{"the server started with what is on disk", now.Generation, true, 2, 0, true},
 		{"it started with something else: once", "other", true, 3, 1, false},
 		{"it started before the agent wanted anything: once", "", true, 2, 1, false},
 		{"nobody knows: once, for a supervisor that comes later", "", false, 2, 1, false},
@@ -250,7 +251,7 @@ func TestWhenARestartIsDue(t *testing.T) {
 			}
 			said, err := a.exchange().Trusts(t.Context(), "wso2am")
 			r.asked = slices.DeleteFunc(r.asked, func(g string) bool { return g == c.started }) // a wish withdrawn
-			if len(r.asked) != c.asks || err != nil || (said.Generation == now.generation) != c.acknowledged {
+			if len(r.asked) != c.asks || err != nil || (said.Generation == now.Generation) != c.acknowledged {
 				t.Errorf("asked %v, acknowledged %+v, %v", r.asked, said, err)
 			}
 			if len(said.Fingerprints) != map[bool]int{true: 1}[c.acknowledged] {
@@ -271,12 +272,12 @@ func TestARestartThatIsNoLongerDueIsWithdrawn(t *testing.T) {
 	if _, err := a.control().Want("something else"); err != nil {
 		t.Fatal(err)
 	}
-	p.started(config.AM, now.generation)
+	p.started(config.AM, now.Generation)
 	k := &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: a.restarter()}
 	if err := k.once(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	if wanted, err := a.control().Wanted(); wanted != now.generation || err != nil {
+	if wanted, err := a.control().Wanted(); wanted != now.Generation || err != nil {
 		t.Errorf("wanted = %q, %v", wanted, err)
 	}
 }
@@ -294,8 +295,8 @@ func TestARestoredTruststoreMakesAnotherGeneration(t *testing.T) {
 		t.Fatal(err)
 	}
 	after, err := p.agent(config.AM).pass(t.Context(), nil)
-	if err != nil || len(after.managed) != 1 || after.generation == before.generation {
-		t.Errorf("imported again: %v, %v; the same generation: %v", after.managed, err, after.generation == before.generation)
+	if err != nil || len(after.Trusted) != 1 || after.Generation == before.Generation {
+		t.Errorf("imported again: %v, %v; the same generation: %v", after.Trusted, err, after.Generation == before.Generation)
 	}
 }
 
@@ -303,11 +304,12 @@ func TestARestartWaitsForMissingPeersButNotForEver(t *testing.T) {
 	p := newPlace(t)
 	a := p.agent(config.AM)
 	r := &scripted{known: true}
-	k := &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: r, patience: time.Now().Add(time.Hour)}
-	if err := k.once(t.Context(), a); err != nil || len(r.asked) != 0 || !k.held {
-		t.Errorf("with a missing peer: asked %v, held %v, %v", r.asked, k.held, err)
+	k := &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: r, memory: rotation.Memory{Patience: time.Now().Add(time.Hour)}}
+	if err := k.once(t.Context(), a); err != nil || len(r.asked) != 0 || !k.last.Wake.Equal(k.memory.Patience) {
+		t.Errorf("with a missing peer: asked %v, wakes at %v, %v", r.asked, k.last.Wake, err)
 	}
-	k.patience = time.Now()
+	k.memory.Patience = time.Now()
+	k.last.Wake = k.memory.Patience
 	if !k.due() {
 		t.Error("patience has ended and nothing is due")
 	}
@@ -329,12 +331,12 @@ func TestARestartThatWaitsForMissingPeersIsAskedForNoLonger(t *testing.T) {
 	if err := a.exchange().SayTurn(trust.Turn{Wants: "new", Has: true, Since: time.Now().UTC()}); err != nil {
 		t.Fatal(err)
 	}
-	k := &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: a.restarter(), patience: time.Now().Add(time.Hour)}
+	k := &trustKeeper{health: telemetry.NewHealth(time.Hour), restarter: a.restarter(), memory: rotation.Memory{Patience: time.Now().Add(time.Hour)}}
 	if err := k.once(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
 	said, err := a.exchange().Turn(t.Context(), "wso2am")
-	if due, dueErr := a.control().Due(notify.Started{Generation: "old"}); due || err != nil || dueErr != nil || said.Has || !k.held {
+	if due, dueErr := a.control().Due(notify.Started{Generation: "old"}); due || err != nil || dueErr != nil || said.Has || !k.last.Wake.Equal(k.memory.Patience) {
 		t.Errorf("due %v, the turn is %+v, %v, %v", due, said, err, dueErr)
 	}
 }
@@ -417,38 +419,5 @@ func TestAServerThatShowsAnotherCertificateThanItPublishedIsNotTalkedTo(t *testi
 	servers := bootstrap.Connect(wso2.NewHTTPClient(a.pins(), nil), a.settings())
 	if _, err := servers.Admin.KeyManagers(t.Context()); err == nil || !strings.Contains(err.Error(), other.Fingerprint().String()) {
 		t.Errorf("error = %v; want one that tells the expected fingerprint", err)
-	}
-}
-
-func TestOneLineTellsThatAServerHasSwitched(t *testing.T) {
-	old, next, other := keystore.Fingerprint{1}, keystore.Fingerprint{2}, keystore.Fingerprint{3}
-	for name, c := range map[string]struct{ changes, want []trust.Change }{
-		"nothing": {},
-		"announced": {
-			[]trust.Change{{Action: "added", Alias: "is-2", Fingerprint: next}},
-			[]trust.Change{{Action: "added", Alias: "is-2", Fingerprint: next}},
-		},
-		"switched": {
-			[]trust.Change{
-				{Action: "removed", Alias: "is-2", Fingerprint: next}, {Action: "replaced", Alias: "is", Fingerprint: next, Was: old},
-				{Action: "added", Alias: "is-1", Fingerprint: old},
-			},
-			[]trust.Change{{Action: switched, Alias: "is", Fingerprint: next, Was: old}},
-		},
-		"switched to one that nobody announced": {
-			[]trust.Change{{Action: "replaced", Alias: "is", Fingerprint: next, Was: old}, {Action: "added", Alias: "is-1", Fingerprint: old}},
-			[]trust.Change{{Action: "replaced", Alias: "is", Fingerprint: next, Was: old}},
-		},
-		"switched, and another one has gone": {
-			[]trust.Change{
-				{Action: "removed", Alias: "is-2", Fingerprint: next}, {Action: "removed", Alias: "is-3", Fingerprint: other},
-				{Action: "replaced", Alias: "is", Fingerprint: next, Was: old}, {Action: "added", Alias: "is-1", Fingerprint: old},
-			},
-			[]trust.Change{{Action: "removed", Alias: "is-3", Fingerprint: other}, {Action: switched, Alias: "is", Fingerprint: next, Was: old}},
-		},
-	} {
-		if got := told(c.changes); !slices.Equal(got, c.want) {
-			t.Errorf("%s: %+v, want %+v", name, got, c.want)
-		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 // The agent that work gets knows what the peers have published. It is read before the lock is taken, because a peer
 // can make its reader wait.
 func (a Agent) alone(ctx context.Context, work func(Agent) error) error {
-	s, err := a.withStores(ctx)
+	s, err := a.atStores(ctx)
 	if err != nil {
 		return err
 	}
@@ -27,8 +27,11 @@ func (a Agent) alone(ctx context.Context, work func(Agent) error) error {
 		return fmt.Errorf("import into the truststore: %w", err)
 	}
 	for n := 1; ; n++ {
-		seen := a.exchange().Look(ctx, a.cfg.Peers...)
-		looked := time.Now()
+		seen, looked := a.seen, time.Now()
+		if seen == nil {
+			now := a.exchange().Look(ctx, a.cfg.Peers...)
+			seen, looked = &now, time.Now()
+		}
 		unlock, err := s.lock(ctx)
 		if err != nil {
 			return err
@@ -38,9 +41,10 @@ func (a Agent) alone(ctx context.Context, work func(Agent) error) error {
 			if err := a.holdName(ctx); err != nil {
 				return err
 			}
-			a.seen = &seen
+			a.seen = seen
 			return work(a)
 		}
+		a.seen = nil
 		unlock() // the peers may have published something else meanwhile
 	}
 }

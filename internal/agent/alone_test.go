@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,10 +65,10 @@ func TestAPeerThatKeepsChangingHoldsUpNobody(t *testing.T) {
 		}
 	})
 	v, err := p.agent(config.AM).pass(t.Context(), nil)
-	if _, trusted := v.managed["wso2is"]; err != nil || !trusted {
-		t.Errorf("trusted: %v, %v", v.managed, err)
+	if is := p.published("wso2is")[0]; err != nil || !slices.Contains(v.Trusted, is.Fingerprint().String()) {
+		t.Errorf("trusted: %v, %v", v.Trusted, err)
 	}
-	if !strings.Contains(p.log.String(), "trusted certificate added") || strings.Count(p.log.String(), "a peer's certificate is not imported") != 2 {
+	if !strings.Contains(p.log.String(), "trusted certificate added") || strings.Count(p.log.String(), "the agent does not import a peer's certificate") != 2 {
 		t.Error("the pass has not imported the other peer's certificate, or has not reported the busy one")
 	}
 }
@@ -173,7 +174,7 @@ func TestASlowEditOfTheSettingsIsWaitedForAndLoggedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer person.Close()
-	said := "waiting, nothing is changed meanwhile"
+	said := "waiting; the agent changes nothing meanwhile"
 	p.until("it is not ready", func() bool {
 		return strings.Contains(p.message(health, trustCondition), "deployment.toml: somebody is writing it")
 	})
@@ -265,7 +266,7 @@ func TestANamedPipeInThePlaceOfAFileHoldsUpNoPass(t *testing.T) {
 			a := p.agent(product)
 			err := once(t, a)
 			_, stateErr := a.desired()
-			_, presentErr := a.startedBeside(t.Context())
+			_, presentErr := a.startedBeside()
 			done <- errors.Join(err, stateErr, presentErr)
 		}()
 		select {

@@ -48,7 +48,7 @@ func (a Agent) noteLacking(destinations []string) error {
 // restartForArtifacts makes a restart of the server due, by the normal way.
 func (a Agent) restartForArtifacts(ctx context.Context) error {
 	return a.alone(ctx, func(a Agent) error {
-		a, err := a.withStores(ctx)
+		a, err := a.atStores(ctx)
 		if err != nil {
 			return err
 		}

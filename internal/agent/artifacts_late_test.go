@@ -145,7 +145,7 @@ func TestAKillBeforeTheRestartIsAskedForLosesNoRestart(t *testing.T) {
 		if err := a.alone(t.Context(), func(a Agent) (err error) { v, err = a.pass(t.Context(), nil); return err }); err != nil {
 			t.Fatal(err)
 		}
-		return v.generation
+		return v.Generation
 	}
 	before := generation()
 	for range 2 {
@@ -209,7 +209,7 @@ func TestInitLeavesWhatARunningServerLacksToItsSidecarAndFetchesWhatIsNew(t *tes
 	var generation string
 	if err := p.agent(config.IS).alone(t.Context(), func(Agent) error {
 		v, err := p.agent(config.IS).pass(t.Context(), nil)
-		generation = v.generation
+		generation = v.Generation
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func TestInitLeavesWhatARunningServerLacksToItsSidecarAndFetchesWhatIsNew(t *tes
 		t.Errorf("%v; noted as lacking: %q", err, p.lacking())
 	}
 	v, err := p.agent(config.IS).pass(t.Context(), &notify.Started{Generation: generation})
-	if err != nil || v.generation == generation {
+	if err != nil || v.Generation == generation {
 		t.Errorf("no restart is due for the new file, %v", err)
 	}
 }

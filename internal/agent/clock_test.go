@@ -6,9 +6,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"wso2agent/internal/rotation"
 
 	"wso2agent/internal/config"
-	"wso2agent/internal/trust"
 )
 
 const year = 366 * 24 * time.Hour // longer than an issued certificate lasts
@@ -30,7 +30,7 @@ func (p *place) calm(when string, is, am *side) (restarts int) {
 			}
 			name := p.agent(s.product).cfg.ServerName
 			inUse := p.published(name)[0]
-			if !trust.RunsWith(s.r.started.Generation, inUse) {
+			if !rotation.RunsWith(s.r.started.Generation, rotation.Certificate{Fingerprint: inUse.Fingerprint().String()}) {
 				p.t.Errorf("%s: %s runs with %s, and %s is published as in use", when, name, s.r.started.Generation, inUse.Fingerprint())
 			}
 			for _, product := range []string{config.IS, config.AM} {
@@ -105,7 +105,7 @@ func TestAClockThatJumpsWhileASwitchWaitsEndsTheWaitAndNothingElse(t *testing.T)
 	p.inBubble(t, func() {
 		is, am := p.issued()
 		p.calm("before", is, am)
-		if err := os.WriteFile(filepath.Join(ControlDir(p.agent(config.IS).cfg), rotateFile), nil, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(ControlDir(p.agent(config.IS).cfg), "rotate"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		is.once()
@@ -140,7 +140,7 @@ func (p *place) issued() (is, am *side) {
 			if err != nil {
 				p.t.Fatal(err)
 			}
-			s.r.started.Generation = v.generation
+			s.r.started.Generation = v.Generation
 		}
 	}
 	return is, am

@@ -283,7 +283,7 @@ func (s *modelled) start() {
 		s.w.t.Fatal(err)
 	}
 	own := s.onDisk()
-	a, err := s.agent().withStores(ctx)
+	a, err := s.agent().atStores(ctx)
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
@@ -306,7 +306,7 @@ func (s *modelled) start() {
 // onDisk is the certificate that a start of the server presents.
 func (s *modelled) onDisk() keystore.Certificate {
 	s.w.t.Helper()
-	a, err := s.agent().withStores(s.w.t.Context())
+	a, err := s.agent().atStores(s.w.t.Context())
 	if err != nil {
 		s.w.t.Fatal(err)
 	}

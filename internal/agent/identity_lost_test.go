@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/telemetry"
-	"wso2agent/internal/trust"
 )
 
 // dropTLS takes [keystore.tls] out of the settings, as somebody does who puts a deployment.toml of his own there.
@@ -135,7 +135,7 @@ func TestTroubleWithTheIdentityIsToldBesideOtherTrouble(t *testing.T) {
 func TestSomebodysKeystoreAtThePlaceOfTheAgentsStays(t *testing.T) {
 	p, is, _ := bothIssued(t)
 	a := p.agent(config.IS)
-	byHand, err := trust.Issue([]string{"wso2is"}, trust.Issuing{Key: "ecdsa-p256", Validity: trust.Year, Now: time.Now()})
+	byHand, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

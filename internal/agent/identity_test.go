@@ -14,11 +14,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"wso2agent/internal/rotation"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/server"
-	"wso2agent/internal/trust"
 )
 
 // bothIssued is a place in which both servers run with identities that their agents have issued.
@@ -76,7 +77,7 @@ func TestInitIssuesAnIdentityWithTheRightNamesAndTouchesNoOtherKey(t *testing.T)
 		}
 		text := p.read(p.agent(product).cfg.DeploymentTOML())
 		stores, err := server.ReadStores(product, []byte(text), func(string) bool { return false })
-		if err != nil || stores.Keystore != config.TLSStoreFile || stores.Alias != tlsAlias {
+		if err != nil || stores.Keystore != config.TLSStoreFile || stores.Alias != identity.Alias {
 			t.Errorf("%s: stores %+v, %v", name, stores, err)
 		}
 		if info, err := os.Stat(p.agent(product).cfg.TLSStorePath()); err != nil || info.Mode().Perm() != 0o600 {
@@ -142,17 +143,17 @@ func TestAnIssuedIdentityIsRotatedOnRequestInTheOrderThatFailsNoHandshake(t *tes
 	if certs[0].Fingerprint() != next.Fingerprint() || len(certs) != 2 {
 		t.Errorf("after the switch %d certificates are published", len(certs))
 	}
-	if _, err := os.Stat(filepath.Join(ControlDir(p.agent(config.IS).cfg), stagedFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(ControlDir(p.agent(config.IS).cfg), "identity", "next.p12")); err == nil {
 		t.Error("a copy of the key is left")
 	}
-	if _, err := os.Stat(filepath.Join(ControlDir(p.agent(config.IS).cfg), rotateFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(ControlDir(p.agent(config.IS).cfg), "rotate")); err == nil {
 		t.Error("the request still stands")
 	}
 }
 
 func TestACertificateIsIssuedAnewBeforeItEndsAndForOtherNames(t *testing.T) {
 	p, is, _ := bothIssued(t, func(c *config.Config) { c.TLSValidity = time.Minute })
-	p.set(config.IS, func(c *config.Config) { c.TLSValidity = trust.Year })
+	p.set(config.IS, func(c *config.Config) { c.TLSValidity = identity.Year })
 	is.once()
 	if next, err := p.published("wso2is")[1].Parse(); err != nil || time.Until(next.NotAfter) < 24*time.Hour {
 		t.Errorf("no certificate is announced though the one in use ends: %v", err)
@@ -163,18 +164,18 @@ func TestACertificateIsIssuedAnewBeforeItEndsAndForOtherNames(t *testing.T) {
 	if len(p.published("wso2is")) != 2 || !strings.Contains(p.log.String(), "other.example.com") {
 		t.Error("no certificate is announced though a name is missing")
 	}
-	if at := (trust.RenewAt(mustIdentity(t, p, config.AM).Certificate(), 30*24*time.Hour)); time.Until(at) < 24*time.Hour {
+	if at := mustIdentity(t, p, config.AM).RenewAt(30 * 24 * time.Hour); time.Until(at) < 24*time.Hour {
 		t.Errorf("a new certificate is to be renewed at %v", at)
 	}
 }
 
-func mustIdentity(t *testing.T, p *place, product string) *trust.Identity {
+func mustIdentity(t *testing.T, p *place, product string) *identity.Identity {
 	t.Helper()
-	i, err := p.agent(product).identity(t.Context(), false)
-	if err != nil || i.installed == nil {
+	r, err := p.agent(product).read(t.Context(), nil, false, rotation.Memory{})
+	if err != nil || r.held.Installed == nil {
 		t.Fatal(err)
 	}
-	return i.installed
+	return r.held.Installed
 }
 
 func TestFilesBecomeTheIdentityAndAChangeOfThemRotates(t *testing.T) {

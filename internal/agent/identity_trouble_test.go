@@ -9,8 +9,8 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/identity"
 	"wso2agent/internal/notify"
-	"wso2agent/internal/trust"
 )
 
 // tls sets the settings of IS's agent that have to do with its identity.
@@ -25,7 +25,7 @@ func (s *side) runs() {
 	if err != nil {
 		s.p.t.Fatal(err)
 	}
-	s.r.started.Generation = v.generation
+	s.r.started.Generation = v.Generation
 }
 
 // beside holds what a living agent exec holds, which says that the server started with the generation.
@@ -230,7 +230,7 @@ func TestTLSModeWithoutEffectIsSaidAndRestartsNobody(t *testing.T) {
 			if is.restart() || am.restart() || len(p.published("wso2is")) != 1 {
 				t.Error("a certificate is announced that will never be in use")
 			}
-			if _, err := os.Stat(filepath.Join(ControlDir(p.agent(config.IS).cfg), stagedFile)); err == nil {
+			if _, err := os.Stat(filepath.Join(ControlDir(p.agent(config.IS).cfg), "identity", "next.p12")); err == nil {
 				t.Error("a key is made for nothing")
 			}
 			p.write(p.agent(config.IS).cfg.TLSStorePath(), "left by somebody")
@@ -275,11 +275,11 @@ func TestAKeystoreThatSomebodyReplacesComesBeforeTheOneThatWaits(t *testing.T) {
 	}
 	is.once()
 	waits := p.published("wso2is")[1]
-	byHand, err := trust.Issue([]string{"wso2is", "localhost", "gateway.example.com", "192.0.2.7"}, trust.Issuing{Key: "ecdsa-p256", Validity: trust.Year, Now: time.Now()})
+	byHand, err := identity.Issue(identity.Spec{Names: []string{"wso2is", "localhost", "gateway.example.com", "192.0.2.7"}}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.agent(config.IS).writeIdentity(p.agent(config.IS).cfg.TLSStorePath(), byHand, "wso2carbon"); err != nil {
+	if err := p.agent(config.IS).identityFiles("wso2carbon").Install(byHand); err != nil {
 		t.Fatal(err)
 	}
 	is.once()

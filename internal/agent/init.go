@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wso2agent/internal/notify"
+	"wso2agent/internal/rotation"
 )
 
 // ErrTimeout says that a peer, or a store, did not come within the time set.
@@ -33,20 +34,14 @@ func (a Agent) Init(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, a.cfg.InitTimeout)
 	defer cancel()
 	changes := a.watch(a.trustFolders()...).Changes(limit)
+	k := trustKeeper{init: true, restarter: a.restarter()}
 	for waited := ""; ; {
 		err := a.applySeed(limit)
-		var v view
 		if err == nil {
-			err = a.alone(limit, func(a Agent) (err error) {
-				started, err := a.startedBeside(limit)
-				if err == nil {
-					v, err = a.pass(limit, started)
-				}
-				if err != nil || len(v.missing) > 0 && a.cfg.InitOnTimeout != "start" {
-					return err
-				}
-				return a.tellExec(v, started) // before a sidecar can ask for more
-			})
+			err = k.once(limit, a)
+		}
+		if errors.Is(err, errIdentity) { // the log says so, and the server starts with what it has
+			err = nil
 		}
 		waiting := ""
 		switch {
@@ -54,23 +49,23 @@ func (a Agent) Init(ctx context.Context) error {
 			waiting = err.Error()
 		case limit.Err() == nil && err != nil:
 			return err
-		case err == nil && len(v.missing) == 0:
-			return a.prepared(ctx, limit, v)
+		case err == nil && len(k.last.Missing) == 0:
+			return a.prepared(ctx, limit, k.last)
 		case err == nil:
-			waiting = "the certificate of " + strings.Join(v.missing, ", ")
+			waiting = "the certificate of " + strings.Join(k.last.Missing, ", ")
 		}
 		if waiting != "" && waiting != waited {
 			a.log.Info("waiting", "for", waiting, "at most", a.cfg.InitTimeout.String())
 			waited = waiting
 		}
 		if !waitFor(limit, changes, time.After(a.cfg.Poll), a.cfg.Poll, func() {}, never) {
-			return a.outOfTime(ctx, limit, v, err, waited)
+			return a.outOfTime(ctx, limit, k.last, err, waited)
 		}
 	}
 }
 
-// startedBeside is what the server beside this agent has started with; nil where none runs.
-func (a Agent) startedBeside(ctx context.Context) (*notify.Started, error) {
+// startedBeside is what the server next to this agent has started with; nil where none runs.
+func (a Agent) startedBeside() (*notify.Started, error) {
 	present, err := a.control().Present()
 	if err != nil || !present {
 		return nil, err
@@ -83,53 +78,30 @@ func (a Agent) startedBeside(ctx context.Context) (*notify.Started, error) {
 }
 
 // outOfTime ends an init that has waited long enough, or was asked to stop.
-func (a Agent) outOfTime(ctx, limit context.Context, v view, err error, waited string) error {
+func (a Agent) outOfTime(ctx, limit context.Context, d rotation.Decision, err error, waited string) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err == nil && a.cfg.InitOnTimeout == "start":
-		a.log.Warn("the server starts without trusting every peer (INIT_ON_TIMEOUT=start)", "missing", v.missing, "after", a.cfg.InitTimeout.String())
-		return a.prepared(ctx, limit, v)
+		a.log.Warn("the server starts without trusting every peer (INIT_ON_TIMEOUT=start)", "missing", d.Missing, "after", a.cfg.InitTimeout.String())
+		return a.prepared(ctx, limit, d)
 	case waits(err): // it says itself what to do
 		return fmt.Errorf("%w after %s (INIT_TIMEOUT): %w", ErrTimeout, a.cfg.InitTimeout, err)
 	}
-	return fmt.Errorf("%w after %s waiting for %s; start the agent beside it with the same exchange volume (%s), or raise INIT_TIMEOUT",
+	return fmt.Errorf("%w after %s waiting for %s; start the agent next to it with the same exchange volume (%s), or raise INIT_TIMEOUT",
 		ErrTimeout, a.cfg.InitTimeout, waited, a.cfg.ExchangeDir)
 }
 
 // prepared fetches the artifacts, until limit ends where the server does not start without one, and says that the server can
 // start.
-func (a Agent) prepared(ctx, limit context.Context, v view) error {
-	a.tellKept(v.kept)
-	a.tellIdentity(v.identity)
-	a.tellRefused(v.withheld)
-	if err := a.fetchArtifacts(ctx, limit, v.running); err != nil {
+func (a Agent) prepared(ctx, limit context.Context, d rotation.Decision) error {
+	running, err := a.control().Present()
+	if err == nil {
+		err = a.fetchArtifacts(ctx, limit, running)
+	}
+	if err != nil {
 		return err
 	}
-	a.log.Info("ready for the server's start", "generation", v.generation, "trusts", len(v.managed))
-	return nil
-}
-
-// tellExec tells agent exec what a start of the server reads. One that runs goes on: the sidecar decides about it.
-func (a Agent) tellExec(v view, started *notify.Started) error {
-	tell := func() (err error) {
-		if !a.supervised() {
-			_, err = a.control().Note(v.generation) // nobody needs to restart it for this
-			return err
-		}
-		if started == nil {
-			_, err = a.control().Want(v.generation)
-			return err
-		}
-		reads, err := a.control().Reads()
-		if err != nil || started.Generation == "" || reads == v.generation { // a restart for it may be asked for already
-			return err
-		}
-		_, err = a.control().Hold(started.Generation, v.generation)
-		return err
-	}
-	if err := tell(); err != nil {
-		return fmt.Errorf("tell agent exec what the server starts with: %w", err)
-	}
+	a.log.Info("ready for the server's start", "generation", d.Generation, "trusts", len(d.Trusted))
 	return nil
 }

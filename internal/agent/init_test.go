@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/telemetry"
-	"wso2agent/internal/trust"
 )
 
 // steps is the sidecar of a product, with the files through which it talks to agent exec, step by step.
@@ -29,22 +29,12 @@ func (p *place) steps(product string) (step func()) {
 func (p *place) initMeanwhile(product string, meanwhile func()) {
 	p.t.Helper()
 	a := p.agent(product)
-	var v view
-	err := a.alone(p.t.Context(), func(a Agent) error {
-		started, err := a.startedBeside(p.t.Context())
-		if err == nil {
-			v, err = a.pass(p.t.Context(), started)
-		}
-		if err == nil {
-			err = a.tellExec(v, started)
-		}
-		return err
-	})
-	if err != nil {
+	k := trustKeeper{init: true, restarter: a.restarter()}
+	if err := k.once(p.t.Context(), a); err != nil {
 		p.t.Fatal(err)
 	}
 	meanwhile()
-	if err := a.prepared(p.t.Context(), p.t.Context(), v); err != nil {
+	if err := a.prepared(p.t.Context(), p.t.Context(), k.last); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -131,7 +121,7 @@ func TestModeNoneFindsThePrimaryKeystoreByItsOwnPassword(t *testing.T) {
 		t.Fatal("the stock settings name the primary keystore otherwise")
 	}
 	p.write(path, strings.Replace(p.read(path), stock+`"wso2carbon"`, stock+`"another"`, 1))
-	primary, err := trust.Issue([]string{"wso2is"}, trust.Issuing{Key: "ecdsa-p256", Validity: trust.Year, Now: time.Now()})
+	primary, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

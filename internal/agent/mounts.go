@@ -1,13 +1,12 @@
 package agent
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
-	"wso2agent/internal/trust"
+	"wso2agent/internal/identity"
 )
 
 // composeSecrets is where Compose and Swarm mount secrets, each as a single file.
@@ -41,9 +40,7 @@ func (a Agent) readFiles() []string {
 		paths = append(paths, a.cfg.APIConfig)
 	}
 	if a.cfg.TLSMode == "files" {
-		for _, name := range []string{trust.TLSCertFile, trust.TLSKeyFile, trust.TLSCAFile} {
-			paths = append(paths, filepath.Join(a.cfg.TLSFilesDir, name))
-		}
+		paths = append(paths, identity.PEMFiles(a.cfg.TLSFilesDir)...)
 	}
 	for _, path := range []string{a.cfg.TLSCAFile, a.cfg.TLSCACertFile, a.cfg.TLSCAKeyFile} {
 		if path != "" {

@@ -68,7 +68,7 @@ func (k *trustKeeper) tellGap(a Agent, started notify.Started) {
 	if !a.keepsNotices() {
 		return
 	}
-	o, ended := k.outages.see(started, k.asked != "", time.Now())
+	o, ended := k.outages.see(started, k.memory.Asked != "", time.Now())
 	if !ended {
 		return
 	}

@@ -5,214 +5,183 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
-	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/rotation"
 	"wso2agent/internal/server"
+	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
 )
 
-// view is what one pass over the files has led to.
-type view struct {
-	running    bool                 // a server runs, which started before
-	own        keystore.Certificate // that the server would present if it started now
-	next       keystore.Certificate // that it is to present: another one while an identity waits for the switch
-	identity   identity
-	replaced   *keystore.Certificate // of a keystore that somebody has put in place, and that waits for the switch
-	peers      trust.Peers           // the certificates to trust
-	inUseBy    []trust.Owned         // the certificates in use, the own server's and the peers'
-	missing    []string              // peers that have published nothing that can be used, and of which nothing is trusted yet
-	managed    trust.Managed
-	generation string         // of what the server would read if it started now
-	rotation   trust.Rotation // of the own certificate
-	inUse      keystore.Certificate
-	kept       []server.Change // settings that somebody else has made otherwise than is needed
-	closing    trust.Closing   // of IS: what becomes of the settings that keep API subscribers out
-	withheld   withheld
+// maxPasses is how many passes may follow each other at once. A rotation with settings and a keystore to replace takes some ten.
+const maxPasses = 50
+
+// errIdentity says that the own certificate is in trouble, and nothing else: trust holds, and the server may start.
+var errIdentity = errors.New("the server keeps the TLS certificate that it has")
+
+// trustKeeper does passes: it reads a snapshot, has rotation.Decide decide, and executes the actions. What it remembers from one
+// pass to the next, and what it has logged, is lost with its process.
+type trustKeeper struct {
+	init      bool              // it prepares a start of the server
+	health    *telemetry.Health // nil in an init
+	restarter restarter
+	ready     func() bool // reports whether a setting that waits can change now
+	memory    rotation.Memory
+	last      rotation.Decision
+	logged    map[string]string // the state of each topic that was last logged
+	looked    time.Time         // when the last pass was, as the clock showed it
+	busy      string            // who was last reported to be waited for
+	outages   outages           // of the server
 }
 
-// pass makes the server's settings, publishes the own certificate and imports the peers': the whole of trust, done again and again. It changes only
-// what is not as it should be. One peer's rubbish keeps nobody else's certificate out. running is what the server started with, zero
-// where nobody can tell, and nil where no server runs. It is to be called alone.
-func (a Agent) pass(ctx context.Context, running *notify.Started) (view, error) {
-	given := a
-	a, err := a.withStores(ctx)
-	if err != nil {
-		return view{}, err
-	}
-	tls, err := a.identity(ctx, running != nil)
-	if err != nil {
-		return view{}, err
-	}
-	if a.mayInstall(ctx, tls, running != nil) {
-		if err := a.install(tls); err != nil {
-			return view{}, err
-		}
-		tls.installed, tls.staged = tls.staged, nil
-	}
-	kept, closing, err := a.mergeSettings(ctx, tls)
-	if err != nil {
-		return view{}, err
-	}
-	if tls.staged == nil {
-		if err := removeIfThere(a.stagedPath()); err != nil {
-			return view{}, err
-		}
-	}
-	if a, err = given.withStores(ctx); err != nil { // the settings may name others now
-		return view{}, err
-	}
-	if err := a.tellPrimary(ctx); err != nil {
-		return view{}, err
-	}
-	replaced, err := a.replaced(ctx)
-	if err != nil {
-		return view{}, err
-	}
-	if replaced != nil && running == nil && a.trustedByPeers(ctx, *replaced, nil) {
-		if err := a.installReplaced(ctx); err != nil {
-			return view{}, err
-		}
-		replaced = nil
-	}
-	own, err := trust.OwnLeaf(ctx, a.cfg.KeystorePaths(), a.cfg.KeystorePass, a.cfg.KeystoreAlias)
-	if err != nil {
-		return view{}, err
-	}
-	v := view{running: running != nil, own: own, identity: tls, replaced: replaced, kept: kept, closing: closing}
-	published, err := a.publish(ctx, &v, running)
-	if err != nil {
-		return view{}, err
-	}
-	peers, silent := a.peers(ctx)
-	v.peers = peers
-	v.inUseBy = append(v.inUseBy, trust.Owned{Owner: a.cfg.ServerName, Own: true, Pinned: a.cfg.Trust == "leaf", Certificate: v.inUse})
-	for _, name := range a.cfg.Peers {
-		if certs := peers[name]; len(certs) > 0 {
-			v.inUseBy = append(v.inUseBy, trust.Owned{Owner: name, Pinned: true, Certificate: certs[0]})
-		}
-	}
-	// What waits for the switch is not imported before: that would cost the server a restart of its own.
-	peers[a.cfg.ServerName] = slices.DeleteFunc(slices.Clone(published), func(c keystore.Certificate) bool {
-		return v.stays() && c.Fingerprint() == v.next.Fingerprint()
-	})
-	if v.withheld, err = a.withhold(peers, running); err != nil {
-		return view{}, err
-	}
-	if v.managed, err = a.importPeers(ctx, peers); err != nil {
-		return view{}, err
-	}
-	for _, name := range silent {
-		if _, trusted := v.managed[name]; !trusted {
-			v.missing = append(v.missing, name)
-		}
-	}
-	settings, err := a.settingsOfServer()
-	if err != nil {
-		return view{}, fmt.Errorf("read the server's settings: %w", err)
-	}
-	edition, err := trust.Edition(a.cfg.WorkDir())
-	if err != nil {
-		return view{}, err
-	}
-	v.generation = trust.Generation(edition, own, settings)
-	return v, a.sayClosing(v, running)
+// due reports whether the clock alone makes a pass due.
+func (k *trustKeeper) due() bool {
+	now := time.Now()
+	return now.Before(k.looked) || // the clock was put back, and the wake time goes by the one before
+		k.ready != nil && k.ready() || !k.last.Wake.IsZero() && now.After(k.last.Wake)
 }
 
-// mayInstall tells whether the identity that waits can be switched to at once: the server is down, and no peer that runs would
-// refuse it, or its start would find none at all.
-func (a Agent) mayInstall(ctx context.Context, i identity, running bool) bool {
-	switch {
-	case i.staged == nil:
-		return false
-	case i.installed == nil:
-		return !running || i.named
-	}
-	return !running && a.trustedByPeers(ctx, i.staged.Leaf(), issuerOf(*i.staged))
-}
-
-// peers are the peers' published certificates; silent those that have published nothing that can be used.
-func (a Agent) peers(ctx context.Context) (peers trust.Peers, silent []string) {
-	peers = trust.Peers{}
-	for _, name := range a.cfg.Peers {
-		certs, err := a.exchange().Certificates(ctx, name)
-		if err == nil {
-			certs, err = a.believed(ctx, name, certs)
+// once does passes until one decides that no other has to follow at once.
+func (k *trustKeeper) once(ctx context.Context, a Agent) error {
+	k.memory.Trouble, k.memory.Issued = nil, false
+	for range maxPasses {
+		var seen *trust.Exchange
+		err := a.alone(ctx, func(a Agent) error { seen = a.seen; return k.pass(ctx, a) })
+		if err != nil || !k.last.Again {
+			return err
 		}
-		if len(certs) > 0 {
-			peers[name] = certs
-		}
-		switch {
-		case err == nil:
-			continue
-		case errors.Is(err, trust.ErrNotPublished):
-			a.log.Debug("peer has published nothing yet", "peer", name)
-		default:
-			a.log.Error("a peer's certificate is not imported", "peer", name, "error", err)
-		}
-		if len(certs) == 0 {
-			silent = append(silent, name)
+		// What peers have said counts for the whole round, because a peer can make its reader wait. But a claim of the turn to restart
+		// counts only if nothing else was said meanwhile.
+		if a.seen = seen; slices.ContainsFunc(k.last.Actions, isClaim) {
+			a.seen = nil
 		}
 	}
-	return peers, silent
+	return fmt.Errorf("%d passes came to no rest; report this with the log at LOG_LEVEL=debug", maxPasses)
 }
 
-// believed are the certificates to trust of those that a peer has published: those that are pinned, where any is, and no CA
-// that is not. With TRUST=ca it is the CA that has signed the one in use, where the peer has published that; else the certificates themselves.
-func (a Agent) believed(ctx context.Context, name string, certs []keystore.Certificate) ([]keystore.Certificate, error) {
-	pins := trust.PeerPins(a.cfg.PeerPins)
-	var asCA error
-	if a.cfg.Trust != "ca" {
-		certs, asCA = pins.WithoutCAs(name, certs)
-	} else {
-		ca, ok, err := a.exchange().CA(ctx, name, certs[0])
-		if ok {
-			certs = []keystore.Certificate{ca}
+func isClaim(action rotation.Action) bool {
+	_, is := action.(rotation.SayTurn)
+	return is
+}
+
+// pass does one pass. It is to be called alone.
+func (k *trustKeeper) pass(ctx context.Context, a Agent) error {
+	k.looked, k.last = time.Now().Round(0), rotation.Decision{}
+	started, known, err := k.started(ctx, a)
+	if err != nil {
+		return err
+	}
+	r, err := a.read(ctx, started, known, k.memory)
+	if err != nil {
+		return err
+	}
+	r.snapshot.Settings.Init = k.init
+	a.upgrade.waits.Store(r.snapshot.Deployment.Closing.AllScopes == trust.AllScopesWaits)
+	a.listener.waits.Store(slices.ContainsFunc(r.waits, func(c server.Change) bool { return c.Setting != server.AllScopesSetting }))
+	d := rotation.Decide(r.snapshot)
+	k.last, k.memory = d, d.Memory
+	return k.execute(ctx, a, r, d)
+}
+
+// started is what the server started with; nil if none runs.
+func (k *trustKeeper) started(ctx context.Context, a Agent) (*notify.Started, bool, error) {
+	if k.init {
+		started, err := a.startedBeside()
+		return started, started != nil && started.Generation != "", err
+	}
+	started, known, err := k.restarter.Started(ctx)
+	if err == nil {
+		k.tellGap(a, started)
+	}
+	return &started, known, err
+}
+
+// execute executes a decision: each action, and after it the messages that are true then.
+func (k *trustKeeper) execute(ctx context.Context, a Agent, r *reading, d rotation.Decision) (err error) {
+	messages, conditions := d.Messages, d.Conditions
+	report := func(done int) { // what is true after so many actions
+		for ; len(messages) > 0 && messages[0].After <= done; messages = messages[1:] {
+			k.log(ctx, a, messages[0])
+		}
+		for ; len(conditions) > 0 && conditions[0].After <= done; conditions = conditions[1:] {
+			k.show(conditions[0])
+		}
+	}
+	report(0)
+	for i, action := range d.Actions {
+		a.log.Debug("action", "does", rotation.Describe(action))
+		var unissued issueError
+		if err := r.execute(ctx, k.restarter, action); errors.As(err, &unissued) {
+			k.memory.Trouble = unissued.error // the other work goes on
 		} else if err != nil {
-			a.log.Error("a peer's CA is not trusted, but its certificates themselves", "peer", name, "error", err)
+			k.memory.Asked, k.memory.Wish = r.snapshot.Memory.Asked, r.snapshot.Memory.Wish // agent exec may not know of it
+			return attempted(action, err)
 		}
+		report(i + 1)
 	}
-	accepted, err := pins.Check(name, certs)
-	return accepted, errors.Join(asCA, err)
+	if k.health != nil && d.Expiries != nil {
+		k.health.SetExpiries(d.Expiries)
+	}
+	switch {
+	case d.Err != nil:
+		return d.Err
+	case d.Again:
+		return nil
+	}
+	k.forget(d.Messages)
+	if d.Trouble != nil {
+		return fmt.Errorf("%w: %w", errIdentity, d.Trouble)
+	}
+	return nil
 }
 
-// importPeers brings the peers' certificates into the own truststore.
-func (a Agent) importPeers(ctx context.Context, peers trust.Peers) (trust.Managed, error) {
-	managed, changes, err := trust.Import(ctx, a.truststore(), peers, a.cfg.ServerName, append(slices.Clone(a.cfg.Peers), a.cfg.ServerName), a.cfg.WorkDir())
-	for _, c := range told(changes) {
-		args := []any{"alias", c.Alias, "fingerprint", c.Fingerprint.String(), "truststore", a.cfg.TruststorePath()}
-		if c.Action == "replaced" || c.Action == switched {
-			args = append(args, "was", c.Was.String())
-		}
-		a.log.Info("trusted certificate "+c.Action, args...)
+func (k *trustKeeper) show(c rotation.Condition) {
+	switch {
+	case k.health == nil:
+	case c.Advisory:
+		k.health.Advise(c.Name, c.OK, c.Text)
+	default:
+		k.health.Set(c.Name, c.OK, c.Text)
 	}
-	return managed, err
 }
 
-// switched says that of two certificates of a server, both of which were trusted, another one is in use now.
-const switched = "in use now"
+// attempted is an error of an action that does not say itself what was attempted.
+func attempted(action rotation.Action, err error) error {
+	switch action.(type) {
+	case rotation.Request:
+		return fmt.Errorf("ask for a restart of the server: %w", err)
+	case rotation.Hold:
+		return fmt.Errorf("hold the restart of the server: %w", err)
+	case rotation.SayTurn:
+		return fmt.Errorf("say on the exchange volume who may restart: %w", err)
+	}
+	return err
+}
 
-// told are the changes of trust to log. A certificate that only gets another alias is still trusted, and no change.
-func told(changes []trust.Change) (told []trust.Change) {
-	before, after := map[keystore.Fingerprint]bool{}, map[keystore.Fingerprint]bool{}
-	for _, c := range changes {
-		if c.Action == "removed" {
-			before[c.Fingerprint] = true
-			continue
+// log logs a message, unless its topic was last logged in the same state.
+func (k *trustKeeper) log(ctx context.Context, a Agent, m rotation.Message) {
+	if m.Topic != "" {
+		state := m.State
+		if state == "" {
+			state = fmt.Sprint(m.Text, m.Args)
 		}
-		after[c.Fingerprint] = true
-		if c.Action == "replaced" {
-			before[c.Was] = true
+		if k.logged[m.Topic] == state {
+			return
+		}
+		if k.logged == nil {
+			k.logged = map[string]string{}
+		}
+		k.logged[m.Topic] = state
+	}
+	a.log.Log(ctx, m.Level, m.Text, m.Args...)
+}
+
+// forget forgets the topics that a whole pass has no message of: they are logged when they come back.
+func (k *trustKeeper) forget(messages []rotation.Message) {
+	for topic := range k.logged {
+		if !slices.ContainsFunc(messages, func(m rotation.Message) bool { return m.Topic == topic }) {
+			delete(k.logged, topic)
 		}
 	}
-	for _, c := range changes {
-		switch {
-		case c.Action == "removed" && after[c.Fingerprint], c.Action == "added" && before[c.Fingerprint]:
-			continue
-		case c.Action == "replaced" && before[c.Fingerprint] && after[c.Was]:
-			c.Action = switched
-		}
-		told = append(told, c)
-	}
-	return told
 }

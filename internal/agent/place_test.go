@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -16,7 +18,9 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/rotation"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/testenv"
 	"wso2agent/internal/wso2sim"
@@ -293,3 +297,37 @@ func (p *place) condition(h *telemetry.Health, name string) telemetry.Condition 
 
 func (p *place) ok(h *telemetry.Health, name string) bool        { return p.condition(h, name).OK }
 func (p *place) message(h *telemetry.Health, name string) string { return p.condition(h, name).Message }
+
+// view is what passes have led to.
+type view struct {
+	rotation.Decision
+	own keystore.Certificate // that a start of the server presents
+}
+
+// pass does passes as an init would, until no other has to follow, and says nothing to agent exec. started is what the server runs with; nil for a
+// server that does not run.
+func (a Agent) pass(ctx context.Context, started *notify.Started) (v view, err error) {
+	for range maxPasses {
+		r, err := a.read(ctx, started, started != nil && started.Generation != "", rotation.Memory{})
+		if err != nil {
+			return v, err
+		}
+		r.snapshot.Settings.Init, r.snapshot.Settings.StartAnyway = true, false
+		d := rotation.Decide(r.snapshot)
+		d.Messages = slices.DeleteFunc(d.Messages, func(m rotation.Message) bool { return m.Topic == "TLS_MODE" }) // for tests that count those of the sidecar
+		k := trustKeeper{restarter: silent{}, init: true}
+		d.Actions = slices.DeleteFunc(d.Actions, func(a rotation.Action) bool {
+			_, note := a.(rotation.Note)
+			return note
+		})
+		if err := k.execute(ctx, a, r, d); err != nil || !d.Again {
+			return view{d, r.certificates[r.snapshot.Keystore.Own.Fingerprint]}, err
+		}
+	}
+	return v, errors.New("no rest")
+}
+
+// silent is a restarter that does nothing.
+type silent struct{ notify.None }
+
+func (silent) Request(context.Context, string) error { return nil }

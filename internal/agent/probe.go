@@ -16,7 +16,7 @@ import (
 // it has read at its start: the config volume may have a newer one, whose turn comes when the peers trust it.
 func (a Agent) ProbeServer(ctx context.Context) error {
 	a.cfg.ConfigDir = a.cfg.ServerHome
-	a, err := a.withStores(ctx)
+	a, err := a.atStores(ctx)
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,12 @@ func TestTheSwitchDoesNotOverwriteAKeystoreThatSomebodyHasJustPutInPlace(t *test
 	path := p.agent(config.AM).cfg.KeystorePaths()[0]
 	p.replaceKey(config.AM, "third", time.Now().Add(time.Hour))
 	third := p.read(path)
-	if err := p.agent(config.AM).installReplaced(t.Context()); !errors.Is(err, file.ErrBeingWritten) {
+	a, err := p.agent(config.AM).atStores(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, _ := a.ownKeystore()
+	if err := own.InstallNext(); !errors.Is(err, file.ErrBeingWritten) {
 		t.Errorf("the switch ends with %v", err)
 	}
 	if p.read(path) != third {
@@ -160,7 +165,7 @@ func TestInitTakesTheKeystoreThatWaitsOnceThePeersTrustIt(t *testing.T) {
 	if err != nil || v.own.Fingerprint() == next.Fingerprint() {
 		t.Fatalf("it is taken before IS trusts it: %v", err)
 	}
-	am.r.started = notify.Started{Generation: v.generation}
+	am.r.started = notify.Started{Generation: v.Generation}
 	am.once()
 	is.once()
 	is.restart()

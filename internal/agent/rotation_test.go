@@ -320,8 +320,8 @@ func TestAPeerThatDoesNotFinishItsRestartHoldsAnotherForASetTimeOnly(t *testing.
 	if is.restart() || is.k.due() {
 		t.Fatal("it does not wait")
 	}
-	if held := is.r.held; len(held) < 2 || held[0] != is.r.started.Generation || is.k.wake.IsZero() || time.Until(is.k.wake) > 10*time.Minute {
-		t.Errorf("held %v, looks again at %v", held, is.k.wake)
+	if held := is.r.held; len(held) < 2 || held[0] != is.r.started.Generation || is.k.last.Wake.IsZero() || time.Until(is.k.last.Wake) > 10*time.Minute {
+		t.Errorf("held %v, looks again at %v", held, is.k.last.Wake)
 	}
 	if n := len(p.lines("level=INFO", "waits until others serve again", "others=[wso2am]")); n != 1 {
 		t.Errorf("the wait is logged %d times", n)
@@ -352,10 +352,10 @@ func TestAPeerThatClaimsTheTurnAgainAndAgainHoldsAnotherForASetTimeOnly(t *testi
 		claim()
 		is.once()
 	}
-	if is.restart() || is.k.queued.IsZero() {
+	if is.restart() || is.k.memory.Queued.IsZero() {
 		t.Fatal("it does not wait")
 	}
-	is.k.queued = time.Now().Add(-p.agent(config.IS).turnPatience())
+	is.k.memory.Queued = time.Now().Add(-2 * p.cfg[config.IS].RotateTimeout)
 	claim()
 	is.once()
 	if !is.restart() {

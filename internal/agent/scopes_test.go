@@ -343,8 +343,8 @@ func TestARestartOfARunningISWaitsForAuthorizeAllScopesToGoAlong(t *testing.T) {
 	if is.restart() {
 		t.Fatal("a restart is asked for, and another one would follow")
 	}
-	if is.k.wake.IsZero() || time.Until(is.k.wake) > a.cfg.RotateTimeout {
-		t.Errorf("it waits until %s", is.k.wake)
+	if is.k.last.Wake.IsZero() || time.Until(is.k.last.Wake) > a.cfg.RotateTimeout {
+		t.Errorf("it waits until %s", is.k.last.Wake)
 	}
 	a.upgrade.authorized.Store(true)
 	once()
@@ -360,7 +360,7 @@ func TestARestartOfARunningISWaitsForAuthorizeAllScopesToGoAlong(t *testing.T) {
 	p.set(config.IS, func(c *config.Config) { c.Scopes, c.TokensSideBySide = "authorize", true })
 	a = p.agent(config.IS)
 	is.r.started.PID = 1
-	is.k.upgrade = time.Now().Add(-2 * a.cfg.RotateTimeout)
+	is.k.memory.Upgrade = time.Now().Add(-2 * a.cfg.RotateTimeout)
 	once()
 	if !is.restart() {
 		t.Error("it waits longer than ROTATE_TIMEOUT")

@@ -14,7 +14,6 @@ import (
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
-	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
@@ -255,24 +254,6 @@ func whileBeating(beat func(), every time.Duration, work func()) {
 			beat()
 		}
 	}
-}
-
-// sayClosing publishes what becomes of the settings that keep API subscribers out of IS. running is as in pass.
-func (a Agent) sayClosing(v view, running *notify.Started) error {
-	if a.cfg.Product != config.IS {
-		return nil
-	}
-	c := v.closing
-	c.Handler = a.hasRevocationHandler()
-	switch {
-	case running == nil: // its start reads what is on disk
-	case !a.supervised():
-		c.Restart = trust.RestartByHand
-	case running.Generation != v.generation:
-		c.Restart = trust.RestartDue
-	}
-	_, err := a.exchange().SayClosing(c)
-	return err
 }
 
 // hasRevocationHandler reports whether the handler that tells API-M of revoked tokens lies on a volume of IS's or in its home,

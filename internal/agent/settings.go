@@ -7,14 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
 	"wso2agent/internal/file"
+	"wso2agent/internal/identity"
 	"wso2agent/internal/server"
-	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 )
 
@@ -67,7 +66,7 @@ func NeedsOf(cfg config.Config, text []byte) (server.Needs, error) {
 // about it.
 func tlsPassword(cfg config.Config, text []byte) (password string, named bool, err error) {
 	s, err := server.ReadStores(cfg.Product, text, func(name string) bool { return name == "TRUSTSTORE_FILE" || name == "TRUSTSTORE_PASS" })
-	if err == nil && s.Keystore == config.TLSStoreFile && s.Alias == tlsAlias {
+	if err == nil && s.Keystore == config.TLSStoreFile && s.Alias == identity.Alias {
 		return s.KeystorePassword, true, nil
 	}
 	if cfg.Given("KEYSTORE_PASS") {
@@ -79,22 +78,30 @@ func tlsPassword(cfg config.Config, text []byte) (password string, named bool, e
 
 // tlsKeystore is the keystore that the agent makes, as the server's settings name it.
 func tlsKeystore(password string) *server.TLSKeystore {
-	return &server.TLSKeystore{File: config.TLSStoreFile, Type: "PKCS12", Password: password, Alias: tlsAlias, KeyPassword: password}
+	return &server.TLSKeystore{File: config.TLSStoreFile, Type: "PKCS12", Password: password, Alias: identity.Alias, KeyPassword: password}
 }
 
 func (a Agent) settingsFile() server.SettingsFile {
 	return server.SettingsFile{Path: a.cfg.DeploymentTOML(), WorkDir: filepath.Join(a.cfg.ConfigDir, file.WorkDir)}
 }
 
-// withStores returns the agent with the stores that the server's settings name. It changes no file. Without settings
-// there, those of the environment stay as they are.
-func (a Agent) withStores(ctx context.Context) (Agent, error) {
+// atStores returns the agent with the stores that the server's settings name, as they are now. It changes no file.
+func (a Agent) atStores(ctx context.Context) (Agent, error) {
 	text, err := a.settingsFile().Read(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return a, nil
 	}
 	if err != nil {
 		return a, err
+	}
+	return a.withStores(text)
+}
+
+// withStores returns the agent with the stores that the text of deployment.toml names. Without a text, those of the environment
+// stay as they are.
+func (a Agent) withStores(text []byte) (Agent, error) {
+	if text == nil {
+		return a, nil
 	}
 	s, err := server.ReadStores(a.cfg.Product, text, a.cfg.Given)
 	if err != nil {
@@ -108,94 +115,35 @@ func (a Agent) withStores(ctx context.Context) (Agent, error) {
 }
 
 // needs is Needs for the own server, by what is known of its database and of API-M.
-func (a Agent) needs(ctx context.Context) (server.Needs, error) {
+func (a Agent) needs(text []byte) (server.Needs, error) {
 	n := Needs(a.cfg)
-	text, err := a.settingsFile().Read(ctx)
-	if err != nil {
-		return n, err
-	}
 	state, err := databaseState(a.cfg, text)
 	n.Used = state != server.NewDatabase
 	n.KeepListener = !a.accounts.am.Worked(wso2.Secret(a.cfg.AMAdminPass))
 	return n, err
 }
 
-// mergeSettings makes the needed settings in the server's deployment.toml, and returns those that somebody else has made
-// otherwise, and what becomes of those that keep API subscribers out of IS. A TLS keystore is named there once it is
-// installed.
-func (a Agent) mergeSettings(ctx context.Context, i identity) (kept []server.Change, closing trust.Closing, err error) {
-	if a.cfg.Settings == "none" {
-		text, err := a.settingsOfServer()
-		return nil, closingOf(text, nil), err
-	}
-	needs, err := a.needs(ctx)
-	if err != nil {
-		return nil, closing, err
-	}
-	needs.KeepAllScopes = !a.upgrade.authorized.Load()
-	if i.installed != nil || i.refused != "" {
-		needs.TLS = tlsKeystore(i.password)
-	}
-	text, changes, err := a.settingsFile().Apply(ctx, needs, a.cfg.Settings == "override")
-	if err != nil {
-		return nil, closing, err
-	}
-	a.listener.waits.Store(slices.ContainsFunc(changes, func(c server.Change) bool {
-		return c.Action == server.Waits && c.Setting != server.AllScopesSetting
-	}))
-	for _, c := range changes {
-		switch c.Action {
-		case server.Kept, server.Settled:
-			kept = append(kept, c)
-			continue
-		case server.Waits:
-			continue
-		}
-		a.log.Info("setting "+string(c.Action), append([]any{"setting", c.Setting}, shown(c)...)...)
-		if c.Setting == server.AllScopesSetting && c.Now == "false" {
-			a.log.Info("IS no longer grants every client every scope after its next start: the agent has authorized the applications")
-		}
-		if c.Action == server.Added && c.Setting == "resource.access_control[(.*)/scim2/Me]" {
-			a.log.Info("IS now answers GET /scim2/Me to any valid token, as API-M needs it; a token of the application itself reads the profile of the application's owner")
-		}
-	}
-	return kept, closingOf(text, changes), nil
-}
-
 // tlsRefused says why the server's settings name another keystore for TLS than the agent's, and will go on to; empty where they
 // name it, or can be made to.
-func (a Agent) tlsRefused(ctx context.Context, named bool, password string) (why string, err error) {
+func (a Agent) tlsRefused(ctx context.Context, named bool, password string, text []byte) (why string, err error) {
 	if named {
 		return "", nil
 	}
 	if a.cfg.Settings == "none" {
 		return "SETTINGS is none, and [keystore.tls] of the server's deployment.toml does not name " + config.TLSStoreFile, nil
 	}
-	needs, err := a.needs(ctx)
+	needs, err := a.needs(text)
 	if err != nil {
 		return "", err
 	}
 	needs.TLS = tlsKeystore(password)
-	_, changes, err := a.settingsFile().Diff(ctx, needs, a.cfg.Settings == "override")
+	changes, _, err := a.settingsFile().Plan(ctx, needs, a.cfg.Settings == "override")
 	for _, c := range changes {
 		if c.Action == server.Kept && strings.HasPrefix(c.Setting, "keystore.tls.") {
 			return fmt.Sprintf("somebody has set up [keystore.tls] in the server's deployment.toml (line %d); SETTINGS=override replaces it", c.Line), nil
 		}
 	}
 	return "", err
-}
-
-// tellKept tells of settings that somebody made otherwise.
-func (a Agent) tellKept(kept []server.Change) {
-	for _, c := range kept {
-		if c.Action == server.Settled {
-			a.log.Warn("a setting of the server's administrator differs, and stays: the database has an administrator, or may have one; docs/operating.md says how to change his password",
-				append([]any{"setting", c.Setting, "line", c.Line}, shown(c)...)...)
-			continue
-		}
-		a.log.Warn("a setting of the server is kept though another is needed; SETTINGS=override replaces it",
-			append([]any{"setting", c.Setting, "line", c.Line}, shown(c)...)...)
-	}
 }
 
 // shown are a change's values for the log.

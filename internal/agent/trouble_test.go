@@ -48,8 +48,8 @@ func TestNoKindOfRubbishKeepsAnotherPeerOut(t *testing.T) {
 	slices.Sort(peers) // most of the rubbish comes first
 	p.set(config.AM, func(c *config.Config) { c.Peers = peers })
 	v, err := p.agent(config.AM).pass(t.Context(), nil)
-	if err != nil || len(v.missing) != len(rubbish) || slices.Contains(v.missing, "wso2is") || !p.trusts(config.AM, p.published("wso2is")[0]) {
-		t.Errorf("missing %v, %v", v.missing, err)
+	if err != nil || len(v.Missing) != len(rubbish) || slices.Contains(v.Missing, "wso2is") || !p.trusts(config.AM, p.published("wso2is")[0]) {
+		t.Errorf("missing %v, %v", v.Missing, err)
 	}
 	for name, r := range rubbish {
 		told := func(line string) bool {
@@ -127,7 +127,7 @@ func TestACertificateThatChangesTwiceWithinTheWindowIsAnnouncedOnce(t *testing.T
 	second := p.replaceKey(config.IS, "second", time.Now().Add(time.Hour))
 	p.until("the second is announced", func() bool {
 		return slices.ContainsFunc(strings.Split(p.log.String(), "\n"), func(line string) bool {
-			return strings.Contains(line, "announced") && strings.Contains(line, second.Fingerprint().String())
+			return strings.Contains(line, "announces") && strings.Contains(line, second.Fingerprint().String())
 		})
 	})
 	if strings.Contains(p.log.String(), first.Fingerprint().String()) || p.trusts(config.IS, first) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/testenv"
@@ -129,7 +130,7 @@ func TestTheThreeFilesOfATLSSecretAreNeverMixed(t *testing.T) {
 	a := p.agent(config.IS)
 	read := 0
 	for range 200 {
-		i, err := a.filesIdentity(t.Context())
+		i, err := identity.ReadPEM(t.Context(), a.cfg.TLSFilesDir, a.cfg.QuietMin)
 		if err != nil { // a file that is gone between two looks, or six torn reads in a row: said, and tried again
 			continue
 		}
@@ -287,7 +288,7 @@ func TestModesThatAMountHasChangedAreNoChange(t *testing.T) {
 		t.Errorf("generation %s, before %s", is.r.started.Generation, generation)
 	}
 	// What is written from then on stays as the mount has made it: readable for the group.
-	if err := os.WriteFile(filepath.Join(ControlDir(p.agent(config.IS).cfg), rotateFile), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(ControlDir(p.agent(config.IS).cfg), "rotate"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	path := p.agent(config.IS).cfg.TLSStorePath()

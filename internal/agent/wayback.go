@@ -31,7 +31,7 @@ func NewWayBack(cfg config.Config, log *slog.Logger) WayBack {
 
 // truststore finds the truststore anew each time: the sidecar may change the settings that name it.
 func (w WayBack) truststore(ctx context.Context) (trust.WayBack, error) {
-	a, err := w.a.withStores(ctx)
+	a, err := w.a.atStores(ctx)
 	return trust.WayBack{Path: a.cfg.TruststorePath(), WorkDir: a.cfg.WorkDir()}, err
 }
 

@@ -89,7 +89,7 @@ func TestACertificateWithWhichTheServerDidNotStartIsNotImportedAgainUntilItsOwne
 	if c := am.imports(); c.OK || !c.Advisory || !strings.Contains(c.Message, "certificate "+bad.Fingerprint().Short()+" of wso2is is not imported") {
 		t.Errorf("condition %+v", c)
 	}
-	if told := p.lines("a certificate is not imported, because the server did not start with it", "server=wso2is", "refused.json"); len(told) != 1 {
+	if told := p.lines("the agent does not import a certificate with which the server did not start", "server=wso2is", "refused.json"); len(told) != 1 {
 		t.Errorf("told %d times: %q", len(told), told)
 	}
 	if told := p.lines("its former truststore is restored", "certificates=map[wso2is:["+bad.Fingerprint().String()); len(told) != 1 {
@@ -123,7 +123,7 @@ func TestInitDoesNotImportWhatTheServerDidNotStartWith(t *testing.T) {
 	if err := p.agent(config.AM).Init(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if p.trusts(config.AM, bad) || len(p.lines("a certificate is not imported, because the server did not start with it")) == 0 {
+	if p.trusts(config.AM, bad) || len(p.lines("the agent does not import a certificate with which the server did not start")) == 0 {
 		t.Error("init imports it, or does not say that it does not")
 	}
 }

@@ -116,8 +116,11 @@ func (c Control) enter() (leave func(), ok bool, err error) {
 	return file.TryLock(filepath.Join(c.Dir, presentFile))
 }
 
-// wanted returns the generation that the server is to run with, and the one that a start reads now. They differ while a
-// restart is held.
+// Wish returns the generation that the server is to run with, and the one that a start reads now, as agents have said. They differ
+// while a restart is held.
+func (c Control) Wish() (running, onDisk string, err error) { return c.wanted() }
+
+// wanted is Wish.
 func (c Control) wanted() (running, onDisk string, err error) {
 	data, err := file.Read(filepath.Join(c.Dir, wantedFile), fileLimit)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -119,6 +119,27 @@ func (f SettingsFile) rememberSize(n int) error {
 	return nil
 }
 
+// Plan is what Apply would do: pending reports whether it would write anything, the agent's own records included.
+func (f SettingsFile) Plan(ctx context.Context, n Needs, override bool) (changes []Change, pending bool, err error) {
+	m, err := f.merge(ctx, n, override)
+	if err != nil {
+		return nil, false, err
+	}
+	next, err := file.EncodeJSON(m.next)
+	if err != nil {
+		return nil, false, err
+	}
+	size := []byte(strconv.Itoa(len(m.after)) + "\n")
+	pending = !bytes.Equal(m.after, m.before) || f.WorkDir != "" && !(f.has(recordFile, next) && f.has(sizeFile, size))
+	return m.changes, pending, nil
+}
+
+// has reports whether a file of the agent's has the content.
+func (f SettingsFile) has(name string, content []byte) bool {
+	data, err := file.Read(filepath.Join(f.WorkDir, name), settingsLimit)
+	return err == nil && bytes.Equal(data, content)
+}
+
 // Diff is what Apply would do: a unified diff, empty if nothing would change. Values that may be secrets are masked.
 func (f SettingsFile) Diff(ctx context.Context, n Needs, override bool) (unified []byte, changes []Change, err error) {
 	m, err := f.merge(ctx, n, override)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/javacert"
@@ -36,8 +37,17 @@ func (e Editor) Set(ctx context.Context, alias string, c keystore.Certificate, r
 		if err == nil && old.Kind == keystore.TrustedCertificate && old.Chain[0].Fingerprint() != c.Fingerprint() && !replace {
 			return false, fmt.Errorf("%w under %q: SHA-256 %s, %s", ErrExists, old.Alias, old.Chain[0].Fingerprint(), subject(old.Chain[0]))
 		}
-		change, err = set(store, alias, c)
-		return change.Action != "", err
+		change = Change{Action: Added, Alias: alias, Fingerprint: c.Fingerprint().String()}
+		switch {
+		case err != nil && !errors.Is(err, keystore.ErrAliasNotFound):
+			return false, err
+		case err == nil && old.Kind == keystore.TrustedCertificate && old.Chain[0].Fingerprint() == c.Fingerprint():
+			change = Change{}
+			return false, nil
+		case err == nil && old.Kind == keystore.TrustedCertificate:
+			change.Action, change.Was = Replaced, old.Chain[0].Fingerprint().String()
+		}
+		return true, store.SetTrusted(alias, c, time.Now())
 	})
 	return change, err
 }

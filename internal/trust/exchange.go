@@ -11,7 +11,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +30,7 @@ var (
 // Limits on what a peer may publish.
 const (
 	exchangeLimit   = 64 << 10 // bytes of one file
-	maxCertificates = 16       // one in use, one announced, one on its way out, and room
+	MaxCertificates = 16       // of one server: one in use, one announced, one being retired, and room
 )
 
 const (
@@ -152,16 +151,6 @@ func (e Exchange) CA(ctx context.Context, name string, leaf keystore.Certificate
 type Trusts struct {
 	Generation   string   `json:"generation"`   // with which the running server started
 	Fingerprints []string `json:"fingerprints"` // of the peers' certificates that it trusts
-}
-
-// Has says whether a list of fingerprints has a certificate's.
-func Has(fingerprints []string, c keystore.Certificate) bool {
-	return slices.Contains(fingerprints, c.Fingerprint().String())
-}
-
-// Any says whether the running server trusts a certificate, or the CA that has signed it, nil for none.
-func (t Trusts) Any(c keystore.Certificate, ca *keystore.Certificate) bool {
-	return Has(t.Fingerprints, c) || ca != nil && Has(t.Fingerprints, *ca)
 }
 
 // Acknowledge publishes what the own running server trusts.
@@ -414,8 +403,8 @@ func parseCertificates(data []byte) (certs []keystore.Certificate, err error) {
 		if _, err := c.Parse(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 		}
-		if certs = append(certs, c); len(certs) > maxCertificates {
-			return nil, fmt.Errorf("%w: it holds more than %d certificates", ErrRefused, maxCertificates)
+		if certs = append(certs, c); len(certs) > MaxCertificates {
+			return nil, fmt.Errorf("%w: it holds more than %d certificates", ErrRefused, MaxCertificates)
 		}
 		data = rest
 	}

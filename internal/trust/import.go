@@ -17,196 +17,180 @@ import (
 	"wso2agent/internal/keystore"
 )
 
-// Peers are the peers' published certificates by the peer's name, the one in use first.
-type Peers map[string][]keystore.Certificate
-
-// Change is one thing that an import did to the truststore.
-type Change struct {
-	Action      string // added, replaced or removed
+// Entry is an entry of a truststore, as far as an import is concerned.
+type Entry struct {
 	Alias       string
-	Fingerprint keystore.Fingerprint // of the certificate that is there now, or for removed, was
-	Was         keystore.Fingerprint // for replaced
-	Owner       string               // the peer, or the own server
+	Fingerprint string // of a trusted certificate; empty for an entry of another kind
+	Refused     bool   // Java refuses the certificate, and with it the whole store
 }
 
-// Managed are the entries of a truststore that the agent owns.
-type Managed map[string]keystore.Fingerprint
-
-// Fingerprints are those of all managed entries, without doubles, in a fixed order.
-func (m Managed) Fingerprints() []string {
-	var all []string
-	for _, f := range m {
-		all = append(all, f.String())
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
+// Change is one change of a truststore's entry.
+type Change struct {
+	Action      string // Added, Replaced or Removed
+	Alias       string
+	Fingerprint string // of the certificate that is there after it, or was, if it is removed
+	Was         string // fingerprint of the certificate before, if it is replaced
+	Owner       string // the peer, or the own server
+	Fresh       bool   // it makes trusted what was not, under any alias
 }
 
-// Import makes the peers' certificates trusted: the one in use under the peer's name, any further one under
-// <peer>-<first 8 hex digits of its fingerprint>. Entries of the latter form that the peer no longer publishes are
-// removed. A peer that is not in peers, because it has published nothing, keeps what it has, and no other entry is
-// touched. Where nothing changes nothing is written; else the store is replaced whole, with its mode and owner, after
-// its first original has been kept in workDir.
+// What a Change does.
+const (
+	Added    = "added"
+	Replaced = "replaced"
+	Removed  = "removed"
+)
+
+func (c Change) String() string { return fmt.Sprintf("%s %s %s", c.Action, c.Alias, short(c.Fingerprint)) }
+
+// short is the first eight hexadecimal digits of a fingerprint, in lower case, as keystore.Fingerprint.Short writes them.
+func short(fingerprint string) string {
+	digits := strings.ToLower(strings.ReplaceAll(fingerprint, ":", ""))
+	return digits[:min(8, len(digits))]
+}
+
+// PlanImport returns what brings a truststore's entries into the state that peers ask for: the certificate in use under the
+// peer's name, any further one under <peer>-<first 8 hex digits of its fingerprint>. Entries of the latter form that the peer
+// no longer publishes are removed. peers are the fingerprints of published certificates by the peer's name, the one in use
+// first. A peer that is not in peers, because it has published nothing, keeps what it has, and no other entry is touched.
 //
 // configured are the names of all servers whose entries are the agent's, present or not, so that one's are never taken for
-// another's. A store that holds another entry that Java refuses is not touched: the server cannot load it, whatever is imported.
-// own, one of them, is the server itself: what it presents must be trusted by itself too, and is imported
-// unless an entry of somebody else's has it.
-func Import(ctx context.Context, s Store, peers Peers, own string, configured []string, workDir string) (Managed, []Change, error) {
-	store, data, err := s.read(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	before := trusted(store)
-	changes, err := dropRefused(store, configured)
-	if err != nil {
-		return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
-	}
-	if err := refusedByJava(store.Entries()); err != nil {
-		return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
-	}
-	applied, err := apply(store, withoutKnown(store, peers, own, configured), configured)
-	if err != nil {
-		return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
-	}
-	changes = append(changes, applied...)
-	if len(changes) > 0 {
-		if err := replace(s.Path, data, store, newOnes(changes, before), workDir); err != nil {
-			return nil, nil, fmt.Errorf("import into %s: %w", s.Path, err)
-		}
-	}
-	return managed(store, configured), changes, nil
-}
-
-// newOnes are the fingerprints of certificates that were not trusted before, under any alias, by the peer's name.
-func newOnes(changes []Change, before map[keystore.Fingerprint]bool) map[string][]string {
-	added := map[string][]string{}
-	for _, c := range changes {
-		if c.Action != "removed" && !before[c.Fingerprint] {
-			addAll(added, map[string][]string{c.Owner: {c.Fingerprint.String()}})
-		}
-	}
-	return added
-}
-
-// dropRefused removes those of the agent's own entries for which Java does not load the store: an earlier version imported
-// them.
-func dropRefused(store *keystore.Store, configured []string) (changes []Change, err error) {
-	for _, e := range store.Entries() {
-		if e.Kind != keystore.TrustedCertificate || owner(e.Alias, e.Chain[0].Fingerprint(), configured) == "" ||
-			!errors.Is(javacert.Check(e.Chain[0].DER), javacert.ErrRefused) {
+// another's. own, one of peers, is the server itself: what it presents must be trusted by itself too, unless an entry of somebody
+// else's has it. Entries of the agent's own that Java refuses are removed: an earlier version imported them.
+func PlanImport(entries []Entry, peers map[string][]string, own string, configured []string) (changes []Change) {
+	before, mine, others := map[string]bool{}, map[string]string{}, map[string]bool{}
+	for _, e := range entries {
+		if e.Fingerprint == "" {
 			continue
 		}
-		if err := store.Delete(e.Alias); err != nil {
-			return nil, err
-		}
-		changes = append(changes, Change{Action: "removed", Alias: e.Alias, Fingerprint: e.Chain[0].Fingerprint()})
-	}
-	return changes, nil
-}
-
-// withoutKnown leaves out what the server presents itself and trusts already by an entry that is not the agent's, such as
-// the products' stock certificates.
-func withoutKnown(store *keystore.Store, peers Peers, own string, configured []string) Peers {
-	others := map[keystore.Fingerprint]bool{}
-	for _, e := range store.Entries() {
-		if e.Kind == keystore.TrustedCertificate && owner(e.Alias, e.Chain[0].Fingerprint(), configured) == "" {
-			others[e.Chain[0].Fingerprint()] = true
+		before[e.Fingerprint] = true
+		switch owned := Owner(e, configured) != ""; {
+		case owned && e.Refused:
+			changes = append(changes, Change{Action: Removed, Alias: e.Alias, Fingerprint: e.Fingerprint})
+		case owned:
+			mine[strings.ToLower(e.Alias)] = e.Fingerprint
+		default:
+			others[e.Fingerprint] = true
 		}
 	}
-	out := maps.Clone(peers)
-	if _, there := peers[own]; !there {
-		return out
-	}
-	out[own] = slices.DeleteFunc(slices.Clone(peers[own]), func(c keystore.Certificate) bool { return others[c.Fingerprint()] })
-	return out
-}
-
-// trusted are the fingerprints of all certificates that a store trusts.
-func trusted(store *keystore.Store) map[keystore.Fingerprint]bool {
-	all := map[keystore.Fingerprint]bool{}
-	for _, e := range store.Entries() {
-		if e.Kind == keystore.TrustedCertificate {
-			all[e.Chain[0].Fingerprint()] = true
-		}
-	}
-	return all
-}
-
-// apply brings the store's entries into the state that peers ask for.
-func apply(store *keystore.Store, peers Peers, configured []string) (changes []Change, err error) {
 	for _, name := range slices.Sorted(maps.Keys(peers)) {
-		wanted := map[string]keystore.Certificate{}
-		for i, c := range peers[name] {
-			if i == 0 {
-				wanted[name] = c
-			} else if f := c.Fingerprint(); f != peers[name][0].Fingerprint() {
-				wanted[name+"-"+f.Short()] = c
+		wanted := map[string]string{}
+		for _, f := range peers[name] {
+			switch {
+			case name == own && others[f]:
+			case len(wanted) == 0:
+				wanted[name] = f
+			case f != wanted[name]:
+				wanted[name+"-"+short(f)] = f
 			}
 		}
-		for alias, f := range managed(store, configured) {
-			if _, keep := wanted[alias]; !keep && owner(alias, f, configured) == name {
-				if err := store.Delete(alias); err != nil {
-					return nil, err
-				}
-				changes = append(changes, Change{Action: "removed", Alias: alias, Fingerprint: f, Owner: name})
+		for _, alias := range slices.Sorted(maps.Keys(mine)) {
+			e := Entry{Alias: alias, Fingerprint: mine[alias]}
+			if _, keep := wanted[alias]; !keep && Owner(e, configured) == name {
+				changes = append(changes, Change{Action: Removed, Alias: alias, Fingerprint: e.Fingerprint, Owner: name})
 			}
 		}
 		for _, alias := range slices.Sorted(maps.Keys(wanted)) {
-			change, err := set(store, alias, wanted[alias])
-			if err != nil {
-				return nil, fmt.Errorf("%w; give the peer another name (PEERS), or rename that entry", err)
+			c := Change{Action: Added, Alias: alias, Fingerprint: wanted[alias], Owner: name, Fresh: !before[wanted[alias]]}
+			switch was, there := mine[alias]; {
+			case was == c.Fingerprint:
+				continue
+			case there:
+				c.Action, c.Was = Replaced, was
 			}
-			if change.Action != "" {
-				change.Owner = name
-				changes = append(changes, change)
-			}
+			changes = append(changes, c)
 		}
 	}
-	return changes, nil
+	return changes
 }
 
-// set makes alias the given certificate. Its result has no action when it was so already.
-func set(store *keystore.Store, alias string, c keystore.Certificate) (Change, error) {
-	change := Change{Action: "added", Alias: alias, Fingerprint: c.Fingerprint()}
-	old, err := store.Entry(alias)
-	switch {
-	case errors.Is(err, keystore.ErrAliasNotFound):
-	case err != nil:
-		return Change{}, err
-	case old.Kind == keystore.TrustedCertificate && old.Chain[0].Fingerprint() == change.Fingerprint:
-		return Change{}, nil
-	case old.Kind == keystore.TrustedCertificate:
-		change.Action, change.Was = "replaced", old.Chain[0].Fingerprint()
+// Owner is the server of configured to which an entry belongs, or empty. The digits in the alias must be those of the very
+// certificate: an alias that only looks like one of the agent's is the user's.
+func Owner(e Entry, configured []string) string {
+	alias := strings.ToLower(e.Alias)
+	if e.Fingerprint == "" {
+		return ""
 	}
-	if err := store.SetTrusted(alias, c, time.Now()); err != nil {
-		return Change{}, err
-	}
-	return change, nil
-}
-
-// managed finds the entries of the store that the agent owns.
-func managed(store *keystore.Store, configured []string) Managed {
-	m := Managed{}
-	for _, e := range store.Entries() {
-		if e.Kind == keystore.TrustedCertificate && owner(e.Alias, e.Chain[0].Fingerprint(), configured) != "" {
-			m[strings.ToLower(e.Alias)] = e.Chain[0].Fingerprint()
-		}
-	}
-	return m
-}
-
-// owner is the peer to which an alias belongs, or empty. The digits must be those of the very certificate: an alias
-// that only looks like one of the agent's is the user's.
-func owner(alias string, f keystore.Fingerprint, configured []string) string {
-	alias = strings.ToLower(alias)
 	if slices.Contains(configured, alias) {
 		return alias
 	}
-	if name, ok := strings.CutSuffix(alias, "-"+f.Short()); ok && slices.Contains(configured, name) {
+	if name, ok := strings.CutSuffix(alias, "-"+short(e.Fingerprint)); ok && slices.Contains(configured, name) {
 		return name
 	}
 	return ""
+}
+
+// Entries returns the entries of the store. configured is as for PlanImport: a store that holds another entry that Java refuses
+// must not be changed, because the server cannot load it, whatever is imported; then the error names that entry.
+func (s Store) Entries(ctx context.Context, configured []string) ([]Entry, error) {
+	store, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var entries []Entry
+	var others []keystore.Entry
+	for _, e := range store.Entries() {
+		entry := Entry{Alias: e.Alias}
+		if e.Kind == keystore.TrustedCertificate {
+			entry.Fingerprint = e.Chain[0].Fingerprint().String()
+		}
+		if Owner(entry, configured) != "" {
+			entry.Refused = errors.Is(javacert.Check(e.Chain[0].DER), javacert.ErrRefused)
+		} else {
+			others = append(others, e)
+		}
+		entries = append(entries, entry)
+	}
+	if err := keystore.CheckJava(others); err != nil {
+		return nil, fmt.Errorf("import into %s: %w", s.Path, err)
+	}
+	return entries, nil
+}
+
+// Import makes the changes of PlanImport in a truststore; certificates has each certificate that becomes trusted, by its
+// fingerprint. The store is replaced whole, with its mode and owner, after its first original has been kept in workDir.
+func Import(ctx context.Context, s Store, changes []Change, certificates map[string]keystore.Certificate, workDir string) error {
+	store, data, err := s.read(ctx)
+	if err == nil {
+		err = edit(store, changes, certificates)
+	}
+	if err == nil {
+		err = replace(s.Path, data, store, fresh(changes), workDir)
+	}
+	if err != nil {
+		return fmt.Errorf("import into %s: %w", s.Path, err)
+	}
+	return nil
+}
+
+func edit(store *keystore.Store, changes []Change, certificates map[string]keystore.Certificate) error {
+	for _, c := range changes {
+		if c.Action == Removed {
+			if err := store.Delete(c.Alias); err != nil && !errors.Is(err, keystore.ErrAliasNotFound) {
+				return err
+			}
+			continue
+		}
+		certificate, ok := certificates[c.Fingerprint]
+		if !ok {
+			return fmt.Errorf("the certificate %s of %s is not at hand", c.Fingerprint, c.Owner)
+		}
+		if err := store.SetTrusted(c.Alias, certificate, time.Now()); err != nil {
+			return fmt.Errorf("%w; give the peer another name (PEERS), or rename that entry", err)
+		}
+	}
+	return nil
+}
+
+// fresh are the fingerprints of certificates that were not trusted before, under any alias, by their owner's name.
+func fresh(changes []Change) map[string][]string {
+	added := map[string][]string{}
+	for _, c := range changes {
+		if c.Fresh {
+			addAll(added, map[string][]string{c.Owner: {c.Fingerprint}})
+		}
+	}
+	return added
 }
 
 // replace writes the store in place of the file at path, which had the bytes before when the store was read. added are the

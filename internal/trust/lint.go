@@ -163,23 +163,6 @@ func (l *linter) java(e keystore.Entry) {
 	}
 }
 
-// refusedByJava returns an error that names those of a store's entries for which Java does not load it; nil if there are none.
-func refusedByJava(entries []keystore.Entry) error {
-	var all []error
-	for _, e := range entries {
-		remedy := "delete this entry (agent certs delete)"
-		if e.Kind == keystore.KeyEntry {
-			remedy = "give this key another certificate"
-		}
-		for _, c := range e.Chain {
-			if err := javacert.Check(c.DER); errors.Is(err, javacert.ErrRefused) {
-				all = append(all, fmt.Errorf("%q: %w; %s", e.Alias, err, remedy))
-			}
-		}
-	}
-	return errors.Join(all...)
-}
-
 // validity: an expired certificate of a key ends every handshake with a client that does not trust that very one. Java
 // takes an expired one that is in its truststore itself, and as an issuer.
 func (l *linter) validity(e keystore.Entry) {

@@ -41,10 +41,9 @@ func TestOnlyPinnedCertificatesOfAPinnedPeerAreAccepted(t *testing.T) {
 }
 
 func TestTheAgentsOwnConnectionsTakeOnlyWhatIsPinnedWithTRUSTcaToo(t *testing.T) {
-	pinnedCA, otherCA := newCA(t, "root", nil, nil), newCA(t, "other", nil, nil)
-	good, evil := mustIssue(t, pinnedCA.issuing(), "wso2is"), mustIssue(t, otherCA.issuing(), "wso2is")
+	pinnedCA, otherCA := newCA(t, "root"), newCA(t, "other")
+	good, evil := pinnedCA.issue(t, "wso2is"), otherCA.issue(t, "wso2is")
 	self := certificate(t, "wso2is")
-	ca := func(c issuingCA) *keystore.Certificate { return &keystore.Certificate{DER: c.cert.Raw} }
 	for name, c := range map[string]struct {
 		pin       keystore.Certificate
 		published keystore.Certificate
@@ -52,13 +51,13 @@ func TestTheAgentsOwnConnectionsTakeOnlyWhatIsPinnedWithTRUSTcaToo(t *testing.T)
 		byCA      bool // TRUST=ca
 		want      bool
 	}{
-		"a leaf of a pinned CA":                     {*ca(pinnedCA), good.Leaf(), ca(pinnedCA), true, true},
+		"a leaf of a pinned CA":                     {pinnedCA.own, good, &pinnedCA.own, true, true},
 		"a leaf that is pinned itself":              {self, self, nil, true, true},
-		"an attacker's leaf, without a CA":          {*ca(pinnedCA), self, nil, true, false},
-		"an attacker's leaf beside the pinned CA":   {*ca(pinnedCA), evil.Leaf(), ca(pinnedCA), true, false},
-		"an attacker's leaf with the attacker's CA": {*ca(pinnedCA), evil.Leaf(), ca(otherCA), true, false},
-		"with TRUST=leaf a CA's pin is no leaf's":   {*ca(pinnedCA), good.Leaf(), ca(pinnedCA), false, false},
-		"with TRUST=leaf an attacker's leaf":        {self, evil.Leaf(), nil, false, false},
+		"an attacker's leaf, without a CA":          {pinnedCA.own, self, nil, true, false},
+		"an attacker's leaf beside the pinned CA":   {pinnedCA.own, evil, &pinnedCA.own, true, false},
+		"an attacker's leaf with the attacker's CA": {pinnedCA.own, evil, &otherCA.own, true, false},
+		"with TRUST=leaf a CA's pin is no leaf's":   {pinnedCA.own, good, &pinnedCA.own, false, false},
+		"with TRUST=leaf an attacker's leaf":        {self, evil, nil, false, false},
 		"with TRUST=leaf the leaf that is pinned":   {self, self, nil, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +80,7 @@ func TestTheAgentsOwnConnectionsTakeOnlyWhatIsPinnedWithTRUSTcaToo(t *testing.T)
 
 func TestACAInThePlaceOfAServersCertificateIsRefusedUnlessItIsPinned(t *testing.T) {
 	leaf := certificate(t, "wso2is")
-	ca := keystore.Certificate{DER: newCA(t, "wso2is", nil, nil).cert.Raw}
+	ca := newCA(t, "wso2is").own
 	certs := []keystore.Certificate{ca, leaf}
 	got, err := PeerPins{}.WithoutCAs("wso2is", certs)
 	if len(got) != 1 || got[0].Fingerprint() != leaf.Fingerprint() || !errors.Is(err, ErrRefused) {

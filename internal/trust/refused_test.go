@@ -2,15 +2,11 @@ package trust
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
-	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,68 +18,18 @@ import (
 	"wso2agent/internal/testenv"
 )
 
-// nameless is a self-signed certificate without a subject, and therefore without an issuer: Go reads it, Java does not.
-func nameless(t *testing.T) (keystore.Certificate, *ecdsa.PrivateKey) {
+// nameless is a certificate that Java does not read.
+func nameless(t *testing.T) keystore.Certificate {
 	t.Helper()
-	c, key := template(""), newKey(t)
-	c.Subject, c.DNSNames = pkix.Name{}, []string{"wso2is"}
-	c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
-	return sign(t, c, key, nil, nil), key
-}
-
-// hugeCA is a CA with an RSA key of 300,000 bits, and a leaf that says that it was signed with it. To verify that costs seconds.
-func hugeCA(t *testing.T) (ca, leaf keystore.Certificate, key *ecdsa.PrivateKey) {
-	t.Helper()
-	n := new(big.Int).SetBit(big.NewInt(1), 300_000-1, 1)
-	c := template("huge")
-	c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
-	der, err := x509.CreateCertificate(rand.Reader, c, template("root"), &rsa.PublicKey{N: n, E: 65537}, newKey(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	key = newKey(t)
-	leaf = sign(t, template("wso2is"), key, c, newKey(t))
-	// ecdsa-with-SHA256, twice, becomes sha256WithRSAEncryption, without NULL.
-	was, _ := asn1.Marshal(asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2})
-	var fields struct {
-		TBS       asn1.RawValue
-		Algorithm pkix.AlgorithmIdentifier
-		Signature asn1.BitString
-	}
-	if _, err := asn1.Unmarshal(leaf.DER, &fields); err != nil {
-		t.Fatal(err)
-	}
-	var tbs struct {
-		Version   int `asn1:"explicit,tag:0"`
-		Serial    *big.Int
-		Algorithm pkix.AlgorithmIdentifier
-		Issuer    asn1.RawValue
-		Validity  asn1.RawValue
-		Subject   asn1.RawValue
-		Key       asn1.RawValue
-		Rest      []asn1.RawValue `asn1:"explicit,optional,omitempty,tag:3"`
-	}
-	if _, err := asn1.Unmarshal(fields.TBS.FullBytes, &tbs); err != nil {
-		t.Fatal(err)
-	}
-	rsaSHA256 := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, Parameters: asn1.NullRawValue}
-	tbs.Algorithm, fields.Algorithm = rsaSHA256, rsaSHA256
-	signed, err := asn1.Marshal(tbs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields.TBS = asn1.RawValue{FullBytes: signed}
-	fields.Signature = asn1.BitString{Bytes: bytes.Repeat([]byte{0x5a}, 300_000/8), BitLength: 300_000}
-	if leaf.DER, err = asn1.Marshal(fields); err != nil || bytes.Contains(leaf.DER, was) {
-		t.Fatal(err, "a leaf that is signed otherwise")
-	}
-	return keystore.Certificate{DER: der}, leaf, key
+	der, _ := testenv.NamelessCA(t)
+	return keystore.Certificate{DER: der}
 }
 
 // TestWhatJavaRefusesEntersNowhere has every way by which a certificate comes into a store, or to peers.
 func TestWhatJavaRefusesEntersNowhere(t *testing.T) {
-	bad, key := nameless(t)
-	huge, leaf, leafKey := hugeCA(t)
+	bad := nameless(t)
+	hugeDER, leafDER, _ := testenv.HugeCA(t)
+	huge, leaf := keystore.Certificate{DER: hugeDER}, keystore.Certificate{DER: leafDER}
 	good := certificate(t, "wso2is")
 	e := Exchange{Dir: t.TempDir(), Name: "wso2is"}
 	published := func(base string, certs ...keystore.Certificate) error {
@@ -116,25 +62,19 @@ func TestWhatJavaRefusesEntersNowhere(t *testing.T) {
 	second := func(_ any, err error) error { return err }
 	store := place(t, encode(t, lintStore(t, keystore.PKCS12)))
 	before, _ := os.ReadFile(store.Path)
-	root := newCA(t, "root", nil, nil)
 	for name, c := range map[string]struct {
 		err  error
 		want string
 	}{
-		"published by a peer":           {published(certsFile, bad), "refused: it holds a certificate SHA-256"},
-		"second of a peer":              {published(certsFile, good, bad), "its issuer has no name"},
-		"a peer's CA":                   {published(caFile, huge), "its RSA key has 300000 bits"},
-		"a CA of another place":         {CheckCA(leaf, huge), "it has not signed the leaf"},
-		"published by this server":      {second(e.Publish([]keystore.Certificate{good, bad})), "publish a certificate of this server"},
-		"the CA of this server":         {second(e.PublishCA(&bad)), "publish the CA of this server"},
-		"from files":                    {second(FromPEM(certPEM(bad.DER), keyPEM(t, "PRIVATE KEY", key), nil)), "tls.crt holds a certificate SHA-256"},
-		"the issuer of files":           {second(FromPEM(certPEM(leaf.DER), keyPEM(t, "PRIVATE KEY", leafKey), certPEM(root.cert.Raw, huge.DER))), "ca.crt holds a certificate SHA-256"},
-		"the CA that issues":            {second(Issue([]string{"wso2is"}, Issuing{CACert: certPEM(bad.DER), CAKey: keyPEM(t, "PRIVATE KEY", key), Now: lintDay()})), "TLS_CA_CERT_FILE holds a certificate SHA-256"},
-		"read for a person":             {second(ReadCertificate(file)), file},
-		"imported by a person":          {second(editorOf(store).Set(t.Context(), "peer", bad, true)), "its issuer has no name"},
-		"imported, whoever read it":     {thirdError(Import(t.Context(), store, Peers{"wso2is": {bad}}, "own", []string{"wso2is"}, workDir(store))), store.Path},
-		"a keystore made of it":         {second(Identity{Chain: []keystore.Certificate{bad}, key: key, leaf: mustParse(t, bad)}.Encode(keystore.PKCS12, "tls", password)), "its issuer has no name"},
-		"a keystore made of it, in JKS": {second(Identity{Chain: []keystore.Certificate{bad}, key: key, leaf: mustParse(t, bad)}.Encode(keystore.JKS, "tls", password)), "its issuer has no name"},
+		"published by a peer":       {published(certsFile, bad), "refused: it holds a certificate SHA-256"},
+		"second of a peer":          {published(certsFile, good, bad), "its issuer has no name"},
+		"a peer's CA":               {published(caFile, huge), "its RSA key has 300000 bits"},
+		"a CA of another place":     {CheckCA(leaf, huge), "it has not signed the leaf"},
+		"published by this server":  {second(e.Publish([]keystore.Certificate{good, bad})), "publish a certificate of this server"},
+		"the CA of this server":     {second(e.PublishCA(&bad)), "publish the CA of this server"},
+		"read for a person":         {second(ReadCertificate(file)), file},
+		"imported by a person":      {second(editorOf(store).Set(t.Context(), "peer", bad, true)), "its issuer has no name"},
+		"imported, whoever read it": {thirdError(Import(t.Context(), store, Peers{"wso2is": {bad}}, "own", []string{"wso2is"}, workDir(store))), store.Path},
 	} {
 		wraps := errors.Is(c.err, javacert.ErrRefused) || name == "a CA of another place" // which says no more than that
 		if c.err == nil || !wraps || !strings.Contains(c.err.Error(), c.want) {
@@ -145,7 +85,7 @@ func TestWhatJavaRefusesEntersNowhere(t *testing.T) {
 		t.Error("the store has changed")
 	}
 	if left, _ := os.ReadDir(filepath.Join(e.Dir, "wso2is")); len(left) > 0 {
-		t.Errorf("published all the same: %v", left)
+		t.Errorf("published anyway: %v", left)
 	}
 }
 
@@ -160,21 +100,10 @@ func mustParse(t *testing.T, c keystore.Certificate) *x509.Certificate {
 	return parsed
 }
 
-// TestABundleMayHoldWhatNobodyNeeds: ca.crt is often a bundle of public CAs.
-func TestABundleMayHoldWhatNobodyNeeds(t *testing.T) {
-	bad, _ := nameless(t)
-	root := newCA(t, "root", nil, nil)
-	id := mustIssue(t, root.issuing(), "wso2is")
-	got, err := FromPEM(certPEM(id.Leaf().DER), keyPEM(t, "PRIVATE KEY", id.key), certPEM(bad.DER, root.cert.Raw))
-	if err != nil || len(got.Chain) != 2 {
-		t.Errorf("a chain of %d, %v", len(got.Chain), err)
-	}
-}
-
 // TestAStoreThatJavaDoesNotLoadIsReportedAndKept: the agent's own entries go, a person's stay, and nothing is imported next to
 // them.
 func TestAStoreThatJavaDoesNotLoadIsReportedAndKept(t *testing.T) {
-	bad, _ := nameless(t)
+	bad := nameless(t)
 	other, peer := certificate(t, "users-ca"), certificate(t, "wso2is")
 	data := testenv.JKS(password, map[string][]byte{"users-ca": other.DER, "broken": bad.DER})
 	found, report := lint(t, "store.jks", data, password)

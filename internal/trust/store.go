@@ -88,7 +88,7 @@ func OwnLeaf(ctx context.Context, paths []string, password, alias string) (keyst
 		if err != nil {
 			return keystore.Certificate{}, fmt.Errorf("find the server's own certificate in %s: %w; set KEYSTORE_ALIAS", path, err)
 		}
-		if err := refusedByJava(store.Entries()); err != nil {
+		if err := keystore.CheckJava(store.Entries()); err != nil {
 			return keystore.Certificate{}, fmt.Errorf("find the server's own certificate in %s: %w", path, err)
 		}
 		return leaf, nil

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"wso2agent/internal/file"
-	"wso2agent/internal/keystore"
 )
 
 // WayBack is the way back to a truststore with which the server has served, for a start that fails after an import: what Go
@@ -50,11 +49,6 @@ type Refusals struct {
 	Acquitted map[string][]string `json:"acquitted,omitempty"`
 }
 
-// Has reports whether a certificate of a peer is not to be imported.
-func (r Refusals) Has(name string, c keystore.Certificate) bool {
-	return Has(r.Suspected[name], c) || Has(r.Refused[name], c)
-}
-
 // LoadRefusals reads what was refused for the truststore of workDir.
 func LoadRefusals(workDir string) (r Refusals, err error) {
 	path := RefusalsPath(workDir)
@@ -67,42 +61,14 @@ func LoadRefusals(workDir string) (r Refusals, err error) {
 // RefusalsPath is the file that a person removes to have what was refused imported again.
 func RefusalsPath(workDir string) string { return filepath.Join(workDir, refusedFile) }
 
-func (r Refusals) save(workDir string) error {
+// Save remembers the refusals in workDir. None leave no file.
+func (r Refusals) Save(workDir string) error {
 	if len(r.Suspected) == 0 && len(r.Refused) == 0 && len(r.Acquitted) == 0 {
 		_, err := file.Remove(RefusalsPath(workDir))
 		return err
 	}
 	_, err := file.SaveJSON(RefusalsPath(workDir), r, 0o600, workDir)
 	return err
-}
-
-// Forget drops what the peers no longer publish, and saves that: their next statement is believed anew. Peers that have
-// published nothing keep their refusals.
-func (r Refusals) Forget(peers Peers, workDir string) (Refusals, error) {
-	published := func(all map[string][]string) (kept map[string][]string, less bool) {
-		kept = map[string][]string{}
-		for name, fingerprints := range all {
-			certs, known := peers[name]
-			for _, f := range fingerprints {
-				if !known || slices.ContainsFunc(certs, func(c keystore.Certificate) bool { return c.Fingerprint().String() == f }) {
-					kept[name] = append(kept[name], f)
-				} else {
-					less = true
-				}
-			}
-		}
-		return kept, less
-	}
-	suspected, fewer := published(r.Suspected)
-	refused, less := published(r.Refused)
-	if !fewer && !less {
-		return r, nil
-	}
-	r.Suspected, r.Refused = suspected, refused
-	if err := r.save(workDir); err != nil {
-		return r, fmt.Errorf("forget certificates that peers no longer publish: %w", err)
-	}
-	return r, nil
 }
 
 // Starting names the truststore that a start reads now; empty if there is none that can be read.
@@ -158,7 +124,7 @@ func (w WayBack) decide(started string) error {
 	if c := loadChain(w.WorkDir); len(c) > 0 && c[len(c)-1].Digest == started {
 		with, _ = c.since(digest(former))
 	}
-	return r.served(with).save(w.WorkDir)
+	return r.served(with).Save(w.WorkDir)
 }
 
 // open reports whether it depends on the next start what becomes of any certificate.
@@ -203,13 +169,13 @@ func (w WayBack) Failed(ctx context.Context, started string) (v Verdict, refused
 	v, r = judgeStart(started, digest(onDisk), digest(former), loadChain(w.WorkDir), r)
 	if v == Restored || v == Acquitted {
 		// Before the truststore, so that no agent imports again what is refused, whatever happens in between.
-		if err := r.save(w.WorkDir); err != nil {
+		if err := r.Save(w.WorkDir); err != nil {
 			return Unrelated, nil, fmt.Errorf("note which certificates the server did not start with: %w", err)
 		}
 	}
 	if v == Restored {
 		if _, err := file.Replace(w.Path, onDisk, former, 0o600, w.WorkDir); err != nil {
-			return Unrelated, nil, fmt.Errorf("put the former truststore back: %w", errors.Join(err, before.save(w.WorkDir)))
+			return Unrelated, nil, fmt.Errorf("put the former truststore back: %w", errors.Join(err, before.Save(w.WorkDir)))
 		}
 		return v, r.Suspected, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wso2agent/internal/deployment"
+	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/trust"
 )
@@ -32,7 +33,7 @@ func (s *side) read(dir string) (r stores, err error) {
 	if err != nil {
 		return r, err
 	}
-	identity, err := trust.LoadIdentity(data, password, s.alias)
+	identity, err := identity.FromKeystore(data, password, s.alias)
 	if err != nil {
 		return r, fmt.Errorf("%s: %w", s.keys, err)
 	}
@@ -102,7 +103,7 @@ func (s *side) wholeIdentity(name string) error {
 		return nil
 	}
 	if err == nil {
-		_, err = trust.LoadIdentity(data, password, s.alias)
+		_, err = identity.FromKeystore(data, password, s.alias)
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package trust
+package identity
 
 import (
 	"crypto/x509"
@@ -42,9 +42,9 @@ func (s *javaStores) identity(id Identity, format keystore.Format) string {
 
 func (s *javaStores) trusting(certs ...keystore.Certificate) string {
 	s.t.Helper()
-	store := lintStore(s.t, keystore.PKCS12)
+	store := plainStore(s.t, keystore.PKCS12)
 	for i, c := range certs {
-		if err := store.SetTrusted(fmt.Sprintf("peer-%d", i), c, lintDay()); err != nil {
+		if err := store.SetTrusted(fmt.Sprintf("peer-%d", i), c, day()); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -66,10 +66,7 @@ func TestJavaMeetsIssuedIdentitiesByEachOfTheirNames(t *testing.T) {
 	ca := func(c issuingCA) keystore.Certificate { return keystore.Certificate{DER: c.cert.Raw} }
 	names := []string{"wso2am", "api.example.com", "*.apis.example.com", "127.0.0.1", "fd00::1"}
 	ask := []string{"wso2am", "localhost", "api.example.com", "a.apis.example.com", "127.0.0.1", "fd00::1"}
-	issue := func(o Issuing) Identity {
-		o.Now = now
-		return mustIssue(t, o, names...)
-	}
+	issue := func(s Spec) Identity { return mustIssueAt(t, s, now, names...) }
 	var tries []handshake
 	each := func(name, keystore, truststore string) {
 		for _, host := range ask {
@@ -79,16 +76,16 @@ func TestJavaMeetsIssuedIdentitiesByEachOfTheirNames(t *testing.T) {
 			handshake{name, keystore, truststore, "127.0.0.2", "No subject alternative names matching IP address 127.0.0.2"})
 	}
 	for _, kind := range []KeyKind{ECDSAP256, RSA2048, RSA3072, RSA4096} {
-		id := issue(Issuing{Key: kind})
+		id := issue(Spec{Key: kind})
 		each(string(kind), s.identity(id, keystore.PKCS12), s.trusting(id.Leaf()))
 	}
-	old, next, stranger := issue(Issuing{}), issue(Issuing{}), issue(Issuing{})
+	old, next, stranger := issue(Spec{}), issue(Spec{}), issue(Spec{})
 	each("the old one of two", s.identity(old, keystore.PKCS12), s.trusting(old.Leaf(), next.Leaf()))
 	each("the new one of two", s.identity(next, keystore.PKCS12), s.trusting(old.Leaf(), next.Leaf()))
 	tries = append(tries, handshake{"not trusted yet", s.identity(next, keystore.PKCS12), s.trusting(old.Leaf()), "wso2am", "PKIX"},
 		handshake{"a stranger", s.identity(stranger, keystore.PKCS12), s.trusting(ca(root)), "wso2am", "PKIX"})
 
-	byRoot, byBetween := issue(root.issuing()), issue(between.issuing())
+	byRoot, byBetween := issue(root.spec(t)), issue(between.spec(t))
 	each("by a CA", s.identity(byRoot, keystore.PKCS12), s.trusting(ca(root)))
 	each("by a CA, trusted itself", s.identity(byRoot, keystore.PKCS12), s.trusting(byRoot.Leaf()))
 	each("by an intermediate CA", s.identity(byBetween, keystore.PKCS12), s.trusting(ca(root)))
@@ -101,12 +98,10 @@ func TestJavaMeetsIssuedIdentitiesByEachOfTheirNames(t *testing.T) {
 	tries = append(tries, handshake{"by another CA", s.identity(byRoot, keystore.PKCS12), s.trusting(ca(newCA(t, "root", nil, long))), "wso2am", "PKIX"})
 
 	// What Expiring says of certificates whose time is over, or has not come.
-	for _, day := range []int{-400, 400} {
-		wrong := mustIssue(t, Issuing{Now: now.AddDate(0, 0, day)}, names...)
+	for _, days := range []int{-400, 400} {
+		wrong := mustIssueAt(t, Spec{}, now.AddDate(0, 0, days), names...)
 		each("pinned, whatever the date", s.identity(wrong, keystore.PKCS12), s.trusting(wrong.Leaf()))
-		o := root.issuing()
-		o.Now = now.AddDate(0, 0, day)
-		byCA := mustIssue(t, o, names...)
+		byCA := mustIssueAt(t, root.spec(t), now.AddDate(0, 0, days), names...)
 		tries = append(tries, handshake{"by a CA, with a wrong date", s.identity(byCA, keystore.PKCS12), s.trusting(ca(root)), "wso2am", "PKIX"})
 	}
 	runHandshakes(t, java, tries)
@@ -144,7 +139,7 @@ func TestKeytoolReadsTheStoreOfEachKindOfKey(t *testing.T) {
 	for kind, want := range map[KeyKind]string{
 		ECDSAP256: "256-bit EC", RSA2048: "2048-bit RSA", RSA3072: "3072-bit RSA", RSA4096: "4096-bit RSA",
 	} {
-		id := mustIssue(t, Issuing{Key: kind}, "wso2am", "10.0.0.7")
+		id := mustIssue(t, Spec{Key: kind}, "wso2am", "10.0.0.7")
 		cmd := exec.Command(keytool, "-J-Duser.language=en", "-list", "-v", "-keystore", s.identity(id, keystore.PKCS12), "-storepass", password)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -157,4 +152,21 @@ func TestKeytoolReadsTheStoreOfEachKindOfKey(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestJavaAcceptsTheExpiredCertificateThatISShips: package trust says so of a certificate that is trusted as it is.
+func TestJavaAcceptsTheExpiredCertificateThatISShips(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(testenv.Shared(t, "keystores"), "is-7.1.0/wso2carbon.p12"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := FromKeystore(data, password, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !time.Now().After(id.Certificate().NotAfter) {
+		t.Fatal("it has not expired")
+	}
+	s := &javaStores{t: t, dir: t.TempDir()}
+	runHandshakes(t, testenv.Command(t, "java"), []handshake{{"as shipped", s.put(data), s.trusting(id.Leaf()), "localhost", "ok"}})
 }

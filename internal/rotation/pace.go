@@ -1,13 +1,11 @@
-package trust
+package rotation
 
 import (
-	"fmt"
-	"path/filepath"
+	"maps"
 	"slices"
 	"time"
 
-	"wso2agent/internal/file"
-	"wso2agent/internal/keystore"
+	"wso2agent/internal/trust"
 )
 
 // Pace says how fast a peer's certificate may change. Each change restarts the running server, and a peer that changes its own
@@ -62,24 +60,18 @@ func (p Pace) wait(count int) time.Duration {
 	return wait
 }
 
-// History is what is remembered of a peer's certificates.
-type History struct {
-	Known   []string    `json:"known"`             // fingerprints of those that were imported last
-	Changes []time.Time `json:"changes,omitempty"` // when others than the known ones were imported next to a running server, the newest last
-}
+// maxChanges is how many changes of each peer are remembered.
+const maxChanges = 1000
 
-// Has reports whether a certificate is known.
-func (h History) Has(c keystore.Certificate) bool { return Has(h.Known, c) }
-
-// With is the history after the import of certs. restarts says that a server runs, which has to restart for a new one.
-func (h History) With(certs []keystore.Certificate, restarts bool, now time.Time, p Pace) History {
+// withChange is the history of a peer's certificates after the import of certs. restarts says that a server runs, which has to restart for a new one.
+func withChange(h trust.History, certs []Certificate, restarts bool, now time.Time, p Pace) trust.History {
 	var known []string
 	fresh := false
 	for _, c := range certs {
-		fresh = fresh || !h.Has(c)
-		known = append(known, c.Fingerprint().String())
+		fresh = fresh || !slices.Contains(h.Known, c.Fingerprint)
+		known = append(known, c.Fingerprint)
 	}
-	after := History{Known: known, Changes: slices.DeleteFunc(slices.Clone(h.Changes), now.Before)}
+	after := trust.History{Known: known, Changes: slices.DeleteFunc(slices.Clone(h.Changes), now.Before)}
 	if _, calm := p.Next(after.Changes, now); now.After(calm) {
 		after.Changes = nil
 	}
@@ -90,29 +82,8 @@ func (h History) With(certs []keystore.Certificate, restarts bool, now time.Time
 	return after
 }
 
-// Histories are those of all peers, by their names.
-type Histories map[string]History
-
-// historiesFile is where they are kept, and maxChanges how many changes of each peer.
-const (
-	historiesFile = "changes.json"
-	maxChanges    = 1000
-)
-
-// LoadHistories reads what is remembered in workDir. What cannot be read counts as nothing: the next changes are then
-// imported at once.
-func LoadHistories(workDir string) Histories {
-	h, _, _ := file.LoadJSON[Histories](filepath.Join(workDir, historiesFile), chainLimit)
-	if h == nil {
-		return Histories{}
-	}
-	return h
-}
-
-// Save remembers the histories in workDir. Where nothing has changed nothing is written.
-func (h Histories) Save(workDir string) error {
-	if _, err := file.SaveJSON(filepath.Join(workDir, historiesFile), h, 0o600, workDir); err != nil {
-		return fmt.Errorf("remember when certificates of peers changed: %w", err)
-	}
-	return nil
+func sameHistories(a, b trust.Histories) bool {
+	return maps.EqualFunc(a, b, func(a, b trust.History) bool {
+		return slices.Equal(a.Known, b.Known) && slices.EqualFunc(a.Changes, b.Changes, time.Time.Equal)
+	})
 }

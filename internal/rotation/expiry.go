@@ -1,24 +1,52 @@
-package trust
+package rotation
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
-
-	"wso2agent/internal/keystore"
 )
+
+// ExpiryWarning is how long before its end a certificate is reported.
+const ExpiryWarning = 30 * 24 * time.Hour
+
+// reportExpiries reports certificates in use that have expired or soon will: once for each state that they are in, and once a day
+// while the agent runs. It makes a pass due when that changes, or when the own certificate is to be renewed.
+func (p *pass) reportExpiries() {
+	s := p.s
+	inUse := []Owned{{Owner: s.Settings.Server, Own: true, Pinned: !s.Settings.TrustCA, Certificate: p.d.InUse}}
+	for _, name := range s.Settings.Peers {
+		if certs := s.Peers[name].Certificates; len(certs) > 0 {
+			inUse = append(inUse, Owned{Owner: name, Pinned: true, Certificate: certs[0]})
+		}
+	}
+	p.d.Expiries = map[string]time.Time{}
+	for _, o := range inUse {
+		if o.NotAfter.IsZero() {
+			continue
+		}
+		p.d.Expiries[o.Owner] = o.NotAfter
+		p.wake(later(o.NotAfter.Add(-ExpiryWarning), s.Now.Add(24*time.Hour)))
+	}
+	if p.installed != nil && s.Settings.TLSMode == "issue" && p.installed.RenewAt.After(s.Now) {
+		p.wake(p.installed.RenewAt)
+	}
+	for _, e := range Expiring(inUse, s.Now, ExpiryWarning) {
+		p.remark(e.Severity, "expiry of "+e.Owner, fmt.Sprint(s.Now.Format(time.DateOnly), e.Fingerprint, e.Severity), e.Message, "server", e.Owner, "expires", utc(e.Until))
+	}
+}
 
 // Owned is a certificate and whose it is.
 type Owned struct {
-	Owner       string // the server's name
-	Own         bool   // of the server that this agent stands beside, and not of a peer
-	Pinned      bool   // those who meet the server trust this very certificate, and not only the CA that has signed it
-	Certificate keystore.Certificate
+	Owner  string // the server's name
+	Own    bool   // of the server that this agent stands beside, and not of a peer
+	Pinned bool   // those who meet the server trust this very certificate, and not only the CA that has signed it
+	Certificate
 }
 
 // Expiry is a certificate that has expired, will soon, or is not valid yet.
 type Expiry struct {
 	Owned
-	Severity Severity
+	Severity slog.Level    // Warn, or Error if it keeps somebody from connecting
 	Until    time.Time     // its last moment
 	Left     time.Duration // until then; negative once it has passed
 	Message  string        // for the log: whose certificate, what is the matter, what comes of it, what to do
@@ -32,18 +60,17 @@ type Expiry struct {
 // 7.1.0 ships with one.
 func Expiring(certs []Owned, now time.Time, within time.Duration) (found []Expiry) {
 	for _, o := range certs {
-		c, err := o.Certificate.Parse()
-		if err != nil {
+		if o.NotAfter.IsZero() {
 			continue
 		}
-		e := Expiry{Owned: o, Severity: Warning, Until: c.NotAfter, Left: c.NotAfter.Sub(now)}
-		day := c.NotAfter.UTC().Format(time.DateOnly)
+		e := Expiry{Owned: o, Severity: slog.LevelWarn, Until: o.NotAfter, Left: o.NotAfter.Sub(now)}
+		day := o.NotAfter.UTC().Format(time.DateOnly)
 		switch {
 		case e.Left < 0:
 			e.Message = fmt.Sprintf("%s expired %s ago, on %s; %s; %s", o.title(), span(-e.Left), day, o.harm(), o.remedy())
-		case now.Before(c.NotBefore):
+		case now.Before(o.NotBefore):
 			e.Message = fmt.Sprintf("%s is not valid before %s, %s from now; %s; look at the clocks of both machines",
-				o.title(), c.NotBefore.UTC().Format(time.RFC3339), span(c.NotBefore.Sub(now)), o.harm())
+				o.title(), o.NotBefore.UTC().Format(time.RFC3339), span(o.NotBefore.Sub(now)), o.harm())
 		case e.Left <= within:
 			e.Message = fmt.Sprintf("%s expires in %s, on %s; %s", o.title(), span(e.Left), day, o.remedy())
 			found = append(found, e)
@@ -52,7 +79,7 @@ func Expiring(certs []Owned, now time.Time, within time.Duration) (found []Expir
 			continue
 		}
 		if !o.Pinned {
-			e.Severity = Error
+			e.Severity = slog.LevelError
 		}
 		found = append(found, e)
 	}
@@ -64,7 +91,7 @@ func (o Owned) title() string {
 	if o.Own {
 		whose = "the own certificate of " + o.Owner
 	}
-	return whose + " (SHA-256 " + o.Certificate.Fingerprint().String() + ")"
+	return whose + " (SHA-256 " + o.Fingerprint + ")"
 }
 
 // harm is what a date that is not right does.

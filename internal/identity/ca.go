@@ -1,0 +1,99 @@
+package identity
+
+import (
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"wso2agent/internal/file"
+	"wso2agent/internal/javacert"
+)
+
+// CA is a certificate authority with its key, which signs the certificates that the agent issues.
+type CA struct{ own Identity }
+
+// ReadCA reads the CA from the files that TLS_CA_CERT_FILE and TLS_CA_KEY_FILE name. It returns nil if both names are empty.
+// Errors are those of ParseCA, or say which file cannot be read.
+func ReadCA(certFile, keyFile string) (*CA, error) {
+	if certFile == "" && keyFile == "" {
+		return nil, nil
+	}
+	cert, err := file.Read(certFile, fileLimit)
+	if err != nil {
+		return nil, fmt.Errorf("read the CA of TLS_CA_CERT_FILE: %w", err)
+	}
+	key, err := file.Read(keyFile, fileLimit)
+	if err != nil {
+		return nil, fmt.Errorf("read the CA's key of TLS_CA_KEY_FILE: %w", err)
+	}
+	return ParseCA(cert, key)
+}
+
+// ParseCA makes a CA of the content of its two files: the certificate, with its own issuers in any order, and its key.
+// Errors name the setting and the remedy. They wrap file.ErrBeingWritten if a file ends too soon or the key belongs to another
+// certificate.
+func ParseCA(cert, key []byte) (*CA, error) {
+	ca, err := parseCA(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("read the issuing CA: %w", err)
+	}
+	return ca, nil
+}
+
+func parseCA(cert, key []byte) (*CA, error) {
+	const certFile, keyFile = "TLS_CA_CERT_FILE", "TLS_CA_KEY_FILE"
+	signer, err := parseKey(keyFile, key)
+	if err != nil {
+		return nil, err
+	}
+	certs, err := parseChain(certFile, cert)
+	if err == nil {
+		err = checkAll(certFile, certs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	chain, left := assemble(signer, certs, nil)
+	switch {
+	case chain == nil:
+		return nil, fmt.Errorf("%s holds the key of none of the certificates in %s (%w?); put a key and its certificate there", keyFile, certFile, file.ErrBeingWritten)
+	case len(left) > 0:
+		return nil, fmt.Errorf("%s holds %s, which is none of the CA's issuers; remove it", certFile, left[0].Subject)
+	case !javacert.MaySign(chain[0]):
+		return nil, fmt.Errorf("%s is not a CA certificate, or may not sign others (basic constraints, key usage); set another one in %s", chain[0].Subject, certFile)
+	}
+	return &CA{newIdentity(signer, chain)}, nil
+}
+
+// sign makes the CA issue a certificate for key.
+func (ca CA) sign(template *x509.Certificate, key crypto.Signer, now time.Time) (Identity, error) {
+	issuer, end := ca.own.leaf, ca.own.end()
+	switch {
+	case !now.Before(end):
+		return Identity{}, fmt.Errorf("the CA %s, or its issuer, expired on %s; renew it (TLS_CA_CERT_FILE)", issuer.Subject, end.UTC().Format(time.DateOnly))
+	case now.Before(issuer.NotBefore):
+		return Identity{}, fmt.Errorf("the CA %s is not valid before %s; check the clock of this machine", issuer.Subject, issuer.NotBefore.UTC().Format(time.RFC3339))
+	case issuer.Subject.String() == template.Subject.String():
+		return Identity{}, fmt.Errorf("the CA has the same name as the server, %s, so the certificate would look self-signed; rename one of them", issuer.Subject)
+	}
+	if end.Before(template.NotAfter) {
+		template.NotAfter = end
+	}
+	if issuer.NotBefore.After(template.NotBefore) {
+		template.NotBefore = issuer.NotBefore
+	}
+	leaf, err := create(template, issuer, key, ca.own.key)
+	if err != nil {
+		return Identity{}, err
+	}
+	// A client refuses what the CA is not allowed to issue: names outside its constraints, or certificates for TLS.
+	roots := x509.NewCertPool()
+	roots.AddCert(issuer)
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now}); err != nil {
+		return Identity{}, fmt.Errorf("the CA %s may not issue it: %w; remove the name from TLS_NAMES, or use another CA", issuer.Subject, err)
+	}
+	id := newIdentity(key, []*x509.Certificate{leaf})
+	id.Chain = append(id.Chain, ca.own.Chain...)
+	return id, nil
+}

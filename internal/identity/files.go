@@ -1,0 +1,134 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"wso2agent/internal/file"
+	"wso2agent/internal/keystore"
+)
+
+// Alias is the alias of the key in the keystores that the agent makes.
+const Alias = "tls"
+
+// fileLimit is the most that the agent reads of one file, in bytes.
+const fileLimit = 1 << 20
+
+// Files says where the TLS identity of a server lies. It has a keystore of its own next to the primary one, which signs tokens
+// and encrypts secrets.
+type Files struct {
+	Keystore string // from which the next start of the server presents its certificate
+	// WorkDir is the agent's folder on the same volume. A new identity waits there until the switch, because the server's
+	// entrypoint does not copy it from there.
+	WorkDir  string
+	Password string // of the keystores
+}
+
+func (f Files) staged() string    { return filepath.Join(f.WorkDir, "identity", "next.p12") }
+func (f Files) putAside() string  { return filepath.Join(f.WorkDir, "identity", "unreadable.p12") }
+func (f Files) requested() string { return filepath.Join(f.WorkDir, "rotate") }
+
+// Read returns what is there. A keystore that cannot be read, though nobody is writing it, is not an error: Held says so.
+func (f Files) Read(ctx context.Context) (h Held, err error) {
+	if h.Installed, h.InstalledErr, err = f.load(ctx, f.Keystore); err != nil {
+		return Held{}, err
+	}
+	if h.Staged, h.StagedErr, err = f.load(ctx, f.staged()); err != nil {
+		return Held{}, err
+	}
+	_, asked := os.Stat(f.requested())
+	h.Requested = asked == nil
+	return h, nil
+}
+
+// load returns nil for a file that does not exist. bad says why the content of a file is not an identity.
+func (f Files) load(ctx context.Context, path string) (id *Identity, bad, err error) {
+	var loaded Identity
+	_, err = file.ReadStable(ctx, path, fileLimit, func(data []byte) error {
+		loaded, bad = FromKeystore(data, f.Password, Alias)
+		return bad
+	})
+	switch {
+	case err == nil:
+		return &loaded, nil, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, nil
+	case bad == nil || ctx.Err() != nil:
+		return nil, nil, err
+	}
+	return nil, err, nil
+}
+
+// Stage makes i wait for the switch, which answers a request for a new identity. It writes nothing that is there already.
+func (f Files) Stage(i Identity) error {
+	if err := f.write(f.staged(), i); err != nil {
+		return err
+	}
+	_, err := file.Remove(f.requested())
+	return err
+}
+
+// Unstage removes the identity that waits for the switch, if there is one.
+func (f Files) Unstage() error {
+	_, err := file.Remove(f.staged())
+	return err
+}
+
+// Install makes i the identity of the server, from its next start on. It writes nothing that is there already.
+func (f Files) Install(i Identity) error { return f.write(f.Keystore, i) }
+
+// PutAside copies what lies in place of the server's keystore into the agent's folder before Install overwrites it: it may be
+// somebody's keystore, with another password. It returns the path of the copy, and "" if there is nothing to copy.
+func (f Files) PutAside() (copied string, err error) {
+	data, err := file.Read(f.Keystore, fileLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err == nil {
+		_, err = file.Write(f.putAside(), data, 0o600, f.WorkDir)
+	}
+	if err != nil {
+		return "", fmt.Errorf("put aside a keystore that cannot be read: %w", err)
+	}
+	return f.putAside(), nil
+}
+
+// Request asks the agent next to the server for a new identity.
+func (f Files) Request(now time.Time) error {
+	_, err := file.Write(f.requested(), []byte(now.UTC().Format(time.RFC3339Nano)+"\n"), 0o600, f.WorkDir)
+	return err
+}
+
+// write writes a keystore, unless it holds the identity already: the encryption makes the bytes differ each time.
+func (f Files) write(path string, i Identity) error {
+	if before, err := file.Read(path, fileLimit); err == nil {
+		if had, err := FromKeystore(before, f.Password, Alias); err == nil && had.SameChain(i) {
+			return nil
+		}
+	}
+	data, err := i.Encode(keystore.PKCS12, Alias, f.Password)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write the TLS keystore: %w", err)
+	}
+	if _, err := file.Write(path, data, 0o600, f.WorkDir); err != nil {
+		return fmt.Errorf("write the TLS keystore: %w", err)
+	}
+	return nil
+}
+
+// IsStaged reports whether a file lies where an identity waits for the switch, readable or not.
+func (f Files) IsStaged() (bool, error) {
+	_, err := os.Stat(f.staged())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,159 @@
+package identity
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// localhost is a name in every issued certificate: servers and their health checks call themselves by it.
+const localhost = "localhost"
+
+// skew is how long before now a certificate begins to be valid, for peers whose clock is late.
+const skew = 5 * time.Minute
+
+// Bounds of an issued certificate.
+const (
+	maxSANs       = 100 // so that several certificates fit into one published file
+	maxCommonName = 64  // characters (RFC 5280 appendix A.1, ub-common-name)
+	maxDNSName    = 253 // characters (RFC 1035 section 2.3.4, in text)
+)
+
+// dnsForm is a host name, or a wildcard for one label of it. There is no underscore: Java sends no such name to a server
+// and its URLs have no such host.
+var dnsForm = regexp.MustCompile(`^(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$`)
+
+// Year is the validity of a certificate if nobody sets another one.
+const Year = 365 * 24 * time.Hour
+
+// Spec describes the identity that the agent issues for its server.
+type Spec struct {
+	// Names are host names, wildcards and IP addresses. The first one is the common name too. Issue adds localhost.
+	Names []string
+	Key   KeyKind // ECDSAP256 if empty
+	// Validity is how long the certificate is valid from its issue on; Year if zero. Each renewal costs a restart of the server
+	// and of each of its peers, about a minute each. A shorter life gains nothing, because the key can be rotated at any time
+	// and the peers trust exactly this certificate.
+	Validity time.Duration
+	// RenewBefore is how long before its end the certificate is issued again.
+	RenewBefore time.Duration
+	CA          *CA // signs the certificate; nil for a self-signed one
+}
+
+func (s Spec) kind() KeyKind {
+	if s.Key == "" {
+		return ECDSAP256
+	}
+	return s.Key
+}
+
+// Issue generates a key and a certificate for it. The certificate is valid no longer than its CA.
+//
+// A self-signed certificate is not a CA: Java trusts a certificate that is in its truststore as it is, and a stolen key
+// cannot sign other certificates for those who trust it.
+//
+// Errors name the setting and the remedy.
+func Issue(s Spec, now time.Time) (Identity, error) {
+	id, err := s.issue(now)
+	if err != nil {
+		return Identity{}, fmt.Errorf("issue a TLS certificate: %w", err)
+	}
+	return id, nil
+}
+
+func (s Spec) issue(now time.Time) (Identity, error) {
+	template, err := s.template(now)
+	if err != nil {
+		return Identity{}, err
+	}
+	key, err := generate(s.kind())
+	if err != nil {
+		return Identity{}, err
+	}
+	if template.SubjectKeyId, err = keyID(key.Public()); err != nil {
+		return Identity{}, err
+	}
+	if s.kind() != ECDSAP256 {
+		template.KeyUsage |= x509.KeyUsageKeyEncipherment // for the RSA key exchange of TLS 1.2
+	}
+	if s.CA != nil {
+		return s.CA.sign(template, key, now)
+	}
+	template.AuthorityKeyId = template.SubjectKeyId
+	leaf, err := create(template, template, key, key)
+	if err != nil {
+		return Identity{}, err
+	}
+	return newIdentity(key, []*x509.Certificate{leaf}), nil
+}
+
+// template returns the certificate without what depends on its key and its CA.
+func (s Spec) template(now time.Time) (*x509.Certificate, error) {
+	if len(s.Names) == 0 {
+		return nil, errors.New("it has no name; set the name of the server (SERVER_NAME)")
+	}
+	if len(s.Names[0]) > maxCommonName {
+		return nil, fmt.Errorf("its first name, %q, is longer than the %d characters of a common name; put a shorter one first", s.Names[0], maxCommonName)
+	}
+	names := withLocalhost(s.Names)
+	if len(names) > maxSANs {
+		return nil, fmt.Errorf("it has %d names, more than %d; remove some from TLS_NAMES, or use a wildcard", len(names), maxSANs)
+	}
+	validity := s.Validity
+	if validity == 0 {
+		validity = Year
+	}
+	if validity < 0 {
+		return nil, fmt.Errorf("its validity is %s; set TLS_VALIDITY to a time above zero", validity)
+	}
+	serial := make([]byte, 16)
+	rand.Read(serial)  // never fails
+	serial[15] |= 0x01 // RFC 5280 section 4.1.2.2: not zero
+	c := &x509.Certificate{
+		SerialNumber: new(big.Int).SetBytes(serial),
+		Subject:      pkix.Name{CommonName: names[0]},
+		NotBefore:    now.Add(-skew).UTC().Truncate(time.Second),
+		NotAfter:     now.Add(validity).UTC().Truncate(time.Second),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		// A server is also a client of its peers, which may ask it for its certificate.
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		BasicConstraintsValid: true,
+	}
+	for _, name := range names {
+		if ip, err := netip.ParseAddr(name); err == nil && ip.Zone() == "" {
+			c.IPAddresses = append(c.IPAddresses, ip.Unmap().AsSlice())
+		} else if dnsForm.MatchString(name) && len(name) <= maxDNSName {
+			c.DNSNames = append(c.DNSNames, name)
+		} else {
+			return nil, fmt.Errorf("%q cannot be a name in it: use a host name of letters, digits, hyphens and dots, or an IP address; correct SERVER_NAME or TLS_NAMES", name)
+		}
+	}
+	return c, nil
+}
+
+// withLocalhost returns the names of an issued certificate, without duplicates.
+func withLocalhost(names []string) (all []string) {
+	for _, name := range append(slices.Clone(names), localhost) {
+		if !slices.ContainsFunc(all, func(other string) bool { return strings.EqualFold(other, name) }) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+func create(template, issuer *x509.Certificate, key, by crypto.Signer) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, issuer, key.Public(), by)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}

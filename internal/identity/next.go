@@ -1,0 +1,65 @@
+package identity
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Held is what a server has as its TLS identity.
+type Held struct {
+	Installed *Identity // what the next start of the server presents; nil if there is none
+	Staged    *Identity // what waits to be installed; nil if nothing does
+	Requested bool      // somebody asks for a new one
+	// InstalledErr and StagedErr say why a keystore that is there cannot be read; its identity is nil then.
+	InstalledErr, StagedErr error
+}
+
+// Next returns the identity that the server should have: the staged or the installed one. If it returns nil the agent has to
+// issue one, for the given reason, worded to follow "because".
+func (h Held) Next(s Spec, now time.Time) (keep *Identity, reason string) {
+	switch {
+	case h.Staged != nil && !h.Requested && h.Staged.Stale(s, now) == "":
+		return h.Staged, ""
+	case h.Installed == nil:
+		return nil, "the server has none yet"
+	case h.Requested:
+		return nil, "somebody asked for another"
+	}
+	if reason = h.Installed.Stale(s, now); reason == "" {
+		return h.Installed, ""
+	}
+	return nil, "the current one " + reason
+}
+
+// Stale says why an identity does not fit s, worded to follow "the certificate"; it is empty if the identity fits. It does not
+// fit if it lacks one of the names or localhost, has another kind of key, comes from another issuer, or expires in less than
+// s.RenewBefore. The last reason does not count if a new one could not live longer, because its CA does not: the agent would
+// issue it again and again.
+func (i Identity) Stale(s Spec, now time.Time) (reason string) {
+	missing := i.Missing(withLocalhost(s.Names))
+	switch {
+	case len(missing) > 0:
+		return "lacks " + strings.Join(missing, ", ")
+	case kindOf(i.key.Public()) != s.kind():
+		return fmt.Sprintf("has a key of another kind than %s", s.kind())
+	case s.CA == nil && !bytes.Equal(i.leaf.RawIssuer, i.leaf.RawSubject):
+		return "was signed by a CA, and no CA is set any more"
+	case s.CA != nil && !slices.EqualFunc(i.Chain[1:], s.CA.own.Chain, sameCertificate):
+		return fmt.Sprintf("does not come from the CA that is set, %s", s.CA.own.leaf.Subject)
+	case now.Before(i.RenewAt(s.RenewBefore)):
+		return ""
+	case s.CA != nil && !s.CA.own.end().After(i.leaf.NotAfter):
+		return ""
+	}
+	return "expires on " + i.leaf.NotAfter.UTC().Format(time.DateOnly)
+}
+
+// RenewAt returns the time from which on the agent issues the certificate again: before ahead of its end, but never in the
+// first half of its life. So the agent does not renew a short-lived one, as a CA close to its end gives, at once.
+func (i Identity) RenewAt(before time.Duration) time.Time {
+	half := i.leaf.NotAfter.Sub(i.leaf.NotBefore) / 2
+	return i.leaf.NotAfter.Add(-min(before, half))
+}

@@ -1,0 +1,26 @@
+package keystore
+
+import (
+	"errors"
+	"fmt"
+
+	"wso2agent/internal/javacert"
+)
+
+// CheckJava returns nil if Java loads a store with these entries, as far as their certificates decide that. The error names
+// every entry that prevents it, with the remedy, and wraps javacert.ErrRefused.
+func CheckJava(entries []Entry) error {
+	var all []error
+	for _, e := range entries {
+		remedy := "delete this entry (agent certs delete)"
+		if e.Kind == KeyEntry {
+			remedy = "give this key another certificate"
+		}
+		for _, c := range e.Chain {
+			if err := javacert.Check(c.DER); errors.Is(err, javacert.ErrRefused) {
+				all = append(all, fmt.Errorf("%q: %w; %s", e.Alias, err, remedy))
+			}
+		}
+	}
+	return errors.Join(all...)
+}

@@ -1,0 +1,296 @@
+package rotation
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"wso2agent/internal/testenv"
+	"wso2agent/internal/trust"
+)
+
+// step is one transition of the model: what happens to which server. Steps that are events come from outside.
+type step struct {
+	name  string
+	event bool
+	do    func(*model)
+}
+
+// steps are all transitions from a state: the next step of each agent, agent exec and server, and if any is left each event.
+func (m *model) steps(events bool) (all []step) {
+	for i, s := range m.servers {
+		add := func(event bool, name string, do func(*model)) {
+			all = append(all, step{s.name + ": " + name, event, do})
+		}
+		if len(s.pending) > 0 {
+			add(false, "its agent does "+s.upToShared(), func(m *model) { m.actShared(i) })
+		} else {
+			add(false, "its agent decides", func(m *model) { m.decide(i, false) })
+		}
+		if what, ok := m.clone().advance(i); ok {
+			add(false, what, func(m *model) { m.advance(i) })
+		}
+		if !events {
+			continue
+		}
+		if len(s.pending) > 0 || s.again || s.memory.Asked != "" || !s.memory.Queued.IsZero() || len(s.memory.Claims) > 0 {
+			for n := range max(1, s.shared()) { // between any two actions
+				add(true, fmt.Sprintf("its agent is killed after %d actions, and replaced", n), func(m *model) {
+					for range n {
+						m.act(i)
+					}
+					s := m.servers[i]
+					s.memory, s.pending, s.again, s.pressed, s.hurried = Memory{}, nil, false, false, false
+				})
+			}
+		}
+		switch s.tlsMode {
+		case "issue":
+			add(true, "somebody asks for a rotation", func(m *model) { m.servers[i].asked = true })
+		case "files":
+			add(true, "its files are renewed", func(m *model) { m.servers[i].pem = m.certificate() })
+		case "none":
+			add(true, "somebody replaces its keystore", func(m *model) { m.replaceByHand(i) })
+		}
+		add(true, "its folder on the exchange volume is lost", func(m *model) {
+			s := m.servers[i]
+			m.shared = m.shared || s.turn.Wants != "" // what it has claimed is lost, too
+			s.published, s.trusts, s.turn = nil, trust.Trusts{}, trust.Turn{}
+			if !s.supervised { // nobody can say any more what it presents
+				m.excused = cloneWith(m.excused, s.shows)
+			}
+		})
+		if s.phase != down {
+			add(true, "it crashes", func(m *model) { m.crash(i) })
+		}
+		if !s.supervised {
+			add(true, "somebody restarts it", func(m *model) { m.crash(i); m.start(i) })
+		}
+	}
+	// A pass that stands still for as long as a deadline is long decides on what was before: no protocol with deadlines bears that.
+	standsStill := slices.ContainsFunc(m.servers, func(s *modelServer) bool { return len(s.pending) > 0 })
+	if events && !standsStill {
+		if c := m.clone(); c.tick() {
+			all = append(all, step{"the clock passes the next deadline", true, func(m *model) { m.tick() }})
+		}
+	}
+	return all
+}
+
+// shared is how many of the actions ahead come up to the first that anybody else can notice, and this one.
+func (s *modelServer) shared() int {
+	for n, a := range s.pending {
+		switch a.(type) {
+		case Issue, Stage, DropStaged, MakeSettings, KeepServed, SaveRotation, SaveHistories, DropReplaced:
+		default:
+			return n + 1
+		}
+	}
+	return len(s.pending)
+}
+
+func (s *modelServer) upToShared() string {
+	var all []string
+	for _, a := range s.pending[:s.shared()] {
+		all = append(all, Describe(a))
+	}
+	return strings.Join(all, ", ")
+}
+
+// actShared executes actions up to the first that anybody else can notice. In which order the others come with what the rest of
+// the world does makes no difference.
+func (m *model) actShared(i int) {
+	for range m.servers[i].shared() {
+		m.act(i)
+	}
+}
+
+// replaceByHand puts another keystore in place, which a start that the agent has not asked for may present at once.
+func (m *model) replaceByHand(i int) {
+	s := m.servers[i]
+	c := m.certificate()
+	*s.own() = c
+	m.byHand = cloneWith(m.byHand, c)
+	asks := slices.ContainsFunc(s.pending, func(a Action) bool { _, is := a.(Request); return is })
+	if s.phase < started || s.phase == stopping || s.due() || asks { // a restart that reads it is under way
+		m.excused = cloneWith(m.excused, c)
+	}
+}
+
+// crash ends a server's process, which is started again at once: agent exec says nothing in between.
+func (m *model) crash(i int) {
+	s := m.servers[i]
+	s.phase = down
+	if m.byHand[*s.own()] && s.shows != *s.own() {
+		m.excused = cloneWith(m.excused, *s.own()) // nobody could keep it from being presented
+	}
+}
+
+func cloneWith(set map[string]bool, more string) map[string]bool {
+	c := map[string]bool{more: true}
+	for f := range set {
+		c[f] = true
+	}
+	return c
+}
+
+// seen is a state that was reached, with the way to it.
+type seen struct {
+	m      *model
+	from   int
+	by     string
+	events int // left
+}
+
+// exploration tries every order of steps from a state.
+type exploration struct {
+	states  []seen
+	found   map[[2]uint64]int // most events that were left when a state was reached
+	settled map[[2]uint64]bool
+	bad     string
+}
+
+// explore returns after all states that are reached with at most so many events, or at the deadline, or at the first counterexample.
+func explore(first *model, events int, deadline time.Time) (x *exploration, complete bool) {
+	x = &exploration{found: map[[2]uint64]int{}, settled: map[[2]uint64]bool{}}
+	x.add(seen{first, -1, "", events})
+	for i := 0; i < len(x.states); i++ {
+		if i%64 == 0 && time.Now().After(deadline) {
+			return x, false
+		}
+		at := x.states[i]
+		for _, step := range at.m.steps(at.events > 0) {
+			next := seen{at.m.clone(), i, step.name, at.events}
+			if step.event {
+				next.events--
+			}
+			bad := next.m.try(step)
+			if bad == "" {
+				bad = next.m.check()
+			}
+			if bad != "" {
+				x.states = append(x.states, next)
+				x.bad = bad
+				return x, false
+			}
+			x.add(next)
+			if x.bad != "" {
+				return x, false
+			}
+		}
+		x.states[i].m = nil // only the way is needed from now on
+	}
+	return x, true
+}
+
+// try does a step; a panic of the model is a fault.
+func (m *model) try(s step) (bad string) {
+	defer func() {
+		if p := recover(); p != nil {
+			bad = fmt.Sprint(p)
+		}
+	}()
+	s.do(m)
+	return ""
+}
+
+// add takes note of a state, unless it was reached before with as many events left. From each new one all must come to rest.
+func (x *exploration) add(s seen) {
+	key := s.m.key()
+	if left, ok := x.found[key]; ok && left >= s.events {
+		return
+	}
+	_, known := x.found[key]
+	x.found[key] = s.events
+	x.states = append(x.states, s)
+	if !known {
+		x.bad = x.comesToRest(s.m)
+	}
+}
+
+// comesToRest lets a copy of a state settle, until a state from which others have.
+func (x *exploration) comesToRest(m *model) (bad string) {
+	c := m.clone()
+	defer func() {
+		if p := recover(); p != nil {
+			bad = fmt.Sprint(p)
+		}
+	}()
+	var way [][2]uint64
+	before := c.restarts()
+	for more := true; more; {
+		key := c.key()
+		if x.settled[key] {
+			break
+		}
+		way = append(way, key)
+		var err error
+		if more, err = c.settleStep(); err != nil {
+			return err.Error()
+		}
+		if n := c.restarts() - before; n > c.mostRestarts() {
+			return fmt.Sprintf("%d restarts until all is at rest, with %d servers", n, len(c.servers))
+		}
+		if len(way) > 5000 {
+			return "it does not come to rest"
+		}
+	}
+	for _, key := range way {
+		x.settled[key] = true
+	}
+	return ""
+}
+
+func (m *model) restarts() (n int) {
+	for _, s := range m.servers {
+		n += s.starts
+	}
+	return n
+}
+
+// mostRestarts is how many starts can be needed until all is at rest, whatever has happened: each server may be down, may have
+// to trust what others have announced, may have to present its own new certificate, and once more to trust one that was
+// announced meanwhile.
+func (m *model) mostRestarts() int { return 4 * len(m.servers) }
+
+// trace is the way to the last state.
+func (x *exploration) trace() string {
+	var lines []string
+	for i := len(x.states) - 1; i > 0; i = x.states[i].from {
+		lines = append(lines, "  "+x.states[i].by)
+	}
+	slices.Reverse(lines)
+	text := strings.Join(lines, "\n")
+	if last := x.states[len(x.states)-1].m; last != nil {
+		text += "\n" + last.String()
+	}
+	return text
+}
+
+func number(variable string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// TestNoOrderOfEventsBreaksARotation explores the model: every order of steps of agents, agent execs and servers, with up to
+// EVENTS events in between, for at most SECONDS each.
+func TestNoOrderOfEventsBreaksARotation(t *testing.T) {
+	testenv.WithoutRace(t)
+	for _, servers := range [][]string{
+		{"issue", "issue"}, {"files", "none"}, {"none", "none"}, {"issue", "none without agent exec"}, {"issue", "files", "none"},
+	} {
+		t.Run(strings.Join(servers, ", "), func(t *testing.T) {
+			x, complete := explore(newModel(servers...), number("EVENTS", 2), time.Now().Add(time.Duration(number("SECONDS", 20))*time.Second))
+			if x.bad != "" {
+				t.Fatalf("%s\nafter %d states, on this way:\n%s", x.bad, len(x.found), x.trace())
+			}
+			t.Logf("%d states, complete: %t", len(x.found), complete)
+		})
+	}
+}

@@ -1,0 +1,158 @@
+package rotation
+
+import "log/slog"
+
+// identity brings the TLS identity up to date: one that is due is issued or taken from files, and staged. It is installed at
+// once if no server can present it to a peer that would refuse it. What cannot be had keeps the server from its start, but not
+// a running server from going on with the identity that it has.
+func (p *pass) identity() {
+	t := p.s.TLS
+	p.d.Trouble = p.s.Memory.Trouble
+	switch {
+	case p.s.Settings.TLSMode == "none":
+		p.condition(IdentityCondition, true, "TLS_MODE is none: the server presents the certificate of its own keystore")
+		return
+	case t.Refused != "":
+		p.log(slog.LevelWarn, "TLS_MODE", "TLS_MODE has no effect on this server", "TLS_MODE", p.s.Settings.TLSMode, "because", t.Refused)
+		p.condition(IdentityCondition, true, "TLS_MODE has no effect on this server: "+t.Refused)
+		return
+	}
+	if t.Counts(p.s.Own.Certificates) {
+		p.installed = t.Installed
+	}
+	if p.staged = t.Staged; same(p.installed, p.staged) {
+		p.staged = nil
+	}
+	switch {
+	case p.d.Trouble != nil: // in this round already
+	case t.Err != nil:
+		p.d.Trouble = t.Err
+	case p.s.Settings.TLSMode == "files":
+		p.fromFiles(t.Files)
+	default:
+		p.issued()
+	}
+	if p.d.Trouble != nil && !(p.installed != nil || p.s.Server.Runs && !t.Named) {
+		p.d.Err, p.d.Trouble = p.d.Trouble, nil
+		return
+	}
+	p.reportIdentity()
+	if !p.d.Again && p.mayInstall() {
+		p.then(Install{})
+	}
+}
+
+// Counts reports whether the installed identity counts: a start of the server presents it, or is about to. A keystore that
+// deployment.toml does not name, and that peers were not told of, was left there by an earlier TLS_MODE.
+func (t TLS) Counts(published []Certificate) bool {
+	i := t.Installed
+	return i != nil && (t.Named || same(i, t.Staged) || contains(published, i.Leaf.Fingerprint))
+}
+
+// fromFiles stages the identity of TLS_FILES_DIR unless it is installed or staged. If only its chain of issuers differs from the
+// installed one, nobody has to trust anything first.
+func (p *pass) fromFiles(next *Identity) {
+	if len(next.Missing) > 0 {
+		p.log(slog.LevelWarn, "names", "the certificate lacks the server's name: peers that verify it will refuse it", "missing", next.Missing, "folder", p.s.TLS.Folder)
+	}
+	switch {
+	case same(p.installed, next):
+		if p.installed.Chain != next.Chain {
+			p.then(CompleteChain{})
+			p.log(slog.LevelInfo, "", "the chain of the server's certificate has changed; the server presents the new chain from its next start on", "server", p.s.Settings.Server)
+		}
+		p.staged = nil
+	case !same(p.staged, next) || p.staged.Chain != next.Chain:
+		p.then(Stage{})
+	}
+}
+
+// issued makes a new identity due if there is none, if somebody asks for one, or if the latest one is stale.
+func (p *pass) issued() {
+	latest := p.staged
+	if latest == nil {
+		latest = p.installed
+	}
+	reason := ""
+	switch {
+	case p.s.TLS.Asked:
+		reason = "somebody asked for another one"
+	case latest != nil && latest.Stale == "":
+		return
+	case p.installed != nil && p.installed.Stale == "": // the settings are again those that the installed one was made for
+		p.staged = nil
+		return
+	case p.installed != nil:
+		reason = "the previous certificate " + p.installed.Stale
+	}
+	if p.installed == nil {
+		reason = "there is none yet"
+	}
+	if !p.s.Memory.Issued {
+		p.d.Memory.Issued = true
+		p.then(Issue{reason})
+	}
+}
+
+func (p *pass) reportIdentity() {
+	switch t := p.d.Trouble; {
+	case t != nil:
+		p.remark(slog.LevelError, "identity", "trouble", "the server keeps the TLS certificate that it has", "error", t)
+		p.condition(IdentityCondition, false, t.Error())
+	default:
+		p.condition(IdentityCondition, true, "the server's certificate is as TLS_MODE says")
+	}
+}
+
+// mayInstall reports whether the staged identity can be installed at once: the server is down, and no peer that runs would refuse
+// it, or a start would find none at all.
+func (p *pass) mayInstall() bool {
+	runs := p.s.Server.Runs
+	switch {
+	case p.staged == nil:
+		return false
+	case p.installed == nil:
+		return !runs || p.s.TLS.Named
+	}
+	return !runs && p.trustedByPeers(p.staged.Leaf, p.staged.Issuer)
+}
+
+// replaced looks after the keystore that the agent has put aside because the server had to restart before its peers trusted it.
+func (p *pass) replaced() {
+	k := p.s.Keystore
+	switch {
+	case k.Path == "" || k.Next == nil && k.NextErr == nil:
+	case k.NextErr != nil:
+		p.log(slog.LevelWarn, "next keystore", "the keystore that waits for the switch cannot be opened with the server's settings; put the right one in place again", "file", k.NextAt, "keystore", k.Path, "error", k.NextErr)
+	case k.Err != nil && k.IsBack: // the settings are for the one that waits
+		p.then(InstallReplaced{})
+		return
+	case k.Err != nil: // somebody is replacing it, or has put another one in place
+	case k.Own.Fingerprint == k.Next.Fingerprint:
+		p.do(DropReplaced{})
+	case k.Served == nil || k.Served.Fingerprint != k.Own.Fingerprint:
+		p.log(slog.LevelInfo, "", "somebody has put another keystore in place, which takes the place of the one that waits for the switch",
+			"keystore", k.Path, "fingerprint", k.Own.Fingerprint, "instead of", k.Next.Fingerprint)
+		p.do(DropReplaced{})
+	case !p.s.Server.Runs && p.trustedByPeers(*k.Next, ""):
+		p.then(InstallReplaced{})
+		return
+	default:
+		p.waits = k.Next
+	}
+	if k.Err != nil {
+		p.d.Err = k.Err
+	}
+}
+
+// stagedLeaf is the certificate that waits for the switch in the agent's folder, where no start of the server finds it: that of a
+// keystore that somebody has put in place, or else the one of TLS_MODE; nil for none.
+func (p *pass) stagedLeaf() *Certificate {
+	switch {
+	case p.waits != nil:
+		return p.waits
+	case p.staged != nil:
+		return &p.staged.Leaf
+	}
+	return nil
+}

@@ -1,0 +1,593 @@
+package rotation
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"wso2agent/internal/trust"
+)
+
+// The model is a world of servers, as far as rotation is concerned: what their volumes hold, what their processes have read, and
+// what their agents are about to do. Decide is the real one; everything that surrounds it is modelled: package agent's reading and
+// executing, agent exec, and the servers.
+
+// Times of the model. Certificates outlive everything.
+const (
+	modelTimeout = 10 * time.Minute
+	modelGrace   = time.Hour
+)
+
+var modelStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// phase is how far a server's process is.
+type phase int
+
+const (
+	down     phase = iota
+	launched       // agent exec has noted the generation, and the server has read nothing yet
+	started        // it has read its files, and does not serve yet
+	serving
+	stopping // agent exec has said that it stops
+)
+
+func (p phase) String() string {
+	return []string{"down", "launched", "started", "serving", "stopping"}[p]
+}
+
+// modelServer is a server with its volumes and its agent.
+type modelServer struct {
+	name       string
+	supervised bool
+	tlsMode    string
+
+	// On the config volume.
+	key             string // certificate in the server's own keystore
+	installed       string // in the keystore that the agent makes, "" for none
+	staged          string
+	pem             string // in TLS_FILES_DIR
+	named           bool   // deployment.toml names the agent's keystore
+	asked           bool   // for a new identity
+	served, next    string // copies of the own keystore
+	entries         []trust.Entry
+	edition         int
+	record          trust.Rotation
+	histories       trust.Histories
+	running, onDisk string // the wish that agent exec finds
+
+	// On the exchange volume.
+	published []string
+	trusts    trust.Trusts
+	turn      trust.Turn
+
+	// The process.
+	phase   phase
+	says    phase     // what agent exec has last reported: serving, or started for a server that does not serve
+	gen     string    // with which it started
+	shows   string    // certificate
+	knows   []string  // fingerprints of what it trusts
+	since   time.Time // when it started
+	starts  int
+	byAgent bool // it is down because its agent has asked for a restart
+
+	// The agent.
+	memory  Memory
+	pending []Action // of the pass that is going on
+	again   bool
+	pressed bool // this pass switches though not every peer trusts the new certificate
+	hurried bool // this pass takes the turn to restart though a peer has not finished
+	wake    time.Time
+}
+
+// model is a state of the world.
+type model struct {
+	now     time.Time
+	servers []*modelServer
+	issued  int             // certificates so far
+	excused map[string]bool // certificates that a server may present though a peer refuses them
+	byHand  map[string]bool // certificates that somebody has put in place
+	shared  bool            // an agent has taken the turn to restart at the end of a peer's time for it
+}
+
+func (m *model) clone() *model {
+	c := *m
+	c.servers = make([]*modelServer, len(m.servers))
+	for i, s := range m.servers {
+		t := *s
+		c.servers[i] = &t // slices and maps are replaced, never changed
+	}
+	return &c
+}
+
+func (m *model) certificate() string {
+	m.issued++
+	return fmt.Sprintf("%02X:00:00:%02X:EE", m.issued, m.issued)
+}
+
+// newModel is a world at rest: each server runs and trusts the others.
+func newModel(modes ...string) *model {
+	m := &model{now: modelStart, excused: map[string]bool{}, byHand: map[string]bool{}}
+	for i, mode := range modes {
+		mode, without := strings.CutSuffix(mode, " without agent exec")
+		s := &modelServer{name: string(rune('a' + i)), supervised: !without, tlsMode: mode, key: m.certificate()}
+		s.entries = []trust.Entry{{Alias: "foreign", Fingerprint: "FF:FF:FF:FF"}, {Alias: "key"}}
+		if mode == "files" {
+			s.pem = m.certificate()
+		}
+		m.servers = append(m.servers, s)
+	}
+	m.boot()
+	return m
+}
+
+// boot runs all inits and starts all servers.
+func (m *model) boot() {
+	for range 8 {
+		for i := range m.servers {
+			m.wholePass(i, true)
+		}
+	}
+	for i := range m.servers {
+		m.start(i)
+	}
+	if err := m.settle(); err != nil {
+		panic(fmt.Sprint("the model does not come up: ", err))
+	}
+	for _, s := range m.servers {
+		s.starts = 0
+	}
+}
+
+// own is the certificate that a start presents.
+func (s *modelServer) own() *string {
+	if s.named {
+		return &s.installed
+	}
+	return &s.key
+}
+
+func modelCertificate(fingerprint string) Certificate {
+	return Certificate{Fingerprint: fingerprint, NotBefore: modelStart.AddDate(-1, 0, 0), NotAfter: modelStart.AddDate(100, 0, 0)}
+}
+
+func modelCertificates(list []string) (certs []Certificate) {
+	for _, f := range list {
+		certs = append(certs, modelCertificate(f))
+	}
+	return certs
+}
+
+func modelIdentity(fingerprint string) *Identity {
+	if fingerprint == "" {
+		return nil
+	}
+	return &Identity{Leaf: modelCertificate(fingerprint), Chain: fingerprint, RenewAt: modelStart.AddDate(99, 0, 0)}
+}
+
+func (s *modelServer) text() []byte { return fmt.Appendf(nil, "named = %t\n", s.named) }
+
+// snapshot is what package agent would read.
+func (m *model) snapshot(i int, init bool) Snapshot {
+	s := m.servers[i]
+	snap := Snapshot{
+		Now: m.now, Memory: s.memory,
+		Settings: Settings{Server: s.name, Init: init, Supervised: s.supervised, TLSMode: s.tlsMode, RotateTimeout: modelTimeout, RotateGrace: modelGrace,
+			Pace: PaceOf(1_000_000, time.Hour)},
+		Server: Server{Runs: !init || s.phase != down, Known: s.supervised && s.starts+len(s.gen) > 0, Generation: s.gen, Process: s.phase != down, Since: s.since,
+			Starting: s.says != serving, Wish: Wish{s.running, s.onDisk}},
+		Deployment: Deployment{Text: s.text()},
+		TLS: TLS{Named: s.named, Installed: modelIdentity(s.installed), Staged: modelIdentity(s.staged), IsStaged: s.staged != "", Files: modelIdentity(s.pem),
+			Asked: s.asked},
+		Keystore:   Keystore{Own: modelCertificate(*s.own()), Path: "keystore", Fresh: s.served == *s.own(), IsBack: s.served == *s.own(), Mine: true},
+		Truststore: Truststore{Entries: s.entries},
+		Own:        Own{Certificates: modelCertificates(s.published), Trusts: s.trusts, Turn: s.turn},
+		Records:    Records{Rotation: s.record, Histories: s.histories, Edition: s.edition},
+		Peers:      map[string]Peer{},
+	}
+	if !s.supervised {
+		snap.Server = Server{Runs: snap.Server.Runs}
+	}
+	if s.served != "" {
+		served := modelCertificate(s.served)
+		snap.Keystore.Served = &served
+	}
+	if s.next != "" {
+		next := modelCertificate(s.next)
+		snap.Keystore.Next = &next
+	}
+	snap.Deployment.Pending = s.tlsMode != "none" && !s.named && snap.TLS.Counts(snap.Own.Certificates)
+	for j, peer := range m.servers {
+		if j == i {
+			continue
+		}
+		snap.Settings.Peers = append(snap.Settings.Peers, peer.name)
+		snap.Peers[peer.name] = Peer{Certificates: modelCertificates(peer.published), Silent: len(peer.published) == 0, Trusts: peer.trusts, Turn: peer.turn}
+	}
+	return snap
+}
+
+// decide begins a pass.
+func (m *model) decide(i int, init bool) {
+	s := m.servers[i]
+	if !s.again { // a new round
+		s.memory.Trouble, s.memory.Issued = nil, false
+	}
+	d := Decide(m.snapshot(i, init))
+	if d.Err != nil {
+		panic(fmt.Sprintf("%s: %v", s.name, d.Err))
+	}
+	s.memory, s.pending, s.again, s.wake = d.Memory, d.Actions, d.Again, d.Wake
+	s.pressed = slices.ContainsFunc(d.Messages, func(m Message) bool { return m.Topic == "pressed" })
+	s.hurried = slices.ContainsFunc(d.Messages, func(m Message) bool { return strings.Contains(m.Text, "has not finished its restart") })
+}
+
+// act executes the next action of a pass.
+func (m *model) act(i int) (done Action) {
+	s := m.servers[i]
+	done, s.pending = s.pending[0], s.pending[1:]
+	switch do := done.(type) {
+	case Issue:
+		s.staged, s.asked = m.certificate(), false
+	case Stage:
+		s.staged, s.asked = s.pem, false
+	case DropStaged:
+		s.staged = ""
+	case Install:
+		s.installed = s.staged
+		m.excuse(s.pressed, s.staged)
+	case MakeSettings:
+		s.named = true
+	case PutBack:
+		s.next, *s.own() = *s.own(), s.served
+	case InstallReplaced:
+		m.excuse(s.pressed, s.next)
+		*s.own(), s.next = s.next, ""
+	case DropReplaced:
+		s.next = ""
+	case KeepServed:
+		s.served = *s.own()
+	case Publish:
+		s.published = do.Fingerprints
+	case SaveRotation:
+		s.record = do.Rotation
+	case SaveHistories:
+		s.histories = do.Histories
+	case Import:
+		s.importChanges(do.Changes)
+	case Acknowledge:
+		s.trusts = do.Trusts
+	case SayTurn:
+		s.turn = do.Turn
+		m.shared = m.shared || s.hurried
+	case Request:
+		if s.supervised {
+			s.running, s.onDisk = do.Generation, do.Generation
+		}
+	case Hold:
+		if s.supervised {
+			s.running, s.onDisk = do.Running, do.OnDisk
+		}
+	case Note:
+	default:
+		panic(fmt.Sprintf("the model has no way to do %s", Describe(done)))
+	}
+	return done
+}
+
+func (m *model) excuse(pressed bool, certificate string) {
+	if pressed {
+		m.excused = maps.Clone(m.excused)
+		m.excused[certificate] = true
+	}
+}
+
+func (s *modelServer) importChanges(changes []trust.Change) {
+	entries := slices.Clone(s.entries)
+	for _, c := range changes {
+		entries = slices.DeleteFunc(entries, func(e trust.Entry) bool { return e.Alias == c.Alias })
+		if c.Action != trust.Removed {
+			entries = append(entries, trust.Entry{Alias: c.Alias, Fingerprint: c.Fingerprint})
+		}
+	}
+	if slices.ContainsFunc(changes, func(c trust.Change) bool { return c.Fresh }) {
+		s.edition++
+	}
+	slices.SortFunc(entries, func(a, b trust.Entry) int { return cmp.Compare(a.Alias, b.Alias) })
+	s.entries = entries
+}
+
+// wholePass does passes until none follows at once.
+func (m *model) wholePass(i int, init bool) {
+	s := m.servers[i]
+	for n := 0; ; n++ {
+		m.decide(i, init)
+		for len(s.pending) > 0 {
+			m.act(i)
+		}
+		if !s.again {
+			return
+		}
+		if n == 50 {
+			panic(s.name + " does passes without end")
+		}
+	}
+}
+
+// due reports whether agent exec is to restart the server.
+func (s *modelServer) due() bool {
+	return s.supervised && s.running != "" && s.running != s.gen && s.onDisk != s.gen
+}
+
+// advance lets agent exec and the server do their next step; ok is false if there is none.
+func (m *model) advance(i int) (what string, ok bool) {
+	s := m.servers[i]
+	switch {
+	case s.phase == down:
+		s.gen, s.phase, s.says, s.since = s.onDisk, launched, started, m.now
+		s.starts++
+		return "agent exec notes the generation of a start", true
+	case s.phase == launched:
+		s.read()
+		s.phase = started
+		return "the server reads its files", true
+	case s.phase == started:
+		s.phase, s.says, s.byAgent = serving, serving, false
+		return "the server serves", true
+	case s.phase == serving && s.due():
+		s.phase, s.says = stopping, started
+		return "agent exec says that the server stops", true
+	case s.phase == stopping && s.due():
+		s.phase, s.byAgent = down, true
+		return "agent exec stops the server", true
+	case s.phase == stopping:
+		s.phase, s.says = serving, serving
+		return "agent exec sees that the restart is no longer wanted", true
+	}
+	return "", false
+}
+
+func (s *modelServer) read() {
+	s.shows, s.knows = *s.own(), nil
+	for _, e := range s.entries {
+		if e.Fingerprint != "" {
+			s.knows = append(s.knows, e.Fingerprint)
+		}
+	}
+}
+
+// start starts a server whole.
+func (m *model) start(i int) {
+	for m.servers[i].phase != serving {
+		m.advance(i)
+	}
+}
+
+// settle lets all come to rest: agents do their passes, servers restart, and time passes.
+func (m *model) settle() error {
+	for range 2000 {
+		more, err := m.settleStep()
+		if err != nil || !more {
+			return err
+		}
+	}
+	return fmt.Errorf("it does not come to rest: %s", m)
+}
+
+// settleStep does the next step on the way to rest; more is false at rest.
+func (m *model) settleStep() (more bool, err error) {
+	for i, s := range m.servers {
+		if len(s.pending) > 0 {
+			m.act(i)
+			return true, m.fault()
+		}
+	}
+	for i, s := range m.servers {
+		before := s.state(m)
+		if m.decide(i, false); s.again || s.state(m) != before {
+			return true, nil
+		}
+	}
+	for i := range m.servers {
+		if _, ok := m.advance(i); ok {
+			return true, m.fault()
+		}
+	}
+	if m.tick() {
+		return true, nil
+	}
+	return false, m.rest()
+}
+
+func (m *model) fault() error {
+	if bad := m.check(); bad != "" {
+		return errors.New(bad)
+	}
+	return nil
+}
+
+// tick lets the clock pass the next deadline within some hours; ok is false if there is none.
+func (m *model) tick() (ok bool) {
+	var next time.Time
+	for _, s := range m.servers {
+		next = earliest(next, s.wake)
+	}
+	if next.IsZero() || next.Sub(m.now) > 6*time.Hour {
+		return false
+	}
+	m.now = later(m.now, next).Add(time.Second)
+	return true
+}
+
+// check returns what must never be, or "".
+func (m *model) check() string {
+	for _, s := range m.servers {
+		if s.phase < started {
+			continue
+		}
+		for _, peer := range m.servers {
+			if peer != s && peer.phase >= started && !slices.Contains(peer.knows, s.shows) && !m.excused[s.shows] {
+				return fmt.Sprintf("%s presents %s, which the running %s refuses", s.name, short(s.shows), peer.name)
+			}
+		}
+		if s.entries[slices.IndexFunc(s.entries, func(e trust.Entry) bool { return e.Alias == "foreign" })].Fingerprint != "FF:FF:FF:FF" {
+			return s.name + " has changed an entry of somebody else's"
+		}
+	}
+	byAgents := 0
+	for _, s := range m.servers {
+		if s.byAgent {
+			byAgents++
+		}
+	}
+	if byAgents > 1 && !m.shared {
+		return "two agents restart their servers at a time"
+	}
+	return ""
+}
+
+// rest returns an error unless everything is at rest as it should be.
+func (m *model) rest() error {
+	for _, s := range m.servers {
+		if s.supervised && (s.phase != serving || s.gen != s.running || s.trusts.Generation != s.gen) {
+			return fmt.Errorf("%s in the end: %s with %s, wanted %s, acknowledged %s", s.name, s.phase, s.gen, s.running, s.trusts.Generation)
+		}
+		if s.supervised && s.shows != s.published[0] {
+			return fmt.Errorf("%s presents %s in the end, and has published %v", s.name, short(s.shows), shorts(s.published))
+		}
+		if s.turn.Wants != "" {
+			return fmt.Errorf("%s still claims the turn to restart in the end", s.name)
+		}
+		if s.staged != "" || s.next != "" {
+			return fmt.Errorf("%s has a certificate waiting in the end", s.name)
+		}
+		for _, peer := range m.servers {
+			if peer != s && !slices.Contains(peer.knows, s.shows) && (peer.supervised && s.supervised || !m.excused[s.shows]) {
+				return fmt.Errorf("%s is not trusted by the running %s in the end", s.name, peer.name)
+			}
+		}
+	}
+	return nil
+}
+
+var modelSeed = maphash.MakeSeed()
+
+// key identifies a state; times count from now.
+func (m *model) key() [2]uint64 {
+	text := m.String()
+	return [2]uint64{maphash.String(modelSeed, text), maphash.String(otherSeed, text)}
+}
+
+var otherSeed = maphash.MakeSeed()
+
+func (m *model) String() string {
+	var b strings.Builder
+	for _, s := range m.servers {
+		b.WriteString(s.state(m))
+	}
+	return b.String() + m.common()
+}
+
+// common is the state that belongs to no server.
+func (m *model) common() string {
+	text := fmt.Sprint("shared ", m.shared)
+	for _, f := range slices.Sorted(maps.Keys(m.excused)) {
+		text += " excused " + short(f)
+	}
+	return text
+}
+
+// text appends words of a state.
+type text struct {
+	b   []byte
+	now time.Time
+}
+
+func (t *text) add(words ...string) {
+	for _, w := range words {
+		t.b = append(append(t.b, ' '), w...)
+	}
+}
+
+// certs appends fingerprints, which in the model are unique in their first two digits and one more pair.
+func (t *text) certs(fingerprints ...string) {
+	for _, f := range fingerprints {
+		if t.b = append(t.b, ' '); f != "" {
+			t.b = append(t.b, f[:2]...)
+		} else {
+			t.b = append(t.b, '-')
+		}
+	}
+}
+
+func (t *text) flags(flags ...bool) {
+	t.b = append(t.b, ' ')
+	for _, f := range flags {
+		if f {
+			t.b = append(t.b, '1')
+		} else {
+			t.b = append(t.b, '0')
+		}
+	}
+}
+
+func (t *text) ago(at time.Time) {
+	if at.IsZero() {
+		t.add("never")
+		return
+	}
+	t.b = strconv.AppendInt(append(t.b, ' '), int64(t.now.Sub(at)/time.Second), 10)
+}
+
+// state is all of a server that decides what can happen next.
+func (s *modelServer) state(m *model) string {
+	t := text{make([]byte, 0, 800), m.now}
+	t.add(s.name, "certificates")
+	t.certs(s.key, s.installed, s.staged, s.pem, s.served, s.next, s.shows)
+	t.flags(s.named, s.asked, s.memory.Starts, s.memory.Issued, s.again, s.pressed, s.hurried, s.byAgent, s.turn.Has)
+	t.add("edition", strconv.Itoa(s.edition), "rotation")
+	t.certs(s.record.Announced)
+	t.ago(s.record.Since)
+	for _, f := range slices.Sorted(maps.Keys(s.record.Retired)) {
+		t.certs(f)
+		t.ago(s.record.Retired[f])
+	}
+	t.add("entries")
+	for _, e := range s.entries {
+		t.add(e.Alias)
+		t.certs(e.Fingerprint)
+	}
+	t.add("wish", s.running, s.onDisk, "published")
+	t.certs(s.published...)
+	t.add("trusts", s.trusts.Generation)
+	t.certs(s.trusts.Fingerprints...)
+	t.add("turn", s.turn.Wants)
+	t.ago(s.turn.Since)
+	t.add(s.phase.String(), "says", s.says.String(), "runs", s.gen, "knows")
+	t.certs(s.knows...)
+	if s.phase == started {
+		t.ago(s.since)
+	}
+	t.add("memory", s.memory.Wish.Running, s.memory.Wish.OnDisk, s.memory.Asked)
+	t.ago(s.memory.Queued)
+	for _, name := range slices.Sorted(maps.Keys(s.memory.Claims)) {
+		c := s.memory.Claims[name]
+		t.add(name, c.Turn.Wants)
+		t.flags(c.Turn.Has)
+		t.ago(c.Since)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.histories)) {
+		t.add("history", name)
+		t.certs(s.histories[name].Known...)
+	}
+	for _, a := range s.pending {
+		t.add("then", Describe(a))
+	}
+	t.b = append(t.b, '\n')
+	return string(t.b)
+}

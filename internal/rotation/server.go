@@ -1,0 +1,265 @@
+package rotation
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"wso2agent/internal/trust"
+)
+
+// server brings the server in step with what is on disk: it tells an init's server what to start with, and makes a running one
+// restart when it has to.
+func (p *pass) server() {
+	s := p.s
+	if s.Settings.Init {
+		p.prepare()
+		return
+	}
+	p.claims()
+	if p.rotate() {
+		return
+	}
+	started, generation := s.Server, p.d.Generation
+	inStep, starting := started.Known && started.Generation == generation, started.Known && started.Starting
+	switch {
+	case inStep && !starting:
+		p.inStep()
+	case inStep:
+		p.d.Memory.Starts = true
+		p.condition(RestartCondition, false, "the server has started with what is on disk, and does not serve yet")
+		p.withdraw()
+	case starting && s.Memory.Asked == generation:
+		p.condition(RestartCondition, false, "the agent has asked for a restart, and the server is about to stop")
+	case starting && s.Now.Sub(started.Since) < s.Settings.RotateTimeout:
+		// A start that is ended halfway is time lost. One restart then serves for everything that comes meanwhile.
+		p.wake(started.Since.Add(s.Settings.RotateTimeout))
+		p.hold("a restart is due, and waits until the server serves")
+	case p.upgrading():
+		// One restart then serves for all settings.
+		p.wake(p.d.Memory.Upgrade.Add(s.Settings.RotateTimeout))
+		p.hold("a restart is due, and waits until all applications are authorized for the scopes of APIs")
+		if !s.Settings.Supervised {
+			p.condition(RestartCondition, true, "a restart by hand is due when all applications are authorized for the scopes of APIs")
+		}
+	case len(p.d.Missing) > 0 && s.Now.Before(s.Memory.Patience):
+		// One restart then serves for all peers. Later than that the ones that came count.
+		p.wake(s.Memory.Patience)
+		p.hold("a restart is due, and waits for the missing peers")
+	case !started.Known || !s.Settings.Supervised: // nobody can tell whether a server runs, or restart it
+		p.request()
+		p.leaveTurn(p.d.Memory.Wish)
+	case p.takeTurn():
+		if !p.d.Again {
+			p.request()
+		}
+	case !p.d.Again:
+		p.keepOff()
+		p.condition(RestartCondition, false, "a restart is due, and waits until others serve again: "+p.queue)
+	}
+}
+
+// prepare tells agent exec what a start of the server reads. A server that runs goes on: the sidecar decides about it. While a
+// peer is missing nothing is told, unless the server may start anyway.
+func (p *pass) prepare() {
+	s, generation := p.s, p.d.Generation
+	switch started := s.Server; {
+	case len(p.d.Missing) > 0 && !s.Settings.StartAnyway:
+	case !s.Settings.Supervised:
+		p.do(Note{generation}) // nobody needs to restart it for this
+	case !started.Runs:
+		p.do(Request{generation})
+	case started.Generation != "" && started.Wish.OnDisk != generation: // else a restart for it may be asked for already
+		p.do(Hold{started.Generation, generation})
+	}
+}
+
+// upgrading reports whether the restart of a running IS waits because one more setting is about to change:
+// authorize_all_scopes, once all applications are authorized. It waits for as long as a rotation waits for a peer.
+func (p *pass) upgrading() bool {
+	s := p.s
+	if s.Deployment.Closing.AllScopes != trust.AllScopesWaits {
+		p.d.Memory.Upgrade = time.Time{}
+		return false
+	}
+	if p.d.Memory.Upgrade.IsZero() || p.d.Memory.Upgrade.After(s.Now) { // the clock was put back
+		p.d.Memory.Upgrade = s.Now
+	}
+	runs := s.Server.Known && s.Server.Process || !s.Settings.Supervised
+	return runs && s.Now.Sub(p.d.Memory.Upgrade) < s.Settings.RotateTimeout
+}
+
+// inStep acknowledges to the peers what the running server trusts. It serves with that, so its turn to restart is over.
+func (p *pass) inStep() {
+	s := p.s
+	if s.Settings.Supervised && len(s.Settings.Peers) > 0 && s.Keystore.Path != "" && !s.Keystore.Fresh {
+		p.do(KeepServed{})
+	}
+	said := trust.Trusts{Generation: p.d.Generation, Fingerprints: p.d.Trusted}
+	changed := s.Own.TrustsErr != nil || s.Own.Trusts.Generation != said.Generation || !slices.Equal(s.Own.Trusts.Fingerprints, said.Fingerprints)
+	if changed {
+		p.do(Acknowledge{said})
+	}
+	if changed || s.Memory.Asked != "" || s.Memory.Starts {
+		p.log(slog.LevelInfo, "", "the running server trusts what is on disk", "server", s.Settings.Server, "generation", p.d.Generation, "trusts", len(p.d.Trusted))
+	}
+	p.d.Memory.Starts = false
+	p.condition(RestartCondition, true, "the server runs with what is on disk")
+	p.withdraw()
+}
+
+// wish tells agent exec something, unless it was told so already.
+func (p *pass) wish(w Wish) {
+	switch {
+	case p.s.Server.Wish == w:
+	case !p.s.Settings.Supervised && w.Running != w.OnDisk: // nobody was asked
+	case w.Running == w.OnDisk:
+		p.do(Request{w.OnDisk})
+	default:
+		p.do(Hold{w.Running, w.OnDisk})
+	}
+	p.d.Memory.Wish = w
+}
+
+// withdraw takes back a wish for a server with something else than is on disk, and leaves the turn to restart to others.
+func (p *pass) withdraw() {
+	p.wish(Wish{p.d.Generation, p.d.Generation})
+	p.d.Memory.Asked = ""
+	p.leaveTurn(p.d.Memory.Wish)
+}
+
+// keepOff keeps the server running with what it has started with.
+func (p *pass) keepOff() {
+	p.wish(Wish{p.s.Server.Generation, p.d.Generation})
+	p.d.Memory.Asked = ""
+}
+
+// hold keeps the server running with what it has started with, and leaves the turn to restart to others.
+func (p *pass) hold(why string) {
+	p.keepOff()
+	p.condition(RestartCondition, false, why)
+	p.leaveTurn(p.d.Memory.Wish)
+}
+
+// request asks for a restart, once for each generation.
+func (p *pass) request() {
+	s, generation := p.s, p.d.Generation
+	fresh := s.Memory.Asked != generation
+	if fresh {
+		p.wish(Wish{generation, generation})
+		p.d.Memory.Asked = generation
+	}
+	switch {
+	case !s.Settings.Supervised:
+		// Nothing could ever confirm it: people were told, and that is all.
+		p.condition(RestartCondition, true, "not known, since RESTART is none: the log says when a restart by hand is due")
+		return
+	case !s.Server.Known: // in a pod the sidecar is there first
+		p.condition(RestartCondition, false, "the server has not started yet, or not under agent exec: run it so, or set RESTART=none and restart it by hand")
+		if fresh {
+			p.log(slog.LevelInfo, "", "agent exec has not reported a start of the server yet", "server", s.Settings.Server, "generation", generation)
+		}
+		return
+	}
+	p.condition(RestartCondition, false, "the agent has asked for a restart, which is not done yet")
+	if fresh {
+		p.log(slog.LevelInfo, "", "restart of the server asked for", "server", s.Settings.Server, "generation", generation)
+	}
+}
+
+// rotate goes on with a rotation: while peers do not trust the new certificate the switch waits, and then it is made. It reports
+// whether nothing else is to be decided: the server is not to be restarted now, or another pass follows.
+func (p *pass) rotate() (decided bool) {
+	waits := p.unready()
+	limit := p.deadline()
+	switch {
+	case len(waits) > 0 && p.s.Now.Before(limit):
+		p.wake(limit)
+		return p.awaitPeers(waits, limit)
+	case len(waits) > 0:
+		p.remark(slog.LevelError, "pressed", p.d.Rotation.Announced, "the server switches to the new certificate though not every peer trusts it: their connections may fail until they do", "server", p.s.Settings.Server,
+			"peers", waits, "waited", p.s.Now.Sub(p.d.Rotation.Since).Round(time.Second).String())
+	}
+	switch {
+	case !p.stays():
+		return false
+	case p.waits != nil:
+		p.then(InstallReplaced{})
+	default:
+		p.then(Install{})
+	}
+	return true
+}
+
+// unready are the peers whose servers would refuse the own server if it presented the announced certificate now.
+func (p *pass) unready() (waits []string) {
+	if p.d.Rotation.Announced == "" {
+		return nil
+	}
+	for _, name := range p.s.Settings.Peers {
+		peer := p.s.Peers[name]
+		if peer.TrustsErr != nil {
+			p.log(slog.LevelWarn, "trusts of "+name, "what a peer trusts cannot be read", "peer", name, "error", peer.TrustsErr)
+		}
+		if !trusts(peer.Trusts, p.d.Next.Fingerprint, p.ca()) {
+			waits = append(waits, name)
+		}
+	}
+	return waits
+}
+
+// deadline is when the switch waits for peers no longer. While peers take turns to restart, it waits for as many of them as there
+// are.
+func (p *pass) deadline() time.Time {
+	patience := p.s.Settings.RotateTimeout
+	end := deadline(p.d.Rotation, p.d.InUse, patience)
+	if len(p.others) == 0 {
+		return end
+	}
+	return later(end, deadline(p.d.Rotation, p.d.InUse, time.Duration(len(p.s.Settings.Peers))*patience))
+}
+
+// awaitPeers is rotate while peers do not trust the new certificate yet. Every restart waits for the switch, so that one serves
+// for both, except one: of servers that wait for each other one must restart first, with the certificate that it has, to trust
+// those of the others. It is the one whose name comes first.
+func (p *pass) awaitPeers(waits []string, limit time.Time) (decided bool) {
+	s := p.s
+	list := names(waits)
+	p.remark(slog.LevelInfo, "waits", list, "the switch to the new certificate waits until it is trusted", "server", s.Settings.Server, "by", waits, "at most until", utc(limit))
+	halfway := p.d.Rotation.Since.Add(s.Settings.RotateTimeout / 2) // peers that wait for this server must not be let down by those that are gone
+	first := !slices.ContainsFunc(waits, func(name string) bool { return name < s.Settings.Server })
+	mustTrust := p.mustTrust()
+	goes := mustTrust && first || !s.Now.Before(halfway)
+	due := s.Server.Generation != "" && s.Server.Generation != p.d.Generation
+	switch {
+	case p.stays() && (goes || !due || !s.Settings.Supervised):
+		return false
+	case !p.stays() && goes && mustTrust && s.Settings.Supervised && p.canPutBack():
+		p.then(PutBack{})
+		p.log(slog.LevelInfo, "", "the server must restart before its peers trust its new keystore: the old keystore is back in place until they do, and the new one follows by itself",
+			"server", s.Settings.Server, "keystore", s.Keystore.Path, "new one", s.Keystore.NextAt, "fingerprint", s.Keystore.Own.Fingerprint)
+		return true
+	}
+	if !goes {
+		p.wake(halfway)
+	}
+	p.hold("a restart is due, and waits for the new certificate to be trusted by " + list)
+	return true
+}
+
+// canPutBack reports whether the agent has a copy of the keystore with which the server runs, and may put it in place.
+func (p *pass) canPutBack() bool {
+	k := p.s.Keystore
+	return k.Path != "" && k.Mine && k.Served != nil && RunsWith(p.s.Server.Generation, *k.Served)
+}
+
+// mustTrust reports whether the running server does not trust yet what a peer has published.
+func (p *pass) mustTrust() bool {
+	own := p.s.Own
+	if own.TrustsErr != nil {
+		return true // as if it trusted nobody: at worst that is a restart too many
+	}
+	return slices.ContainsFunc(p.s.Settings.Peers, func(name string) bool {
+		return slices.ContainsFunc(p.peers[name], func(c Certificate) bool { return !slices.Contains(own.Trusts.Fingerprints, c.Fingerprint) })
+	})
+}

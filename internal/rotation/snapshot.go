@@ -1,0 +1,209 @@
+package rotation
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"wso2agent/internal/trust"
+)
+
+// Snapshot is everything that one pass of an agent decides on, read once: plain data, without files, clocks or connections.
+type Snapshot struct {
+	Now        time.Time
+	Settings   Settings
+	Server     Server
+	Deployment Deployment
+	TLS        TLS
+	Keystore   Keystore
+	Truststore Truststore
+	Own        Own
+	Peers      map[string]Peer // by name; one for each of Settings.Peers
+	Records    Records
+	Memory     Memory
+	Notes      []Message // for the log: what was found while this was read
+}
+
+// Settings are the settings of this agent that matter for trust and restarts.
+type Settings struct {
+	Server        string   // name of the own server
+	Peers         []string // names of the peers
+	Init          bool     // the agent prepares a start of the server and exits
+	Supervised    bool     // agent exec runs the server, so the agent can restart it
+	TLSMode       string   // none, issue or files
+	TrustCA       bool     // TRUST=ca: peers may trust the CA in place of the certificate
+	StartAnyway   bool     // INIT_ON_TIMEOUT=start: a missing peer keeps nothing from being ready
+	TellsClosing  bool     // the server is an IS, which tells others how it closes its administration
+	RotateTimeout time.Duration
+	RotateGrace   time.Duration
+	Pace          Pace
+}
+
+// Certificate is what decisions need of a certificate.
+type Certificate struct {
+	Fingerprint string    // SHA-256 as keystore.Fingerprint.String writes it
+	NotBefore   time.Time // zero, as NotAfter, if Go cannot parse the certificate
+	NotAfter    time.Time
+}
+
+// Short is the first eight hexadecimal digits of the fingerprint, in lower case, as keystore.Fingerprint.Short writes them.
+func (c Certificate) Short() string { return short(c.Fingerprint) }
+
+func short(fingerprint string) string {
+	digits := strings.ToLower(strings.ReplaceAll(fingerprint, ":", ""))
+	return digits[:min(8, len(digits))]
+}
+
+// Server is what is known of the server process.
+type Server struct {
+	Runs       bool      // a server runs, or may run, that started before this pass
+	Known      bool      // agent exec has reported the last start
+	Generation string    // that it started with; empty if nobody had asked for one
+	Process    bool      // agent exec has reported a process
+	Since      time.Time // when it started
+	Starting   bool      // it does not serve yet, or is about to stop
+	Wish       Wish      // what agent exec was last told, by anybody; zero if it was told nothing
+}
+
+// Deployment is what the server's deployment.toml says, parsed once.
+type Deployment struct {
+	Text    []byte        // nil if there is no file
+	Pending bool          // needed settings are not in the file yet
+	Kept    []KeptSetting // settings that somebody else has made otherwise than is needed
+	Closing trust.Closing // what becomes of the settings that keep API subscribers out of IS
+}
+
+// KeptSetting is a setting that somebody else has made otherwise than is needed, and that the agent leaves as it is.
+type KeptSetting struct {
+	Setting string
+	Line    int
+	Secret  bool // Is and Needed are not for the log
+	Is      string
+	Needed  string
+	Settled bool // it concerns the administrator, whom the database already has
+}
+
+// TLS is the TLS identity that TLS_MODE asks for.
+type TLS struct {
+	Named     bool      // deployment.toml names the agent's keystore: a start presents whatever is there
+	Refused   string    // why TLS_MODE has no effect on this server; empty if it has
+	Installed *Identity // at its place
+	Staged    *Identity // in the agent's folder, where no start finds it
+	IsStaged  bool      // a file is there, readable or not
+	Files     *Identity // from TLS_FILES_DIR
+	Asked     bool      // somebody has asked for a new one
+	Err       error     // why the identity that is due cannot be had
+	Folder    string    // TLS_FILES_DIR, for messages
+}
+
+// Identity is a private key with its certificate.
+type Identity struct {
+	Leaf    Certificate
+	Issuer  string // fingerprint of the CA that has signed the leaf; empty if nobody has given it
+	Chain   string // fingerprints of the whole chain
+	Stale   string // why an issued identity is due to be replaced, to follow "the previous certificate"; empty if it is not
+	RenewAt time.Time
+	Missing []string // names of the server that the certificate lacks
+}
+
+// same reports whether two identities have the same certificate, and so the same key.
+func same(a, b *Identity) bool {
+	return a != nil && b != nil && a.Leaf.Fingerprint == b.Leaf.Fingerprint
+}
+
+// Keystore is the keystore that the next start of the server reads.
+type Keystore struct {
+	Own     Certificate  // that this start presents
+	Err     error        // why it cannot be read
+	Path    string       // on the config volume; empty if the keystore is elsewhere, and then the rest is empty too
+	Served  *Certificate // in the agent's copy of the keystore with which the server last served; nil for none
+	Fresh   bool         // that copy is equal to the file
+	Next    *Certificate // of the keystore that waits in the agent's folder for the switch
+	NextErr error        // why that one cannot be opened
+	NextAt  string       // its path, for messages
+	IsBack  bool         // the file is the one that the agent has put back
+	Mine    bool         // the agent may replace the file
+}
+
+// Truststore is the truststore that the next start of the server reads.
+type Truststore struct {
+	Path    string
+	Entries []trust.Entry
+	Err     error // why it must not be changed
+}
+
+// Own is what this agent has published.
+type Own struct {
+	Certificates []Certificate
+	Err          error  // why they cannot be read; nil if there are none
+	CA           string // fingerprint of the published CA; empty for none
+	Trusts       trust.Trusts
+	TrustsErr    error
+	Turn         trust.Turn
+	Closing      trust.Closing
+	HasClosing   bool
+}
+
+// Peer is what another server's agent has published.
+type Peer struct {
+	Certificates []Certificate // that this agent may trust
+	Err          error         // why some or all of them are refused
+	Silent       bool          // it has published nothing yet
+	CAErr        error         // why its CA is not trusted
+	Trusts       trust.Trusts
+	TrustsErr    error
+	Turn         trust.Turn
+	TurnErr      error
+}
+
+// Records are what agents remember on the config volume from one pass to the next.
+type Records struct {
+	Rotation    trust.Rotation
+	Refusals    trust.Refusals
+	RefusalsAt  string // path, for messages
+	Histories   trust.Histories
+	Edition     int
+	Primary     string // fingerprint of the primary key's certificate, as remembered
+	PrimaryNow  string // as it is; empty if it is not watched
+	PrimaryFile string
+}
+
+// Memory is what one agent remembers from one pass to the next while its process runs. The zero value remembers nothing.
+type Memory struct {
+	Patience time.Time // until when a restart waits for peers that have published nothing
+	Wish     Wish      // what this process has last told agent exec
+	Asked    string    // generation that a restart was last asked for
+	Starts   bool      // the server was seen to start, and has not been seen to serve since
+	Upgrade  time.Time // since when a restart waits for authorized applications; zero while it does not
+	Claims   Claims
+	Queued   time.Time // since when the own restart waits for those of peers; zero while it does not
+	Paced    []string  // peers that were reported to change their certificates too often
+	Trouble  error     // why the identity that is due could not be issued in this round of passes
+	Issued   bool      // an identity was issued in this round: a stale one is not issued again and again
+}
+
+// Wish is what agent exec is told: a server that started with Running goes on, and a start reads OnDisk. They differ while a
+// restart is held.
+type Wish struct{ Running, OnDisk string }
+
+// Generation names everything that a server reads at its start and that matters to it: what it trusts at least, by the edition
+// of its truststore (see trust.Edition), its own certificate, and its settings file, nil for none. A server that started with
+// another generation than the one on disk is due for a restart. One that started with the same is not, whatever happened in
+// between.
+//
+// A certificate that is no longer trusted on disk, or has another alias, makes no other generation: the running server trusts
+// what it needs. The generation ends with the own certificate's fingerprint, so that RunsWith can tell.
+func Generation(edition int, own Certificate, settings []byte) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "edition %d\n", edition)
+	fmt.Fprintf(h, "own %s\n", own.Fingerprint)
+	fmt.Fprintf(h, "settings %x\n", sha256.Sum256(settings))
+	return hex.EncodeToString(h.Sum(nil))[:24] + "-" + own.Short()
+}
+
+// RunsWith reports whether a server that started with a generation presents the certificate.
+func RunsWith(generation string, own Certificate) bool {
+	return strings.HasSuffix(generation, "-"+own.Short())
+}
