@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -15,48 +13,41 @@ import (
 	"time"
 )
 
-// Condition is one thing that must hold before the agent is ready, such as "trust" or "bootstrap".
+// Condition is a thing that must hold before the agent is ready, such as "trust" or "bootstrap".
 type Condition struct {
 	Name    string    `json:"name"`
 	OK      bool      `json:"ok"`
 	Message string    `json:"message"` // what holds, or what is missing and what to do
 	Since   time.Time `json:"since"`   // when OK last changed
-	// Advisory says that the agent is ready without it: a person has to look, and traffic need not stop.
+	// Advisory reports whether the agent is ready without this condition. A person must look, but traffic need not stop.
 	Advisory bool `json:"advisory,omitempty"`
 }
 
 // Health is the state of a running agent. It is safe for concurrent use.
 type Health struct {
-	stale time.Duration
+	stale   time.Duration
+	metrics *exposition
 
 	mu         sync.Mutex
 	conditions []Condition
 	beats      map[string]time.Time
-	expiries   map[string]time.Time // ends of certificates, by the server's name
-	gauges     map[string]gauge     // by name
+	expiring   []string // the servers of which /metrics has the end of the certificate
 }
 
-// gauge is a number for Prometheus, and the sentence that explains it.
-type gauge struct {
-	kind  string // of Prometheus
-	help  string
-	value float64
-}
-
-// NewHealth returns the health of an agent whose named conditions do not hold yet. A loop that has not called Beat for
-// longer than stale makes the agent count as dead.
+// NewHealth returns the health of an agent whose named conditions do not hold yet. The agent counts as dead if a loop has
+// not called Beat for longer than stale.
 func NewHealth(stale time.Duration, conditions ...string) *Health {
-	h := &Health{stale: stale, beats: map[string]time.Time{}}
+	h := &Health{stale: stale, metrics: newExposition(), beats: map[string]time.Time{}}
 	for _, name := range conditions {
-		h.conditions = append(h.conditions, Condition{Name: name, Message: "not yet known", Since: time.Now()})
+		h.Set(name, false, "not yet known")
 	}
 	return h
 }
 
-// Set notes whether the named condition holds, and says in a sentence what does or what is missing.
+// Set sets whether the named condition holds. message is one sentence: what holds, or what is missing and what to do.
 func (h *Health) Set(name string, ok bool, message string) { h.set(name, ok, message, false) }
 
-// Advise is Set for a condition that does not keep the agent from being ready. It tells whether anything changed.
+// Advise is Set for an advisory condition. It reports whether the condition or its message changed.
 func (h *Health) Advise(name string, ok bool, message string) (changed bool) {
 	return h.set(name, ok, message, true)
 }
@@ -75,11 +66,12 @@ func (h *Health) set(name string, ok bool, message string, advisory bool) (chang
 	}
 	changed = c.OK != ok || c.Message != message
 	c.OK, c.Message, c.Advisory = ok, message, advisory
+	h.Gauge(conditionMetric, conditionHelp, map[bool]float64{true: 1}[ok], "name", name)
 	return changed
 }
 
-// Beat notes that the named loop is alive. It is called from the loop itself, so that liveness tells of the work and
-// not only of the HTTP server beside it.
+// Beat records that the named loop is alive. The loop itself calls it, so that /livez reports on the work and not only on
+// the HTTP server.
 func (h *Health) Beat(loop string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -93,13 +85,13 @@ func (h *Health) Conditions() []Condition {
 	return slices.Clone(h.conditions)
 }
 
-// Ready tells whether every condition holds that is not advisory.
+// Ready reports whether every condition holds that is not advisory.
 func (h *Health) Ready() bool { return !slices.ContainsFunc(h.Conditions(), Condition.missing) }
 
-// missing tells whether a condition keeps the agent from being ready.
+// missing reports whether the condition keeps the agent from being ready.
 func (c Condition) missing() bool { return !c.OK && !c.Advisory }
 
-// dead are the loops that have not been heard of for too long.
+// dead returns the names of the loops that have not called Beat for longer than stale, sorted.
 func (h *Health) dead() (loops []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -112,80 +104,33 @@ func (h *Health) dead() (loops []string) {
 	return loops
 }
 
-// Serve answers on address until ctx ends: /livez (200 while every loop lives), /readyz (200 while every condition
-// holds that is not advisory; else 503 with what is missing), /readyz/NAME (the same of one condition), /status (the conditions as JSON) and
-// /metrics (for Prometheus). It returns once it listens; an address that cannot be listened on is an error that names
-// LISTEN_ADDR.
+// Serve starts an HTTP server on address that runs until ctx ends, and returns the address on which it listens:
+//
+//	/livez        200 while every loop is alive, else 503
+//	/readyz       200 while every condition holds that is not advisory, else 503 with what is missing
+//	/readyz/NAME  the same for one condition, advisory or not; 404 if there is none of that name
+//	/status       the conditions as JSON
+//	/metrics      the metrics in the text format of Prometheus
+//
+// If the server cannot listen, the error names LISTEN_ADDR.
 func (h *Health) Serve(ctx context.Context, address string) (listening string, err error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return "", fmt.Errorf("listen on %s: %w; set LISTEN_ADDR to a free address", address, err)
 	}
-	// Small bounds: everybody who can reach the address may send what they like, and the agent has little memory.
+	// The limits are low, because anybody who reaches the address can send anything, and the agent has little memory.
 	server := &http.Server{Handler: h.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10}
 	context.AfterFunc(ctx, func() { server.Close() })
 	go func() {
 		if err := server.Serve(newLimited(l, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
-			h.Set("health", false, "the health server has ended: "+err.Error())
+			h.Set("health", false, "the health server stopped: "+err.Error())
 		}
 	}()
 	return l.Addr().String(), nil
 }
 
-// SetExpiries notes when the servers' certificates in use expire, by the servers' names.
-func (h *Health) SetExpiries(expiries map[string]time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.expiries = maps.Clone(expiries)
-}
-
-// Gauge notes a number for /metrics, under a name that no other metric has.
-func (h *Health) Gauge(name, help string, value float64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.gauges == nil {
-		h.gauges = map[string]gauge{}
-	}
-	h.gauges[name] = gauge{"gauge", help, value}
-}
-
-// Count adds to a number for /metrics that only grows, under a name that ends in _total. It is 0 at first: calling it with 0
-// shows it before anything has happened.
-func (h *Health) Count(name, help string, more float64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.gauges == nil {
-		h.gauges = map[string]gauge{}
-	}
-	h.gauges[name] = gauge{"counter", help, h.gauges[name].value + more}
-}
-
-// DropGauge takes a number off /metrics, because it is not known.
-func (h *Health) DropGauge(name string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.gauges, name)
-}
-
-// writeGauges writes all numbers that Gauge and Count noted.
-func (h *Health) writeGauges(w io.Writer) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(h.gauges)) {
-		g := h.gauges[name]
-		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %[1]s %[4]s\n%[1]s %[3]g\n", name, g.help, g.value, g.kind)
-	}
-}
-
-// Expiries are what SetExpiries noted last.
-func (h *Health) Expiries() map[string]time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return maps.Clone(h.expiries)
-}
-
-// Handler is what Serve answers with.
+// Handler returns the handler of the server that Serve starts.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
@@ -202,7 +147,7 @@ func (h *Health) Handler() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		named[0].Advisory = false // whoever asks for this one wants to know it
+		named[0].Advisory = false // the client asks for this very condition
 		answer(w, named)
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
@@ -211,23 +156,12 @@ func (h *Health) Handler() http.Handler {
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-		fmt.Fprintln(w, "# HELP wso2agent_condition Whether a condition holds (1) or not (0).")
-		fmt.Fprintln(w, "# TYPE wso2agent_condition gauge")
-		for _, c := range h.Conditions() {
-			fmt.Fprintf(w, "wso2agent_condition{name=%q} %d\n", c.Name, map[bool]int{true: 1}[c.OK])
-		}
-		fmt.Fprintln(w, "# HELP wso2agent_certificate_not_after_seconds Unix time at which a server's certificate in use expires.")
-		fmt.Fprintln(w, "# TYPE wso2agent_certificate_not_after_seconds gauge")
-		expiries := h.Expiries()
-		for _, server := range slices.Sorted(maps.Keys(expiries)) {
-			fmt.Fprintf(w, "wso2agent_certificate_not_after_seconds{server=%q} %d\n", server, expiries[server].Unix())
-		}
-		h.writeGauges(w)
+		w.Write(h.metrics.text())
 	})
 	return mux
 }
 
-// answer says line by line what holds and what does not: 503 if anything is missing, else 200.
+// answer writes one line for each condition. The status is 503 if a condition is missing, else 200.
 func answer(w http.ResponseWriter, conditions []Condition) {
 	if slices.ContainsFunc(conditions, Condition.missing) {
 		w.WriteHeader(http.StatusServiceUnavailable)

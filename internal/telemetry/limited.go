@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// maxConnections is how many connections are served at a time. More wait until one of them ends.
+// maxConnections is the number of connections that the server handles at a time. Further ones wait.
 const maxConnections = 64
 
-// limited is a listener that has a bounded number of connections open.
+// limited is a listener with a limited number of open connections.
 type limited struct {
 	net.Listener
 	slots chan struct{}
@@ -21,7 +21,7 @@ func newLimited(l net.Listener, most int) *limited {
 	return &limited{l, make(chan struct{}, most), ended, sync.OnceValue(func() error { close(ended); return l.Close() })}
 }
 
-// Accept waits for a slot, and then for a connection.
+// Accept waits for a free slot and then for a connection.
 func (l *limited) Accept() (net.Conn, error) {
 	select {
 	case l.slots <- struct{}{}:
@@ -36,10 +36,10 @@ func (l *limited) Accept() (net.Conn, error) {
 	return &slotted{c, sync.OnceFunc(func() { <-l.slots })}, nil
 }
 
-// Close ends the listener, also while Accept waits for a slot.
+// Close closes the listener. It also ends an Accept that waits for a slot.
 func (l *limited) Close() error { return l.close() }
 
-// slotted is a connection that gives its slot back.
+// slotted is a connection that frees its slot when it closes.
 type slotted struct {
 	net.Conn
 	release func()

@@ -1,5 +1,5 @@
-// Package telemetry is how the agent tells what it does: its log, and the conditions behind /livez, /readyz, /status
-// and /metrics.
+// Package telemetry reports what the agent does: in its log, and as conditions and metrics on /livez, /readyz, /status and
+// /metrics.
 package telemetry
 
 import (
@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// Logger returns the log that goes to w. Level is debug, info, warn or error; format is text, json, or empty for text
-// on a terminal and JSON elsewhere.
+// Logger returns a logger that writes to w. level is debug, info, warn or error; any other value counts as info. format is
+// text or json. The empty format is text on a terminal and JSON anywhere else.
 func Logger(w io.Writer, level, format string) *slog.Logger {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
