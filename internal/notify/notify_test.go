@@ -19,8 +19,8 @@ import (
 	"wso2agent/internal/testenv"
 )
 
-// TestMain lets the test binary be the supervisor's process: the supervisor reaps every child of its process, so it
-// needs one of its own.
+// TestMain runs the test binary as the supervisor. The supervisor reaps every child of its process, so it needs a process of
+// its own.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("SUPERVISE_IN"); dir != "" {
 		os.Exit(supervise(dir, os.Args[1:]))
@@ -52,7 +52,7 @@ func supervise(dir string, command []string) int {
 	return code
 }
 
-// supervised is a supervisor running in a process of its own.
+// supervised is a supervisor that runs in a process of its own.
 type supervised struct {
 	*exec.Cmd
 	control Control
@@ -60,7 +60,7 @@ type supervised struct {
 	log     *testenv.Buffer
 }
 
-// start runs a shell script under a supervisor, on a config volume that has a file in it and what before puts there.
+// start runs a shell script under a supervisor, on a config volume with one file and what before puts there.
 func start(t *testing.T, script string, before ...func(Control)) *supervised {
 	t.Helper()
 	volume := t.TempDir()
@@ -81,14 +81,14 @@ func start(t *testing.T, script string, before ...func(Control)) *supervised {
 	return s
 }
 
-// end stops the supervisor and so its server. A supervisor that was killed would leave the server running.
+// end stops the supervisor and with it the server. A killed supervisor would leave the server running.
 func (s *supervised) end() {
 	s.WaitDelay = 5 * time.Second
 	s.Process.Signal(syscall.SIGTERM)
 	s.Wait()
 }
 
-// until waits for a condition of another process, and fails with the supervisor's log.
+// until waits until a condition of another process holds. It fails with the supervisor's log.
 func (s *supervised) until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
@@ -113,7 +113,7 @@ func (s *supervised) file(name string) string { return filepath.Join(s.volume, n
 
 func (s *supervised) has(name string) bool { _, err := os.Stat(s.file(name)); return err == nil }
 
-// runs is how often the server has said that it runs: a moment after its process has started.
+// runs returns how often the server has written that it runs. It does so a moment after its process has started.
 func (s *supervised) runs() int {
 	runs, _ := os.ReadFile(s.file("runs"))
 	return strings.Count(string(runs), "run")
@@ -161,8 +161,8 @@ func TestAGenerationThatIsThereBeforeTheStartMakesNoRestart(t *testing.T) {
 }
 
 func TestStoppingReachesTheWholeProcessGroupAndWaitsForIt(t *testing.T) {
-	// As the products do: a start script that runs the server without exec. The script dies of the TERM at once, the
-	// server takes a moment, and the next start must not come before it is gone.
+	// Like the products, the start script runs the server without exec. TERM ends the script at once, but the server takes a
+	// moment. The next start must wait until the server has exited.
 	s := start(t, `echo run >> $VOLUME/runs
 		sh -c 'echo $$ > $VOLUME/server.pid; trap "sleep 0.3; touch $VOLUME/stopped; exit 0" TERM; touch $VOLUME/ready; while :; do sleep 0.05; done'
 		true`)
@@ -220,7 +220,7 @@ func TestAnInterruptReachesTheServerAsOne(t *testing.T) {
 	}
 }
 
-func TestAStartThatCouldNotBeToldIsToldLater(t *testing.T) {
+func TestAStartThatCannotBeReportedIsReportedLater(t *testing.T) {
 	s := start(t, `exec sleep 1000`, func(c Control) { os.Remove(filepath.Join(filepath.Dir(c.Dir), "seeded")) })
 	s.until(t, "the empty volume is named", func() bool { return strings.Contains(s.log.String(), "is empty") })
 	if err := os.WriteFile(s.file("seeded"), nil, 0o600); err != nil {
@@ -242,7 +242,7 @@ func TestTheExitCodeIsTheServersOwn(t *testing.T) {
 func TestOrphansAreReaped(t *testing.T) {
 	s := start(t, `(sh -c 'echo $$ > $VOLUME/orphan; sleep 0.1' &) ; exec sleep 1000`)
 	var pid int
-	s.until(t, "the orphan has told its pid", func() bool {
+	s.until(t, "the orphan has written its pid", func() bool {
 		data, _ := os.ReadFile(s.file("orphan"))
 		n, _ := fmt.Sscan(string(data), &pid)
 		return n == 1
@@ -291,7 +291,7 @@ func TestAnEmptyConfigVolumeStaysEmpty(t *testing.T) {
 	s := start(t, `exec sleep 1000`)
 	s.starts(t, 1)
 	volume := t.TempDir()
-	if err := (Control{Dir: filepath.Join(volume, ".agent")}).tell(Started{PID: 1}); err == nil || !strings.Contains(err.Error(), "is empty") {
+	if err := (Control{Dir: filepath.Join(volume, ".agent")}).report(Started{PID: 1}); err == nil || !strings.Contains(err.Error(), "is empty") {
 		t.Errorf("error = %v", err)
 	}
 	if _, err := (Control{Dir: filepath.Join(volume, ".agent")}).Want("g1"); err == nil {
@@ -312,7 +312,7 @@ func TestACommandThatIsNotThereIsAClearError(t *testing.T) {
 	}
 }
 
-func TestWhatTheSupervisorSaysIsWhatTheSidecarReads(t *testing.T) {
+func TestTheSidecarReadsWhatTheSupervisorReports(t *testing.T) {
 	volume := t.TempDir()
 	os.WriteFile(filepath.Join(volume, "seeded"), nil, 0o600)
 	c := Control{Dir: filepath.Join(volume, ".agent")}
@@ -336,7 +336,7 @@ func TestWhatTheSupervisorSaysIsWhatTheSidecarReads(t *testing.T) {
 	}
 }
 
-func TestWithoutAWayOfRestartingPeopleAreTold(t *testing.T) {
+func TestTheLogAsksForARestartByHandOnceForEachGeneration(t *testing.T) {
 	var b bytes.Buffer
 	volume := t.TempDir()
 	os.WriteFile(filepath.Join(volume, "seeded"), nil, 0o600)
@@ -384,7 +384,7 @@ func TestARestartThatIsHeldIsNotDoneAndAStartMeanwhileNeedsNoOther(t *testing.T)
 	}
 }
 
-func TestTheSupervisorSaysWhetherTheServerServes(t *testing.T) {
+func TestTheSupervisorReportsWhetherTheServerServes(t *testing.T) {
 	s := start(t, `echo run >> $VOLUME/runs; trap "sleep 0.3; rm -f $VOLUME/serves; exit 0" TERM; touch $VOLUME/ready; while :; do sleep 0.02; done`)
 	says := func(what string, starts int, serves Serves) {
 		t.Helper()
@@ -414,7 +414,7 @@ func TestTheSupervisorSaysWhetherTheServerServes(t *testing.T) {
 	}
 }
 
-func TestAServerThatDoesNotServeIsToldOfOnceWithTheReason(t *testing.T) {
+func TestAServerThatDoesNotServeIsLoggedOnceWithTheReason(t *testing.T) {
 	t.Setenv("TEST_START_TIMEOUT", "50ms")
 	s := start(t, `while :; do sleep 0.02; done`)
 	said := func() int { return strings.Count(s.log.String(), "does not serve yet") }
@@ -425,7 +425,7 @@ func TestAServerThatDoesNotServeIsToldOfOnceWithTheReason(t *testing.T) {
 	}
 }
 
-func TestWhatPeopleWereToldRestartsNothing(t *testing.T) {
+func TestANoticeForPeopleRestartsNothing(t *testing.T) {
 	volume := t.TempDir()
 	c := Control{Dir: filepath.Join(volume, ".agent")}
 	if err := os.Mkdir(filepath.Join(volume, "repository"), 0o755); err != nil {
@@ -436,10 +436,10 @@ func TestWhatPeopleWereToldRestartsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if wanted, err := c.Wanted(); wanted != "" || err != nil {
-		t.Errorf("agent exec is asked for %q, %v", wanted, err)
+		t.Errorf("agent exec has a request for %q, %v", wanted, err)
 	}
 	if told, err := c.Note("g1"); told || err != nil {
-		t.Errorf("it is not remembered: %v, %v", told, err)
+		t.Errorf("the generation is not recorded: %v, %v", told, err)
 	}
 }
 
@@ -462,7 +462,7 @@ func TestASupervisorIsPresentForAsLongAsItLives(t *testing.T) {
 		t.Error("it has ended and is present")
 	}
 
-	// The volume may be filled after the start.
+	// Somebody may fill the volume after the start.
 	s = start(t, `echo run >> "$VOLUME/.runs"; exec sleep 1000`, func(c Control) { os.Remove(filepath.Join(filepath.Dir(c.Dir), "seeded")) })
 	s.until(t, "the server runs", func() bool { return s.has(".runs") })
 	if present(s) {
@@ -476,7 +476,7 @@ func TestASupervisorIsPresentForAsLongAsItLives(t *testing.T) {
 
 func TestAZombieWhoseParentHasLeftTheGroupHoldsUpNothing(t *testing.T) {
 	testenv.Command(t, "perl")
-	// The middle process leaves the group and never waits for its child, which ends in the group.
+	// The middle process leaves the group and never waits for its child, which exits in the group.
 	s := start(t, `perl -e 'if (fork() == 0) { if (fork() == 0) { sleep 1; exit 0 } setpgrp(0, 0); sleep 60; exit 0 } sleep 60' >/dev/null 2>&1`)
 	t.Cleanup(func() { exec.Command("pkill", "-f", "setpgrp\\(0, 0\\)").Run() })
 	time.Sleep(2 * time.Second)
@@ -492,12 +492,12 @@ func TestAZombieWhoseParentHasLeftTheGroupHoldsUpNothing(t *testing.T) {
 		s.Process.Kill()
 		t.Fatal("the supervisor hangs")
 	}
-	if took := time.Since(began); took < killPatience || !strings.Contains(s.log.String(), "left after KILL") {
+	if took := time.Since(began); took < killPatience || !strings.Contains(s.log.String(), "remain after KILL") {
 		t.Errorf("after %s: %s", took, s.log)
 	}
 }
 
-// TestANamedPipeInThePlaceOfAFileHoldsUpNoServerAndNoTerm: opening one for reading or writing waits for ever.
+// TestANamedPipeInThePlaceOfAFileHoldsUpNoServerAndNoTerm: an open of a named pipe can block for ever.
 func TestANamedPipeInThePlaceOfAFileHoldsUpNoServerAndNoTerm(t *testing.T) {
 	for _, name := range []string{startedFile, wantedFile, presentFile} {
 		t.Run(name, func(t *testing.T) {
@@ -513,7 +513,7 @@ func TestANamedPipeInThePlaceOfAFileHoldsUpNoServerAndNoTerm(t *testing.T) {
 	}
 }
 
-func TestAWishThatIsTakenBackInTimeStopsNoServer(t *testing.T) {
+func TestARequestThatIsWithdrawnInTimeStopsNoServer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), ".agent")
 	if err := os.WriteFile(filepath.Join(filepath.Dir(dir), "seeded"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -531,7 +531,7 @@ func TestAWishThatIsTakenBackInTimeStopsNoServer(t *testing.T) {
 		if _, err := s.Control.Want(c.wanted); err != nil {
 			t.Fatal(err)
 		}
-		still, told := s.sayStopping(Started{Generation: "g0", Serves: c.runs}, nil)
+		still, told := s.reportStopping(Started{Generation: "g0", Serves: c.runs}, nil)
 		said, _, err := s.Control.Started()
 		if still != c.still || said.Serves != c.say || told != nil || err != nil {
 			t.Errorf("%+v: still %t, says %q, %v, %v", c, still, said.Serves, told, err)

@@ -2,6 +2,6 @@
 
 package notify
 
-// adoptOrphans does nothing where orphans always go to PID 1, which reaps them. Servers run on Linux; elsewhere the
-// agent is for trying it out.
+// adoptOrphans does nothing, because PID 1 reaps orphans on these systems. Servers run on Linux; on other systems people only
+// try the agent.
 func adoptOrphans() error { return nil }

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// reaper collects every child that ends, those that other processes left behind included. os/exec's own waiting would
-// compete with it and is not used.
+// reaper waits for every child that ends, also for orphans of other processes. It replaces the Wait of os/exec, which would
+// compete with it.
 type reaper struct {
 	signals chan os.Signal
 	done    chan struct{}
@@ -19,7 +19,7 @@ type reaper struct {
 	children map[int]*child
 }
 
-// child is a process that was started, with its process group.
+// child is a process that the reaper started, with its process group.
 type child struct {
 	pid    int
 	ended  chan struct{}      // closed when the process has ended
@@ -47,7 +47,7 @@ func (r *reaper) stop() {
 	<-r.done
 }
 
-// start starts cmd. The lock is held meanwhile, so that a child that ends at once is not reaped before it is known.
+// start starts cmd. It holds the lock, so that reap cannot collect a child that ends at once before start has recorded it.
 func (r *reaper) start(cmd *exec.Cmd) (*child, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,7 +59,7 @@ func (r *reaper) start(cmd *exec.Cmd) (*child, error) {
 	return c, cmd.Process.Release()
 }
 
-// reap collects all that have ended. One SIGCHLD may stand for many.
+// reap collects all children that have ended. One SIGCHLD can stand for several.
 func (r *reaper) reap() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,20 +80,20 @@ func (r *reaper) reap() {
 	}
 }
 
-// signal sends sig to the whole process group. A group that is gone needs none.
+// signal sends sig to the whole process group. It ignores the error of a group that is gone.
 func (c *child) signal(sig syscall.Signal) { syscall.Kill(-c.pid, sig) }
 
-// forward hands on a signal that this process got.
+// forward sends a signal that this process received to the process group.
 func (c *child) forward(sig os.Signal) {
 	if number, ok := sig.(syscall.Signal); ok {
 		c.signal(number)
 	}
 }
 
-// groupAlive tells whether any process of the group is left.
+// groupAlive reports whether any process of the group is left.
 func (c *child) groupAlive() bool { return syscall.Kill(-c.pid, 0) == nil }
 
-// lastCode is exitCode where the process may not have ended: 137 then, as after KILL.
+// lastCode returns exitCode if the process has ended, else 137, the exit code after KILL.
 func (c *child) lastCode() int {
 	select {
 	case <-c.ended:
@@ -103,7 +103,7 @@ func (c *child) lastCode() int {
 	}
 }
 
-// exitCode is what a shell would say of the process's end. It waits for that.
+// exitCode waits until the process has ended and returns its exit code as a shell would: 128 + the signal if one ended it.
 func (c *child) exitCode() int {
 	<-c.ended
 	if c.status.Signaled() {

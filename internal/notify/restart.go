@@ -8,41 +8,40 @@ import (
 // Exec restarts the server through the supervisor that runs it, `agent exec`.
 type Exec struct{ Control Control }
 
-// Request asks the supervisor for a server that runs with the given generation.
+// Request requests a server that runs with the given generation from the supervisor.
 func (e Exec) Request(_ context.Context, generation string) error {
 	_, err := e.Control.Want(generation)
 	return err
 }
 
-// Hold keeps a restart for what is on disk off: one that runs with running goes on.
+// Hold asks the supervisor not to restart a server that runs with running for the generation on disk.
 func (e Exec) Hold(_ context.Context, running, onDisk string) error {
 	_, err := e.Control.Hold(running, onDisk)
 	return err
 }
 
-// Started returns the generation with which the running server started, and which of its starts that was; ok is false
-// while no supervisor has told.
+// Started returns what the supervisor reported about the running server. ok is false while no supervisor has reported.
 func (e Exec) Started(context.Context) (s Started, ok bool, err error) { return e.Control.Started() }
 
-// None is the way of those who restart the server themselves.
+// None is for people who restart the server themselves. It only logs that a restart is due.
 type None struct {
-	Control   Control // where it is noted what people were told
+	Control   Control // records the generation that was logged last
 	Log       *slog.Logger
-	Container string // to name in the advice
+	Container string // the name of the server's container, for the advice
 }
 
-// Request tells people that a restart is due, once for each generation, also over restarts of the agent.
+// Request logs that a restart is due, once for each generation, also if the agent itself restarts.
 func (n None) Request(_ context.Context, generation string) error {
-	if told, err := n.Control.Note(generation); err != nil || !told {
+	if isNew, err := n.Control.Note(generation); err != nil || !isNew {
 		return err
 	}
-	n.Log.Warn("a restart of the server is due, by hand, since RESTART is none",
+	n.Log.Warn("the server needs a restart by hand, because RESTART is none",
 		"generation", generation, "remedy", "docker restart "+n.Container)
 	return nil
 }
 
-// Hold does nothing: nobody was asked.
+// Hold does nothing, because None restarts no server.
 func (None) Hold(context.Context, string, string) error { return nil }
 
-// Started knows nothing.
+// Started returns ok false, because None cannot know.
 func (None) Started(context.Context) (Started, bool, error) { return Started{}, false, nil }

@@ -9,15 +9,16 @@ import (
 	"time"
 )
 
-// WayBack is the way back to what the server last served with, for a start that fails because of what it has read. Its
-// methods log what they do.
+// WayBack restores the files that the server last served with, after a start that failed because of newer ones. Its methods
+// log what they do.
 type WayBack interface {
-	// Starting names what a start reads now; empty if that cannot be known.
+	// Starting returns a name for what a start would read now; empty if that is unknown.
 	Starting(ctx context.Context) (content string)
-	// Served notes that a server which started with content serves. It does not wait for anybody: an error is tried again.
+	// Served records that a server serves which started with content. It waits for no lock; the caller tries again after an
+	// error.
 	Served(ctx context.Context, content string) error
-	// Failed puts back what the server last served with if content can be why the start failed. It reports whether it did,
-	// and so whether another start can succeed.
+	// Failed restores what the server last served with if content can be the reason why the start failed. It reports whether
+	// it did, and so whether another start can succeed.
 	Failed(ctx context.Context, content string) (restored bool)
 }
 
@@ -26,7 +27,7 @@ const (
 	dialPause   = 500 * time.Millisecond
 )
 
-// dial reports why nothing answers at address, host:port; nil if something does.
+// dial opens and closes a TCP connection to address, which is host:port. It waits at most dialTimeout.
 func dial(ctx context.Context, address string) error {
 	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -35,8 +36,8 @@ func dial(ctx context.Context, address string) error {
 	return conn.Close()
 }
 
-// awaitDatabase keeps the server down until its database answers: both products give up after seconds without one, and
-// then hang without a port. ended says that somebody wants no start any more.
+// awaitDatabase waits until the database answers, before the server starts. Without a database both products give up after
+// some seconds and then hang without a port. ended is true if the supervisor must stop; code is then its exit code.
 func (s Supervisor) awaitDatabase(ctx context.Context, signals <-chan os.Signal) (code int, ended bool, err error) {
 	if s.Database == "" {
 		return 0, false, nil
@@ -44,16 +45,16 @@ func (s Supervisor) awaitDatabase(ctx context.Context, signals <-chan os.Signal)
 	begin := time.Now()
 	deadline := time.NewTimer(s.DatabaseTimeout)
 	defer deadline.Stop()
-	for told := false; ; {
+	for logged := false; ; {
 		lacks := dial(ctx, s.Database)
 		switch {
-		case lacks == nil && told:
+		case lacks == nil && logged:
 			s.Log.Info("the database answers", "database", s.Database, "waited", time.Since(begin).Round(time.Second).String())
 			return 0, false, nil
 		case lacks == nil:
 			return 0, false, nil
-		case !told:
-			told = true
+		case !logged:
+			logged = true
 			s.Log.Info("the server starts when its database answers", "database", s.Database, "at most", s.DatabaseTimeout.String(), "error", lacks)
 		}
 		pause := time.After(dialPause)
@@ -63,7 +64,7 @@ func (s Supervisor) awaitDatabase(ctx context.Context, signals <-chan os.Signal)
 				return 128 + int(syscall.SIGTERM), true, nil
 			case sig := <-signals:
 				if ends(sig) {
-					s.Log.Info("asked to stop before the server has started", "signal", sig.String())
+					s.Log.Info("stopping before the server has started", "signal", sig.String())
 					return 128 + int(sig.(syscall.Signal)), true, nil
 				}
 			case <-deadline.C:
@@ -76,15 +77,15 @@ func (s Supervisor) awaitDatabase(ctx context.Context, signals <-chan os.Signal)
 	}
 }
 
-// opening is a start that has not been seen to serve yet.
+// opening is a start of the server until its port is open.
 type opening struct {
-	content string          // what the start has read, by the way back
+	content string          // what the start read, see WayBack.Starting
 	begin   time.Time       // of the start
-	opened  <-chan struct{} // closed when the server has opened its port; nil if that is not looked for, or was seen
+	opened  <-chan struct{} // closed when the port is open; nil if nobody waits for it
 	late    <-chan time.Time
 }
 
-// watchPort looks for the server's port until it is open, or ctx ends.
+// watchPort dials the server's port until it is open or ctx ends.
 func (s Supervisor) watchPort(ctx context.Context, content string) *opening {
 	o := &opening{content: content, begin: time.Now()}
 	if s.Port == "" {
@@ -108,30 +109,30 @@ func (s Supervisor) watchPort(ctx context.Context, content string) *opening {
 // seen ends the wait for the port, because it is open.
 func (o *opening) seen() { o.opened, o.late = nil, nil }
 
-// pending reports whether the port was looked for and not seen yet.
+// pending reports whether the supervisor still waits for the port.
 func (o *opening) pending() bool { return o.opened != nil }
 
-// noteServed tells the way back that the server serves, and reports whether that is done.
-func (s Supervisor) noteServed(ctx context.Context, o *opening) (done bool) {
+// recordServed reports to WayBack that the server serves. done is false if WayBack returned an error.
+func (s Supervisor) recordServed(ctx context.Context, o *opening) (done bool) {
 	if s.WayBack == nil || o.content == "" {
 		return true
 	}
 	err := s.WayBack.Served(ctx, o.content)
 	if err != nil {
-		s.Log.Debug("what the server serves with is not kept yet, trying again", "error", err)
+		s.Log.Debug("cannot keep a copy of what the server serves with yet, trying again", "error", err)
 	}
 	return err == nil
 }
 
-// goBack puts back what the server last served with, after a start that failed before the server has opened its port. It
-// reports whether that was done. A database that does not answer explains the failure, and then nothing is put back.
+// goBack restores what the server last served with, after a start that failed before the port was open. It reports whether
+// it did. It restores nothing if the database does not answer, because that explains the failure.
 func (s Supervisor) goBack(ctx context.Context, o *opening) bool {
 	if s.WayBack == nil || o.content == "" || ctx.Err() != nil {
 		return false
 	}
 	if s.Database != "" {
 		if err := dial(ctx, s.Database); err != nil {
-			s.Log.Warn("the start has failed while the database does not answer", "database", s.Database, "error", err)
+			s.Log.Warn("the start failed while the database does not answer", "database", s.Database, "error", err)
 			return false
 		}
 	}

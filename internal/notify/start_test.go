@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// recorded is a way back that writes down what it is told. The content of a start is that of the file "content"; what is
-// put back is that of the file "former", once.
+// recorded is a WayBack that records its calls. The content of a start is that of the file "content". Failed restores the
+// file "former", once.
 type recorded struct{ volume string }
 
 func (r recorded) Starting(context.Context) string {
@@ -57,7 +57,7 @@ func write(files map[string]string) func(Control) {
 	}
 }
 
-// freeAddress is one at which nothing listens.
+// freeAddress returns an address at which nothing listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -82,7 +82,7 @@ func TestAServerStartsWhenItsDatabaseAnswers(t *testing.T) {
 	address := freeAddress(t)
 	t.Setenv("TEST_DATABASE", address)
 	s := start(t, `echo run >> $VOLUME/runs; exec sleep 1000`)
-	s.until(t, "it says for what it waits", func() bool {
+	s.until(t, "it logs what it waits for", func() bool {
 		return strings.Contains(s.log.String(), "the server starts when its database answers") && strings.Contains(s.log.String(), address)
 	})
 	time.Sleep(2 * dialPause)
@@ -92,7 +92,7 @@ func TestAServerStartsWhenItsDatabaseAnswers(t *testing.T) {
 	listen(t, address)
 	s.until(t, "the server runs", func() bool { return s.runs() == 1 })
 	if log := s.log.String(); strings.Count(log, "starts when its database answers") != 1 || !strings.Contains(log, "the database answers") {
-		t.Errorf("the wait is not told once, with its end:\n%s", log)
+		t.Errorf("the log does not have the wait once, and its end:\n%s", log)
 	}
 }
 
@@ -142,9 +142,9 @@ func TestAServerThatNeverOpensItsPortIsRestartedWithinTheBudget(t *testing.T) {
 	s := start(t, `echo run >> $VOLUME/runs; exec sleep 1000`)
 	s.until(t, "the budget of two restarts is used up", func() bool { return strings.Contains(s.log.String(), "restart held") })
 	if st := s.starts(t, 3); st.PID == 0 || !alive(st.PID) {
-		t.Errorf("beyond the budget the server is left alone: %+v", st)
+		t.Errorf("beyond the budget the server must keep running: %+v", st)
 	}
-	if log := s.log.String(); strings.Count(log, "has not opened its port in time") != 2 || !strings.Contains(log, address) || !strings.Contains(log, "START_TIMEOUT") {
+	if log := s.log.String(); strings.Count(log, "did not open its port in time") != 2 || !strings.Contains(log, address) || !strings.Contains(log, "START_TIMEOUT") {
 		t.Errorf("the restarts are not explained:\n%s", log)
 	}
 }
@@ -154,7 +154,7 @@ func TestAServerThatHasOpenedItsPortIsLeftAlone(t *testing.T) {
 	t.Setenv("TEST_PORT", l.Addr().String())
 	t.Setenv("TEST_START_TIMEOUT", "1s")
 	s := start(t, `exec sleep 1000`, write(map[string]string{"content": "c1", "busy": ""}))
-	s.until(t, "it is told that the server serves, though that could not be noted at once", func() bool { return s.told() == "served c1\n" })
+	s.until(t, "the way back records that the server serves, though not at once", func() bool { return s.told() == "served c1\n" })
 	l.Close() // what it does later is its own affair
 	time.Sleep(1500 * time.Millisecond)
 	if st := s.starts(t, 1); !alive(st.PID) || s.told() != "served c1\n" {
@@ -223,7 +223,7 @@ func TestWhatIsNoFailedStartTakesNoWayBack(t *testing.T) {
 		s := start(t, `exit 6`, write(map[string]string{"content": "c1"}))
 		s.Wait()
 		if s.told() != "failed c1\n" || s.ProcessState.ExitCode() != 6 {
-			t.Errorf("told %q, exit code %d: the server's own code is to be seen\n%s", s.told(), s.ProcessState.ExitCode(), s.log)
+			t.Errorf("told %q, exit code %d: want the server's own exit code\n%s", s.told(), s.ProcessState.ExitCode(), s.log)
 		}
 	})
 }

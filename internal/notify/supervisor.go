@@ -12,39 +12,39 @@ import (
 	"wso2agent/internal/file"
 )
 
-// Supervisor runs a server's entrypoint as its child and restarts it when its sidecar asks for another generation. It
-// is meant to be PID 1 of the server's container: it hands on signals, and reaps every orphan.
+// Supervisor runs a server's entrypoint as its child and restarts it when the sidecar requests another generation. It can be
+// PID 1 of the server's container: it forwards signals and reaps every orphan.
 type Supervisor struct {
 	Command []string
 	Control Control
-	// StopTimeout is how long a stopping server may take between TERM and KILL.
+	// StopTimeout is the time between TERM and KILL.
 	StopTimeout time.Duration
-	// Poll is how often the control folder is looked at where it sends no events.
+	// Poll is the interval at which the supervisor reads the control folder if there are no file events. Zero is 10 seconds.
 	Poll time.Duration
-	// MaxRestarts in Window is the budget: a further restart waits until the window has passed, so that a sidecar that
-	// changes its mind all the time cannot keep the server down. Zero values are 5 in 10 minutes.
+	// MaxRestarts in Window is the budget. A further restart waits until the window has passed, so that a sidecar with ever
+	// new requests cannot keep the server down. Zero values are 5 in 10 minutes.
 	MaxRestarts int
 	Window      time.Duration
-	// Serves returns an error until the server answers with all that it has read at its start. It is called every second
-	// until then. Nil, and the sidecar takes the server to serve as soon as its process runs.
+	// Serves returns an error until the server answers after it has read all its files. The supervisor calls it every second
+	// until then. If Serves is nil, the sidecar assumes that the server serves as soon as its process runs.
 	Serves func(context.Context) error
-	// Database is host:port of the database without which the server cannot start; empty where there is none. Every start
-	// waits until it answers, for DatabaseTimeout at most.
+	// Database is host:port of the database that the server needs to start; empty if there is none. Every start waits until
+	// it answers, at most DatabaseTimeout.
 	Database        string
 	DatabaseTimeout time.Duration
-	// Port is host:port at which the server listens when it is up; empty where nobody knows. A server that has not opened it
-	// StartTimeout after its start is restarted, within the budget.
+	// Port is host:port at which the server listens when it is up; empty if that is unknown. If the port is not open
+	// StartTimeout after a start, the supervisor restarts the server, within the budget.
 	Port         string
 	StartTimeout time.Duration
-	// WayBack is taken after a start that failed before the server has opened its port; nil for none.
+	// WayBack restores files after a start that failed before the port was open; nil for none.
 	WayBack WayBack
 	Log     *slog.Logger
 	// Stdin, Stdout and Stderr are the server's.
 	Stdin, Stdout, Stderr *os.File
 }
 
-// Run starts the server and stays until it has ended: by itself, by one of the signals, or because ctx ended. code is
-// the server's own exit code, or 128 + the signal that ended it. A server that cannot be started is an error.
+// Run starts the server and returns when it has ended: by itself, after one of the signals, or because ctx ended. code is the
+// exit code of the server, or 128 + the signal that ended it. err is not nil if the server cannot start.
 func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int, err error) {
 	if s.MaxRestarts <= 0 {
 		s.MaxRestarts = 5
@@ -68,11 +68,11 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		if code, ended, err := s.awaitDatabase(ctx, signals); ended || err != nil {
 			return code, err
 		}
-		// Read before the start: a generation that arrives while the server reads its files is newer than what is noted
-		// here, and so makes one restart too many and never one too few.
-		_, generation, err := s.Control.wanted()
+		// Read before the start: a generation that arrives while the server reads its files then differs from this one. That
+		// can cause one restart too many, but never one too few.
+		_, generation, err := s.Control.Wish()
 		if err != nil {
-			s.Log.Warn("what the sidecar wants cannot be read", "error", err)
+			s.Log.Warn("cannot read the request of the sidecar", "error", err)
 		}
 		content := ""
 		if s.WayBack != nil {
@@ -94,8 +94,8 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 	}
 }
 
-// present tells everybody who looks that this supervisor is here, from when the volume can have that, which may be filled
-// later, until leave is called.
+// present makes this supervisor present (see Control.Present) until leave is called. While the config volume is empty it tries
+// again in the background.
 func (s Supervisor) present() (leave func()) {
 	if leave, ok, err := s.Control.enter(); err == nil && ok {
 		return leave
@@ -103,7 +103,7 @@ func (s Supervisor) present() (leave func()) {
 	end, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for wait := 100 * time.Millisecond; ; wait = min(2*wait, s.Poll) { // somebody may just have looked
+		for wait := 100 * time.Millisecond; ; wait = min(2*wait, s.Poll) { // Control.Present takes the lock for a moment, too
 			select {
 			case <-end:
 				return
@@ -122,28 +122,28 @@ func (s Supervisor) present() (leave func()) {
 	}
 }
 
-// start runs the command in a process group of its own. The products' start scripts run Java without exec, so that a
-// signal to the first process alone does not reach the server.
+// start runs the command in a process group of its own. The products' start scripts run Java without exec, so a signal to the
+// first process alone does not reach the server.
 func (s Supervisor) start(r *reaper) (*child, error) {
 	cmd := exec.Command(s.Command[0], s.Command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.Stdin, s.Stdout, s.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c, err := r.start(cmd)
 	if err != nil {
-		return nil, fmt.Errorf("start the server: %w; agent exec is followed by -- and the server's own entrypoint", err)
+		return nil, fmt.Errorf("start the server: %w; give the server's own entrypoint after agent exec --", err)
 	}
 	return c, nil
 }
 
-// attend stays with a running server until it has ended. restart is true when that was to start it again. content is what
-// the start has read, by the way back.
+// attend handles all events of a running server until it has ended. restart is true if the supervisor must start it again.
+// content is what the start read, see WayBack.Starting.
 func (s Supervisor) attend(ctx context.Context, c *child, started Started, content string, asked <-chan struct{}, signals <-chan os.Signal, b *budget) (restart bool, code int) {
-	told := s.tell(started, nil)
+	failed := s.report(started, nil)
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
 	port, serves := s.watchPort(ctx, content), s.awaitServing(ctx)
-	noted := true
-	again := time.NewTicker(s.Poll) // for what could not be told or read at once
+	recorded := true
+	again := time.NewTicker(s.Poll) // for reports that failed
 	defer again.Stop()
 	var held <-chan time.Time
 	for {
@@ -151,24 +151,24 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 		case <-serves:
 			s.Log.Info("the server serves", "generation", started.Generation, "after", time.Since(started.Since).Round(time.Millisecond).String())
 			serves, started.Serves = nil, ServesNow
-			told = s.tell(started, told)
+			failed = s.report(started, failed)
 			continue
 		case <-c.ended:
-			s.Log.Info("server ended by itself", "exit code", c.exitCode())
-			code, ended := s.stop(c, syscall.SIGTERM, signals) // what it may have left behind of its group
+			s.Log.Info("the server exited by itself", "exit code", c.exitCode())
+			code, ended := s.stop(c, syscall.SIGTERM, signals) // the rest of its process group
 			return !ended && port.pending() && s.goBack(ctx, port) && b.take(time.Now()) == 0, code
 		case <-port.opened:
-			s.Log.Info("server has opened its port", "port", s.Port, "after", time.Since(port.begin).Round(time.Second).String())
+			s.Log.Info("the server opened its port", "port", s.Port, "after", time.Since(port.begin).Round(time.Second).String())
 			port.seen()
-			noted = s.noteServed(ctx, port)
+			recorded = s.recordServed(ctx, port)
 			continue
 		case <-port.late:
 			if wait := s.restartIn(b); wait > 0 {
 				port.late = time.After(wait)
 				continue
 			}
-			s.Log.Error("restarting the server, because it has not opened its port in time", "port", s.Port, "after", time.Since(port.begin).Round(time.Second).String(),
-				"remedy", "read the server's own log; raise START_TIMEOUT if it only needs longer; set IS_PORT or AM_PORT if its deployment.toml has another port")
+			s.Log.Error("restarting the server, because it did not open its port in time", "port", s.Port, "after", time.Since(port.begin).Round(time.Second).String(),
+				"remedy", "read the server's own log; raise START_TIMEOUT if the server needs more time; set IS_PORT or AM_PORT if its deployment.toml has another port")
 			code, ended := s.stop(c, syscall.SIGTERM, signals)
 			if !ended {
 				s.goBack(ctx, port)
@@ -186,11 +186,11 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 			c.forward(sig)
 			continue
 		case <-again.C:
-			if told != nil {
-				told = s.tell(started, told)
+			if failed != nil {
+				failed = s.report(started, failed)
 			}
-			if !noted {
-				noted = s.noteServed(ctx, port)
+			if !recorded {
+				recorded = s.recordServed(ctx, port)
 			}
 			continue
 		case <-asked:
@@ -200,7 +200,7 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 			continue
 		}
 		var still bool
-		if still, told = s.sayStopping(started, told); !still {
+		if still, failed = s.reportStopping(started, failed); !still {
 			continue
 		}
 		code, ended := s.stop(c, syscall.SIGTERM, signals)
@@ -208,22 +208,23 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 	}
 }
 
-// sayStopping tells the sidecar that the server stops, and looks once more whether that is still wanted. So a sidecar that
-// takes its wish back, and then reads that the server serves, knows that this restart does not come.
-func (s Supervisor) sayStopping(started Started, before error) (still bool, told error) {
+// reportStopping reports to the sidecar that the server stops, and then reads the request once more. still is false if the
+// sidecar no longer requests the restart. So a sidecar that withdraws its request, and then reads that the server serves,
+// knows that this restart does not happen.
+func (s Supervisor) reportStopping(started Started, before error) (still bool, failed error) {
 	if started.Serves == ServesNotSaid {
 		return true, before
 	}
 	stopping := started
 	stopping.Serves = ServesNot
-	told = s.tell(stopping, before)
+	failed = s.report(stopping, before)
 	if _, still = s.wants(started); !still {
-		told = s.tell(started, told)
+		failed = s.report(started, failed)
 	}
-	return still, told
+	return still, failed
 }
 
-// awaitServing closes the channel that it returns as soon as the server serves, at the latest a second later.
+// awaitServing returns a channel that it closes within a second after the server serves.
 func (s Supervisor) awaitServing(ctx context.Context) <-chan struct{} {
 	if s.Serves == nil {
 		return nil
@@ -231,15 +232,15 @@ func (s Supervisor) awaitServing(ctx context.Context) <-chan struct{} {
 	serves := make(chan struct{})
 	late := time.Now().Add(s.StartTimeout)
 	go func() {
-		for wait, told := 50*time.Millisecond, false; ; wait = min(2*wait, time.Second) {
+		for wait, logged := 50*time.Millisecond, false; ; wait = min(2*wait, time.Second) {
 			err := s.Serves(ctx)
 			if err == nil {
 				break
 			}
-			if !told && ctx.Err() == nil && time.Now().After(late) {
-				told = true
-				s.Log.Warn("the server does not serve yet: its sidecar waits for that, and peers wait for the sidecar", "after", s.StartTimeout.String(), "error", err,
-					"remedy", "look into the server's own log; agent probe --server in this container asks the same")
+			if !logged && ctx.Err() == nil && time.Now().After(late) {
+				logged = true
+				s.Log.Warn("the server does not serve yet; the sidecar waits for it, and the peers wait for the sidecar", "after", s.StartTimeout.String(), "error", err,
+					"remedy", "read the server's own log; agent probe --server in this container makes the same check")
 			}
 			select {
 			case <-ctx.Done():
@@ -254,16 +255,16 @@ func (s Supervisor) awaitServing(ctx context.Context) <-chan struct{} {
 	return serves
 }
 
-// wants returns the generation that the sidecar wants; due says that the server is to be restarted for it.
+// wants returns the generation that the sidecar requests, and reports whether the server must restart for it.
 func (s Supervisor) wants(started Started) (wanted string, due bool) {
 	wanted, due, err := s.Control.due(started)
 	if err != nil {
-		s.Log.Warn("what the sidecar wants cannot be read", "error", err)
+		s.Log.Warn("cannot read the request of the sidecar", "error", err)
 	}
 	return wanted, due
 }
 
-// due tells whether the server is to be restarted now. One that is due and beyond the budget makes held fire later.
+// due reports whether the server must restart now. If the budget is used up, it sets held to fire when the restart may happen.
 func (s Supervisor) due(started Started, b *budget, held *<-chan time.Time) bool {
 	wanted, due := s.wants(started)
 	if !due {
@@ -277,31 +278,32 @@ func (s Supervisor) due(started Started, b *budget, held *<-chan time.Time) bool
 	return true
 }
 
-// restartIn takes a restart from the budget and returns zero, or returns how long to wait for the next.
+// restartIn takes one restart from the budget and returns zero. If the budget is used up, it returns the time until the next
+// restart may happen, and logs that.
 func (s Supervisor) restartIn(b *budget) (wait time.Duration) {
 	wait = b.take(time.Now())
 	if wait > 0 {
-		s.Log.Warn("restart held: the server was restarted too often", "restarts", b.max, "in", b.window.String(), "next in", wait.Round(time.Second).String())
+		s.Log.Warn("restart held: the server restarted too often", "restarts", b.max, "in", b.window.String(), "next in", wait.Round(time.Second).String())
 	}
 	return wait
 }
 
-// tell tells the sidecar what was started. It is tried again from time to time, since the volume may be filled later;
-// only a new reason for failing is logged.
-func (s Supervisor) tell(started Started, before error) error {
-	err := s.Control.tell(started)
+// report reports the start to the sidecar. The caller tries again, because the volume may be empty at first. It logs an error
+// only if it differs from the one before.
+func (s Supervisor) report(started Started, before error) error {
+	err := s.Control.report(started)
 	if err != nil && (before == nil || before.Error() != err.Error()) {
-		s.Log.Warn("the sidecar cannot know of this start", "error", err)
+		s.Log.Warn("cannot report this start to the sidecar, trying again", "error", err)
 	}
 	return err
 }
 
-// ends tells whether a signal asks the server, and so the supervisor, to end.
+// ends reports whether a signal asks the server, and so the supervisor, to stop.
 func ends(sig os.Signal) bool { return sig == syscall.SIGTERM || sig == syscall.SIGINT }
 
-// stop ends the server's whole process group: the signal, then KILL after StopTimeout, and waits until no process of it
-// is left. Signals that come meanwhile are handed on; ended is true if one of them asks for the end, so that a restart
-// that was under way does not start the server again. code is the exit code of the group's first process.
+// stop sends sig to the server's whole process group, and KILL after StopTimeout. It returns when no process of the group is
+// left. Meanwhile it forwards signals to the group. ended is true if one of them asks the supervisor to stop, so that a
+// restart does not start the server again. code is the exit code of the group's first process.
 func (s Supervisor) stop(c *child, sig syscall.Signal, signals <-chan os.Signal) (code int, ended bool) {
 	c.signal(sig)
 	deadline := time.NewTimer(s.StopTimeout)
@@ -312,8 +314,8 @@ func (s Supervisor) stop(c *child, sig syscall.Signal, signals <-chan os.Signal)
 	for c.groupAlive() {
 		select {
 		case <-killed:
-			// A zombie whose parent has left the group, or a process that hangs in the kernel: neither holds a port.
-			s.Log.Error("processes of the server are left after KILL, going on without them", "process group", c.pid, "after", killPatience.String())
+			// A zombie whose parent is not in the group, or a process that hangs in the kernel. Neither holds a port.
+			s.Log.Error("processes of the server remain after KILL, continuing without them", "process group", c.pid, "after", killPatience.String())
 			return c.lastCode(), ended
 		case <-deadline.C:
 			s.Log.Warn("the server did not stop in time, killing it", "after", s.StopTimeout.String(), "remedy", "raise STOP_TIMEOUT")
@@ -328,17 +330,18 @@ func (s Supervisor) stop(c *child, sig syscall.Signal, signals <-chan os.Signal)
 	return c.exitCode(), ended
 }
 
-// killPatience is how long a process may take to end after KILL.
+// killPatience is the time that a process may take to end after KILL.
 const killPatience = 5 * time.Second
 
-// budget limits restarts to max in any window.
+// budget limits the restarts to max in any window.
 type budget struct {
 	max    int
 	window time.Duration
 	taken  []time.Time
 }
 
-// take takes one restart from the budget and returns zero, or returns how long to wait for the next.
+// take takes one restart from the budget and returns zero. If the budget is used up, it returns the time until the next
+// restart may happen.
 func (b *budget) take(now time.Time) (wait time.Duration) {
 	for len(b.taken) > 0 && now.Sub(b.taken[0]) >= b.window {
 		b.taken = b.taken[1:]

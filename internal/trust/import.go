@@ -41,7 +41,9 @@ const (
 	Removed  = "removed"
 )
 
-func (c Change) String() string { return fmt.Sprintf("%s %s %s", c.Action, c.Alias, short(c.Fingerprint)) }
+func (c Change) String() string {
+	return fmt.Sprintf("%s %s %s", c.Action, c.Alias, short(c.Fingerprint))
+}
 
 // short is the first eight hexadecimal digits of a fingerprint, in lower case, as keystore.Fingerprint.Short writes them.
 func short(fingerprint string) string {
