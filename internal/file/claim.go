@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// ErrBeingWritten says that somebody else is writing a file.
+// ErrBeingWritten means that another process is writing a file.
 var ErrBeingWritten = errors.New("somebody is writing it")
 
-// claim makes sure that the file at path has the bytes before and that nobody has it open for writing, and keeps writers
-// out until release is called: they wait in open(2). Both are known by a lease (fcntl(2), F_SETLEASE), which the kernel
-// gives to nobody while a file is open for writing. Where there are none, as on network file systems, the bytes alone
-// count. other is a file on the same file system that nobody writes.
+// claim checks that the file at path has the bytes before and that no process has it open for writing. Until the caller calls
+// release, new writers wait in open(2). For both, claim takes a lease (fcntl(2), F_SETLEASE). The kernel grants no lease while
+// a file is open for writing. On file systems without leases, such as network file systems, claim only compares the bytes.
+// other is a file on the same file system that nobody writes.
 func claim(path string, before []byte, other string) (release func(), err error) {
 	f, err := Open(path, int64(len(before)))
 	if errors.Is(err, ErrTooLarge) {
@@ -41,7 +41,7 @@ func claim(path string, before []byte, other string) (release func(), err error)
 
 var errChanged = fmt.Errorf("%w: it has changed since it was read", ErrBeingWritten)
 
-// lease takes a lease on f, which ends when f is closed. The error is EAGAIN while somebody has the file open for writing.
+// lease takes a lease on f, which ends when f is closed. The error is EAGAIN while a process has the file open for writing.
 func lease(f *os.File) (ok bool, err error) {
 	_, _, errno := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_SETLEASE, syscall.F_RDLCK)
 	if errno != 0 {
@@ -50,13 +50,13 @@ func lease(f *os.File) (ok bool, err error) {
 	return true, nil
 }
 
-// wanted reports whether somebody waits to open f, on which this process has a lease, for writing.
+// wanted reports whether a process waits to open f for writing. This process has a lease on f.
 func wanted(f *os.File) bool {
 	kind, _, errno := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETLEASE, 0)
 	return errno == 0 && kind != syscall.F_RDLCK
 }
 
-// leasable reports whether a lease on the file at path can be had. Some file systems refuse every one with EAGAIN.
+// leasable reports whether the file system of the file at path grants leases. Some refuse every lease with EAGAIN.
 func leasable(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {

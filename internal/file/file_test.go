@@ -216,7 +216,7 @@ func TestTwoEqualBadReadsAreAnErrorThatNamesTheFile(t *testing.T) {
 	}
 }
 
-// TestALockOnARemovedFileIsNone: whoever opened the file before it was removed must not believe to hold the lock.
+// TestALockOnARemovedFileIsNone: a process that opened the file before its removal must not count as the holder.
 func TestALockOnARemovedFileIsNone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	f, err := os.Create(path)
@@ -241,7 +241,7 @@ func TestALockOnARemovedFileIsNone(t *testing.T) {
 	}
 }
 
-func TestASecondHolderOfTheLockWaitsAndSaysSo(t *testing.T) {
+func TestASecondHolderOfTheLockWaitsAndReportsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), WorkDir, "lock")
 		unlock, err := Lock(t.Context(), path, func() { t.Error("the first holder waited") })
@@ -263,8 +263,8 @@ func TestASecondHolderOfTheLockWaitsAndSaysSo(t *testing.T) {
 	})
 }
 
-// TestNobodyIsToldOfALockThatIsTakenForAMoment: a pass of another agent takes less than a second.
-func TestNobodyIsToldOfALockThatIsTakenForAMoment(t *testing.T) {
+// TestLockDoesNotReportAWaitOfAMoment: a pass of another agent takes less than a second.
+func TestLockDoesNotReportAWaitOfAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "lock")
 		unlock, err := Lock(t.Context(), path, nil)
@@ -272,7 +272,7 @@ func TestNobodyIsToldOfALockThatIsTakenForAMoment(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.AfterFunc(2*time.Second, unlock)
-		unlock, err = Lock(t.Context(), path, func() { t.Error("it is told") })
+		unlock, err = Lock(t.Context(), path, func() { t.Error("the wait is reported") })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,13 +32,13 @@ func TestAnOverflowOfEventsMakesItLookAndWatchWhatHasCome(t *testing.T) {
 	}
 }
 
-// limitVariable names the limit that is set to 0 in the process that it is given to.
+// limitVariable has the name of the limit that the process with this variable sets to 0.
 const limitVariable = "FILE_TEST_LIMIT"
 
-// TestWithoutRoomForEventsAChangeIsNoticedAllTheSame runs itself in a user namespace of its own, whose limits are its own.
-func TestWithoutRoomForEventsAChangeIsNoticedAllTheSame(t *testing.T) {
+// TestWithoutRoomForEventsAChangeIsNoticedAnyway runs itself in a user namespace with limits of its own.
+func TestWithoutRoomForEventsAChangeIsNoticedAnyway(t *testing.T) {
 	for limit, says := range map[string]string{
-		"max_inotify_instances": "no file events, looking every",
+		"max_inotify_instances": "no file events; polling the folders instead",
 		"max_inotify_watches":   "raise fs.inotify.max_user_watches",
 	} {
 		t.Run(limit, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestWithoutRoomForEventsAChangeIsNoticedAllTheSame(t *testing.T) {
 	}
 }
 
-// runInNamespace runs the test once more in a process of its own, which is root in new namespaces, with a variable by which it knows.
+// runInNamespace runs the test again in another process, which is root in new namespaces. variable marks that process.
 func runInNamespace(t *testing.T, flags uintptr, variable string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run", "^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// lockRetry is how often a taken lock is tried again: flock has no way to wait that a context could end. lockPatience is
-// how long it may be taken before anybody is told: a pass of another agent takes less.
+// lockRetry is the interval at which Lock tries a taken lock again, because no context can end a wait of flock. lockPatience
+// is the time after which Lock calls waiting. A pass of another agent takes less.
 const (
 	lockRetry    = 250 * time.Millisecond
 	lockPatience = 3 * time.Second
@@ -22,14 +22,14 @@ const (
 // is workDir.
 func LockPath(workDir string) string { return filepath.Join(workDir, "lock") }
 
-// Lock takes the lock at path, a file that is made if need be, and returns the function that gives it back. While
-// another process holds it, Lock waits until ctx ends; after some seconds it calls waiting, once. The lock ends with the
-// process that holds it, however that ends.
+// Lock takes the lock at path and returns the function that releases it. Lock creates the file if it is missing. While
+// another process holds the lock, Lock waits until ctx ends; after three seconds it calls waiting, once. The kernel releases
+// the lock when the process that holds it ends.
 //
-// Who holds the lock may remove its file: whoever waited for it then takes the lock at a file of its own making.
+// The holder may remove the file. A process that waits then creates the file again and takes that lock.
 func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	since := time.Now()
-	for told := false; ; {
+	for reported := false; ; {
 		f, err := tryLock(path)
 		if err != nil {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
@@ -37,8 +37,8 @@ func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err 
 		if f != nil {
 			return func() { f.Close() }, nil
 		}
-		if !told && time.Since(since) >= lockPatience {
-			told = true
+		if !reported && time.Since(since) >= lockPatience {
+			reported = true
 			waiting()
 		}
 		select {
@@ -49,7 +49,7 @@ func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err 
 	}
 }
 
-// TryLock takes the lock at path as Lock does, and does not wait; ok is false while another process holds it.
+// TryLock is Lock without the wait: ok is false while another process holds the lock.
 func TryLock(path string) (unlock func(), ok bool, err error) {
 	f, err := tryLock(path)
 	if err != nil {
@@ -61,14 +61,14 @@ func TryLock(path string) (unlock func(), ok bool, err error) {
 	return func() { f.Close() }, true, nil
 }
 
-// Locked tells whether a process holds the lock at path. It makes no file.
+// Locked reports whether a process holds the lock at path. It creates no file.
 func Locked(path string) (bool, error) {
 	f, err := openLock(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("look at the lock %s as user %d: %w; run as its owner", path, os.Getuid(), err)
+		return false, fmt.Errorf("read the lock %s as user %d: %w; run as its owner", path, os.Getuid(), err)
 	}
 	defer f.Close()
 	for {
@@ -79,18 +79,18 @@ func Locked(path string) (bool, error) {
 		case errors.Is(err, syscall.EWOULDBLOCK):
 			return true, nil
 		case !errors.Is(err, syscall.EINTR):
-			return false, fmt.Errorf("look at the lock %s: %w", path, err)
+			return false, fmt.Errorf("read the lock %s: %w", path, err)
 		}
 	}
 }
 
-// tryLock returns the locked file, or nothing if another process holds the lock or has just removed its file.
+// tryLock returns the locked file, or nil if another process holds the lock or has just removed its file.
 func tryLock(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
 	f, err := openLock(path, os.O_CREATE|os.O_RDWR)
-	if errors.Is(err, fs.ErrNotExist) { // its folder was removed a moment ago
+	if errors.Is(err, fs.ErrNotExist) { // a process has just removed the folder
 		return nil, nil
 	}
 	if err != nil {
@@ -107,7 +107,7 @@ func tryLock(path string) (*os.File, error) {
 	return nil, err
 }
 
-// openLock opens the file at path, and nothing else that may be in its place: a named pipe would hold up the opening.
+// openLock opens the regular file at path and refuses anything else. An open of a named pipe could block.
 func openLock(path string, flag int) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -120,7 +120,7 @@ func openLock(path string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// isAt tells whether f is still the file at path: a lock on a removed file keeps nobody out.
+// isAt reports whether f is still the file at path. A lock on a removed file keeps nobody out.
 func isAt(path string, f *os.File) bool {
 	own, err := f.Stat()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"wso2agent/internal/testenv"
 )
 
-// What the kernel lists in containers of Docker with Compose, and of a pod.
+// The lists of the kernel in containers of Docker with Compose, and in a container of a pod.
 const mountinfo = `
 292 281 0:52 / / rw,relatime - overlay overlay rw,lowerdir=/l/A:/l/B,upperdir=/u,workdir=/w
 293 292 0:55 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
@@ -71,11 +71,11 @@ func FuzzMounts(f *testing.F) {
 	})
 }
 
-// namespaceVariable is set in the process that has mounts of its own.
+// namespaceVariable is set in the process with mounts of its own.
 const namespaceVariable = "FILE_TEST_MOUNTS"
 
-// TestRealMountsAreToldApart runs itself in a mount namespace of its own.
-func TestRealMountsAreToldApart(t *testing.T) {
+// TestRealMountsAreDistinguished runs itself in a mount namespace of its own.
+func TestRealMountsAreDistinguished(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		tellRealMountsApart(t)
 		return

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// ErrTooLarge says that a file is larger than its reader allows.
+// ErrTooLarge means that a file is larger than its reader allows.
 var ErrTooLarge = errors.New("file is too large")
 
-// rereadAfter is how long a writer gets to finish a file that was read half-written, and maxReads how often it is read at
-// most: who changes a file all the time must not hold up its reader.
+// rereadAfter is the time that a writer gets to finish a file that the reader found half-written. maxReads limits the reads,
+// so that a process that changes a file all the time does not block its reader.
 const (
 	rereadAfter = 200 * time.Millisecond
 	maxReads    = 6
 )
 
-// folder is what this package needs of a folder: *os.Root keeps to what is below it, anywhere goes wherever a path leads.
+// folder is what this package needs of a folder. *os.Root stays below its folder; anywhere follows every path.
 type folder interface {
 	Lstat(name string) (fs.FileInfo, error)
 	OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error)
@@ -42,12 +42,12 @@ func (anywhere) OpenFile(name string, flag int, mode fs.FileMode) (*os.File, err
 	return os.OpenFile(name, flag, mode)
 }
 
-// Open opens a regular file of at most limit bytes for reading. Anything longer is ErrTooLarge, anything that is no
-// regular file an error, before a byte of it is read.
+// Open opens a regular file of at most limit bytes for reading. The error for a larger file wraps ErrTooLarge. Open reads no
+// byte of a file that it refuses.
 func Open(path string, limit int64) (*os.File, error) { return open(anywhere{}, path, limit) }
 
 func open(in folder, name string, limit int64) (*os.File, error) {
-	// Without O_NONBLOCK a named pipe, which anybody can make on a shared volume, would hold up the opening for ever.
+	// Without O_NONBLOCK an open of a named pipe could block for ever. Anybody can make one on a shared volume.
 	f, err := in.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func tooLarge(f *os.File, limit int64) error {
 	return fmt.Errorf("read %s: %w: more than %d bytes", f.Name(), ErrTooLarge, limit)
 }
 
-// Read returns the bytes of a file that Open accepts.
+// Read returns the bytes of a file. It refuses the files that Open refuses.
 func Read(path string, limit int64) ([]byte, error) { return read(anywhere{}, path, limit) }
 
 func read(in folder, name string, limit int64) ([]byte, error) {
@@ -83,15 +83,14 @@ func read(in folder, name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.Name(), err)
 	}
-	if int64(len(data)) > limit { // it has grown, or is one of the kernel's, whose size is not known
+	if int64(len(data)) > limit { // it has grown, or it is a file of the kernel, whose size Stat does not know
 		return nil, tooLarge(f, limit)
 	}
 	return data, nil
 }
 
-// ReadStable reads a file that others may be rewriting in place, until whole accepts the bytes. Bytes that whole
-// refuses are read again a moment later; its error is believed when two reads in a row are equal, and after six reads, a
-// second later.
+// ReadStable reads a file that another process may rewrite in place, until whole accepts the bytes. If whole returns an error,
+// ReadStable reads the file again after 200 ms. It returns that error when two reads in a row are equal, and after six reads.
 func ReadStable(ctx context.Context, path string, limit int64, whole func([]byte) error) ([]byte, error) {
 	return readStable(ctx, path, func() ([]byte, error) { return Read(path, limit) }, whole)
 }

@@ -44,7 +44,7 @@ func TestAWriteInAFolderDoesNotLeaveIt(t *testing.T) {
 	}
 }
 
-// TestAFolderIsReadThroughItsOwnLinksAlone: Kubernetes shows the files of Secrets and ConfigMaps through two links.
+// TestAFolderIsReadThroughItsOwnLinksAlone: Kubernetes shows the files of Secrets and ConfigMaps behind two links.
 func TestAFolderIsReadThroughItsOwnLinksAlone(t *testing.T) {
 	outside, dir := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(outside, "key"), "secret")

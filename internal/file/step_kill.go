@@ -10,11 +10,11 @@ import (
 	"syscall"
 )
 
-// killVariable says before or after which change this process kills itself, counted from 1 in the order before the first,
-// after the first, before the second; unset or 0 for never.
+// killVariable is the number of the point at which this process kills itself. Points count from 1: before the first change,
+// after the first, before the second and so on. Unset or 0 means never.
 const killVariable = "AGENT_KILL_AT"
 
-// passed are the points passed so far.
+// passed is the number of points that this process has passed.
 var passed atomic.Int64
 
 func step(what, path string, change func() error) error {
@@ -29,6 +29,6 @@ func point(when, what, path string) {
 	if n := passed.Add(1); n == at {
 		fmt.Fprintf(os.Stderr, "killed at %d, %s this: %s %s\n", n, when, what, path)
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {} // no further change, whenever the signal comes
+		select {} // make no further change until the signal arrives
 	}
 }

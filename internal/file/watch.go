@@ -14,26 +14,25 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Watch tells when files below some folders change. Its fields are settings; the zero value of each is its default.
+// Watch reports changes of files below some folders. The zero value of a field is its default.
 type Watch struct {
-	// Folders to watch: their own entries and one level below. A folder may be missing and come later.
+	// Folders are the folders to watch: their entries and one level below. A folder may be missing and appear later.
 	//
-	// Folders and never files: a watch on a file is dead, without a word, after the first rename over it or the first
-	// symlink swap of a Kubernetes volume.
+	// Watch never watches a file itself: such a watch silently stops working after the first rename over the file or the
+	// first symlink swap of a Kubernetes volume.
 	Folders []string
-	// Files to watch, each by its name in its folder, where others may put whatever they like: nothing else in that folder
-	// is looked at.
+	// Files are single files to watch. Other files in their folders do not count.
 	Files []string
-	// Poll is how often the folders are looked at in any case (10 s). Some volumes deliver no events at all, an event
-	// queue overflows, and a folder that was removed and made again has lost its watch.
+	// Poll is the interval at which Watch looks at the folders in any case (10 s). Some volumes deliver no events, an event
+	// queue can overflow, and a folder that somebody removed and created again has lost its watch.
 	Poll time.Duration
-	// Quiet is how long nothing may change before a change is told (500 ms), Max how long that waits at most (5 s).
+	// Quiet is the time without further changes after which Watch reports a change (500 ms). Max limits that wait (5 s).
 	Quiet, Max time.Duration
 	Log        *slog.Logger
 }
 
-// Changes sends on the returned channel, which holds one value, whenever something has changed and settled. It is
-// closed when ctx ends.
+// Changes returns a channel on which Watch sends when something has changed and settled. The channel holds one value. Watch
+// closes it when ctx ends.
 func (w Watch) Changes(ctx context.Context) <-chan struct{} {
 	if w.Poll <= 0 {
 		w.Poll = 10 * time.Second
@@ -57,14 +56,14 @@ func (w Watch) Changes(ctx context.Context) <-chan struct{} {
 			seen = w.settle(ctx, now)
 			select {
 			case changes <- struct{}{}:
-			default: // one is waiting already, and will be answered by a look at everything
+			default: // the channel has one already, and its receiver will look at everything
 			}
 		}
 	}()
 	return changes
 }
 
-// wait returns true when it is time to look, false when ctx has ended.
+// wait waits until an event or the next poll. It returns false when ctx has ended.
 func (w Watch) wait(ctx context.Context, events <-chan struct{}) bool {
 	timer := time.NewTimer(w.Poll)
 	defer timer.Stop()
@@ -77,7 +76,7 @@ func (w Watch) wait(ctx context.Context, events <-chan struct{}) bool {
 	return ctx.Err() == nil
 }
 
-// settle waits until nothing has changed for Quiet, at most for Max, and returns what is there then.
+// settle waits until nothing has changed for Quiet, at most for Max. It returns the state at that time.
 func (w Watch) settle(ctx context.Context, seen state) state {
 	deadline := time.After(w.Max)
 	for {
@@ -96,13 +95,13 @@ func (w Watch) settle(ctx context.Context, seen state) state {
 	}
 }
 
-// events returns a channel that hints at changes by fsnotify. It is only a hint, and so may miss any: what decides is
-// the comparison of snapshots.
+// events returns a channel of hints from fsnotify that something may have changed. It may miss changes, because the comparison
+// of snapshots decides.
 func (w Watch) events(ctx context.Context) <-chan struct{} {
 	hints := make(chan struct{}, 1)
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
-		w.Log.Warn("no file events, looking every "+w.Poll.String()+" instead", "error", err)
+		w.Log.Warn("no file events; polling the folders instead", "every", w.Poll.String(), "error", err)
 		return hints
 	}
 	add := w.adder(watcher)
@@ -114,20 +113,21 @@ func (w Watch) events(ctx context.Context) <-chan struct{} {
 	return hints
 }
 
-// adder returns the function that watches every folder that is there.
+// adder returns the function that adds every folder that exists to watcher.
 func (w Watch) adder(watcher *fsnotify.Watcher) func() {
 	full := false
 	watch := func(folder string) error {
 		err := watcher.Add(folder)
 		if errors.Is(err, syscall.ENOSPC) && !full {
 			full = true
-			w.Log.Warn("no file events for some folders, looking every "+w.Poll.String()+" instead; raise fs.inotify.max_user_watches on the host for more", "folder", folder, "error", err)
+			w.Log.Warn("no file events for some folders; polling them instead", "every", w.Poll.String(), "folder", folder, "error", err,
+				"remedy", "raise fs.inotify.max_user_watches on the host")
 		}
 		return err
 	}
 	return func() {
 		for _, folder := range w.Folders {
-			if watch(folder) != nil { // missing: its parent tells when it comes. No room left: the poll sees it
+			if watch(folder) != nil { // if it is missing, its parent reports when it appears; if there are no watches left, the poll sees it
 				watch(filepath.Dir(folder))
 				continue
 			}
@@ -146,7 +146,8 @@ func (w Watch) adder(watcher *fsnotify.Watcher) func() {
 	}
 }
 
-// hint turns events, and errors that may stand for some, into hints until ctx ends. add watches folders that have come.
+// hint sends a hint for every event, and for every error, which may stand for lost events, until ctx ends. add watches folders
+// that have appeared.
 func (w Watch) hint(ctx context.Context, events <-chan fsnotify.Event, failures <-chan error, add func(), hints chan<- struct{}) {
 	again := time.NewTicker(w.Poll)
 	defer again.Stop()
@@ -155,17 +156,17 @@ func (w Watch) hint(ctx context.Context, events <-chan fsnotify.Event, failures 
 		case <-ctx.Done():
 			return
 		case <-again.C:
-			add() // folders that have come or come back; adding a watched one again costs nothing
+			add() // folders that have appeared; to add a watched one again costs nothing
 			continue
 		case e := <-events:
 			if e.Has(fsnotify.Create) || e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
 				add()
 			}
-		case err := <-failures: // an overflow above all: something was missed, so look
+		case err := <-failures: // mostly an overflow, which means lost events
 			if err != nil && !errors.Is(err, fsnotify.ErrEventOverflow) {
-				w.Log.Warn("file events", "error", err)
+				w.Log.Warn("cannot read file events", "error", err)
 			}
-			add() // a folder that has come may be what was missed
+			add() // the lost event may be a folder that has appeared
 		}
 		select {
 		case hints <- struct{}{}:
@@ -174,10 +175,10 @@ func (w Watch) hint(ctx context.Context, events <-chan fsnotify.Event, failures 
 	}
 }
 
-// state is what a look at the folders finds.
+// state is what Watch finds in the folders, by path.
 type state map[string]stamp
 
-// stamp tells one file from another and from its own later versions.
+// stamp distinguishes a file from other files and from its own later versions.
 type stamp struct {
 	inode    uint64
 	size     int64
@@ -197,7 +198,7 @@ func (w Watch) snapshot() state {
 	return s
 }
 
-// add notes the entries of folder and, by one level less, of the folders in it.
+// add adds the entries of folder to s. levels is the number of levels of folders to go down.
 func (s state) add(folder string, levels int) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -210,9 +211,9 @@ func (s state) add(folder string, levels int) {
 	}
 }
 
-// addFile notes what is at path, and of a folder by one level less what is in it.
+// addFile adds the file or folder at path to s, and the content of a folder if levels is more than 1.
 func (s state) addFile(path string, levels int) {
-	info, err := os.Stat(path) // behind the link: a symlink swap shows in what it leads to
+	info, err := os.Stat(path) // of the link's target, so that a symlink swap shows
 	if err != nil {
 		return
 	}
@@ -231,8 +232,9 @@ func (s state) addFile(path string, levels int) {
 	s[path] = stamp{inode: inode, size: info.Size(), modified: info.ModTime(), mode: info.Mode(), link: link}
 }
 
-// passedOver tells what does not count in a folder: the agent's own working folder, whose files come and go with every
-// write, and in the root, where Compose puts the files of its configs, what the kernel shows there and changes all the time.
+// passedOver reports whether an entry of a folder does not count. That is the agent's own working folder, whose files change
+// with every write. In the root folder, where Compose puts the files of its configs, it is also what the kernel shows there and
+// changes all the time.
 func passedOver(folder, name string) bool {
 	if name == WorkDir {
 		return true
@@ -241,6 +243,6 @@ func passedOver(folder, name string) bool {
 	return err == nil && (path == "/proc" || path == "/sys" || path == "/dev")
 }
 
-// WorkDir is the name of the folder, at the top of each volume, that holds the agent's own files: temporary ones,
-// backups, the lock. A name with a dot in front, at the top: the products' entrypoints do not copy it.
+// WorkDir is the name of the folder at the top of each volume for the agent's own files: temporary files, backups, the lock. The
+// products' entrypoints do not copy it, because it is at the top and its name begins with a dot.
 const WorkDir = ".agent"

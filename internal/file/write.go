@@ -1,8 +1,7 @@
-// Package file reads and writes files that other processes read and write at the same time: a file appears whole or
-// not at all, a half-written one is read again before it is called broken, and a changed one is noticed on every kind
-// of volume.
+// Package file reads and writes files that other processes read and write at the same time. A file appears whole or not at
+// all. A reader reads a half-written file again before it reports an error. A watch notices changes on every kind of volume.
 //
-// It knows nothing of what the bytes mean.
+// The package does not know what the bytes mean.
 package file
 
 import (
@@ -17,25 +16,25 @@ import (
 	"syscall"
 )
 
-// ErrOwner says that a file belongs to another user than the one this process runs as. Replacing it would change its
-// owner, and the server that reads it could then be unable to.
+// ErrOwner means that a file belongs to another user than the one that this process runs as. A replacement would change the
+// owner, and the server might then be unable to read the file.
 var ErrOwner = errors.New("file belongs to another user")
 
-// errNotRegular says that something else stands where a file belongs.
+// errNotRegular means that there is something other than a regular file at a path.
 var errNotRegular = errors.New("it is not a regular file")
 
-// tempSuffix marks temporary files, so that those a killed process left behind can be told from anything else.
+// tempSuffix marks temporary files, so that the next writer recognizes those of a killed process.
 const tempSuffix = ".tmp"
 
-// Write replaces the file at path with data, whole or not at all: readers see the old bytes or the new ones, also
-// after a crash at any point. The temporary file is made in tempDir, which is made if need be and must lie on the same
-// file system as path.
+// Write replaces the file at path with data, whole or not at all: readers see the old bytes or the new ones, also after a
+// crash at any point. Write makes the temporary file in tempDir, which must be on the same file system as path. It creates
+// tempDir if it is missing.
 //
-// An existing file keeps its mode and group; a new one gets mode. A file that belongs to another user, or to a group
-// that this process may not give, is left alone, with an error that wraps ErrOwner. A file that has the bytes already is
-// not written: changed is false.
+// An existing file keeps its mode and group; a new one gets mode. Write does not change a file that belongs to another user, or
+// to a group that this process cannot set; the error wraps ErrOwner. It does not write a file that has the bytes already;
+// changed is then false.
 //
-// A file has one writer at a time. So what a killed writer of the same file has left in tempDir is removed on the way.
+// A file has one writer at a time. So Write removes the temporary files in tempDir that a killed writer of the same file left.
 func Write(path string, data []byte, mode fs.FileMode, tempDir string) (changed bool, err error) {
 	path, err = resolve(path)
 	if err != nil {
@@ -44,15 +43,14 @@ func Write(path string, data []byte, mode fs.FileMode, tempDir string) (changed 
 	return replace(anywhere{}, path, data, mode, tempDir, nothing)
 }
 
-// WriteIn is Write for the file name in root. It does not leave root: a symbolic link at name is replaced, and one on the
-// way that leads out of root is an error.
+// WriteIn is Write for the file name in root. It does not leave root: it replaces a symbolic link at name, and a link on the way
+// that leads out of root is an error.
 func WriteIn(root *os.Root, name string, data []byte, mode fs.FileMode, tempDir string) (changed bool, err error) {
 	return replace(root, name, data, mode, tempDir, nothing)
 }
 
-// Replace is Write for a file that other programs write too: before are the bytes that its reader found. An error that
-// wraps ErrBeingWritten says that the file has other bytes now, or that somebody has it open for writing; it is then
-// left alone.
+// Replace is Write for a file that other programs also write. before are the bytes that the caller read. Replace does not change
+// a file that has other bytes now, or that another process has open for writing; the error wraps ErrBeingWritten.
 func Replace(path string, before, data []byte, mode fs.FileMode, tempDir string) (changed bool, err error) {
 	path, err = resolve(path)
 	if err != nil {
@@ -63,10 +61,10 @@ func Replace(path string, before, data []byte, mode fs.FileMode, tempDir string)
 	})
 }
 
-// nothing is to be done before a file is replaced that nobody else writes.
+// nothing is the last step of replace for a file that nobody else writes.
 func nothing(string) (release func(), err error) { return func() {}, nil }
 
-// replace does the work of Write. last is called right before the new file, which is at temp then, takes the old one's place.
+// replace does the work of Write. It calls last right before it renames the new file from temp to path.
 func replace(in folder, path string, data []byte, mode fs.FileMode, tempDir string, last func(temp string) (release func(), err error)) (changed bool, err error) {
 	group := -1
 	info, err := in.Lstat(path)
@@ -74,8 +72,8 @@ func replace(in folder, path string, data []byte, mode fs.FileMode, tempDir stri
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return false, fmt.Errorf("write %s: %w", path, err)
-	case info.Mode()&fs.ModeSymlink != 0: // its target is not written, and not read either
-	// A named pipe or a huge file in its place, which anybody can make on a shared volume, must hold up nothing.
+	case info.Mode()&fs.ModeSymlink != 0: // replaced, without a look at its target
+	// Anybody can make a named pipe or a huge file on a shared volume. Neither must block this process.
 	case !info.Mode().IsRegular():
 		return false, fmt.Errorf("write %s: %w but %s; remove it", path, errNotRegular, info.Mode().Type())
 	default:
@@ -93,7 +91,7 @@ func replace(in folder, path string, data []byte, mode fs.FileMode, tempDir stri
 		}
 	}
 	if err := step("make folder", tempDir, func() error { return in.MkdirAll(tempDir, 0o700) }); err != nil {
-		return false, fmt.Errorf("make folder for temporary files: %w", err)
+		return false, fmt.Errorf("create the folder for temporary files: %w", err)
 	}
 	removeTemps(in, tempDir, filepath.Base(path))
 	temp, err := writeTemp(in, tempDir, filepath.Base(path), data, mode, group)
@@ -109,8 +107,8 @@ func replace(in folder, path string, data []byte, mode fs.FileMode, tempDir stri
 	return true, place(in, temp, path)
 }
 
-// Move makes the file at from the one at to, whole or not at all, with the given mode. Both must lie on the same file
-// system. It refuses what Write refuses.
+// Move renames the file at from to to, whole or not at all, and gives it mode. Both must be on the same file system. Move
+// refuses what Write refuses.
 func Move(from, to string, mode fs.FileMode) error {
 	to, err := resolve(to)
 	if err != nil {
@@ -142,7 +140,7 @@ func Move(from, to string, mode fs.FileMode) error {
 	return place(anywhere{}, from, to)
 }
 
-// place moves a finished file to its place. One that cannot be moved is removed.
+// place renames a finished temporary file to path. If that fails, it removes the temporary file.
 func place(in folder, temp, path string) error {
 	if err := step("rename", path, func() error { return in.Rename(temp, path) }); err != nil {
 		in.Remove(temp)
@@ -150,14 +148,15 @@ func place(in folder, temp, path string) error {
 		case errors.Is(err, syscall.EXDEV):
 			err = fmt.Errorf("%w: %s must be on the same volume", err, filepath.Dir(temp))
 		case errors.Is(err, syscall.EBUSY):
-			err = fmt.Errorf("%w: it is mounted by itself, and such a file cannot be replaced; mount its folder instead", err)
+			err = fmt.Errorf("%w: the file itself is mounted, so no process can replace it; mount its folder instead", err)
 		}
 		return fmt.Errorf("replace %s: %w", path, err)
 	}
 	return syncDir(in, filepath.Dir(path))
 }
 
-// CheckOwner returns an error that wraps ErrOwner when the file at path belongs to another user than this process's.
+// CheckOwner returns an error that wraps ErrOwner if the file at path belongs to another user than the one that this process
+// runs as.
 func CheckOwner(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -175,8 +174,8 @@ func checkOwner(path string, info fs.FileInfo) error {
 		ErrOwner, path, stat.Uid, stat.Gid, os.Geteuid(), os.Getegid(), stat.Uid, stat.Gid)
 }
 
-// removeTemps removes what killed writers of the file named base have left in dir. What cannot be removed stays: it is
-// in nobody's way.
+// removeTemps removes the temporary files in dir that killed writers of the file named base left. It ignores errors, because
+// such a file does no harm.
 func removeTemps(in folder, dir, base string) {
 	d, err := in.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
@@ -194,7 +193,7 @@ func removeTemps(in folder, dir, base string) {
 	}
 }
 
-// Remove removes the file at path. That it is not there, is no error: changed is false.
+// Remove removes the file at path. A missing file is no error: changed is then false.
 func Remove(path string) (changed bool, err error) { return remove(anywhere{}, path) }
 
 // RemoveIn is Remove for the file name in root.
@@ -211,7 +210,7 @@ func remove(in folder, path string) (changed bool, err error) {
 	return err == nil, err
 }
 
-// Writable returns an error if no file can be made in dir, which itself is made if need be.
+// Writable returns an error if this process cannot create a file in dir. It creates dir if it is missing.
 func Writable(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -223,7 +222,7 @@ func Writable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// resolve follows a symbolic link at path, so that the file behind it is replaced and not the link.
+// resolve follows a symbolic link at path, so that Write replaces the file behind the link and not the link.
 func resolve(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -235,8 +234,8 @@ func resolve(path string) (string, error) {
 	return real, nil
 }
 
-// writeTemp makes a temporary file with a random name: a fixed one, left behind by a kill, would wedge every later run.
-// group is -1 for the process's own.
+// writeTemp creates a temporary file with a random name. A file with a fixed name that a killed process left would block every
+// later run. group is -1 for the group of this process.
 func writeTemp(in folder, dir, base string, data []byte, mode fs.FileMode, group int) (path string, err error) {
 	temp := filepath.Join(dir, base+"."+rand.Text()+tempSuffix)
 	var f *os.File
@@ -262,7 +261,7 @@ func writeTemp(in folder, dir, base string, data []byte, mode fs.FileMode, group
 	}
 	if group >= 0 {
 		if err := step("give to group", temp, func() error { return f.Chown(-1, group) }); err != nil {
-			return "", fmt.Errorf("%w: its group is %d, which this process may not give (%w); run it with that group", ErrOwner, group, err)
+			return "", fmt.Errorf("%w: its group is %d, which this process cannot set (%w); run it with that group", ErrOwner, group, err)
 		}
 	}
 	if err := step("set mode", temp, func() error { return f.Chmod(mode) }); err != nil {
@@ -271,7 +270,7 @@ func writeTemp(in folder, dir, base string, data []byte, mode fs.FileMode, group
 	return temp, step("sync", temp, f.Sync)
 }
 
-// syncDir makes a rename in dir last through a loss of power, where the file system can.
+// syncDir makes a rename in dir survive a loss of power, if the file system supports that.
 func syncDir(in folder, dir string) error {
 	d, err := in.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
