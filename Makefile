@@ -37,7 +37,7 @@ test:
 
 # Tests that count allocations, of which the race detector makes some of its own, and some that take very long with it.
 test-allocations:
-	go test -run 'TestNoInputTakes|TestNoStepAllocatesMore|LittleMemory' ./internal/keystore ./internal/server ./internal/wso2sim
+	go test -run 'TestNoInputTakes|TestNoStepAllocatesMore|LittleMemory' ./internal/keystore ./internal/artifact ./internal/wso2sim
 	go test -run 'TestWhateverHappens|TestBothServersRotateAtOnce' ./internal/agent
 
 lint: vulnerabilities

@@ -8,18 +8,18 @@ import (
 	"slices"
 	"time"
 
+	"wso2agent/internal/artifact"
 	"wso2agent/internal/file"
-	"wso2agent/internal/server"
 )
 
 // artifactsLimit is the most that the list of artifacts may hold, in bytes.
 const artifactsLimit = 1 << 20
 
 // artifacts are the files that the server needs and its image lacks: the product's own list and the user's.
-func (a Agent) artifacts() ([]server.Artifact, error) {
-	var list []server.Artifact
+func (a Agent) artifacts() ([]artifact.Artifact, error) {
+	var list []artifact.Artifact
 	if a.cfg.Artifacts == "default" {
-		list = server.DefaultArtifacts(a.cfg.Product, a.cfg.Database == "postgres")
+		list = artifact.Default(a.cfg.Product, a.cfg.Database == "postgres")
 	}
 	if a.cfg.ArtifactsFile == "" {
 		return list, nil
@@ -28,14 +28,14 @@ func (a Agent) artifacts() ([]server.Artifact, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the list of artifacts (ARTIFACTS_FILE): %w", err)
 	}
-	own, err := server.LoadArtifacts(data, a.cfg.ArtifactsFile)
-	return server.MergeArtifacts(list, own), err
+	own, err := artifact.Load(data, a.cfg.ArtifactsFile)
+	return artifact.Merge(list, own), err
 }
 
 // fetcher is what puts artifacts on their volume, with so many tries of each download; 0 stands for the usual number.
-func (a Agent) fetcher(tries int) (server.Fetcher, error) {
+func (a Agent) fetcher(tries int) (artifact.Fetcher, error) {
 	roots, err := a.roots()
-	return server.Fetcher{Volume: a.cfg.ArtifactDir, Home: a.cfg.ServerHome, SourceDir: a.cfg.ArtifactSourceDir, Roots: roots, Tries: tries, Log: a.log}, err
+	return artifact.Fetcher{Volume: a.cfg.ArtifactDir, Home: a.cfg.ServerHome, SourceDir: a.cfg.ArtifactSourceDir, Roots: roots, Tries: tries, Log: a.log}, err
 }
 
 // fetchArtifacts puts the artifacts on their volume. What cannot be had is logged with what is lost by it, and is no error
@@ -64,7 +64,7 @@ func (a Agent) fetchArtifacts(ctx, limit context.Context, running bool) error {
 	}
 	var lacks []string
 	if running {
-		list = slices.DeleteFunc(list, func(x server.Artifact) bool { return slices.Contains(lacking, x.Destination) })
+		list = slices.DeleteFunc(list, func(x artifact.Artifact) bool { return slices.Contains(lacking, x.Destination) })
 		lacks = lacking
 		// The sidecar sees to the restart for what comes now if this agent is stopped before.
 		comes := slices.DeleteFunc(slices.Clone(list), fetcher.Has)
@@ -73,16 +73,16 @@ func (a Agent) fetchArtifacts(ctx, limit context.Context, running bool) error {
 		}
 	}
 	for {
-		var missing []server.Artifact
+		var missing []artifact.Artifact
 		var why error
 		come := false
 		for _, o := range fetcher.Fetch(ctx, list) {
 			a.tellArtifact(o)
-			come = come || o.State == server.ArtifactFetched
+			come = come || o.State == artifact.Fetched
 			switch {
-			case o.State == server.ArtifactFailed && o.Required:
+			case o.State == artifact.Failed && o.Required:
 				missing, why = append(missing, o.Artifact), errors.Join(why, o.Err)
-			case o.State == server.ArtifactFailed:
+			case o.State == artifact.Failed:
 				lacks = append(lacks, o.Destination)
 			}
 		}
@@ -109,23 +109,23 @@ func (a Agent) fetchArtifacts(ctx, limit context.Context, running bool) error {
 	}
 }
 
-func (a Agent) tellArtifact(o server.ArtifactOutcome) {
+func (a Agent) tellArtifact(o artifact.Outcome) {
 	switch o.State {
-	case server.ArtifactFetched:
+	case artifact.Fetched:
 		args := []any{"file", o.At, "from", o.From, "sha256", o.Found}
 		if o.Pinned {
 			args = append(args, "pinned", "its list gives no digest: another one is refused from now on")
 		}
 		a.log.Info("artifact put in place", args...)
-	case server.ArtifactPresent:
+	case artifact.Present:
 		a.log.Debug("artifact is in place", "file", o.At, "sha256", o.Found)
-	case server.ArtifactKept:
+	case artifact.Kept:
 		if o.SHA256 != "" && o.SHA256 != o.Found {
 			a.log.Warn("an artifact that somebody else put there is kept; remove it to have the expected one fetched", "file", o.At, "sha256", o.Found, "expected", o.SHA256)
 			break
 		}
 		a.log.Info("an artifact that somebody else put there is kept", "file", o.At, "sha256", o.Found)
-	case server.ArtifactFailed:
+	case artifact.Failed:
 		a.log.Warn(cmp.Or(o.Lost, "an artifact is missing"), "artifact", o.Destination, "error", o.Err)
 	}
 	if len(o.Others) > 0 {

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"wso2agent/internal/artifact"
 	"wso2agent/internal/file"
-	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
 )
@@ -68,7 +68,7 @@ func (a Agent) keepArtifacts(ctx context.Context, health *telemetry.Health) {
 	told := map[string]string{} // the last error, by the artifact's destination
 	for wait := a.cfg.Poll; ; wait = min(2*wait, lastArtifactRetry) {
 		beat()
-		var failed []server.ArtifactOutcome
+		var failed []artifact.Outcome
 		err := a.reload()
 		if err == nil {
 			whileBeating(beat, a.cfg.Poll, func() { failed, err = a.fetchLacking(ctx) })
@@ -101,7 +101,7 @@ func (a Agent) keepArtifacts(ctx context.Context, health *telemetry.Health) {
 // fetchLacking tries once to fetch what the server was started without. What has come makes a restart due; what has not is
 // returned. Each is noted from before it can come until then, so that a kill in between, or a restart that cannot be made due,
 // costs a restart too many and never one too few.
-func (a Agent) fetchLacking(ctx context.Context) (failed []server.ArtifactOutcome, err error) {
+func (a Agent) fetchLacking(ctx context.Context) (failed []artifact.Outcome, err error) {
 	list, err := a.artifacts()
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (a Agent) fetchLacking(ctx context.Context) (failed []server.ArtifactOutcom
 	if err != nil {
 		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(x server.Artifact) bool { return fetcher.Has(x) && !slices.Contains(noted, x.Destination) })
+	list = slices.DeleteFunc(list, func(x artifact.Artifact) bool { return fetcher.Has(x) && !slices.Contains(noted, x.Destination) })
 	if len(list) == 0 && len(noted) == 0 {
 		return nil, nil
 	}
@@ -125,9 +125,9 @@ func (a Agent) fetchLacking(ctx context.Context) (failed []server.ArtifactOutcom
 	come := false
 	for _, o := range fetcher.Fetch(ctx, list) {
 		switch {
-		case o.State == server.ArtifactFailed:
+		case o.State == artifact.Failed:
 			failed, lacks = append(failed, o), append(lacks, o.Destination)
-		case o.State == server.ArtifactFetched || slices.Contains(noted, o.Destination):
+		case o.State == artifact.Fetched || slices.Contains(noted, o.Destination):
 			a.tellArtifact(o)
 			come = true
 		}
@@ -143,7 +143,7 @@ func (a Agent) fetchLacking(ctx context.Context) (failed []server.ArtifactOutcom
 	return failed, a.noteLacking(lacks)
 }
 
-func destinations(list []server.Artifact) (all []string) {
+func destinations(list []artifact.Artifact) (all []string) {
 	for _, x := range list {
 		all = append(all, x.Destination)
 	}
@@ -151,7 +151,7 @@ func destinations(list []server.Artifact) (all []string) {
 }
 
 // adviseArtifacts shows on /status what the server runs without.
-func adviseArtifacts(health *telemetry.Health, failed []server.ArtifactOutcome, err error) {
+func adviseArtifacts(health *telemetry.Health, failed []artifact.Outcome, err error) {
 	if err != nil {
 		health.Advise(artifactsCondition, false, err.Error())
 		return

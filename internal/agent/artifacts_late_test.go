@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"wso2agent/internal/artifact"
 	"wso2agent/internal/config"
 	"wso2agent/internal/notify"
-	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2sim"
@@ -134,7 +134,7 @@ func TestAKillBeforeTheRestartIsAskedForLosesNoRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := fetcher.Fetch(t.Context(), list); o[0].State != server.ArtifactFetched {
+	if o := fetcher.Fetch(t.Context(), list); o[0].State != artifact.Fetched {
 		t.Fatal(o[0].Err)
 	}
 	if err := a.noteLacking([]string{lateJar}); err != nil { // as the kill has left it

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"wso2agent/internal/artifact"
 	"wso2agent/internal/config"
-	"wso2agent/internal/server"
 	"wso2agent/internal/wso2sim"
 )
 
@@ -96,7 +96,7 @@ func TestAListOfArtifactsThatCannotBeReadIsToldBeforeAnythingIsWritten(t *testin
 	}
 	p.set(config.IS, func(c *config.Config) { c.ArtifactsFile = list })
 	err := p.agent(config.IS).Init(t.Context())
-	if !errors.Is(err, server.ErrArtifactList) || !strings.Contains(err.Error(), `:2:19: unknown key "destinatoin"`) {
+	if !errors.Is(err, artifact.ErrList) || !strings.Contains(err.Error(), `:2:19: unknown key "destinatoin"`) {
 		t.Errorf("error = %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(p.dir, "exchange", "wso2is")); err == nil {

@@ -6,16 +6,16 @@ import (
 	"io/fs"
 
 	"wso2agent/internal/file"
-	"wso2agent/internal/server"
+	"wso2agent/internal/seed"
 )
 
 // applySeed brings what the seed step has taken from the product's image onto the config volume. Where there is no seed,
 // the files come there by other means.
 func (a Agent) applySeed(ctx context.Context) error {
-	seed := server.Seed{Volume: a.cfg.ConfigDir, Product: a.cfg.Product}
+	s := seed.Seed{Volume: a.cfg.ConfigDir, Product: a.cfg.Product}
 	// The seed step ran as the product's user. What another one made of it the server could not read.
-	switch err := seed.Check(); {
-	case errors.Is(err, server.ErrNoSeed):
+	switch err := s.Check(); {
+	case errors.Is(err, seed.ErrNone):
 		return nil
 	case errors.Is(err, fs.ErrPermission): // the agent's folder is another user's: whose, and what to do
 		return errors.Join(err, file.CheckOwner(ControlDir(a.cfg)))
@@ -28,14 +28,14 @@ func (a Agent) applySeed(ctx context.Context) error {
 	}
 	defer unlock()
 	if a.cfg.Given("TRUSTSTORE_PASS") {
-		seed.TruststorePassword = a.cfg.TruststorePass
+		s.TruststorePassword = a.cfg.TruststorePass
 	}
-	report, err := seed.Apply(ctx)
+	report, err := s.Apply(ctx)
 	a.tellSeed(report)
 	return err
 }
 
-func (a Agent) tellSeed(r server.SeedReport) {
+func (a Agent) tellSeed(r seed.Report) {
 	switch {
 	case r.From == "" && r.To != "":
 		a.log.Info("stores and settings of the product's image are seeded", "product", r.To)
@@ -48,7 +48,7 @@ func (a Agent) tellSeed(r server.SeedReport) {
 		switch {
 		case f.Err != nil:
 			a.log.Warn("a file is kept: it cannot be merged with the new image's", "file", f.Path, "error", f.Err)
-		case f.Action == server.SeedKept || f.Action == server.SeedOrphaned:
+		case f.Action == seed.FileKept || f.Action == seed.FileOrphaned:
 			a.log.Warn("a file is "+string(f.Action), "file", f.Path)
 		case r.From == "":
 			a.log.Debug("seeded", "file", f.Path, "action", string(f.Action))
@@ -63,7 +63,7 @@ func (a Agent) tellSeed(r server.SeedReport) {
 			if !c.Secret {
 				args = append(args, "is", c.Was, "new", c.Now)
 			}
-			if c.Action == server.Kept {
+			if c.Action == seed.Kept {
 				a.log.Warn("not taken over from the new image: "+c.Why, args...)
 				continue
 			}

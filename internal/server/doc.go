@@ -1,6 +1,6 @@
-// Package server puts on disk what a product needs beside its stock image: its stores and settings as the image has them
-// (the seed), the settings in deployment.toml that the two products need to work together, and files that the image lacks
-// (artifacts). All of it lies on volumes that the product's entrypoint copies over its home at every start.
+// Package server makes true in a server's deployment.toml the settings that IS and API-M need to work together. It also
+// reads from that text which stores, which administrator and which database the server uses.
 //
-// It talks to no server.
+// The file lies on the config volume, which the product's entrypoint copies over the server's home at every start. The
+// package talks to no server.
 package server

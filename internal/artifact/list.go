@@ -1,4 +1,4 @@
-package server
+package artifact
 
 import (
 	"errors"
@@ -14,45 +14,45 @@ import (
 	"wso2agent/internal/yamlfile"
 )
 
-// ErrArtifactList is wrapped by every error of [LoadArtifacts]: the file must be changed.
-var ErrArtifactList = errors.New("the list of artifacts is not usable")
+// ErrList is wrapped by every error of [Load]: the file must be changed.
+var ErrList = errors.New("the list of artifacts is not usable")
 
 // digestForm is a SHA-256 as sha256sum prints it.
 var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// LoadArtifacts reads a list of artifacts: a YAML mapping with one key, artifacts, whose entries have url or file,
+// Load reads a list of artifacts: a YAML mapping with one key, artifacts, whose entries have url or file,
 // destination, and maybe sha256 and contains. All mistakes are told together, each with its line. name is the file's
 // path: it stands in the messages, and a relative "file" is looked for beside it.
-func LoadArtifacts(data []byte, name string) ([]Artifact, error) {
+func Load(data []byte, name string) ([]Artifact, error) {
 	root, err := yamlfile.Parse(data, "artifacts")
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w: %w", name, ErrArtifactList, err)
+		return nil, fmt.Errorf("read %s: %w: %w", name, ErrList, err)
 	}
-	r := &artifactReader{yamlfile.Reader{File: name}, map[string]int{}}
+	r := &reader{yamlfile.Reader{File: name}, map[string]int{}}
 	var list []Artifact
 	r.Mapping(root, "the file", yamlfile.Fields{
 		"artifacts": func(n *yaml.Node) { list, _ = yamlfile.List(&r.Reader, n, "artifacts", r.artifact) },
 	})
-	if err := r.Problems(ErrArtifactList); err != nil {
+	if err := r.Problems(ErrList); err != nil {
 		return nil, err
 	}
 	return list, nil
 }
 
-// artifactReader reads the entries of a list.
-type artifactReader struct {
+// reader reads the entries of a list.
+type reader struct {
 	yamlfile.Reader
 	lines map[string]int // of the destinations so far
 }
 
 // artifact reads one entry.
-func (r *artifactReader) artifact(n *yaml.Node) (a Artifact) {
+func (r *reader) artifact(n *yaml.Node) (a Artifact) {
 	before := r.Mistakes()
 	seen := r.Mapping(n, "an artifact", yamlfile.Fields{
-		"url":         func(n *yaml.Node) { a.URL = r.text(n, "url", checkArtifactURL) },
+		"url":         func(n *yaml.Node) { a.URL = r.text(n, "url", checkURL) },
 		"file":        func(n *yaml.Node) { a.File = r.text(n, "file", notEmpty) },
-		"sha256":      func(n *yaml.Node) { a.SHA256 = strings.ToLower(r.text(n, "sha256", checkArtifactDigest)) },
-		"destination": func(n *yaml.Node) { a.Destination = r.text(n, "destination", checkArtifactDestination) },
+		"sha256":      func(n *yaml.Node) { a.SHA256 = strings.ToLower(r.text(n, "sha256", checkDigest)) },
+		"destination": func(n *yaml.Node) { a.Destination = r.text(n, "destination", checkDestination) },
 		"contains":    func(n *yaml.Node) { a.Contains = r.text(n, "contains", notEmpty) },
 	})
 	if seen == nil || r.Mistakes() > before {
@@ -77,7 +77,7 @@ func (r *artifactReader) artifact(n *yaml.Node) (a Artifact) {
 	return a
 }
 
-func (r *artifactReader) text(n *yaml.Node, what string, check func(string) error) string {
+func (r *reader) text(n *yaml.Node, what string, check func(string) error) string {
 	return r.Text(n, what, func(value string) string { return value }, check)
 }
 
@@ -89,7 +89,7 @@ func notEmpty(value string) error {
 }
 
 // checkArtifactURL does not repeat the value: it may hold a password.
-func checkArtifactURL(value string) error {
+func checkURL(value string) error {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return errors.New("must be an address that begins with https://, without a user or a fragment")
@@ -100,7 +100,7 @@ func checkArtifactURL(value string) error {
 	return nil
 }
 
-func checkArtifactDigest(value string) error {
+func checkDigest(value string) error {
 	if !digestForm.MatchString(strings.ToLower(value)) {
 		return fmt.Errorf("%q is no SHA-256: 64 hexadecimal digits, as sha256sum prints them", value)
 	}
@@ -109,7 +109,7 @@ func checkArtifactDigest(value string) error {
 
 // checkArtifactDestination refuses what would lead out of the home, what the entrypoints leave behind (dot files at the
 // top of the volume), and what belongs to the config volume: the artifact volume is copied after it and would win.
-func checkArtifactDestination(value string) error {
+func checkDestination(value string) error {
 	first, _, deeper := strings.Cut(value, "/")
 	switch {
 	case !filepath.IsLocal(value) || path.Clean(value) != value:

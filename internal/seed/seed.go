@@ -1,4 +1,7 @@
-package server
+// Package seed brings the stock files of a product image onto the config volume, which the product's entrypoint copies
+// over the home of the server at every start. After an image upgrade it merges three versions of each file: the stock as
+// applied last, the stock of now, and the own file of the server.
+package seed
 
 import (
 	"bytes"
@@ -18,16 +21,16 @@ import (
 )
 
 // ErrNoSeed says that no seed lies on the config volume. The files may have come there by other means.
-var ErrNoSeed = errors.New("no seed on the config volume")
+var ErrNone = errors.New("no seed on the config volume")
 
 // ErrOtherProduct says that the seed is of another product than the volume, or than the agent was told.
 var ErrOtherProduct = errors.New("the seed is of another product")
 
 // seedLimit is the most that one file of the seed may hold, in bytes. The products' largest has 200 kB.
-const seedLimit = 16 << 20
+const sizeLimit = 16 << 20
 
 // seedSettings is the settings file below the home.
-const seedSettings = "repository/conf/deployment.toml"
+const settingsFile = "repository/conf/deployment.toml"
 
 // Seed brings the product's own stores and settings, which deploy/seed/seed.sh has taken from its image, to where the server's
 // entrypoint takes them from. When the image has changed since, what the image changed arrives and what others changed
@@ -44,37 +47,37 @@ type Seed struct {
 	write func(path string, data []byte, mode fs.FileMode, tempDir string) (bool, error) // nil: file.Write
 }
 
-// SeedReport says what Apply did.
-type SeedReport struct {
-	From, To  string        // the product, such as wso2is-7.1.0, as applied last and now; From is empty the first time
-	Downgrade bool          // To is older than From
-	Files     []SeedOutcome // in the order of their paths; the settings last
+// Report says what Apply did.
+type Report struct {
+	From, To  string    // the product, such as wso2is-7.1.0, as applied last and now; From is empty the first time
+	Downgrade bool      // To is older than From
+	Files     []Outcome // in the order of their paths; the settings last
 }
 
-// SeedOutcome says what became of one file.
-type SeedOutcome struct {
+// Outcome says what became of one file.
+type Outcome struct {
 	Path    string // relative to the volume, and to the server's home
-	Action  SeedAction
-	Changes []SeedChange // one by one, where a file was merged or could not wholly be
-	Err     error        // why the file could not be merged; it was left alone, and the next Apply tries again
+	Action  FileAction
+	Changes []Change // one by one, where a file was merged or could not wholly be
+	Err     error    // why the file could not be merged; it was left alone, and the next Apply tries again
 }
 
-// SeedAction tells what became of a file.
-type SeedAction string
+// FileAction tells what became of a file.
+type FileAction string
 
 // What becomes of a file.
 const (
-	SeedCopied    SeedAction = "copied from the product's image"
-	SeedFound     SeedAction = "left as it was found" // it was there before the first seed
-	SeedReplaced  SeedAction = "replaced by the new image's"
-	SeedMerged    SeedAction = "merged with the new image's"
-	SeedKept      SeedAction = "kept, though the new image has another"
-	SeedOrphaned  SeedAction = "kept, though the new image has none"
-	seedUnchanged SeedAction = ""
+	FileCopied    FileAction = "copied from the product's image"
+	FileFound     FileAction = "left as it was found" // it was there before the first seed
+	FileReplaced  FileAction = "replaced by the new image's"
+	FileMerged    FileAction = "merged with the new image's"
+	FileKept      FileAction = "kept, though the new image has another"
+	FileOrphaned  FileAction = "kept, though the new image has none"
+	fileUnchanged FileAction = ""
 )
 
-// SeedChange is a setting, a table of settings or a certificate that the new image has otherwise than the one before.
-type SeedChange struct {
+// Change is a setting, a table of settings or a certificate that the new image has otherwise than the one before.
+type Change struct {
 	What   string // the setting's path, or the certificate's alias
 	Line   int    // of the server's own settings file as it was; 0 elsewhere
 	Was    string // the server's own as it was: a value as written, or a fingerprint; empty for none
@@ -84,16 +87,24 @@ type SeedChange struct {
 	Secret bool   // Was and Now are not to be shown
 }
 
-// Dropped: the new image has it no more.
-const Dropped Action = "dropped"
+// Action says what became of a setting or of a certificate.
+type Action string
+
+// What becomes of a setting or of a certificate.
+const (
+	Added    Action = "added"
+	Replaced Action = "replaced"
+	Dropped  Action = "dropped" // the new image does not have it
+	Kept     Action = "kept"    // the server's own stays, see Change.Why
+)
 
 // Apply makes the files of the seed the server's own, or merges them. It may be stopped anywhere and run again. There must
 // be no other writer of these files meanwhile.
 //
 // Errors wrap ErrNoSeed, ErrOtherProduct, or those of package file; the report then tells what was done until then. A file
-// that cannot be merged is no error: see SeedOutcome.Err.
-func (s Seed) Apply(ctx context.Context) (SeedReport, error) {
-	var r SeedReport
+// that cannot be merged is no error: see Outcome.Err.
+func (s Seed) Apply(ctx context.Context) (Report, error) {
+	var r Report
 	var err error
 	if r.From, r.To, err = s.products(); err != nil {
 		return r, err
@@ -111,7 +122,7 @@ func (s Seed) Apply(ctx context.Context) (SeedReport, error) {
 		if err != nil {
 			return r, fmt.Errorf("seed %s from the product's image: %w", p, err)
 		}
-		if o.Action != seedUnchanged || o.Err != nil {
+		if o.Action != fileUnchanged || o.Err != nil {
 			r.Files = append(r.Files, o)
 		}
 	}
@@ -143,7 +154,7 @@ func (s Seed) products() (from, to string, err error) {
 	}
 	from, to = strings.TrimSpace(string(was)), strings.TrimSpace(string(is))
 	if to == "" {
-		return "", "", fmt.Errorf("%w: %s is not there; run seed.sh in the product's image first", ErrNoSeed, s.seed("product"))
+		return "", "", fmt.Errorf("%w: %s is not there; run seed.sh in the product's image first", ErrNone, s.seed("product"))
 	}
 	name := map[string]string{config.IS: "wso2is", config.AM: "wso2am"}
 	for product, prefix := range name {
@@ -172,7 +183,7 @@ func (s Seed) paths() ([]string, error) {
 		}
 	}
 	slices.SortFunc(paths, func(a, b string) int {
-		if (a == seedSettings) != (b == seedSettings) {
+		if (a == settingsFile) != (b == settingsFile) {
 			return strings.Compare(b, a) // repository/resources goes before repository/conf
 		}
 		return strings.Compare(a, b)
@@ -197,8 +208,8 @@ func (s Seed) versions(p string) (v versions, err error) {
 
 // apply brings one file up to date. What it remembers of the stock is written after the file itself, so that a kill between
 // the two makes the next run do the same again.
-func (s Seed) apply(p string) (SeedOutcome, error) {
-	o := SeedOutcome{Path: p}
+func (s Seed) apply(p string) (Outcome, error) {
+	o := Outcome{Path: p}
 	v, err := s.versions(p)
 	if err != nil {
 		return o, err
@@ -207,14 +218,14 @@ func (s Seed) apply(p string) (SeedOutcome, error) {
 	switch {
 	case v.seed == nil:
 		if v.own != nil {
-			o.Action = SeedOrphaned
+			o.Action = FileOrphaned
 		}
 		return o, os.Remove(s.stock(p)) // told once
 	case v.own == nil:
-		o.Action, result = SeedCopied, v.seed
+		o.Action, result = FileCopied, v.seed
 	case bytes.Equal(v.own, v.seed):
 	case v.base == nil:
-		o.Action = SeedFound
+		o.Action = FileFound
 	case bytes.Equal(v.base, v.seed):
 		return o, nil
 	default:
@@ -233,10 +244,10 @@ func (s Seed) apply(p string) (SeedOutcome, error) {
 }
 
 // merge makes one version of three. An error says why there is none.
-func (s Seed) merge(p string, v versions) ([]byte, []SeedChange, error) {
+func (s Seed) merge(p string, v versions) ([]byte, []Change, error) {
 	switch {
-	case p == seedSettings:
-		return mergeStockSettings(v)
+	case p == settingsFile:
+		return mergeSettings(v)
 	case isStore(p, v):
 		return s.mergeStore(v)
 	case bytes.Equal(v.own, v.base):
@@ -245,27 +256,27 @@ func (s Seed) merge(p string, v versions) ([]byte, []SeedChange, error) {
 	return v.own, nil, nil
 }
 
-func actionOf(v versions, result []byte, o SeedOutcome) SeedAction {
+func actionOf(v versions, result []byte, o Outcome) FileAction {
 	switch {
 	case o.Err != nil:
-		return SeedKept
+		return FileKept
 	case bytes.Equal(result, v.seed):
-		return SeedReplaced
+		return FileReplaced
 	case !bytes.Equal(result, v.own):
-		return SeedMerged
+		return FileMerged
 	case o.Changes != nil || !isMergeable(o.Path, v):
-		return SeedKept
+		return FileKept
 	}
-	return seedUnchanged
+	return fileUnchanged
 }
 
 // isMergeable tells whether a file without changes needs no word: its parts were compared.
-func isMergeable(p string, v versions) bool { return p == seedSettings || isStore(p, v) }
+func isMergeable(p string, v versions) bool { return p == settingsFile || isStore(p, v) }
 
 // mode is that of a file that is not on the volume yet.
 func (s Seed) mode(p string) fs.FileMode {
 	info, err := os.Stat(s.seed(p))
-	if err != nil || p == seedSettings { // passwords will stand in it; the server runs as this very user
+	if err != nil || p == settingsFile { // passwords will stand in it; the server runs as this very user
 		return 0o600
 	}
 	return info.Mode().Perm()&0o644 | 0o600
@@ -292,7 +303,7 @@ func (s Seed) put(to string, before, data []byte, mode fs.FileMode) error {
 
 // read is nil for a file that is not there.
 func read(p string) ([]byte, error) {
-	data, err := file.Read(p, seedLimit)
+	data, err := file.Read(p, sizeLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

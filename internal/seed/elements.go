@@ -1,4 +1,4 @@
-package server
+package seed
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 	"wso2agent/internal/deployment"
 )
 
-// stockElement is one table of an array of tables.
-type stockElement struct {
+// element is one table of an array of tables.
+type element struct {
 	array    string // in the form of deployment.Path
 	index    int    // in its array
 	line     int
@@ -66,10 +66,10 @@ func asTable(text string) string {
 }
 
 // elementsOf lists the tables of all arrays of tables in order.
-func elementsOf(doc *deployment.Document) ([]stockElement, error) {
+func elementsOf(doc *deployment.Document) ([]element, error) {
 	lines := strings.SplitAfter(strings.ReplaceAll(string(doc.Bytes()), "\r\n", "\n"), "\n")
 	all := headers(lines)
-	var out []stockElement
+	var out []element
 	count := map[string]int{}
 	for len(all) > 0 {
 		head := all[0]
@@ -77,7 +77,7 @@ func elementsOf(doc *deployment.Document) ([]stockElement, error) {
 		if !head.array {
 			continue
 		}
-		e := stockElement{array: head.path, line: head.line + 1, index: count[head.path]}
+		e := element{array: head.path, line: head.line + 1, index: count[head.path]}
 		count[e.array]++
 		for len(all) > 0 && strings.HasPrefix(all[0].path, e.array+".") {
 			e.nested = e.nested || all[0].array
@@ -112,7 +112,7 @@ func trimTail(lines []string) []string {
 
 // identify gives the elements of all versions their identities: an id, else a name, else a context with its method. Where
 // that is not unique in a version, and where there is none, an element is told by all that is in it.
-func identify(versions ...[]stockElement) {
+func identify(versions ...[]element) {
 	ambiguous := map[string]bool{}
 	for _, elements := range versions {
 		seen := map[string]bool{}
@@ -136,7 +136,7 @@ func identify(versions ...[]stockElement) {
 	}
 }
 
-func (e stockElement) name() (identity, label string) {
+func (e element) name() (identity, label string) {
 	for _, keys := range [][]string{{"id"}, {"name"}, {"context", "http_method"}} {
 		value := formOf(e.settings[e.array+"."+keys[0]])
 		if value == "" {
@@ -151,7 +151,7 @@ func (e stockElement) name() (identity, label string) {
 }
 
 // form is equal for elements with equal settings.
-func (e stockElement) form() string {
+func (e element) form() string {
 	if e.nested {
 		return e.text
 	}
@@ -191,11 +191,11 @@ func (m *settingsMerge) arrays() error {
 		case was == nil && ours == nil:
 			m.addElement(e, seed[i+1:], own)
 		case was != nil && ours == nil && was.form() != e.form():
-			m.changes = append(m.changes, SeedChange{What: e.label, Action: Kept, Why: "the new image changes it, and it was removed here"})
+			m.changes = append(m.changes, Change{What: e.label, Action: Kept, Why: "the new image changes it, and it was removed here"})
 		case ours == nil || e.whole || was != nil && was.form() == e.form():
 		case e.nested || ours.nested:
 			if ours.form() != e.form() {
-				m.changes = append(m.changes, SeedChange{What: e.label, Line: m.lines[ours.identity], Action: Kept, Why: "it holds arrays of tables itself; compare it with the new image's by hand"})
+				m.changes = append(m.changes, Change{What: e.label, Line: m.lines[ours.identity], Action: Kept, Why: "it holds arrays of tables itself; compare it with the new image's by hand"})
 			}
 		default:
 			m.mergeElement(was, e, *ours)
@@ -204,7 +204,7 @@ func (m *settingsMerge) arrays() error {
 	return m.removedElements(base, seed)
 }
 
-func (m *settingsMerge) rememberLines(own []stockElement) {
+func (m *settingsMerge) rememberLines(own []element) {
 	for _, e := range own {
 		m.lines[e.identity] = e.line
 	}
@@ -212,7 +212,7 @@ func (m *settingsMerge) rememberLines(own []stockElement) {
 
 // removedElements tells of those that the new image has no more. They stay: an order of rules or a listener may hang on
 // them.
-func (m *settingsMerge) removedElements(base, seed []stockElement) error {
+func (m *settingsMerge) removedElements(base, seed []element) error {
 	own, err := elementsOf(m.own)
 	if err != nil {
 		return err
@@ -220,14 +220,14 @@ func (m *settingsMerge) removedElements(base, seed []stockElement) error {
 	identify(base, seed, own)
 	for _, e := range base {
 		if ours := elementIn(own, e.identity); elementIn(seed, e.identity) == nil && ours != nil {
-			m.changes = append(m.changes, SeedChange{What: e.label, Line: m.lines[ours.identity], Action: Kept, Why: "the new image has this table no more; remove it by hand if nothing needs it"})
+			m.changes = append(m.changes, Change{What: e.label, Line: m.lines[ours.identity], Action: Kept, Why: "the new image has this table no more; remove it by hand if nothing needs it"})
 		}
 	}
 	return nil
 }
 
-func elementIn(in []stockElement, identity string) *stockElement {
-	if i := slices.IndexFunc(in, func(e stockElement) bool { return e.identity == identity }); i >= 0 {
+func elementIn(in []element, identity string) *element {
+	if i := slices.IndexFunc(in, func(e element) bool { return e.identity == identity }); i >= 0 {
 		return &in[i]
 	}
 	return nil
@@ -235,8 +235,8 @@ func elementIn(in []stockElement, identity string) *stockElement {
 
 // addElement puts a new element where the new image has it: before the one of its array that comes next there and is here
 // too, else at the end. In some arrays the first that matches wins.
-func (m *settingsMerge) addElement(e stockElement, later, own []stockElement) {
-	c := SeedChange{What: e.label, Action: Added}
+func (m *settingsMerge) addElement(e element, later, own []element) {
+	c := Change{What: e.label, Action: Added}
 	place := func() error {
 		for _, next := range later {
 			ours := elementIn(own, next.identity)
@@ -259,7 +259,7 @@ func (m *settingsMerge) addElement(e stockElement, later, own []stockElement) {
 
 // mergeElement merges the settings of an element that the server's own file has; was is nil where the former image lacked it.
 // A setting that the new image drops stays, and is told.
-func (m *settingsMerge) mergeElement(was *stockElement, e, ours stockElement) {
+func (m *settingsMerge) mergeElement(was *element, e, ours element) {
 	paths := map[string]bool{}
 	base := map[string]deployment.Value{}
 	if was != nil {
@@ -278,7 +278,7 @@ func (m *settingsMerge) mergeElement(was *stockElement, e, ours stockElement) {
 	slices.Sort(sorted)
 	for _, path := range sorted {
 		key := strings.TrimPrefix(path, e.array+".")
-		c := SeedChange{What: e.label + "." + key, Line: m.lines[ours.identity], Secret: isSecret(path)}
+		c := Change{What: e.label + "." + key, Line: m.lines[ours.identity], Secret: isSecret(path)}
 		next, comes := e.settings[path]
 		if comes {
 			c.Now = e.doc.Text(next)

@@ -1,4 +1,4 @@
-package server
+package artifact
 
 import (
 	"archive/zip"
@@ -54,31 +54,31 @@ func TestALargeArtifactTakesLittleMemory(t *testing.T) {
 	testenv.WithoutRace(t)
 	const size, most = 60 << 20, 12 << 20
 	o, source := newOrigin(t, jarOf(t, 10_000, size)), t.TempDir()
-	placeArtifact(t, filepath.Join(source, "listener-1.0.jar"), o.content)
+	placeFile(t, filepath.Join(source, "listener-1.0.jar"), o.content)
 	volume := t.TempDir()
 	for _, c := range []struct {
 		name string
 		f    func(f *Fetcher, a *Artifact)
-		want ArtifactState
+		want State
 	}{
-		{"downloaded", func(*Fetcher, *Artifact) {}, ArtifactFetched},
-		{"in its place", func(*Fetcher, *Artifact) {}, ArtifactPresent},
-		{"from a folder", func(f *Fetcher, _ *Artifact) { f.Volume, f.SourceDir = t.TempDir(), source }, ArtifactFetched},
+		{"downloaded", func(*Fetcher, *Artifact) {}, Fetched},
+		{"in its place", func(*Fetcher, *Artifact) {}, Present},
+		{"from a folder", func(f *Fetcher, _ *Artifact) { f.Volume, f.SourceDir = t.TempDir(), source }, Fetched},
 		{"a file by name", func(f *Fetcher, a *Artifact) {
 			f.Volume, a.URL, a.SHA256, a.File = t.TempDir(), "", "", filepath.Join(source, "listener-1.0.jar")
-		}, ArtifactFetched},
+		}, Fetched},
 		{"put there by hand", func(f *Fetcher, a *Artifact) {
 			f.Volume, a.SHA256 = t.TempDir(), strings.Repeat("0", 64)
-			placeArtifact(t, filepath.Join(f.Volume, testDestination), o.content)
-		}, ArtifactKept},
+			placeFile(t, filepath.Join(f.Volume, testDestination), o.content)
+		}, Kept},
 		{"in the home", func(f *Fetcher, _ *Artifact) {
 			f.Volume, f.Home = t.TempDir(), t.TempDir()
-			placeArtifact(t, filepath.Join(f.Home, testDestination), o.content)
-		}, ArtifactKept},
+			placeFile(t, filepath.Join(f.Home, testDestination), o.content)
+		}, Kept},
 	} {
 		f, a := o.fetcher(volume), o.artifact()
 		c.f(&f, &a)
-		var outcome ArtifactOutcome
+		var outcome Outcome
 		n := allocated(func() { outcome = fetchOne(t, f, a) })
 		assertState(t, outcome, c.want)
 		if n > most {
@@ -93,7 +93,7 @@ func TestAnArtifactOfCountlessEntriesIsRefusedWithLittleMemory(t *testing.T) {
 	testenv.WithoutRace(t)
 	o, volume := newOrigin(t, jarOf(t, 300_000, 0)), t.TempDir()
 	const most = 24 << 20
-	var outcome ArtifactOutcome
+	var outcome Outcome
 	n := allocated(func() { outcome = fetchOne(t, o.fetcher(volume), o.artifact()) })
 	assertFailed(t, outcome, "its list of entries has more than 2 MiB")
 	if n > most {
@@ -114,7 +114,7 @@ func TestWhatIsNoRegularFileHoldsUpNoDownload(t *testing.T) {
 			t.Fatal(err)
 		}
 		outcome := fetchOne(t, o.fetcher(volume), o.artifact())
-		if outcome.State != ArtifactFetched {
+		if outcome.State != Fetched {
 			t.Errorf("%s: %v", name, outcome.Err)
 			continue
 		}

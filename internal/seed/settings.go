@@ -1,4 +1,4 @@
-package server
+package seed
 
 import (
 	"cmp"
@@ -13,12 +13,12 @@ import (
 type settingsMerge struct {
 	base, seed, own *deployment.Document
 	lines           map[string]int // of own before the first edit: of settings by path, of elements by identity
-	changes         []SeedChange
+	changes         []Change
 }
 
-// mergeStockSettings takes over into the server's own deployment.toml what differs between the new image's and the one
+// mergeSettings takes over into the server's own deployment.toml what differs between the new image's and the one
 // before, setting by setting. Comments of the stock are not taken over; those of the server's own stay.
-func mergeStockSettings(v versions) ([]byte, []SeedChange, error) {
+func mergeSettings(v versions) ([]byte, []Change, error) {
 	var m settingsMerge
 	for _, each := range []struct {
 		into *(*deployment.Document)
@@ -27,7 +27,7 @@ func mergeStockSettings(v versions) ([]byte, []SeedChange, error) {
 	}{{&m.base, v.base, "the former image's"}, {&m.seed, v.seed, "the new image's"}, {&m.own, v.own, "the server's own"}} {
 		doc, err := deployment.Parse(each.text)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w: %s version of %s: %w", ErrRefused, each.name, seedSettings, err)
+			return nil, nil, fmt.Errorf("the server would refuse %s version of %s: %w", each.name, settingsFile, err)
 		}
 		*each.into = doc
 	}
@@ -39,7 +39,7 @@ func mergeStockSettings(v versions) ([]byte, []SeedChange, error) {
 		return nil, nil, err
 	}
 	m.plain()
-	kept := slices.ContainsFunc(m.changes, func(c SeedChange) bool { return c.Action == Kept })
+	kept := slices.ContainsFunc(m.changes, func(c Change) bool { return c.Action == Kept })
 	switch {
 	case string(v.own) == string(v.base) && !kept:
 		return v.seed, m.changes, nil // with its comments
@@ -67,7 +67,7 @@ func (m *settingsMerge) plain() {
 	for _, path := range append(dropped, rest...) {
 		keys := splitPath(path)
 		own, there := m.own.Get(keys...)
-		c := SeedChange{What: path, Line: m.lines[path], Secret: isSecret(path)}
+		c := Change{What: path, Line: m.lines[path], Secret: isSecret(path)}
 		if there {
 			c.Was = m.own.Text(own)
 		}
@@ -85,7 +85,7 @@ func (m *settingsMerge) plain() {
 }
 
 // judge decides on one setting, follows the new image where that is right, and records it. The forms are those of formOf.
-func (m *settingsMerge) judge(c SeedChange, base, seed, own string, change func() error) {
+func (m *settingsMerge) judge(c Change, base, seed, own string, change func() error) {
 	does := judge(base, seed, own)
 	if does == leave {
 		return

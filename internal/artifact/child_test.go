@@ -1,4 +1,4 @@
-package server
+package artifact
 
 import (
 	"crypto/x509"
@@ -33,7 +33,7 @@ func TestArtifactChild(t *testing.T) {
 	roots.AppendCertsFromPEM(ca)
 	f := Fetcher{Volume: volume, Roots: roots, Log: slog.New(slog.DiscardHandler)}
 	a := Artifact{URL: os.Getenv("ARTIFACT_TEST_URL"), Destination: testDestination, Contains: testClass}
-	assertState(t, fetchOne(t, f, a), ArtifactFetched)
+	assertState(t, fetchOne(t, f, a), Fetched)
 }
 
 // child is a process that fetches the file at the given address.
@@ -83,7 +83,7 @@ func TestAKillInTheMiddleLeavesNothingInPlaceAndTheNextRunGoesOn(t *testing.T) {
 	if below, _ := filepath.Glob(filepath.Join(volume, filepath.Dir(testDestination), "*")); len(below) > 0 {
 		t.Errorf("in place after the kill: %v", below)
 	}
-	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactFetched)
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), Fetched)
 	assertPlaced(t, volume, o.content)
 	if r := o.asked()[1].Header.Get("Range"); !strings.HasPrefix(r, "bytes=") {
 		t.Errorf("the next run asked for all of it again: Range = %q", r)

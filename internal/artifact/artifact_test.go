@@ -1,4 +1,4 @@
-package server
+package artifact
 
 import (
 	"archive/zip"
@@ -123,7 +123,7 @@ func (o *origin) fetcher(volume string) Fetcher {
 }
 
 // fetchOne fetches one artifact with a new fetcher.
-func fetchOne(t *testing.T, f Fetcher, a Artifact) ArtifactOutcome {
+func fetchOne(t *testing.T, f Fetcher, a Artifact) Outcome {
 	t.Helper()
 	outcomes := f.Fetch(t.Context(), []Artifact{a})
 	if len(outcomes) != 1 {
@@ -132,17 +132,17 @@ func fetchOne(t *testing.T, f Fetcher, a Artifact) ArtifactOutcome {
 	return outcomes[0]
 }
 
-func assertState(t *testing.T, o ArtifactOutcome, want ArtifactState) {
+func assertState(t *testing.T, o Outcome, want State) {
 	t.Helper()
-	if o.State != want || (o.Err == nil) != (want != ArtifactFailed) {
+	if o.State != want || (o.Err == nil) != (want != Failed) {
 		t.Fatalf("state = %s, error = %v; want %s", o.State, o.Err, want)
 	}
 }
 
 // assertFailed demands an error with all the parts, and nothing at the destination.
-func assertFailed(t *testing.T, o ArtifactOutcome, parts ...string) {
+func assertFailed(t *testing.T, o Outcome, parts ...string) {
 	t.Helper()
-	assertState(t, o, ArtifactFailed)
+	assertState(t, o, Failed)
 	for _, part := range parts {
 		if !strings.Contains(o.Err.Error(), part) {
 			t.Errorf("the error lacks %q: %v", part, o.Err)
@@ -168,7 +168,7 @@ func assertPlaced(t *testing.T, volume string, want []byte) {
 	}
 }
 
-func placeArtifact(t *testing.T, path string, content []byte) {
+func placeFile(t *testing.T, path string, content []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package server
+package seed
 
 import (
 	"crypto/ecdsa"
@@ -124,7 +124,7 @@ func trustedOf(t *testing.T, data, password string) map[string]keystore.Fingerpr
 func TestATruststoreIsMergedByAlias(t *testing.T) {
 	for _, format := range []keystore.Format{keystore.JKS, keystore.PKCS12} {
 		t.Run(string(format), func(t *testing.T) {
-			c, v := trustCertificates{}, newSeedVolume(t)
+			c, v := trustCertificates{}, newVolume(t)
 			v.TruststorePassword = "changed"
 			base := map[string]int{"same": 1, "renewed": 2, "gone": 3, "mine-now": 4, "removed-here": 5, "gone-but-mine": 6}
 			next := map[string]int{"same": 1, "renewed": 12, "new": 20, "mine-now": 14, "removed-here": 15, "both": 30}
@@ -141,7 +141,7 @@ func TestATruststoreIsMergedByAlias(t *testing.T) {
 					t.Errorf("%s is not certificate %d", alias, n)
 				}
 			}
-			if len(r.Files) != 1 || r.Files[0].Action != SeedMerged {
+			if len(r.Files) != 1 || r.Files[0].Action != FileMerged {
 				t.Fatalf("report = %+v", r)
 			}
 			told := told(r.Files[0].Changes)
@@ -160,7 +160,7 @@ func TestATruststoreIsMergedByAlias(t *testing.T) {
 	}
 }
 
-func told(changes []SeedChange) string {
+func told(changes []Change) string {
 	var out []string
 	for _, c := range changes {
 		out = append(out, c.What+" "+string(c.Action))
@@ -169,29 +169,29 @@ func told(changes []SeedChange) string {
 }
 
 func TestAnUntouchedTruststoreTakesTheNewOneWhole(t *testing.T) {
-	v := newSeedVolume(t)
+	v := newVolume(t)
 	old, next := trustBytes(t, "wso2carbon", map[string]int{"a": 1}), trustBytes(t, "wso2carbon", map[string]int{"a": 2, "b": 3})
 	v.upgrade(seedTestStore, old, next, old)
-	if r := v.apply(); r.Files[0].Action != SeedReplaced || v.content(v.own(seedTestStore)) != next {
+	if r := v.apply(); r.Files[0].Action != FileReplaced || v.content(v.own(seedTestStore)) != next {
 		t.Errorf("report = %+v", r)
 	}
 }
 
 func TestANewPasswordOfTheStockDoesNotLockTheServerOut(t *testing.T) {
-	v := newSeedVolume(t)
+	v := newVolume(t)
 	settings := func(password string) string { return "[truststore]\npassword = \"" + password + "\"\n" }
-	v.upgrade(seedSettings, settings("first"), settings("second"), settings("first"))
+	v.upgrade(settingsFile, settings("first"), settings("second"), settings("first"))
 	old := trustBytes(t, "first", map[string]int{"a": 1})
 	v.upgrade(seedTestStore, old, trustBytes(t, "second", map[string]int{"a": 1, "b": 2}), old)
 	v.apply()
 	assertTrusts(t, v.content(v.own(seedTestStore)), "first", map[string]int{"a": 1, "b": 2})
-	if got := v.content(v.own(seedSettings)); got != settings("first") {
+	if got := v.content(v.own(settingsFile)); got != settings("first") {
 		t.Errorf("the settings name another password than that of the store:\n%s", got)
 	}
 }
 
 func TestAStoreThatDoesNotOpenIsLeftAloneUntilItDoes(t *testing.T) {
-	v := newSeedVolume(t)
+	v := newVolume(t)
 	own := trustBytes(t, "unknown", map[string]int{"mine": 4})
 	v.upgrade(seedTestStore, trustBytes(t, "wso2carbon", map[string]int{"a": 1}), trustBytes(t, "wso2carbon", map[string]int{"a": 2, "b": 3}), own)
 	for range 2 {
@@ -207,7 +207,7 @@ func TestAStoreThatDoesNotOpenIsLeftAloneUntilItDoes(t *testing.T) {
 
 func TestAStoreWithAKeyAndTheTrustInItStay(t *testing.T) {
 	const store = "repository/resources/security/wso2carbon.p12"
-	v, c := newSeedVolume(t), trustCertificates{}
+	v, c := newVolume(t), trustCertificates{}
 	withKey := func(n int) (string, keystore.Certificate) {
 		leaf, key := trustCertificate(t, n)
 		s, err := keystore.New(keystore.Options{Format: keystore.PKCS12, Password: "wso2carbon"})
@@ -230,7 +230,7 @@ func TestAStoreWithAKeyAndTheTrustInItStay(t *testing.T) {
 	oldTrust := c.store(t, keystore.PKCS12, "wso2carbon", map[string]int{"wso2carbon": 1, "ca": 3})
 	v.upgrade(seedTestStore, oldTrust, c.store(t, keystore.PKCS12, "wso2carbon", map[string]int{"wso2carbon": 2, "ca": 4}), oldTrust)
 	r := v.apply()
-	if v.content(v.own(store)) != old || actionFound(r, store) != SeedKept {
+	if v.content(v.own(store)) != old || actionFound(r, store) != FileKept {
 		t.Errorf("the keystore changed: %+v", r)
 	}
 	got := trustedOf(t, v.content(v.own(seedTestStore)), "wso2carbon")
@@ -244,7 +244,7 @@ func TestAStoreWithAKeyAndTheTrustInItStay(t *testing.T) {
 
 // TestWhatJavaMayNotReadIsNotTakenOver: one such certificate in a new image keeps nothing else of it out.
 func TestWhatJavaMayNotReadIsNotTakenOver(t *testing.T) {
-	v, c := newSeedVolume(t), trustCertificates{}
+	v, c := newVolume(t), trustCertificates{}
 	next := testenv.JKS("wso2carbon", map[string][]byte{"a": c.get(t, 1).DER, "new": c.get(t, 2).DER, "odd": []byte("no certificate")})
 	v.upgrade(seedTestStore, c.store(t, keystore.JKS, "wso2carbon", map[string]int{"a": 1}), string(next),
 		c.store(t, keystore.JKS, "wso2carbon", map[string]int{"a": 1, "mine": 3}))
@@ -263,13 +263,13 @@ func TestTheProductsOwnStoresAreMerged(t *testing.T) {
 		{config.AM, "wso2am-4.5.0", "apim-4.5.0", "client-truststore.jks", "wso2carbon.jks"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			v := &seedVolume{Seed{Volume: t.TempDir(), Product: test.product}, t}
+			v := &volume{Seed{Volume: t.TempDir(), Product: test.product}, t}
 			v.write(v.seed("product"), test.name)
 			truststore := "repository/resources/security/" + test.truststore
 			for path, from := range map[string]string{
 				truststore: testenv.Shared(t, "keystores", test.dir, test.truststore),
 				"repository/resources/security/" + test.keystore: testenv.Shared(t, "keystores", test.dir, test.keystore),
-				seedSettings: testenv.Shared(t, "conf", test.dir, "deployment.toml"),
+				settingsFile: testenv.Shared(t, "conf", test.dir, "deployment.toml"),
 			} {
 				v.write(v.seed(path), v.content(from))
 			}

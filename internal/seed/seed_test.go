@@ -1,4 +1,4 @@
-package server
+package seed
 
 import (
 	"context"
@@ -20,18 +20,18 @@ const (
 )
 
 // seedVolume is a config volume with a seed on it.
-type seedVolume struct {
+type volume struct {
 	Seed
 	t *testing.T
 }
 
-func newSeedVolume(t *testing.T) *seedVolume {
-	v := &seedVolume{Seed{Volume: t.TempDir(), Product: config.IS}, t}
+func newVolume(t *testing.T) *volume {
+	v := &volume{Seed{Volume: t.TempDir(), Product: config.IS}, t}
 	v.write(v.seed("product"), "wso2is-7.1.0\n")
 	return v
 }
 
-func (v *seedVolume) write(path, content string) {
+func (v *volume) write(path, content string) {
 	v.t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		v.t.Fatal(err)
@@ -42,7 +42,7 @@ func (v *seedVolume) write(path, content string) {
 }
 
 // upgrade gives the volume the three versions of a file; an empty one is none.
-func (v *seedVolume) upgrade(path, base, seed, own string) {
+func (v *volume) upgrade(path, base, seed, own string) {
 	v.t.Helper()
 	for at, content := range map[string]string{v.stock(path): base, v.seed(path): seed, v.own(path): own} {
 		if content != "" {
@@ -51,7 +51,7 @@ func (v *seedVolume) upgrade(path, base, seed, own string) {
 	}
 }
 
-func (v *seedVolume) apply() SeedReport {
+func (v *volume) apply() Report {
 	v.t.Helper()
 	r, err := v.Apply(v.t.Context())
 	if err != nil {
@@ -60,7 +60,7 @@ func (v *seedVolume) apply() SeedReport {
 	return r
 }
 
-func (v *seedVolume) content(path string) string {
+func (v *volume) content(path string) string {
 	v.t.Helper()
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,7 +73,7 @@ func (v *seedVolume) content(path string) string {
 }
 
 // names are the paths of files below the volume, but for what killed writers leave.
-func (v *seedVolume) names() []string {
+func (v *volume) names() []string {
 	v.t.Helper()
 	var out []string
 	err := filepath.WalkDir(v.Volume, func(path string, d fs.DirEntry, err error) error {
@@ -89,7 +89,7 @@ func (v *seedVolume) names() []string {
 }
 
 // snapshot is every file below the volume with its content.
-func (v *seedVolume) snapshot() string {
+func (v *volume) snapshot() string {
 	v.t.Helper()
 	var out strings.Builder
 	for _, name := range v.names() {
@@ -104,21 +104,21 @@ func TestEachFileOfTheSeedComesToItsPlaceAndWhatOthersChangedStays(t *testing.T)
 		base, seed, own string
 		want            string // own, afterwards
 		remembered      string
-		action          SeedAction
+		action          FileAction
 	}{
-		{"a file that is not there is copied", "", "new", "", "new", "new", SeedCopied},
-		{"one that was removed is copied again", "old", "old", "", "old", "old", SeedCopied},
-		{"a user's own file stays", "", "new", "mine", "mine", "new", SeedFound},
-		{"a copy of which a kill kept the agent from remembering is remembered", "", "new", "new", "new", "new", seedUnchanged},
-		{"an image that has not changed changes nothing", "old", "old", "mine", "mine", "old", seedUnchanged},
-		{"a new image's file takes the place of an untouched one", "old", "new", "old", "new", "new", SeedReplaced},
-		{"a file that both changed stays", "old", "new", "mine", "mine", "new", SeedKept},
-		{"a file that both changed alike is left", "old", "new", "new", "new", "new", seedUnchanged},
-		{"a file that the new image lacks stays", "old", "", "old", "old", "", SeedOrphaned},
-		{"a file that nobody has any more is forgotten", "old", "", "", "", "", seedUnchanged},
+		{"a file that is not there is copied", "", "new", "", "new", "new", FileCopied},
+		{"one that was removed is copied again", "old", "old", "", "old", "old", FileCopied},
+		{"a user's own file stays", "", "new", "mine", "mine", "new", FileFound},
+		{"a copy of which a kill kept the agent from remembering is remembered", "", "new", "new", "new", "new", fileUnchanged},
+		{"an image that has not changed changes nothing", "old", "old", "mine", "mine", "old", fileUnchanged},
+		{"a new image's file takes the place of an untouched one", "old", "new", "old", "new", "new", FileReplaced},
+		{"a file that both changed stays", "old", "new", "mine", "mine", "new", FileKept},
+		{"a file that both changed alike is left", "old", "new", "new", "new", "new", fileUnchanged},
+		{"a file that the new image lacks stays", "old", "", "old", "old", "", FileOrphaned},
+		{"a file that nobody has any more is forgotten", "old", "", "", "", "", fileUnchanged},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			v := newSeedVolume(t)
+			v := newVolume(t)
 			v.upgrade(seedTestOther, test.base, test.seed, test.own)
 			r := v.apply()
 			if got := v.content(v.own(seedTestOther)); got != test.want {
@@ -138,13 +138,13 @@ func TestEachFileOfTheSeedComesToItsPlaceAndWhatOthersChangedStays(t *testing.T)
 	}
 }
 
-func actionFound(r SeedReport, path string) SeedAction {
+func actionFound(r Report, path string) FileAction {
 	for _, o := range r.Files {
 		if o.Path == path {
 			return o.Action
 		}
 	}
-	return seedUnchanged
+	return fileUnchanged
 }
 
 func TestTheProductsVersionIsRememberedAndAStepBackIsTold(t *testing.T) {
@@ -159,7 +159,7 @@ func TestTheProductsVersionIsRememberedAndAStepBackIsTold(t *testing.T) {
 		{"a name without numbers", "wso2is-7.1.0", "wso2is-7.1.0-alpha", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			v := newSeedVolume(t)
+			v := newVolume(t)
 			if test.from != "" {
 				v.write(v.stock("product"), test.from+"\n")
 			}
@@ -176,8 +176,8 @@ func TestTheProductsVersionIsRememberedAndAStepBackIsTold(t *testing.T) {
 }
 
 func TestASeedThatIsNotThereOrOfAnotherProductIsTold(t *testing.T) {
-	v := &seedVolume{Seed{Volume: t.TempDir(), Product: config.IS}, t}
-	if _, err := v.Apply(t.Context()); !errors.Is(err, ErrNoSeed) || !strings.Contains(err.Error(), "seed.sh") {
+	v := &volume{Seed{Volume: t.TempDir(), Product: config.IS}, t}
+	if _, err := v.Apply(t.Context()); !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), "seed.sh") {
 		t.Errorf("without a seed: %v", err)
 	}
 	v.write(v.seed("product"), "wso2am-4.5.0\n")
@@ -191,15 +191,15 @@ func TestASeedThatIsNotThereOrOfAnotherProductIsTold(t *testing.T) {
 }
 
 func TestModesAreSuchThatTheServerCanReadItsFiles(t *testing.T) {
-	v := newSeedVolume(t)
-	for path, mode := range map[string]fs.FileMode{seedSettings: 0o644, seedTestStore: 0o600, seedTestOther: 0o755} {
+	v := newVolume(t)
+	for path, mode := range map[string]fs.FileMode{settingsFile: 0o644, seedTestStore: 0o600, seedTestOther: 0o755} {
 		v.write(v.seed(path), "x = 1\n")
 		if err := os.Chmod(v.seed(path), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
 	v.apply()
-	for path, want := range map[string]fs.FileMode{seedSettings: 0o600, seedTestStore: 0o600, seedTestOther: 0o644} {
+	for path, want := range map[string]fs.FileMode{settingsFile: 0o600, seedTestStore: 0o600, seedTestOther: 0o644} {
 		if info, err := os.Stat(v.own(path)); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v; want %v", path, info.Mode().Perm(), err, want)
 		}
@@ -212,13 +212,13 @@ func TestAKillAtAnyWriteIsMadeGoodByTheNextRun(t *testing.T) {
 	for name, entries := range map[string]map[string]int{"base": {"ca": 1}, "seed": {"ca": 1, "next": 2}, "own": {"ca": 1, "mine": 3}} {
 		stores[name] = trustBytes(t, "wso2carbon", entries)
 	}
-	prepared := func() *seedVolume {
-		v := newSeedVolume(t)
+	prepared := func() *volume {
+		v := newVolume(t)
 		v.write(v.stock("product"), "wso2is-7.0.0\n")
 		v.upgrade(seedTestOther, "old", "new", "old")
 		v.upgrade("repository/resources/security/new.xml", "", "new", "")
 		v.upgrade(seedTestStore, stores["base"], stores["seed"], stores["own"])
-		v.upgrade(seedSettings, "[a]\nx = 1\n", "[a]\nx = 2\n[[l]]\nid = \"n\"\n", "[a]\nx = 1 # mine\n")
+		v.upgrade(settingsFile, "[a]\nx = 1\n", "[a]\nx = 2\n[[l]]\nid = \"n\"\n", "[a]\nx = 1 # mine\n")
 		return v
 	}
 	killed := errors.New("killed")
@@ -240,7 +240,7 @@ func TestAKillAtAnyWriteIsMadeGoodByTheNextRun(t *testing.T) {
 		}
 		v.Seed.write = nil
 		v.apply()
-		for _, path := range []string{seedTestOther, seedSettings, "repository/resources/security/new.xml"} {
+		for _, path := range []string{seedTestOther, settingsFile, "repository/resources/security/new.xml"} {
 			if got, want := v.content(v.own(path)), whole.content(whole.own(path)); got != want {
 				t.Errorf("stopped at write %d, %s is\n%s\nwant\n%s", n, path, got, want)
 			}
@@ -253,7 +253,7 @@ func TestAKillAtAnyWriteIsMadeGoodByTheNextRun(t *testing.T) {
 }
 
 func TestApplyEndsWhenItIsAskedTo(t *testing.T) {
-	v := newSeedVolume(t)
+	v := newVolume(t)
 	v.write(v.seed(seedTestOther), "new")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -1,4 +1,4 @@
-package server
+package artifact
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ func TestADownloadThatWasCutGoesOnWhereItEnded(t *testing.T) {
 		}
 		return false
 	}
-	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactFetched)
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), Fetched)
 	assertPlaced(t, volume, o.content)
 	asked := o.asked()
 	if len(asked) != 2 || asked[1].Header.Get("If-Range") != `"1"` || !strings.HasPrefix(asked[1].Header.Get("Range"), "bytes=") || asked[1].Header.Get("Range") == "bytes=0-" {
@@ -82,7 +82,7 @@ func TestADownloadIsNeverPutTogetherFromTwoFiles(t *testing.T) {
 				}
 				a := o.artifact()
 				a.SHA256 = digest
-				assertState(t, fetchOne(t, o.fetcher(volume), a), ArtifactFetched)
+				assertState(t, fetchOne(t, o.fetcher(volume), a), Fetched)
 				assertPlaced(t, volume, after)
 				if n := len(o.asked()); n != c.requests {
 					t.Errorf("%d requests, want %d", n, c.requests)
@@ -137,7 +137,7 @@ func TestWithoutAStrongValidatorADownloadStartsAnew(t *testing.T) {
 		}
 		return false
 	}
-	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactFetched)
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), Fetched)
 	if r := o.asked()[1].Header.Get("Range"); r != "" {
 		t.Errorf("Range = %q", r)
 	}
@@ -186,12 +186,12 @@ func badAnswers(t *testing.T) []badAnswer {
 		{"a jar with a bit turned over", torn, "", nil, 1, []string{`entry "padding" cannot be read`}},
 		{"a jar whose end is missing, sent as whole", right[:len(right)-100], "", nil, 1, []string{"no zip file, or not all of one"}},
 		{"more than the most that is allowed, announced", right, "", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
-			w.Header().Set("Content-Length", fmt.Sprint(artifactLimit+1))
+			w.Header().Set("Content-Length", fmt.Sprint(sizeLimit+1))
 			w.Write([]byte("PK"))
 			return true
 		}, 1, []string{"more than 64 MiB"}},
 		{"more than the most that is allowed, without a word of it", right, "", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
-			for range artifactLimit>>20 + 1 {
+			for range sizeLimit>>20 + 1 {
 				w.Write(make([]byte, 1<<20))
 			}
 			return true
@@ -241,7 +241,7 @@ func TestARedirectWithinHTTPSIsFollowed(t *testing.T) {
 		}
 		return n == 1
 	}
-	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactFetched)
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), Fetched)
 }
 
 func TestAServerWithACertificateOfUnknownOriginIsRefusedAtOnceWithTheRemedy(t *testing.T) {

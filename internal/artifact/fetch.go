@@ -1,4 +1,4 @@
-package server
+package artifact
 
 import (
 	"context"
@@ -17,25 +17,25 @@ import (
 	"wso2agent/internal/file"
 )
 
-// ErrNoArtifactVolume says that the folder of the artifact volume is not there. It is not made: a folder in the agent's
+// ErrNoVolume says that the folder of the artifact volume is not there. It is not made: a folder in the agent's
 // own container would help nobody.
-var ErrNoArtifactVolume = errors.New("there is no artifact volume")
+var ErrNoVolume = errors.New("there is no artifact volume")
 
-// ArtifactState is what became of an artifact.
-type ArtifactState string
+// State is what became of an artifact.
+type State string
 
 // States of an artifact.
 const (
-	ArtifactFetched ArtifactState = "fetched" // it was put in place
-	ArtifactPresent ArtifactState = "present" // it was in place; nothing was asked of anybody
-	ArtifactKept    ArtifactState = "kept"    // another file is in its place, which somebody else put there and which will do
-	ArtifactFailed  ArtifactState = "failed"  // it could not be had; what was in its place is still there
+	Fetched State = "fetched" // it was put in place
+	Present State = "present" // it was in place; nothing was asked of anybody
+	Kept    State = "kept"    // another file is in its place, which somebody else put there and which will do
+	Failed  State = "failed"  // it could not be had; what was in its place is still there
 )
 
-// ArtifactOutcome tells what became of one artifact.
-type ArtifactOutcome struct {
+// Outcome tells what became of one artifact.
+type Outcome struct {
 	Artifact
-	State  ArtifactState
+	State  State
 	At     string   // path of the file that is meant
 	From   string   // where it was fetched from
 	Found  string   // SHA-256 of the file in place, where one is
@@ -59,24 +59,24 @@ type Fetcher struct {
 
 // Fetch puts each artifact of the list in its place, unless it is there, and tells what became of each, in their order.
 // None of them stops another.
-func (f Fetcher) Fetch(ctx context.Context, list []Artifact) []ArtifactOutcome {
+func (f Fetcher) Fetch(ctx context.Context, list []Artifact) []Outcome {
 	if len(list) == 0 {
 		return nil
 	}
-	records, unlock, err := f.open(ctx, list)
+	known, unlock, err := f.open(ctx, list)
 	if err == nil {
 		defer unlock()
 	}
-	client := newArtifactClient(f.Roots, f.Proxy)
+	client := newClient(f.Roots, f.Proxy)
 	defer client.CloseIdleConnections()
-	outcomes := make([]ArtifactOutcome, len(list))
+	outcomes := make([]Outcome, len(list))
 	for i, a := range list {
-		outcomes[i] = ArtifactOutcome{Artifact: a, At: f.place(a)}
+		outcomes[i] = Outcome{Artifact: a, At: f.place(a)}
 		if err != nil {
 			f.withoutVolume(&outcomes[i], err)
 			continue
 		}
-		f.fetch(ctx, client, records, &outcomes[i])
+		f.fetch(ctx, client, known, &outcomes[i])
 		outcomes[i].Others = otherVersions(f.place(a))
 	}
 	return outcomes
@@ -96,13 +96,13 @@ func (f Fetcher) work() string { return filepath.Join(f.Volume, file.WorkDir) }
 
 // open makes the volume ready and takes its lock. The folders of the destinations come first of all: a volume with
 // nothing but the agent's dot folder would end the product's container, whose entrypoint copies <volume>/*.
-func (f Fetcher) open(ctx context.Context, list []Artifact) (artifactRecords, func(), error) {
+func (f Fetcher) open(ctx context.Context, list []Artifact) (records, func(), error) {
 	if _, err := os.Stat(f.Volume); errors.Is(err, fs.ErrNotExist) {
-		return artifactRecords{}, nil, fmt.Errorf("%w at %s: mount one there, or set ARTIFACT_DIR", ErrNoArtifactVolume, f.Volume)
+		return records{}, nil, fmt.Errorf("%w at %s: mount one there, or set ARTIFACT_DIR", ErrNoVolume, f.Volume)
 	}
 	for _, a := range list {
 		if err := os.MkdirAll(filepath.Dir(f.place(a)), 0o755); err != nil {
-			return artifactRecords{}, nil, fmt.Errorf("make a folder on the artifact volume: %w; it must belong to the user that the server and its agent run as, here %d:%d",
+			return records{}, nil, fmt.Errorf("make a folder on the artifact volume: %w; it must belong to the user that the server and its agent run as, here %d:%d",
 				err, os.Geteuid(), os.Getegid())
 		}
 	}
@@ -110,54 +110,54 @@ func (f Fetcher) open(ctx context.Context, list []Artifact) (artifactRecords, fu
 		f.Log.Warn("another agent is fetching artifacts, waiting for it", "volume", f.Volume)
 	})
 	if err != nil {
-		return artifactRecords{}, nil, err
+		return records{}, nil, err
 	}
-	records, err := readArtifactRecords(filepath.Join(f.work(), "artifacts.json"))
+	known, err := readRecords(filepath.Join(f.work(), "artifacts.json"))
 	if err != nil {
 		unlock()
-		return artifactRecords{}, nil, err
+		return records{}, nil, err
 	}
-	return records, unlock, nil
+	return known, unlock, nil
 }
 
 // withoutVolume ends an artifact for which there is nowhere to go; the server's image may have it all the same.
-func (f Fetcher) withoutVolume(o *ArtifactOutcome, err error) {
-	o.State, o.Err = ArtifactFailed, err
+func (f Fetcher) withoutVolume(o *Outcome, err error) {
+	o.State, o.Err = Failed, err
 	if at, digest, ok := f.inHome(o.Artifact); ok {
-		o.State, o.At, o.Found, o.Err = ArtifactKept, at, digest, nil
+		o.State, o.At, o.Found, o.Err = Kept, at, digest, nil
 	}
 }
 
 // fetch puts one artifact in its place, unless it is there.
-func (f Fetcher) fetch(ctx context.Context, client *http.Client, records artifactRecords, o *ArtifactOutcome) {
-	o.State = ArtifactFailed
-	record := records.by[o.Destination]
-	wanted, err := f.wanted(o.Artifact, record)
+func (f Fetcher) fetch(ctx context.Context, client *http.Client, known records, o *Outcome) {
+	o.State = Failed
+	was := known.by[o.Destination]
+	wanted, err := f.wanted(o.Artifact, was)
 	if err != nil {
 		o.Err = err
 		return
 	}
-	bad, err := o.look(record, wanted)
+	bad, err := o.look(was, wanted)
 	switch {
-	case o.State != ArtifactFailed:
+	case o.State != Failed:
 		return
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		o.Err = fmt.Errorf("read what is in the artifact's place: %w; the server must be able to read it, so make it readable or remove it", err)
 		return
 	case err != nil:
 		if at, digest, ok := f.inHome(o.Artifact); ok {
-			o.State, o.At, o.Found = ArtifactKept, at, digest
+			o.State, o.At, o.Found = Kept, at, digest
 			return
 		}
 	}
 	d := newDownload(client, o.Artifact, f.work(), f.Tries, f.RetryFirst, f.Log)
 	digest, from, err := f.obtain(ctx, d, wanted)
 	if err == nil {
-		next := artifactRecord{Source: o.source(), SHA256: digest}
-		if record.ours(o.Found) {
+		next := record{Source: o.source(), SHA256: digest}
+		if was.ours(o.Found) {
 			next.Was = o.Found
 		}
-		err = f.putInPlace(records, d, next)
+		err = f.putInPlace(known, d, next)
 	}
 	switch {
 	case err != nil && bad != nil:
@@ -167,12 +167,12 @@ func (f Fetcher) fetch(ctx context.Context, client *http.Client, records artifac
 		o.Err = err
 		return
 	}
-	o.State, o.Found, o.From, o.Pinned = ArtifactFetched, digest, from, wanted.digest == ""
+	o.State, o.Found, o.From, o.Pinned = Fetched, digest, from, wanted.digest == ""
 }
 
 // look says of what is in the artifact's place whether it is the right one, or will do. bad is why it will not.
-func (o *ArtifactOutcome) look(record artifactRecord, wanted wantedDigest) (bad, err error) {
-	there, err := file.Open(o.At, artifactLimit)
+func (o *Outcome) look(was record, wanted wantedDigest) (bad, err error) {
+	there, err := file.Open(o.At, sizeLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -181,11 +181,11 @@ func (o *ArtifactOutcome) look(record artifactRecord, wanted wantedDigest) (bad,
 		return nil, err
 	}
 	if o.Found == wanted.digest {
-		o.State = ArtifactPresent
+		o.State = Present
 		return nil, nil
 	}
-	if bad = o.checkContent(there); bad == nil && !record.ours(o.Found) {
-		o.State = ArtifactKept
+	if bad = o.checkContent(there); bad == nil && !was.ours(o.Found) {
+		o.State = Kept
 	}
 	return bad, nil
 }
@@ -198,20 +198,20 @@ type wantedDigest struct {
 
 // wanted is the digest that the list gives or, without one, that of the first fetch. A file of this machine needs no
 // pin: it is what its owner wants now.
-func (f Fetcher) wanted(a Artifact, record artifactRecord) (wantedDigest, error) {
+func (f Fetcher) wanted(a Artifact, was record) (wantedDigest, error) {
 	switch {
 	case a.SHA256 != "":
 		return wantedDigest{digest: a.SHA256}, nil
 	case a.File != "":
-		f, err := file.Open(a.File, artifactLimit)
+		f, err := file.Open(a.File, sizeLimit)
 		if err != nil {
 			return wantedDigest{}, fmt.Errorf("read the artifact for %s: %w", a.Destination, err)
 		}
 		defer f.Close()
 		digest, err := digestOfFile(f)
 		return wantedDigest{digest: digest}, err
-	case record.Source == a.source():
-		return wantedDigest{digest: record.SHA256, pinned: true}, nil
+	case was.Source == a.source():
+		return wantedDigest{digest: was.SHA256, pinned: true}, nil
 	}
 	return wantedDigest{}, nil
 }
@@ -222,7 +222,7 @@ func (f Fetcher) inHome(a Artifact) (at, digest string, ok bool) {
 		return "", "", false
 	}
 	at = filepath.Join(f.Home, filepath.FromSlash(a.Destination))
-	there, err := file.Open(at, artifactLimit)
+	there, err := file.Open(at, sizeLimit)
 	if err != nil {
 		return "", "", false
 	}
@@ -271,15 +271,15 @@ func (f Fetcher) check(a Artifact, wanted wantedDigest, part *os.File) (digest s
 		return found, nil
 	case wanted.pinned:
 		return "", fmt.Errorf("%w: it is %s, and was %s when it was first fetched: ask its maker why; if the new one is right, give it as sha256 in ARTIFACTS_FILE, or take the entry %s out of %s",
-			ErrArtifactDigest, found, wanted.digest, a.Destination, filepath.Join(f.work(), "artifacts.json"))
+			ErrDigest, found, wanted.digest, a.Destination, filepath.Join(f.work(), "artifacts.json"))
 	}
-	return "", fmt.Errorf("%w: it is %s, and should be %s: if the list is wrong, correct its sha256; if not, do not use this file", ErrArtifactDigest, found, wanted.digest)
+	return "", fmt.Errorf("%w: it is %s, and should be %s: if the list is wrong, correct its sha256; if not, do not use this file", ErrDigest, found, wanted.digest)
 }
 
 // putInPlace moves what has been checked to the destination, whole or not at all. Everybody may read it: the product's
 // entrypoint ends its container over one file that it cannot read.
-func (f Fetcher) putInPlace(records artifactRecords, d download, record artifactRecord) error {
-	err := records.put(d.a.Destination, record)
+func (f Fetcher) putInPlace(known records, d download, now record) error {
+	err := known.put(d.a.Destination, now)
 	if err == nil {
 		if err = file.Move(d.part, f.place(d.a), 0o644); err != nil {
 			err = fmt.Errorf("put the artifact in place: %w", err)

@@ -1,4 +1,4 @@
-package server
+package artifact
 
 import (
 	"context"
@@ -31,11 +31,11 @@ const (
 	defaultTries    = 4
 )
 
-// errArtifactChanged says that what was fetched in two parts does not belong together.
-var errArtifactChanged = errors.New("the file has changed between two parts of it")
+// errChanged says that what was fetched in two parts does not belong together.
+var errChanged = errors.New("the file has changed between two parts of it")
 
-// newArtifactClient makes the client for all artifacts: TLS alone, verified, by the proxy of the environment.
-func newArtifactClient(roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) *http.Client {
+// newClient makes the client for all artifacts: TLS alone, verified, by the proxy of the environment.
+func newClient(roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) *http.Client {
 	if proxy == nil {
 		proxy = http.ProxyFromEnvironment
 	}
@@ -116,7 +116,7 @@ func (d download) run(ctx context.Context, check func(*os.File) error) error {
 
 // copy leaves a copy of the file at path at d.part when check has accepted that.
 func (d download) copy(path string, check func(*os.File) error) error {
-	from, err := file.Open(path, artifactLimit)
+	from, err := file.Open(path, sizeLimit)
 	if err != nil {
 		return err
 	}
@@ -125,11 +125,11 @@ func (d download) copy(path string, check func(*os.File) error) error {
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(part, io.LimitReader(from, artifactLimit+1))
+	n, err := io.Copy(part, io.LimitReader(from, sizeLimit+1))
 	if err := errors.Join(err, part.Close()); err != nil {
 		return err
 	}
-	if n > artifactLimit {
+	if n > sizeLimit {
 		return d.tooLarge()
 	}
 	return d.checked(check)
@@ -137,7 +137,7 @@ func (d download) copy(path string, check func(*os.File) error) error {
 
 // checked has check look at the part, and removes it if it is refused.
 func (d download) checked(check func(*os.File) error) error {
-	part, err := file.Open(d.part, artifactLimit)
+	part, err := file.Open(d.part, sizeLimit)
 	if err != nil {
 		return err
 	}
@@ -192,10 +192,10 @@ func (d download) try(ctx context.Context) (resumed bool, err error) {
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && have > 0:
 		if !continues(resp, have, known) {
-			return false, errors.Join(errArtifactChanged, d.discard())
+			return false, errors.Join(errChanged, d.discard())
 		}
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && have > 0:
-		return false, errors.Join(errArtifactChanged, d.discard())
+		return false, errors.Join(errChanged, d.discard())
 	case resp.StatusCode == http.StatusOK:
 		// Not a word about ranges, or another version: from the beginning, as RFC 9110, section 13.1.5, has it.
 		have = 0
@@ -234,7 +234,7 @@ func (d download) left() (int64, validator) {
 		return 0, validator{}
 	}
 	info, err := os.Lstat(d.part)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > artifactLimit {
+	if err != nil || !info.Mode().IsRegular() || info.Size() > sizeLimit {
 		return 0, validator{}
 	}
 	return info.Size(), known
@@ -259,7 +259,7 @@ func (d download) append(ctx context.Context, cancel context.CancelCauseFunc, re
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return permanentf("it is sent as %q, which was not asked for", encoding)
 	}
-	if have+resp.ContentLength > artifactLimit {
+	if have+resp.ContentLength > sizeLimit {
 		return backoff.Permanent(d.tooLarge())
 	}
 	part, err := os.OpenFile(d.part, os.O_WRONLY|os.O_APPEND|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
@@ -269,9 +269,9 @@ func (d download) append(ctx context.Context, cancel context.CancelCauseFunc, re
 	defer part.Close()
 	silence := time.AfterFunc(answerTimeout, func() { cancel(fmt.Errorf("nothing came for %s", answerTimeout)) })
 	defer silence.Stop()
-	n, err := io.Copy(part, io.LimitReader(watchedReader{resp.Body, silence}, artifactLimit-have+1))
+	n, err := io.Copy(part, io.LimitReader(watchedReader{resp.Body, silence}, sizeLimit-have+1))
 	switch {
-	case have+n > artifactLimit:
+	case have+n > sizeLimit:
 		return backoff.Permanent(d.tooLarge())
 	case ctx.Err() != nil: // also without an error: net/http may still hand out an answer, empty, of a request that was ended
 		return context.Cause(ctx)
@@ -282,7 +282,7 @@ func (d download) append(ctx context.Context, cancel context.CancelCauseFunc, re
 }
 
 func (d download) tooLarge() error {
-	return errors.Join(fmt.Errorf("%w: more than %d MiB", file.ErrTooLarge, artifactLimit>>20), d.discard())
+	return errors.Join(fmt.Errorf("%w: more than %d MiB", file.ErrTooLarge, sizeLimit>>20), d.discard())
 }
 
 // discard removes what has come so far.

@@ -1,4 +1,4 @@
-package server
+package seed
 
 import (
 	"bytes"
@@ -30,13 +30,13 @@ type opened struct {
 
 // mergeStore merges a truststore entry by entry. A store with a key in it stays as it is: the server's primary key signs
 // tokens and encrypts secrets, and with another one they would all be lost.
-func (s Seed) mergeStore(v versions) ([]byte, []SeedChange, error) {
+func (s Seed) mergeStore(v versions) ([]byte, []Change, error) {
 	stores, err := s.openAll(v)
 	if err != nil {
 		return nil, nil, err
 	}
 	if slices.ContainsFunc(stores[:], holdsKey) {
-		return v.own, []SeedChange{{What: "the whole store", Action: Kept, Why: "it holds keys that sign and encrypt"}}, nil
+		return v.own, []Change{{What: "the whole store", Action: Kept, Why: "it holds keys that sign and encrypt"}}, nil
 	}
 	base, seed, own := stores[0], stores[1], stores[2]
 	leaves, err := s.ownLeaves()
@@ -50,7 +50,7 @@ func (s Seed) mergeStore(v versions) ([]byte, []SeedChange, error) {
 	if !followed(changes) {
 		return v.own, changes, nil
 	}
-	kept := slices.ContainsFunc(changes, func(c SeedChange) bool { return c.Action == Kept })
+	kept := slices.ContainsFunc(changes, func(c Change) bool { return c.Action == Kept })
 	if bytes.Equal(v.own, v.base) && !kept && seed.password == own.password {
 		return v.seed, changes, nil
 	}
@@ -66,12 +66,12 @@ func (s Seed) mergeStore(v versions) ([]byte, []SeedChange, error) {
 
 // mergeTrust changes own where the new stock differs from the one before, certificate by certificate. The server's own
 // certificate stays: its key does too, and a server that does not trust itself does not start whole.
-func mergeTrust(base, seed, own opened, leaves map[keystore.Fingerprint]bool) ([]SeedChange, error) {
+func mergeTrust(base, seed, own opened, leaves map[keystore.Fingerprint]bool) ([]Change, error) {
 	was, next, have := trustedIn(base), trustedIn(seed), trustedIn(own)
-	var changes []SeedChange
+	var changes []Change
 	for _, alias := range slices.Sorted(keysOf(was, next)) {
 		b, n, t := printOf(was, alias), printOf(next, alias), printOf(have, alias)
-		c := SeedChange{What: alias, Was: t, Now: n, Action: Kept, Why: changedByBoth}
+		c := Change{What: alias, Was: t, Now: n, Action: Kept, Why: changedByBoth}
 		does := judge(b, n, t)
 		if does == leave {
 			continue
@@ -101,8 +101,8 @@ func mergeTrust(base, seed, own opened, leaves map[keystore.Fingerprint]bool) ([
 	return changes, nil
 }
 
-func followed(changes []SeedChange) bool {
-	return slices.ContainsFunc(changes, func(c SeedChange) bool { return c.Action != Kept })
+func followed(changes []Change) bool {
+	return slices.ContainsFunc(changes, func(c Change) bool { return c.Action != Kept })
 }
 
 // trustedIn are the trusted certificates by alias, as Java sees them: in any case of letters, and of several the last.
@@ -148,9 +148,9 @@ func (s Seed) openAll(v versions) (stores [3]opened, err error) {
 		name, settings string
 		data           []byte
 	}{
-		{"the former image's", s.stock(seedSettings), v.base},
-		{"the new image's", s.seed(seedSettings), v.seed},
-		{"the server's own", s.own(seedSettings), v.own},
+		{"the former image's", s.stock(settingsFile), v.base},
+		{"the new image's", s.seed(settingsFile), v.seed},
+		{"the server's own", s.own(settingsFile), v.own},
 	} {
 		passwords, err := s.passwords(each.settings)
 		if err != nil {
@@ -200,7 +200,7 @@ func (s Seed) passwords(settings string) ([]string, error) {
 
 // ownLeaves are the certificates of the keys in the server's own keystores.
 func (s Seed) ownLeaves() (map[keystore.Fingerprint]bool, error) {
-	passwords, err := s.passwords(s.own(seedSettings))
+	passwords, err := s.passwords(s.own(settingsFile))
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package server
+package artifact
 
 import (
 	"archive/zip"
@@ -14,13 +14,13 @@ import (
 
 // Reasons for which bytes are not the artifact.
 var (
-	ErrArtifactDigest  = errors.New("wrong SHA-256")
-	ErrArtifactContent = errors.New("not the file that it should be")
+	ErrDigest  = errors.New("wrong SHA-256")
+	ErrContent = errors.New("not the file that it should be")
 )
 
 // Limits of an artifact. The agent looks into it with no more memory than a small part of it takes.
 const (
-	artifactLimit  = 64 << 20 // bytes
+	sizeLimit      = 64 << 20 // bytes
 	unpackedLimit  = 1 << 30  // bytes of its entries together: a small zip can unpack to anything
 	directoryLimit = 2 << 20  // bytes of its directory, which is kept in memory: some 20,000 entries
 )
@@ -35,7 +35,7 @@ func digestOf(data []byte) string {
 // digestOfFile reads f to its end.
 func digestOfFile(f *os.File) (string, error) {
 	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(f, 0, artifactLimit+1)); err != nil {
+	if _, err := io.Copy(h, io.NewSectionReader(f, 0, sizeLimit+1)); err != nil {
 		return "", fmt.Errorf("read %s: %w", f.Name(), err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
@@ -54,7 +54,7 @@ func (r *directoryReader) ReadAt(p []byte, at int64) (int, error) {
 	return r.ReaderAt.ReadAt(p, at)
 }
 
-// checkContent returns an error that wraps ErrArtifactContent unless f is what the artifact's name promises: a zip file of
+// checkContent returns an error that wraps ErrContent unless f is what the artifact's name promises: a zip file of
 // which every entry can be read and has the checksum it should have, and which holds what it must. So neither the page
 // of an error nor a file put together from two is taken for a jar, even without a digest.
 func (a Artifact) checkContent(f *os.File) error {
@@ -68,25 +68,25 @@ func (a Artifact) checkContent(f *os.File) error {
 	r := &directoryReader{f, directoryLimit}
 	z, err := zip.NewReader(r, info.Size())
 	if errors.Is(err, errDirectory) {
-		return fmt.Errorf("%w: %w", ErrArtifactContent, err)
+		return fmt.Errorf("%w: %w", ErrContent, err)
 	}
 	if err != nil {
 		begin := make([]byte, 40)
 		n, _ := f.ReadAt(begin, 0)
-		return fmt.Errorf("%w: it is no zip file, or not all of one (%w); it has %d bytes and begins with %q", ErrArtifactContent, err, info.Size(), begin[:n])
+		return fmt.Errorf("%w: it is no zip file, or not all of one (%w); it has %d bytes and begins with %q", ErrContent, err, info.Size(), begin[:n])
 	}
 	r.left = math.MaxInt64
 	left, found := int64(unpackedLimit), a.Contains == ""
 	for _, entry := range z.File {
 		n, err := unpack(entry, left)
 		if err != nil {
-			return fmt.Errorf("%w: its entry %q cannot be read: %w", ErrArtifactContent, entry.Name, err)
+			return fmt.Errorf("%w: its entry %q cannot be read: %w", ErrContent, entry.Name, err)
 		}
 		left -= n
 		found = found || holds(entry.Name, a.Contains)
 	}
 	if !found {
-		return fmt.Errorf("%w: %s is not in it", ErrArtifactContent, a.Contains)
+		return fmt.Errorf("%w: %s is not in it", ErrContent, a.Contains)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package server
+package artifact
 
 import (
 	"context"
@@ -15,12 +15,12 @@ import (
 func TestAnArtifactIsFetchedOnceAndThenNobodyIsAsked(t *testing.T) {
 	o, volume := newOrigin(t, testJar(t, testClass, 1)), t.TempDir()
 	first := fetchOne(t, o.fetcher(volume), o.artifact())
-	assertState(t, first, ArtifactFetched)
+	assertState(t, first, Fetched)
 	assertPlaced(t, volume, o.content)
 	if first.Pinned || first.Found != digestOf(o.content) {
 		t.Errorf("outcome = %+v", first)
 	}
-	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactPresent)
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), Present)
 	if n := len(o.asked()); n != 1 {
 		t.Errorf("%d requests, want 1", n)
 	}
@@ -31,11 +31,11 @@ func TestTheFirstDigestIsPinnedAndAnotherOneRefused(t *testing.T) {
 	a := o.artifact()
 	a.SHA256 = ""
 	first := fetchOne(t, o.fetcher(volume), a)
-	assertState(t, first, ArtifactFetched)
+	assertState(t, first, Fetched)
 	if !first.Pinned {
 		t.Error("the digest is not told as pinned")
 	}
-	assertState(t, fetchOne(t, o.fetcher(volume), a), ArtifactPresent)
+	assertState(t, fetchOne(t, o.fetcher(volume), a), Present)
 
 	if err := os.Remove(first.At); err != nil {
 		t.Fatal(err)
@@ -44,9 +44,9 @@ func TestTheFirstDigestIsPinnedAndAnotherOneRefused(t *testing.T) {
 	assertFailed(t, fetchOne(t, o.fetcher(volume), a), "wrong SHA-256", first.Found, digestOf(o.content), "give it as sha256 in ARTIFACTS_FILE", "artifacts.json")
 
 	a.SHA256 = digestOf(o.content)
-	assertState(t, fetchOne(t, o.fetcher(volume), a), ArtifactFetched)
+	assertState(t, fetchOne(t, o.fetcher(volume), a), Fetched)
 	a.SHA256 = "" // what was accepted by its digest is the pin from now on
-	assertState(t, fetchOne(t, o.fetcher(volume), a), ArtifactPresent)
+	assertState(t, fetchOne(t, o.fetcher(volume), a), Present)
 }
 
 func TestAnotherAddressOrDigestReplacesWhatTheAgentPutThere(t *testing.T) {
@@ -55,10 +55,10 @@ func TestAnotherAddressOrDigestReplacesWhatTheAgentPutThere(t *testing.T) {
 	f := old.fetcher(volume)
 	f.Roots.AddCert(next.Certificate())
 	for _, digest := range []string{"", digestOf(next.content)} {
-		assertState(t, fetchOne(t, f, old.artifact()), ArtifactFetched)
+		assertState(t, fetchOne(t, f, old.artifact()), Fetched)
 		a := next.artifact()
 		a.SHA256 = digest
-		assertState(t, fetchOne(t, f, a), ArtifactFetched)
+		assertState(t, fetchOne(t, f, a), Fetched)
 		assertPlaced(t, volume, next.content)
 	}
 }
@@ -67,11 +67,11 @@ func TestAnotherAddressOrDigestReplacesWhatTheAgentPutThere(t *testing.T) {
 func TestAKillBetweenTheRecordAndTheMoveDoesNotMakeTheOldFileSomebodyElses(t *testing.T) {
 	o, volume := newOrigin(t, testJar(t, testClass, 1)), t.TempDir()
 	old := o.content
-	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactFetched)
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), Fetched)
 	o.set(func(o *origin) { o.content = testJar(t, testClass, 2) })
-	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactFetched)
-	placeArtifact(t, filepath.Join(volume, testDestination), old) // as the kill would have left it
-	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactFetched)
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), Fetched)
+	placeFile(t, filepath.Join(volume, testDestination), old) // as the kill would have left it
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), Fetched)
 	assertPlaced(t, volume, o.content)
 }
 
@@ -80,29 +80,29 @@ func TestAFileThatSomebodyElsePutThereIsKeptIfItWillDo(t *testing.T) {
 	byHand := testJar(t, testClass, 3)
 	for _, digest := range []string{"", digestOf(o.content)} {
 		volume := t.TempDir()
-		placeArtifact(t, filepath.Join(volume, testDestination), byHand)
+		placeFile(t, filepath.Join(volume, testDestination), byHand)
 		a := o.artifact()
 		a.SHA256 = digest
 		outcome := fetchOne(t, o.fetcher(volume), a)
-		assertState(t, outcome, ArtifactKept)
+		assertState(t, outcome, Kept)
 		if outcome.Found != digestOf(byHand) || len(o.asked()) != 0 {
 			t.Errorf("found = %s after %d requests", outcome.Found, len(o.asked()))
 		}
 	}
 	volume := t.TempDir()
-	placeArtifact(t, filepath.Join(volume, testDestination), []byte("<html>what curl saved</html>"))
-	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), ArtifactFetched)
+	placeFile(t, filepath.Join(volume, testDestination), []byte("<html>what curl saved</html>"))
+	assertState(t, fetchOne(t, o.fetcher(volume), o.artifact()), Fetched)
 	assertPlaced(t, volume, o.content)
 }
 
 func TestAFileThatTheServersOwnImageHasIsNotFetched(t *testing.T) {
 	o := newOrigin(t, testJar(t, testClass, 1))
 	home := t.TempDir()
-	placeArtifact(t, filepath.Join(home, testDestination), o.content)
+	placeFile(t, filepath.Join(home, testDestination), o.content)
 	for _, volume := range []string{t.TempDir(), filepath.Join(t.TempDir(), "missing")} {
 		f := o.fetcher(volume)
 		f.Home = home
-		if outcome := fetchOne(t, f, o.artifact()); outcome.State != ArtifactKept || !strings.HasPrefix(outcome.At, home) || len(o.asked()) != 0 {
+		if outcome := fetchOne(t, f, o.artifact()); outcome.State != Kept || !strings.HasPrefix(outcome.At, home) || len(o.asked()) != 0 {
 			t.Errorf("outcome = %+v after %d requests", outcome, len(o.asked()))
 		}
 	}
@@ -111,7 +111,7 @@ func TestAFileThatTheServersOwnImageHasIsNotFetched(t *testing.T) {
 func TestOtherVersionsBesideAnArtifactAreNamed(t *testing.T) {
 	o, volume := newOrigin(t, testJar(t, testClass, 1)), t.TempDir()
 	for _, name := range []string{"listener-0.9.jar", "listener_2.0.1.jar", "listeners-0.9.jar", "other-1.0.jar", "listener-0.9.txt"} {
-		placeArtifact(t, filepath.Join(volume, filepath.Dir(testDestination), name), []byte("x"))
+		placeFile(t, filepath.Join(volume, filepath.Dir(testDestination), name), []byte("x"))
 	}
 	if got := strings.Join(fetchOne(t, o.fetcher(volume), o.artifact()).Others, " "); got != "listener-0.9.jar listener_2.0.1.jar" {
 		t.Errorf("others = %s", got)
@@ -122,17 +122,17 @@ func TestAFolderTakesThePlaceOfTheNetwork(t *testing.T) {
 	o, volume, source := newOrigin(t, testJar(t, testClass, 1)), t.TempDir(), t.TempDir()
 	f := o.fetcher(volume)
 	f.SourceDir = source
-	placeArtifact(t, filepath.Join(source, "listener-1.0.jar"), []byte("<html>"))
+	placeFile(t, filepath.Join(source, "listener-1.0.jar"), []byte("<html>"))
 	assertFailed(t, fetchOne(t, f, o.artifact()), "no zip file", source)
-	placeArtifact(t, filepath.Join(source, "listener-1.0.jar"), o.content)
+	placeFile(t, filepath.Join(source, "listener-1.0.jar"), o.content)
 	outcome := fetchOne(t, f, o.artifact())
-	assertState(t, outcome, ArtifactFetched)
+	assertState(t, outcome, Fetched)
 	assertPlaced(t, volume, o.content)
 	if outcome.From != filepath.Join(source, "listener-1.0.jar") || len(o.asked()) != 0 {
 		t.Errorf("from %s after %d requests", outcome.From, len(o.asked()))
 	}
 	f.SourceDir, f.Volume = t.TempDir(), t.TempDir() // a folder without the file
-	assertState(t, fetchOne(t, f, o.artifact()), ArtifactFetched)
+	assertState(t, fetchOne(t, f, o.artifact()), Fetched)
 	if len(o.asked()) != 1 {
 		t.Error("the network was not asked for what the folder lacks")
 	}
@@ -145,13 +145,13 @@ func TestAnArtifactFromAFileFollowsIt(t *testing.T) {
 	assertFailed(t, fetchOne(t, f, a), "read the artifact for", source)
 	for _, seed := range []uint64{1, 2} {
 		content := testJar(t, testClass, seed)
-		placeArtifact(t, source, content)
-		assertState(t, fetchOne(t, f, a), ArtifactFetched)
+		placeFile(t, source, content)
+		assertState(t, fetchOne(t, f, a), Fetched)
 		assertPlaced(t, volume, content)
-		assertState(t, fetchOne(t, f, a), ArtifactPresent)
+		assertState(t, fetchOne(t, f, a), Present)
 	}
 	a.SHA256 = strings.Repeat("0", 64)
-	if o := fetchOne(t, f, a); o.State != ArtifactFailed {
+	if o := fetchOne(t, f, a); o.State != Failed {
 		t.Errorf("a file with another digest than the list's: %s", o.State)
 	}
 	assertPlaced(t, volume, testJar(t, testClass, 2))
@@ -160,8 +160,8 @@ func TestAnArtifactFromAFileFollowsIt(t *testing.T) {
 func TestAVolumeThatCannotBeUsedIsToldForEveryArtifactAndNothingIsAsked(t *testing.T) {
 	o := newOrigin(t, testJar(t, testClass, 1))
 	dir := t.TempDir()
-	placeArtifact(t, filepath.Join(dir, "blocked", "repository"), nil) // a file where a folder must be made
-	placeArtifact(t, filepath.Join(dir, "broken", file.WorkDir, "artifacts.json"), []byte("{"))
+	placeFile(t, filepath.Join(dir, "blocked", "repository"), nil) // a file where a folder must be made
+	placeFile(t, filepath.Join(dir, "broken", file.WorkDir, "artifacts.json"), []byte("{"))
 	for volume, says := range map[string]string{"missing": "mount one there, or set ARTIFACT_DIR", "blocked": "must belong to the user", "broken": "remove it: they are then remembered anew"} {
 		second := o.artifact()
 		second.Destination = "repository/components/lib/listener-1.0.jar"
@@ -183,8 +183,8 @@ func TestAFailedArtifactStopsNoOther(t *testing.T) {
 	bad := o.artifact()
 	bad.Destination, bad.SHA256 = "repository/components/lib/bad.jar", strings.Repeat("0", 64)
 	outcomes := o.fetcher(volume).Fetch(t.Context(), []Artifact{bad, o.artifact()})
-	assertState(t, outcomes[0], ArtifactFailed)
-	assertState(t, outcomes[1], ArtifactFetched)
+	assertState(t, outcomes[0], Failed)
+	assertState(t, outcomes[1], Fetched)
 }
 
 func TestAFetchEndsWithItsContext(t *testing.T) {

@@ -1,4 +1,4 @@
-package server
+package artifact
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 )
 
 func TestAListOfArtifactsIsRead(t *testing.T) {
-	list, err := LoadArtifacts([]byte(`artifacts:
+	list, err := Load([]byte(`artifacts:
   - url: https://maker.example/a/driver-1.0.jar?key=1
     sha256: `+strings.Repeat("AB", 32)+`
     destination: repository/components/lib/driver-1.0.jar
@@ -63,8 +63,8 @@ func TestEveryMistakeInAListIsToldWithItsLine(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := LoadArtifacts([]byte(c.list), "list.yaml")
-			if !errors.Is(err, ErrArtifactList) || !strings.Contains(err.Error(), c.says) {
+			_, err := Load([]byte(c.list), "list.yaml")
+			if !errors.Is(err, ErrList) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("error = %v; want %q", err, c.says)
 			}
 		})
@@ -72,7 +72,7 @@ func TestEveryMistakeInAListIsToldWithItsLine(t *testing.T) {
 }
 
 func TestAnAddressWithAPasswordIsNotRepeated(t *testing.T) {
-	_, err := LoadArtifacts([]byte("artifacts:\n  - {url: 'https://me:hunter2@a/b.jar', destination: lib/a.jar}\n"), "list.yaml")
+	_, err := Load([]byte("artifacts:\n  - {url: 'https://me:hunter2@a/b.jar', destination: lib/a.jar}\n"), "list.yaml")
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error = %v", err)
 	}
@@ -90,14 +90,14 @@ func TestTheDefaultListsWouldBeAcceptedFromAUser(t *testing.T) {
 		{config.AM, true, "postgresql-42.7.13.jar"},
 	} {
 		var names []string
-		for _, a := range DefaultArtifacts(c.product, c.postgres) {
+		for _, a := range Default(c.product, c.postgres) {
 			names = append(names, a.base())
-			for _, err := range []error{checkArtifactURL(a.URL), checkArtifactDestination(a.Destination)} {
+			for _, err := range []error{checkURL(a.URL), checkDestination(a.Destination)} {
 				if err != nil {
 					t.Errorf("%s: %v", a.base(), err)
 				}
 			}
-			if a.SHA256 != "" && checkArtifactDigest(a.SHA256) != nil || a.Contains == "" || a.Lost == "" || !strings.HasSuffix(a.Destination, "/"+a.base()) {
+			if a.SHA256 != "" && checkDigest(a.SHA256) != nil || a.Contains == "" || a.Lost == "" || !strings.HasSuffix(a.Destination, "/"+a.base()) {
 				t.Errorf("%+v", a)
 			}
 		}
@@ -108,12 +108,12 @@ func TestTheDefaultListsWouldBeAcceptedFromAUser(t *testing.T) {
 }
 
 func TestAUsersVersionTakesThePlaceOfTheDefaultOne(t *testing.T) {
-	defaults := DefaultArtifacts(config.IS, true)
+	defaults := Default(config.IS, true)
 	own := []Artifact{
 		{File: "h.jar", Destination: "repository/components/dropins/wso2is.notification.event.handlers-2.0.6.jar"},
 		{File: "o.jar", Destination: "repository/components/dropins/postgresql-42.7.13.jar"}, // another folder than the default's
 	}
-	list := MergeArtifacts(defaults, own)
+	list := Merge(defaults, own)
 	var names []string
 	for _, a := range list {
 		names = append(names, a.Destination)

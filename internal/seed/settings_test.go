@@ -1,4 +1,4 @@
-package server
+package seed
 
 import (
 	"errors"
@@ -76,10 +76,10 @@ func TestSettingsAreMergedOneByOne(t *testing.T) {
 		{"an array on one line is left to people", "x = 1\n", "x = 1\n[[l]]\nid = \"b\"\n", "x = 1\nl = [ { id = \"c\" } ]\n", "x = 1\nl = [ { id = \"c\" } ]\n", "l[b] kept"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			v := newSeedVolume(t)
-			v.upgrade(seedSettings, test.base, test.seed, test.own)
+			v := newVolume(t)
+			v.upgrade(settingsFile, test.base, test.seed, test.own)
 			r := v.apply()
-			if got := v.content(v.own(seedSettings)); got != test.want {
+			if got := v.content(v.own(settingsFile)); got != test.want {
 				t.Errorf("merged:\n%s\nwant:\n%s", got, test.want)
 			}
 			got := ""
@@ -99,9 +99,9 @@ func TestSettingsAreMergedOneByOne(t *testing.T) {
 				t.Errorf("a second run did something: %+v", r)
 			}
 			// A run that was killed before it could remember the new stock.
-			v.write(v.stock(seedSettings), test.base)
+			v.write(v.stock(settingsFile), test.base)
 			v.apply()
-			if got := v.content(v.own(seedSettings)); got != test.want {
+			if got := v.content(v.own(settingsFile)); got != test.want {
 				t.Errorf("merged once more:\n%s\nwant:\n%s", got, test.want)
 			}
 		})
@@ -109,8 +109,8 @@ func TestSettingsAreMergedOneByOne(t *testing.T) {
 }
 
 func TestAKeptSettingIsToldWithItsLineAndBothValues(t *testing.T) {
-	v := newSeedVolume(t)
-	v.upgrade(seedSettings, "[a]\nx = 1\npassword = \"p\"\n", "y = 0\n[a]\nx = 2\npassword = \"q\"\n", "# mine\n\n[a]\nx = 3\npassword = \"r\"\n")
+	v := newVolume(t)
+	v.upgrade(settingsFile, "[a]\nx = 1\npassword = \"p\"\n", "y = 0\n[a]\nx = 2\npassword = \"q\"\n", "# mine\n\n[a]\nx = 3\npassword = \"r\"\n")
 	r := v.apply()
 	changes := r.Files[0].Changes
 	if c := changes[1]; c.What != "a.x" || c.Line != 4 || c.Was != "3" || c.Now != "2" || c.Secret {
@@ -122,18 +122,19 @@ func TestAKeptSettingIsToldWithItsLineAndBothValues(t *testing.T) {
 }
 
 func TestSettingsThatTheServerRefusesAreLeftAloneUntilTheyAreMended(t *testing.T) {
-	v := newSeedVolume(t)
+	v := newVolume(t)
 	broken := "[a]\nx = 1\nx = 2\n"
-	v.upgrade(seedSettings, "[a]\nx = 1\n", "[a]\nx = 1\ny = 1\n", broken)
+	v.upgrade(settingsFile, "[a]\nx = 1\n", "[a]\nx = 1\ny = 1\n", broken)
 	for range 2 {
 		r := v.apply()
-		if len(r.Files) != 1 || !errors.Is(r.Files[0].Err, ErrRefused) || !strings.Contains(r.Files[0].Err.Error(), "line 3") || v.content(v.own(seedSettings)) != broken {
+		var refused *deployment.Error
+		if len(r.Files) != 1 || !errors.As(r.Files[0].Err, &refused) || !strings.Contains(r.Files[0].Err.Error(), "line 3") || v.content(v.own(settingsFile)) != broken {
 			t.Fatalf("report = %+v", r)
 		}
 	}
-	v.write(v.own(seedSettings), "[a]\nx = 2\n")
+	v.write(v.own(settingsFile), "[a]\nx = 2\n")
 	v.apply()
-	if got := v.content(v.own(seedSettings)); got != "[a]\nx = 2\ny = 1\n" {
+	if got := v.content(v.own(settingsFile)); got != "[a]\nx = 2\ny = 1\n" {
 		t.Errorf("merged:\n%s", got)
 	}
 }
@@ -142,7 +143,7 @@ func TestSettingsThatTheServerRefusesAreLeftAloneUntilTheyAreMended(t *testing.T
 func TestTheProductsOwnSettingsTakeANewStockAndKeepWhatPeopleMade(t *testing.T) {
 	for _, test := range []struct{ product, dir string }{{config.IS, "is-7.1.0"}, {config.AM, "apim-4.5.0"}} {
 		t.Run(test.dir, func(t *testing.T) {
-			var v seedVolume
+			var v volume
 			v.t = t
 			base := v.content(testenv.Shared(t, "conf", test.dir, "deployment.toml"))
 			own := strings.Replace(base, `hostname = "localhost"`, `hostname = "mine" # ours`, 1) + "\n[mine]\nx = 1\n"
@@ -158,7 +159,7 @@ func TestTheProductsOwnSettingsTakeANewStockAndKeepWhatPeopleMade(t *testing.T) 
 				if err != nil {
 					t.Fatal(err)
 				}
-				merged, changes, err := mergeStockSettings(versions{[]byte(base), next.Bytes(), []byte(own)})
+				merged, changes, err := mergeSettings(versions{[]byte(base), next.Bytes(), []byte(own)})
 				if err != nil || len(changes) != 1 || changes[0].What != path {
 					t.Fatalf("%s: %v, %v", path, changes, err)
 				}
@@ -171,7 +172,7 @@ func TestTheProductsOwnSettingsTakeANewStockAndKeepWhatPeopleMade(t *testing.T) 
 				}
 			}
 			listener := "\n[[event_listener]]\nid = \"new\"\n[event_listener.properties]\n'a.b' = 1\n"
-			merged, changes, err := mergeStockSettings(versions{[]byte(base), []byte(base + listener), []byte(own)})
+			merged, changes, err := mergeSettings(versions{[]byte(base), []byte(base + listener), []byte(own)})
 			if err != nil || string(merged) != own+listener {
 				t.Errorf("with a new listener: %v, %v\n%s", changes, err, merged)
 			}
@@ -192,18 +193,18 @@ func setIn(t *testing.T, text, path string) string {
 }
 
 // FuzzMergeStockSettings holds that a merge of files that the server reads is one that it reads, and settled.
-func FuzzMergeStockSettings(f *testing.F) {
+func FuzzMergeSettings(f *testing.F) {
 	f.Add("[a]\nx = 1\n", "[a]\nx = 2\n[[l]]\nid = 1\n", "[a]\nx = 1\n[[l]]\nid = 2\n")
 	f.Add("a = 1\n", "[a]\n'b.c' = [\n[\n1]]\n", "a = 1\n[[l]]\n[[l.m]]\n")
 	f.Fuzz(func(t *testing.T, base, seed, own string) {
-		merged, _, err := mergeStockSettings(versions{[]byte(base), []byte(seed), []byte(own)})
+		merged, _, err := mergeSettings(versions{[]byte(base), []byte(seed), []byte(own)})
 		if err != nil {
 			return
 		}
 		if _, err := deployment.Parse(merged); err != nil {
 			t.Fatalf("the server would refuse %q: %v", merged, err)
 		}
-		again, changes, err := mergeStockSettings(versions{[]byte(base), []byte(seed), merged})
+		again, changes, err := mergeSettings(versions{[]byte(base), []byte(seed), merged})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,6 @@
-package server
+// Package artifact lists, downloads and checks files that a server needs and its stock image lacks. They lie on the
+// artifact volume, which the product's entrypoint copies over the server's home at every start.
+package artifact
 
 import (
 	"net/url"
@@ -44,9 +46,9 @@ func (a Artifact) isArchive() bool {
 	return slices.Contains([]string{".jar", ".war", ".zip"}, strings.ToLower(path.Ext(a.Destination)))
 }
 
-// DefaultArtifacts are what the stock image of a product (config.IS, config.AM) lacks; postgres says that its databases
+// Default are what the stock image of a product (config.IS, config.AM) lacks; postgres says that its databases
 // are PostgreSQL's. Both addresses are their makers' own.
-func DefaultArtifacts(product string, postgres bool) []Artifact {
+func Default(product string, postgres bool) []Artifact {
 	var list []Artifact
 	if product == config.IS {
 		// The coordinates are those of WSO2's own documentation of IS 7 as key manager. No SHA-256 of it was found published.
@@ -72,9 +74,9 @@ func DefaultArtifacts(product string, postgres bool) []Artifact {
 	return list
 }
 
-// MergeArtifacts adds the user's own artifacts to the defaults. One of the user's takes the place of a default in the
+// Merge adds the user's own artifacts to the defaults. One of the user's takes the place of a default in the
 // same folder that differs in its version alone: of two versions in one folder the server would load both.
-func MergeArtifacts(defaults, own []Artifact) []Artifact {
+func Merge(defaults, own []Artifact) []Artifact {
 	own = slices.Clone(own)
 	var list []Artifact
 	for _, d := range defaults {
