@@ -36,6 +36,7 @@ type statement struct {
 	start, end int      // its whole lines, with the line end
 	line       int
 	value      *Value // of a key
+	table      *table // that a header begins
 }
 
 type statementKind int
@@ -99,11 +100,27 @@ func (d *Document) Settings() map[string]Value {
 	return out
 }
 
-// Path joins keys as they are written in the file: bare where that is allowed.
+// Path joins keys as they are written in the file: bare where that is allowed, else in single quotes.
 func Path(keys ...string) string {
 	parts := make([]string, len(keys))
 	for i, key := range keys {
 		parts[i] = writtenKey(key)
 	}
 	return strings.Join(parts, ".")
+}
+
+// Keys are the keys that Path has joined. A key holds no quote, because Parse refuses such a key.
+func Keys(path string) []string {
+	var keys []string
+	for path != "" {
+		var key string
+		if quoted, ok := strings.CutPrefix(path, "'"); ok {
+			key, path, _ = strings.Cut(quoted, "'")
+			path = strings.TrimPrefix(path, ".")
+		} else {
+			key, path, _ = strings.Cut(path, ".")
+		}
+		keys = append(keys, key)
+	}
+	return keys
 }

@@ -2,36 +2,57 @@ package deployment
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// Element is one table of an array of tables, [[path]] with what belongs to it. An edit of the document ends its use.
+// Element is one table of an array of tables: the header [[path]], its keys, and the tables of it that follow. It is not
+// valid after an edit of the document.
 type Element struct {
-	Line int
+	Line int // of the header, counted from 1
 	doc  *Document
 	in   *table
 	scope
 }
 
-// Elements are the tables of an array of tables, in order; none where there is no such array. An array that is written
-// on one line, path = [ … ], cannot be edited: an *Error names its line.
+// Elements returns the tables of one array of tables in their order, and none if there is no such array. The error is an
+// *Error with a line: an array on one line, path = [ … ], or an array inside another one cannot be edited.
 func (d *Document) Elements(path ...string) ([]Element, error) {
 	if v, ok := d.Get(path...); ok {
 		return nil, &Error{v.Line, fmt.Sprintf("%s is written as one value; write each of its tables as [[%[1]s]], so that others can be added", Path(path...))}
 	}
 	var out []Element
-	e := d.root.array(path)
 	for i, st := range d.statements {
 		if st.kind != arrayHeader || !slices.Equal(st.path, path) {
 			continue
 		}
-		if e == nil || len(out) == len(e.elements) {
+		if d.root.array(path) == nil {
 			return nil, &Error{st.line, fmt.Sprintf("[[%s]] belongs to an array inside another, which is not edited here", Path(path...))}
 		}
-		out = append(out, Element{st.line, d, e.elements[len(out)], scope{i, d.elementEnd(i), path}})
+		out = append(out, d.element(i))
 	}
 	return out, nil
+}
+
+// AllElements returns the tables of all arrays of tables in the order of the file. An array inside an element is a part of
+// that element and not in the list.
+func (d *Document) AllElements() []Element {
+	var out []Element
+	for i := 0; i < len(d.statements); i++ {
+		if d.statements[i].kind == arrayHeader {
+			e := d.element(i)
+			out = append(out, e)
+			i = e.last - 1
+		}
+	}
+	return out
+}
+
+// element is the one whose header is statement i.
+func (d *Document) element(i int) Element {
+	st := d.statements[i]
+	return Element{st.line, d, st.table, scope{i, d.elementEnd(i), st.path}}
 }
 
 // array is the array of tables at a path that leads through no other array.
@@ -63,6 +84,34 @@ func (d *Document) elementEnd(first int) int {
 	}
 	return len(d.statements)
 }
+
+// Path returns the keys of the array.
+func (e Element) Path() []string { return slices.Clone(e.base) }
+
+// Nested reports whether the element has an array of tables in it.
+func (e Element) Nested() bool {
+	return slices.ContainsFunc(e.doc.statements[e.first+1:e.last], func(st statement) bool { return st.kind == arrayHeader })
+}
+
+// Text returns the lines of the element, with LF line ends and without what follows its last setting. Insert and Append
+// take such lines.
+func (e Element) Text() string {
+	text := e.doc.text[e.doc.statements[e.first].start:e.end()]
+	return strings.TrimRight(strings.ReplaceAll(text, "\r\n", "\n"), "\r\n") + "\n"
+}
+
+// Settings returns the values in the lines of the element, without those of arrays of tables in it. The paths count from
+// the element and have the form of Path.
+func (e Element) Settings() map[string]Value {
+	out := map[string]Value{}
+	e.in.collect(nil, out)
+	// A table of the element may also stand behind other tables.
+	maps.DeleteFunc(out, func(_ string, v Value) bool { return v.start > e.end() })
+	return out
+}
+
+// end is where the last statement of the element ends.
+func (e Element) end() int { return e.doc.statements[e.last-1].end }
 
 // Get is the value at a path of keys within the element, and whether there is one.
 func (e Element) Get(path ...string) (Value, bool) { return e.in.get(path) }

@@ -107,6 +107,7 @@ func (p *parser) header(s *statement) error {
 	} else {
 		p.current, err = p.root.define(s.path, s.line)
 	}
+	s.table = p.current
 	return err
 }
 

@@ -3,115 +3,38 @@ package seed
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"wso2agent/internal/deployment"
 )
 
-// element is one table of an array of tables.
+// element is one table of an array of tables in one version of the settings.
 type element struct {
+	deployment.Element
 	array    string // in the form of deployment.Path
-	index    int    // in its array
-	line     int
-	text     string
-	doc      *deployment.Document // the element as a table of its own
+	index    int    // in its array, counted from 0
 	settings map[string]deployment.Value
-	nested   bool   // it holds an array of tables itself, and is not merged setting by setting
-	identity string // what tells it from the others of its array
-	whole    bool   // that is all its settings
-	label    string // the same for people
+	identity string // tells the element from the others of its array
+	whole    bool   // the identity consists of all settings
+	label    string // the identity for people
 }
 
-// header is a line with a table's header.
-type header struct {
-	path  string
-	array bool
-	line  int // counted from 0
-}
-
-// headers finds the headers of a text that the server's reader takes. A line that begins with a bracket is one if the text
-// before it is whole by itself, and else a part of a value.
-func headers(lines []string) []header {
-	var out []header
-	at := 0
-	text := strings.Join(lines, "")
-	for i, line := range lines {
-		start := at
-		at += len(line)
-		trimmed := strings.TrimLeft(line, " \t")
-		if !strings.HasPrefix(trimmed, "[") {
-			continue
-		}
-		if _, err := deployment.Parse([]byte(text[:start])); err != nil {
-			continue
-		}
-		doc, err := deployment.Parse([]byte(asTable(line) + "\nk = 1\n"))
-		if err != nil {
-			continue
-		}
-		for path := range doc.Settings() {
-			out = append(out, header{strings.TrimSuffix(path, ".k"), strings.HasPrefix(trimmed, "[["), i})
-		}
+// elementsOf lists the tables of all arrays of tables in the order of the file.
+func elementsOf(doc *deployment.Document) []element {
+	var out []element
+	count := map[string]int{}
+	for _, e := range doc.AllElements() {
+		array := deployment.Path(e.Path()...)
+		out = append(out, element{Element: e, array: array, index: count[array], settings: e.Settings()})
+		count[array]++
 	}
 	return out
 }
 
-// asTable makes [[name]] at the beginning of a text [name], so that it can be read by itself.
-func asTable(text string) string {
-	if strings.HasPrefix(strings.TrimLeft(text, " \t"), "[[") {
-		text = strings.Replace(strings.Replace(text, "[[", "[", 1), "]]", "]", 1)
-	}
-	return text
-}
-
-// elementsOf lists the tables of all arrays of tables in order.
-func elementsOf(doc *deployment.Document) ([]element, error) {
-	lines := strings.SplitAfter(strings.ReplaceAll(string(doc.Bytes()), "\r\n", "\n"), "\n")
-	all := headers(lines)
-	var out []element
-	count := map[string]int{}
-	for len(all) > 0 {
-		head := all[0]
-		all = all[1:]
-		if !head.array {
-			continue
-		}
-		e := element{array: head.path, line: head.line + 1, index: count[head.path]}
-		count[e.array]++
-		for len(all) > 0 && strings.HasPrefix(all[0].path, e.array+".") {
-			e.nested = e.nested || all[0].array
-			all = all[1:]
-		}
-		end := len(lines)
-		if len(all) > 0 {
-			end = all[0].line
-		}
-		e.text = strings.TrimRight(strings.Join(trimTail(lines[head.line:end]), ""), "\n") + "\n"
-		var err error
-		if e.doc, err = deployment.Parse([]byte(asTable(e.text))); err != nil {
-			return nil, fmt.Errorf("read [[%s]] in line %d by itself: %w", e.array, e.line, err)
-		}
-		e.settings = e.doc.Settings()
-		out = append(out, e)
-	}
-	return out, nil
-}
-
-// trimTail takes away blank lines and comments at the end: they belong to what follows.
-func trimTail(lines []string) []string {
-	for len(lines) > 0 {
-		last := strings.TrimSpace(lines[len(lines)-1])
-		if last != "" && !strings.HasPrefix(last, "#") {
-			break
-		}
-		lines = lines[:len(lines)-1]
-	}
-	return lines
-}
-
-// identify gives the elements of all versions their identities: an id, else a name, else a context with its method. Where
-// that is not unique in a version, and where there is none, an element is told by all that is in it.
+// identify gives the elements of all versions their identities: an id, else a name, else a context with its method. All
+// settings are the identity where an element has none of these, or where two elements of one version share it.
 func identify(versions ...[]element) {
 	ambiguous := map[string]bool{}
 	for _, elements := range versions {
@@ -138,12 +61,12 @@ func identify(versions ...[]element) {
 
 func (e element) name() (identity, label string) {
 	for _, keys := range [][]string{{"id"}, {"name"}, {"context", "http_method"}} {
-		value := formOf(e.settings[e.array+"."+keys[0]])
+		value := formOf(e.settings[keys[0]])
 		if value == "" {
 			continue
 		}
 		for _, key := range keys[1:] {
-			value += " " + formOf(e.settings[e.array+"."+key])
+			value += " " + formOf(e.settings[key])
 		}
 		return e.array + " " + keys[0] + " " + value, fmt.Sprintf("%s[%s]", e.array, strings.ReplaceAll(value, `"`, ""))
 	}
@@ -152,8 +75,8 @@ func (e element) name() (identity, label string) {
 
 // form is equal for elements with equal settings.
 func (e element) form() string {
-	if e.nested {
-		return e.text
+	if e.Nested() {
+		return e.Text()
 	}
 	var parts []string
 	for path, v := range e.settings {
@@ -163,27 +86,22 @@ func (e element) form() string {
 	return strings.Join(parts, "\n")
 }
 
-// arrays merges the arrays of tables, element by element, and the settings of one that all have.
-func (m *settingsMerge) arrays() error {
-	base, err := elementsOf(m.base)
-	if err != nil {
-		return err
+func elementIn(in []element, identity string) *element {
+	if i := slices.IndexFunc(in, func(e element) bool { return e.identity == identity }); i >= 0 {
+		return &in[i]
 	}
-	seed, err := elementsOf(m.seed)
-	if err != nil {
-		return err
-	}
-	own, err := elementsOf(m.own)
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// arrays merges the arrays of tables, element by element. Of an element that all versions have, it merges the settings.
+func (m *settingsMerge) arrays() {
+	base, seed, own := elementsOf(m.base), elementsOf(m.seed), elementsOf(m.own)
 	identify(base, seed, own)
-	m.rememberLines(own)
+	for _, e := range own {
+		m.lines[e.identity] = e.Line
+	}
 	for i := range seed {
-		own, err := elementsOf(m.own) // an edit before this one moved what stands behind it
-		if err != nil {
-			return err
-		}
+		own := elementsOf(m.own) // again, because an edit moves what follows it
 		identify(base, seed, own)
 		e := seed[i]
 		was, ours := elementIn(base, e.identity), elementIn(own, e.identity)
@@ -193,7 +111,7 @@ func (m *settingsMerge) arrays() error {
 		case was != nil && ours == nil && was.form() != e.form():
 			m.changes = append(m.changes, Change{What: e.label, Action: Kept, Why: "the new image changes it, and it was removed here"})
 		case ours == nil || e.whole || was != nil && was.form() == e.form():
-		case e.nested || ours.nested:
+		case e.Nested() || ours.Nested():
 			if ours.form() != e.form() {
 				m.changes = append(m.changes, Change{What: e.label, Line: m.lines[ours.identity], Action: Kept, Why: "it holds arrays of tables itself; compare it with the new image's by hand"})
 			}
@@ -201,55 +119,36 @@ func (m *settingsMerge) arrays() error {
 			m.mergeElement(was, e, *ours)
 		}
 	}
-	return m.removedElements(base, seed)
+	m.reportRemoved(base, seed)
 }
 
-func (m *settingsMerge) rememberLines(own []element) {
-	for _, e := range own {
-		m.lines[e.identity] = e.line
-	}
-}
-
-// removedElements tells of those that the new image has no more. They stay: an order of rules or a listener may hang on
-// them.
-func (m *settingsMerge) removedElements(base, seed []element) error {
-	own, err := elementsOf(m.own)
-	if err != nil {
-		return err
-	}
+// reportRemoved reports the elements that the new image does not have any more. They stay, because an order of rules or a
+// listener may depend on them.
+func (m *settingsMerge) reportRemoved(base, seed []element) {
+	own := elementsOf(m.own)
 	identify(base, seed, own)
 	for _, e := range base {
 		if ours := elementIn(own, e.identity); elementIn(seed, e.identity) == nil && ours != nil {
-			m.changes = append(m.changes, Change{What: e.label, Line: m.lines[ours.identity], Action: Kept, Why: "the new image has this table no more; remove it by hand if nothing needs it"})
+			m.changes = append(m.changes, Change{What: e.label, Line: m.lines[ours.identity], Action: Kept, Why: "the new image does not have this table any more; remove it by hand if nothing needs it"})
 		}
 	}
-	return nil
 }
 
-func elementIn(in []element, identity string) *element {
-	if i := slices.IndexFunc(in, func(e element) bool { return e.identity == identity }); i >= 0 {
-		return &in[i]
-	}
-	return nil
-}
-
-// addElement puts a new element where the new image has it: before the one of its array that comes next there and is here
-// too, else at the end. In some arrays the first that matches wins.
+// addElement puts a new element where the new image has it: before the next one of its array that the server's own file
+// has too, else at the end. In some arrays the first element that matches wins.
 func (m *settingsMerge) addElement(e element, later, own []element) {
 	c := Change{What: e.label, Action: Added}
 	place := func() error {
 		for _, next := range later {
-			ours := elementIn(own, next.identity)
-			if next.array != e.array || ours == nil {
-				continue
+			if ours := elementIn(own, next.identity); ours != nil && next.array == e.array {
+				editable, err := m.editable(*ours)
+				if err != nil {
+					return err
+				}
+				return editable.Insert(e.Text())
 			}
-			elements, err := m.own.Elements(splitPath(e.array)...)
-			if err != nil {
-				return err
-			}
-			return elements[ours.index].Insert(e.text)
 		}
-		return m.own.Append(e.text)
+		return m.own.Append(e.Text())
 	}
 	if err := place(); err != nil {
 		c.Action, c.Why = Kept, err.Error()
@@ -257,45 +156,44 @@ func (m *settingsMerge) addElement(e element, later, own []element) {
 	m.changes = append(m.changes, c)
 }
 
-// mergeElement merges the settings of an element that the server's own file has; was is nil where the former image lacked it.
-// A setting that the new image drops stays, and is told.
+// editable finds an element of the server's own file for an edit. The error says why the element cannot be edited.
+func (m *settingsMerge) editable(e element) (deployment.Element, error) {
+	elements, err := m.own.Elements(e.Path()...)
+	if err != nil {
+		return deployment.Element{}, err
+	}
+	return elements[e.index], nil
+}
+
+// mergeElement merges the settings of an element that the server's own file has; was is nil where the former image lacked
+// it. A setting that the new image drops stays and is reported.
 func (m *settingsMerge) mergeElement(was *element, e, ours element) {
-	paths := map[string]bool{}
 	base := map[string]deployment.Value{}
 	if was != nil {
 		base = was.settings
 	}
-	for path := range e.settings {
-		paths[path] = true
+	paths := slices.Concat(slices.Collect(maps.Keys(base)), slices.Collect(maps.Keys(e.settings)))
+	slices.Sort(paths)
+	texts := map[string]string{} // read before the first edit, which moves what follows it
+	for path, v := range ours.settings {
+		texts[path] = m.own.Text(v)
 	}
-	for path := range base {
-		paths[path] = true
-	}
-	sorted := make([]string, 0, len(paths))
-	for path := range paths {
-		sorted = append(sorted, path)
-	}
-	slices.Sort(sorted)
-	for _, path := range sorted {
-		key := strings.TrimPrefix(path, e.array+".")
-		c := Change{What: e.label + "." + key, Line: m.lines[ours.identity], Secret: isSecret(path)}
+	for _, path := range slices.Compact(paths) {
+		c := Change{What: e.label + "." + path, Line: m.lines[ours.identity], Secret: isSecret(e.array + "." + path)}
 		next, comes := e.settings[path]
 		if comes {
-			c.Now = e.doc.Text(next)
+			c.Now = m.seed.Text(next)
 		}
-		own, there := ours.settings[path]
-		if there {
-			c.Was = ours.doc.Text(own)
-		}
-		m.judge(c, formOf(base[path]), formOf(next), formOf(own), func() error {
+		c.Was = texts[path]
+		m.judge(c, formOf(base[path]), formOf(next), formOf(ours.settings[path]), func() error {
 			if !comes {
-				return errors.New("the new image has it no more; remove it by hand if nothing needs it")
+				return errors.New("the new image does not have it any more; remove it by hand if nothing needs it")
 			}
-			elements, err := m.own.Elements(splitPath(e.array)...)
+			editable, err := m.editable(ours)
 			if err != nil {
 				return err
 			}
-			return elements[ours.index].Set(m.raw(c.Now), splitPath(key)...)
+			return editable.Set(m.raw(c.Now), deployment.Keys(path)...)
 		})
 	}
 }

@@ -35,9 +35,7 @@ func mergeSettings(v versions) ([]byte, []Change, error) {
 	for path, value := range m.own.Settings() {
 		m.lines[path] = value.Line
 	}
-	if err := m.arrays(); err != nil {
-		return nil, nil, err
-	}
+	m.arrays()
 	m.plain()
 	kept := slices.ContainsFunc(m.changes, func(c Change) bool { return c.Action == Kept })
 	switch {
@@ -65,7 +63,7 @@ func (m *settingsMerge) plain() {
 	slices.Sort(dropped)
 	slices.SortFunc(rest, func(a, b string) int { return cmp.Or(cmp.Compare(seed[a].Line, seed[b].Line), strings.Compare(a, b)) })
 	for _, path := range append(dropped, rest...) {
-		keys := splitPath(path)
+		keys := deployment.Keys(path)
 		own, there := m.own.Get(keys...)
 		c := Change{What: path, Line: m.lines[path], Secret: isSecret(path)}
 		if there {
@@ -139,20 +137,4 @@ func isSecret(path string) bool {
 		}
 	}
 	return strings.HasSuffix(name, "url") && strings.Contains(name, "database") // it may hold a password
-}
-
-// splitPath undoes deployment.Path.
-func splitPath(path string) []string {
-	var keys []string
-	for path != "" {
-		var key string
-		if quoted, ok := strings.CutPrefix(path, "'"); ok {
-			key, path, _ = strings.Cut(quoted, "'")
-			path = strings.TrimPrefix(path, ".")
-		} else {
-			key, path, _ = strings.Cut(path, ".")
-		}
-		keys = append(keys, key)
-	}
-	return keys
 }

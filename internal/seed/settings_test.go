@@ -154,7 +154,7 @@ func TestTheProductsOwnSettingsTakeANewStockAndKeepWhatPeopleMade(t *testing.T) 
 			for path := range doc.Settings() {
 				next, err := deployment.Parse([]byte(base))
 				if err == nil {
-					err = next.Set("other", splitPath(path)...)
+					err = next.Set("other", deployment.Keys(path)...)
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -184,7 +184,7 @@ func setIn(t *testing.T, text, path string) string {
 	t.Helper()
 	doc, err := deployment.Parse([]byte(text))
 	if err == nil {
-		err = doc.Set("other", splitPath(path)...)
+		err = doc.Set("other", deployment.Keys(path)...)
 	}
 	if err != nil {
 		t.Fatal(err)
