@@ -5,18 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"wso2agent/internal/deployment"
-	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
 )
 
-// isStore tells whether a file is a keystore. Its name counts as well as its content, since a damaged one must not be taken
-// for a text.
+// isStore reports whether a file is a keystore. Its name counts as well as its content, because the merge must not take a
+// damaged keystore for a text.
 func isStore(p string, v versions) bool {
 	return slices.Contains([]string{".jks", ".p12", ".pfx", ".keystore"}, path.Ext(p)) ||
 		bytes.HasPrefix(v.own, []byte{0xFE, 0xED, 0xFE, 0xED})
@@ -28,14 +27,14 @@ type opened struct {
 	password string
 }
 
-// mergeStore merges a truststore entry by entry. A store with a key in it stays as it is: the server's primary key signs
-// tokens and encrypts secrets, and with another one they would all be lost.
+// mergeStore merges a truststore entry by entry. A store with a key in it stays as it is: the primary key of the server
+// signs tokens and encrypts secrets. With another key the server loses them all.
 func (s Seed) mergeStore(v versions) ([]byte, []Change, error) {
 	stores, err := s.openAll(v)
 	if err != nil {
 		return nil, nil, err
 	}
-	if slices.ContainsFunc(stores[:], holdsKey) {
+	if slices.ContainsFunc(stores[:], func(o opened) bool { return o.HoldsKeys() }) {
 		return v.own, []Change{{What: "the whole store", Action: Kept, Why: "it holds keys that sign and encrypt"}}, nil
 	}
 	base, seed, own := stores[0], stores[1], stores[2]
@@ -43,10 +42,7 @@ func (s Seed) mergeStore(v versions) ([]byte, []Change, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	changes, err := mergeTrust(base, seed, own, leaves)
-	if err != nil {
-		return nil, nil, err
-	}
+	changes := mergeEntries(base.Store, seed.Store, own.Store, leaves)
 	if !followed(changes) {
 		return v.own, changes, nil
 	}
@@ -64,85 +60,56 @@ func (s Seed) mergeStore(v versions) ([]byte, []Change, error) {
 	return result, changes, nil
 }
 
-// mergeTrust changes own where the new stock differs from the one before, certificate by certificate. The server's own
-// certificate stays: its key does too, and a server that does not trust itself does not start whole.
-func mergeTrust(base, seed, own opened, leaves map[keystore.Fingerprint]bool) ([]Change, error) {
-	was, next, have := trustedIn(base), trustedIn(seed), trustedIn(own)
+// mergeEntries changes own where the new stock differs from the one before, alias by alias. The entry of the server's own
+// key stays, because the key stays too, and a server that does not trust itself does not start completely.
+func mergeEntries(base, seed, own *keystore.Store, leaves []keystore.Fingerprint) []Change {
+	was, next, have := base.Trusted(), seed.Trusted(), own.Trusted()
+	aliases := slices.Concat(slices.Collect(maps.Keys(was)), slices.Collect(maps.Keys(next)))
+	slices.Sort(aliases)
 	var changes []Change
-	for _, alias := range slices.Sorted(keysOf(was, next)) {
-		b, n, t := printOf(was, alias), printOf(next, alias), printOf(have, alias)
+	for _, alias := range slices.Compact(aliases) {
+		b, n, t := textOf(was, alias), textOf(next, alias), textOf(have, alias)
 		c := Change{What: alias, Was: t, Now: n, Action: Kept, Why: changedByBoth}
 		does := judge(b, n, t)
 		if does == leave {
 			continue
 		}
-		if does == follow && t != "" && leaves[have[alias].Chain[0].Fingerprint()] {
-			does, c.Why = conflict, "it is the certificate of the server's own key, which stays"
-		}
-		if does == follow && n != "" {
-			if err := javacert.Check(next[alias].Chain[0].DER); err != nil {
-				does, c.Why = conflict, err.Error()
-			}
-		}
 		if does == follow {
-			var err error
-			if n == "" {
-				err = own.Delete(alias)
+			c.Why = ""
+			if slices.Contains(leaves, have[alias]) {
+				c.Why = "it is the certificate of the server's own key, which stays"
+			} else if err := follows(own, seed, alias, n == ""); err != nil {
+				c.Why = err.Error()
 			} else {
-				err = own.SetTrusted(alias, next[alias].Chain[0], next[alias].Created)
+				c.Action = actionFor(n, t)
 			}
-			if err != nil {
-				return nil, fmt.Errorf("take %q over from the new image's truststore: %w", alias, err)
-			}
-			c.Action, c.Why = actionFor(n, t), ""
 		}
 		changes = append(changes, c)
 	}
-	return changes, nil
+	return changes
+}
+
+// follows makes the entry under alias what the new stock has. The error says why the entry stays as it is.
+func follows(own, seed *keystore.Store, alias string, dropped bool) error {
+	if dropped {
+		return own.Delete(alias)
+	}
+	return own.CopyTrusted(alias, seed)
 }
 
 func followed(changes []Change) bool {
 	return slices.ContainsFunc(changes, func(c Change) bool { return c.Action != Kept })
 }
 
-// trustedIn are the trusted certificates by alias, as Java sees them: in any case of letters, and of several the last.
-func trustedIn(s opened) map[string]keystore.Entry {
-	out := map[string]keystore.Entry{}
-	for _, e := range s.Entries() {
-		if e.Kind == keystore.TrustedCertificate {
-			out[strings.ToLower(e.Alias)] = e
-		}
-	}
-	return out
-}
-
-func keysOf(a, b map[string]keystore.Entry) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for alias := range a {
-			if !yield(alias) {
-				return
-			}
-		}
-		for alias := range b {
-			if _, both := a[alias]; !both && !yield(alias) {
-				return
-			}
-		}
-	}
-}
-
-func printOf(in map[string]keystore.Entry, alias string) string {
-	if e, ok := in[alias]; ok {
-		return e.Chain[0].Fingerprint().String()
+// textOf is the fingerprint under alias, empty for none.
+func textOf(in map[string]keystore.Fingerprint, alias string) string {
+	if f, ok := in[alias]; ok {
+		return f.String()
 	}
 	return ""
 }
 
-func holdsKey(s opened) bool {
-	return slices.ContainsFunc(s.Entries(), func(e keystore.Entry) bool { return e.Kind != keystore.TrustedCertificate && e.Kind != keystore.Other })
-}
-
-// openAll opens the three versions of a store, each with the passwords of the settings of its time.
+// openAll opens the three versions of a store, each with the passwords in the settings of its time.
 func (s Seed) openAll(v versions) (stores [3]opened, err error) {
 	for i, each := range []struct {
 		name, settings string
@@ -180,8 +147,8 @@ func open(data []byte, passwords []string) (opened, error) {
 	return opened{}, keystore.ErrPassword
 }
 
-// passwords are those of the stores that a settings file names, and the products' default. A file that is not there, or
-// that cannot be read, names none, as does a reference that only the server can follow.
+// passwords are those of the stores that a settings file names, and the products' default. A file that does not exist or
+// cannot be read names none. A reference that only the server can follow names none either.
 func (s Seed) passwords(settings string) ([]string, error) {
 	text, err := read(settings)
 	if err != nil {
@@ -198,13 +165,14 @@ func (s Seed) passwords(settings string) ([]string, error) {
 	return append(out, "wso2carbon"), nil
 }
 
-// ownLeaves are the certificates of the keys in the server's own keystores.
-func (s Seed) ownLeaves() (map[keystore.Fingerprint]bool, error) {
+// ownLeaves are the fingerprints of the certificates of all keys in the server's own keystores. A store that none of the
+// passwords opens belongs to somebody else and adds none.
+func (s Seed) ownLeaves() ([]keystore.Fingerprint, error) {
 	passwords, err := s.passwords(s.own(settingsFile))
 	if err != nil {
 		return nil, err
 	}
-	leaves := map[keystore.Fingerprint]bool{}
+	var leaves []keystore.Fingerprint
 	err = filepath.WalkDir(s.own("repository/resources/security"), func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !isStore(p, versions{}) {
 			return err
@@ -213,17 +181,8 @@ func (s Seed) ownLeaves() (map[keystore.Fingerprint]bool, error) {
 		if err != nil {
 			return err
 		}
-		store, err := open(data, passwords)
-		if err != nil {
-			return nil // another one's, of which nothing is known
-		}
-		for _, e := range store.Entries() {
-			if e.Kind != keystore.KeyEntry {
-				continue
-			}
-			if leaf, err := store.Leaf(e.Alias); err == nil {
-				leaves[leaf.Fingerprint()] = true
-			}
+		if store, err := open(data, passwords); err == nil {
+			leaves = append(leaves, store.Leaves()...)
 		}
 		return nil
 	})
