@@ -241,7 +241,7 @@ func TestInitTriesOnceWhatAnEarlierStartDidWithout(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := p.log.String()
-	if strings.Contains(log, "could not be fetched yet, trying again") || !strings.Contains(log, "an artifact is missing") || p.lacking() != lateJar {
+	if strings.Contains(log, "could not fetch an artifact yet, trying again") || !strings.Contains(log, "an artifact is missing") || p.lacking() != lateJar {
 		t.Errorf("noted as lacking: %q; log:\n%s", p.lacking(), log)
 	}
 }

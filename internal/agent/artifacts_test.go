@@ -50,7 +50,7 @@ func TestInitPutsTheRevocationHandlerOnTheArtifactVolume(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(volume, handlerJar)); err != nil {
 		t.Error(err)
 	}
-	if log := p.log.String(); strings.Count(log, "artifact put in place") != 1 || !strings.Contains(log, "pinned=") || strings.Contains(log, "not proved") {
+	if log := p.log.String(); strings.Count(log, "artifact put in place") != 1 || !strings.Contains(log, "pinned=") || strings.Contains(log, "not verified") {
 		t.Errorf("log:\n%s", log)
 	}
 }
@@ -78,7 +78,7 @@ func TestInitGoesOnWithoutAnArtifactAndSaysWhatIsLost(t *testing.T) {
 			if err := p.agent(config.IS).Init(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			for _, part := range []string{"revocation before expiry is not proved", c.says, "ready for the server's start"} {
+			for _, part := range []string{"revocation before expiry is not verified", c.says, "ready for the server's start"} {
 				if !strings.Contains(p.log.String(), part) {
 					t.Errorf("the log lacks %q:\n%s", part, p.log)
 				}

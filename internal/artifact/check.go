@@ -12,17 +12,17 @@ import (
 	"strings"
 )
 
-// Reasons for which bytes are not the artifact.
+// Reasons why bytes are not the artifact.
 var (
 	ErrDigest  = errors.New("wrong SHA-256")
-	ErrContent = errors.New("not the file that it should be")
+	ErrContent = errors.New("not the expected file")
 )
 
-// Limits of an artifact. The agent looks into it with no more memory than a small part of it takes.
+// Limits of an artifact in bytes. The agent checks an artifact on disk, with little memory.
 const (
-	sizeLimit      = 64 << 20 // bytes
-	unpackedLimit  = 1 << 30  // bytes of its entries together: a small zip can unpack to anything
-	directoryLimit = 2 << 20  // bytes of its directory, which is kept in memory: some 20,000 entries
+	sizeLimit      = 64 << 20
+	unpackedLimit  = 1 << 30 // of all entries together, because a small zip file can unpack to any size
+	directoryLimit = 2 << 20 // of its list of entries, which is in memory: some 20,000 entries
 )
 
 var errDirectory = fmt.Errorf("its list of entries has more than %d MiB", directoryLimit>>20)
@@ -32,7 +32,7 @@ func digestOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// digestOfFile reads f to its end.
+// digestOfFile reads f to its end, or to one byte more than sizeLimit.
 func digestOfFile(f *os.File) (string, error) {
 	h := sha256.New()
 	if _, err := io.Copy(h, io.NewSectionReader(f, 0, sizeLimit+1)); err != nil {
@@ -41,7 +41,7 @@ func digestOfFile(f *os.File) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// directoryReader reads a zip file, and not much of it while its directory is read.
+// directoryReader reads a zip file. It ends with errDirectory when archive/zip reads more than left bytes for the directory.
 type directoryReader struct {
 	io.ReaderAt
 	left int64
@@ -54,9 +54,9 @@ func (r *directoryReader) ReadAt(p []byte, at int64) (int, error) {
 	return r.ReaderAt.ReadAt(p, at)
 }
 
-// checkContent returns an error that wraps ErrContent unless f is what the artifact's name promises: a zip file of
-// which every entry can be read and has the checksum it should have, and which holds what it must. So neither the page
-// of an error nor a file put together from two is taken for a jar, even without a digest.
+// checkContent reads all entries of a zip file and compares their checksums. The error wraps ErrContent if an entry cannot
+// be read or the required one is missing. So the agent takes neither an error page nor a file that was put together from
+// two downloads for a jar, even without a digest.
 func (a Artifact) checkContent(f *os.File) error {
 	if !a.isArchive() {
 		return nil
@@ -73,7 +73,7 @@ func (a Artifact) checkContent(f *os.File) error {
 	if err != nil {
 		begin := make([]byte, 40)
 		n, _ := f.ReadAt(begin, 0)
-		return fmt.Errorf("%w: it is no zip file, or not all of one (%w); it has %d bytes and begins with %q", ErrContent, err, info.Size(), begin[:n])
+		return fmt.Errorf("%w: it is no zip file, or an incomplete one (%w); it has %d bytes and begins with %q", ErrContent, err, info.Size(), begin[:n])
 	}
 	r.left = math.MaxInt64
 	left, found := int64(unpackedLimit), a.Contains == ""
@@ -86,12 +86,12 @@ func (a Artifact) checkContent(f *os.File) error {
 		found = found || holds(entry.Name, a.Contains)
 	}
 	if !found {
-		return fmt.Errorf("%w: %s is not in it", ErrContent, a.Contains)
+		return fmt.Errorf("%w: it does not contain %s", ErrContent, a.Contains)
 	}
 	return nil
 }
 
-// unpack reads an entry to its end, where its checksum is compared, and returns its size.
+// unpack reads an entry to its end, where archive/zip compares the checksum. It returns the size of the entry in bytes.
 func unpack(entry *zip.File, limit int64) (int64, error) {
 	r, err := entry.Open()
 	if err != nil {
@@ -105,7 +105,7 @@ func unpack(entry *zip.File, limit int64) (int64, error) {
 	return n, err
 }
 
-// holds tells whether an entry is the class or the entry that is looked for.
+// holds reports whether an entry of a zip file is the required class or entry.
 func holds(entry, what string) bool {
 	entry = strings.TrimPrefix(entry, "/")
 	return entry == what || entry == strings.ReplaceAll(what, ".", "/")+".class"

@@ -182,9 +182,9 @@ func badAnswers(t *testing.T) []badAnswer {
 		{"an answer of 404", right, "", page(404), 1, []string{"HTTP 404"}},
 		{"an answer of 503 four times", right, "", page(503), 4, []string{"HTTP 503"}},
 		{"another digest than the list's", right, strings.Repeat("0", 64), nil, 1, []string{"wrong SHA-256", digestOf(right), "correct its sha256"}},
-		{"a jar without the class", testJar(t, "org.example.Other", 1), "", nil, 1, []string{testClass + " is not in it"}},
+		{"a jar without the class", testJar(t, "org.example.Other", 1), "", nil, 1, []string{"does not contain " + testClass}},
 		{"a jar with a bit turned over", torn, "", nil, 1, []string{`entry "padding" cannot be read`}},
-		{"a jar whose end is missing, sent as whole", right[:len(right)-100], "", nil, 1, []string{"no zip file, or not all of one"}},
+		{"a jar whose end is missing, sent as whole", right[:len(right)-100], "", nil, 1, []string{"no zip file, or an incomplete one"}},
 		{"more than the most that is allowed, announced", right, "", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 			w.Header().Set("Content-Length", fmt.Sprint(sizeLimit+1))
 			w.Write([]byte("PK"))
@@ -200,7 +200,7 @@ func badAnswers(t *testing.T) []badAnswer {
 			w.Header().Set("Content-Encoding", "gzip")
 			w.Write(right)
 			return true
-		}, 1, []string{`sent as "gzip"`}},
+		}, 1, []string{`sends it as "gzip"`}},
 		{"a redirect to http", right, "", func(w http.ResponseWriter, r *http.Request, _ int) bool {
 			http.Redirect(w, r, "http://mirror.example/listener.jar?key=hunter2", http.StatusFound)
 			return true

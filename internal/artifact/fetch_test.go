@@ -162,7 +162,7 @@ func TestAVolumeThatCannotBeUsedIsToldForEveryArtifactAndNothingIsAsked(t *testi
 	dir := t.TempDir()
 	placeFile(t, filepath.Join(dir, "blocked", "repository"), nil) // a file where a folder must be made
 	placeFile(t, filepath.Join(dir, "broken", file.WorkDir, "artifacts.json"), []byte("{"))
-	for volume, says := range map[string]string{"missing": "mount one there, or set ARTIFACT_DIR", "blocked": "must belong to the user", "broken": "remove it: they are then remembered anew"} {
+	for volume, says := range map[string]string{"missing": "mount one there, or set ARTIFACT_DIR", "blocked": "must belong to the user", "broken": "remove it: the next fetch then records new digests"} {
 		second := o.artifact()
 		second.Destination = "repository/components/lib/listener-1.0.jar"
 		outcomes := o.fetcher(filepath.Join(dir, volume)).Fetch(t.Context(), []Artifact{o.artifact(), second})

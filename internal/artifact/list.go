@@ -17,12 +17,12 @@ import (
 // ErrList is wrapped by every error of [Load]: the file must be changed.
 var ErrList = errors.New("the list of artifacts is not usable")
 
-// digestForm is a SHA-256 as sha256sum prints it.
+// digestForm matches a SHA-256 as sha256sum prints it.
 var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// Load reads a list of artifacts: a YAML mapping with one key, artifacts, whose entries have url or file,
-// destination, and maybe sha256 and contains. All mistakes are told together, each with its line. name is the file's
-// path: it stands in the messages, and a relative "file" is looked for beside it.
+// Load reads a list of artifacts: a YAML mapping with one key, artifacts. Each entry has url or file, destination, and
+// optionally sha256 and contains. The error wraps ErrList and names all mistakes, each with its line. name is the path of
+// the list: messages contain it, and a relative "file" counts from its folder.
 func Load(data []byte, name string) ([]Artifact, error) {
 	root, err := yamlfile.Parse(data, "artifacts")
 	if err != nil {
@@ -39,13 +39,13 @@ func Load(data []byte, name string) ([]Artifact, error) {
 	return list, nil
 }
 
-// reader reads the entries of a list.
+// reader reads the entries of a list and remembers their destinations.
 type reader struct {
 	yamlfile.Reader
-	lines map[string]int // of the destinations so far
+	lines map[string]int // line of each destination so far
 }
 
-// artifact reads one entry.
+// artifact reads one entry of the list.
 func (r *reader) artifact(n *yaml.Node) (a Artifact) {
 	before := r.Mistakes()
 	seen := r.Mapping(n, "an artifact", yamlfile.Fields{
@@ -64,11 +64,11 @@ func (r *reader) artifact(n *yaml.Node) (a Artifact) {
 	case a.Destination == "":
 		r.Report(n, "the artifact %s has no destination", a.source())
 	case r.lines[a.Destination] > 0:
-		r.Report(n, "destination %s stands twice, first on line %d", a.Destination, r.lines[a.Destination])
+		r.Report(n, "destination %s appears twice, first on line %d", a.Destination, r.lines[a.Destination])
 	case a.SHA256 == "" && a.URL != "" && !a.isArchive():
-		r.Report(n, "the artifact %s has no sha256: it is no .jar, .war or .zip, so nothing else could tell it from the page of an error", a.source())
+		r.Report(n, "the artifact %s has no sha256: it is no .jar, .war or .zip, so only a digest tells it from an error page", a.source())
 	case a.Contains != "" && !a.isArchive():
-		r.Report(n, "the artifact %s has contains, and is no .jar, .war or .zip: leave it out", a.source())
+		r.Report(n, "the artifact %s has contains, but it is no .jar, .war or .zip: remove contains", a.source())
 	}
 	r.lines[a.Destination] = n.Line
 	if a.File != "" && !filepath.IsAbs(a.File) {
@@ -88,14 +88,14 @@ func notEmpty(value string) error {
 	return nil
 }
 
-// checkArtifactURL does not repeat the value: it may hold a password.
+// checkURL does not repeat the value in its errors, because the value may hold a password.
 func checkURL(value string) error {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return errors.New("must be an address that begins with https://, without a user or a fragment")
 	}
 	if base := path.Base(u.Path); base == "." || base == "/" || strings.HasSuffix(u.Path, "/") {
-		return errors.New("names no file: its path must end in one")
+		return errors.New("names no file: its path must end with a file name")
 	}
 	return nil
 }
@@ -107,15 +107,15 @@ func checkDigest(value string) error {
 	return nil
 }
 
-// checkArtifactDestination refuses what would lead out of the home, what the entrypoints leave behind (dot files at the
-// top of the volume), and what belongs to the config volume: the artifact volume is copied after it and would win.
+// checkDestination refuses a path outside the home, a dot file at the top of the volume, which the products' entrypoints
+// do not copy, and files of the config volume: the entrypoints copy the artifact volume later, so it would win.
 func checkDestination(value string) error {
 	first, _, deeper := strings.Cut(value, "/")
 	switch {
 	case !filepath.IsLocal(value) || path.Clean(value) != value:
 		return fmt.Errorf("%q must be a file's path below the home, such as repository/components/dropins/name.jar", value)
 	case !deeper:
-		return fmt.Errorf("%q has no folder: name one below the home, such as repository/components/dropins", value)
+		return fmt.Errorf("%q has no folder: use one below the home, such as repository/components/dropins", value)
 	case strings.HasPrefix(first, "."):
 		return fmt.Errorf("%q begins with a dot: the products' entrypoints do not copy it", value)
 	case value == "repository/conf/deployment.toml", strings.HasPrefix(value, "repository/resources/security/"):

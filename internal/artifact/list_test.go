@@ -45,7 +45,7 @@ func TestEveryMistakeInAListIsToldWithItsLine(t *testing.T) {
 		{"neither address nor file", "artifacts:\n  - destination: lib/a.jar\n", "needs either url or file"},
 		{"address and file", "artifacts:\n  - {url: 'https://a/b.jar', file: b.jar, destination: lib/a.jar}\n", "needs either url or file"},
 		{"no destination", "artifacts:\n  - file: a.jar\n", "the artifact a.jar has no destination"},
-		{"a destination twice", "artifacts:\n  - {file: a.jar, destination: lib/a.jar}\n  - {file: b.jar, destination: lib/a.jar}\n", "list.yaml:3:5: destination lib/a.jar stands twice, first on line 2"},
+		{"a destination twice", "artifacts:\n  - {file: a.jar, destination: lib/a.jar}\n  - {file: b.jar, destination: lib/a.jar}\n", "list.yaml:3:5: destination lib/a.jar appears twice, first on line 2"},
 		{"a mistake behind another one", "artifacts:\n  - {file: a.jar, destination: /lib/a.jar}\n  - file: b.jar\n", "list.yaml:3:5: the artifact b.jar has no destination"},
 		{"an alias to a mistake", "artifacts:\n  - {file: &name '', destination: lib/a.jar}\n  - {file: *name, destination: lib/b.jar}\n", "list.yaml:3:12: file is empty"},
 		{"an address without encryption", "artifacts:\n  - {url: 'http://a/b.jar', destination: lib/a.jar}\n", "url must be an address that begins with https://"},
