@@ -1,6 +1,6 @@
-// Package seed brings the stock files of a product image onto the config volume, which the product's entrypoint copies
-// over the home of the server at every start. After an image upgrade it merges three versions of each file: the stock as
-// applied last, the stock of now, and the own file of the server.
+// Package seed brings the stock files of a product image onto the config volume. The product's entrypoint copies that volume
+// over the home of the server at every start. After an image upgrade the package merges three versions of each file: the
+// stock that was applied last, the stock of the new image, and the server's own file.
 package seed
 
 import (
@@ -10,39 +10,36 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 )
 
-// ErrNoSeed says that no seed lies on the config volume. The files may have come there by other means.
+// ErrNone says that the config volume has no seed. Its files may come from somewhere else.
 var ErrNone = errors.New("no seed on the config volume")
 
-// ErrOtherProduct says that the seed is of another product than the volume, or than the agent was told.
-var ErrOtherProduct = errors.New("the seed is of another product")
+// ErrOtherProduct says that the seed belongs to another product than Seed.Product.
+var ErrOtherProduct = errors.New("the seed belongs to another product")
 
-// seedLimit is the most that one file of the seed may hold, in bytes. The products' largest has 200 kB.
+// sizeLimit is the maximum size of one file of the seed, in bytes. The largest file of the products has 200 kB.
 const sizeLimit = 16 << 20
 
-// seedSettings is the settings file below the home.
+// settingsFile is the path of the settings, relative to the volume and to the home.
 const settingsFile = "repository/conf/deployment.toml"
 
-// Seed brings the product's own stores and settings, which deploy/seed/seed.sh has taken from its image, to where the server's
-// entrypoint takes them from. When the image has changed since, what the image changed arrives and what others changed
-// stays: for each file there is the stock as it was applied last, the stock of now, and the server's own.
+// Seed brings the stock files of a product image to the place on the config volume from which the entrypoint of the server
+// copies them. deploy/seed/seed.sh has copied them from the image. After an image upgrade the volume has three versions of
+// each file. A change of the image arrives, and a change by others stays.
 //
-//	<volume>/.agent/seed    the stock of now
-//	<volume>/.agent/stock   the stock as applied last
-//	<volume>/repository     the server's own
+//	<volume>/.agent/seed    the stock of the image
+//	<volume>/.agent/stock   the stock that was applied last
+//	<volume>/repository     the server's own files
 type Seed struct {
 	Volume             string // the config volume
 	Product            string // config.IS or config.AM
-	TruststorePassword string // of the server's truststore; empty: as its settings say
+	TruststorePassword string // of the server's truststore; empty: the one in its settings
 
 	write func(path string, data []byte, mode fs.FileMode, tempDir string) (bool, error) // nil: file.Write
 }
@@ -58,11 +55,11 @@ type Report struct {
 type Outcome struct {
 	Path    string // relative to the volume, and to the server's home
 	Action  FileAction
-	Changes []Change // one by one, where a file was merged or could not wholly be
-	Err     error    // why the file could not be merged; it was left alone, and the next Apply tries again
+	Changes []Change // of a file that was merged, completely or in part
+	Err     error    // why the file could not be merged; it is unchanged, and the next Apply tries again
 }
 
-// FileAction tells what became of a file.
+// FileAction says what became of a file.
 type FileAction string
 
 // What becomes of a file.
@@ -76,21 +73,21 @@ const (
 	fileUnchanged FileAction = ""
 )
 
-// Change is a setting, a table of settings or a certificate that the new image has otherwise than the one before.
+// Change is a setting, a table of settings or an entry of a store that differs between the new image and the one before.
 type Change struct {
-	What   string // the setting's path, or the certificate's alias
-	Line   int    // of the server's own settings file as it was; 0 elsewhere
-	Was    string // the server's own as it was: a value as written, or a fingerprint; empty for none
+	What   string // the path of the setting, or the alias of the entry
+	Line   int    // in the server's own settings file before the merge; 0 for an entry
+	Was    string // the server's own before the merge: a value as written, or a fingerprint; empty for none
 	Now    string // the new image's; empty for none
-	Action Action // Added, Replaced, Dropped or Kept
-	Why    string // it was kept
-	Secret bool   // Was and Now are not to be shown
+	Action Action
+	Why    string // the reason for Kept
+	Secret bool   // logs must not show Was and Now
 }
 
-// Action says what became of a setting or of a certificate.
+// Action says what became of a setting or of an entry of a store.
 type Action string
 
-// What becomes of a setting or of a certificate.
+// What becomes of a setting or of an entry of a store.
 const (
 	Added    Action = "added"
 	Replaced Action = "replaced"
@@ -98,11 +95,11 @@ const (
 	Kept     Action = "kept"    // the server's own stays, see Change.Why
 )
 
-// Apply makes the files of the seed the server's own, or merges them. It may be stopped anywhere and run again. There must
-// be no other writer of these files meanwhile.
+// Apply copies the files of the seed to the server's own, or merges them. The next Apply repairs what a kill leaves behind.
+// The caller makes sure that nobody else writes these files at the same time.
 //
-// Errors wrap ErrNoSeed, ErrOtherProduct, or those of package file; the report then tells what was done until then. A file
-// that cannot be merged is no error: see Outcome.Err.
+// Errors wrap ErrNone, ErrOtherProduct, or those of package file; the report then has what Apply did before. A file that
+// cannot be merged is no error: see Outcome.Err.
 func (s Seed) Apply(ctx context.Context) (Report, error) {
 	var r Report
 	var err error
@@ -129,8 +126,8 @@ func (s Seed) Apply(ctx context.Context) (Report, error) {
 	return r, s.put(s.stock("product"), nil, []byte(r.To+"\n"), 0o600)
 }
 
-// Check tells, before anything is written, whether there is a seed and it belongs to this process's user. Errors wrap
-// ErrNoSeed or file.ErrOwner.
+// Check reports, before the first write, why Apply cannot work. Errors wrap ErrNone, ErrOtherProduct, or file.ErrOwner if
+// the seed belongs to another user than that of this process.
 func (s Seed) Check() error {
 	if _, _, err := s.products(); err != nil {
 		return err
@@ -142,7 +139,7 @@ func (s Seed) seed(p string) string  { return filepath.Join(s.Volume, file.WorkD
 func (s Seed) stock(p string) string { return filepath.Join(s.Volume, file.WorkDir, "stock", p) }
 func (s Seed) own(p string) string   { return filepath.Join(s.Volume, p) }
 
-// products are the product whose stock was applied last, and the seed's.
+// products are the product of the stock that was applied last, and that of the seed.
 func (s Seed) products() (from, to string, err error) {
 	was, err := read(s.stock("product"))
 	if err != nil {
@@ -154,60 +151,19 @@ func (s Seed) products() (from, to string, err error) {
 	}
 	from, to = strings.TrimSpace(string(was)), strings.TrimSpace(string(is))
 	if to == "" {
-		return "", "", fmt.Errorf("%w: %s is not there; run seed.sh in the product's image first", ErrNone, s.seed("product"))
+		return "", "", fmt.Errorf("%w: %s does not exist; run seed.sh in the product's image first", ErrNone, s.seed("product"))
 	}
 	name := map[string]string{config.IS: "wso2is", config.AM: "wso2am"}
 	for product, prefix := range name {
 		if product != s.Product && strings.HasPrefix(to, prefix+"-") {
-			return "", "", fmt.Errorf("%w: %s, and this agent stands beside %s; check which volume is mounted, and PRODUCT", ErrOtherProduct, to, name[s.Product])
+			return "", "", fmt.Errorf("%w: %s, and this agent runs next to %s; check which volume is mounted, and PRODUCT", ErrOtherProduct, to, name[s.Product])
 		}
 	}
 	return from, to, nil
 }
 
-// paths are the files of the stock, of now and as applied last. The settings come last: they hold the passwords of the
-// stores of the same stock.
-func (s Seed) paths() ([]string, error) {
-	var paths []string
-	for _, root := range []string{s.seed(""), s.stock("")} {
-		err := filepath.WalkDir(filepath.Join(root, "repository"), func(p string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			relative, err := filepath.Rel(root, p)
-			paths = append(paths, filepath.ToSlash(relative))
-			return err
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("list the product's stock: %w", err)
-		}
-	}
-	slices.SortFunc(paths, func(a, b string) int {
-		if (a == settingsFile) != (b == settingsFile) {
-			return strings.Compare(b, a) // repository/resources goes before repository/conf
-		}
-		return strings.Compare(a, b)
-	})
-	return slices.Compact(paths), nil
-}
-
-// versions are the three versions of a file; nil is none.
-type versions struct{ base, seed, own []byte }
-
-func (s Seed) versions(p string) (v versions, err error) {
-	for _, f := range []struct {
-		into *[]byte
-		path string
-	}{{&v.base, s.stock(p)}, {&v.seed, s.seed(p)}, {&v.own, s.own(p)}} {
-		if *f.into, err = read(f.path); err != nil {
-			return v, err
-		}
-	}
-	return v, nil
-}
-
-// apply brings one file up to date. What it remembers of the stock is written after the file itself, so that a kill between
-// the two makes the next run do the same again.
+// apply brings one file up to date. It writes the stock after the file itself, so that the next run repeats a run that is
+// killed between the two.
 func (s Seed) apply(p string) (Outcome, error) {
 	o := Outcome{Path: p}
 	v, err := s.versions(p)
@@ -220,7 +176,7 @@ func (s Seed) apply(p string) (Outcome, error) {
 		if v.own != nil {
 			o.Action = FileOrphaned
 		}
-		return o, os.Remove(s.stock(p)) // told once
+		return o, os.Remove(s.stock(p)) // so that the next run does not report it again
 	case v.own == nil:
 		o.Action, result = FileCopied, v.seed
 	case bytes.Equal(v.own, v.seed):
@@ -243,7 +199,7 @@ func (s Seed) apply(p string) (Outcome, error) {
 	return o, s.put(s.stock(p), nil, v.seed, 0o600)
 }
 
-// merge makes one version of three. An error says why there is none.
+// merge makes one version of three. The error says why it cannot.
 func (s Seed) merge(p string, v versions) ([]byte, []Change, error) {
 	switch {
 	case p == settingsFile:
@@ -270,105 +226,5 @@ func actionOf(v versions, result []byte, o Outcome) FileAction {
 	return fileUnchanged
 }
 
-// isMergeable tells whether a file without changes needs no word: its parts were compared.
+// isMergeable reports whether merge compares the parts of a file.
 func isMergeable(p string, v versions) bool { return p == settingsFile || isStore(p, v) }
-
-// mode is that of a file that is not on the volume yet.
-func (s Seed) mode(p string) fs.FileMode {
-	info, err := os.Stat(s.seed(p))
-	if err != nil || p == settingsFile { // passwords will stand in it; the server runs as this very user
-		return 0o600
-	}
-	return info.Mode().Perm()&0o644 | 0o600
-}
-
-// put writes a file whole or not at all, and makes its folder. What the server reads it must be able to reach. before is
-// what the file had when it was read, nil for none and for the agent's own: others may be writing it.
-func (s Seed) put(to string, before, data []byte, mode fs.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	temps := filepath.Join(s.Volume, file.WorkDir)
-	var err error
-	switch {
-	case s.write != nil:
-		_, err = s.write(to, data, mode, temps)
-	case before != nil:
-		_, err = file.Replace(to, before, data, mode, temps)
-	default:
-		_, err = file.Write(to, data, mode, temps)
-	}
-	return err
-}
-
-// read is nil for a file that is not there.
-func read(p string) ([]byte, error) {
-	data, err := file.Read(p, sizeLimit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return data, err
-}
-
-// isOlder compares two names such as wso2is-7.1.0 by their numbers. Names that do not end in such are never older.
-func isOlder(name, than string) bool {
-	a, productA := numbers(name)
-	b, productB := numbers(than)
-	return a != nil && b != nil && productA == productB && slices.Compare(a, b) < 0
-}
-
-func numbers(name string) (version []int, product string) {
-	product, text, ok := cutLast(path.Base(name), "-")
-	if !ok {
-		return nil, name
-	}
-	for part := range strings.SplitSeq(text, ".") {
-		n, err := strconv.Atoi(part)
-		if err != nil {
-			return nil, name
-		}
-		version = append(version, n)
-	}
-	return version, product
-}
-
-func cutLast(s, sep string) (before, after string, ok bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
-}
-
-// verdict says what is to be done where the stock of now and the one before differ.
-type verdict int
-
-const (
-	leave verdict = iota
-	follow
-	conflict
-)
-
-// judge compares three versions of one thing, each in a form that is equal for equal things and empty for none.
-func judge(base, seed, own string) verdict {
-	switch {
-	case base == seed || own == seed:
-		return leave
-	case own == base:
-		return follow
-	}
-	return conflict
-}
-
-// actionFor is what following the new stock does to the server's own.
-func actionFor(seed, own string) Action {
-	switch {
-	case own == "":
-		return Added
-	case seed == "":
-		return Dropped
-	}
-	return Replaced
-}
-
-const changedByBoth = "it was changed here and by the new image"

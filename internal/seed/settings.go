@@ -12,12 +12,13 @@ import (
 // settingsMerge merges the settings of three versions into own.
 type settingsMerge struct {
 	base, seed, own *deployment.Document
-	lines           map[string]int // of own before the first edit: of settings by path, of elements by identity
+	lines           map[string]int // in own before the first edit, by the path of a setting or the identity of an element
 	changes         []Change
 }
 
-// mergeSettings takes over into the server's own deployment.toml what differs between the new image's and the one
-// before, setting by setting. Comments of the stock are not taken over; those of the server's own stay.
+// mergeSettings changes the server's own deployment.toml, setting by setting, where the new image differs from the one before.
+// It keeps the comments of the server's own file and does not copy those of the stock. The error wraps *deployment.Error if
+// the server would refuse one of the versions.
 func mergeSettings(v versions) ([]byte, []Change, error) {
 	var m settingsMerge
 	for _, each := range []struct {
@@ -47,8 +48,8 @@ func mergeSettings(v versions) ([]byte, []Change, error) {
 	return m.own.Bytes(), m.changes, nil
 }
 
-// plain merges the settings outside arrays of tables. What the new image drops goes first: it may be in the way of what
-// comes.
+// plain merges the settings outside arrays of tables. It first deletes what the new image drops, because that may be in the
+// way of new settings.
 func (m *settingsMerge) plain() {
 	base, seed := m.base.Settings(), m.seed.Settings()
 	var dropped, rest []string
@@ -82,7 +83,8 @@ func (m *settingsMerge) plain() {
 	}
 }
 
-// judge decides on one setting, follows the new image where that is right, and records it. The forms are those of formOf.
+// judge decides on one setting by its three forms (see formOf), calls change if the setting follows the new image, and adds
+// the result to the changes.
 func (m *settingsMerge) judge(c Change, base, seed, own string, change func() error) {
 	does := judge(base, seed, own)
 	if does == leave {
@@ -102,8 +104,8 @@ func (m *settingsMerge) judge(c Change, base, seed, own string, change func() er
 	m.changes = append(m.changes, c)
 }
 
-// stays says why a setting never follows the image: the stores themselves stay, with their passwords, and another name for
-// the primary one would be another key.
+// stays is the reason why a setting never follows the image, empty for all others. The stores on the volume stay, with their
+// passwords, and another name for the primary store would mean another key.
 func stays(path string) string {
 	if strings.HasPrefix(path, "keystore.") || strings.HasPrefix(path, "truststore.") {
 		return "the stores on the volume stay, and with them their names and passwords"
@@ -128,7 +130,7 @@ func formOf(v deployment.Value) string {
 	return fmt.Sprintf("%#v", v.Data)
 }
 
-// isSecret tells from a setting's name that its value is not to be shown. It rather hides one too many.
+// isSecret reports whether a setting may hold a secret, by its name. It hides too many rather than too few.
 func isSecret(path string) bool {
 	name := strings.ToLower(path)
 	for _, part := range []string{"pass", "secret", "hash", "token", "credential", "key"} {
