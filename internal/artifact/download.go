@@ -2,7 +2,6 @@ package artifact
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -185,9 +184,8 @@ func (d download) request(ctx context.Context, have int64, known validator) (*ht
 // left is what an earlier try has left: the number of bytes, and their version. Bytes without a validator do not count,
 // because nothing can be appended to them.
 func (d download) left() (int64, validator) {
-	var known validator
-	text, err := file.Read(d.note, 64<<10)
-	if err != nil || json.Unmarshal(text, &known) != nil || known.ifRange() == "" || known.URL != d.a.source() {
+	known, _, err := file.LoadJSON[validator](d.note, 64<<10)
+	if err != nil || known.ifRange() == "" || known.URL != d.a.source() {
 		return 0, validator{}
 	}
 	info, err := os.Lstat(d.part)
@@ -207,10 +205,7 @@ func (d download) begin(resp *http.Response) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(validatorOf(d.a.source(), resp.Header))
-	if err == nil {
-		_, err = file.Write(d.note, text, 0o600, d.work)
-	}
+	_, err = file.SaveJSON(d.note, validatorOf(d.a.source(), resp.Header), 0o600, d.work)
 	return err
 }
 

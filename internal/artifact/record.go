@@ -1,10 +1,8 @@
 package artifact
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"wso2agent/internal/file"
@@ -33,32 +31,24 @@ type records struct {
 const recordsLimit = 1 << 20
 
 func readRecords(path string) (records, error) {
-	r := records{path: path, by: map[string]record{}}
-	data, err := file.Read(path, recordsLimit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &r.by)
-	}
-	if err == nil && r.by == nil { // the document "null"
+	by, found, err := file.LoadJSON[map[string]record](path, recordsLimit)
+	if found && by == nil { // the document "null"
 		err = errors.New("it has no records")
 	}
 	if err != nil {
-		return r, fmt.Errorf("read the digests of earlier fetches: %w; if %s cannot be restored, remove it: the next fetch then records new digests", err, path)
+		return records{}, fmt.Errorf("read the digests of earlier fetches: %w; if %s cannot be restored, remove it: the next fetch then records new digests", err, path)
 	}
-	return r, nil
+	if by == nil {
+		by = map[string]record{}
+	}
+	return records{path, by}, nil
 }
 
 // put stores the record of an artifact. The caller then moves the artifact in place: in the other order a kill in between
 // would lose the digest.
 func (r records) put(destination string, now record) error {
 	r.by[destination] = now
-	text, err := json.MarshalIndent(r.by, "", "  ")
-	if err == nil {
-		_, err = file.Write(r.path, append(text, '\n'), 0o600, filepath.Dir(r.path))
-	}
-	if err != nil {
+	if _, err := file.SaveJSON(r.path, r.by, 0o600, filepath.Dir(r.path)); err != nil {
 		return fmt.Errorf("record the digest of %s: %w", destination, err)
 	}
 	return nil

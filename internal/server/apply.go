@@ -18,28 +18,28 @@ import (
 	"wso2agent/internal/file"
 )
 
-// settingsLimit is the most that a deployment.toml may hold, in bytes. API-M's has 9 kB.
+// settingsLimit is the maximum size of a deployment.toml, in bytes. That of API-M has 9 kB.
 const settingsLimit = 1 << 20
 
 // SettingsFile is a server's deployment.toml.
 type SettingsFile struct {
 	Path    string
-	WorkDir string // for temporary files and the record, on the same file system; empty: no record is kept
-	Named   bool   // by a person: a missing one is a slip of the pen, and not of the set-up
+	WorkDir string // for temporary files and the record, on the same file system; empty: no record
+	Named   bool   // a person named the path, so a missing file is probably a wrong name
 }
 
-// recordFile is where the agent remembers which settings it made.
+// recordFile holds the Record of the settings that the agent made.
 const recordFile = "settings.json"
 
-// sizeFile is where the agent remembers how many bytes the file had when it was last whole.
+// sizeFile holds the size of the last complete file, in bytes.
 const sizeFile = "settings.size"
 
-// editTime is how long a person, or a program, may take over writing the file: until then a text of less than half of its
-// former size counts as unfinished. An empty one always does, because no product has one.
+// editTime is the time that a person or a program may need to write the file. Until then a text of less than half of the
+// former size counts as unfinished. An empty text always counts as unfinished, because no product has an empty file.
 const editTime = 30 * time.Second
 
-// Read returns the file's text, read again while somebody is just writing it. Errors wrap fs.ErrNotExist,
-// file.ErrBeingWritten if that is not over, or ErrRefused with line and reason.
+// Read returns the text of the file. It waits while somebody else writes the file. Errors wrap fs.ErrNotExist,
+// file.ErrBeingWritten if the writer does not finish, or ErrRefused with line and reason.
 func (f SettingsFile) Read(ctx context.Context) ([]byte, error) {
 	data, err := file.ReadStable(ctx, f.Path, settingsLimit, func(data []byte) error {
 		if err := f.unfinished(data); err != nil {
@@ -61,14 +61,14 @@ func (f SettingsFile) Read(ctx context.Context) ([]byte, error) {
 	return data, nil
 }
 
-// Apply makes the needs true in the file, whole or not at all, and returns its text then. See Needs.Merge.
+// Apply makes the needs true in the file, completely or not at all, and returns the new text. See Needs.Merge.
 func (f SettingsFile) Apply(ctx context.Context, n Needs, override bool) (text []byte, changes []Change, err error) {
 	m, err := f.merge(ctx, n, override)
 	if err != nil {
 		return nil, nil, err
 	}
 	if string(m.after) != string(m.before) {
-		// Whatever moment a kill comes at, the record knows the agent's settings for what they are.
+		// At every moment of a kill the record identifies the agent's settings.
 		if err := f.remember(m.record.pending(m.next)); err != nil {
 			return nil, nil, err
 		}
@@ -80,7 +80,7 @@ func (f SettingsFile) Apply(ctx context.Context, n Needs, override bool) (text [
 			return nil, nil, fmt.Errorf("change the server's settings: %w", err)
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("write the server's settings: %w; where they come from somewhere else, make the settings there and set SETTINGS=none", err)
+			return nil, nil, fmt.Errorf("write the server's settings: %w; if another program makes this file, make the settings there and set SETTINGS=none", err)
 		}
 	}
 	if err := f.rememberSize(len(m.after)); err != nil {
@@ -89,22 +89,22 @@ func (f SettingsFile) Apply(ctx context.Context, n Needs, override bool) (text [
 	return m.after, m.changes, f.remember(m.next)
 }
 
-// unfinished returns why a text is not all of the file: whoever writes it in place has emptied it first.
+// unfinished returns why a text is probably a part of the file: a program that writes a file in place empties it first.
 func (f SettingsFile) unfinished(data []byte) error {
 	if len(bytes.TrimSpace(data)) == 0 {
-		return fmt.Errorf("%w: it is empty; if nobody does, put the product's deployment.toml there", file.ErrBeingWritten)
+		return fmt.Errorf("%w: it is empty; if nobody writes it, put the product's deployment.toml there", file.ErrBeingWritten)
 	}
 	info, err := os.Stat(f.Path)
 	if err != nil || f.WorkDir == "" {
 		return err
 	}
 	before, err := file.Read(filepath.Join(f.WorkDir, sizeFile), 64)
-	if err != nil { // none is known, and the text speaks for itself
+	if err != nil { // no size is known, so the text counts as complete
 		return nil
 	}
 	whole, err := strconv.Atoi(strings.TrimSpace(string(before)))
 	if age := time.Since(info.ModTime()); err == nil && len(data) < whole/2 && age >= 0 && age < editTime {
-		return fmt.Errorf("%w: it has %d bytes, and had %d; this text counts when it is %s old", file.ErrBeingWritten, len(data), whole, editTime)
+		return fmt.Errorf("%w: it has %d bytes, and had %d; the agent accepts this text when it is %s old", file.ErrBeingWritten, len(data), whole, editTime)
 	}
 	return nil
 }
@@ -114,12 +114,12 @@ func (f SettingsFile) rememberSize(n int) error {
 		return nil
 	}
 	if _, err := file.Write(filepath.Join(f.WorkDir, sizeFile), []byte(strconv.Itoa(n)+"\n"), 0o600, f.WorkDir); err != nil {
-		return fmt.Errorf("remember the size of the server's settings: %w", err)
+		return fmt.Errorf("record the size of the server's settings: %w", err)
 	}
 	return nil
 }
 
-// Plan is what Apply would do: pending reports whether it would write anything, the agent's own records included.
+// Plan returns what Apply would do; pending reports whether it would write anything, the agent's own records included.
 func (f SettingsFile) Plan(ctx context.Context, n Needs, override bool) (changes []Change, pending bool, err error) {
 	m, err := f.merge(ctx, n, override)
 	if err != nil {
@@ -140,7 +140,7 @@ func (f SettingsFile) has(name string, content []byte) bool {
 	return err == nil && bytes.Equal(data, content)
 }
 
-// Diff is what Apply would do: a unified diff, empty if nothing would change. Values that may be secrets are masked.
+// Diff returns what Apply would do as a unified diff, empty if nothing would change. It masks values that may be secrets.
 func (f SettingsFile) Diff(ctx context.Context, n Needs, override bool) (unified []byte, changes []Change, err error) {
 	m, err := f.merge(ctx, n, override)
 	if err != nil {
@@ -165,7 +165,7 @@ func (f SettingsFile) Diff(ctx context.Context, n Needs, override bool) (unified
 	return diff.Diff(f.Path, []byte(was), f.Path+" as needed", []byte(will)), m.changes, nil
 }
 
-// merged is a file's text before and after, with what leads from one to the other.
+// merged is the text of a file before and after a merge, with the changes and the records.
 type merged struct {
 	before, after []byte
 	changes       []Change
@@ -186,7 +186,7 @@ func (f SettingsFile) merge(ctx context.Context, n Needs, override bool) (m merg
 	return m, nil
 }
 
-// closeToOthers takes a file that gets a secret away from everybody but its owner and group. The server runs as its owner.
+// closeToOthers takes all permissions of others from a file that gets a password. The server runs as the owner of the file.
 func (f SettingsFile) closeToOthers(m merged) error {
 	info, err := os.Stat(f.Path)
 	if err != nil || info.Mode().Perm()&0o007 == 0 {
@@ -200,7 +200,7 @@ func (f SettingsFile) closeToOthers(m merged) error {
 		return nil
 	}
 	if err := os.Chmod(f.Path, info.Mode().Perm()&^0o007); err != nil {
-		return fmt.Errorf("close the server's settings to others before a password goes into them: %w", err)
+		return fmt.Errorf("remove the permissions of others from the server's settings before a password goes into them: %w", err)
 	}
 	return nil
 }
@@ -219,7 +219,7 @@ func (f SettingsFile) record() (Record, error) {
 	path := filepath.Join(f.WorkDir, recordFile)
 	r, _, err := file.LoadJSON[Record](path, settingsLimit)
 	if err != nil {
-		return nil, fmt.Errorf("read which settings the agent made: %w; remove %s, and settings that the agent made count as yours", err, path)
+		return nil, fmt.Errorf("read the record of the settings that the agent made: %w; if you remove %s, settings that the agent made count as yours", err, path)
 	}
 	return r, nil
 }
@@ -229,7 +229,7 @@ func (f SettingsFile) remember(r Record) error {
 		return nil
 	}
 	if _, err := file.SaveJSON(filepath.Join(f.WorkDir, recordFile), r, 0o600, f.WorkDir); err != nil {
-		return fmt.Errorf("remember which settings the agent made: %w", err)
+		return fmt.Errorf("record the settings that the agent made: %w", err)
 	}
 	return nil
 }

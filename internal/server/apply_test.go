@@ -110,7 +110,7 @@ func TestWhatCannotBeAppliedLeavesTheFileAsItIs(t *testing.T) {
 			os.MkdirAll(f.WorkDir, 0o700)
 			os.WriteFile(filepath.Join(f.WorkDir, recordFile), []byte("{"), 0o600)
 		}, "remove "},
-		"no folder for the record": {"[a]\n", func(f SettingsFile) { os.WriteFile(f.WorkDir, nil, 0o600) }, "read which settings"},
+		"no folder for the record": {"[a]\n", func(f SettingsFile) { os.WriteFile(f.WorkDir, nil, 0o600) }, "read the record of the settings"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := settingsFile(t, c.text)

@@ -1,32 +1,36 @@
 package server
 
 import (
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
 )
 
-// DatabaseState says whether a server has made its administrator in its database.
+// DatabaseState says whether a server has created its administrator in its database.
 type DatabaseState string
 
 // States of a database.
 const (
 	NewDatabase     DatabaseState = "new"     // as shipped, or without an administrator
 	UsedDatabase    DatabaseState = "used"    // a server has started on it
-	UnknownDatabase DatabaseState = "unknown" // counts as used: what is wrongly taken for new breaks a server
+	UnknownDatabase DatabaseState = "unknown" // counts as used, because new settings on a used database break a server
 )
 
-// DatabaseEvidence is what can be seen of a server's database.
+// DatabaseEvidence is what the agent can see of a server's database.
 type DatabaseEvidence struct {
-	File, Stock string    // digests of the embedded database's file, and of the one that the product ships; empty: not seen
+	File, Stock string    // digests of the file of the embedded database, and of the one that the product ships; empty: not seen
 	Recorded    string    // what the job that makes databases in PostgreSQL recorded: "new" or "used"; empty: nothing
-	RecordedAt  time.Time // when it did
-	Started     time.Time // when agent exec last started the server; zero: never, as far as is known
+	RecordedAt  time.Time // when the job recorded it
+	Started     time.Time // when agent exec last started the server; zero: no start is known
 }
 
-// State says whether the database is new. The database itself decides: a server that has started before may have lost it.
+// State says whether the database is new. The database itself decides, because a server that has started before may have
+// lost it.
 func (e DatabaseEvidence) State() DatabaseState {
 	switch {
 	case e.File != "":
@@ -63,4 +67,48 @@ func UsesEmbedded(text []byte) bool {
 		}
 	}
 	return true
+}
+
+// database are the settings of the two databases of a product in PostgreSQL.
+func (n Needs) database() []want {
+	d := n.Database
+	password := d.Password
+	if n.SecretsEnv {
+		password = "$env{" + d.PasswordEnv + "}"
+	}
+	own := "apim_db"
+	if n.Product == config.IS {
+		own = "identity_db"
+	}
+	var wants []want
+	for _, db := range []struct{ setting, name string }{{own, d.Own}, {"shared_db", d.Shared}} {
+		key := func(name string, data any, stock ...any) want {
+			return want{path: []string{"database", db.setting, name}, data: data, stock: stock}
+		}
+		wants = append(wants,
+			key("type", "postgre", "h2"), // the products know no other spelling
+			key("url", "jdbc:postgresql://"+net.JoinHostPort(d.Host, strconv.Itoa(d.Port))+"/"+db.name+"?currentSchema="+d.Schema, stockURLs(db.setting)...),
+			key("username", d.User, "wso2carbon"),
+			key("password", password, "wso2carbon"))
+		wants[len(wants)-1].secret = true
+		option := func(name string, data any) {
+			wants = append(wants, want{path: []string{"database", db.setting, "pool_options", name}, data: data})
+		}
+		option("maxActive", d.Pool) // the products' default is 50, and four such pools exceed the limit of PostgreSQL
+		if n.Product == config.IS { // API-M has a query of its own
+			option("validationQuery", "SELECT 1")
+		}
+	}
+	return wants
+}
+
+// stockURLs are the addresses of a database in the stock settings of both products.
+func stockURLs(setting string) []any {
+	files := map[string][]any{
+		"apim_db":     {"jdbc:h2:./repository/database/WSO2AM_DB;DB_CLOSE_ON_EXIT=FALSE"},
+		"identity_db": {"jdbc:h2:./repository/database/WSO2IDENTITY_DB;DB_CLOSE_ON_EXIT=FALSE;LOCK_TIMEOUT=60000"},
+		"shared_db": {"jdbc:h2:./repository/database/WSO2SHARED_DB;DB_CLOSE_ON_EXIT=FALSE",
+			"jdbc:h2:./repository/database/WSO2SHARED_DB;DB_CLOSE_ON_EXIT=FALSE;LOCK_TIMEOUT=60000"},
+	}
+	return files[setting]
 }

@@ -1,77 +1,20 @@
 package server
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"wso2agent/internal/deployment"
 )
 
-// ErrRefused says that the server would refuse the settings file, so that it was not touched.
-var ErrRefused = errors.New("the server would refuse its deployment.toml")
-
-// Change is a setting that the agent made, or one that somebody else made otherwise.
-type Change struct {
-	Setting string
-	Line    int    // where it stood before; 0 for one that was not there
-	Was     string // as written, "" for one that was not there
-	Now     string // as written; for a kept one, what was needed
-	Action  Action
-	Secret  bool // Was and Now are not to be shown
-}
-
-// Action tells what became of a setting.
-type Action string
-
-// What becomes of a setting.
-const (
-	Added    Action = "added"
-	Replaced Action = "replaced"
-	Removed  Action = "taken back" // one that the agent had made, and that is no longer needed
-	Kept     Action = "kept"       // made otherwise by somebody else
-	Waits    Action = "waits"      // one that gives way later, see Needs.KeepAllScopes and KeepListener
-	Settled  Action = "settled"    // one that stays, since the server's database has it too, see Needs.Used
-)
-
-// Record remembers what the agent wrote, so that it can tell its own settings from somebody else's.
-type Record map[string]Written
-
-// Written is one setting that the agent made.
-type Written struct {
-	Text    string `json:"text"`              // as written
-	Pending string `json:"pending,omitempty"` // as it is about to be written: a kill may leave either
-	Was     string `json:"was,omitempty"`     // as it was before the agent's first change, "" if it was not there
-	Path    string `json:"path,omitempty"`    // keys, one on a line; none for what is in an array of tables
-}
-
-// wrote says whether a text in the file is the agent's.
-func (r Record) wrote(name, text string) bool {
-	w, known := r[name]
-	return known && (w.Text == text || w.Pending != "" && w.Pending == text)
-}
-
-// pending is the record to keep while the file is replaced.
-func (r Record) pending(next Record) Record {
-	out := maps.Clone(r)
-	if out == nil {
-		out = Record{}
-	}
-	for name, w := range next {
-		out[name] = Written{Text: r[name].Text, Pending: w.Text, Was: w.Was, Path: w.Path}
-	}
-	return out
-}
-
-// Merge makes the needs true in the text of a deployment.toml. What the agent wrote before, by the record, and what the
-// product ships give way; what somebody else made otherwise is kept, or overridden. Settings of the record that are no
-// longer needed go back to what they were. Comments, order and all other settings stay, and a second Merge changes
-// nothing.
+// Merge makes the needs true in the text of a deployment.toml. It replaces values that the agent wrote before, according to
+// the record, and values that the product ships. It keeps another value of somebody else, unless override is set. Settings
+// of the record that nothing needs any more get their former values. Comments, order and all other settings stay, and a
+// second Merge changes nothing.
 //
-// It returns the new text, every change, and the record to keep with it. Errors wrap ErrRefused with line and reason
-// where the server itself would stop at the text.
+// Merge returns the new text, all changes, and the record to store with the text. Errors wrap ErrRefused, with line and
+// reason, if the server would refuse the text.
 func (n Needs) Merge(text []byte, record Record, override bool) ([]byte, []Change, Record, error) {
 	needs, err := n.needs()
 	if err != nil {
@@ -98,7 +41,7 @@ func (n Needs) Merge(text []byte, record Record, override bool) ([]byte, []Chang
 }
 
 type merger struct {
-	given    *deployment.Document // as it was
+	given    *deployment.Document // before the merge
 	doc      *deployment.Document
 	record   Record
 	next     Record
@@ -106,13 +49,13 @@ type merger struct {
 	changes  []Change
 }
 
-// table is what settings are read from and written to: the document, or an element of an array in it.
+// table is where the merge reads and writes settings: the document, or an element of an array in it.
 type table interface {
 	Get(path ...string) (deployment.Value, bool)
 	Set(data any, path ...string) error
 }
 
-// locate finds a table anew: an edit moves what stands behind it.
+// locate finds a table again after an edit, which moves what follows it.
 type locate func(*deployment.Document) (table, error)
 
 func (m *merger) meet(n need) error {
@@ -141,7 +84,7 @@ func (m *merger) meet(n need) error {
 		}
 		m.changes = append(m.changes, Change{Setting: n.element(), Line: elements[at].Line, Was: fmt.Sprintf("number %d", at+1), Now: "the first", Action: Replaced})
 	}
-	element := func(d *deployment.Document) (table, error) { // the edits keep what it is found by
+	element := func(d *deployment.Document) (table, error) { // no edit changes the settings that identify the element
 		elements, err := d.Elements(n.array...)
 		if err != nil {
 			return nil, err
@@ -156,7 +99,7 @@ func (m *merger) meet(n need) error {
 	return nil
 }
 
-// hasForeign says whether somebody has made one of a need's settings otherwise.
+// hasForeign reports whether one of a need's settings has another value from somebody else.
 func (m *merger) hasForeign(n need) bool {
 	return slices.ContainsFunc(n.settings, func(w want) bool {
 		v, there := m.doc.Get(w.path...)
@@ -164,12 +107,12 @@ func (m *merger) hasForeign(n need) bool {
 	})
 }
 
-// keepAll leaves all of a need's settings as they are, and tells of those that are somebody's.
+// keepAll leaves all of a need's settings as they are, and reports those that come from somebody else.
 func (m *merger) keepAll(n need) error {
 	for _, w := range n.settings {
 		v, there := m.doc.Get(w.path...)
 		if ours, known := m.record[id(n, w)]; known {
-			m.next[id(n, w)] = ours // nor is anything taken back: somebody's value goes with it
+			m.next[id(n, w)] = ours // so that takeBack does not remove what the other value works with
 		}
 		if !there || slices.Contains(w.stock, v.Data) {
 			continue
@@ -182,7 +125,7 @@ func (m *merger) keepAll(n need) error {
 	return nil
 }
 
-// isMetBy says whether an element is the one that the need is about, whatever else is in it.
+// isMetBy reports whether an element is the one that the need is about.
 func (n need) isMetBy(e deployment.Element) bool {
 	for _, w := range n.settings[:n.match] {
 		if v, ok := e.Get(w.path...); !ok || v.Data != w.data {
@@ -223,8 +166,8 @@ func (m *merger) addElement(n need, others []deployment.Element) error {
 	return nil
 }
 
-// makeTrue brings one setting to its value, unless somebody else has given it another. path is for the record, and empty
-// for what is not taken back.
+// makeTrue gives one setting its needed value, unless it has another value from somebody else. The record gets path, which
+// is empty for a setting that takeBack must not remove.
 func (m *merger) makeTrue(name string, w want, path string, at locate) error {
 	in, err := at(m.doc)
 	if err != nil {
@@ -243,7 +186,7 @@ func (m *merger) makeTrue(name string, w want, path string, at locate) error {
 		return m.leave(name, w, before, was, line)
 	}
 	if there && w.later && before.Data != w.data && (m.override || m.record.wrote(name, was)) {
-		m.next[name] = Written{Text: was, Path: path} // ours from now on, also where a person wrote it and overrides it
+		m.next[name] = Written{Text: was, Path: path} // the agent's from now on, also if a person wrote it and sets override
 		if known {
 			m.next[name] = ours
 		}
@@ -277,87 +220,4 @@ func (m *merger) makeTrue(name string, w want, path string, at locate) error {
 	m.next[name] = written
 	m.changes = append(m.changes, Change{Setting: name, Line: line, Was: was, Now: written.Text, Action: action, Secret: w.secret})
 	return nil
-}
-
-// lineBefore is where a setting stood in the text as it was given: earlier edits have moved it.
-func (m *merger) lineBefore(w want, at locate) int {
-	in, err := at(m.given)
-	if err != nil {
-		return 0
-	}
-	v, _ := in.Get(w.path...)
-	return v.Line
-}
-
-// onlyMoves reports whether the value stays the same when data takes its place, and moves into the server's environment
-// or out of it.
-func (w want) onlyMoves(have any) bool {
-	inEnvironment := func(data any) bool { text, ok := data.(string); return ok && strings.HasPrefix(text, "$env{") }
-	return slices.Contains(w.same, have) && inEnvironment(have) != inEnvironment(w.data)
-}
-
-// leave leaves a setting as it is, whoever made it, and tells of it where it differs from what is needed.
-func (m *merger) leave(name string, w want, v deployment.Value, was string, line int) error {
-	if ours, known := m.record[name]; known {
-		m.next[name] = ours
-	}
-	if w.stock == nil {
-		return nil // it goes with another one, of which enough is told
-	}
-	have := v.Data
-	if was == "" {
-		have = w.stock[0]
-	}
-	if have == w.data || slices.Contains(w.same, have) {
-		return nil
-	}
-	_, needed, err := deployment.Differs(v, w.data)
-	if err != nil {
-		return fmt.Errorf("the value for %s: %w", name, err)
-	}
-	m.changes = append(m.changes, Change{Setting: name, Line: line, Was: was, Now: needed, Action: Settled, Secret: w.secret})
-	return nil
-}
-
-// keep leaves somebody else's setting, and tells of it where it differs from what is needed.
-func (m *merger) keep(name string, w want, v deployment.Value, was string, line int) error {
-	differs, needed, err := deployment.Differs(v, w.data)
-	if err != nil {
-		return fmt.Errorf("the value for %s: %w", name, err)
-	}
-	if differs {
-		m.changes = append(m.changes, Change{Setting: name, Line: line, Was: was, Now: needed, Action: Kept, Secret: w.secret})
-	}
-	return nil
-}
-
-// takeBack undoes what the agent had made and nothing needs any more, unless somebody else has changed it since.
-func (m *merger) takeBack() error {
-	for _, name := range slices.Sorted(maps.Keys(m.record)) {
-		written := m.record[name]
-		if _, needed := m.next[name]; needed || written.Path == "" {
-			continue
-		}
-		path := strings.Split(written.Path, "\n")
-		v, ok := m.doc.Get(path...)
-		if !ok || !m.record.wrote(name, m.doc.Text(v)) || m.isKept(name) {
-			continue
-		}
-		var err error
-		if written.Was == "" {
-			err = m.doc.Delete(path...)
-		} else {
-			err = m.doc.Set(deployment.Raw(written.Was), path...)
-		}
-		if err != nil {
-			return fmt.Errorf("take %s back in deployment.toml: %w", name, err)
-		}
-		before, _ := m.given.Get(path...)
-		m.changes = append(m.changes, Change{Setting: name, Line: before.Line, Was: written.Text, Now: written.Was, Action: Removed, Secret: strings.Contains(name, "password")})
-	}
-	return nil
-}
-
-func (m *merger) isKept(name string) bool {
-	return slices.ContainsFunc(m.changes, func(c Change) bool { return c.Setting == name })
 }

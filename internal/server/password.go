@@ -9,15 +9,15 @@ import (
 	"wso2agent/internal/deployment"
 )
 
-// inXML encodes what does not reach the server as it stands in deployment.toml: the products fill values into XML files
-// without escaping them, by way of a template engine, and look for references ($ref{…}) in values before that. The XML
-// parser that reads the file decodes it. WSO2's documentation has CDATA for this, which none of the other three respects.
+// inXML encodes characters that do not reach the server as they stand in deployment.toml. The products first look for
+// references ($ref{…}) in values, and then put the values into XML files by a template engine, without escaping. The XML
+// parser that reads such a file decodes them. WSO2's documentation uses CDATA, which helps against none of the other three.
 var inXML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "$", "&#36;", `\`, "&#92;", "{", "&#123;")
 
-// xmlText is a password as it has to stand in deployment.toml for the server to get it as it is.
+// xmlText is the form of a password in deployment.toml with which the server gets the password itself.
 func xmlText(password string) string { return inXML.Replace(password) }
 
-// ofXML is the password that a server gets from a value of deployment.toml; ok is false where only the server can tell.
+// ofXML is the password that a server gets from a value of deployment.toml; ok is false if only the server knows.
 func ofXML(value string) (password string, ok bool) {
 	if strings.Contains(value, "{{") || strings.Contains(value, "${") || reference(value) {
 		return "", false
@@ -35,8 +35,8 @@ func reference(value string) bool {
 	return false
 }
 
-// urlText encodes a name or password for the address of API-M's broker (jndi.properties): all but RFC 3986's unreserved
-// characters.
+// urlText encodes a name or password for the address of API-M's broker (jndi.properties): all characters that RFC 3986 does
+// not call unreserved.
 func urlText(text string) string {
 	var out strings.Builder
 	for i := range len(text) {
@@ -49,9 +49,9 @@ func urlText(text string) string {
 	return out.String()
 }
 
-// administrator are the settings of the server's own administrator. The server reads the password when it makes its
-// administrator, at the first start on a new database; API-M also takes it for its calls to itself from then on. So on a
-// used database both stay.
+// administrator are the settings of the server's own administrator. The server reads the password at the first start on a new
+// database, when it creates its administrator. API-M also uses it for all its calls to itself. So name and password stay on a
+// used database.
 func (n Needs) administrator() []want {
 	password := n.ownPassword()
 	wants := []want{
@@ -62,7 +62,7 @@ func (n Needs) administrator() []want {
 	if n.Product != config.AM || !n.Used && (n.SecretsEnv || urlText(n.User) == n.User && urlText(n.Password) == n.Password) {
 		return wants
 	}
-	// API-M also fills both into the address of its message broker, where another encoding counts (WSO2's documentation,
+	// API-M also puts both into the address of its message broker, which needs another encoding (WSO2's documentation,
 	// "Maintaining Logins and Passwords").
 	jms := func(key string) []string { return []string{"apim", "throttling", "jms", key} }
 	return append(wants,
@@ -70,7 +70,7 @@ func (n Needs) administrator() []want {
 		want{path: jms("password"), data: urlText(n.Password), secret: true, fixed: n.Used})
 }
 
-// passwordVariable is the variable that holds the own administrator's password.
+// passwordVariable is the variable with the password of the server's own administrator.
 func (n Needs) passwordVariable() string {
 	if n.Product == config.IS {
 		return "IS_ADMIN_PASS"
@@ -78,7 +78,7 @@ func (n Needs) passwordVariable() string {
 	return "AM_ADMIN_PASS"
 }
 
-// ownPassword is the administrator's password as it stands in the file. The one that everybody knows may stay there.
+// ownPassword is the administrator's password as the file has it. The default password, which everybody knows, may stay there.
 func (n Needs) ownPassword() string {
 	if !n.SecretsEnv || n.Password == "admin" {
 		return xmlText(n.Password)
@@ -86,8 +86,8 @@ func (n Needs) ownPassword() string {
 	return "$env{" + n.passwordVariable() + "}"
 }
 
-// checkEnvironment names the secrets that a server would not get from its environment as they are: no encoding is
-// possible there.
+// checkEnvironment names the secrets that a server would not get from its environment as they are, because the environment
+// allows no encoding.
 func (n Needs) checkEnvironment() (mistakes []error) {
 	if !n.SecretsEnv {
 		return nil
@@ -103,7 +103,7 @@ func (n Needs) checkEnvironment() (mistakes []error) {
 			why = value[i : i+1]
 		}
 		if why != "" {
-			mistakes = append(mistakes, fmt.Errorf("%s has %s in it, which the server cannot read from its environment; choose another%s", name, why, remedy))
+			mistakes = append(mistakes, fmt.Errorf("%s contains %s, which the server cannot read from its environment; choose another%s", name, why, remedy))
 		}
 	}
 	const clear = ", or set SECRETS_ENV=false"
@@ -122,7 +122,7 @@ func (n Needs) checkEnvironment() (mistakes []error) {
 }
 
 // ReadAdministrator reads the name and the password of the server's administrator from the text of its deployment.toml.
-// variable is the value of a variable in the server's environment. known is false where only the server can tell.
+// variable looks up a variable in the server's environment. known is false if only the server knows them.
 func ReadAdministrator(text []byte, variable func(name string) (string, bool)) (user, password string, known bool, err error) {
 	doc, err := deployment.Parse(text)
 	if err != nil {

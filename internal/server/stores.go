@@ -7,18 +7,18 @@ import (
 	"wso2agent/internal/deployment"
 )
 
-// Stores are the server's keystore for TLS and its truststore, as its settings name them. What is not set anywhere in the
-// file is the product's default.
+// Stores are the server's keystore for TLS and its truststore, as its settings name them. A value that the file does not set
+// is the product's default.
 type Stores struct {
 	Keystore, KeystorePassword     string // of the TLS listeners
-	Alias                          string // empty where the file names none
+	Alias                          string // empty if the file names none
 	Truststore, TruststorePassword string
 }
 
 // ReadStores reads the names and passwords of the stores from the text of a deployment.toml. File names are relative to
-// repository/resources/security. What the variables in given tell the agent is not looked for. Errors wrap ErrRefused where
-// the server would stop at the text; at a reference that only the server can follow they name the variable to set for
-// the agent in its place.
+// repository/resources/security. given reports whether a variable tells the agent a value, which ReadStores then does not
+// read. Errors wrap ErrRefused if the server would refuse the text. For a reference that only the server can follow, the
+// error names the variable to set for the agent.
 func ReadStores(product string, text []byte, given func(variable string) bool) (Stores, error) {
 	doc, err := deployment.Parse(text)
 	if err != nil {
@@ -46,7 +46,7 @@ func ReadStores(product string, text []byte, given func(variable string) bool) (
 		for _, table := range field.paths {
 			value, ok, err := doc.Resolved(defaults, append(table[:len(table):len(table)], field.setting)...)
 			if err != nil {
-				return Stores{}, fmt.Errorf("read the server's stores from deployment.toml: %w; set %s to tell the agent", err, field.override)
+				return Stores{}, fmt.Errorf("read the server's stores from deployment.toml: %w; set %s for the agent", err, field.override)
 			}
 			if ok {
 				*field.into = value
@@ -60,10 +60,11 @@ func ReadStores(product string, text []byte, given func(variable string) bool) (
 // PrimaryKeystore is the keystore whose key signs tokens and encrypts secrets.
 type PrimaryKeystore struct {
 	File, Password string
-	Alias          string // empty where the file names none
+	Alias          string // empty if the file names none
 }
 
-// ReadPrimary reads the server's primary keystore from the text of its deployment.toml. Errors as those of ReadStores.
+// ReadPrimary reads the server's primary keystore from the text of its deployment.toml. Errors wrap ErrRefused if the server
+// would refuse the text.
 func ReadPrimary(product string, text []byte) (p PrimaryKeystore, err error) {
 	doc, err := deployment.Parse(text)
 	if err != nil {
@@ -77,7 +78,7 @@ func ReadPrimary(product string, text []byte) (p PrimaryKeystore, err error) {
 	return p, nil
 }
 
-// storeDefaults are the products' own settings of their stores, where the file says nothing.
+// storeDefaults are the products' own settings of their stores, which apply where the file sets nothing.
 func storeDefaults(product string) map[string]string {
 	defaults := map[string]string{
 		"keystore.primary.file_name": "wso2carbon.p12", "keystore.primary.type": "PKCS12", "keystore.primary.password": "wso2carbon",

@@ -1,0 +1,48 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// check names the values that the server would not read as they are written.
+func (n Needs) check(needs []need) error {
+	var mistakes []error
+	for _, need := range needs {
+		for _, w := range need.settings {
+			if text, ok := w.data.(string); ok {
+				if err := readable(text, w.xml); err != nil {
+					mistakes = append(mistakes, fmt.Errorf("the value for %s in deployment.toml %w; choose another", id(need, w), err))
+				}
+			}
+		}
+	}
+	if n.Database != nil && n.Database.Password == "" && !n.SecretsEnv {
+		mistakes = append(mistakes, fmt.Errorf("the database's password is missing; set %s or %[1]s_FILE", n.Database.PasswordEnv))
+	}
+	mistakes = append(mistakes, n.checkEnvironment()...)
+	return errors.Join(mistakes...)
+}
+
+// readable returns why a text does not reach the server as it is: the products put it into XML files without escaping, by a
+// template engine. An encoded text has no such characters. The error does not contain the text, which may be a secret.
+func readable(text string, encoded bool) error {
+	for _, part := range []string{"&", "<", "{{", "{%", "{#", "$ref{", "$sys{", "$secret{"} {
+		if !encoded && strings.Contains(text, part) {
+			return fmt.Errorf("contains %s, which does not reach the server as it is written", part)
+		}
+	}
+	for i := range len(text) {
+		if text[i] < 0x20 || text[i] >= 0x7F {
+			return fmt.Errorf("contains the character 0x%02X, which does not reach the server as it is written", text[i])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package server
+
+import (
+	"errors"
+	"maps"
+)
+
+// ErrRefused says that the server would refuse the settings file. The agent does not change such a file.
+var ErrRefused = errors.New("the server would refuse its deployment.toml")
+
+// Change is a setting that the agent changed, or one that differs from what is needed and stays.
+type Change struct {
+	Setting string
+	Line    int    // its line before the merge; 0 for a setting that was not there
+	Was     string // its value before the merge, as written; empty for a setting that was not there
+	Now     string // its value now, as written; for one that stays, the needed value
+	Action  Action
+	Secret  bool // logs must not show Was and Now
+}
+
+// Action says what became of a setting.
+type Action string
+
+// What becomes of a setting.
+const (
+	Added    Action = "added"
+	Replaced Action = "replaced"
+	Removed  Action = "taken back" // the agent had made it, and nothing needs it any more
+	Kept     Action = "kept"       // it has another value from somebody else
+	Waits    Action = "waits"      // it changes later, see Needs.KeepAllScopes and KeepListener
+	Settled  Action = "settled"    // it stays because the database of the server has it too, see Needs.Used
+)
+
+// Record remembers the settings that the agent wrote, by their names. So the agent tells its own settings from those of
+// somebody else.
+type Record map[string]Written
+
+// Written is one setting that the agent made.
+type Written struct {
+	Text    string `json:"text"`              // its value as written
+	Pending string `json:"pending,omitempty"` // its value as the agent is about to write it: a kill may leave either value
+	Was     string `json:"was,omitempty"`     // its value before the agent's first change; empty if it was not there
+	Path    string `json:"path,omitempty"`    // its keys, one on a line; empty for a setting in an array of tables
+}
+
+// wrote reports whether the agent wrote this value of a setting.
+func (r Record) wrote(name, text string) bool {
+	w, known := r[name]
+	return known && (w.Text == text || w.Pending != "" && w.Pending == text)
+}
+
+// pending is the record to store while the agent replaces the file: it has the values before and after.
+func (r Record) pending(next Record) Record {
+	out := maps.Clone(r)
+	if out == nil {
+		out = Record{}
+	}
+	for name, w := range next {
+		out[name] = Written{Text: r[name].Text, Pending: w.Text, Was: w.Was, Path: w.Path}
+	}
+	return out
+}
