@@ -1,11 +1,11 @@
 // Package deployment reads and edits deployment.toml, the settings of WSO2's servers, as the servers read it.
 //
-// They use cava-toml 0.5.0, which knows TOML 0.5, refuses some of that, and has no error but a StackOverflowError for
-// tables in an order that every other reader takes. So Parse takes what they take, and an edit that would leave a file
-// which they do not take fails. An edit changes the bytes concerned: comments, blank lines, line ends and order of all
-// the rest stay as they were.
+// The servers use cava-toml 0.5.0. It reads TOML 0.5, refuses parts of it, and dies of a StackOverflowError at an order of
+// tables that every other reader accepts. Parse accepts what the servers accept, and an edit fails if the servers would
+// refuse its result. An edit changes only the bytes of its setting: comments, blank lines, line ends and the order of
+// everything else stay.
 //
-// The package knows neither files nor what the settings mean.
+// This package is the only one that parses headers and keys of TOML. It knows neither files nor what the settings mean.
 package deployment
 
 import (
@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// Error says what the servers' reader would stop at.
+// Error says what the servers' reader would refuse.
 type Error struct {
 	Line   int    // counted from 1
 	Reason string // what is wrong there, and what to write instead
@@ -21,10 +21,10 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Reason) }
 
-// Document is the text of a deployment.toml and the settings in it. It is not for several goroutines at once.
+// Document is the text of a deployment.toml and the settings in it. It is not safe for use by several goroutines at once.
 type Document struct {
 	text       string
-	newline    string // as the file has them: "\n" or "\r\n"
+	newline    string // of the file: "\n" or "\r\n"
 	statements []statement
 	root       *table
 }
@@ -33,7 +33,7 @@ type Document struct {
 type statement struct {
 	kind       statementKind
 	path       []string // of the table, or of the key within its table
-	start, end int      // its whole lines, with the line end
+	start, end int      // of its complete lines, with the line end
 	line       int
 	value      *Value // of a key
 	table      *table // that a header begins
@@ -53,11 +53,11 @@ type Value struct {
 	Data any
 	Line int
 
-	start, end int    // where it stands in the text
-	inline     *table // what an inline table holds
+	start, end int    // its place in the text
+	inline     *table // the content of an inline table
 }
 
-// Date is a date, a time or both, as written.
+// Date is a date, a time or both, as the file has it.
 type Date string
 
 // Parse reads the text of a deployment.toml. The error is an *Error.
@@ -72,10 +72,10 @@ func Parse(text []byte) (*Document, error) {
 	return d, nil
 }
 
-// Bytes is the text, with all edits made.
+// Bytes returns the text with all edits.
 func (d *Document) Bytes() []byte { return []byte(d.text) }
 
-// parse reads the text anew. Edits call it too, so that none leaves what the servers refuse.
+// parse reads the text again. Every edit calls it, so that no edit leaves a text that the servers refuse.
 func (d *Document) parse() error {
 	p := &parser{text: d.text, line: 1}
 	if err := p.document(); err != nil {
@@ -85,22 +85,22 @@ func (d *Document) parse() error {
 	return nil
 }
 
-// Get is the value at a path of keys, and whether there is one. Tables and arrays of tables have no value of their own.
+// Get returns the value at a path of keys and reports whether there is one. Tables and arrays of tables have no value.
 func (d *Document) Get(path ...string) (Value, bool) {
 	return d.root.get(path)
 }
 
-// Text is a value as it is written.
+// Text returns a value as the file has it.
 func (d *Document) Text(v Value) string { return d.text[v.start:v.end] }
 
-// Settings are all values outside arrays of tables, by their paths in the form of Path.
+// Settings returns all values outside arrays of tables, by their paths in the form of Path.
 func (d *Document) Settings() map[string]Value {
 	out := map[string]Value{}
 	d.root.collect(nil, out)
 	return out
 }
 
-// Path joins keys as they are written in the file: bare where that is allowed, else in single quotes.
+// Path joins keys as the file has them: bare if TOML allows it, else in single quotes.
 func Path(keys ...string) string {
 	parts := make([]string, len(keys))
 	for i, key := range keys {
@@ -109,7 +109,7 @@ func Path(keys ...string) string {
 	return strings.Join(parts, ".")
 }
 
-// Keys are the keys that Path has joined. A key holds no quote, because Parse refuses such a key.
+// Keys returns the keys that Path has joined. No key has a quote in it, because Parse refuses such a key.
 func Keys(path string) []string {
 	var keys []string
 	for path != "" {

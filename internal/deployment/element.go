@@ -49,13 +49,13 @@ func (d *Document) AllElements() []Element {
 	return out
 }
 
-// element is the one whose header is statement i.
+// element is the element whose header is statement i.
 func (d *Document) element(i int) Element {
 	st := d.statements[i]
 	return Element{st.line, d, st.table, scope{i, d.elementEnd(i), st.path}}
 }
 
-// array is the array of tables at a path that leads through no other array.
+// array is the array of tables at a path, nil if the path leads through another array.
 func (t *table) array(path []string) *tables {
 	for i, key := range path {
 		e, ok := t.entries[key]
@@ -72,7 +72,7 @@ func (t *table) array(path []string) *tables {
 	return nil
 }
 
-// elementEnd is the statement behind an element: the next header that is not of a table in it.
+// elementEnd is the index of the statement after an element: the next header that is not a table in the element.
 func (d *Document) elementEnd(first int) int {
 	path := d.statements[first].path
 	for i := first + 1; i < len(d.statements); i++ {
@@ -105,7 +105,7 @@ func (e Element) Text() string {
 func (e Element) Settings() map[string]Value {
 	out := map[string]Value{}
 	e.in.collect(nil, out)
-	// A table of the element may also stand behind other tables.
+	// The text may have another part of the element later, after other tables.
 	maps.DeleteFunc(out, func(_ string, v Value) bool { return v.start > e.end() })
 	return out
 }
@@ -113,19 +113,19 @@ func (e Element) Settings() map[string]Value {
 // end is where the last statement of the element ends.
 func (e Element) end() int { return e.doc.statements[e.last-1].end }
 
-// Get is the value at a path of keys within the element, and whether there is one.
+// Get returns the value at a path of keys within the element and reports whether there is one.
 func (e Element) Get(path ...string) (Value, bool) { return e.in.get(path) }
 
-// Set makes a setting of the element true, as Document.Set does.
+// Set sets a value in the element, as Document.Set does.
 func (e Element) Set(data any, path ...string) error { return e.doc.set(e.scope, e.in, path, data) }
 
-// Insert adds lines before the element, such as another element of the array. They end with a blank line.
+// Insert adds lines before the element, such as another element of the array, and a blank line after them.
 func (e Element) Insert(lines string) error {
 	at := e.doc.withComments(e.first)
 	return e.doc.replace(at, at, e.doc.withNewlines(lines)+e.doc.newline)
 }
 
-// MoveFirst puts the element before all others of its array. Comments above it stay where they are.
+// MoveFirst moves the element before all others of its array. Comments above the element stay where they are.
 func (e Element) MoveFirst() error {
 	d := e.doc
 	first := slices.IndexFunc(d.statements, func(st statement) bool { return st.kind == arrayHeader && slices.Equal(st.path, e.base) })
@@ -137,13 +137,14 @@ func (e Element) MoveFirst() error {
 	return d.replace(to, end, block+d.newline+d.text[to:start])
 }
 
-// Append adds lines at the end of the file, such as the first element of an array of tables. Tables that the file has
-// parts of already must not be appended (see Set): the error then says so, and nothing is changed.
+// Append adds lines at the end of the file, such as the first element of an array of tables. It changes nothing and returns an
+// error if the servers would refuse the result, for example because the file has a part of the same table already.
 func (d *Document) Append(lines string) error {
 	return d.add(len(d.text), d.newline+d.withNewlines(lines))
 }
 
-// Block is the text of a new element: its header and settings in the given order. Keys of a table in it come last.
+// Block returns the text of a new element: its header and the settings in the given order. The caller puts the settings of
+// a table in the element last. Errors: a value that has no form in the file.
 func Block(path []string, settings []Setting) (string, error) {
 	out := "[[" + Path(path...) + "]]\n"
 	var table []string
@@ -162,8 +163,8 @@ func Block(path []string, settings []Setting) (string, error) {
 	return out, nil
 }
 
-// Setting is a value and where it belongs.
+// Setting is a value and its path.
 type Setting struct {
 	Path []string
-	Data any
+	Data any // see Document.Set
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// parser reads the text from its beginning to its end. Rules and their oddities are those of cava-toml's grammar
-// (TomlLexer.g4, TomlParser.g4) where a comment does not name another source.
+// parser reads the text from start to end. Its rules and their oddities come from cava-toml's grammar (TomlLexer.g4,
+// TomlParser.g4) unless a comment names another source.
 type parser struct {
 	text string
 	at   int
@@ -17,7 +17,7 @@ type parser struct {
 	current    *table
 }
 
-// refuse is an error at the present place.
+// refuse is an error at the current line.
 func (p *parser) refuse(format string, args ...any) error {
 	return &Error{p.line, fmt.Sprintf(format, args...)}
 }
@@ -47,7 +47,7 @@ func (p *parser) document() error {
 	return nil
 }
 
-// statement reads a header or a key with its value, and the rest of the line.
+// statement reads a header, or a key with its value, and the rest of the line.
 func (p *parser) statement(start int) error {
 	s := statement{start: start, line: p.line}
 	var unclosed int
@@ -68,13 +68,13 @@ func (p *parser) statement(start int) error {
 	return p.reopened(unclosed)
 }
 
-// reopened minds that the servers' reader leaves an array by the line end where the array is empty or has a comma
-// after its last value: one such array needs one line end, and every further one inside it a blank line more.
+// reopened checks the lines after an array that is empty or has a comma after its last value. The servers' reader leaves
+// such an array only at a line end: one such array needs one line end, and each further one inside it one more blank line.
 func (p *parser) reopened(unclosed int) error {
 	for ; unclosed > 1; unclosed-- {
 		p.blanks()
 		if c := p.peek(); unclosed == 2 && (c == '"' || c == '\'') {
-			return nil // a quoted key is taken for a last value, and ends it
+			return nil // the reader takes a quoted key for the last value, which ends the array
 		}
 		if p.at < len(p.text) && p.peek() != '\n' && p.peek() != '\r' && p.peek() != '#' {
 			return p.refuse("the array before this line ends with empty arrays or with commas after last values, and the server's reader then does not see that it has ended; leave the commas out, or put %d blank lines behind it", unclosed-1)
@@ -151,7 +151,7 @@ func (p *parser) keyPart() (string, error) {
 			return "", err
 		}
 		if strings.ContainsAny(name, `"'`) {
-			// The configuration mapper joins keys to a path and reads that again, without escaping them.
+			// The servers' configuration mapper joins keys without escaping and parses the result again.
 			return "", p.refuse("the key %q has a quote in it, which the server cannot read back; choose another name", name)
 		}
 		return name, nil
@@ -167,7 +167,7 @@ func (p *parser) keyPart() (string, error) {
 	return "", p.refuse("%q stands where a name is expected; a setting is written name = value, a comment begins with #", p.peek())
 }
 
-// bareKeyLen is how many bytes at the beginning of s can stand in a key without quotes.
+// bareKeyLen is the number of bytes at the start of s that a key without quotes may have.
 func bareKeyLen(s string) int {
 	for i := range len(s) {
 		c := s[i]
@@ -192,7 +192,7 @@ func (p *parser) blanks() {
 	}
 }
 
-// lineEnd reads blanks, a comment and the line end, and refuses anything else.
+// lineEnd reads blanks, a comment and the line end. It refuses anything else.
 func (p *parser) lineEnd() error {
 	p.blanks()
 	if p.peek() == '#' {
@@ -213,7 +213,7 @@ func (p *parser) lineEnd() error {
 	return p.refuse("%q stands behind the end of a setting or of a table's name; only a comment may follow on its line", p.rest())
 }
 
-// newline passes LF or CRLF.
+// newline skips LF or CRLF and reports whether there was one.
 func (p *parser) newline() bool {
 	switch {
 	case p.peek() == '\n':
@@ -227,6 +227,5 @@ func (p *parser) newline() bool {
 	return true
 }
 
-// rest is the beginning of what is left of the line, for errors. It shows one character only: what stands there may be
-// part of a password.
+// rest is the next character of the line, for errors. It is only one character, because it may be part of a password.
 func (p *parser) rest() string { return p.text[p.at : p.at+1] }
