@@ -81,17 +81,11 @@ func (i Identity) end() time.Time {
 	return end
 }
 
-// belongs reports whether a certificate is that of a key.
-func belongs(key crypto.Signer, c *x509.Certificate) bool {
-	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
-	return ok && public.Equal(c.PublicKey)
-}
-
 // assemble puts the certificate of the key first, and then the issuer of each certificate. The order of own and known does
 // not matter. The chain is empty if no certificate of own belongs to the key. left are the certificates of own, without
 // duplicates, that have no place in the chain. From known, assemble takes only what the chain needs.
 func assemble(key crypto.Signer, own, known []*x509.Certificate) (chain, left []*x509.Certificate) {
-	at := slices.IndexFunc(own, func(c *x509.Certificate) bool { return belongs(key, c) })
+	at := slices.IndexFunc(own, func(c *x509.Certificate) bool { return keystore.Belongs(key, c) })
 	if at < 0 {
 		return nil, own
 	}

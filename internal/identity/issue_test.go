@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/keystore"
 )
 
 func TestAnIssuedCertificateIsForTheServerAlone(t *testing.T) {
@@ -48,7 +49,7 @@ func TestAnIssuedCertificateIsForTheServerAlone(t *testing.T) {
 			t.Errorf("%s: key %x, authority %x", name, c.SubjectKeyId, c.AuthorityKeyId)
 		}
 		again := mustIssue(t, o, "wso2am")
-		if again.Certificate().SerialNumber.Cmp(c.SerialNumber) == 0 || belongs(again.key, c) {
+		if again.Certificate().SerialNumber.Cmp(c.SerialNumber) == 0 || keystore.Belongs(again.key, c) {
 			t.Errorf("%s: serial number or key of another certificate", name)
 		}
 	}

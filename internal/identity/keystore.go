@@ -51,7 +51,7 @@ func fromKeystore(data []byte, password, alias string) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	if !belongs(key, parsed) {
+	if !keystore.Belongs(key, parsed) {
 		return Identity{}, fmt.Errorf("the certificate %s belongs to another key: %w", leaf.Fingerprint(), keystore.ErrDamaged)
 	}
 	entries := store.Entries()

@@ -21,7 +21,7 @@ func TestAnIdentityComesBackFromItsKeystore(t *testing.T) {
 			}
 			for _, alias := range []string{"tls", "TLS", ""} {
 				got, err := FromKeystore(data, password, alias)
-				if err != nil || !belongs(got.key, id.leaf) || !got.SameChain(id) || !Same(&got, &id) {
+				if err != nil || !keystore.Belongs(got.key, id.leaf) || !got.SameChain(id) || !Same(&got, &id) {
 					t.Errorf("%s: a chain of %d, %v", format, len(got.Chain), err)
 				}
 				if reason := got.Stale(Spec{Names: []string{"wso2am"}, Key: o.Key, CA: o.CA, RenewBefore: time.Hour}, day()); reason != "" {

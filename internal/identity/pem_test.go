@@ -16,6 +16,7 @@ import (
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/javacert"
+	"wso2agent/internal/keystore"
 )
 
 func TestFilesOfEveryWriterMakeAnIdentity(t *testing.T) {
@@ -58,7 +59,7 @@ func TestFilesOfEveryWriterMakeAnIdentity(t *testing.T) {
 		for _, raw := range id.Chain {
 			chain = append(chain, raw.DER)
 		}
-		if !slices.EqualFunc(chain, c.want, bytes.Equal) || !belongs(id.key, id.Certificate()) {
+		if !slices.EqualFunc(chain, c.want, bytes.Equal) || !keystore.Belongs(id.key, id.Certificate()) {
 			t.Errorf("%s: a chain of %d, want %d", name, len(chain), len(c.want))
 		}
 	}
@@ -154,7 +155,7 @@ func FuzzFromPEM(f *testing.F) {
 			}
 			return
 		}
-		if !belongs(id.key, id.Certificate()) || len(id.Chain) == 0 || !bytes.Equal(id.Leaf().DER, id.Certificate().Raw) {
+		if !keystore.Belongs(id.key, id.Certificate()) || len(id.Chain) == 0 || !bytes.Equal(id.Leaf().DER, id.Certificate().Raw) {
 			t.Error("an identity that is none")
 		}
 		for i := range id.Chain[1:] {

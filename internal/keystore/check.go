@@ -3,6 +3,7 @@ package keystore
 import (
 	"bytes"
 	"crypto"
+	"crypto/x509"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -53,6 +54,12 @@ func checkAlias(alias string) error {
 	return nil
 }
 
+// Belongs reports whether a certificate is that of a private key: their public keys are equal.
+func Belongs(key crypto.Signer, c *x509.Certificate) bool {
+	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(c.PublicKey)
+}
+
 // checkChain makes sure that the first certificate is the key's: a server with another one fails every handshake.
 func checkChain(key crypto.Signer, chain []Certificate) error {
 	if key == nil || len(chain) == 0 {
@@ -67,8 +74,7 @@ func checkChain(key crypto.Signer, chain []Certificate) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrFormat)
 	}
-	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !public.Equal(leaf.PublicKey) {
+	if !Belongs(key, leaf) {
 		return fmt.Errorf("the first certificate (%s) is not that of the key: %w", leaf.Subject, ErrFormat)
 	}
 	return nil

@@ -2,7 +2,6 @@ package trust
 
 import (
 	"context"
-	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
@@ -145,7 +144,7 @@ func (l *linter) key(store *keystore.Store, e keystore.Entry, s Store) {
 	if err != nil {
 		return // told by validity
 	}
-	if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(leaf.PublicKey) {
+	if !keystore.Belongs(key, leaf) {
 		l.add(Error, "key", e.Alias, "the private key does not belong to its certificate, %s: every handshake will fail", leaf.Subject)
 	}
 }
