@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"wso2agent/internal/javacert"
 )
 
 // reserved are aliases that the products' own truststores use: a peer of that name would take the place of a
@@ -143,11 +145,8 @@ func checkHost(value string) error {
 	return nil
 }
 
-// sanForm is a host name that Java's clients can look for in a certificate, or a wildcard for one label of it.
-var sanForm = regexp.MustCompile(`^(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$`)
-
 func checkSAN(value string) error {
-	if net.ParseIP(value) == nil && (!sanForm.MatchString(value) || len(value) > 253) {
+	if _, ok := javacert.ServerName(value); !ok {
 		return fmt.Errorf("has %q: a name in a certificate is a host name of letters, digits, hyphens and dots, or an IP address, alone", value)
 	}
 	return nil

@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"wso2agent/internal/javacert"
 )
 
 // localhost is a name in every issued certificate: servers and their health checks call themselves by it.
@@ -25,12 +25,7 @@ const skew = 5 * time.Minute
 const (
 	maxSANs       = 100 // so that several certificates fit into one published file
 	maxCommonName = 64  // characters (RFC 5280 appendix A.1, ub-common-name)
-	maxDNSName    = 253 // characters (RFC 1035 section 2.3.4, in text)
 )
-
-// dnsForm is a host name, or a wildcard for one label of it. There is no underscore: Java sends no such name to a server
-// and its URLs have no such host.
-var dnsForm = regexp.MustCompile(`^(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$`)
 
 // Year is the validity of a certificate if nobody sets another one.
 const Year = 365 * 24 * time.Hour
@@ -129,12 +124,13 @@ func (s Spec) template(now time.Time) (*x509.Certificate, error) {
 		BasicConstraintsValid: true,
 	}
 	for _, name := range names {
-		if ip, err := netip.ParseAddr(name); err == nil && ip.Zone() == "" {
-			c.IPAddresses = append(c.IPAddresses, ip.Unmap().AsSlice())
-		} else if dnsForm.MatchString(name) && len(name) <= maxDNSName {
-			c.DNSNames = append(c.DNSNames, name)
-		} else {
+		switch ip, ok := javacert.ServerName(name); {
+		case !ok:
 			return nil, fmt.Errorf("%q cannot be a name in it: use a host name of letters, digits, hyphens and dots, or an IP address; correct SERVER_NAME or TLS_NAMES", name)
+		case ip.IsValid():
+			c.IPAddresses = append(c.IPAddresses, ip.AsSlice())
+		default:
+			c.DNSNames = append(c.DNSNames, name)
 		}
 	}
 	return c, nil
