@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
-)
 
-// ExpiryWarning is how long before its end a certificate is reported.
-const ExpiryWarning = 30 * 24 * time.Hour
+	"wso2agent/internal/trust"
+)
 
 // reportExpiries reports certificates in use that have expired or soon will: once for each state that they are in, and once a day
 // while the agent runs. It makes a pass due when that changes, or when the own certificate is to be renewed.
@@ -25,12 +24,12 @@ func (p *pass) reportExpiries() {
 			continue
 		}
 		p.d.Expiries[o.Owner] = o.NotAfter
-		p.wake(later(o.NotAfter.Add(-ExpiryWarning), s.Now.Add(24*time.Hour)))
+		p.wake(later(o.NotAfter.Add(-trust.ExpiryWarning), s.Now.Add(24*time.Hour)))
 	}
 	if p.installed != nil && s.Settings.TLSMode == "issue" && p.installed.RenewAt.After(s.Now) {
 		p.wake(p.installed.RenewAt)
 	}
-	for _, e := range Expiring(inUse, s.Now, ExpiryWarning) {
+	for _, e := range Expiring(inUse, s.Now) {
 		p.remark(e.Severity, "expiry of "+e.Owner, fmt.Sprint(s.Now.Format(time.DateOnly), e.Fingerprint, e.Severity), e.Message, "server", e.Owner, "expires", utc(e.Until))
 	}
 }
@@ -52,26 +51,26 @@ type Expiry struct {
 	Message  string        // for the log: whose certificate, what is the matter, what comes of it, what to do
 }
 
-// Expiring finds those of the certificates that are not valid at now or will expire within the given time, in their order.
-// One that Go cannot read is passed over: whether Java can is not known here.
+// Expiring returns, in their order, the certificates that are not valid at now or expire within trust.ExpiryWarning. It skips one
+// that Go cannot read: whether Java can is not known here.
 //
 // An expired certificate that is trusted as it is still works, and says so: Java asks for the dates of those certificates
 // alone that it needs a CA for (JDK, PKIXValidator.engineValidate), and the agent's own clients go by the fingerprint. IS
 // 7.1.0 ships with one.
-func Expiring(certs []Owned, now time.Time, within time.Duration) (found []Expiry) {
+func Expiring(certs []Owned, now time.Time) (found []Expiry) {
 	for _, o := range certs {
 		if o.NotAfter.IsZero() {
 			continue
 		}
 		e := Expiry{Owned: o, Severity: slog.LevelWarn, Until: o.NotAfter, Left: o.NotAfter.Sub(now)}
 		day := o.NotAfter.UTC().Format(time.DateOnly)
-		switch {
-		case e.Left < 0:
+		switch trust.PhaseOf(o.NotBefore, o.NotAfter, now) {
+		case trust.Expired:
 			e.Message = fmt.Sprintf("%s expired %s ago, on %s; %s; %s", o.title(), span(-e.Left), day, o.harm(), o.remedy())
-		case now.Before(o.NotBefore):
+		case trust.Early:
 			e.Message = fmt.Sprintf("%s is not valid before %s, %s from now; %s; look at the clocks of both machines",
 				o.title(), o.NotBefore.UTC().Format(time.RFC3339), span(o.NotBefore.Sub(now)), o.harm())
-		case e.Left <= within:
+		case trust.Expiring:
 			e.Message = fmt.Sprintf("%s expires in %s, on %s; %s", o.title(), span(e.Left), day, o.remedy())
 			found = append(found, e)
 			continue

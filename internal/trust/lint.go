@@ -26,9 +26,6 @@ const (
 	Info    Severity = "info"    // good to know
 )
 
-// soon is how long before its end a certificate is spoken of.
-const soon = 30 * 24 * time.Hour
-
 // Finding is something about a store that somebody should know.
 type Finding struct {
 	Severity Severity `json:"severity"`
@@ -179,12 +176,12 @@ func (l *linter) validity(e keystore.Entry) {
 		if i > 0 {
 			which = fmt.Sprintf("certificate %d of its chain, %s,", i+1, c.Subject)
 		}
-		switch {
-		case l.now.After(c.NotAfter):
+		switch PhaseOf(c.NotBefore, c.NotAfter, l.now) {
+		case Expired:
 			l.add(severity, "expired", e.Alias, "%s has expired on %s", which, c.NotAfter.UTC().Format(time.DateOnly))
-		case l.now.Before(c.NotBefore):
+		case Early:
 			l.add(severity, "not-yet-valid", e.Alias, "%s is valid from %s on", which, c.NotBefore.UTC().Format(time.RFC3339))
-		case l.now.Add(soon).After(c.NotAfter):
+		case Expiring:
 			l.add(Warning, "expires-soon", e.Alias, "%s expires on %s", which, c.NotAfter.UTC().Format(time.DateOnly))
 		}
 	}

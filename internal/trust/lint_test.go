@@ -111,7 +111,7 @@ func TestLintFindsWhatIsWrongWithCertificates(t *testing.T) {
 	good, expired, early, soon := template("good"), template("expired"), template("early"), template("soon")
 	expired.NotAfter = lintDay().AddDate(0, 0, -1)
 	early.NotBefore = lintDay().AddDate(0, 0, 1)
-	soon.NotAfter = lintDay().AddDate(0, 0, 29)
+	soon.NotAfter = lintDay().Add(ExpiryWarning)
 	same := self(t, good)
 	for name, c := range map[string]struct {
 		certs map[string]keystore.Certificate
