@@ -1,9 +1,7 @@
 package agent
 
 import (
-	"bytes"
 	"context"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -35,8 +33,8 @@ func RequestRotation(ctx context.Context, cfg config.Config) error {
 	return Agent{cfg: cfg}.identityFiles("").Request(time.Now())
 }
 
-// Restarts are the servers that restart for a new certificate of the agent's, in this order: the peers, which have to trust it,
-// and then the own server. Peers that trust the CA that will sign it, by what this server has published, do not.
+// Restarts returns the servers that restart for a new certificate that the agent issues, in this order: the peers, which have to
+// trust it, then the own server. Peers that trust the CA that will sign it, which this server has published, do not restart.
 func Restarts(ctx context.Context, cfg config.Config) (names []string, err error) {
 	a := Agent{cfg: cfg}
 	if cfg.Trust == "ca" && cfg.TLSCACertFile != "" {
@@ -48,11 +46,11 @@ func Restarts(ctx context.Context, cfg config.Config) (names []string, err error
 		if err != nil {
 			return nil, err
 		}
-		data, err := file.Read(cfg.TLSCACertFile, 1<<20)
+		ca, err := identity.ReadCA(cfg.TLSCACertFile, cfg.TLSCAKeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("read the CA of TLS_CA_CERT_FILE: %w", err)
+			return nil, err
 		}
-		if block, _ := pem.Decode(data); ok && block != nil && bytes.Equal(block.Bytes, published.DER) {
+		if ok && ca.Certificate().Fingerprint() == published.Fingerprint() {
 			return []string{cfg.ServerName}, nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/javacert"
+	"wso2agent/internal/keystore"
 )
 
 // CA is a certificate authority with its key, which signs the certificates that the agent issues.
@@ -47,10 +48,7 @@ func parseCA(cert, key []byte) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	certs, err := parseChain(certFile, cert)
-	if err == nil {
-		err = checkAll(certFile, certs)
-	}
+	certs, err := parseChain(certFile, cert, keystore.PEM{Max: maxCertificates})
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +63,9 @@ func parseCA(cert, key []byte) (*CA, error) {
 	}
 	return &CA{newIdentity(signer, chain)}, nil
 }
+
+// Certificate returns the certificate of the CA.
+func (ca CA) Certificate() keystore.Certificate { return ca.own.Leaf() }
 
 // sign makes the CA issue a certificate for key.
 func (ca CA) sign(template *x509.Certificate, key crypto.Signer, now time.Time) (Identity, error) {

@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"wso2agent/internal/keystore"
 )
 
 // KeyKind is a kind of private key that the agent generates (TLS_KEY).
@@ -74,9 +76,9 @@ func keyID(public crypto.PublicKey) ([]byte, error) {
 
 // parseKey reads one private key in PEM. Errors begin with what, the name of the file, and show nothing of its content.
 func parseKey(what string, data []byte) (crypto.Signer, error) {
-	blocks, err := pemBlocks(data)
+	blocks, err := keystore.PEMBlocks(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s %w", what, err)
+		return nil, pemError(what, err)
 	}
 	// openssl ecparam writes the curve before the key, which names it too.
 	blocks = slices.DeleteFunc(blocks, func(b *pem.Block) bool { return b.Type == "EC PARAMETERS" })

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +14,7 @@ import (
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/javacert"
+	"wso2agent/internal/keystore"
 )
 
 // The names of the files in a Secret of type kubernetes.io/tls.
@@ -24,11 +24,8 @@ const (
 	caFile   = "ca.crt" // may be missing
 )
 
-// Bounds of what is read as PEM.
-const (
-	maxPEM      = 64 << 10 // bytes of one file
-	maxChainPEM = 32       // certificates in one file
-)
+// maxCertificates is the most certificates that one file may hold.
+const maxCertificates = 32
 
 // attempts is how often ReadPEM reads files that do not fit together.
 const attempts = 6
@@ -95,23 +92,20 @@ func fromPEM(cert, key, ca []byte) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	certs, err := parseChain(certFile, cert)
-	if err == nil {
-		err = checkAll(certFile, certs)
-	}
+	certs, err := parseChain(certFile, cert, keystore.PEM{Max: maxCertificates})
 	if err != nil {
 		return Identity{}, err
 	}
 	var known []*x509.Certificate
 	if len(bytes.TrimSpace(ca)) > 0 {
-		if known, err = parseChain(caFile, ca); err != nil {
+		if known, err = parseChain(caFile, ca, keystore.PEM{Max: maxCertificates, Bundle: true}); err != nil {
 			return Identity{}, err
 		}
 	}
 	chain, left := assemble(signer, certs, known)
 	switch refused := refusedIssuer(chain, known); {
 	case refused != nil:
-		return Identity{}, checkAll(caFile, []*x509.Certificate{refused})
+		return Identity{}, fmt.Errorf("%s holds a %w", caFile, javacert.Check(refused.Raw))
 	case chain == nil:
 		return Identity{}, fmt.Errorf("%s is not the key of %s, whose certificate is %s (%w?); if this persists, put a key and its certificate there",
 			keyFile, certFile, certs[0].Subject, file.ErrBeingWritten)
@@ -121,16 +115,6 @@ func fromPEM(cert, key, ca []byte) (Identity, error) {
 		return Identity{}, fmt.Errorf("the certificate %s in %s is not for servers (extended key usage); have it issued with server auth", chain[0].Subject, certFile)
 	}
 	return newIdentity(signer, chain), nil
-}
-
-// checkAll returns nil if Java reads all the certificates. Errors begin with what, the name of the file.
-func checkAll(what string, certs []*x509.Certificate) error {
-	for _, c := range certs {
-		if err := javacert.Check(c.Raw); err != nil {
-			return fmt.Errorf("%s holds a %w", what, err)
-		}
-	}
-	return nil
 }
 
 // refusedIssuer returns the certificate of known that has the name of the issuer that the chain lacks and that Java does not
@@ -154,50 +138,29 @@ func servesTLS(c *x509.Certificate) bool {
 		slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
-// pemBlocks splits a PEM file, with any text between the blocks, as openssl writes it. Errors are worded to follow the name of
-// the file.
-func pemBlocks(data []byte) (blocks []*pem.Block, err error) {
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, fmt.Errorf("is empty (%w?)", file.ErrBeingWritten)
-	}
-	if len(data) > maxPEM {
-		return nil, fmt.Errorf("has %d bytes, at most %d are read; put only what belongs to this server there", len(data), maxPEM)
-	}
-	begun := bytes.Count(data, []byte("-----BEGIN "))
-	for {
-		block, rest := pem.Decode(data)
-		if block == nil {
-			break
-		}
-		blocks, data = append(blocks, block), rest
-	}
-	switch {
-	case begun == 0:
-		return nil, errors.New("is not PEM; convert it with openssl")
-	case len(blocks) != begun: // the decoder skips what it cannot read
-		return nil, fmt.Errorf("is cut off or damaged (%w?); if this persists, write it again", file.ErrBeingWritten)
-	}
-	return blocks, nil
-}
-
 // parseChain reads certificates and nothing else. Errors begin with what, the name of the file.
-func parseChain(what string, data []byte) (certs []*x509.Certificate, err error) {
-	blocks, err := pemBlocks(data)
+func parseChain(what string, data []byte, rules keystore.PEM) (certs []*x509.Certificate, err error) {
+	raw, err := rules.Certificates(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s %w", what, err)
+		return nil, pemError(what, err)
 	}
-	if len(blocks) > maxChainPEM {
-		return nil, fmt.Errorf("%s holds %d certificates, at most %d are read; put only what belongs to this server there", what, len(blocks), maxChainPEM)
-	}
-	for _, b := range blocks {
-		if b.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("%s holds a %.40q, only certificates belong there; remove it", what, b.Type)
-		}
-		c, err := x509.ParseCertificate(b.Bytes)
+	for _, c := range raw {
+		parsed, err := c.Parse()
 		if err != nil {
 			return nil, fmt.Errorf("%s holds a certificate that cannot be read: %w; have it issued again", what, err)
 		}
-		certs = append(certs, c)
+		certs = append(certs, parsed)
 	}
 	return certs, nil
+}
+
+// pemError adds the name of the file to an error of package keystore. It wraps file.ErrBeingWritten if the file is not complete.
+func pemError(what string, err error) error {
+	switch {
+	case errors.Is(err, keystore.ErrPEMEmpty), errors.Is(err, keystore.ErrPEMTorn):
+		return fmt.Errorf("%s %w (%w?); if this persists, write it again", what, err, file.ErrBeingWritten)
+	case errors.Is(err, keystore.ErrPEMKey):
+		return fmt.Errorf("%s %w; remove it from there", what, err)
+	}
+	return fmt.Errorf("%s %w", what, err)
 }

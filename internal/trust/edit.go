@@ -2,16 +2,13 @@ package trust
 
 import (
 	"context"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"wso2agent/internal/file"
-	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
 )
 
@@ -118,40 +115,23 @@ func subject(c keystore.Certificate) string {
 	return parsed.Subject.String()
 }
 
-// ReadCertificate reads the only certificate in a PEM file. It refuses a file with a private key, which has no place
-// in a truststore and was probably given by mistake, and one with several certificates, for there is one alias.
+// ReadCertificate reads the only certificate in a PEM file. It refuses a file with a private key, which has no place in a
+// truststore, and one with several certificates, because each needs an alias.
 func ReadCertificate(path string) (keystore.Certificate, error) {
 	data, err := file.Read(path, exchangeLimit)
 	if err != nil {
 		return keystore.Certificate{}, fmt.Errorf("read certificate: %w", err)
 	}
-	c, err := parseOneCertificate(data)
-	if err != nil {
-		return keystore.Certificate{}, fmt.Errorf("read certificate from %s: %w", path, err)
-	}
-	return c, nil
-}
-
-func parseOneCertificate(data []byte) (found keystore.Certificate, err error) {
-	n := 0
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		switch {
-		case strings.Contains(block.Type, "PRIVATE KEY"):
-			return found, errors.New("it holds a private key; give a file with the certificate alone")
-		case block.Type != "CERTIFICATE":
-			return found, fmt.Errorf("it holds a %.40q; give a file with one certificate", block.Type)
-		}
-		if n++; n == 1 {
-			found.DER = block.Bytes
-		}
-	}
+	certs, err := keystore.PEM{Max: MaxCertificates}.Certificates(data)
 	switch {
-	case n == 0 && strings.Contains(string(data), "-----BEGIN"):
-		return found, errors.New("its PEM is cut off or damaged")
-	case n == 0:
-		return found, errors.New("it is no PEM; a certificate in DER is converted by: openssl x509 -inform DER -in FILE -out FILE.pem")
-	case n > 1:
-		return found, fmt.Errorf("it holds %d certificates; give each a file and an alias of its own", n)
+	case errors.Is(err, keystore.ErrPEMKey):
+		err = fmt.Errorf("it %w; give a file with the certificate alone", err)
+	case err != nil:
+		err = fmt.Errorf("it %w", err)
+	case len(certs) > 1:
+		err = fmt.Errorf("it holds %d certificates; give each a file and an alias of its own", len(certs))
+	default:
+		return certs[0], nil
 	}
-	return found, javacert.Check(found.DER)
+	return keystore.Certificate{}, fmt.Errorf("read certificate from %s: %w", path, err)
 }

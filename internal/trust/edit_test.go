@@ -188,7 +188,7 @@ func TestOneCertificateIsReadAndNothingElse(t *testing.T) {
 		"a key":                    {key, "holds a private key"},
 		"half of one":              {block[:len(block)/2], "cut off"},
 		"DER":                      {string(c.DER), "openssl x509"},
-		"nothing":                  {"", "no PEM"},
+		"nothing":                  {"", "is empty"},
 		"a request":                {"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n", `holds a "CERTIFICATE REQUEST"`},
 		"too much":                 {strings.Repeat("\n", exchangeLimit+1), "too large"},
 	} {

@@ -1,10 +1,8 @@
 package trust
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -104,16 +102,14 @@ func (e Exchange) Files(names ...string) (paths []string) {
 // Publish makes certs the server's published certificates: the one in use first. Publishing the same again changes
 // nothing. A certificate that peers would refuse is not published.
 func (e Exchange) Publish(certs []keystore.Certificate) (changed bool, err error) {
-	var b bytes.Buffer
+	var data []byte
 	for _, c := range certs {
 		if err := javacert.Check(c.DER); err != nil {
 			return false, fmt.Errorf("publish a certificate of this server: %w", err)
 		}
-		if err := pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: c.DER}); err != nil {
-			return false, err
-		}
+		data = append(data, c.PEM()...)
 	}
-	return e.write(certsFile, b.Bytes())
+	return e.write(certsFile, data)
 }
 
 // PublishCA makes ca the CA that has signed the server's certificate in use, and nil that there is none.
@@ -124,7 +120,7 @@ func (e Exchange) PublishCA(ca *keystore.Certificate) (changed bool, err error) 
 	if err := javacert.Check(ca.DER); err != nil {
 		return false, fmt.Errorf("publish the CA of this server: %w", err)
 	}
-	return e.write(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.DER}))
+	return e.write(caFile, ca.PEM())
 }
 
 // CA returns the CA that the named server has published; ok is false where it has published none. It must be a CA, and must
@@ -382,37 +378,19 @@ func (s shortened) Error() string {
 
 func (s shortened) Unwrap() error { return s.error }
 
-// parseCertificates reads a list of public certificates in PEM and nothing else. A private key in a shared folder is
-// refused by name, and not merely skipped: somebody has to learn of it.
-func parseCertificates(data []byte) (certs []keystore.Certificate, err error) {
-	for {
-		block, rest := pem.Decode(data)
-		if block == nil {
-			break
-		}
-		if strings.Contains(block.Type, "PRIVATE KEY") {
-			return nil, fmt.Errorf("%w: it holds a private key; remove the file and replace that key, it is no secret any more", ErrRefused)
-		}
-		c := keystore.Certificate{DER: block.Bytes}
-		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("%w: it holds a %.40q, only certificates belong there", ErrRefused, block.Type)
-		}
-		if err := javacert.Check(c.DER); err != nil {
-			return nil, fmt.Errorf("%w: it holds a %w", ErrRefused, err)
-		}
+// parseCertificates reads the public certificates that a server has published.
+func parseCertificates(data []byte) ([]keystore.Certificate, error) {
+	certs, err := keystore.PEM{Max: MaxCertificates, Strict: true}.Certificates(data)
+	switch {
+	case errors.Is(err, keystore.ErrPEMKey):
+		return nil, fmt.Errorf("%w: it %w; remove the file and replace that key, because it is no longer secret", ErrRefused, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: it %w", ErrRefused, err)
+	}
+	for _, c := range certs {
 		if _, err := c.Parse(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 		}
-		if certs = append(certs, c); len(certs) > MaxCertificates {
-			return nil, fmt.Errorf("%w: it holds more than %d certificates", ErrRefused, MaxCertificates)
-		}
-		data = rest
-	}
-	if len(bytes.TrimSpace(data)) > 0 {
-		return nil, fmt.Errorf("%w: it is cut off, or holds something that is no PEM", ErrRefused)
-	}
-	if len(certs) == 0 {
-		return nil, fmt.Errorf("%w: it is empty", ErrRefused)
 	}
 	return certs, nil
 }

@@ -379,7 +379,7 @@ func TestAnythingButPublicCertificatesIsRefused(t *testing.T) {
 		{"an encrypted private key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "private key"},
 		{"a public key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "only certificates"},
 		{"rubbish in a certificate's clothes", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not in DER"},
-		{"an HTML page", "<html></html>", "cut off"},
+		{"an HTML page", "<html></html>", "is not PEM"},
 		{"a thousand certificates", strings.Repeat(good, 100), "more than 16"},
 		{"more than 64 KiB", strings.Repeat(good, 200), "too large"},
 	}
