@@ -34,29 +34,29 @@ func (p *pass) reportExpiries() {
 	}
 }
 
-// Owned is a certificate and whose it is.
+// Owned is a certificate with its owner.
 type Owned struct {
 	Owner  string // the server's name
-	Own    bool   // of the server that this agent stands beside, and not of a peer
-	Pinned bool   // those who meet the server trust this very certificate, and not only the CA that has signed it
+	Own    bool   // the owner is the server next to this agent, not a peer
+	Pinned bool   // clients trust exactly this certificate, and not only the CA that has signed it
 	Certificate
 }
 
-// Expiry is a certificate that has expired, will soon, or is not valid yet.
+// Expiry is a certificate that has expired, expires soon, or is not valid yet.
 type Expiry struct {
 	Owned
 	Severity slog.Level    // Warn, or Error if it keeps somebody from connecting
-	Until    time.Time     // its last moment
-	Left     time.Duration // until then; negative once it has passed
-	Message  string        // for the log: whose certificate, what is the matter, what comes of it, what to do
+	Until    time.Time     // when it expires
+	Left     time.Duration // until then; negative afterwards
+	Message  string        // for the log: the owner, the problem, its effect and the remedy
 }
 
-// Expiring returns, in their order, the certificates that are not valid at now or expire within trust.ExpiryWarning. It skips one
-// that Go cannot read: whether Java can is not known here.
+// Expiring returns, in their order, the certificates that are not valid at now or expire within trust.ExpiryWarning. It skips one that
+// Go cannot read: whether Java can is not known here.
 //
-// An expired certificate that is trusted as it is still works, and says so: Java asks for the dates of those certificates
-// alone that it needs a CA for (JDK, PKIXValidator.engineValidate), and the agent's own clients go by the fingerprint. IS
-// 7.1.0 ships with one.
+// An expired certificate that is trusted itself still works, and the message says so: Java checks the dates of only those
+// certificates for which it needs a CA (JDK, PKIXValidator.engineValidate), and the agent's own clients compare fingerprints. IS
+// 7.1.0 ships with an expired one.
 func Expiring(certs []Owned, now time.Time) (found []Expiry) {
 	for _, o := range certs {
 		if o.NotAfter.IsZero() {
@@ -68,7 +68,7 @@ func Expiring(certs []Owned, now time.Time) (found []Expiry) {
 		case trust.Expired:
 			e.Message = fmt.Sprintf("%s expired %s ago, on %s; %s; %s", o.title(), span(-e.Left), day, o.harm(), o.remedy())
 		case trust.Early:
-			e.Message = fmt.Sprintf("%s is not valid before %s, %s from now; %s; look at the clocks of both machines",
+			e.Message = fmt.Sprintf("%s is not valid before %s, %s from now; %s; check the clocks of both machines",
 				o.title(), o.NotBefore.UTC().Format(time.RFC3339), span(o.NotBefore.Sub(now)), o.harm())
 		case trust.Expiring:
 			e.Message = fmt.Sprintf("%s expires in %s, on %s; %s", o.title(), span(e.Left), day, o.remedy())
@@ -93,25 +93,25 @@ func (o Owned) title() string {
 	return whose + " (SHA-256 " + o.Fingerprint + ")"
 }
 
-// harm is what a date that is not right does.
+// harm says what a wrong date causes.
 func (o Owned) harm() string {
 	switch {
 	case !o.Pinned:
-		return "who trusts its CA refuses it"
+		return "clients that trust its CA refuse it"
 	case o.Own:
-		return "the peers, which trust this very certificate, still accept it, other clients do not"
+		return "the peers, which trust exactly this certificate, still accept it, other clients do not"
 	}
-	return "it still works, because this very certificate is trusted here"
+	return "it still works, because exactly this certificate is trusted here"
 }
 
 func (o Owned) remedy() string {
 	if o.Own {
 		return "replace it, or let the agent issue it (TLS_MODE=issue)"
 	}
-	return "it is replaced beside " + o.Owner + ", where its agent can issue it (TLS_MODE=issue)"
+	return "replace it on the side of " + o.Owner + ", or let the agent there issue it (TLS_MODE=issue)"
 }
 
-// span is a time in the largest unit of which there are two.
+// span writes a time in the largest unit of which there are at least two.
 func span(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

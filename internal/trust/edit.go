@@ -12,22 +12,22 @@ import (
 	"wso2agent/internal/keystore"
 )
 
-// ErrExists: the alias holds another certificate, and nobody has said that it may be replaced.
+// ErrExists: the alias holds another certificate, and the caller has not allowed to replace it.
 var ErrExists = errors.New("the alias holds another certificate")
 
-// Editor changes single entries of a store for a person, who asks for one change and expects no other trace of it:
-// unlike an import it keeps no original.
+// Editor changes single entries of a store for a person, who expects this change and nothing else. Unlike Import it keeps no copy
+// of the original.
 type Editor struct {
 	Store Store
-	// WorkDir holds temporary files and the lock that an agent takes, too, if the store lies on its config volume.
-	// Empty stands for a folder beside the store that is gone afterwards.
+	// WorkDir holds temporary files and the lock, which an agent takes too if the store lies on its config volume. If it is empty,
+	// the editor makes a folder next to the store and removes it afterwards.
 	WorkDir string
-	// Waiting is called once if somebody else is just changing a store there.
+	// Waiting is called once if somebody else changes a store there at the moment.
 	Waiting func()
 }
 
-// Set makes c trusted under alias. Its result has no action when it was so already; then nothing is written. Errors
-// wrap ErrExists if another certificate is there and replace is false, keystore.ErrAliasTaken for the alias of a key.
+// Set makes c trusted under alias. If it is already, Set writes nothing and the change has no action. Errors wrap ErrExists if
+// another certificate is there and replace is false, and keystore.ErrAliasTaken if the alias is that of a key.
 func (e Editor) Set(ctx context.Context, alias string, c keystore.Certificate, replace bool) (change Change, err error) {
 	err = e.edit(ctx, func(store *keystore.Store) (bool, error) {
 		old, err := store.Entry(alias)
@@ -49,8 +49,8 @@ func (e Editor) Set(ctx context.Context, alias string, c keystore.Certificate, r
 	return change, err
 }
 
-// Delete removes the trusted certificate under alias, and returns it. Errors wrap keystore.ErrAliasNotFound, or
-// keystore.ErrAliasTaken for the alias of anything else, which is never deleted.
+// Delete removes the trusted certificate under alias and returns it. Errors wrap keystore.ErrAliasNotFound, or
+// keystore.ErrAliasTaken if the alias is that of anything else, which Delete never removes.
 func (e Editor) Delete(ctx context.Context, alias string) (removed keystore.Certificate, err error) {
 	err = e.edit(ctx, func(store *keystore.Store) (bool, error) {
 		old, err := store.Entry(alias)
@@ -66,8 +66,8 @@ func (e Editor) Delete(ctx context.Context, alias string) (removed keystore.Cert
 	return removed, err
 }
 
-// edit holds the lock while it opens the store, has it changed, and replaces the file whole. A file that another user
-// owns, or that change refuses or leaves as it is, is not touched.
+// edit takes the lock, opens the store, calls change, and replaces the whole file. It does not touch a file that another user owns,
+// or that change refuses or leaves as it is.
 func (e Editor) edit(ctx context.Context, change func(*keystore.Store) (changed bool, err error)) error {
 	if err := e.Store.Check(); err != nil { // before the folder is made
 		return err
@@ -110,7 +110,7 @@ func (e Editor) edit(ctx context.Context, change func(*keystore.Store) (changed 
 func subject(c keystore.Certificate) string {
 	parsed, err := c.Parse()
 	if err != nil {
-		return "a certificate that cannot be read by Go, though perhaps by Java"
+		return "a certificate that Go cannot read, although Java may"
 	}
 	return parsed.Subject.String()
 }

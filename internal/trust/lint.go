@@ -23,18 +23,18 @@ type Severity string
 const (
 	Error   Severity = "error"   // a server or a client will fail with this store
 	Warning Severity = "warning" // it works today, or in part
-	Info    Severity = "info"    // good to know
+	Info    Severity = "info"    // worth knowing
 )
 
-// Finding is something about a store that somebody should know.
+// Finding is something about a store that a person should know.
 type Finding struct {
 	Severity Severity `json:"severity"`
-	Check    string   `json:"check"`           // which rule has found it, in a word that stays
-	Alias    string   `json:"alias,omitempty"` // none if it is about the whole store
+	Check    string   `json:"check"`           // the name of the rule, which does not change
+	Alias    string   `json:"alias,omitempty"` // empty if it is about the whole store
 	Message  string   `json:"message"`
 }
 
-// Report is what a look at a store has found.
+// Report is the result of Lint.
 type Report struct {
 	Store    string          `json:"store"`
 	Format   keystore.Format `json:"format,omitempty"`
@@ -42,7 +42,7 @@ type Report struct {
 	Findings []Finding       `json:"findings"` // those about the whole store first
 }
 
-// Failed tells whether the report has a finding of severity Error.
+// Failed reports whether there is a finding of severity Error.
 func (r Report) Failed() bool {
 	for _, f := range r.Findings {
 		if f.Severity == Error {
@@ -52,8 +52,8 @@ func (r Report) Failed() bool {
 	return false
 }
 
-// Lint looks for what will go wrong with a store, or looks wrong. A store that does not open is a finding; the error is
-// for a file that cannot be read at all.
+// Lint looks for what is wrong with a store, or probably is. A store that does not open is a finding. The error is for a file that
+// cannot be read at all.
 func (s Store) Lint(ctx context.Context, now time.Time) (Report, error) {
 	l := linter{Report{Store: s.Path, Findings: []Finding{}}, now}
 	store, err := s.open(ctx)
@@ -80,7 +80,7 @@ func (s Store) Lint(ctx context.Context, now time.Time) (Report, error) {
 	return l.Report, nil
 }
 
-// openCheck names what keeps a store from being opened; empty if it is not the store.
+// openCheck returns the rule for an error that prevents a store from being opened. It is empty if the store is not the cause.
 func openCheck(err error) string {
 	for _, c := range []struct {
 		err  error
@@ -105,14 +105,14 @@ func (l *linter) add(s Severity, check, alias, format string, args ...any) {
 	l.Findings = append(l.Findings, Finding{s, check, alias, fmt.Sprintf(format, args...)})
 }
 
-// name compares a file's name with its content. Java reads either under both names, many other tools do not; and API
-// Manager itself ships PKCS#12 in files named .jks.
+// name compares the name of a file with its content. Java reads both formats under both names, many other tools do not. API-M
+// itself ships PKCS#12 in files named .jks.
 func (l *linter) name(path string) {
 	switch extension := strings.ToLower(filepath.Ext(path)); {
 	case extension == ".jks" && l.Format != keystore.JKS:
-		l.add(Info, "name", "", "the file is named %s and holds %s; Java reads it all the same", extension, l.Format)
+		l.add(Info, "name", "", "the file is named %s and holds %s; Java reads it anyway", extension, l.Format)
 	case (extension == ".p12" || extension == ".pfx") && l.Format != keystore.PKCS12:
-		l.add(Warning, "name", "", "the file is named %s and holds %s; Java reads it all the same, other programs do not", extension, l.Format)
+		l.add(Warning, "name", "", "the file is named %s and holds %s; Java reads it anyway, other programs do not", extension, l.Format)
 	}
 }
 
@@ -125,13 +125,13 @@ func (l *linter) key(store *keystore.Store, e keystore.Entry, s Store) {
 	key, err := store.PrivateKey(e.Alias, s.Password)
 	switch {
 	case errors.Is(err, keystore.ErrPassword) && store.Format() == keystore.JKS:
-		l.add(Warning, "password", e.Alias, "the private key has another password than the store, so it was not compared with its certificate")
+		l.add(Warning, "password", e.Alias, "the private key has another password than the store, so the agent cannot compare it with its certificate")
 		return
 	case errors.Is(err, keystore.ErrPassword):
-		l.add(Error, "password", e.Alias, "the password does not open the private key; set %s or %s_FILE to the store's, or give the key the same one", s.Setting, s.Setting)
+		l.add(Error, "password", e.Alias, "the password does not open the private key; set %s or %s_FILE to the password of the store, or give the key the same password", s.Setting, s.Setting)
 		return
 	case errors.Is(err, keystore.ErrFormat):
-		l.add(Info, "key", e.Alias, "the private key cannot be compared with its certificate: %v", err)
+		l.add(Info, "key", e.Alias, "the agent cannot compare the private key with its certificate: %v", err)
 		return
 	case err != nil:
 		l.add(Error, "key", e.Alias, "%v", err)
@@ -139,28 +139,27 @@ func (l *linter) key(store *keystore.Store, e keystore.Entry, s Store) {
 	}
 	leaf, err := e.Chain[0].Parse()
 	if err != nil {
-		return // told by validity
+		return // validity reports it
 	}
 	if !keystore.Belongs(key, leaf) {
-		l.add(Error, "key", e.Alias, "the private key does not belong to its certificate, %s: every handshake will fail", leaf.Subject)
+		l.add(Error, "key", e.Alias, "the private key does not belong to its certificate, %s: every handshake fails", leaf.Subject)
 	}
 }
 
-// java: one certificate that Java refuses keeps a server from loading the whole store. What is not on the list of those that
-// every Java reads may work with the Java at hand.
+// java reports certificates that prevent Java from loading the whole store, and those that some versions of Java may not read.
 func (l *linter) java(e keystore.Entry) {
 	for _, c := range e.Chain {
 		switch err := javacert.Check(c.DER); {
 		case errors.Is(err, javacert.ErrRefused):
-			l.add(Error, "java", e.Alias, "%v; the whole store will not load until this entry is gone", err)
+			l.add(Error, "java", e.Alias, "%v; the whole store does not load until this entry is gone", err)
 		case err != nil:
 			l.add(Warning, "java", e.Alias, "%v", err)
 		}
 	}
 }
 
-// validity: an expired certificate of a key ends every handshake with a client that does not trust that very one. Java
-// takes an expired one that is in its truststore itself, and as an issuer.
+// validity reports certificates that are not valid now, or will not be soon. With an expired certificate of a key, every handshake
+// fails with a client that does not trust exactly that certificate. Java accepts an expired one that is in its truststore itself.
 func (l *linter) validity(e keystore.Entry) {
 	severity := Warning
 	for i, raw := range e.Chain {
@@ -169,7 +168,7 @@ func (l *linter) validity(e keystore.Entry) {
 		}
 		c, err := raw.Parse()
 		if err != nil {
-			l.add(Info, "unreadable", e.Alias, "its certificate %d cannot be judged: %v; Java may read it", i+1, err)
+			l.add(Info, "unreadable", e.Alias, "the agent cannot judge certificate %d of its chain: %v; Java may read it", i+1, err)
 			continue
 		}
 		which := "its certificate"
@@ -178,24 +177,24 @@ func (l *linter) validity(e keystore.Entry) {
 		}
 		switch PhaseOf(c.NotBefore, c.NotAfter, l.now) {
 		case Expired:
-			l.add(severity, "expired", e.Alias, "%s has expired on %s", which, c.NotAfter.UTC().Format(time.DateOnly))
+			l.add(severity, "expired", e.Alias, "%s expired on %s", which, c.NotAfter.UTC().Format(time.DateOnly))
 		case Early:
-			l.add(severity, "not-yet-valid", e.Alias, "%s is valid from %s on", which, c.NotBefore.UTC().Format(time.RFC3339))
+			l.add(severity, "not-yet-valid", e.Alias, "%s is not valid before %s", which, c.NotBefore.UTC().Format(time.RFC3339))
 		case Expiring:
 			l.add(Warning, "expires-soon", e.Alias, "%s expires on %s", which, c.NotAfter.UTC().Format(time.DateOnly))
 		}
 	}
 }
 
-// doubles: a certificate under two aliases is still trusted after one of them was deleted; of two entries with one
-// alias Java shows the last.
+// doubles reports a certificate under two aliases, which is still trusted after one of them is deleted, and two entries with one
+// alias, of which Java sees the last.
 func (l *linter) doubles(entries []keystore.Entry) {
 	first := map[keystore.Fingerprint]string{}
 	seen := map[string]bool{}
 	for _, e := range entries {
 		alias := strings.ToLower(e.Alias)
 		if seen[alias] && e.Kind != keystore.Other {
-			l.add(Warning, "alias-twice", e.Alias, "several entries have this alias, of which Java sees the last")
+			l.add(Warning, "alias-twice", e.Alias, "several entries have this alias; Java sees the last one")
 		}
 		seen[alias] = seen[alias] || e.Kind != keystore.Other
 		if e.Kind != keystore.TrustedCertificate {
@@ -210,11 +209,11 @@ func (l *linter) doubles(entries []keystore.Entry) {
 	}
 }
 
-// anchors finds trusted certificates that Java refuses as issuers.
+// anchors reports trusted certificates that Java refuses as issuers.
 //
-// Java trusts a certificate that is in the truststore itself, whatever it is. For any other it looks for a trusted one
-// with the name of its issuer, and gives up when that is no CA (JDK, PKIXValidator.verifyTrustAnchor). So a server's old
-// self-signed certificate stands in the way of its new one, which has the same name, until that is trusted, too.
+// Java trusts a certificate that is in the truststore itself, whatever it is. For any other one it looks for a trusted certificate
+// with the name of the issuer, and refuses it if that is not a CA (JDK, PKIXValidator.verifyTrustAnchor). So the old self-signed
+// certificate of a server blocks its new one, which has the same name, until the new one is trusted too.
 func (l *linter) anchors(entries []keystore.Entry) {
 	issued := map[string][]issuedBy{} // by the issuer's name
 	trusted := map[keystore.Fingerprint]bool{}
@@ -236,36 +235,36 @@ func (l *linter) anchors(entries []keystore.Entry) {
 		}
 		switch key, isRSA := c.PublicKey.(*rsa.PublicKey); {
 		case isRSA && key.N.BitLen() < minRSA:
-			l.add(Warning, "anchor", e.Alias, "Java refuses whatever it has issued: its RSA key has %d bits, less than %d", key.N.BitLen(), minRSA)
-		case c.Version < 3: // Java makes no demands on those
+			l.add(Warning, "anchor", e.Alias, "Java refuses every certificate that it has issued: its RSA key has %d bits, less than %d", key.N.BitLen(), minRSA)
+		case c.Version < 3: // Java accepts those as CAs
 		case c.IsCA && c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0:
-			l.add(Warning, "anchor", e.Alias, "Java refuses whatever it has issued: its key usage does not allow it to sign certificates")
+			l.add(Warning, "anchor", e.Alias, "Java refuses every certificate that it has issued: its key usage does not allow it to sign certificates")
 		case !c.IsCA:
 			l.noCA(e.Alias, c, issued[string(c.RawSubject)], trusted)
 		}
 	}
 }
 
-// minRSA is the least size of an RSA key in a path, in bits (JDK, jdk.certpath.disabledAlgorithms).
+// minRSA is the least size of an RSA key in a certification path, in bits (JDK, jdk.certpath.disabledAlgorithms).
 const minRSA = 1024
 
-// issuedBy is a certificate of the store, for who looks for those of an issuer.
+// issuedBy is a certificate of the store that names an issuer.
 type issuedBy struct {
 	alias       string
 	cert        *x509.Certificate
 	fingerprint keystore.Fingerprint
 }
 
-// noCA speaks of a trusted certificate that is no CA where another one names it, or its namesake, as issuer.
+// noCA reports a trusted certificate that is not a CA if another one names it, or a certificate of the same name, as its issuer.
 func (l *linter) noCA(alias string, c *x509.Certificate, issued []issuedBy, trusted map[keystore.Fingerprint]bool) {
 	for _, other := range issued {
 		switch {
 		case other.cert.Equal(c):
 		case trusted[other.fingerprint]:
-			l.add(Info, "anchor", alias, "it is no CA certificate and bears the name of the issuer of %q, which Java accepts only because it is trusted itself; delete this one if it is stale", other.alias)
+			l.add(Info, "anchor", alias, "it is not a CA certificate and has the name of the issuer of %q, which Java accepts only because that is trusted itself; delete this entry if it is stale", other.alias)
 			return
 		default:
-			l.add(Warning, "anchor", alias, "it is no CA certificate and bears the name of the issuer of %q, which Java refuses therefore; delete this one if it is stale, and trust that one", other.alias)
+			l.add(Warning, "anchor", alias, "it is not a CA certificate and has the name of the issuer of %q, which Java therefore refuses; if this entry is stale, delete it and trust the other one", other.alias)
 			return
 		}
 	}
