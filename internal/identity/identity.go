@@ -92,7 +92,7 @@ func assemble(key crypto.Signer, own, known []*x509.Certificate) (chain, left []
 	all := slices.Concat(own, known)
 	last := own[at]
 	chain = []*x509.Certificate{last}
-	for !bytes.Equal(last.RawIssuer, last.RawSubject) {
+	for !selfIssued(last) {
 		next := slices.IndexFunc(all, func(c *x509.Certificate) bool { return !contains(chain, c) && javacert.Signed(last, c) })
 		if next < 0 {
 			break
@@ -107,6 +107,9 @@ func assemble(key crypto.Signer, own, known []*x509.Certificate) (chain, left []
 	}
 	return chain, left
 }
+
+// selfIssued reports whether a certificate names itself as its issuer.
+func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawIssuer, c.RawSubject) }
 
 func contains(list []*x509.Certificate, c *x509.Certificate) bool {
 	return slices.ContainsFunc(list, c.Equal)

@@ -14,7 +14,7 @@ import (
 	"wso2agent/internal/testenv"
 )
 
-// javaStores writes the stores that a test shows to Java.
+// javaStores writes the stores that a test gives to Java.
 type javaStores struct {
 	t   *testing.T
 	dir string
@@ -51,11 +51,11 @@ func (s *javaStores) trusting(certs ...keystore.Certificate) string {
 	return s.put(encode(s.t, store))
 }
 
-// handshake is one that Java is to try, and part of what it must say.
+// handshake is one that Java tries, and part of what it must answer.
 type handshake struct{ name, keystore, truststore, host, want string }
 
-// TestJavaMeetsIssuedIdentitiesByEachOfTheirNames has Java's client look for the name in the certificate, in TLS 1.2 and
-// 1.3, and its server ask for the client's.
+// TestJavaMeetsIssuedIdentitiesByEachOfTheirNames makes Java's client look for the name in the certificate, in TLS 1.2 and 1.3, and
+// Java's server request the certificate of the client.
 func TestJavaMeetsIssuedIdentitiesByEachOfTheirNames(t *testing.T) {
 	java := testenv.Command(t, "java")
 	s := &javaStores{t: t, dir: t.TempDir()}
@@ -97,7 +97,7 @@ func TestJavaMeetsIssuedIdentitiesByEachOfTheirNames(t *testing.T) {
 	each("from files", s.identity(files, keystore.PKCS12), s.trusting(ca(root)))
 	tries = append(tries, handshake{"by another CA", s.identity(byRoot, keystore.PKCS12), s.trusting(ca(newCA(t, "root", nil, long))), "wso2am", "PKIX"})
 
-	// What Expiring says of certificates whose time is over, or has not come.
+	// What trust.Expiring says of certificates that have expired, or are not valid yet.
 	for _, days := range []int{-400, 400} {
 		wrong := mustIssueAt(t, Spec{}, now.AddDate(0, 0, days), names...)
 		each("pinned, whatever the date", s.identity(wrong, keystore.PKCS12), s.trusting(wrong.Leaf()))

@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,7 +44,7 @@ func (i Identity) Stale(s Spec, now time.Time) (reason string) {
 		return "lacks " + strings.Join(missing, ", ")
 	case kindOf(i.key.Public()) != s.kind():
 		return fmt.Sprintf("has a key of another kind than %s", s.kind())
-	case s.CA == nil && !bytes.Equal(i.leaf.RawIssuer, i.leaf.RawSubject):
+	case s.CA == nil && !selfIssued(i.leaf):
 		return "was signed by a CA, and no CA is set any more"
 	case s.CA != nil && !slices.EqualFunc(i.Chain[1:], s.CA.own.Chain, sameCertificate):
 		return fmt.Sprintf("does not come from the CA that is set, %s", s.CA.own.leaf.Subject)

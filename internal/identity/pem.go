@@ -124,8 +124,11 @@ func refusedIssuer(chain, known []*x509.Certificate) *x509.Certificate {
 		return nil
 	}
 	last := chain[len(chain)-1]
+	if selfIssued(last) {
+		return nil
+	}
 	for _, c := range known {
-		if !bytes.Equal(last.RawIssuer, last.RawSubject) && bytes.Equal(last.RawIssuer, c.RawSubject) && javacert.Check(c.Raw) != nil {
+		if bytes.Equal(last.RawIssuer, c.RawSubject) && javacert.Check(c.Raw) != nil {
 			return c
 		}
 	}

@@ -130,7 +130,7 @@ func TestFilesThatMakeNoIdentityAreNamedWithTheReason(t *testing.T) {
 	}
 }
 
-// showsKey tells whether text has a line of a PEM file's content in it, or the content as it is.
+// showsKey reports whether text contains a line of the content of a PEM file, or the decoded content.
 func showsKey(text string, key []byte) bool {
 	for line := range strings.Lines(string(key)) {
 		if line = strings.TrimSpace(line); len(line) > 16 && !strings.HasPrefix(line, "-----") && strings.Contains(text, line) {
@@ -157,7 +157,7 @@ func FuzzFromPEM(f *testing.F) {
 			return
 		}
 		if !keystore.Belongs(id.key, id.Certificate()) || len(id.Chain) == 0 || !bytes.Equal(id.Leaf().DER, id.Certificate().Raw) {
-			t.Error("an identity that is none")
+			t.Error("an identity without its certificate")
 		}
 		for i := range id.Chain[1:] {
 			c, _ := id.Chain[i].Parse()

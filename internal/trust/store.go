@@ -15,18 +15,18 @@ import (
 	"wso2agent/internal/keystore"
 )
 
-// storeLimit is the most that a keystore may hold, in bytes. The products' own have 200 kB.
+// storeLimit is the largest size of a keystore, in bytes. Those of the products have 200 kB.
 const storeLimit = 16 << 20
 
-// Store says where a keystore lies and how it is opened.
+// Store says where a keystore lies and how to open it.
 type Store struct {
 	Path     string
 	Password string
 	Setting  string // the variable that holds the password, for errors
-	Named    bool   // by a person: a missing one is a slip of the pen, and not of the set-up
+	Named    bool   // a person gave the path, so a missing file is a typing error, not a wrong installation
 }
 
-// Check tells whether the store is there and this process may replace it, before anything is written.
+// Check returns nil if the store exists and this process may replace it. Call it before anything is written.
 func (s Store) Check() error {
 	err := file.CheckOwner(s.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,14 +42,14 @@ func (s Store) missing(err error) error {
 	return fmt.Errorf("open keystore: %w; put the server's stores on the config volume first, or set CONFIG_DIR", err)
 }
 
-// open reads the store, again if somebody is just writing it. Its errors wrap fs.ErrNotExist or those of package
-// keystore, and name the remedy.
+// open reads the store, again if somebody is writing it. Errors wrap fs.ErrNotExist or those of package keystore, and name the
+// remedy.
 func (s Store) open(ctx context.Context) (*keystore.Store, error) {
 	store, _, err := s.read(ctx)
 	return store, err
 }
 
-// read is open, and returns the file's bytes too.
+// read does what open does, and also returns the bytes of the file.
 func (s Store) read(ctx context.Context) (store *keystore.Store, data []byte, err error) {
 	data, err = file.ReadStable(ctx, s.Path, storeLimit, func(data []byte) (err error) {
 		if len(data) == 0 {
@@ -73,8 +73,8 @@ func (s Store) read(ctx context.Context) (store *keystore.Store, data []byte, er
 	return nil, nil, fmt.Errorf("open keystore %w", err)
 }
 
-// OwnLeaf returns the certificate of the server's own key: the leaf that belongs to the key under alias, or to the
-// only key where alias is empty. The first of paths at which a file exists is the keystore.
+// OwnLeaf returns the certificate of the server's own key: that of the key under alias, or of the only key if alias is empty. The
+// keystore is the first file of paths that exists.
 func OwnLeaf(ctx context.Context, paths []string, password, alias string) (keystore.Certificate, error) {
 	for _, path := range paths {
 		store, err := Store{Path: path, Password: password, Setting: "KEYSTORE_PASS"}.open(ctx)
@@ -97,7 +97,7 @@ func OwnLeaf(ctx context.Context, paths []string, password, alias string) (keyst
 		fs.ErrNotExist, strings.Join(paths, " or "))
 }
 
-// List returns the store's format and entries, in the file's order. Its errors are those of an import.
+// List returns the format and the entries of the store, in the order of the file. Errors are those of Import.
 func (s Store) List(ctx context.Context) (keystore.Format, []keystore.Entry, error) {
 	store, err := s.open(ctx)
 	if err != nil {
@@ -106,8 +106,7 @@ func (s Store) List(ctx context.Context) (keystore.Format, []keystore.Entry, err
 	return store.Format(), store.Entries(), nil
 }
 
-// Entry returns the entry under alias, in any case of letters. Its errors are those of an import, or wrap
-// keystore.ErrAliasNotFound.
+// Entry returns the entry under alias, whose case does not matter. Errors are those of Import, or wrap keystore.ErrAliasNotFound.
 func (s Store) Entry(ctx context.Context, alias string) (keystore.Entry, error) {
 	store, err := s.open(ctx)
 	if err != nil {
