@@ -6,7 +6,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -50,15 +49,15 @@ func importCertificate(file, alias, certFile, password string) error {
 	if err != nil {
 		return err
 	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return fmt.Errorf("%s is no PEM", certFile)
+	certs, err := keystore.PEM{Max: 1}.Certificates(text)
+	if err != nil {
+		return fmt.Errorf("%s %w", certFile, err)
 	}
 	store, err := keystore.Open(data, password)
 	if err != nil {
 		return err
 	}
-	if err := store.SetTrusted(alias, keystore.Certificate{DER: block.Bytes}, time.Now()); err != nil {
+	if err := store.SetTrusted(alias, certs[0], time.Now()); err != nil {
 		return err
 	}
 	if data, err = store.Encode(); err != nil {
