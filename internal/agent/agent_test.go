@@ -216,6 +216,7 @@ func (s *scripted) Request(_ context.Context, generation string) error {
 	s.asked = append(s.asked, generation)
 	return s.fails
 }
+func (s *scripted) Wish(context.Context) (running, onDisk string, err error) { return "", "", nil }
 func (s *scripted) Started(context.Context) (notify.Started, bool, error) {
 	return s.started, s.known, nil
 }

@@ -77,6 +77,9 @@ func (k *trustKeeper) pass(ctx context.Context, a Agent) error {
 		return err
 	}
 	r.snapshot.Settings.Init = k.init
+	if r.snapshot.Server.Wish.Running, r.snapshot.Server.Wish.OnDisk, err = k.restarter.Wish(ctx); err != nil {
+		return err
+	}
 	a.upgrade.waits.Store(r.snapshot.Deployment.Closing.AllScopes == trust.AllScopesWaits)
 	a.listener.waits.Store(slices.ContainsFunc(r.waits, func(c server.Change) bool { return c.Setting != server.AllScopesSetting }))
 	d := rotation.Decide(r.snapshot)

@@ -19,6 +19,8 @@ type restarter interface {
 	Request(ctx context.Context, generation string) error
 	// Hold keeps off a restart for the generation on disk: a server that runs with running goes on.
 	Hold(ctx context.Context, running, onDisk string) error
+	// Wish returns what was last asked for: the generation to run with, and the one on disk.
+	Wish(ctx context.Context) (running, onDisk string, err error)
 	// Started tells what the running server started with; ok is false where that cannot be known.
 	Started(ctx context.Context) (s notify.Started, ok bool, err error)
 }

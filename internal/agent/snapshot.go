@@ -51,12 +51,6 @@ func (a Agent) read(ctx context.Context, started *notify.Started, known bool, me
 	if started != nil {
 		s.Server = rotation.Server{Runs: true, Known: known, Generation: started.Generation, Process: started.PID != 0, Since: started.Since, Starting: started.Serves == notify.ServesNot}
 	}
-	if s.Settings.Supervised {
-		var err error
-		if s.Server.Wish.Running, s.Server.Wish.OnDisk, err = a.control().Wish(); err != nil {
-			return nil, err
-		}
-	}
 	text, err := a.settingsText(ctx)
 	if err != nil {
 		return nil, err

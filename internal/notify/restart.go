@@ -23,6 +23,9 @@ func (e Exec) Hold(_ context.Context, running, onDisk string) error {
 // Started returns what the supervisor reported about the running server. ok is false while no supervisor has reported.
 func (e Exec) Started(context.Context) (s Started, ok bool, err error) { return e.Control.Started() }
 
+// Wish returns what the supervisor was last told: the generation to run with, and the one on disk.
+func (e Exec) Wish(context.Context) (running, onDisk string, err error) { return e.Control.Wish() }
+
 // None is for people who restart the server themselves. It only logs that a restart is due.
 type None struct {
 	Control   Control // records the generation that was logged last
@@ -45,3 +48,6 @@ func (None) Hold(context.Context, string, string) error { return nil }
 
 // Started returns ok false, because None cannot know.
 func (None) Started(context.Context) (Started, bool, error) { return Started{}, false, nil }
+
+// Wish is empty: nobody was asked.
+func (None) Wish(context.Context) (running, onDisk string, err error) { return "", "", nil }
