@@ -1,0 +1,81 @@
+package wso2
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+
+	"wso2agent/internal/file"
+)
+
+// rootsLimit is the largest size of TLS_CA_FILE, in bytes.
+const rootsLimit = 4 << 20
+
+// Roots returns the CAs in the PEM file at path, which TLS_CA_FILE names. They verify servers that are no peers. An empty
+// path returns nil, which stands for the CAs of the system.
+func Roots(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := readRoots(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseRoots(path, data)
+}
+
+func readRoots(path string) ([]byte, error) {
+	data, err := file.Read(path, rootsLimit)
+	if err != nil {
+		return nil, fmt.Errorf("read the CAs of TLS_CA_FILE: %w", err)
+	}
+	return data, nil
+}
+
+func parseRoots(path string, data []byte) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("read the CAs of TLS_CA_FILE: %s holds no certificate in PEM", path)
+	}
+	return pool, nil
+}
+
+// Connection keeps one HTTP client and its open connections. Only one goroutine uses it.
+type Connection struct {
+	client *http.Client
+	cas    []byte
+}
+
+// Client returns the kept client. It makes a new one for the first call, and when the content of the file caFile (see
+// [Roots]) has changed.
+func (c *Connection) Client(pins Pins, caFile string) (*http.Client, error) {
+	var cas []byte
+	if caFile != "" {
+		var err error
+		if cas, err = readRoots(caFile); err != nil {
+			return nil, err
+		}
+	}
+	if c.client != nil && bytes.Equal(cas, c.cas) {
+		return c.client, nil
+	}
+	var roots *x509.CertPool
+	if caFile != "" {
+		var err error
+		if roots, err = parseRoots(caFile, cas); err != nil {
+			return nil, err
+		}
+	}
+	c.Close()
+	c.client, c.cas = NewHTTPClient(pins, roots), cas
+	return c.client, nil
+}
+
+// Close closes the idle connections, and makes the next call of Client return a new client.
+func (c *Connection) Close() {
+	if c.client != nil {
+		c.client.CloseIdleConnections()
+		c.client = nil
+	}
+}
