@@ -1,0 +1,74 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+
+	"wso2agent/internal/file"
+)
+
+// Bring applies the seed (see [Seed.Apply]) while the lock of the server's files is held, and logs the result. It does nothing
+// if there is no seed: the files then come to the volume by other means. folder is the agent's folder on the volume.
+func (s Seed) Bring(ctx context.Context, log *slog.Logger, folder string, lock func(context.Context) (unlock func(), err error)) error {
+	// The seed step runs as the product's user. The server could not read what another user made of it.
+	switch err := s.Check(); {
+	case errors.Is(err, ErrNone):
+		return nil
+	case errors.Is(err, fs.ErrPermission): // the folder belongs to another user: say to whom, and what to do
+		return errors.Join(err, file.CheckOwner(folder))
+	case err != nil:
+		return err
+	}
+	unlock, err := lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	report, err := s.Apply(ctx)
+	report.Log(log)
+	return err
+}
+
+// Log logs what Apply has done.
+func (r Report) Log(log *slog.Logger) {
+	switch {
+	case r.From == "" && r.To != "":
+		log.Info("stores and settings of the product's image are seeded", "product", r.To)
+	case r.Downgrade:
+		log.Warn("the product's image is older than the one before; the agent merges its differences anyway", "was", r.From, "now", r.To)
+	case r.From != r.To:
+		log.Info("the product's image has changed", "was", r.From, "now", r.To)
+	}
+	for _, f := range r.Files {
+		switch {
+		case f.Err != nil:
+			log.Warn("the agent keeps a file that it cannot merge with the new image's", "file", f.Path, "error", f.Err)
+		case f.Action == FileKept || f.Action == FileOrphaned:
+			log.Warn("a file is "+string(f.Action), "file", f.Path)
+		case r.From == "":
+			log.Debug("seeded", "file", f.Path, "action", string(f.Action))
+		default:
+			log.Info("a file is "+string(f.Action), "file", f.Path)
+		}
+		for _, c := range f.Changes {
+			c.log(log, f.Path)
+		}
+	}
+}
+
+func (c Change) log(log *slog.Logger, path string) {
+	args := []any{"file", path, "what", c.What}
+	if c.Line > 0 {
+		args = append(args, "line", c.Line)
+	}
+	if !c.Secret {
+		args = append(args, "is", c.Was, "new", c.Now)
+	}
+	if c.Action == Kept {
+		log.Warn("not taken over from the new image: "+c.Why, args...)
+		return
+	}
+	log.Info("taken over from the new image: "+string(c.Action), args...)
+}
