@@ -1,0 +1,75 @@
+package notify
+
+import (
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"wso2agent/internal/file"
+)
+
+// newControl returns the control folder of a config volume that is not empty.
+func newControl(t *testing.T) Control {
+	t.Helper()
+	volume := t.TempDir()
+	if err := os.WriteFile(filepath.Join(volume, "seeded"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Control{Dir: filepath.Join(volume, file.WorkDir)}
+}
+
+// say has the supervisor say that it has started the server with a generation.
+func say(t *testing.T, c Control, generation string) {
+	t.Helper()
+	data, err := json.Marshal(Started{Generation: generation, PID: 1, Since: time.Now(), Starts: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.Write(filepath.Join(c.Dir, startedFile), data, 0o644, c.Dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWithoutASupervisorNoRestartIsPending(t *testing.T) {
+	c := newControl(t)
+	if _, err := c.Want("new"); err != nil {
+		t.Fatal(err)
+	}
+	say(t, c, "old")
+	if _, pending := (Exec{c}).Process(t.Context()); pending {
+		t.Error("pending, although nobody could do it")
+	}
+	leave, ok, err := c.enter()
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	defer leave()
+	if started, pending := (Exec{c}).Process(t.Context()); !pending || started.Generation != "old" {
+		t.Errorf("pending is %v for %+v", pending, started)
+	}
+	if _, pending := (None{c, slog.New(slog.DiscardHandler), ""}).Process(t.Context()); pending {
+		t.Error("pending, although RESTART is none")
+	}
+}
+
+// The server has restarted by itself while its restart was held, and nobody has made a statement since.
+func TestNoRestartIsPendingForWhatTheServerHasReadAlready(t *testing.T) {
+	c := newControl(t)
+	if _, err := c.Hold("old", "new"); err != nil {
+		t.Fatal(err)
+	}
+	leave, ok, err := c.enter()
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	defer leave()
+	for generation, want := range map[string]bool{"old": false, "new": false, "older": true} {
+		say(t, c, generation)
+		if _, pending := (Exec{c}).Process(t.Context()); pending != want {
+			t.Errorf("started with %s: pending is %v", generation, pending)
+		}
+	}
+}
