@@ -1,0 +1,117 @@
+package bootstrap
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/wso2"
+)
+
+// filesLimit is the largest size of the API configuration and of the keys file, in bytes.
+const filesLimit = 4 << 20
+
+// Files are the files of a bootstrap. Agents with the same keys file also share a folder next to it, in which they keep a
+// lock, a name and a record.
+type Files struct {
+	Config string // path of the API configuration (API_CONFIG)
+	Keys   string // path of the application's keys (KEYS_FILE)
+}
+
+// FilesOf returns the files by the agent's settings.
+func FilesOf(c config.Config) Files { return Files{Config: c.APIConfig, Keys: c.KeysFile} }
+
+// Desired reads the API configuration. Every error wraps [ErrPermanent].
+func (f Files) Desired() (*Desired, error) {
+	data, err := file.Read(f.Config, filesLimit)
+	if err != nil {
+		return nil, fmt.Errorf("%w: read the API configuration: %w; put it there, or set API_CONFIG", ErrPermanent, err)
+	}
+	desired, err := Load(data, f.Config)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPermanent, err)
+	}
+	return desired, nil
+}
+
+// CheckKeys returns an error that wraps [ErrPermanent] if the agent could not write the keys file. The agent calls it before
+// it changes a server.
+func (f Files) CheckKeys() error {
+	dir := filepath.Dir(f.Keys)
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		err = fmt.Errorf("%s is not a folder", dir)
+	case err == nil:
+		if err = file.CheckOwner(f.Keys); err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = file.Writable(f.workDir())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w: the agent cannot write the application's keys to %s: %w; mount a folder there that this user may write to, or set KEYS_FILE",
+			ErrPermanent, f.Keys, err)
+	}
+	return nil
+}
+
+// Lock keeps other agents with the same keys file from the servers until unlock is called. A restart of a whole Compose
+// project runs a bootstrap and API-M's sidecar at the same time. The system releases the lock when the process exits. Lock
+// calls wait if it has to wait.
+func (f Files) Lock(ctx context.Context, wait func()) (unlock func(), err error) {
+	return file.Lock(ctx, filepath.Join(f.workDir(), "bootstrap.lock"), wait)
+}
+
+// Owner returns a short name that all agents with the same keys file share, for [Settings] and for the verification. Only one
+// of them works on the servers at a time. Owner makes the name if there is none.
+func (f Files) Owner() (string, error) {
+	path := filepath.Join(f.workDir(), "owner")
+	data, err := file.Read(path, 64)
+	if owner := strings.TrimSpace(string(data)); err == nil && ownerForm.MatchString(owner) {
+		return owner, nil
+	}
+	owner := strings.ToLower(rand.Text()[:8])
+	if _, err := file.Write(path, []byte(owner+"\n"), 0o600, f.workDir()); err != nil {
+		return "", fmt.Errorf("write the name under which this agent works on the servers: %w", err)
+	}
+	return owner, nil
+}
+
+var ownerForm = regexp.MustCompile(`^[a-z0-9]{8}$`)
+
+// Made returns what an earlier run has made, by the keys file. It returns the zero value if the file cannot be read.
+func (f Files) Made() Made {
+	data, _ := file.Read(f.Keys, filesLimit)
+	return MadeBefore(data)
+}
+
+// Client is the application's client, with which people get a token.
+type Client struct {
+	Key           string
+	Secret        wso2.Secret
+	TokenEndpoint string
+}
+
+// Client reads the application's client from the keys file.
+func (f Files) Client() (Client, error) {
+	data, err := file.Read(f.Keys, filesLimit)
+	if err != nil {
+		return Client{}, fmt.Errorf("read the application's keys: %w; a bootstrap writes them, or set KEYS_FILE", err)
+	}
+	var keys keysFile
+	if err := json.Unmarshal(data, &keys); err != nil || keys.Production.ConsumerKey == "" || keys.Production.TokenEndpoint == "" {
+		return Client{}, fmt.Errorf("read the application's keys: %s is not what a bootstrap writes; run agent bootstrap", f.Keys)
+	}
+	p := keys.Production
+	return Client{p.ConsumerKey, wso2.Secret(p.ConsumerSecret), p.TokenEndpoint}, nil
+}
+
+func (f Files) workDir() string { return filepath.Join(filepath.Dir(f.Keys), file.WorkDir) }

@@ -1,0 +1,76 @@
+package bootstrap
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/trust"
+)
+
+// errInputChanged ends an attempt because its input has changed meanwhile.
+var errInputChanged = errors.New("what the desired state is reached from has changed")
+
+// Input is everything that an attempt to reach the desired state depends on, in parts.
+type Input []Part
+
+// Part is one part of an [Input].
+type Part struct {
+	Name  string // for the log
+	Is    string // the value or its digest
+	Peers bool   // a peer can change it
+}
+
+// Changes returns the names of the parts that differ now. It separates those that a peer changes. Both inputs have the same
+// parts, unless the settings name other servers now.
+func (in Input) Changes(now Input) (own, peers []string) {
+	for _, p := range now {
+		switch {
+		case slices.Contains(in, p):
+		case p.Peers:
+			peers = append(peers, p.Name)
+		default:
+			own = append(own, p.Name)
+		}
+	}
+	return own, peers
+}
+
+// add adds a part. It keeps a digest of the values, which may be secret.
+func (in *Input) add(peers bool, name, format string, values ...any) {
+	*in = append(*in, Part{name, fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, format, values...))), peers})
+}
+
+// Input reads what an attempt depends on: the API configuration, the secrets, whether the agent can write the keys, the
+// servers' certificates, whether the peers trust this server, and the start of this server, which may have other settings
+// since, or have lost what it had. A look notices the start of a peer.
+func (k *Keeper) Input(ctx context.Context, cfg config.Config) (in Input) {
+	for _, path := range []string{cfg.APIConfig, cfg.TLSCAFile} {
+		data, err := file.Read(path, filesLimit)
+		in.add(false, cmp.Or(path, "TLS_CA_FILE"), "%x %v", sha256.Sum256(data), err)
+	}
+	in.add(false, "AM_ADMIN_PASS", "%q", cfg.AMAdminPass)
+	in.add(false, "IS_ADMIN_PASS", "%q", cfg.ISAdminPass)
+	in.add(false, "whether KEYS_FILE can be written", "%v", FilesOf(cfg).CheckKeys())
+	exchange := trust.ExchangeOf(cfg)
+	for _, name := range append([]string{cfg.ServerName}, cfg.Peers...) {
+		certs, err := exchange.Certificates(ctx, name)
+		var prints []string
+		for _, c := range certs {
+			prints = append(prints, c.Fingerprint().String())
+		}
+		in.add(name != cfg.ServerName, "the certificate of "+name, "%q %v", prints, err)
+	}
+	for _, name := range cfg.Peers {
+		trusts, err := exchange.RunningTrusts(ctx, name, cfg.ServerName)
+		in.add(true, "whether the running "+name+" trusts "+cfg.ServerName, "%v %v", trusts, err)
+	}
+	started, known, err := k.Server.Started(ctx)
+	in.add(false, "a start of "+cfg.ServerName, "%d %d %v %v", started.PID, started.Since.UnixNano(), known, err)
+	return in
+}

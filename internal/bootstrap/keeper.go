@@ -1,0 +1,139 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/notify"
+	"wso2agent/internal/trust"
+	"wso2agent/internal/wso2"
+)
+
+// Keeper brings the servers to the desired state, once or again and again. Only one goroutine uses it.
+type Keeper struct {
+	Log      *slog.Logger
+	Load     func() (config.Config, error) // reads the settings
+	Accounts *Accounts
+	Server   interface { // next to this agent
+		Started(context.Context) (s notify.Started, ok bool, err error)
+	}
+	Watch file.Watch                                      // of the exchange volume
+	Tell  func(doing string)                              // is called with what the Keeper is doing
+	Check func(config.Config) (problem string, err error) // of passwords that the servers have accepted
+	// Verify verifies that the result works.
+	Verify func(context.Context, config.Config, Servers, Result) error
+
+	connection wso2.Connection
+	attempts   *Attempts
+	looks      Watch
+	overtaken  error // why the last attempt was cancelled, and the next one is due at once
+}
+
+// Turn brings the servers to the desired state if its input has changed, or if a look at the servers shows that they have lost
+// it. unreadable says that the agent cannot read its settings, and cfg are the former ones. Each change of changes may end an
+// attempt. Turn returns the wait before the next turn; 0 only if ctx has ended.
+func (k *Keeper) Turn(ctx context.Context, cfg config.Config, unreadable error, changes <-chan struct{}) (wait time.Duration) {
+	if k.attempts == nil {
+		k.attempts, k.looks = NewAttempts(k.Log, cfg.Reconcile), Watch{Log: k.Log}
+	}
+	if made, err := k.attempts.Reached(); made && k.looks.Due(cfg.Reconcile) && k.look(ctx, cfg, err == nil) {
+		k.attempts.Lost()
+	}
+	k.overtaken = nil
+	if unreadable != nil {
+		k.attempts.Unreadable(unreadable, time.Now())
+	} else if k.attempts.Due(k.Input(ctx, cfg), time.Now()) {
+		in, err := k.attempt(ctx, cfg, changes)
+		switch {
+		case ctx.Err() != nil:
+			return 0
+		case errors.Is(err, errInputChanged):
+			k.Log.Info("starting over", "because", err.Error())
+			k.overtaken = err
+			return atOnce
+		}
+		k.looks.Forget()
+		k.attempts.Ended(in, err, time.Now())
+	}
+	look := k.looks.In(cfg.Reconcile)
+	if again, ok := k.attempts.Wait(time.Now()); ok {
+		return max(min(again, look), atOnce)
+	}
+	return max(look, atOnce)
+}
+
+// atOnce is the wait before a turn that is due now.
+const atOnce = time.Nanosecond
+
+// Trouble returns why the desired state is not reached, or no longer holds; nil if it does.
+func (k *Keeper) Trouble() error {
+	if k.overtaken != nil {
+		return k.overtaken
+	}
+	if _, err := k.attempts.Reached(); err != nil {
+		return err
+	}
+	return k.looks.Trouble()
+}
+
+// look looks at both servers, and reports whether the desired state must be reached again. Only if it was reached can the
+// servers have lost anything, and have they accepted the passwords.
+func (k *Keeper) look(ctx context.Context, cfg config.Config, reached bool) (again bool) {
+	hc, err := k.connect(cfg)
+	if err != nil {
+		k.looks.Forget()
+		return true // the attempt reports the reason
+	}
+	var made Made
+	if reached {
+		made = FilesOf(cfg).Made()
+	}
+	return k.looks.Look(ctx, hc, SettingsOf(cfg, k.Accounts), made)
+}
+
+func (k *Keeper) connect(cfg config.Config) (*http.Client, error) {
+	return k.connection.Client(trust.PinsOf(cfg), cfg.TLSCAFile)
+}
+
+// attempt waits until the servers trust each other, and then tries to reach the desired state until it is reached. It returns
+// the input that it used; errInputChanged says that the input has changed.
+func (k *Keeper) attempt(ctx context.Context, cfg config.Config, changes <-chan struct{}) (in Input, err error) {
+	k.Tell("waiting until both running servers trust each other")
+	if err := k.AwaitTrust(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if cfg, err = k.Load(); err != nil { // the wait may have taken long
+		return nil, err
+	}
+	k.connection.Close() // the settings may name other addresses now
+	in = k.Input(ctx, cfg)
+	// What a peer changes does not end the attempt, which works with it anyway.
+	changed := func() error {
+		now, err := k.Load()
+		if err != nil {
+			return nil
+		}
+		if own, _ := in.Changes(k.Input(ctx, now)); len(own) > 0 {
+			return fmt.Errorf("%w: %s", errInputChanged, strings.Join(own, ", "))
+		}
+		return nil
+	}
+	return in, file.Until(ctx, changes, changed, func(ctx context.Context) error { return k.Reach(ctx, cfg) })
+}
+
+// AwaitTrust waits for the statements of both agents that the running servers trust each other: a key manager that is
+// registered before is not usable. See [trust.Exchange.AwaitTrust].
+func (k *Keeper) AwaitTrust(ctx context.Context, cfg config.Config) error {
+	am, is := trust.NameOf(cfg, config.AM, cfg.AMHost), trust.NameOf(cfg, config.IS, cfg.ISHost)
+	if am == "" || is == "" {
+		return nil
+	}
+	return trust.ExchangeOf(cfg).AwaitTrust(ctx, k.Log, k.Watch, am, is)
+}

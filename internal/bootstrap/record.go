@@ -1,0 +1,66 @@
+package bootstrap
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/file"
+)
+
+// record is what agents with the same keys file remember from one run to the next.
+type record struct {
+	APIs []APIName `json:"apis"`           // that they have brought to the desired state
+	Told []string  `json:"told,omitempty"` // the left-over things that they have last reported
+}
+
+func (f Files) recordPath() string { return filepath.Join(f.workDir(), "record.json") }
+
+// readRecord reads the record. It returns an empty one if there is none, or if it cannot be read: the record serves only for
+// advice.
+func (f Files) readRecord(log *slog.Logger) (r record) {
+	data, err := file.Read(f.recordPath(), filesLimit)
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Warn("the agent cannot read its record of APIs, so it does not find APIs that are no longer in the file", "path", f.recordPath(), "error", err)
+		return record{}
+	}
+	return r
+}
+
+func (f Files) writeRecord(r record) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err == nil {
+		_, err = file.Write(f.recordPath(), append(data, '\n'), 0o600, f.workDir())
+	}
+	if err != nil {
+		return fmt.Errorf("write the record of APIs: %w", err)
+	}
+	return nil
+}
+
+// reportLeftOver logs what earlier runs have left on the server, once for each change, and records it.
+func (f Files) reportLeftOver(log *slog.Logger, before record, desired *Desired, result Result) error {
+	var apis []string
+	for _, name := range result.LeftOver {
+		apis = append(apis, name.String())
+	}
+	now := record{desired.Names(result.LeftOver), append(slices.Clone(apis), result.OtherKeys...)}
+	changed := !slices.Equal(now.Told, before.Told)
+	if changed && len(apis) > 0 {
+		log.Warn("APIs are no longer in the file, and still published; the agent removes none",
+			"APIs", strings.Join(apis, ", "), "remedy", "delete them in API-M's Publisher, or put them back into "+f.Config)
+	}
+	if changed && len(result.OtherKeys) > 0 {
+		log.Warn("the application also has keys of another key manager, which still work", "application", result.Application,
+			"key managers", strings.Join(result.OtherKeys, ", "), "remedy", "delete them in API-M's DevPortal once no client uses them")
+	}
+	return f.writeRecord(now)
+}
