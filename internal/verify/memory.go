@@ -1,0 +1,80 @@
+package verify
+
+import (
+	"context"
+	"log/slog"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/trust"
+)
+
+// Memory keeps what a verification has found and what the next one and the status need. Only one goroutine uses it. The zero
+// value stands for no verification.
+type Memory struct {
+	failed     map[string]bool // ids of APIs that did not pass: they count as changed until they do
+	revocation Check           // of the last verification
+}
+
+// verify runs the checks on result (see [Run]), and logs in one line that everything works. facts are further attributes of
+// that line.
+func (m *Memory) verify(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, options Options, result bootstrap.Result, facts ...any) error {
+	m.recall(result.APIs)
+	checks, err := Run(ctx, log, servers, options, result)
+	called := m.note(checks)
+	if err != nil {
+		return err
+	}
+	facts = append([]any{"application", result.Application, "key manager", result.KeyManager, "token endpoint", result.TokenEndpoint,
+		"APIs", len(result.APIs), "called", called, "changes", result.Changes, "no longer in the file", len(result.LeftOver)}, facts...)
+	if m.revocation.Verdict == Warn {
+		log.Warn("everything works, but "+StillValid, append(facts, "remedy", m.revocation.Remedy)...)
+		return nil
+	}
+	log.Info("everything works", facts...)
+	return nil
+}
+
+// recall marks APIs that did not pass the last time as changed: nothing has changed since, but the agent has not seen them
+// work.
+func (m *Memory) recall(apis []bootstrap.PublishedAPI) {
+	for i, api := range apis {
+		apis[i].Changed = api.Changed || m.failed[api.ID]
+	}
+}
+
+// note keeps the results of the checks, and returns how many APIs were called.
+func (m *Memory) note(checks []Check) (called int) {
+	if m.failed == nil {
+		m.failed = map[string]bool{}
+	}
+	for _, c := range checks {
+		if c.API != "" {
+			m.failed[c.API] = c.Verdict != Pass
+		}
+		if c.Called {
+			called++
+		}
+		if c.Name == Revocation {
+			m.revocation = c
+		}
+	}
+	return called
+}
+
+// Revoked reports whether nothing speaks against it that the gateway refuses revoked tokens, and says why in a sentence.
+func (m *Memory) Revoked() (ok bool, message string) {
+	switch c := m.revocation; c.Verdict {
+	case Warn:
+		return false, c.Evidence + "; " + c.Remedy
+	case Pass:
+		return true, "the gateway refuses revoked tokens"
+	default:
+		return true, "not verified: " + c.Evidence
+	}
+}
+
+// promised reports whether the gateway has to refuse revoked tokens of a key manager: it is IS, which has the handler that
+// reports its revoked tokens to API-M, and has started with it. A handler that has come late waits for a restart.
+func promised(is trust.Closing, ofIS bool) bool {
+	return ofIS && is.Handler && is.Restart != trust.RestartDue
+}

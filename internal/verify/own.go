@@ -1,0 +1,31 @@
+package verify
+
+import (
+	"context"
+	"net"
+	"strconv"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/wso2"
+)
+
+// Probe asks the server in this container whether it works. It asks IS for the document in which IS names itself, and API-M
+// for the health of its gateway, which comes last at a start. The server must present the certificate own.
+func Probe(ctx context.Context, cfg config.Config, own keystore.Certificate) error {
+	client := wso2.NewHTTPClient(ownPin{own}, nil)
+	base := func(port int) string { return "https://" + net.JoinHostPort("localhost", strconv.Itoa(port)) }
+	if cfg.Product == config.AM {
+		return wso2.NewGateway(client, base(cfg.AMPort), base(cfg.GWPort), wso2.Credentials{}).Healthy(ctx)
+	}
+	_, err := wso2.NewIdentity(client, base(cfg.ISPort), wso2.Credentials{}).Discovery(ctx)
+	return err
+}
+
+// ownPin accepts one certificate at every address.
+type ownPin struct{ certificate keystore.Certificate }
+
+// Pinned returns the fingerprint of that certificate.
+func (p ownPin) Pinned(string) (fingerprints []keystore.Fingerprint, peer bool, err error) {
+	return []keystore.Fingerprint{p.certificate.Fingerprint()}, true, nil
+}
