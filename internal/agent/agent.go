@@ -4,18 +4,18 @@ package agent
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
 )
 
@@ -25,12 +25,11 @@ type Agent struct {
 	load func() (config.Config, error) // reads the settings again: a secret's file may have changed
 	log  *slog.Logger
 
-	accounts *accounts // of the administrators, for the whole process
-	upgrade  *upgrade
-	verified *verified
-	holding  *holding        // of the own server's name
-	seen     *trust.Exchange // what a look at the exchange has found, for the length of a pass
-	listener *listener
+	accounts *bootstrap.Accounts // of the administrators, for the whole process
+	upgrade  *gate               // of authorize_all_scopes
+	holding  *holding            // of the own server's name
+	seen     *trust.Exchange     // what a look at the exchange has found, for the length of a pass
+	listener *gate               // of the password with which IS sends notices of revoked tokens
 
 	waitInVain time.Duration // of verify.Options
 }
@@ -38,10 +37,12 @@ type Agent struct {
 // New returns the agent whose settings load reads; it calls load at once.
 func New(load func() (config.Config, error), log *slog.Logger) (Agent, error) {
 	cfg, err := load()
-	accounts := &accounts{}
-	accounts.am.Down, accounts.is.Down = databaseDown(cfg), databaseDown(cfg)
-	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &upgrade{}, listener: &listener{},
-		verified: &verified{failed: map[string]bool{}}, holding: &holding{}}, err
+	accounts := &bootstrap.Accounts{}
+	if cfg.Database == "postgres" {
+		down := server.PostgresDown(cfg.DBHost, cfg.DBPort)
+		accounts.AM.Down, accounts.IS.Down = down, down
+	}
+	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &gate{}, listener: &gate{}, holding: &holding{}}, err
 }
 
 // reload reads the settings again, so that a changed secret counts. The old ones stay where that fails.
@@ -94,55 +95,6 @@ func (a Agent) trustFolders() []string {
 		folders = append(folders, filepath.Dir(a.cfg.TLSCACertFile), filepath.Dir(a.cfg.TLSCAKeyFile))
 	}
 	return folders
-}
-
-// pins are the certificates that servers must present, by what they have published on the exchange volume.
-func (a Agent) pins() trust.Pins {
-	am, is := a.nameOf(config.AM, a.cfg.AMHost), a.nameOf(config.IS, a.cfg.ISHost)
-	addresses := map[string]string{}
-	if is != "" {
-		addresses[a.cfg.ISAddress()] = is
-	}
-	if am != "" {
-		addresses[a.cfg.AMAddress()] = am
-		if a.cfg.GWHost == a.cfg.AMHost { // elsewhere it is an ingress, with a certificate of its own
-			addresses[a.cfg.GatewayAddress()] = am
-		}
-	}
-	return trust.Pins{Exchange: a.exchange(), Addresses: addresses, Peers: trust.PeerPins(a.cfg.PeerPins), CA: a.cfg.Trust == "ca", Names: append(slices.Clone(a.cfg.Peers), a.cfg.ServerName)}
-}
-
-// nameOf is the name of the server of the given product: the own one, or a peer, of several the one that is addressed
-// by its name. It is empty where there is none on the exchange.
-func (a Agent) nameOf(product, host string) string {
-	switch {
-	case product == a.cfg.Product:
-		return a.cfg.ServerName
-	case slices.Contains(a.cfg.Peers, host):
-		return host
-	case len(a.cfg.Peers) == 1:
-		return a.cfg.Peers[0]
-	}
-	return ""
-}
-
-// caLimit is the most that TLS_CA_FILE may hold, in bytes.
-const caLimit = 4 << 20
-
-// roots are the CAs for addresses that are no peer; nil stands for the system's.
-func (a Agent) roots() (*x509.CertPool, error) {
-	if a.cfg.TLSCAFile == "" {
-		return nil, nil
-	}
-	data, err := file.Read(a.cfg.TLSCAFile, caLimit)
-	if err != nil {
-		return nil, fmt.Errorf("read the CAs of TLS_CA_FILE: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("read the CAs of TLS_CA_FILE: %s holds no certificate in PEM", a.cfg.TLSCAFile)
-	}
-	return pool, nil
 }
 
 // settingsOfServer are the bytes of the server's deployment.toml, nil where the config volume has none.

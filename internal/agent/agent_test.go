@@ -395,7 +395,7 @@ func TestAddressesArePinnedToTheServersOfTheExchange(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			p.set(config.AM, func(cfg *config.Config) { base(cfg); c.set(cfg) })
-			fingerprints, peer, err := p.agent(config.AM).pins().Pinned(c.address)
+			fingerprints, peer, err := trust.PinsOf(p.agent(config.AM).cfg).Pinned(c.address)
 			pinned := len(fingerprints) == 1 && fingerprints[0] == is.Fingerprint()
 			if err != nil || peer != c.peer || pinned != c.pinned {
 				t.Errorf("Pinned(%s) = %v, %v, %v", c.address, fingerprints, peer, err)
@@ -417,7 +417,7 @@ func TestAServerThatShowsAnotherCertificateThanItPublishedIsNotTalkedTo(t *testi
 		t.Fatal(err)
 	}
 	a := p.agent(config.AM)
-	servers := bootstrap.Connect(wso2.NewHTTPClient(a.pins(), nil), a.settings())
+	servers := bootstrap.Connect(wso2.NewHTTPClient(trust.PinsOf(a.cfg), nil), bootstrap.SettingsOf(a.cfg, a.accounts))
 	if _, err := servers.Admin.KeyManagers(t.Context()); err == nil || !strings.Contains(err.Error(), other.Fingerprint().String()) {
 		t.Errorf("error = %v; want one that tells the expected fingerprint", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/telemetry"
@@ -265,7 +266,7 @@ func TestANamedPipeInThePlaceOfAFileHoldsUpNoPass(t *testing.T) {
 		go func() {
 			a := p.agent(product)
 			err := once(t, a)
-			_, stateErr := a.desired()
+			_, stateErr := bootstrap.FilesOf(a.cfg).Desired()
 			_, presentErr := a.startedBeside()
 			done <- errors.Join(err, stateErr, presentErr)
 		}()

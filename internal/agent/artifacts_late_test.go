@@ -57,6 +57,16 @@ func (p *place) keepingArtifacts() (artifacts, server *telemetry.Health) {
 	return artifacts, server
 }
 
+// artifacts is the keeper of IS's artifacts.
+func (p *place) artifacts() artifact.Keeper {
+	p.t.Helper()
+	k, err := p.agent(config.IS).artifacts(p.agent(config.IS).cfg)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return k
+}
+
 func (p *place) wanted() string {
 	p.t.Helper()
 	wanted, err := p.agent(config.IS).control().Wanted()
@@ -68,7 +78,7 @@ func (p *place) wanted() string {
 
 func (p *place) lacking() string {
 	p.t.Helper()
-	names, err := p.agent(config.IS).lackingArtifacts()
+	names, err := p.artifacts().Lacking()
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -78,7 +88,7 @@ func (p *place) lacking() string {
 func TestTheSidecarFetchesWhatInitCouldNotAndRestartsTheServerOnce(t *testing.T) {
 	p := newPlace(t)
 	volume, source := p.withUnreachable(lateJar)
-	if err := p.agent(config.IS).noteLacking([]string{lateJar}); err != nil { // so that init tries once, which takes no seconds
+	if err := p.artifacts().NoteLacking([]string{lateJar}); err != nil { // so that init tries once, which takes no seconds
 		t.Fatal(err)
 	}
 	if err := p.agent(config.IS).Init(t.Context()); err != nil {
@@ -126,18 +136,14 @@ func TestAKillBeforeTheRestartIsAskedForLosesNoRestart(t *testing.T) {
 	volume, source := p.withUnreachable(lateJar)
 	a := p.agent(config.IS)
 	p.arrive(source, filepath.Base(lateJar))
-	fetcher, err := a.fetcher(1)
+	list, err := p.artifacts().List()
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := a.artifacts()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o := fetcher.Fetch(t.Context(), list); o[0].State != artifact.Fetched {
+	if o := p.artifacts().Fetcher.Fetch(t.Context(), list); o[0].State != artifact.Fetched {
 		t.Fatal(o[0].Err)
 	}
-	if err := a.noteLacking([]string{lateJar}); err != nil { // as the kill has left it
+	if err := p.artifacts().NoteLacking([]string{lateJar}); err != nil { // as the kill has left it
 		t.Fatal(err)
 	}
 	generation := func() string {
@@ -149,7 +155,7 @@ func TestAKillBeforeTheRestartIsAskedForLosesNoRestart(t *testing.T) {
 	}
 	before := generation()
 	for range 2 {
-		if failed, err := a.fetchLacking(t.Context()); err != nil || len(failed) > 0 {
+		if failed, err := p.artifacts().Retry(t.Context()); err != nil || len(failed) > 0 {
 			t.Fatalf("%v, %v", failed, err)
 		}
 	}
@@ -157,7 +163,7 @@ func TestAKillBeforeTheRestartIsAskedForLosesNoRestart(t *testing.T) {
 	if after == before || p.lacking() != "" {
 		t.Errorf("no restart is due; noted as lacking: %q", p.lacking())
 	}
-	if _, err := a.fetchLacking(t.Context()); err != nil || generation() != after {
+	if _, err := p.artifacts().Retry(t.Context()); err != nil || generation() != after {
 		t.Errorf("another restart is due, %v", err)
 	}
 	if err := os.Remove(filepath.Join(volume, lateJar)); err != nil {
@@ -173,15 +179,15 @@ func TestARestartThatCannotBeMadeDueForANewFileIsMadeDueLater(t *testing.T) {
 	store := p.agent(config.IS).cfg.TruststorePath()
 	kept := p.read(store)
 	fetch := map[string]func() error{
-		"sidecar": func() error { _, err := p.agent(config.IS).fetchLacking(t.Context()); return err },
+		"sidecar": func() error { _, err := p.artifacts().Retry(t.Context()); return err },
 		"init": func() error {
 			a := p.agent(config.IS)
 			a.cfg.InitTimeout = time.Minute
-			return a.fetchArtifacts(t.Context(), t.Context(), true)
+			return a.prepareArtifacts(t.Context(), t.Context(), true)
 		},
 	}
 	for name, fetch := range fetch {
-		if err := errors.Join(removeIfThere(filepath.Join(volume, lateJar)), p.agent(config.IS).noteLacking(nil), os.Remove(store)); err != nil {
+		if err := errors.Join(os.RemoveAll(filepath.Join(volume, lateJar)), p.artifacts().NoteLacking(nil), os.Remove(store)); err != nil {
 			t.Fatal(err)
 		}
 		err := fetch()
@@ -190,7 +196,7 @@ func TestARestartThatCannotBeMadeDueForANewFileIsMadeDueLater(t *testing.T) {
 			t.Fatalf("%s: %v, %v", name, err, statErr)
 		}
 		before, _ := trust.Edition(p.agent(config.IS).cfg.WorkDir())
-		if _, err := p.agent(config.IS).fetchLacking(t.Context()); err != nil {
+		if _, err := p.artifacts().Retry(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if after, err := trust.Edition(p.agent(config.IS).cfg.WorkDir()); err != nil || after != before+1 || p.lacking() != "" {
@@ -203,7 +209,7 @@ func TestInitLeavesWhatARunningServerLacksToItsSidecarAndFetchesWhatIsNew(t *tes
 	p := newPlace(t)
 	const newJar = "repository/components/dropins/new-1.0.jar"
 	volume, source := p.withUnreachable(lateJar, newJar)
-	if err := p.agent(config.IS).noteLacking([]string{lateJar}); err != nil {
+	if err := p.artifacts().NoteLacking([]string{lateJar}); err != nil {
 		t.Fatal(err)
 	}
 	var generation string
@@ -234,7 +240,7 @@ func TestInitLeavesWhatARunningServerLacksToItsSidecarAndFetchesWhatIsNew(t *tes
 func TestInitTriesOnceWhatAnEarlierStartDidWithout(t *testing.T) {
 	p := newPlace(t)
 	p.withUnreachable(lateJar)
-	if err := p.agent(config.IS).noteLacking([]string{lateJar}); err != nil {
+	if err := p.artifacts().NoteLacking([]string{lateJar}); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.agent(config.IS).Init(t.Context()); err != nil {
@@ -254,7 +260,7 @@ func TestTheSidecarHasNothingToFetchWithoutAListOrAVolume(t *testing.T) {
 		want           bool
 	}{"as it is": {"default", volume, true}, "none wanted": {"none", volume, false}, "no volume": {"default", filepath.Join(volume, "missing"), false}} {
 		p.set(config.IS, func(cfg *config.Config) { cfg.Artifacts, cfg.ArtifactDir = c.artifacts, c.dir })
-		if got := p.agent(config.IS).keepsArtifacts(); got != c.want {
+		if got := p.artifacts().Useful(); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

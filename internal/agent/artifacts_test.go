@@ -112,7 +112,7 @@ func TestTheProductsOwnArtifactsCanBeLeftOutAndOwnOnesAdded(t *testing.T) {
 	}
 	for artifacts, want := range map[string]string{"default": handlerJar + " lib/own.jar", "none": "lib/own.jar"} {
 		p.set(config.IS, func(c *config.Config) { c.Artifacts, c.ArtifactsFile = artifacts, list })
-		all, err := p.agent(config.IS).artifacts()
+		all, err := p.artifacts().List()
 		var names []string
 		for _, a := range all {
 			names = append(names, a.Destination)

@@ -28,7 +28,8 @@ var ErrTimeout = errors.New("timed out")
 // Artifacts that the server's image lacks are put on their volume last of all. One that cannot be had holds nothing up, unless
 // the server does not start without it.
 func (a Agent) Init(ctx context.Context) error {
-	if _, err := a.artifacts(); err != nil { // told at once, and not after the peers have come
+	artifacts, _ := a.artifacts(a.cfg)
+	if _, err := artifacts.List(); err != nil { // at once, and not after the peers have come
 		return err
 	}
 	limit, cancel := context.WithTimeout(ctx, a.cfg.InitTimeout)
@@ -97,7 +98,7 @@ func (a Agent) outOfTime(ctx, limit context.Context, d rotation.Decision, err er
 func (a Agent) prepared(ctx, limit context.Context, d rotation.Decision) error {
 	running, err := a.control().Present()
 	if err == nil {
-		err = a.fetchArtifacts(ctx, limit, running)
+		err = a.prepareArtifacts(ctx, limit, running)
 	}
 	if err != nil {
 		return err

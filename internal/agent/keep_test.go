@@ -3,92 +3,19 @@ package agent
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
-	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2sim"
 )
-
-func TestHowLongAnOutcomeStands(t *testing.T) {
-	const pause = time.Minute
-	reachedWith := input{{"the file", "1", false}, {"the certificate of wso2is", "1", true}}
-	own := input{{"the file", "2", false}, {"the certificate of wso2is", "1", true}}
-	peers := input{{"the file", "1", false}, {"the certificate of wso2is", "2", true}}
-	both := input{{"the file", "2", false}, {"the certificate of wso2is", "2", true}}
-	tests := []struct {
-		name    string
-		now     input
-		failed  bool // and is worth another try after an hour
-		after   time.Duration
-		stands  bool
-		because string
-	}{
-		{"a success stands for ever", reachedWith, false, 1000 * time.Hour, true, ""},
-		{"a failure stands for its time", reachedWith, true, time.Minute, true, ""},
-		{"and no longer", reachedWith, true, time.Hour, false, ""},
-		{"what is one's own counts at once", own, false, 0, false, "the file"},
-		{"after a failure too", own, true, 0, false, "the file"},
-		{"what a peer changes counts later", peers, false, pause - 1, true, ""},
-		{"but it counts", peers, false, pause, false, "the certificate of wso2is"},
-		{"after a failure too", peers, true, pause, false, "the certificate of wso2is"},
-		{"both are named", both, false, 0, false, "the file, the certificate of wso2is"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				o := outcome{input: reachedWith, at: time.Now()}
-				if tt.failed {
-					o.err, o.until = bootstrap.ErrPermanent, time.Now().Add(time.Hour)
-				}
-				time.Sleep(tt.after)
-				stands, because := o.stands(tt.now, pause)
-				if got := strings.Join(because, ", "); stands != tt.stands || got != tt.because {
-					t.Errorf("stands %v because of %q", stands, got)
-				}
-			})
-		})
-	}
-	if stands, because := (outcome{}).stands(reachedWith, pause); stands || because != nil {
-		t.Error("nothing stands before the first attempt")
-	}
-}
-
-// The loop comes by for every look at the servers, far more often than the log says that it tries again.
-func TestSettingsThatCannotBeReadAreToldNoMoreOftenThanIsSaid(t *testing.T) {
-	p := newPlace(t)
-	a := p.agent(config.AM)
-	why := errors.New("AM_ADMIN_PASS_FILE cannot be used")
-	a.load = func() (config.Config, error) { return config.Config{}, why }
-	k := &stateKeeper{}
-	last, fresh := k.reached(t.Context(), &a, outcome{})
-	if !fresh || last.err == nil {
-		t.Fatal(fresh, last.err)
-	}
-	last.until = time.Now().Add(time.Hour)
-	if now, fresh := k.reached(t.Context(), &a, last); fresh || now.err == nil {
-		t.Errorf("told again before its time, %v", now.err)
-	}
-	why = errors.New("IS_ADMIN_PASS_FILE cannot be used")
-	if now, fresh := k.reached(t.Context(), &a, last); !fresh || now.err == nil {
-		t.Errorf("another mistake is not told, %v", now.err)
-	}
-	why = last.err
-	last.until = time.Now()
-	if _, fresh := k.reached(t.Context(), &a, last); !fresh {
-		t.Error("not told again when it was said")
-	}
-}
 
 func TestASidecarNamesWhatHasChanged(t *testing.T) {
 	p := newPlace(t)
@@ -132,7 +59,9 @@ func TestAPeersGenerationCausesNoProof(t *testing.T) {
 	p.startServers()
 	p.acknowledge()
 	a := p.agent(config.AM)
-	before := a.input(t.Context())
+	k, _ := a.bootstrapper(nil)
+	input := func() bootstrap.Input { return k.Input(t.Context(), a.cfg) }
+	before := input()
 	peer := trust.Exchange{Dir: filepath.Join(p.dir, "exchange"), Name: "wso2is"}
 	said, err := peer.Trusts(t.Context(), "wso2is")
 	if err != nil {
@@ -142,14 +71,14 @@ func TestAPeersGenerationCausesNoProof(t *testing.T) {
 	if _, err := peer.Acknowledge(said); err != nil {
 		t.Fatal(err)
 	}
-	if own, peers := before.changes(a.input(t.Context())); len(own)+len(peers) != 0 {
+	if own, peers := before.Changes(input()); len(own)+len(peers) != 0 {
 		t.Errorf("changed: %q, %q", own, peers)
 	}
 	said.Fingerprints = nil
 	if _, err := peer.Acknowledge(said); err != nil {
 		t.Fatal(err)
 	}
-	if own, peers := before.changes(a.input(t.Context())); len(own) != 0 || strings.Join(peers, ", ") != "whether the running wso2is trusts wso2am" {
+	if own, peers := before.Changes(input()); len(own) != 0 || strings.Join(peers, ", ") != "whether the running wso2is trusts wso2am" {
 		t.Errorf("changed: %q, %q", own, peers)
 	}
 }
@@ -226,9 +155,14 @@ func TestOneLostAnswerIsNoRestart(t *testing.T) {
 	if _, err := p.faults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 503, Path: "/oauth2/token/.well-known/**", Count: 1}); err != nil {
 		t.Fatal(err)
 	}
-	k := &stateKeeper{health: telemetry.NewHealth(time.Hour, bootstrapCondition), poll: time.Second, pause: time.Second}
-	if again := k.look(t.Context(), a, true); again || k.seen.Trouble() != nil || p.faults.List()[0].Hits != 1 {
-		t.Errorf("again %v, trouble %v, %d faults", again, k.seen.Trouble(), p.faults.List()[0].Hits)
+	hc, err := new(servers).connect(a.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := bootstrap.Watch{Log: a.log}
+	again := look.Look(t.Context(), hc, bootstrap.SettingsOf(a.cfg, a.accounts), bootstrap.FilesOf(a.cfg).Made())
+	if again || look.Trouble() != nil || p.faults.List()[0].Hits != 1 {
+		t.Errorf("again %v, trouble %v, %d faults", again, look.Trouble(), p.faults.List()[0].Hits)
 	}
 }
 

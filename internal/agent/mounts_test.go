@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,7 +34,7 @@ func TestFilesThatNeverChangeForTheAgentAreToldOnceEach(t *testing.T) {
 		c.TLSMode, c.TLSFilesDir, c.TLSCAFile = "files", "/no-such-tls", "/no-such-folder/ca.pem"
 	})
 	a := p.agent(config.AM)
-	a.tellMounts(file.Mounts{
+	file.Mounts{
 		"/":                           "/",
 		a.cfg.APIConfig:               "/home/me/api-config.yaml",
 		secret:                        "/..2026_11_22_12_00_00.713/pass",
@@ -43,7 +42,7 @@ func TestFilesThatNeverChangeForTheAgentAreToldOnceEach(t *testing.T) {
 		"/no-such-tls":                "/..2026_11_22_12_00_00.713/tls",
 		"/no-such-folder":             "/var/lib/docker/volumes/cas/_data",
 		"/etc/hosts":                  "/var/lib/docker/containers/1/hosts",
-	}, nil)
+	}.Warn(a.log, readFiles(a.cfg))
 	for path, says := range map[string]string{
 		a.cfg.APIConfig:               "level=WARN mounted by itself; mount the folder that it is in",
 		secret:                        "level=WARN by subPath; mount the whole volume as a folder",
@@ -66,10 +65,9 @@ func TestFilesThatNeverChangeForTheAgentAreToldOnceEach(t *testing.T) {
 func TestOrdinaryMountsAreNothingToTellOf(t *testing.T) {
 	p := newPlace(t)
 	a := p.agent(config.AM)
-	a.tellMounts(file.Mounts{"/": "/", p.volume(config.AM): "/var/lib/docker/volumes/am-config/_data", filepath.Join(p.dir, "exchange"): "/",
-		filepath.Join(p.dir, "config"): "/var/lib/kubelet/pods/7d/volumes/kubernetes.io~configmap/api"}, nil)
-	a.tellMounts(nil, nil)
-	a.tellMounts(nil, errors.New("no list"))
+	file.Mounts{"/": "/", p.volume(config.AM): "/var/lib/docker/volumes/am-config/_data", filepath.Join(p.dir, "exchange"): "/",
+		filepath.Join(p.dir, "config"): "/var/lib/kubelet/pods/7d/volumes/kubernetes.io~configmap/api"}.Warn(a.log, readFiles(a.cfg))
+	file.Mounts(nil).Warn(a.log, readFiles(a.cfg))
 	if all := p.lines(); len(all) != 0 {
 		t.Errorf("told: %v", all)
 	}
@@ -80,7 +78,7 @@ func TestOnlyFoldersThatSettingsNameAreWatched(t *testing.T) {
 	for _, caFile := range []string{"", "/etc/own/ca.pem"} {
 		p.set(config.AM, func(c *config.Config) { c.TLSCAFile = caFile })
 		a := p.agent(config.AM)
-		folders := a.watch(append(a.stateFolders(), a.trustFolders()...)...).Folders
+		folders := a.watch(append(stateFolders(a.cfg), a.trustFolders()...)...).Folders
 		if slices.ContainsFunc(folders, func(f string) bool { return !filepath.IsAbs(f) }) {
 			t.Errorf("with TLS_CA_FILE=%q: %q", caFile, folders)
 		}

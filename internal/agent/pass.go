@@ -32,7 +32,7 @@ type trustKeeper struct {
 	logged    map[string]string // the state of each topic that was last logged
 	looked    time.Time         // when the last pass was, as the clock showed it
 	busy      string            // who was last reported to be waited for
-	outages   outages           // of the server
+	outages   notify.Outages    // of the server
 }
 
 // due reports whether the clock alone makes a pass due.

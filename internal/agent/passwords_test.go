@@ -102,7 +102,7 @@ func (p *place) shipped(product string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	path := filepath.Join(ControlDir(p.cfg[product]), stockDatabases)
+	path := filepath.Join(ControlDir(p.cfg[product]), server.StockDatabases)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		p.t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestTheListenersPasswordFollowsOnceAPIMHasAcceptedIt(t *testing.T) {
 	defer loops.Wait()
 	defer cancel()
 	loops.Go(func() { is.keepTrust(ctx, telemetry.NewHealth(time.Hour)) })
-	loops.Go(func() { is.keepListener(ctx) })
+	loops.Go(func() { is.keepListener(ctx, telemetry.NewHealth(time.Hour)) })
 	p.set(config.IS, func(c *config.Config) { c.AMAdminPass = "mistaken" })
 	p.wakeTrust(config.IS)
 	p.until("a wrong password is told", func() bool { return strings.Contains(p.log.String(), "API-M refuses AM_ADMIN_PASS: IS goes on") })

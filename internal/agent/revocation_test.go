@@ -3,13 +3,10 @@ package agent
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
-	"wso2agent/internal/trust"
 	"wso2agent/internal/verify"
 )
 
@@ -26,24 +23,6 @@ func TestWithoutTheRevocationHandlerTheWarningStaysInTheStatusAndInTheLastLine(t
 	p.until("the last line warns", func() bool {
 		return strings.Contains(p.log.String(), `level=WARN msg="everything works, but revoked tokens stay valid`) && strings.Contains(p.log.String(), "APIs=1 called=1")
 	})
-}
-
-func TestOfWhichTokensTheRevocationIsPromised(t *testing.T) {
-	for name, c := range map[string]struct {
-		is         trust.Closing
-		keyManager string
-		promised   bool
-	}{
-		"IS runs with the handler":             {trust.Closing{Handler: true}, "WSO2-IS", true},
-		"nobody can tell since when IS runs":   {trust.Closing{Handler: true, Restart: trust.RestartByHand}, "WSO2-IS", true},
-		"the handler came late":                {trust.Closing{Handler: true, Restart: trust.RestartDue}, "WSO2-IS", false},
-		"the keys are those of another server": {trust.Closing{Handler: true}, "Keycloak", false},
-		"there is none":                        {trust.Closing{}, "WSO2-IS", false},
-	} {
-		if got := (Agent{cfg: config.Config{KMName: "WSO2-IS"}}).promises(c.is, c.keyManager); got != c.promised {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
 }
 
 func TestISsAgentSaysThatTheRevocationHandlerIsThere(t *testing.T) {
@@ -67,32 +46,6 @@ func TestISsAgentSaysThatTheRevocationHandlerIsThere(t *testing.T) {
 	}
 	if !p.closing().Handler {
 		t.Error("it does not say so with one")
-	}
-}
-
-func TestAnAPIThatDidNotPassIsVerifiedAsAChangedOneUntilItDoes(t *testing.T) {
-	v := &verified{failed: map[string]bool{}}
-	changed := func() (ids []string) {
-		apis := []bootstrap.PublishedAPI{{ID: "a"}, {ID: "b"}, {ID: "c", Changed: true}}
-		v.recall(apis)
-		for _, api := range apis {
-			if api.Changed {
-				ids = append(ids, api.ID)
-			}
-		}
-		return ids
-	}
-	called := v.note([]verify.Check{{API: "a", Called: true, Verdict: verify.Fail}, {API: "b", Verdict: verify.Pass}, {Name: verify.Revocation, Verdict: verify.Warn}})
-	if got := changed(); called != 1 || !slices.Equal(got, []string{"a", "c"}) || v.revocation.Verdict != verify.Warn {
-		t.Errorf("%d called, changed are %v, %+v", called, got, v.revocation)
-	}
-	v.note(nil) // a verification that got no token
-	if got := changed(); !slices.Equal(got, []string{"a", "c"}) {
-		t.Errorf("after one without checks: %v", got)
-	}
-	v.note([]verify.Check{{API: "a", Called: true, Verdict: verify.Pass}})
-	if got := changed(); !slices.Equal(got, []string{"c"}) {
-		t.Errorf("after it has passed: %v", got)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"wso2agent/internal/file"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/rotation"
+	"wso2agent/internal/scopes"
 	"wso2agent/internal/telemetry"
 )
 
@@ -53,22 +54,26 @@ func (a Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("agent running", "product", a.cfg.Product, "server", a.cfg.ServerName, "peers", a.cfg.Peers, "health", "http://"+listening)
-	a.tellMounts(file.ReadMounts())
+	mounts, err := file.ReadMounts()
+	if err != nil {
+		a.log.Debug("the agent cannot read how files are mounted", "error", err)
+	}
+	mounts.Warn(a.log, readFiles(a.cfg))
 	var loops sync.WaitGroup
 	if asksIS := a.cfg.Product == config.IS || len(a.cfg.Peers) > 0; asksIS {
 		health.Advise(scopesCondition, false, "not yet known")
 		health.Advise(securityCondition, false, "not yet known")
-		loops.Go(func() { a.keepSecurity(ctx, health) })
-		if a.looksAfterScopes() {
-			loops.Go(func() { a.keepScopes(ctx, health) })
+		loops.Go(func() { l := a.security(health); l.keep(ctx, l.turn) })
+		if scopes.May(a.cfg) {
+			loops.Go(func() { l := a.scopes(health); l.keep(ctx, l.turn) })
 		}
 	}
-	if a.keepsArtifacts() {
+	if k, _ := a.artifacts(a.cfg); k.Useful() {
 		loops.Go(func() { a.keepArtifacts(ctx, health) })
 	}
 	loops.Go(func() { a.keepTrust(ctx, health) })
 	if a.cfg.Product == config.IS {
-		loops.Go(func() { a.keepListener(ctx) })
+		loops.Go(func() { a.keepListener(ctx, health) })
 	}
 	if a.cfg.Bootstrap {
 		loops.Go(func() { a.keepState(ctx, health) })
@@ -90,7 +95,7 @@ func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 	changes := a.watch(a.trustFolders()...).Changes(ctx)
 	r := a.restarter()
 	if a.keepsNotices() {
-		countGap(health, outage{}, 0)
+		countGap(health, notify.Outage{}, 0)
 	}
 	k := trustKeeper{health: health, restarter: r, memory: rotation.Memory{Patience: time.Now().Add(a.cfg.InitTimeout).Round(0)}, ready: func() bool { return a.upgrade.ready() || a.listener.ready() }}
 	const firstRetry, lastRetry = time.Second, time.Minute

@@ -31,8 +31,8 @@ func (p *place) keepScopes(product string) (health *telemetry.Health, stop func(
 	var loop sync.WaitGroup
 	health = telemetry.NewHealth(time.Hour)
 	a := p.agent(product)
-	loop.Go(func() { a.keepScopes(ctx, health) })
-	loop.Go(func() { a.keepSecurity(ctx, health) })
+	loop.Go(func() { l := a.scopes(health); l.keep(ctx, l.turn) })
+	loop.Go(func() { l := a.security(health); l.keep(ctx, l.turn) })
 	stop = func() { cancel(); loop.Wait() }
 	p.t.Cleanup(stop)
 	return health, stop
@@ -49,7 +49,7 @@ func (p *place) asISAdmin(method, path string, body, out any) {
 	}
 	req.SetBasicAuth("admin", "admin")
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := wso2.NewHTTPClient(a.pins(), nil).Do(req)
+	resp, err := wso2.NewHTTPClient(trust.PinsOf(a.cfg), nil).Do(req)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func (p *place) subscriberKey(n int) (k subscriberKey) {
 // gets tells whether a new token of the client has the scope.
 func (p *place) gets(k subscriberKey, scope string) bool {
 	p.t.Helper()
-	token, err := wso2.FetchToken(p.t.Context(), wso2.NewHTTPClient(p.agent(config.IS).pins(), nil), p.is.URL()+"/oauth2/token", k.ID, wso2.Secret(k.Secret), scope)
+	token, err := wso2.FetchToken(p.t.Context(), wso2.NewHTTPClient(trust.PinsOf(p.agent(config.IS).cfg), nil), p.is.URL()+"/oauth2/token", k.ID, wso2.Secret(k.Secret), scope)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestAnOpenISIsSaidByBothSidecarsWhichStayReady(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var loop sync.WaitGroup
 	am := p.agent(config.AM)
-	loop.Go(func() { am.keepSecurity(ctx, nextToAM) })
+	loop.Go(func() { l := am.security(nextToAM); l.keep(ctx, l.turn) })
 	defer func() { cancel(); loop.Wait() }()
 	p.until("the sidecar next to API-M is ready", nextToAM.Ready)
 	for name, health := range map[string]*telemetry.Health{"IS": nextToIS, "API-M": nextToAM} {
@@ -294,10 +294,10 @@ func TestAuthorizeAllScopesGoesWithOneRestartOnceEveryApplicationIsAuthorized(t 
 	if p.allScopes() != "true" || is.k.due() || is.restart() {
 		t.Fatalf("before the applications are authorized: %q", p.allScopes())
 	}
-	if !a.authorizes() {
+	if !scopes.Authorizes(a.cfg, a.upgrade.waits.Load()) {
 		t.Fatal("nobody authorizes applications")
 	}
-	a.upgrade.authorized.Store(true)
+	a.upgrade.open.Store(true)
 	if !is.k.due() {
 		t.Error("the pass that takes it out is not due")
 	}
@@ -318,7 +318,7 @@ func TestAfterAnUpgradeWithRESTARTNoneARestartByHandIsNamed(t *testing.T) {
 	p, is, _ := bothIssued(t, func(c *config.Config) { c.Scopes = "all" })
 	p.set(config.IS, func(c *config.Config) { c.Scopes, c.Restart = "authorize", "none" })
 	a := p.agent(config.IS)
-	a.upgrade.authorized.Store(true)
+	a.upgrade.open.Store(true)
 	is.k.restarter = a.restarter()
 	if err := is.k.once(t.Context(), a); err != nil {
 		t.Fatal(err)
@@ -346,7 +346,7 @@ func TestARestartOfARunningISWaitsForAuthorizeAllScopesToGoAlong(t *testing.T) {
 	if is.k.last.Wake.IsZero() || time.Until(is.k.last.Wake) > a.cfg.RotateTimeout {
 		t.Errorf("it waits until %s", is.k.last.Wake)
 	}
-	a.upgrade.authorized.Store(true)
+	a.upgrade.open.Store(true)
 	once()
 	if !is.restart() {
 		t.Fatal("no restart is asked for")
@@ -367,45 +367,6 @@ func TestARestartOfARunningISWaitsForAuthorizeAllScopesToGoAlong(t *testing.T) {
 	}
 }
 
-func TestHowLongApplicationsThatCannotBeAuthorizedHoldUpTheUpgrade(t *testing.T) {
-	p := newPlace(t)
-	a := p.agent(config.IS)
-	failing := scopes.Report{Applications: 2, Failures: []scopes.Failure{{Err: errors.New("not this one")}}}
-	none := scopes.Report{Applications: 1, Failures: failing.Failures}
-	long := time.Now().Add(-2 * a.cfg.RotateTimeout)
-	tests := []struct {
-		name   string
-		waits  bool
-		report scopes.Report
-		err    error
-		since  time.Time
-		want   bool
-		logs   string
-	}{
-		{"all are authorized", true, scopes.Report{Applications: 2}, nil, time.Time{}, true, ""},
-		{"one cannot be, at first", true, failing, nil, time.Time{}, false, ""},
-		{"one cannot be, for long", true, failing, nil, long, true, "removing authorize_all_scopes although"},
-		{"none can be, for long", true, none, nil, long, false, "any API subscriber can administer IS"},
-		{"IS does not answer, for long", true, scopes.Report{}, errors.New("no answer"), long, false, "any API subscriber can administer IS"},
-		{"nothing waits", false, failing, nil, long, false, ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			before := len(p.log.String())
-			a.upgrade.waits.Store(tt.waits)
-			k := scopesKeeper{report: tt.report, since: tt.since}
-			if got := k.mayClose(a, tt.err); got != tt.want {
-				t.Errorf("%v, want %v", got, tt.want)
-			}
-			k.mayClose(a, tt.err)
-			log := p.log.String()[before:]
-			if tt.logs == "" && log != "" || strings.Count(log, tt.logs) != 1 && tt.logs != "" {
-				t.Errorf("log: %s", log)
-			}
-		})
-	}
-}
-
 func TestALongIntervalIsNoSilence(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
@@ -415,7 +376,7 @@ func TestALongIntervalIsNoSilence(t *testing.T) {
 	health := telemetry.NewHealth(500 * time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	var loop sync.WaitGroup
-	loop.Go(func() { a.keepScopes(ctx, health) })
+	loop.Go(func() { l := a.scopes(health); l.keep(ctx, l.turn) })
 	defer func() { cancel(); loop.Wait() }()
 	p.until("the first look is done", func() bool { return p.ok(health, scopesCondition) })
 	for range 10 {
@@ -456,12 +417,12 @@ func TestAnISThatOpensWhileThePasswordIsRefusedIsNotTakenForClosed(t *testing.T)
 	p.startServers()
 	health := telemetry.NewHealth(time.Hour)
 	a := p.agent(config.IS)
-	k := securityKeeper{health: health}
+	l := a.security(health)
 	look := func() {
-		if err := a.reload(); err != nil {
+		if err := l.reload(); err != nil {
 			t.Fatal(err)
 		}
-		k.look(t.Context(), a)
+		l.turn(t.Context(), nil)
 	}
 	if look(); !p.ok(health, securityCondition) {
 		t.Fatal(p.message(health, securityCondition))
@@ -472,13 +433,13 @@ func TestAnISThatOpensWhileThePasswordIsRefusedIsNotTakenForClosed(t *testing.T)
 	p.restartIS("\n[oauth]\nauthorize_all_scopes = true\n")
 	for range 3 {
 		look()
-		k.due = time.Now()
+		l.guard = a.security(health).guard // another examination is due
 	}
 	if p.ok(health, securityCondition) || !strings.Contains(p.message(health, securityCondition), "not known") {
 		t.Errorf("with a refused password: %s", p.message(health, securityCondition))
 	}
 	p.set(config.IS, func(c *config.Config) { c.ISAdminPass = "admin" })
-	if look(); p.ok(health, securityCondition) || !strings.Contains(p.message(health, securityCondition), openIS) {
+	if look(); p.ok(health, securityCondition) || !strings.Contains(p.message(health, securityCondition), scopes.OpenIS) {
 		t.Errorf("with the right one: %s", p.message(health, securityCondition))
 	}
 }
@@ -489,16 +450,16 @@ func TestThatNobodyAuthorizesApplicationsIsSaidNextToAPIManager(t *testing.T) {
 	p.startServers()
 	health := telemetry.NewHealth(time.Hour)
 	a := p.agent(config.AM)
-	k := securityKeeper{health: health}
-	if k.look(t.Context(), a); !p.ok(health, scopesCondition) {
+	l := a.security(health)
+	if l.turn(t.Context(), nil); !p.ok(health, scopesCondition) {
 		t.Errorf("with an agent next to IS: %s", p.message(health, scopesCondition))
 	}
 	if err := os.Remove(p.dir + "/exchange/wso2is/closing.json"); err != nil {
 		t.Fatal(err)
 	}
-	k.look(t.Context(), a)
-	k.unsaid = k.unsaid.Add(-time.Hour)
-	if k.look(t.Context(), a); p.ok(health, scopesCondition) || !strings.Contains(p.message(health, scopesCondition), "SCOPES_AT=am") {
+	l.turn(t.Context(), nil)
+	l.guard.Silence = time.Nanosecond
+	if l.turn(t.Context(), nil); p.ok(health, scopesCondition) || !strings.Contains(p.message(health, scopesCondition), "SCOPES_AT=am") {
 		t.Errorf("without one: %s", p.message(health, scopesCondition))
 	}
 }

@@ -119,7 +119,7 @@ func (a Agent) needs(text []byte) (server.Needs, error) {
 	n := Needs(a.cfg)
 	state, err := databaseState(a.cfg, text)
 	n.Used = state != server.NewDatabase
-	n.KeepListener = !a.accounts.am.Worked(wso2.Secret(a.cfg.AMAdminPass))
+	n.KeepListener = !a.accounts.AM.Worked(wso2.Secret(a.cfg.AMAdminPass))
 	return n, err
 }
 

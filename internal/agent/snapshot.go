@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"wso2agent/internal/artifact"
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/identity"
@@ -228,12 +229,12 @@ func (r *reading) light(i *identity.Identity) *rotation.Identity {
 func (r *reading) settings(ctx context.Context) (err error) {
 	a, d := r.agent, &r.snapshot.Deployment
 	if a.cfg.Settings == "none" {
-		d.Closing = closingOf(d.Text, nil)
+		d.Closing = server.ClosingOf(d.Text, nil)
 	} else {
 		if r.needs, err = a.needs(d.Text); err != nil {
 			return err
 		}
-		r.needs.KeepAllScopes = !a.upgrade.authorized.Load()
+		r.needs.KeepAllScopes = !a.upgrade.open.Load()
 		if t := r.snapshot.TLS; t.Refused != "" || t.Counts(r.snapshot.Own.Certificates) {
 			r.needs.TLS = tlsKeystore(r.identities.Password)
 		}
@@ -241,7 +242,7 @@ func (r *reading) settings(ctx context.Context) (err error) {
 		if changes, d.Pending, err = a.settingsFile().Plan(ctx, r.needs, a.cfg.Settings == "override"); err != nil {
 			return err
 		}
-		d.Closing = closingOf(d.Text, changes)
+		d.Closing = server.ClosingOf(d.Text, changes)
 		for _, c := range changes {
 			switch c.Action {
 			case server.Kept, server.Settled:
@@ -251,7 +252,7 @@ func (r *reading) settings(ctx context.Context) (err error) {
 			}
 		}
 	}
-	d.Closing.Handler = a.cfg.Product == config.IS && a.hasRevocationHandler()
+	d.Closing.Handler = a.cfg.Product == config.IS && artifact.HasRevocationHandler(a.cfg.ArtifactDir, a.cfg.ConfigDir, a.cfg.ServerHome)
 	return nil
 }
 

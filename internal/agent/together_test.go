@@ -15,6 +15,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
 )
@@ -120,7 +121,7 @@ func TestABootstrapWaitsForAnotherNoLongerThanItsTime(t *testing.T) {
 // names are those of a list of API-M.
 func (p *place) names(path string) (names []string) {
 	p.t.Helper()
-	hc := wso2.NewHTTPClient(p.agent(config.AM).pins(), nil)
+	hc := wso2.NewHTTPClient(trust.PinsOf(p.agent(config.AM).cfg), nil)
 	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.am.URL()+path, nil)
 	if err != nil {
 		p.t.Fatal(err)

@@ -15,7 +15,6 @@ func (e Exec) Request(_ context.Context, generation string) error {
 }
 
 // Hold asks the supervisor not to restart a server that runs with running for the generation on disk.
-// Hold holds back a restart for what is on disk: a server that runs with running keeps running.
 func (e Exec) Hold(_ context.Context, running, onDisk string) error {
 	_, err := e.Control.Hold(running, onDisk)
 	return err
@@ -27,14 +26,7 @@ func (e Exec) Started(context.Context) (s Started, ok bool, err error) { return 
 // Wish returns what the supervisor was last told: the generation to run with, and the one on disk.
 func (e Exec) Wish(context.Context) (running, onDisk string, err error) { return e.Control.Wish() }
 
-// None is for people who restart the server themselves. It only logs that a restart is due.
-type None struct {
-	Control   Control // records the generation that was logged last
-// Started returns the generation with which the running server started, and which of its starts that was; ok is false
-// if no supervisor has made a statement.
-func (e Exec) Started(context.Context) (s Started, ok bool, err error) { return e.Control.Started() }
-
-// Process returns what the supervisor says of the server's process. pending reports whether the supervisor is about to replace
+// Process returns what the supervisor reports of the server's process. pending reports whether the supervisor is about to replace
 // that process. Without a supervisor nothing is known and nothing is pending.
 func (e Exec) Process(context.Context) (s Started, pending bool) {
 	s, known, err := e.Control.Started()
@@ -46,15 +38,14 @@ func (e Exec) Process(context.Context) (s Started, pending bool) {
 	return s, err == nil && presentErr == nil && present && due
 }
 
-// None is for people who restart the server themselves.
+// None is for people who restart the server themselves. It only logs that a restart is due.
 type None struct {
-	Control   Control // records what the log has reported
+	Control   Control // records the generation that was logged last
 	Log       *slog.Logger
 	Container string // the name of the server's container, for the advice
 }
 
 // Request logs that a restart is due, once for each generation, also if the agent itself restarts.
-// Request logs that a restart is due, once for each generation, even if the agent restarts.
 func (n None) Request(_ context.Context, generation string) error {
 	if isNew, err := n.Control.Note(generation); err != nil || !isNew {
 		return err
@@ -65,7 +56,6 @@ func (n None) Request(_ context.Context, generation string) error {
 }
 
 // Hold does nothing, because None restarts no server.
-// Hold does nothing: there is no request to hold back.
 func (None) Hold(context.Context, string, string) error { return nil }
 
 // Started returns ok false, because None cannot know.
@@ -73,5 +63,6 @@ func (None) Started(context.Context) (Started, bool, error) { return Started{}, 
 
 // Wish is empty: nobody was asked.
 func (None) Wish(context.Context) (running, onDisk string, err error) { return "", "", nil }
+
 // Process knows nothing, and nothing is pending.
-func (None) Process(context.Context) (Started, bool) { return Started{}, false }
+func (None) Process(context.Context) (s Started, pending bool) { return s, false }

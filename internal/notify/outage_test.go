@@ -1,33 +1,26 @@
-package agent
+package notify
 
 import (
-	"net/http"
-	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
-
-	"wso2agent/internal/config"
-	"wso2agent/internal/notify"
-	"wso2agent/internal/telemetry"
 )
 
 func TestOutagesOfTheServer(t *testing.T) {
 	at := func(s int) time.Time { return time.Date(2026, 1, 2, 3, 0, s, 0, time.UTC) }
-	look := func(second, start int, serves notify.Serves) (int, notify.Started) {
-		return second, notify.Started{PID: start, Since: at(10 * start), Starts: start, Serves: serves}
+	look := func(second, start int, serves Serves) (int, Started) {
+		return second, Started{PID: start, Since: at(10 * start), Starts: start, Serves: serves}
 	}
 	type step struct {
 		second int
-		said   notify.Started
+		said   Started
 		asked  bool
 		ended  string // from, to and whether this agent had asked for it
 	}
-	s := func(second, start int, serves notify.Serves, asked bool, ended string) step {
+	s := func(second, start int, serves Serves, asked bool, ended string) step {
 		second, said := look(second, start, serves)
 		return step{second, said, asked, ended}
 	}
-	no, yes, silent := notify.ServesNot, notify.ServesNow, notify.ServesNotSaid
+	no, yes, silent := ServesNot, ServesNow, ServesNotSaid
 	for name, steps := range map[string][]step{
 		"a first start":                        {s(10, 1, no, false, ""), s(15, 1, yes, false, ""), s(16, 1, yes, false, "")},
 		"a restart that this agent asked for":  {s(15, 1, yes, false, ""), s(18, 1, no, true, ""), s(20, 2, no, true, ""), s(27, 2, yes, false, "18 27 true")},
@@ -40,35 +33,17 @@ func TestOutagesOfTheServer(t *testing.T) {
 		"one that says nothing after a change": {s(15, 1, yes, false, ""), s(25, 2, silent, false, ""), s(35, 3, yes, false, "")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var o outages
+			var o Outages
 			for _, step := range steps {
 				got := ""
-				if ended, ok := o.see(step.said, step.asked, at(step.second)); ok {
-					planned := map[bool]string{true: "true", false: "false"}[ended.planned]
-					got = ended.from.Format("5") + " " + ended.to.Format("5") + " " + planned
+				if ended, ok := o.See(step.said, step.asked, at(step.second)); ok {
+					planned := map[bool]string{true: "true", false: "false"}[ended.Planned]
+					got = ended.From.Format("5") + " " + ended.To.Format("5") + " " + planned
 				}
 				if got != step.ended {
 					t.Errorf("at %d: %q, want %q", step.second, got, step.ended)
 				}
 			}
 		})
-	}
-}
-
-func TestAnOutageOfAPIMIsCountedAndOneOfISIsNot(t *testing.T) {
-	p := newPlace(t)
-	for product, want := range map[string]string{config.AM: gapsMetric + " 1\n", config.IS: ""} {
-		k := trustKeeper{health: telemetry.NewHealth(time.Hour)}
-		for n, serves := range []notify.Serves{notify.ServesNow, notify.ServesNot, notify.ServesNow} {
-			k.tellGap(p.agent(product), notify.Started{PID: 1 + n/2, Since: time.Now(), Starts: 1 + n/2, Serves: serves})
-		}
-		w := httptest.NewRecorder()
-		k.health.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-		if metrics := w.Body.String(); !strings.Contains(metrics, want) || want == "" && strings.Contains(metrics, gapsMetric) {
-			t.Errorf("%s: %s", product, metrics)
-		}
-	}
-	if n := strings.Count(p.log.String(), "API-M did not serve"); n != 1 {
-		t.Errorf("told %d times:\n%s", n, p.log)
 	}
 }

@@ -1,0 +1,30 @@
+package agent
+
+import (
+	"net/http"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
+	"wso2agent/internal/trust"
+	"wso2agent/internal/verify"
+	"wso2agent/internal/wso2"
+)
+
+// servers connects one life to both servers. Its methods take the settings as they are now.
+type servers struct {
+	accounts   *bootstrap.Accounts
+	connection wso2.Connection
+}
+
+// connect returns the HTTP client of this life.
+func (s *servers) connect(cfg config.Config) (*http.Client, error) {
+	return s.connection.Client(trust.PinsOf(cfg), cfg.TLSCAFile)
+}
+
+// is returns the clients of IS.
+func (s *servers) is(cfg config.Config) (verify.IdentityServer, error) {
+	hc, err := s.connect(cfg)
+	return verify.IdentityServerOf(hc, bootstrap.SettingsOf(cfg, s.accounts)), err
+}
+
+func (a Agent) servers() servers { return servers{accounts: a.accounts} }
