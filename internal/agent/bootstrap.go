@@ -17,7 +17,7 @@ import (
 // ownServer is what agent exec says of the own server.
 type ownServer interface {
 	Started(context.Context) (s notify.Started, ok bool, err error)
-	Process(context.Context) (s notify.Started, pending bool)
+	Process(context.Context) (name string, pending bool)
 }
 
 func (a Agent) ownServer() ownServer {

@@ -47,8 +47,16 @@ func TestWithoutASupervisorNoRestartIsPending(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	defer leave()
-	if started, pending := (Exec{c}).Process(t.Context()); !pending || started.Generation != "old" {
-		t.Errorf("pending is %v for %+v", pending, started)
+	before, pending := (Exec{c}).Process(t.Context())
+	if !pending || before == "" {
+		t.Errorf("pending is %v for the process %q", pending, before)
+	}
+	if same, _ := (Exec{c}).Process(t.Context()); same != before {
+		t.Errorf("the same process is named %q and %q", before, same)
+	}
+	say(t, c, "old")
+	if other, _ := (Exec{c}).Process(t.Context()); other == before {
+		t.Errorf("another process is also named %q", other)
 	}
 	if _, pending := (None{c, slog.New(slog.DiscardHandler), ""}).Process(t.Context()); pending {
 		t.Error("pending, although RESTART is none")

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 )
 
@@ -26,16 +27,16 @@ func (e Exec) Started(context.Context) (s Started, ok bool, err error) { return 
 // Wish returns what the supervisor was last told: the generation to run with, and the one on disk.
 func (e Exec) Wish(context.Context) (running, onDisk string, err error) { return e.Control.Wish() }
 
-// Process returns what the supervisor reports of the server's process. pending reports whether the supervisor is about to replace
-// that process. Without a supervisor nothing is known and nothing is pending.
-func (e Exec) Process(context.Context) (s Started, pending bool) {
+// Process names the server's process; another process has another name. pending reports whether the supervisor is about to
+// replace that process. Without a supervisor nothing is known and nothing is pending.
+func (e Exec) Process(context.Context) (name string, pending bool) {
 	s, known, err := e.Control.Started()
 	if err != nil || !known {
-		return s, false
+		return "", false
 	}
 	due, err := e.Control.Due(s)
 	present, presentErr := e.Control.Present()
-	return s, err == nil && presentErr == nil && present && due
+	return fmt.Sprintf("%d %d %d %s", s.PID, s.Since.UnixNano(), s.Starts, s.Generation), err == nil && presentErr == nil && present && due
 }
 
 // None is for people who restart the server themselves. It only logs that a restart is due.
@@ -65,4 +66,4 @@ func (None) Started(context.Context) (Started, bool, error) { return Started{}, 
 func (None) Wish(context.Context) (running, onDisk string, err error) { return "", "", nil }
 
 // Process knows nothing, and nothing is pending.
-func (None) Process(context.Context) (s Started, pending bool) { return s, false }
+func (None) Process(context.Context) (name string, pending bool) { return "", false }

@@ -9,15 +9,14 @@ import (
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
-	"wso2agent/internal/notify"
 )
 
 // Verifier verifies a result of bootstrap, and repeats that if a server restarts meanwhile. It remembers what it has found.
 type Verifier struct {
 	Log     *slog.Logger
-	Server  string                                                 // the name of the own server, which is API-M
-	Process func(context.Context) (p notify.Started, pending bool) // see [notify.Exec.Process]
-	Poll    time.Duration                                          // between two looks at the process; at most one second
+	Server  string                                            // the name of the own server, which is API-M
+	Process func(context.Context) (name string, pending bool) // names the own process; pending: it is about to be replaced
+	Poll    time.Duration                                     // between two looks at the process; at most one second
 	Memory
 	WaitInVain time.Duration // see [Options]
 }
@@ -61,7 +60,6 @@ func (v *Verifier) own(ctx context.Context, serves, work func(context.Context) e
 			return err
 		}
 		after, pending := v.Process(ctx)
-		before.Serves = after.Serves // the same process may have begun to answer meanwhile
 		if !pending && after == before {
 			return err
 		}
@@ -88,15 +86,15 @@ func (v *Verifier) other(ctx context.Context, server string, serves, work func(c
 }
 
 // settled waits until agent exec has done a requested restart, and returns the server's process.
-func (v *Verifier) settled(ctx context.Context) (started notify.Started, err error) {
+func (v *Verifier) settled(ctx context.Context) (process string, err error) {
 	err = v.wait(ctx, "the restart of "+v.Server+" that its agent has requested", min(v.Poll, time.Second), func(ctx context.Context) error {
 		var pending bool
-		if started, pending = v.Process(ctx); pending {
+		if process, pending = v.Process(ctx); pending {
 			return errPending
 		}
 		return nil
 	})
-	return started, err
+	return process, err
 }
 
 // errPending says that agent exec is about to restart the server.
