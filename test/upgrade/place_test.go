@@ -161,7 +161,7 @@ func (p place) serving(sides ...*Side) {
 	p.t.Helper()
 	p.until("the servers serve", func() string {
 		for _, s := range sides {
-			if !strings.Contains(p.started(s).Serves, "yes") {
+			if now := p.started(s); now.Serves != "yes" || now.Since == p.startedThen(s).Since {
 				return s.Name + " does not"
 			}
 		}
@@ -241,6 +241,7 @@ func (p place) startsSoFar() (am, is int) { return p.AM.Starts(), p.IS.Starts() 
 type started struct {
 	Generation string
 	Serves     string
+	Since      string
 }
 
 func (p place) started(s *Side) (v started) {

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +45,10 @@ func (p place) atRest() {
 		}
 		if presented, then := p.presents(s), p.publishedThen(s)[0]; presented != then {
 			p.t.Errorf("%s presents %s, and presented %s", s.Name, presented, then)
+		}
+		holder := "exchange/" + s.Name + "/holder.json"
+		if now, then := p.files()[holder], p.found[holder]; instance(now) != instance(then) {
+			p.t.Errorf("the agent next to %s holds the name as another one: %s, and it was %s", s.Name, now, then)
 		}
 	}
 	for _, line := range p.lines(p.AM, "everything works") {
@@ -104,6 +109,8 @@ func TestARetiredCertificateGoesWhenItsTimeIsOver(t *testing.T) {
 	t.Parallel()
 	p := unpacked(t, Rotated)
 	am, is := p.startsSoFar()
+	announced, err := os.Stat(filepath.Join(p.Exchange(), p.IS.Name, "certs.pem"))
+	p.must(err)
 	then := p.publishedThen(p.IS)
 	if len(then) != 2 || !p.trusts(p.AM, then[1]) {
 		t.Fatalf("IS has published %s, which API-M should trust", then)
@@ -117,6 +124,21 @@ func TestARetiredCertificateGoesWhenItsTimeIsOver(t *testing.T) {
 	p.wantStarts(p.AM, am, 1)
 	p.wantStarts(p.IS, is, 1)
 	p.withoutErrors()
+	for _, side := range p.Sides() {
+		if now := p.changes(side); len(now) > 0 && now[len(now)-1].After(announced.ModTime()) {
+			t.Errorf("%s counts certificates that its agent knew as new ones, at %s", side.Name, now)
+		}
+	}
+}
+
+// changes are the times at which an agent has imported another certificate of its peer.
+func (p place) changes(s *Side) []time.Time {
+	p.t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.Volume(), ".agent/changes.json"))
+	p.must(err)
+	var histories map[string]struct{ Changes []time.Time }
+	p.must(json.Unmarshal(text, &histories))
+	return histories[s.Peer().Name].Changes
 }
 
 func TestARotationGoesOnWhereItWas(t *testing.T) {
@@ -165,11 +187,19 @@ func TestTheWaitForPeersGoesOnWhereItWas(t *testing.T) {
 	p := unpacked(t, Announced)
 	announced, err := os.Stat(filepath.Join(p.Exchange(), p.IS.Name, "certs.pem"))
 	p.must(err)
-	p.IS.Extra = with(p.IS.Extra, "ROTATE_TIMEOUT="+(time.Since(announced.ModTime())/2).String())
 	then := p.publishedThen(p.IS)
 	p.must(p.IS.StartServer())
 	p.serving(p.IS)
 	p.must(p.IS.StartAgent()) // next to API-M nobody runs
+	p.until("the switch waits", func() string {
+		return missing(len(p.lines(p.IS, "waits until it is trusted")) > 0 || p.presents(p.IS) != then[0], "it does not")
+	})
+	if presented := p.presents(p.IS); presented != then[0] {
+		t.Fatalf("IS presents %s before its time, want %s", presented, then[0])
+	}
+	p.IS.StopAgent()
+	p.IS.Extra = with(p.IS.Extra, "ROTATE_TIMEOUT="+(time.Since(announced.ModTime())/2).String())
+	p.must(p.IS.StartAgent())
 	p.until("IS presents the certificate that was announced", func() string {
 		return missing(p.presents(p.IS) == then[1], "it does not")
 	})
@@ -201,6 +231,31 @@ func TestACertificateThatWasRefusedStaysRefused(t *testing.T) {
 	})
 	p.wantStarts(p.AM, am, 2)
 	p.wantStarts(p.IS, is, 1)
+}
+
+// The version before has changed the truststore since API-M last served, and trusts nothing new in it. A start that fails is then
+// no reason to suspect anybody.
+func TestWhatTheVersionBeforeDidToTheTruststoreIsNobodyElsesWork(t *testing.T) {
+	t.Parallel()
+	p := unpacked(t, Rotated)
+	store := p.truststore(p.AM)
+	if store == p.found["am/volume/.agent/client-truststore.jks.served"] {
+		t.Fatal("API-M has served with this truststore, so this shows nothing")
+	}
+	p.AM.Through = []string{"sh", "-c", "exit 7", "sh"}
+	p.must(p.AM.StartServer())
+	select {
+	case <-p.AM.server.ended:
+	case <-time.After(patience):
+		t.Fatal("agent exec goes on although its server has ended")
+	}
+	if lines := p.lines(p.AM, "server ended by itself"); len(lines) != 1 {
+		t.Errorf("the server has ended %d times", len(lines))
+	}
+	if p.truststore(p.AM) != store {
+		t.Error("the truststore has changed")
+	}
+	p.withoutErrors()
 }
 
 func TestACertificateThatChangesTooOftenGoesOnWaiting(t *testing.T) {
@@ -351,4 +406,13 @@ func TestTheRecordOfTheDatabaseDecidesAboutThePassword(t *testing.T) {
 	if text := settings(); strings.Contains(text, "jdbc:postgresql") || !strings.Contains(text, "jdbc:h2:./repository/database/WSO2IDENTITY_DB") {
 		t.Errorf("the settings that the version before has made are not taken back:\n%s", text)
 	}
+}
+
+// instance is the name of the agents that write in a server's folder on the exchange volume.
+func instance(holder string) string {
+	var h struct{ Instance string }
+	if err := json.Unmarshal([]byte(holder), &h); err != nil || h.Instance == "" {
+		return "unreadable: " + holder
+	}
+	return h.Instance
 }
