@@ -100,9 +100,15 @@ type place struct {
 	found map[string]string // the files on the volumes, as the version before has left them
 }
 
+// inUse has a lock for each state, by its name: two tests of one state would use the same ports.
+var inUse sync.Map
+
 // unpacked returns the installation of a state, with its volumes as they are in testdata.
 func unpacked(t *testing.T, s State) place {
 	t.Helper()
+	ports, _ := inUse.LoadOrStore(s.Name, &sync.Mutex{})
+	ports.(*sync.Mutex).Lock()
+	t.Cleanup(ports.(*sync.Mutex).Unlock) // after the processes have ended
 	dir, programs := t.TempDir(), os.Getenv(programsVariable)
 	p := place{World: s.World(dir, filepath.Join(programs, "agent"), filepath.Join(programs, "wso2sim")), t: t}
 	p.must(Unpack(s.Archive(), dir))
