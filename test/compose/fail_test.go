@@ -37,7 +37,7 @@ func TestWhatAPersonMustMendEndsUpWithALineThatSaysSo(t *testing.T) {
 }
 
 func TestPasswordsOfNewServersAreThoseOfTheSettings(t *testing.T) {
-	w := newWorld(t)
+	w := newParallelWorld(t, "passwords")
 	w.env["AM_ADMIN_PASS"], w.env["IS_ADMIN_PASS"] = "of-api-m", "of-is"
 	w.up()
 	w.works()
@@ -45,7 +45,7 @@ func TestPasswordsOfNewServersAreThoseOfTheSettings(t *testing.T) {
 }
 
 func TestWhatWasMendedWorksAfterAnotherUp(t *testing.T) {
-	w := newWorld(t)
+	w := newParallelWorld(t, "mended")
 	w.env["FILES_DIR"] = t.TempDir()
 	if out, err := w.try("up", "--wait", "--no-build"); err == nil {
 		t.Fatalf("up succeeds without an API configuration:\n%s", out)
@@ -69,7 +69,7 @@ func TestWhatWasMendedWorksAfterAnotherUp(t *testing.T) {
 func (w *world) slow(args ...string) {
 	w.t.Helper()
 	for name, target := range map[string]string{"IS_IMAGE": "wso2is", "AM_IMAGE": "wso2am"} {
-		w.env[name] = "wso2agent-test/" + target + ":slow"
+		w.env[name] = "wso2agent-test/" + target + ":" + w.project
 		command := []string{"build", "-q", "-f", "../../test/compose/Dockerfile", "--target", target, "-t", w.env[name]}
 		for _, a := range args {
 			command = append(command, "--build-arg", a)
@@ -79,7 +79,7 @@ func (w *world) slow(args ...string) {
 }
 
 func TestServersThatBootSlowly(t *testing.T) {
-	w := newWorld(t)
+	w := newParallelWorld(t, "slow")
 	w.slow("BOOT_DELAY=90s")
 	took := w.up()
 	if took < 90*time.Second {
@@ -91,7 +91,7 @@ func TestServersThatBootSlowly(t *testing.T) {
 
 // Compose gives up on a paused container at once. What matters is that nothing is spoilt by it.
 func TestAServerThatIsPausedAfterItsInit(t *testing.T) {
-	w := newWorld(t)
+	w := newParallelWorld(t, "paused")
 	w.slow("BOOT_DELAY=10s")
 	w.env["POLL_INTERVAL"], w.env["INIT_TIMEOUT"] = "2s", "10s"
 	done := make(chan error, 1)
@@ -114,7 +114,7 @@ func TestAServerThatIsPausedAfterItsInit(t *testing.T) {
 }
 
 func TestAServerThatIsKilledInTheMiddleOfBootstrap(t *testing.T) {
-	w := newWorld(t)
+	w := newParallelWorld(t, "killed")
 	w.slow("DELAY_SCALE=0.1")
 	done := make(chan error, 1)
 	go func() { _, err := w.try("up", "--wait", "--no-build"); done <- err }()
@@ -135,7 +135,7 @@ func TestAServerThatIsKilledInTheMiddleOfBootstrap(t *testing.T) {
 
 // The password of a server in use is its database's. Another one in .env must neither break the server nor be believed.
 func TestAnotherPasswordInEnvBreaksNoServerInUseAndIsNamed(t *testing.T) {
-	w := newWorld(t)
+	w := newParallelWorld(t, "another-password")
 	w.env["AM_ADMIN_PASS"], w.env["IS_ADMIN_PASS"] = "of-api-m&1", "of-is"
 	w.up()
 	w.works()
@@ -178,7 +178,7 @@ func administrator(settings string) string {
 // A server whose settings have another password than its database never gets healthy. bootstrap says so without waiting
 // for that.
 func TestAPIMWithAnotherPasswordInItsSettingsEndsUpEarly(t *testing.T) {
-	w := newWorld(t)
+	w := newParallelWorld(t, "wrong-password")
 	w.env["SECRETS_ENV"], w.env["AM_ADMIN_PASS"] = "true", "first-1"
 	w.up()
 	w.works()

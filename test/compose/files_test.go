@@ -19,7 +19,7 @@ func TestTheProjectsNameMakesTheContainersThatAreNamedInAdvice(t *testing.T) {
 }
 
 func TestTheProductsAloneWithoutAgents(t *testing.T) {
-	w := newWorld(t)
+	w := newParallelWorld(t, "products")
 	w.files = []string{"compose.yml"}
 	w.up()
 	w.wantStarts(1, 1)
@@ -88,7 +88,7 @@ func TestTheOverrideFitsOtherComposeFiles(t *testing.T) {
 }
 
 func TestPasswordsFromFiles(t *testing.T) {
-	w := newWorld(t)
+	w := newParallelWorld(t, "secrets")
 	w.files = []string{"compose.yml", "compose.override.yml", "compose.secrets.yml"}
 	w.env["SECRETS_DIR"] = t.TempDir()
 	if err := os.Chmod(w.env["SECRETS_DIR"], 0o755); err != nil {

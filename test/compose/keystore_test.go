@@ -49,7 +49,7 @@ func tlsStore(t *testing.T) (store, certificate []byte) {
 // put runs a shell command beside API-M, as its user, with input.
 func (w *world) put(input []byte, command string) {
 	w.t.Helper()
-	cmd := exec.Command("docker", "exec", "-i", container("wso2am"), "sh", "-ec", "cd /home/wso2carbon/wso2-config-volume; "+command)
+	cmd := exec.Command("docker", "exec", "-i", w.container("wso2am"), "sh", "-ec", "cd /home/wso2carbon/wso2-config-volume; "+command)
 	cmd.Stdin = bytes.NewReader(input)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		w.t.Fatalf("%s: %v\n%s", command, err, out)
@@ -59,7 +59,7 @@ func (w *world) put(input []byte, command string) {
 // The TLS keystore of API-M is replaced by hand, as docs/operating.md says: each server that has to know of it restarts once,
 // in place.
 func TestATLSKeystoreThatIsReplacedByHand(t *testing.T) {
-	w := newWorld(t)
+	w := newParallelWorld(t, "keystore")
 	w.env["TLS_MODE"] = "none"
 	w.up()
 	made := w.made()

@@ -22,7 +22,7 @@ import (
 
 // Certificates of a CA of one's own, as docs/certificates.md says.
 func TestCertificatesFromFiles(t *testing.T) {
-	w := newWorld(t)
+	w := newParallelWorld(t, "files")
 	files := t.TempDir()
 	if err := os.Chmod(files, 0o755); err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ func TestUpAndWhatSurvives(t *testing.T) {
 		}
 	})
 	w.in("sidecars are small", func(w *world) {
-		for line := range strings.SplitSeq(w.docker("stats", "--no-stream", "--format", "{{.Name}}: {{.MemUsage}}, {{.CPUPerc}} CPU", container("is-agent"), container("am-agent")), "\n") {
+		for line := range strings.SplitSeq(w.docker("stats", "--no-stream", "--format", "{{.Name}}: {{.MemUsage}}, {{.CPUPerc}} CPU", w.container("is-agent"), w.container("am-agent")), "\n") {
 			w.t.Log(line)
 		}
 	})
@@ -81,10 +81,10 @@ func TestUpAndWhatSurvives(t *testing.T) {
 	w.in("the host reboots in an odd order", func(w *world) {
 		is, am := w.starts("wso2is"), w.starts("wso2am")
 		for _, service := range []string{"wso2am", "backend", "is-agent", "wso2is", "am-agent"} {
-			w.docker("stop", container(service))
+			w.docker("stop", w.container(service))
 		}
 		for _, service := range []string{"am-agent", "is-agent", "wso2am", "backend", "wso2is"} {
-			w.docker("start", container(service))
+			w.docker("start", w.container(service))
 		}
 		w.ready("wso2is", "wso2am", "is-agent", "am-agent")
 		w.works()
@@ -107,7 +107,7 @@ func TestUpAndWhatSurvives(t *testing.T) {
 	})
 	w.in("API-M's database and index can be removed after down, and are made again", func(w *world) {
 		w.must("down")
-		w.docker("volume", "rm", project+"_am-database", project+"_am-solr")
+		w.docker("volume", "rm", w.project+"_am-database", w.project+"_am-solr")
 		w.up()
 		w.works()
 		w.wantStarts(1, 1)

@@ -25,22 +25,33 @@ import (
 
 // world is one project of Compose, of the unmodified files at the top of the repository.
 type world struct {
-	t     *testing.T
-	dir   string            // where compose runs
-	env   map[string]string // what a person would have in .env
-	files []string          // none: what compose takes by itself
+	t       *testing.T
+	project string
+	dir     string            // where compose runs
+	env     map[string]string // what a person would have in .env
+	files   []string          // none: what compose takes by itself
 }
-
-const project = "wso2agent-test"
 
 // newWorld is a project with nothing left of another one, and takes itself away in the end.
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorldOf(t, "wso2agent-test")
+}
+
+// newParallelWorld is newWorld for a test that mostly waits, next to others that do so. They have projects of their own.
+func newParallelWorld(t *testing.T, name string) *world {
+	t.Helper()
+	t.Parallel()
+	return newWorldOf(t, "wso2agent-test-"+name)
+}
+
+func newWorldOf(t *testing.T, project string) *world {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, dir: root, env: map[string]string{
+	w := &world{t: t, project: project, dir: root, env: map[string]string{
 		"COMPOSE_PROJECT_NAME": project, "IS_PUBLISHED_PORT": "0", "AM_PUBLISHED_PORT": "0", "GW_PUBLISHED_PORT": "0",
 		"ARTIFACTS": "none", // no test needs the network
 	}}
@@ -146,18 +157,18 @@ func (w *world) docker(args ...string) string {
 }
 
 // container is the name of a service's container.
-func container(service string) string { return project + "-" + service + "-1" }
+func (w *world) container(service string) string { return w.project + "-" + service + "-1" }
 
 // inspect is one value of a container's state, by its template.
 func (w *world) inspect(service, template string) string {
 	w.t.Helper()
-	return w.docker("inspect", "-f", template, container(service))
+	return w.docker("inspect", "-f", template, w.container(service))
 }
 
 // starts counts the starts of a server since its container was made, those in place too.
 func (w *world) starts(service string) int {
 	w.t.Helper()
-	tar := exec.Command("docker", "cp", container(service)+":/home/wso2carbon/start.log", "-")
+	tar := exec.Command("docker", "cp", w.container(service)+":/home/wso2carbon/start.log", "-")
 	data, err := tar.Output()
 	if err != nil {
 		w.t.Fatalf("read the start log of %s: %v", service, err)
@@ -203,7 +214,7 @@ func (w *world) ready(services ...string) {
 func (w *world) file(service, path string) []byte {
 	w.t.Helper()
 	to := filepath.Join(w.t.TempDir(), "file")
-	w.docker("cp", container(service)+":"+path, to)
+	w.docker("cp", w.container(service)+":"+path, to)
 	data, err := os.ReadFile(to)
 	if err != nil {
 		w.t.Fatal(err)
