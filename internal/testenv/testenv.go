@@ -43,7 +43,7 @@ func shared(t testing.TB, elem []string) string {
 	t.Helper()
 	root := os.Getenv("WSO2_SHARED")
 	if root == "" {
-		root = filepath.Join(moduleRoot(t), "..", "shared")
+		root = filepath.Join(ModuleRoot(t), "..", "shared")
 	}
 	return filepath.Join(append([]string{root}, elem...)...)
 }
@@ -71,8 +71,8 @@ func missing(t testing.TB, why string) {
 	t.Skip(why)
 }
 
-// moduleRoot is the folder with go.mod, two above this file.
-func moduleRoot(t testing.TB) string {
+// ModuleRoot is the folder with go.mod, two above this file.
+func ModuleRoot(t testing.TB) string {
 	t.Helper()
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {

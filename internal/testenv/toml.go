@@ -13,9 +13,9 @@ import (
 // form that cava/Read.java makes, or why it refuses. The test is skipped where Java or Maven is missing, and fails in CI.
 func ReadTOML(t testing.TB, texts []string) (values []map[string]string, refused []string) {
 	t.Helper()
-	java, jars := Command(t, "java"), Maven(t, filepath.Join(moduleRoot(t), "internal/testenv/cava/pom.xml"))
+	java, jars := Command(t, "java"), Maven(t, filepath.Join(ModuleRoot(t), "internal/testenv/cava/pom.xml"))
 	dir := t.TempDir()
-	args := []string{"-cp", filepath.Join(jars, "*"), filepath.Join(moduleRoot(t), "internal/testenv/cava/Read.java")}
+	args := []string{"-cp", filepath.Join(jars, "*"), filepath.Join(ModuleRoot(t), "internal/testenv/cava/Read.java")}
 	for i, text := range texts {
 		name := filepath.Join(dir, fmt.Sprint(i))
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
