@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"wso2agent/internal/testenv/pages"
 	"wso2agent/internal/wso2sim"
 )
 
@@ -279,25 +281,38 @@ func TestARefusedConfigurationEndsTheProcessWithALine(t *testing.T) {
 	}
 }
 
-// The commands of docs/stand-ins.md start what they say, here with folders and ports of the test's own.
-func TestDocumentedCommands(t *testing.T) {
-	page, err := os.ReadFile("../../docs/stand-ins.md")
+// The commands of docs/stand-ins.md print what the page shows, here with folders and ports of the test's own.
+func TestTheDocumentedStandInsStart(t *testing.T) {
+	address := regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	for _, command := range pages.Commands(t) {
+		args, ok := strings.CutPrefix(command.Line, "go run ./cmd/wso2sim ")
+		if !ok {
+			t.Fatalf("%s is no command of the stand-ins", command.Line)
+		}
+		own := map[string]string{"/tmp/": t.TempDir() + "/"}
+		for _, a := range address.FindAllString(args, -1) {
+			own[a] = unused(t)
+		}
+		for documented, instead := range own {
+			args, command.Output = strings.ReplaceAll(args, documented, instead), strings.ReplaceAll(command.Output, documented, instead)
+		}
+		ready, end := launch(t, strings.Fields(args)...)
+		if !command.Prints(ready) {
+			t.Errorf("%s: the first line is %q, want %q", command.Line, ready, command.Output)
+		}
+		if code := end(); code != exitOK {
+			t.Errorf("%s: exit code %d", command.Line, code)
+		}
+	}
+}
+
+// unused is an address at which nobody listens.
+func unused(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	commands := regexp.MustCompile(`(?m)^    go run \./cmd/wso2sim (.+)$`).FindAllStringSubmatch(string(page), -1)
-	if len(commands) != 3 {
-		t.Fatalf("docs/stand-ins.md has %d commands of the stand-ins, want 3", len(commands))
-	}
-	for _, command := range commands {
-		line := regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(command[1], "127.0.0.1:0")
-		args := strings.Fields(strings.ReplaceAll(line, "/tmp/", t.TempDir()+"/"))
-		ready, end := launch(t, args...)
-		if !strings.HasPrefix(ready, "ready "+args[0]+" ") {
-			t.Errorf("%s: the first line is %q", command[1], ready)
-		}
-		if code := end(); code != exitOK {
-			t.Errorf("%s: exit code %d", command[1], code)
-		}
-	}
+	defer l.Close()
+	return l.Addr().String()
 }
