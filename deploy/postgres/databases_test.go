@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"wso2agent/internal/testenv"
+	"wso2agent/internal/testenv/pages"
 )
 
 func TestDatabases(t *testing.T) {
@@ -24,6 +25,7 @@ func TestDatabases(t *testing.T) {
 		{"a first run that was killed goes on", killed},
 		{"two runs at once take turns", atOnce},
 		{"tables of somebody else are refused, and nothing is changed", foreign},
+		{"tables of somebody else are taken over as the page says", takenOver},
 		{"a schema or a user that is named otherwise now is refused", renamed},
 		{"a script that has changed is reported and not run", changedScript},
 		{"a script that fails, or was copied in part, leaves nothing in use", brokenScript},
@@ -194,6 +196,37 @@ func foreign(t *testing.T, c *setup) {
 		c.server.admin(t, shared, `DROP TABLE "`+schema+`".um_user`)
 	}
 	c.succeeds(t) // an empty schema under the name is no hindrance
+	c.complete(t)
+}
+
+// The page has names of its own: those that databases.sh has for API Manager by itself, and one for the owner so far.
+func takenOver(t *testing.T, c *setup) {
+	c = c.with(map[string]string{"AM_DB_NAME": "apim_db", "AM_DB_USER": "wso2am", "AM_DB_SCHEMA": "wso2am"})
+	const owner = "the_user_so_far"
+	c.server.admin(t, "postgres", "CREATE ROLE "+owner+" LOGIN PASSWORD 'p'")
+	c.server.admin(t, "postgres", "CREATE DATABASE apim_db OWNER "+owner)
+	for _, statement := range []string{scripts["am/apimgt/postgresql.sql"], "INSERT INTO am_api (name) VALUES ('orders')"} {
+		if _, err := c.server.as(owner, "p", "apim_db", statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.fails(t, "apim_db", "public")
+
+	c.server.admin(t, "postgres", "CREATE ROLE wso2am") // as the text in front of the block says
+	for _, block := range pages.Blocks(t) {
+		shell := exec.Command("sh", "-ec", block.Text)
+		shell.Dir = c.scripts
+		shell.Env = append(os.Environ(), "PGHOST=127.0.0.1", "PGPORT="+c.server.port, "PGUSER="+admin, "PGPASSWORD="+adminPassword)
+		if out, err := shell.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", block, err, out)
+		}
+	}
+	if said := c.succeeds(t); !strings.Contains(said, "made before, by am/apimgt/postgresql.sql") || strings.Contains(said, "warning") {
+		t.Errorf("the tables are not taken for those that are recorded:\n%s", said)
+	}
+	if got := c.am(t, "AM_DB_NAME", "DELETE FROM am_api RETURNING name"); got != "orders" {
+		t.Errorf("the tables hold %q, want what was in them", got)
+	}
 	c.complete(t)
 }
 
