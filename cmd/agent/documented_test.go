@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -176,6 +177,51 @@ func (i *installation) start(product, line string) (stop func(text string)) {
 	}
 }
 
+// wantKeysAsShown compares the file of the application's keys with the README, which shows its mode and the names in it.
+func (i *installation) wantKeysAsShown() {
+	i.t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(readme), "with mode 0600:\n\n```json\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	path := filepath.Join(i.dir, "keys.json")
+	written, err := os.ReadFile(path)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	if mode := info.Mode().Perm(); mode != 0o600 {
+		i.t.Errorf("the keys' file has mode %o, and the README says 0600", mode)
+	}
+	if got, want := names(i.t, written), names(i.t, []byte(shown)); !slices.Equal(got, want) {
+		i.t.Errorf("the keys' file has the names %q, and the README shows %q", got, want)
+	}
+}
+
+// names are the names of a JSON object and of the objects in it, with dots between.
+func names(t *testing.T, object []byte) (all []string) {
+	t.Helper()
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(object, &values); err != nil {
+		t.Fatalf("%v in %s", err, object)
+	}
+	for name, value := range values {
+		all = append(all, name)
+		if bytes.HasPrefix(value, []byte("{")) {
+			for _, inner := range names(t, value) {
+				all = append(all, name+"."+inner)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // Every command line of the agent in README and docs runs, as it stands there, in one installation from its first start on.
 func TestDocumentedCommands(t *testing.T) {
 	i := newInstallation(t)
@@ -203,6 +249,7 @@ func TestDocumentedCommands(t *testing.T) {
 	i.await("am/volume/.agent/started.json")
 	stopISAgent := i.start("is", "PRODUCT=is agent run")
 	i.run("am", 0, "everything works", "PRODUCT=am IS_HOST=wso2is AM_HOST=wso2am API_CONFIG=api-config.yaml KEYS_FILE=keys.json agent bootstrap")
+	i.wantKeysAsShown()
 	stopAMAgent := i.start("am", "PRODUCT=am AM_HOST=wso2am KEY_MANAGER_NAME=WSO2-IS AM_ADMIN_PASS_FILE=/run/secrets/am-admin agent run")
 
 	i.env["is"] = append(i.env["is"], "PRODUCT=is")
