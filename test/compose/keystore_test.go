@@ -65,7 +65,8 @@ func TestATLSKeystoreThatIsReplacedByHand(t *testing.T) {
 	made := w.made()
 	store, certificate := tlsStore(t)
 	w.put(certificate, "cat >/tmp/new.pem; /agent/agent certs import --store repository/resources/security/client-truststore.jks --alias wso2am-tls --cert /tmp/new.pem")
-	w.put(store, `cat >repository/resources/security/tls.p12; cp repository/conf/deployment.toml /tmp/new.toml
+	w.shellWith(map[string][]byte{"tls.p12": store}, one(t))
+	w.put(nil, `cp repository/conf/deployment.toml /tmp/new.toml
 		sed -i '/^\[keystore.tls\]/,/^\[/{s/^file_name.*/file_name = "tls.p12"/;s/^type.*/type = "PKCS12"/;s/^alias.*/alias = "wso2am"/}' /tmp/new.toml
 		cp /tmp/new.toml repository/conf/deployment.toml`)
 	w.eventually(2*time.Minute, "both servers have started again", func() bool { return w.starts("wso2is") >= 2 && w.starts("wso2am") >= 2 })

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"wso2agent/internal/testenv/pages"
 )
 
 // What the README's section on Compose says, to the letter and in its order: in a clean clone, where there is nothing but a
@@ -32,25 +34,24 @@ func TestTheREADMEsSectionOnCompose(t *testing.T) {
 	w.env["AGENT_IMAGE"], w.env["VERSION"], w.env["SOURCE_DATE_EPOCH"] = "wso2agent-test/readme", "test", "1700000000"
 	exec.Command("docker", "image", "rm", w.env["AGENT_IMAGE"]).Run() // of the last time
 
-	readme, err := os.ReadFile(filepath.Join(w.dir, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(readme), "\n## With Docker Compose")
-	section, _, _ = strings.Cut(section, "\n## ")
-	answers := 0
-	for _, m := range regexp.MustCompile(`(?m)^ {4}(\S.*)$`).FindAllStringSubmatch(section, -1) {
-		command := m[1]
-		if strings.Contains(command, "localhost:8243") {
-			command = strings.ReplaceAll(command, "https://localhost:8243", strings.ReplaceAll(w.published(8243), "127.0.0.1", "localhost"))
+	answers, answer := 0, ""
+	for _, block := range pages.Blocks(t) {
+		if m := documentedAnswer.FindStringSubmatch(block.After); m != nil {
+			answer = m[1]
 		}
-		out := w.shell(command)
-		switch {
-		case strings.HasPrefix(command, "docker compose up"):
-			w.wantStarts(1, 1)
-		case strings.HasPrefix(command, "curl"):
-			if answers++; !strings.Contains(out, `"host":"payment-service:8080"`) {
-				t.Errorf("%s answers\n%s", command, out)
+		for _, command := range block.Commands {
+			line := command.Line
+			if strings.Contains(line, "localhost:8243") {
+				line = strings.ReplaceAll(line, "https://localhost:8243", strings.ReplaceAll(w.published(8243), "127.0.0.1", "localhost"))
+			}
+			out := w.shell(line)
+			switch {
+			case strings.HasPrefix(line, "docker compose up"):
+				w.wantStarts(1, 1)
+			case strings.HasPrefix(line, "curl"):
+				if answers++; answer == "" || !strings.Contains(out, answer) {
+					t.Errorf("%s answers without %s:\n%s", line, answer, out)
+				}
 			}
 		}
 	}
@@ -73,18 +74,48 @@ func TestTheREADMEsSectionOnCompose(t *testing.T) {
 	}
 }
 
+// documentedAnswer is what the text after a call says of its answer.
+var documentedAnswer = regexp.MustCompile("answers, with `([^`]+)`")
+
 // shell runs a command as a person types it, which must succeed.
 func (w *world) shell(command string) string {
+	w.t.Helper()
+	return w.shellIn(w.dir, command)
+}
+
+// shellWith runs a command of a page, in a folder with these files of a person's own.
+func (w *world) shellWith(files map[string][]byte, command pages.Command) string {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return w.shellIn(dir, command.Line, "COMPOSE_FILE="+filepath.Join(w.dir, "compose.yml")+":"+filepath.Join(w.dir, "compose.override.yml"))
+}
+
+func (w *world) shellIn(dir, command string, env ...string) string {
 	w.t.Helper()
 	sh, err := exec.LookPath("sh")
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	cmd := exec.Command(sh, "-c", command)
-	cmd.Dir, cmd.Env = w.dir, w.environ()
+	cmd.Dir, cmd.Env = dir, append(w.environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		w.t.Fatalf("%s: %v\n%s", command, err, out)
 	}
 	return string(out)
+}
+
+// one is the only command of a test's blocks.
+func one(t *testing.T) pages.Command {
+	t.Helper()
+	commands := pages.Commands(t)
+	if len(commands) != 1 {
+		t.Fatalf("the page has %d commands for this test, want 1: %v", len(commands), commands)
+	}
+	return commands[0]
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wso2agent/internal/testenv/pages"
 )
 
 func TestUpAndWhatSurvives(t *testing.T) {
@@ -105,13 +107,20 @@ func TestUpAndWhatSurvives(t *testing.T) {
 		w.ready("am-agent")
 		w.works()
 	})
+	documented := pages.Commands(t) // of the test, and not of its part
 	w.in("API-M's database and index can be removed after down, and are made again", func(w *world) {
-		w.must("down")
-		w.docker("volume", "rm", w.project+"_am-database", w.project+"_am-solr")
-		w.up()
+		before := w.made()
+		for _, command := range documented {
+			w.shell(strings.ReplaceAll(command.Line, "innover_", w.project+"_"))
+		}
 		w.works()
 		w.wantStarts(1, 1)
 		w.complete()
+		for _, made := range strings.Split(w.made(), "\n") {
+			if strings.HasPrefix(made, "application ") && strings.Contains(before, made) {
+				w.t.Errorf("API-M has kept %s", made)
+			}
+		}
 	})
 }
 

@@ -20,11 +20,7 @@ func TestSettingsOfOnesOwnAndUpgrades(t *testing.T) {
 	w := newWorld(t)
 	own := strings.Replace(string(w.shipped(is, "repository/conf/deployment.toml")), `password = "admin"`, `password = "of-somebody" # ours`, 1) +
 		"\n[transport.https.properties]\nmaxThreads = \"300\"\n"
-	// As docs/operating.md says.
-	if out, err := w.feed([]byte(own), "run", "--rm", "-T", "--entrypoint", "sh", "is-seed", "-ec",
-		"cd /home/wso2carbon/wso2-config-volume; mkdir -p repository/conf; cat >repository/conf/deployment.toml"); err != nil {
-		t.Fatalf("put settings on the volume: %v\n%s", err, out)
-	}
+	w.shellWith(map[string][]byte{"deployment.toml": []byte(own)}, one(t))
 	w.in("a password of IS that its settings keep ends the first up with a line that says so", func(w *world) {
 		w.upEndsAt("bootstrap", 4, []string{"IS refuses the password of its administrator", "HTTP 401", "check IS_ADMIN_USER and IS_ADMIN_PASS"})
 		if log := w.compose("logs", "--no-color", "is-init"); !strings.Contains(log, "super_admin.password") {

@@ -10,36 +10,30 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wso2agent/internal/testenv/pages"
 )
 
 // TestANewcomersWalk runs every command of the first section of docs/kubernetes.md, to the letter and in its order, from the
-// top of the repository.
+// top of the repository. The README shows the first of them.
 func TestANewcomersWalk(t *testing.T) {
 	w := newWorld(t, "plain")
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "docs/kubernetes.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, found := strings.Cut(string(text), "\n## From nothing to an API that answers\n")
-	section, _, ends := strings.Cut(section, "\n## ")
-	if !found || !ends {
-		t.Fatal("the page has no such section")
-	}
-	script := "set -e\ntrap 'kill $(jobs -p)' EXIT\n"
-	commands := 0
-	for line := range strings.Lines(section) {
-		if command, ok := strings.CutPrefix(line, "    "); ok {
-			script += command
-			commands++
+	var readme, page []string
+	for _, block := range pages.Blocks(t) {
+		if block.Page == "README.md" {
+			readme = append(readme, block.Text)
+		} else {
+			page = append(page, block.Text)
 		}
 	}
-	if commands != 9 {
-		t.Fatalf("the section has %d commands", commands)
+	if len(readme) != 1 || len(page) == 0 || readme[0] != page[0] {
+		t.Errorf("the README begins otherwise than docs/kubernetes.md:\n%s", strings.Join(readme, "\n"))
 	}
+	script := "set -e\ntrap 'kill $(jobs -p)' EXIT\n" + strings.Join(page, "\n")
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	bash := exec.CommandContext(ctx, "bash", "-c", script)

@@ -7,9 +7,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"wso2agent/internal/testenv/pages"
 )
 
 func TestBootstrapAsAJob(t *testing.T) {
@@ -71,13 +75,24 @@ func TestBootstrapAsAJob(t *testing.T) {
 // their tables, and settings.
 func TestPostgreSQL(t *testing.T) {
 	w := newWorld(t, "postgres")
+	blocks := pages.Blocks(t)
+	if len(blocks) != 2 {
+		t.Fatalf("the page has %d blocks for this test, want those of the namespace and of the artifacts", len(blocks))
+	}
+	for _, command := range blocks[0].Commands {
+		w.documented(command)
+	}
+	w.wantPodSecurity()
 	w.node("mkdir -p /folders/artifact-source")
 	w.must("apply", "-k", w.overlay)
+	if keys := w.must("get", "secret", "wso2-passwords", "-o", "go-template={{range $name, $value := .data}}{{$name}} {{end}}"); keys != "am-admin-pass is-admin-pass" {
+		t.Errorf("the page's passwords have other names than the overlay's: %s", keys)
+	}
 	w.eventually(2*time.Minute, "both wait for the driver", func() bool {
 		return strings.Contains(w.logs("wso2is-0", "init"), "does not start") && strings.Contains(w.logs("wso2am-0", "init"), "does not start")
 	})
 	jars := map[string][]byte{"postgresql-42.9.9.jar": jar(t, "org/postgresql/Driver.class"), "wso2is.notification.event.handlers-2.9.9.jar": jar(t, "Handler.class")}
-	w.fill(jars)
+	w.fill(blocks[1], jars)
 	w.must("wait", "--for=condition=Complete", "job/databases", "--timeout=120s")
 	for server, want := range map[string]string{"wso2is": "jdbc:postgresql://postgres:5432/identity_db?currentSchema=wso2is", "wso2am": "jdbc:postgresql://postgres:5432/apim_db?currentSchema=wso2am"} {
 		w.must("wait", "--for=condition=Initialized", "pod/"+server+"-0", "--timeout=120s")
@@ -121,15 +136,27 @@ func jar(t *testing.T, entry string) []byte {
 	return b.Bytes()
 }
 
-// fill puts files onto the claim artifact-source, as docs/kubernetes.md has it.
-func (w *world) fill(files map[string][]byte) {
+// fill puts files onto the claim artifact-source by the commands of a page, which names one file of its own.
+func (w *world) fill(block pages.Block, files map[string][]byte) {
 	w.t.Helper()
-	w.must("apply", "-f", "../../deploy/kubernetes/components/artifact-source/filler.yaml")
-	w.must("wait", "--for=condition=Ready", "pod/artifact-filler", "--timeout=60s")
+	dir, placed := w.t.TempDir(), 0
 	for name, content := range files {
-		if out, err := run(string(content), "exec", "-i", "artifact-filler", "--", "sh", "-c", "cat >.new && mv .new "+name); err != nil {
-			w.t.Fatalf("%v\n%s", err, out)
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			w.t.Fatal(err)
 		}
 	}
-	w.must("delete", "pod", "artifact-filler")
+	for _, command := range block.Commands {
+		before, after, names := strings.Cut(command.Line, "<postgresql-42.7.13.jar")
+		if !names {
+			w.documented(command)
+			continue
+		}
+		for name := range files {
+			w.documented(pages.Command{Line: strings.ReplaceAll(before, "postgresql-42.7.13.jar", name) + "<" + filepath.Join(dir, name) + after})
+			placed++
+		}
+	}
+	if placed != len(files) {
+		w.t.Errorf("the page's commands have placed %d files, want %d:\n%s", placed, len(files), block.Text)
+	}
 }

@@ -3,11 +3,15 @@
 package kubernetes
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"wso2agent/internal/testenv/pages"
 )
 
 // in runs a part of a walk. Later parts go on with what earlier ones have left.
@@ -42,11 +46,15 @@ func TestApplyAndWhatSurvives(t *testing.T) {
 			}
 		}
 	})
-	w.in("Pod Security is enforced", func(w *world) {
-		if out, err := w.try("run", "root", "--image=wso2agent:latest", "--dry-run=server"); err == nil || !strings.Contains(out, `violates PodSecurity "restricted`) {
-			w.t.Errorf("the namespace lets any pod in: %v %s", err, out)
+	commands := pages.Commands(t)
+	w.in("it can be looked at as the page says", func(w *world) {
+		for _, command := range commands {
+			if said := w.documented(command); strings.TrimSpace(said) == "" {
+				w.t.Errorf("%s prints nothing", command.Line)
+			}
 		}
 	})
+	w.in("Pod Security is enforced", (*world).wantPodSecurity)
 	w.in("sidecars are small", smallSidecars)
 	w.in("neither server's user can replace the other's certificates", separateUsers)
 	w.in("apply again changes nothing", func(w *world) {
@@ -124,6 +132,53 @@ func TestApplyAndWhatSurvives(t *testing.T) {
 	})
 	wrongSecrets(w)
 	w.in("delete ends everything gracefully", deleted)
+}
+
+// wantPodSecurity makes sure that the namespace refuses a pod that may be root.
+func (w *world) wantPodSecurity() {
+	w.t.Helper()
+	var out string
+	w.eventually(20*time.Second, "the namespace, which may be new, has the account of its pods", func() bool {
+		var err error
+		if out, err = w.try("run", "root", "--image=wso2agent:latest", "--dry-run=server"); err == nil {
+			w.t.Fatalf("the namespace admits any pod: %s", out)
+		}
+		return !strings.Contains(out, "serviceaccount")
+	})
+	if !strings.Contains(out, `violates PodSecurity "restricted`) {
+		w.t.Errorf("the namespace refuses the pod for another reason: %s", out)
+	}
+}
+
+// documented runs a command of a page, which must exit with 0, and returns what it prints. If it follows a log, documented
+// ends it as soon as it prints what the page says: how to try an API.
+func (w *world) documented(command pages.Command) (said string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-c", "exec "+command.Line)
+	cmd.Dir = "../.."
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		cmd.Stderr = cmd.Stdout
+		err = cmd.Start()
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	follows := strings.Contains(command.Line, "logs -f ")
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		said += lines.Text() + "\n"
+		if follows && strings.Contains(lines.Text(), "curl -k ") {
+			cancel()
+			cmd.Wait() // always an error, because cancel has killed it
+			return said
+		}
+	}
+	if err := cmd.Wait(); err != nil || follows {
+		w.t.Fatalf("%s: %v\n%s", command.Line, err, said)
+	}
+	return said
 }
 
 // smallSidecars compares what the sidecars' containers hold in memory, health checks included, with the budget.
