@@ -125,7 +125,7 @@ func commandsOf(text string, console bool) (commands []Command, err error) {
 	return commands, nil
 }
 
-var document = regexp.MustCompile(`<<-?\s*['"]?(\w+)['"]?`)
+var document = regexp.MustCompile(`(?:^|[^<])<<-?\s*['"]?(\w+)['"]?`)
 
 // complete reports whether a command ends here: with no open quote, no backslash, and with the end of its here-document.
 func complete(command string) bool {

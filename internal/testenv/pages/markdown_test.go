@@ -23,6 +23,7 @@ func TestShellBlocksOfAPage(t *testing.T) {
 		{"continued lines", "    a \\\n      b   # c\n    d\n", []string{", 1: a \\\n  b # c", ", 1: d"}},
 		{"an open quote", "    a 'b\n    c' # d\n", []string{", 1: a 'b\nc' # d"}},
 		{"a here-document", "```sh\na <<'END' # no comment\nb # c\n'\nEND\nd\n```\n", []string{", 2: a <<'END' # no comment\nb # c\n'\nEND", ", 2: d"}},
+		{"a here-string", "    a <<<b\n    c\n", []string{", 1: a <<<b", ", 1: c"}},
 		{"what is no comment", "    a '# b' \"# c\" d#e $#\n    # all\n", []string{`, 1: a '# b' "# c" d#e $#`}},
 		{"a console", "```console\n$ a # b\nc\n\nd\n$ e\n```\n", []string{", 2: a # b = c\n\nd\n", ", 2: e"}},
 	} {
@@ -64,6 +65,25 @@ func TestPagesThatCannotBeRead(t *testing.T) {
 			}
 		})
 	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, page := range []string{"# Title\n    make # comment\n", "- a\n\n      b \\\n c\n", "```sh\na <<'E'\nE\n```\ntext\n", "~~~console\n$ a\nb\n~~~\n"} {
+		f.Add(page)
+	}
+	f.Fuzz(func(t *testing.T, page string) {
+		blocks, err := Parse("page.md", page)
+		for _, b := range blocks {
+			if err != nil || b.Line < 1 || b.Line > strings.Count(page, "\n")+1 {
+				t.Errorf("%v, %v", b, err)
+			}
+			for _, c := range b.Commands {
+				if c.Line == "" || !strings.Contains(page, strings.Split(c.Line, "\n")[0]) {
+					t.Errorf("the page does not have the command %q of %s", c.Line, b)
+				}
+			}
+		}
+	})
 }
 
 func TestTheTextAfterABlock(t *testing.T) {
