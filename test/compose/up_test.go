@@ -111,7 +111,7 @@ func TestUpAndWhatSurvives(t *testing.T) {
 	w.in("API-M's database and index can be removed after down, and are made again", func(w *world) {
 		before := w.made()
 		for _, command := range documented {
-			w.shell(strings.ReplaceAll(command.Line, "innover_", w.project+"_"))
+			w.shell(strings.ReplaceAll(command.Line, "innover_", w.env["COMPOSE_PROJECT_NAME"]+"_"))
 		}
 		w.works()
 		w.wantStarts(1, 1)
