@@ -56,9 +56,9 @@ func TestAFullDiskLosesNothingAndTheNextImportGoesOn(t *testing.T) {
 		_, err = f.Write(block)
 	}
 	f.Close()
-	peers := Peers{"wso2is": {certificate(t, "is")}}
+	peers := peerCerts{"wso2is": {certificate(t, "is")}}
 	for range 2 {
-		_, _, err = Import(t.Context(), s, peers, "own", []string{"wso2is"}, workDir(s))
+		_, _, err = importPeers(t.Context(), s, peers, "own", []string{"wso2is"}, workDir(s))
 		if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), s.Path) {
 			t.Errorf("error = %v", err)
 		}
@@ -68,7 +68,7 @@ func TestAFullDiskLosesNothingAndTheNextImportGoesOn(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	if _, changes, err := Import(t.Context(), s, peers, "own", []string{"wso2is"}, workDir(s)); err != nil || len(changes) != 1 {
+	if _, changes, err := importPeers(t.Context(), s, peers, "own", []string{"wso2is"}, workDir(s)); err != nil || len(changes) != 1 {
 		t.Errorf("with room again: %v, %v", changes, err)
 	}
 	// The original that was to be kept must not be half of it.
@@ -79,19 +79,19 @@ func TestAFullDiskLosesNothingAndTheNextImportGoesOn(t *testing.T) {
 
 func TestAReadOnlyTruststoreIsNamedAndMattersOnlyForAWrite(t *testing.T) {
 	dir, s := volume(t, "size=1m")
-	peers := Peers{"wso2is": {certificate(t, "is")}}
-	if _, _, err := Import(t.Context(), s, peers, "own", []string{"wso2is"}, workDir(s)); err != nil {
+	peers := peerCerts{"wso2is": {certificate(t, "is")}}
+	if _, _, err := importPeers(t.Context(), s, peers, "own", []string{"wso2is"}, workDir(s)); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Skip(err)
 	}
 	before, _ := os.ReadFile(s.Path)
-	if _, changes, err := Import(t.Context(), s, peers, "own", []string{"wso2is"}, workDir(s)); err != nil || len(changes) > 0 {
+	if _, changes, err := importPeers(t.Context(), s, peers, "own", []string{"wso2is"}, workDir(s)); err != nil || len(changes) > 0 {
 		t.Errorf("nothing to write: %v, %v", changes, err)
 	}
 	peers["wso2is"] = append(peers["wso2is"], certificate(t, "next"))
-	_, _, err := Import(t.Context(), s, peers, "own", []string{"wso2is"}, workDir(s))
+	_, _, err := importPeers(t.Context(), s, peers, "own", []string{"wso2is"}, workDir(s))
 	if !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), s.Path) {
 		t.Errorf("error = %v", err)
 	}

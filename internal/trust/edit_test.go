@@ -219,8 +219,8 @@ func TestAStoreThatSomebodyIsWritingIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer person.Close()
-	peers := Peers{"wso2is": {certificate(t, "wso2is")}}
-	_, _, err = Import(t.Context(), s, peers, "wso2am", []string{"wso2is", "wso2am"}, workDir(s))
+	peers := peerCerts{"wso2is": {certificate(t, "wso2is")}}
+	_, _, err = importPeers(t.Context(), s, peers, "wso2am", []string{"wso2is", "wso2am"}, workDir(s))
 	if !errors.Is(err, file.ErrBeingWritten) {
 		t.Errorf("an import: %v", err)
 	}
@@ -231,7 +231,7 @@ func TestAStoreThatSomebodyIsWritingIsLeftAlone(t *testing.T) {
 	if err := person.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, changes, err := Import(t.Context(), s, peers, "wso2am", []string{"wso2is", "wso2am"}, workDir(s)); err != nil || len(changes) != 1 {
+	if _, changes, err := importPeers(t.Context(), s, peers, "wso2am", []string{"wso2is", "wso2am"}, workDir(s)); err != nil || len(changes) != 1 {
 		t.Errorf("afterwards: %v, %v", changes, err)
 	}
 }

@@ -74,7 +74,7 @@ func TestWhatJavaRefusesEntersNowhere(t *testing.T) {
 		"the CA of this server":     {second(e.PublishCA(&bad)), "publish the CA of this server"},
 		"read for a person":         {second(ReadCertificate(file)), file},
 		"imported by a person":      {second(editorOf(store).Set(t.Context(), "peer", bad, true)), "its issuer has no name"},
-		"imported, whoever read it": {thirdError(Import(t.Context(), store, Peers{"wso2is": {bad}}, "own", []string{"wso2is"}, workDir(store))), store.Path},
+		"imported, whoever read it": {thirdError(importPeers(t.Context(), store, peerCerts{"wso2is": {bad}}, "own", []string{"wso2is"}, workDir(store))), store.Path},
 	} {
 		wraps := errors.Is(c.err, javacert.ErrRefused) || name == "a CA of another place" // which says no more than that
 		if c.err == nil || !wraps || !strings.Contains(c.err.Error(), c.want) {
@@ -89,7 +89,7 @@ func TestWhatJavaRefusesEntersNowhere(t *testing.T) {
 	}
 }
 
-func thirdError(_ Managed, _ []Change, err error) error { return err }
+func thirdError(_ map[string]string, _ []Change, err error) error { return err }
 
 func mustParse(t *testing.T, c keystore.Certificate) *x509.Certificate {
 	t.Helper()
@@ -111,7 +111,7 @@ func TestAStoreThatJavaDoesNotLoadIsReportedAndKept(t *testing.T) {
 		t.Errorf("certs check finds %q", found)
 	}
 	s := place(t, data)
-	_, _, err := Import(t.Context(), s, Peers{"wso2is": {peer}}, "own", []string{"wso2is"}, workDir(s))
+	_, _, err := importPeers(t.Context(), s, peerCerts{"wso2is": {peer}}, "own", []string{"wso2is"}, workDir(s))
 	if !errors.Is(err, javacert.ErrRefused) || !strings.Contains(err.Error(), `"broken": certificate SHA-256`) || !strings.Contains(err.Error(), "agent certs delete") {
 		t.Errorf("the import says %v", err)
 	}
@@ -126,7 +126,7 @@ func TestAStoreThatJavaDoesNotLoadIsReportedAndKept(t *testing.T) {
 	}
 
 	s = place(t, testenv.JKS(password, map[string][]byte{"users-ca": other.DER, "wso2is": bad.DER}))
-	m, changes, err := Import(t.Context(), s, Peers{}, "own", []string{"wso2is"}, workDir(s))
+	m, changes, err := importPeers(t.Context(), s, peerCerts{}, "own", []string{"wso2is"}, workDir(s))
 	if err != nil || len(m) != 0 || len(changes) != 1 || changes[0].Action != "removed" || changes[0].Alias != "wso2is" {
 		t.Errorf("the agent's own entry: %v, %v, %v", m, changes, err)
 	}

@@ -125,11 +125,11 @@ func TestImportKeepsEveryOtherEntryAndASecondRunWritesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := entries(t, s)
 			peer := certificate(t, "peer")
-			m, changes, err := Import(t.Context(), s, Peers{"peer-server": {peer}}, "own", []string{"peer-server"}, workDir(s))
+			m, changes, err := importPeers(t.Context(), s, peerCerts{"peer-server": {peer}}, "own", []string{"peer-server"}, workDir(s))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := actions(changes); !slices.Equal(got, []string{"added peer-server"}) || m["peer-server"] != peer.Fingerprint() {
+			if got := actions(changes); !slices.Equal(got, []string{"added peer-server"}) || m["peer-server"] != peer.Fingerprint().String() {
 				t.Errorf("changes = %v, managed = %v", got, m)
 			}
 			after := entries(t, s)
@@ -145,7 +145,7 @@ func TestImportKeepsEveryOtherEntryAndASecondRunWritesNothing(t *testing.T) {
 				t.Errorf("%d entries before, %d after", len(before), len(after))
 			}
 			info, _ := os.Stat(s.Path)
-			_, changes, err = Import(t.Context(), s, Peers{"peer-server": {peer}}, "own", []string{"peer-server"}, workDir(s))
+			_, changes, err = importPeers(t.Context(), s, peerCerts{"peer-server": {peer}}, "own", []string{"peer-server"}, workDir(s))
 			again, _ := os.Stat(s.Path)
 			if err != nil || len(changes) > 0 || !os.SameFile(info, again) || !info.ModTime().Equal(again.ModTime()) {
 				t.Errorf("second run: changes %v, %v; file written: %v", changes, err, !os.SameFile(info, again))
@@ -161,7 +161,7 @@ func TestTheFirstOriginalIsKeptOnce(t *testing.T) {
 	s := truststore(t, keystore.JKS)
 	original, _ := os.ReadFile(s.Path)
 	for _, name := range []string{"a", "b"} {
-		if _, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, name)}}, "own", []string{"wso2is"}, workDir(s)); err != nil {
+		if _, _, err := importPeers(t.Context(), s, peerCerts{"wso2is": {certificate(t, name)}}, "own", []string{"wso2is"}, workDir(s)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -177,9 +177,9 @@ func TestImportFollowsWhatAPeerPublishesAndTouchesNobodyElsesEntries(t *testing.
 			s := truststore(t, format)
 			old, next, foreign := certificate(t, "old"), certificate(t, "next"), certificate(t, "foreign")
 			peers := []string{"wso2is", "wso2is-2"}
-			do := func(p Peers) []string {
+			do := func(p peerCerts) []string {
 				t.Helper()
-				_, changes, err := Import(t.Context(), s, p, "own", peers, workDir(s))
+				_, changes, err := importPeers(t.Context(), s, p, "own", peers, workDir(s))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -188,16 +188,16 @@ func TestImportFollowsWhatAPeerPublishesAndTouchesNobodyElsesEntries(t *testing.
 			nextAlias := "wso2is-" + next.Fingerprint().Short()
 			steps := []struct {
 				name  string
-				peers Peers
+				peers peerCerts
 				want  []string
 			}{
-				{"a peer appears", Peers{"wso2is": {old}}, []string{"added wso2is"}},
-				{"it announces another certificate", Peers{"wso2is": {old, next}}, []string{"added " + nextAlias}},
-				{"it publishes nothing", Peers{}, nil},
-				{"another peer with a name that begins alike", Peers{"wso2is-2": {foreign}}, []string{"added wso2is-2"}},
-				{"it switches", Peers{"wso2is": {next, old}}, []string{"added wso2is-" + old.Fingerprint().Short(), "removed " + nextAlias, "replaced wso2is"}},
-				{"the old one leaves", Peers{"wso2is": {next}}, []string{"removed wso2is-" + old.Fingerprint().Short()}},
-				{"the same twice in a list is one", Peers{"wso2is": {next, next}}, nil},
+				{"a peer appears", peerCerts{"wso2is": {old}}, []string{"added wso2is"}},
+				{"it announces another certificate", peerCerts{"wso2is": {old, next}}, []string{"added " + nextAlias}},
+				{"it publishes nothing", peerCerts{}, nil},
+				{"another peer with a name that begins alike", peerCerts{"wso2is-2": {foreign}}, []string{"added wso2is-2"}},
+				{"it switches", peerCerts{"wso2is": {next, old}}, []string{"added wso2is-" + old.Fingerprint().Short(), "removed " + nextAlias, "replaced wso2is"}},
+				{"the old one leaves", peerCerts{"wso2is": {next}}, []string{"removed wso2is-" + old.Fingerprint().Short()}},
+				{"the same twice in a list is one", peerCerts{"wso2is": {next, next}}, nil},
 			}
 			for _, step := range steps {
 				slices.Sort(step.want)
@@ -227,7 +227,7 @@ func TestAnAliasThatOnlyLooksLikeTheAgentsIsTheUsers(t *testing.T) {
 	}
 	data, _ := store.Encode()
 	os.WriteFile(s.Path, data, 0o600)
-	m, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, "is")}}, "own", []string{"wso2is"}, workDir(s))
+	m, _, err := importPeers(t.Context(), s, peerCerts{"wso2is": {certificate(t, "is")}}, "own", []string{"wso2is"}, workDir(s))
 	if err != nil || len(m) != 1 || entries(t, s)["wso2is-deadbeef"] == "" {
 		t.Errorf("managed = %v, %v; entries = %v", m, err, entries(t, s))
 	}
@@ -240,8 +240,8 @@ func TestAHandMadeEntryUnderThePeersNameIsAdoptedAndReported(t *testing.T) {
 	store.SetTrusted("wso2is", byHand, time.Now())
 	data, _ := store.Encode()
 	os.WriteFile(s.Path, data, 0o600)
-	_, changes, err := Import(t.Context(), s, Peers{"wso2is": {published}}, "own", []string{"wso2is"}, workDir(s))
-	if err != nil || len(changes) != 1 || changes[0].Action != "replaced" || changes[0].Was != byHand.Fingerprint() {
+	_, changes, err := importPeers(t.Context(), s, peerCerts{"wso2is": {published}}, "own", []string{"wso2is"}, workDir(s))
+	if err != nil || len(changes) != 1 || changes[0].Action != "replaced" || changes[0].Was != byHand.Fingerprint().String() {
 		t.Errorf("changes = %+v, %v", changes, err)
 	}
 }
@@ -252,7 +252,7 @@ func TestAPeerNamedLikeAKeyEntryIsRefusedAndNothingChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := place(t, data)
-	_, _, err = Import(t.Context(), s, Peers{"wso2carbon": {certificate(t, "x")}}, "own", []string{"wso2carbon"}, workDir(s))
+	_, _, err = importPeers(t.Context(), s, peerCerts{"wso2carbon": {certificate(t, "x")}}, "own", []string{"wso2carbon"}, workDir(s))
 	if !errors.Is(err, keystore.ErrAliasTaken) || !strings.Contains(err.Error(), "give the peer another name") {
 		t.Errorf("error = %v", err)
 	}
@@ -284,7 +284,7 @@ func TestABadStoreIsNamedWithItsRemedyAndLeftAsItWas(t *testing.T) {
 				os.Remove(s.Path)
 			}
 			s.Password = c.password
-			_, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, "is")}}, "own", []string{"wso2is"}, workDir(s))
+			_, _, err := importPeers(t.Context(), s, peerCerts{"wso2is": {certificate(t, "is")}}, "own", []string{"wso2is"}, workDir(s))
 			if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), s.Path) {
 				t.Errorf("error = %v", err)
 			}
@@ -304,7 +304,7 @@ func TestAStrangersStoreIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	if err := os.Chown(s.Path, 10001, 10001); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := Import(t.Context(), s, Peers{"wso2is": {certificate(t, "is")}}, "own", []string{"wso2is"}, workDir(s))
+	_, _, err := importPeers(t.Context(), s, peerCerts{"wso2is": {certificate(t, "is")}}, "own", []string{"wso2is"}, workDir(s))
 	if !errors.Is(err, file.ErrOwner) || !strings.Contains(err.Error(), `user: "10001:10001"`) {
 		t.Errorf("error = %v", err)
 	}
@@ -397,27 +397,6 @@ func TestAnythingButPublicCertificatesIsRefused(t *testing.T) {
 	for _, name := range []string{"../wso2is", "", ".", "..", "a/b", ".agent"} {
 		if _, err := (Exchange{Dir: t.TempDir()}).Certificates(t.Context(), name); !errors.Is(err, ErrRefused) {
 			t.Errorf("name %q: %v", name, err)
-		}
-	}
-}
-
-func TestTheGenerationChangesWithEverythingAServerReads(t *testing.T) {
-	a, b := certificate(t, "a"), certificate(t, "b")
-	base := Generation(1, a, []byte("x"))
-	if Generation(1, a, []byte("x")) != base {
-		t.Error("the same state has two generations")
-	}
-	if !RunsWith(base, a) || RunsWith(base, b) || RunsWith("", a) {
-		t.Error("a generation does not tell which certificate it is of")
-	}
-	for what, other := range map[string]string{
-		"another own certificate":            Generation(1, b, []byte("x")),
-		"other settings":                     Generation(1, a, []byte("y")),
-		"another addition to the truststore": Generation(2, a, []byte("x")),
-		"no settings":                        Generation(1, a, nil),
-	} {
-		if other == base {
-			t.Errorf("%s: the same generation", what)
 		}
 	}
 }
