@@ -100,7 +100,7 @@ func outcome(s Snapshot, d Decision) (lines []string) {
 		}
 		for _, c := range d.Conditions {
 			if c.After == i && (!c.OK || !strings.Contains(atRestIs, c.Text)) {
-				add("%s %s: %s", map[bool]string{true: "ready", false: "not ready"}[c.OK || c.Advisory], c.Name, c.Text)
+				add("%s %s: %s", map[[2]bool]string{{true, false}: "ready", {false, false}: "not ready", {false, true}: "advice"}[[2]bool{c.OK, c.Advisory}], c.Name, c.Text)
 			}
 		}
 		if i < len(d.Actions) {
@@ -161,6 +161,9 @@ the server's certificate is as TLS_MODE says`
 // atRestDoes is what a pass does of which nothing follows.
 const atRestDoes = "do Request{Generation:disk}"
 
+// nothing is what follows if no line does.
+const nothing = ""
+
 // situation is a case of a table.
 type situation struct {
 	name string
@@ -187,9 +190,9 @@ func decides(t *testing.T, cases []situation) {
 		t.Run(c.name, func(t *testing.T) {
 			s := c.snapshot()
 			got := outcome(s, Decide(s))
-			want := strings.Split(strings.TrimSpace(c.want), "\n")
-			for i := range want {
-				want[i] = strings.TrimSpace(want[i])
+			var want []string
+			for line := range strings.Lines(strings.TrimSpace(c.want)) {
+				want = append(want, strings.TrimSpace(line))
 			}
 			if !slices.EqualFunc(got, want, func(got, want string) bool {
 				begins, part := strings.CutSuffix(want, "*")
