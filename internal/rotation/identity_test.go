@@ -16,8 +16,7 @@ func TestAnIdentityIsIssuedWhenItIsDue(t *testing.T) {
 	decides(t, []situation{
 		{"TLS_MODE has no effect", issuing, func(s *Snapshot) { s.TLS.Refused = "it has a listener of its own" }, `
 			WARN TLS_MODE
-			ready identity: TLS_MODE has no effect on this server: it has a listener of its own
-			` + atRestDoes},
+			ready identity: TLS_MODE has no effect on this server: it has a listener of its own`},
 		{"there is none yet", issuing, func(s *Snapshot) { s.stopped(); s.TLS = TLS{} }, `
 			do Issue{Reason:there is none yet}
 			issued true
@@ -30,7 +29,7 @@ func TestAnIdentityIsIssuedWhenItIsDue(t *testing.T) {
 			do Issue{Reason:the previous certificate is 60 days old}
 			issued true
 			again`},
-		{"one that was issued in this round is stale, too", issuing, func(s *Snapshot) { s.TLS.Installed.Stale = "is 60 days old"; s.Memory.Issued = true }, atRestDoes},
+		{"one that was issued in this round is stale, too", issuing, func(s *Snapshot) { s.TLS.Installed.Stale = "is 60 days old"; s.Memory.Issued = true }, nothing},
 		{"the staged one is stale, and so is the installed one", staging, func(s *Snapshot) { s.TLS.Staged.Stale, s.TLS.Installed.Stale = "lacks a name", "lacks two names" }, `
 			do Issue{Reason:the previous certificate lacks two names}
 			issued true
@@ -53,9 +52,8 @@ func TestAnIdentityIsIssuedWhenItIsDue(t *testing.T) {
 			do Issue{Reason:there is none yet}
 			issued true
 			again`},
-		{"deployment.toml does not name one that the peers were told of", issuing, func(s *Snapshot) { s.TLS.Named = false }, atRestDoes},
+		{"deployment.toml does not name one that the peers were told of", issuing, func(s *Snapshot) { s.TLS.Named = false }, nothing},
 		{"it is to be renewed later", issuing, func(s *Snapshot) { s.TLS.Installed.RenewAt = t0.Add(90 * time.Hour) }, `
-			` + atRestDoes + `
 			wake after 90h0m0s`},
 	})
 }
@@ -65,17 +63,14 @@ func TestAnIdentityThatCannotBeHadKeepsARunningServerAsItIs(t *testing.T) {
 		{"the CA cannot be read", issuing, func(s *Snapshot) { s.TLS.Err = errTest }, `
 			ERROR identity
 			not ready identity: the test says so
-			` + atRestDoes + `
 			trouble: the test says so`},
 		{"the issuing has failed in this round", issuing, func(s *Snapshot) { s.TLS.Installed.Stale, s.Memory.Trouble = "is old", errTest }, `
 			ERROR identity
 			not ready identity: the test says so
-			` + atRestDoes + `
 			trouble: the test says so`},
 		{"none is installed, and the server runs with its own keystore", issuing, func(s *Snapshot) { s.TLS = TLS{Err: errTest} }, `
 			ERROR identity
 			not ready identity: the test says so
-			` + atRestDoes + `
 			trouble: the test says so`},
 		{"none is installed, and the server runs with a keystore that is gone", issuing, func(s *Snapshot) { s.TLS = TLS{Err: errTest, Named: true} }, `
 			error: the test says so`},
@@ -92,7 +87,6 @@ func TestAnIdentityThatCannotBeHadKeepsARunningServerAsItIs(t *testing.T) {
 			ERROR identity
 			INFO waits
 			not ready identity: the test says so
-			` + atRestDoes + `
 			wake after 9m0s
 			trouble: the test says so`},
 	})
@@ -108,7 +102,7 @@ func fromFiles() Snapshot {
 
 func TestAnIdentityIsTakenFromFiles(t *testing.T) {
 	decides(t, []situation{
-		{"it is installed", fromFiles, nil, atRestDoes},
+		{"it is installed", fromFiles, nil, nothing},
 		{"it has changed", fromFiles, func(s *Snapshot) { s.TLS.Files = identityOf("B2") }, `
 			do Stage
 			again`},
@@ -129,12 +123,10 @@ func TestAnIdentityIsTakenFromFiles(t *testing.T) {
 			do Install
 			again`},
 		{"it is again the installed one", fromFiles, func(s *Snapshot) { s.TLS.Staged, s.TLS.IsStaged = identityOf("B2"), true }, `
-			do DropStaged
-			` + atRestDoes},
+			do DropStaged`},
 		{"it lacks a name", fromFiles, func(s *Snapshot) { s.TLS.Files.Missing = []string{"b.example.com"} }, `
-			WARN names
-			` + atRestDoes},
-		{"somebody asks for another one", fromFiles, func(s *Snapshot) { s.TLS.Asked = true }, atRestDoes},
+			WARN names`},
+		{"somebody asks for another one", fromFiles, func(s *Snapshot) { s.TLS.Asked = true }, nothing},
 	})
 }
 
@@ -150,7 +142,6 @@ func TestAnIdentityIsInstalledAtOnceIfNoPeerRefusesIt(t *testing.T) {
 			again`},
 		{"it is the first one, and a server runs with its own keystore", staging, func(s *Snapshot) { s.TLS.Named, s.TLS.Installed = false, nil }, `
 			INFO waits
-			` + atRestDoes + `
 			wake after 9m0s`},
 		{"it is the first one, and deployment.toml names its place", staging, func(s *Snapshot) { s.TLS.Installed = nil }, `
 			do Install
@@ -180,7 +171,6 @@ func TestAnIdentityIsInstalledAtOnceIfNoPeerRefusesIt(t *testing.T) {
 			do Install
 			again`},
 		{"it is the installed one already", issuing, func(s *Snapshot) { s.TLS.Staged, s.TLS.IsStaged = s.TLS.Installed, true }, `
-			do DropStaged
-			` + atRestDoes},
+			do DropStaged`},
 	})
 }

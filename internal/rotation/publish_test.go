@@ -23,29 +23,23 @@ func TestTheCAIsPublishedWhilePeersMayTrustItInPlaceOfTheCertificates(t *testing
 		announced(s)
 	}
 	decides(t, []situation{
-		{"it is published", byCA, nil, atRestDoes},
+		{"it is published", byCA, nil, nothing},
 		{"it is not published yet", byCA, func(s *Snapshot) { s.Own.CA = "" }, `
-			do PublishCA{Fingerprint:CA}
-			` + atRestDoes},
+			do PublishCA{Fingerprint:CA}`},
 		{"what is published cannot be read", byCA, func(s *Snapshot) { s.Own.CA = "unreadable" }, `
-			do PublishCA{Fingerprint:CA}
-			` + atRestDoes},
+			do PublishCA{Fingerprint:CA}`},
 		{"nobody has given one", byCA, func(s *Snapshot) { s.TLS.Installed.Issuer = "" }, `
-			do PublishCA{Fingerprint:}
-			` + atRestDoes},
+			do PublishCA{Fingerprint:}`},
 		{"the server's own keystore is in use", nil, func(s *Snapshot) { s.Own.CA = "CA" }, `
-			do PublishCA{Fingerprint:}
-			` + atRestDoes},
+			do PublishCA{Fingerprint:}`},
 		{"a start presents another certificate than the installed one", byCA, func(s *Snapshot) { s.TLS.Installed = &Identity{Leaf: Certificate{Fingerprint: "B9"}, Issuer: "CA"} }, `
-			do PublishCA{Fingerprint:}
-			` + atRestDoes},
+			do PublishCA{Fingerprint:}`},
 		{"it has signed the next certificate, too, and the peers trust it", byCA, func(s *Snapshot) { stage(s, "CA"); s.trusting("CA", "a", "c") }, `
 			do Install
 			again`},
 		{"another one has signed the next certificate", byCA, func(s *Snapshot) { stage(s, "other CA"); s.trusting("CA", "a", "c") }, `
 			do PublishCA{Fingerprint:}
 			INFO waits
-			` + atRestDoes + `
 			wake after 9m0s`},
 		{"somebody has put a keystore in place that waits for the switch", byCA, func(s *Snapshot) {
 			s.Keystore.Next = &Certificate{Fingerprint: "B2"}
@@ -54,7 +48,6 @@ func TestTheCAIsPublishedWhilePeersMayTrustItInPlaceOfTheCertificates(t *testing
 		}, `
 			do PublishCA{Fingerprint:}
 			INFO waits
-			` + atRestDoes + `
 			wake after 9m0s`},
 	})
 }
@@ -68,8 +61,7 @@ func TestTheOwnCertificatesArePublished(t *testing.T) {
 		{"what was published cannot be read", nil, func(s *Snapshot) { s.Own.Certificates, s.Own.Err = nil, errTest }, `
 			WARN published
 			do Publish[b1]
-			INFO own certificate published
-			` + atRestDoes},
+			INFO own certificate published`},
 		{"what was published is lost, while the server runs with another one than is on disk", replacedByHand, func(s *Snapshot) { s.Own.Certificates = nil }, `
 			do Publish[b1 b2]
 			INFO own certificate published
@@ -87,7 +79,6 @@ func TestTheOwnCertificatesArePublished(t *testing.T) {
 			again`},
 		{"nobody knows what a server presents that people restart", replacedByHand, func(s *Snapshot) { s.Settings.Supervised, s.Server = false, Server{Runs: true} }, `
 			INFO waits
-			do Hold{Running: OnDisk:disk}
 			not ready restart: a restart is due, and waits for the new certificate to be trusted by a, c
 			wish { disk}
 			wake after 4m0s`},
@@ -115,13 +106,10 @@ func TestARetiredCertificateGoesAfterItsGracePeriod(t *testing.T) {
 	decides(t, []situation{
 		{"the server has just switched", nil, retired(time.Time{}), `
 			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B0:now]}}
-			` + atRestDoes + `
 			wake after 1h0m0s`},
 		{"half an hour later", nil, retired(t0.Add(-30 * time.Minute)), `
-			` + atRestDoes + `
 			wake after 30m0s`},
 		{"at the very end", nil, retired(t0.Add(-time.Hour + time.Millisecond)), `
-			` + atRestDoes + `
 			wake after 1s`},
 		{"after an hour", nil, retired(t0.Add(-time.Hour)), `
 			do Publish[b1]
@@ -132,11 +120,9 @@ func TestARetiredCertificateGoesAfterItsGracePeriod(t *testing.T) {
 			again`},
 		{"the clock was put back", nil, retired(t0.Add(time.Hour)), `
 			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B0:now]}}
-			` + atRestDoes + `
 			wake after 1h0m0s`},
 		{"the record names one that nobody publishes", nil, func(s *Snapshot) { s.Records.Rotation.Retired = map[string]time.Time{"B8": t0} }, `
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[]}}
-			` + atRestDoes},
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[]}}`},
 	})
 }
 

@@ -20,7 +20,6 @@ func TestAKeystoreThatWaitsForTheSwitchIsLookedAfter(t *testing.T) {
 	decides(t, []situation{
 		{"the peers do not trust it yet", putBack, nil, `
 			INFO waits
-			` + atRestDoes + `
 			wake after 9m0s`},
 		{"the peers trust it", putBack, func(s *Snapshot) { s.trusting("B2", "a", "c") }, `
 			do InstallReplaced
@@ -34,8 +33,7 @@ func TestAKeystoreThatWaitsForTheSwitchIsLookedAfter(t *testing.T) {
 			s.Keystore.Next, s.Keystore.NextErr = nil, errTest
 			s.Own.Certificates, s.Records.Rotation = s.Own.Certificates[:1], atRest().Records.Rotation
 		}, `
-			WARN next keystore
-			` + atRestDoes},
+			WARN next keystore`},
 		{"neither it nor the one in place can be opened", putBack, func(s *Snapshot) { s.Keystore.Next, s.Keystore.NextErr, s.Keystore.Err = nil, errTest, errTest }, `
 			WARN next keystore
 			error: the test says so`},
@@ -176,7 +174,6 @@ func TestTheSwitchToAKeystoreThatSomebodyHasPutInPlaceWaitsForThePeers(t *testin
 			s.distrusting("A1")
 		}, `
 			INFO waits
-			do Hold{Running: OnDisk:disk}
 			not ready restart: a restart is due, and waits for the new certificate to be trusted by a, c
 			wish { disk}
 			wake after 5m0s`},

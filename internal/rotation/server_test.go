@@ -21,7 +21,7 @@ func TestAnInitTellsWhatAStartReads(t *testing.T) {
 		{"a server runs with what is on disk", initial, nil, nothing},
 		{"a server runs with something else", initial, (*Snapshot).due, `
 			do Hold{Running:running OnDisk:disk}`},
-		{"a server runs with something else, and agent exec knows", initial, func(s *Snapshot) { s.due(); s.Server.Reads = Generation(1, s.Keystore.Own, s.Deployment.Text) }, nothing},
+		{"a server runs with something else, and agent exec knows", initial, func(s *Snapshot) { s.due(); s.Server.Wish.OnDisk = Generation(1, s.Keystore.Own, s.Deployment.Text) }, nothing},
 		{"a server runs of which nothing is known", initial, func(s *Snapshot) { s.due(); s.Server.Generation = "" }, nothing},
 		{"a peer is missing", initial, func(s *Snapshot) { s.stopped(); s.silent("a") }, `
 			DEBUG peer a
@@ -37,7 +37,7 @@ func TestAnInitTellsWhatAStartReads(t *testing.T) {
 
 func TestAServerThatRunsWithWhatIsOnDiskIsAcknowledged(t *testing.T) {
 	decides(t, []situation{
-		{"what it trusts was acknowledged", nil, nil, atRestDoes},
+		{"what it trusts was acknowledged", nil, nil, nothing},
 		{"it has restarted", nil, func(s *Snapshot) {
 			s.Own.Trusts.Generation = "before"
 			s.Memory.Asked = s.Server.Generation
@@ -47,42 +47,39 @@ func TestAServerThatRunsWithWhatIsOnDiskIsAcknowledged(t *testing.T) {
 			do KeepServed
 			do Acknowledge disk[a1 b1 c1]
 			INFO the running server trusts what is on disk
-			do Request{Generation:disk}
 			asked nothing
 			starts false`},
 		{"it trusts something else than was acknowledged", nil, func(s *Snapshot) { s.distrusting("C1") }, `
 			do Acknowledge disk[a1 b1 c1]
-			INFO the running server trusts what is on disk
-			` + atRestDoes},
+			INFO the running server trusts what is on disk`},
 		{"what was acknowledged cannot be read", nil, func(s *Snapshot) { s.Own.TrustsErr = errTest }, `
 			do Acknowledge disk[a1 b1 c1]
-			INFO the running server trusts what is on disk
-			` + atRestDoes},
+			INFO the running server trusts what is on disk`},
 		{"it has restarted by itself", nil, func(s *Snapshot) { s.Memory.Starts = true }, `
 			INFO the running server trusts what is on disk
-			` + atRestDoes + `
 			starts false`},
 		{"its keystore is not kept yet", nil, func(s *Snapshot) { s.Keystore.Fresh = false }, `
-			do KeepServed
-			` + atRestDoes},
+			do KeepServed`},
 		{"it has no peers", nil, func(s *Snapshot) {
 			s.Keystore.Fresh, s.Settings.Peers = false, nil
 			s.without("a")
 			s.without("c")
 			s.Own.Trusts.Fingerprints = []string{"B1"}
 		}, `
-			ready trust: own certificate published, 1 trusted
-			` + atRestDoes},
-		{"its keystore is elsewhere", nil, func(s *Snapshot) { s.Keystore = Keystore{Own: s.Keystore.Own} }, atRestDoes},
+			ready trust: own certificate published, 1 trusted`},
+		{"its keystore is elsewhere", nil, func(s *Snapshot) { s.Keystore = Keystore{Own: s.Keystore.Own} }, nothing},
 		{"it does not serve yet", nil, func(s *Snapshot) { s.Server.Starting = true; s.Own.Trusts.Generation = "before" }, `
 			not ready restart: the server has started with what is on disk, and does not serve yet
-			` + atRestDoes + `
 			starts true`},
-		{"a restart that was wanted is not any more", nil, func(s *Snapshot) { s.Memory.Asked = "other"; s.Memory.Wish = Wish{"other", "other"} }, `
+		{"a restart that was wanted is not any more", nil, func(s *Snapshot) {
+			s.Memory.Asked, s.Memory.Wish, s.Server.Wish = "other", Wish{"other", "other"}, Wish{"other", "other"}
+		}, `
 			INFO the running server trusts what is on disk
-			` + atRestDoes + `
+			do Request{Generation:disk}
 			wish {disk disk}
 			asked nothing`},
+		{"an init has told agent exec something else", nil, func(s *Snapshot) { s.Server.Wish.OnDisk = "other" }, `
+			do Request{Generation:disk}`},
 	})
 }
 
@@ -112,6 +109,12 @@ func TestARestartIsAskedForWhenItIsDue(t *testing.T) {
 			do Hold{Running:running OnDisk:disk}
 			not ready restart: a restart is due, and waits until the server serves
 			wish {running disk}
+			wake after 9m0s`},
+		{"the server has just started, and agent exec was told", waitingFor, func(s *Snapshot) {
+			s.Server.Wish.OnDisk = s.Own.Turn.Wants
+			s.Memory.Wish, s.Server.Starting, s.Server.Since, s.Own.Turn = s.Server.Wish, true, t0.Add(-time.Minute), trust.Turn{}
+		}, `
+			not ready restart: a restart is due, and waits until the server serves
 			wake after 9m0s`},
 		{"the server has been starting for too long", waitingFor, func(s *Snapshot) { s.Server.Starting, s.Server.Since = true, t0.Add(-10*time.Minute) }, `
 			do Request{Generation:disk}
@@ -283,20 +286,16 @@ func TestAnAgentLeavesTheTurnWhenItsServerServes(t *testing.T) {
 	}
 	decides(t, []situation{
 		{"it serves", has, nil, `
-			` + atRestDoes + `
 			do SayTurn{Turn:{Wants: Has:false Since:never}}
 			queued never`},
 		{"it serves, and agent exec was not told yet", has, func(s *Snapshot) { s.Memory.Wish = Wish{} }, `
-			` + atRestDoes + `
 			wish {disk disk}
 			queued never
 			again`},
 		{"it is still starting", has, func(s *Snapshot) { s.Server.Starting, s.Memory.Starts = true, true }, `
 			not ready restart: the server has started with what is on disk, and does not serve yet
-			` + atRestDoes + `
 			queued never`},
 		{"it only wanted it", has, func(s *Snapshot) { s.Own.Turn.Has = false; s.Memory.Wish = Wish{} }, `
-			` + atRestDoes + `
 			do SayTurn{Turn:{Wants: Has:false Since:never}}
 			wish {disk disk}
 			queued never`},
@@ -313,15 +312,12 @@ func TestTheSwitchWaitsForThePeers(t *testing.T) {
 			INFO the agent announces a new certificate to the peers
 			do SaveRotation{Rotation:{Announced:B2 Since:now Retired:map[]}}
 			INFO waits
-			` + atRestDoes + `
 			wake after 10m0s`},
 		{"no peer trusts it", staging, nil, `
 			INFO waits
-			` + atRestDoes + `
 			wake after 9m0s`},
 		{"one peer trusts it", staging, func(s *Snapshot) { s.trusting("B2", "a") }, `
 			INFO waits
-			` + atRestDoes + `
 			wake after 9m0s`},
 		{"what a peer trusts cannot be read", staging, func(s *Snapshot) {
 			s.trusting("B2", "a")
@@ -329,7 +325,6 @@ func TestTheSwitchWaitsForThePeers(t *testing.T) {
 		}, `
 			WARN trusts of c
 			INFO waits
-			` + atRestDoes + `
 			wake after 9m0s`},
 		{"all peers trust it", staging, func(s *Snapshot) { s.trusting("B2", "a", "c") }, `
 			do Install
@@ -343,7 +338,6 @@ func TestTheSwitchWaitsForThePeers(t *testing.T) {
 			s.peer("a", func(p *Peer) { p.Turn = trust.Turn{Wants: "x", Since: t0} })
 		}, `
 			INFO waits
-			` + atRestDoes + `
 			claims [a]
 			wake after 10m0s`},
 		{"the certificate in use is about to expire", staging, func(s *Snapshot) { s.Keystore.Own.NotAfter = t0.Add(time.Minute) }, `

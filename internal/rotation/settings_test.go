@@ -17,14 +17,11 @@ func TestSettingsAreMadeOrReported(t *testing.T) {
 		{"somebody else has made one", nil, func(s *Snapshot) {
 			s.Deployment.Kept = []KeptSetting{{Setting: "server.hostname", Line: 3, Is: "x", Needed: "y"}}
 		}, `
-			WARN setting server.hostname
-			` + atRestDoes},
+			WARN setting server.hostname`},
 		{"one waits for the applications", nil, func(s *Snapshot) { s.Deployment.Closing.AllScopes = trust.AllScopesWaits }, `
-			INFO all scopes
-			` + atRestDoes},
+			INFO all scopes`},
 		{"TLS_MODE is none again, and one is still staged", nil, func(s *Snapshot) { s.TLS.IsStaged = true }, `
-			do DropStaged
-			` + atRestDoes},
+			do DropStaged`},
 	})
 }
 
@@ -59,14 +56,12 @@ func TestASettingThatIsKeptIsReportedWithoutSecrets(t *testing.T) {
 func TestAPrimaryKeyThatChangesIsReported(t *testing.T) {
 	decides(t, []situation{
 		{"it is seen for the first time", nil, func(s *Snapshot) { s.Records.PrimaryNow = "P1" }, `
-			do SavePrimary{Fingerprint:P1}
-			` + atRestDoes},
-		{"it is the same", nil, func(s *Snapshot) { s.Records.Primary, s.Records.PrimaryNow = "P1", "P1" }, atRestDoes},
+			do SavePrimary{Fingerprint:P1}`},
+		{"it is the same", nil, func(s *Snapshot) { s.Records.Primary, s.Records.PrimaryNow = "P1", "P1" }, nothing},
 		{"it is another one", nil, func(s *Snapshot) { s.Records.Primary, s.Records.PrimaryNow = "P1", "P2" }, `
 			ERROR the server's PRIMARY keystore has another key than before*
-			do SavePrimary{Fingerprint:P2}
-			` + atRestDoes},
-		{"nobody watches it any more", nil, func(s *Snapshot) { s.Records.Primary = "P1" }, atRestDoes},
+			do SavePrimary{Fingerprint:P2}`},
+		{"nobody watches it any more", nil, func(s *Snapshot) { s.Records.Primary = "P1" }, nothing},
 	})
 }
 
@@ -79,9 +74,8 @@ func TestAnISSaysWhatBecomesOfItsClosing(t *testing.T) {
 	said := func(s *Snapshot) { s.Own.HasClosing = true }
 	decides(t, []situation{
 		{"for the first time", is, nil, `
-			do SayClosing{Closing:{AllScopes: SCIM11:false Handler:false Restart:}}
-			` + atRestDoes},
-		{"it has said so", is, said, atRestDoes},
+			do SayClosing{Closing:{AllScopes: SCIM11:false Handler:false Restart:}}`},
+		{"it has said so", is, said, nothing},
 		{"a restart is due", is, func(s *Snapshot) {
 			said(s)
 			s.Deployment.Closing.SCIM11 = true
@@ -154,7 +148,6 @@ func TestTheAgentHoldsARestartUntilAllApplicationsAreAuthorized(t *testing.T) {
 			upgrade now`},
 		{"people restart the server", waiting, func(s *Snapshot) { s.Settings.Supervised, s.Server = false, Server{Runs: true} }, `
 			INFO all scopes
-			do Hold{Running: OnDisk:disk}
 			not ready restart: a restart is due, and waits until all applications are authorized for the scopes of APIs
 			ready restart: a restart by hand is due when all applications are authorized for the scopes of APIs
 			wish { disk}
