@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -180,13 +181,21 @@ func (c situation) snapshot() Snapshot {
 	return s
 }
 
-// decides compares what follows from each situation with what is expected.
+// decides compares what follows from each situation with what is expected. A decision changes nothing of its snapshot, and the same
+// snapshot always leads to the same decision.
 func decides(t *testing.T, cases []situation) {
 	t.Helper()
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			s := c.snapshot()
-			got := outcome(s, Decide(s))
+			d := Decide(s)
+			if !reflect.DeepEqual(s, c.snapshot()) {
+				t.Errorf("the decision has changed its snapshot to %+v", s)
+			}
+			if again := Decide(s); !reflect.DeepEqual(again, d) {
+				t.Errorf("the same snapshot leads to %+v and then to %+v", d, again)
+			}
+			got := outcome(s, d)
 			var want []string
 			for line := range strings.Lines(strings.TrimSpace(c.want)) {
 				want = append(want, strings.TrimSpace(line))
