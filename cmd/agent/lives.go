@@ -40,20 +40,26 @@ func live(ctx context.Context, args []string, stderr io.Writer, life func(agent.
 	if len(args) > 0 {
 		return usageError{"this command takes no arguments: every setting is an environment variable"}
 	}
-	load := func() (config.Config, error) { return config.Load("PRODUCT") }
-	cfg, err := load()
+	a, err := newAgent(stderr, "PRODUCT")
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	a, err := agent.New(load, telemetry.Logger(stderr, cfg.LogLevel, cfg.LogFormat))
-	if err != nil {
-		return err
-	}
 	err = life(a, ctx)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", errStopped, err)
 	}
 	return err
+}
+
+// newAgent loads the settings and returns an agent with them. It logs to stderr as the settings say.
+// The variables named in required must be set.
+func newAgent(stderr io.Writer, required ...string) (agent.Agent, error) {
+	load := func() (config.Config, error) { return config.Load(required...) }
+	cfg, err := load()
+	if err != nil {
+		return agent.Agent{}, err
+	}
+	return agent.New(cfg, load, telemetry.Logger(stderr, cfg.LogLevel, cfg.LogFormat)), nil
 }

@@ -12,9 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
-	"wso2agent/internal/telemetry"
 )
 
 // probeLimit is how long a probe may take. API-M's first answer after a start can take most of it.
@@ -91,12 +89,7 @@ func probeAddress(given string, trust bool) (string, error) {
 }
 
 func probeServer(ctx context.Context, stderr io.Writer) error {
-	load := func() (config.Config, error) { return config.Load("PRODUCT") }
-	cfg, err := load()
-	if err != nil {
-		return err
-	}
-	a, err := agent.New(load, telemetry.Logger(stderr, cfg.LogLevel, cfg.LogFormat))
+	a, err := newAgent(stderr, "PRODUCT")
 	if err != nil {
 		return err
 	}

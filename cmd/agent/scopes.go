@@ -12,9 +12,7 @@ import (
 
 	"wso2agent/internal/agent"
 	"wso2agent/internal/bootstrap"
-	"wso2agent/internal/config"
 	"wso2agent/internal/scopes"
-	"wso2agent/internal/telemetry"
 	"wso2agent/internal/wso2"
 )
 
@@ -27,12 +25,7 @@ func scopesCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if len(args) == 0 || len(args) > 1 && !asJSON || !slices.Contains([]string{"sync", "status"}, args[0]) {
 		return usageError{"agent scopes is followed by sync or status, and perhaps by --json"}
 	}
-	load := func() (config.Config, error) { return config.Load() } // without PRODUCT: CI and laptops stand next to no server
-	cfg, err := load()
-	if err != nil {
-		return err
-	}
-	a, err := agent.New(load, telemetry.Logger(stderr, cfg.LogLevel, cfg.LogFormat))
+	a, err := newAgent(stderr) // without PRODUCT: CI and laptops run next to no server
 	if err != nil {
 		return err
 	}

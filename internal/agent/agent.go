@@ -34,15 +34,14 @@ type Agent struct {
 	waitInVain time.Duration // of verify.Options
 }
 
-// New returns the agent whose settings load reads; it calls load at once.
-func New(load func() (config.Config, error), log *slog.Logger) (Agent, error) {
-	cfg, err := load()
+// New returns an agent with the settings cfg. The agent calls load later, to read the settings again while it runs.
+func New(cfg config.Config, load func() (config.Config, error), log *slog.Logger) Agent {
 	accounts := &bootstrap.Accounts{}
 	if cfg.Database == "postgres" {
 		down := server.PostgresDown(cfg.DBHost, cfg.DBPort)
 		accounts.AM.Down, accounts.IS.Down = down, down
 	}
-	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &gate{}, listener: &gate{}, holding: &holding{}}, err
+	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &gate{}, listener: &gate{}, holding: &holding{}}
 }
 
 // reload reads the settings again, so that a changed secret counts. The old ones stay where that fails.

@@ -84,11 +84,7 @@ func (p *place) twin() Agent {
 	p.replaceKey(config.IS, "wso2is", time.Now().Add(1000*time.Hour))
 	cfg := p.cfg[config.IS]
 	cfg.ConfigDir = volume
-	a, err := New(func() (config.Config, error) { return cfg, nil }, slog.New(slog.NewTextHandler(p.log, nil)))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return a
+	return New(cfg, func() (config.Config, error) { return cfg, nil }, slog.New(slog.NewTextHandler(p.log, nil)))
 }
 
 func (p *place) certsOfIS() string {

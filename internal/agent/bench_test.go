@@ -65,8 +65,7 @@ func newFleet(b *testing.B, n int, truststore []byte) *fleet {
 		f.must(err)
 		cfg.ServerName, cfg.ConfigDir = name, filepath.Join(f.dir, name)
 		cfg.Peers = slices.DeleteFunc(slices.Clone(names), func(other string) bool { return other == name })
-		a, err := New(func() (config.Config, error) { return cfg, nil }, slog.New(slog.DiscardHandler))
-		f.must(err)
+		a := New(cfg, func() (config.Config, error) { return cfg, nil }, slog.New(slog.DiscardHandler))
 		m := &member{agent: a, written: make(chan struct{}, 1)}
 		f.must(os.MkdirAll(filepath.Dir(cfg.TruststorePath()), 0o755))
 		f.must(os.WriteFile(cfg.TruststorePath(), truststore, 0o600))

@@ -138,14 +138,16 @@ func (p *place) wake() {
 
 func (p *place) agent(product string) Agent {
 	p.t.Helper()
-	a, err := New(func() (config.Config, error) {
+	load := func() (config.Config, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.cfg[product], p.fails[product]
-	}, slog.New(slog.NewTextHandler(p.log, nil)))
+	}
+	cfg, err := load()
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	a := New(cfg, load, slog.New(slog.NewTextHandler(p.log, nil)))
 	a.waitInVain = 100 * time.Millisecond // most of the tests have no handler of revoked tokens
 	return a
 }

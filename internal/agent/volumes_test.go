@@ -35,7 +35,7 @@ func TestASecretAndAConfigMapThatKubernetesUpdatesCountWithoutARestart(t *testin
 	configuration := strings.ReplaceAll(apiConfig, "BACKEND", p.backend.URL())
 	apis.Write(t, map[string]string{"api-config.yaml": configuration})
 	// The settings are read from the environment and the secret's file each time; the rest is this place's.
-	am, err := New(func() (config.Config, error) {
+	load := func() (config.Config, error) {
 		read, err := config.Load("PRODUCT")
 		if err != nil {
 			return config.Config{}, err
@@ -45,10 +45,12 @@ func TestASecretAndAConfigMapThatKubernetesUpdatesCountWithoutARestart(t *testin
 		cfg := p.cfg[config.AM]
 		cfg.AMAdminPass, cfg.APIConfig = read.AMAdminPass, filepath.Join(apis.Dir, "api-config.yaml")
 		return cfg, nil
-	}, slog.New(slog.NewTextHandler(p.log, nil)))
+	}
+	cfg, err := load()
 	if err != nil {
 		t.Fatal(err)
 	}
+	am := New(cfg, load, slog.New(slog.NewTextHandler(p.log, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	var loops sync.WaitGroup
 	t.Cleanup(func() { cancel(); loops.Wait() })
