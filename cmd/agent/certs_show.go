@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"strings"
@@ -107,7 +108,7 @@ func certsExport(ctx context.Context, args []string, stdout, _ io.Writer) error 
 		return fmt.Errorf("export %q: it is a %s without a certificate, and nothing else is exported", entry.Alias, entry.Kind)
 	}
 	for _, c := range entry.Chain {
-		if _, err := stdout.Write(c.PEM()); err != nil {
+		if err := pem.Encode(stdout, &pem.Block{Type: "CERTIFICATE", Bytes: c.DER}); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/trust"
 )
 
@@ -100,8 +101,8 @@ func (a Agent) holdName(ctx context.Context) (err error) {
 			h.other, h.since = said, time.Now()
 		}
 		if time.Since(h.since) < silence {
-			return fmt.Errorf("%w: the one on host %s has started to write in %s after this one; set a SERVER_NAME of its own next to each server and restart its agent, or stop one of the two",
-				errNameTaken, holder.Host, filepath.Join(a.cfg.ExchangeDir, a.cfg.ServerName))
+			return remedy.Add(fmt.Errorf("%w: the one on host %s has started to write in %s after this one", errNameTaken, holder.Host, filepath.Join(a.cfg.ExchangeDir, a.cfg.ServerName)),
+				"set a SERVER_NAME of its own next to each server and restart its agent, or stop one of the two")
 		}
 		a.log.Warn("the other agent with this server's name has been silent, this one publishes again", "server", a.cfg.ServerName, "other", holder.Host, "silent", silence.String())
 	}

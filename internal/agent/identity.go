@@ -11,6 +11,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/identity"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/server"
 )
 
@@ -20,7 +21,7 @@ func RequestRotation(ctx context.Context, cfg config.Config) error {
 		return fmt.Errorf("TLS_MODE is %s: the agent only makes a new certificate where it made the one before, with TLS_MODE=issue", cfg.TLSMode)
 	}
 	if _, err := os.Stat(cfg.TLSStorePath()); err != nil {
-		return fmt.Errorf("ask for a new certificate: there is none yet: %w; run agent init first, or look at CONFIG_DIR", err)
+		return remedy.Add(fmt.Errorf("ask for a new certificate: there is none yet: %w", err), "run agent init first, or look at CONFIG_DIR")
 	}
 	text, err := server.SettingsFile{Path: cfg.DeploymentTOML()}.Read(ctx)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wso2agent/internal/notify"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/rotation"
 )
 
@@ -89,8 +90,8 @@ func (a Agent) outOfTime(ctx, limit context.Context, d rotation.Decision, err er
 	case waits(err): // it says itself what to do
 		return fmt.Errorf("%w after %s (INIT_TIMEOUT): %w", ErrTimeout, a.cfg.InitTimeout, err)
 	}
-	return fmt.Errorf("%w after %s waiting for %s; start the agent next to it with the same exchange volume (%s), or raise INIT_TIMEOUT",
-		ErrTimeout, a.cfg.InitTimeout, waited, a.cfg.ExchangeDir)
+	return remedy.Add(fmt.Errorf("%w after %s waiting for %s", ErrTimeout, a.cfg.InitTimeout, waited),
+		"start the agent next to it with the same exchange volume (%s), or raise INIT_TIMEOUT", a.cfg.ExchangeDir)
 }
 
 // prepared fetches the artifacts, until limit ends where the server does not start without one, and says that the server can

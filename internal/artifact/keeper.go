@@ -14,6 +14,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -154,7 +155,8 @@ func (k Keeper) Prepare(ctx, limit context.Context, poll time.Duration, running 
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-limit.Done():
-			return fmt.Errorf("%w %s: %w; put it into a folder named by ARTIFACT_SOURCE_DIR, or into the image with ARTIFACTS=none", ErrRequired, missing[0].Destination, why)
+			return remedy.Add(fmt.Errorf("%w %s: %w", ErrRequired, missing[0].Destination, why),
+				"put it into a folder named by ARTIFACT_SOURCE_DIR, or into the image with ARTIFACTS=none")
 		case <-time.After(poll):
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // wantedDigest is the digest that an artifact must have.
@@ -73,8 +74,8 @@ func (f Fetcher) obtain(ctx context.Context, d download, wanted wantedDigest) (d
 		return digest, local, nil
 	}
 	if err := d.run(ctx, check); err != nil {
-		return "", "", fmt.Errorf("fetch %s: %w; put it on the artifact volume by hand as %s, or into a folder named by ARTIFACT_SOURCE_DIR, or let the agent reach its address (HTTPS_PROXY)",
-			d.a.source(), err, d.a.Destination)
+		return "", "", remedy.Add(fmt.Errorf("fetch %s: %w", d.a.source(), err),
+			"put it on the artifact volume by hand as %s, or into a folder named by ARTIFACT_SOURCE_DIR, or let the agent reach its address (HTTPS_PROXY)", d.a.Destination)
 	}
 	return digest, d.a.source(), nil
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"wso2agent/internal/remedy"
 )
 
 // lockRetry is the interval at which Lock tries a taken lock again, because no context can end a wait of flock. lockPatience
@@ -68,7 +70,7 @@ func Locked(path string) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read the lock %s as user %d: %w; run as its owner", path, os.Getuid(), err)
+		return false, remedy.Add(fmt.Errorf("read the lock %s as user %d: %w", path, os.Getuid(), err), "run as its owner")
 	}
 	defer f.Close()
 	for {
@@ -115,7 +117,7 @@ func openLock(path string, flag int) (*os.File, error) {
 	}
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		f.Close()
-		return nil, errors.Join(err, fmt.Errorf("%s: %w; remove it", path, errNotRegular))
+		return nil, errors.Join(err, remedy.Add(fmt.Errorf("%s: %w", path, errNotRegular), "remove it"))
 	}
 	return f, nil
 }

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"wso2agent/internal/remedy"
 )
 
 // ErrOwner means that a file belongs to another user than the one that this process runs as. A replacement would change the
@@ -75,7 +77,7 @@ func replace(in folder, path string, data []byte, mode fs.FileMode, tempDir stri
 	case info.Mode()&fs.ModeSymlink != 0: // replaced, without a look at its target
 	// Anybody can make a named pipe or a huge file on a shared volume. Neither must block this process.
 	case !info.Mode().IsRegular():
-		return false, fmt.Errorf("write %s: %w but %s; remove it", path, errNotRegular, info.Mode().Type())
+		return false, remedy.Add(fmt.Errorf("write %s: %w but %s", path, errNotRegular, info.Mode().Type()), "remove it")
 	default:
 		if info.Size() == int64(len(data)) {
 			if old, err := read(in, path, info.Size()); err == nil && bytes.Equal(old, data) {
@@ -120,7 +122,7 @@ func Move(from, to string, mode fs.FileMode) error {
 	case err != nil:
 		return fmt.Errorf("write %s: %w", to, err)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("write %s: %w but %s; remove it", to, errNotRegular, info.Mode().Type())
+		return remedy.Add(fmt.Errorf("write %s: %w but %s", to, errNotRegular, info.Mode().Type()), "remove it")
 	default:
 		if err := checkOwner(to, info); err != nil {
 			return err
@@ -148,7 +150,7 @@ func place(in folder, temp, path string) error {
 		case errors.Is(err, syscall.EXDEV):
 			err = fmt.Errorf("%w: %s must be on the same volume", err, filepath.Dir(temp))
 		case errors.Is(err, syscall.EBUSY):
-			err = fmt.Errorf("%w: the file itself is mounted, so no process can replace it; mount its folder instead", err)
+			err = remedy.Add(fmt.Errorf("%w: the file itself is mounted, so no process can replace it", err), "mount its folder instead")
 		}
 		return fmt.Errorf("replace %s: %w", path, err)
 	}
@@ -170,8 +172,8 @@ func checkOwner(path string, info fs.FileInfo) error {
 	if !ok || int(stat.Uid) == os.Geteuid() {
 		return nil
 	}
-	return fmt.Errorf("%w: %s belongs to %d:%d, this process runs as %d:%d; run it with user: \"%d:%d\"",
-		ErrOwner, path, stat.Uid, stat.Gid, os.Geteuid(), os.Getegid(), stat.Uid, stat.Gid)
+	return remedy.Add(fmt.Errorf("%w: %s belongs to %d:%d, this process runs as %d:%d", ErrOwner, path, stat.Uid, stat.Gid, os.Geteuid(), os.Getegid()),
+		"run it with user: \"%d:%d\"", stat.Uid, stat.Gid)
 }
 
 // removeTemps removes the temporary files in dir that killed writers of the file named base left. It ignores errors, because
@@ -261,7 +263,8 @@ func writeTemp(in folder, dir, base string, data []byte, mode fs.FileMode, group
 	}
 	if group >= 0 {
 		if err := step("give to group", temp, func() error { return f.Chown(-1, group) }); err != nil {
-			return "", fmt.Errorf("%w: its group is %d, which this process cannot set (%w); run it with that group", ErrOwner, group, err)
+			return "", remedy.Add(fmt.Errorf("%w: its group is %d, which this process cannot set (%w)", ErrOwner, group, err),
+				"run it with that group")
 		}
 	}
 	if err := step("set mode", temp, func() error { return f.Chmod(mode) }); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // Control is the folder through which a sidecar and the supervisor of its server communicate. The sidecar writes the
@@ -142,7 +143,8 @@ func (c Control) Started() (s Started, ok bool, err error) {
 	path := filepath.Join(c.Dir, startedFile)
 	s, ok, err = file.LoadJSON[Started](path, fileLimit)
 	if err != nil {
-		return Started{}, false, fmt.Errorf("read the state of the server that agent exec reported: %w; remove %s and restart the server", err, path)
+		return Started{}, false, remedy.Add(fmt.Errorf("read the state of the server that agent exec reported: %w", err),
+			"remove %s and restart the server", path)
 	}
 	return s, ok, nil
 }
@@ -153,14 +155,14 @@ func (c Control) usable() error {
 	volume := filepath.Dir(c.Dir)
 	entries, err := os.ReadDir(volume)
 	if err != nil {
-		return fmt.Errorf("%w; mount the config volume there and in the server's container, or set CONFIG_DIR", err)
+		return remedy.Add(err, "mount the config volume there and in the server's container, or set CONFIG_DIR")
 	}
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), ".") {
 			return nil
 		}
 	}
-	return fmt.Errorf("the config volume %s is empty; put the server's stores there", volume)
+	return remedy.Add(fmt.Errorf("the config volume %s is empty", volume), "put the server's stores there")
 }
 
 // report writes s for the sidecar.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"wso2agent/internal/remedy"
 )
 
 // WayBack restores the files that the server last served with, after a start that failed because of newer ones. Its methods
@@ -68,8 +70,8 @@ func (s Supervisor) awaitDatabase(ctx context.Context, signals <-chan os.Signal)
 					return 128 + int(sig.(syscall.Signal)), true, nil
 				}
 			case <-deadline.C:
-				return 0, false, fmt.Errorf("start the server: its database %s does not answer after %s: %w; start PostgreSQL, correct PGHOST and PGPORT, or raise DATABASE_TIMEOUT",
-					s.Database, s.DatabaseTimeout, lacks)
+				return 0, false, remedy.Add(fmt.Errorf("start the server: its database %s does not answer after %s: %w", s.Database, s.DatabaseTimeout, lacks),
+					"start PostgreSQL, correct PGHOST and PGPORT, or raise DATABASE_TIMEOUT")
 			case <-pause:
 				waiting = false
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/deployment"
+	"wso2agent/internal/remedy"
 )
 
 // element is one table of an array of tables in one version of the settings.
@@ -187,7 +188,7 @@ func (m *settingsMerge) mergeElement(was *element, e, ours element) {
 		c.Was = texts[path]
 		m.judge(c, formOf(base[path]), formOf(next), formOf(ours.settings[path]), func() error {
 			if !comes {
-				return errors.New("the new image does not have it any more; remove it by hand if nothing needs it")
+				return remedy.Add(errors.New("the new image does not have it any more"), "remove it by hand if nothing needs it")
 			}
 			editable, err := m.editable(ours)
 			if err != nil {

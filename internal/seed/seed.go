@@ -15,6 +15,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // ErrNone says that the config volume has no seed. Its files may come from somewhere else.
@@ -151,12 +152,13 @@ func (s Seed) products() (from, to string, err error) {
 	}
 	from, to = strings.TrimSpace(string(was)), strings.TrimSpace(string(is))
 	if to == "" {
-		return "", "", fmt.Errorf("%w: %s does not exist; run seed.sh in the product's image first", ErrNone, s.seed("product"))
+		return "", "", remedy.Add(fmt.Errorf("%w: %s does not exist", ErrNone, s.seed("product")), "run seed.sh in the product's image first")
 	}
 	name := map[string]string{config.IS: "wso2is", config.AM: "wso2am"}
 	for product, prefix := range name {
 		if product != s.Product && strings.HasPrefix(to, prefix+"-") {
-			return "", "", fmt.Errorf("%w: %s, and this agent runs next to %s; check which volume is mounted, and PRODUCT", ErrOtherProduct, to, name[s.Product])
+			return "", "", remedy.Add(fmt.Errorf("%w: %s, and this agent runs next to %s", ErrOtherProduct, to, name[s.Product]),
+				"check which volume is mounted, and PRODUCT")
 		}
 	}
 	return from, to, nil

@@ -16,6 +16,7 @@ import (
 
 	"wso2agent/internal/deployment"
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // settingsLimit is the maximum size of a deployment.toml, in bytes. That of API-M has 9 kB.
@@ -52,9 +53,9 @@ func (f SettingsFile) Read(ctx context.Context) ([]byte, error) {
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && f.Named:
-		return nil, fmt.Errorf("read the settings: %w; check the name", err)
+		return nil, remedy.Add(fmt.Errorf("read the settings: %w", err), "check the name")
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read the server's settings: %w; put them on the config volume first, or set SETTINGS=none", err)
+		return nil, remedy.Add(fmt.Errorf("read the server's settings: %w", err), "put them on the config volume first, or set SETTINGS=none")
 	case err != nil:
 		return nil, fmt.Errorf("read the server's settings: %w", err)
 	}

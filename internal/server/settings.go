@@ -9,6 +9,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
+	"wso2agent/internal/remedy"
 )
 
 // Needs is what deployment.toml must contain for the two products to work together.
@@ -137,7 +138,8 @@ func (n Needs) needs() ([]need, error) {
 
 func (n Needs) identityServer() ([]need, error) {
 	if isLoopback(n.AMHost) && !isLoopback(n.Hostname) {
-		return nil, fmt.Errorf("AM_HOST is %s: IS would report revoked tokens to itself and not to API-M; set AM_HOST to API-M's network name", n.AMHost)
+		return nil, remedy.Add(fmt.Errorf("AM_HOST is %s: IS would report revoked tokens to itself and not to API-M", n.AMHost),
+			"set AM_HOST to API-M's network name")
 	}
 	user, password := any(n.AMUser), any(xmlText(n.AMPassword))
 	if n.SecretsEnv {

@@ -5,6 +5,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
+	"wso2agent/internal/remedy"
 )
 
 // Stores are the server's keystore for TLS and its truststore, as its settings name them. A value that the file does not set
@@ -46,7 +47,8 @@ func ReadStores(product string, text []byte, given func(variable string) bool) (
 		for _, table := range field.paths {
 			value, ok, err := doc.Resolved(defaults, append(table[:len(table):len(table)], field.setting)...)
 			if err != nil {
-				return Stores{}, fmt.Errorf("read the server's stores from deployment.toml: %w; set %s for the agent", err, field.override)
+				return Stores{}, remedy.Add(fmt.Errorf("read the server's stores from deployment.toml: %w", err),
+					"set %s for the agent", field.override)
 			}
 			if ok {
 				*field.into = value
@@ -72,7 +74,7 @@ func ReadPrimary(product string, text []byte) (p PrimaryKeystore, err error) {
 	}
 	for setting, into := range map[string]*string{"file_name": &p.File, "password": &p.Password, "alias": &p.Alias} {
 		if *into, _, err = doc.Resolved(storeDefaults(product), "keystore", "primary", setting); err != nil {
-			return p, fmt.Errorf("read the server's primary keystore from deployment.toml: %w; write it there", err)
+			return p, remedy.Add(fmt.Errorf("read the server's primary keystore from deployment.toml: %w", err), "write it there")
 		}
 	}
 	return p, nil

@@ -9,12 +9,7 @@ import (
 // Hint names the known word nearest to a word, or else all of them, worded to follow an error: it begins
 // with a colon, or is empty where nothing is known.
 func Hint(word string, known []string) string {
-	best, distance := "", 1+max(2, len(word)/3)
-	for _, k := range known {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance {
-			best, distance = k, d
-		}
-	}
+	best := Nearest(word, known)
 	switch {
 	case best != "":
 		return fmt.Sprintf(": did you mean %q?", best)
@@ -22,6 +17,17 @@ func Hint(word string, known []string) string {
 		return ""
 	}
 	return ": known are " + strings.Join(known, ", ")
+}
+
+// Nearest returns the known word that somebody may have meant by a word, or "" if none is near. A letter's case does not matter.
+func Nearest(word string, known []string) string {
+	best, distance := "", 1+max(2, len(word)/3)
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance {
+			best, distance = k, d
+		}
+	}
+	return best
 }
 
 // editDistance is the least number of letters to insert, delete or replace to make b of a (Levenshtein).

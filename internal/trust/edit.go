@@ -10,6 +10,7 @@ import (
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // ErrExists: the alias holds another certificate, and the caller has not allowed to replace it.
@@ -125,11 +126,11 @@ func ReadCertificate(path string) (keystore.Certificate, error) {
 	certs, err := keystore.PEM{Max: MaxCertificates}.Certificates(data)
 	switch {
 	case errors.Is(err, keystore.ErrPEMKey):
-		err = fmt.Errorf("it %w; give a file with the certificate alone", err)
+		err = remedy.Add(fmt.Errorf("it %w", err), "give a file with the certificate alone")
 	case err != nil:
 		err = fmt.Errorf("it %w", err)
 	case len(certs) > 1:
-		err = fmt.Errorf("it holds %d certificates; give each a file and an alias of its own", len(certs))
+		err = remedy.Add(fmt.Errorf("it holds %d certificates", len(certs)), "give each a file and an alias of its own")
 	default:
 		return certs[0], nil
 	}

@@ -15,6 +15,7 @@ import (
 	"wso2agent/internal/file"
 	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // What callers tell apart with errors.Is.
@@ -269,7 +270,8 @@ func (e Exchange) own(name string) (*os.Root, error) {
 		return nil, fmt.Errorf("publish on the exchange volume: %w; every agent must be able to read it", err)
 	}
 	if err != nil { // not wrapped: a missing volume is a mistake, and no file that comes later
-		return nil, fmt.Errorf("publish on the exchange volume: no folder at %s; mount the volume that all agents share there, or set EXCHANGE_DIR", e.Dir)
+		return nil, remedy.Add(fmt.Errorf("publish on the exchange volume: no folder at %s", e.Dir),
+			"mount the volume that all agents share there, or set EXCHANGE_DIR")
 	}
 	defer root.Close()
 	own, err := e.open(root, name)
@@ -309,7 +311,7 @@ func (e Exchange) check(root, own *os.Root, name string) error {
 		return err
 	}
 	if !os.SameFile(there, opened) {
-		return fmt.Errorf("%w: %s has been replaced just now; look who writes there", ErrRefused, filepath.Join(e.Dir, e.Name))
+		return remedy.Add(fmt.Errorf("%w: %s has been replaced just now", ErrRefused, filepath.Join(e.Dir, e.Name)), "look who writes there")
 	}
 	if err := file.CheckOwner(filepath.Join(e.Dir, e.Name)); err != nil {
 		return err
@@ -323,7 +325,7 @@ func (e Exchange) check(root, own *os.Root, name string) error {
 }
 
 func linkError(path string) error {
-	return fmt.Errorf("%w: %s is a symbolic link; remove it, and look who writes there", ErrRefused, path)
+	return remedy.Add(fmt.Errorf("%w: %s is a symbolic link", ErrRefused, path), "remove it, and look who writes there")
 }
 
 // read reads one of the named server's files until it is whole.
@@ -383,7 +385,7 @@ func parseCertificates(data []byte) ([]keystore.Certificate, error) {
 	certs, err := keystore.PEM{Max: MaxCertificates, Strict: true}.Certificates(data)
 	switch {
 	case errors.Is(err, keystore.ErrPEMKey):
-		return nil, fmt.Errorf("%w: it %w; remove the file and replace that key, because it is no longer secret", ErrRefused, err)
+		return nil, remedy.Add(fmt.Errorf("%w: it %w", ErrRefused, err), "remove the file and replace that key, because it is no longer secret")
 	case err != nil:
 		return nil, fmt.Errorf("%w: it %w", ErrRefused, err)
 	}

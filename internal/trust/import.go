@@ -15,6 +15,7 @@ import (
 	"wso2agent/internal/file"
 	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // Entry is an entry of a truststore, as far as an import is concerned.
@@ -178,7 +179,7 @@ func edit(store *keystore.Store, changes []Change, certificates map[string]keyst
 			return fmt.Errorf("the certificate %s of %s is not at hand", c.Fingerprint, c.Owner)
 		}
 		if err := store.SetTrusted(c.Alias, certificate, time.Now()); err != nil {
-			return fmt.Errorf("%w; give the peer another name (PEERS), or rename that entry", err)
+			return remedy.Add(err, "give the peer another name (PEERS), or rename that entry")
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // PeerPins are the fingerprints that a person has set for a peer, by the peer's name (PEER_PINS). With pins the exchange
@@ -25,8 +26,9 @@ func (p PeerPins) WithoutCAs(name string, certs []keystore.Certificate) (accepte
 			if parsed.Version < 3 {
 				what = "X.509 version 1, which Java takes for a CA"
 			}
-			refused = append(refused, fmt.Errorf("%w the certificate %s that %s has published: it is a CA (%[4]s), and this server would trust everything that it signs; give the server a certificate without CA:TRUE, or add %[3]s=%[2]s to PEER_PINS, or set TRUST=ca to trust CAs",
-				ErrRefused, c.Fingerprint(), name, what))
+			refused = append(refused, remedy.Add(
+				fmt.Errorf("%w the certificate %s that %s has published: it is a CA (%s), and this server would trust everything that it signs", ErrRefused, c.Fingerprint(), name, what),
+				"give the server a certificate without CA:TRUE, or add %s=%s to PEER_PINS, or set TRUST=ca to trust CAs", name, c.Fingerprint()))
 			continue
 		}
 		accepted = append(accepted, c)
@@ -49,8 +51,8 @@ func (p PeerPins) Check(name string, certs []keystore.Certificate) (accepted []k
 			accepted = append(accepted, c)
 			continue
 		}
-		refused = append(refused, fmt.Errorf("%w a certificate that %s has published: its SHA-256 %s is not pinned; if it is the right one, add %s=%s to PEER_PINS, else look who writes on the exchange volume",
-			ErrRefused, name, f, name, f))
+		refused = append(refused, remedy.Add(fmt.Errorf("%w a certificate that %s has published: its SHA-256 %s is not pinned", ErrRefused, name, f),
+			"if it is the right one, add %s=%s to PEER_PINS, else look who writes on the exchange volume", name, f))
 	}
 	return accepted, errors.Join(refused...)
 }

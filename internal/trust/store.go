@@ -13,6 +13,7 @@ import (
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // storeLimit is the largest size of a keystore, in bytes. Those of the products have 200 kB.
@@ -37,9 +38,9 @@ func (s Store) Check() error {
 
 func (s Store) missing(err error) error {
 	if s.Named {
-		return fmt.Errorf("open keystore: %w; check the name", err)
+		return remedy.Add(fmt.Errorf("open keystore: %w", err), "check the name")
 	}
-	return fmt.Errorf("open keystore: %w; put the server's stores on the config volume first, or set CONFIG_DIR", err)
+	return remedy.Add(fmt.Errorf("open keystore: %w", err), "put the server's stores on the config volume first, or set CONFIG_DIR")
 }
 
 // open reads the store, again if somebody is writing it. Errors wrap fs.ErrNotExist or those of package keystore, and name the
@@ -66,9 +67,9 @@ func (s Store) read(ctx context.Context) (store *keystore.Store, data []byte, er
 	case errors.Is(err, fs.ErrPermission):
 		return nil, nil, fmt.Errorf("open keystore: %w", errors.Join(err, s.Check()))
 	case errors.Is(err, keystore.ErrPassword):
-		return nil, nil, fmt.Errorf("open keystore %w; set %s or %s_FILE", err, s.Setting, s.Setting)
+		return nil, nil, remedy.Add(fmt.Errorf("open keystore %w", err), "set %s or %s_FILE", s.Setting, s.Setting)
 	case errors.Is(err, keystore.ErrTorn), errors.Is(err, keystore.ErrDamaged):
-		return nil, nil, fmt.Errorf("open keystore %w; restore the file, the agent has not touched it", err)
+		return nil, nil, remedy.Add(fmt.Errorf("open keystore %w", err), "restore the file, the agent has not touched it")
 	}
 	return nil, nil, fmt.Errorf("open keystore %w", err)
 }
@@ -86,15 +87,15 @@ func OwnLeaf(ctx context.Context, paths []string, password, alias string) (keyst
 		}
 		leaf, err := store.Leaf(alias)
 		if err != nil {
-			return keystore.Certificate{}, fmt.Errorf("find the server's own certificate in %s: %w; set KEYSTORE_ALIAS", path, err)
+			return keystore.Certificate{}, remedy.Add(fmt.Errorf("find the server's own certificate in %s: %w", path, err), "set KEYSTORE_ALIAS")
 		}
 		if err := keystore.CheckJava(store.Entries()); err != nil {
 			return keystore.Certificate{}, fmt.Errorf("find the server's own certificate in %s: %w", path, err)
 		}
 		return leaf, nil
 	}
-	return keystore.Certificate{}, fmt.Errorf("find the server's own keystore: %w at %s; put the server's stores on the config volume first, or set CONFIG_DIR or KEYSTORE_FILE",
-		fs.ErrNotExist, strings.Join(paths, " or "))
+	return keystore.Certificate{}, remedy.Add(fmt.Errorf("find the server's own keystore: %w at %s", fs.ErrNotExist, strings.Join(paths, " or ")),
+		"put the server's stores on the config volume first, or set CONFIG_DIR or KEYSTORE_FILE")
 }
 
 // List returns the format and the entries of the store, in the order of the file. Errors are those of Import.

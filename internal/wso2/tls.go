@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // Bounds of one request. The first REST call after API-M's start takes 5 to 30 s, so the whole may take longer.
@@ -126,7 +127,8 @@ func handshakeError(address string, err error) error {
 	case errors.Is(err, ErrNotPinned):
 		return err
 	case errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &invalid):
-		return fmt.Errorf("verify the certificate of %s, which is no peer: %w; put its CA into TLS_CA_FILE, or use the address of a peer", address, err)
+		return remedy.Add(fmt.Errorf("verify the certificate of %s, which is no peer: %w", address, err),
+			"put its CA into TLS_CA_FILE, or use the address of a peer")
 	}
 	return fmt.Errorf("TLS handshake with %s: %w", address, err)
 }
