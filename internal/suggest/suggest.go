@@ -1,4 +1,4 @@
-// Package suggest finds what somebody may have meant by a word that is not known.
+// Package suggest finds the known word that somebody may have meant by an unknown one.
 package suggest
 
 import (
@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// Hint names the known word nearest to a word, or else all of them, worded to follow an error: it begins
-// with a colon, or is empty where nothing is known.
+// Hint names the nearest known word, or all known words if none is near. Its words follow an error: it begins with a colon,
+// or is empty if nothing is known.
 func Hint(word string, known []string) string {
-	best := Nearest(word, known)
-	switch {
-	case best != "":
-		return fmt.Sprintf(": did you mean %q?", best)
-	case len(known) == 0:
+	if near := Nearest(word, known); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
+	}
+	if len(known) == 0 {
 		return ""
 	}
 	return ": known are " + strings.Join(known, ", ")
 }
 
-// Nearest returns the known word that somebody may have meant by a word, or "" if none is near. A letter's case does not matter.
+// Nearest returns the known word that differs from word in the fewest letters, without regard to case. It is empty if the
+// nearest one differs in more than two letters and in more than a third of word.
 func Nearest(word string, known []string) string {
 	best, distance := "", 1+max(2, len(word)/3)
 	for _, k := range known {
@@ -30,7 +30,7 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
-// editDistance is the least number of letters to insert, delete or replace to make b of a (Levenshtein).
+// editDistance returns the least number of letters to insert, delete or replace to turn a into b (Levenshtein).
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
