@@ -14,13 +14,14 @@ endif
 # cache or synchronize: the detector then reports races that do not exist.
 RACE_FLAGS := $(if $(RACE),$(RACE) $(foreach package,sha1 internal/fips140/sha256 internal/fips140/sha512 internal/fips140/hmac internal/fips140/pbkdf2,-gcflags=crypto/$(package)=-race=false))
 
-.PHONY: help build demo test test-allocations lint vulnerabilities handshakes test-kill java-certificates bench fuzz image stand-ins test-compose test-kubernetes clean
+.PHONY: help build man demo test test-allocations lint vulnerabilities handshakes test-kill java-certificates bench fuzz image stand-ins test-compose test-kubernetes clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
 	@echo 'make test          all tests'
 	@echo 'make lint          gofmt, go vet, staticcheck, govulncheck'
 	@echo 'make build         bin/agent, and the stand-ins beside it'
+	@echo 'make man           man pages of the agent, in bin/man'
 	@echo 'make handshakes    Java servers that connect to each other while certificates rotate, ROTATIONS=10 times (make test: three times)'
 	@echo 'make test-kill     agents that are killed at every change of a rotation, KILLS=500 times at any moment, and SEQUENCES=300 orders of events (make test: some)'
 	@echo 'make java-certificates  MUTANTS=1000000 mutants of certificates, held against Java (make test: some thousands)'
@@ -33,6 +34,11 @@ help:
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/agent ./cmd/wso2sim ./cmd/demo
+
+# The generator of man pages is in a test, so that it does not weigh on the agent.
+man:
+	mkdir -p bin/man
+	SOURCE_DATE_EPOCH=$(EPOCH) go test -count=1 -run '^TestManPages$$' ./cmd/agent -args -man '$(CURDIR)/bin/man'
 
 demo: build
 	@bin/demo $(if $(KEEP),-keep)

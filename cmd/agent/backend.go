@@ -7,23 +7,30 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
-// backendCommand serves a sample service, so that the APIs of the example have something behind them before there is
-// anything real. It tells what it was asked, and nothing that a caller did not know.
-func backendCommand(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	if len(args) > 1 {
-		return usageError{"agent backend is followed by the address to listen on, such as :8080"}
+func backendCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backend [ADDRESS]",
+		Short: "Serve a sample backend for the example's APIs, on :8080",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usage(cmd, "name one address to listen on, such as :8080")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return serveBackend(cmd.Context(), append(args, ":8080")[0], cmd.OutOrStdout())
+		},
 	}
-	address := ":8080"
-	if len(args) == 1 {
-		address = args[0]
-	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
+}
+
+// serveBackend serves a sample service until ctx ends, so that the example's APIs have a backend before there is a real one. An
+// answer holds only what the caller sent.
+func serveBackend(ctx context.Context, address string, stdout io.Writer) error {
 	server := &http.Server{Addr: address, Handler: http.HandlerFunc(sample), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	context.AfterFunc(ctx, func() { server.Close() })
 	fmt.Fprintln(stdout, "sample backend listens on", address)
@@ -33,7 +40,7 @@ func backendCommand(ctx context.Context, args []string, stdout, _ io.Writer) err
 	return nil
 }
 
-// sample answers every request with what it was. Headers are left out: one of them may be somebody's secret.
+// sample answers every request with its method, host, path and query. It leaves out the headers: one of them may be a secret.
 func sample(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]string{ // a caller that has gone needs no answer

@@ -1,111 +1,103 @@
 package main
 
 import (
-	"context"
-	"flag"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/trust"
 )
 
-// certsCommands are the words behind `agent certs`.
-func certsCommands() []command {
-	return []command{
-		{"list", "[--json]", "list all entries", certsList},
-		{"show", "--alias NAME", "show all of one entry", certsShow},
-		{"check", "[--json]", "find what is wrong or will be; exit code 1 if something is", certsCheck},
-		{"export", "--alias NAME", "print a certificate, or a key's chain, as PEM; never a private key", certsExport},
-		{"import", "--alias NAME --cert FILE.pem [--replace]", "make a certificate trusted", certsImport},
-		{"delete", "--alias NAME", "delete a trusted certificate; never a key", certsDelete},
-		{"rotate", "", "ask the agent beside the own server for a new certificate (TLS_MODE=issue)", certsRotate},
-	}
+func certsCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "certs",
+		Short: "Show any keystore, and edit its trusted certificates",
+		Long: `certs shows any JKS or PKCS#12 store, and edits its trusted certificates.
+
+--store FILE names the store; TRUSTSTORE_PASS or TRUSTSTORE_PASS_FILE holds its password.
+--keystore FILE does the same with KEYSTORE_PASS or KEYSTORE_PASS_FILE. Both passwords default to wso2carbon.
+Without both flags, list, show, check and export use the truststore of the own server (see PRODUCT).`,
+		Example: `  agent certs list --store client-truststore.jks
+  agent certs import --store client-truststore.jks --alias wso2is --cert wso2is.pem`,
+	})
+	cmd.SetFlagErrorFunc(refusePassword)
+	cmd.AddCommand(certsListCommand(), certsShowCommand(), certsCheckCommand(), certsExportCommand(), certsImportCommand(), certsDeleteCommand(), certsRotateCommand())
+	return cmd
 }
 
-func certsCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) > 0 && slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
-		certsUsage(stdout)
-		return nil
-	}
-	if slices.ContainsFunc(args, isPassword) {
-		return usageError{"agent certs takes no password as an argument, where every user of the machine can read it: set TRUSTSTORE_PASS (with --keystore: KEYSTORE_PASS), or name a file in the same with _FILE behind it"}
-	}
-	for _, c := range certsCommands() {
-		if len(args) > 0 && c.name == args[0] {
-			return c.run(ctx, args[1:], stdout, stderr)
+// refusePassword recognizes the attempt to give a password, by this or keytool's name. It never repeats the password.
+func refusePassword(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		if name, _ := unknownFlag(unknown); slices.Contains([]string{"pass", "password", "storepass", "keypass"}, name) {
+			return usageError{remedy.Add(fmt.Errorf("%s takes no password as an argument, because every user of the machine can read arguments", cmd.CommandPath()),
+				"set TRUSTSTORE_PASS or TRUSTSTORE_PASS_FILE; with --keystore, KEYSTORE_PASS or KEYSTORE_PASS_FILE")}
 		}
 	}
-	return usageError{"agent certs is followed by list, show, check, export, import, delete or rotate; agent certs help tells more"}
+	return flagError(cmd, err)
 }
 
-func certsUsage(w io.Writer) {
-	fmt.Fprintf(w, "agent certs looks into any JKS or PKCS#12 store, and edits its trusted certificates.\n\nusage:\n")
-	for _, c := range certsCommands() {
-		fmt.Fprintf(w, "  agent certs %-50s %s\n", c.name+" "+c.args, c.summary)
-	}
-	fmt.Fprintf(w, `
---store FILE names the store, its password comes from TRUSTSTORE_PASS or TRUSTSTORE_PASS_FILE;
---keystore FILE likewise with KEYSTORE_PASS or KEYSTORE_PASS_FILE. Both passwords are wso2carbon if nothing is set.
-With neither, list, show, check and export look into the own server's truststore (see PRODUCT).
-`)
-}
-
-// isPassword recognises the attempt to give a password, by this or keytool's name, with one dash or two.
-func isPassword(arg string) bool {
-	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-	return strings.HasPrefix(arg, "-") && slices.Contains([]string{"pass", "password", "storepass", "keypass"}, name)
-}
-
-// certsFlags are what the words behind `agent certs` have in common.
+// certsFlags are the flags that the commands below certs have in common.
 type certsFlags struct {
-	*flag.FlagSet
 	store, keystore string
 	alias           string
 	json            bool
 }
 
-func newCertsFlags(word string) *certsFlags {
-	f := &certsFlags{FlagSet: flag.NewFlagSet(word, flag.ContinueOnError)}
-	f.SetOutput(io.Discard)
-	f.StringVar(&f.store, "store", "", "truststore")
-	f.StringVar(&f.keystore, "keystore", "", "keystore")
-	return f
+// on adds the flags that name the store to cmd, and checks them in place of arguments.
+func (f *certsFlags) on(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().StringVar(&f.store, "store", "", "the truststore `FILE`; TRUSTSTORE_PASS holds its password")
+	cmd.Flags().StringVar(&f.keystore, "keystore", "", "the keystore `FILE`; KEYSTORE_PASS holds its password")
+	cmd.MarkFlagFilename("store") // these two fail only for a flag that does not exist
+	cmd.MarkFlagFilename("keystore")
+	cmd.Args = f.check
+	return cmd
 }
 
-// withAlias and withJSON add a flag that not every word has.
-func (f *certsFlags) withAlias() *certsFlags {
-	f.StringVar(&f.alias, "alias", "", "alias")
-	return f
+// withAlias adds a flag that some commands have.
+func (f *certsFlags) withAlias(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().StringVar(&f.alias, "alias", "", "`NAME` of the entry, in any case of letters")
+	return cmd
 }
 
-func (f *certsFlags) withJSON() *certsFlags {
-	f.BoolVar(&f.json, "json", false, "JSON")
-	return f
+// withJSON adds a flag that some commands have.
+func (f *certsFlags) withJSON(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	return cmd
 }
 
-// parse refuses anything that is not a flag of this word, and an alias that is missing.
-func (f *certsFlags) parse(args []string) error {
-	err := f.Parse(args)
-	why := ""
+// check refuses arguments, two stores, and a missing alias. It repeats no argument, because one of them may be a password.
+func (f *certsFlags) check(cmd *cobra.Command, args []string) error {
 	switch {
-	case err != nil:
-		why = err.Error()
-	case f.NArg() > 0:
-		why = "everything but the word itself is a flag" // not what it is: it may be a password
+	case len(args) > 0:
+		return noArgs(cmd, args)
 	case f.store != "" && f.keystore != "":
-		why = "name one store, with --store or with --keystore"
-	case f.Lookup("alias") != nil && f.alias == "":
-		why = "name the entry with --alias"
-	default:
-		return nil
+		return usage(cmd, "name one store, with --store or with --keystore")
+	case cmd.Flags().Lookup("alias") != nil && f.alias == "":
+		return usage(cmd, "name the entry with --alias")
 	}
-	return usageError{fmt.Sprintf("agent certs %s: %s; agent certs help tells more", f.Name(), why)}
+	return nil
 }
 
-// open is the store that was named, or the own server's truststore.
+// checkNamed is check for commands that change a store. The store must be named: nobody should edit the store that an agent keeps
+// because a flag is missing.
+func (f *certsFlags) checkNamed(cmd *cobra.Command, args []string) error {
+	if err := f.check(cmd, args); err != nil {
+		return err
+	}
+	if f.store == "" && f.keystore == "" {
+		return usage(cmd, "name the store with --store or --keystore")
+	}
+	return nil
+}
+
+// open returns the store that the flags name, or the own server's truststore.
 func (f *certsFlags) open() (trust.Store, config.Config, error) {
 	var required []string
 	if f.store == "" && f.keystore == "" {
@@ -122,4 +114,14 @@ func (f *certsFlags) open() (trust.Store, config.Config, error) {
 		return trust.Store{Path: f.store, Password: cfg.TruststorePass, Setting: "TRUSTSTORE_PASS", Named: true}, cfg, nil
 	}
 	return trust.Store{Path: cfg.TruststorePath(), Password: cfg.TruststorePass, Setting: "TRUSTSTORE_PASS"}, cfg, nil
+}
+
+// editor returns what import and delete change the store with.
+func (f *certsFlags) editor(stderr io.Writer) (trust.Editor, error) {
+	store, cfg, err := f.open()
+	return trust.Editor{
+		Store:   store,
+		WorkDir: cfg.VolumeWorkDir(store.Path),
+		Waiting: func() { fmt.Fprintf(stderr, "waiting for another agent that is changing %s\n", store.Path) },
+	}, err
 }

@@ -7,18 +7,28 @@ import (
 	"io"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"wso2agent/internal/trust"
 )
 
-// errFindings ends a check that has found errors, all of which it has printed.
+// errFindings says that a check found errors. The output names them.
 var errFindings = errors.New("the store has errors")
 
-func certsCheck(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	flags := newCertsFlags("check").withJSON()
-	if err := flags.parse(args); err != nil {
-		return err
-	}
-	store, _, err := flags.open()
+func certsCheckCommand() *cobra.Command {
+	var f certsFlags
+	return f.withJSON(f.on(&cobra.Command{
+		Use:   "check",
+		Short: "Find what is wrong with a store, or soon will be; exit code 1 if something is wrong",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return checkStore(cmd.Context(), f, cmd.OutOrStdout())
+		},
+	}))
+}
+
+// checkStore prints all findings about a store. Its error wraps errFindings if one of them is an error.
+func checkStore(ctx context.Context, f certsFlags, stdout io.Writer) error {
+	store, _, err := f.open()
 	if err != nil {
 		return err
 	}
@@ -26,7 +36,7 @@ func certsCheck(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if flags.json {
+	if f.json {
 		err = printJSON(stdout, report)
 	} else {
 		printReport(stdout, report)

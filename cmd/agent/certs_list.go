@@ -9,15 +9,25 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"wso2agent/internal/keystore"
 )
 
-func certsList(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	flags := newCertsFlags("list").withJSON()
-	if err := flags.parse(args); err != nil {
-		return err
-	}
-	store, _, err := flags.open()
+func certsListCommand() *cobra.Command {
+	var f certsFlags
+	return f.withJSON(f.on(&cobra.Command{
+		Use:   "list",
+		Short: "List all entries",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return listEntries(cmd.Context(), f, cmd.OutOrStdout())
+		},
+	}))
+}
+
+// listEntries prints all entries of a store, as a table or as JSON.
+func listEntries(ctx context.Context, f certsFlags, stdout io.Writer) error {
+	store, _, err := f.open()
 	if err != nil {
 		return err
 	}
@@ -29,14 +39,14 @@ func certsList(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	for _, e := range entries {
 		rows = append(rows, rowOf(e))
 	}
-	if flags.json {
+	if f.json {
 		return printJSON(stdout, rows)
 	}
 	fmt.Fprintf(stdout, "%s: %s, %d entries\n", store.Path, format, len(entries))
 	return printRows(stdout, rows)
 }
 
-// row is an entry as it is shown.
+// row is an entry as list prints it.
 type row struct {
 	Alias       string    `json:"alias"`
 	Kind        string    `json:"kind"`
@@ -74,7 +84,7 @@ func printRows(w io.Writer, rows []row) error {
 	return table.Flush()
 }
 
-// printable keeps what a file says from steering the terminal, or from making a second line.
+// printable quotes a text of a file that would steer the terminal or begin a second line.
 func printable(text string) string {
 	quoted := fmt.Sprintf("%+q", text)
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x202e }) {

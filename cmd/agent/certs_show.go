@@ -6,30 +6,39 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"wso2agent/internal/keystore"
 )
 
-// entryOf finds the entry that --alias names.
-func entryOf(ctx context.Context, word string, args []string) (keystore.Entry, error) {
-	flags := newCertsFlags(word).withAlias()
-	if err := flags.parse(args); err != nil {
-		return keystore.Entry{}, err
-	}
-	store, _, err := flags.open()
+func certsShowCommand() *cobra.Command {
+	var f certsFlags
+	return f.withAlias(f.on(&cobra.Command{
+		Use:   "show --alias NAME",
+		Short: "Show one entry completely",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return showEntry(cmd.Context(), f, cmd.OutOrStdout())
+		},
+	}))
+}
+
+// entry returns the entry that --alias names.
+func (f *certsFlags) entry(ctx context.Context) (keystore.Entry, error) {
+	store, _, err := f.open()
 	if err != nil {
 		return keystore.Entry{}, err
 	}
-	return store.Entry(ctx, flags.alias)
+	return store.Entry(ctx, f.alias)
 }
 
-func certsShow(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	entry, err := entryOf(ctx, "show", args)
+// showEntry prints one entry with all its certificates.
+func showEntry(ctx context.Context, f certsFlags, stdout io.Writer) error {
+	entry, err := f.entry(ctx)
 	if err != nil {
 		return err
 	}
@@ -65,7 +74,7 @@ func showCertificate(w io.Writer, raw keystore.Certificate) {
 	line("key", keyType(c))
 }
 
-// alternativeNames are those by which clients recognise a server.
+// alternativeNames returns the names by which clients recognize a server.
 func alternativeNames(c *x509.Certificate) string {
 	var names []string
 	for _, n := range c.DNSNames {
@@ -96,21 +105,4 @@ func keyType(c *x509.Certificate) string {
 		return "Ed25519"
 	}
 	return c.PublicKeyAlgorithm.String()
-}
-
-// certsExport prints certificates alone: a private key leaves its store only through keytool, in a person's own hands.
-func certsExport(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	entry, err := entryOf(ctx, "export", args)
-	if err != nil {
-		return err
-	}
-	if len(entry.Chain) == 0 {
-		return fmt.Errorf("export %q: it is a %s without a certificate, and nothing else is exported", entry.Alias, entry.Kind)
-	}
-	for _, c := range entry.Chain {
-		if err := pem.Encode(stdout, &pem.Block{Type: "CERTIFICATE", Bytes: c.DER}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

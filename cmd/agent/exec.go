@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,21 +9,35 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/telemetry"
 )
 
-// errNoServer says that the server could not be started at all.
-var errNoServer = errors.New("no server")
-
-// execCommand supervises a server's entrypoint. The server's own output goes where the agent's would: the container's
-// log.
-func execCommand(ctx context.Context, args []string, _, stderr io.Writer) error {
-	if len(args) < 2 || args[0] != "--" {
-		return usageError{"agent exec is followed by -- and the server's entrypoint, such as: agent exec -- /home/wso2carbon/docker-entrypoint.sh"}
+func execCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "exec -- COMMAND [ARG...]",
+		Short:   "Run a server's entrypoint, and restart the server when its sidecar asks",
+		Example: "  agent exec -- /home/wso2carbon/docker-entrypoint.sh",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.ArgsLenAtDash() != 0 || len(args) == 0 {
+				return usage(cmd, "-- and the server's entrypoint are missing, such as: agent exec -- /home/wso2carbon/docker-entrypoint.sh")
+			}
+			return nil
+		},
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return supervise(cmd.Context(), args, cmd.ErrOrStderr())
+		},
 	}
+}
+
+// supervise runs a server's entrypoint. The server's own output goes where the agent's would: to the container's log. The
+// signals that end other commands reach the server instead.
+func supervise(ctx context.Context, entrypoint []string, stderr io.Writer) error {
 	cfg, err := config.Load()
 	if err != nil {
 		return err
@@ -37,8 +50,11 @@ func execCommand(ctx context.Context, args []string, _, stderr io.Writer) error 
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
 		syscall.SIGWINCH, syscall.SIGCONT)
 	defer signal.Stop(signals)
+	if err := ctx.Err(); err != nil { // a signal that came before signals could take it
+		return err
+	}
 	s := notify.Supervisor{
-		Command:     args[1:],
+		Command:     entrypoint,
 		Control:     notify.Control{Dir: agent.ControlDir(cfg)},
 		StopTimeout: cfg.StopTimeout,
 		Poll:        cfg.Poll,
@@ -54,14 +70,14 @@ func execCommand(ctx context.Context, args []string, _, stderr io.Writer) error 
 	} else {
 		s.WayBack = agent.NewWayBack(cfg, log)
 	}
-	code, err := s.Run(ctx, signals)
+	code, err := s.Run(context.WithoutCancel(ctx), signals)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)
 	}
-	return serverEnded{code}
+	return serverExited{code}
 }
 
-// serves asks the server as its health check does. It is nil where PRODUCT does not say how.
+// serves asks the server as its health check does. It is nil if PRODUCT does not say which server this is.
 func serves(product string, stderr io.Writer) func(context.Context) error {
 	if product == "" {
 		return nil
@@ -74,7 +90,7 @@ func serves(product string, stderr io.Writer) func(context.Context) error {
 }
 
 // completeEnvironment gives the server the secrets that its settings refer to and that only the agent has, from their
-// files. What the server would end for at its start is told in words, and not left to it.
+// files. It logs what will end the server at its start.
 func completeEnvironment(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	isSet := func(name string) bool { _, set := os.LookupEnv(name); return set }
 	more, missing, err := agent.ServerEnvironment(ctx, cfg, isSet)

@@ -1,34 +1,54 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
-// installCommand copies the running program, so that a volume can carry it into a container whose image lacks it. The
-// copy is executable for everybody: the other container's user is another one. With --shared it also makes a folder on a
-// volume that several users share, such as the exchange.
-func installCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
-	flags := flag.NewFlagSet("install", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	shared := flags.String("shared", "", "a folder to be shared")
-	if err := flags.Parse(args); err != nil || flags.NArg() != 1 {
-		return usageError{"agent install takes one folder, such as: agent install /agent; and before it, if need be, --shared and a folder that several users are to share"}
+func installCommand() *cobra.Command {
+	var shared string
+	cmd := &cobra.Command{
+		Use:   "install [--shared DIR] DIR",
+		Short: "Copy this program to a folder, from where another container runs it",
+		Long: `install copies this program to DIR, so that a volume carries it into a container whose image lacks it.
+
+With --shared it first makes a folder that several users share, such as one on the exchange volume.
+All may write there, and nobody may remove or rename the files of another.`,
+		Example:               "  agent install /agent",
+		DisableFlagsInUseLine: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage(cmd, "name one folder, such as: agent install /agent")
+			}
+			return nil
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return install(args[0], shared, cmd.OutOrStdout()) },
 	}
-	if *shared != "" {
-		if err := share(*shared); err != nil {
+	cmd.Flags().StringVar(&shared, "shared", "", "make the folder `DIR`, which several users share")
+	cmd.MarkFlagDirname("shared") // the flag exists
+	return cmd
+}
+
+// install copies the running program to dir, after it made the folder shared if that is not empty. The copy is executable for
+// everybody, because the other container runs as another user.
+func install(dir, shared string, stdout io.Writer) error {
+	if shared != "" {
+		if err := share(shared); err != nil {
 			return err
 		}
 	}
-	dir := flags.Arg(0)
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
@@ -38,7 +58,7 @@ func installCommand(_ context.Context, args []string, stdout, _ io.Writer) error
 		return fmt.Errorf("read this program: %w", err)
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("install: no folder at %s; mount a volume there", dir)
+		return remedy.Add(fmt.Errorf("install: no folder at %s", dir), "mount a volume there")
 	}
 	target := filepath.Join(dir, "agent")
 	changed, err := file.Write(target, program, 0o755, dir)
@@ -52,24 +72,24 @@ func installCommand(_ context.Context, args []string, stdout, _ io.Writer) error
 	return nil
 }
 
-// shareMode lets everybody make files, and nobody remove or rename what is another's.
+// shareMode lets everybody make files, and nobody remove or rename the files of another.
 const shareMode = 0o777 | fs.ModeSticky
 
-// share makes a folder that all may write to. It belongs to a user who is none of them: the owner of a folder may rename
-// everything in it in spite of the sticky bit.
+// share makes a folder that all may write to. Its owner should be none of the users who write there: the owner of a folder may
+// rename everything in it in spite of the sticky bit.
 func share(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("make a folder to be shared: %w; %s must be writable for %d:%d", err, filepath.Dir(dir), os.Geteuid(), os.Getegid())
+		return remedy.Add(fmt.Errorf("make a shared folder: %w", err), "%s must be writable for %d:%d", filepath.Dir(dir), os.Geteuid(), os.Getegid())
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("make a folder to be shared: %w", err)
+		return fmt.Errorf("make a shared folder: %w", err)
 	}
 	if info.IsDir() && info.Mode()&shareMode == shareMode {
 		return nil
 	}
 	if err := os.Chmod(dir, shareMode); err != nil {
-		return fmt.Errorf("share a folder: %w; it was made by somebody else: remove it, or give it the mode 1777", err)
+		return remedy.Add(fmt.Errorf("share a folder that somebody else made: %w", err), "remove it, or give it the mode 1777")
 	}
 	return nil
 }

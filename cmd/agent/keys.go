@@ -1,30 +1,39 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 
+	"github.com/spf13/cobra"
+
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // keysLimit is the most that a keys file may hold, in bytes.
 const keysLimit = 1 << 20
 
-// keysCommand prints the application's keys, secret and all: the image has no program that could show a file, and a
-// cluster none that could copy one out of it.
-func keysCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
-	if len(args) > 0 {
-		return usageError{"agent keys takes no arguments: KEYS_FILE names the file"}
+func keysCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "keys",
+		Short: "Print the application's keys, with its secret",
+		Long:  "keys prints the file that KEYS_FILE names: the application's keys, with its secret.",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return printKeys(cmd.OutOrStdout()) },
 	}
+}
+
+// printKeys prints the application's keys, with the secret: the image has no program that shows a file, and a cluster has none
+// that copies a file out of it.
+func printKeys(stdout io.Writer) error {
 	cfg, err := config.Load()
 	if err != nil {
 		return err
 	}
 	keys, err := file.Read(cfg.KeysFile, keysLimit)
 	if err != nil {
-		return fmt.Errorf("read the application's keys: %w; bootstrap writes them, where KEYS_FILE says", err)
+		return remedy.Add(fmt.Errorf("read the application's keys: %w", err), "bootstrap writes them to the file that KEYS_FILE names")
 	}
 	_, err = stdout.Write(keys)
 	return err

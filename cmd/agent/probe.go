@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -12,51 +11,92 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"wso2agent/internal/config"
 )
 
 // probeLimit is how long a probe may take. API-M's first answer after a start can take most of it.
 const probeLimit = 20 * time.Second
 
-// errNotReady says that what was asked has answered, and is not ready.
+// errNotReady says that there is an answer, and that it is "not ready".
 var errNotReady = errors.New("not ready")
 
-// probeCommand is a container's health check. Without anything behind it, it asks the sidecar beside it whether it is
-// ready; with --trust only whether certificates are exchanged, for which no server has to run; with --server the server
-// beside it; with an address whatever answers there. With --wait it asks again until it is so, for people and scripts.
-func probeCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("probe", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	server, trust := flags.Bool("server", false, "ask the server"), flags.Bool("trust", false, "ask for trust alone")
-	wait := flags.Duration("wait", 0, "ask again until it is so")
-	err := flags.Parse(args)
-	if err != nil || flags.NArg() > 1 || *wait < 0 || *server && *trust || (*server || *trust) && flags.NArg() > 0 {
-		return usageError{"agent probe is followed by nothing, by --trust, by --server, or by an address such as http://127.0.0.1:8080/; and by --wait 15m before that"}
+// probing is what the flags and arguments of probe ask for.
+type probing struct {
+	server, trust bool
+	address       string
+	wait          time.Duration
+}
+
+func probeCommand() *cobra.Command {
+	var p probing
+	cmd := &cobra.Command{
+		Use:   "probe [--wait TIME] [--trust | --server | http://ADDRESS]",
+		Short: "Ask the sidecar, the server or an address whether it is ready: a health check",
+		Long: `probe is a container's health check. It asks the sidecar whether it is ready, and exits with 1 if it is not.
+
+With --trust it asks the sidecar only whether certificates are exchanged, which needs no running server.
+With --server it asks the server, and with an address it asks what answers there.`,
+		DisableFlagsInUseLine: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			p.address = strings.Join(args, " ")
+			switch {
+			case len(args) > 1 || p.server && p.trust || (p.server || p.trust) && len(args) > 0:
+				return usage(cmd, "give one of --trust, --server, and an address such as http://127.0.0.1:8080/")
+			case p.wait < 0:
+				return usage(cmd, "--wait is %s, which is less than 0", p.wait)
+			case p.address != "" && !isHTTP(p.address):
+				return usage(cmd, "an address begins with http://")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
-	ask := func(ctx context.Context, stdout io.Writer) error { return probeServer(ctx, stderr) }
-	if !*server {
-		address, err := probeAddress(flags.Arg(0), *trust)
+	cmd.Flags().BoolVar(&p.server, "server", false, "ask the server, not the sidecar")
+	cmd.Flags().BoolVar(&p.trust, "trust", false, "ask the sidecar only whether certificates are exchanged")
+	cmd.Flags().DurationVar(&p.wait, "wait", 0, "ask every second until it is ready, for at most `TIME`, such as 15m")
+	return cmd
+}
+
+func isHTTP(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "http" && u.Host != ""
+}
+
+// run asks what p names. For --wait it asks again, for people and scripts.
+func (p probing) run(ctx context.Context, stdout, stderr io.Writer) error {
+	if p.server {
+		return probeFor(ctx, p.wait, stdout, func(ctx context.Context, _ io.Writer) error { return probeServer(ctx, stderr) })
+	}
+	if p.address == "" {
+		cfg, err := config.Load()
 		if err != nil {
 			return err
 		}
-		ask = func(ctx context.Context, stdout io.Writer) error { return probe(ctx, address, stdout) }
+		p.address = "http://" + reachable(cfg.ListenAddr) + "/readyz"
+		if p.trust {
+			p.address += "/trust"
+		}
 	}
-	return probeFor(ctx, *wait, stdout, ask)
+	return probeFor(ctx, p.wait, stdout, func(ctx context.Context, stdout io.Writer) error { return probe(ctx, p.address, stdout) })
 }
 
-// probeFor asks once, and then, for as long as wait says, every second again. What is answered is told when it changes.
+// probeFor asks once, and then every second until it is ready or wait has passed. It prints an answer that differs from the one before.
 func probeFor(ctx context.Context, wait time.Duration, stdout io.Writer, ask func(context.Context, io.Writer) error) error {
 	deadline := time.Now().Add(wait)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for said := ""; ; {
+	for printed := ""; ; {
 		var answer strings.Builder
 		limited, cancel := context.WithTimeout(ctx, probeLimit)
 		err := ask(limited, &answer)
 		cancel()
-		if said != answer.String() {
-			said = answer.String()
-			fmt.Fprint(stdout, said)
+		if printed != answer.String() {
+			printed = answer.String()
+			fmt.Fprint(stdout, printed)
 		}
 		if err == nil || !time.Now().Before(deadline) {
 			return err
@@ -69,25 +109,7 @@ func probeFor(ctx context.Context, wait time.Duration, stdout io.Writer, ask fun
 	}
 }
 
-// probeAddress is where readiness is asked for: the address that is given, or the sidecar's.
-func probeAddress(given string, trust bool) (string, error) {
-	if given != "" {
-		if u, err := url.Parse(given); err != nil || u.Scheme != "http" || u.Host == "" {
-			return "", usageError{"agent probe asks addresses that begin with http:// and nothing else"}
-		}
-		return given, nil
-	}
-	cfg, err := config.Load()
-	if err != nil {
-		return "", err
-	}
-	address := "http://" + reachable(cfg.ListenAddr) + "/readyz"
-	if trust {
-		address += "/trust"
-	}
-	return address, nil
-}
-
+// probeServer asks the server next to this agent, as its settings describe it.
 func probeServer(ctx context.Context, stderr io.Writer) error {
 	a, err := newAgent(stderr, "PRODUCT")
 	if err != nil {
@@ -96,7 +118,7 @@ func probeServer(ctx context.Context, stderr io.Writer) error {
 	return a.ProbeServer(ctx)
 }
 
-// probe prints what the address answers, which Docker keeps with the state of the container.
+// probe prints the answer of an address. Docker keeps that with the state of the container.
 func probe(ctx context.Context, address string, stdout io.Writer) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -119,8 +141,8 @@ func probe(ctx context.Context, address string, stdout io.Writer) error {
 	return nil
 }
 
-// reachable is an address on which a server listens as its neighbours reach it: one that is given for all interfaces is
-// asked on the loopback one.
+// reachable returns the address at which neighbours reach a server that listens on listen: an address for all interfaces becomes
+// that of the loopback interface.
 func reachable(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {

@@ -4,13 +4,23 @@ import (
 	"context"
 	"fmt"
 	"io"
+
+	"github.com/spf13/cobra"
 )
 
-// tokenCommand prints a token and nothing else, to stand in another command line.
-func tokenCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) > 0 {
-		return usageError{"agent token takes no arguments: every setting is an environment variable"}
+func tokenCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "token",
+		Short: "Print an access token of the application, to try an API",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return printToken(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
+}
+
+// printToken prints a token and nothing else, so that a shell can put it into another command line.
+func printToken(ctx context.Context, stdout, stderr io.Writer) error {
 	a, err := newAgent(stderr, "PRODUCT")
 	if err != nil {
 		return err
@@ -19,6 +29,6 @@ func tokenCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout, string(token))
-	return nil
+	_, err = fmt.Fprintln(stdout, string(token))
+	return err
 }
