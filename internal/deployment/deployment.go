@@ -16,7 +16,7 @@ import (
 // Error says what the servers' reader would refuse.
 type Error struct {
 	Line   int    // counted from 1
-	Reason string // what is wrong there, and what to write instead
+	Reason string // what is wrong there
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Reason) }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"wso2agent/internal/remedy"
 )
 
 // scope is the part of the statements that an edit may touch: the whole file outside arrays of tables, or one element
@@ -170,7 +172,7 @@ func (d *Document) Delete(path ...string) error {
 			return d.replace(st.start, st.end, "")
 		}
 	}
-	return &Error{v.Line, Path(path...) + " stands in an inline table; take it out by hand"}
+	return remedy.Add(&Error{v.Line, Path(path...) + " stands in an inline table"}, "take it out by hand")
 }
 
 // withNewlines gives lines the file's line ends.

@@ -3,6 +3,8 @@ package deployment
 import (
 	"fmt"
 	"strings"
+
+	"wso2agent/internal/remedy"
 )
 
 // writtenKey is a key as it stands in the file. What needs quotes gets single ones: WSO2's own files do so.
@@ -47,7 +49,8 @@ func format(data any) (string, error) {
 func quoted(s string) (string, error) {
 	for i := range len(s) {
 		if isControl(s[i]) || s[i] >= 0x80 {
-			return "", fmt.Errorf("a text has the character 0x%02X, which WSO2's servers do not read as it is from deployment.toml; use printable ASCII", s[i])
+			return "", remedy.Add(fmt.Errorf("a text has the character 0x%02X, which WSO2's servers do not read as it is from deployment.toml", s[i]),
+				"use printable ASCII")
 		}
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`, nil

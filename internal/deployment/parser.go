@@ -3,6 +3,8 @@ package deployment
 import (
 	"fmt"
 	"strings"
+
+	"wso2agent/internal/remedy"
 )
 
 // parser reads the text from start to end. Its rules and their oddities come from cava-toml's grammar (TomlLexer.g4,
@@ -26,7 +28,7 @@ func (p *parser) document() error {
 	p.root = newTable(false)
 	p.current = p.root
 	if strings.HasPrefix(p.text, "\xEF\xBB\xBF") {
-		return p.refuse("the file begins with a byte-order mark, which the server refuses; save it as UTF-8 without one")
+		return remedy.Add(p.refuse("the file begins with a byte-order mark, which the server refuses"), "save it as UTF-8 without one")
 	}
 	for p.at < len(p.text) {
 		start := p.at
@@ -77,7 +79,8 @@ func (p *parser) reopened(unclosed int) error {
 			return nil // the reader takes a quoted key for the last value, which ends the array
 		}
 		if p.at < len(p.text) && p.peek() != '\n' && p.peek() != '\r' && p.peek() != '#' {
-			return p.refuse("the array before this line ends with empty arrays or with commas after last values, and the server's reader then does not see that it has ended; leave the commas out, or put %d blank lines behind it", unclosed-1)
+			return remedy.Add(p.refuse("the array before this line ends with empty arrays or with commas after last values, and the server's reader then does not see that it has ended"),
+				"leave the commas out, or put %d blank lines behind it", unclosed-1)
 		}
 		if err := p.lineEnd(); err != nil {
 			return err
@@ -152,7 +155,7 @@ func (p *parser) keyPart() (string, error) {
 		}
 		if strings.ContainsAny(name, `"'`) {
 			// The servers' configuration mapper joins keys without escaping and parses the result again.
-			return "", p.refuse("the key %q has a quote in it, which the server cannot read back; choose another name", name)
+			return "", remedy.Add(p.refuse("the key %q has a quote in it, which the server cannot read back", name), "choose another name")
 		}
 		return name, nil
 	case bareKeyLen(p.text[p.at:]) > 0:
@@ -160,7 +163,7 @@ func (p *parser) keyPart() (string, error) {
 		p.at += n
 		return p.text[p.at-n : p.at], nil
 	case c >= 0x80:
-		return "", p.refuse("a name has a character beyond ASCII; put it in quotes")
+		return "", remedy.Add(p.refuse("a name has a character beyond ASCII"), "put it in quotes")
 	case c == 0 || c == '\n' || c == '\r':
 		return "", p.refuse("the line ends where a name is expected")
 	}
@@ -208,7 +211,7 @@ func (p *parser) lineEnd() error {
 	case p.newline():
 		return nil
 	case p.peek() == '\r':
-		return p.refuse("a carriage return without a line feed ends no line for the server; save the file with LF or CRLF line ends")
+		return remedy.Add(p.refuse("a carriage return without a line feed ends no line for the server"), "save the file with LF or CRLF line ends")
 	}
 	return p.refuse("%q stands behind the end of a setting or of a table's name; only a comment may follow on its line", p.rest())
 }

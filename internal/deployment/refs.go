@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"wso2agent/internal/remedy"
 )
 
 var reference = regexp.MustCompile(`\$(ref|env|sys)\{([^}]*)\}`)
@@ -44,7 +46,7 @@ func (d *Document) resolve(defaults map[string]string, path string, through []st
 		default:
 			var known bool
 			if value, known, err = d.resolve(defaults, m[2], through); err == nil && !known {
-				err = &Error{v.Line, fmt.Sprintf("%s: %s names no setting of this file; set %s", path, whole, m[2])}
+				err = remedy.Add(&Error{v.Line, fmt.Sprintf("%s: %s names no setting of this file", path, whole)}, "set %s", m[2])
 			}
 		}
 		if failed == nil {

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"wso2agent/internal/remedy"
 )
 
 // shortString reads "…" or '…', on one line.
@@ -86,7 +88,8 @@ func (p *parser) escape(out *strings.Builder) error {
 	}
 	digits := map[byte]int{'u': 4, 'U': 8}[rest[0]]
 	if digits == 0 {
-		return p.refuse("the server knows no \\%c in a text in double quotes; write \\\\ for a backslash, or use single quotes", rest[0])
+		return remedy.Add(p.refuse("the server knows no \\%c in a text in double quotes", rest[0]),
+			"write \\\\ for a backslash, or use single quotes")
 	}
 	if len(rest) > digits {
 		n, err := strconv.ParseUint(rest[1:1+digits], 16, 32)
@@ -106,7 +109,7 @@ func (p *parser) control(c byte) error {
 	case '\t':
 		return p.refuse(`a tab stands inside a text in double quotes, which the server refuses; write \t`)
 	case '\r':
-		return p.refuse("a carriage return without a line feed ends no line for the server; save the file with LF or CRLF line ends")
+		return remedy.Add(p.refuse("a carriage return without a line feed ends no line for the server"), "save the file with LF or CRLF line ends")
 	}
 	return p.refuse("a control character (0x%02X) stands inside a text", c)
 }

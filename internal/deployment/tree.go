@@ -1,6 +1,10 @@
 package deployment
 
-import "fmt"
+import (
+	"fmt"
+
+	"wso2agent/internal/remedy"
+)
 
 // table is a table as the servers' reader builds it: the rules for what may follow what are those of its
 // MutableTomlTable, and differ from TOML's.
@@ -60,10 +64,11 @@ func (t *table) define(path []string, line int) (*table, error) {
 		return e.table, parent.add(key, e)
 	case e.table != nil && e.table.implicit:
 		// The servers' reader puts the table into itself here.
-		return nil, &Error{line, fmt.Sprintf("the table [%s] stands after a part of it in line %d, and the server would die of a StackOverflowError at its start; put [%[1]s] before that line",
-			Path(path...), e.line)}
+		return nil, remedy.Add(&Error{line, fmt.Sprintf("the table [%s] stands after a part of it in line %d, and the server would die of a StackOverflowError at its start", Path(path...), e.line)},
+			"put [%s] before that line", Path(path...))
 	}
-	return nil, &Error{line, fmt.Sprintf("[%s] is defined twice, the first time in line %d; write its settings together", Path(path...), e.line)}
+	return nil, remedy.Add(&Error{line, fmt.Sprintf("[%s] is defined twice, the first time in line %d", Path(path...), e.line)},
+		"write its settings together")
 }
 
 // element is [[path]].
@@ -81,7 +86,8 @@ func (t *table) element(path []string, line int) (*table, error) {
 		}
 	}
 	if e.array == nil {
-		return nil, &Error{line, fmt.Sprintf("[[%s]] adds to an array of tables, but line %d defines it otherwise; write all of them as [[%[1]s]]", Path(path...), e.line)}
+		return nil, remedy.Add(&Error{line, fmt.Sprintf("[[%s]] adds to an array of tables, but line %d defines it otherwise", Path(path...), e.line)},
+			"write all of them as [[%s]]", Path(path...))
 	}
 	element := newTable(false)
 	e.array.elements = append(e.array.elements, element)
@@ -96,7 +102,8 @@ func (t *table) set(path []string, v *Value) error {
 	}
 	key := path[len(path)-1]
 	if before, ok := parent.entries[key]; ok {
-		return &Error{v.Line, fmt.Sprintf("%s is defined twice, the first time in line %d; remove one of the two", Path(path...), before.line)}
+		return remedy.Add(&Error{v.Line, fmt.Sprintf("%s is defined twice, the first time in line %d", Path(path...), before.line)},
+			"remove one of the two")
 	}
 	// An inline table takes further keys in this reader, as any other table does.
 	return parent.add(key, &entry{value: v, table: v.inline, line: v.Line})
@@ -104,7 +111,8 @@ func (t *table) set(path []string, v *Value) error {
 
 func (t *table) add(key string, e *entry) error {
 	if t.shared {
-		return &Error{e.line, fmt.Sprintf("%s goes into a table written {}, and the server's reader would put it into every other {} too; write that one as a table of its own", Path(key))}
+		return remedy.Add(&Error{e.line, fmt.Sprintf("%s goes into a table written {}, and the server's reader would put it into every other {} too", Path(key))},
+			"write that one as a table of its own")
 	}
 	t.entries[key] = e
 	return nil

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"wso2agent/internal/remedy"
 )
 
 // Forms of values. Integers have no leading zeros; nor has an exponent.
@@ -51,11 +53,11 @@ func (p *parser) word(nested bool) (any, error) {
 	}
 	word := wordForm.FindString(p.text[p.at:])
 	if word == "" {
-		return nil, p.refuse("there is no value; an empty one is written \"\"")
+		return nil, remedy.Add(p.refuse("there is no value"), "an empty one is written \"\"")
 	}
 	data, ok := scalar(word)
 	if !ok {
-		return nil, p.refuse("a value is neither a number nor true, false or a date; text stands in quotes")
+		return nil, remedy.Add(p.refuse("a value is neither a number nor true, false or a date"), "text stands in quotes")
 	}
 	p.at += len(word)
 	return data, nil
@@ -93,7 +95,8 @@ func scalar(word string) (any, bool) {
 // date reads a date or a time. Behind one, the servers' reader knows no bracket and no brace.
 func (p *parser) date(date string, nested bool) (any, error) {
 	if nested {
-		return nil, p.refuse("a date inside an array or an inline table is more than the server reads; put it in quotes, or into a table of its own")
+		return nil, remedy.Add(p.refuse("a date inside an array or an inline table is more than the server reads"),
+			"put it in quotes, or into a table of its own")
 	}
 	form, padded := time.RFC3339Nano, strings.Replace(strings.ToUpper(date), " ", "T", 1)
 	switch hasDate, hasTime := strings.Contains(date, "-") && date[2] != ':', strings.Contains(date, ":"); {
@@ -125,14 +128,16 @@ func (p *parser) array() (items []any, unclosed int, err error) {
 			return items, unclosed + 1, nil // empty, or with a comma after its last value
 		}
 		if p.peek() == ',' {
-			return nil, 0, p.refuse("a comma stands at the beginning of an array's line, or where a value is missing; the server takes a comma only behind a value on the same line")
+			return nil, 0, remedy.Add(p.refuse("a comma stands at the beginning of an array's line, or where a value is missing"),
+				"the server takes a comma only behind a value on the same line")
 		}
 		v, inside, err := p.value(true)
 		if err != nil {
 			return nil, 0, err
 		}
 		if len(items) > 0 && typeName(v.Data) != typeName(items[0]) {
-			return nil, 0, p.refuse("an array has values of two types, %s and %s; the server takes only one", typeName(items[0]), typeName(v.Data))
+			return nil, 0, remedy.Add(p.refuse("an array has values of two types, %s and %s", typeName(items[0]), typeName(v.Data)),
+				"the server takes only one")
 		}
 		items, unclosed = append(items, v.Data), unclosed+inside
 		p.arrayComment()
@@ -146,7 +151,8 @@ func (p *parser) array() (items []any, unclosed int, err error) {
 				return nil, 0, err
 			}
 			if p.peek() == ',' {
-				return nil, 0, p.refuse("a comma stands at the beginning of an array's line; the server takes it only behind a value on the same line")
+				return nil, 0, remedy.Add(p.refuse("a comma stands at the beginning of an array's line"),
+					"the server takes it only behind a value on the same line")
 			}
 			if p.peek() != ']' {
 				return nil, 0, p.refuse("an array is not closed, or lacks a comma between two values")
@@ -224,7 +230,8 @@ func (p *parser) inlineTable() (*table, error) {
 			return nil, err
 		}
 		if unclosed > 0 {
-			return nil, p.refuse("an inline table holds an array that is empty or has a comma after its last value, which the server cannot read; use a table of its own")
+			return nil, remedy.Add(p.refuse("an inline table holds an array that is empty or has a comma after its last value, which the server cannot read"),
+				"use a table of its own")
 		}
 		if err := t.set(path, v); err != nil {
 			return nil, err
