@@ -142,6 +142,7 @@ func process(t *testing.T, env []string, args ...string) (cmd *exec.Cmd, output 
 
 func TestASignalStopsACommand(t *testing.T) {
 	notReady := newNotReady(t)
+	const server = "trap 'exit 9' TERM; trap 'exit 8' INT; echo started; while :; do sleep 0.1; done"
 	const stopped = "\nerror: stopped before it was done"
 	for _, tc := range []struct {
 		name   string
@@ -156,7 +157,8 @@ func TestASignalStopsACommand(t *testing.T) {
 		{"SIGINT: a bootstrap that waits", syscall.SIGINT, []string{"bootstrap"}, 130, stopped},
 		{"SIGTERM: a sidecar, whose work has no end", syscall.SIGTERM, []string{"run"}, 0, "agent stopped"},
 		{"SIGTERM: a sample backend, whose work has no end", syscall.SIGTERM, []string{"backend", "127.0.0.1:0"}, 0, ""},
-		{"SIGTERM: a server, which exits with its own code", syscall.SIGTERM, []string{"exec", "--", "sh", "-c", "trap 'exit 9' TERM; echo started; while :; do sleep 0.1; done"}, 9, ""},
+		{"SIGTERM: a server, which exits with its own code", syscall.SIGTERM, []string{"exec", "--", "sh", "-c", server}, 9, ""},
+		{"SIGINT: a server, which gets SIGINT and not SIGTERM", syscall.SIGINT, []string{"exec", "--", "sh", "-c", server}, 8, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()

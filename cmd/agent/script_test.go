@@ -48,8 +48,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// answering is a server that shows the certificate in CONFIG_DIR at AM_PORT, and answers 200 to everything, as a health check
-// wants it.
+// answering serves 200 to every request at AM_PORT, with the certificate in CONFIG_DIR. A health check takes it for API-M.
 func answering() error {
 	data, err := os.ReadFile(filepath.Join(os.Getenv("CONFIG_DIR"), "repository/resources/security/wso2carbon.jks"))
 	if err != nil {
@@ -92,8 +91,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits CODE PROGRAM [ARG...] runs a program and expects that very exit code. Its output goes to the files stdout.txt
-// and stderr.txt.
+// exits CODE PROGRAM [ARG...] runs a program and expects this exit code. Its output goes to the files stdout.txt and stderr.txt.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -120,7 +118,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got := cmd.ProcessState.ExitCode(); got != want {
 		text, _ := os.ReadFile(ts.MkAbs("stderr.txt"))
-		ts.Fatalf("%v ended with %d, want %d\n%s", args[1:], got, want, text)
+		ts.Fatalf("%v exited with %d, want %d\n%s", args[1:], got, want, text)
 	}
 }
 
@@ -149,8 +147,8 @@ func self(ts *testscript.TestScript, name string) (keystore.Certificate, *ecdsa.
 	return keystore.Certificate{DER: der}, key
 }
 
-// mkstore FORMAT FILE [key] makes a keystore with a certificate under users-ca, and with a key under wso2carbon if
-// asked for. Its password is wso2carbon.
+// mkstore FORMAT FILE [key] makes a keystore with a certificate under users-ca and, with key, a key under wso2carbon. Its
+// password is wso2carbon.
 func mkstore(ts *testscript.TestScript, _ bool, args []string) {
 	store, err := keystore.New(keystore.Options{Format: keystore.Format(args[0]), Password: "wso2carbon"})
 	ts.Check(err)
