@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"wso2agent/internal/remedy"
 )
 
 // Condition is a thing that must hold before the agent is ready, such as "trust" or "bootstrap".
@@ -116,7 +118,7 @@ func (h *Health) dead() (loops []string) {
 func (h *Health) Serve(ctx context.Context, address string) (listening string, err error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return "", fmt.Errorf("listen on %s: %w; set LISTEN_ADDR to a free address", address, err)
+		return "", remedy.Add(fmt.Errorf("listen on %s: %w", address, err), "set LISTEN_ADDR to a free address")
 	}
 	// The limits are low, because anybody who reaches the address can send anything, and the agent has little memory.
 	server := &http.Server{Handler: h.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
