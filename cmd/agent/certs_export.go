@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/pem"
 	"fmt"
 	"io"
 
@@ -30,7 +29,7 @@ func exportEntry(ctx context.Context, f certsFlags, stdout io.Writer) error {
 		return fmt.Errorf("export %q: it is a %s without a certificate, and only certificates are exported", entry.Alias, entry.Kind)
 	}
 	for _, c := range entry.Chain {
-		if err := pem.Encode(stdout, &pem.Block{Type: "CERTIFICATE", Bytes: c.DER}); err != nil {
+		if _, err := stdout.Write(c.PEM()); err != nil {
 			return err
 		}
 	}

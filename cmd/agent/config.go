@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -77,7 +76,7 @@ func (f settingsFile) edit(ctx context.Context, stderr io.Writer, act func(s ser
 
 // lockVolume keeps the agent next to the server away from the server's files until unlock is called.
 func lockVolume(ctx context.Context, workDir string, stderr io.Writer) (unlock func(), err error) {
-	return file.Lock(ctx, filepath.Join(workDir, "lock"), func() {
+	return file.Lock(ctx, file.LockPath(workDir), func() {
 		fmt.Fprintln(stderr, "waiting for the agent that is working on this server's files")
 	})
 }

@@ -23,15 +23,15 @@ func TestWhatExpiresIsNamedWithWhoseItIsAndWhatComesOfIt(t *testing.T) {
 	}{
 		"a good one":               {Owned{Owner: "wso2is", Certificate: cert(31 * day)}, nil},
 		"one that cannot be read":  {Owned{Owner: "wso2is", Certificate: Certificate{Fingerprint: "AA:BB:CC"}}, nil},
-		"a peer's, soon":           {Owned{Owner: "wso2is", Certificate: cert(30 * day)}, []string{"WARN", "the certificate of the peer wso2is", "expires in 30 days, on 2027-02-14", "beside wso2is"}},
+		"a peer's, soon":           {Owned{Owner: "wso2is", Certificate: cert(30 * day)}, []string{"WARN", "the certificate of the peer wso2is", "expires in 30 days, on 2027-02-14", "on the side of wso2is"}},
 		"one's own, soon":          {Owned{Owner: "wso2am", Own: true, Certificate: cert(90 * time.Minute)}, []string{"WARN", "the own certificate of wso2am", "expires in 90 minutes", "TLS_MODE=issue"}},
-		"a peer's that is pinned":  {Owned{Owner: "wso2is", Pinned: true, Certificate: cert(-30 * time.Hour)}, []string{"WARN", "expired 30 hours ago, on 2027-01-14", "still works", "beside wso2is"}},
-		"a peer's that is not":     {Owned{Owner: "wso2is", Certificate: cert(-time.Minute)}, []string{"ERROR", "expired 60 seconds ago", "who trusts its CA refuses it"}},
-		"one's own that is pinned": {Owned{Owner: "wso2am", Own: true, Pinned: true, Certificate: cert(-400 * day)}, []string{"WARN", "expired 400 days ago", "the peers, which trust this very certificate, still accept it", "TLS_MODE=issue"}},
+		"a peer's that is pinned":  {Owned{Owner: "wso2is", Pinned: true, Certificate: cert(-30 * time.Hour)}, []string{"WARN", "expired 30 hours ago, on 2027-01-14", "still works", "on the side of wso2is"}},
+		"a peer's that is not":     {Owned{Owner: "wso2is", Certificate: cert(-time.Minute)}, []string{"ERROR", "expired 60 seconds ago", "clients that trust its CA refuse it"}},
+		"one's own that is pinned": {Owned{Owner: "wso2am", Own: true, Pinned: true, Certificate: cert(-400 * day)}, []string{"WARN", "expired 400 days ago", "the peers, which trust exactly this certificate, still accept it", "TLS_MODE=issue"}},
 		"too early, pinned":        {Owned{Owner: "wso2is", Pinned: true, Certificate: early}, []string{"WARN", "is not valid before 2027-01-15T11:00:00Z, 3 hours from now", "still works", "clocks"}},
-		"too early":                {Owned{Owner: "wso2is", Certificate: early}, []string{"ERROR", "refuses it"}},
+		"too early":                {Owned{Owner: "wso2is", Certificate: early}, []string{"ERROR", "refuse it"}},
 	} {
-		found := Expiring([]Owned{c.owned}, now, 30*day)
+		found := Expiring([]Owned{c.owned}, now)
 		if len(found) == 0 && c.want == nil {
 			continue
 		}
@@ -62,7 +62,7 @@ func TestTheExpiredCertificateThatISShipsIsReportedAsWorking(t *testing.T) {
 		t.Fatal(err)
 	}
 	shipped := Certificate{leaf.Fingerprint().String(), parsed.NotBefore, parsed.NotAfter}
-	found := Expiring([]Owned{{Owner: "wso2is", Pinned: true, Certificate: shipped}}, time.Now(), 0)
+	found := Expiring([]Owned{{Owner: "wso2is", Pinned: true, Certificate: shipped}}, time.Now())
 	if len(found) != 1 || found[0].Severity != slog.LevelWarn || found[0].Left > 0 || !strings.Contains(found[0].Message, "it still works") {
 		t.Fatalf("found %+v", found)
 	}

@@ -154,7 +154,7 @@ func (w *world) unsettledSide(s *side) string {
 	}
 	said, _ := w.exchange().Trusts(w.t.Context(), s.name)
 	peers, err := w.exchange().Certificates(w.t.Context(), s.peer.name)
-	if err != nil || said.Generation != started.Generation || !trust.Has(said.Fingerprints, peers[0]) || !runs.trusts(peers[0]) {
+	if err != nil || said.Generation != started.Generation || !slices.Contains(said.Fingerprints, peers[0].Fingerprint().String()) || !runs.trusts(peers[0]) {
 		return fmt.Sprintf("%+v is said of the server that runs with %s, %v", said, started.Generation, err)
 	}
 	if r, err := trust.LoadRotation(s.control().Dir); err != nil || r.Announced != "" || len(r.Retired) > 0 {
