@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -177,7 +178,7 @@ func (k *trustKeeper) log(ctx context.Context, a Agent, m rotation.Message) {
 		}
 		k.logged[m.Topic] = state
 	}
-	a.log.Log(ctx, m.Level, m.Text, m.Args...)
+	a.log.Log(ctx, slog.Level(m.Level), m.Text, m.Args...)
 }
 
 // forget forgets the topics that a whole pass has no message of: they are logged when they come back.

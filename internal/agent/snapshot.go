@@ -71,7 +71,7 @@ func (a Agent) read(ctx context.Context, started *notify.Started, known bool, me
 	return r, ctx.Err()
 }
 
-func (r *reading) note(level slog.Level, topic, text string, args ...any) {
+func (r *reading) note(level rotation.Level, topic, text string, args ...any) {
 	r.snapshot.Notes = append(r.snapshot.Notes, rotation.Message{Level: level, Text: text, Args: args, Topic: topic})
 }
 
@@ -182,14 +182,14 @@ func (r *reading) identity(ctx context.Context) (err error) {
 		return err
 	}
 	if r.held.InstalledErr != nil {
-		level := slog.LevelWarn
+		level := rotation.Warn
 		if !named { // nobody reads it
-			level = slog.LevelDebug
+			level = rotation.Debug
 		}
 		r.note(level, "installed keystore", "the agent cannot read a keystore of its own, and replaces it", "error", r.held.InstalledErr)
 	}
 	if r.held.StagedErr != nil {
-		r.note(slog.LevelWarn, "staged keystore", "the agent cannot read a keystore of its own, and replaces it", "error", r.held.StagedErr)
+		r.note(rotation.Warn, "staged keystore", "the agent cannot read a keystore of its own, and replaces it", "error", r.held.StagedErr)
 	}
 	t.Asked = r.held.Requested
 	if a.cfg.TLSMode == "files" {
@@ -264,7 +264,7 @@ func (r *reading) primary(ctx context.Context) error {
 	}
 	primary, err := server.ReadPrimary(a.cfg.Product, r.snapshot.Deployment.Text)
 	if err != nil {
-		r.note(slog.LevelDebug, "primary", "the agent does not watch the primary keystore", "error", err)
+		r.note(rotation.Debug, "primary", "the agent does not watch the primary keystore", "error", err)
 		return nil
 	}
 	leaf, err := trust.OwnLeaf(ctx, a.cfg.StorePaths(primary.File), primary.Password, primary.Alias)
@@ -272,7 +272,7 @@ func (r *reading) primary(ctx context.Context) error {
 		return err
 	}
 	if err != nil {
-		r.note(slog.LevelDebug, "primary", "the agent does not watch the primary keystore", "error", err)
+		r.note(rotation.Debug, "primary", "the agent does not watch the primary keystore", "error", err)
 		return nil
 	}
 	before, err := file.Read(a.primaryPath(), 1024)

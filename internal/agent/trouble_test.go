@@ -31,7 +31,7 @@ func TestNoKindOfRubbishKeepsAnotherPeerOut(t *testing.T) {
 		"half-written":     {good[:len(good)/2], "cut off"},
 		"ten-megabytes":    {bytes.Repeat([]byte("x"), 10<<20), "too large"},
 		"a-thousand":       {bytes.Repeat(good, 1000), "too large"},
-		"more-than-enough": {bytes.Repeat(good, 17), "more than 16 certificates"},
+		"more-than-enough": {bytes.Repeat(good, 17), "holds 17 certificates, more than 16"},
 		"nothing-in-it":    {nil, "it is empty"},
 	}
 	peers := []string{"wso2is"}

@@ -6,7 +6,6 @@
 package rotation
 
 import (
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -59,12 +58,12 @@ func (p *pass) then(a Action) {
 	p.d.Again = true
 }
 
-func (p *pass) log(level slog.Level, topic, text string, args ...any) {
+func (p *pass) log(level Level, topic, text string, args ...any) {
 	p.remark(level, topic, "", text, args...)
 }
 
 // remark logs a message again only if state differs, whatever its attributes are.
-func (p *pass) remark(level slog.Level, topic, state, text string, args ...any) {
+func (p *pass) remark(level Level, topic, state, text string, args ...any) {
 	p.d.Messages = append(p.d.Messages, Message{level, text, args, topic, state, len(p.d.Actions)})
 }
 
@@ -110,10 +109,10 @@ func (p *pass) settings() {
 		if !k.Secret {
 			args = append(args, "is", k.Is, "needed", k.Needed)
 		}
-		p.log(slog.LevelWarn, "setting "+k.Setting, text, args...)
+		p.log(Warn, "setting "+k.Setting, text, args...)
 	}
 	if d.Closing.AllScopes == trust.AllScopesWaits {
-		p.remark(slog.LevelInfo, "all scopes", "waits",
+		p.remark(Info, "all scopes", "waits",
 			"authorize_all_scopes stays on in IS until all applications are authorized for the scopes of their APIs; one restart follows", "server", p.s.Settings.Server)
 	}
 }
@@ -126,7 +125,7 @@ func (p *pass) primary() {
 		return
 	}
 	if r.Primary != "" {
-		p.log(slog.LevelError, "", "the server's PRIMARY keystore has another key than before. It signs tokens and encrypts secrets: what the old key has encrypted cannot be read any more, and tokens that it has signed are refused. Put the old one back, unless this is what you want; a certificate for TLS belongs into a keystore of its own ([keystore.tls], TLS_MODE)",
+		p.log(Error, "", "the server's PRIMARY keystore has another key than before. It signs tokens and encrypts secrets: what the old key has encrypted cannot be read any more, and tokens that it has signed are refused. Put the old one back, unless this is what you want; a certificate for TLS belongs into a keystore of its own ([keystore.tls], TLS_MODE)",
 			"keystore", r.PrimaryFile, "was", r.Primary, "now", r.PrimaryNow)
 	}
 	p.do(SavePrimary{r.PrimaryNow})

@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -152,10 +151,25 @@ type Condition struct {
 	After    int // so many actions come first, as for a Message
 }
 
+// Level is how much a message matters, with the values of slog.Level.
+type Level int
+
+// The levels.
+const (
+	Debug Level = -4
+	Info  Level = 0
+	Warn  Level = 4
+	Error Level = 8
+)
+
+func (l Level) String() string {
+	return map[Level]string{Debug: "DEBUG", Info: "INFO", Warn: "WARN", Error: "ERROR"}[l]
+}
+
 // Message is one line for the log. A message with a topic is logged when it differs from the last one of its topic. A topic
 // without a message is forgotten.
 type Message struct {
-	Level slog.Level
+	Level Level
 	Text  string
 	Args  []any
 	Topic string // empty: it is logged each time

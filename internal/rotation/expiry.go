@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 
 	"wso2agent/internal/trust"
@@ -45,7 +44,7 @@ type Owned struct {
 // Expiry is a certificate that has expired, expires soon, or is not valid yet.
 type Expiry struct {
 	Owned
-	Severity slog.Level    // Warn, or Error if it keeps somebody from connecting
+	Severity Level         // Warn, or Error if it keeps somebody from connecting
 	Until    time.Time     // when it expires
 	Left     time.Duration // until then; negative afterwards
 	Message  string        // for the log: the owner, the problem, its effect and the remedy
@@ -62,7 +61,7 @@ func Expiring(certs []Owned, now time.Time) (found []Expiry) {
 		if o.NotAfter.IsZero() {
 			continue
 		}
-		e := Expiry{Owned: o, Severity: slog.LevelWarn, Until: o.NotAfter, Left: o.NotAfter.Sub(now)}
+		e := Expiry{Owned: o, Severity: Warn, Until: o.NotAfter, Left: o.NotAfter.Sub(now)}
 		day := o.NotAfter.UTC().Format(time.DateOnly)
 		switch trust.PhaseOf(o.NotBefore, o.NotAfter, now) {
 		case trust.Expired:
@@ -78,7 +77,7 @@ func Expiring(certs []Owned, now time.Time) (found []Expiry) {
 			continue
 		}
 		if !o.Pinned {
-			e.Severity = slog.LevelError
+			e.Severity = Error
 		}
 		found = append(found, e)
 	}

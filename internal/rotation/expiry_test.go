@@ -1,7 +1,6 @@
 package rotation
 
 import (
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +62,7 @@ func TestTheExpiredCertificateThatISShipsIsReportedAsWorking(t *testing.T) {
 	}
 	shipped := Certificate{leaf.Fingerprint().String(), parsed.NotBefore, parsed.NotAfter}
 	found := Expiring([]Owned{{Owner: "wso2is", Pinned: true, Certificate: shipped}}, time.Now())
-	if len(found) != 1 || found[0].Severity != slog.LevelWarn || found[0].Left > 0 || !strings.Contains(found[0].Message, "it still works") {
+	if len(found) != 1 || found[0].Severity != Warn || found[0].Left > 0 || !strings.Contains(found[0].Message, "it still works") {
 		t.Fatalf("found %+v", found)
 	}
 }

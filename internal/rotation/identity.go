@@ -1,7 +1,5 @@
 package rotation
 
-import "log/slog"
-
 // identity brings the TLS identity up to date: one that is due is issued or taken from files, and staged. It is installed at
 // once if no server can present it to a peer that would refuse it. What cannot be had keeps the server from its start, but not
 // a running server from going on with the identity that it has.
@@ -13,7 +11,7 @@ func (p *pass) identity() {
 		p.condition(IdentityCondition, true, "TLS_MODE is none: the server presents the certificate of its own keystore")
 		return
 	case t.Refused != "":
-		p.log(slog.LevelWarn, "TLS_MODE", "TLS_MODE has no effect on this server", "TLS_MODE", p.s.Settings.TLSMode, "because", t.Refused)
+		p.log(Warn, "TLS_MODE", "TLS_MODE has no effect on this server", "TLS_MODE", p.s.Settings.TLSMode, "because", t.Refused)
 		p.condition(IdentityCondition, true, "TLS_MODE has no effect on this server: "+t.Refused)
 		return
 	}
@@ -53,13 +51,13 @@ func (t TLS) Counts(published []Certificate) bool {
 // installed one, nobody has to trust anything first.
 func (p *pass) fromFiles(next *Identity) {
 	if len(next.Missing) > 0 {
-		p.log(slog.LevelWarn, "names", "the certificate lacks the server's name: peers that verify it will refuse it", "missing", next.Missing, "folder", p.s.TLS.Folder)
+		p.log(Warn, "names", "the certificate lacks the server's name: peers that verify it will refuse it", "missing", next.Missing, "folder", p.s.TLS.Folder)
 	}
 	switch {
 	case same(p.installed, next):
 		if p.installed.Chain != next.Chain {
 			p.then(CompleteChain{})
-			p.log(slog.LevelInfo, "", "the chain of the server's certificate has changed; the server presents the new chain from its next start on", "server", p.s.Settings.Server)
+			p.log(Info, "", "the chain of the server's certificate has changed; the server presents the new chain from its next start on", "server", p.s.Settings.Server)
 		}
 		p.staged = nil
 	case !same(p.staged, next) || p.staged.Chain != next.Chain:
@@ -97,7 +95,7 @@ func (p *pass) issued() {
 func (p *pass) reportIdentity() {
 	switch t := p.d.Trouble; {
 	case t != nil:
-		p.remark(slog.LevelError, "identity", "trouble", "the server keeps the TLS certificate that it has", "error", t)
+		p.remark(Error, "identity", "trouble", "the server keeps the TLS certificate that it has", "error", t)
 		p.condition(IdentityCondition, false, t.Error())
 	default:
 		p.condition(IdentityCondition, true, "the server's certificate is as TLS_MODE says")
@@ -123,7 +121,7 @@ func (p *pass) replaced() {
 	switch {
 	case k.Path == "" || k.Next == nil && k.NextErr == nil:
 	case k.NextErr != nil:
-		p.log(slog.LevelWarn, "next keystore", "the keystore that waits for the switch cannot be opened with the server's settings; put the right one in place again", "file", k.NextAt, "keystore", k.Path, "error", k.NextErr)
+		p.log(Warn, "next keystore", "the keystore that waits for the switch cannot be opened with the server's settings; put the right one in place again", "file", k.NextAt, "keystore", k.Path, "error", k.NextErr)
 	case k.Err != nil && k.IsBack: // the settings are for the one that waits
 		p.then(InstallReplaced{})
 		return
@@ -131,7 +129,7 @@ func (p *pass) replaced() {
 	case k.Own.Fingerprint == k.Next.Fingerprint:
 		p.do(DropReplaced{})
 	case k.Served == nil || k.Served.Fingerprint != k.Own.Fingerprint:
-		p.log(slog.LevelInfo, "", "somebody has put another keystore in place, which takes the place of the one that waits for the switch",
+		p.log(Info, "", "somebody has put another keystore in place, which takes the place of the one that waits for the switch",
 			"keystore", k.Path, "fingerprint", k.Own.Fingerprint, "instead of", k.Next.Fingerprint)
 		p.do(DropReplaced{})
 	case !p.s.Server.Runs && p.trustedByPeers(*k.Next, ""):

@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -49,13 +48,13 @@ func (p *pass) imports() {
 // believe takes what a peer has published. A peer whose statement is refused or missing keeps nobody else's certificate out.
 func (p *pass) believe(name string, said Peer) {
 	if said.CAErr != nil {
-		p.log(slog.LevelError, "CA of "+name, "the agent trusts a peer's certificates themselves, because it cannot trust the peer's CA", "peer", name, "error", said.CAErr)
+		p.log(Error, "CA of "+name, "the agent trusts a peer's certificates themselves, because it cannot trust the peer's CA", "peer", name, "error", said.CAErr)
 	}
 	switch {
 	case said.Err != nil:
-		p.log(slog.LevelError, "peer "+name, "the agent does not import a peer's certificate", "peer", name, "error", said.Err)
+		p.log(Error, "peer "+name, "the agent does not import a peer's certificate", "peer", name, "error", said.Err)
 	case said.Silent:
-		p.log(slog.LevelDebug, "peer "+name, "the peer has published nothing yet", "peer", name)
+		p.log(Debug, "peer "+name, "the peer has published nothing yet", "peer", name)
 	}
 	if len(said.Certificates) > 0 {
 		p.peers[name] = said.Certificates
@@ -172,7 +171,7 @@ func (p *pass) reportTrust(w withheld) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.refused)) {
 		list := names(w.refused[name])
-		p.remark(slog.LevelError, "refused "+name, list, "the agent does not import a certificate with which the server did not start; it tries again when its owner publishes another one, or the file is removed", "server", name,
+		p.remark(Error, "refused "+name, list, "the agent does not import a certificate with which the server did not start; it tries again when its owner publishes another one, or the file is removed", "server", name,
 			"fingerprint", list, "remedy", "look for the reason in the server's own log, and give "+name+" another certificate", "file", s.Records.RefusalsAt)
 	}
 	p.d.Memory.Paced = nil
@@ -181,7 +180,7 @@ func (p *pass) reportTrust(w withheld) {
 		at, paced := w.paced[name]
 		if paced || s.Now.Before(calm) && slices.Contains(s.Memory.Paced, name) { // logged once for each peer until it is calm
 			p.d.Memory.Paced = append(p.d.Memory.Paced, name)
-			p.remark(slog.LevelWarn, "paced "+name, "paced", "a peer's certificate changes too often: the agent imports its changes less and less often, so that they do not restart the server all the time", "peer", name,
+			p.remark(Warn, "paced "+name, "paced", "a peer's certificate changes too often: the agent imports its changes less and less often, so that they do not restart the server all the time", "peer", name,
 				"next", utc(at), "remedy", "find out what changes "+name+"'s certificate")
 		}
 		p.wake(at)
@@ -213,7 +212,7 @@ func (p *pass) reportImport(changes []trust.Change) {
 		if c.Was != "" {
 			args = append(args, "was", c.Was)
 		}
-		p.log(slog.LevelInfo, "", "trusted certificate "+c.Action, args...)
+		p.log(Info, "", "trusted certificate "+c.Action, args...)
 	}
 }
 

@@ -1,7 +1,6 @@
 package rotation
 
 import (
-	"log/slog"
 	"slices"
 	"time"
 
@@ -16,7 +15,7 @@ const maxPublished = trust.MaxCertificates
 func (p *pass) publish() {
 	s := p.s
 	if s.Own.Err != nil {
-		p.log(slog.LevelWarn, "published", "what this server has published cannot be read; the agent publishes it anew", "error", s.Own.Err)
+		p.log(Warn, "published", "what this server has published cannot be read; the agent publishes it anew", "error", s.Own.Err)
 	}
 	inUse := p.inUse()
 	known := !s.Server.Runs || s.Server.Generation != "" || s.Settings.Supervised
@@ -41,9 +40,9 @@ func (p *pass) publish() {
 	}
 	switch {
 	case record.Announced != "" && record.Announced != s.Records.Rotation.Announced:
-		p.log(slog.LevelInfo, "", "the agent announces a new certificate to the peers", "server", s.Settings.Server, "fingerprint", record.Announced, "in use", inUse.Fingerprint)
+		p.log(Info, "", "the agent announces a new certificate to the peers", "server", s.Settings.Server, "fingerprint", record.Announced, "in use", inUse.Fingerprint)
 	case changed:
-		p.log(slog.LevelInfo, "", "own certificate published", "server", s.Settings.Server, "fingerprint", inUse.Fingerprint, "retiring", len(record.Retired))
+		p.log(Info, "", "own certificate published", "server", s.Settings.Server, "fingerprint", inUse.Fingerprint, "retiring", len(record.Retired))
 	}
 	if !sameRecord(record, s.Records.Rotation) {
 		p.do(SaveRotation{record})

@@ -1,7 +1,6 @@
 package rotation
 
 import (
-	"log/slog"
 	"slices"
 	"time"
 
@@ -101,7 +100,7 @@ func (p *pass) inStep() {
 		p.do(Acknowledge{said})
 	}
 	if changed || s.Memory.Asked != "" || s.Memory.Starts {
-		p.log(slog.LevelInfo, "", "the running server trusts what is on disk", "server", s.Settings.Server, "generation", p.d.Generation, "trusts", len(p.d.Trusted))
+		p.log(Info, "", "the running server trusts what is on disk", "server", s.Settings.Server, "generation", p.d.Generation, "trusts", len(p.d.Trusted))
 	}
 	p.d.Memory.Starts = false
 	p.condition(RestartCondition, true, "the server runs with what is on disk")
@@ -157,13 +156,13 @@ func (p *pass) request() {
 	case !s.Server.Known: // in a pod the sidecar is there first
 		p.condition(RestartCondition, false, "the server has not started yet, or not under agent exec: run it so, or set RESTART=none and restart it by hand")
 		if fresh {
-			p.log(slog.LevelInfo, "", "agent exec has not reported a start of the server yet", "server", s.Settings.Server, "generation", generation)
+			p.log(Info, "", "agent exec has not reported a start of the server yet", "server", s.Settings.Server, "generation", generation)
 		}
 		return
 	}
 	p.condition(RestartCondition, false, "the agent has asked for a restart, which is not done yet")
 	if fresh {
-		p.log(slog.LevelInfo, "", "restart of the server asked for", "server", s.Settings.Server, "generation", generation)
+		p.log(Info, "", "restart of the server asked for", "server", s.Settings.Server, "generation", generation)
 	}
 }
 
@@ -177,7 +176,7 @@ func (p *pass) rotate() (decided bool) {
 		p.wake(limit)
 		return p.awaitPeers(waits, limit)
 	case len(waits) > 0:
-		p.remark(slog.LevelError, "pressed", p.d.Rotation.Announced, "the server switches to the new certificate though not every peer trusts it: their connections may fail until they do", "server", p.s.Settings.Server,
+		p.remark(Error, "pressed", p.d.Rotation.Announced, "the server switches to the new certificate though not every peer trusts it: their connections may fail until they do", "server", p.s.Settings.Server,
 			"peers", waits, "waited", p.s.Now.Sub(p.d.Rotation.Since).Round(time.Second).String())
 	}
 	switch {
@@ -199,7 +198,7 @@ func (p *pass) unready() (waits []string) {
 	for _, name := range p.s.Settings.Peers {
 		peer := p.s.Peers[name]
 		if peer.TrustsErr != nil {
-			p.log(slog.LevelWarn, "trusts of "+name, "what a peer trusts cannot be read", "peer", name, "error", peer.TrustsErr)
+			p.log(Warn, "trusts of "+name, "what a peer trusts cannot be read", "peer", name, "error", peer.TrustsErr)
 		}
 		if !trusts(peer.Trusts, p.d.Next.Fingerprint, p.ca()) {
 			waits = append(waits, name)
@@ -225,7 +224,7 @@ func (p *pass) deadline() time.Time {
 func (p *pass) awaitPeers(waits []string, limit time.Time) (decided bool) {
 	s := p.s
 	list := names(waits)
-	p.remark(slog.LevelInfo, "waits", list, "the switch to the new certificate waits until it is trusted", "server", s.Settings.Server, "by", waits, "at most until", utc(limit))
+	p.remark(Info, "waits", list, "the switch to the new certificate waits until it is trusted", "server", s.Settings.Server, "by", waits, "at most until", utc(limit))
 	halfway := p.d.Rotation.Since.Add(s.Settings.RotateTimeout / 2) // peers that wait for this server must not be let down by those that are gone
 	first := !slices.ContainsFunc(waits, func(name string) bool { return name < s.Settings.Server })
 	mustTrust := p.mustTrust()
@@ -236,7 +235,7 @@ func (p *pass) awaitPeers(waits []string, limit time.Time) (decided bool) {
 		return false
 	case !p.stays() && goes && mustTrust && s.Settings.Supervised && p.canPutBack():
 		p.then(PutBack{})
-		p.log(slog.LevelInfo, "", "the server must restart before its peers trust its new keystore: the old keystore is back in place until they do, and the new one follows by itself",
+		p.log(Info, "", "the server must restart before its peers trust its new keystore: the old keystore is back in place until they do, and the new one follows by itself",
 			"server", s.Settings.Server, "keystore", s.Keystore.Path, "new one", s.Keystore.NextAt, "fingerprint", s.Keystore.Own.Fingerprint)
 		return true
 	}

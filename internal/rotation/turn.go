@@ -1,7 +1,6 @@
 package rotation
 
 import (
-	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -81,7 +80,7 @@ func (p *pass) claims() {
 		peer := p.s.Peers[name]
 		said := peer.Turn
 		if peer.TurnErr != nil { // it may be a claim
-			p.log(slog.LevelWarn, "turn of "+name, "what a peer says about its restart cannot be read", "peer", name, "error", peer.TurnErr)
+			p.log(Warn, "turn of "+name, "what a peer says about its restart cannot be read", "peer", name, "error", peer.TurnErr)
 			said = trust.Turn{Wants: "unknown"}
 		}
 		p.d.Memory.Claims = p.d.Memory.Claims.with(name, said, p.s.Now)
@@ -119,7 +118,7 @@ func (p *pass) takeTurn() (has bool) {
 	switch {
 	case next.Has:
 		if len(over) > 0 && !own.Has {
-			p.log(slog.LevelError, "", "the server restarts though a peer has not finished its restart: both may be down at a time; look at the peer's log", "server", s.Settings.Server,
+			p.log(Error, "", "the server restarts though a peer has not finished its restart: both may be down at a time; look at the peer's log", "server", s.Settings.Server,
 				"peers", over, "waited", s.Now.Sub(p.d.Memory.Queued).Round(time.Second).String())
 		}
 		p.d.Memory.Queued = time.Time{}
@@ -131,7 +130,7 @@ func (p *pass) takeTurn() (has bool) {
 	}
 	list := slices.Sorted(maps.Keys(others))
 	p.queue = names(list)
-	p.remark(slog.LevelInfo, "queue", p.queue, "the restart of the server waits until others serve again", "server", s.Settings.Server, "others", list, "at most", patience.String())
+	p.remark(Info, "queue", p.queue, "the restart of the server waits until others serve again", "server", s.Settings.Server, "others", list, "at most", patience.String())
 	return false
 }
 
