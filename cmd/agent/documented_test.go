@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -17,53 +18,22 @@ import (
 	"testing"
 	"time"
 
+	"wso2agent/internal/testenv/pages"
 	"wso2agent/internal/wso2sim"
 )
-
-// documented matches a line of README or docs that runs the agent, with the variables that it sets.
-var documented = regexp.MustCompile(`^    ((?:[A-Z_]+=\S+ )*(?:/agent/)?agent [a-z].*)$`)
-
-// documentedCommands are the command lines of the agent that README and docs show. A line with [--json] is two.
-func documentedCommands(t *testing.T) (commands []string) {
-	t.Helper()
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil || len(pages) == 0 {
-		t.Fatal("no docs:", err)
-	}
-	for _, page := range append(pages, "../../README.md") {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
-			m := documented.FindStringSubmatch(strings.TrimRight(line, "\n"))
-			if m == nil {
-				continue
-			}
-			command, _, _ := strings.Cut(m[1], " #")
-			command = strings.Join(strings.Fields(command), " ")
-			if before, option, ok := strings.Cut(command, " ["); ok {
-				commands = append(commands, before)
-				command = before + " " + strings.TrimSuffix(option, "]")
-			}
-			commands = append(commands, command)
-		}
-	}
-	slices.Sort(commands)
-	return slices.Compact(commands)
-}
 
 // installation is two stand-ins and their agents, in which the documented commands run as they stand.
 type installation struct {
 	t     *testing.T
 	dir   string
 	env   map[string][]string // by product
-	tried []string            // the documented commands that have run
+	tried []string            // the command lines that have run
+	codes map[string]int      // those that have failed, with their exit codes
 }
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	i := &installation{t: t, dir: t.TempDir(), env: map[string][]string{}}
+	i := &installation{t: t, dir: t.TempDir(), env: map[string][]string{}, codes: map[string]int{}}
 	backend, err := wso2sim.StartBackend("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +127,7 @@ func (i *installation) command(product, line string) (*exec.Cmd, *bytes.Buffer) 
 	i.tried = append(i.tried, line)
 	here := strings.NewReplacer("/run/secrets/", i.dir+"/", "/agent/agent ", i.dir+"/agent/agent ", "install /agent", "install "+i.dir+"/agent", "/home/wso2carbon/", i.dir+"/")
 	cmd := exec.Command("sh", "-c", "exec env "+here.Replace(line))
-	cmd.Dir, cmd.Env = i.dir, append(slices.Clone(i.env[product]), "TRUSTSTORE_PASS=wso2carbon")
+	cmd.Dir, cmd.Env = i.dir, i.env[product]
 	out := new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = out, out
 	return cmd, out
@@ -173,6 +143,9 @@ func (i *installation) run(product string, code int, text, line string) {
 	}
 	if got := cmd.ProcessState.ExitCode(); got != code || !strings.Contains(out.String(), text) {
 		i.t.Fatalf("%s: exit code %d, want %d and %q in\n%s", line, got, code, text, out)
+	}
+	if code != 0 {
+		i.codes[line] = code
 	}
 }
 
@@ -204,9 +177,61 @@ func (i *installation) start(product, line string) (stop func(text string)) {
 	}
 }
 
+// wantKeysAsShown compares the file of the application's keys with the README, which shows its mode and the names in it.
+func (i *installation) wantKeysAsShown() {
+	i.t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(readme), "with mode 0600:\n\n```json\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	path := filepath.Join(i.dir, "keys.json")
+	written, err := os.ReadFile(path)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	if mode := info.Mode().Perm(); mode != 0o600 {
+		i.t.Errorf("the keys' file has mode %o, and the README says 0600", mode)
+	}
+	if got, want := names(i.t, written), names(i.t, []byte(shown)); !slices.Equal(got, want) {
+		i.t.Errorf("the keys' file has the names %q, and the README shows %q", got, want)
+	}
+}
+
+// names are the names of a JSON object and of the objects in it, with dots between.
+func names(t *testing.T, object []byte) (all []string) {
+	t.Helper()
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(object, &values); err != nil {
+		t.Fatalf("%v in %s", err, object)
+	}
+	for name, value := range values {
+		all = append(all, name)
+		if bytes.HasPrefix(value, []byte("{")) {
+			for _, inner := range names(t, value) {
+				all = append(all, name+"."+inner)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // Every command line of the agent in README and docs runs, as it stands there, in one installation from its first start on.
 func TestDocumentedCommands(t *testing.T) {
 	i := newInstallation(t)
+	documented := pages.Commands(t)
+	for _, c := range documented {
+		if variable, ok := strings.CutPrefix(c.Line, "export "); ok {
+			i.env["is"], i.env["am"] = append(i.env["is"], variable), append(i.env["am"], variable)
+			i.tried = append(i.tried, c.Line)
+		}
+	}
 	i.copy("is", "repository/conf/deployment.toml") // as the product ships it
 
 	amInit, _ := i.command("am", "PRODUCT=am AM_HOST=wso2am agent init")
@@ -224,6 +249,7 @@ func TestDocumentedCommands(t *testing.T) {
 	i.await("am/volume/.agent/started.json")
 	stopISAgent := i.start("is", "PRODUCT=is agent run")
 	i.run("am", 0, "everything works", "PRODUCT=am IS_HOST=wso2is AM_HOST=wso2am API_CONFIG=api-config.yaml KEYS_FILE=keys.json agent bootstrap")
+	i.wantKeysAsShown()
 	stopAMAgent := i.start("am", "PRODUCT=am AM_HOST=wso2am KEY_MANAGER_NAME=WSO2-IS AM_ADMIN_PASS_FILE=/run/secrets/am-admin agent run")
 
 	i.env["is"] = append(i.env["is"], "PRODUCT=is")
@@ -232,6 +258,8 @@ func TestDocumentedCommands(t *testing.T) {
 	i.run("is", 0, "applications: ", "agent scopes status")
 	i.run("is", 0, `"applications"`, "agent scopes status --json")
 
+	i.write("client-truststore.jks", "no store")
+	i.run("am", 1, "error", "agent certs check --store client-truststore.jks")
 	i.copy("am", "repository/resources/security/client-truststore.jks")
 	i.run("am", 0, "wso2is", "agent certs list --store client-truststore.jks")
 	i.run("am", 0, `"alias": "wso2is"`, "agent certs list --store client-truststore.jks --json")
@@ -259,9 +287,13 @@ func TestDocumentedCommands(t *testing.T) {
 	stopAM("server started")
 	stopIS("server started")
 
-	for _, command := range documentedCommands(t) {
-		if !slices.Contains(i.tried, command) {
-			t.Errorf("this command of README or docs was not tried:\n%s", command)
+	for _, c := range documented {
+		line := strings.Join(strings.Fields(c.Line), " ")
+		if !slices.Contains(i.tried, line) {
+			t.Errorf("this test does not run this command of README or docs:\n%s", line)
+		}
+		if code, failed := i.codes[line]; failed && !regexp.MustCompile(fmt.Sprintf(`(exit code|exits with|ends with) %d\b`, code)).MatchString(c.Comment) {
+			t.Errorf("the comment behind this command does not name its exit code %d: %s\n%s", code, c.Comment, line)
 		}
 	}
 }

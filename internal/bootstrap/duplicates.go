@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -59,8 +60,8 @@ func (r *run) dropKeyManager(ctx context.Context, keeper, other string) (stays s
 		}
 		keeper, other = other, keeper
 	}
-	return "", permanent(fmt.Errorf("API-M has two key managers %s, %s and %s, and applications have keys of both: its gateway mixes up their tokens; delete the keys of one of them in the DevPortal, and run again",
-		r.KMName, keeper, other))
+	return "", permanent(remedy.Add(fmt.Errorf("API-M has two key managers %s, %s and %s, and applications have keys of both: its gateway mixes up their tokens", r.KMName, keeper, other),
+		"delete the keys of one of them in the DevPortal, and run again"))
 }
 
 // orDeleted: a key manager that was in the list and is not there now will not be in the next list. Another run has deleted it as

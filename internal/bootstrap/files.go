@@ -14,6 +14,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -34,7 +35,7 @@ func FilesOf(c config.Config) Files { return Files{Config: c.APIConfig, Keys: c.
 func (f Files) Desired() (*Desired, error) {
 	data, err := file.Read(f.Config, filesLimit)
 	if err != nil {
-		return nil, fmt.Errorf("%w: read the API configuration: %w; put it there, or set API_CONFIG", ErrPermanent, err)
+		return nil, remedy.Add(fmt.Errorf("%w: read the API configuration: %w", ErrPermanent, err), "put it there, or set API_CONFIG")
 	}
 	desired, err := Load(data, f.Config)
 	if err != nil {
@@ -57,8 +58,8 @@ func (f Files) CheckKeys() error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%w: the agent cannot write the application's keys to %s: %w; mount a folder there that this user may write to, or set KEYS_FILE",
-			ErrPermanent, f.Keys, err)
+		return remedy.Add(fmt.Errorf("%w: the agent cannot write the application's keys to %s: %w", ErrPermanent, f.Keys, err),
+			"mount a folder there that this user may write to, or set KEYS_FILE")
 	}
 	return nil
 }
@@ -108,7 +109,7 @@ func (f Files) Client() (Client, error) {
 	}
 	var keys keysFile
 	if err := json.Unmarshal(data, &keys); err != nil || keys.Production.ConsumerKey == "" || keys.Production.TokenEndpoint == "" {
-		return Client{}, fmt.Errorf("read the application's keys: %s is not what a bootstrap writes; run agent bootstrap", f.Keys)
+		return Client{}, remedy.Add(fmt.Errorf("read the application's keys: %s is not what a bootstrap writes", f.Keys), "run agent bootstrap")
 	}
 	p := keys.Production
 	return Client{p.ConsumerKey, wso2.Secret(p.ConsumerSecret), p.TokenEndpoint}, nil

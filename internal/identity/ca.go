@@ -9,6 +9,7 @@ import (
 	"wso2agent/internal/file"
 	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // CA is a certificate authority with its key, which signs the certificates that the agent issues.
@@ -55,11 +56,13 @@ func parseCA(cert, key []byte) (*CA, error) {
 	chain, left := assemble(signer, certs, nil)
 	switch {
 	case chain == nil:
-		return nil, fmt.Errorf("%s holds the key of none of the certificates in %s (%w?); put a key and its certificate there", keyFile, certFile, file.ErrBeingWritten)
+		return nil, remedy.Add(fmt.Errorf("%s holds the key of none of the certificates in %s (%w?)", keyFile, certFile, file.ErrBeingWritten),
+			"put a key and its certificate there")
 	case len(left) > 0:
-		return nil, fmt.Errorf("%s holds %s, which is none of the CA's issuers; remove it", certFile, left[0].Subject)
+		return nil, remedy.Add(fmt.Errorf("%s holds %s, which is none of the CA's issuers", certFile, left[0].Subject), "remove it")
 	case !javacert.MaySign(chain[0]):
-		return nil, fmt.Errorf("%s is not a CA certificate, or may not sign others (basic constraints, key usage); set another one in %s", chain[0].Subject, certFile)
+		return nil, remedy.Add(fmt.Errorf("%s is not a CA certificate, or may not sign others (basic constraints, key usage)", chain[0].Subject),
+			"set another one in %s", certFile)
 	}
 	return &CA{newIdentity(signer, chain)}, nil
 }
@@ -74,7 +77,8 @@ func (ca CA) sign(template *x509.Certificate, key crypto.Signer, now time.Time) 
 	case !now.Before(end):
 		return Identity{}, fmt.Errorf("the CA %s, or its issuer, expired on %s; renew it (TLS_CA_CERT_FILE)", issuer.Subject, end.UTC().Format(time.DateOnly))
 	case now.Before(issuer.NotBefore):
-		return Identity{}, fmt.Errorf("the CA %s is not valid before %s; check the clock of this machine", issuer.Subject, issuer.NotBefore.UTC().Format(time.RFC3339))
+		return Identity{}, remedy.Add(fmt.Errorf("the CA %s is not valid before %s", issuer.Subject, issuer.NotBefore.UTC().Format(time.RFC3339)),
+			"check the clock of this machine")
 	case issuer.Subject.String() == template.Subject.String():
 		return Identity{}, fmt.Errorf("the CA has the same name as the server, %s, so the certificate would look self-signed; rename one of them", issuer.Subject)
 	}
@@ -92,7 +96,8 @@ func (ca CA) sign(template *x509.Certificate, key crypto.Signer, now time.Time) 
 	roots := x509.NewCertPool()
 	roots.AddCert(issuer)
 	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now}); err != nil {
-		return Identity{}, fmt.Errorf("the CA %s may not issue it: %w; remove the name from TLS_NAMES, or use another CA", issuer.Subject, err)
+		return Identity{}, remedy.Add(fmt.Errorf("the CA %s may not issue it: %w", issuer.Subject, err),
+			"remove the name from TLS_NAMES, or use another CA")
 	}
 	id := newIdentity(key, []*x509.Certificate{leaf})
 	id.Chain = append(id.Chain, ca.own.Chain...)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wso2agent/internal/javacert"
+	"wso2agent/internal/remedy"
 )
 
 // localhost is a name in every issued certificate: servers and their health checks call themselves by it.
@@ -94,21 +95,22 @@ func (s Spec) issue(now time.Time) (Identity, error) {
 // template returns the certificate without what depends on its key and its CA.
 func (s Spec) template(now time.Time) (*x509.Certificate, error) {
 	if len(s.Names) == 0 {
-		return nil, errors.New("it has no name; set the name of the server (SERVER_NAME)")
+		return nil, remedy.Add(errors.New("it has no name"), "set the name of the server (SERVER_NAME)")
 	}
 	if len(s.Names[0]) > maxCommonName {
-		return nil, fmt.Errorf("its first name, %q, is longer than the %d characters of a common name; put a shorter one first", s.Names[0], maxCommonName)
+		return nil, remedy.Add(fmt.Errorf("its first name, %q, is longer than the %d characters of a common name", s.Names[0], maxCommonName),
+			"put a shorter one first")
 	}
 	names := withLocalhost(s.Names)
 	if len(names) > maxSANs {
-		return nil, fmt.Errorf("it has %d names, more than %d; remove some from TLS_NAMES, or use a wildcard", len(names), maxSANs)
+		return nil, remedy.Add(fmt.Errorf("it has %d names, more than %d", len(names), maxSANs), "remove some from TLS_NAMES, or use a wildcard")
 	}
 	validity := s.Validity
 	if validity == 0 {
 		validity = Year
 	}
 	if validity < 0 {
-		return nil, fmt.Errorf("its validity is %s; set TLS_VALIDITY to a time above zero", validity)
+		return nil, remedy.Add(fmt.Errorf("its validity is %s", validity), "set TLS_VALIDITY to a time above zero")
 	}
 	serial := make([]byte, 16)
 	rand.Read(serial)  // never fails
@@ -126,7 +128,8 @@ func (s Spec) template(now time.Time) (*x509.Certificate, error) {
 	for _, name := range names {
 		switch ip, ok := javacert.ServerName(name); {
 		case !ok:
-			return nil, fmt.Errorf("%q cannot be a name in it: use a host name of letters, digits, hyphens and dots, or an IP address; correct SERVER_NAME or TLS_NAMES", name)
+			return nil, remedy.Add(fmt.Errorf("%q cannot be a name in it: use a host name of letters, digits, hyphens and dots, or an IP address", name),
+				"correct SERVER_NAME or TLS_NAMES")
 		case ip.IsValid():
 			c.IPAddresses = append(c.IPAddresses, ip.AsSlice())
 		default:

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // KeyKind is a kind of private key that the agent generates (TLS_KEY).
@@ -61,7 +62,7 @@ func generate(kind KeyKind) (crypto.Signer, error) {
 	if bits := kind.bits(); bits > 0 {
 		return rsa.GenerateKey(rand.Reader, bits)
 	}
-	return nil, fmt.Errorf("%q is not a kind of key; set TLS_KEY to %s, %s, %s or %s", kind, ECDSAP256, RSA2048, RSA3072, RSA4096)
+	return nil, remedy.Add(fmt.Errorf("%q is not a kind of key", kind), "set TLS_KEY to %s, %s, %s or %s", ECDSAP256, RSA2048, RSA3072, RSA4096)
 }
 
 // keyID derives the identifier of a key as in RFC 7093, section 2, method 1.
@@ -83,7 +84,7 @@ func parseKey(what string, data []byte) (crypto.Signer, error) {
 	// openssl ecparam writes the curve before the key, which names it too.
 	blocks = slices.DeleteFunc(blocks, func(b *pem.Block) bool { return b.Type == "EC PARAMETERS" })
 	if len(blocks) != 1 || !strings.HasSuffix(blocks[0].Type, "PRIVATE KEY") {
-		return nil, fmt.Errorf("%s must hold one private key and nothing else; remove the rest", what)
+		return nil, remedy.Add(fmt.Errorf("%s must hold one private key and nothing else", what), "remove the rest")
 	}
 	if blocks[0].Type == "ENCRYPTED PRIVATE KEY" || blocks[0].Headers["DEK-Info"] != "" {
 		return nil, fmt.Errorf("%s holds an encrypted private key; provide it without a passphrase, readable by the agent alone", what)

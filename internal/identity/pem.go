@@ -15,6 +15,7 @@ import (
 	"wso2agent/internal/file"
 	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // The names of the files in a Secret of type kubernetes.io/tls.
@@ -110,7 +111,8 @@ func fromPEM(cert, key, ca []byte) (Identity, error) {
 		return Identity{}, fmt.Errorf("%s is not the key of %s, whose certificate is %s (%w?); if this persists, put a key and its certificate there",
 			keyFile, certFile, certs[0].Subject, file.ErrBeingWritten)
 	case len(left) > 0:
-		return Identity{}, fmt.Errorf("in %s %s has signed none of the other certificates; remove it, or add the certificates that link them", certFile, left[0].Subject)
+		return Identity{}, remedy.Add(fmt.Errorf("in %s %s has signed none of the other certificates", certFile, left[0].Subject),
+			"remove it, or add the certificates that link them")
 	case !servesTLS(chain[0]):
 		return Identity{}, fmt.Errorf("the certificate %s in %s is not for servers (extended key usage); have it issued with server auth", chain[0].Subject, certFile)
 	}
@@ -163,7 +165,7 @@ func pemError(what string, err error) error {
 	case errors.Is(err, keystore.ErrPEMEmpty), errors.Is(err, keystore.ErrPEMTorn):
 		return fmt.Errorf("%s %w (%w?); if this persists, write it again", what, err, file.ErrBeingWritten)
 	case errors.Is(err, keystore.ErrPEMKey):
-		return fmt.Errorf("%s %w; remove it from there", what, err)
+		return remedy.Add(fmt.Errorf("%s %w", what, err), "remove it from there")
 	}
 	return fmt.Errorf("%s %w", what, err)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/javacert"
+	"wso2agent/internal/remedy"
 )
 
 // What callers distinguish of a file in PEM with errors.Is. All errors about PEM are worded to follow the name of the file.
@@ -81,7 +82,8 @@ func splitPEM(data []byte) (blocks []*pem.Block, rest []byte, err error) {
 	}
 	switch {
 	case begun == 0:
-		return nil, nil, errors.New("is not PEM; convert it from DER with openssl, a certificate with: openssl x509 -inform DER -in FILE -out FILE.pem")
+		return nil, nil, remedy.Add(errors.New("is not PEM"),
+			"convert it from DER with openssl, a certificate with: openssl x509 -inform DER -in FILE -out FILE.pem")
 	case len(blocks) != begun: // the decoder skips what it cannot read
 		return blocks, nil, ErrPEMTorn
 	}

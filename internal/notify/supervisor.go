@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // Supervisor runs a server's entrypoint as its child and restarts it when the sidecar requests another generation. It can be
@@ -130,7 +131,7 @@ func (s Supervisor) start(r *reaper) (*child, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c, err := r.start(cmd)
 	if err != nil {
-		return nil, fmt.Errorf("start the server: %w; give the server's own entrypoint after agent exec --", err)
+		return nil, remedy.Add(fmt.Errorf("start the server: %w", err), "give the server's own entrypoint after agent exec --")
 	}
 	return c, nil
 }

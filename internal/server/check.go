@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"wso2agent/internal/remedy"
 )
 
 func isLoopback(host string) bool {
@@ -19,13 +21,14 @@ func (n Needs) check(needs []need) error {
 		for _, w := range need.settings {
 			if text, ok := w.data.(string); ok {
 				if err := readable(text, w.xml); err != nil {
-					mistakes = append(mistakes, fmt.Errorf("the value for %s in deployment.toml %w; choose another", id(need, w), err))
+					mistakes = append(mistakes, remedy.Add(fmt.Errorf("the value for %s in deployment.toml %w", id(need, w), err), "choose another"))
 				}
 			}
 		}
 	}
 	if n.Database != nil && n.Database.Password == "" && !n.SecretsEnv {
-		mistakes = append(mistakes, fmt.Errorf("the database's password is missing; set %s or %[1]s_FILE", n.Database.PasswordEnv))
+		mistakes = append(mistakes, remedy.Add(fmt.Errorf("the database's password is missing"),
+			"set %s or %s_FILE", n.Database.PasswordEnv, n.Database.PasswordEnv))
 	}
 	mistakes = append(mistakes, n.checkEnvironment()...)
 	return errors.Join(mistakes...)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // editionFile counts the agent's additions to the truststore.
@@ -33,7 +34,7 @@ func Edition(workDir string) (int, error) {
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(string(data)))
 	if err != nil {
-		return 0, fmt.Errorf("%s holds no number; remove it, which costs one restart of the server", path)
+		return 0, remedy.Add(fmt.Errorf("%s holds no number", path), "remove it, which costs one restart of the server")
 	}
 	return n, nil
 }

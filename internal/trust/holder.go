@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 const (
@@ -34,7 +35,7 @@ func Instance(workDir string) (string, error) {
 	name := strings.TrimSpace(string(data))
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("read the name of this agent: %w; remove the file", err)
+		return "", remedy.Add(fmt.Errorf("read the name of this agent: %w", err), "remove the file")
 	case name != "":
 		return name, nil
 	}

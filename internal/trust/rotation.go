@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // Rotation is how far a server's change of its own certificate has come:
@@ -27,7 +28,7 @@ const rotationFile = "rotation.json"
 func LoadRotation(workDir string) (r Rotation, err error) {
 	path := filepath.Join(workDir, rotationFile)
 	if r, _, err = file.LoadJSON[Rotation](path, exchangeLimit); err != nil {
-		return r, fmt.Errorf("read how far the rotation has come: %w; remove %s, and its waiting begins anew", err, path)
+		return r, remedy.Add(fmt.Errorf("read how far the rotation has come: %w", err), "remove %s, and its waiting begins anew", path)
 	}
 	return r, nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // WayBack is the way back to a truststore with which the server has served, for a start that fails after an import: what Go
@@ -53,7 +54,8 @@ type Refusals struct {
 func LoadRefusals(workDir string) (r Refusals, err error) {
 	path := RefusalsPath(workDir)
 	if r, _, err = file.LoadJSON[Refusals](path, chainLimit); err != nil {
-		return r, fmt.Errorf("read which certificates the server did not start with: %w; remove %s, and they are imported again", err, path)
+		return r, remedy.Add(fmt.Errorf("read which certificates the server did not start with: %w", err),
+			"remove %s, and they are imported again", path)
 	}
 	return r, nil
 }
