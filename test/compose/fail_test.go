@@ -21,7 +21,7 @@ func TestWhatAPersonMustMendEndsUpWithALineThatSaysSo(t *testing.T) {
 	}{
 		{"there is no api-config.yaml", map[string]string{"FILES_DIR": "EMPTY"}, nil, "bootstrap", 4, []string{"/config/api-config.yaml", "put it there"}},
 		{"a setting is wrong", map[string]string{"IS_PORT": "none"}, nil, "is-init", 64, []string{"IS_PORT", "must be a port"}},
-		{"IS's init never ran", map[string]string{"INIT_TIMEOUT": "8s"}, []string{"wso2am"}, "am-init", 3, []string{"timed out after 8s", "the certificate of wso2is", "start the agent beside it"}},
+		{"IS's init never ran", map[string]string{"INIT_TIMEOUT": "8s"}, []string{"wso2am"}, "am-init", 3, []string{"timed out after 8s", "the certificate of wso2is", "start the agent next to it"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)
