@@ -74,7 +74,7 @@ func (p *pass) issued() {
 	reason := ""
 	switch {
 	case p.s.TLS.Asked:
-		reason = "somebody asked for another one"
+		reason = "somebody asked for another"
 	case latest != nil && latest.Stale == "":
 		return
 	case p.installed != nil && p.installed.Stale == "": // the settings are again those that the installed one was made for

@@ -45,7 +45,7 @@ func TestAnIdentityIsIssuedWhenItIsDue(t *testing.T) {
 			do Install
 			again`},
 		{"somebody asks for another one", issuing, func(s *Snapshot) { s.TLS.Asked = true }, `
-			do Issue{Reason:somebody asked for another one}
+			do Issue{Reason:somebody asked for another}
 			issued true
 			again`},
 		{"an earlier TLS_MODE has left one that deployment.toml does not name", issuing, func(s *Snapshot) { s.TLS.Named, s.TLS.Installed = false, identityOf("B9") }, `
