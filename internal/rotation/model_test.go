@@ -87,12 +87,13 @@ type modelServer struct {
 
 // model is a state of the world.
 type model struct {
-	now     time.Time
-	servers []*modelServer
-	issued  int             // certificates so far
-	excused map[string]bool // certificates that a server may present though a peer refuses them
-	byHand  map[string]bool // certificates that somebody has put in place
-	shared  bool            // an agent has taken the turn to restart at the end of a peer's time for it
+	now      time.Time
+	servers  []*modelServer
+	decideBy func(Snapshot) Decision // Decide, unless a test tries another one
+	issued   int                     // certificates so far
+	excused  map[string]bool         // certificates that a server may present though a peer refuses them
+	byHand   map[string]bool         // certificates that somebody has put in place
+	shared   bool                    // an agent has taken the turn to restart at the end of a peer's time for it
 }
 
 func (m *model) clone() *model {
@@ -112,7 +113,7 @@ func (m *model) certificate() string {
 
 // newModel is a world at rest: each server runs and trusts the others.
 func newModel(modes ...string) *model {
-	m := &model{now: modelStart, excused: map[string]bool{}, byHand: map[string]bool{}}
+	m := &model{now: modelStart, decideBy: Decide, excused: map[string]bool{}, byHand: map[string]bool{}}
 	for i, mode := range modes {
 		mode, without := strings.CutSuffix(mode, " without agent exec")
 		s := &modelServer{name: string(rune('a' + i)), supervised: !without, tlsMode: mode, key: m.certificate()}
@@ -218,7 +219,7 @@ func (m *model) decide(i int, init bool) {
 	if !s.again { // a new round
 		s.memory.Trouble, s.memory.Issued = nil, false
 	}
-	d := Decide(m.snapshot(i, init))
+	d := m.decideBy(m.snapshot(i, init))
 	if d.Err != nil {
 		panic(fmt.Sprintf("%s: %v", s.name, d.Err))
 	}

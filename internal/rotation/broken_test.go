@@ -1,0 +1,106 @@
+package rotation
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wso2agent/internal/testenv"
+	"wso2agent/internal/trust"
+)
+
+// TestTheModelFindsDecisionsThatAreWrong breaks Decide in many ways, and the model finds each of them.
+func TestTheModelFindsDecisionsThatAreWrong(t *testing.T) {
+	testenv.WithoutRace(t)
+	drop := func(d Decision, unwanted func(Action) bool) Decision {
+		d.Actions = slices.DeleteFunc(slices.Clone(d.Actions), unwanted)
+		return d
+	}
+	for name, broken := range map[string]struct {
+		finds  string // a part of what the model says
+		decide func(Snapshot) Decision
+	}{
+		"it switches to a new certificate before the peers trust it": {"refuses", func(s Snapshot) Decision {
+			for name, peer := range s.Peers {
+				for _, waits := range []*Identity{s.TLS.Staged, s.TLS.Files} {
+					if waits != nil {
+						peer.Trusts.Fingerprints = append(slices.Clone(peer.Trusts.Fingerprints), waits.Leaf.Fingerprint)
+					}
+				}
+				s.Peers[name] = peer
+			}
+			return Decide(s)
+		}},
+		"it restarts the server without its turn": {"two agents restart their servers at a time", func(s Snapshot) Decision {
+			peers := map[string]Peer{}
+			for name, peer := range s.Peers {
+				peer.Turn = trust.Turn{}
+				peers[name] = peer
+			}
+			s.Peers = peers
+			return Decide(s)
+		}},
+		"it keeps its turn": {"still claims the turn", func(s Snapshot) Decision {
+			return drop(Decide(s), func(a Action) bool { said, is := a.(SayTurn); return is && said.Turn.Wants == "" })
+		}},
+		"it says that the server trusts what is only on disk": {"refuses", func(s Snapshot) Decision {
+			d := Decide(s)
+			if d.Generation != "" && !d.Again && !slices.Equal(s.Own.Trusts.Fingerprints, d.Trusted) {
+				d.Actions = append(slices.Clone(d.Actions), Acknowledge{trust.Trusts{Generation: s.Server.Generation, Fingerprints: d.Trusted}})
+			}
+			return d
+		}},
+		"it publishes only the next certificate": {"refuses", func(s Snapshot) Decision {
+			d := Decide(s)
+			for i, a := range d.Actions {
+				if p, is := a.(Publish); is {
+					d.Actions[i] = Publish{p.Fingerprints[len(p.Fingerprints)-1:]}
+				}
+			}
+			return drop(d, func(a Action) bool {
+				p, is := a.(Publish)
+				return is && slices.Equal(p.Fingerprints, fingerprints(s.Own.Certificates))
+			})
+		}},
+		"it does not let the server read what it imports": {"refuses", func(s Snapshot) Decision {
+			d := Decide(s)
+			for i, a := range d.Actions {
+				if do, is := a.(Import); is {
+					changes := slices.Clone(do.Changes)
+					for n := range changes {
+						changes[n].Fresh = false
+					}
+					d.Actions[i] = Import{changes}
+				}
+			}
+			return d
+		}},
+		"it does not keep off the restart while peers do not trust the new certificate": {"refuses", func(s Snapshot) Decision {
+			d := Decide(s)
+			for i, a := range d.Actions {
+				if do, is := a.(Hold); is {
+					d.Actions[i] = Request{do.OnDisk}
+				}
+			}
+			return drop(d, func(a Action) bool { do, is := a.(Request); return is && do.Generation == s.Server.Wish.Running })
+		}},
+		"it restarts the server again and again": {"restarts until all is at rest", func(s Snapshot) Decision {
+			s.Deployment.Text = append(slices.Clone(s.Deployment.Text), s.Server.Generation...)
+			return Decide(s)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var bad string
+			for _, servers := range [][]string{{"issue", "issue"}, {"none", "none"}} {
+				first := newModel(servers...)
+				first.decideBy = broken.decide
+				x, _ := explore(first, 2, time.Now().Add(time.Minute))
+				if bad = x.bad; strings.Contains(bad, broken.finds) {
+					return
+				}
+			}
+			t.Errorf("the model finds %q", bad)
+		})
+	}
+}
