@@ -223,3 +223,23 @@ func TestAServerAtRestIsLeftAlone(t *testing.T) {
 			INFO note`},
 	})
 }
+
+func TestAServerAtRestIsReady(t *testing.T) {
+	for name, c := range map[string]struct {
+		s    Snapshot
+		want string
+	}{
+		"with its own keystore": {atRest(), "TLS_MODE is none: the server presents the certificate of its own keystore"},
+		"with an issued one":    {issuing(), "the server's certificate is as TLS_MODE says"},
+	} {
+		want := []Condition{
+			{Name: IdentityCondition, OK: true, Text: c.want},
+			{Name: TrustCondition, OK: true, Text: "own certificate published, 3 trusted"},
+			{Name: ImportsCondition, OK: true, Text: "every certificate that peers publish is imported", Advisory: true},
+			{Name: RestartCondition, OK: true, Text: "the server runs with what is on disk"},
+		}
+		if got := Decide(c.s).Conditions; !slices.Equal(got, want) {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+}

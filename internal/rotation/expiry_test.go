@@ -66,3 +66,13 @@ func TestTheExpiredCertificateThatISShipsIsReportedAsWorking(t *testing.T) {
 		t.Fatalf("found %+v", found)
 	}
 }
+
+func TestASpanIsGivenInTheLargestUnitOfWhichThereAreTwo(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		48 * time.Hour: "2 days", 48*time.Hour - 1: "47 hours", 2 * time.Hour: "2 hours", 2*time.Hour - 1: "119 minutes", 2 * time.Minute: "2 minutes", 2*time.Minute - 1: "119 seconds",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("%s is %q, want %q", d, got, want)
+		}
+	}
+}

@@ -44,6 +44,14 @@ func TestAnIdentityIsIssuedWhenItIsDue(t *testing.T) {
 		{"the staged one is not stale, and the installed one is", staging, func(s *Snapshot) { s.TLS.Installed.Stale = "lacks a name"; s.trusting("B2", "a", "c") }, `
 			do Install
 			again`},
+		{"the staged one is stale, too, and could be installed", staging, func(s *Snapshot) {
+			s.stopped()
+			s.trusting("B2", "a", "c")
+			s.TLS.Staged.Stale, s.TLS.Installed.Stale = "lacks a name", "lacks two names"
+		}, `
+			do Issue{Reason:the previous certificate lacks two names}
+			issued true
+			again`},
 		{"somebody asks for another one", issuing, func(s *Snapshot) { s.TLS.Asked = true }, `
 			do Issue{Reason:somebody asked for another}
 			issued true
@@ -53,6 +61,17 @@ func TestAnIdentityIsIssuedWhenItIsDue(t *testing.T) {
 			issued true
 			again`},
 		{"deployment.toml does not name one that the peers were told of", issuing, func(s *Snapshot) { s.TLS.Named = false }, nothing},
+		{"what the peers were told is lost", issuing, func(s *Snapshot) { s.Own.Certificates = nil }, `
+			do Publish[b1]
+			INFO own certificate published`},
+		{"the first one is installed, and the settings do not name it yet", issuing, func(s *Snapshot) {
+			s.stopped()
+			s.TLS = TLS{Installed: identityOf("B2"), Staged: identityOf("B2"), IsStaged: true}
+			s.Deployment.Pending = true
+		}, `
+			do MakeSettings
+			again`},
+		{"the time to renew it has passed", issuing, func(s *Snapshot) { s.TLS.Installed.RenewAt = t0.Add(-time.Hour) }, nothing},
 		{"it is to be renewed later", issuing, func(s *Snapshot) { s.TLS.Installed.RenewAt = t0.Add(90 * time.Hour) }, `
 			wake after 90h0m0s`},
 	})
@@ -103,6 +122,7 @@ func fromFiles() Snapshot {
 func TestAnIdentityIsTakenFromFiles(t *testing.T) {
 	decides(t, []situation{
 		{"it is installed", fromFiles, nil, nothing},
+		{"it is installed, and nobody renews it but its owner", fromFiles, func(s *Snapshot) { s.TLS.Installed.RenewAt = t0.Add(time.Hour) }, nothing},
 		{"it has changed", fromFiles, func(s *Snapshot) { s.TLS.Files = identityOf("B2") }, `
 			do Stage
 			again`},
@@ -168,6 +188,16 @@ func TestAnIdentityIsInstalledAtOnceIfNoPeerRefusesIt(t *testing.T) {
 		}, `
 			do Request{Generation:disk}`},
 		{"a server runs, and the peers trust it: the switch does it later in the pass", staging, func(s *Snapshot) { s.trusting("B2", "a", "c") }, `
+			do Install
+			again`},
+		{"a server runs, and the peers trust the CA that has signed it: they learn of it first", issuing, func(s *Snapshot) {
+			s.TLS.Installed.Issuer, s.Own.CA = "CA", "CA"
+			s.TLS.Staged, s.TLS.IsStaged = &Identity{Leaf: Certificate{Fingerprint: "B2"}, Chain: "B2", Issuer: "CA"}, true
+			s.trusting("CA", "a", "c")
+		}, `
+			do Publish[b1 b2]
+			INFO the agent announces a new certificate to the peers
+			do SaveRotation{Rotation:{Announced:B2 Since:now Retired:map[]}}
 			do Install
 			again`},
 		{"it is the installed one already", issuing, func(s *Snapshot) { s.TLS.Staged, s.TLS.IsStaged = s.TLS.Installed, true }, `

@@ -39,3 +39,21 @@ func TestOneLineTellsThatAServerHasSwitched(t *testing.T) {
 		}
 	}
 }
+
+func TestAReportOfAReplacedCertificateNamesBoth(t *testing.T) {
+	s := atRest()
+	s.publishes("a", "A2")
+	s.publishes("c", "C1", "C2")
+	messages := Decide(s).Messages
+	if len(messages) != 2 {
+		t.Fatalf("%d messages: %+v", len(messages), messages)
+	}
+	for i, want := range [][]any{
+		{"alias", "a", "fingerprint", "A2", "truststore", "trust.p12", "was", "A1"},
+		{"alias", "c-c2", "fingerprint", "C2", "truststore", "trust.p12"},
+	} {
+		if !slices.Equal(messages[i].Args, want) {
+			t.Errorf("%s %v, want %v", messages[i].Text, messages[i].Args, want)
+		}
+	}
+}

@@ -113,10 +113,22 @@ func TestChangesAreRememberedForAsLongAsTheyCount(t *testing.T) {
 		{"the old one goes", []Certificate{b}, true, 4 * time.Minute, 1},
 		{"one more", []Certificate{c}, true, 5 * time.Minute, 2},
 		{"one that was there before", []Certificate{b}, true, 6 * time.Minute, 3},
+		{"one more, put first", []Certificate{c, b}, true, 7 * time.Minute, 4},
+		{"it goes again", []Certificate{b}, true, 8 * time.Minute, 4},
 		{"long after", []Certificate{b}, true, 2 * time.Hour, 0},
 	} {
 		if h = withChange(h, step.certs, step.restarts, t0.Add(step.at), p); len(h.Changes) != step.changes || !slices.Equal(h.Known, fingerprints(step.certs)) {
 			t.Errorf("%s: %+v, want %d changes", step.what, h, step.changes)
 		}
+	}
+}
+
+func TestOnlyTheLastThousandChangesAreRemembered(t *testing.T) {
+	slow := Pace{Free: 2, Each: 1000 * time.Hour, Last: 1000 * time.Hour}
+	h := trust.History{Changes: every(time.Second, maxChanges)}
+	now := t0.Add(maxChanges * time.Second)
+	got := withChange(h, []Certificate{{Fingerprint: "AA"}}, true, now, slow).Changes
+	if len(got) != maxChanges || !got[0].Equal(t0.Add(time.Second)) || !got[maxChanges-1].Equal(now) {
+		t.Errorf("%d changes from %s to %s", len(got), got[0], got[len(got)-1])
 	}
 }

@@ -71,6 +71,10 @@ func TestWhatPeersPublishIsTrusted(t *testing.T) {
 			DEBUG peer a
 			ready trust: own certificate published, 2 trusted
 			missing [a]`},
+		{"the own one, while another one waits for the switch", staging, func(s *Snapshot) { s.without("b") }, `
+			do Import[added b b1]
+			INFO trusted certificate added
+			again`},
 		{"a peer's certificate is refused", nil, func(s *Snapshot) { s.publishes("a"); s.peer("a", func(p *Peer) { p.Err = errTest }) }, `
 			ERROR peer a`},
 		{"one of a peer's certificates is refused", nil, func(s *Snapshot) { s.publishes("a", "A1", "A2"); s.peer("a", func(p *Peer) { p.Err = errTest }) }, `
@@ -115,6 +119,14 @@ func TestACertificateWithWhichTheServerDidNotStartIsWithheld(t *testing.T) {
 			again`},
 		{"all that a peer publishes: what is trusted of it stays", nil, refusing(func(s *Snapshot) { s.publishes("a", "A2") }), `
 			ERROR refused a
+			advice imports: certificate a2 of a is not imported, because the server did not start with it`},
+		{"the first one of a peer, which counts as having published", nil, refusing(func(s *Snapshot) {
+			s.silent("a")
+			s.peer("a", func(p *Peer) { p.Silent = false })
+			s.publishes("a", "A2")
+		}), `
+			ERROR refused a
+			ready trust: own certificate published, 2 trusted
 			advice imports: certificate a2 of a is not imported, because the server did not start with it`},
 		{"those of two peers", nil, refusing(func(s *Snapshot) {
 			s.publishes("c", "C2", "C3")
@@ -162,6 +174,7 @@ func TestAPeerThatChangesTooOftenIsPaced(t *testing.T) {
 			wake after 3m0s`},
 		{"it is reported as long as the peer is not calm", nil, paced(func(s *Snapshot) { s.publishes("a", "A1"); s.Memory.Paced = []string{"a"} }), `
 			WARN paced a`},
+		{"it has changed often, and never waited", nil, paced(func(s *Snapshot) { s.publishes("a", "A1") }), nothing},
 		{"it is calm again", nil, paced(func(s *Snapshot) {
 			s.publishes("a", "A1")
 			s.Records.Histories["a"] = trust.History{Known: []string{"A1"}, Changes: ago(63, 62, 61)}

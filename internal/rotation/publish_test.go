@@ -37,6 +37,9 @@ func TestTheCAIsPublishedWhilePeersMayTrustItInPlaceOfTheCertificates(t *testing
 		{"it has signed the next certificate, too, and the peers trust it", byCA, func(s *Snapshot) { stage(s, "CA"); s.trusting("CA", "a", "c") }, `
 			do Install
 			again`},
+		{"it has signed the next certificate, too, and one peer does not trust it", byCA, func(s *Snapshot) { stage(s, "CA"); s.trusting("CA", "a") }, `
+			INFO waits
+			wake after 9m0s`},
 		{"another one has signed the next certificate", byCA, func(s *Snapshot) { stage(s, "other CA"); s.trusting("CA", "a", "c") }, `
 			do PublishCA{Fingerprint:}
 			INFO waits
@@ -82,6 +85,60 @@ func TestTheOwnCertificatesArePublished(t *testing.T) {
 			not ready restart: a restart is due, and waits for the new certificate to be trusted by a, c
 			wish { disk}
 			wake after 4m0s`},
+		{"nobody knows what a server presents that people restart, and an identity waits for the switch", staging, func(s *Snapshot) {
+			s.Settings.Supervised, s.Server = false, Server{Runs: true}
+			s.Own.Certificates[0] = Certificate{Fingerprint: "B0"}
+			s.trusting("B0", "a", "c")
+			s.Truststore.Entries[1].Fingerprint = "B0"
+			s.Memory.Asked = s.Memory.Wish.OnDisk
+		}, `
+			INFO waits
+			ready restart: not known, since RESTART is none*
+			wake after 9m0s`},
+		{"a server is not restarted yet with the certificate on disk, and an identity waits for the switch", staging, func(s *Snapshot) {
+			s.Own.Certificates = []Certificate{{Fingerprint: "B0"}}
+			s.Server.Generation = Generation(1, s.Own.Certificates[0], s.Deployment.Text)
+			s.Truststore.Entries[1].Fingerprint = "B0"
+			s.Truststore.Entries = append(s.Truststore.Entries, trust.Entry{Alias: "b-b1", Fingerprint: "B1"})
+		}, `
+			do Publish[b0 b1]
+			INFO the agent announces a new certificate to the peers
+			do SaveRotation{Rotation:{Announced:B1 Since:now Retired:map[]}}
+			do SayTurn{Turn:{Wants:disk Has:false Since:now}}
+			queued now
+			again`},
+		{"the server starts with the one on disk, whatever was published, where people start it", nil, func(s *Snapshot) {
+			s.stopped()
+			s.Settings.Supervised = false
+			s.Own.Certificates[0].Fingerprint = "B9"
+			s.Truststore.Entries = append(s.Truststore.Entries, trust.Entry{Alias: "b-b9", Fingerprint: "B9"})
+		}, `
+			do Publish[b1 b9]
+			INFO own certificate published
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B9:now]}}
+			do Note{Generation:disk}
+			wake after 1h0m0s`},
+		{"the server starts with the one on disk, whatever was published, where no start was reported yet", nil, func(s *Snapshot) {
+			s.Server = Server{Runs: true}
+			s.Memory.Asked = s.Memory.Wish.OnDisk
+			s.Own.Certificates[0].Fingerprint = "B9"
+			s.Truststore.Entries = append(s.Truststore.Entries, trust.Entry{Alias: "b-b9", Fingerprint: "B9"})
+		}, `
+			do Publish[b1 b9]
+			INFO own certificate published
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B9:now]}}
+			not ready restart: the server has not started yet*
+			wake after 1h0m0s`},
+		{"what was published is lost, and the copy is of another keystore than the server runs with", replacedByHand, func(s *Snapshot) {
+			s.Own.Certificates, s.Keystore.Served, s.Records.Rotation = nil, &Certificate{Fingerprint: "B9"}, trust.Rotation{}
+			s.Truststore.Entries = append(slices.Clone(s.Truststore.Entries[:5]), trust.Entry{Alias: "b", Fingerprint: "B2"})
+			s.Truststore.Entries = slices.Delete(s.Truststore.Entries, 1, 2)
+		}, `
+			do Publish[b2]
+			INFO own certificate published
+			do SayTurn{Turn:{Wants:disk Has:false Since:now}}
+			queued now
+			again`},
 		{"and it keeps what it has published", nil, func(s *Snapshot) {
 			s.Settings.Supervised, s.Server = false, Server{Runs: true}
 			s.Own.Certificates = append(s.Own.Certificates, Certificate{Fingerprint: "B0"})
@@ -119,6 +176,19 @@ func TestARetiredCertificateGoesAfterItsGracePeriod(t *testing.T) {
 			INFO trusted certificate removed
 			again`},
 		{"the clock was put back", nil, retired(t0.Add(time.Hour)), `
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B0:now]}}
+			wake after 1h0m0s`},
+		{"after an hour, where people restart the server", nil, func(s *Snapshot) {
+			retired(t0.Add(-time.Hour))(s)
+			s.Settings.Supervised, s.Server = false, Server{Runs: true}
+		}, `
+			do Publish[b1]
+			INFO own certificate published
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[]}}
+			do Import[removed b-b0 b0]
+			INFO trusted certificate removed
+			again`},
+		{"the server has just switched, as agent exec says, where people restart it", nil, func(s *Snapshot) { retired(time.Time{})(s); s.Settings.Supervised = false }, `
 			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B0:now]}}
 			wake after 1h0m0s`},
 		{"the record names one that nobody publishes", nil, func(s *Snapshot) { s.Records.Rotation.Retired = map[string]time.Time{"B8": t0} }, `

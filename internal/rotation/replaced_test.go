@@ -24,6 +24,11 @@ func TestAKeystoreThatWaitsForTheSwitchIsLookedAfter(t *testing.T) {
 		{"the peers trust it", putBack, func(s *Snapshot) { s.trusting("B2", "a", "c") }, `
 			do InstallReplaced
 			again`},
+		{"what b has published is lost, and the peers trust it: they learn of it first", putBack, func(s *Snapshot) { s.Own.Certificates = nil; s.trusting("B2", "a", "c") }, `
+			do Publish[b1 b2]
+			INFO own certificate published
+			do InstallReplaced
+			again`},
 		{"no server runs, and the peers trust it", putBack, func(s *Snapshot) { s.stopped(); s.trusting("B2", "a", "c") }, `
 			do InstallReplaced
 			again`},
@@ -37,10 +42,10 @@ func TestAKeystoreThatWaitsForTheSwitchIsLookedAfter(t *testing.T) {
 		{"neither it nor the one in place can be opened", putBack, func(s *Snapshot) { s.Keystore.Next, s.Keystore.NextErr, s.Keystore.Err = nil, errTest, errTest }, `
 			WARN next keystore
 			error: the test says so`},
-		{"the settings are for it already", putBack, func(s *Snapshot) { s.Keystore.Err = errTest }, `
+		{"the settings are for it already", putBack, func(s *Snapshot) { s.Keystore.Err, s.Keystore.Own = errTest, Certificate{} }, `
 			do InstallReplaced
 			again`},
-		{"somebody is just putting another one in place", putBack, func(s *Snapshot) { s.Keystore.Err, s.Keystore.IsBack = errTest, false }, `
+		{"somebody is just putting another one in place", putBack, func(s *Snapshot) { s.Keystore.Err, s.Keystore.IsBack, s.Keystore.Own = errTest, false, Certificate{} }, `
 			error: the test says so`},
 		{"somebody has put the same one in place again", putBack, func(s *Snapshot) { s.Keystore.Own, s.Keystore.IsBack = *s.Keystore.Next, false }, `
 			do DropReplaced

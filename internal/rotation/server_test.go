@@ -68,6 +68,7 @@ func TestAServerThatRunsWithWhatIsOnDiskIsAcknowledged(t *testing.T) {
 		}, `
 			ready trust: own certificate published, 1 trusted`},
 		{"its keystore is elsewhere", nil, func(s *Snapshot) { s.Keystore = Keystore{Own: s.Keystore.Own} }, nothing},
+		{"people restart it", nil, func(s *Snapshot) { s.Keystore.Fresh, s.Settings.Supervised = false, false }, nothing},
 		{"it does not serve yet", nil, func(s *Snapshot) { s.Server.Starting = true; s.Own.Trusts.Generation = "before" }, `
 			not ready restart: the server has started with what is on disk, and does not serve yet
 			starts true`},
@@ -116,6 +117,18 @@ func TestARestartIsAskedForWhenItIsDue(t *testing.T) {
 		}, `
 			not ready restart: a restart is due, and waits until the server serves
 			wake after 9m0s`},
+		{"the server has just started, and serves", waitingFor, func(s *Snapshot) { s.Server.Since = t0.Add(-time.Minute) }, `
+			do Request{Generation:disk}
+			INFO restart of the server asked for
+			not ready restart: the agent has asked for a restart, which is not done yet
+			wish {disk disk}
+			asked disk`},
+		{"no peer is missing any more", waitingFor, func(s *Snapshot) { s.Memory.Patience = t0.Add(time.Minute) }, `
+			do Request{Generation:disk}
+			INFO restart of the server asked for
+			not ready restart: the agent has asked for a restart, which is not done yet
+			wish {disk disk}
+			asked disk`},
 		{"the server has been starting for too long", waitingFor, func(s *Snapshot) { s.Server.Starting, s.Server.Since = true, t0.Add(-10*time.Minute) }, `
 			do Request{Generation:disk}
 			INFO restart of the server asked for
@@ -147,6 +160,11 @@ func TestARestartIsAskedForWhenItIsDue(t *testing.T) {
 		{"no start was reported yet, and it was asked for", nil, func(s *Snapshot) { s.Server = Server{Runs: true}; s.Memory.Asked = s.Memory.Wish.OnDisk }, `
 			not ready restart: the server has not started yet, or not under agent exec*`},
 		{"people restart the server", nil, func(s *Snapshot) { s.due(); s.Settings.Supervised, s.Server = false, Server{Runs: true} }, `
+			do Request{Generation:disk}
+			ready restart: not known, since RESTART is none*
+			wish {disk disk}
+			asked disk`},
+		{"people restart the server, and agent exec has reported its start", nil, func(s *Snapshot) { s.due(); s.Settings.Supervised = false }, `
 			do Request{Generation:disk}
 			ready restart: not known, since RESTART is none*
 			wish {disk disk}
@@ -260,6 +278,45 @@ func TestAServerRestartsInItsTurn(t *testing.T) {
 			claims [a]
 			wake after 10m0s
 			again`},
+		{"peers have it, and the own certificate is not about to expire yet", replacedByHand, func(s *Snapshot) {
+			s.trusting("B2", "a", "c")
+			claims("a", true)(s)
+			s.Own.Certificates[0].NotAfter = t0.Add(2 * time.Minute)
+		}, `
+			WARN expiry of b
+			INFO queue
+			do Hold{Running:running OnDisk:disk}
+			not ready restart: a restart is due, and waits until others serve again: a
+			wish {running disk}
+			queued now
+			claims [a]
+			wake after 10m0s`},
+		{"peers have it, and nobody knows when the own certificate ends", replacedByHand, func(s *Snapshot) { s.trusting("B2", "a", "c"); claims("a", true)(s) }, `
+			INFO queue
+			do Hold{Running:running OnDisk:disk}
+			not ready restart: a restart is due, and waits until others serve again: a
+			wish {running disk}
+			queued now
+			claims [a]
+			wake after 10m0s`},
+		{"peers have it, and the own certificate is about to expire without another one", waitingFor, none(func(s *Snapshot) {
+			claims("a", true)(s)
+			s.Keystore.Own.NotAfter = t0.Add(time.Minute)
+		}), `
+			WARN expiry of b
+			INFO queue
+			do Hold{Running:running OnDisk:disk}
+			not ready restart: a restart is due, and waits until others serve again: a
+			wish {running disk}
+			queued now
+			claims [a]
+			wake after 10m0s`},
+		{"it has it, and a peer's time is over", waitingFor, seen("c", 10*time.Minute), `
+			do Request{Generation:disk}
+			INFO restart of the server asked for
+			not ready restart: the agent has asked for a restart, which is not done yet
+			wish {disk disk}
+			asked disk`},
 		{"nobody can read what a peer says", waitingFor, none(func(s *Snapshot) { s.peer("a", func(p *Peer) { p.TurnErr = errTest }) }), `
 			WARN turn of a
 			INFO queue
@@ -295,6 +352,14 @@ func TestAnAgentLeavesTheTurnWhenItsServerServes(t *testing.T) {
 		{"it is still starting", has, func(s *Snapshot) { s.Server.Starting, s.Memory.Starts = true, true }, `
 			not ready restart: the server has started with what is on disk, and does not serve yet
 			queued never`},
+		{"it is still starting, and the agent only wanted it", has, func(s *Snapshot) { s.Server.Starting, s.Memory.Starts, s.Own.Turn.Has = true, true, false }, `
+			not ready restart: the server has started with what is on disk, and does not serve yet
+			do SayTurn{Turn:{Wants: Has:false Since:never}}
+			queued never`},
+		{"it is still starting, and people restart it", has, func(s *Snapshot) { s.Server.Starting, s.Memory.Starts, s.Settings.Supervised = true, true, false }, `
+			not ready restart: the server has started with what is on disk, and does not serve yet
+			do SayTurn{Turn:{Wants: Has:false Since:never}}
+			queued never`},
 		{"it only wanted it", has, func(s *Snapshot) { s.Own.Turn.Has = false; s.Memory.Wish = Wish{} }, `
 			do SayTurn{Turn:{Wants: Has:false Since:never}}
 			wish {disk disk}
@@ -329,6 +394,19 @@ func TestTheSwitchWaitsForThePeers(t *testing.T) {
 		{"all peers trust it", staging, func(s *Snapshot) { s.trusting("B2", "a", "c") }, `
 			do Install
 			again`},
+		{"all peers trust it, and another restart is due", staging, func(s *Snapshot) { s.due(); s.trusting("B2", "a", "c") }, `
+			do Install
+			again`},
+		{"no start was reported yet", staging, func(s *Snapshot) { s.Server = Server{Runs: true}; s.Memory.Asked = s.Memory.Wish.OnDisk }, `
+			INFO waits
+			not ready restart: the server has not started yet*
+			wake after 9m0s`},
+		{"another restart is due, and only a peer of a later name waits", staging, func(s *Snapshot) { s.due(); s.trusting("B2", "a") }, `
+			INFO waits
+			do Hold{Running:running OnDisk:disk}
+			not ready restart: a restart is due, and waits for the new certificate to be trusted by c
+			wish {running disk}
+			wake after 4m0s`},
 		{"a peer does not trust it in time", staging, since(10), `
 			ERROR pressed
 			do Install

@@ -146,6 +146,12 @@ func TestTheAgentHoldsARestartUntilAllApplicationsAreAuthorized(t *testing.T) {
 			wish {disk disk}
 			asked disk
 			upgrade now`},
+		{"the server is down", waiting, func(s *Snapshot) { s.Server.Process = false }, `
+			INFO all scopes
+			do SayTurn{Turn:{Wants:disk Has:false Since:now}}
+			upgrade now
+			queued now
+			again`},
 		{"people restart the server", waiting, func(s *Snapshot) { s.Settings.Supervised, s.Server = false, Server{Runs: true} }, `
 			INFO all scopes
 			not ready restart: a restart is due, and waits until all applications are authorized for the scopes of APIs

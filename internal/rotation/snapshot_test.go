@@ -13,6 +13,7 @@ func TestTheGenerationChangesWithEverythingAServerReads(t *testing.T) {
 	}
 	for what, other := range map[string]string{
 		"another own certificate":            Generation(1, b, []byte("x")),
+		"one with the same first digits":     Generation(1, modelCertificate("AA:AA:AA:AA:BB"), []byte("x")),
 		"other settings":                     Generation(1, a, []byte("y")),
 		"another addition to the truststore": Generation(2, a, []byte("x")),
 		"no settings":                        Generation(1, a, nil),

@@ -32,6 +32,8 @@ func TestWhoHasTheTurn(t *testing.T) {
 		{"or has had its turn", wants, "g", other("z", has), wants},
 		{"one withdraws for an earlier name that wants it", wants, "g", other("a", wants), none},
 		{"or has it", wants, "g", other("a", has), none},
+		{"or is one of several", wants, "g", map[string]trust.Turn{"a": has, "b": none, "y": wants, "z": none}, none},
+		{"several later names keep one waiting, too", wants, "g", map[string]trust.Turn{"y": wants, "z": none}, wants},
 		{"one that says nothing is no obstacle", wants, "g", other("a", none), trust.Turn{Wants: "g", Has: true, Since: now}},
 		{"who has the turn keeps it", has, "g", other("a", wants), has},
 		{"for another generation, too", has, "h", other("z", wants), trust.Turn{Wants: "h", Has: true, Since: before}},
@@ -70,12 +72,19 @@ func TestAClaimEndsWhenItsOwnerSaysNothingElseForTooLong(t *testing.T) {
 	said.Has = true // it lives
 	c = c.with("a", said, at(11))
 	look(20, "a", "")
+	said.Since = start // it has said something else since
+	c = c.with("a", said, at(19))
+	look(21, "a", "")
 	c = c.with("a", trust.Turn{}, at(20))
 	look(20, "", "")
 	c = c.with("a", said, at(20))
 	c = c.with("a", said, at(12)) // the clock was put back
 	look(21, "a", "")
 	look(22, "", "a")
+	for _, name := range []string{"e", "d", "c", "b"} {
+		c = c.with(name, said, at(12))
+	}
+	look(22, "", "a b c d e")
 }
 
 // agentModel is an agent and its server as far as turns go. Every field is what survives a kill of the agent, but read and
