@@ -235,7 +235,7 @@ func TestWrongArrowsAreNamed(t *testing.T) {
 // read keystores with one package, which keytool checks in its own tests.
 func TestStandInsAndAgentShareNoCode(t *testing.T) {
 	standIns := []string{"internal/wso2sim", "cmd/wso2sim", "cmd/demo"}
-	shared := []string{"internal/keystore", "internal/javacert", "internal/testenv"}
+	shared := []string{"internal/keystore", "internal/javacert", "internal/remedy", "internal/testenv"}
 	found := 0
 	for _, p := range listPackages(t) {
 		path := strings.TrimPrefix(p.ImportPath, module)

@@ -67,15 +67,11 @@ func (p *pass) fromFiles(next *Identity) {
 
 // issued makes a new identity due if there is none, if somebody asks for one, or if the latest one is stale.
 func (p *pass) issued() {
-	latest := p.staged
-	if latest == nil {
-		latest = p.installed
-	}
 	reason := ""
 	switch {
 	case p.s.TLS.Asked:
 		reason = "somebody asked for another"
-	case latest != nil && latest.Stale == "":
+	case p.staged != nil && p.staged.Stale == "":
 		return
 	case p.installed != nil && p.installed.Stale == "": // the settings are again those that the installed one was made for
 		p.staged = nil
