@@ -23,9 +23,11 @@ func (p *pass) imports() {
 	for _, name := range s.Settings.Peers {
 		p.believe(name, s.Peers[name])
 	}
-	// What waits for the switch is not imported before: that would cost the server a restart of its own.
+	// What no start presents yet, or never has presented, is not imported: that would cost the server a restart of its own.
+	trusted, _ := p.trusted()
 	p.peers[s.Settings.Server] = slices.DeleteFunc(slices.Clone(p.published), func(c Certificate) bool {
-		return p.stays() && c.Fingerprint == p.d.Next.Fingerprint
+		presented := c.Fingerprint == p.d.InUse.Fingerprint || c.Fingerprint == s.Keystore.Own.Fingerprint
+		return !presented && !slices.Contains(trusted, c.Fingerprint)
 	})
 	w := p.withhold()
 	if s.Truststore.Err != nil {
