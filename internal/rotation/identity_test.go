@@ -178,6 +178,8 @@ func TestAnIdentityIsInstalledAtOnceIfNoPeerRefusesIt(t *testing.T) {
 		}, `
 			do Install
 			again`},
+		{"no server runs, and a peer says that it trusts a certificate without a fingerprint", staging, func(s *Snapshot) { s.stopped(); s.trusting("", "a", "c") }, `
+			do Request{Generation:disk}`},
 		{"no server runs, and nobody knows what a peer trusts", staging, func(s *Snapshot) {
 			s.stopped()
 			s.trusting("B2", "a", "c")
