@@ -14,7 +14,7 @@ endif
 # cache or synchronize: the detector then reports races that do not exist.
 RACE_FLAGS := $(if $(RACE),$(RACE) $(foreach package,sha1 internal/fips140/sha256 internal/fips140/sha512 internal/fips140/hmac internal/fips140/pbkdf2,-gcflags=crypto/$(package)=-race=false))
 
-.PHONY: help build man demo test test-allocations lint vulnerabilities handshakes test-kill model java-certificates bench fuzz image stand-ins test-compose test-kubernetes clean
+.PHONY: help build man demo test test-allocations lint vulnerabilities handshakes test-kill coverage model java-certificates bench fuzz image stand-ins test-compose test-kubernetes clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
@@ -24,6 +24,7 @@ help:
 	@echo 'make man           man pages of the agent, in bin/man'
 	@echo 'make handshakes    Java servers that connect to each other while certificates rotate, ROTATIONS=10 times (make test: three times)'
 	@echo 'make test-kill     agents that are killed at every change of a rotation, KILLS=500 times at any moment, and SEQUENCES=300 orders of events (make test: some)'
+	@echo 'make coverage      fails unless tests run every statement of internal/rotation'
 	@echo 'make model         every order of EVENTS=3 events in a model of rotation, for SECONDS=3600 each world at most (make test-allocations: 2 events)'
 	@echo 'make java-certificates  MUTANTS=1000000 mutants of certificates, held against Java (make test: some thousands)'
 	@echo 'make bench         benchmarks'
@@ -85,6 +86,11 @@ SEQUENCES ?= 300
 test-kill:
 	KILLS=$(KILLS) KILL_STRIDE=1 go test -count=1 -timeout 60m -v ./test/kill
 	SEQUENCES=$(SEQUENCES) go test -count=1 -timeout 60m -run TestWhateverHappens ./internal/agent
+
+# Every statement of what decides about rotations is tested.
+coverage:
+	@covered=$$(EVENTS=1 SECONDS=5 go test -count=1 -cover ./internal/rotation) || { echo "$$covered"; exit 1; }; echo "$$covered"; \
+	case $$covered in *'coverage: 100.0% of statements'*) ;; *) echo 'internal/rotation: statements without a test; go test -coverprofile shows which'; exit 1;; esac
 
 EVENTS ?= 3
 SECONDS ?= 3600
