@@ -5,7 +5,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -27,7 +26,7 @@ type Agent struct {
 
 	accounts *bootstrap.Accounts // of the administrators, for the whole process
 	upgrade  *gate               // of authorize_all_scopes
-	holding  *holding            // of the own server's name
+	holding  *trust.Holding      // of the own server's name
 	seen     *trust.Exchange     // what a look at the exchange has found, for the length of a pass
 	listener *gate               // of the password with which IS sends notices of revoked tokens
 
@@ -41,7 +40,7 @@ func New(cfg config.Config, load func() (config.Config, error), log *slog.Logger
 		down := server.PostgresDown(cfg.DBHost, cfg.DBPort)
 		accounts.AM.Down, accounts.IS.Down = down, down
 	}
-	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &gate{}, listener: &gate{}, holding: &holding{}}
+	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &gate{}, listener: &gate{}, holding: &trust.Holding{}}
 }
 
 // reload reads the settings again, so that a changed secret counts. The old ones stay where that fails.
@@ -94,15 +93,6 @@ func (a Agent) trustFolders() []string {
 		folders = append(folders, filepath.Dir(a.cfg.TLSCACertFile), filepath.Dir(a.cfg.TLSCAKeyFile))
 	}
 	return folders
-}
-
-// settingsOfServer are the bytes of the server's deployment.toml, nil where the config volume has none.
-func (a Agent) settingsOfServer() ([]byte, error) {
-	data, err := file.Read(a.cfg.DeploymentTOML(), 4<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return data, err
 }
 
 // ended tells whether err only says that the agent was asked to stop.

@@ -17,6 +17,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/telemetry"
+	"wso2agent/internal/trust"
 )
 
 // once does one pass of the sidecar with the agent a.
@@ -102,7 +103,7 @@ func TestTwoServersWithOneNameDoNotFight(t *testing.T) {
 		}
 		want := p.certsOfIS()
 		for range 10 {
-			if err := once(t, first); !errors.Is(err, errNameTaken) || !strings.Contains(err.Error(), "SERVER_NAME") {
+			if err := once(t, first); !errors.Is(err, trust.ErrNameTaken) || !strings.Contains(err.Error(), "SERVER_NAME") {
 				t.Fatalf("the first one: %v", err)
 			}
 			if err := once(t, second); err != nil {
@@ -118,10 +119,10 @@ func TestTwoServersWithOneNameDoNotFight(t *testing.T) {
 			}
 		}
 		time.Sleep(2 * time.Minute) // the second one has been stopped
-		if err := once(t, first); !errors.Is(err, errNameTaken) {
+		if err := once(t, first); !errors.Is(err, trust.ErrNameTaken) {
 			t.Errorf("two minutes after the second one was stopped: %v", err)
 		}
-		time.Sleep(silence)
+		time.Sleep(trust.Silence)
 		if err := once(t, first); err != nil || p.certsOfIS() == want {
 			t.Errorf("after its silence: %v", err)
 		}
