@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/server"
@@ -56,7 +55,7 @@ func (f settingsFile) edit(ctx context.Context, stderr io.Writer, act func(s ser
 	s := server.SettingsFile{Path: f.path, WorkDir: cfg.VolumeWorkDir(f.path), Named: true}
 	override := f.override || cfg.Settings == "override"
 	if s.WorkDir == "" {
-		return act(s, agent.Needs(cfg), override)
+		return act(s, server.NeedsOf(cfg), override)
 	}
 	unlock, err := lockVolume(ctx, s.WorkDir, stderr)
 	if err != nil {
@@ -67,7 +66,7 @@ func (f settingsFile) edit(ctx context.Context, stderr io.Writer, act func(s ser
 	if err != nil {
 		return err
 	}
-	needs, err := agent.NeedsOf(cfg, text) // a server's own file needs more than a new one
+	needs, err := server.NeedsWithoutSidecar(cfg, text) // a server's own file needs more than a new one
 	if err != nil {
 		return err
 	}

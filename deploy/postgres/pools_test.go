@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
+	deployed "wso2agent/internal/server"
 )
 
 // reserve are the connections that no pool may have: three of superusers, those of databases.sh, of a backup, of people.
@@ -57,7 +57,7 @@ func settings(t *testing.T, product string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, _, _, err := agent.Needs(cfg).Merge(nil, nil, false)
+	text, _, _, err := deployed.NeedsOf(cfg).Merge(nil, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/identity"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
@@ -66,10 +67,10 @@ func (a Agent) truststore() trust.Store {
 // supervised tells whether agent exec runs the server.
 func (a Agent) supervised() bool { return a.cfg.Restart != "none" }
 
-func (a Agent) control() notify.Control { return notify.Control{Dir: ControlDir(a.cfg)} }
+func (a Agent) control() notify.Control { return notify.ControlOf(a.cfg) }
 
 // ControlDir is the folder through which the sidecar and agent exec talk, on the volume that both have.
-func ControlDir(cfg config.Config) string { return filepath.Join(cfg.ConfigDir, file.WorkDir) }
+func ControlDir(cfg config.Config) string { return notify.ControlOf(cfg).Dir }
 
 // watch notices changes in what this agent reads: in the given folders, in those of secrets, and on the exchange volume.
 func (a Agent) watch(folders ...string) file.Watch {
@@ -93,6 +94,20 @@ func (a Agent) trustFolders() []string {
 		folders = append(folders, filepath.Dir(a.cfg.TLSCACertFile), filepath.Dir(a.cfg.TLSCAKeyFile))
 	}
 	return folders
+}
+
+// readFiles are the files that others may change while the agent runs, except for those of the peers.
+func readFiles(cfg config.Config) []string {
+	paths := append(config.SecretFiles(), cfg.TruststorePath(), cfg.DeploymentTOML(), cfg.TLSCAFile, cfg.TLSCACertFile, cfg.TLSCAKeyFile)
+	paths = append(paths, cfg.KeystorePaths()...)
+	if cfg.Bootstrap {
+		paths = append(paths, cfg.APIConfig)
+	}
+	if cfg.TLSMode == "files" {
+		paths = append(paths, identity.PEMFiles(cfg.TLSFilesDir)...)
+	}
+	slices.Sort(paths)
+	return slices.DeleteFunc(slices.Compact(paths), func(path string) bool { return path == "" })
 }
 
 // ended tells whether err only says that the agent was asked to stop.

@@ -122,7 +122,7 @@ func (r *reading) makeSettings(ctx context.Context) error {
 		case server.Kept, server.Settled, server.Waits:
 			continue
 		}
-		a.log.Info("setting "+string(c.Action), append([]any{"setting", c.Setting}, shown(c)...)...)
+		a.log.Info("setting "+string(c.Action), append([]any{"setting", c.Setting}, c.Attributes()...)...)
 		if c.Setting == server.AllScopesSetting && c.Now == "false" {
 			a.log.Info("IS no longer grants every client every scope after its next start: the agent has authorized the applications")
 		}

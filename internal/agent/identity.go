@@ -27,7 +27,7 @@ func RequestRotation(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return fmt.Errorf("ask for a new certificate: %w", err)
 	}
-	if _, named, err := tlsPassword(cfg, text); err != nil || !named {
+	if _, named, err := server.TLSPassword(cfg, text); err != nil || !named {
 		return errors.Join(fmt.Errorf("ask for a new certificate: [keystore.tls] in %s does not name %s: TLS_MODE has no effect on this server; with SETTINGS=override the agent names it there",
 			cfg.DeploymentTOML(), config.TLSStoreFile), err)
 	}

@@ -11,6 +11,7 @@ import (
 	"wso2agent/internal/notify"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/rotation"
+	"wso2agent/internal/seed"
 )
 
 // ErrTimeout says that a peer, or a store, did not come within the time set.
@@ -38,7 +39,7 @@ func (a Agent) Init(ctx context.Context) error {
 	changes := a.watch(a.trustFolders()...).Changes(limit)
 	k := trustKeeper{init: true, restarter: a.restarter()}
 	for waited := ""; ; {
-		err := a.applySeed(limit)
+		err := seed.Of(a.cfg).Bring(limit, a.log, ControlDir(a.cfg), a.lock)
 		if err == nil {
 			err = k.once(limit, a)
 		}

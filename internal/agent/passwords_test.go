@@ -181,7 +181,7 @@ func TestWhatCanBeSeenOfADatabase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := databaseState(cfg, text); err != nil || got != want {
+		if got, err := server.ReadDatabase(cfg, text); err != nil || got != want {
 			t.Errorf("%s: %s, %v, want %s", what, got, err, want)
 		}
 	}

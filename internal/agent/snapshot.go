@@ -166,7 +166,7 @@ func (r *reading) identity(ctx context.Context) (err error) {
 		_, err := a.settingsFile().Read(ctx) // says what is missing
 		return err
 	}
-	password, named, err := tlsPassword(a.cfg, text)
+	password, named, err := server.TLSPassword(a.cfg, text)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (r *reading) identity(ctx context.Context) (err error) {
 	if t.IsStaged, err = r.identities.IsStaged(); err != nil {
 		return err
 	}
-	if t.Refused, err = a.tlsRefused(ctx, named, password, text); err != nil || t.Refused != "" {
+	if t.Refused, err = server.TLSRefused(ctx, a.cfg, text, password, named); err != nil || t.Refused != "" {
 		return err
 	}
 	if r.held, err = r.identities.Read(ctx); err != nil {
@@ -235,7 +235,7 @@ func (r *reading) settings(ctx context.Context) (err error) {
 		}
 		r.needs.KeepAllScopes = !a.upgrade.open.Load()
 		if t := r.snapshot.TLS; t.Refused != "" || t.Counts(r.snapshot.Own.Certificates) {
-			r.needs.TLS = tlsKeystore(r.identities.Password)
+			r.needs.TLS = server.TLSKeystoreOf(r.identities.Password)
 		}
 		var changes []server.Change
 		if changes, d.Pending, err = a.settingsFile().Plan(ctx, r.needs, a.cfg.Settings == "override"); err != nil {

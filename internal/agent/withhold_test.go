@@ -17,6 +17,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
 )
@@ -49,9 +50,9 @@ func (p *place) another(name string) keystore.Certificate {
 }
 
 // served makes agent exec keep the truststore that API-M serves with now.
-func (p *place) served() WayBack {
+func (p *place) served() trust.StartGuard {
 	p.t.Helper()
-	w := NewWayBack(p.agent(config.AM).cfg, slog.New(slog.NewTextHandler(p.log, nil)))
+	w := server.StartGuardOf(p.agent(config.AM).cfg, slog.New(slog.NewTextHandler(p.log, nil)))
 	if err := w.Served(context.Background(), w.Starting(context.Background())); err != nil {
 		p.t.Fatal(err)
 	}

@@ -45,6 +45,15 @@ type Seed struct {
 	write func(path string, data []byte, mode fs.FileMode, tempDir string) (bool, error) // nil: file.Write
 }
 
+// Of returns the seed of the server, by the agent's settings.
+func Of(cfg config.Config) Seed {
+	s := Seed{Volume: cfg.ConfigDir, Product: cfg.Product}
+	if cfg.Given("TRUSTSTORE_PASS") {
+		s.TruststorePassword = cfg.TruststorePass
+	}
+	return s
+}
+
 // Report says what Apply did.
 type Report struct {
 	From, To  string    // the product, such as wso2is-7.1.0, as applied last and now; From is empty the first time

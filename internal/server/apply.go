@@ -14,8 +14,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
 	"wso2agent/internal/file"
+	"wso2agent/internal/notify"
 	"wso2agent/internal/remedy"
 )
 
@@ -27,6 +29,11 @@ type SettingsFile struct {
 	Path    string
 	WorkDir string // for temporary files and the record, on the same file system; empty: no record
 	Named   bool   // a person named the path, so a missing file is probably a wrong name
+}
+
+// SettingsFileOf returns the deployment.toml of the own server, on the config volume.
+func SettingsFileOf(cfg config.Config) SettingsFile {
+	return SettingsFile{Path: cfg.DeploymentTOML(), WorkDir: notify.ControlOf(cfg).Dir}
 }
 
 // recordFile holds the Record of the settings that the agent made.

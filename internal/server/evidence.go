@@ -30,8 +30,8 @@ type DatabaseFiles struct {
 	Folder string // the agent's folder on the config volume, see [StockDatabases]
 }
 
-// DatabaseFilesOf returns the files by the agent's settings. folder is the agent's folder on the config volume.
-func DatabaseFilesOf(cfg config.Config, folder string) DatabaseFiles {
+// databaseFilesOf returns the files by the agent's settings. folder is the agent's folder on the config volume.
+func databaseFilesOf(cfg config.Config, folder string) DatabaseFiles {
 	f := DatabaseFiles{Home: cfg.ServerHome, Folder: folder}
 	if cfg.Database == "postgres" {
 		f.Record = filepath.Join(cfg.DBRecordDir, cfg.Product)

@@ -18,6 +18,19 @@ type Change struct {
 	Secret  bool // logs must not show Was and Now
 }
 
+// Attributes returns the values of the change as attributes for a log; none if they are secret.
+func (c Change) Attributes() []any {
+	switch {
+	case c.Secret:
+		return nil
+	case c.Action == Kept || c.Action == Settled:
+		return []any{"is", c.Was, "needed", c.Now}
+	case c.Was == "":
+		return []any{"now", c.Now}
+	}
+	return []any{"now", c.Now, "was", c.Was}
+}
+
 // Action says what became of a setting.
 type Action string
 

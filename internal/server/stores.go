@@ -1,11 +1,16 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
 	"wso2agent/internal/remedy"
+	"wso2agent/internal/trust"
 )
 
 // Stores are the server's keystore for TLS and its truststore, as its settings name them. A value that the file does not set
@@ -57,6 +62,45 @@ func ReadStores(product string, text []byte, given func(variable string) bool) (
 		}
 	}
 	return s, nil
+}
+
+// AtStores returns the settings of the agent with the stores that the deployment.toml on the config volume names now. Without
+// that file the settings stay as they are.
+func AtStores(ctx context.Context, cfg config.Config) (config.Config, error) {
+	text, err := SettingsFileOf(cfg).Read(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return cfg, nil
+	}
+	if err != nil {
+		return cfg, err
+	}
+	return WithStores(cfg, text)
+}
+
+// WithStores returns the settings of the agent with the stores that the text of a deployment.toml names. Without a text, and
+// with an error, the settings stay as they are.
+func WithStores(cfg config.Config, text []byte) (config.Config, error) {
+	if text == nil {
+		return cfg, nil
+	}
+	s, err := ReadStores(cfg.Product, text, cfg.Given)
+	if err != nil {
+		return cfg, err
+	}
+	cfg = cfg.WithStores(s.Keystore, s.KeystorePassword, s.Alias, s.Truststore, s.TruststorePassword)
+	if password, named, err := TLSPassword(cfg, text); err == nil && named && s.Keystore == config.TLSStoreFile {
+		cfg.KeystorePass = password // KEYSTORE_PASS is the primary keystore's
+	}
+	return cfg, nil
+}
+
+// StartGuardOf returns the guard of the server's starts. It finds the truststore anew each time, because the sidecar may change
+// the settings that name it.
+func StartGuardOf(cfg config.Config, log *slog.Logger) trust.StartGuard {
+	return trust.StartGuard{Log: log, Find: func(ctx context.Context) (trust.WayBack, error) {
+		cfg, err := AtStores(ctx, cfg)
+		return trust.WayBack{Path: cfg.TruststorePath(), WorkDir: cfg.WorkDir()}, err
+	}}
 }
 
 // PrimaryKeystore is the keystore whose key signs tokens and encrypts secrets.

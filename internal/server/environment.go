@@ -1,0 +1,39 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/deployment"
+)
+
+// Environment returns the variables to add to the environment of the server: the secrets to which its deployment.toml refers as
+// $env{NAME}, from the agent's settings. isSet reports whether the environment has a variable already. missing are the
+// variables that neither has. A server without them exits at its start and does not say why.
+func Environment(ctx context.Context, cfg config.Config, isSet func(name string) bool) (more map[string]string, missing []string, err error) {
+	text, err := SettingsFile{Path: cfg.DeploymentTOML()}.Read(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, err := deployment.Parse(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	more = map[string]string{}
+	for _, name := range doc.Variables() {
+		if isSet(name) {
+			continue
+		}
+		if value, ok := cfg.Secret(name); ok {
+			more[name] = value
+		} else {
+			missing = append(missing, name)
+		}
+	}
+	return more, missing, nil
+}
