@@ -172,53 +172,6 @@ func TestOnlyOnANewDatabaseTheAdministratorIsSet(t *testing.T) {
 	}
 }
 
-func TestWhatCanBeSeenOfADatabase(t *testing.T) {
-	p := newPlace(t)
-	check := func(what string, want server.DatabaseState) {
-		t.Helper()
-		cfg := p.cfg[config.AM]
-		text, err := os.ReadFile(cfg.DeploymentTOML())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := server.ReadDatabase(cfg, text); err != nil || got != want {
-			t.Errorf("%s: %s, %v, want %s", what, got, err, want)
-		}
-	}
-	check("nobody knows what the product ships", server.UsedDatabase)
-	p.shipped(config.AM)
-	check("it is as shipped", server.NewDatabase)
-	database := filepath.Join(p.home(config.AM), server.EmbeddedDatabase)
-	stock, err := os.ReadFile(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(database, append(stock[:len(stock)-1:len(stock)-1], '!'), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	check("of the same size, it is another", server.UsedDatabase)
-	if err := os.Remove(database); err != nil {
-		t.Fatal(err)
-	}
-	check("its volume is not seen", server.UnknownDatabase)
-	p.started(config.AM, "g")
-	check("its volume is not seen, and the server has started", server.UsedDatabase)
-	record := t.TempDir()
-	p.set(config.AM, func(c *config.Config) { c.Database, c.DBRecordDir = "postgres", record })
-	check("the server has started, and the job recorded nothing", server.UsedDatabase)
-	if err := os.WriteFile(filepath.Join(record, "am"), []byte("new\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(filepath.Join(record, "am"), time.Time{}, time.Now().Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	check("the job found no administrator", server.NewDatabase)
-	if err := os.WriteFile(filepath.Join(record, "am"), []byte("used\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	check("the job found one", server.UsedDatabase)
-}
-
 func TestADatabaseThatIsDownIsNotTakenForAWrongPassword(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()

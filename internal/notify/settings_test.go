@@ -1,0 +1,56 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/testenv"
+)
+
+// noWayBack goes back to nothing.
+type noWayBack struct{}
+
+func (noWayBack) Starting(context.Context) string      { return "" }
+func (noWayBack) Served(context.Context, string) error { return nil }
+func (noWayBack) Failed(context.Context, string) bool  { return false }
+
+func TestOnlyWithAProductThePortIsKnown(t *testing.T) {
+	for product, port := range map[string]string{config.IS: "localhost:9444", config.AM: "localhost:9445", "": ""} {
+		var log testenv.Buffer
+		cfg := config.Config{Product: product, ConfigDir: "/volume", ISPort: 9444, AMPort: 9445}
+		s := SupervisorOf(cfg, []string{"start"}, func(context.Context) error { return nil }, noWayBack{}, slog.New(slog.NewTextHandler(&log, nil)))
+		if known := port != ""; s.Port != port || (s.Serves != nil) != known || (s.WayBack != nil) != known || strings.Contains(log.String(), "PRODUCT is not set") == known {
+			t.Errorf("PRODUCT=%q: %+v, log %q", product, s, log.String())
+		}
+		if s.Control.Dir != "/volume/.agent" || !slices.Equal(s.Command, []string{"start"}) {
+			t.Errorf("PRODUCT=%q: %+v", product, s)
+		}
+	}
+}
+
+func TestTheServerGetsTheVariablesThatItsEnvironmentLacks(t *testing.T) {
+	t.Setenv("SERVERS_OWN", "set")
+	t.Setenv("AGENTS_SECRET", "") // restores the environment
+	os.Unsetenv("AGENTS_SECRET")
+	var log testenv.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	err := CompleteEnvironment(func(isSet func(string) bool) (map[string]string, []string, error) {
+		if !isSet("SERVERS_OWN") || isSet("AGENTS_SECRET") {
+			t.Error("the environment is misread")
+		}
+		return map[string]string{"AGENTS_SECRET": "hidden"}, []string{"UNKNOWN"}, nil
+	}, logger)
+	if err != nil || os.Getenv("AGENTS_SECRET") != "hidden" || !strings.Contains(log.String(), "variables=[UNKNOWN]") || strings.Contains(log.String(), "hidden") {
+		t.Errorf("%v, log %q", err, log.String())
+	}
+	err = CompleteEnvironment(func(func(string) bool) (map[string]string, []string, error) { return nil, nil, errors.New("line 3") }, logger)
+	if err != nil || !strings.Contains(log.String(), "the server will not start with its deployment.toml") {
+		t.Errorf("settings that the server refuses: %v, log %q", err, log.String())
+	}
+}
