@@ -64,12 +64,12 @@ func (a Agent) truststore() trust.Store {
 	return trust.Store{Path: a.cfg.TruststorePath(), Password: a.cfg.TruststorePass, Setting: "TRUSTSTORE_PASS"}
 }
 
-// supervised tells whether agent exec runs the server.
+// supervised reports whether agent exec runs the server.
 func (a Agent) supervised() bool { return a.cfg.Restart != "none" }
 
 func (a Agent) control() notify.Control { return notify.ControlOf(a.cfg) }
 
-// ControlDir is the folder through which the sidecar and agent exec talk, on the volume that both have.
+// ControlDir is the folder of notify.ControlOf.
 func ControlDir(cfg config.Config) string { return notify.ControlOf(cfg).Dir }
 
 // watch notices changes in what this agent reads: in the given folders, in those of secrets, and on the exchange volume.
@@ -96,7 +96,7 @@ func (a Agent) trustFolders() []string {
 	return folders
 }
 
-// readFiles are the files that others may change while the agent runs, except for those of the peers.
+// readFiles returns the files that others may change while the agent runs, except for those of the peers.
 func readFiles(cfg config.Config) []string {
 	paths := append(config.SecretFiles(), cfg.TruststorePath(), cfg.DeploymentTOML(), cfg.TLSCAFile, cfg.TLSCACertFile, cfg.TLSCAKeyFile)
 	paths = append(paths, cfg.KeystorePaths()...)
@@ -110,7 +110,7 @@ func readFiles(cfg config.Config) []string {
 	return slices.DeleteFunc(slices.Compact(paths), func(path string) bool { return path == "" })
 }
 
-// ended tells whether err only says that the agent was asked to stop.
+// ended reports whether err only says that the agent was asked to stop.
 func ended(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && errors.Is(err, ctx.Err())
 }
