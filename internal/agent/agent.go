@@ -57,7 +57,7 @@ func (a Agent) exchange() trust.Exchange {
 	if a.seen != nil {
 		return *a.seen
 	}
-	return trust.Exchange{Dir: a.cfg.ExchangeDir, Name: a.cfg.ServerName}
+	return trust.ExchangeOf(a.cfg)
 }
 
 func (a Agent) truststore() trust.Store {

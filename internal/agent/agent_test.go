@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"wso2agent/internal/bootstrap"
@@ -340,29 +339,6 @@ func TestARestartThatWaitsForMissingPeersIsAskedForNoLonger(t *testing.T) {
 	if due, dueErr := a.control().Due(notify.Started{Generation: "old"}); due || err != nil || dueErr != nil || said.Has || !k.last.Wake.Equal(k.memory.Patience) {
 		t.Errorf("due %v, the turn is %+v, %v, %v", due, said, err, dueErr)
 	}
-}
-
-func TestWaitForEndsForEachReasonAndBeatsMeanwhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		beats := 0
-		beat := func() { beats++ }
-		changes := make(chan struct{}, 1)
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(35*time.Second, func() { changes <- struct{}{} })
-		if !waitFor(ctx, changes, nil, 10*time.Second, beat, never) || beats != 3 {
-			t.Errorf("a change: %d beats", beats)
-		}
-		if !waitFor(ctx, changes, time.After(time.Second), 10*time.Second, beat, never) {
-			t.Error("a retry")
-		}
-		if !waitFor(ctx, changes, nil, 10*time.Second, beat, func() bool { return true }) {
-			t.Error("something due")
-		}
-		time.AfterFunc(time.Second, cancel)
-		if waitFor(ctx, changes, nil, 10*time.Second, beat, never) {
-			t.Error("the end of the context")
-		}
-	})
 }
 
 func TestAddressesArePinnedToTheServersOfTheExchange(t *testing.T) {

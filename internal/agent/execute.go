@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"wso2agent/internal/file"
 	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/rotation"
@@ -17,16 +16,16 @@ import (
 type issueError struct{ error }
 
 // execute does one action of a decision on what r has read.
-func (r *reading) execute(ctx context.Context, by restarter, action rotation.Action) (err error) {
-	a := r.agent
-	e, work := a.exchange(), a.cfg.WorkDir()
+func (r *reading) execute(ctx context.Context, by restarter, action rotation.Action) error {
+	a, e := r.agent, r.agent.exchange()
+	work, control := a.cfg.WorkDir(), ControlDir(a.cfg)
 	switch do := action.(type) {
 	case rotation.Issue:
 		return r.issue(do.Reason)
 	case rotation.Stage:
-		return r.identities.Stage(*r.next)
+		return r.identities.Stage(*r.found.Next)
 	case rotation.CompleteChain:
-		return r.identities.Install(*r.next)
+		return r.identities.Install(*r.found.Next)
 	case rotation.DropStaged:
 		return r.identities.Unstage()
 	case rotation.Install:
@@ -42,36 +41,23 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 	case rotation.KeepServed:
 		return r.own.Keep(r.ownLeaf())
 	case rotation.SavePrimary:
-		_, err = file.Write(a.primaryPath(), []byte(do.Fingerprint+"\n"), 0o600, ControlDir(a.cfg))
-		return err
+		return server.SavePrimaryKey(a.cfg, do.Fingerprint)
 	case rotation.PublishCA:
-		var ca *keystore.Certificate
-		if c, ok := r.certificates[do.Fingerprint]; ok {
-			ca = &c
-		}
-		_, err = e.PublishCA(ca)
-		return err
+		return failure(e.PublishCA(r.catalog.Find(do.Fingerprint)))
 	case rotation.Publish:
-		var certs []keystore.Certificate
-		for _, f := range do.Fingerprints {
-			certs = append(certs, r.certificates[f])
-		}
-		_, err = e.Publish(certs)
-		return err
+		return failure(e.Publish(r.catalog.Certificates(do.Fingerprints)))
 	case rotation.SaveRotation:
-		return do.Rotation.Save(ControlDir(a.cfg))
+		return do.Rotation.Save(control)
 	case rotation.SaveRefusals:
 		return do.Refusals.Save(work)
 	case rotation.SaveHistories:
 		return do.Histories.Save(work)
 	case rotation.Import:
-		return trust.Import(ctx, a.truststore(), do.Changes, r.certificates, work)
+		return trust.Import(ctx, a.truststore(), do.Changes, r.catalog, work)
 	case rotation.Acknowledge:
-		_, err = e.Acknowledge(do.Trusts)
-		return err
+		return failure(e.Acknowledge(do.Trusts))
 	case rotation.SayClosing:
-		_, err = e.SayClosing(do.Closing)
-		return err
+		return failure(e.SayClosing(do.Closing))
 	case rotation.SayTurn:
 		return e.SayTurn(do.Turn)
 	case rotation.Request:
@@ -79,15 +65,17 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 	case rotation.Hold:
 		return by.Hold(ctx, do.Running, do.OnDisk)
 	case rotation.Note:
-		_, err = a.control().Note(do.Generation)
-		return err
+		return failure(a.control().Note(do.Generation))
 	}
 	return fmt.Errorf("the agent has no way to do %s", rotation.Describe(action))
 }
 
+// failure is the error of an action that also reports whether it has changed anything.
+func failure(_ bool, err error) error { return err }
+
 // issue makes a new identity and stages it.
 func (r *reading) issue(reason string) error {
-	next, err := identity.Issue(r.spec, time.Now())
+	next, err := identity.Issue(*r.found.Spec, time.Now())
 	if err != nil {
 		return issueError{err}
 	}
@@ -107,7 +95,7 @@ func (r *reading) install() error {
 			r.agent.log.Warn("the agent has put aside a keystore that it cannot read", "file", copied)
 		}
 	}
-	return r.identities.Install(*r.held.Staged)
+	return r.identities.Install(*r.found.Staged)
 }
 
 // makeSettings makes the needed settings in the server's deployment.toml.
@@ -118,21 +106,17 @@ func (r *reading) makeSettings(ctx context.Context) error {
 		return err
 	}
 	for _, c := range changes {
-		switch c.Action {
-		case server.Kept, server.Settled, server.Waits:
+		if !c.Made() {
 			continue
 		}
 		a.log.Info("setting "+string(c.Action), append([]any{"setting", c.Setting}, c.Attributes()...)...)
-		if c.Setting == server.AllScopesSetting && c.Now == "false" {
-			a.log.Info("IS no longer grants every client every scope after its next start: the agent has authorized the applications")
-		}
-		if c.Action == server.Added && c.Setting == "resource.access_control[(.*)/scim2/Me]" {
-			a.log.Info("IS now answers GET /scim2/Me to any valid token, as API-M needs it; a token of the application itself reads the profile of the application's owner")
+		if follows := c.Follows(); follows != "" {
+			a.log.Info(follows)
 		}
 	}
 	return nil
 }
 
 func (r *reading) ownLeaf() keystore.Fingerprint {
-	return r.certificates[r.snapshot.Keystore.Own.Fingerprint].Fingerprint()
+	return r.catalog[r.snapshot.Keystore.Own.Fingerprint].Fingerprint()
 }

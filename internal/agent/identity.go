@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,10 +10,10 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
-	"wso2agent/internal/file"
 	"wso2agent/internal/identity"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/server"
+	"wso2agent/internal/trust"
 )
 
 // RequestRotation asks the agent next to the server for a new TLS identity.
@@ -31,38 +32,23 @@ func RequestRotation(ctx context.Context, cfg config.Config) error {
 		return errors.Join(fmt.Errorf("ask for a new certificate: [keystore.tls] in %s does not name %s: TLS_MODE has no effect on this server; with SETTINGS=override the agent names it there",
 			cfg.DeploymentTOML(), config.TLSStoreFile), err)
 	}
-	return Agent{cfg: cfg}.identityFiles("").Request(time.Now())
+	return identity.FilesOf(cfg, "").Request(time.Now())
 }
 
 // Restarts returns the servers that restart for a new certificate that the agent issues, in this order: the peers, which have to
 // trust it, then the own server. Peers that trust the CA that will sign it, which this server has published, do not restart.
 func Restarts(ctx context.Context, cfg config.Config) (names []string, err error) {
-	a := Agent{cfg: cfg}
-	if cfg.Trust == "ca" && cfg.TLSCACertFile != "" {
-		certs, err := a.exchange().Certificates(ctx, cfg.ServerName)
-		if err != nil {
-			return nil, err
-		}
-		published, ok, err := a.exchange().CA(ctx, cfg.ServerName, certs[0])
-		if err != nil {
-			return nil, err
-		}
-		ca, err := identity.ReadCA(cfg.TLSCACertFile, cfg.TLSCAKeyFile)
-		if err != nil {
-			return nil, err
-		}
-		if ok && ca.Certificate().Fingerprint() == published.Fingerprint() {
-			return []string{cfg.ServerName}, nil
-		}
+	all := append(slices.Clone(cfg.Peers), cfg.ServerName)
+	if cfg.Trust != "ca" || cfg.TLSCACertFile == "" {
+		return all, nil
 	}
-	return append(slices.Clone(cfg.Peers), cfg.ServerName), nil
-}
-
-func (a Agent) identityFiles(password string) identity.Files {
-	return identity.Files{Keystore: a.cfg.TLSStorePath(), WorkDir: ControlDir(a.cfg), Password: password}
-}
-
-func removeIfThere(path string) error {
-	_, err := file.Remove(path)
-	return err
+	own := trust.ExchangeOf(cfg).Statement(ctx, cfg.ServerName)
+	ca, err := identity.ReadCA(cfg.TLSCACertFile, cfg.TLSCAKeyFile)
+	if err := cmp.Or(own.Err, own.CAErr, err); err != nil {
+		return nil, err
+	}
+	if own.CA != nil && ca.Certificate().Fingerprint() == own.CA.Fingerprint() {
+		return []string{cfg.ServerName}, nil
+	}
+	return all, nil
 }

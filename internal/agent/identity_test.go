@@ -172,10 +172,10 @@ func TestACertificateIsIssuedAnewBeforeItEndsAndForOtherNames(t *testing.T) {
 func mustIdentity(t *testing.T, p *place, product string) *identity.Identity {
 	t.Helper()
 	r, err := p.agent(product).read(t.Context(), nil, false, rotation.Memory{})
-	if err != nil || r.held.Installed == nil {
+	if err != nil || r.found.Installed == nil {
 		t.Fatal(err)
 	}
-	return r.held.Installed
+	return r.found.Installed
 }
 
 func TestFilesBecomeTheIdentityAndAChangeOfThemRotates(t *testing.T) {

@@ -279,7 +279,7 @@ func TestAKeystoreThatSomebodyReplacesComesBeforeTheOneThatWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.agent(config.IS).identityFiles("wso2carbon").Install(byHand); err != nil {
+	if err := identity.FilesOf(p.agent(config.IS).cfg, "wso2carbon").Install(byHand); err != nil {
 		t.Fatal(err)
 	}
 	is.once()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"wso2agent/internal/file"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/rotation"
@@ -61,7 +62,7 @@ func (a Agent) Init(ctx context.Context) error {
 			a.log.Info("waiting", "for", waiting, "at most", a.cfg.InitTimeout.String())
 			waited = waiting
 		}
-		if !waitFor(limit, changes, time.After(a.cfg.Poll), a.cfg.Poll, func() {}, never) {
+		if !(file.Wait{Changes: changes, Again: time.After(a.cfg.Poll), Every: a.cfg.Poll}).For(limit) {
 			return a.outOfTime(ctx, limit, k.last, err, waited)
 		}
 	}

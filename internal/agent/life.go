@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/file"
 	"wso2agent/internal/telemetry"
 )
 
@@ -35,13 +36,12 @@ func (l *life) keep(ctx context.Context, turn func(ctx context.Context, unreadab
 				again = time.After(wait)
 			}
 		})
-		if !waitFor(ctx, l.changes, again, l.cfg.Poll, func() { l.health.Beat(l.name) }, never) {
+		beat := func() { l.health.Beat(l.name) }
+		if !(file.Wait{Changes: l.changes, Again: again, Every: l.cfg.Poll, Beat: beat}).For(ctx) {
 			return
 		}
 	}
 }
-
-func never() bool { return false }
 
 func (l *life) reload() error {
 	cfg, err := l.load()

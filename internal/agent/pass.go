@@ -30,10 +30,10 @@ type trustKeeper struct {
 	ready     func() bool // reports whether a setting that waits can change now
 	memory    rotation.Memory
 	last      rotation.Decision
-	logged    map[string]string // the state of each topic that was last logged
-	looked    time.Time         // when the last pass was, as the clock showed it
-	busy      string            // who was last reported to be waited for
-	outages   notify.Outages    // of the server
+	logged    rotation.Topics
+	looked    time.Time      // when the last pass was, as the clock showed it
+	busy      string         // who was last reported to be waited for
+	outages   notify.Outages // of the server
 }
 
 // due reports whether the clock alone makes a pass due.
@@ -106,7 +106,9 @@ func (k *trustKeeper) execute(ctx context.Context, a Agent, r *reading, d rotati
 	messages, conditions := d.Messages, d.Conditions
 	report := func(done int) { // what is true after so many actions
 		for ; len(messages) > 0 && messages[0].After <= done; messages = messages[1:] {
-			k.log(ctx, a, messages[0])
+			if m := messages[0]; k.logged.Due(m) {
+				a.log.Log(ctx, slog.Level(m.Level), m.Text, m.Args...)
+			}
 		}
 		for ; len(conditions) > 0 && conditions[0].After <= done; conditions = conditions[1:] {
 			k.show(conditions[0])
@@ -120,7 +122,7 @@ func (k *trustKeeper) execute(ctx context.Context, a Agent, r *reading, d rotati
 			k.memory.Trouble = unissued.error // the other work goes on
 		} else if err != nil {
 			k.memory.Asked, k.memory.Wish = r.snapshot.Memory.Asked, r.snapshot.Memory.Wish // agent exec may not know of it
-			return attempted(action, err)
+			return err
 		}
 		report(i + 1)
 	}
@@ -133,7 +135,7 @@ func (k *trustKeeper) execute(ctx context.Context, a Agent, r *reading, d rotati
 	case d.Again:
 		return nil
 	}
-	k.forget(d.Messages)
+	k.logged.Keep(d.Messages)
 	if d.Trouble != nil {
 		return fmt.Errorf("%w: %w", errIdentity, d.Trouble)
 	}
@@ -147,45 +149,5 @@ func (k *trustKeeper) show(c rotation.Condition) {
 		k.health.Advise(c.Name, c.OK, c.Text)
 	default:
 		k.health.Set(c.Name, c.OK, c.Text)
-	}
-}
-
-// attempted is an error of an action that does not say itself what was attempted.
-func attempted(action rotation.Action, err error) error {
-	switch action.(type) {
-	case rotation.Request:
-		return fmt.Errorf("ask for a restart of the server: %w", err)
-	case rotation.Hold:
-		return fmt.Errorf("hold the restart of the server: %w", err)
-	case rotation.SayTurn:
-		return fmt.Errorf("say on the exchange volume who may restart: %w", err)
-	}
-	return err
-}
-
-// log logs a message, unless its topic was last logged in the same state.
-func (k *trustKeeper) log(ctx context.Context, a Agent, m rotation.Message) {
-	if m.Topic != "" {
-		state := m.State
-		if state == "" {
-			state = fmt.Sprint(m.Text, m.Args)
-		}
-		if k.logged[m.Topic] == state {
-			return
-		}
-		if k.logged == nil {
-			k.logged = map[string]string{}
-		}
-		k.logged[m.Topic] = state
-	}
-	a.log.Log(ctx, slog.Level(m.Level), m.Text, m.Args...)
-}
-
-// forget forgets the topics that a whole pass has no message of: they are logged when they come back.
-func (k *trustKeeper) forget(messages []rotation.Message) {
-	for topic := range k.logged {
-		if !slices.ContainsFunc(messages, func(m rotation.Message) bool { return m.Topic == topic }) {
-			delete(k.logged, topic)
-		}
 	}
 }

@@ -323,7 +323,7 @@ func (a Agent) pass(ctx context.Context, started *notify.Started) (v view, err e
 			return note
 		})
 		if err := k.execute(ctx, a, r, d); err != nil || !d.Again {
-			return view{d, r.certificates[r.snapshot.Keystore.Own.Fingerprint]}, err
+			return view{d, r.catalog[r.snapshot.Keystore.Own.Fingerprint]}, err
 		}
 	}
 	return v, errors.New("no rest")

@@ -9,6 +9,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
 )
@@ -121,7 +122,7 @@ func TestTheSwitchDoesNotOverwriteAKeystoreThatSomebodyHasJustPutInPlace(t *test
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, _ := a.ownKeystore()
+	own, _ := identity.OwnOf(a.cfg)
 	if err := own.InstallNext(); !errors.Is(err, file.ErrBeingWritten) {
 		t.Errorf("the switch ends with %v", err)
 	}

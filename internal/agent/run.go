@@ -125,29 +125,9 @@ func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 		} else {
 			retry, k.busy = firstRetry, ""
 		}
-		if !waitFor(ctx, changes, again, a.cfg.Poll, func() { health.Beat("trust"); a.keepName(ctx) }, k.due) {
+		beat := func() { health.Beat("trust"); a.keepName(ctx) }
+		if !(file.Wait{Changes: changes, Again: again, Every: a.cfg.Poll, Beat: beat, Due: k.due}).For(ctx) {
 			return
-		}
-	}
-}
-
-// waitFor waits for a change, for again, or until due says so; beat is called on the way. It is false when ctx ends.
-func waitFor(ctx context.Context, changes <-chan struct{}, again <-chan time.Time, every time.Duration, beat func(), due func() bool) bool {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-changes:
-			return ctx.Err() == nil
-		case <-again:
-			return true
-		case <-tick.C:
-			beat()
-			if due() {
-				return true
-			}
 		}
 	}
 }

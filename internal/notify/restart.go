@@ -11,14 +11,18 @@ type Exec struct{ Control Control }
 
 // Request requests a server that runs with the given generation from the supervisor.
 func (e Exec) Request(_ context.Context, generation string) error {
-	_, err := e.Control.Want(generation)
-	return err
+	if _, err := e.Control.Want(generation); err != nil {
+		return fmt.Errorf("ask for a restart of the server: %w", err)
+	}
+	return nil
 }
 
 // Hold asks the supervisor not to restart a server that runs with running for the generation on disk.
 func (e Exec) Hold(_ context.Context, running, onDisk string) error {
-	_, err := e.Control.Hold(running, onDisk)
-	return err
+	if _, err := e.Control.Hold(running, onDisk); err != nil {
+		return fmt.Errorf("hold the restart of the server: %w", err)
+	}
+	return nil
 }
 
 // Started returns what the supervisor reported about the running server. ok is false while no supervisor has reported.
@@ -48,8 +52,12 @@ type None struct {
 
 // Request logs that a restart is due, once for each generation, also if the agent itself restarts.
 func (n None) Request(_ context.Context, generation string) error {
-	if isNew, err := n.Control.Note(generation); err != nil || !isNew {
-		return err
+	isNew, err := n.Control.Note(generation)
+	if err != nil {
+		return fmt.Errorf("ask for a restart of the server: %w", err)
+	}
+	if !isNew {
+		return nil
 	}
 	n.Log.Warn("the server needs a restart by hand, because RESTART is none",
 		"generation", generation, "remedy", "docker restart "+n.Container)

@@ -44,6 +44,20 @@ const (
 	Settled  Action = "settled"    // it stays because the database of the server has it too, see Needs.Used
 )
 
+// Made reports whether the agent has changed the setting.
+func (c Change) Made() bool { return c.Action == Added || c.Action == Replaced || c.Action == Removed }
+
+// Follows returns what follows from a change that the agent has made, as a text for the log; it is empty for most settings.
+func (c Change) Follows() string {
+	switch {
+	case c.Setting == AllScopesSetting && c.Now == "false":
+		return "IS no longer grants every client every scope after its next start: the agent has authorized the applications"
+	case c.Setting == "resource.access_control[(.*)/scim2/Me]" && c.Action == Added:
+		return "IS now answers GET /scim2/Me to any valid token, as API-M needs it; a token of the application itself reads the profile of the application's owner"
+	}
+	return ""
+}
+
 // Record remembers the settings that the agent wrote, by their names. So the agent tells its own settings from those of
 // somebody else.
 type Record map[string]Written

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -20,13 +21,16 @@ type Turn struct {
 }
 
 // SayTurn publishes what the own agent says about the turn. A turn that it does not want leaves no file.
-func (e Exchange) SayTurn(t Turn) error {
+func (e Exchange) SayTurn(t Turn) (err error) {
 	if t.Wants == "" {
-		_, err := file.Remove(filepath.Join(e.Dir, e.Name, turnFile))
-		return err
+		_, err = file.Remove(filepath.Join(e.Dir, e.Name, turnFile))
+	} else {
+		_, err = e.writeJSON(turnFile, t)
 	}
-	_, err := e.writeJSON(turnFile, t)
-	return err
+	if err != nil {
+		return fmt.Errorf("say on the exchange volume who may restart: %w", err)
+	}
+	return nil
 }
 
 // Turn returns what the named server's agent says about the turn. One that says nothing, as an agent of an older version,
