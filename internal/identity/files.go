@@ -33,6 +33,15 @@ func (f Files) staged() string    { return filepath.Join(f.WorkDir, "identity", 
 func (f Files) putAside() string  { return filepath.Join(f.WorkDir, "identity", "unreadable.p12") }
 func (f Files) requested() string { return filepath.Join(f.WorkDir, "rotate") }
 
+// Held is what a server has as its TLS identity.
+type Held struct {
+	Installed *Identity // what the next start of the server presents; nil if there is none
+	Staged    *Identity // what waits to be installed; nil if nothing does
+	Requested bool      // somebody asks for a new one
+	// InstalledErr and StagedErr say why a keystore that is there cannot be read; its identity is nil then.
+	InstalledErr, StagedErr error
+}
+
 // Read returns what is there. A keystore that cannot be read, though nobody is writing it, is not an error: Held says so.
 func (f Files) Read(ctx context.Context) (h Held, err error) {
 	if h.Installed, h.InstalledErr, err = f.load(ctx, f.Keystore); err != nil {

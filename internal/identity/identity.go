@@ -1,5 +1,5 @@
 // Package identity holds the TLS identity of a server: a private key with its certificate. It issues one, reads one from PEM
-// files, and keeps it in a keystore. What to do next is a pure function (Held.Next); Files reads and writes.
+// files, and keeps it in a keystore. Package rotation decides what to do next.
 //
 // It knows nothing of other servers: how they learn of a certificate is the business of package trust.
 package identity

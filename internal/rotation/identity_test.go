@@ -25,6 +25,18 @@ func TestAnIdentityIsIssuedWhenItIsDue(t *testing.T) {
 			do Issue{Reason:there is none yet}
 			issued true
 			again`},
+		{"the first one waits and is stale", issuing, func(s *Snapshot) {
+			s.stopped()
+			s.TLS = TLS{Staged: identityOf("B2"), IsStaged: true}
+			s.TLS.Staged.Stale = "lacks a name"
+		}, `
+			do Issue{Reason:there is none yet}
+			issued true
+			again`},
+		{"one waits, and somebody asks for another one", staging, func(s *Snapshot) { s.TLS.Asked = true }, `
+			do Issue{Reason:somebody asked for another one}
+			issued true
+			again`},
 		{"the latest one is stale", issuing, func(s *Snapshot) { s.TLS.Installed.Stale = "is 60 days old" }, `
 			do Issue{Reason:the previous certificate is 60 days old}
 			issued true

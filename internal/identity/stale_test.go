@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"wso2agent/internal/keystore"
 )
 
 func TestACertificateIsRenewedOnceAndForAReason(t *testing.T) {
@@ -44,35 +42,6 @@ func TestACertificateIsRenewedOnceAndForAReason(t *testing.T) {
 		reason := id.Stale(c.is, c.now)
 		if reason == "" && c.want != "" || !strings.HasPrefix(reason, c.want) || c.want == "" && reason != "" {
 			t.Errorf("%s: %q, want %q", name, reason, c.want)
-		}
-	}
-}
-
-func TestTheServerKeepsWhatFitsAndGetsANewIdentityForAReason(t *testing.T) {
-	spec := Spec{Names: []string{"wso2am"}, RenewBefore: 30 * 24 * time.Hour}
-	installed, staged, other := mustIssue(t, spec, "wso2am"), mustIssue(t, spec, "wso2am"), mustIssue(t, spec, "other")
-	for name, c := range map[string]struct {
-		held   Held
-		now    time.Time
-		want   *Identity
-		reason string
-	}{
-		"nothing":                             {Held{}, day(), nil, "the server has none yet"},
-		"one that cannot be read":             {Held{InstalledErr: keystore.ErrDamaged}, day(), nil, "the server has none yet"},
-		"one that fits":                       {Held{Installed: &installed}, day(), &installed, ""},
-		"one that fits not":                   {Held{Installed: &other}, day(), nil, "the current one lacks wso2am"},
-		"one that expires":                    {Held{Installed: &installed}, day().AddDate(0, 11, 15), nil, "the current one expires on 2028-01-15"},
-		"one that waits":                      {Held{Installed: &installed, Staged: &staged}, day(), &staged, ""},
-		"a first one that waits":              {Held{Staged: &staged}, day(), &staged, ""},
-		"one that waits and fits not":         {Held{Installed: &installed, Staged: &other}, day(), &installed, ""},
-		"two that fit not":                    {Held{Installed: &other, Staged: &other}, day(), nil, "the current one lacks wso2am"},
-		"a first one that waits and fits not": {Held{Staged: &other}, day(), nil, "the server has none yet"},
-		"a request":                           {Held{Installed: &installed, Requested: true}, day(), nil, "somebody asked for another"},
-		"a request while one waits":           {Held{Installed: &installed, Staged: &staged, Requested: true}, day(), nil, "somebody asked for another"},
-		"a request where there is nothing":    {Held{Requested: true}, day(), nil, "the server has none yet"},
-	} {
-		if keep, reason := c.held.Next(spec, c.now); keep != c.want || reason != c.reason {
-			t.Errorf("%s: keeps one %t, because %q, want %t, %q", name, keep != nil, reason, c.want != nil, c.reason)
 		}
 	}
 }

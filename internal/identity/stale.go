@@ -7,32 +7,6 @@ import (
 	"time"
 )
 
-// Held is what a server has as its TLS identity.
-type Held struct {
-	Installed *Identity // what the next start of the server presents; nil if there is none
-	Staged    *Identity // what waits to be installed; nil if nothing does
-	Requested bool      // somebody asks for a new one
-	// InstalledErr and StagedErr say why a keystore that is there cannot be read; its identity is nil then.
-	InstalledErr, StagedErr error
-}
-
-// Next returns the identity that the server should have: the staged or the installed one. If it returns nil the agent has to
-// issue one, for the given reason, worded to follow "because".
-func (h Held) Next(s Spec, now time.Time) (keep *Identity, reason string) {
-	switch {
-	case h.Staged != nil && !h.Requested && h.Staged.Stale(s, now) == "":
-		return h.Staged, ""
-	case h.Installed == nil:
-		return nil, "the server has none yet"
-	case h.Requested:
-		return nil, "somebody asked for another"
-	}
-	if reason = h.Installed.Stale(s, now); reason == "" {
-		return h.Installed, ""
-	}
-	return nil, "the current one " + reason
-}
-
 // Stale says why an identity does not fit s, worded to follow "the certificate"; it is empty if the identity fits. It does not
 // fit if it lacks one of the names or localhost, has another kind of key, comes from another issuer, or expires in less than
 // s.RenewBefore. The last reason does not count if a new one could not live longer, because its CA does not: the agent would
