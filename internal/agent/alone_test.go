@@ -267,7 +267,7 @@ func TestANamedPipeInThePlaceOfAFileHoldsUpNoPass(t *testing.T) {
 			a := p.agent(product)
 			err := once(t, a)
 			_, stateErr := bootstrap.FilesOf(a.cfg).Desired()
-			_, presentErr := a.startedBeside()
+			_, presentErr := a.control().Beside(a.supervised())
 			done <- errors.Join(err, stateErr, presentErr)
 		}()
 		select {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
-	"wso2agent/internal/notify"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/rotation"
 	"wso2agent/internal/seed"
@@ -66,19 +65,6 @@ func (a Agent) Init(ctx context.Context) error {
 			return a.outOfTime(ctx, limit, k.last, err, waited)
 		}
 	}
-}
-
-// startedBeside is what the server next to this agent has started with; nil where none runs.
-func (a Agent) startedBeside() (*notify.Started, error) {
-	present, err := a.control().Present()
-	if err != nil || !present {
-		return nil, err
-	}
-	if !a.supervised() { // nobody tells agent exec any more what its start reads
-		return &notify.Started{}, nil
-	}
-	started, _, err := a.control().Started()
-	return &started, err
 }
 
 // outOfTime ends an init that has waited long enough, or was asked to stop.

@@ -54,16 +54,11 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 		}
 		// What peers have said counts for the whole round, because a peer can make its reader wait. But a claim of the turn to restart
 		// counts only if nothing else was said meanwhile.
-		if a.seen = seen; slices.ContainsFunc(k.last.Actions, isClaim) {
+		if a.seen = seen; k.last.Claims() {
 			a.seen = nil
 		}
 	}
 	return fmt.Errorf("%d passes came to no rest; report this with the log at LOG_LEVEL=debug", maxPasses)
-}
-
-func isClaim(action rotation.Action) bool {
-	_, is := action.(rotation.SayTurn)
-	return is
 }
 
 // pass does one pass. It is to be called alone.
@@ -91,7 +86,7 @@ func (k *trustKeeper) pass(ctx context.Context, a Agent) error {
 // started is what the server started with; nil if none runs.
 func (k *trustKeeper) started(ctx context.Context, a Agent) (*notify.Started, bool, error) {
 	if k.init {
-		started, err := a.startedBeside()
+		started, err := a.control().Beside(a.supervised())
 		return started, started != nil && started.Generation != "", err
 	}
 	started, known, err := k.restarter.Started(ctx)
@@ -103,15 +98,16 @@ func (k *trustKeeper) started(ctx context.Context, a Agent) (*notify.Started, bo
 
 // execute executes a decision: each action, and after it the messages that are true then.
 func (k *trustKeeper) execute(ctx context.Context, a Agent, r *reading, d rotation.Decision) (err error) {
-	messages, conditions := d.Messages, d.Conditions
 	report := func(done int) { // what is true after so many actions
-		for ; len(messages) > 0 && messages[0].After <= done; messages = messages[1:] {
-			if m := messages[0]; k.logged.Due(m) {
+		for _, m := range d.Messages {
+			if m.After == done && k.logged.Due(m) {
 				a.log.Log(ctx, slog.Level(m.Level), m.Text, m.Args...)
 			}
 		}
-		for ; len(conditions) > 0 && conditions[0].After <= done; conditions = conditions[1:] {
-			k.show(conditions[0])
+		for _, c := range d.Conditions {
+			if c.After == done {
+				k.show(c)
+			}
 		}
 	}
 	report(0)

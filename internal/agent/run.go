@@ -54,11 +54,7 @@ func (a Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("agent running", "product", a.cfg.Product, "server", a.cfg.ServerName, "peers", a.cfg.Peers, "health", "http://"+listening)
-	mounts, err := file.ReadMounts()
-	if err != nil {
-		a.log.Debug("the agent cannot read how files are mounted", "error", err)
-	}
-	mounts.Warn(a.log, readFiles(a.cfg))
+	file.WarnOfMounts(a.log, readFiles(a.cfg))
 	var loops sync.WaitGroup
 	if asksIS := a.cfg.Product == config.IS || len(a.cfg.Peers) > 0; asksIS {
 		health.Advise(scopesCondition, false, "not yet known")

@@ -164,16 +164,8 @@ func (r *reading) keystore(ctx context.Context) error {
 
 // records reads what agents remember on the config volume.
 func (r *reading) records(context.Context) (err error) {
-	a, records := r.agent, &r.snapshot.Records
-	if records.Rotation, err = trust.LoadRotation(ControlDir(a.cfg)); err != nil {
-		return err
-	}
-	if records.Refusals, err = trust.LoadRefusals(a.cfg.WorkDir()); err != nil {
-		return err
-	}
-	records.RefusalsAt = trust.RefusalsPath(a.cfg.WorkDir())
-	records.Histories = trust.LoadHistories(a.cfg.WorkDir())
-	records.Edition, err = trust.Edition(a.cfg.WorkDir())
+	cfg := r.agent.cfg
+	r.snapshot.Records.Records, err = trust.LoadRecords(ControlDir(cfg), cfg.WorkDir())
 	return err
 }
 

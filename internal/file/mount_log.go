@@ -8,6 +8,15 @@ import (
 // composeSecrets is the folder in which Compose and Swarm mount secrets, each as a single file.
 const composeSecrets = "/run/secrets/"
 
+// WarnOfMounts is Warn for the mounts that this process sees.
+func WarnOfMounts(log *slog.Logger, paths []string) {
+	mounts, err := ReadMounts()
+	if err != nil {
+		log.Debug("the agent cannot read how files are mounted", "error", err)
+	}
+	mounts.Warn(log, paths)
+}
+
 // Warn logs, once for each path, that a new version of the file does not arrive in this container. Compose can mount a secret
 // only as a single file, so there the line is no warning.
 func (m Mounts) Warn(log *slog.Logger, paths []string) {

@@ -110,6 +110,20 @@ func (c Control) due(started Started) (wanted string, due bool, err error) {
 // Present reports whether a supervisor runs, and with it a server that runs or is about to start.
 func (c Control) Present() (bool, error) { return file.Locked(filepath.Join(c.Dir, presentFile)) }
 
+// Beside returns what the server started with that runs or is about to start; nil if there is none. If told is false, no agent
+// tells the supervisor what a start reads, and the answer is the zero value.
+func (c Control) Beside(told bool) (*Started, error) {
+	present, err := c.Present()
+	if err != nil || !present {
+		return nil, err
+	}
+	if !told {
+		return &Started{}, nil
+	}
+	started, _, err := c.Started()
+	return &started, err
+}
+
 // enter makes this supervisor present until leave is called or the process ends. ok is false while another one is present.
 func (c Control) enter() (leave func(), ok bool, err error) {
 	if err := c.usable(); err != nil {

@@ -36,7 +36,7 @@ func atRest() Snapshot {
 		}},
 		Own:     Own{Certificates: []Certificate{own}, Trusts: trust.Trusts{Generation: generation, Fingerprints: trusted}},
 		Peers:   map[string]Peer{"a": peer("a", "A1"), "c": peer("c", "C1")},
-		Records: Records{Histories: trust.Histories{"a": {Known: []string{"A1"}}, "c": {Known: []string{"C1"}}}, Edition: 1},
+		Records: Records{Records: trust.Records{Histories: trust.Histories{"a": {Known: []string{"A1"}}, "c": {Known: []string{"C1"}}}, Edition: 1}},
 		Memory:  Memory{Wish: Wish{generation, generation}},
 	}
 }

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,11 @@ type Decision struct {
 	Rotation   trust.Rotation // of the own certificate
 	InUse      Certificate    // that the running server presents
 	Next       Certificate    // that it is to present
+}
+
+// Claims reports whether the decision says something about the turn to restart.
+func (d Decision) Claims() bool {
+	return slices.ContainsFunc(d.Actions, func(a Action) bool { _, is := a.(SayTurn); return is })
 }
 
 // Action is one change, small enough to be done whole or not at all. To do it twice is harmless.

@@ -188,7 +188,7 @@ func (m *model) snapshot(i int, init bool) Snapshot {
 		Keystore:   Keystore{Own: modelCertificate(*s.own()), Path: "keystore", Fresh: s.served == *s.own(), IsBack: s.served == *s.own(), Mine: true},
 		Truststore: Truststore{Entries: s.entries},
 		Own:        Own{Certificates: modelCertificates(s.published), Trusts: s.trusts, Turn: s.turn},
-		Records:    Records{Rotation: s.record, Histories: s.histories, Edition: s.edition},
+		Records:    Records{Records: trust.Records{Rotation: s.record, Histories: s.histories, Edition: s.edition}},
 		Peers:      map[string]Peer{},
 	}
 	if !s.supervised {

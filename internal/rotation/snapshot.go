@@ -160,11 +160,7 @@ type Peer struct {
 
 // Records are what agents remember on the config volume from one pass to the next.
 type Records struct {
-	Rotation    trust.Rotation
-	Refusals    trust.Refusals
-	RefusalsAt  string // path, for messages
-	Histories   trust.Histories
-	Edition     int
+	trust.Records
 	Primary     string // fingerprint of the primary key's certificate, as remembered
 	PrimaryNow  string // as it is; empty if it is not watched
 	PrimaryFile string
