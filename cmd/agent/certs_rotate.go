@@ -10,6 +10,7 @@ import (
 
 	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
+	"wso2agent/internal/server"
 )
 
 func certsRotateCommand() *cobra.Command {
@@ -27,7 +28,7 @@ func requestRotation(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := agent.RequestRotation(ctx, cfg); err != nil {
+	if err := server.RequestIdentity(ctx, cfg); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "a new certificate for %s is requested; the agent next to it announces it, and switches when every peer trusts it\n", cfg.ServerName)

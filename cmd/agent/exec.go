@@ -55,7 +55,7 @@ func supervise(ctx context.Context, entrypoint []string, stderr io.Writer) error
 	if err := ctx.Err(); err != nil { // a signal that came before signals could take it
 		return err
 	}
-	s := notify.SupervisorOf(cfg, entrypoint, serves(stderr), server.StartGuardOf(cfg, log), log)
+	s := notify.SupervisorOf(cfg, entrypoint, serves, server.StartGuardOf(cfg, log), log)
 	code, err := s.Run(context.WithoutCancel(ctx), signals)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)
@@ -63,11 +63,9 @@ func supervise(ctx context.Context, entrypoint []string, stderr io.Writer) error
 	return serverExited{code}
 }
 
-// serves returns what asks the server as its health check does.
-func serves(stderr io.Writer) func(context.Context) error {
-	return func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, probeLimit)
-		defer cancel()
-		return probeServer(ctx, stderr)
-	}
+// serves asks the server as its health check does.
+func serves(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	return probeServer(ctx)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/verify"
 )
 
 // probeLimit is how long a probe may take. API-M's first answer after a start can take most of it.
@@ -52,7 +53,7 @@ With --server it asks the server, and with an address it asks what answers there
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return p.run(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().BoolVar(&p.server, "server", false, "ask the server, not the sidecar")
@@ -67,9 +68,9 @@ func isHTTP(address string) bool {
 }
 
 // run asks what p names. For --wait it asks again, for people and scripts.
-func (p probing) run(ctx context.Context, stdout, stderr io.Writer) error {
+func (p probing) run(ctx context.Context, stdout io.Writer) error {
 	if p.server {
-		return probeFor(ctx, p.wait, stdout, func(ctx context.Context, _ io.Writer) error { return probeServer(ctx, stderr) })
+		return probeFor(ctx, p.wait, stdout, func(ctx context.Context, _ io.Writer) error { return probeServer(ctx) })
 	}
 	if p.address == "" {
 		cfg, err := config.Load()
@@ -110,12 +111,12 @@ func probeFor(ctx context.Context, wait time.Duration, stdout io.Writer, ask fun
 }
 
 // probeServer asks the server next to this agent, as its settings describe it.
-func probeServer(ctx context.Context, stderr io.Writer) error {
-	a, err := newAgent(stderr, "PRODUCT")
+func probeServer(ctx context.Context) error {
+	cfg, err := config.Load("PRODUCT")
 	if err != nil {
 		return err
 	}
-	return a.ProbeServer(ctx)
+	return verify.Probe(ctx, cfg)
 }
 
 // probe prints the answer of an address. Docker keeps that with the state of the container.

@@ -1,12 +1,15 @@
 package agent
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
+	"wso2agent/internal/identity"
 	"wso2agent/internal/scopes"
 	"wso2agent/internal/trust"
-	"wso2agent/internal/verify"
 	"wso2agent/internal/wso2"
 )
 
@@ -35,30 +38,28 @@ func (a Agent) ReadScopes(ctx context.Context) (state scopes.State, lack []scope
 // Token requests an access token of the application, with the keys that a bootstrap has written to KEYS_FILE, for people who
 // want to call an API. It revokes the application's former token, unless tokens live side by side.
 func (a Agent) Token(ctx context.Context) (wso2.Secret, error) {
-	client, err := bootstrap.FilesOf(a.cfg).Client()
-	if err != nil {
-		return "", err
-	}
 	s := a.servers()
 	hc, err := s.connect(a.cfg)
 	if err != nil {
 		return "", err
 	}
-	token, err := wso2.FetchToken(ctx, hc, client.TokenEndpoint, client.Key, client.Secret)
-	return token.AccessToken, err
+	return bootstrap.FilesOf(a.cfg).Token(ctx, hc)
 }
 
-// ProbeServer asks the own server, from within its container, whether it works. The server must present the certificate that
-// its home holds, which it has read at its start. The config volume may hold a newer one, which waits for the peers' trust.
-func (a Agent) ProbeServer(ctx context.Context) error {
-	a.cfg.ConfigDir = a.cfg.ServerHome
-	a, err := a.atStores(ctx)
-	if err != nil {
-		return err
+// Restarts returns the servers that restart for a new certificate that the agent issues, in this order: the peers, which have to
+// trust it, then the own server. Peers that trust the CA that will sign it, which this server has published, do not restart.
+func Restarts(ctx context.Context, cfg config.Config) (names []string, err error) {
+	all := append(slices.Clone(cfg.Peers), cfg.ServerName)
+	if cfg.Trust != "ca" || cfg.TLSCACertFile == "" {
+		return all, nil
 	}
-	own, err := trust.OwnLeaf(ctx, a.cfg.KeystorePaths(), a.cfg.KeystorePass, a.cfg.KeystoreAlias)
-	if err != nil {
-		return err
+	own := trust.ExchangeOf(cfg).Statement(ctx, cfg.ServerName)
+	ca, err := identity.ReadCA(cfg.TLSCACertFile, cfg.TLSCAKeyFile)
+	if err := cmp.Or(own.Err, own.CAErr, err); err != nil {
+		return nil, err
 	}
-	return verify.Probe(ctx, a.cfg, own)
+	if own.CA != nil && ca.Certificate().Fingerprint() == own.CA.Fingerprint() {
+		return []string{cfg.ServerName}, nil
+	}
+	return all, nil
 }

@@ -15,6 +15,7 @@ import (
 	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/testenv"
 	"wso2agent/internal/trust"
@@ -112,7 +113,7 @@ func (w *two) something(i int) {
 		name string
 		do   func()
 	}{
-		{"somebody asks for a rotation", func() { s.note(RequestRotation(w.t.Context(), s.agent().cfg)) }},
+		{"somebody asks for a rotation", func() { s.note(server.RequestIdentity(w.t.Context(), s.agent().cfg)) }},
 		{"it gets another name", func() { set(func(c *config.Config) { c.TLSNames = []string{fmt.Sprintf("n%d.example.com", i)} }) }},
 		{"its files are renewed", s.renewFiles},
 		{"its own keystore is replaced", func() {

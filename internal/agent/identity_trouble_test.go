@@ -11,6 +11,7 @@ import (
 	"wso2agent/internal/file"
 	"wso2agent/internal/identity"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/server"
 )
 
 // tls sets the settings of IS's agent that have to do with its identity.
@@ -91,7 +92,7 @@ func TestWhereNobodyKnowsWhatTheServerPresentsNoCertificateOfItsGoes(t *testing.
 	is.r.started, is.r.known = notify.Started{}, false
 	seen := []string{p.published("wso2is")[0].Fingerprint().String()}
 	for range 3 {
-		if err := RequestRotation(t.Context(), p.agent(config.IS).cfg); err != nil {
+		if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err != nil {
 			t.Fatal(err)
 		}
 		is.once()
@@ -234,7 +235,7 @@ func TestTLSModeWithoutEffectIsSaidAndRestartsNobody(t *testing.T) {
 				t.Error("a key is made for nothing")
 			}
 			p.write(p.agent(config.IS).cfg.TLSStorePath(), "left by somebody")
-			if err := RequestRotation(t.Context(), p.agent(config.IS).cfg); err == nil || !strings.Contains(err.Error(), "SETTINGS=override") {
+			if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err == nil || !strings.Contains(err.Error(), "SETTINGS=override") {
 				t.Errorf("a rotation is asked for: %v", err)
 			}
 		})
@@ -246,7 +247,7 @@ func TestTroubleWithTheOwnIdentityKeepsNoPeersCertificateOut(t *testing.T) {
 	p.set(config.IS, func(c *config.Config) {
 		c.TLSCACertFile, c.TLSCAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
 	})
-	if err := RequestRotation(t.Context(), p.agent(config.AM).cfg); err != nil {
+	if err := server.RequestIdentity(t.Context(), p.agent(config.AM).cfg); err != nil {
 		t.Fatal(err)
 	}
 	am.once()
@@ -270,7 +271,7 @@ func TestTroubleWithTheOwnIdentityKeepsNoPeersCertificateOut(t *testing.T) {
 func TestAKeystoreThatSomebodyReplacesComesBeforeTheOneThatWaits(t *testing.T) {
 	p, is, am := bothIssued(t)
 	old := p.published("wso2is")[0]
-	if err := RequestRotation(t.Context(), p.agent(config.IS).cfg); err != nil {
+	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err != nil {
 		t.Fatal(err)
 	}
 	is.once()

@@ -11,6 +11,7 @@ import (
 	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
 )
 
@@ -52,7 +53,7 @@ func TestWhatASidecarAsksForWhileInitFetchesArtifactsStands(t *testing.T) {
 			step()
 			var asked string
 			p.initMeanwhile(config.IS, func() {
-				if err := RequestRotation(t.Context(), p.agent(config.AM).cfg); err != nil {
+				if err := server.RequestIdentity(t.Context(), p.agent(config.AM).cfg); err != nil {
 					t.Fatal(err)
 				}
 				am.once()
@@ -69,7 +70,7 @@ func TestWhatASidecarAsksForWhileInitFetchesArtifactsStands(t *testing.T) {
 
 func TestInitSwitchesOnlyToWhatTheRunningPeersTrust(t *testing.T) {
 	p, is, _ := bothIssued(t)
-	if err := RequestRotation(t.Context(), p.agent(config.IS).cfg); err != nil {
+	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err != nil {
 		t.Fatal(err)
 	}
 	is.once() // announced, waits for API-M
@@ -93,7 +94,7 @@ func TestWithRESTARTNoneNobodyBelievesWhatWasAskedForBefore(t *testing.T) {
 	is.r.started, is.r.known = notify.Started{}, false
 	rotate := func() keystore.Fingerprint {
 		t.Helper()
-		if err := RequestRotation(t.Context(), p.agent(config.IS).cfg); err != nil {
+		if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err != nil {
 			t.Fatal(err)
 		}
 		is.once()

@@ -19,6 +19,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/testenv"
 	"wso2agent/internal/trust"
@@ -203,7 +204,7 @@ func TestBothServersRotateAtOnce(t *testing.T) {
 	}{
 		"the agents issue the certificates": {
 			func(t *testing.T) (*place, *side, *side) { return bothIssued(t) },
-			func(w *two, s *modelled) { s.note(RequestRotation(w.t.Context(), s.agent().cfg)) },
+			func(w *two, s *modelled) { s.note(server.RequestIdentity(w.t.Context(), s.agent().cfg)) },
 		},
 		"somebody replaces the keystores": {
 			bothRunning,

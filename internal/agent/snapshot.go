@@ -2,8 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"slices"
 	"time"
 
@@ -39,7 +37,7 @@ func (a Agent) read(ctx context.Context, started *notify.Started, known bool, me
 	if started != nil {
 		s.Server = rotation.Server{Runs: true, Known: known, Generation: started.Generation, Process: started.PID != 0, Since: started.Since, Starting: started.Serves == notify.ServesNot}
 	}
-	text, err := a.settingsText(ctx)
+	text, err := server.ReadOwn(ctx, a.cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -167,13 +165,4 @@ func (r *reading) records(context.Context) (err error) {
 	cfg := r.agent.cfg
 	r.snapshot.Records.Records, err = trust.LoadRecords(ControlDir(cfg), cfg.WorkDir())
 	return err
-}
-
-// settingsText returns the server's deployment.toml; nil if the config volume has none and the agent needs none.
-func (a Agent) settingsText(ctx context.Context) ([]byte, error) {
-	text, err := a.settingsFile().Read(ctx)
-	if errors.Is(err, fs.ErrNotExist) && a.cfg.Settings == "none" && a.cfg.TLSMode == "none" {
-		return nil, nil
-	}
-	return text, err
 }

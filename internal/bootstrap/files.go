@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -113,6 +114,16 @@ func (f Files) Client() (Client, error) {
 	}
 	p := keys.Production
 	return Client{p.ConsumerKey, wso2.Secret(p.ConsumerSecret), p.TokenEndpoint}, nil
+}
+
+// Token requests an access token of the application, with the keys in the keys file.
+func (f Files) Token(ctx context.Context, hc *http.Client) (wso2.Secret, error) {
+	client, err := f.Client()
+	if err != nil {
+		return "", err
+	}
+	token, err := wso2.FetchToken(ctx, hc, client.TokenEndpoint, client.Key, client.Secret)
+	return token.AccessToken, err
 }
 
 func (f Files) workDir() string { return filepath.Join(filepath.Dir(f.Keys), file.WorkDir) }

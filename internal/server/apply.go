@@ -36,6 +36,16 @@ func SettingsFileOf(cfg config.Config) SettingsFile {
 	return SettingsFile{Path: cfg.DeploymentTOML(), WorkDir: notify.ControlOf(cfg).Dir}
 }
 
+// ReadOwn returns the text of the deployment.toml of the own server; nil if the config volume has none and the agent needs none.
+// Errors are those of [SettingsFile.Read].
+func ReadOwn(ctx context.Context, cfg config.Config) ([]byte, error) {
+	text, err := SettingsFileOf(cfg).Read(ctx)
+	if errors.Is(err, fs.ErrNotExist) && cfg.Settings == "none" && cfg.TLSMode == "none" {
+		return nil, nil
+	}
+	return text, err
+}
+
 // recordFile holds the Record of the settings that the agent made.
 const recordFile = "settings.json"
 

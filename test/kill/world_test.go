@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
+	agentserver "wso2agent/internal/server"
 	"wso2agent/internal/trust"
 )
 
@@ -117,7 +117,7 @@ func (w *world) environment(s *side, at int) []string {
 func (w *world) rotate(s *side) {
 	w.t.Helper()
 	if s.mode == "issue" {
-		w.must(agent.RequestRotation(w.t.Context(), config.Config{Product: s.product, TLSMode: "issue", ConfigDir: s.volume}))
+		w.must(agentserver.RequestIdentity(w.t.Context(), config.Config{Product: s.product, TLSMode: "issue", ConfigDir: s.volume}))
 		return
 	}
 	w.write(s.keystore(), w.newKeystore())
