@@ -1,0 +1,143 @@
+package rotation
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"wso2agent/internal/identity"
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/trust"
+)
+
+func mustIssue(t *testing.T, name string) identity.Identity {
+	t.Helper()
+	id, err := identity.Issue(identity.Spec{Names: []string{name}}, t0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func TestTheCatalogHasTheCertificatesOfASnapshot(t *testing.T) {
+	a, b := mustIssue(t, "a"), mustIssue(t, "b")
+	broken := keystore.Certificate{DER: []byte("x")}
+	c := Catalog{}
+	light := c.All([]keystore.Certificate{a.Leaf(), broken})
+	if len(light) != 2 || light[0].Fingerprint != a.Leaf().Fingerprint().String() || !light[0].NotBefore.Equal(a.Certificate().NotBefore) || !light[0].NotAfter.Equal(a.Certificate().NotAfter) {
+		t.Errorf("a certificate: %+v", light)
+	}
+	if light[1].Fingerprint != broken.Fingerprint().String() || !light[1].NotAfter.IsZero() {
+		t.Errorf("one that Go cannot parse: %+v", light[1])
+	}
+	got := c.Certificates([]string{light[1].Fingerprint, light[0].Fingerprint})
+	if len(got) != 2 || got[0].Fingerprint() != broken.Fingerprint() || got[1].Fingerprint() != a.Leaf().Fingerprint() {
+		t.Errorf("the certificates again: %v", got)
+	}
+	if found := c.Find(light[0].Fingerprint); found == nil || found.Fingerprint() != a.Leaf().Fingerprint() {
+		t.Errorf("one certificate again: %v", found)
+	}
+	if found := c.Find(b.Leaf().Fingerprint().String()); found != nil {
+		t.Errorf("a certificate that nobody has read: %v", found)
+	}
+}
+
+func TestWhatIsPublishedIsTakenAsFarAsItCounts(t *testing.T) {
+	leaf, ca := mustIssue(t, "a").Leaf(), mustIssue(t, "ca").Leaf()
+	fingerprint := func(c keystore.Certificate) string { return c.Fingerprint().String() }
+	said := trust.Statement{Name: "a", Certificates: []keystore.Certificate{leaf}, CA: &ca, Trusts: trust.Trusts{Generation: "g"}, TrustsErr: errTest,
+		Turn: trust.Turn{Wants: "g"}, TurnErr: errTest}
+	noCA, badCA, silent, refused := said, said, trust.Statement{Name: "a", Err: trust.ErrNotPublished}, trust.Statement{Name: "a", Err: trust.ErrRefused}
+	noCA.CA = nil
+	badCA.CA, badCA.CAErr = nil, errTest
+
+	for _, own := range []struct {
+		name string
+		s    trust.Statement
+		ca   string
+		err  error
+	}{
+		{"with a CA", said, fingerprint(ca), nil},
+		{"without a CA", noCA, "", nil},
+		{"with an unreadable CA", badCA, unreadable, nil},
+		{"nothing", silent, "", nil},
+		{"what cannot be read", refused, "", trust.ErrRefused},
+	} {
+		c := Catalog{}
+		got := c.Own(own.s)
+		if got.CA != own.ca || !errors.Is(got.Err, own.err) || len(got.Certificates) != len(own.s.Certificates) || got.Turn != own.s.Turn ||
+			got.Trusts.Generation != own.s.Trusts.Generation || got.TrustsErr != own.s.TrustsErr {
+			t.Errorf("the own server has published %s: %+v", own.name, got)
+		}
+		if own.s.CA != nil && c.Find(got.CA) == nil {
+			t.Errorf("%s: the catalog lacks the CA", own.name)
+		}
+	}
+	for _, peer := range []struct {
+		name       string
+		s          trust.Statement
+		asCA       bool
+		want       []string
+		silent     bool
+		caErr, err error
+	}{
+		{"with TRUST=leaf", said, false, []string{fingerprint(leaf)}, false, nil, nil},
+		{"with TRUST=ca", said, true, []string{fingerprint(ca)}, false, nil, nil},
+		{"with TRUST=ca and a bad CA", badCA, true, []string{fingerprint(leaf)}, false, errTest, nil},
+		{"and nothing is there", silent, true, nil, true, nil, nil},
+		{"and it is refused", refused, true, nil, false, nil, trust.ErrRefused},
+	} {
+		got := Catalog{}.Peer(peer.s, nil, peer.asCA)
+		if !slices.Equal(fingerprints(got.Certificates), peer.want) || got.Silent != peer.silent || !errors.Is(got.CAErr, peer.caErr) || !errors.Is(got.Err, peer.err) ||
+			got.TrustsErr != peer.s.TrustsErr || got.TurnErr != peer.s.TurnErr || got.Turn != peer.s.Turn || got.Trusts.Generation != peer.s.Trusts.Generation {
+			t.Errorf("a peer is read %s: %+v", peer.name, got)
+		}
+	}
+}
+
+func TestAnIdentityIsStaleOnlyByTheSpecOfThisServer(t *testing.T) {
+	installed, staged := mustIssue(t, "a"), mustIssue(t, "other")
+	spec := &identity.Spec{Names: []string{"a"}, RenewBefore: time.Hour}
+	held := identity.Held{Installed: &installed, Staged: &staged, Requested: true}
+	read := func(found identity.Found) TLS {
+		before := TLS{Named: true, IsStaged: true, Folder: "/tls"}
+		Catalog{}.Identities(&before, found, "a", t0)
+		if !before.Named || !before.IsStaged || before.Folder != "/tls" || !before.Asked || before.Err != found.Err {
+			t.Errorf("read as %+v", before)
+		}
+		return before
+	}
+	got := read(identity.Found{Held: held, Spec: spec})
+	if i := got.Installed; i == nil || i.Leaf.Fingerprint != installed.Leaf().Fingerprint().String() || i.Chain != i.Leaf.Fingerprint || i.Issuer != "" ||
+		i.Stale != "" || len(i.Missing) > 0 || !i.RenewAt.Equal(installed.RenewAt(time.Hour)) {
+		t.Errorf("the installed one: %+v", i)
+	}
+	if i := got.Staged; i == nil || i.Stale != "lacks a" || !slices.Equal(i.Missing, []string{"a"}) {
+		t.Errorf("the staged one: %+v", i)
+	}
+	if got.Files != nil {
+		t.Errorf("one in files: %+v", got.Files)
+	}
+	got = read(identity.Found{Held: held, Err: errTest})
+	if got.Staged == nil || got.Staged.Stale != "" || !got.Installed.RenewAt.IsZero() {
+		t.Errorf("without a spec: %+v, %+v", got.Staged, got.Installed)
+	}
+	if got = read(identity.Found{Held: held, Next: &staged}); got.Files == nil || got.Files.Leaf != got.Staged.Leaf {
+		t.Errorf("one in files: %+v", got.Files)
+	}
+}
+
+func TestTheCopiesOfAKeystoreAreInTheCatalog(t *testing.T) {
+	served, next := mustIssue(t, "a").Leaf(), mustIssue(t, "a").Leaf()
+	c, k := Catalog{}, Keystore{Path: "/p"}
+	c.Copies(&k, identity.Copies{Served: &served, Next: &next, NextErr: errTest, Fresh: true, IsBack: true, Mine: true})
+	if k.Path != "/p" || k.Served.Fingerprint != served.Fingerprint().String() || k.Next.Fingerprint != next.Fingerprint().String() || k.NextErr != errTest ||
+		!k.Fresh || !k.IsBack || !k.Mine || len(c) != 2 {
+		t.Errorf("%+v, %d certificates", k, len(c))
+	}
+	k = Keystore{}
+	if c.Copies(&k, identity.Copies{}); k != (Keystore{}) {
+		t.Errorf("without copies: %+v", k)
+	}
+}
