@@ -81,3 +81,22 @@ func TestNoRestartIsPendingForWhatTheServerHasReadAlready(t *testing.T) {
 		}
 	}
 }
+
+func TestAnInitSeesTheServerThatRunsNextToIt(t *testing.T) {
+	c := newControl(t)
+	say(t, c, "old")
+	if s, err := c.Beside(true); s != nil || err != nil {
+		t.Errorf("no supervisor runs: %+v, %v", s, err)
+	}
+	leave, ok, err := c.enter()
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	defer leave()
+	if s, err := c.Beside(true); err != nil || s == nil || s.Generation != "old" {
+		t.Errorf("a supervisor runs: %+v, %v", s, err)
+	}
+	if s, err := c.Beside(false); err != nil || s == nil || *s != (Started{}) {
+		t.Errorf("nobody tells it what a start reads: %+v, %v", s, err)
+	}
+}

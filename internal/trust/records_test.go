@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,5 +74,37 @@ func TestHistoriesOfTheDocumentNullTakeNewOnes(t *testing.T) {
 	}
 	if got := LoadHistories(dir); len(got["wso2is"].Known) != 1 {
 		t.Errorf("saved %v", got)
+	}
+}
+
+func TestTheRecordsOfAPassAreReadFromBothFolders(t *testing.T) {
+	folder, workDir := t.TempDir(), t.TempDir()
+	since := time.Unix(1000, 0).UTC()
+	h := Histories{"wso2is": {Known: []string{"A"}}}
+	refusals := Refusals{Refused: map[string][]string{"wso2is": {"B"}}}
+	if err := errors.Join(Rotation{Announced: "C", Since: since}.Save(folder), refusals.Save(workDir), h.Save(workDir), RaiseEdition(workDir)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := LoadRecords(folder, workDir)
+	if err != nil || r.Rotation.Announced != "C" || len(r.Refusals.Refused) != 1 || r.RefusalsAt != RefusalsPath(workDir) || len(r.Histories) != 1 || r.Edition != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if r, err := LoadRecords(t.TempDir(), t.TempDir()); err != nil || r.Rotation.Announced != "" || r.Histories == nil || r.Edition != 0 {
+		t.Errorf("of empty folders: %+v, %v", r, err)
+	}
+	for _, path := range []string{filepath.Join(folder, rotationFile), filepath.Join(workDir, refusedFile), filepath.Join(workDir, editionFile)} {
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("rubbish"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadRecords(folder, workDir); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("a damaged %s: %v", path, err)
+		}
+		if err := os.WriteFile(path, before, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
