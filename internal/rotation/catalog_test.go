@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/trust"
@@ -103,7 +104,7 @@ func TestAnIdentityIsStaleOnlyByTheSpecOfThisServer(t *testing.T) {
 	read := func(found identity.Found) TLS {
 		before := TLS{Named: true, IsStaged: true, Folder: "/tls"}
 		Catalog{}.Identities(&before, found, "a", t0)
-		if !before.Named || !before.IsStaged || before.Folder != "/tls" || !before.Asked || before.Err != found.Err {
+		if !before.Named || !before.IsStaged || before.Folder != "/tls" || before.Asked != found.Requested || before.Err != found.Err {
 			t.Errorf("read as %+v", before)
 		}
 		return before
@@ -123,6 +124,11 @@ func TestAnIdentityIsStaleOnlyByTheSpecOfThisServer(t *testing.T) {
 	if got.Staged == nil || got.Staged.Stale != "" || !got.Installed.RenewAt.IsZero() {
 		t.Errorf("without a spec: %+v, %+v", got.Staged, got.Installed)
 	}
+	signed := staged
+	signed.Chain = append(slices.Clone(staged.Chain), installed.Leaf())
+	if i := read(identity.Found{Next: &signed}).Files; i.Issuer != installed.Leaf().Fingerprint().String() || i.Chain != i.Leaf.Fingerprint+i.Issuer {
+		t.Errorf("one that a CA has signed: %+v", i)
+	}
 	if got = read(identity.Found{Held: held, Next: &staged}); got.Files == nil || got.Files.Leaf != got.Staged.Leaf {
 		t.Errorf("one in files: %+v", got.Files)
 	}
@@ -139,5 +145,25 @@ func TestTheCopiesOfAKeystoreAreInTheCatalog(t *testing.T) {
 	k = Keystore{}
 	if c.Copies(&k, identity.Copies{}); k != (Keystore{}) {
 		t.Errorf("without copies: %+v", k)
+	}
+}
+
+func TestTheSettingsThatDecisionsNeed(t *testing.T) {
+	cfg := config.Config{Product: config.IS, ServerName: "a", Peers: []string{"b"}, Restart: "exec", TLSMode: "issue", Trust: "ca", InitOnTimeout: "start",
+		RotateTimeout: time.Hour, RotateGrace: time.Minute, MaxRestarts: 3, RestartWindow: time.Second}
+	got := SettingsOf(cfg)
+	if got.Server != "a" || !slices.Equal(got.Peers, []string{"b"}) || !got.Supervised || got.TLSMode != "issue" || !got.TrustCA || !got.StartAnyway || !got.TellsClosing ||
+		got.RotateTimeout != time.Hour || got.RotateGrace != time.Minute || got.Pace != PaceOf(3, time.Second) || got.Init {
+		t.Errorf("%+v", got)
+	}
+	got = SettingsOf(config.Config{Product: config.AM, Restart: "none", Trust: "leaf", InitOnTimeout: "fail", MaxRestarts: 1})
+	if got.Supervised || got.TrustCA || got.StartAnyway || got.TellsClosing {
+		t.Errorf("of an API-M without anything: %+v", got)
+	}
+}
+
+func TestOnlyAStatementAboutTheTurnIsAClaim(t *testing.T) {
+	if (Decision{Actions: []Action{Install{}, Hold{}}}).Claims() || !(Decision{Actions: []Action{Install{}, SayTurn{}}}).Claims() {
+		t.Error("a decision without a statement claims, or one with it does not")
 	}
 }

@@ -34,7 +34,7 @@ func TestAnIdentityIsIssuedWhenItIsDue(t *testing.T) {
 			issued true
 			again`},
 		{"one waits, and somebody asks for another one", staging, func(s *Snapshot) { s.TLS.Asked = true }, `
-			do Issue{Reason:somebody asked for another one}
+			do Issue{Reason:somebody asked for another}
 			issued true
 			again`},
 		{"the latest one is stale", issuing, func(s *Snapshot) { s.TLS.Installed.Stale = "is 60 days old" }, `
