@@ -138,7 +138,7 @@ func (w *world) upEndsAt(service string, code int, says []string, args ...string
 		w.t.Errorf("up does not say %s:\n%s", want, out)
 	}
 	lines := strings.Split(strings.TrimSpace(w.compose("logs", "--no-color", "--no-log-prefix", service)), "\n")
-	last := strings.Join(lines[max(0, len(lines)-2):], "\n")
+	last := strings.Join(lines[max(0, len(lines)-6):], "\n")
 	for _, part := range says {
 		if !strings.Contains(last, part) {
 			w.t.Errorf("the last lines do not say %q:\n%s", part, last)
