@@ -74,7 +74,7 @@ func ControlDir(cfg config.Config) string { return notify.ControlOf(cfg).Dir }
 
 // watch notices changes in what this agent reads: in the given folders, in those of secrets, and on the exchange volume.
 func (a Agent) watch(folders ...string) file.Watch {
-	for _, path := range config.SecretFiles() {
+	for _, path := range a.cfg.SecretFiles {
 		folders = append(folders, filepath.Dir(path))
 	}
 	slices.Sort(folders)

@@ -27,10 +27,8 @@ func (p *place) lines(words ...string) (found []string) {
 func TestFilesThatNeverChangeForTheAgentAreToldOnceEach(t *testing.T) {
 	p := newPlace(t)
 	secret := filepath.Join(p.dir, "secrets", "pass")
-	t.Setenv("AM_ADMIN_PASS_FILE", secret)
-	t.Setenv("IS_ADMIN_PASS_FILE", "/run/secrets/no-such-secret")
-	t.Setenv("KEYSTORE_PASS_FILE", secret)
 	p.set(config.AM, func(c *config.Config) {
+		c.SecretFiles = []string{secret, "/run/secrets/no-such-secret", secret}
 		c.TLSMode, c.TLSFilesDir, c.TLSCAFile = "files", "/no-such-tls", "/no-such-folder/ca.pem"
 	})
 	a := p.agent(config.AM)

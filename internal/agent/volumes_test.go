@@ -43,7 +43,7 @@ func TestASecretAndAConfigMapThatKubernetesUpdatesCountWithoutARestart(t *testin
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		cfg := p.cfg[config.AM]
-		cfg.AMAdminPass, cfg.APIConfig = read.AMAdminPass, filepath.Join(apis.Dir, "api-config.yaml")
+		cfg.AMAdminPass, cfg.SecretFiles, cfg.APIConfig = read.AMAdminPass, read.SecretFiles, filepath.Join(apis.Dir, "api-config.yaml")
 		return cfg, nil
 	}
 	cfg, err := load()

@@ -5,6 +5,7 @@ package config
 import (
 	"net"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"wso2agent/internal/file"
@@ -19,116 +20,118 @@ const (
 // ResidentKeyManager is the name that API-M gives the key manager built into it. It cannot be renamed.
 const ResidentKeyManager = "Resident Key Manager"
 
-// Config is the settings of one agent. Tags: envconfig is the variable, default what counts when it is unset or empty,
+// Config is the settings of one agent. Tags: env is the variable, default what counts when it is unset or empty,
 // rule what a value must be (see rules.go), secret marks a value that is never shown and has a twin NAME_FILE, shown
 // is the README's wording of a default that depends on other settings, desc the README's sentence.
 type Config struct {
-	Product    string   `envconfig:"PRODUCT" rule:"oneof is am" shown:"(required)" desc:"the server that this agent stands beside: is or am"`
-	ServerName string   `envconfig:"SERVER_NAME" rule:"name" shown:"wso2is / wso2am" desc:"its network name: folder on the exchange volume, alias in the peers' truststores"`
-	Peers      []string `envconfig:"PEERS" rule:"names" shown:"the other one" desc:"names of the peers whose certificates are imported, with commas between; none for no peer"`
+	Product    string   `env:"PRODUCT" rule:"oneof is am" shown:"(required)" desc:"the server that this agent stands beside: is or am"`
+	ServerName string   `env:"SERVER_NAME" rule:"name" shown:"wso2is / wso2am" desc:"its network name: folder on the exchange volume, alias in the peers' truststores"`
+	Peers      []string `env:"PEERS" rule:"names" shown:"the other one" desc:"names of the peers whose certificates are imported, with commas between; none for no peer"`
 
-	ExchangeDir    string `envconfig:"EXCHANGE_DIR" default:"/exchange" rule:"path" desc:"the volume that all agents share"`
-	ServerHome     string `envconfig:"SERVER_HOME" rule:"path" shown:"the image's home" desc:"home of the server, read only"`
-	ConfigDir      string `envconfig:"CONFIG_DIR" default:"/home/wso2carbon/wso2-config-volume" rule:"path" desc:"where the server's stores and settings are edited; its entrypoint copies them over its home at every start"`
-	KeystoreFile   string `envconfig:"KEYSTORE_FILE" rule:"path" shown:"what deployment.toml names" desc:"the keystore of the server's TLS listeners; relative to repository/resources/security below CONFIG_DIR, or where it is not there, SERVER_HOME"`
-	KeystoreAlias  string `envconfig:"KEYSTORE_ALIAS" shown:"what deployment.toml names, else the only key" desc:"alias of the server's TLS key in it"`
-	KeystorePass   string `envconfig:"KEYSTORE_PASS" default:"wso2carbon" secret:"true" desc:"password of the keystore; unset, the one that deployment.toml has counts"`
-	TruststoreFile string `envconfig:"TRUSTSTORE_FILE" rule:"path" shown:"what deployment.toml names" desc:"the own truststore; relative to repository/resources/security below CONFIG_DIR"`
-	TruststorePass string `envconfig:"TRUSTSTORE_PASS" default:"wso2carbon" secret:"true" desc:"password of the truststore; likewise"`
+	ExchangeDir    string `env:"EXCHANGE_DIR" default:"/exchange" rule:"path" desc:"the volume that all agents share"`
+	ServerHome     string `env:"SERVER_HOME" rule:"path" shown:"the image's home" desc:"home of the server, read only"`
+	ConfigDir      string `env:"CONFIG_DIR" default:"/home/wso2carbon/wso2-config-volume" rule:"path" desc:"where the server's stores and settings are edited; its entrypoint copies them over its home at every start"`
+	KeystoreFile   string `env:"KEYSTORE_FILE" rule:"path" shown:"what deployment.toml names" desc:"the keystore of the server's TLS listeners; relative to repository/resources/security below CONFIG_DIR, or where it is not there, SERVER_HOME"`
+	KeystoreAlias  string `env:"KEYSTORE_ALIAS" shown:"what deployment.toml names, else the only key" desc:"alias of the server's TLS key in it"`
+	KeystorePass   string `env:"KEYSTORE_PASS" default:"wso2carbon" secret:"true" desc:"password of the keystore; unset, the one that deployment.toml has counts"`
+	TruststoreFile string `env:"TRUSTSTORE_FILE" rule:"path" shown:"what deployment.toml names" desc:"the own truststore; relative to repository/resources/security below CONFIG_DIR"`
+	TruststorePass string `env:"TRUSTSTORE_PASS" default:"wso2carbon" secret:"true" desc:"password of the truststore; likewise"`
 
-	Settings         string `envconfig:"SETTINGS" default:"merge" rule:"oneof merge override none" desc:"what is done with the server's deployment.toml: merge (make the needed settings, keep what somebody set otherwise), override, or none"`
-	SecretsEnv       bool   `envconfig:"SECRETS_ENV" default:"false" desc:"write passwords into deployment.toml as $env{NAME}, which the server's container must then have in its environment, and not in clear"`
-	TokensSideBySide bool   `envconfig:"TOKENS_SIDE_BY_SIDE" default:"false" desc:"let a new token leave the same client's one before it valid"`
-	GatewayEventWait string `envconfig:"GATEWAY_EVENT_WAIT" default:"100ms" rule:"event-wait" desc:"how long API-M's gateway waits before it takes up each deployment, one after another: a time, or product (leave the product's own, 5s)"`
-	ServerAdmin      bool   `envconfig:"SERVER_ADMIN" default:"false" desc:"turn on restarts through the server's web service ServerAdmin, for people; the agent does not use it"`
-	Database         string `envconfig:"DATABASE" default:"embedded" rule:"oneof embedded postgres" desc:"the server's databases: embedded (H2, in its home) or postgres"`
-	DBRecordDir      string `envconfig:"DATABASE_RECORD_DIR" default:"/record" rule:"path" desc:"where the databases job records whether the servers have used PostgreSQL: only on new databases the agent sets the administrator's password"`
-	DBHost           string `envconfig:"PGHOST" default:"postgres" rule:"host" desc:"PostgreSQL's host"`
-	DBPort           int    `envconfig:"PGPORT" default:"5432" rule:"port" desc:"PostgreSQL's port"`
-	DatabasePool     int    `envconfig:"DATABASE_POOL" default:"20" rule:"count" desc:"the most connections to PostgreSQL of each of the four pools, two in each server; PostgreSQL must allow 20 more than all of them together (max_connections)"`
-	AMDBName         string `envconfig:"AM_DB_NAME" default:"apim_db" desc:"API-M's own database there"`
-	ISDBName         string `envconfig:"IS_DB_NAME" default:"identity_db" desc:"IS's own database there"`
-	SharedDBName     string `envconfig:"SHARED_DB_NAME" default:"shared_db" desc:"the database that both have a schema in"`
-	AMDBUser         string `envconfig:"AM_DB_USER" default:"wso2am" desc:"API-M's user there"`
-	ISDBUser         string `envconfig:"IS_DB_USER" default:"wso2is" desc:"IS's user there"`
-	AMDBSchema       string `envconfig:"AM_DB_SCHEMA" default:"wso2am" desc:"schema of API-M's tables in both its databases"`
-	ISDBSchema       string `envconfig:"IS_DB_SCHEMA" default:"wso2is" desc:"schema of IS's tables in both its databases"`
-	AMDBPassword     string `envconfig:"AM_DB_PASSWORD" secret:"true" shown:"none" desc:"password of API-M's user there"`
-	ISDBPassword     string `envconfig:"IS_DB_PASSWORD" secret:"true" shown:"none" desc:"password of IS's user there"`
+	Settings         string `env:"SETTINGS" default:"merge" rule:"oneof merge override none" desc:"what is done with the server's deployment.toml: merge (make the needed settings, keep what somebody set otherwise), override, or none"`
+	SecretsEnv       bool   `env:"SECRETS_ENV" rule:"bool" default:"false" desc:"write passwords into deployment.toml as $env{NAME}, which the server's container must then have in its environment, and not in clear"`
+	TokensSideBySide bool   `env:"TOKENS_SIDE_BY_SIDE" rule:"bool" default:"false" desc:"let a new token leave the same client's one before it valid"`
+	GatewayEventWait string `env:"GATEWAY_EVENT_WAIT" default:"100ms" rule:"wait" desc:"how long API-M's gateway waits before it takes up each deployment, one after another: a time, or product (leave the product's own, 5s)"`
+	ServerAdmin      bool   `env:"SERVER_ADMIN" rule:"bool" default:"false" desc:"turn on restarts through the server's web service ServerAdmin, for people; the agent does not use it"`
+	Database         string `env:"DATABASE" default:"embedded" rule:"oneof embedded postgres" desc:"the server's databases: embedded (H2, in its home) or postgres"`
+	DBRecordDir      string `env:"DATABASE_RECORD_DIR" default:"/record" rule:"path" desc:"where the databases job records whether the servers have used PostgreSQL: only on new databases the agent sets the administrator's password"`
+	DBHost           string `env:"PGHOST" default:"postgres" rule:"host" desc:"PostgreSQL's host"`
+	DBPort           int    `env:"PGPORT" default:"5432" rule:"port" desc:"PostgreSQL's port"`
+	DatabasePool     int    `env:"DATABASE_POOL" default:"20" rule:"count" desc:"the most connections to PostgreSQL of each of the four pools, two in each server; PostgreSQL must allow 20 more than all of them together (max_connections)"`
+	AMDBName         string `env:"AM_DB_NAME" default:"apim_db" desc:"API-M's own database there"`
+	ISDBName         string `env:"IS_DB_NAME" default:"identity_db" desc:"IS's own database there"`
+	SharedDBName     string `env:"SHARED_DB_NAME" default:"shared_db" desc:"the database that both have a schema in"`
+	AMDBUser         string `env:"AM_DB_USER" default:"wso2am" desc:"API-M's user there"`
+	ISDBUser         string `env:"IS_DB_USER" default:"wso2is" desc:"IS's user there"`
+	AMDBSchema       string `env:"AM_DB_SCHEMA" default:"wso2am" desc:"schema of API-M's tables in both its databases"`
+	ISDBSchema       string `env:"IS_DB_SCHEMA" default:"wso2is" desc:"schema of IS's tables in both its databases"`
+	AMDBPassword     string `env:"AM_DB_PASSWORD" secret:"true" shown:"none" desc:"password of API-M's user there"`
+	ISDBPassword     string `env:"IS_DB_PASSWORD" secret:"true" shown:"none" desc:"password of IS's user there"`
 
-	Trust          string        `envconfig:"TRUST" default:"leaf" rule:"oneof leaf ca" desc:"what is trusted of a peer: leaf (its certificates themselves), or ca (the CA that has signed them, where there is one, so that a renewal restarts the peer alone)"`
-	PeerPins       Pins          `envconfig:"PEER_PINS" rule:"pins" shown:"none" desc:"fingerprints that a peer's certificates must have, name=SHA-256 with commas between, several for a name where it rotates; a peer with none is believed as it publishes"`
-	TLSMode        string        `envconfig:"TLS_MODE" default:"none" rule:"oneof none issue files" desc:"where the server's TLS certificate comes from: none (from its own keystore, as it is), issue (the agent makes it), or files (from TLS_FILES_DIR)"`
-	TLSNames       []string      `envconfig:"TLS_NAMES" rule:"sans" shown:"none" desc:"names and IP addresses of an issued certificate beside SERVER_NAME and localhost, with commas between"`
-	TLSKey         string        `envconfig:"TLS_KEY" default:"ecdsa-p256" rule:"oneof ecdsa-p256 rsa-2048 rsa-3072 rsa-4096" desc:"kind of its key"`
-	TLSValidity    time.Duration `envconfig:"TLS_VALIDITY" default:"8760h" rule:"positive" desc:"how long it lasts, a year; never longer than its CA"`
-	TLSRenewBefore time.Duration `envconfig:"TLS_RENEW_BEFORE" default:"720h" rule:"positive" desc:"how long before its end it is issued anew"`
-	TLSCACertFile  string        `envconfig:"TLS_CA_CERT_FILE" rule:"path" shown:"none, self-signed" desc:"PEM file of the CA that signs it, its own issuers behind it"`
-	TLSCAKeyFile   string        `envconfig:"TLS_CA_KEY_FILE" rule:"path" shown:"none" desc:"PEM file of that CA's private key"`
-	TLSFilesDir    string        `envconfig:"TLS_FILES_DIR" default:"/tls" rule:"path" desc:"folder of tls.crt, tls.key and, if need be, ca.crt, as cert-manager leaves them"`
+	Trust          string        `env:"TRUST" default:"leaf" rule:"oneof leaf ca" desc:"what is trusted of a peer: leaf (its certificates themselves), or ca (the CA that has signed them, where there is one, so that a renewal restarts the peer alone)"`
+	PeerPins       Pins          `env:"PEER_PINS" rule:"pins" shown:"none" desc:"fingerprints that a peer's certificates must have, name=SHA-256 with commas between, several for a name where it rotates; a peer with none is believed as it publishes"`
+	TLSMode        string        `env:"TLS_MODE" default:"none" rule:"oneof none issue files" desc:"where the server's TLS certificate comes from: none (from its own keystore, as it is), issue (the agent makes it), or files (from TLS_FILES_DIR)"`
+	TLSNames       []string      `env:"TLS_NAMES" rule:"sans" shown:"none" desc:"names and IP addresses of an issued certificate beside SERVER_NAME and localhost, with commas between"`
+	TLSKey         string        `env:"TLS_KEY" default:"ecdsa-p256" rule:"oneof ecdsa-p256 rsa-2048 rsa-3072 rsa-4096" desc:"kind of its key"`
+	TLSValidity    time.Duration `env:"TLS_VALIDITY" default:"8760h" rule:"positive" desc:"how long it lasts, a year; never longer than its CA"`
+	TLSRenewBefore time.Duration `env:"TLS_RENEW_BEFORE" default:"720h" rule:"positive" desc:"how long before its end it is issued anew"`
+	TLSCACertFile  string        `env:"TLS_CA_CERT_FILE" rule:"path" shown:"none, self-signed" desc:"PEM file of the CA that signs it, its own issuers behind it"`
+	TLSCAKeyFile   string        `env:"TLS_CA_KEY_FILE" rule:"path" shown:"none" desc:"PEM file of that CA's private key"`
+	TLSFilesDir    string        `env:"TLS_FILES_DIR" default:"/tls" rule:"path" desc:"folder of tls.crt, tls.key and, if need be, ca.crt, as cert-manager leaves them"`
 
-	InitTimeout   time.Duration `envconfig:"INIT_TIMEOUT" default:"15m" rule:"positive" desc:"how long init waits for the stores and for every peer's certificate"`
-	InitOnTimeout string        `envconfig:"INIT_ON_TIMEOUT" default:"fail" rule:"oneof fail start" desc:"what init does then: fail, or start the server without the missing peers"`
+	InitTimeout   time.Duration `env:"INIT_TIMEOUT" default:"15m" rule:"positive" desc:"how long init waits for the stores and for every peer's certificate"`
+	InitOnTimeout string        `env:"INIT_ON_TIMEOUT" default:"fail" rule:"oneof fail start" desc:"what init does then: fail, or start the server without the missing peers"`
 
-	Restart       string        `envconfig:"RESTART" default:"auto" rule:"oneof auto exec none" desc:"way of restarting the server: exec (through agent exec), none (by hand); auto is exec"`
-	DatabaseWait  time.Duration `envconfig:"DATABASE_TIMEOUT" default:"10m" rule:"positive" desc:"how long agent exec waits before a start of the server until PostgreSQL answers; then it fails"`
-	StartTimeout  time.Duration `envconfig:"START_TIMEOUT" default:"10m" rule:"positive" desc:"how long the server may take to open its port (IS_PORT or AM_PORT), from when its database answers; then agent exec restarts it"`
-	StopTimeout   time.Duration `envconfig:"STOP_TIMEOUT" default:"60s" rule:"positive" desc:"how long agent exec waits between TERM and KILL; API-M takes some 15 s"`
-	MaxRestarts   int           `envconfig:"MAX_RESTARTS" default:"5" rule:"count" desc:"how often agent exec restarts the server within RESTART_WINDOW; a further restart waits"`
-	RestartWindow time.Duration `envconfig:"RESTART_WINDOW" default:"10m" rule:"positive" desc:"the time in which they are counted"`
-	QuietMin      time.Duration `envconfig:"QUIET_MIN" default:"500ms" rule:"positive" desc:"how long files must not change before a change is acted on"`
-	QuietMax      time.Duration `envconfig:"QUIET_MAX" default:"5s" rule:"positive" desc:"how long that may put it off"`
-	Poll          time.Duration `envconfig:"POLL_INTERVAL" default:"10s" rule:"positive" desc:"how often watched folders are looked at where a volume sends no events"`
+	Restart       string        `env:"RESTART" default:"auto" rule:"oneof auto exec none" desc:"way of restarting the server: exec (through agent exec), none (by hand); auto is exec"`
+	DatabaseWait  time.Duration `env:"DATABASE_TIMEOUT" default:"10m" rule:"positive" desc:"how long agent exec waits before a start of the server until PostgreSQL answers; then it fails"`
+	StartTimeout  time.Duration `env:"START_TIMEOUT" default:"10m" rule:"positive" desc:"how long the server may take to open its port (IS_PORT or AM_PORT), from when its database answers; then agent exec restarts it"`
+	StopTimeout   time.Duration `env:"STOP_TIMEOUT" default:"60s" rule:"positive" desc:"how long agent exec waits between TERM and KILL; API-M takes some 15 s"`
+	MaxRestarts   int           `env:"MAX_RESTARTS" default:"5" rule:"count" desc:"how often agent exec restarts the server within RESTART_WINDOW; a further restart waits"`
+	RestartWindow time.Duration `env:"RESTART_WINDOW" default:"10m" rule:"positive" desc:"the time in which they are counted"`
+	QuietMin      time.Duration `env:"QUIET_MIN" default:"500ms" rule:"positive" desc:"how long files must not change before a change is acted on"`
+	QuietMax      time.Duration `env:"QUIET_MAX" default:"5s" rule:"positive" desc:"how long that may put it off"`
+	Poll          time.Duration `env:"POLL_INTERVAL" default:"10s" rule:"positive" desc:"how often watched folders are looked at where a volume sends no events"`
 
-	RotateTimeout time.Duration `envconfig:"ROTATE_TIMEOUT" default:"10m" rule:"positive" desc:"how long a server that has a new certificate waits for its peers to trust it, before it switches all the same"`
-	RotateGrace   time.Duration `envconfig:"ROTATE_GRACE" default:"10m" rule:"positive" desc:"how long the old one stays published after the switch"`
+	RotateTimeout time.Duration `env:"ROTATE_TIMEOUT" default:"10m" rule:"positive" desc:"how long a server that has a new certificate waits for its peers to trust it, before it switches all the same"`
+	RotateGrace   time.Duration `env:"ROTATE_GRACE" default:"10m" rule:"positive" desc:"how long the old one stays published after the switch"`
 
-	Artifacts         string `envconfig:"ARTIFACTS" default:"default" rule:"oneof default none" desc:"files that init puts on the artifact volume before those of ARTIFACTS_FILE: default (what the stock image lacks) or none"`
-	ArtifactsFile     string `envconfig:"ARTIFACTS_FILE" rule:"path" shown:"none" desc:"a list of more of them, or of other versions"`
-	ArtifactDir       string `envconfig:"ARTIFACT_DIR" default:"/home/wso2carbon/wso2-artifact-volume" rule:"path" desc:"the artifact volume; the server's entrypoint copies it over its home at every start, after CONFIG_DIR"`
-	ArtifactSourceDir string `envconfig:"ARTIFACT_SOURCE_DIR" rule:"path" shown:"none" desc:"a folder, in the agent's container, with such files to use in place of the network, each under the last part of its address"`
+	Artifacts         string `env:"ARTIFACTS" default:"default" rule:"oneof default none" desc:"files that init puts on the artifact volume before those of ARTIFACTS_FILE: default (what the stock image lacks) or none"`
+	ArtifactsFile     string `env:"ARTIFACTS_FILE" rule:"path" shown:"none" desc:"a list of more of them, or of other versions"`
+	ArtifactDir       string `env:"ARTIFACT_DIR" default:"/home/wso2carbon/wso2-artifact-volume" rule:"path" desc:"the artifact volume; the server's entrypoint copies it over its home at every start, after CONFIG_DIR"`
+	ArtifactSourceDir string `env:"ARTIFACT_SOURCE_DIR" rule:"path" shown:"none" desc:"a folder, in the agent's container, with such files to use in place of the network, each under the last part of its address"`
 
-	AMHost      string `envconfig:"AM_HOST" default:"localhost" rule:"host" shown:"localhost, and the peer's name next to IS" desc:"API-M's host, as seen by the agent"`
-	AMPort      int    `envconfig:"AM_PORT" default:"9443" rule:"port" desc:"API-M's port of the REST APIs"`
-	AMAdminUser string `envconfig:"AM_ADMIN_USER" default:"admin" desc:"API-M's administrator"`
-	AMAdminPass string `envconfig:"AM_ADMIN_PASS" default:"admin" secret:"true" desc:"its password"`
-	GWHost      string `envconfig:"GW_HOST" rule:"host" shown:"${AM_HOST}" desc:"the gateway's host, as seen by the agent"`
-	GWPort      int    `envconfig:"GW_PORT" default:"8243" rule:"port" desc:"the gateway's HTTPS port"`
-	VHost       string `envconfig:"VHOST" default:"localhost" rule:"host" desc:"virtual host of the gateway on which the APIs are deployed"`
-	ISHost      string `envconfig:"IS_HOST" default:"wso2is" rule:"host" desc:"IS's host, as seen by the agent and by API-M"`
-	ISPort      int    `envconfig:"IS_PORT" default:"9443" rule:"port" desc:"IS's port"`
-	ISAdminUser string `envconfig:"IS_ADMIN_USER" default:"admin" desc:"IS's administrator"`
-	ISAdminPass string `envconfig:"IS_ADMIN_PASS" default:"admin" secret:"true" desc:"its password"`
-	ISContainer string `envconfig:"IS_CONTAINER" default:"innover-wso2is-1" desc:"IS's container, named in advice about a restart by hand"`
-	AMContainer string `envconfig:"AM_CONTAINER" default:"innover-wso2am-1" desc:"API-M's container, likewise"`
+	AMHost      string `env:"AM_HOST" default:"localhost" rule:"host" shown:"localhost, and the peer's name next to IS" desc:"API-M's host, as seen by the agent"`
+	AMPort      int    `env:"AM_PORT" default:"9443" rule:"port" desc:"API-M's port of the REST APIs"`
+	AMAdminUser string `env:"AM_ADMIN_USER" default:"admin" desc:"API-M's administrator"`
+	AMAdminPass string `env:"AM_ADMIN_PASS" default:"admin" secret:"true" desc:"its password"`
+	GWHost      string `env:"GW_HOST" rule:"host" shown:"${AM_HOST}" desc:"the gateway's host, as seen by the agent"`
+	GWPort      int    `env:"GW_PORT" default:"8243" rule:"port" desc:"the gateway's HTTPS port"`
+	VHost       string `env:"VHOST" default:"localhost" rule:"host" desc:"virtual host of the gateway on which the APIs are deployed"`
+	ISHost      string `env:"IS_HOST" default:"wso2is" rule:"host" desc:"IS's host, as seen by the agent and by API-M"`
+	ISPort      int    `env:"IS_PORT" default:"9443" rule:"port" desc:"IS's port"`
+	ISAdminUser string `env:"IS_ADMIN_USER" default:"admin" desc:"IS's administrator"`
+	ISAdminPass string `env:"IS_ADMIN_PASS" default:"admin" secret:"true" desc:"its password"`
+	ISContainer string `env:"IS_CONTAINER" default:"innover-wso2is-1" desc:"IS's container, named in advice about a restart by hand"`
+	AMContainer string `env:"AM_CONTAINER" default:"innover-wso2am-1" desc:"API-M's container, likewise"`
 
-	AgentCommand string `envconfig:"AGENT_COMMAND" default:"agent" desc:"how people call this agent from where they are, named in advice on how to try an API"`
+	AgentCommand string `env:"AGENT_COMMAND" default:"agent" desc:"how people call this agent from where they are, named in advice on how to try an API"`
 
-	KMName          string `envconfig:"KM_NAME" default:"WSO2-IS" desc:"name under which IS is registered as key manager"`
-	KeyManagerName  string `envconfig:"KEY_MANAGER_NAME" default:"Resident Key Manager" desc:"key manager that issues the application's keys: KM_NAME's value for IS, or API-M's own"`
-	KMTokenEndpoint string `envconfig:"KM_TOKEN_ENDPOINT" default:"https://wso2is:9443/oauth2/token" rule:"https" desc:"where tokens of that key manager come from; not used with API-M's own"`
+	KMName          string `env:"KM_NAME" default:"WSO2-IS" desc:"name under which IS is registered as key manager"`
+	KeyManagerName  string `env:"KEY_MANAGER_NAME" default:"Resident Key Manager" desc:"key manager that issues the application's keys: KM_NAME's value for IS, or API-M's own"`
+	KMTokenEndpoint string `env:"KM_TOKEN_ENDPOINT" default:"https://wso2is:9443/oauth2/token" rule:"https" desc:"where tokens of that key manager come from; not used with API-M's own"`
 
-	Scopes         string        `envconfig:"SCOPES" default:"authorize" rule:"oneof authorize all" desc:"how API-M's applications get the scopes of APIs in IS: authorize (the agent authorizes each application), or all ([oauth] authorize_all_scopes, with which any API subscriber can administer IS)"`
-	ScopesAt       string        `envconfig:"SCOPES_AT" default:"is" rule:"oneof is am" desc:"the server next to which the agent authorizes applications: is, or am if IS has no agent"`
-	ScopesInterval time.Duration `envconfig:"SCOPES_INTERVAL" default:"2s" rule:"interval" desc:"how often the agent reads new applications and scopes; 0: only after a start of IS"`
-	ScopesClients  []string      `envconfig:"SCOPES_CLIENTS" rule:"clients" shown:"none" desc:"ids of further clients of IS that the agent authorizes, with commas between: clients that somebody mapped to applications of API-M"`
+	Scopes         string        `env:"SCOPES" default:"authorize" rule:"oneof authorize all" desc:"how API-M's applications get the scopes of APIs in IS: authorize (the agent authorizes each application), or all ([oauth] authorize_all_scopes, with which any API subscriber can administer IS)"`
+	ScopesAt       string        `env:"SCOPES_AT" default:"is" rule:"oneof is am" desc:"the server next to which the agent authorizes applications: is, or am if IS has no agent"`
+	ScopesInterval time.Duration `env:"SCOPES_INTERVAL" default:"2s" rule:"interval" desc:"how often the agent reads new applications and scopes; 0: only after a start of IS"`
+	ScopesClients  []string      `env:"SCOPES_CLIENTS" rule:"clients" shown:"none" desc:"ids of further clients of IS that the agent authorizes, with commas between: clients that somebody mapped to applications of API-M"`
 
-	ISPublicURL  string `envconfig:"IS_PUBLIC_URL" rule:"https" shown:"KM_TOKEN_ENDPOINT's" desc:"address of IS that people and browsers use, without a path; the Developer Portal shows it"`
-	AMPublicHost string `envconfig:"AM_PUBLIC_HOST" rule:"host" shown:"API-M's own setting" desc:"host name of API-M that people and browsers use, behind a reverse proxy"`
-	ProxyPort    int    `envconfig:"PROXY_PORT" rule:"port" shown:"none" desc:"port of the reverse proxy in front of the server, which its own addresses then have"`
+	ISPublicURL  string `env:"IS_PUBLIC_URL" rule:"https" shown:"KM_TOKEN_ENDPOINT's" desc:"address of IS that people and browsers use, without a path; the Developer Portal shows it"`
+	AMPublicHost string `env:"AM_PUBLIC_HOST" rule:"host" shown:"API-M's own setting" desc:"host name of API-M that people and browsers use, behind a reverse proxy"`
+	ProxyPort    int    `env:"PROXY_PORT" rule:"port" shown:"none" desc:"port of the reverse proxy in front of the server, which its own addresses then have"`
 
-	Reconcile        time.Duration `envconfig:"RECONCILE_INTERVAL" default:"30s" rule:"positive" desc:"how often run looks whether both servers serve and still have what was made, by four requests; a change that a peer causes is verified no more often either"`
-	Bootstrap        bool          `envconfig:"BOOTSTRAP" shown:"true beside API-M" desc:"whether run also keeps the desired state"`
-	BootstrapTimeout time.Duration `envconfig:"BOOTSTRAP_TIMEOUT" default:"30m" rule:"positive" desc:"how long agent bootstrap tries; run never gives up"`
-	APIConfig        string        `envconfig:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"the desired state: APIs, application, subscriptions"`
-	KeysFile         string        `envconfig:"KEYS_FILE" default:"/output/application-keys.json" rule:"path" desc:"where the application's keys are written, mode 0600"`
+	Reconcile        time.Duration `env:"RECONCILE_INTERVAL" default:"30s" rule:"positive" desc:"how often run looks whether both servers serve and still have what was made, by four requests; a change that a peer causes is verified no more often either"`
+	Bootstrap        bool          `env:"BOOTSTRAP" rule:"bool" shown:"true beside API-M" desc:"whether run also keeps the desired state"`
+	BootstrapTimeout time.Duration `env:"BOOTSTRAP_TIMEOUT" default:"30m" rule:"positive" desc:"how long agent bootstrap tries; run never gives up"`
+	APIConfig        string        `env:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"the desired state: APIs, application, subscriptions"`
+	KeysFile         string        `env:"KEYS_FILE" default:"/output/application-keys.json" rule:"path" desc:"where the application's keys are written, mode 0600"`
 
-	TLSCAFile  string `envconfig:"TLS_CA_FILE" rule:"path" shown:"the system's roots" desc:"PEM file of the CAs for addresses that are no peer"`
-	ListenAddr string `envconfig:"LISTEN_ADDR" default:"127.0.0.1:9990" rule:"address" desc:"where run serves /livez, /readyz, /status and /metrics"`
-	LogLevel   string `envconfig:"LOG_LEVEL" default:"info" rule:"oneof debug info warn error" desc:"least level that is logged"`
-	LogFormat  string `envconfig:"LOG_FORMAT" rule:"oneof text json" shown:"text on a terminal, else json" desc:"form of the log"`
+	TLSCAFile  string `env:"TLS_CA_FILE" rule:"path" shown:"the system's roots" desc:"PEM file of the CAs for addresses that are no peer"`
+	ListenAddr string `env:"LISTEN_ADDR" default:"127.0.0.1:9990" rule:"address" desc:"where run serves /livez, /readyz, /status and /metrics"`
+	LogLevel   string `env:"LOG_LEVEL" default:"info" rule:"oneof debug info warn error" desc:"least level that is logged"`
+	LogFormat  string `env:"LOG_FORMAT" rule:"oneof text json" shown:"text on a terminal, else json" desc:"form of the log"`
 
-	given map[string]bool // the variables that were set, by themselves or by a file
+	SecretFiles []string // paths of the files that hold secrets, in the order of the settings
+
+	given map[string]bool // the variables that are set, directly or by their file
 }
 
 // securityDir is where the products keep their stores, below their home and below the config volume alike.
@@ -136,23 +139,22 @@ const securityDir = "repository/resources/security"
 
 // For returns the settings of an agent next to another product: those that nobody has set get its defaults.
 func (c Config) For(product string) Config {
-	given := c.given
 	for name, field := range map[string]*string{"SERVER_NAME": &c.ServerName, "SERVER_HOME": &c.ServerHome, "KEYSTORE_FILE": &c.KeystoreFile,
 		"TRUSTSTORE_FILE": &c.TruststoreFile, "GW_HOST": &c.GWHost} {
-		if !given[name] {
+		if !c.given[name] {
 			*field = ""
 		}
 	}
-	if !given["AM_HOST"] {
+	if !c.given["AM_HOST"] {
 		c.AMHost = "localhost"
 	}
 	c.Product = product
-	c.complete(func(name string) bool { return given[name] })
+	c.complete()
 	return c
 }
 
-// complete fills in the defaults that depend on other settings.
-func (c *Config) complete(isSet func(name string) bool) {
+// complete sets the defaults that depend on other settings.
+func (c *Config) complete() {
 	type byProduct struct{ name, peer, home, keystore, truststore string }
 	p := map[string]byProduct{
 		IS: {"wso2is", "wso2am", "/home/wso2carbon/wso2is-7.1.0", "wso2carbon.p12", "client-truststore.p12"},
@@ -163,34 +165,30 @@ func (c *Config) complete(isSet func(name string) bool) {
 			*value = otherwise
 		}
 	}
-	c.given = map[string]bool{}
-	for s := range settings() {
-		c.given[s.name] = isSet(s.name) || isSet(s.name+"_FILE")
-	}
 	fill(&c.ServerName, p.name)
 	fill(&c.ServerHome, p.home)
 	fill(&c.KeystoreFile, p.keystore)
 	fill(&c.TruststoreFile, p.truststore)
 	switch {
-	case !isSet("PEERS") && p.peer != "":
+	case !c.given["PEERS"] && p.peer != "":
 		c.Peers = []string{p.peer}
 	case len(c.Peers) == 1 && c.Peers[0] == "none":
 		c.Peers = nil
 	}
 	// Next to IS localhost would be IS itself.
-	if c.Product == IS && !isSet("AM_HOST") {
+	if c.Product == IS && !c.given["AM_HOST"] {
 		c.AMHost = p.peer
 		if len(c.Peers) == 1 {
 			c.AMHost = c.Peers[0]
 		}
 	}
 	fill(&c.GWHost, c.AMHost)
-	if !isSet("BOOTSTRAP") {
+	if !c.given["BOOTSTRAP"] {
 		c.Bootstrap = c.Product == AM
 	}
 }
 
-// Given tells whether a variable was set, and does not only have its default.
+// Given reports whether a variable is set, directly or by its file. A variable with its default only is not.
 func (c Config) Given(name string) bool { return c.given[name] }
 
 // KeystorePaths are the places where the own keystore is looked for, in order: as edited on the config volume, then
@@ -271,7 +269,7 @@ func (c Config) Container() string {
 }
 
 func address(host string, port int) string {
-	return net.JoinHostPort(host, itoa(port))
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 // WorkDir holds the agent's own files: at the top of the config volume or, for a truststore that lies elsewhere, beside

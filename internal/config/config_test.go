@@ -2,48 +2,144 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// clean gives the test an environment in which none of the agent's variables is set.
-func clean(t *testing.T) {
-	t.Helper()
-	for s := range settings() {
-		for _, name := range []string{s.name, s.name + "_FILE"} {
-			t.Setenv(name, "") // so that the old value comes back after the test
-			os.Unsetenv(name)
+// load reads the settings of an agent next to API-M from an environment that has nothing but env.
+func load(env map[string]string) (Config, error) {
+	return read(func(name string) string {
+		if value, set := env[name]; set || name != "PRODUCT" {
+			return value
+		}
+		return AM
+	}, "PRODUCT")
+}
+
+func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
+	defaults := map[string][]string{ // next to IS, and next to API-M if that differs
+		"SERVER_NAME":         {"wso2is", "wso2am"},
+		"PEERS":               {"[wso2am]", "[wso2is]"},
+		"EXCHANGE_DIR":        {"/exchange"},
+		"SERVER_HOME":         {"/home/wso2carbon/wso2is-7.1.0", "/home/wso2carbon/wso2am-4.5.0"},
+		"CONFIG_DIR":          {"/home/wso2carbon/wso2-config-volume"},
+		"KEYSTORE_FILE":       {"wso2carbon.p12", "wso2carbon.jks"},
+		"KEYSTORE_ALIAS":      {""},
+		"KEYSTORE_PASS":       {"wso2carbon"},
+		"TRUSTSTORE_FILE":     {"client-truststore.p12", "client-truststore.jks"},
+		"TRUSTSTORE_PASS":     {"wso2carbon"},
+		"SETTINGS":            {"merge"},
+		"SECRETS_ENV":         {"false"},
+		"TOKENS_SIDE_BY_SIDE": {"false"},
+		"GATEWAY_EVENT_WAIT":  {"100ms"},
+		"SERVER_ADMIN":        {"false"},
+		"DATABASE":            {"embedded"},
+		"DATABASE_RECORD_DIR": {"/record"},
+		"PGHOST":              {"postgres"},
+		"PGPORT":              {"5432"},
+		"DATABASE_POOL":       {"20"},
+		"AM_DB_NAME":          {"apim_db"},
+		"IS_DB_NAME":          {"identity_db"},
+		"SHARED_DB_NAME":      {"shared_db"},
+		"AM_DB_USER":          {"wso2am"},
+		"IS_DB_USER":          {"wso2is"},
+		"AM_DB_SCHEMA":        {"wso2am"},
+		"IS_DB_SCHEMA":        {"wso2is"},
+		"AM_DB_PASSWORD":      {""},
+		"IS_DB_PASSWORD":      {""},
+		"TRUST":               {"leaf"},
+		"PEER_PINS":           {"map[]"},
+		"TLS_MODE":            {"none"},
+		"TLS_NAMES":           {"[]"},
+		"TLS_KEY":             {"ecdsa-p256"},
+		"TLS_VALIDITY":        {"8760h0m0s"},
+		"TLS_RENEW_BEFORE":    {"720h0m0s"},
+		"TLS_CA_CERT_FILE":    {""},
+		"TLS_CA_KEY_FILE":     {""},
+		"TLS_FILES_DIR":       {"/tls"},
+		"INIT_TIMEOUT":        {"15m0s"},
+		"INIT_ON_TIMEOUT":     {"fail"},
+		"RESTART":             {"auto"},
+		"DATABASE_TIMEOUT":    {"10m0s"},
+		"START_TIMEOUT":       {"10m0s"},
+		"STOP_TIMEOUT":        {"1m0s"},
+		"MAX_RESTARTS":        {"5"},
+		"RESTART_WINDOW":      {"10m0s"},
+		"QUIET_MIN":           {"500ms"},
+		"QUIET_MAX":           {"5s"},
+		"POLL_INTERVAL":       {"10s"},
+		"ROTATE_TIMEOUT":      {"10m0s"},
+		"ROTATE_GRACE":        {"10m0s"},
+		"ARTIFACTS":           {"default"},
+		"ARTIFACTS_FILE":      {""},
+		"ARTIFACT_DIR":        {"/home/wso2carbon/wso2-artifact-volume"},
+		"ARTIFACT_SOURCE_DIR": {""},
+		"AM_HOST":             {"wso2am", "localhost"},
+		"AM_PORT":             {"9443"},
+		"AM_ADMIN_USER":       {"admin"},
+		"AM_ADMIN_PASS":       {"admin"},
+		"GW_HOST":             {"wso2am", "localhost"},
+		"GW_PORT":             {"8243"},
+		"VHOST":               {"localhost"},
+		"IS_HOST":             {"wso2is"},
+		"IS_PORT":             {"9443"},
+		"IS_ADMIN_USER":       {"admin"},
+		"IS_ADMIN_PASS":       {"admin"},
+		"IS_CONTAINER":        {"innover-wso2is-1"},
+		"AM_CONTAINER":        {"innover-wso2am-1"},
+		"AGENT_COMMAND":       {"agent"},
+		"KM_NAME":             {"WSO2-IS"},
+		"KEY_MANAGER_NAME":    {"Resident Key Manager"},
+		"KM_TOKEN_ENDPOINT":   {"https://wso2is:9443/oauth2/token"},
+		"SCOPES":              {"authorize"},
+		"SCOPES_AT":           {"is"},
+		"SCOPES_INTERVAL":     {"2s"},
+		"SCOPES_CLIENTS":      {"[]"},
+		"IS_PUBLIC_URL":       {""},
+		"AM_PUBLIC_HOST":      {""},
+		"PROXY_PORT":          {"0"},
+		"RECONCILE_INTERVAL":  {"30s"},
+		"BOOTSTRAP":           {"false", "true"},
+		"BOOTSTRAP_TIMEOUT":   {"30m0s"},
+		"API_CONFIG":          {"/config/api-config.yaml"},
+		"KEYS_FILE":           {"/output/application-keys.json"},
+		"TLS_CA_FILE":         {""},
+		"LISTEN_ADDR":         {"127.0.0.1:9990"},
+		"LOG_LEVEL":           {"info"},
+		"LOG_FORMAT":          {""},
+	}
+	if n := len(settings()); n != len(defaults)+1 { // PRODUCT has none
+		t.Errorf("there are %d settings, and %d defaults are known", n, len(defaults))
+	}
+	for i, product := range []string{IS, AM} {
+		c, err := load(map[string]string{"PRODUCT": product})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range defaults {
+			if got := fmt.Sprint(value(t, c, name)); got != want[min(i, len(want)-1)] || c.Given(name) {
+				t.Errorf("next to %s %s is %q, want %q; it is given: %t", product, name, got, want, c.Given(name))
+			}
 		}
 	}
 }
 
-func TestTheTablesDefaultsHoldWhenNothingIsSet(t *testing.T) {
-	clean(t)
-	t.Setenv("PRODUCT", "am")
-	c, err := Load("PRODUCT")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]any{
-		"AMHost": "localhost", "AMPort": 9443, "AMAdminUser": "admin", "AMAdminPass": "admin",
-		"GWHost": "localhost", "GWPort": 8243, "VHost": "localhost", "KeyManagerName": "Resident Key Manager",
-		"KMTokenEndpoint": "https://wso2is:9443/oauth2/token", "ISHost": "wso2is", "ISPort": 9443,
-		"ISAdminUser": "admin", "ISAdminPass": "admin", "KMName": "WSO2-IS",
-		"ISContainer": "innover-wso2is-1", "AMContainer": "innover-wso2am-1",
-		"KeystorePass": "wso2carbon", "TruststorePass": "wso2carbon",
-		"ServerName": "wso2am", "Peers": []string{"wso2is"}, "ExchangeDir": "/exchange", "Bootstrap": true,
-		"InitTimeout": 15 * time.Minute, "BootstrapTimeout": 30 * time.Minute, "Restart": "auto",
-		"APIConfig": "/config/api-config.yaml", "KeysFile": "/output/application-keys.json", "ListenAddr": "127.0.0.1:9990",
-	}
-	for field, value := range want {
-		if got := reflect.ValueOf(c).FieldByName(field).Interface(); !reflect.DeepEqual(got, value) {
-			t.Errorf("%s = %v, want %v", field, got, value)
+// value returns the field of c for a variable.
+func value(t *testing.T, c Config, name string) any {
+	t.Helper()
+	for _, s := range settings() {
+		if s.name == name {
+			return reflect.ValueOf(c).FieldByIndex(s.index).Interface()
 		}
 	}
+	t.Fatalf("no setting has the name %s", name)
+	return nil
 }
 
 func TestDefaultsThatDependOnOtherSettings(t *testing.T) {
@@ -82,12 +178,7 @@ func TestDefaultsThatDependOnOtherSettings(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			clean(t)
-			t.Setenv("PRODUCT", "am")
-			for k, v := range tc.env {
-				t.Setenv(k, v)
-			}
-			c, err := Load("PRODUCT")
+			c, err := load(tc.env)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,32 +190,22 @@ func TestDefaultsThatDependOnOtherSettings(t *testing.T) {
 }
 
 func TestEveryMistakeIsToldAtOnceByNameWithItsRemedy(t *testing.T) {
-	clean(t)
-	t.Setenv("AM_PORT", "tcp://10.0.0.7:9443")
-	t.Setenv("IS_PORT", "99999")
-	t.Setenv("INIT_TIMEOUT", "15")
-	t.Setenv("MAX_RESTARTS", "0")
-	t.Setenv("BOOTSTRAP", "perhaps")
-	t.Setenv("RESTART", "docker-compose")
-	t.Setenv("PEERS", "wso2is,../wso2am")
-	t.Setenv("SERVER_NAME", "wso2carbon")
-	t.Setenv("KM_TOKEN_ENDPOINT", "http://wso2is/oauth2/token")
-	t.Setenv("IS_HOST", "https://wso2is")
-	t.Setenv("SCOPES", "some")
-	t.Setenv("SCOPES_AT", "nowhere")
-	t.Setenv("SCOPES_INTERVAL", "1ms")
-	t.Setenv("SCOPES_CLIENTS", "abc or name co a")
-	_, err := Load("PRODUCT")
+	_, err := load(map[string]string{
+		"PRODUCT": "", "AM_PORT": "tcp://10.0.0.7:9443", "IS_PORT": "99999", "INIT_TIMEOUT": "15", "MAX_RESTARTS": "0", "BOOTSTRAP": "perhaps",
+		"RESTART": "docker-compose", "PEERS": "wso2is,../wso2am", "SERVER_NAME": "wso2carbon", "KM_TOKEN_ENDPOINT": "http://wso2is/oauth2/token",
+		"IS_HOST": "https://wso2is", "SCOPES": "some", "SCOPES_AT": "nowhere", "SCOPES_INTERVAL": "1ms", "SCOPES_CLIENTS": "abc or name co a",
+		"AM_ADMIN_PASS_FILE": "/nonexistent/secret",
+	})
 	if !errors.Is(err, ErrInvalid) {
 		t.Fatalf("error = %v", err)
 	}
 	for _, part := range []string{
-		"PRODUCT is not set", "enableServiceLinks: false", "IS_PORT is \"99999\": it must be a port", "INIT_TIMEOUT is \"15\"",
-		"BOOTSTRAP is \"perhaps\"", "RESTART is \"docker-compose\": it must be auto or exec or none", "PEERS has \"../wso2am\"",
-		"SERVER_NAME has \"wso2carbon\": that is an alias of the products' own", "KM_TOKEN_ENDPOINT must be an address that begins with https://",
-		"SCOPES is \"some\": it must be authorize or all", "SCOPES_AT is \"nowhere\": it must be is or am", "SCOPES_INTERVAL is \"1ms\": it must be 0 or at least",
+		"PRODUCT is not set: it must be is or am", "AM_ADMIN_PASS cannot be read from the file that AM_ADMIN_PASS_FILE names: ", "enableServiceLinks: false", "IS_PORT is \"99999\": it must be a port", "INIT_TIMEOUT is \"15\"",
+		"BOOTSTRAP is \"perhaps\"", "RESTART is \"docker-compose\": it must be auto, exec or none", "PEERS has \"../wso2am\"",
+		"SERVER_NAME has \"wso2carbon\", which is an alias in the truststores of the products", "KM_TOKEN_ENDPOINT must be an address that begins with https://",
+		"SCOPES is \"some\": it must be authorize or all", "SCOPES_AT is \"nowhere\": it must be is or am", "SCOPES_INTERVAL is \"1ms\": it must be 0 or at least 100ms",
 		"SCOPES_CLIENTS has \"abc or name co a\": a client id",
-		"IS_HOST is \"https://wso2is\"", "MAX_RESTARTS is \"0\": it must be a number from 1 on",
+		"IS_HOST is \"https://wso2is\"", "MAX_RESTARTS is \"0\": it must be a whole number from 1 to 1000000",
 	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("the error lacks %q:\n%v", part, err)
@@ -144,19 +225,15 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 		"a secret file that is too much":  {"AM_ADMIN_PASS_FILE": "BIG"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			clean(t)
-			t.Setenv("PRODUCT", "am")
 			for k, v := range env {
-				if v == "EMPTY" || v == "BIG" {
-					path := filepath.Join(t.TempDir(), "secret")
-					if err := os.WriteFile(path, make([]byte, map[string]int{"EMPTY": 0, "BIG": 5000}[v]), 0o600); err != nil {
+				if size, named := map[string]int{"EMPTY": 0, "BIG": 5000}[v]; named {
+					env[k] = filepath.Join(t.TempDir(), "secret")
+					if err := os.WriteFile(env[k], make([]byte, size), 0o600); err != nil {
 						t.Fatal(err)
 					}
-					v = path
 				}
-				t.Setenv(k, v)
 			}
-			_, err := Load("PRODUCT")
+			_, err := load(env)
 			if !errors.Is(err, ErrInvalid) {
 				t.Fatalf("error = %v", err)
 			}
@@ -173,19 +250,39 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 }
 
 func TestSecretsComeFromFilesWithoutTheirLineEnd(t *testing.T) {
-	clean(t)
-	t.Setenv("PRODUCT", "am")
 	path := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(path, []byte(" p\u00e4ss word\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("TRUSTSTORE_PASS_FILE", path)
-	c, err := Load("PRODUCT")
-	if err != nil || c.TruststorePass != " p\u00e4ss word" {
-		t.Errorf("Load = %q, %v", c.TruststorePass, err)
+	c, err := load(map[string]string{"TRUSTSTORE_PASS_FILE": path, "KEYSTORE_PASS_FILE": "", "IS_ADMIN_PASS": "x"})
+	if err != nil || c.TruststorePass != " p\u00e4ss word" || !slices.Equal(c.SecretFiles, []string{path}) {
+		t.Errorf("load = %q of %v, %v", c.TruststorePass, c.SecretFiles, err)
 	}
-	if files := SecretFiles(); len(files) != 1 || files[0] != path {
-		t.Errorf("SecretFiles = %v", files)
+	for name, want := range map[string]bool{"TRUSTSTORE_PASS": true, "IS_ADMIN_PASS": true, "AM_ADMIN_PASS": false, "KEYSTORE_PASS": false} {
+		if c.Given(name) != want {
+			t.Errorf("%s is given: %t", name, c.Given(name))
+		}
+	}
+	if value, ok := c.Secret("TRUSTSTORE_PASS"); !ok || value != c.TruststorePass {
+		t.Errorf("Secret = %q, %t", value, ok)
+	}
+	if value, ok := c.Secret("TRUSTSTORE_FILE"); ok {
+		t.Errorf("TRUSTSTORE_FILE is no secret, and has the value %q", value)
+	}
+}
+
+// An empty variable counts as not set. Loading must not remove it: the process hands its environment to the server.
+func TestLoadingLeavesTheEnvironmentOfTheProcessAlone(t *testing.T) {
+	for name, value := range map[string]string{"PRODUCT": "is", "AM_PORT": "", "AM_ADMIN_PASS": "", "AM_ADMIN_PASS_FILE": "", "IS_HOST": "is.example.com", "PEERS": ""} {
+		t.Setenv(name, value)
+	}
+	before := os.Environ()
+	c, err := Load("PRODUCT")
+	if err != nil || c.Product != IS || c.ISHost != "is.example.com" || c.AMPort != 9443 || c.AMAdminPass != "admin" {
+		t.Errorf("Load = %+v, %v", c, err)
+	}
+	if after := os.Environ(); !slices.Equal(after, before) {
+		t.Errorf("the environment is now\n%s", strings.Join(after, "\n"))
 	}
 }
 
@@ -203,10 +300,7 @@ func TestTheGatewaysWaitIsATimeOrTheProductsOwn(t *testing.T) {
 	for value, want := range map[string]time.Duration{"": 100 * time.Millisecond, "product": 0, "2s": 2 * time.Second, "1ms": time.Millisecond,
 		"0": -1, "100": -1, "1us": -1, "2m": -1, "-1s": -1, "default": -1} {
 		t.Run("value "+value, func(t *testing.T) {
-			clean(t)
-			t.Setenv("PRODUCT", "am")
-			t.Setenv("GATEWAY_EVENT_WAIT", value)
-			c, err := Load("PRODUCT")
+			c, err := load(map[string]string{"GATEWAY_EVENT_WAIT": value})
 			if want < 0 {
 				if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "GATEWAY_EVENT_WAIT is") {
 					t.Errorf("error = %v", err)
@@ -221,11 +315,9 @@ func TestTheGatewaysWaitIsATimeOrTheProductsOwn(t *testing.T) {
 func TestPinsAreReadInEveryForm(t *testing.T) {
 	digits := strings.Repeat("9b", 32)
 	colons := strings.TrimSuffix(strings.Repeat("0F:", 32), ":")
-	clean(t)
-	t.Setenv("PRODUCT", "am")
-	t.Setenv("PEERS", "wso2is,gw")
-	t.Setenv("PEER_PINS", "wso2is="+digits+",wso2is="+colons+",gw="+strings.ToUpper(digits)+",gw="+digits)
-	c, err := Load("PRODUCT")
+	c, err := load(map[string]string{
+		"PEERS": "wso2is,gw", "PEER_PINS": "wso2is=" + digits + ",wso2is=" + colons + ",gw=" + strings.ToUpper(digits) + ",gw=" + digits,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,12 +350,7 @@ func TestSettingsOfTheTLSIdentityThatCannotBeMeantAreRefused(t *testing.T) {
 		"a kind of key unknown":          {map[string]string{"TLS_KEY": "rsa-1024"}, "TLS_KEY is \"rsa-1024\""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			clean(t)
-			t.Setenv("PRODUCT", "am")
-			for k, v := range c.env {
-				t.Setenv(k, v)
-			}
-			if _, err := Load("PRODUCT"); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+			if _, err := load(c.env); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error = %v, want %q", err, c.want)
 			}
 		})
@@ -279,12 +366,7 @@ func TestSettingsOfTheTLSIdentityThatPeopleUse(t *testing.T) {
 		"a short life":       {"TLS_MODE": "issue", "TLS_VALIDITY": "24h", "TLS_RENEW_BEFORE": "8h"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			clean(t)
-			t.Setenv("PRODUCT", "am")
-			for k, v := range env {
-				t.Setenv(k, v)
-			}
-			if _, err := Load("PRODUCT"); err != nil {
+			if _, err := load(env); err != nil {
 				t.Error(err)
 			}
 		})

@@ -8,33 +8,33 @@ import (
 	"wso2agent/internal/keystore"
 )
 
-// Pins are fingerprints of certificates by the name of the peer that may publish them.
+// Pins are the fingerprints of the certificates that each peer may publish, by the peer's name.
 type Pins map[string][]keystore.Fingerprint
 
-// Decode reads name=SHA-256 with commas between. Digits may be of any case, with or without colons; a name may come
-// several times. The error is worded to follow the variable's name.
-func (p *Pins) Decode(value string) error {
-	*p = Pins{}
+// parsePins reads name=SHA-256, separated by commas. Digits may be of any case, with or without colons. A name may appear
+// several times. The words of an error follow the name of the variable.
+func parsePins(value string) (Pins, error) {
+	pins := Pins{}
 	for _, pin := range strings.Split(value, ",") {
 		name, digits, ok := strings.Cut(pin, "=")
 		if !ok {
-			return fmt.Errorf("has %q: a pin is name=SHA-256, such as wso2is=9B:F7:…, with commas between several", pin)
+			return nil, fmt.Errorf("has %q: a pin is name=SHA-256, such as wso2is=9B:F7:…, and commas separate pins", pin)
 		}
 		if err := checkName(name); err != nil {
-			return err
+			return nil, err
 		}
 		f, err := keystore.ParseFingerprint(digits)
 		if err != nil {
-			return fmt.Errorf("is wrong for %s: %w; agent certs list shows fingerprints", name, err)
+			return nil, fmt.Errorf("is wrong for %s: %w; agent certs list shows fingerprints", name, err)
 		}
-		if !slices.Contains((*p)[name], f) {
-			(*p)[name] = append((*p)[name], f)
+		if !slices.Contains(pins[name], f) {
+			pins[name] = append(pins[name], f)
 		}
 	}
-	return nil
+	return pins, nil
 }
 
-// strangers are the names in the pins that are no peers.
+// strangers returns the names in the pins that are not names of peers, in order.
 func (p Pins) strangers(peers []string) (names []string) {
 	for name := range p {
 		if !slices.Contains(peers, name) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,140 +13,156 @@ import (
 	"wso2agent/internal/javacert"
 )
 
-// reserved are aliases that the products' own truststores use: a peer of that name would take the place of a
-// product's entry.
-var reserved = map[string]bool{"wso2carbon": true, "gateway_certificate_alias": true}
-
-// nameForm is what SERVER_NAME and PEERS may hold: a host name's characters, since the name is a host name, a folder
-// and an alias at once. A name can therefore lead out of the exchange folder in no way.
-var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
-
-// checkRule returns what is wrong with value, worded to follow the variable's name.
-func checkRule(name string, kind reflect.Type, rule, value string) error {
-	if strings.Contains(value, "://") && strings.HasPrefix(value, "tcp") {
-		return fmt.Errorf("is %q: Kubernetes sets that for a Service called %q; set enableServiceLinks: false in the pod, or %s yourself",
-			value, strings.ToLower(strings.SplitN(name, "_", 2)[0]), name)
-	}
-	word, rest, _ := strings.Cut(rule, " ")
-	if word == "interval" && value == "0" {
-		return nil
-	}
-	if err := checkType(kind, value); err != nil {
-		return err
-	}
-	switch word {
-	case "oneof":
-		return checkOneOf(value, strings.Fields(rest))
-	case "name":
-		return checkName(value)
-	case "names":
-		for _, one := range strings.Split(value, ",") {
-			if err := checkName(one); err != nil {
-				return err
-			}
-		}
-	case "host":
-		return checkHost(value)
-	case "sans":
-		for _, one := range strings.Split(value, ",") {
-			if err := checkSAN(one); err != nil {
-				return err
-			}
-		}
-	case "clients":
-		for _, one := range strings.Split(value, ",") {
-			if !clientForm.MatchString(one) {
-				return fmt.Errorf("has %q: a client id is up to 255 letters, digits, dots, underscores and hyphens", one)
-			}
-		}
-	case "interval":
-		if d, _ := time.ParseDuration(value); d < minInterval {
-			return fmt.Errorf("is %q: it must be 0 or at least %s", value, minInterval)
-		}
-	case "event-wait":
-		if d, err := time.ParseDuration(value); value != "product" && (err != nil || d < time.Millisecond || d > time.Minute || d%time.Millisecond != 0) {
-			return fmt.Errorf("is %q: it must be product, or whole milliseconds from 1ms to 1m", value)
-		}
-	case "pins":
-		return new(Pins).Decode(value)
-	case "port":
-		// No sign and no zero in front: envconfig would take such a number for an octal one.
-		if n, err := strconv.Atoi(value); err != nil || n > 65535 || value[0] < '1' || value[0] > '9' {
-			return fmt.Errorf("is %q: it must be a port, 1 to 65535", value)
-		}
-	case "count":
-		if n, err := strconv.Atoi(value); err != nil || n > 1000000 || value[0] < '1' || value[0] > '9' {
-			return fmt.Errorf("is %q: it must be a number from 1 on", value)
-		}
-	case "https":
-		if u, err := url.Parse(value); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
-			return errors.New("must be an address that begins with https://, without a user or a fragment")
-		}
-	case "address":
-		if _, _, err := net.SplitHostPort(value); err != nil {
-			return fmt.Errorf("is %q: it must be host:port, such as 127.0.0.1:9990", value)
-		}
-	case "path":
-		if strings.ContainsRune(value, 0) {
-			return errors.New("is no path: it holds a NUL byte")
-		}
-	}
-	return nil
+// rule is what a value must be.
+type rule struct {
+	allowed string                   // in words that follow "it must be"; empty if every value is allowed
+	check   func(value string) error // the words of an error follow the name of the variable
 }
 
-// checkType makes sure that envconfig can turn value into the field's type.
-func checkType(kind reflect.Type, value string) error {
-	switch kind {
-	case reflect.TypeFor[bool]():
-		if _, err := strconv.ParseBool(value); err != nil {
-			return fmt.Errorf("is %q: it must be true or false", value)
-		}
-	case reflect.TypeFor[time.Duration]():
-		if d, err := time.ParseDuration(value); err != nil || d <= 0 {
-			return fmt.Errorf("is %q: it must be a time above zero with its unit, such as 500ms, 30s or 15m", value)
-		}
+// errBug is wrapped by errors that a test of the tags prevents.
+var errBug = errors.New("this is a bug of the agent; report it")
+
+// ruleOf returns the rule that a rule tag names.
+func ruleOf(tag string) rule {
+	word, rest, more := strings.Cut(tag, " ")
+	if word == "oneof" && rest != "" {
+		return oneOf(strings.Fields(rest))
 	}
-	return nil
+	if r, known := rules()[word]; known && !more {
+		return r
+	}
+	return rule{check: func(string) error {
+		return fmt.Errorf("cannot be checked: the agent has no rule %q: %w", tag, errBug)
+	}}
 }
 
-// minInterval is the shortest SCOPES_INTERVAL: a poll takes some 40 ms of IS.
+// minInterval is the shortest SCOPES_INTERVAL: one poll takes about 40 ms of IS.
 const minInterval = 100 * time.Millisecond
 
-// clientForm keeps a filter of IS's REST API to one client: no space, no quote.
-var clientForm = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,255}$`)
+// rules returns the rules by the word in the tag. oneof, which has operands, is not among them.
+func rules() map[string]rule {
+	name := rule{"a host name of lower-case letters, digits, dots and hyphens, with at most 63 characters", checkName}
+	return map[string]rule{
+		"":         {"", func(string) error { return nil }},
+		"bool":     must("true or false", func(v string) bool { _, err := strconv.ParseBool(v); return err == nil }),
+		"name":     name,
+		"names":    {"none, or host names, separated by commas", each(name.check)},
+		"host":     must("a host name or an IP address, without scheme, port or path", isHost),
+		"sans":     {"host names and IP addresses, separated by commas; the first label of a name may be *", each(checkSAN)},
+		"clients":  {"client ids, separated by commas", each(checkClient)},
+		"positive": must("a time above zero with its unit, such as 500ms, 30s or 15m", isPositive),
+		"interval": must("0 or at least "+minInterval.String(), isInterval),
+		"wait":     must("product, or whole milliseconds from 1ms to 1m", isWait),
+		"pins":     {"name=SHA-256, separated by commas; a name may appear several times", func(v string) error { _, err := parsePins(v); return err }},
+		"port":     must("a port, 1 to 65535", func(v string) bool { return isNumber(v, 65535) }),
+		"count":    must("a whole number from 1 to 1000000", func(v string) bool { return isNumber(v, 1000000) }),
+		"https":    {"an address that begins with https://, without a user or a fragment", checkHTTPS},
+		"address":  must("host:port, such as 127.0.0.1:9990", func(v string) bool { _, _, err := net.SplitHostPort(v); return err == nil }),
+		"path":     must("a path", func(v string) bool { return !strings.ContainsRune(v, 0) }),
+	}
+}
 
-func checkOneOf(value string, allowed []string) error {
-	for _, a := range allowed {
-		if value == a {
-			return nil
+// must returns the rule that ok holds for the whole value.
+func must(allowed string, ok func(value string) bool) rule {
+	return rule{allowed, func(value string) error {
+		if !ok(value) {
+			return fmt.Errorf("is %q: it must be %s", value, allowed)
 		}
-	}
-	return fmt.Errorf("is %q: it must be %s", value, strings.Join(allowed, " or "))
+		return nil
+	}}
 }
 
-func checkName(value string) error {
-	if !nameForm.MatchString(value) {
-		return fmt.Errorf("has %q: a name is a host name of small letters, digits, dots and hyphens, 63 characters at most", value)
+func oneOf(words []string) rule {
+	allowed := words[len(words)-1]
+	if first := words[:len(words)-1]; len(first) > 0 {
+		allowed = strings.Join(first, ", ") + " or " + allowed
 	}
-	if reserved[value] {
-		return fmt.Errorf("has %q: that is an alias of the products' own; give the server another name", value)
-	}
-	return nil
+	return must(allowed, func(value string) bool {
+		for _, word := range words {
+			if value == word {
+				return true
+			}
+		}
+		return false
+	})
 }
 
-func checkHost(value string) error {
-	if net.ParseIP(value) != nil {
+// each returns the check for a list that is separated by commas.
+func each(check func(string) error) func(string) error {
+	return func(list string) error {
+		for _, one := range strings.Split(list, ",") {
+			if err := check(one); err != nil {
+				return err
+			}
+		}
 		return nil
 	}
-	if value == "" || len(value) > 253 || strings.ContainsAny(value, "/:@?#[] \t\r\n") {
-		return fmt.Errorf("is %q: it must be a host name or an IP address alone, without scheme, port or path", value)
+}
+
+// reserved reports whether the truststores of the products use name as an alias. A peer of that name would replace an entry
+// of the product.
+func reserved(name string) bool { return name == "wso2carbon" || name == "gateway_certificate_alias" }
+
+// nameForm is the form of SERVER_NAME and PEERS. A name is a host name, a folder and an alias at once, so no name leads out
+// of the exchange folder.
+var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
+
+func checkName(value string) error {
+	if reserved(value) {
+		return fmt.Errorf("has %q, which is an alias in the truststores of the products: give the server another name", value)
+	}
+	if !nameForm.MatchString(value) {
+		return fmt.Errorf("has %q: a name is a host name of lower-case letters, digits, dots and hyphens, with at most 63 characters", value)
 	}
 	return nil
+}
+
+func isHost(value string) bool {
+	return net.ParseIP(value) != nil || value != "" && len(value) <= 253 && !strings.ContainsAny(value, "/:@?#[] \t\r\n")
 }
 
 func checkSAN(value string) error {
 	if _, ok := javacert.ServerName(value); !ok {
-		return fmt.Errorf("has %q: a name in a certificate is a host name of letters, digits, hyphens and dots, or an IP address, alone", value)
+		return fmt.Errorf("has %q: a name in a certificate is a host name of letters, digits, hyphens and dots, or an IP address, and nothing else", value)
+	}
+	return nil
+}
+
+// clientForm has no space and no quote, so that a filter of IS's REST API matches one client only.
+var clientForm = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,255}$`)
+
+func checkClient(value string) error {
+	if !clientForm.MatchString(value) {
+		return fmt.Errorf("has %q: a client id has 1 to 255 letters, digits, dots, underscores and hyphens", value)
+	}
+	return nil
+}
+
+func isPositive(value string) bool {
+	d, err := time.ParseDuration(value)
+	return err == nil && d > 0
+}
+
+func isInterval(value string) bool {
+	d, err := time.ParseDuration(value)
+	return value == "0" || err == nil && d >= minInterval
+}
+
+func isWait(value string) bool {
+	d, err := time.ParseDuration(value)
+	return value == "product" || err == nil && d >= time.Millisecond && d <= time.Minute && d%time.Millisecond == 0
+}
+
+// isNumber reports whether value is a decimal number from 1 to most, without a sign or a leading zero.
+func isNumber(value string, most int) bool {
+	n, err := strconv.Atoi(value)
+	return err == nil && n <= most && value[0] >= '1' && value[0] <= '9'
+}
+
+// checkHTTPS does not repeat the value: it may contain a password.
+func checkHTTPS(value string) error {
+	if u, err := url.Parse(value); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return errors.New("must be an address that begins with https://, without a user or a fragment")
 	}
 	return nil
 }

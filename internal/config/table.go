@@ -9,18 +9,18 @@ import (
 func Table() string {
 	var b strings.Builder
 	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")
-	for s := range settings() {
-		shown := s.field.Tag.Get("default")
-		if other := s.field.Tag.Get("shown"); other != "" {
-			shown = other
+	for _, s := range settings() {
+		shown := s.otherwise
+		if s.shown != "" {
+			shown = s.shown
 		} else if shown != "" {
 			shown = "`" + shown + "`"
 		}
 		name := "`" + s.name + "`"
-		if s.secret() {
+		if s.secret {
 			name += ", `" + s.name + "_FILE`"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, shown, s.field.Tag.Get("desc"))
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, shown, s.sentence)
 	}
 	return b.String()
 }

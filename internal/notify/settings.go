@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"path/filepath"
 	"strconv"
 
@@ -46,7 +47,10 @@ func SupervisorOf(cfg config.Config, entrypoint []string, serves func(context.Co
 // to add with their values, and the missing ones that nobody knows (server.Environment). If the settings of the server are
 // wrong or a variable is missing, the server exits at its start and does not say why. So CompleteEnvironment logs it.
 func CompleteEnvironment(needed func(isSet func(name string) bool) (more map[string]string, missing []string, err error), log *slog.Logger) error {
-	more, missing, err := needed(func(name string) bool { _, set := os.LookupEnv(name); return set })
+	more, missing, err := needed(func(name string) bool {
+		value, set := os.LookupEnv(name)
+		return set && (value != "" || !slices.Contains(config.SettingNames(), name)) // an empty setting counts as not set
+	})
 	if err != nil {
 		log.Error("the server will not start with its deployment.toml", "error", err)
 	}
