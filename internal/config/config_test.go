@@ -148,29 +148,31 @@ func TestDefaultsThatDependOnOtherSettings(t *testing.T) {
 		env   map[string]string
 		check func(c Config) bool
 	}{
-		{"the gateway's host is API-M's", map[string]string{"AM_HOST": "wso2am"}, func(c Config) bool { return c.GWHost == "wso2am" }},
-		{"next to IS API-M's host is the peer", map[string]string{"PRODUCT": "is"}, func(c Config) bool { return c.AMHost == "wso2am" && c.GWHost == "wso2am" }},
-		{"next to IS API-M's host is the peer, whatever its name", map[string]string{"PRODUCT": "is", "PEERS": "apim"}, func(c Config) bool { return c.AMHost == "apim" }},
-		{"next to IS a host of one's own stays", map[string]string{"PRODUCT": "is", "AM_HOST": "localhost"}, func(c Config) bool { return c.AMHost == "localhost" }},
+		{"the gateway's host is API-M's", map[string]string{"AM_HOST": "wso2am"}, func(c Config) bool { return c.Gateway.Host == "wso2am" }},
+		{"next to IS API-M's host is the peer", map[string]string{"PRODUCT": "is"}, func(c Config) bool { return c.AM.Host == "wso2am" && c.Gateway.Host == "wso2am" }},
+		{"next to IS API-M's host is the peer, whatever its name", map[string]string{"PRODUCT": "is", "PEERS": "apim"}, func(c Config) bool { return c.AM.Host == "apim" }},
+		{"next to IS a host of one's own stays", map[string]string{"PRODUCT": "is", "AM_HOST": "localhost"}, func(c Config) bool { return c.AM.Host == "localhost" }},
 		{"the other product's defaults", map[string]string{"SERVER_NAME": ""}, func(c Config) bool {
 			is := c.For(IS)
-			return is.ServerName == "wso2is" && is.AMHost == "wso2am" && is.Peers[0] == "wso2am" && is.TruststoreFile == "client-truststore.p12" && !is.Bootstrap
+			return is.Server.Name == "wso2is" && is.AM.Host == "wso2am" && is.Trust.Peers[0] == "wso2am" && is.Truststore.File == "client-truststore.p12" && !is.Bootstrap.Enabled
 		}},
 		{"the other product's defaults leave alone what is set", map[string]string{"SERVER_NAME": "x", "AM_HOST": "y", "KEYSTORE_FILE": "z"}, func(c Config) bool {
 			is := c.For(IS)
-			return is.ServerName == "x" && is.AMHost == "y" && is.KeystoreFile == "z"
+			return is.Server.Name == "x" && is.AM.Host == "y" && is.Keystore.File == "z"
 		}},
-		{"a gateway's host of its own stays", map[string]string{"AM_HOST": "wso2am", "GW_HOST": "gw"}, func(c Config) bool { return c.GWHost == "gw" }},
-		{"IS's agent does not bootstrap", map[string]string{"PRODUCT": "is"}, func(c Config) bool { return !c.Bootstrap && c.ServerName == "wso2is" && c.Peers[0] == "wso2am" }},
-		{"bootstrap can be switched off", map[string]string{"BOOTSTRAP": "false"}, func(c Config) bool { return !c.Bootstrap }},
+		{"a gateway's host of its own stays", map[string]string{"AM_HOST": "wso2am", "GW_HOST": "gw"}, func(c Config) bool { return c.Gateway.Host == "gw" }},
+		{"IS's agent does not bootstrap", map[string]string{"PRODUCT": "is"}, func(c Config) bool {
+			return !c.Bootstrap.Enabled && c.Server.Name == "wso2is" && c.Trust.Peers[0] == "wso2am"
+		}},
+		{"bootstrap can be switched off", map[string]string{"BOOTSTRAP": "false"}, func(c Config) bool { return !c.Bootstrap.Enabled }},
 		{"an empty variable counts as unset", map[string]string{"AM_PORT": "", "PEERS": "", "BOOTSTRAP": "", "AM_ADMIN_PASS": ""}, func(c Config) bool {
-			return c.AMPort == 9443 && len(c.Peers) == 1 && c.Bootstrap && c.AMAdminPass == "admin"
+			return c.AM.Port == 9443 && len(c.Trust.Peers) == 1 && c.Bootstrap.Enabled && c.AM.AdminPass == "admin"
 		}},
-		{"scopes can be looked after only after starts", map[string]string{"SCOPES_INTERVAL": "0"}, func(c Config) bool { return c.ScopesInterval == 0 }},
-		{"two mapped clients", map[string]string{"SCOPES_CLIENTS": "abc,d_e-f"}, func(c Config) bool { return len(c.ScopesClients) == 2 && c.ScopesInterval == 2*time.Second }},
-		{"no peer at all", map[string]string{"PEERS": "none"}, func(c Config) bool { return len(c.Peers) == 0 }},
-		{"a peer that only looks like another one's alias", map[string]string{"PEERS": "wso2is-1a2b3c4d,gw"}, func(c Config) bool { return len(c.Peers) == 2 }},
-		{"many peers", map[string]string{"PEERS": "wso2is,gateway-2"}, func(c Config) bool { return len(c.Peers) == 2 && c.Peers[1] == "gateway-2" }},
+		{"scopes can be looked after only after starts", map[string]string{"SCOPES_INTERVAL": "0"}, func(c Config) bool { return c.Scopes.Interval == 0 }},
+		{"two mapped clients", map[string]string{"SCOPES_CLIENTS": "abc,d_e-f"}, func(c Config) bool { return len(c.Scopes.Clients) == 2 && c.Scopes.Interval == 2*time.Second }},
+		{"no peer at all", map[string]string{"PEERS": "none"}, func(c Config) bool { return len(c.Trust.Peers) == 0 }},
+		{"a peer that only looks like another one's alias", map[string]string{"PEERS": "wso2is-1a2b3c4d,gw"}, func(c Config) bool { return len(c.Trust.Peers) == 2 }},
+		{"many peers", map[string]string{"PEERS": "wso2is,gateway-2"}, func(c Config) bool { return len(c.Trust.Peers) == 2 && c.Trust.Peers[1] == "gateway-2" }},
 		{"a store's absolute path stays", map[string]string{"TRUSTSTORE_FILE": "/t.jks"}, func(c Config) bool { return c.TruststorePath() == "/t.jks" }},
 		{"a store's name lies on the config volume", map[string]string{"CONFIG_DIR": "/v"}, func(c Config) bool {
 			return c.TruststorePath() == "/v/repository/resources/security/client-truststore.jks"
@@ -189,7 +191,7 @@ func TestDefaultsThatDependOnOtherSettings(t *testing.T) {
 	}
 }
 
-func TestEveryMistakeIsToldAtOnceByNameWithItsRemedy(t *testing.T) {
+func TestOneErrorListsEveryMistakeByNameWithItsRemedy(t *testing.T) {
 	_, err := load(map[string]string{
 		"PRODUCT": "", "AM_PORT": "tcp://10.0.0.7:9443", "IS_PORT": "99999", "INIT_TIMEOUT": "15", "MAX_RESTARTS": "0", "BOOTSTRAP": "perhaps",
 		"RESTART": "docker-compose", "PEERS": "wso2is,../wso2am", "SERVER_NAME": "wso2carbon", "KM_TOKEN_ENDPOINT": "http://wso2is/oauth2/token",
@@ -215,18 +217,18 @@ func TestEveryMistakeIsToldAtOnceByNameWithItsRemedy(t *testing.T) {
 
 func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 	for name, env := range map[string]map[string]string{
-		"a server that is its own peer":   {"PEERS": "wso2am"},
-		"a maximum below the minimum":     {"QUIET_MIN": "2s", "QUIET_MAX": "1s"},
-		"IS under the resident's name":    {"KM_NAME": "Resident Key Manager"},
-		"a keystore beside an issued one": {"TLS_MODE": "issue", "KEYSTORE_FILE": "my.jks"},
-		"a secret given in both ways":     {"AM_ADMIN_PASS": "hunter2", "AM_ADMIN_PASS_FILE": "/dev/null"},
-		"a secret file that is missing":   {"AM_ADMIN_PASS_FILE": "/nonexistent/secret"},
-		"a secret file that is empty":     {"AM_ADMIN_PASS_FILE": "EMPTY"},
-		"a secret file that is too much":  {"AM_ADMIN_PASS_FILE": "BIG"},
+		"a server that is its own peer":           {"PEERS": "wso2am"},
+		"a maximum below the minimum":             {"QUIET_MIN": "2s", "QUIET_MAX": "1s"},
+		"IS under the resident's name":            {"KM_NAME": "Resident Key Manager"},
+		"a keystore in addition to an issued one": {"TLS_MODE": "issue", "KEYSTORE_FILE": "my.jks"},
+		"a secret given in both ways":             {"AM_ADMIN_PASS": "hunter2", "AM_ADMIN_PASS_FILE": "GOOD"},
+		"a secret file that is missing":           {"AM_ADMIN_PASS_FILE": "/nonexistent/secret"},
+		"a secret file that is empty":             {"AM_ADMIN_PASS_FILE": "EMPTY"},
+		"a secret file that is too much":          {"AM_ADMIN_PASS_FILE": "BIG"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for k, v := range env {
-				if size, named := map[string]int{"EMPTY": 0, "BIG": 5000}[v]; named {
+				if size, named := map[string]int{"EMPTY": 0, "BIG": 5000, "GOOD": 5}[v]; named {
 					env[k] = filepath.Join(t.TempDir(), "secret")
 					if err := os.WriteFile(env[k], make([]byte, size), 0o600); err != nil {
 						t.Fatal(err)
@@ -255,15 +257,15 @@ func TestSecretsComeFromFilesWithoutTheirLineEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := load(map[string]string{"TRUSTSTORE_PASS_FILE": path, "KEYSTORE_PASS_FILE": "", "IS_ADMIN_PASS": "x"})
-	if err != nil || c.TruststorePass != " p\u00e4ss word" || !slices.Equal(c.SecretFiles, []string{path}) {
-		t.Errorf("load = %q of %v, %v", c.TruststorePass, c.SecretFiles, err)
+	if err != nil || c.Truststore.Pass != " p\u00e4ss word" || !slices.Equal(c.SecretFiles, []string{path}) {
+		t.Errorf("load = %q of %v, %v", c.Truststore.Pass, c.SecretFiles, err)
 	}
 	for name, want := range map[string]bool{"TRUSTSTORE_PASS": true, "IS_ADMIN_PASS": true, "AM_ADMIN_PASS": false, "KEYSTORE_PASS": false} {
 		if c.Given(name) != want {
 			t.Errorf("%s is given: %t", name, c.Given(name))
 		}
 	}
-	if value, ok := c.Secret("TRUSTSTORE_PASS"); !ok || value != c.TruststorePass {
+	if value, ok := c.Secret("TRUSTSTORE_PASS"); !ok || value != c.Truststore.Pass {
 		t.Errorf("Secret = %q, %t", value, ok)
 	}
 	if value, ok := c.Secret("TRUSTSTORE_FILE"); ok {
@@ -278,7 +280,7 @@ func TestLoadingLeavesTheEnvironmentOfTheProcessAlone(t *testing.T) {
 	}
 	before := os.Environ()
 	c, err := Load("PRODUCT")
-	if err != nil || c.Product != IS || c.ISHost != "is.example.com" || c.AMPort != 9443 || c.AMAdminPass != "admin" {
+	if err != nil || c.Server.Product != IS || c.IS.Host != "is.example.com" || c.AM.Port != 9443 || c.AM.AdminPass != "admin" {
 		t.Errorf("Load = %+v, %v", c, err)
 	}
 	if after := os.Environ(); !slices.Equal(after, before) {
@@ -321,12 +323,12 @@ func TestPinsAreReadInEveryForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if is, gw := c.PeerPins["wso2is"], c.PeerPins["gw"]; len(is) != 2 || len(gw) != 1 || is[0] != gw[0] || is[1].String() != colons {
-		t.Errorf("PEER_PINS = %v", c.PeerPins)
+	if is, gw := c.Trust.Pins["wso2is"], c.Trust.Pins["gw"]; len(is) != 2 || len(gw) != 1 || is[0] != gw[0] || is[1].String() != colons {
+		t.Errorf("PEER_PINS = %v", c.Trust.Pins)
 	}
 }
 
-func TestSettingsOfTheTLSIdentityThatCannotBeMeantAreRefused(t *testing.T) {
+func TestWrongSettingsOfTheTLSIdentityAreRefused(t *testing.T) {
 	digits := strings.Repeat("9b", 32)
 	for name, c := range map[string]struct {
 		env  map[string]string
@@ -357,7 +359,7 @@ func TestSettingsOfTheTLSIdentityThatCannotBeMeantAreRefused(t *testing.T) {
 	}
 }
 
-func TestSettingsOfTheTLSIdentityThatPeopleUse(t *testing.T) {
+func TestRightSettingsOfTheTLSIdentityAreAccepted(t *testing.T) {
 	for name, env := range map[string]map[string]string{
 		"issued":             {"TLS_MODE": "issue", "TLS_NAMES": "am.example.com,*.apis.example.com,10.0.0.7,::1", "TLS_KEY": "rsa-4096"},
 		"issued by a CA":     {"TLS_MODE": "issue", "TLS_CA_CERT_FILE": "/ca.crt", "TLS_CA_KEY_FILE": "/ca.key", "TRUST": "ca"},

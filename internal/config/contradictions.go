@@ -10,20 +10,20 @@ import (
 // contradictions returns an error for each combination of settings that cannot be meant.
 func (c Config) contradictions() (mistakes []error) {
 	wrong := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
-	if c.ServerName != "" && slices.Contains(c.Peers, c.ServerName) {
-		wrong("PEERS names %s, which is this server itself (SERVER_NAME): remove it from PEERS", c.ServerName)
+	if c.Server.Name != "" && slices.Contains(c.Trust.Peers, c.Server.Name) {
+		wrong("PEERS names %s, which is this server itself (SERVER_NAME): remove it from PEERS", c.Server.Name)
 	}
-	mistakes = append(mistakes, aliasClashes(append(slices.Clone(c.Peers), c.ServerName))...)
-	if c.QuietMax < c.QuietMin {
-		wrong("QUIET_MAX is %s, which is shorter than QUIET_MIN, %s: set a longer QUIET_MAX", c.QuietMax, c.QuietMin)
+	mistakes = append(mistakes, aliasClashes(append(slices.Clone(c.Trust.Peers), c.Server.Name))...)
+	if c.Watch.QuietMax < c.Watch.QuietMin {
+		wrong("QUIET_MAX is %s, which is shorter than QUIET_MIN, %s: set a longer QUIET_MAX", c.Watch.QuietMax, c.Watch.QuietMin)
 	}
 	// Otherwise a misspelt name leaves the peer without a pin, and nobody notices.
-	for _, name := range c.PeerPins.strangers(c.Peers) {
+	for _, name := range c.Trust.Pins.strangers(c.Trust.Peers) {
 		wrong("PEER_PINS names %s, which is no peer: correct the name, or add it to PEERS", name)
 	}
 	mistakes = append(mistakes, c.tlsContradictions()...)
-	if c.KMName == ResidentKeyManager {
-		wrong("KM_NAME is %q, the name of the key manager built into API-M: choose another name for IS", c.KMName)
+	if c.KeyManager.ISName == ResidentKeyManager {
+		wrong("KM_NAME is %q, the name of the key manager built into API-M: choose another name for IS", c.KeyManager.ISName)
 	}
 	return mistakes
 }
@@ -45,22 +45,22 @@ var furtherAlias = regexp.MustCompile("^(.+)-[0-9a-f]{8}$")
 // tlsContradictions are the contradictions between settings of the server's TLS identity.
 func (c Config) tlsContradictions() (mistakes []error) {
 	wrong := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
-	if (c.TLSCACertFile == "") != (c.TLSCAKeyFile == "") {
+	if (c.TLS.CACertFile == "") != (c.TLS.CAKeyFile == "") {
 		mistakes = append(mistakes, errors.New("only one of TLS_CA_CERT_FILE and TLS_CA_KEY_FILE is set: set both, or neither for self-signed certificates"))
 	}
-	if c.TLSMode != "issue" && c.TLSCAKeyFile != "" {
-		wrong("TLS_CA_KEY_FILE is set, but the agent issues no certificate with TLS_MODE=%s: set TLS_MODE=issue, or remove the CA", c.TLSMode)
+	if c.TLS.Mode != "issue" && c.TLS.CAKeyFile != "" {
+		wrong("TLS_CA_KEY_FILE is set, but the agent issues no certificate with TLS_MODE=%s: set TLS_MODE=issue, or remove the CA", c.TLS.Mode)
 	}
 	for _, name := range []string{"KEYSTORE_FILE", "KEYSTORE_ALIAS"} {
-		if c.TLSMode != "none" && c.Given(name) {
-			wrong("%s is set, but the agent makes the keystore of the TLS listeners itself with TLS_MODE=%s: remove %s, or set TLS_MODE=none", name, c.TLSMode, name)
+		if c.TLS.Mode != "none" && c.Given(name) {
+			wrong("%s is set, but the agent makes the keystore of the TLS listeners itself with TLS_MODE=%s: remove %s, or set TLS_MODE=none", name, c.TLS.Mode, name)
 		}
 	}
-	if c.TLSMode != "files" && c.Given("TLS_FILES_DIR") {
-		wrong("TLS_FILES_DIR is set, but the agent does not read it with TLS_MODE=%s: set TLS_MODE=files, or remove TLS_FILES_DIR", c.TLSMode)
+	if c.TLS.Mode != "files" && c.Given("TLS_FILES_DIR") {
+		wrong("TLS_FILES_DIR is set, but the agent does not read it with TLS_MODE=%s: set TLS_MODE=files, or remove TLS_FILES_DIR", c.TLS.Mode)
 	}
-	if c.TLSMode == "issue" && c.TLSRenewBefore > c.TLSValidity/2 {
-		wrong("TLS_RENEW_BEFORE is %s, more than half of TLS_VALIDITY, %s: set a shorter TLS_RENEW_BEFORE, because every renewal restarts servers", c.TLSRenewBefore, c.TLSValidity)
+	if c.TLS.Mode == "issue" && c.TLS.RenewBefore > c.TLS.Validity/2 {
+		wrong("TLS_RENEW_BEFORE is %s, more than half of TLS_VALIDITY, %s: set a shorter TLS_RENEW_BEFORE, because every renewal restarts servers", c.TLS.RenewBefore, c.TLS.Validity)
 	}
 	return mistakes
 }

@@ -11,35 +11,39 @@ import (
 	"wso2agent/internal/file"
 )
 
-// setting is one field of Config, with what its tags declare.
+// setting is one field of a group, with what its tags declare.
 type setting struct {
 	name      string // of the variable
-	otherwise string // the value if the variable is not set; may be empty
+	otherwise string // default: the value if the variable is not set; may be empty
 	shown     string // the default in words, if it depends on other settings
 	rule      string
 	secret    bool
-	sentence  string
+	sentence  string // for people
+	group     string // title of its group
 	field     reflect.StructField
-	index     []int // of the field in Config
+	index     []int // of the field in Config: group and field
 }
 
 // settings returns the settings in the order of Config.
-func settings() (all []setting) {
-	t := reflect.TypeFor[Config]()
+func settings() (all []setting) { return settingsOf(reflect.TypeFor[Config]()) }
+
+// settingsOf returns the settings in the groups of t. A field without a title is not a group.
+func settingsOf(t reflect.Type) (all []setting) {
 	for i := range t.NumField() {
-		f := t.Field(i)
-		if name := f.Tag.Get("env"); name != "" {
-			all = append(all, newSetting(f, []int{i}))
+		group := t.Field(i)
+		title := group.Tag.Get("title")
+		if title == "" {
+			continue
+		}
+		for j := range group.Type.NumField() {
+			f := group.Type.Field(j)
+			all = append(all, setting{
+				name: f.Tag.Get("env"), otherwise: f.Tag.Get("default"), shown: f.Tag.Get("shown"), rule: f.Tag.Get("rule"),
+				secret: f.Tag.Get("secret") == "true", sentence: f.Tag.Get("desc"), group: title, field: f, index: []int{i, j},
+			})
 		}
 	}
 	return all
-}
-
-func newSetting(f reflect.StructField, index []int) setting {
-	return setting{
-		name: f.Tag.Get("env"), otherwise: f.Tag.Get("default"), shown: f.Tag.Get("shown"), rule: f.Tag.Get("rule"),
-		secret: f.Tag.Get("secret") == "true", sentence: f.Tag.Get("desc"), field: f, index: index,
-	}
 }
 
 // secretFile returns the path of the file that holds the secret; empty for a setting that is not read from a file.
@@ -93,7 +97,7 @@ func (s setting) assign(c *Config, value string) error {
 	case *Pins:
 		*field, err = parsePins(value)
 	default:
-		err = fmt.Errorf("cannot be set: the agent has no parser for %s; report this as a bug", s.field.Type)
+		err = fmt.Errorf("cannot be set: the agent cannot read a %s: %w", s.field.Type, errBug)
 	}
 	return err
 }

@@ -23,7 +23,7 @@ func read(t *testing.T, path string) string {
 	return string(data)
 }
 
-// perServer are settings that the two servers cannot have in common: .env has them with IS_ and AM_ in front.
+// perServer matches settings that the two servers cannot share. .env has them with the prefixes IS_ and AM_.
 var perServer = regexp.MustCompile(`^(SERVER_NAME|PEERS|SERVER_HOME|KEYSTORE_.*|TRUSTSTORE_.*|TLS_NAMES|TLS_FILES_DIR|PROXY_PORT)$`)
 
 func TestEverySettingCanBeSetFromEnvAndStandsInItsExample(t *testing.T) {
@@ -34,7 +34,7 @@ func TestEverySettingCanBeSetFromEnvAndStandsInItsExample(t *testing.T) {
 	}
 	for _, row := range rows {
 		name, sentence := row[1], row[2]
-		if name == "PRODUCT" { // is what tells the services apart
+		if name == "PRODUCT" { // distinguishes the services
 			continue
 		}
 		in := []string{name}
@@ -43,14 +43,14 @@ func TestEverySettingCanBeSetFromEnvAndStandsInItsExample(t *testing.T) {
 		}
 		for _, variable := range in {
 			if passed := regexp.MustCompile(`(?m)^ +` + name + `:$|^ +` + name + `: .*\$\{` + variable + `[:}]`); !passed.MatchString(override) {
-				t.Errorf("compose.override.yml does not pass %s on", variable)
+				t.Errorf("compose.override.yml does not pass %s to the agents", variable)
 			}
 			if !strings.Contains(example, "\n#"+variable+"=") {
 				t.Errorf(".env.example lacks %s", variable)
 			}
 		}
-		if !strings.Contains(strings.ToLower(example), strings.ToLower("# "+sentence+".\n")) {
-			t.Errorf(".env.example does not say of %s: %s", name, sentence)
+		if !strings.Contains(example, "\n# "+sentence+"\n") {
+			t.Errorf(".env.example does not describe %s with: %s", name, sentence)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func TestEveryVariableOfTheComposeFilesStandsInTheExample(t *testing.T) {
 	}
 }
 
-// agent exec waits for the server's database, looks at its port and restores its truststore, so it has to know of them, too.
+// agent exec waits for the database of the server, checks its port and restores its truststore, so it needs these settings.
 func TestTheServersContainersGetWhatAgentExecNeeds(t *testing.T) {
 	var file struct {
 		Services map[string]struct{ Environment map[string]string }
@@ -79,7 +79,7 @@ func TestTheServersContainersGetWhatAgentExecNeeds(t *testing.T) {
 		environment := file.Services[service].Environment
 		for _, name := range []string{"DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT", "START_TIMEOUT", "MAX_RESTARTS", "RESTART_WINDOW", prefix + "_PORT"} {
 			if value, there := environment[name]; !there || value != "" {
-				t.Errorf("%s does not get %s as it is in .env: %q", service, name, value)
+				t.Errorf("%s does not get %s from .env: %q", service, name, value)
 			}
 		}
 		if got, want := environment["TRUSTSTORE_FILE"], "${"+prefix+"_TRUSTSTORE_FILE:-}"; got != want {
@@ -91,7 +91,7 @@ func TestTheServersContainersGetWhatAgentExecNeeds(t *testing.T) {
 	}
 }
 
-// A probe that gives up earlier kills a server that waits for its database.
+// A probe with a shorter limit kills a server that waits for its database.
 func TestNoStartupProbeEndsAServerThatAgentExecStillWaitsFor(t *testing.T) {
 	t.Setenv("PRODUCT", "is")
 	cfg, err := config.Load()
@@ -128,7 +128,7 @@ func TestNoStartupProbeEndsAServerThatAgentExecStillWaitsFor(t *testing.T) {
 					t.Errorf("%s: the startup probe gives the server %s, agent exec %s and more", path, given, cfg.DatabaseWait+cfg.StartTimeout)
 				}
 				if c.LivenessProbe != nil {
-					t.Errorf("%s: a liveness probe would end a server that waits for its database", path)
+					t.Errorf("%s: a liveness probe kills a server that waits for its database", path)
 				}
 			}
 		}

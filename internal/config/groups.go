@@ -1,0 +1,173 @@
+package config
+
+import "time"
+
+// Server is the server that the agent runs next to.
+type Server struct {
+	Product   string `env:"PRODUCT" rule:"oneof is am" shown:"none: it is required" desc:"The server that this agent runs next to: is or am."`
+	Name      string `env:"SERVER_NAME" rule:"name" shown:"wso2is next to IS, wso2am next to API-M" desc:"Network name of this server. Its folder on the exchange volume and its alias in the truststores of its peers have the same name."`
+	Home      string `env:"SERVER_HOME" rule:"path" shown:"the home folder in the image" desc:"Home folder of the server. The agent only reads it."`
+	ConfigDir string `env:"CONFIG_DIR" default:"/home/wso2carbon/wso2-config-volume" rule:"path" desc:"Config volume, on which the agent edits the stores and the settings of the server. At every start, the entrypoint of the server copies this volume over SERVER_HOME."`
+}
+
+// Trust says whose certificates the agent trusts and how it exchanges them.
+type Trust struct {
+	ExchangeDir string   `env:"EXCHANGE_DIR" default:"/exchange" rule:"path" desc:"Exchange volume, which all agents share."`
+	Peers       []string `env:"PEERS" rule:"names" shown:"wso2am next to IS, wso2is next to API-M" desc:"Names of the peers whose certificates the agent imports, separated by commas. The value none means no peer."`
+	Mode        string   `env:"TRUST" default:"leaf" rule:"oneof leaf ca" desc:"What the agent imports for a peer. leaf: the certificates of the peer. ca: the CA that signed them, if there is one. With ca, a renewal restarts only the peer."`
+	Pins        Pins     `env:"PEER_PINS" rule:"pins" desc:"SHA-256 fingerprints that the certificates of a peer must have, as name=fingerprint, separated by commas. A name may appear several times, for a rotation. For a peer without a pin, the agent accepts the certificates that the peer publishes."`
+	CAFile      string   `env:"TLS_CA_FILE" rule:"path" shown:"the CAs of the system" desc:"PEM file with the CAs that the agent trusts for addresses that belong to no peer."`
+}
+
+// Keystore is the keystore of the TLS listeners of the server.
+type Keystore struct {
+	File  string `env:"KEYSTORE_FILE" rule:"path" shown:"what deployment.toml names" desc:"Keystore of the TLS listeners of the server. A relative path starts in repository/resources/security below CONFIG_DIR. If the file is not there, the agent looks below SERVER_HOME."`
+	Alias string `env:"KEYSTORE_ALIAS" shown:"what deployment.toml names, else the only key" desc:"Alias of the TLS key in the keystore."`
+	Pass  string `env:"KEYSTORE_PASS" default:"wso2carbon" secret:"true" shown:"the password in deployment.toml, else wso2carbon" desc:"Password of the keystore."`
+}
+
+// Truststore is the truststore of the server, which the agent edits.
+type Truststore struct {
+	File string `env:"TRUSTSTORE_FILE" rule:"path" shown:"what deployment.toml names" desc:"Truststore of the server. A relative path starts in repository/resources/security below CONFIG_DIR."`
+	Pass string `env:"TRUSTSTORE_PASS" default:"wso2carbon" secret:"true" shown:"the password in deployment.toml, else wso2carbon" desc:"Password of the truststore."`
+}
+
+// TLS says where the TLS certificate of the server comes from.
+type TLS struct {
+	Mode        string        `env:"TLS_MODE" default:"none" rule:"oneof none issue files" desc:"Source of the TLS certificate of the server. none: the server keeps the one in its own keystore. issue: the agent issues it. files: the agent reads it from TLS_FILES_DIR."`
+	Names       []string      `env:"TLS_NAMES" rule:"sans" desc:"Host names and IP addresses in an issued certificate, separated by commas. The agent always adds SERVER_NAME and localhost."`
+	Key         string        `env:"TLS_KEY" default:"ecdsa-p256" rule:"oneof ecdsa-p256 rsa-2048 rsa-3072 rsa-4096" desc:"Type of the key of an issued certificate: ecdsa-p256, rsa-2048, rsa-3072 or rsa-4096."`
+	Validity    time.Duration `env:"TLS_VALIDITY" default:"8760h" rule:"positive" desc:"How long an issued certificate is valid (8760h is one year). It never outlives its CA."`
+	RenewBefore time.Duration `env:"TLS_RENEW_BEFORE" default:"720h" rule:"positive" desc:"How long before its expiry the agent renews an issued certificate."`
+	CACertFile  string        `env:"TLS_CA_CERT_FILE" rule:"path" shown:"none: certificates are self-signed" desc:"PEM file with the certificate of the CA that signs issued certificates. The certificates of its own issuers follow in the file."`
+	CAKeyFile   string        `env:"TLS_CA_KEY_FILE" rule:"path" desc:"PEM file with the private key of the CA in TLS_CA_CERT_FILE."`
+	FilesDir    string        `env:"TLS_FILES_DIR" default:"/tls" rule:"path" desc:"Folder with tls.crt, tls.key and, optionally, ca.crt. cert-manager writes these files."`
+}
+
+// Rotate has the deadlines of a rotation of the certificate of the server.
+type Rotate struct {
+	Timeout time.Duration `env:"ROTATE_TIMEOUT" default:"10m" rule:"positive" desc:"How long a server with a new certificate waits until its peers trust it. Then the server switches to the new certificate anyway."`
+	Grace   time.Duration `env:"ROTATE_GRACE" default:"10m" rule:"positive" desc:"How long the agent continues to publish the old certificate after the switch."`
+}
+
+// Settings says what the agent changes in deployment.toml.
+type Settings struct {
+	Mode             string `env:"SETTINGS" default:"merge" rule:"oneof merge override none" desc:"What the agent does with deployment.toml. merge: it adds the settings that the server needs, and keeps different values that somebody else set. override: it also replaces those values. none: it does not change the file."`
+	SecretsEnv       bool   `env:"SECRETS_ENV" default:"false" rule:"bool" desc:"Whether the agent writes passwords into deployment.toml as $env{NAME} instead of in clear text. The container of the server must then have these variables in its environment."`
+	TokensSideBySide bool   `env:"TOKENS_SIDE_BY_SIDE" default:"false" rule:"bool" desc:"Whether the previous token of a client stays valid when the client requests a new token."`
+	GatewayEventWait string `env:"GATEWAY_EVENT_WAIT" default:"100ms" rule:"wait" desc:"How long the gateway of API-M waits before each deployment. It processes deployments one after the other. The value product keeps the delay of the product, 5s."`
+	ServerAdmin      bool   `env:"SERVER_ADMIN" default:"false" rule:"bool" desc:"Whether people can restart the server through its web service ServerAdmin. The agent does not use it."`
+}
+
+// Public has the addresses that people and browsers use, for example those of a reverse proxy.
+type Public struct {
+	ISURL     string `env:"IS_PUBLIC_URL" rule:"https" shown:"the one in KM_TOKEN_ENDPOINT" desc:"Address of IS that people and browsers use, without a path. The Developer Portal shows it."`
+	AMHost    string `env:"AM_PUBLIC_HOST" rule:"host" shown:"the setting of API-M" desc:"Host name of API-M that people and browsers use if API-M is behind a reverse proxy."`
+	ProxyPort int    `env:"PROXY_PORT" rule:"port" desc:"Port of the reverse proxy in front of the server. The server puts this port into its own addresses."`
+}
+
+// Database says where the servers have their databases.
+type Database struct {
+	Kind       string        `env:"DATABASE" default:"embedded" rule:"oneof embedded postgres" desc:"Databases of the server. embedded: H2, in the home folder of the server. postgres: PostgreSQL."`
+	Timeout    time.Duration `env:"DATABASE_TIMEOUT" default:"10m" rule:"positive" desc:"How long agent exec waits for PostgreSQL before a start of the server. Then agent exec fails."`
+	RecordDir  string        `env:"DATABASE_RECORD_DIR" default:"/record" rule:"path" desc:"Folder in which the databases job records whether a server has used PostgreSQL. The agent sets the password of the administrator only in a new database."`
+	Host       string        `env:"PGHOST" default:"postgres" rule:"host" desc:"Host name or IP address of PostgreSQL."`
+	Port       int           `env:"PGPORT" default:"5432" rule:"port" desc:"Port of PostgreSQL."`
+	Pool       int           `env:"DATABASE_POOL" default:"20" rule:"count" desc:"Maximum number of connections in each of the four pools to PostgreSQL. Each server has two pools. PostgreSQL must allow the connections of all pools and 20 more (max_connections)."`
+	ISName     string        `env:"IS_DB_NAME" default:"identity_db" desc:"PostgreSQL database that only IS uses."`
+	AMName     string        `env:"AM_DB_NAME" default:"apim_db" desc:"PostgreSQL database that only API-M uses."`
+	SharedName string        `env:"SHARED_DB_NAME" default:"shared_db" desc:"PostgreSQL database that both servers use. Each server has its own schema in it."`
+	ISUser     string        `env:"IS_DB_USER" default:"wso2is" desc:"PostgreSQL user of IS."`
+	AMUser     string        `env:"AM_DB_USER" default:"wso2am" desc:"PostgreSQL user of API-M."`
+	ISPassword string        `env:"IS_DB_PASSWORD" secret:"true" desc:"Password of IS_DB_USER."`
+	AMPassword string        `env:"AM_DB_PASSWORD" secret:"true" desc:"Password of AM_DB_USER."`
+	ISSchema   string        `env:"IS_DB_SCHEMA" default:"wso2is" desc:"Schema of the tables of IS in both of its databases."`
+	AMSchema   string        `env:"AM_DB_SCHEMA" default:"wso2am" desc:"Schema of the tables of API-M in both of its databases."`
+}
+
+// Init says how long init waits for the peers.
+type Init struct {
+	Timeout   time.Duration `env:"INIT_TIMEOUT" default:"15m" rule:"positive" desc:"How long init waits for the stores of the server and for the certificate of every peer."`
+	OnTimeout string        `env:"INIT_ON_TIMEOUT" default:"fail" rule:"oneof fail start" desc:"What init does after INIT_TIMEOUT. fail: it exits with an error. start: the server starts without the missing peers."`
+}
+
+// Restart says how the agent restarts the server, and how often.
+type Restart struct {
+	Method       string        `env:"RESTART" default:"auto" rule:"oneof auto exec none" desc:"Who restarts the server. exec: agent exec. none: a person. auto is the same as exec."`
+	StartTimeout time.Duration `env:"START_TIMEOUT" default:"10m" rule:"positive" desc:"How long the server may take to open its port (IS_PORT or AM_PORT) after its database answers. Then agent exec restarts the server."`
+	StopTimeout  time.Duration `env:"STOP_TIMEOUT" default:"60s" rule:"positive" desc:"How long agent exec waits after SIGTERM until the server stops. Then agent exec sends SIGKILL. API-M takes about 15 s to stop."`
+	Max          int           `env:"MAX_RESTARTS" default:"5" rule:"count" desc:"How often agent exec restarts the server within RESTART_WINDOW. A further restart waits."`
+	Window       time.Duration `env:"RESTART_WINDOW" default:"10m" rule:"positive" desc:"Period for which MAX_RESTARTS is the limit."`
+}
+
+// Watch says how the agent notices that files change.
+type Watch struct {
+	QuietMin time.Duration `env:"QUIET_MIN" default:"500ms" rule:"positive" desc:"How long files must stay unchanged before the agent acts on a change."`
+	QuietMax time.Duration `env:"QUIET_MAX" default:"5s" rule:"positive" desc:"How long the agent waits at most before it acts, if files continue to change."`
+	Poll     time.Duration `env:"POLL_INTERVAL" default:"10s" rule:"positive" desc:"How often the agent checks its folders for changes, because some volumes send no events."`
+}
+
+// Artifacts are the files that stock images lack.
+type Artifacts struct {
+	Base      string `env:"ARTIFACTS" default:"default" rule:"oneof default none" desc:"Files that init puts on the artifact volume before those of ARTIFACTS_FILE. default: the files that the stock image lacks. none: no files."`
+	File      string `env:"ARTIFACTS_FILE" rule:"path" desc:"List of further artifacts, or of other versions of the default artifacts."`
+	Dir       string `env:"ARTIFACT_DIR" default:"/home/wso2carbon/wso2-artifact-volume" rule:"path" desc:"Artifact volume. At every start, the entrypoint of the server copies this volume over SERVER_HOME, after CONFIG_DIR."`
+	SourceDir string `env:"ARTIFACT_SOURCE_DIR" rule:"path" desc:"Folder in the container of the agent from which the agent takes artifacts instead of downloading them. The name of each file is the last part of its URL."`
+}
+
+// IdentityServer says how the agent reaches IS.
+type IdentityServer struct {
+	Host      string `env:"IS_HOST" default:"wso2is" rule:"host" desc:"Host name or IP address at which the agent and API-M reach IS."`
+	Port      int    `env:"IS_PORT" default:"9443" rule:"port" desc:"Port of IS."`
+	AdminUser string `env:"IS_ADMIN_USER" default:"admin" desc:"User name of the administrator of IS."`
+	AdminPass string `env:"IS_ADMIN_PASS" default:"admin" secret:"true" desc:"Password of the administrator of IS."`
+	Container string `env:"IS_CONTAINER" default:"innover-wso2is-1" desc:"Container of IS. The agent names it when it advises a restart by hand."`
+}
+
+// APIManager says how the agent reaches API-M.
+type APIManager struct {
+	Host      string `env:"AM_HOST" default:"localhost" rule:"host" shown:"localhost; next to IS, the name of the peer" desc:"Host name or IP address at which the agent reaches API-M."`
+	Port      int    `env:"AM_PORT" default:"9443" rule:"port" desc:"Port of the REST APIs of API-M."`
+	AdminUser string `env:"AM_ADMIN_USER" default:"admin" desc:"User name of the administrator of API-M."`
+	AdminPass string `env:"AM_ADMIN_PASS" default:"admin" secret:"true" desc:"Password of the administrator of API-M."`
+	Container string `env:"AM_CONTAINER" default:"innover-wso2am-1" desc:"Container of API-M. The agent names it when it advises a restart by hand."`
+}
+
+// Gateway says how the agent reaches the gateway, and where it deploys APIs.
+type Gateway struct {
+	Host  string `env:"GW_HOST" rule:"host" shown:"the value of AM_HOST" desc:"Host name or IP address at which the agent reaches the gateway."`
+	Port  int    `env:"GW_PORT" default:"8243" rule:"port" desc:"HTTPS port of the gateway."`
+	VHost string `env:"VHOST" default:"localhost" rule:"host" desc:"Virtual host of the gateway on which the agent deploys the APIs."`
+}
+
+// KeyManager says which key managers API-M has.
+type KeyManager struct {
+	ISName        string `env:"KM_NAME" default:"WSO2-IS" desc:"Name under which the agent registers IS as a key manager of API-M."`
+	KeysFrom      string `env:"KEY_MANAGER_NAME" default:"Resident Key Manager" desc:"Key manager that issues the keys of the application: the value of KM_NAME for IS, or Resident Key Manager for the one in API-M."`
+	TokenEndpoint string `env:"KM_TOKEN_ENDPOINT" default:"https://wso2is:9443/oauth2/token" rule:"https" desc:"Token endpoint of IS as a key manager. The agent does not use it if KEY_MANAGER_NAME is the key manager in API-M."`
+}
+
+// Scopes says how applications of API-M get the scopes of APIs in IS.
+type Scopes struct {
+	Mode     string        `env:"SCOPES" default:"authorize" rule:"oneof authorize all" desc:"How applications of API-M get the scopes of APIs in IS. authorize: the agent authorizes each application. all: IS grants every scope ([oauth] authorize_all_scopes), so that any API subscriber can administer IS."`
+	At       string        `env:"SCOPES_AT" default:"is" rule:"oneof is am" desc:"Server whose agent authorizes applications. Use am only if IS has no agent."`
+	Interval time.Duration `env:"SCOPES_INTERVAL" default:"2s" rule:"interval" desc:"How often the agent reads new applications and scopes. With 0, it reads them only after a start of IS."`
+	Clients  []string      `env:"SCOPES_CLIENTS" rule:"clients" desc:"Ids of further clients of IS that the agent authorizes, separated by commas. These are clients that somebody mapped to applications of API-M."`
+}
+
+// Bootstrap says what the agent brings API-M and IS to, and when it checks that.
+type Bootstrap struct {
+	Enabled   bool          `env:"BOOTSTRAP" rule:"bool" shown:"true next to API-M, false next to IS" desc:"Whether agent run also keeps the desired state."`
+	Timeout   time.Duration `env:"BOOTSTRAP_TIMEOUT" default:"30m" rule:"positive" desc:"How long agent bootstrap tries before it fails. agent run has no such limit."`
+	Reconcile time.Duration `env:"RECONCILE_INTERVAL" default:"30s" rule:"positive" desc:"How often agent run checks, with four requests, that both servers answer and still have what the agent made. After changes by a peer, it verifies at most this often."`
+	File      string        `env:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"File with the desired state: APIs, the application and its subscriptions."`
+	KeysFile  string        `env:"KEYS_FILE" default:"/output/application-keys.json" rule:"path" desc:"File to which the agent writes the keys of the application, with mode 0600."`
+}
+
+// Report says how the agent reports what it does.
+type Report struct {
+	ListenAddr   string `env:"LISTEN_ADDR" default:"127.0.0.1:9990" rule:"address" desc:"Address on which agent run serves /livez, /readyz, /status and /metrics."`
+	LogLevel     string `env:"LOG_LEVEL" default:"info" rule:"oneof debug info warn error" desc:"Lowest level of the messages in the log: debug, info, warn or error."`
+	LogFormat    string `env:"LOG_FORMAT" rule:"oneof text json" shown:"text on a terminal, else json" desc:"Format of the log: text or json."`
+	AgentCommand string `env:"AGENT_COMMAND" default:"agent" desc:"Command with which people run this agent. The agent names it in advice on how to try an API."`
+}
