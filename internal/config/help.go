@@ -13,20 +13,21 @@ import (
 // ErrUnknownSetting is wrapped by the error of WriteSettings about a name that no setting has.
 var ErrUnknownSetting = errors.New("unknown setting")
 
-// WriteSettings writes the table of all settings, or the row of one. Case does not matter in name, and NAME_FILE stands for the
-// secret NAME.
+// width is the longest line of help, in characters. A longer word, such as a path, has a line of its own.
+const width = 80
+
+// WriteSettings writes the settings for a terminal: all of them, group by group, if name is empty, or one of them with its
+// allowed values. Case does not matter in name, and NAME_FILE stands for the secret NAME.
 //
 // It returns an error that wraps ErrUnknownSetting, with a suggestion, for any other name, and the error of w.
 func WriteSettings(w io.Writer, name string) error {
 	if name == "" {
-		_, err := io.WriteString(w, Table())
+		_, err := io.WriteString(w, allSettings())
 		return err
 	}
-	wanted := strings.ToUpper(name)
-	for line := range strings.Lines(Table()) {
-		names, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
-		if names == "`"+wanted+"`" || strings.HasPrefix(names, "`"+wanted+"`, ") || strings.HasSuffix(names, ", `"+wanted+"`") {
-			_, err := io.WriteString(w, line)
+	for _, s := range settings() {
+		if wanted := strings.ToUpper(name); wanted == s.name || s.secret && wanted == s.name+"_FILE" {
+			_, err := io.WriteString(w, s.help())
 			return err
 		}
 	}
@@ -37,10 +38,52 @@ func WriteSettings(w io.Writer, name string) error {
 	return remedy.Add(err, "agent help settings lists all settings")
 }
 
-// SettingNames returns the names of all settings, in the order of the table.
-func SettingNames() (names []string) {
-	for s := range settings() {
-		names = append(names, s.name)
+func allSettings() string {
+	var b strings.Builder
+	b.WriteString(wrapped("", "Every setting is an environment variable. An empty variable counts as not set. A secret can also come from a file: the variable NAME_FILE names it."))
+	group := ""
+	for _, s := range settings() {
+		if s.group != group {
+			group = s.group
+			fmt.Fprintf(&b, "\n%s\n", group)
+		}
+		name := s.name
+		if s.secret {
+			name += ", " + s.name + "_FILE"
+		}
+		fmt.Fprintf(&b, "\n  %s\n%s", name, wrapped("      ", s.sentence)+wrapped("      ", "Default: "+s.defaultInWords()))
 	}
-	return names
+	return b.String()
+}
+
+// help returns all that is known about one setting.
+func (s setting) help() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s)\n%s\n", s.name, s.group, wrapped("  ", s.sentence))
+	b.WriteString(wrapped("  ", "Default: "+s.defaultInWords()))
+	if allowed := ruleOf(s.rule).allowed; allowed != "" {
+		b.WriteString(wrapped("  ", "Allowed: "+allowed))
+	}
+	if s.secret {
+		b.WriteString(wrapped("  ", s.name+"_FILE: the path of a file with the value, instead of the value itself."))
+	}
+	return b.String()
+}
+
+// wrapped returns text in lines of at most width characters, each with the indent in front and a line end behind.
+func wrapped(indent, text string) string {
+	var b strings.Builder
+	line := indent
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == indent:
+			line += word
+		case len(line)+1+len(word) > width:
+			b.WriteString(line + "\n")
+			line = indent + word
+		default:
+			line += " " + word
+		}
+	}
+	return b.String() + line + "\n"
 }
