@@ -49,6 +49,7 @@ func read(getenv func(name string) string, required ...string) (Config, error) {
 	if len(mistakes) > 0 {
 		return Config{}, invalid(mistakes)
 	}
+	c.SecretFiles = slices.Clip(c.SecretFiles) // copies of Config share the array, and callers append to it
 	c.complete()
 	if mistakes = c.contradictions(); len(mistakes) > 0 {
 		return Config{}, invalid(mistakes)
