@@ -109,11 +109,11 @@ func (f *certsFlags) open() (trust.Store, config.Config, error) {
 	}
 	switch {
 	case f.keystore != "":
-		return trust.Store{Path: f.keystore, Password: cfg.KeystorePass, Setting: "KEYSTORE_PASS", Named: true}, cfg, nil
+		return trust.Store{Path: f.keystore, Password: cfg.Keystore.Pass, Setting: "KEYSTORE_PASS", Named: true}, cfg, nil
 	case f.store != "":
-		return trust.Store{Path: f.store, Password: cfg.TruststorePass, Setting: "TRUSTSTORE_PASS", Named: true}, cfg, nil
+		return trust.Store{Path: f.store, Password: cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS", Named: true}, cfg, nil
 	}
-	return trust.Store{Path: cfg.TruststorePath(), Password: cfg.TruststorePass, Setting: "TRUSTSTORE_PASS"}, cfg, nil
+	return trust.Store{Path: cfg.TruststorePath(), Password: cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS"}, cfg, nil
 }
 
 // editor returns what import and delete change the store with.

@@ -31,12 +31,12 @@ func requestRotation(ctx context.Context, stdout io.Writer) error {
 	if err := server.RequestIdentity(ctx, cfg); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "a new certificate for %s is requested; the agent next to it announces it, and switches when every peer trusts it\n", cfg.ServerName)
+	fmt.Fprintf(stdout, "a new certificate for %s is requested; the agent next to it announces it, and switches when every peer trusts it\n", cfg.Server.Name)
 	restarts, err := agent.Restarts(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("the certificate is requested; find out which servers restart: %w", err)
 	}
-	if cfg.Restart == "none" {
+	if cfg.Restart.Method == "none" {
 		fmt.Fprintf(stdout, "RESTART is none: restart these servers by hand, one after the other, when the log of the agent next to each says so: %s\n", strings.Join(restarts, ", "))
 		return nil
 	}

@@ -53,7 +53,7 @@ func (f settingsFile) edit(ctx context.Context, stderr io.Writer, act func(s ser
 	}
 	cfg = cfg.For(f.product)
 	s := server.SettingsFile{Path: f.path, WorkDir: cfg.VolumeWorkDir(f.path), Named: true}
-	override := f.override || cfg.Settings == "override"
+	override := f.override || cfg.Settings.Mode == "override"
 	if s.WorkDir == "" {
 		return act(s, server.NeedsOf(cfg), override)
 	}

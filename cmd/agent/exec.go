@@ -41,7 +41,7 @@ func supervise(ctx context.Context, entrypoint []string, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	log := telemetry.Logger(stderr, cfg.LogLevel, cfg.LogFormat)
+	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)
 	needed := func(isSet func(name string) bool) (map[string]string, []string, error) {
 		return server.Environment(ctx, cfg, isSet)
 	}

@@ -31,7 +31,7 @@ func printKeys(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	keys, err := file.Read(cfg.KeysFile, keysLimit)
+	keys, err := file.Read(cfg.Bootstrap.KeysFile, keysLimit)
 	if err != nil {
 		return remedy.Add(fmt.Errorf("read the application's keys: %w", err), "bootstrap writes them to the file that KEYS_FILE names")
 	}

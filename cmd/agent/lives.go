@@ -28,5 +28,5 @@ func newAgent(stderr io.Writer, required ...string) (agent.Agent, error) {
 	if err != nil {
 		return agent.Agent{}, err
 	}
-	return agent.New(cfg, load, telemetry.Logger(stderr, cfg.LogLevel, cfg.LogFormat)), nil
+	return agent.New(cfg, load, telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)), nil
 }

@@ -77,7 +77,7 @@ func (p probing) run(ctx context.Context, stdout io.Writer) error {
 		if err != nil {
 			return err
 		}
-		p.address = "http://" + reachable(cfg.ListenAddr) + "/readyz"
+		p.address = "http://" + reachable(cfg.Report.ListenAddr) + "/readyz"
 		if p.trust {
 			p.address += "/trust"
 		}

@@ -37,8 +37,8 @@ type Agent struct {
 // New returns an agent with the settings cfg. The agent calls load later, to read the settings again while it runs.
 func New(cfg config.Config, load func() (config.Config, error), log *slog.Logger) Agent {
 	accounts := &bootstrap.Accounts{}
-	if cfg.Database == "postgres" {
-		down := server.PostgresDown(cfg.DBHost, cfg.DBPort)
+	if cfg.Database.Kind == "postgres" {
+		down := server.PostgresDown(cfg.Database.Host, cfg.Database.Port)
 		accounts.AM.Down, accounts.IS.Down = down, down
 	}
 	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &gate{}, listener: &gate{}, holding: &trust.Holding{}}
@@ -61,11 +61,11 @@ func (a Agent) exchange() trust.Exchange {
 }
 
 func (a Agent) truststore() trust.Store {
-	return trust.Store{Path: a.cfg.TruststorePath(), Password: a.cfg.TruststorePass, Setting: "TRUSTSTORE_PASS"}
+	return trust.Store{Path: a.cfg.TruststorePath(), Password: a.cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS"}
 }
 
 // supervised reports whether agent exec runs the server.
-func (a Agent) supervised() bool { return a.cfg.Restart != "none" }
+func (a Agent) supervised() bool { return a.cfg.Restart.Method != "none" }
 
 func (a Agent) control() notify.Control { return notify.ControlOf(a.cfg) }
 
@@ -78,7 +78,7 @@ func (a Agent) watch(folders ...string) file.Watch {
 		folders = append(folders, filepath.Dir(path))
 	}
 	slices.Sort(folders)
-	return file.Watch{Folders: slices.Compact(folders), Files: a.exchange().Files(append(slices.Clone(a.cfg.Peers), a.cfg.ServerName)...), Poll: a.cfg.Poll, Quiet: a.cfg.QuietMin, Max: a.cfg.QuietMax, Log: a.log}
+	return file.Watch{Folders: slices.Compact(folders), Files: a.exchange().Files(append(slices.Clone(a.cfg.Trust.Peers), a.cfg.Server.Name)...), Poll: a.cfg.Watch.Poll, Quiet: a.cfg.Watch.QuietMin, Max: a.cfg.Watch.QuietMax, Log: a.log}
 }
 
 // trustFolders are the folders in which a change can concern certificates or the server's start.
@@ -87,24 +87,24 @@ func (a Agent) trustFolders() []string {
 	for _, path := range a.cfg.KeystorePaths() {
 		folders = append(folders, filepath.Dir(path))
 	}
-	if a.cfg.TLSMode == "files" {
-		folders = append(folders, a.cfg.TLSFilesDir)
+	if a.cfg.TLS.Mode == "files" {
+		folders = append(folders, a.cfg.TLS.FilesDir)
 	}
-	if a.cfg.TLSCACertFile != "" {
-		folders = append(folders, filepath.Dir(a.cfg.TLSCACertFile), filepath.Dir(a.cfg.TLSCAKeyFile))
+	if a.cfg.TLS.CACertFile != "" {
+		folders = append(folders, filepath.Dir(a.cfg.TLS.CACertFile), filepath.Dir(a.cfg.TLS.CAKeyFile))
 	}
 	return folders
 }
 
 // readFiles returns the files that others may change while the agent runs, except for those of the peers.
 func readFiles(cfg config.Config) []string {
-	paths := append(config.SecretFiles(), cfg.TruststorePath(), cfg.DeploymentTOML(), cfg.TLSCAFile, cfg.TLSCACertFile, cfg.TLSCAKeyFile)
+	paths := append(cfg.SecretFiles, cfg.TruststorePath(), cfg.DeploymentTOML(), cfg.Trust.CAFile, cfg.TLS.CACertFile, cfg.TLS.CAKeyFile)
 	paths = append(paths, cfg.KeystorePaths()...)
-	if cfg.Bootstrap {
-		paths = append(paths, cfg.APIConfig)
+	if cfg.Bootstrap.Enabled {
+		paths = append(paths, cfg.Bootstrap.File)
 	}
-	if cfg.TLSMode == "files" {
-		paths = append(paths, identity.PEMFiles(cfg.TLSFilesDir)...)
+	if cfg.TLS.Mode == "files" {
+		paths = append(paths, identity.PEMFiles(cfg.TLS.FilesDir)...)
 	}
 	slices.Sort(paths)
 	return slices.DeleteFunc(slices.Compact(paths), func(path string) bool { return path == "" })

@@ -53,7 +53,7 @@ func TestTheResidentKeyManagerIssuesTheKeysByDefault(t *testing.T) {
 	p.initBoth()
 	p.startServers()
 	p.acknowledge()
-	p.set(config.AM, func(c *config.Config) { c.KeyManagerName = config.ResidentKeyManager })
+	p.set(config.AM, func(c *config.Config) { c.KeyManager.KeysFrom = config.ResidentKeyManager })
 	if err := p.agent(config.AM).Bootstrap(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestASidecarWithAWrongPasswordKeepsTrustGoingAndRecoversWhenItChanges(t *te
 	p := newPlace(t)
 	p.initBoth()
 	p.startServers()
-	p.set(config.AM, func(c *config.Config) { c.AMAdminPass = "wrong" })
+	p.set(config.AM, func(c *config.Config) { c.AM.AdminPass = "wrong" })
 	health := p.run()
 	p.until("the bootstrap is given up for now, trust is not", func() bool {
 		return strings.Contains(p.message(health, bootstrapCondition), "AM_ADMIN_PASS") && p.ok(health, trustCondition) && p.ok(health, restartCondition)
@@ -79,7 +79,7 @@ func TestASidecarWithAWrongPasswordKeepsTrustGoingAndRecoversWhenItChanges(t *te
 	if tries != 1 {
 		t.Errorf("%d tries with the same password", tries)
 	}
-	p.set(config.AM, func(c *config.Config) { c.AMAdminPass = "admin" })
+	p.set(config.AM, func(c *config.Config) { c.AM.AdminPass = "admin" })
 	p.wake()
 	p.until("everything is ready", health.Ready)
 }
@@ -88,13 +88,13 @@ func TestAPasswordThatIsCorrectedDuringAnAttemptCounts(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
 	p.startServers()
-	address := p.cfg[config.AM].AMPort
-	p.set(config.AM, func(c *config.Config) { c.AMAdminPass, c.AMPort = "wrong", 1 }) // nobody answers there: the attempt goes on
+	address := p.cfg[config.AM].AM.Port
+	p.set(config.AM, func(c *config.Config) { c.AM.AdminPass, c.AM.Port = "wrong", 1 }) // nobody answers there: the attempt goes on
 	health := p.run()
 	p.until("an attempt is under way", func() bool {
 		return strings.Contains(p.log.String(), "API-M to answer to the administrator's password")
 	})
-	p.set(config.AM, func(c *config.Config) { c.AMAdminPass, c.AMPort = "admin", address })
+	p.set(config.AM, func(c *config.Config) { c.AM.AdminPass, c.AM.Port = "admin", address })
 	p.wake()
 	p.until("everything is ready", health.Ready)
 }
@@ -118,7 +118,9 @@ func TestAKeysFolderThatCannotBeWrittenIsToldBeforeAnythingIsMade(t *testing.T) 
 	p.initBoth()
 	p.startServers()
 	p.acknowledge()
-	p.set(config.AM, func(c *config.Config) { c.KeysFile = filepath.Join(p.dir, "config", "api-config.yaml", "keys.json") })
+	p.set(config.AM, func(c *config.Config) {
+		c.Bootstrap.KeysFile = filepath.Join(p.dir, "config", "api-config.yaml", "keys.json")
+	})
 	err := p.agent(config.AM).Bootstrap(t.Context())
 	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "set KEYS_FILE") || strings.Contains(p.log.String(), "created API") {
 		t.Errorf("error = %v", err)
@@ -140,7 +142,7 @@ func TestASidecarPublishesWhatIsAddedToTheConfiguration(t *testing.T) {
 
 func TestOnePeersRubbishKeepsNobodyElseOut(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Peers = []string{"rubbish", "wso2is"} })
+	p.set(config.AM, func(c *config.Config) { c.Trust.Peers = []string{"rubbish", "wso2is"} })
 	os.Mkdir(filepath.Join(p.dir, "exchange", "rubbish"), 0o755)
 	os.WriteFile(filepath.Join(p.dir, "exchange", "rubbish", "certs.pem"), []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), 0o644)
 	is := p.agent(config.IS)
@@ -322,7 +324,7 @@ func TestARestartWaitsForMissingPeersButNotForEver(t *testing.T) {
 func TestARestartThatWaitsForMissingPeersIsAskedForNoLonger(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
-	p.set(config.AM, func(c *config.Config) { c.Peers = append(c.Peers, "missing") })
+	p.set(config.AM, func(c *config.Config) { c.Trust.Peers = append(c.Trust.Peers, "missing") })
 	a := p.agent(config.AM)
 	p.started(config.AM, "old")
 	if _, err := a.control().Want("new"); err != nil {
@@ -350,7 +352,7 @@ func TestAddressesArePinnedToTheServersOfTheExchange(t *testing.T) {
 	}
 	p.initBoth()
 	base := func(c *config.Config) {
-		c.AMHost, c.AMPort, c.GWHost, c.GWPort, c.ISHost, c.ISPort, c.Peers = "localhost", 9443, "localhost", 8243, "wso2is", 9443, []string{"wso2is"}
+		c.AM.Host, c.AM.Port, c.Gateway.Host, c.Gateway.Port, c.IS.Host, c.IS.Port, c.Trust.Peers = "localhost", 9443, "localhost", 8243, "wso2is", 9443, []string{"wso2is"}
 	}
 	cases := []struct {
 		name    string
@@ -360,13 +362,13 @@ func TestAddressesArePinnedToTheServersOfTheExchange(t *testing.T) {
 		pinned  bool // to IS
 	}{
 		{"IS by its name", func(*config.Config) {}, "wso2is:9443", true, true},
-		{"IS by another address", func(c *config.Config) { c.ISHost, c.ISPort = "localhost", 9444 }, "localhost:9444", true, true},
+		{"IS by another address", func(c *config.Config) { c.IS.Host, c.IS.Port = "localhost", 9444 }, "localhost:9444", true, true},
 		{"API-M beside this agent", func(*config.Config) {}, "localhost:9443", true, false},
 		{"the gateway on API-M's host", func(*config.Config) {}, "localhost:8243", true, false},
-		{"a gateway elsewhere is no peer", func(c *config.Config) { c.GWHost = "api.example.com" }, "api.example.com:8243", false, false},
+		{"a gateway elsewhere is no peer", func(c *config.Config) { c.Gateway.Host = "api.example.com" }, "api.example.com:8243", false, false},
 		{"anything else is no peer", func(*config.Config) {}, "login.example.com:443", false, false},
-		{"without peers IS is none", func(c *config.Config) { c.Peers = nil }, "wso2is:9443", false, false},
-		{"of several peers IS is the one addressed", func(c *config.Config) { c.Peers = []string{"other", "wso2is"} }, "wso2is:9443", true, true},
+		{"without peers IS is none", func(c *config.Config) { c.Trust.Peers = nil }, "wso2is:9443", false, false},
+		{"of several peers IS is the one addressed", func(c *config.Config) { c.Trust.Peers = []string{"other", "wso2is"} }, "wso2is:9443", true, true},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

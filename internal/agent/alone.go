@@ -26,7 +26,7 @@ func (a Agent) alone(ctx context.Context, work func(Agent) error) error {
 	for n := 1; ; n++ {
 		seen, looked := a.seen, time.Now()
 		if seen == nil {
-			now := a.exchange().Look(ctx, a.cfg.Peers...)
+			now := a.exchange().Look(ctx, a.cfg.Trust.Peers...)
 			seen, looked = &now, time.Now()
 		}
 		unlock, err := s.lock(ctx)
@@ -37,7 +37,7 @@ func (a Agent) alone(ctx context.Context, work func(Agent) error) error {
 			defer unlock()
 			silent, err := a.holding.Hold(ctx, a.exchange(), ControlDir(a.cfg))
 			if silent != nil {
-				a.log.Warn("the other agent with this server's name has been silent, this one publishes again", "server", a.cfg.ServerName, "other", silent.Host, "silent", trust.Silence.String())
+				a.log.Warn("the other agent with this server's name has been silent, this one publishes again", "server", a.cfg.Server.Name, "other", silent.Host, "silent", trust.Silence.String())
 			}
 			if err != nil {
 				return err

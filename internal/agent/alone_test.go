@@ -29,7 +29,7 @@ func once(t *testing.T, a Agent) error {
 // certificate is imported in the same pass.
 func TestAPeerThatKeepsChangingHoldsUpNobody(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Peers = []string{"busy", "wso2is"} })
+	p.set(config.AM, func(c *config.Config) { c.Trust.Peers = []string{"busy", "wso2is"} })
 	if err := once(t, p.agent(config.IS)); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func (p *place) twin() Agent {
 	}
 	p.replaceKey(config.IS, "wso2is", time.Now().Add(1000*time.Hour))
 	cfg := p.cfg[config.IS]
-	cfg.ConfigDir = volume
+	cfg.Server.ConfigDir = volume
 	return New(cfg, func() (config.Config, error) { return cfg, nil }, slog.New(slog.NewTextHandler(p.log, nil)))
 }
 
@@ -152,7 +152,7 @@ func TestASharedNameIsLoggedOnceAndNotReady(t *testing.T) {
 	}
 	said := "another agent publishes under this server's name"
 	p.until("it is not ready", func() bool { return strings.Contains(p.message(health, trustCondition), said) })
-	time.Sleep(10 * p.cfg[config.IS].Poll) // as many further passes
+	time.Sleep(10 * p.cfg[config.IS].Watch.Poll) // as many further passes
 	if n := strings.Count(p.log.String(), said); n != 1 || strings.Contains(p.log.String(), "not in step") {
 		t.Errorf("logged %d times", n)
 	}
@@ -162,7 +162,7 @@ func TestASharedNameIsLoggedOnceAndNotReady(t *testing.T) {
 func TestASlowEditOfTheSettingsIsWaitedForAndLoggedOnce(t *testing.T) {
 	p := newPlace(t)
 	path := p.cfg[config.IS].DeploymentTOML()
-	p.set(config.IS, func(c *config.Config) { c.Settings, c.Peers = "merge", nil })
+	p.set(config.IS, func(c *config.Config) { c.Settings.Mode, c.Trust.Peers = "merge", nil })
 	health := p.keeping(config.IS)
 	p.until("the settings are made", func() bool { return p.ok(health, trustCondition) })
 	edited, err := os.ReadFile(path)
@@ -180,7 +180,7 @@ func TestASlowEditOfTheSettingsIsWaitedForAndLoggedOnce(t *testing.T) {
 		return strings.Contains(p.message(health, trustCondition), "deployment.toml: somebody is writing it")
 	})
 	p.until("it is logged", func() bool { return strings.Contains(p.log.String(), said) })
-	time.Sleep(10 * p.cfg[config.IS].Poll) // as many further passes
+	time.Sleep(10 * p.cfg[config.IS].Watch.Poll) // as many further passes
 	if n := strings.Count(p.log.String(), said); n != 1 || strings.Contains(p.log.String(), "not in step") {
 		t.Errorf("logged %d times", n)
 	}
@@ -206,7 +206,7 @@ func TestInitWaitsForTheEndOfAnEdit(t *testing.T) {
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	p.set(config.IS, func(c *config.Config) { c.Peers = nil })
+	p.set(config.IS, func(c *config.Config) { c.Trust.Peers = nil })
 	done := make(chan error, 1)
 	go func() { done <- p.agent(config.IS).Init(t.Context()) }()
 	p.until("it waits", func() bool { return strings.Contains(p.log.String(), "somebody is writing it") })
@@ -224,7 +224,7 @@ func TestAnEditThatNeverEndsIsNamedWhenInitGivesUp(t *testing.T) {
 	if err := os.Truncate(p.cfg[config.IS].DeploymentTOML(), 0); err != nil {
 		t.Fatal(err)
 	}
-	p.set(config.IS, func(c *config.Config) { c.Peers, c.InitTimeout = nil, 300*time.Millisecond })
+	p.set(config.IS, func(c *config.Config) { c.Trust.Peers, c.Init.Timeout = nil, 300*time.Millisecond })
 	err := p.agent(config.IS).Init(t.Context())
 	if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "somebody is writing it") || strings.Contains(err.Error(), "exchange volume") {
 		t.Errorf("got %v", err)
@@ -235,15 +235,15 @@ func TestAnEditThatNeverEndsIsNamedWhenInitGivesUp(t *testing.T) {
 func TestANamedPipeInThePlaceOfAFileHoldsUpNoPass(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
-	p.set(config.AM, func(c *config.Config) { c.Settings = "merge" })
-	p.set(config.IS, func(c *config.Config) { c.TLSMode, c.TLSFilesDir = "files", filepath.Join(p.dir, "tls") })
+	p.set(config.AM, func(c *config.Config) { c.Settings.Mode = "merge" })
+	p.set(config.IS, func(c *config.Config) { c.TLS.Mode, c.TLS.FilesDir = "files", filepath.Join(p.dir, "tls") })
 	if err := errors.Join(once(t, p.agent(config.AM)), os.Mkdir(filepath.Join(p.dir, "tls"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	am, exchange := p.cfg[config.AM], filepath.Join(p.dir, "exchange")
 	paths := map[string]string{
 		"tls.crt": config.IS, "tls.key": config.IS, // relative to TLS_FILES_DIR
-		am.DeploymentTOML(): config.AM, am.TruststorePath(): config.AM, am.KeystorePaths()[0]: config.AM, am.APIConfig: config.AM,
+		am.DeploymentTOML(): config.AM, am.TruststorePath(): config.AM, am.KeystorePaths()[0]: config.AM, am.Bootstrap.File: config.AM,
 	}
 	for _, name := range []string{"certs.pem", "trusts.json", "ca.pem"} {
 		paths[filepath.Join(exchange, "wso2is", name)] = config.AM

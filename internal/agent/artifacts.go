@@ -29,9 +29,9 @@ func (a Agent) prepareArtifacts(ctx, limit context.Context, running bool) error 
 		a.log.Error("the agent fetches no artifact", "error", err)
 		return nil
 	}
-	err = k.Prepare(ctx, limit, a.cfg.Poll, running)
+	err = k.Prepare(ctx, limit, a.cfg.Watch.Poll, running)
 	if errors.Is(err, artifact.ErrRequired) {
-		return fmt.Errorf("%w after INIT_TIMEOUT, %s: %w", ErrTimeout, a.cfg.InitTimeout, err)
+		return fmt.Errorf("%w after INIT_TIMEOUT, %s: %w", ErrTimeout, a.cfg.Init.Timeout, err)
 	}
 	return err
 }
@@ -43,7 +43,7 @@ func (a Agent) restartForArtifacts(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.log.Info("artifacts have arrived that the running server lacks: it needs a restart", "server", a.cfg.ServerName)
+		a.log.Info("artifacts have arrived that the running server lacks: it needs a restart", "server", a.cfg.Server.Name)
 		return trust.RaiseEdition(a.cfg.WorkDir())
 	})
 }
@@ -51,10 +51,10 @@ func (a Agent) restartForArtifacts(ctx context.Context) error {
 // keepArtifacts fetches what the server was started without, with growing waits, until ctx ends.
 func (a Agent) keepArtifacts(ctx context.Context, health *telemetry.Health) {
 	l := a.life(health, artifactsCondition)
-	if a.cfg.ArtifactSourceDir != "" {
-		l.changes = file.Watch{Folders: []string{a.cfg.ArtifactSourceDir}, Poll: a.cfg.Poll, Quiet: a.cfg.QuietMin, Max: a.cfg.QuietMax, Log: a.log}.Changes(ctx)
+	if a.cfg.Artifacts.SourceDir != "" {
+		l.changes = file.Watch{Folders: []string{a.cfg.Artifacts.SourceDir}, Poll: a.cfg.Watch.Poll, Quiet: a.cfg.Watch.QuietMin, Max: a.cfg.Watch.QuietMax, Log: a.log}.Changes(ctx)
 	}
-	retries := artifact.Retries{First: a.cfg.Poll, Log: a.log}
+	retries := artifact.Retries{First: a.cfg.Watch.Poll, Log: a.log}
 	l.keep(ctx, func(ctx context.Context, err error) time.Duration {
 		var failed []artifact.Outcome
 		k, unusable := a.artifacts(l.cfg)

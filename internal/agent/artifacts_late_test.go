@@ -30,7 +30,7 @@ func (p *place) withUnreachable(destinations ...string) (volume, source string) 
 	}
 	list := filepath.Join(p.dir, "config", "artifacts.yaml")
 	p.write(list, text)
-	p.set(config.IS, func(c *config.Config) { c.Artifacts, c.ArtifactsFile = "none", list })
+	p.set(config.IS, func(c *config.Config) { c.Artifacts.Base, c.Artifacts.File = "none", list })
 	return volume, source
 }
 
@@ -182,7 +182,7 @@ func TestARestartThatCannotBeMadeDueForANewFileIsMadeDueLater(t *testing.T) {
 		"sidecar": func() error { _, err := p.artifacts().Retry(t.Context()); return err },
 		"init": func() error {
 			a := p.agent(config.IS)
-			a.cfg.InitTimeout = time.Minute
+			a.cfg.Init.Timeout = time.Minute
 			return a.prepareArtifacts(t.Context(), t.Context(), true)
 		},
 	}
@@ -259,7 +259,7 @@ func TestTheSidecarHasNothingToFetchWithoutAListOrAVolume(t *testing.T) {
 		artifacts, dir string
 		want           bool
 	}{"as it is": {"default", volume, true}, "none wanted": {"none", volume, false}, "no volume": {"default", filepath.Join(volume, "missing"), false}} {
-		p.set(config.IS, func(cfg *config.Config) { cfg.Artifacts, cfg.ArtifactDir = c.artifacts, c.dir })
+		p.set(config.IS, func(cfg *config.Config) { cfg.Artifacts.Base, cfg.Artifacts.Dir = c.artifacts, c.dir })
 		if got := p.artifacts().Useful(); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}

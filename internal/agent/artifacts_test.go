@@ -27,7 +27,7 @@ func (p *place) withArtifacts() (volume, source string) {
 		}
 	}
 	p.set(config.IS, func(c *config.Config) {
-		c.ArtifactDir, c.ArtifactSourceDir, c.Peers, c.AMHost = volume, source, nil, "wso2am"
+		c.Artifacts.Dir, c.Artifacts.SourceDir, c.Trust.Peers, c.AM.Host = volume, source, nil, "wso2am"
 	})
 	return volume, source
 }
@@ -61,7 +61,7 @@ func TestInitGoesOnWithoutAnArtifactAndSaysWhatIsLost(t *testing.T) {
 		says    string
 	}{
 		"no volume": {func(p *place) {
-			p.set(config.IS, func(c *config.Config) { c.ArtifactDir = filepath.Join(p.dir, "missing") })
+			p.set(config.IS, func(c *config.Config) { c.Artifacts.Dir = filepath.Join(p.dir, "missing") })
 		}, "mount one there"},
 		"the saved page of an error": {func(p *place) {
 			page := filepath.Join(p.dir, "source", filepath.Base(handlerJar))
@@ -94,7 +94,7 @@ func TestAListOfArtifactsThatCannotBeReadIsToldBeforeAnythingIsWritten(t *testin
 	if err := os.WriteFile(list, []byte("artifacts:\n  - {file: a.jar, destinatoin: lib/a.jar}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p.set(config.IS, func(c *config.Config) { c.ArtifactsFile = list })
+	p.set(config.IS, func(c *config.Config) { c.Artifacts.File = list })
 	err := p.agent(config.IS).Init(t.Context())
 	if !errors.Is(err, artifact.ErrList) || !strings.Contains(err.Error(), `:2:19: unknown key "destinatoin"`) {
 		t.Errorf("error = %v", err)
@@ -111,7 +111,7 @@ func TestTheProductsOwnArtifactsCanBeLeftOutAndOwnOnesAdded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for artifacts, want := range map[string]string{"default": handlerJar + " lib/own.jar", "none": "lib/own.jar"} {
-		p.set(config.IS, func(c *config.Config) { c.Artifacts, c.ArtifactsFile = artifacts, list })
+		p.set(config.IS, func(c *config.Config) { c.Artifacts.Base, c.Artifacts.File = artifacts, list })
 		all, err := p.artifacts().List()
 		var names []string
 		for _, a := range all {
@@ -127,7 +127,7 @@ func TestInitWaitsForTheDriverWithoutWhichTheServerDoesNotStart(t *testing.T) {
 	p := newPlace(t)
 	_, source := p.withArtifacts()
 	p.set(config.IS, func(c *config.Config) {
-		c.Database, c.InitTimeout, c.ISDBPassword = "postgres", 2*time.Second, "secret"
+		c.Database.Kind, c.Init.Timeout, c.Database.ISPassword = "postgres", 2*time.Second, "secret"
 	})
 	err := p.agent(config.IS).Init(t.Context())
 	if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "the server does not start without repository/components/lib/postgresql-") || !strings.Contains(err.Error(), "ARTIFACT_SOURCE_DIR") {
@@ -135,7 +135,7 @@ func TestInitWaitsForTheDriverWithoutWhichTheServerDoesNotStart(t *testing.T) {
 	}
 	// It comes while init waits, in a version of one's own.
 	p.set(config.IS, func(c *config.Config) {
-		c.InitTimeout, c.ArtifactsFile = 30*time.Second, filepath.Join(p.dir, "config", "artifacts.yaml")
+		c.Init.Timeout, c.Artifacts.File = 30*time.Second, filepath.Join(p.dir, "config", "artifacts.yaml")
 	})
 	list := "artifacts:\n  - {url: \"https://jdbc.example/postgresql-42.9.9.jar\", destination: repository/components/lib/postgresql-42.9.9.jar}\n"
 	if err := os.WriteFile(filepath.Join(p.dir, "config", "artifacts.yaml"), []byte(list), 0o644); err != nil {

@@ -63,8 +63,8 @@ func newFleet(b *testing.B, n int, truststore []byte) *fleet {
 	for _, name := range names {
 		cfg, err := config.Load("PRODUCT")
 		f.must(err)
-		cfg.ServerName, cfg.ConfigDir = name, filepath.Join(f.dir, name)
-		cfg.Peers = slices.DeleteFunc(slices.Clone(names), func(other string) bool { return other == name })
+		cfg.Server.Name, cfg.Server.ConfigDir = name, filepath.Join(f.dir, name)
+		cfg.Trust.Peers = slices.DeleteFunc(slices.Clone(names), func(other string) bool { return other == name })
 		a := New(cfg, func() (config.Config, error) { return cfg, nil }, slog.New(slog.DiscardHandler))
 		m := &member{agent: a, written: make(chan struct{}, 1)}
 		f.must(os.MkdirAll(filepath.Dir(cfg.TruststorePath()), 0o755))
@@ -167,12 +167,12 @@ func (f *fleet) replaceKey(m *member) keystore.Certificate {
 func (f *fleet) settled(m *member) bool {
 	wanted, err := m.agent.control().Wanted()
 	started, _, startedErr := m.agent.control().Started()
-	said, saidErr := m.agent.exchange().Trusts(f.b.Context(), m.agent.cfg.ServerName)
+	said, saidErr := m.agent.exchange().Trusts(f.b.Context(), m.agent.cfg.Server.Name)
 	if err != nil || startedErr != nil || saidErr != nil || wanted == "" || started.Generation != wanted || said.Generation != wanted || len(said.Fingerprints) != len(f.members) {
 		return false
 	}
 	for _, other := range f.members {
-		certs, err := m.agent.exchange().Certificates(f.b.Context(), other.agent.cfg.ServerName)
+		certs, err := m.agent.exchange().Certificates(f.b.Context(), other.agent.cfg.Server.Name)
 		if err != nil || len(certs) != 1 || !slices.Contains(said.Fingerprints, certs[0].Fingerprint().String()) {
 			return false
 		}
@@ -186,7 +186,7 @@ func (f *fleet) untilSettled() {
 	for _, m := range f.members {
 		for !f.settled(m) {
 			if time.Now().After(deadline) {
-				f.b.Fatalf("%s is not settled", m.agent.cfg.ServerName)
+				f.b.Fatalf("%s is not settled", m.agent.cfg.Server.Name)
 			}
 			<-time.After(10 * time.Millisecond)
 		}
@@ -232,7 +232,7 @@ func BenchmarkRotation(b *testing.B) {
 
 // published is the certificate that a server has in use, as its agent says.
 func (a Agent) published(f *fleet) keystore.Fingerprint {
-	certs, err := a.exchange().Certificates(f.b.Context(), a.cfg.ServerName)
+	certs, err := a.exchange().Certificates(f.b.Context(), a.cfg.Server.Name)
 	f.must(err)
 	return certs[0].Fingerprint()
 }
@@ -314,6 +314,6 @@ func BenchmarkFromAChangeToTheTruststore(b *testing.B) {
 
 // trusts tells whether a member's running server trusts a certificate.
 func (f *fleet) trusts(m *member, c keystore.Certificate) bool {
-	said, err := m.agent.exchange().Trusts(f.b.Context(), m.agent.cfg.ServerName)
+	said, err := m.agent.exchange().Trusts(f.b.Context(), m.agent.cfg.Server.Name)
 	return err == nil && slices.Contains(said.Fingerprints, c.Fingerprint().String())
 }

@@ -31,15 +31,15 @@ func (a Agent) ownServer() ownServer {
 // doing.
 func (a Agent) bootstrapper(tell func(doing string)) (*bootstrap.Keeper, *verify.Verifier) {
 	s := a.ownServer()
-	v := &verify.Verifier{Log: a.log, Server: a.cfg.ServerName, Process: s.Process, Poll: a.cfg.Poll, WaitInVain: a.waitInVain}
+	v := &verify.Verifier{Log: a.log, Server: a.cfg.Server.Name, Process: s.Process, Poll: a.cfg.Watch.Poll, WaitInVain: a.waitInVain}
 	return &bootstrap.Keeper{Log: a.log, Load: a.load, Accounts: a.accounts, Server: s, Watch: a.watch(), Tell: tell, Check: server.OwnCalls, Verify: v.Verify}, v
 }
 
 // Bootstrap brings the servers to the desired state once, within BOOTSTRAP_TIMEOUT, and verifies it. An error that wraps
 // bootstrap.ErrPermanent names what to change; one that wraps ErrTimeout means that time ran out.
 func (a Agent) Bootstrap(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, a.cfg.BootstrapTimeout,
-		fmt.Errorf("%w: BOOTSTRAP_TIMEOUT, %s, has passed", ErrTimeout, a.cfg.BootstrapTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, a.cfg.Bootstrap.Timeout,
+		fmt.Errorf("%w: BOOTSTRAP_TIMEOUT, %s, has passed", ErrTimeout, a.cfg.Bootstrap.Timeout))
 	defer cancel()
 	files := bootstrap.FilesOf(a.cfg)
 	if _, err := files.Desired(); err != nil { // at once, and not after the servers have come up
@@ -60,7 +60,7 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 	if err := k.AwaitTrust(ctx, a.cfg); err != nil {
 		return err
 	}
-	if err := k.Reach(ctx, a.cfg); err != nil || len(a.cfg.Peers) == 0 {
+	if err := k.Reach(ctx, a.cfg); err != nil || len(a.cfg.Trust.Peers) == 0 {
 		return err
 	}
 	s := a.servers()
@@ -69,9 +69,9 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 
 // stateFolders are the folders in which a change can concern the desired state.
 func stateFolders(cfg config.Config) []string {
-	folders := []string{filepath.Dir(cfg.APIConfig), ControlDir(cfg), filepath.Dir(cfg.KeysFile)}
-	if cfg.TLSCAFile != "" { // the folder of an empty path is the process's own, in a container the root, where /proc changes all the time
-		folders = append(folders, filepath.Dir(cfg.TLSCAFile))
+	folders := []string{filepath.Dir(cfg.Bootstrap.File), ControlDir(cfg), filepath.Dir(cfg.Bootstrap.KeysFile)}
+	if cfg.Trust.CAFile != "" { // the folder of an empty path is the process's own, in a container the root, where /proc changes all the time
+		folders = append(folders, filepath.Dir(cfg.Trust.CAFile))
 	}
 	return folders
 }

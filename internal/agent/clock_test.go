@@ -28,7 +28,7 @@ func (p *place) calm(when string, is, am *side) (restarts int) {
 				restarts, quiet = restarts+1, 0
 				s.once()
 			}
-			name := p.agent(s.product).cfg.ServerName
+			name := p.agent(s.product).cfg.Server.Name
 			inUse := p.published(name)[0]
 			if !rotation.RunsWith(s.r.started.Generation, rotation.Certificate{Fingerprint: inUse.Fingerprint().String()}) {
 				p.t.Errorf("%s: %s runs with %s, and %s is published as in use", when, name, s.r.started.Generation, inUse.Fingerprint())
@@ -134,7 +134,7 @@ func (p *place) issued() (is, am *side) {
 	for range 2 { // the second time with what the other one has published
 		for _, s := range []*side{is, am} {
 			p.set(s.product, func(c *config.Config) {
-				c.Settings, c.TLSMode, c.AMHost, c.ISHost = "merge", "issue", "wso2am", "wso2is"
+				c.Settings.Mode, c.TLS.Mode, c.AM.Host, c.IS.Host = "merge", "issue", "wso2am", "wso2is"
 			})
 			v, err := p.agent(s.product).pass(p.t.Context(), nil)
 			if err != nil {

@@ -20,7 +20,7 @@ func (a Agent) SyncScopes(ctx context.Context) (scopes.Report, error) {
 	if err != nil {
 		return scopes.Report{}, err
 	}
-	k := scopes.Keeper{Clients: a.cfg.ScopesClients, Log: a.log}
+	k := scopes.Keeper{Clients: a.cfg.Scopes.Clients, Log: a.log}
 	return k.Poll(ctx, is.Authorization)
 }
 
@@ -32,7 +32,7 @@ func (a Agent) ReadScopes(ctx context.Context) (state scopes.State, lack []scope
 	if err != nil {
 		return state, nil, nil, err
 	}
-	return scopes.Lack(ctx, is.Authorization, a.cfg.ScopesClients)
+	return scopes.Lack(ctx, is.Authorization, a.cfg.Scopes.Clients)
 }
 
 // Token requests an access token of the application, with the keys that a bootstrap has written to KEYS_FILE, for people who
@@ -49,17 +49,17 @@ func (a Agent) Token(ctx context.Context) (wso2.Secret, error) {
 // Restarts returns the servers that restart for a new certificate that the agent issues, in this order: the peers, which have to
 // trust it, then the own server. Peers that trust the CA that will sign it, which this server has published, do not restart.
 func Restarts(ctx context.Context, cfg config.Config) (names []string, err error) {
-	all := append(slices.Clone(cfg.Peers), cfg.ServerName)
-	if cfg.Trust != "ca" || cfg.TLSCACertFile == "" {
+	all := append(slices.Clone(cfg.Trust.Peers), cfg.Server.Name)
+	if cfg.Trust.Mode != "ca" || cfg.TLS.CACertFile == "" {
 		return all, nil
 	}
-	own := trust.ExchangeOf(cfg).Statement(ctx, cfg.ServerName)
-	ca, err := identity.ReadCA(cfg.TLSCACertFile, cfg.TLSCAKeyFile)
+	own := trust.ExchangeOf(cfg).Statement(ctx, cfg.Server.Name)
+	ca, err := identity.ReadCA(cfg.TLS.CACertFile, cfg.TLS.CAKeyFile)
 	if err := cmp.Or(own.Err, own.CAErr, err); err != nil {
 		return nil, err
 	}
 	if own.CA != nil && ca.Certificate().Fingerprint() == own.CA.Fingerprint() {
-		return []string{cfg.ServerName}, nil
+		return []string{cfg.Server.Name}, nil
 	}
 	return all, nil
 }

@@ -80,7 +80,7 @@ type modelled struct {
 func newTwo(p *place, order uint64) *two {
 	w := &two{place: p, random: rand.New(rand.NewPCG(order, 0))}
 	for i, product := range []string{config.IS, config.AM} {
-		w.servers[i] = &modelled{w: w, product: product, name: p.agent(product).cfg.ServerName}
+		w.servers[i] = &modelled{w: w, product: product, name: p.agent(product).cfg.Server.Name}
 		w.servers[i].renewFiles()
 	}
 	for _, s := range w.servers {
@@ -114,21 +114,21 @@ func (w *two) something(i int) {
 		do   func()
 	}{
 		{"somebody asks for a rotation", func() { s.note(server.RequestIdentity(w.t.Context(), s.agent().cfg)) }},
-		{"it gets another name", func() { set(func(c *config.Config) { c.TLSNames = []string{fmt.Sprintf("n%d.example.com", i)} }) }},
+		{"it gets another name", func() { set(func(c *config.Config) { c.TLS.Names = []string{fmt.Sprintf("n%d.example.com", i)} }) }},
 		{"its files are renewed", s.renewFiles},
 		{"its own keystore is replaced", func() {
 			if s.product == config.IS { // API-M's primary one is of a kind that the helper does not write
 				w.replaceKey(s.product, s.name, time.Now().Add(time.Hour))
 			}
 		}},
-		{"TLS_MODE=none", func() { set(func(c *config.Config) { c.TLSMode = "none" }); s.freshSidecar() }},
-		{"TLS_MODE=issue", func() { set(func(c *config.Config) { c.TLSMode = "issue" }); s.freshSidecar() }},
+		{"TLS_MODE=none", func() { set(func(c *config.Config) { c.TLS.Mode = "none" }); s.freshSidecar() }},
+		{"TLS_MODE=issue", func() { set(func(c *config.Config) { c.TLS.Mode = "issue" }); s.freshSidecar() }},
 		{"TLS_MODE=files", func() {
-			set(func(c *config.Config) { c.TLSMode, c.TLSFilesDir = "files", s.files() })
+			set(func(c *config.Config) { c.TLS.Mode, c.TLS.FilesDir = "files", s.files() })
 			s.freshSidecar()
 		}},
-		{"SETTINGS=override", func() { set(func(c *config.Config) { c.Settings = "override" }); s.freshSidecar() }},
-		{"SETTINGS=merge", func() { set(func(c *config.Config) { c.Settings = "merge" }); s.freshSidecar() }},
+		{"SETTINGS=override", func() { set(func(c *config.Config) { c.Settings.Mode = "override" }); s.freshSidecar() }},
+		{"SETTINGS=merge", func() { set(func(c *config.Config) { c.Settings.Mode = "merge" }); s.freshSidecar() }},
 		{"its sidecar is replaced", s.freshSidecar},
 		{"init runs beside it", func() { s.note(s.agent().Init(w.t.Context())) }},
 		{"it crashes, and starts again", func() { s.end(); w.meanwhile(2); s.begin() }},
@@ -311,7 +311,7 @@ func (s *modelled) onDisk() keystore.Certificate {
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
-	own, err := trust.OwnLeaf(s.w.t.Context(), a.cfg.KeystorePaths(), a.cfg.KeystorePass, a.cfg.KeystoreAlias)
+	own, err := trust.OwnLeaf(s.w.t.Context(), a.cfg.KeystorePaths(), a.cfg.Keystore.Pass, a.cfg.Keystore.Alias)
 	if err != nil {
 		s.w.fault("%s cannot start: %v", s.name, err)
 	}

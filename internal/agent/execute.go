@@ -79,7 +79,7 @@ func (r *reading) issue(reason string) error {
 	if err != nil {
 		return issueError{err}
 	}
-	r.agent.log.Info("the agent has issued a TLS certificate", "server", r.agent.cfg.ServerName, "because", reason, "names", next.Certificate().DNSNames,
+	r.agent.log.Info("the agent has issued a TLS certificate", "server", r.agent.cfg.Server.Name, "because", reason, "names", next.Certificate().DNSNames,
 		"until", next.Certificate().NotAfter.Format(time.RFC3339), "fingerprint", next.Leaf().Fingerprint().String())
 	return r.identities.Stage(next)
 }
@@ -101,7 +101,7 @@ func (r *reading) install() error {
 // makeSettings makes the needed settings in the server's deployment.toml.
 func (r *reading) makeSettings(ctx context.Context) error {
 	a := r.agent
-	_, changes, err := a.settingsFile().Apply(ctx, r.needs, a.cfg.Settings == "override")
+	_, changes, err := a.settingsFile().Apply(ctx, r.needs, a.cfg.Settings.Mode == "override")
 	if err != nil {
 		return err
 	}

@@ -69,9 +69,9 @@ func TestAFirstIdentityThatCannotBeHadKeepsNoPeersCertificateOut(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			p, is, am := bothRunning(t)
 			p.set(config.IS, func(c *config.Config) {
-				c.Settings, c.TLSMode, c.TLSFilesDir, c.AMHost, c.ISHost = "merge", mode, filepath.Join(p.dir, "none"), "wso2am", "wso2is"
+				c.Settings.Mode, c.TLS.Mode, c.TLS.FilesDir, c.AM.Host, c.IS.Host = "merge", mode, filepath.Join(p.dir, "none"), "wso2am", "wso2is"
 				if mode == "issue" {
-					c.TLSCACertFile, c.TLSCAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
+					c.TLS.CACertFile, c.TLS.CAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
 				}
 			})
 			next := p.replaceKey(config.AM, "next", time.Now().Add(time.Hour))
@@ -106,7 +106,7 @@ func TestAKeystoreThatIsBeingWrittenIsReadAgain(t *testing.T) {
 func TestTroubleWithTheIdentityDoesNotSayThatTrustDoesNotHold(t *testing.T) {
 	p, _, _ := bothIssued(t)
 	p.set(config.IS, func(c *config.Config) {
-		c.TLSCACertFile, c.TLSCAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
+		c.TLS.CACertFile, c.TLS.CAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
 	})
 	if err := p.agent(config.IS).Init(t.Context()); err != nil { // of a new pod, whose server waits for trust to hold
 		t.Fatal(err)
@@ -121,7 +121,7 @@ func TestTroubleWithTheIdentityDoesNotSayThatTrustDoesNotHold(t *testing.T) {
 func TestTroubleWithTheIdentityIsToldBesideOtherTrouble(t *testing.T) {
 	p, is, _ := bothIssued(t)
 	p.set(config.IS, func(c *config.Config) {
-		c.TLSCACertFile, c.TLSCAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
+		c.TLS.CACertFile, c.TLS.CAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
 	})
 	is.k.health, is.r.fails = telemetry.NewHealth(time.Hour, identityCondition), errors.New("agent exec cannot be told")
 	if err := is.k.once(t.Context(), p.agent(config.IS)); !errors.Is(err, is.r.fails) {
@@ -174,7 +174,7 @@ func TestANameThatTheFilesLackIsToldOnce(t *testing.T) {
 		p.write(filepath.Join(dir, name), string(content))
 	}
 	p.set(config.IS, func(c *config.Config) {
-		c.Settings, c.TLSMode, c.TLSFilesDir, c.AMHost, c.ISHost, c.Peers = "merge", "files", dir, "wso2am", "wso2is", nil
+		c.Settings.Mode, c.TLS.Mode, c.TLS.FilesDir, c.AM.Host, c.IS.Host, c.Trust.Peers = "merge", "files", dir, "wso2am", "wso2is", nil
 	})
 	if err := p.agent(config.IS).Init(t.Context()); err != nil {
 		t.Fatal(err)

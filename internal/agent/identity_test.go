@@ -28,8 +28,8 @@ func bothIssued(t *testing.T, also ...func(*config.Config)) (p *place, is, am *s
 	p = newPlace(t)
 	for _, product := range []string{config.IS, config.AM} {
 		p.set(product, func(c *config.Config) {
-			c.Settings, c.TLSMode, c.AMHost, c.ISHost = "merge", "issue", "wso2am", "wso2is"
-			c.TLSNames = []string{"gateway.example.com", "192.0.2.7"}
+			c.Settings.Mode, c.TLS.Mode, c.AM.Host, c.IS.Host = "merge", "issue", "wso2am", "wso2is"
+			c.TLS.Names = []string{"gateway.example.com", "192.0.2.7"}
 			for _, change := range also {
 				change(c)
 			}
@@ -152,14 +152,14 @@ func TestAnIssuedIdentityIsRotatedOnRequestInTheOrderThatFailsNoHandshake(t *tes
 }
 
 func TestACertificateIsIssuedAnewBeforeItEndsAndForOtherNames(t *testing.T) {
-	p, is, _ := bothIssued(t, func(c *config.Config) { c.TLSValidity = time.Minute })
-	p.set(config.IS, func(c *config.Config) { c.TLSValidity = identity.Year })
+	p, is, _ := bothIssued(t, func(c *config.Config) { c.TLS.Validity = time.Minute })
+	p.set(config.IS, func(c *config.Config) { c.TLS.Validity = identity.Year })
 	is.once()
 	if next, err := p.published("wso2is")[1].Parse(); err != nil || time.Until(next.NotAfter) < 24*time.Hour {
 		t.Errorf("no certificate is announced though the one in use ends: %v", err)
 	}
 	p, is, _ = bothIssued(t)
-	p.set(config.IS, func(c *config.Config) { c.TLSNames = []string{"other.example.com"} })
+	p.set(config.IS, func(c *config.Config) { c.TLS.Names = []string{"other.example.com"} })
 	is.once()
 	if len(p.published("wso2is")) != 2 || !strings.Contains(p.log.String(), "other.example.com") {
 		t.Error("no certificate is announced though a name is missing")
@@ -202,7 +202,7 @@ func TestFilesBecomeTheIdentityAndAChangeOfThemRotates(t *testing.T) {
 	}
 	write("first", time.Hour)
 	p.set(config.IS, func(c *config.Config) {
-		c.Settings, c.TLSMode, c.TLSFilesDir, c.AMHost, c.ISHost = "merge", "files", tls, "wso2am", "wso2is"
+		c.Settings.Mode, c.TLS.Mode, c.TLS.FilesDir, c.AM.Host, c.IS.Host = "merge", "files", tls, "wso2am", "wso2is"
 	})
 	p.initBoth()
 	is := p.sidecar(config.IS)
@@ -219,7 +219,7 @@ func TestFilesBecomeTheIdentityAndAChangeOfThemRotates(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(p.dir, "second", "tls.key"), pemFiles(t, "wso2is", time.Hour)["tls.key"], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.set(config.IS, func(c *config.Config) { c.QuietMin = time.Millisecond })
+	p.set(config.IS, func(c *config.Config) { c.Watch.QuietMin = time.Millisecond })
 	err := is.k.once(t.Context(), p.agent(config.IS))
 	if err == nil || !strings.Contains(err.Error(), "TLS_FILES_DIR") {
 		t.Errorf("a pair that does not fit: %v", err)
@@ -285,8 +285,8 @@ func TestACAIsTrustedInPlaceOfItsCertificates(t *testing.T) {
 	}
 	for _, product := range []string{config.IS, config.AM} {
 		p.set(product, func(c *config.Config) {
-			c.Settings, c.TLSMode, c.Trust, c.AMHost, c.ISHost = "merge", "issue", "ca", "wso2am", "wso2is"
-			c.TLSCACertFile, c.TLSCAKeyFile = filepath.Join(p.dir, "ca.crt"), filepath.Join(p.dir, "ca.key")
+			c.Settings.Mode, c.TLS.Mode, c.Trust.Mode, c.AM.Host, c.IS.Host = "merge", "issue", "ca", "wso2am", "wso2is"
+			c.TLS.CACertFile, c.TLS.CAKeyFile = filepath.Join(p.dir, "ca.crt"), filepath.Join(p.dir, "ca.key")
 		})
 	}
 	p.initBoth()
@@ -318,6 +318,6 @@ func TestACAIsTrustedInPlaceOfItsCertificates(t *testing.T) {
 	if am.restart() {
 		t.Error("the peer is restarted for a certificate of a CA that it trusts")
 	}
-	p.set(config.IS, func(c *config.Config) { c.Trust = "leaf" })
+	p.set(config.IS, func(c *config.Config) { c.Trust.Mode = "leaf" })
 	restarts("wso2am", "wso2is")
 }

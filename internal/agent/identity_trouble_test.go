@@ -16,7 +16,7 @@ import (
 
 // tls sets the settings of IS's agent that have to do with its identity.
 func (p *place) tls(mode, settings string) {
-	p.set(config.IS, func(c *config.Config) { c.TLSMode, c.Settings = mode, settings })
+	p.set(config.IS, func(c *config.Config) { c.TLS.Mode, c.Settings.Mode = mode, settings })
 }
 
 // runs starts a side's server with what is on disk, as somebody would by hand.
@@ -44,7 +44,7 @@ func TestInitBesideARunningServerSwitchesNothing(t *testing.T) {
 	p, is, am := bothIssued(t)
 	p.beside(config.IS, is.r.started)
 	store := p.read(p.agent(config.IS).cfg.TLSStorePath())
-	p.set(config.IS, func(c *config.Config) { c.TLSNames = []string{"other.example.com"} })
+	p.set(config.IS, func(c *config.Config) { c.TLS.Names = []string{"other.example.com"} })
 	p.initBoth()
 	if p.read(p.agent(config.IS).cfg.TLSStorePath()) != store {
 		t.Error("init has switched to a certificate that no peer knows of")
@@ -53,7 +53,7 @@ func TestInitBesideARunningServerSwitchesNothing(t *testing.T) {
 		t.Errorf("%d certificates are published, and not the old and the new one", len(certs))
 	}
 	// A setting that every start reads: one that comes anyway has it, and until then the server goes on.
-	p.set(config.IS, func(c *config.Config) { c.ProxyPort = 443 })
+	p.set(config.IS, func(c *config.Config) { c.Public.ProxyPort = 443 })
 	p.initBoth()
 	reads, err := p.agent(config.IS).control().Reads()
 	if wanted, _ := p.agent(config.IS).control().Wanted(); err != nil || wanted != is.r.started.Generation || reads == wanted {
@@ -72,7 +72,7 @@ func TestInitBesideARunningServerSwitchesNothing(t *testing.T) {
 func TestInitWithdrawsNoRestartThatIsAskedFor(t *testing.T) {
 	p, is, _ := bothIssued(t)
 	p.beside(config.IS, is.r.started)
-	p.set(config.IS, func(c *config.Config) { c.ProxyPort = 443 })
+	p.set(config.IS, func(c *config.Config) { c.Public.ProxyPort = 443 })
 	is.once()
 	asked := is.r.asked[len(is.r.asked)-1]
 	if _, err := p.agent(config.IS).control().Want(asked); err != nil || asked == is.r.started.Generation {
@@ -87,7 +87,7 @@ func TestInitWithdrawsNoRestartThatIsAskedFor(t *testing.T) {
 func TestWhereNobodyKnowsWhatTheServerPresentsNoCertificateOfItsGoes(t *testing.T) {
 	p, is, _ := bothIssued(t)
 	p.set(config.IS, func(c *config.Config) {
-		c.Restart, c.RotateGrace, c.RotateTimeout = "none", time.Nanosecond, time.Nanosecond
+		c.Restart.Method, c.Rotate.Grace, c.Rotate.Timeout = "none", time.Nanosecond, time.Nanosecond
 	})
 	is.r.started, is.r.known = notify.Started{}, false
 	seen := []string{p.published("wso2is")[0].Fingerprint().String()}
@@ -132,9 +132,9 @@ func TestAKeystoreThatAnEarlierModeHasLeftIsNotPresented(t *testing.T) {
 		t.Fatal("the server is not restarted for its own keystore")
 	}
 	is.once()
-	p.set(config.IS, func(c *config.Config) { c.RotateGrace = time.Nanosecond })
+	p.set(config.IS, func(c *config.Config) { c.Rotate.Grace = time.Nanosecond })
 	is.once()
-	p.set(config.IS, func(c *config.Config) { c.RotateGrace = time.Hour })
+	p.set(config.IS, func(c *config.Config) { c.Rotate.Grace = time.Hour })
 	p.tls("issue", "merge")
 	is.once()
 	if is.restart() {
@@ -170,9 +170,9 @@ func TestAnotherPrimaryPasswordLeavesTheIdentityAlone(t *testing.T) {
 	t.Setenv("KEYSTORE_PASS", "another")
 	given := p.settings(config.IS)
 	p.set(config.IS, func(c *config.Config) {
-		names := c.TLSNames
+		names := c.TLS.Names
 		*c = given
-		c.Settings, c.TLSMode, c.AMHost, c.ISHost, c.TLSNames = "merge", "issue", "wso2am", "wso2is", names
+		c.Settings.Mode, c.TLS.Mode, c.AM.Host, c.IS.Host, c.TLS.Names = "merge", "issue", "wso2am", "wso2is", names
 	})
 	before := p.published("wso2is")
 	is.once()
@@ -219,7 +219,7 @@ func TestTLSModeWithoutEffectIsSaidAndRestartsNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, is, am := bothRunning(t)
-			p.set(config.IS, func(c *config.Config) { c.AMHost, c.ISHost = "wso2am", "wso2is" })
+			p.set(config.IS, func(c *config.Config) { c.AM.Host, c.IS.Host = "wso2am", "wso2is" })
 			prepare(p)
 			is.runs()
 			is.once()
@@ -245,7 +245,7 @@ func TestTLSModeWithoutEffectIsSaidAndRestartsNobody(t *testing.T) {
 func TestTroubleWithTheOwnIdentityKeepsNoPeersCertificateOut(t *testing.T) {
 	p, is, am := bothIssued(t)
 	p.set(config.IS, func(c *config.Config) {
-		c.TLSCACertFile, c.TLSCAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
+		c.TLS.CACertFile, c.TLS.CAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
 	})
 	if err := server.RequestIdentity(t.Context(), p.agent(config.AM).cfg); err != nil {
 		t.Fatal(err)

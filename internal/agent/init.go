@@ -34,7 +34,7 @@ func (a Agent) Init(ctx context.Context) error {
 	if _, err := artifacts.List(); err != nil { // at once, and not after the peers have come
 		return err
 	}
-	limit, cancel := context.WithTimeout(ctx, a.cfg.InitTimeout)
+	limit, cancel := context.WithTimeout(ctx, a.cfg.Init.Timeout)
 	defer cancel()
 	changes := a.watch(a.trustFolders()...).Changes(limit)
 	k := trustKeeper{init: true, restarter: a.restarter()}
@@ -58,10 +58,10 @@ func (a Agent) Init(ctx context.Context) error {
 			waiting = "the certificate of " + strings.Join(k.last.Missing, ", ")
 		}
 		if waiting != "" && waiting != waited {
-			a.log.Info("waiting", "for", waiting, "at most", a.cfg.InitTimeout.String())
+			a.log.Info("waiting", "for", waiting, "at most", a.cfg.Init.Timeout.String())
 			waited = waiting
 		}
-		if !(file.Wait{Changes: changes, Again: time.After(a.cfg.Poll), Every: a.cfg.Poll}).For(limit) {
+		if !(file.Wait{Changes: changes, Again: time.After(a.cfg.Watch.Poll), Every: a.cfg.Watch.Poll}).For(limit) {
 			return a.outOfTime(ctx, limit, k.last, err, waited)
 		}
 	}
@@ -72,14 +72,14 @@ func (a Agent) outOfTime(ctx, limit context.Context, d rotation.Decision, err er
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err == nil && a.cfg.InitOnTimeout == "start":
-		a.log.Warn("the server starts without trusting every peer (INIT_ON_TIMEOUT=start)", "missing", d.Missing, "after", a.cfg.InitTimeout.String())
+	case err == nil && a.cfg.Init.OnTimeout == "start":
+		a.log.Warn("the server starts without trusting every peer (INIT_ON_TIMEOUT=start)", "missing", d.Missing, "after", a.cfg.Init.Timeout.String())
 		return a.prepared(ctx, limit, d)
 	case waits(err): // it says itself what to do
-		return fmt.Errorf("%w after %s (INIT_TIMEOUT): %w", ErrTimeout, a.cfg.InitTimeout, err)
+		return fmt.Errorf("%w after %s (INIT_TIMEOUT): %w", ErrTimeout, a.cfg.Init.Timeout, err)
 	}
-	return remedy.Add(fmt.Errorf("%w after %s waiting for %s", ErrTimeout, a.cfg.InitTimeout, waited),
-		"start the agent next to it with the same exchange volume (%s), or raise INIT_TIMEOUT", a.cfg.ExchangeDir)
+	return remedy.Add(fmt.Errorf("%w after %s waiting for %s", ErrTimeout, a.cfg.Init.Timeout, waited),
+		"start the agent next to it with the same exchange volume (%s), or raise INIT_TIMEOUT", a.cfg.Trust.ExchangeDir)
 }
 
 // prepared fetches the artifacts, until limit ends where the server does not start without one, and says that the server can

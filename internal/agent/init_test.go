@@ -90,7 +90,7 @@ func TestWithRESTARTNoneNobodyBelievesWhatWasAskedForBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.set(config.IS, func(c *config.Config) { c.Restart, c.RotateTimeout = "none", time.Nanosecond })
+	p.set(config.IS, func(c *config.Config) { c.Restart.Method, c.Rotate.Timeout = "none", time.Nanosecond })
 	is.r.started, is.r.known = notify.Started{}, false
 	rotate := func() keystore.Fingerprint {
 		t.Helper()
@@ -106,7 +106,7 @@ func TestWithRESTARTNoneNobodyBelievesWhatWasAskedForBefore(t *testing.T) {
 	p.beside(config.IS, notify.Started{Generation: before})
 	rotate()
 	p.initBoth() // another up
-	p.set(config.IS, func(c *config.Config) { c.RotateGrace = time.Nanosecond })
+	p.set(config.IS, func(c *config.Config) { c.Rotate.Grace = time.Nanosecond })
 	is.once()
 	is.once()
 	if !slices.ContainsFunc(p.published("wso2is"), func(c keystore.Certificate) bool { return c.Fingerprint() == presented }) {
@@ -135,7 +135,7 @@ func TestModeNoneFindsThePrimaryKeystoreByItsOwnPassword(t *testing.T) {
 	given := p.settings(config.IS)
 	p.set(config.IS, func(c *config.Config) {
 		*c = given
-		c.Settings, c.TLSMode, c.AMHost, c.ISHost = "merge", "none", "wso2am", "wso2is"
+		c.Settings.Mode, c.TLS.Mode, c.AM.Host, c.IS.Host = "merge", "none", "wso2am", "wso2is"
 	})
 	if err := p.agent(config.IS).Init(t.Context()); err != nil {
 		t.Errorf("init: %v", err)
@@ -161,7 +161,7 @@ func TestAPeerThatNeverComesDoesNotKeepAServerDownThatStartsWithoutIt(t *testing
 	}{{"fail", false}, {"start", true}} {
 		t.Run("INIT_ON_TIMEOUT="+c.onTimeout, func(t *testing.T) {
 			p := newPlace(t)
-			p.set(config.IS, func(cfg *config.Config) { cfg.InitOnTimeout = c.onTimeout })
+			p.set(config.IS, func(cfg *config.Config) { cfg.Init.OnTimeout = c.onTimeout })
 			is := p.sidecar(config.IS)
 			is.k.health = telemetry.NewHealth(time.Hour, trustCondition)
 			is.once()

@@ -25,7 +25,7 @@ func TestASidecarNamesWhatHasChanged(t *testing.T) {
 	p.until("everything is ready", health.Ready)
 	p.configure(apiConfig + "# changed\n")
 	p.until("the file is named", func() bool {
-		return strings.Contains(p.log.String(), fmt.Sprintf("because=\"changed: %s\"", p.cfg[config.AM].APIConfig))
+		return strings.Contains(p.log.String(), fmt.Sprintf("because=\"changed: %s\"", p.cfg[config.AM].Bootstrap.File))
 	})
 	p.until("everything works again", func() bool { return strings.Count(p.log.String(), "everything works") == 2 }) // an attempt takes notice of what comes before it
 	p.started(config.AM, "another start")
@@ -37,16 +37,16 @@ func TestAnAttemptThatIsOvertakenNamesWhatHasChanged(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
 	p.startServers()
-	port := p.cfg[config.AM].AMPort
-	p.set(config.AM, func(c *config.Config) { c.AMPort = 1 }) // nobody answers there: the attempt goes on
+	port := p.cfg[config.AM].AM.Port
+	p.set(config.AM, func(c *config.Config) { c.AM.Port = 1 }) // nobody answers there: the attempt goes on
 	health := p.run()
 	p.until("an attempt is under way", func() bool {
 		return strings.Contains(p.log.String(), "API-M to answer to the administrator's password")
 	})
-	p.set(config.AM, func(c *config.Config) { c.AMPort = port })
+	p.set(config.AM, func(c *config.Config) { c.AM.Port = port })
 	p.configure(apiConfig + "# changed\n")
 	p.until("the file is named", func() bool {
-		return strings.Contains(p.log.String(), fmt.Sprintf("msg=\"starting over\" because=\"what the desired state is reached from has changed: %s\"", p.cfg[config.AM].APIConfig))
+		return strings.Contains(p.log.String(), fmt.Sprintf("msg=\"starting over\" because=\"what the desired state is reached from has changed: %s\"", p.cfg[config.AM].Bootstrap.File))
 	})
 	p.until("everything is ready", health.Ready)
 }
@@ -54,7 +54,7 @@ func TestAnAttemptThatIsOvertakenNamesWhatHasChanged(t *testing.T) {
 // A peer that restarts all the time, or says so, changes its generation. Whether it trusts this server is what counts.
 func TestAPeersGenerationCausesNoProof(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Reconcile = 100 * time.Millisecond })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = 100 * time.Millisecond })
 	p.initBoth()
 	p.startServers()
 	p.acknowledge()
@@ -85,7 +85,7 @@ func TestAPeersGenerationCausesNoProof(t *testing.T) {
 
 func TestAPeerThatFlapsCausesOneProofInAnInterval(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Reconcile = time.Hour })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = time.Hour })
 	p.initBoth()
 	p.startServers()
 	health := p.run()
@@ -116,7 +116,7 @@ func TestAPeerThatFlapsCausesOneProofInAnInterval(t *testing.T) {
 
 func TestARestartOfISIsNoticedAndToldInOneLine(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Reconcile = 100 * time.Millisecond })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = 100 * time.Millisecond })
 	p.initBoth()
 	p.startServers()
 	health := p.run()
@@ -143,7 +143,7 @@ func TestARestartOfISIsNoticedAndToldInOneLine(t *testing.T) {
 
 func TestOneLostAnswerIsNoRestart(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Reconcile = 100 * time.Millisecond })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = 100 * time.Millisecond })
 	p.faults = wso2sim.NewFaults()
 	p.initBoth()
 	p.startServers()
@@ -168,7 +168,7 @@ func TestOneLostAnswerIsNoRestart(t *testing.T) {
 
 func TestAnISWithANewDatabaseIsHealedWithoutARestartOfTheAgent(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Reconcile = 100 * time.Millisecond })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = 100 * time.Millisecond })
 	p.initBoth()
 	p.startServers()
 	var empty bytes.Buffer
@@ -196,7 +196,7 @@ func TestAnISWithANewDatabaseIsHealedWithoutARestartOfTheAgent(t *testing.T) {
 
 func TestAnAPIMWithANewDatabaseIsHealed(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Reconcile = 100 * time.Millisecond })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = 100 * time.Millisecond })
 	p.initBoth()
 	p.startServers()
 	var empty bytes.Buffer
@@ -239,7 +239,7 @@ func TestARemovedAPIAndOldKeysAreToldOncePerChange(t *testing.T) {
 	}
 	for _, step := range steps {
 		p.configure(step.config)
-		p.set(config.AM, func(c *config.Config) { c.KeyManagerName = step.manager })
+		p.set(config.AM, func(c *config.Config) { c.KeyManager.KeysFrom = step.manager })
 		if err := p.agent(config.AM).Bootstrap(t.Context()); err != nil {
 			t.Fatalf("%s: %v", step.name, err)
 		}

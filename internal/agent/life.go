@@ -31,13 +31,13 @@ func (a Agent) life(health *telemetry.Health, name string) life {
 func (l *life) keep(ctx context.Context, turn func(ctx context.Context, unreadable error) (wait time.Duration)) {
 	for ctx.Err() == nil {
 		var again <-chan time.Time
-		l.health.While(l.name, l.cfg.Poll, func() {
+		l.health.While(l.name, l.cfg.Watch.Poll, func() {
 			if wait := turn(ctx, l.reload()); wait > 0 {
 				again = time.After(wait)
 			}
 		})
 		beat := func() { l.health.Beat(l.name) }
-		if !(file.Wait{Changes: l.changes, Again: again, Every: l.cfg.Poll, Beat: beat}).For(ctx) {
+		if !(file.Wait{Changes: l.changes, Again: again, Every: l.cfg.Watch.Poll, Beat: beat}).For(ctx) {
 			return
 		}
 	}

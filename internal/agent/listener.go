@@ -16,7 +16,7 @@ func (a Agent) keepListener(ctx context.Context, health *telemetry.Health) {
 	l, s, told := a.life(health, "listener"), a.servers(), ""
 	l.keep(ctx, func(ctx context.Context, unreadable error) time.Duration {
 		if unreadable != nil || !a.listener.waits.Load() {
-			return l.cfg.Poll
+			return l.cfg.Watch.Poll
 		}
 		hc, err := s.connect(l.cfg)
 		if err == nil {
@@ -24,10 +24,10 @@ func (a Agent) keepListener(ctx context.Context, health *telemetry.Health) {
 			err = wso2.NewPublisher(hc, c.AMURL, c.AMCredentials).Ready(ctx)
 		}
 		a.listener.open.Store(err == nil)
-		if wso2.HasStatus(err, http.StatusUnauthorized) && told != l.cfg.AMAdminPass {
-			told = l.cfg.AMAdminPass
+		if wso2.HasStatus(err, http.StatusUnauthorized) && told != l.cfg.AM.AdminPass {
+			told = l.cfg.AM.AdminPass
 			l.log.Error("API-M refuses AM_ADMIN_PASS: IS goes on sending notices of revoked tokens with the password that it has", "error", err)
 		}
-		return l.cfg.Poll
+		return l.cfg.Watch.Poll
 	})
 }

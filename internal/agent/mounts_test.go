@@ -29,12 +29,12 @@ func TestFilesThatNeverChangeForTheAgentAreToldOnceEach(t *testing.T) {
 	secret := filepath.Join(p.dir, "secrets", "pass")
 	p.set(config.AM, func(c *config.Config) {
 		c.SecretFiles = []string{secret, "/run/secrets/no-such-secret", secret}
-		c.TLSMode, c.TLSFilesDir, c.TLSCAFile = "files", "/no-such-tls", "/no-such-folder/ca.pem"
+		c.TLS.Mode, c.TLS.FilesDir, c.Trust.CAFile = "files", "/no-such-tls", "/no-such-folder/ca.pem"
 	})
 	a := p.agent(config.AM)
 	file.Mounts{
 		"/":                           "/",
-		a.cfg.APIConfig:               "/home/me/api-config.yaml",
+		a.cfg.Bootstrap.File:          "/home/me/api-config.yaml",
 		secret:                        "/..2026_11_22_12_00_00.713/pass",
 		"/run/secrets/no-such-secret": "/home/me/secrets/pass",
 		"/no-such-tls":                "/..2026_11_22_12_00_00.713/tls",
@@ -42,7 +42,7 @@ func TestFilesThatNeverChangeForTheAgentAreToldOnceEach(t *testing.T) {
 		"/etc/hosts":                  "/var/lib/docker/containers/1/hosts",
 	}.Warn(a.log, readFiles(a.cfg))
 	for path, says := range map[string]string{
-		a.cfg.APIConfig:               "level=WARN mounted by itself; mount the folder that it is in",
+		a.cfg.Bootstrap.File:          "level=WARN mounted by itself; mount the folder that it is in",
 		secret:                        "level=WARN by subPath; mount the whole volume as a folder",
 		"/run/secrets/no-such-secret": "level=INFO a secret is mounted as a single file; docker compose restart",
 		"/no-such-tls/tls.crt":        "level=WARN by subPath; mount the whole volume as a folder",
@@ -74,7 +74,7 @@ func TestOrdinaryMountsAreNothingToTellOf(t *testing.T) {
 func TestOnlyFoldersThatSettingsNameAreWatched(t *testing.T) {
 	p := newPlace(t)
 	for _, caFile := range []string{"", "/etc/own/ca.pem"} {
-		p.set(config.AM, func(c *config.Config) { c.TLSCAFile = caFile })
+		p.set(config.AM, func(c *config.Config) { c.Trust.CAFile = caFile })
 		a := p.agent(config.AM)
 		folders := a.watch(append(stateFolders(a.cfg), a.trustFolders()...)...).Folders
 		if slices.ContainsFunc(folders, func(f string) bool { return !filepath.IsAbs(f) }) {

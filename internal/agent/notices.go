@@ -9,7 +9,9 @@ import (
 )
 
 // keepsNotices reports whether the server is an API-M to which IS sends a notice of each revoked token.
-func (a Agent) keepsNotices() bool { return a.cfg.Product == config.AM && len(a.cfg.Peers) > 0 }
+func (a Agent) keepsNotices() bool {
+	return a.cfg.Server.Product == config.AM && len(a.cfg.Trust.Peers) > 0
+}
 
 // gapsMetric is the number of outages of API-M.
 const gapsMetric = "wso2agent_revocation_gaps_total"

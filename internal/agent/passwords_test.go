@@ -27,8 +27,8 @@ func TestAWrongPasswordOfEitherServerIsToldBeforeAnythingIsMade(t *testing.T) {
 		set    func(*config.Config)
 		says   []string
 	}{
-		{"API-M", func(c *config.Config) { c.AMAdminPass = "wrong" }, []string{`API-M refuses the password of its administrator "admin", AM_ADMIN_PASS`, "Set AM_ADMIN_PASS to that one"}},
-		{"IS", func(c *config.Config) { c.ISAdminPass = "wrong" }, []string{`IS refuses the password of its administrator "admin", IS_ADMIN_PASS`, "docs/operating.md"}},
+		{"API-M", func(c *config.Config) { c.AM.AdminPass = "wrong" }, []string{`API-M refuses the password of its administrator "admin", AM_ADMIN_PASS`, "Set AM_ADMIN_PASS to that one"}},
+		{"IS", func(c *config.Config) { c.IS.AdminPass = "wrong" }, []string{`IS refuses the password of its administrator "admin", IS_ADMIN_PASS`, "docs/operating.md"}},
 	} {
 		t.Run(c.server, func(t *testing.T) {
 			p := newPlace(t)
@@ -134,7 +134,7 @@ func TestOnlyOnANewDatabaseTheAdministratorIsSet(t *testing.T) {
 	p.shipped(config.AM)
 	pass := func(password string) {
 		t.Helper()
-		p.set(config.AM, func(c *config.Config) { c.Settings, c.AMAdminPass = "merge", password })
+		p.set(config.AM, func(c *config.Config) { c.Settings.Mode, c.AM.AdminPass = "merge", password })
 		p.mergeSettings(config.AM)
 	}
 	pass("first")
@@ -156,7 +156,7 @@ func TestOnlyOnANewDatabaseTheAdministratorIsSet(t *testing.T) {
 	if len(kept) > 0 {
 		t.Errorf("the same password is told of: %+v", kept)
 	}
-	p.set(config.AM, func(c *config.Config) { c.AMAdminPass = "third" })
+	p.set(config.AM, func(c *config.Config) { c.AM.AdminPass = "third" })
 	kept = p.mergeSettings(config.AM)
 	if len(kept) != 1 || !kept[0].Settled {
 		t.Errorf("%+v", kept)
@@ -183,7 +183,7 @@ func TestADatabaseThatIsDownIsNotTakenForAWrongPassword(t *testing.T) {
 	}
 	host, port := hostPort(t, "tcp://"+database.Addr().String())
 	p.set(config.AM, func(c *config.Config) {
-		c.Database, c.DBHost, c.DBPort, c.AMAdminPass, c.BootstrapTimeout = "postgres", host, port, "refused", 4*time.Second
+		c.Database.Kind, c.Database.Host, c.Database.Port, c.AM.AdminPass, c.Bootstrap.Timeout = "postgres", host, port, "refused", 4*time.Second
 	})
 	if err := p.agent(config.AM).Bootstrap(t.Context()); !errors.Is(err, bootstrap.ErrPermanent) {
 		t.Errorf("while the database answers: %v", err)
@@ -206,7 +206,7 @@ func TestTheListenersPasswordFollowsOnceAPIMHasAcceptedIt(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
 	p.startServers()
-	p.set(config.IS, func(c *config.Config) { c.Settings, c.AMAdminPass = "merge", "former" })
+	p.set(config.IS, func(c *config.Config) { c.Settings.Mode, c.AM.AdminPass = "merge", "former" })
 	settings := p.cfg[config.IS].DeploymentTOML()
 	has := func(password string) bool {
 		text, err := os.ReadFile(settings)
@@ -223,13 +223,13 @@ func TestTheListenersPasswordFollowsOnceAPIMHasAcceptedIt(t *testing.T) {
 	defer cancel()
 	loops.Go(func() { is.keepTrust(ctx, telemetry.NewHealth(time.Hour)) })
 	loops.Go(func() { is.keepListener(ctx, telemetry.NewHealth(time.Hour)) })
-	p.set(config.IS, func(c *config.Config) { c.AMAdminPass = "mistaken" })
+	p.set(config.IS, func(c *config.Config) { c.AM.AdminPass = "mistaken" })
 	p.wakeTrust(config.IS)
 	p.until("a wrong password is told", func() bool { return strings.Contains(p.log.String(), "API-M refuses AM_ADMIN_PASS: IS goes on") })
 	if !has("former") {
 		t.Error("IS's settings follow a password that API-M refuses")
 	}
-	p.set(config.IS, func(c *config.Config) { c.AMAdminPass = "admin" })
+	p.set(config.IS, func(c *config.Config) { c.AM.AdminPass = "admin" })
 	p.wakeTrust(config.IS)
 	p.until("the settings follow", func() bool { return has("admin") })
 }

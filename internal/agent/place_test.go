@@ -194,10 +194,10 @@ func (p *place) startServers() {
 	}
 	for _, product := range []string{config.IS, config.AM} {
 		p.set(product, func(c *config.Config) {
-			c.ISHost, c.ISPort = hostPort(p.t, p.is.URL())
-			c.AMHost, c.AMPort = hostPort(p.t, p.am.URL())
-			c.GWHost, c.GWPort = hostPort(p.t, p.am.GatewayURL())
-			c.KMTokenEndpoint = p.is.URL() + "/oauth2/token"
+			c.IS.Host, c.IS.Port = hostPort(p.t, p.is.URL())
+			c.AM.Host, c.AM.Port = hostPort(p.t, p.am.URL())
+			c.Gateway.Host, c.Gateway.Port = hostPort(p.t, p.am.GatewayURL())
+			c.KeyManager.TokenEndpoint = p.is.URL() + "/oauth2/token"
 		})
 		p.supervise(product)
 	}

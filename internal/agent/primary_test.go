@@ -16,7 +16,7 @@ func TestAnotherPrimaryKeyIsToldOnceAndLoudly(t *testing.T) {
 		t.Fatal("a primary key that never changed is told of")
 	}
 	path := p.agent(config.IS).cfg.StorePaths("wso2carbon.p12")[0]
-	p.set(config.IS, func(c *config.Config) { c.KeystoreFile = "wso2carbon.p12" })
+	p.set(config.IS, func(c *config.Config) { c.Keystore.File = "wso2carbon.p12" })
 	if got := p.agent(config.IS).cfg.KeystorePaths()[0]; got != path {
 		t.Fatalf("the primary keystore is %s", got)
 	}

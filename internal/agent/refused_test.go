@@ -45,7 +45,7 @@ func TestFilesWithACertificateThatJavaRefusesEndInitAndTouchNothing(t *testing.T
 		}
 	}
 	p.tls("files", "override")
-	p.set(config.IS, func(c *config.Config) { c.TLSFilesDir = dir })
+	p.set(config.IS, func(c *config.Config) { c.TLS.FilesDir = dir })
 	a := p.agent(config.IS)
 	before := p.read(a.cfg.TruststorePath())
 	err := a.Init(t.Context())
@@ -58,7 +58,7 @@ func TestFilesWithACertificateThatJavaRefusesEndInitAndTouchNothing(t *testing.T
 	if _, err := os.Stat(a.cfg.TLSStorePath()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a keystore was made: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(a.cfg.ExchangeDir, "wso2is", "certs.pem")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(a.cfg.Trust.ExchangeDir, "wso2is", "certs.pem")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a certificate is published: %v", err)
 	}
 }
@@ -68,11 +68,11 @@ func TestNoRestartIsAskedForOnATruststoreThatJavaDoesNotLoad(t *testing.T) {
 	p, is, _ := bothRunning(t)
 	bad, _ := nameless(t)
 	cfg := p.agent(config.IS).cfg
-	broken := testenv.JKS(cfg.TruststorePass, map[string][]byte{"somebodys": bad.DER})
+	broken := testenv.JKS(cfg.Truststore.Pass, map[string][]byte{"somebodys": bad.DER})
 	if _, err := file.Write(cfg.TruststorePath(), broken, 0o600, cfg.WorkDir()); err != nil {
 		t.Fatal(err)
 	}
-	p.set(config.IS, func(c *config.Config) { c.ProxyPort = 443 }) // which is due for a restart
+	p.set(config.IS, func(c *config.Config) { c.Public.ProxyPort = 443 }) // which is due for a restart
 	asked := len(is.r.asked)
 	err := is.k.once(t.Context(), p.agent(config.IS))
 	if !errors.Is(err, javacert.ErrRefused) || !strings.Contains(err.Error(), `"somebodys": certificate SHA-256`) {

@@ -52,7 +52,7 @@ func TestISsAgentSaysThatTheRevocationHandlerIsThere(t *testing.T) {
 func TestTheGatewaysWaitIsMadeNextToAPIMOnly(t *testing.T) {
 	p := newPlace(t)
 	for _, product := range []string{config.IS, config.AM} {
-		p.set(product, func(c *config.Config) { c.Settings, c.AMHost = "merge", "wso2am" })
+		p.set(product, func(c *config.Config) { c.Settings.Mode, c.AM.Host = "merge", "wso2am" })
 	}
 	p.initBoth()
 	for product, want := range map[string]bool{config.IS: false, config.AM: true} {

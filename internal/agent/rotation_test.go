@@ -163,7 +163,7 @@ func TestARotationSwitchesOnlyWhenThePeerTrustsTheNewCertificate(t *testing.T) {
 
 	// After the grace period the old one goes, and nobody is restarted for that.
 	for _, s := range []*side{is, am} {
-		p.set(s.product, func(c *config.Config) { c.RotateGrace = time.Nanosecond })
+		p.set(s.product, func(c *config.Config) { c.Rotate.Grace = time.Nanosecond })
 	}
 	is.once()
 	am.once()
@@ -214,7 +214,7 @@ func TestBothServersRotateAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, _, _ := c.place(t)
 			for _, product := range []string{config.IS, config.AM} {
-				p.set(product, func(c *config.Config) { c.RotateGrace = time.Nanosecond })
+				p.set(product, func(c *config.Config) { c.Rotate.Grace = time.Nanosecond })
 			}
 			w, orders := newTwo(p, 0), uint64(4)
 			if testenv.Race() { // make test-allocations tries all
@@ -327,7 +327,7 @@ func TestAPeerThatDoesNotFinishItsRestartHoldsAnotherForASetTimeOnly(t *testing.
 	if n := len(p.lines("level=INFO", "waits until others serve again", "others=[wso2am]")); n != 1 {
 		t.Errorf("the wait is logged %d times", n)
 	}
-	p.set(config.IS, func(c *config.Config) { c.RotateTimeout = time.Nanosecond })
+	p.set(config.IS, func(c *config.Config) { c.Rotate.Timeout = time.Nanosecond })
 	is.once()
 	if !is.restart() {
 		t.Fatal("it waits for ever")
@@ -356,7 +356,7 @@ func TestAPeerThatClaimsTheTurnAgainAndAgainHoldsAnotherForASetTimeOnly(t *testi
 	if is.restart() || is.k.memory.Queued.IsZero() {
 		t.Fatal("it does not wait")
 	}
-	is.k.memory.Queued = time.Now().Add(-2 * p.cfg[config.IS].RotateTimeout)
+	is.k.memory.Queued = time.Now().Add(-2 * p.cfg[config.IS].Rotate.Timeout)
 	claim()
 	is.once()
 	if !is.restart() {
@@ -420,7 +420,7 @@ func TestASilentPeerHoldsARotationForASetTimeOnly(t *testing.T) {
 	if is.restart() || is.k.due() {
 		t.Fatal("it does not wait")
 	}
-	p.set(config.IS, func(c *config.Config) { c.RotateTimeout = time.Nanosecond })
+	p.set(config.IS, func(c *config.Config) { c.Rotate.Timeout = time.Nanosecond })
 	is.once()
 	if !is.restart() {
 		t.Fatal("it waits for ever")
@@ -462,7 +462,7 @@ func TestAnAgentThatWasKilledGoesOnWithARotation(t *testing.T) {
 
 func TestWithoutAPeerNothingIsWaitedFor(t *testing.T) {
 	p, is, _ := bothRunning(t)
-	p.set(config.IS, func(c *config.Config) { c.Peers = nil })
+	p.set(config.IS, func(c *config.Config) { c.Trust.Peers = nil })
 	p.replaceKey(config.IS, "next", time.Now().Add(time.Hour))
 	is.once()
 	if !is.restart() {

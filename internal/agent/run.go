@@ -45,18 +45,18 @@ const (
 // ready, and tries again.
 func (a Agent) Run(ctx context.Context) error {
 	conditions := []string{trustCondition, restartCondition, identityCondition}
-	if a.cfg.Bootstrap {
+	if a.cfg.Bootstrap.Enabled {
 		conditions = append(conditions, bootstrapCondition)
 	}
-	health := telemetry.NewHealth(4*a.cfg.Poll+time.Minute, conditions...)
-	listening, err := health.Serve(ctx, a.cfg.ListenAddr)
+	health := telemetry.NewHealth(4*a.cfg.Watch.Poll+time.Minute, conditions...)
+	listening, err := health.Serve(ctx, a.cfg.Report.ListenAddr)
 	if err != nil {
 		return err
 	}
-	a.log.Info("agent running", "product", a.cfg.Product, "server", a.cfg.ServerName, "peers", a.cfg.Peers, "health", "http://"+listening)
+	a.log.Info("agent running", "product", a.cfg.Server.Product, "server", a.cfg.Server.Name, "peers", a.cfg.Trust.Peers, "health", "http://"+listening)
 	file.WarnOfMounts(a.log, readFiles(a.cfg))
 	var loops sync.WaitGroup
-	if asksIS := a.cfg.Product == config.IS || len(a.cfg.Peers) > 0; asksIS {
+	if asksIS := a.cfg.Server.Product == config.IS || len(a.cfg.Trust.Peers) > 0; asksIS {
 		health.Advise(scopesCondition, false, "not yet known")
 		health.Advise(securityCondition, false, "not yet known")
 		loops.Go(func() { l := a.security(health); l.keep(ctx, l.turn) })
@@ -68,10 +68,10 @@ func (a Agent) Run(ctx context.Context) error {
 		loops.Go(func() { a.keepArtifacts(ctx, health) })
 	}
 	loops.Go(func() { a.keepTrust(ctx, health) })
-	if a.cfg.Product == config.IS {
+	if a.cfg.Server.Product == config.IS {
 		loops.Go(func() { a.keepListener(ctx, health) })
 	}
-	if a.cfg.Bootstrap {
+	if a.cfg.Bootstrap.Enabled {
 		loops.Go(func() { a.keepState(ctx, health) })
 	}
 	loops.Wait()
@@ -93,7 +93,7 @@ func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 	if a.keepsNotices() {
 		countGap(health, notify.Outage{}, 0)
 	}
-	k := trustKeeper{health: health, restarter: r, memory: rotation.Memory{Patience: time.Now().Add(a.cfg.InitTimeout).Round(0)}, ready: func() bool { return a.upgrade.ready() || a.listener.ready() }}
+	k := trustKeeper{health: health, restarter: r, memory: rotation.Memory{Patience: time.Now().Add(a.cfg.Init.Timeout).Round(0)}, ready: func() bool { return a.upgrade.ready() || a.listener.ready() }}
 	const firstRetry, lastRetry = time.Second, time.Minute
 	retry := firstRetry
 	for {
@@ -112,7 +112,7 @@ func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 					a.log.Warn("waiting; the agent changes nothing meanwhile", "for", text)
 					k.busy = text
 				}
-				again = time.After(a.cfg.Poll)
+				again = time.After(a.cfg.Watch.Poll)
 			} else {
 				a.log.Error("certificates are not in step, trying again", "wait", retry.String(), "error", err)
 				again = time.After(retry)
@@ -122,7 +122,7 @@ func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 			retry, k.busy = firstRetry, ""
 		}
 		beat := func() { health.Beat("trust"); a.keepName(ctx) }
-		if !(file.Wait{Changes: changes, Again: again, Every: a.cfg.Poll, Beat: beat, Due: k.due}).For(ctx) {
+		if !(file.Wait{Changes: changes, Again: again, Every: a.cfg.Watch.Poll, Beat: beat, Due: k.due}).For(ctx) {
 			return
 		}
 	}

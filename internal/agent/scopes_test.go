@@ -97,7 +97,7 @@ func (p *place) gets(k subscriberKey, scope string) bool {
 
 func (p *place) fastScopes() {
 	for _, product := range []string{config.IS, config.AM} {
-		p.set(product, func(c *config.Config) { c.ScopesInterval = 100 * time.Millisecond })
+		p.set(product, func(c *config.Config) { c.Scopes.Interval = 100 * time.Millisecond })
 	}
 }
 
@@ -108,7 +108,7 @@ func TestTheSidecarNextToISAuthorizesNewKeysAndCatchesUpAfterISWasAway(t *testin
 			p.initBoth()
 			p.startServers()
 			p.fastScopes()
-			p.set(at, func(c *config.Config) { c.ScopesAt = at })
+			p.set(at, func(c *config.Config) { c.Scopes.At = at })
 			p.scopeOfAPI("pay:read")
 			first := p.subscriberKey(1)
 			health, _ := p.keepScopes(at)
@@ -138,14 +138,14 @@ func TestWithoutAnIntervalOnlyStartsOfISCount(t *testing.T) {
 	p.initBoth()
 	p.startServers()
 	for _, product := range []string{config.IS, config.AM} {
-		p.set(product, func(c *config.Config) { c.ScopesInterval = 0 })
+		p.set(product, func(c *config.Config) { c.Scopes.Interval = 0 })
 	}
 	p.scopeOfAPI("pay:read")
 	first := p.subscriberKey(1)
 	health, _ := p.keepScopes(config.IS)
 	p.until("a pass is done at the start", func() bool { return p.ok(health, scopesCondition) && p.gets(first, "pay:read") })
 	second := p.subscriberKey(2)
-	time.Sleep(5 * p.cfg[config.IS].Poll)
+	time.Sleep(5 * p.cfg[config.IS].Watch.Poll)
 	if p.gets(second, "pay:read") {
 		t.Error("a new key was looked for")
 	}
@@ -158,7 +158,7 @@ func TestAWrongPasswordIsNotTriedUntilTheAdministratorIsLockedOut(t *testing.T) 
 	p.fastScopes()
 	p.scopeOfAPI("pay:read")
 	k := p.subscriberKey(1)
-	p.set(config.IS, func(c *config.Config) { c.ISAdminPass = "wrong" })
+	p.set(config.IS, func(c *config.Config) { c.IS.AdminPass = "wrong" })
 	health, _ := p.keepScopes(config.IS)
 	p.until("it is held back", func() bool { return strings.Contains(p.message(health, scopesCondition), wso2.ErrHeldBack.Error()) })
 	if !health.Ready() || p.ok(health, scopesCondition) {
@@ -167,7 +167,7 @@ func TestAWrongPasswordIsNotTriedUntilTheAdministratorIsLockedOut(t *testing.T) 
 	if n := strings.Count(p.log.String(), "cannot be authorized for scopes"); n != 1 {
 		t.Errorf("logged %d times", n)
 	}
-	p.set(config.IS, func(c *config.Config) { c.ISAdminPass = "admin" })
+	p.set(config.IS, func(c *config.Config) { c.IS.AdminPass = "admin" })
 	p.until("the right one counts at once", func() bool { return p.ok(health, scopesCondition) && p.gets(k, "pay:read") })
 }
 
@@ -192,7 +192,7 @@ func TestBootstrapEndsWhereAnySubscriberCanAdministerIS(t *testing.T) {
 		{"a person's own setting", func(p *place) { p.settingsOfIS(guide) }, "", "set SETTINGS=override next to IS"},
 		{"SCOPES=all", func(p *place) {
 			p.settingsOfIS(guide)
-			p.set(config.AM, func(c *config.Config) { c.Scopes = "all" })
+			p.set(config.AM, func(c *config.Config) { c.Scopes.Mode = "all" })
 		}, "", "set SCOPES=authorize"},
 	}
 	for _, tt := range tests {
@@ -271,11 +271,11 @@ func (p *place) closing() trust.Closing {
 }
 
 func TestAuthorizeAllScopesGoesWithOneRestartOnceEveryApplicationIsAuthorized(t *testing.T) {
-	p, is, _ := bothIssued(t, func(c *config.Config) { c.Scopes = "all" })
+	p, is, _ := bothIssued(t, func(c *config.Config) { c.Scopes.Mode = "all" })
 	if p.allScopes() != "true" || p.closing() != (trust.Closing{AllScopes: trust.AllScopesKept, SCIM11: true}) {
 		t.Fatalf("SCOPES=all: %q, %+v", p.allScopes(), p.closing())
 	}
-	p.set(config.IS, func(c *config.Config) { c.Scopes = "authorize" })
+	p.set(config.IS, func(c *config.Config) { c.Scopes.Mode = "authorize" })
 	if err := p.agent(config.IS).Init(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -315,8 +315,8 @@ func TestAuthorizeAllScopesGoesWithOneRestartOnceEveryApplicationIsAuthorized(t 
 }
 
 func TestAfterAnUpgradeWithRESTARTNoneARestartByHandIsNamed(t *testing.T) {
-	p, is, _ := bothIssued(t, func(c *config.Config) { c.Scopes = "all" })
-	p.set(config.IS, func(c *config.Config) { c.Scopes, c.Restart = "authorize", "none" })
+	p, is, _ := bothIssued(t, func(c *config.Config) { c.Scopes.Mode = "all" })
+	p.set(config.IS, func(c *config.Config) { c.Scopes.Mode, c.Restart.Method = "authorize", "none" })
 	a := p.agent(config.IS)
 	a.upgrade.open.Store(true)
 	is.k.restarter = a.restarter()
@@ -329,8 +329,8 @@ func TestAfterAnUpgradeWithRESTARTNoneARestartByHandIsNamed(t *testing.T) {
 }
 
 func TestARestartOfARunningISWaitsForAuthorizeAllScopesToGoAlong(t *testing.T) {
-	p, is, _ := bothIssued(t, func(c *config.Config) { c.Scopes = "all" })
-	p.set(config.IS, func(c *config.Config) { c.Scopes, c.TokensSideBySide = "authorize", true }) // as the entry for SCIM 1.1 would
+	p, is, _ := bothIssued(t, func(c *config.Config) { c.Scopes.Mode = "all" })
+	p.set(config.IS, func(c *config.Config) { c.Scopes.Mode, c.Settings.TokensSideBySide = "authorize", true }) // as the entry for SCIM 1.1 would
 	a := p.agent(config.IS)
 	is.r.started.PID = 1
 	once := func() {
@@ -343,7 +343,7 @@ func TestARestartOfARunningISWaitsForAuthorizeAllScopesToGoAlong(t *testing.T) {
 	if is.restart() {
 		t.Fatal("a restart is asked for, and another one would follow")
 	}
-	if is.k.last.Wake.IsZero() || time.Until(is.k.last.Wake) > a.cfg.RotateTimeout {
+	if is.k.last.Wake.IsZero() || time.Until(is.k.last.Wake) > a.cfg.Rotate.Timeout {
 		t.Errorf("it waits until %s", is.k.last.Wake)
 	}
 	a.upgrade.open.Store(true)
@@ -356,11 +356,11 @@ func TestARestartOfARunningISWaitsForAuthorizeAllScopesToGoAlong(t *testing.T) {
 		t.Error("a second restart is asked for")
 	}
 
-	p, is, _ = bothIssued(t, func(c *config.Config) { c.Scopes = "all" })
-	p.set(config.IS, func(c *config.Config) { c.Scopes, c.TokensSideBySide = "authorize", true })
+	p, is, _ = bothIssued(t, func(c *config.Config) { c.Scopes.Mode = "all" })
+	p.set(config.IS, func(c *config.Config) { c.Scopes.Mode, c.Settings.TokensSideBySide = "authorize", true })
 	a = p.agent(config.IS)
 	is.r.started.PID = 1
-	is.k.memory.Upgrade = time.Now().Add(-2 * a.cfg.RotateTimeout)
+	is.k.memory.Upgrade = time.Now().Add(-2 * a.cfg.Rotate.Timeout)
 	once()
 	if !is.restart() {
 		t.Error("it waits longer than ROTATE_TIMEOUT")
@@ -371,7 +371,7 @@ func TestALongIntervalIsNoSilence(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
 	p.startServers()
-	p.set(config.IS, func(c *config.Config) { c.ScopesInterval = time.Hour })
+	p.set(config.IS, func(c *config.Config) { c.Scopes.Interval = time.Hour })
 	a := p.agent(config.IS)
 	health := telemetry.NewHealth(500 * time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -427,7 +427,7 @@ func TestAnISThatOpensWhileThePasswordIsRefusedIsNotTakenForClosed(t *testing.T)
 	if look(); !p.ok(health, securityCondition) {
 		t.Fatal(p.message(health, securityCondition))
 	}
-	p.set(config.IS, func(c *config.Config) { c.ISAdminPass = "wrong" })
+	p.set(config.IS, func(c *config.Config) { c.IS.AdminPass = "wrong" })
 	p.is.Close()
 	look()
 	p.restartIS("\n[oauth]\nauthorize_all_scopes = true\n")
@@ -438,7 +438,7 @@ func TestAnISThatOpensWhileThePasswordIsRefusedIsNotTakenForClosed(t *testing.T)
 	if p.ok(health, securityCondition) || !strings.Contains(p.message(health, securityCondition), "not known") {
 		t.Errorf("with a refused password: %s", p.message(health, securityCondition))
 	}
-	p.set(config.IS, func(c *config.Config) { c.ISAdminPass = "admin" })
+	p.set(config.IS, func(c *config.Config) { c.IS.AdminPass = "admin" })
 	if look(); p.ok(health, securityCondition) || !strings.Contains(p.message(health, securityCondition), scopes.OpenIS) {
 		t.Errorf("with the right one: %s", p.message(health, securityCondition))
 	}

@@ -17,11 +17,11 @@ type securityLife struct {
 }
 
 func (a Agent) security(health *telemetry.Health) *securityLife {
-	if a.cfg.Scopes == "all" {
+	if a.cfg.Scopes.Mode == "all" {
 		a.log.Warn("SCOPES is all: IS grants every client every scope, so any API subscriber can administer it", "remedy", "set SCOPES=authorize")
 	}
 	start := func(context.Context) time.Time { return time.Time{} }
-	if a.cfg.Product == config.IS {
+	if a.cfg.Server.Product == config.IS {
 		start = func(ctx context.Context) time.Time { s, _, _ := a.ownServer().Started(ctx); return s.Since }
 	}
 	return &securityLife{life: a.life(health, securityCondition), servers: a.servers(), guard: verify.Guard{Log: a.log, Start: start}}
@@ -34,7 +34,7 @@ func (l *securityLife) turn(ctx context.Context, unreadable error) time.Duration
 		l.advise(securityCondition, security)
 		l.advise(scopesCondition, authorizer)
 	}
-	return l.cfg.Poll
+	return l.cfg.Watch.Poll
 }
 
 func (l *securityLife) advise(condition string, f *verify.Finding) {

@@ -50,7 +50,7 @@ func TestInitMakesAllThatTheFirstStartNeedsFromASeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.reseed(product, version)
-		p.set(product, func(c *config.Config) { c.Settings, c.AMHost, c.ISHost = "merge", "wso2am", "wso2is" })
+		p.set(product, func(c *config.Config) { c.Settings.Mode, c.AM.Host, c.IS.Host = "merge", "wso2am", "wso2is" })
 	}
 	p.initBoth()
 	settings := filepath.Join(p.volume(config.IS), "repository/conf/deployment.toml")

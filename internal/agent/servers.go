@@ -18,7 +18,7 @@ type servers struct {
 
 // connect returns the HTTP client of this life.
 func (s *servers) connect(cfg config.Config) (*http.Client, error) {
-	return s.connection.Client(trust.PinsOf(cfg), cfg.TLSCAFile)
+	return s.connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)
 }
 
 // is returns the clients of IS.

@@ -24,6 +24,6 @@ func (a Agent) withStores(text []byte) (_ Agent, err error) {
 // needs returns what the own server needs in the text of its deployment.toml, by what is known of its database and of API-M.
 func (a Agent) needs(text []byte) (server.Needs, error) {
 	n, err := server.OwnNeeds(a.cfg, text)
-	n.KeepListener = !a.accounts.AM.Worked(wso2.Secret(a.cfg.AMAdminPass))
+	n.KeepListener = !a.accounts.AM.Worked(wso2.Secret(a.cfg.AM.AdminPass))
 	return n, err
 }

@@ -51,7 +51,7 @@ func (a Agent) read(ctx context.Context, started *notify.Started, known bool, me
 		}
 	}
 	s.Truststore.Path = r.agent.cfg.TruststorePath()
-	s.Truststore.Entries, s.Truststore.Err = r.agent.truststore().Entries(ctx, append(slices.Clone(a.cfg.Peers), a.cfg.ServerName))
+	s.Truststore.Entries, s.Truststore.Err = r.agent.truststore().Entries(ctx, append(slices.Clone(a.cfg.Trust.Peers), a.cfg.Server.Name))
 	return r, ctx.Err()
 }
 
@@ -65,11 +65,11 @@ func (r *reading) note(level rotation.Level, topic, text string, err error) {
 // published reads what this agent and those of the peers have published.
 func (r *reading) published(ctx context.Context) error {
 	cfg, e, s := r.agent.cfg, r.agent.exchange(), &r.snapshot
-	s.Own = r.catalog.Own(e.Statement(ctx, cfg.ServerName))
-	s.Own.Closing, s.Own.HasClosing, _ = e.Closing(ctx, cfg.ServerName)
+	s.Own = r.catalog.Own(e.Statement(ctx, cfg.Server.Name))
+	s.Own.Closing, s.Own.HasClosing, _ = e.Closing(ctx, cfg.Server.Name)
 	s.Peers = map[string]rotation.Peer{}
-	for _, name := range cfg.Peers {
-		s.Peers[name] = r.catalog.Peer(e.Statement(ctx, name), trust.PeerPins(cfg.PeerPins), cfg.Trust == "ca")
+	for _, name := range cfg.Trust.Peers {
+		s.Peers[name] = r.catalog.Peer(e.Statement(ctx, name), trust.PeerPins(cfg.Trust.Pins), cfg.Trust.Mode == "ca")
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func (r *reading) published(ctx context.Context) error {
 func (r *reading) identity(ctx context.Context) (err error) {
 	a, t, text := r.agent, &r.snapshot.TLS, r.snapshot.Deployment.Text
 	r.identities = identity.FilesOf(a.cfg, "")
-	if t.IsStaged, err = r.identities.IsStaged(); err != nil || a.cfg.TLSMode == "none" {
+	if t.IsStaged, err = r.identities.IsStaged(); err != nil || a.cfg.TLS.Mode == "none" {
 		return err
 	}
 	if r.identities.Password, t.Named, err = server.TLSPassword(a.cfg, text); err != nil {
@@ -97,15 +97,15 @@ func (r *reading) identity(ctx context.Context) (err error) {
 	const unreadable = "the agent cannot read a keystore of its own, and replaces it"
 	r.note(level, "installed keystore", unreadable, r.found.InstalledErr)
 	r.note(rotation.Warn, "staged keystore", unreadable, r.found.StagedErr)
-	t.Folder = a.cfg.TLSFilesDir
-	r.catalog.Identities(t, r.found, a.cfg.ServerName, r.snapshot.Now)
+	t.Folder = a.cfg.TLS.FilesDir
+	r.catalog.Identities(t, r.found, a.cfg.Server.Name, r.snapshot.Now)
 	return nil
 }
 
 // settings reads what is needed of deployment.toml, and what it has.
 func (r *reading) settings(ctx context.Context) (err error) {
 	a, d := r.agent, &r.snapshot.Deployment
-	if a.cfg.Settings == "none" {
+	if a.cfg.Settings.Mode == "none" {
 		d.Closing = server.ClosingOf(d.Text, nil)
 	} else {
 		if r.needs, err = a.needs(d.Text); err != nil {
@@ -116,7 +116,7 @@ func (r *reading) settings(ctx context.Context) (err error) {
 			r.needs.TLS = server.TLSKeystoreOf(r.identities.Password)
 		}
 		var changes []server.Change
-		if changes, d.Pending, err = a.settingsFile().Plan(ctx, r.needs, a.cfg.Settings == "override"); err != nil {
+		if changes, d.Pending, err = a.settingsFile().Plan(ctx, r.needs, a.cfg.Settings.Mode == "override"); err != nil {
 			return err
 		}
 		d.Closing = server.ClosingOf(d.Text, changes)
@@ -129,7 +129,7 @@ func (r *reading) settings(ctx context.Context) (err error) {
 			}
 		}
 	}
-	d.Closing.Handler = a.cfg.Product == config.IS && artifact.HasRevocationHandler(a.cfg.ArtifactDir, a.cfg.ConfigDir, a.cfg.ServerHome)
+	d.Closing.Handler = a.cfg.Server.Product == config.IS && artifact.HasRevocationHandler(a.cfg.Artifacts.Dir, a.cfg.Server.ConfigDir, a.cfg.Server.Home)
 	return nil
 }
 
@@ -148,7 +148,7 @@ func (r *reading) primary(ctx context.Context) error {
 // keystore reads the keystore that the next start reads, and the agent's copies of it.
 func (r *reading) keystore(ctx context.Context) error {
 	cfg, k := r.agent.cfg, &r.snapshot.Keystore
-	leaf, err := trust.OwnLeaf(ctx, cfg.KeystorePaths(), cfg.KeystorePass, cfg.KeystoreAlias)
+	leaf, err := trust.OwnLeaf(ctx, cfg.KeystorePaths(), cfg.Keystore.Pass, cfg.Keystore.Alias)
 	if k.Err = err; err == nil {
 		k.Own = r.catalog.Of(leaf)
 	}

@@ -49,7 +49,7 @@ func TestTwoBootstrapsAtOnceEndWellAndLeaveOneOfEverything(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := p.agent(config.AM)
-			a.cfg.KeysFile = keys[i]
+			a.cfg.Bootstrap.KeysFile = keys[i]
 			runs.Go(func() { errs[i] = a.Bootstrap(t.Context()) })
 		}
 		runs.Wait()
@@ -107,12 +107,12 @@ func TestABootstrapWaitsForAnotherNoLongerThanItsTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.set(config.AM, func(c *config.Config) { c.BootstrapTimeout = time.Second })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Timeout = time.Second })
 	if err := p.agent(config.AM).Bootstrap(t.Context()); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "another agent holds it") {
 		t.Errorf("error = %v", err)
 	}
 	unlock()
-	p.set(config.AM, func(c *config.Config) { c.BootstrapTimeout = time.Minute })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Timeout = time.Minute })
 	if err := p.agent(config.AM).Bootstrap(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -46,7 +46,7 @@ func TestNoKindOfRubbishKeepsAnotherPeerOut(t *testing.T) {
 		}
 	}
 	slices.Sort(peers) // most of the rubbish comes first
-	p.set(config.AM, func(c *config.Config) { c.Peers = peers })
+	p.set(config.AM, func(c *config.Config) { c.Trust.Peers = peers })
 	v, err := p.agent(config.AM).pass(t.Context(), nil)
 	if err != nil || len(v.Missing) != len(rubbish) || slices.Contains(v.Missing, "wso2is") || !p.trusts(config.AM, p.published("wso2is")[0]) {
 		t.Errorf("missing %v, %v", v.Missing, err)
@@ -120,7 +120,7 @@ func TestAnExchangeVolumeThatVanishesIsToldAndCatchesUpWhenItComesBack(t *testin
 func TestACertificateThatChangesTwiceWithinTheWindowIsAnnouncedOnce(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
-	p.set(config.IS, func(c *config.Config) { c.QuietMin = 300 * time.Millisecond })
+	p.set(config.IS, func(c *config.Config) { c.Watch.QuietMin = 300 * time.Millisecond })
 	health := p.keeping(config.IS)
 	p.until("all is well", func() bool { return p.ok(health, restartCondition) })
 	first := p.replaceKey(config.IS, "first", time.Now().Add(time.Hour))

@@ -43,7 +43,7 @@ func TestASecretAndAConfigMapThatKubernetesUpdatesCountWithoutARestart(t *testin
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		cfg := p.cfg[config.AM]
-		cfg.AMAdminPass, cfg.SecretFiles, cfg.APIConfig = read.AMAdminPass, read.SecretFiles, filepath.Join(apis.Dir, "api-config.yaml")
+		cfg.AM.AdminPass, cfg.SecretFiles, cfg.Bootstrap.File = read.AM.AdminPass, read.SecretFiles, filepath.Join(apis.Dir, "api-config.yaml")
 		return cfg, nil
 	}
 	cfg, err := load()
@@ -82,7 +82,7 @@ func TestATLSSecretThatKubernetesUpdatesRotatesEachTime(t *testing.T) {
 	}
 	renew(time.Hour)
 	p.set(config.IS, func(c *config.Config) {
-		c.Settings, c.TLSMode, c.TLSFilesDir, c.AMHost, c.ISHost, c.Peers = "merge", "files", secret.Dir, "wso2am", "wso2is", nil
+		c.Settings.Mode, c.TLS.Mode, c.TLS.FilesDir, c.AM.Host, c.IS.Host, c.Trust.Peers = "merge", "files", secret.Dir, "wso2am", "wso2is", nil
 	})
 	if err := p.agent(config.IS).Init(t.Context()); err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func TestTheThreeFilesOfATLSSecretAreNeverMixed(t *testing.T) {
 		versions = append(versions, files)
 	}
 	secret.Write(t, versions[0])
-	p.set(config.IS, func(c *config.Config) { c.TLSFilesDir, c.QuietMin = secret.Dir, time.Millisecond })
+	p.set(config.IS, func(c *config.Config) { c.TLS.FilesDir, c.Watch.QuietMin = secret.Dir, time.Millisecond })
 	done := make(chan struct{})
 	var swaps sync.WaitGroup
 	swaps.Go(func() {
@@ -132,7 +132,7 @@ func TestTheThreeFilesOfATLSSecretAreNeverMixed(t *testing.T) {
 	a := p.agent(config.IS)
 	read := 0
 	for range 200 {
-		i, err := identity.ReadPEM(t.Context(), a.cfg.TLSFilesDir, a.cfg.QuietMin)
+		i, err := identity.ReadPEM(t.Context(), a.cfg.TLS.FilesDir, a.cfg.Watch.QuietMin)
 		if err != nil { // a file that is gone between two looks, or six torn reads in a row: said, and tried again
 			continue
 		}
@@ -159,7 +159,7 @@ func TestAnIssuerThatComesLaterCompletesTheChain(t *testing.T) {
 	delete(made, "ca.crt")
 	secret.Write(t, made)
 	p.set(config.IS, func(c *config.Config) {
-		c.Settings, c.TLSMode, c.TLSFilesDir, c.AMHost, c.ISHost, c.Peers, c.Trust = "merge", "files", secret.Dir, "wso2am", "wso2is", nil, "ca"
+		c.Settings.Mode, c.TLS.Mode, c.TLS.FilesDir, c.AM.Host, c.IS.Host, c.Trust.Peers, c.Trust.Mode = "merge", "files", secret.Dir, "wso2am", "wso2is", nil, "ca"
 	})
 	if err := p.agent(config.IS).Init(t.Context()); err != nil {
 		t.Fatal(err)
@@ -352,7 +352,7 @@ func TestANewPodWithEmptyVolumesFindsItsPlaceAgain(t *testing.T) {
 		t.Errorf("the peer was restarted %d times, trusts the new certificate: %v", restarts, p.trusts(config.AM, now[0]))
 	}
 	for _, s := range []*side{is, am} {
-		said, err := p.agent(s.product).exchange().Trusts(t.Context(), p.agent(s.product).cfg.ServerName)
+		said, err := p.agent(s.product).exchange().Trusts(t.Context(), p.agent(s.product).cfg.Server.Name)
 		if err != nil || said.Generation != s.r.started.Generation {
 			t.Errorf("%s says that it runs with %s, %v; it does with %s", s.product, said.Generation, err, s.r.started.Generation)
 		}

@@ -145,7 +145,7 @@ func TestOnePeersStormDelaysThatPeerAlone(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
 	p.set(config.AM, func(c *config.Config) {
-		c.Peers, c.MaxRestarts, c.RestartWindow = []string{"wso2is", "other"}, 5, 10*time.Minute
+		c.Trust.Peers, c.Restart.Max, c.Restart.Window = []string{"wso2is", "other"}, 5, 10*time.Minute
 	})
 	p.publishes("other", p.another("other"))
 	wanted, err := p.agent(config.AM).control().Wanted()
@@ -215,7 +215,7 @@ func TestOnePeersStormDelaysThatPeerAlone(t *testing.T) {
 func TestHonestRotationsOfAPeerAreImportedAtOnce(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()
-	p.set(config.AM, func(c *config.Config) { c.MaxRestarts, c.RestartWindow = 5, 10*time.Minute })
+	p.set(config.AM, func(c *config.Config) { c.Restart.Max, c.Restart.Window = 5, 10*time.Minute })
 	wanted, err := p.agent(config.AM).control().Wanted()
 	if err != nil {
 		t.Fatal(err)

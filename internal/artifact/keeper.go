@@ -44,11 +44,11 @@ type Keeper struct {
 // KeeperOf returns the Keeper by the agent's settings, with the record in folder. The error says that it cannot fetch anything,
 // because TLS_CA_FILE is unusable.
 func KeeperOf(c config.Config, folder string, log *slog.Logger) (Keeper, error) {
-	roots, err := wso2.Roots(c.TLSCAFile)
-	k := Keeper{ListFile: c.ArtifactsFile, Folder: folder, Log: log,
-		Fetcher: Fetcher{Volume: c.ArtifactDir, Home: c.ServerHome, SourceDir: c.ArtifactSourceDir, Roots: roots, Log: log}}
-	if c.Artifacts == "default" {
-		k.Defaults = Default(c.Product, c.Database == "postgres")
+	roots, err := wso2.Roots(c.Trust.CAFile)
+	k := Keeper{ListFile: c.Artifacts.File, Folder: folder, Log: log,
+		Fetcher: Fetcher{Volume: c.Artifacts.Dir, Home: c.Server.Home, SourceDir: c.Artifacts.SourceDir, Roots: roots, Log: log}}
+	if c.Artifacts.Base == "default" {
+		k.Defaults = Default(c.Server.Product, c.Database.Kind == "postgres")
 	}
 	return k, err
 }

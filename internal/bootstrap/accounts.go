@@ -14,11 +14,11 @@ type Accounts struct{ AM, IS wso2.Lockout }
 func SettingsOf(c config.Config, accounts *Accounts) Settings {
 	return Settings{
 		AMURL: "https://" + c.AMAddress(), GatewayURL: "https://" + c.GatewayAddress(), ISURL: "https://" + c.ISAddress(),
-		AMCredentials: wso2.Credentials{User: c.AMAdminUser, Password: wso2.Secret(c.AMAdminPass), Source: "AM_ADMIN_USER and AM_ADMIN_PASS", Lockout: &accounts.AM},
-		ISCredentials: wso2.Credentials{User: c.ISAdminUser, Password: wso2.Secret(c.ISAdminPass), Source: "IS_ADMIN_USER and IS_ADMIN_PASS", Lockout: &accounts.IS},
-		VHost:         c.VHost,
-		KMName:        c.KMName, KeyManagerName: c.KeyManagerName, KMTokenEndpoint: c.KMTokenEndpoint, ISPublicURL: c.ISPublicURL,
-		SkipKeyManager: len(c.Peers) == 0,
-		Authorize:      c.Scopes == "authorize", ScopesClients: c.ScopesClients,
+		AMCredentials: wso2.Credentials{User: c.AM.AdminUser, Password: wso2.Secret(c.AM.AdminPass), Source: "AM_ADMIN_USER and AM_ADMIN_PASS", Lockout: &accounts.AM},
+		ISCredentials: wso2.Credentials{User: c.IS.AdminUser, Password: wso2.Secret(c.IS.AdminPass), Source: "IS_ADMIN_USER and IS_ADMIN_PASS", Lockout: &accounts.IS},
+		VHost:         c.Gateway.VHost,
+		KMName:        c.KeyManager.ISName, KeyManagerName: c.KeyManager.KeysFrom, KMTokenEndpoint: c.KeyManager.TokenEndpoint, ISPublicURL: c.Public.ISURL,
+		SkipKeyManager: len(c.Trust.Peers) == 0,
+		Authorize:      c.Scopes.Mode == "authorize", ScopesClients: c.Scopes.Clients,
 	}
 }

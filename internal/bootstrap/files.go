@@ -30,7 +30,9 @@ type Files struct {
 }
 
 // FilesOf returns the files by the agent's settings.
-func FilesOf(c config.Config) Files { return Files{Config: c.APIConfig, Keys: c.KeysFile} }
+func FilesOf(c config.Config) Files {
+	return Files{Config: c.Bootstrap.File, Keys: c.Bootstrap.KeysFile}
+}
 
 // Desired reads the API configuration. Every error wraps [ErrPermanent].
 func (f Files) Desired() (*Desired, error) {

@@ -50,27 +50,27 @@ func (in *Input) add(peers bool, name, format string, values ...any) {
 // servers' certificates, whether the peers trust this server, and the start of this server, which may have other settings
 // since, or have lost what it had. A look notices the start of a peer.
 func (k *Keeper) Input(ctx context.Context, cfg config.Config) (in Input) {
-	for _, path := range []string{cfg.APIConfig, cfg.TLSCAFile} {
+	for _, path := range []string{cfg.Bootstrap.File, cfg.Trust.CAFile} {
 		data, err := file.Read(path, filesLimit)
 		in.add(false, cmp.Or(path, "TLS_CA_FILE"), "%x %v", sha256.Sum256(data), err)
 	}
-	in.add(false, "AM_ADMIN_PASS", "%q", cfg.AMAdminPass)
-	in.add(false, "IS_ADMIN_PASS", "%q", cfg.ISAdminPass)
+	in.add(false, "AM_ADMIN_PASS", "%q", cfg.AM.AdminPass)
+	in.add(false, "IS_ADMIN_PASS", "%q", cfg.IS.AdminPass)
 	in.add(false, "whether KEYS_FILE can be written", "%v", FilesOf(cfg).CheckKeys())
 	exchange := trust.ExchangeOf(cfg)
-	for _, name := range append([]string{cfg.ServerName}, cfg.Peers...) {
+	for _, name := range append([]string{cfg.Server.Name}, cfg.Trust.Peers...) {
 		certs, err := exchange.Certificates(ctx, name)
 		var prints []string
 		for _, c := range certs {
 			prints = append(prints, c.Fingerprint().String())
 		}
-		in.add(name != cfg.ServerName, "the certificate of "+name, "%q %v", prints, err)
+		in.add(name != cfg.Server.Name, "the certificate of "+name, "%q %v", prints, err)
 	}
-	for _, name := range cfg.Peers {
-		trusts, err := exchange.RunningTrusts(ctx, name, cfg.ServerName)
-		in.add(true, "whether the running "+name+" trusts "+cfg.ServerName, "%v %v", trusts, err)
+	for _, name := range cfg.Trust.Peers {
+		trusts, err := exchange.RunningTrusts(ctx, name, cfg.Server.Name)
+		in.add(true, "whether the running "+name+" trusts "+cfg.Server.Name, "%v %v", trusts, err)
 	}
 	started, known, err := k.Server.Started(ctx)
-	in.add(false, "a start of "+cfg.ServerName, "%d %d %v %v", started.PID, started.Since.UnixNano(), known, err)
+	in.add(false, "a start of "+cfg.Server.Name, "%d %d %v %v", started.PID, started.Since.UnixNano(), known, err)
 	return in
 }

@@ -41,9 +41,9 @@ type Keeper struct {
 // attempt. Turn returns the wait before the next turn; 0 only if ctx has ended.
 func (k *Keeper) Turn(ctx context.Context, cfg config.Config, unreadable error, changes <-chan struct{}) (wait time.Duration) {
 	if k.attempts == nil {
-		k.attempts, k.looks = NewAttempts(k.Log, cfg.Reconcile), Watch{Log: k.Log}
+		k.attempts, k.looks = NewAttempts(k.Log, cfg.Bootstrap.Reconcile), Watch{Log: k.Log}
 	}
-	if made, err := k.attempts.Reached(); made && k.looks.Due(cfg.Reconcile) && k.look(ctx, cfg, err == nil) {
+	if made, err := k.attempts.Reached(); made && k.looks.Due(cfg.Bootstrap.Reconcile) && k.look(ctx, cfg, err == nil) {
 		k.attempts.Lost()
 	}
 	k.overtaken = nil
@@ -62,7 +62,7 @@ func (k *Keeper) Turn(ctx context.Context, cfg config.Config, unreadable error, 
 		k.looks.Forget()
 		k.attempts.Ended(in, err, time.Now())
 	}
-	look := k.looks.In(cfg.Reconcile)
+	look := k.looks.In(cfg.Bootstrap.Reconcile)
 	if again, ok := k.attempts.Wait(time.Now()); ok {
 		return max(min(again, look), atOnce)
 	}
@@ -99,7 +99,7 @@ func (k *Keeper) look(ctx context.Context, cfg config.Config, reached bool) (aga
 }
 
 func (k *Keeper) connect(cfg config.Config) (*http.Client, error) {
-	return k.connection.Client(trust.PinsOf(cfg), cfg.TLSCAFile)
+	return k.connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)
 }
 
 // attempt waits until the servers trust each other, and then tries to reach the desired state until it is reached. It returns
@@ -131,7 +131,7 @@ func (k *Keeper) attempt(ctx context.Context, cfg config.Config, changes <-chan 
 // AwaitTrust waits for the statements of both agents that the running servers trust each other: a key manager that is
 // registered before is not usable. See [trust.Exchange.AwaitTrust].
 func (k *Keeper) AwaitTrust(ctx context.Context, cfg config.Config) error {
-	am, is := trust.NameOf(cfg, config.AM, cfg.AMHost), trust.NameOf(cfg, config.IS, cfg.ISHost)
+	am, is := trust.NameOf(cfg, config.AM, cfg.AM.Host), trust.NameOf(cfg, config.IS, cfg.IS.Host)
 	if am == "" || is == "" {
 		return nil
 	}

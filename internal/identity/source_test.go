@@ -26,11 +26,10 @@ func TestWhatTheModeAsksForIsFound(t *testing.T) {
 		"it should be in files, and is none": {mode: "files", fail: true},
 	} {
 		dir := t.TempDir()
-		cfg := config.Config{ConfigDir: filepath.Join(dir, "volume"), ServerName: "wso2am", TLSNames: []string{"am.example.com"}, TLSMode: c.mode, TLSFilesDir: dir,
-			TLSKey: "rsa-2048", TLSValidity: time.Hour, TLSRenewBefore: time.Minute}
+		cfg := config.Config{Server: config.Server{ConfigDir: filepath.Join(dir, "volume"), Name: "wso2am"}, TLS: config.TLS{Names: []string{"am.example.com"}, Mode: c.mode, FilesDir: dir, Key: "rsa-2048", Validity: time.Hour, RenewBefore: time.Minute}}
 		writePEM(t, dir, c.cert, c.key)
 		if c.mode == "issue" && c.cert != nil {
-			cfg.TLSCACertFile, cfg.TLSCAKeyFile = PEMFiles(dir)[0], PEMFiles(dir)[1]
+			cfg.TLS.CACertFile, cfg.TLS.CAKeyFile = PEMFiles(dir)[0], PEMFiles(dir)[1]
 		}
 		f := FilesOf(cfg, password)
 		staged := mustIssue(t, Spec{}, "wso2am")
@@ -53,7 +52,7 @@ func TestWhatTheModeAsksForIsFound(t *testing.T) {
 
 func TestTheOwnKeystoreIsWatchedOnTheConfigVolumeOnly(t *testing.T) {
 	dir := t.TempDir()
-	cfg := config.Config{ConfigDir: filepath.Join(dir, "volume"), ServerHome: filepath.Join(dir, "home"), KeystoreFile: "own.p12", KeystorePass: password, KeystoreAlias: "a"}
+	cfg := config.Config{Server: config.Server{ConfigDir: filepath.Join(dir, "volume"), Home: filepath.Join(dir, "home")}, Keystore: config.Keystore{File: "own.p12", Pass: password, Alias: "a"}}
 	if own, ok := OwnOf(cfg); ok {
 		t.Errorf("a keystore that is missing: %+v", own)
 	}
@@ -66,11 +65,11 @@ func TestTheOwnKeystoreIsWatchedOnTheConfigVolumeOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := Own{Path: cfg.KeystorePaths()[0], WorkDir: filepath.Join(cfg.ConfigDir, ".agent"), Password: password, Alias: "a"}
+	want := Own{Path: cfg.KeystorePaths()[0], WorkDir: filepath.Join(cfg.Server.ConfigDir, ".agent"), Password: password, Alias: "a"}
 	if own, ok := OwnOf(cfg); !ok || own != want {
 		t.Errorf("%+v, %t, want %+v", own, ok, want)
 	}
-	cfg.KeystoreFile = elsewhere
+	cfg.Keystore.File = elsewhere
 	if own, ok := OwnOf(cfg); ok {
 		t.Errorf("a keystore elsewhere: %+v", own)
 	}

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"slices"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"wso2agent/internal/config"
@@ -16,7 +16,7 @@ import (
 
 // ControlOf returns the folder through which the sidecar and agent exec communicate, on the config volume, which both mount.
 func ControlOf(cfg config.Config) Control {
-	return Control{Dir: filepath.Join(cfg.ConfigDir, file.WorkDir)}
+	return Control{Dir: filepath.Join(cfg.Server.ConfigDir, file.WorkDir)}
 }
 
 // SupervisorOf returns the supervisor of a server with the given entrypoint, by the settings of agent exec. See Supervisor for
@@ -25,15 +25,15 @@ func SupervisorOf(cfg config.Config, entrypoint []string, serves func(context.Co
 	s := Supervisor{
 		Command:     entrypoint,
 		Control:     ControlOf(cfg),
-		StopTimeout: cfg.StopTimeout,
-		Poll:        cfg.Poll,
-		MaxRestarts: cfg.MaxRestarts, Window: cfg.RestartWindow,
-		Database: cfg.DatabaseAddress(), DatabaseTimeout: cfg.DatabaseWait,
-		StartTimeout: cfg.StartTimeout,
+		StopTimeout: cfg.Restart.StopTimeout,
+		Poll:        cfg.Watch.Poll,
+		MaxRestarts: cfg.Restart.Max, Window: cfg.Restart.Window,
+		Database: cfg.DatabaseAddress(), DatabaseTimeout: cfg.Database.Timeout,
+		StartTimeout: cfg.Restart.StartTimeout,
 		Log:          log,
 		Stdin:        os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}
-	port, known := map[string]int{config.IS: cfg.ISPort, config.AM: cfg.AMPort}[cfg.Product]
+	port, known := map[string]int{config.IS: cfg.IS.Port, config.AM: cfg.AM.Port}[cfg.Server.Product]
 	if !known {
 		log.Info("PRODUCT is not set, so nobody looks whether the server opens its port, and there is no way back to a former truststore", "remedy", "set PRODUCT to is or am in this container")
 		return s

@@ -23,7 +23,7 @@ func (noWayBack) Failed(context.Context, string) bool  { return false }
 func TestOnlyWithAProductThePortIsKnown(t *testing.T) {
 	for product, port := range map[string]string{config.IS: "localhost:9444", config.AM: "localhost:9445", "": ""} {
 		var log testenv.Buffer
-		cfg := config.Config{Product: product, ConfigDir: "/volume", ISPort: 9444, AMPort: 9445}
+		cfg := config.Config{Server: config.Server{Product: product, ConfigDir: "/volume"}, IS: config.IdentityServer{Port: 9444}, AM: config.APIManager{Port: 9445}}
 		s := SupervisorOf(cfg, []string{"start"}, func(context.Context) error { return nil }, noWayBack{}, slog.New(slog.NewTextHandler(&log, nil)))
 		if known := port != ""; s.Port != port || (s.Serves != nil) != known || (s.WayBack != nil) != known || strings.Contains(log.String(), "PRODUCT is not set") == known {
 			t.Errorf("PRODUCT=%q: %+v, log %q", product, s, log.String())

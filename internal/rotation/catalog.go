@@ -115,8 +115,8 @@ func (c Catalog) Copies(k *Keystore, copies identity.Copies) {
 // SettingsOf returns what decisions need of the settings.
 func SettingsOf(cfg config.Config) Settings {
 	return Settings{
-		Server: cfg.ServerName, Peers: cfg.Peers, Supervised: cfg.Restart != "none", TLSMode: cfg.TLSMode, TrustCA: cfg.Trust == "ca",
-		StartAnyway: cfg.InitOnTimeout == "start", TellsClosing: cfg.Product == config.IS,
-		RotateTimeout: cfg.RotateTimeout, RotateGrace: cfg.RotateGrace, Pace: PaceOf(cfg.MaxRestarts, cfg.RestartWindow),
+		Server: cfg.Server.Name, Peers: cfg.Trust.Peers, Supervised: cfg.Restart.Method != "none", TLSMode: cfg.TLS.Mode, TrustCA: cfg.Trust.Mode == "ca",
+		StartAnyway: cfg.Init.OnTimeout == "start", TellsClosing: cfg.Server.Product == config.IS,
+		RotateTimeout: cfg.Rotate.Timeout, RotateGrace: cfg.Rotate.Grace, Pace: PaceOf(cfg.Restart.Max, cfg.Restart.Window),
 	}
 }

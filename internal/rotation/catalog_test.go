@@ -149,14 +149,13 @@ func TestTheCopiesOfAKeystoreAreInTheCatalog(t *testing.T) {
 }
 
 func TestTheSettingsThatDecisionsNeed(t *testing.T) {
-	cfg := config.Config{Product: config.IS, ServerName: "a", Peers: []string{"b"}, Restart: "exec", TLSMode: "issue", Trust: "ca", InitOnTimeout: "start",
-		RotateTimeout: time.Hour, RotateGrace: time.Minute, MaxRestarts: 3, RestartWindow: time.Second}
+	cfg := config.Config{Server: config.Server{Product: config.IS, Name: "a"}, Trust: config.Trust{Peers: []string{"b"}, Mode: "ca"}, Restart: config.Restart{Method: "exec", Max: 3, Window: time.Second}, TLS: config.TLS{Mode: "issue"}, Init: config.Init{OnTimeout: "start"}, Rotate: config.Rotate{Timeout: time.Hour, Grace: time.Minute}}
 	got := SettingsOf(cfg)
 	if got.Server != "a" || !slices.Equal(got.Peers, []string{"b"}) || !got.Supervised || got.TLSMode != "issue" || !got.TrustCA || !got.StartAnyway || !got.TellsClosing ||
 		got.RotateTimeout != time.Hour || got.RotateGrace != time.Minute || got.Pace != PaceOf(3, time.Second) || got.Init {
 		t.Errorf("%+v", got)
 	}
-	got = SettingsOf(config.Config{Product: config.AM, Restart: "none", Trust: "leaf", InitOnTimeout: "fail", MaxRestarts: 1})
+	got = SettingsOf(config.Config{Server: config.Server{Product: config.AM}, Restart: config.Restart{Method: "none", Max: 1}, Trust: config.Trust{Mode: "leaf"}, Init: config.Init{OnTimeout: "fail"}})
 	if got.Supervised || got.TrustCA || got.StartAnyway || got.TellsClosing {
 		t.Errorf("of an API-M without anything: %+v", got)
 	}

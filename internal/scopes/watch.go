@@ -27,21 +27,21 @@ type Watch struct {
 // May reports whether an agent with these settings may have to authorize applications. Next to IS it may, because they must be
 // authorized before authorize_all_scopes can go.
 func May(cfg config.Config) bool {
-	return cfg.Product == config.IS || cfg.ScopesAt == cfg.Product
+	return cfg.Server.Product == config.IS || cfg.Scopes.At == cfg.Server.Product
 }
 
 // Authorizes reports whether an agent with these settings authorizes applications now. closes says that authorize_all_scopes
 // is still on, and waits until all applications are authorized.
 func Authorizes(cfg config.Config, closes bool) bool {
-	return cfg.Scopes == "authorize" && (cfg.Product == cfg.ScopesAt || closes)
+	return cfg.Scopes.Mode == "authorize" && (cfg.Server.Product == cfg.Scopes.At || closes)
 }
 
 // Wait returns how long to wait for the next look.
 func (w *Watch) Wait(cfg config.Config, closes bool) time.Duration {
-	if cfg.ScopesInterval == 0 || !Authorizes(cfg, closes) {
-		return cfg.Poll
+	if cfg.Scopes.Interval == 0 || !Authorizes(cfg, closes) {
+		return cfg.Watch.Poll
 	}
-	return cfg.ScopesInterval
+	return cfg.Scopes.Interval
 }
 
 // Look takes one look at IS, and authorizes applications that lack scopes, unless another agent does. closes is as for
@@ -55,16 +55,16 @@ func (w *Watch) Look(ctx context.Context, cfg config.Config, closes bool, oauth 
 		return false, false, nil
 	case unusable != nil:
 		return false, false, unusable
-	case cfg.ScopesInterval == 0 && w.passed && len(w.last.Failures) == 0 && !closes:
+	case cfg.Scopes.Interval == 0 && w.passed && len(w.last.Failures) == 0 && !closes:
 		// Only a start of IS calls for a poll. It takes longer than the wait between two looks, so a look sees IS away.
 		_, err := oauth.Discovery(ctx)
 		w.passed = err == nil
 		return false, false, err
 	}
-	w.Clients = cfg.ScopesClients
+	w.Clients = cfg.Scopes.Clients
 	w.last, err = w.Poll(ctx, is)
 	w.passed = err == nil
-	closed = w.mayClose(closes, cfg.RotateTimeout, time.Now(), err)
+	closed = w.mayClose(closes, cfg.Rotate.Timeout, time.Now(), err)
 	if err == nil && len(w.last.Missing) > 0 {
 		err = fmt.Errorf("IS has no client %s: correct SCOPES_CLIENTS", strings.Join(w.last.Missing, ", "))
 	}
@@ -76,7 +76,7 @@ func (w *Watch) State(cfg config.Config, closes bool, err error) (ok bool, messa
 	switch {
 	case err != nil:
 		return false, err.Error()
-	case cfg.Scopes == "all":
+	case cfg.Scopes.Mode == "all":
 		return true, "SCOPES is all: IS grants every client every scope"
 	case !Authorizes(cfg, closes):
 		return true, "the agent next to API-M authorizes applications (SCOPES_AT)"

@@ -92,7 +92,7 @@ func TestWhichAgentAuthorizesApplications(t *testing.T) {
 		"next to API-M":                                {config.AM, config.AM, "authorize", false, true, true, "applications authorized: 0"},
 		"nobody, because every client gets all scopes": {config.IS, config.IS, "all", true, true, false, "SCOPES is all"},
 	} {
-		cfg := config.Config{Product: c.product, ScopesAt: c.at, Scopes: c.scopes}
+		cfg := config.Config{Server: config.Server{Product: c.product}, Scopes: config.Scopes{At: c.at, Mode: c.scopes}}
 		if may, now := May(cfg), Authorizes(cfg, c.closes); may != c.may || now != c.now {
 			t.Errorf("%s: may %v, now %v", name, may, now)
 		}

@@ -47,9 +47,9 @@ type Seed struct {
 
 // Of returns the seed of the server, by the agent's settings.
 func Of(cfg config.Config) Seed {
-	s := Seed{Volume: cfg.ConfigDir, Product: cfg.Product}
+	s := Seed{Volume: cfg.Server.ConfigDir, Product: cfg.Server.Product}
 	if cfg.Given("TRUSTSTORE_PASS") {
-		s.TruststorePassword = cfg.TruststorePass
+		s.TruststorePassword = cfg.Truststore.Pass
 	}
 	return s
 }

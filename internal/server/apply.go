@@ -40,7 +40,7 @@ func SettingsFileOf(cfg config.Config) SettingsFile {
 // Errors are those of [SettingsFile.Read].
 func ReadOwn(ctx context.Context, cfg config.Config) ([]byte, error) {
 	text, err := SettingsFileOf(cfg).Read(ctx)
-	if errors.Is(err, fs.ErrNotExist) && cfg.Settings == "none" && cfg.TLSMode == "none" {
+	if errors.Is(err, fs.ErrNotExist) && cfg.Settings.Mode == "none" && cfg.TLS.Mode == "none" {
 		return nil, nil
 	}
 	return text, err

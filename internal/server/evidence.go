@@ -32,9 +32,9 @@ type DatabaseFiles struct {
 
 // databaseFilesOf returns the files by the agent's settings. folder is the agent's folder on the config volume.
 func databaseFilesOf(cfg config.Config, folder string) DatabaseFiles {
-	f := DatabaseFiles{Home: cfg.ServerHome, Folder: folder}
-	if cfg.Database == "postgres" {
-		f.Record = filepath.Join(cfg.DBRecordDir, cfg.Product)
+	f := DatabaseFiles{Home: cfg.Server.Home, Folder: folder}
+	if cfg.Database.Kind == "postgres" {
+		f.Record = filepath.Join(cfg.Database.RecordDir, cfg.Server.Product)
 	}
 	return f
 }

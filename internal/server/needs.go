@@ -11,20 +11,20 @@ import (
 // uses yet.
 func NeedsOf(cfg config.Config) Needs {
 	n := Needs{
-		Product: cfg.Product, Hostname: cfg.ISHost, User: cfg.AMAdminUser, Password: cfg.AMAdminPass,
-		AMHost: cfg.AMHost, AMPort: cfg.AMPort, AMUser: cfg.AMAdminUser, AMPassword: cfg.AMAdminPass,
-		SideBySide: cfg.TokensSideBySide, EventWait: cfg.EventWait(), ServerAdmin: cfg.ServerAdmin, SecretsEnv: cfg.SecretsEnv,
-		PublicHost: cfg.AMPublicHost, ProxyPort: cfg.ProxyPort, AllScopes: cfg.Scopes == "all",
+		Product: cfg.Server.Product, Hostname: cfg.IS.Host, User: cfg.AM.AdminUser, Password: cfg.AM.AdminPass,
+		AMHost: cfg.AM.Host, AMPort: cfg.AM.Port, AMUser: cfg.AM.AdminUser, AMPassword: cfg.AM.AdminPass,
+		SideBySide: cfg.Settings.TokensSideBySide, EventWait: cfg.EventWait(), ServerAdmin: cfg.Settings.ServerAdmin, SecretsEnv: cfg.Settings.SecretsEnv,
+		PublicHost: cfg.Public.AMHost, ProxyPort: cfg.Public.ProxyPort, AllScopes: cfg.Scopes.Mode == "all",
 	}
-	if cfg.Product == config.IS {
-		n.User, n.Password = cfg.ISAdminUser, cfg.ISAdminPass
+	if cfg.Server.Product == config.IS {
+		n.User, n.Password = cfg.IS.AdminUser, cfg.IS.AdminPass
 	}
-	if cfg.Database == "postgres" {
-		n.Database = &Database{Host: cfg.DBHost, Port: cfg.DBPort, Pool: cfg.DatabasePool, Own: cfg.AMDBName, Shared: cfg.SharedDBName,
-			Schema: cfg.AMDBSchema, User: cfg.AMDBUser, Password: cfg.AMDBPassword, PasswordEnv: "AM_DB_PASSWORD"}
-		if cfg.Product == config.IS {
-			n.Database.Own, n.Database.Schema, n.Database.User = cfg.ISDBName, cfg.ISDBSchema, cfg.ISDBUser
-			n.Database.Password, n.Database.PasswordEnv = cfg.ISDBPassword, "IS_DB_PASSWORD"
+	if cfg.Database.Kind == "postgres" {
+		n.Database = &Database{Host: cfg.Database.Host, Port: cfg.Database.Port, Pool: cfg.Database.Pool, Own: cfg.Database.AMName, Shared: cfg.Database.SharedName,
+			Schema: cfg.Database.AMSchema, User: cfg.Database.AMUser, Password: cfg.Database.AMPassword, PasswordEnv: "AM_DB_PASSWORD"}
+		if cfg.Server.Product == config.IS {
+			n.Database.Own, n.Database.Schema, n.Database.User = cfg.Database.ISName, cfg.Database.ISSchema, cfg.Database.ISUser
+			n.Database.Password, n.Database.PasswordEnv = cfg.Database.ISPassword, "IS_DB_PASSWORD"
 		}
 	}
 	return n
@@ -47,7 +47,7 @@ func NeedsWithoutSidecar(cfg config.Config, text []byte) (Needs, error) {
 	if err != nil {
 		return n, err
 	}
-	if _, err := os.Stat(cfg.TLSStorePath()); err != nil || cfg.TLSMode == "none" {
+	if _, err := os.Stat(cfg.TLSStorePath()); err != nil || cfg.TLS.Mode == "none" {
 		return n, nil
 	}
 	password, _, err := TLSPassword(cfg, text)

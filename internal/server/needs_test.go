@@ -15,7 +15,7 @@ import (
 
 func TestWhatCanBeSeenOfADatabase(t *testing.T) {
 	dir := t.TempDir()
-	cfg := config.Config{Product: config.AM, ConfigDir: filepath.Join(dir, "volume"), ServerHome: filepath.Join(dir, "home")}
+	cfg := config.Config{Server: config.Server{Product: config.AM, ConfigDir: filepath.Join(dir, "volume"), Home: filepath.Join(dir, "home")}}
 	write := func(path, content string) {
 		t.Helper()
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
@@ -23,7 +23,7 @@ func TestWhatCanBeSeenOfADatabase(t *testing.T) {
 		}
 	}
 	control := notify.ControlOf(cfg)
-	database := filepath.Join(cfg.ServerHome, EmbeddedDatabase)
+	database := filepath.Join(cfg.Server.Home, EmbeddedDatabase)
 	const stock = "as the product ships it"
 	write(database, stock)
 	text := shipped(t, config.AM)
@@ -44,8 +44,8 @@ func TestWhatCanBeSeenOfADatabase(t *testing.T) {
 	check("its volume is not seen", UnknownDatabase)
 	write(filepath.Join(control.Dir, "started.json"), `{"generation": "g", "pid": 1, "since": "`+time.Now().UTC().Format(time.RFC3339)+`", "starts": 1}`)
 	check("its volume is not seen, and the server has started", UsedDatabase)
-	cfg.Database, cfg.DBRecordDir = "postgres", t.TempDir()
-	record := filepath.Join(cfg.DBRecordDir, "am")
+	cfg.Database.Kind, cfg.Database.RecordDir = "postgres", t.TempDir()
+	record := filepath.Join(cfg.Database.RecordDir, "am")
 	check("the server has started, and the job recorded nothing", UsedDatabase)
 	write(record, "new\n")
 	if err := os.Chtimes(record, time.Time{}, time.Now().Add(time.Hour)); err != nil {

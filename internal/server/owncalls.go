@@ -13,7 +13,7 @@ import (
 // deployment.toml: its calls to itself then fail, and its gateway never becomes healthy. OwnCalls finds nothing if the server is
 // not API-M or has no such file, if only the server can tell, or if the server would refuse the text.
 func OwnCalls(cfg config.Config) (problem string, err error) {
-	if cfg.Product != config.AM {
+	if cfg.Server.Product != config.AM {
 		return "", nil
 	}
 	text, err := file.Read(cfg.DeploymentTOML(), settingsLimit)
@@ -24,7 +24,7 @@ func OwnCalls(cfg config.Config) (problem string, err error) {
 		return "", err
 	}
 	user, password, known, err := ReadAdministrator(text, cfg.Secret)
-	if err != nil || !known || user != cfg.AMAdminUser || password == cfg.AMAdminPass {
+	if err != nil || !known || user != cfg.AM.AdminUser || password == cfg.AM.AdminPass {
 		return "", nil
 	}
 	return fmt.Sprintf("API-M accepts AM_ADMIN_PASS, but [super_admin] password in %s is another: API-M's calls to itself fail with that. "+

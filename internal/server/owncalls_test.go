@@ -22,7 +22,7 @@ func TestWhetherAPIMsCallsToItselfUseAnotherPassword(t *testing.T) {
 		"a text that the server refuses": {config.AM, "[super_admin\n", false},
 		"no file":                        {config.AM, "", false},
 	} {
-		cfg := config.Config{Product: c.product, AMAdminUser: "admin", AMAdminPass: "right", ConfigDir: t.TempDir()}
+		cfg := config.Config{Server: config.Server{Product: c.product, ConfigDir: t.TempDir()}, AM: config.APIManager{AdminUser: "admin", AdminPass: "right"}}
 		if c.text != "" {
 			if err := os.MkdirAll(filepath.Dir(cfg.DeploymentTOML()), 0o755); err != nil {
 				t.Fatal(err)

@@ -27,7 +27,7 @@ const primaryFile = "primary"
 // ReadPrimaryKey reads the certificate of the primary key that the text of deployment.toml names. unwatched says why the agent
 // cannot watch it. err wraps javacert.ErrRefused if the server does not start with the keystore.
 func ReadPrimaryKey(ctx context.Context, cfg config.Config, text []byte) (k PrimaryKey, unwatched, err error) {
-	primary, err := ReadPrimary(cfg.Product, text)
+	primary, err := ReadPrimary(cfg.Server.Product, text)
 	if err != nil {
 		return k, err, nil
 	}
@@ -38,7 +38,7 @@ func ReadPrimaryKey(ctx context.Context, cfg config.Config, text []byte) (k Prim
 	if err != nil {
 		return k, err, nil
 	}
-	before, err := file.Read(filepath.Join(cfg.ConfigDir, file.WorkDir, primaryFile), 1024)
+	before, err := file.Read(filepath.Join(cfg.Server.ConfigDir, file.WorkDir, primaryFile), 1024)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return k, nil, err
 	}
@@ -47,7 +47,7 @@ func ReadPrimaryKey(ctx context.Context, cfg config.Config, text []byte) (k Prim
 
 // SavePrimaryKey remembers the fingerprint of the primary key's certificate.
 func SavePrimaryKey(cfg config.Config, fingerprint string) error {
-	workDir := filepath.Join(cfg.ConfigDir, file.WorkDir)
+	workDir := filepath.Join(cfg.Server.ConfigDir, file.WorkDir)
 	_, err := file.Write(filepath.Join(workDir, primaryFile), []byte(fingerprint+"\n"), 0o600, workDir)
 	return err
 }

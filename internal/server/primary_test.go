@@ -15,7 +15,7 @@ import (
 
 func TestThePrimaryKeyIsWatchedIfItsKeystoreCanBeRead(t *testing.T) {
 	dir := t.TempDir()
-	cfg := config.Config{Product: config.IS, ConfigDir: filepath.Join(dir, "volume"), ServerHome: filepath.Join(dir, "home")}
+	cfg := config.Config{Server: config.Server{Product: config.IS, ConfigDir: filepath.Join(dir, "volume"), Home: filepath.Join(dir, "home")}}
 	id, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -83,12 +83,12 @@ func TestASettingsFileThatNobodyNeedsMayBeMissing(t *testing.T) {
 		"settings are made":                            {"merge", "none", true},
 		"a TLS identity is made":                       {"none", "issue", true},
 	} {
-		text, err := ReadOwn(t.Context(), config.Config{ConfigDir: dir, Settings: c.settings, TLSMode: c.mode})
+		text, err := ReadOwn(t.Context(), config.Config{Server: config.Server{ConfigDir: dir}, Settings: config.Settings{Mode: c.settings}, TLS: config.TLS{Mode: c.mode}})
 		if text != nil || errors.Is(err, fs.ErrNotExist) != c.missing || (err != nil) != c.missing {
 			t.Errorf("%s: %q, %v", name, text, err)
 		}
 	}
-	cfg := config.Config{ConfigDir: dir, Settings: "none", TLSMode: "none"}
+	cfg := config.Config{Server: config.Server{ConfigDir: dir}, Settings: config.Settings{Mode: "none"}, TLS: config.TLS{Mode: "none"}}
 	if err := os.MkdirAll(filepath.Dir(cfg.DeploymentTOML()), 0o755); err != nil {
 		t.Fatal(err)
 	}

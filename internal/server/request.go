@@ -14,8 +14,8 @@ import (
 
 // RequestIdentity asks the agent next to the server for a new TLS identity. That agent must issue the one that the server has.
 func RequestIdentity(ctx context.Context, cfg config.Config) error {
-	if cfg.TLSMode != "issue" {
-		return fmt.Errorf("TLS_MODE is %s: the agent only makes a new certificate where it made the one before, with TLS_MODE=issue", cfg.TLSMode)
+	if cfg.TLS.Mode != "issue" {
+		return fmt.Errorf("TLS_MODE is %s: the agent only makes a new certificate where it made the one before, with TLS_MODE=issue", cfg.TLS.Mode)
 	}
 	if _, err := os.Stat(cfg.TLSStorePath()); err != nil {
 		return remedy.Add(fmt.Errorf("ask for a new certificate: there is none yet: %w", err), "run agent init first, or look at CONFIG_DIR")

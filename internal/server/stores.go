@@ -83,13 +83,13 @@ func WithStores(cfg config.Config, text []byte) (config.Config, error) {
 	if text == nil {
 		return cfg, nil
 	}
-	s, err := ReadStores(cfg.Product, text, cfg.Given)
+	s, err := ReadStores(cfg.Server.Product, text, cfg.Given)
 	if err != nil {
 		return cfg, err
 	}
 	cfg = cfg.WithStores(s.Keystore, s.KeystorePassword, s.Alias, s.Truststore, s.TruststorePassword)
 	if password, named, err := TLSPassword(cfg, text); err == nil && named && s.Keystore == config.TLSStoreFile {
-		cfg.KeystorePass = password // KEYSTORE_PASS is the primary keystore's
+		cfg.Keystore.Pass = password // KEYSTORE_PASS is the primary keystore's
 	}
 	return cfg, nil
 }

@@ -13,14 +13,14 @@ import (
 // deployment.toml names that keystore; the password is then the one in the text. Otherwise the password is that of the primary
 // keystore, which is one secret less. A later change of the primary password does not change it.
 func TLSPassword(cfg config.Config, text []byte) (password string, named bool, err error) {
-	s, err := ReadStores(cfg.Product, text, func(name string) bool { return name == "TRUSTSTORE_FILE" || name == "TRUSTSTORE_PASS" })
+	s, err := ReadStores(cfg.Server.Product, text, func(name string) bool { return name == "TRUSTSTORE_FILE" || name == "TRUSTSTORE_PASS" })
 	if err == nil && s.Keystore == config.TLSStoreFile && s.Alias == identity.Alias {
 		return s.KeystorePassword, true, nil
 	}
 	if cfg.Given("KEYSTORE_PASS") {
-		return cfg.KeystorePass, false, nil
+		return cfg.Keystore.Pass, false, nil
 	}
-	primary, err := ReadPrimary(cfg.Product, text)
+	primary, err := ReadPrimary(cfg.Server.Product, text)
 	return primary.Password, false, err
 }
 
@@ -35,7 +35,7 @@ func TLSRefused(ctx context.Context, cfg config.Config, text []byte, password st
 	if named {
 		return "", nil
 	}
-	if cfg.Settings == "none" {
+	if cfg.Settings.Mode == "none" {
 		return "SETTINGS is none, and [keystore.tls] of the server's deployment.toml does not name " + config.TLSStoreFile, nil
 	}
 	needs, err := OwnNeeds(cfg, text)
@@ -43,7 +43,7 @@ func TLSRefused(ctx context.Context, cfg config.Config, text []byte, password st
 		return "", err
 	}
 	needs.TLS = TLSKeystoreOf(password)
-	changes, _, err := SettingsFileOf(cfg).Plan(ctx, needs, cfg.Settings == "override")
+	changes, _, err := SettingsFileOf(cfg).Plan(ctx, needs, cfg.Settings.Mode == "override")
 	for _, c := range changes {
 		if c.Action == Kept && strings.HasPrefix(c.Setting, "keystore.tls.") {
 			return fmt.Sprintf("somebody has set up [keystore.tls] in the server's deployment.toml (line %d); SETTINGS=override replaces it", c.Line), nil

@@ -8,34 +8,34 @@ import (
 
 // ExchangeOf returns the exchange volume of the own server, by the settings.
 func ExchangeOf(cfg config.Config) Exchange {
-	return Exchange{Dir: cfg.ExchangeDir, Name: cfg.ServerName}
+	return Exchange{Dir: cfg.Trust.ExchangeDir, Name: cfg.Server.Name}
 }
 
 // PinsOf returns the certificates that servers must present, by what they have published on the exchange volume.
 func PinsOf(cfg config.Config) Pins {
 	addresses := map[string]string{}
-	if is := NameOf(cfg, config.IS, cfg.ISHost); is != "" {
+	if is := NameOf(cfg, config.IS, cfg.IS.Host); is != "" {
 		addresses[cfg.ISAddress()] = is
 	}
-	if am := NameOf(cfg, config.AM, cfg.AMHost); am != "" {
+	if am := NameOf(cfg, config.AM, cfg.AM.Host); am != "" {
 		addresses[cfg.AMAddress()] = am
-		if cfg.GWHost == cfg.AMHost { // another host is an ingress with its own certificate
+		if cfg.Gateway.Host == cfg.AM.Host { // another host is an ingress with its own certificate
 			addresses[cfg.GatewayAddress()] = am
 		}
 	}
-	return Pins{Exchange: ExchangeOf(cfg), Addresses: addresses, Peers: PeerPins(cfg.PeerPins), CA: cfg.Trust == "ca", Names: append(slices.Clone(cfg.Peers), cfg.ServerName)}
+	return Pins{Exchange: ExchangeOf(cfg), Addresses: addresses, Peers: PeerPins(cfg.Trust.Pins), CA: cfg.Trust.Mode == "ca", Names: append(slices.Clone(cfg.Trust.Peers), cfg.Server.Name)}
 }
 
 // NameOf returns the name of the server of the given product: the own server, or a peer. Of several peers it is the one whose
 // name is its address. The name is empty if no such server is on the exchange volume.
 func NameOf(cfg config.Config, product, host string) string {
 	switch {
-	case product == cfg.Product:
-		return cfg.ServerName
-	case slices.Contains(cfg.Peers, host):
+	case product == cfg.Server.Product:
+		return cfg.Server.Name
+	case slices.Contains(cfg.Trust.Peers, host):
 		return host
-	case len(cfg.Peers) == 1:
-		return cfg.Peers[0]
+	case len(cfg.Trust.Peers) == 1:
+		return cfg.Trust.Peers[0]
 	}
 	return ""
 }

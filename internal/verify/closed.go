@@ -22,7 +22,7 @@ func IdentityServerOf(hc *http.Client, s bootstrap.Settings) IdentityServer {
 
 // closing reads the statement of IS's agent about the settings that keep API subscribers out; said is false if there is none.
 func closing(ctx context.Context, cfg config.Config) (c trust.Closing, said bool, err error) {
-	name := trust.NameOf(cfg, config.IS, cfg.ISHost)
+	name := trust.NameOf(cfg, config.IS, cfg.IS.Host)
 	if name == "" {
 		return c, false, nil
 	}
@@ -41,12 +41,12 @@ func loggedClosing(ctx context.Context, log *slog.Logger, cfg config.Config) (c 
 // Examine finds out whether API subscribers can administer the running IS (see [Expose]), and judges by the circumstances as
 // they are then. An error means that it found nothing out.
 func Examine(ctx context.Context, log *slog.Logger, cfg config.Config, is IdentityServer) (Judgement, error) {
-	e, err := Expose(ctx, is, cfg.ServerName)
+	e, err := Expose(ctx, is, cfg.Server.Name)
 	if err != nil {
 		return Judgement{}, fmt.Errorf("verify that %s: %w", closedCheck, err)
 	}
 	c, said := loggedClosing(ctx, log, cfg)
-	return Judge(e, Circumstances{Closing: c, Said: said, All: cfg.Scopes == "all", Container: cfg.ISContainer}), nil
+	return Judge(e, Circumstances{Closing: c, Said: said, All: cfg.Scopes.Mode == "all", Container: cfg.IS.Container}), nil
 }
 
 // AwaitClosed examines IS until API subscribers cannot administer it, as far as a restart that is about to come closes it. An

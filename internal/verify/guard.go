@@ -40,7 +40,7 @@ func (g *Guard) Look(ctx context.Context, cfg config.Config, is IdentityServer, 
 		return nil, nil
 	}
 	due := g.examination.Due(time.Now(), g.Start(ctx))
-	if !scopes.May(cfg) && cfg.Scopes != "all" {
+	if !scopes.May(cfg) && cfg.Scopes.Mode != "all" {
 		authorizer = g.authorizer(ctx, cfg)
 	}
 	if due {

@@ -44,8 +44,8 @@ func TestISIsExaminedAfterEachStartAndOtherwiseRarely(t *testing.T) {
 }
 
 func TestAfterHalfAMinuteOfSilenceNobodyAuthorizesApplications(t *testing.T) {
-	cfg := config.Config{ExchangeDir: t.TempDir(), Product: config.AM, ServerName: "wso2am", Peers: []string{"wso2is"}}
-	is := trust.Exchange{Dir: cfg.ExchangeDir, Name: "wso2is"}
+	cfg := config.Config{Trust: config.Trust{ExchangeDir: t.TempDir(), Peers: []string{"wso2is"}}, Server: config.Server{Product: config.AM, Name: "wso2am"}}
+	is := trust.Exchange{Dir: cfg.Trust.ExchangeDir, Name: "wso2is"}
 	synctest.Test(t, func(t *testing.T) {
 		g := Guard{Log: slog.New(slog.DiscardHandler)}
 		find := func(what string, want string) {
@@ -69,7 +69,7 @@ func TestAfterHalfAMinuteOfSilenceNobodyAuthorizesApplications(t *testing.T) {
 			t.Fatal(err)
 		}
 		find("after a statement", "the agent next to IS")
-		if err := os.Remove(filepath.Join(cfg.ExchangeDir, "wso2is", "closing.json")); err != nil {
+		if err := os.Remove(filepath.Join(cfg.Trust.ExchangeDir, "wso2is", "closing.json")); err != nil {
 			t.Fatal(err)
 		}
 		find("after the statement is gone", "not known")

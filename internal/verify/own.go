@@ -16,21 +16,21 @@ import (
 // for the health of its gateway, which comes last at a start. The server must present the certificate that its home holds, which
 // it has read at its start. The config volume may hold a newer one, which waits for the peers' trust.
 func Probe(ctx context.Context, cfg config.Config) error {
-	cfg.ConfigDir = cfg.ServerHome
+	cfg.Server.ConfigDir = cfg.Server.Home
 	cfg, err := server.AtStores(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	own, err := trust.OwnLeaf(ctx, cfg.KeystorePaths(), cfg.KeystorePass, cfg.KeystoreAlias)
+	own, err := trust.OwnLeaf(ctx, cfg.KeystorePaths(), cfg.Keystore.Pass, cfg.Keystore.Alias)
 	if err != nil {
 		return err
 	}
 	client := wso2.NewHTTPClient(ownPin{own}, nil)
 	base := func(port int) string { return "https://" + net.JoinHostPort("localhost", strconv.Itoa(port)) }
-	if cfg.Product == config.AM {
-		return wso2.NewGateway(client, base(cfg.AMPort), base(cfg.GWPort), wso2.Credentials{}).Healthy(ctx)
+	if cfg.Server.Product == config.AM {
+		return wso2.NewGateway(client, base(cfg.AM.Port), base(cfg.Gateway.Port), wso2.Credentials{}).Healthy(ctx)
 	}
-	_, err = wso2.NewIdentity(client, base(cfg.ISPort), wso2.Credentials{}).Discovery(ctx)
+	_, err = wso2.NewIdentity(client, base(cfg.IS.Port), wso2.Credentials{}).Discovery(ctx)
 	return err
 }
 

@@ -30,11 +30,11 @@ func (v *Verifier) Verify(ctx context.Context, cfg config.Config, servers bootst
 		if err != nil {
 			return err
 		}
-		options := Options{EventWait: cfg.EventWait(), Handler: promised(is, result.KeyManager == cfg.KMName), Owner: owner, WaitInVain: v.WaitInVain}
-		return v.Memory.verify(ctx, v.Log, servers, options, result, "keys", cfg.KeysFile, "try", result.Try(cfg.AgentCommand, cfg.VHost, cfg.GWPort))
+		options := Options{EventWait: cfg.EventWait(), Handler: promised(is, result.KeyManager == cfg.KeyManager.ISName), Owner: owner, WaitInVain: v.WaitInVain}
+		return v.Memory.verify(ctx, v.Log, servers, options, result, "keys", cfg.Bootstrap.KeysFile, "try", result.Try(cfg.Report.AgentCommand, cfg.Gateway.VHost, cfg.Gateway.Port))
 	}
 	return v.own(ctx, servers.Gateway.Healthy, func(ctx context.Context) error {
-		if len(cfg.Peers) == 0 {
+		if len(cfg.Trust.Peers) == 0 {
 			return check(ctx)
 		}
 		return v.other(ctx, "IS", func(ctx context.Context) error {

@@ -124,8 +124,8 @@ func TestNoStartupProbeEndsAServerThatAgentExecStillWaitsFor(t *testing.T) {
 			for _, c := range object.Spec.Template.Spec.Containers {
 				found = true
 				probe := c.StartupProbe
-				if given, need := time.Duration(probe.PeriodSeconds*probe.FailureThreshold)*time.Second, cfg.DatabaseWait+cfg.StartTimeout+5*time.Minute; given < need {
-					t.Errorf("%s: the startup probe gives the server %s, agent exec %s and more", path, given, cfg.DatabaseWait+cfg.StartTimeout)
+				if given, need := time.Duration(probe.PeriodSeconds*probe.FailureThreshold)*time.Second, cfg.Database.Timeout+cfg.Restart.StartTimeout+5*time.Minute; given < need {
+					t.Errorf("%s: the startup probe gives the server %s, agent exec %s and more", path, given, cfg.Database.Timeout+cfg.Restart.StartTimeout)
 				}
 				if c.LivenessProbe != nil {
 					t.Errorf("%s: a liveness probe kills a server that waits for its database", path)
