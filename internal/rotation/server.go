@@ -115,7 +115,7 @@ func (p *pass) wish(w Wish) {
 	case w.Running == w.OnDisk:
 		p.do(Request{w.OnDisk})
 	default:
-		p.do(Hold{w.Running, w.OnDisk})
+		p.do(Hold(w))
 	}
 	p.d.Memory.Wish = w
 }
