@@ -63,6 +63,18 @@ func TestTheModelFindsDecisionsThatAreWrong(t *testing.T) {
 				return is && slices.Equal(p.Fingerprints, fingerprints(s.Own.Certificates))
 			})
 		}},
+		"it forgets to announce": {"switches before its peers trust it", func(s Snapshot) Decision {
+			d := Decide(s)
+			for i, a := range d.Actions {
+				if p, is := a.(Publish); is && len(p.Fingerprints) > 1 && d.Rotation.Announced == p.Fingerprints[1] {
+					d.Actions[i] = Publish{slices.Delete(slices.Clone(p.Fingerprints), 1, 2)}
+				}
+			}
+			return drop(d, func(a Action) bool {
+				p, is := a.(Publish)
+				return is && slices.Equal(p.Fingerprints, fingerprints(s.Own.Certificates))
+			})
+		}},
 		"it does not let the server read what it imports": {"refuses", func(s Snapshot) Decision {
 			d := Decide(s)
 			for i, a := range d.Actions {

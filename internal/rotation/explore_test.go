@@ -44,7 +44,7 @@ func (m *model) steps(events bool) (all []step) {
 						m.act(i)
 					}
 					s := m.servers[i]
-					s.memory, s.pending, s.again, s.pressed, s.hurried = Memory{}, nil, false, false, false
+					s.memory, s.pending, s.words, s.again, s.pressed, s.hurried = Memory{}, nil, nil, false, false, false
 				})
 			}
 		}
@@ -94,11 +94,7 @@ func (s *modelServer) shared() int {
 }
 
 func (s *modelServer) upToShared() string {
-	var all []string
-	for _, a := range s.pending[:s.shared()] {
-		all = append(all, Describe(a))
-	}
-	return strings.Join(all, ", ")
+	return strings.Join(s.words[:s.shared()], ", ")
 }
 
 // actShared executes actions up to the first that anybody else can notice. In which order the others come with what the rest of
@@ -235,6 +231,9 @@ func (x *exploration) comesToRest(m *model) (bad string) {
 		if n := c.restarts() - before; n > c.mostRestarts() {
 			return fmt.Sprintf("%d restarts until all is at rest, with %d servers", n, len(c.servers))
 		}
+		if name := c.pressesSince(m.now); name != "" {
+			return name + " switches before its peers trust it, though nothing keeps them from it"
+		}
 		if len(way) > 5000 {
 			return "it does not come to rest"
 		}
@@ -243,6 +242,20 @@ func (x *exploration) comesToRest(m *model) (bad string) {
 		x.settled[key] = true
 	}
 	return ""
+}
+
+// pressesSince is the server that switches because a peer has not acknowledged its certificate, though all agents have done
+// whatever they could since start, a time before its deadline; empty for none. An agent without agent exec acknowledges nothing.
+func (m *model) pressesSince(start time.Time) (name string) {
+	for _, s := range m.servers {
+		if !s.supervised {
+			return ""
+		}
+		if s.pressed && start.Before(s.record.Since.Add(modelTimeout)) {
+			name = s.name
+		}
+	}
+	return name
 }
 
 func (m *model) restarts() (n int) {

@@ -79,6 +79,7 @@ type modelServer struct {
 	// The agent.
 	memory  Memory
 	pending []Action // of the pass that is going on
+	words   []string // that describe them
 	again   bool
 	pressed bool // this pass switches though not every peer trusts the new certificate
 	hurried bool // this pass takes the turn to restart though a peer has not finished
@@ -224,6 +225,10 @@ func (m *model) decide(i int, init bool) {
 		panic(fmt.Sprintf("%s: %v", s.name, d.Err))
 	}
 	s.memory, s.pending, s.again, s.wake = d.Memory, d.Actions, d.Again, d.Wake
+	s.words = nil
+	for _, a := range d.Actions {
+		s.words = append(s.words, Describe(a))
+	}
 	s.pressed = slices.ContainsFunc(d.Messages, func(m Message) bool { return m.Topic == "pressed" })
 	s.hurried = slices.ContainsFunc(d.Messages, func(m Message) bool { return strings.Contains(m.Text, "has not finished its restart") })
 }
@@ -231,7 +236,7 @@ func (m *model) decide(i int, init bool) {
 // act executes the next action of a pass.
 func (m *model) act(i int) (done Action) {
 	s := m.servers[i]
-	done, s.pending = s.pending[0], s.pending[1:]
+	done, s.pending, s.words = s.pending[0], s.pending[1:], s.words[1:]
 	switch do := done.(type) {
 	case Issue:
 		s.staged, s.asked = m.certificate(), false
@@ -270,6 +275,7 @@ func (m *model) act(i int) (done Action) {
 		if s.supervised {
 			s.running, s.onDisk = do.Generation, do.Generation
 		}
+		m.excuse(s.pressed, *s.own()) // the switch to a keystore that lies in place is this restart
 	case Hold:
 		if s.supervised {
 			s.running, s.onDisk = do.Running, do.OnDisk
@@ -586,8 +592,8 @@ func (s *modelServer) state(m *model) string {
 		t.add("history", name)
 		t.certs(s.histories[name].Known...)
 	}
-	for _, a := range s.pending {
-		t.add("then", Describe(a))
+	for _, word := range s.words {
+		t.add("then", word)
 	}
 	t.b = append(t.b, '\n')
 	return string(t.b)
