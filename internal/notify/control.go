@@ -101,10 +101,11 @@ func (c Control) Due(started Started) (bool, error) {
 	return due, err
 }
 
-// due is Due and also returns the generation that the server should run with.
+// due is Due and also returns the generation that the server should run with. What holds a restart back never causes one: the server
+// may have started once more while the agent decided, and the agent then decides anew.
 func (c Control) due(started Started) (wanted string, due bool, err error) {
 	wanted, onDisk, err := c.Wish()
-	return wanted, err == nil && wanted != "" && wanted != started.Generation && onDisk != started.Generation, err
+	return wanted, err == nil && wanted != "" && wanted == onDisk && wanted != started.Generation, err
 }
 
 // Present reports whether a supervisor runs, and with it a server that runs or is about to start.

@@ -365,9 +365,9 @@ func TestARestartThatIsHeldIsNotDoneAndAStartMeanwhileNeedsNoOther(t *testing.T)
 		var held <-chan time.Time
 		return s.due(Started{Generation: running}, &budget{max: 5, window: time.Hour}, &held)
 	}
-	for running, want := range map[string]bool{"g1": false, "g2": false, "g0": true} {
-		if got := due(running); got != want {
-			t.Errorf("held: a server that runs with %s is due: %v, want %v", running, got, want)
+	for _, running := range []string{"g1", "g2", "g0"} { // it may have started with g0 while the agent decided
+		if due(running) {
+			t.Errorf("held: a server that runs with %s is due", running)
 		}
 	}
 	if _, err := c.Want("g2"); err != nil {

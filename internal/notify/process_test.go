@@ -74,10 +74,10 @@ func TestNoRestartIsPendingForWhatTheServerHasReadAlready(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	defer leave()
-	for generation, want := range map[string]bool{"old": false, "new": false, "older": true} {
+	for _, generation := range []string{"old", "new", "older"} {
 		say(t, c, generation)
-		if _, pending := (Exec{c}).Process(t.Context()); pending != want {
-			t.Errorf("started with %s: pending is %v", generation, pending)
+		if _, pending := (Exec{c}).Process(t.Context()); pending {
+			t.Errorf("started with %s: a restart is pending", generation)
 		}
 	}
 }

@@ -328,7 +328,7 @@ func (m *model) wholePass(i int, init bool) {
 
 // due reports whether agent exec is to restart the server.
 func (s *modelServer) due() bool {
-	return s.supervised && s.running != "" && s.running != s.gen && s.onDisk != s.gen
+	return s.supervised && s.running != "" && s.running == s.onDisk && s.running != s.gen
 }
 
 // advance lets agent exec and the server do their next step; ok is false if there is none.
