@@ -10,7 +10,12 @@ func bootstrapCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "bootstrap",
 		Short: "Bring both servers to the desired state once, verify it, exit",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return live(cmd, agent.Agent.Bootstrap) },
+		Long: `bootstrap brings IS and API-M to the state in the file that API_CONFIG names, verifies it, and exits. Another
+run changes nothing.
+
+It needs PRODUCT. It exits with 1 if the verification fails, with 3 after BOOTSTRAP_TIMEOUT, and with 4 if a person
+must change something.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return live(cmd, agent.Agent.Bootstrap) },
 	}
 }

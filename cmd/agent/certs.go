@@ -22,7 +22,7 @@ func certsCommand() *cobra.Command {
 
 --store FILE names the store; TRUSTSTORE_PASS or TRUSTSTORE_PASS_FILE holds its password.
 --keystore FILE does the same with KEYSTORE_PASS or KEYSTORE_PASS_FILE. Both passwords default to wso2carbon.
-Without both flags, list, show, check and export use the truststore of the own server (see PRODUCT).`,
+Without either flag, list, show, check and export use the truststore of the own server (see PRODUCT).`,
 		Example: `  agent certs list --store client-truststore.jks
   agent certs import --store client-truststore.jks --alias wso2is --cert wso2is.pem`,
 	})

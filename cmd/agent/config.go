@@ -17,6 +17,11 @@ func configCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "config",
 		Short: "Show or make the settings that a server needs in its deployment.toml",
+		Long: `config compares a deployment.toml with the settings that IS and API-M need to work together. The settings of the
+agent, such as AM_HOST and IS_HOST, determine their values.
+
+diff prints what the file lacks, and changes nothing. apply writes it. Both keep a setting that somebody else made,
+unless --override or SETTINGS=override is set.`,
 	})
 	cmd.AddCommand(configDiffCommand(), configApplyCommand())
 	return cmd

@@ -13,7 +13,7 @@ func configApplyCommand() *cobra.Command {
 	var f settingsFile
 	return f.flags(&cobra.Command{
 		Use:     "apply",
-		Short:   "Make the settings that a server misses",
+		Short:   "Make the settings that a server lacks",
 		Example: "  agent config apply --product is --file deployment.toml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return applySettings(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())

@@ -14,7 +14,7 @@ func configDiffCommand() *cobra.Command {
 	var f settingsFile
 	return f.flags(&cobra.Command{
 		Use:     "diff",
-		Short:   "Show the settings that a server misses, as a unified diff; exit code 2 if it misses one",
+		Short:   "Show the settings that a server lacks, as a unified diff; exit code 2 if it lacks one",
 		Example: "  agent config diff --product is --file deployment.toml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return diffSettings(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())

@@ -79,7 +79,7 @@ const shareMode = 0o777 | fs.ModeSticky
 // rename everything in it in spite of the sticky bit.
 func share(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return remedy.Add(fmt.Errorf("make a shared folder: %w", err), "%s must be writable for %d:%d", filepath.Dir(dir), os.Geteuid(), os.Getegid())
+		return remedy.Add(fmt.Errorf("make a shared folder: %w", err), "%s must be a folder that %d:%d may write to", filepath.Dir(dir), os.Geteuid(), os.Getegid())
 	}
 	info, err := os.Stat(dir)
 	if err != nil {

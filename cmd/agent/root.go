@@ -111,7 +111,8 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// flagError words what pflag refused. It repeats no value, because the value may be a password.
+// flagError words what pflag refused. It does not repeat the value of an unknown flag, because the value may be a password. No known
+// flag takes a password.
 func flagError(cmd *cobra.Command, err error) error {
 	if before := cmd.Flags().Args(); cmd.HasSubCommands() && len(before) > 0 {
 		return unknownCommand(cmd, before[0])

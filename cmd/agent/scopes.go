@@ -17,6 +17,11 @@ func scopesCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "scopes",
 		Short: "Authorize API-M's applications in IS for the scopes of APIs, or show which are authorized",
+		Long: `scopes authorizes API-M's applications in IS for the scopes of APIs, or shows which are authorized. It reaches IS
+by IS_HOST, IS_PORT, IS_ADMIN_USER and IS_ADMIN_PASS, and runs anywhere.
+
+status changes nothing, and exits with 2 if an application lacks a scope. sync exits with 1 if IS refuses an
+application. Both exit with 4 if IS refuses the password, or has no client of an id in SCOPES_CLIENTS.`,
 	})
 	cmd.AddCommand(scopesSyncCommand(), scopesStatusCommand())
 	return cmd

@@ -12,7 +12,11 @@ func tokenCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "token",
 		Short: "Print an access token of the application, to try an API",
-		Args:  noArgs,
+		Long: `token requests an access token with the keys of the application, and prints it. It needs PRODUCT, and the file
+that KEYS_FILE names.
+
+The new token revokes the previous token of the application, unless TOKENS_SIDE_BY_SIDE is true.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printToken(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

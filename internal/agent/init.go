@@ -78,7 +78,7 @@ func (a Agent) outOfTime(ctx, limit context.Context, d rotation.Decision, err er
 	case err == nil && a.cfg.Init.OnTimeout == "start":
 		a.log.Warn("the server starts without trusting every peer (INIT_ON_TIMEOUT=start)", "missing", d.Missing, "after", a.cfg.Init.Timeout.String())
 		return a.prepared(ctx, limit, d)
-	case waits(err): // it says itself what to do
+	case waits(err), errors.Is(err, fs.ErrNotExist): // it says itself what to do
 		return fmt.Errorf("%w after %s (INIT_TIMEOUT): %w", ErrTimeout, a.cfg.Init.Timeout, err)
 	}
 	return remedy.Add(fmt.Errorf("%w after %s waiting for %s", ErrTimeout, a.cfg.Init.Timeout, waited),

@@ -27,7 +27,7 @@ func TestAWrongPasswordOfEitherServerIsToldBeforeAnythingIsMade(t *testing.T) {
 		set    func(*config.Config)
 		says   []string
 	}{
-		{"API-M", func(c *config.Config) { c.AM.AdminPass = "wrong" }, []string{`API-M refuses the password of its administrator "admin", AM_ADMIN_PASS`, "Set AM_ADMIN_PASS to that one"}},
+		{"API-M", func(c *config.Config) { c.AM.AdminPass = "wrong" }, []string{`API-M refuses the password of its administrator "admin", AM_ADMIN_PASS`, "set AM_ADMIN_PASS to the password that the server's database was made with"}},
 		{"IS", func(c *config.Config) { c.IS.AdminPass = "wrong" }, []string{`IS refuses the password of its administrator "admin", IS_ADMIN_PASS`, "docs/operating.md"}},
 	} {
 		t.Run(c.server, func(t *testing.T) {

@@ -108,7 +108,7 @@ type Client struct {
 func (f Files) Client() (Client, error) {
 	data, err := file.Read(f.Keys, filesLimit)
 	if err != nil {
-		return Client{}, fmt.Errorf("read the application's keys: %w; a bootstrap writes them, or set KEYS_FILE", err)
+		return Client{}, remedy.Add(fmt.Errorf("read the application's keys: %w", err), "run agent bootstrap, which writes them, or set KEYS_FILE")
 	}
 	var keys keysFile
 	if err := json.Unmarshal(data, &keys); err != nil || keys.Production.ConsumerKey == "" || keys.Production.TokenEndpoint == "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -62,8 +63,8 @@ func (t trial) run(ctx context.Context, log *slog.Logger, tell func(doing string
 			refusals++
 			wait = secondTry
 		case refused && wso2.IsPermanent(err), errors.Is(err, wso2.ErrHeldBack) && wso2.IsPermanent(err):
-			return fmt.Errorf("%w: %s refuses the password of its administrator %q, %s: a server keeps the password that its database was made with. "+
-				"Set %s to that one; docs/operating.md says how to change it: %w", ErrPermanent, t.server, t.user, t.variable, t.variable, err)
+			return remedy.Add(fmt.Errorf("%w: %s refuses the password of its administrator %q, %s: %w", ErrPermanent, t.server, t.user, t.variable, err),
+				"set %s to the password that the server's database was made with; docs/operating.md says how to change it", t.variable)
 		case wso2.IsPermanent(err):
 			return fmt.Errorf("%w: try the password of %s's administrator: %w", ErrPermanent, t.server, err)
 		case err.Error() != said:

@@ -267,7 +267,7 @@ func (e Exchange) remove(name string) (changed bool, err error) {
 func (e Exchange) own(name string) (*os.Root, error) {
 	root, err := os.OpenRoot(e.Dir)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("publish on the exchange volume: %w; every agent must be able to read it", err)
+		return nil, remedy.Add(fmt.Errorf("publish on the exchange volume: %w", err), "every agent must be able to read it")
 	}
 	if err != nil { // not wrapped: a missing volume is a mistake, and no file that comes later
 		return nil, remedy.Add(fmt.Errorf("publish on the exchange volume: no folder at %s", e.Dir),
@@ -283,7 +283,7 @@ func (e Exchange) own(name string) (*os.Root, error) {
 
 func (e Exchange) open(root *os.Root, name string) (*os.Root, error) {
 	if err := root.Mkdir(e.Name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("%w; every agent must be able to make its folder there", err)
+		return nil, remedy.Add(err, "every agent must be able to make its folder there")
 	}
 	if info, err := root.Lstat(e.Name); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return nil, linkError(filepath.Join(e.Dir, e.Name))

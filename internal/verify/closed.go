@@ -11,6 +11,7 @@ import (
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 )
@@ -69,7 +70,7 @@ func AwaitClosed(ctx context.Context, log *slog.Logger, cfg config.Config, conne
 		case err != nil:
 			lacks = err.Error()
 		case j.Openness == Open:
-			return fmt.Errorf("%w: %s", bootstrap.ErrPermanent, j)
+			return remedy.Add(fmt.Errorf("%w: %s: %s", bootstrap.ErrPermanent, OpenIS, j.why), "%s", j.remedy)
 		case j.Openness != Pending:
 			j.Log(log)
 			return nil

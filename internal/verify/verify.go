@@ -17,6 +17,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -120,7 +121,7 @@ func failure(checks []Check) error {
 		more = fmt.Sprintf("; %d more failed, such as: %s", len(others), strings.Join(names, "; "))
 	}
 	c := all[0]
-	return fmt.Errorf("%s: %s; %s%s: %w", c.Name, c.Evidence, c.Remedy, more, ErrFailed)
+	return remedy.Add(fmt.Errorf("%s: %s%s: %w", c.Name, c.Evidence, more, ErrFailed), "%s", c.Remedy)
 }
 
 // namedAtMost is how many failed checks an error names beside the first.
