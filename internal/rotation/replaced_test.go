@@ -119,14 +119,18 @@ func TestTheSwitchToAKeystoreThatSomebodyHasPutInPlaceWaitsForThePeers(t *testin
 			wake after 5m0s`},
 		{"halfway the server must restart for a peer's certificate, with the old keystore", replacedByHand, func(s *Snapshot) { s.Records.Rotation.Since = t0.Add(-5 * time.Minute); s.distrusting("C1") }, `
 			INFO waits
+			do Hold{Running:running OnDisk:19f3d1b5c46ed4ac0356795e-b1}
 			do PutBack
 			INFO the server must restart before its peers trust its new keystore*
+			wish {running 19f3d1b5c46ed4ac0356795e-b1}
 			wake after 5m0s
 			again`},
 		{"the server must restart for a peer's certificate, and only a peer of a later name waits", replacedByHand, func(s *Snapshot) { s.trusting("B2", "a"); s.distrusting("A1") }, `
 			INFO waits
+			do Hold{Running:running OnDisk:19f3d1b5c46ed4ac0356795e-b1}
 			do PutBack
 			INFO the server must restart before its peers trust its new keystore*
+			wish {running 19f3d1b5c46ed4ac0356795e-b1}
 			wake after 9m0s
 			again`},
 		{"the server must restart for a peer's certificate, and a peer of an earlier name waits, too", replacedByHand, func(s *Snapshot) { s.distrusting("A1") }, `
@@ -137,8 +141,10 @@ func TestTheSwitchToAKeystoreThatSomebodyHasPutInPlaceWaitsForThePeers(t *testin
 			wake after 4m0s`},
 		{"what the server trusts is not known", replacedByHand, func(s *Snapshot) { s.trusting("B2", "a"); s.Own.TrustsErr = errTest }, `
 			INFO waits
+			do Hold{Running:running OnDisk:19f3d1b5c46ed4ac0356795e-b1}
 			do PutBack
 			INFO the server must restart before its peers trust its new keystore*
+			wish {running 19f3d1b5c46ed4ac0356795e-b1}
 			wake after 9m0s
 			again`},
 		{"there is no copy of the old keystore", replacedByHand, func(s *Snapshot) { s.trusting("B2", "a"); s.distrusting("A1"); s.Keystore.Served = nil }, `

@@ -234,6 +234,8 @@ func (p *pass) awaitPeers(waits []string, limit time.Time) (decided bool) {
 	case p.stays() && (goes || !due || !s.Settings.Supervised):
 		return false
 	case !p.stays() && goes && mustTrust && s.Settings.Supervised && p.canPutBack():
+		// The generation on disk becomes an earlier one again. A start in between must not be noted with the one that comes back later.
+		p.wish(Wish{s.Server.Generation, Generation(s.Records.Edition, *s.Keystore.Served, s.Deployment.Text)})
 		p.then(PutBack{})
 		p.log(Info, "", "the server must restart before its peers trust its new keystore: the old keystore is back in place until they do, and the new one follows by itself",
 			"server", s.Settings.Server, "keystore", s.Keystore.Path, "new one", s.Keystore.NextAt, "fingerprint", s.Keystore.Own.Fingerprint)
