@@ -108,7 +108,7 @@ func TestTheThreeFilesOfATLSSecretAreNeverMixed(t *testing.T) {
 	p := newPlace(t)
 	secret := testenv.KubernetesVolume{Dir: filepath.Join(p.dir, "tls")}
 	var versions []map[string]string
-	for range 3 {
+	for range 60 { // so many that none comes back while files are read
 		files := map[string]string{}
 		for name, content := range pemFiles(t, "wso2is", time.Hour) {
 			files[name] = string(content)
