@@ -206,18 +206,26 @@ type scripted struct {
 	asked   []string
 	held    []string // running and on disk, in turn
 	fails   error    // of what is asked for
+	running string   // what was asked for last
+	onDisk  string
 }
 
 func (s *scripted) Hold(_ context.Context, running, onDisk string) error {
 	s.held = append(s.held, running, onDisk)
+	s.running, s.onDisk = running, onDisk
 	return nil
 }
 
 func (s *scripted) Request(_ context.Context, generation string) error {
 	s.asked = append(s.asked, generation)
+	if s.fails == nil {
+		s.running, s.onDisk = generation, generation
+	}
 	return s.fails
 }
-func (s *scripted) Wish(context.Context) (running, onDisk string, err error) { return "", "", nil }
+func (s *scripted) Wish(context.Context) (running, onDisk string, err error) {
+	return s.running, s.onDisk, nil
+}
 func (s *scripted) Started(context.Context) (notify.Started, bool, error) {
 	return s.started, s.known, nil
 }

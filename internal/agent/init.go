@@ -63,7 +63,9 @@ func (a Agent) Init(ctx context.Context) error {
 		}
 		if !(file.Wait{Changes: changes, Again: time.After(a.cfg.Watch.Poll), Every: a.cfg.Watch.Poll}).For(limit) {
 			if a.cfg.Init.OnTimeout == "start" && ended(limit, err) && ctx.Err() == nil { // in the middle of a pass
-				err = k.once(ctx, a)
+				if err = k.once(ctx, a); errors.Is(err, errIdentity) {
+					err = nil
+				}
 			}
 			return a.outOfTime(ctx, limit, k.last, err, waited)
 		}

@@ -73,8 +73,8 @@ func (k *trustKeeper) pass(ctx context.Context, a Agent) error {
 		return err
 	}
 	r.snapshot.Settings.Init = k.init
-	if r.snapshot.Server.Wish.Running, r.snapshot.Server.Wish.OnDisk, err = k.restarter.Wish(ctx); err != nil {
-		return err
+	if running, onDisk, err := k.restarter.Wish(ctx); err == nil { // else it is said anew
+		r.snapshot.Server.Wish = rotation.Wish{Running: running, OnDisk: onDisk}
 	}
 	a.upgrade.waits.Store(r.snapshot.Deployment.Closing.AllScopes == trust.AllScopesWaits)
 	a.listener.waits.Store(slices.ContainsFunc(r.waits, func(c server.Change) bool { return c.Setting != server.AllScopesSetting }))
@@ -117,7 +117,7 @@ func (k *trustKeeper) execute(ctx context.Context, a Agent, r *reading, d rotati
 		if err := r.execute(ctx, k.restarter, action); errors.As(err, &unissued) {
 			k.memory.Trouble = unissued.error // the other work goes on
 		} else if err != nil {
-			k.memory.Asked, k.memory.Wish = r.snapshot.Memory.Asked, r.snapshot.Memory.Wish // agent exec may not know of it
+			k.memory.Asked, k.memory.Wish = "", rotation.Wish{} // agent exec may not know of it
 			return err
 		}
 		report(i + 1)

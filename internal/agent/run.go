@@ -93,7 +93,7 @@ func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 	if a.keepsNotices() {
 		countGap(health, notify.Outage{}, 0)
 	}
-	k := trustKeeper{health: health, restarter: r, memory: rotation.Memory{Patience: time.Now().Add(a.cfg.Init.Timeout).Round(0)}, ready: func() bool { return a.upgrade.ready() || a.listener.ready() }}
+	k := trustKeeper{health: health, restarter: r, memory: rotation.Memory{Patience: time.Now().Add(a.cfg.Init.Timeout)}, ready: func() bool { return a.upgrade.ready() || a.listener.ready() }}
 	const firstRetry, lastRetry = time.Second, time.Minute
 	retry := firstRetry
 	for {

@@ -32,7 +32,7 @@ type reading struct {
 func (a Agent) read(ctx context.Context, started *notify.Started, known bool, memory rotation.Memory) (*reading, error) {
 	r := &reading{catalog: rotation.Catalog{}}
 	s := &r.snapshot
-	s.Now, s.Memory = time.Now().Round(0), memory // as the clock shows it: what time.Now measures cannot be put back
+	s.Now, s.Memory = time.Now(), memory
 	s.Settings = rotation.SettingsOf(a.cfg)
 	if started != nil {
 		s.Server = rotation.Server{Runs: true, Known: known, Generation: started.Generation, Process: started.PID != 0, Since: started.Since, Starting: started.Serves == notify.ServesNot}

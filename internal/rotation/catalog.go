@@ -62,7 +62,7 @@ const unreadable = "unreadable"
 
 // Own adds what this agent has published, without what it says about the closing of IS.
 func (c Catalog) Own(s trust.Statement) Own {
-	own := Own{Certificates: c.All(s.Certificates), Trusts: s.Trusts, TrustsErr: s.TrustsErr, Turn: s.Turn} // an unreadable turn is none
+	own := Own{Certificates: c.All(s.Certificates), Trusts: s.Trusts, TrustsErr: s.TrustsErr, Turn: s.Turn, TurnErr: s.TurnErr}
 	if !errors.Is(s.Err, trust.ErrNotPublished) {
 		own.Err = s.Err
 	}

@@ -165,6 +165,7 @@ func explore(first *model, events int, deadline time.Time) (x *exploration, comp
 				next.events--
 			}
 			bad := next.m.try(step)
+			next.m.forgive()
 			if bad == "" {
 				bad = next.m.check()
 			}

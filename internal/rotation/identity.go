@@ -34,8 +34,11 @@ func (p *pass) identity() {
 		p.d.Err, p.d.Trouble = p.d.Trouble, nil
 		return
 	}
+	if p.d.Again { // how it stands shows when that is done
+		return
+	}
 	p.reportIdentity()
-	if !p.d.Again && p.mayInstall() {
+	if p.mayInstall() {
 		p.then(Install{})
 	}
 }

@@ -412,6 +412,7 @@ func (m *model) settleStep() (more bool, err error) {
 }
 
 func (m *model) fault() error {
+	m.forgive()
 	if bad := m.check(); bad != "" {
 		return errors.New(bad)
 	}
@@ -429,6 +430,24 @@ func (m *model) tick() (ok bool) {
 	}
 	m.now = later(m.now, next).Add(time.Second)
 	return true
+}
+
+// forgive ends what excuses servers, as soon as its reason is gone.
+func (m *model) forgive() {
+	all := true // serve, and nobody claims a turn
+	for _, s := range m.servers {
+		all = all && s.phase == serving && s.turn.Wants == "" && !s.due()
+	}
+	if all {
+		m.shared = false
+	}
+	for f := range m.excused {
+		known := !slices.ContainsFunc(m.servers, func(s *modelServer) bool { return s.shows != f && !slices.Contains(s.knows, f) })
+		if known {
+			m.excused = maps.Clone(m.excused)
+			delete(m.excused, f)
+		}
+	}
 }
 
 // check returns what must never be, or "".

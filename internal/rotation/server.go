@@ -143,7 +143,7 @@ func (p *pass) hold(why string) {
 // request asks for a restart, once for each generation.
 func (p *pass) request() {
 	s, generation := p.s, p.d.Generation
-	fresh := s.Memory.Asked != generation
+	fresh := s.Memory.Asked != generation || s.Settings.Supervised && s.Server.Wish != (Wish{generation, generation}) // somebody else has told agent exec
 	if fresh {
 		p.wish(Wish{generation, generation})
 		p.d.Memory.Asked = generation

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -100,8 +101,18 @@ func TestARestartIsAskedForWhenItIsDue(t *testing.T) {
 			not ready restart: the agent has asked for a restart, which is not done yet
 			wish {disk disk}
 			asked disk`},
-		{"it was asked for", waitingFor, func(s *Snapshot) { s.Memory.Asked = s.Own.Turn.Wants }, `
+		{"it was asked for", waitingFor, func(s *Snapshot) {
+			s.Memory.Asked = s.Own.Turn.Wants
+			s.Server.Wish = Wish{s.Own.Turn.Wants, s.Own.Turn.Wants}
+		}, `
 			not ready restart: the agent has asked for a restart, which is not done yet`},
+		{"it was asked for, and somebody else has told agent exec something else since", waitingFor, func(s *Snapshot) {
+			s.Memory.Asked = s.Own.Turn.Wants
+		}, `
+			do Request{Generation:disk}
+			INFO restart of the server asked for
+			not ready restart: the agent has asked for a restart, which is not done yet
+			wish {disk disk}`},
 		{"the server is about to stop", waitingFor, func(s *Snapshot) { s.Memory.Asked = s.Own.Turn.Wants; s.Server.Starting = true }, `
 			not ready restart: the agent has asked for a restart, and the server is about to stop`},
 		{"the server has just started", waitingFor, func(s *Snapshot) {
@@ -157,7 +168,10 @@ func TestARestartIsAskedForWhenItIsDue(t *testing.T) {
 			INFO agent exec has not reported a start of the server yet
 			not ready restart: the server has not started yet, or not under agent exec*
 			asked disk`},
-		{"no start was reported yet, and it was asked for", nil, func(s *Snapshot) { s.Server = Server{Runs: true}; s.Memory.Asked = s.Memory.Wish.OnDisk }, `
+		{"no start was reported yet, and it was asked for", nil, func(s *Snapshot) {
+			s.Server = Server{Runs: true, Wish: s.Memory.Wish}
+			s.Memory.Asked = s.Memory.Wish.OnDisk
+		}, `
 			not ready restart: the server has not started yet, or not under agent exec*`},
 		{"people restart the server", nil, func(s *Snapshot) { s.due(); s.Settings.Supervised, s.Server = false, Server{Runs: true} }, `
 			do Request{Generation:disk}
@@ -397,7 +411,10 @@ func TestTheSwitchWaitsForThePeers(t *testing.T) {
 		{"all peers trust it, and another restart is due", staging, func(s *Snapshot) { s.due(); s.trusting("B2", "a", "c") }, `
 			do Install
 			again`},
-		{"no start was reported yet", staging, func(s *Snapshot) { s.Server = Server{Runs: true}; s.Memory.Asked = s.Memory.Wish.OnDisk }, `
+		{"no start was reported yet", staging, func(s *Snapshot) {
+			s.Server = Server{Runs: true, Wish: s.Memory.Wish}
+			s.Memory.Asked = s.Memory.Wish.OnDisk
+		}, `
 			INFO waits
 			not ready restart: the server has not started yet*
 			wake after 9m0s`},
@@ -449,4 +466,12 @@ func TestTheSwitchWaitsForThePeers(t *testing.T) {
 			wish {running disk}
 			wake after 4m0s`},
 	})
+}
+
+func TestAnOwnClaimThatCannotBeReadIsTakenBack(t *testing.T) {
+	s := atRest()
+	s.Own.TurnErr = errTest
+	if d := Decide(s); !slices.Contains(d.Actions, Action(SayTurn{})) {
+		t.Errorf("it decides %v", d.Actions)
+	}
 }

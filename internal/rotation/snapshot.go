@@ -142,6 +142,7 @@ type Own struct {
 	Trusts       trust.Trusts
 	TrustsErr    error
 	Turn         trust.Turn
+	TurnErr      error // why it cannot be read; Turn is zero then
 	Closing      trust.Closing
 	HasClosing   bool
 }

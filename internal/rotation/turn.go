@@ -142,11 +142,11 @@ func (p *pass) turnPatience() time.Duration {
 // leaveTurn leaves the turn to others, unless the server is still down for it. Whether it is counts only after agent exec was told
 // that no restart is wanted any more: so wish, what it is told now, must be what it was told before this snapshot.
 func (p *pass) leaveTurn(wish Wish) {
-	told := p.s.Memory.Wish == wish
+	told := p.s.Memory.Wish == wish && p.s.Server.Wish == wish
 	p.d.Memory.Queued = time.Time{}
 	own, server := p.s.Own.Turn, p.s.Server
 	switch {
-	case own.Wants == "":
+	case own.Wants == "" && p.s.Own.TurnErr == nil:
 	case own.Has && p.s.Settings.Supervised && !told:
 		p.d.Again = true
 	case own.Has && p.s.Settings.Supervised && server.Known && server.Starting:
