@@ -124,6 +124,7 @@ func TestTroubleWithTheIdentityIsToldBesideOtherTrouble(t *testing.T) {
 		c.TLS.CACertFile, c.TLS.CAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
 	})
 	is.k.health, is.r.fails = telemetry.NewHealth(time.Hour, identityCondition), errors.New("agent exec cannot be told")
+	is.r.running, is.r.onDisk = "", "" // so that the agent has something to say
 	if err := is.k.once(t.Context(), p.agent(config.IS)); !errors.Is(err, is.r.fails) {
 		t.Errorf("error = %v", err)
 	}
