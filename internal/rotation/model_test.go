@@ -436,7 +436,7 @@ func (m *model) tick() (ok bool) {
 func (m *model) forgive() {
 	all := true // serve, and nobody claims a turn
 	for _, s := range m.servers {
-		all = all && s.phase == serving && s.turn.Wants == "" && !s.due()
+		all = all && s.phase == serving && s.turn.Wants == "" && s.memory.Asked == "" && len(s.pending) == 0 && !s.due()
 	}
 	if all {
 		m.shared = false
