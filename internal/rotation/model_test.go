@@ -442,7 +442,9 @@ func (m *model) forgive() {
 		m.shared = false
 	}
 	for f := range m.excused {
-		known := !slices.ContainsFunc(m.servers, func(s *modelServer) bool { return s.shows != f && !slices.Contains(s.knows, f) })
+		known := !slices.ContainsFunc(m.servers, func(s *modelServer) bool { // what nobody can say of a server stays unknown
+			return s.shows != f && !slices.Contains(s.knows, f) || s.shows == f && !s.supervised
+		})
 		if known {
 			m.excused = maps.Clone(m.excused)
 			delete(m.excused, f)
