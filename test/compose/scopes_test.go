@@ -67,7 +67,7 @@ func TestAnUpgradeToAuthorizedApplicationsRefusesNobody(t *testing.T) {
 		w.wantAdministers(client, true)
 		delete(w.env, "SCOPES")
 		w.env["RESTART"] = "none"
-		w.upEndsAt("bootstrap", 4, []string{"any API subscriber can administer IS: ", "until it is restarted; restart it by hand", "docker restart "})
+		w.upEndsAt("bootstrap", 4, []string{"any API subscriber can administer IS: ", "until it is restarted", "hint: restart it by hand", "docker restart "})
 		w.wantAdministers(client, true)
 		w.must("restart", "wso2is")
 		w.up()
