@@ -249,7 +249,7 @@ func TestWhatTheVersionBeforeDidToTheTruststoreIsNobodyElsesWork(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("agent exec goes on although its server has ended")
 	}
-	if lines := p.lines(p.AM, "server ended by itself"); len(lines) != 1 {
+	if lines := p.lines(p.AM, "the server exited by itself"); len(lines) != 1 {
 		t.Errorf("the server has ended %d times", len(lines))
 	}
 	if p.truststore(p.AM) != store {
