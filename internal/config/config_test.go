@@ -60,6 +60,8 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 		"TLS_KEY":             {"ecdsa-p256"},
 		"TLS_VALIDITY":        {"8760h0m0s"},
 		"TLS_RENEW_BEFORE":    {"720h0m0s"},
+		"TLS_SUCCESSORS":      {"3"},
+		"RELOAD":              {"auto"},
 		"TLS_CA_CERT_FILE":    {""},
 		"TLS_CA_KEY_FILE":     {""},
 		"TLS_FILES_DIR":       {"/tls"},

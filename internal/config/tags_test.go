@@ -76,7 +76,7 @@ func faults(config reflect.Type) (all []string) {
 var rulesFor = map[reflect.Type][]string{
 	reflect.TypeFor[string]():        {"", "oneof", "name", "host", "wait", "https", "address", "path"},
 	reflect.TypeFor[bool]():          {"bool"},
-	reflect.TypeFor[int]():           {"port", "count"},
+	reflect.TypeFor[int]():           {"port", "count", "spares"},
 	reflect.TypeFor[time.Duration](): {"positive", "interval"},
 	reflect.TypeFor[[]string]():      {"names", "sans", "clients"},
 	reflect.TypeFor[Pins]():          {"pins"},
