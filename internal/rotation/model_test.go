@@ -88,13 +88,22 @@ type modelServer struct {
 
 // model is a state of the world.
 type model struct {
-	now      time.Time
-	servers  []*modelServer
-	decideBy func(Snapshot) Decision // Decide, unless a test tries another one
-	issued   int                     // certificates so far
-	excused  map[string]bool         // certificates that a server may present though a peer refuses them
-	byHand   map[string]bool         // certificates that somebody has put in place
-	shared   bool                    // an agent has taken the turn to restart at the end of a peer's time for it
+	now         time.Time
+	servers     []*modelServer
+	decideBy    func(Snapshot) Decision // Decide, unless a test tries another one
+	issued      int                     // certificates so far
+	excused     map[string]bool         // certificates that a server may present though a peer refuses them
+	byHand      map[string]bool         // certificates that somebody has put in place
+	generations map[string]generation   // what each stands for; all states share it
+	shared      bool                    // an agent has taken the turn to restart at the end of a peer's time for it
+}
+
+// generation is what a server's generation stands for.
+type generation struct {
+	server  int
+	edition int
+	own     string
+	named   bool
 }
 
 func (m *model) clone() *model {
@@ -114,7 +123,7 @@ func (m *model) certificate() string {
 
 // newModel is a world at rest: each server runs and trusts the others.
 func newModel(modes ...string) *model {
-	m := &model{now: modelStart, decideBy: Decide, excused: map[string]bool{}, byHand: map[string]bool{}}
+	m := &model{now: modelStart, decideBy: Decide, excused: map[string]bool{}, byHand: map[string]bool{}, generations: map[string]generation{}}
 	for i, mode := range modes {
 		mode, without := strings.CutSuffix(mode, " without agent exec")
 		s := &modelServer{name: string(rune('a' + i)), supervised: !without, tlsMode: mode, key: m.certificate()}
@@ -223,6 +232,9 @@ func (m *model) decide(i int, init bool) {
 	d := m.decideBy(m.snapshot(i, init))
 	if d.Err != nil {
 		panic(fmt.Sprintf("%s: %v", s.name, d.Err))
+	}
+	for _, own := range []string{*s.own(), s.served} {
+		m.generations[Generation(s.edition, modelCertificate(own), s.text())] = generation{i, s.edition, own, s.named}
 	}
 	s.memory, s.pending, s.again, s.wake = d.Memory, d.Actions, d.Again, d.Wake
 	s.words = nil
@@ -503,37 +515,38 @@ func (m *model) rest() error {
 	return nil
 }
 
-var modelSeed = maphash.MakeSeed()
+var modelSeed, otherSeed = maphash.MakeSeed(), maphash.MakeSeed()
 
-// key identifies a state; times count from now.
+// key identifies a state. States that differ only in the names of certificates, in how often truststores were changed before, and
+// in what the clock shows are one: nothing that follows depends on these.
 func (m *model) key() [2]uint64 {
-	text := m.String()
-	return [2]uint64{maphash.String(modelSeed, text), maphash.String(otherSeed, text)}
+	t := text{b: make([]byte, 0, 2000), now: m.now, model: m, names: map[string]byte{}}
+	for _, s := range m.servers { // first those whose order says what they are
+		t.certs(s.key, s.installed, s.staged, s.pem, s.served, s.next, s.shows, s.record.Announced)
+		t.certs(s.published...)
+	}
+	for _, s := range m.servers {
+		s.write(&t)
+	}
+	t.common()
+	return [2]uint64{maphash.Bytes(modelSeed, t.b), maphash.Bytes(otherSeed, t.b)}
 }
-
-var otherSeed = maphash.MakeSeed()
 
 func (m *model) String() string {
-	var b strings.Builder
+	t := text{now: m.now, model: m}
 	for _, s := range m.servers {
-		b.WriteString(s.state(m))
+		s.write(&t)
 	}
-	return b.String() + m.common()
-}
-
-// common is the state that belongs to no server.
-func (m *model) common() string {
-	text := fmt.Sprint("shared ", m.shared)
-	for _, f := range slices.Sorted(maps.Keys(m.excused)) {
-		text += " excused " + short(f)
-	}
-	return text
+	t.common()
+	return string(t.b)
 }
 
 // text appends words of a state.
 type text struct {
-	b   []byte
-	now time.Time
+	b     []byte
+	now   time.Time
+	model *model
+	names map[string]byte // of certificates, in the order in which they appear; nil: their own names
 }
 
 func (t *text) add(words ...string) {
@@ -542,14 +555,50 @@ func (t *text) add(words ...string) {
 	}
 }
 
-// certs appends fingerprints, which in the model are unique in their first two digits and one more pair.
+// certs appends fingerprints, which in the model are unique in their first two digits.
 func (t *text) certs(fingerprints ...string) {
 	for _, f := range fingerprints {
-		if t.b = append(t.b, ' '); f != "" {
-			t.b = append(t.b, f[:2]...)
-		} else {
-			t.b = append(t.b, '-')
+		t.b = append(append(t.b, ' '), t.name(f)...)
+	}
+}
+
+func (t *text) name(fingerprint string) string {
+	switch {
+	case fingerprint == "":
+		return "-"
+	case t.names == nil:
+		return fingerprint[:2]
+	}
+	n, ok := t.names[fingerprint]
+	if !ok {
+		n = byte(len(t.names))
+		t.names[fingerprint] = n
+	}
+	return string([]byte{'A' + n/26, 'a' + n%26})
+}
+
+// set appends fingerprints whose order does not matter.
+func (t *text) set(fingerprints []string) {
+	var names [32]string
+	all := names[:0]
+	for _, f := range fingerprints {
+		all = append(all, t.name(f))
+	}
+	slices.Sort(all)
+	t.add(all...)
+}
+
+// generations appends what generations stand for, or else they themselves.
+func (t *text) generations(list ...string) {
+	for _, g := range list {
+		made, ok := t.model.generations[g]
+		if t.names == nil || !ok {
+			t.add(g)
+			continue
 		}
+		t.b = strconv.AppendInt(append(t.b, ' '), int64(made.edition-t.model.servers[made.server].edition), 10)
+		t.certs(made.own)
+		t.flags(made.named)
 	}
 }
 
@@ -572,50 +621,123 @@ func (t *text) ago(at time.Time) {
 	t.b = strconv.AppendInt(append(t.b, ' '), int64(t.now.Sub(at)/time.Second), 10)
 }
 
+// common appends the state that belongs to no server.
+func (t *text) common() {
+	t.add("shared")
+	t.flags(t.model.shared)
+	t.add("excused")
+	t.set(slices.Collect(maps.Keys(t.model.excused)))
+}
+
+func (t *text) rotation(r trust.Rotation) {
+	t.add("rotation")
+	t.certs(r.Announced)
+	t.ago(r.Since)
+	for _, f := range slices.Sorted(maps.Keys(r.Retired)) {
+		t.certs(f)
+		t.ago(r.Retired[f])
+	}
+}
+
+func (t *text) turn(turn trust.Turn) {
+	t.add("turn")
+	t.generations(turn.Wants)
+	t.flags(turn.Has)
+	t.ago(turn.Since)
+}
+
+func (t *text) histories(all trust.Histories) {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		t.add("history", name)
+		t.certs(all[name].Known...)
+	}
+}
+
+// alias appends an alias of the agent's without the digits of its certificate.
+func (t *text) alias(alias, fingerprint string) {
+	name, _ := strings.CutSuffix(alias, "-"+short(fingerprint))
+	t.add(name)
+	t.flags(name != alias)
+	t.certs(fingerprint)
+}
+
+// action appends what an agent is about to do.
+func (t *text) action(a Action) {
+	t.add("then", strings.TrimPrefix(fmt.Sprintf("%T", a), "rotation."))
+	switch do := a.(type) {
+	case Publish:
+		t.certs(do.Fingerprints...)
+	case SaveRotation:
+		t.rotation(do.Rotation)
+	case SaveHistories:
+		t.histories(do.Histories)
+	case Import:
+		for _, c := range do.Changes {
+			t.add(c.Action)
+			t.alias(c.Alias, c.Fingerprint)
+			t.flags(c.Fresh)
+		}
+	case Acknowledge:
+		t.generations(do.Trusts.Generation)
+		t.set(do.Trusts.Fingerprints)
+	case SayTurn:
+		t.turn(do.Turn)
+	case Request:
+		t.generations(do.Generation)
+	case Hold:
+		t.generations(do.Running, do.OnDisk)
+	case Note:
+		t.generations(do.Generation)
+	}
+}
+
 // state is all of a server that decides what can happen next.
 func (s *modelServer) state(m *model) string {
-	t := text{make([]byte, 0, 800), m.now}
+	t := text{b: make([]byte, 0, 800), now: m.now, model: m}
+	s.write(&t)
+	return string(t.b)
+}
+
+func (s *modelServer) write(t *text) {
 	t.add(s.name, "certificates")
 	t.certs(s.key, s.installed, s.staged, s.pem, s.served, s.next, s.shows)
-	t.flags(s.named, s.asked, s.memory.Starts, s.memory.Issued, s.again, s.pressed, s.hurried, s.byAgent, s.turn.Has)
-	t.add("edition", strconv.Itoa(s.edition), "rotation")
-	t.certs(s.record.Announced)
-	t.ago(s.record.Since)
-	for _, f := range slices.Sorted(maps.Keys(s.record.Retired)) {
-		t.certs(f)
-		t.ago(s.record.Retired[f])
+	t.flags(t.model.byHand[s.key], t.model.byHand[s.installed], t.model.byHand[s.served], t.model.byHand[s.next])
+	t.flags(s.named, s.asked, s.memory.Starts, s.memory.Issued, s.again, s.pressed, s.hurried, s.byAgent)
+	if t.names == nil {
+		t.add("edition", strconv.Itoa(s.edition))
 	}
+	t.rotation(s.record)
 	t.add("entries")
 	for _, e := range s.entries {
-		t.add(e.Alias)
-		t.certs(e.Fingerprint)
+		t.alias(e.Alias, e.Fingerprint)
 	}
-	t.add("wish", s.running, s.onDisk, "published")
+	t.add("wish")
+	t.generations(s.running, s.onDisk)
+	t.add("published")
 	t.certs(s.published...)
-	t.add("trusts", s.trusts.Generation)
-	t.certs(s.trusts.Fingerprints...)
-	t.add("turn", s.turn.Wants)
-	t.ago(s.turn.Since)
-	t.add(s.phase.String(), "says", s.says.String(), "runs", s.gen, "knows")
-	t.certs(s.knows...)
+	t.add("trusts")
+	t.generations(s.trusts.Generation)
+	t.set(s.trusts.Fingerprints)
+	t.turn(s.turn)
+	t.add(s.phase.String(), "says", s.says.String(), "runs")
+	t.generations(s.gen)
+	t.add("knows")
+	t.set(s.knows)
 	if s.phase == started {
 		t.ago(s.since)
 	}
-	t.add("memory", s.memory.Wish.Running, s.memory.Wish.OnDisk, s.memory.Asked)
+	t.add("memory")
+	t.generations(s.memory.Wish.Running, s.memory.Wish.OnDisk, s.memory.Asked)
 	t.ago(s.memory.Queued)
 	for _, name := range slices.Sorted(maps.Keys(s.memory.Claims)) {
 		c := s.memory.Claims[name]
-		t.add(name, c.Turn.Wants)
-		t.flags(c.Turn.Has)
+		t.add(name)
+		t.turn(c.Turn)
 		t.ago(c.Since)
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.histories)) {
-		t.add("history", name)
-		t.certs(s.histories[name].Known...)
-	}
-	for _, word := range s.words {
-		t.add("then", word)
+	t.histories(s.histories)
+	for _, a := range s.pending {
+		t.action(a)
 	}
 	t.b = append(t.b, '\n')
-	return string(t.b)
 }
