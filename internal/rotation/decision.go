@@ -51,6 +51,12 @@ type (
 	Issue struct{ Reason string }
 	// Stage stages the identity of TLS_FILES_DIR.
 	Stage struct{}
+	// IssueSuccessor issues an identity in advance, for the turn-th rotation from now.
+	IssueSuccessor struct{ Turn int }
+	// StageSuccessor stages an identity that was issued in advance.
+	StageSuccessor struct{ Fingerprint, Reason string }
+	// DropSuccessor removes an identity that was issued in advance.
+	DropSuccessor struct{ Fingerprint, Reason string }
 	// CompleteChain gives the installed identity the chain of issuers of TLS_FILES_DIR.
 	CompleteChain struct{}
 	// DropStaged removes the staged identity.
@@ -73,6 +79,8 @@ type (
 	PublishCA struct{ Fingerprint string }
 	// Publish publishes the own certificates, the one in use first.
 	Publish struct{ Fingerprints []string }
+	// PublishSuccessors publishes the certificates that peers are to trust in advance.
+	PublishSuccessors struct{ Fingerprints []string }
 	// SaveRotation remembers how far a rotation has come.
 	SaveRotation struct{ Rotation trust.Rotation }
 	// SaveRefusals remembers which certificates the server did not start with.
@@ -81,6 +89,8 @@ type (
 	SaveHistories struct{ Histories trust.Histories }
 	// Import changes entries of the truststore that the agent owns.
 	Import struct{ Changes []trust.Change }
+	// RaiseEdition makes a restart of the server due, which then reads its truststore again.
+	RaiseEdition struct{ Reason string }
 	// Acknowledge publishes what the running server trusts.
 	Acknowledge struct{ Trusts trust.Trusts }
 	// SayClosing publishes what becomes of the settings that keep API subscribers out of IS.
@@ -91,39 +101,53 @@ type (
 	Request struct{ Generation string }
 	// Hold keeps off a restart: a server that runs with Running goes on while a start would read OnDisk.
 	Hold struct{ Running, OnDisk string }
+	// Load asks agent exec to place the certificate's keystore for the running server, which loads it. Served says that all
+	// listeners serve it.
+	Load struct {
+		Generation, Certificate string
+		Served                  bool
+	}
 	// Note remembers for which generation nobody has to restart the server, because its first start reads it.
 	Note struct{ Generation string }
 )
 
-func (Issue) action()           {}
-func (Stage) action()           {}
-func (CompleteChain) action()   {}
-func (DropStaged) action()      {}
-func (Install) action()         {}
-func (MakeSettings) action()    {}
-func (PutBack) action()         {}
-func (InstallReplaced) action() {}
-func (DropReplaced) action()    {}
-func (KeepServed) action()      {}
-func (SavePrimary) action()     {}
-func (PublishCA) action()       {}
-func (Publish) action()         {}
-func (SaveRotation) action()    {}
-func (SaveRefusals) action()    {}
-func (SaveHistories) action()   {}
-func (Import) action()          {}
-func (Acknowledge) action()     {}
-func (SayClosing) action()      {}
-func (SayTurn) action()         {}
-func (Request) action()         {}
-func (Hold) action()            {}
-func (Note) action()            {}
+func (Issue) action()             {}
+func (Stage) action()             {}
+func (IssueSuccessor) action()    {}
+func (StageSuccessor) action()    {}
+func (DropSuccessor) action()     {}
+func (CompleteChain) action()     {}
+func (DropStaged) action()        {}
+func (Install) action()           {}
+func (MakeSettings) action()      {}
+func (PutBack) action()           {}
+func (InstallReplaced) action()   {}
+func (DropReplaced) action()      {}
+func (KeepServed) action()        {}
+func (SavePrimary) action()       {}
+func (PublishCA) action()         {}
+func (Publish) action()           {}
+func (PublishSuccessors) action() {}
+func (SaveRotation) action()      {}
+func (SaveRefusals) action()      {}
+func (SaveHistories) action()     {}
+func (Import) action()            {}
+func (RaiseEdition) action()      {}
+func (Acknowledge) action()       {}
+func (SayClosing) action()        {}
+func (SayTurn) action()           {}
+func (Request) action()           {}
+func (Hold) action()              {}
+func (Load) action()              {}
+func (Note) action()              {}
 
 // Describe is one line for traces: the action's name and its data, with fingerprints shortened.
 func Describe(a Action) string {
 	name := strings.TrimPrefix(fmt.Sprintf("%T", a), "rotation.")
 	switch a := a.(type) {
 	case Publish:
+		return fmt.Sprint(name, shorts(a.Fingerprints))
+	case PublishSuccessors:
 		return fmt.Sprint(name, shorts(a.Fingerprints))
 	case Import:
 		return fmt.Sprint(name, a.Changes)
@@ -140,12 +164,13 @@ func shorts(fingerprints []string) (all []string) {
 	return all
 }
 
-// Names of conditions. Imports is advisory.
+// Names of conditions. Imports and successors are advisory.
 const (
 	TrustCondition    = "trust"
 	RestartCondition  = "restart"
 	IdentityCondition = "identity"
 	ImportsCondition  = "imports"
+	PoolCondition     = "successors"
 )
 
 // Condition is one thing that must be so for the agent to be ready, or with Advisory that people should know.

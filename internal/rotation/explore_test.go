@@ -34,6 +34,9 @@ func (m *model) steps(events bool) (all []step) {
 		if what, ok := m.clone().advance(i); ok {
 			add(false, what, func(m *model) { m.advance(i) })
 		}
+		if what, ok := m.clone().load(i); ok {
+			add(false, what, func(m *model) { m.load(i) })
+		}
 		if !events {
 			continue
 		}
@@ -51,6 +54,12 @@ func (m *model) steps(events bool) (all []step) {
 		switch s.tlsMode {
 		case "issue":
 			add(true, "somebody asks for a rotation", func(m *model) { m.servers[i].asked = true })
+			if s.ahead > 0 {
+				add(true, "somebody asks for a rotation after a theft", func(m *model) { m.servers[i].asked, m.servers[i].stolen = true, true })
+				if s.phase == serving && !s.stuck {
+					add(true, "its other port stops to load keystores", func(m *model) { m.servers[i].stuck = true })
+				}
+			}
 		case "files":
 			add(true, "its files are renewed", func(m *model) { m.servers[i].pem = m.certificate() })
 		case "none":
@@ -59,7 +68,7 @@ func (m *model) steps(events bool) (all []step) {
 		add(true, "its folder on the exchange volume is lost", func(m *model) {
 			s := m.servers[i]
 			m.shared = m.shared || s.turn.Wants != "" // what it has claimed is lost, too
-			s.published, s.trusts, s.turn = nil, trust.Trusts{}, trust.Turn{}
+			s.published, s.successors, s.trusts, s.turn = nil, nil, trust.Trusts{}, trust.Turn{}
 			if !s.supervised { // nobody can say any more what it presents
 				m.excused = cloneWith(m.excused, s.shows)
 			}
@@ -85,7 +94,7 @@ func (m *model) steps(events bool) (all []step) {
 func (s *modelServer) shared() int {
 	for n, a := range s.pending {
 		switch a.(type) {
-		case Issue, Stage, DropStaged, MakeSettings, KeepServed, SaveRotation, SaveHistories, DropReplaced:
+		case Issue, IssueSuccessor, StageSuccessor, DropSuccessor, RaiseEdition, Stage, DropStaged, MakeSettings, KeepServed, SaveRotation, SaveHistories, DropReplaced:
 		default:
 			return n + 1
 		}
@@ -297,7 +306,7 @@ func number(variable string, otherwise int) int {
 func TestNoOrderOfEventsBreaksARotation(t *testing.T) {
 	testenv.WithoutRace(t)
 	for _, servers := range [][]string{
-		{"issue", "issue"}, {"files", "none"}, {"none", "none"}, {"issue", "none without agent exec"}, {"issue", "files", "none"},
+		{"issue", "issue"}, {"issue ahead", "issue ahead"}, {"issue ahead", "issue"}, {"files", "none"}, {"none", "none"}, {"issue", "none without agent exec"}, {"issue", "files", "none"},
 	} {
 		t.Run(strings.Join(servers, ", "), func(t *testing.T) {
 			x, complete := explore(newModel(servers...), number("EVENTS", 2), time.Now().Add(time.Duration(number("SECONDS", 20))*time.Second))

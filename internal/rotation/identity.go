@@ -30,6 +30,9 @@ func (p *pass) identity() {
 	default:
 		p.issued()
 	}
+	if !p.d.Again && (p.s.TLS.Err == nil || p.s.TLS.Stolen) {
+		p.successors()
+	}
 	if p.d.Trouble != nil && !(p.installed != nil || p.s.Server.Runs && !t.Named) {
 		p.d.Err, p.d.Trouble = p.d.Trouble, nil
 		return
@@ -85,10 +88,15 @@ func (p *pass) issued() {
 	if p.installed == nil {
 		reason = "there is none yet"
 	}
-	if !p.s.Memory.Issued {
-		p.d.Memory.Issued = true
-		p.then(Issue{reason})
+	if p.s.Memory.Issued {
+		return
 	}
+	p.d.Memory.Issued = true
+	if next := p.successor(); next != nil && !p.s.TLS.Stolen {
+		p.then(StageSuccessor{next.Leaf.Fingerprint, reason})
+		return
+	}
+	p.then(Issue{reason})
 }
 
 func (p *pass) reportIdentity() {

@@ -29,6 +29,7 @@ func (p *pass) imports() {
 		presented := c.Fingerprint == p.d.InUse.Fingerprint || c.Fingerprint == s.Keystore.Own.Fingerprint
 		return !presented && !slices.Contains(trusted, c.Fingerprint)
 	})
+	p.addOwn(trusted)
 	w := p.withhold()
 	if s.Truststore.Err != nil {
 		p.d.Err = s.Truststore.Err
@@ -38,13 +39,44 @@ func (p *pass) imports() {
 	for name, certs := range p.peers {
 		published[name] = fingerprints(certs)
 	}
-	if changes := trust.PlanImport(s.Truststore.Entries, published, s.Settings.Server, p.configured()); len(changes) > 0 {
+	changes := trust.PlanImport(s.Truststore.Entries, published, s.Settings.Server, p.configured())
+	for i, c := range changes {
+		changes[i].Spare = c.Fresh && p.spare(c.Owner, c.Fingerprint)
+	}
+	if len(changes) > 0 {
 		p.then(Import{changes})
 		p.reportImport(changes)
 		return
 	}
 	p.reportTrust(w)
 	p.d.Generation = Generation(s.Records.Edition, s.Keystore.Own, s.Deployment.Text)
+	if at := p.presentedUntil(); !at.IsZero() {
+		p.wake(later(at, s.Now.Add(time.Second)))
+	}
+	if why := p.mustRead(); why != "" {
+		p.log(Info, "", "the running server has to read its truststore again", "server", s.Settings.Server, "because", why)
+		p.then(RaiseEdition{why})
+	}
+}
+
+// addOwn adds what the own server is to trust of itself in advance, because its parts call each other: its successors, the CA of
+// its certificate, and the certificate of its start.
+func (p *pass) addOwn(trusted []string) {
+	name := p.s.Settings.Server
+	add := func(fingerprint string, wanted bool) {
+		if wanted && fingerprint != "" && !contains(p.peers[name], fingerprint) {
+			p.peers[name] = append(p.peers[name], Certificate{Fingerprint: fingerprint})
+		}
+	}
+	for _, f := range p.ahead() {
+		add(f, p.takesSpares() || slices.Contains(trusted, f))
+	}
+	if ca := p.ca(); p.s.Settings.TrustCA {
+		add(ca, p.takesSpares() || slices.Contains(trusted, ca))
+	}
+	if c := p.presented(); c != nil {
+		add(c.Fingerprint, true)
+	}
 }
 
 // believe takes what a peer has published. A peer whose statement is refused or missing keeps nobody else's certificate out.
@@ -58,8 +90,15 @@ func (p *pass) believe(name string, said Peer) {
 	case said.Silent:
 		p.log(Debug, "peer "+name, "the peer has published nothing yet", "peer", name)
 	}
-	if len(said.Certificates) > 0 {
-		p.peers[name] = said.Certificates
+	if len(said.Certificates) == 0 {
+		return
+	}
+	p.peers[name] = slices.Clone(said.Certificates)
+	trusted, _ := p.trusted()
+	for _, c := range said.Successors {
+		if !contains(said.Certificates, c.Fingerprint) && (p.takesSpares() || slices.Contains(trusted, c.Fingerprint)) {
+			p.peers[name] = append(p.peers[name], c)
+		}
 	}
 }
 
@@ -88,15 +127,16 @@ func (p *pass) withhold() withheld {
 		h := histories[name]
 		if at, _ := s.Settings.Pace.Next(h.Changes, s.Now); s.Server.Runs && s.Now.Before(at) {
 			p.keep(name, func(c Certificate) bool {
-				known := slices.Contains(h.Known, c.Fingerprint)
+				known := slices.Contains(h.Known, c.Fingerprint) || !p.costs(name, c)
 				if !known {
 					w.paced[name] = at
 				}
 				return known
 			})
 		}
-		if certs := p.peers[name]; len(certs) > 0 {
-			histories[name] = withChange(h, certs, s.Server.Runs, s.Now, s.Settings.Pace)
+		certs := slices.DeleteFunc(slices.Clone(p.peers[name]), func(c Certificate) bool { return p.spare(name, c.Fingerprint) })
+		if len(certs) > 0 {
+			histories[name] = withChange(h, certs, func(c Certificate) bool { return p.costs(name, c) }, s.Now, s.Settings.Pace)
 		}
 	}
 	if !sameHistories(histories, s.Records.Histories) {

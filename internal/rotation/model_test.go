@@ -46,15 +46,17 @@ type modelServer struct {
 	name       string
 	supervised bool
 	tlsMode    string
+	ahead      int // TLS_SUCCESSORS; a server with any loads a new certificate while it runs
 
 	// On the config volume.
 	key             string // certificate in the server's own keystore
 	installed       string // in the keystore that the agent makes, "" for none
 	staged          string
-	pem             string // in TLS_FILES_DIR
-	named           bool   // deployment.toml names the agent's keystore
-	asked           bool   // for a new identity
-	served, next    string // copies of the own keystore
+	pool            []string // issued in advance
+	pem             string   // in TLS_FILES_DIR
+	named           bool     // deployment.toml names the agent's keystore
+	asked, stolen   bool     // for a new identity, and to throw away the pool
+	served, next    string   // copies of the own keystore
 	entries         []trust.Entry
 	edition         int
 	record          trust.Rotation
@@ -62,19 +64,27 @@ type modelServer struct {
 	running, onDisk string // the wish that agent exec finds
 
 	// On the exchange volume.
-	published []string
-	trusts    trust.Trusts
-	turn      trust.Turn
+	published  []string
+	successors []string
+	trusts     trust.Trusts
+	turn       trust.Turn
 
 	// The process.
-	phase   phase
-	says    phase     // what agent exec has last reported: serving, or started for a server that does not serve
-	gen     string    // with which it started
-	shows   string    // certificate
-	knows   []string  // fingerprints of what it trusts
-	since   time.Time // when it started
-	starts  int
-	byAgent bool // it is down because its agent has asked for a restart
+	phase     phase
+	says      phase     // what agent exec has last reported: serving, or started for a server that does not serve
+	gen       string    // with which it started
+	shows     string    // certificate
+	second    string    // certificate of another port, which loads a new one at another time
+	home      string    // certificate in the keystore that the process loads again and again
+	stuck     bool      // the other port loads none any more
+	request   Load      // to agent exec
+	placed    Placed    // its answer
+	found     []string  // the agent's fingerprints in the truststore before the start
+	presented string    // certificate that the start was to present
+	knows     []string  // fingerprints of what it trusts
+	since     time.Time // when it started
+	starts    int
+	byAgent   bool // it is down because its agent has asked for a restart
 
 	// The agent.
 	memory  Memory
@@ -126,7 +136,11 @@ func newModel(modes ...string) *model {
 	m := &model{now: modelStart, decideBy: Decide, excused: map[string]bool{}, byHand: map[string]bool{}, generations: map[string]generation{}}
 	for i, mode := range modes {
 		mode, without := strings.CutSuffix(mode, " without agent exec")
+		mode, ahead := strings.CutSuffix(mode, " ahead")
 		s := &modelServer{name: string(rune('a' + i)), supervised: !without, tlsMode: mode, key: m.certificate()}
+		if ahead {
+			s.ahead = 1
+		}
 		s.entries = []trust.Entry{{Alias: "foreign", Fingerprint: "FF:FF:FF:FF"}, {Alias: "key"}}
 		if mode == "files" {
 			s.pem = m.certificate()
@@ -188,18 +202,29 @@ func (m *model) snapshot(i int, init bool) Snapshot {
 	s := m.servers[i]
 	snap := Snapshot{
 		Now: m.now, Memory: s.memory,
-		Settings: Settings{Server: s.name, Init: init, Supervised: s.supervised, TLSMode: s.tlsMode, RotateTimeout: modelTimeout, RotateGrace: modelGrace,
+		Settings: Settings{Server: s.name, Init: init, Supervised: s.supervised, TLSMode: s.tlsMode, Successors: s.ahead, Reload: s.ahead > 0, RotateTimeout: modelTimeout, RotateGrace: modelGrace,
 			Pace: PaceOf(1_000_000, time.Hour)},
 		Server: Server{Runs: !init || s.phase != down, Known: s.supervised && s.starts+len(s.gen) > 0, Generation: s.gen, Process: s.phase != down, Since: s.since,
-			Starting: s.says != serving, Wish: Wish{s.running, s.onDisk}},
+			Starting: s.says != serving, Wish: Wish{s.running, s.onDisk}, Trusts: s.found, Presented: s.presented, Reloads: s.ahead > 0, Placed: s.placed},
 		Deployment: Deployment{Text: s.text()},
 		TLS: TLS{Named: s.named, Installed: modelIdentity(s.installed), Staged: modelIdentity(s.staged), IsStaged: s.staged != "", Files: modelIdentity(s.pem),
-			Asked: s.asked},
+			Asked: s.asked, Stolen: s.stolen},
 		Keystore:   Keystore{Own: modelCertificate(*s.own()), Path: "keystore", Fresh: s.served == *s.own(), IsBack: s.served == *s.own(), Mine: true},
 		Truststore: Truststore{Entries: s.entries},
-		Own:        Own{Certificates: modelCertificates(s.published), Trusts: s.trusts, Turn: s.turn},
+		Own:        Own{Certificates: modelCertificates(s.published), Successors: modelCertificates(s.successors), Trusts: s.trusts, Turn: s.turn},
 		Records:    Records{Records: trust.Records{Rotation: s.record, Histories: s.histories, Edition: s.edition}},
 		Peers:      map[string]Peer{},
+	}
+	for _, f := range s.pool {
+		snap.TLS.Successors = append(snap.TLS.Successors, modelIdentity(f))
+	}
+	for _, e := range s.entries {
+		if owner := trust.Owner(e, []string{s.name}); owner != "" {
+			snap.Truststore.Own = append(snap.Truststore.Own, modelCertificate(e.Fingerprint))
+		}
+	}
+	if s.memory.Reload.Generation != "" && s.phase >= started {
+		snap.Server.Listeners = []Listener{{"one", s.shows}, {"other", s.second}}
 	}
 	if !s.supervised {
 		snap.Server = Server{Runs: snap.Server.Runs}
@@ -218,7 +243,7 @@ func (m *model) snapshot(i int, init bool) Snapshot {
 			continue
 		}
 		snap.Settings.Peers = append(snap.Settings.Peers, peer.name)
-		snap.Peers[peer.name] = Peer{Certificates: modelCertificates(peer.published), Silent: len(peer.published) == 0, Trusts: peer.trusts, Turn: peer.turn}
+		snap.Peers[peer.name] = Peer{Certificates: modelCertificates(peer.published), Silent: len(peer.published) == 0, Successors: modelCertificates(peer.successors), Trusts: peer.trusts, Turn: peer.turn}
 	}
 	return snap
 }
@@ -251,7 +276,14 @@ func (m *model) act(i int) (done Action) {
 	done, s.pending, s.words = s.pending[0], s.pending[1:], s.words[1:]
 	switch do := done.(type) {
 	case Issue:
-		s.staged, s.asked = m.certificate(), false
+		s.staged, s.asked, s.stolen = m.certificate(), false, false
+	case IssueSuccessor:
+		s.pool = append(slices.Clone(s.pool), m.certificate())
+	case StageSuccessor:
+		s.staged, s.asked, s.stolen = do.Fingerprint, false, false
+		s.dropSuccessor(do.Fingerprint)
+	case DropSuccessor:
+		s.dropSuccessor(do.Fingerprint)
 	case Stage:
 		s.staged, s.asked = s.pem, false
 	case DropStaged:
@@ -272,6 +304,12 @@ func (m *model) act(i int) (done Action) {
 		s.served = *s.own()
 	case Publish:
 		s.published = do.Fingerprints
+	case PublishSuccessors:
+		s.successors = do.Fingerprints
+	case RaiseEdition:
+		s.edition++
+	case Load:
+		s.request = do
 	case SaveRotation:
 		s.record = do.Rotation
 	case SaveHistories:
@@ -299,6 +337,10 @@ func (m *model) act(i int) (done Action) {
 	return done
 }
 
+func (s *modelServer) dropSuccessor(fingerprint string) {
+	s.pool = slices.DeleteFunc(slices.Clone(s.pool), func(f string) bool { return f == fingerprint })
+}
+
 func (m *model) excuse(pressed bool, certificate string) {
 	if pressed {
 		m.excused = maps.Clone(m.excused)
@@ -314,7 +356,7 @@ func (s *modelServer) importChanges(changes []trust.Change) {
 			entries = append(entries, trust.Entry{Alias: c.Alias, Fingerprint: c.Fingerprint})
 		}
 	}
-	if slices.ContainsFunc(changes, func(c trust.Change) bool { return c.Fresh }) {
+	if slices.ContainsFunc(changes, func(c trust.Change) bool { return c.Fresh && !c.Spare }) {
 		s.edition++
 	}
 	slices.SortFunc(entries, func(a, b trust.Entry) int { return cmp.Compare(a.Alias, b.Alias) })
@@ -350,6 +392,7 @@ func (m *model) advance(i int) (what string, ok bool) {
 	case s.phase == down:
 		s.gen, s.phase, s.says, s.since = s.onDisk, launched, started, m.now
 		s.starts++
+		s.found, s.presented, s.placed, s.stuck = s.owned(m), *s.own(), Placed{}, false
 		return "agent exec notes the generation of a start", true
 	case s.phase == launched:
 		s.read()
@@ -371,8 +414,54 @@ func (m *model) advance(i int) (what string, ok bool) {
 	return "", false
 }
 
+// load lets agent exec place a keystore, and the running server load it; ok is false if there is nothing to load.
+func (m *model) load(i int) (what string, ok bool) {
+	s := m.servers[i]
+	switch r := s.request; {
+	case s.phase != serving || s.ahead == 0:
+	case r.Generation != "" && !r.Served && s.placed.Generation != r.Generation:
+		s.placed = Placed{Generation: r.Generation, Certificate: r.Certificate}
+		if *s.own() != r.Certificate {
+			s.placed.Err = "another certificate is in place"
+		} else {
+			s.home = r.Certificate
+		}
+		return "agent exec places its keystore", true
+	case s.shows != s.home:
+		s.shows = s.home
+		m.loaded(s)
+		return "it loads its keystore", true
+	case s.second != s.home && !s.stuck:
+		s.second = s.home
+		m.loaded(s)
+		return "its other port loads the keystore", true
+	case r.Served && s.placed.Generation == r.Generation && s.placed.Err == "" && s.gen != r.Generation:
+		s.gen = r.Generation
+		return "agent exec notes that it serves the new certificate", true
+	}
+	return "", false
+}
+
+// loaded panics if a server has loaded a certificate that it does not trust itself.
+func (m *model) loaded(s *modelServer) {
+	if !slices.Contains(s.knows, s.home) {
+		panic(fmt.Sprintf("%s loads %s, which it does not trust itself", s.name, short(s.home)))
+	}
+}
+
+// owned are the fingerprints of the agent's entries in the truststore.
+func (s *modelServer) owned(m *model) []string {
+	owned := []string{}
+	for _, e := range s.entries {
+		if e.Alias != "foreign" && e.Fingerprint != "" {
+			owned = append(owned, e.Fingerprint)
+		}
+	}
+	return owned
+}
+
 func (s *modelServer) read() {
-	s.shows, s.knows = *s.own(), nil
+	s.shows, s.second, s.home, s.knows = *s.own(), *s.own(), *s.own(), nil
 	for _, e := range s.entries {
 		if e.Fingerprint != "" {
 			s.knows = append(s.knows, e.Fingerprint)
@@ -413,6 +502,9 @@ func (m *model) settleStep() (more bool, err error) {
 		}
 	}
 	for i := range m.servers {
+		if _, ok := m.load(i); ok {
+			return true, m.fault()
+		}
 		if _, ok := m.advance(i); ok {
 			return true, m.fault()
 		}
@@ -455,7 +547,8 @@ func (m *model) forgive() {
 	}
 	for f := range m.excused {
 		known := !slices.ContainsFunc(m.servers, func(s *modelServer) bool { // what nobody can say of a server stays unknown
-			return s.shows != f && !slices.Contains(s.knows, f) || s.shows == f && !s.supervised
+			shown := s.shows == f || s.second == f
+			return !shown && !slices.Contains(s.knows, f) || shown && !s.supervised
 		})
 		if known {
 			m.excused = maps.Clone(m.excused)
@@ -471,8 +564,10 @@ func (m *model) check() string {
 			continue
 		}
 		for _, peer := range m.servers {
-			if peer != s && peer.phase >= started && !slices.Contains(peer.knows, s.shows) && !m.excused[s.shows] {
-				return fmt.Sprintf("%s presents %s, which the running %s refuses", s.name, short(s.shows), peer.name)
+			for _, shown := range []string{s.shows, s.second} {
+				if peer != s && peer.phase >= started && !slices.Contains(peer.knows, shown) && !m.excused[shown] {
+					return fmt.Sprintf("%s presents %s, which the running %s refuses", s.name, short(shown), peer.name)
+				}
 			}
 		}
 		if s.entries[slices.IndexFunc(s.entries, func(e trust.Entry) bool { return e.Alias == "foreign" })].Fingerprint != "FF:FF:FF:FF" {
@@ -496,6 +591,12 @@ func (m *model) rest() error {
 	for _, s := range m.servers {
 		if s.supervised && (s.phase != serving || s.gen != s.running || s.trusts.Generation != s.gen) {
 			return fmt.Errorf("%s in the end: %s with %s, wanted %s, acknowledged %s", s.name, s.phase, s.gen, s.running, s.trusts.Generation)
+		}
+		if s.supervised && s.second != s.shows {
+			return fmt.Errorf("the ports of %s present %s and %s in the end", s.name, short(s.shows), short(s.second))
+		}
+		if len(s.pool) != s.ahead {
+			return fmt.Errorf("%s has %d certificates in advance in the end", s.name, len(s.pool))
 		}
 		if s.supervised && s.shows != s.published[0] {
 			return fmt.Errorf("%s presents %s in the end, and has published %v", s.name, short(s.shows), shorts(s.published))
@@ -523,6 +624,7 @@ func (m *model) key() [2]uint64 {
 	t := text{b: make([]byte, 0, 2000), now: m.now, model: m, names: map[string]byte{}}
 	for _, s := range m.servers { // first those whose order says what they are
 		t.certs(s.key, s.installed, s.staged, s.pem, s.served, s.next, s.shows, s.record.Announced)
+		t.certs(s.pool...)
 		t.certs(s.published...)
 	}
 	for _, s := range m.servers {
@@ -661,12 +763,26 @@ func (t *text) alias(alias, fingerprint string) {
 	t.certs(fingerprint)
 }
 
+func (t *text) load(l Load) {
+	t.generations(l.Generation)
+	t.certs(l.Certificate)
+	t.flags(l.Served)
+}
+
 // action appends what an agent is about to do.
 func (t *text) action(a Action) {
 	t.add("then", strings.TrimPrefix(fmt.Sprintf("%T", a), "rotation."))
 	switch do := a.(type) {
 	case Publish:
 		t.certs(do.Fingerprints...)
+	case PublishSuccessors:
+		t.certs(do.Fingerprints...)
+	case StageSuccessor:
+		t.certs(do.Fingerprint)
+	case DropSuccessor:
+		t.certs(do.Fingerprint)
+	case Load:
+		t.load(do)
 	case SaveRotation:
 		t.rotation(do.Rotation)
 	case SaveHistories:
@@ -675,7 +791,7 @@ func (t *text) action(a Action) {
 		for _, c := range do.Changes {
 			t.add(c.Action)
 			t.alias(c.Alias, c.Fingerprint)
-			t.flags(c.Fresh)
+			t.flags(c.Fresh, c.Spare)
 		}
 	case Acknowledge:
 		t.generations(do.Trusts.Generation)
@@ -715,6 +831,20 @@ func (s *modelServer) write(t *text) {
 	t.generations(s.running, s.onDisk)
 	t.add("published")
 	t.certs(s.published...)
+	if s.ahead > 0 {
+		t.add("pool")
+		t.certs(s.pool...)
+		t.flags(s.stolen, s.stuck, s.memory.Reload.Failed, s.memory.Reload.Served, s.placed.Err != "")
+		t.certs(s.second, s.home, s.placed.Certificate)
+		t.load(s.request)
+		t.generations(s.placed.Generation, s.memory.Reload.Generation)
+		t.ago(s.memory.Reload.Since)
+	}
+	t.add("ahead")
+	t.certs(s.successors...)
+	t.add("found")
+	t.set(s.found)
+	t.certs(s.presented)
 	t.add("trusts")
 	t.generations(s.trusts.Generation)
 	t.set(s.trusts.Fingerprints)

@@ -63,19 +63,20 @@ func (p Pace) wait(count int) time.Duration {
 // maxChanges is how many changes of each peer are remembered.
 const maxChanges = 1000
 
-// withChange is the history of a peer's certificates after the import of certs. restarts says that a server runs, which has to restart for a new one.
-func withChange(h trust.History, certs []Certificate, restarts bool, now time.Time, p Pace) trust.History {
+// withChange is the history of a peer's certificates after the import of certs. costs reports whether a server runs that has to
+// restart for a new one.
+func withChange(h trust.History, certs []Certificate, costs func(Certificate) bool, now time.Time, p Pace) trust.History {
 	var known []string
 	fresh := false
 	for _, c := range certs {
-		fresh = fresh || !slices.Contains(h.Known, c.Fingerprint)
+		fresh = fresh || !slices.Contains(h.Known, c.Fingerprint) && costs(c)
 		known = append(known, c.Fingerprint)
 	}
 	after := trust.History{Known: known, Changes: slices.DeleteFunc(slices.Clone(h.Changes), now.Before)}
 	if _, calm := p.Next(after.Changes, now); now.After(calm) {
 		after.Changes = nil
 	}
-	if fresh && restarts {
+	if fresh {
 		after.Changes = append(after.Changes, now.UTC().Truncate(time.Millisecond))
 		after.Changes = after.Changes[max(0, len(after.Changes)-maxChanges):]
 	}

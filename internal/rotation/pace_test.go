@@ -117,7 +117,7 @@ func TestChangesAreRememberedForAsLongAsTheyCount(t *testing.T) {
 		{"it goes again", []Certificate{b}, true, 8 * time.Minute, 4},
 		{"long after", []Certificate{b}, true, 2 * time.Hour, 0},
 	} {
-		if h = withChange(h, step.certs, step.restarts, t0.Add(step.at), p); len(h.Changes) != step.changes || !slices.Equal(h.Known, fingerprints(step.certs)) {
+		if h = withChange(h, step.certs, func(Certificate) bool { return step.restarts }, t0.Add(step.at), p); len(h.Changes) != step.changes || !slices.Equal(h.Known, fingerprints(step.certs)) {
 			t.Errorf("%s: %+v, want %d changes", step.what, h, step.changes)
 		}
 	}
@@ -127,7 +127,7 @@ func TestOnlyTheLastThousandChangesAreRemembered(t *testing.T) {
 	slow := Pace{Free: 2, Each: 1000 * time.Hour, Last: 1000 * time.Hour}
 	h := trust.History{Changes: every(time.Second, maxChanges)}
 	now := t0.Add(maxChanges * time.Second)
-	got := withChange(h, []Certificate{{Fingerprint: "AA"}}, true, now, slow).Changes
+	got := withChange(h, []Certificate{{Fingerprint: "AA"}}, func(Certificate) bool { return true }, now, slow).Changes
 	if len(got) != maxChanges || !got[0].Equal(t0.Add(time.Second)) || !got[maxChanges-1].Equal(now) {
 		t.Errorf("%d changes from %s to %s", len(got), got[0], got[len(got)-1])
 	}

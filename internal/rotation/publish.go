@@ -34,6 +34,10 @@ func (p *pass) publish() {
 	if ca := p.ca(); ca != s.Own.CA {
 		p.do(PublishCA{ca})
 	}
+	// Successors next: a peer that found the certificates alone might start without trust in the successors.
+	if ahead := p.ahead(); s.Own.SuccessorsErr != nil || !slices.Equal(ahead, fingerprints(s.Own.Successors)) {
+		p.do(PublishSuccessors{ahead})
+	}
 	changed := !slices.Equal(fingerprints(p.published), fingerprints(s.Own.Certificates))
 	if changed {
 		p.do(Publish{fingerprints(p.published)})
@@ -79,15 +83,15 @@ func (p *pass) ca() string {
 	return installed.Issuer
 }
 
-// inUse is the certificate that the running server presents: of those that were published, or that the agent has a copy of, the
-// one that it started with. Before its first start, and where that cannot be known, it is the one on disk, unless another one
+// inUse is the certificate that the running server presents: of those that were published, that the own truststore holds, or that
+// the agent has a copy of, the one that it started with. Before its first start, and where that cannot be known, it is the one on disk, unless another one
 // was published and nobody can say whether the server has been restarted since.
 func (p *pass) inUse() Certificate {
 	onDisk, running, published := p.s.Keystore.Own, p.s.Server, p.s.Own.Certificates
 	if !running.Runs || running.Generation == "" && p.s.Settings.Supervised || RunsWith(running.Generation, onDisk) {
 		return onDisk
 	}
-	for _, c := range published {
+	for _, c := range slices.Concat(published, p.s.Truststore.Own) {
 		if RunsWith(running.Generation, c) {
 			return c
 		}

@@ -34,6 +34,7 @@ func (p *pass) server() {
 		// A start that is ended halfway is time lost. One restart then serves for everything that comes meanwhile.
 		p.wake(started.Since.Add(s.Settings.RotateTimeout))
 		p.hold("a restart is due, and waits until the server serves")
+	case p.load():
 	case p.upgrading():
 		// One restart then serves for all settings.
 		p.wake(p.d.Memory.Upgrade.Add(s.Settings.RotateTimeout))
@@ -94,17 +95,34 @@ func (p *pass) inStep() {
 	if s.Settings.Supervised && len(s.Settings.Peers) > 0 && s.Keystore.Path != "" && !s.Keystore.Fresh {
 		p.do(KeepServed{})
 	}
-	said := trust.Trusts{Generation: p.d.Generation, Fingerprints: p.d.Trusted}
+	said := trust.Trusts{Generation: p.d.Generation, Fingerprints: p.trustedNow()}
 	changed := s.Own.TrustsErr != nil || s.Own.Trusts.Generation != said.Generation || !slices.Equal(s.Own.Trusts.Fingerprints, said.Fingerprints)
 	if changed {
 		p.do(Acknowledge{said})
 	}
 	if changed || s.Memory.Asked != "" || s.Memory.Starts {
-		p.log(Info, "", "the running server trusts what is on disk", "server", s.Settings.Server, "generation", p.d.Generation, "trusts", len(p.d.Trusted))
+		p.log(Info, "", "the running server trusts what is on disk", "server", s.Settings.Server, "generation", p.d.Generation, "trusts", len(said.Fingerprints))
 	}
-	p.d.Memory.Starts = false
+	p.d.Memory.Starts, p.d.Memory.Reload = false, Reload{}
 	p.condition(RestartCondition, true, "the server runs with what is on disk")
 	p.withdraw()
+}
+
+// trustedNow are the fingerprints that the running server trusts, of those that are on disk.
+func (p *pass) trustedNow() (fingerprints []string) {
+	spares := map[string]bool{}
+	for name, certs := range p.peers {
+		for _, c := range certs {
+			spares[c.Fingerprint] = p.spare(name, c.Fingerprint)
+		}
+	}
+	for _, f := range p.d.Trusted {
+		known := p.s.Server.Trusts != nil
+		if known && slices.Contains(p.s.Server.Trusts, f) || !known && !spares[f] {
+			fingerprints = append(fingerprints, f)
+		}
+	}
+	return fingerprints
 }
 
 // wish tells agent exec something, unless it was told so already.
@@ -261,6 +279,8 @@ func (p *pass) mustTrust() bool {
 		return true // as if it trusted nobody: at worst that is a restart too many
 	}
 	return slices.ContainsFunc(p.s.Settings.Peers, func(name string) bool {
-		return slices.ContainsFunc(p.peers[name], func(c Certificate) bool { return !slices.Contains(own.Trusts.Fingerprints, c.Fingerprint) })
+		return slices.ContainsFunc(p.peers[name], func(c Certificate) bool {
+			return !p.spare(name, c.Fingerprint) && !slices.Contains(own.Trusts.Fingerprints, c.Fingerprint)
+		})
 	})
 }

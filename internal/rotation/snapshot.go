@@ -33,6 +33,8 @@ type Settings struct {
 	Init          bool     // the agent prepares a start of the server and exits
 	Supervised    bool     // agent exec runs the server, so the agent can restart it
 	TLSMode       string   // none, issue or files
+	Successors    int      // how many further identities the agent issues in advance
+	Reload        bool     // RELOAD=auto: the server loads a new certificate while it runs, if it can
 	TrustCA       bool     // TRUST=ca: peers may trust the CA in place of the certificate
 	StartAnyway   bool     // INIT_ON_TIMEOUT=start: a missing peer keeps nothing from being ready
 	TellsClosing  bool     // the server is an IS, which tells others how it closes its administration
@@ -58,13 +60,31 @@ func short(fingerprint string) string {
 
 // Server is what is known of the server process.
 type Server struct {
-	Runs       bool      // a server runs, or may run, that started before this pass
-	Known      bool      // agent exec has reported the last start
-	Generation string    // that it started with; empty if nobody had asked for one
-	Process    bool      // agent exec has reported a process
-	Since      time.Time // when it started
-	Starting   bool      // it does not serve yet, or is about to stop
-	Wish       Wish      // what agent exec was last told, by anybody; zero if it was told nothing
+	Runs       bool       // a server runs, or may run, that started before this pass
+	Known      bool       // agent exec has reported the last start
+	Generation string     // that it started with; empty if nobody had asked for one
+	Process    bool       // agent exec has reported a process
+	Since      time.Time  // when it started
+	Starting   bool       // it does not serve yet, or is about to stop
+	Trusts     []string   // fingerprints under the agent's aliases in the truststore that the start read; nil: not known
+	Presented  string     // fingerprint of the certificate that the start presented; empty: not known
+	Reloads    bool       // it loads a new certificate while it runs
+	Placed     Placed     // what agent exec has answered to the last request to load one
+	Listeners  []Listener // what its ports serve; empty unless it loads a certificate
+	Wish       Wish       // what agent exec was last told, by anybody; zero if it was told nothing
+}
+
+// Placed is a keystore that agent exec has placed for a running server, or refused to. The zero value is none.
+type Placed struct {
+	Generation  string // that was requested
+	Certificate string
+	Err         string // why it was not placed; empty if it was
+}
+
+// Listener is a port of the server, with the certificate that it serves.
+type Listener struct {
+	Name        string
+	Certificate string // fingerprint; empty if the port did not answer
 }
 
 // Deployment is what the server's deployment.toml says, parsed once.
@@ -87,15 +107,17 @@ type KeptSetting struct {
 
 // TLS is the TLS identity that TLS_MODE asks for.
 type TLS struct {
-	Named     bool      // deployment.toml names the agent's keystore: a start presents whatever is there
-	Refused   string    // why TLS_MODE has no effect on this server; empty if it has
-	Installed *Identity // at its place
-	Staged    *Identity // in the agent's folder, where no start finds it
-	IsStaged  bool      // a file is there, readable or not
-	Files     *Identity // from TLS_FILES_DIR
-	Asked     bool      // somebody has asked for a new one
-	Err       error     // why the identity that is due cannot be had
-	Folder    string    // TLS_FILES_DIR, for messages
+	Named      bool        // deployment.toml names the agent's keystore: a start presents whatever is there
+	Refused    string      // why TLS_MODE has no effect on this server; empty if it has
+	Installed  *Identity   // at its place
+	Staged     *Identity   // in the agent's folder, where no start finds it
+	IsStaged   bool        // a file is there, readable or not
+	Files      *Identity   // from TLS_FILES_DIR
+	Asked      bool        // somebody has asked for a new one
+	Stolen     bool        // somebody has asked to throw all successors away, too
+	Successors []*Identity // issued in advance, the oldest first
+	Err        error       // why the identity that is due cannot be had
+	Folder     string      // TLS_FILES_DIR, for messages
 }
 
 // Identity is a private key with its certificate.
@@ -131,20 +153,23 @@ type Keystore struct {
 type Truststore struct {
 	Path    string
 	Entries []trust.Entry
-	Err     error // why it must not be changed
+	Own     []Certificate // in the entries of the own server
+	Err     error         // why it must not be changed
 }
 
 // Own is what this agent has published.
 type Own struct {
-	Certificates []Certificate
-	Err          error  // why they cannot be read; nil if there are none
-	CA           string // fingerprint of the published CA; empty for none
-	Trusts       trust.Trusts
-	TrustsErr    error
-	Turn         trust.Turn
-	TurnErr      error // why it cannot be read; Turn is zero then
-	Closing      trust.Closing
-	HasClosing   bool
+	Certificates  []Certificate
+	Err           error // why they cannot be read; nil if there are none
+	Successors    []Certificate
+	SuccessorsErr error  // why they cannot be read; nil if there are none
+	CA            string // fingerprint of the published CA; empty for none
+	Trusts        trust.Trusts
+	TrustsErr     error
+	Turn          trust.Turn
+	TurnErr       error // why it cannot be read; Turn is zero then
+	Closing       trust.Closing
+	HasClosing    bool
 }
 
 // Peer is what another server's agent has published.
@@ -152,6 +177,7 @@ type Peer struct {
 	Certificates []Certificate // that this agent may trust
 	Err          error         // why some or all of them are refused
 	Silent       bool          // it has published nothing yet
+	Successors   []Certificate // that it will use later, and that this agent may trust
 	CAErr        error         // why its CA is not trusted
 	Trusts       trust.Trusts
 	TrustsErr    error
@@ -177,8 +203,17 @@ type Memory struct {
 	Claims   Claims
 	Queued   time.Time // since when the own restart waits for those of peers; zero while it does not
 	Paced    []string  // peers that were reported to change their certificates too often
+	Reload   Reload    // that goes on, or has failed
 	Trouble  error     // why the identity that is due could not be issued in this round of passes
 	Issued   bool      // an identity was issued in this round: a stale one is not issued again and again
+}
+
+// Reload is a running server's loading of a new certificate, without a restart.
+type Reload struct {
+	Generation string    // of the server afterwards; empty if there is none
+	Since      time.Time // when agent exec was asked for it
+	Served     bool      // agent exec was told that all listeners serve it
+	Failed     bool      // the server has to restart
 }
 
 // Wish is what agent exec is told: a server that started with Running goes on, and a start reads OnDisk. They differ while a

@@ -33,6 +33,7 @@ type Change struct {
 	Was         string // fingerprint of the certificate before, if it is replaced
 	Owner       string // the peer, or the own server
 	Fresh       bool   // it makes trusted what was not, under any alias
+	Spare       bool   // it is Fresh, and the running server has no need to trust it before its next start
 }
 
 // What a Change does.
@@ -158,7 +159,8 @@ func Import(ctx context.Context, s Store, changes []Change, certificates map[str
 		err = edit(store, changes, certificates)
 	}
 	if err == nil {
-		err = replace(s.Path, data, store, fresh(changes), workDir)
+		due := slices.ContainsFunc(changes, func(c Change) bool { return c.Fresh && !c.Spare })
+		err = replace(s.Path, data, store, fresh(changes), due, workDir)
 	}
 	if err != nil {
 		return fmt.Errorf("import into %s: %w", s.Path, err)
@@ -197,8 +199,8 @@ func fresh(changes []Change) map[string][]string {
 }
 
 // replace writes the store in place of the file at path, which had the bytes before when the store was read. added are the
-// certificates that were not trusted before: if there are any, the server has to read it.
-func replace(path string, before []byte, store *keystore.Store, added map[string][]string, workDir string) error {
+// certificates that were not trusted before. due says that a running server has to read the store.
+func replace(path string, before []byte, store *keystore.Store, added map[string][]string, due bool, workDir string) error {
 	data, err := store.Encode()
 	if err != nil {
 		return err
@@ -209,7 +211,7 @@ func replace(path string, before []byte, store *keystore.Store, added map[string
 	if err := backup(path, workDir); err != nil {
 		return fmt.Errorf("keep the original: %w", err)
 	}
-	if len(added) > 0 {
+	if due {
 		if err := RaiseEdition(workDir); err != nil {
 			return err
 		}

@@ -1,0 +1,211 @@
+package rotation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// successor is the identity to switch to next, of those that were issued in advance: the oldest one that every running server
+// trusts already, or else the oldest one; nil for none.
+func (p *pass) successor() *Identity {
+	good := p.goodSuccessors()
+	for _, i := range good {
+		if p.trustedByAll(i.Leaf) {
+			return i
+		}
+	}
+	if len(good) == 0 {
+		return nil
+	}
+	return good[0]
+}
+
+// goodSuccessors are the identities that were issued in advance and can still be used.
+func (p *pass) goodSuccessors() (good []*Identity) {
+	for _, i := range p.s.TLS.Successors {
+		if i.Stale == "" && !same(i, p.s.TLS.Installed) && !same(i, p.s.TLS.Staged) {
+			good = append(good, i)
+		}
+	}
+	return good
+}
+
+// trustedByAll reports whether every running server, the own one too, trusts a certificate.
+func (p *pass) trustedByAll(c Certificate) bool {
+	return p.trustedByPeers(c, "") && (!p.s.Server.Runs || slices.Contains(p.s.Server.Trusts, c.Fingerprint))
+}
+
+// successors drops identities that cannot be used any more, and issues further ones, so that peers trust them before they start. It
+// waits while another identity is requested or about to be installed. A request after a theft drops all.
+func (p *pass) successors() {
+	t := p.s.TLS
+	wanted := p.s.Settings.Successors
+	switch {
+	case t.Refused != "":
+		return
+	case t.Stolen:
+		wanted = 0
+	}
+	kept := 0
+	for _, i := range t.Successors {
+		reason := i.Stale
+		switch {
+		case same(i, t.Installed), same(i, t.Staged):
+			reason = "is the server's own now"
+		case reason != "":
+		case t.Stolen:
+			reason = "may be known to others"
+		case kept == wanted:
+			reason = "is one more than TLS_SUCCESSORS"
+		default:
+			kept++
+			continue
+		}
+		p.then(DropSuccessor{i.Leaf.Fingerprint, reason})
+	}
+	if p.d.Again || kept >= wanted || t.Asked || p.d.Trouble != nil || p.installed == nil || p.staged != nil {
+		return
+	}
+	p.then(IssueSuccessor{kept + 1})
+}
+
+// ahead are the fingerprints that peers may trust in advance, sorted by their turn: those of the own identities too, so that none is
+// missing while it moves from this list to the published certificates.
+func (p *pass) ahead() (fingerprints []string) {
+	if p.s.Settings.Successors == 0 || p.s.TLS.Refused != "" {
+		return nil
+	}
+	for _, i := range slices.Concat([]*Identity{p.installed, p.staged}, p.goodSuccessors()) {
+		if i != nil && !slices.Contains(fingerprints, i.Leaf.Fingerprint) {
+			fingerprints = append(fingerprints, i.Leaf.Fingerprint)
+		}
+	}
+	return fingerprints[:min(len(fingerprints), maxPublished)]
+}
+
+// spare reports whether the running server has no need to trust a certificate yet: nobody presents it, or is about to.
+func (p *pass) spare(owner, fingerprint string) bool {
+	s := p.s
+	if owner != s.Settings.Server {
+		return !contains(s.Peers[owner].Certificates, fingerprint)
+	}
+	switch {
+	case s.Server.trusts(fingerprint, p.issuerOf(fingerprint)): // it is on disk for the next start
+		return true
+	case fingerprint == p.d.InUse.Fingerprint, fingerprint == s.Keystore.Own.Fingerprint:
+		return false
+	}
+	return slices.Contains(p.ahead(), fingerprint) || fingerprint == p.ca()
+}
+
+// issuerOf is the CA that has signed an identity of the own server; empty for none.
+func (p *pass) issuerOf(fingerprint string) string {
+	for _, i := range []*Identity{p.installed, p.staged} {
+		if i != nil && i.Leaf.Fingerprint == fingerprint {
+			return i.Issuer
+		}
+	}
+	return ""
+}
+
+// trusts reports whether it is known that the running server trusts a certificate, or the CA that has signed it.
+func (s Server) trusts(fingerprint, ca string) bool {
+	return slices.Contains(s.Trusts, fingerprint) || ca != "" && slices.Contains(s.Trusts, ca)
+}
+
+// costs reports whether a running server has to restart for a peer's certificate.
+func (p *pass) costs(peer string, c Certificate) bool {
+	return p.s.Server.Runs && !p.spare(peer, c.Fingerprint) && !slices.Contains(p.s.Server.Trusts, c.Fingerprint)
+}
+
+// takesSpares reports whether certificates may be imported that the running server trusts only after its next start. Somebody must
+// be able to say later which of them it trusts.
+func (p *pass) takesSpares() bool {
+	server := p.s.Server
+	switch {
+	case !server.Runs, server.Trusts != nil:
+		return true
+	}
+	return p.s.Settings.Supervised && !server.Known
+}
+
+// mustRead says why the running server has to read its truststore again, though nothing on disk has changed; it is empty if it has
+// not.
+func (p *pass) mustRead() string {
+	server := p.s.Server
+	if p.s.Settings.Init || !server.Known || server.Trusts == nil || server.Generation != p.d.Generation {
+		return ""
+	}
+	trusted, _ := p.trusted()
+	for _, name := range p.s.Settings.Peers {
+		for _, c := range p.peers[name] {
+			if !p.spare(name, c.Fingerprint) && slices.Contains(trusted, c.Fingerprint) && !slices.Contains(server.Trusts, c.Fingerprint) {
+				return fmt.Sprintf("%s uses the certificate %s, which came after the server's start", name, c.Short())
+			}
+		}
+	}
+	if at := p.presentedUntil(); !at.IsZero() && !p.s.Now.Before(at) {
+		return "some ports still serve the certificate of the server's start, which is about to expire"
+	}
+	return ""
+}
+
+// presented is the certificate of the server's start, which some ports serve until the next one, if another is in use now; nil for
+// none.
+func (p *pass) presented() *Certificate {
+	f := p.s.Server.Presented
+	if f == "" || f == p.d.InUse.Fingerprint {
+		return nil
+	}
+	for _, c := range slices.Concat(p.s.Truststore.Own, p.s.Own.Certificates) {
+		if c.Fingerprint == f {
+			return &c
+		}
+	}
+	return nil
+}
+
+// beforeEnd is how long before the end of a certificate the ports that serve it until the next start need that start.
+const beforeEnd = 7 * 24 * time.Hour
+
+// presentedUntil is when the server must restart for the certificate of its start; zero for never. One that was about to expire at the
+// start already is no reason, because the next start can be as late.
+func (p *pass) presentedUntil() time.Time {
+	c := p.presented()
+	if c == nil || c.NotAfter.IsZero() {
+		return time.Time{}
+	}
+	at := c.NotAfter.Add(-min(beforeEnd, c.NotAfter.Sub(c.NotBefore)/8))
+	if at.Before(p.s.Server.Since) {
+		return time.Time{}
+	}
+	return at
+}
+
+// reportPool reports how many rotations need no restart.
+func (p *pass) reportPool() {
+	if p.s.Settings.Successors == 0 || p.s.TLS.Refused != "" || p.s.Settings.Init {
+		return
+	}
+	var ready, waiting int
+	var until time.Time
+	for _, i := range p.goodSuccessors() {
+		if !p.trustedByAll(i.Leaf) {
+			waiting++
+			continue
+		}
+		ready++
+		until = later(until, i.Leaf.NotAfter)
+	}
+	text := fmt.Sprintf("all running servers trust %d successors of the certificate", ready)
+	if ready > 0 {
+		text += ": so many rotations need no restart of a peer, until " + utc(until)
+	} else {
+		text = "no running server needs to trust a successor yet: the next rotation restarts the servers that do not trust the next certificate"
+	}
+	if waiting > 0 {
+		text += fmt.Sprintf("; %d more are trusted after the next start of each server", waiting)
+	}
+	p.d.Conditions = append(p.d.Conditions, Condition{PoolCondition, ready > 0, text, true, len(p.d.Actions)})
+}
