@@ -18,13 +18,14 @@ type step struct {
 	name  string
 	event bool
 	do    func(*model)
+	free  bool // no server has to restart for it
 }
 
 // steps are all transitions from a state: the next step of each agent, agent exec and server, and if any is left each event.
 func (m *model) steps(events bool) (all []step) {
 	for i, s := range m.servers {
 		add := func(event bool, name string, do func(*model)) {
-			all = append(all, step{s.name + ": " + name, event, do})
+			all = append(all, step{name: s.name + ": " + name, event: event, do: do})
 		}
 		if len(s.pending) > 0 {
 			add(false, "its agent does "+s.upToShared(), func(m *model) { m.actShared(i) })
@@ -54,6 +55,7 @@ func (m *model) steps(events bool) (all []step) {
 		switch s.tlsMode {
 		case "issue":
 			add(true, "somebody asks for a rotation", func(m *model) { m.servers[i].asked = true })
+			all[len(all)-1].free = m.hasPool(i)
 			if s.ahead > 0 {
 				add(true, "somebody asks for a rotation after a theft", func(m *model) { m.servers[i].asked, m.servers[i].stolen = true, true })
 				if s.phase == serving && !s.stuck {
@@ -84,7 +86,7 @@ func (m *model) steps(events bool) (all []step) {
 	standsStill := slices.ContainsFunc(m.servers, func(s *modelServer) bool { return len(s.pending) > 0 })
 	if events && !standsStill {
 		if c := m.clone(); c.tick() {
-			all = append(all, step{"the clock passes the next deadline", true, func(m *model) { m.tick() }})
+			all = append(all, step{name: "the clock passes the next deadline", event: true, do: func(m *model) { m.tick() }})
 		}
 	}
 	return all
@@ -183,6 +185,12 @@ func explore(first *model, events int, deadline time.Time) (x *exploration, comp
 				x.bad = bad
 				return x, false
 			}
+			if step.free {
+				if x.bad = next.m.restartsNobody(); x.bad != "" {
+					x.states = append(x.states, next)
+					return x, false
+				}
+			}
 			x.add(next)
 			if x.bad != "" {
 				return x, false
@@ -266,6 +274,40 @@ func (m *model) pressesSince(start time.Time) (name string) {
 		}
 	}
 	return name
+}
+
+// hasPool reports whether all servers are at rest, and trust a certificate to which the i-th can switch. Then a rotation needs no
+// restart.
+func (m *model) hasPool(i int) bool {
+	s := m.servers[i]
+	if len(s.pool) == 0 || s.stuck || s.asked || s.staged != "" {
+		return false
+	}
+	for _, other := range m.servers {
+		rests := other.phase == serving && other.says == serving && other.gen == other.running && other.gen == other.onDisk && len(other.pending) == 0 && !other.again &&
+			other.turn.Wants == "" && other.trusts.Generation == other.gen && other.memory.Asked == "" && other.memory.Reload == (Reload{}) && other.shows == other.second && !other.stuck
+		if !rests || !other.supervised || !slices.Contains(other.knows, s.pool[0]) || !slices.Contains(other.trusts.Fingerprints, s.pool[0]) {
+			return false
+		}
+		if len(other.published) == 0 || other.shows != other.published[0] || slices.ContainsFunc(m.servers, func(third *modelServer) bool { return !slices.Contains(third.knows, other.shows) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// restartsNobody returns which servers restart until all is at rest; empty for none.
+func (m *model) restartsNobody() string {
+	c := m.clone()
+	if err := c.settle(); err != nil {
+		return err.Error()
+	}
+	for i, s := range c.servers {
+		if s.starts != m.servers[i].starts {
+			return s.name + " restarts for a rotation, though all servers trust the next certificate"
+		}
+	}
+	return ""
 }
 
 func (m *model) restarts() (n int) {

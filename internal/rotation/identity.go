@@ -21,6 +21,9 @@ func (p *pass) identity() {
 	if p.staged = t.Staged; same(p.installed, p.staged) {
 		p.staged = nil
 	}
+	if p.dropSuccessors(); p.d.Again {
+		return
+	}
 	switch {
 	case p.d.Trouble != nil: // in this round already
 	case t.Err != nil:
@@ -30,8 +33,8 @@ func (p *pass) identity() {
 	default:
 		p.issued()
 	}
-	if !p.d.Again && (p.s.TLS.Err == nil || p.s.TLS.Stolen) {
-		p.successors()
+	if !p.d.Again {
+		p.fillPool()
 	}
 	if p.d.Trouble != nil && !(p.installed != nil || p.s.Server.Runs && !t.Named) {
 		p.d.Err, p.d.Trouble = p.d.Trouble, nil

@@ -36,27 +36,18 @@ func (p *pass) trustedByAll(c Certificate) bool {
 	return p.trustedByPeers(c, "") && (!p.s.Server.Runs || slices.Contains(p.s.Server.Trusts, c.Fingerprint))
 }
 
-// successors drops identities that cannot be used any more, and issues further ones, so that peers trust them before they start. It
-// waits while another identity is requested or about to be installed. A request after a theft drops all.
-func (p *pass) successors() {
-	t := p.s.TLS
-	wanted := p.s.Settings.Successors
-	switch {
-	case t.Refused != "":
-		return
-	case t.Stolen:
-		wanted = 0
-	}
+// dropSuccessors drops identities that cannot be used any more. A request after a theft drops all.
+func (p *pass) dropSuccessors() {
 	kept := 0
-	for _, i := range t.Successors {
+	for _, i := range p.s.TLS.Successors {
 		reason := i.Stale
 		switch {
-		case same(i, t.Installed), same(i, t.Staged):
+		case same(i, p.s.TLS.Installed), same(i, p.s.TLS.Staged):
 			reason = "is the server's own now"
 		case reason != "":
-		case t.Stolen:
+		case p.s.TLS.Stolen:
 			reason = "may be known to others"
-		case kept == wanted:
+		case kept == p.s.Settings.Successors:
 			reason = "is one more than TLS_SUCCESSORS"
 		default:
 			kept++
@@ -64,10 +55,19 @@ func (p *pass) successors() {
 		}
 		p.then(DropSuccessor{i.Leaf.Fingerprint, reason})
 	}
-	if p.d.Again || kept >= wanted || t.Asked || p.d.Trouble != nil || p.installed == nil || p.staged != nil {
+}
+
+// fillPool issues a further identity in advance, so that peers trust it before they start. It does so before a switch too: peers
+// that restart for that take the whole pool along.
+func (p *pass) fillPool() {
+	turn := len(p.goodSuccessors()) + 1
+	if turn > p.s.Settings.Successors || p.s.TLS.Asked || p.installed == nil || p.d.Trouble != nil {
 		return
 	}
-	p.then(IssueSuccessor{kept + 1})
+	if p.staged != nil {
+		turn++
+	}
+	p.then(IssueSuccessor{turn})
 }
 
 // ahead are the fingerprints that peers may trust in advance, sorted by their turn: those of the own identities too, so that none is
