@@ -12,6 +12,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/place"
 	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
 )
@@ -59,7 +60,7 @@ func supervise(ctx context.Context, entrypoint []string, stderr io.Writer) error
 	if err := ctx.Err(); err != nil { // a signal that came before signals could take it
 		return err
 	}
-	s := notify.SupervisorOf(cfg, entrypoint, serves, server.StartGuardOf(cfg, log), log)
+	s := notify.SupervisorOf(cfg, entrypoint, serves, server.StartGuardOf(cfg, log), place.HomeOf(cfg, log), log)
 	code, err := s.Run(context.WithoutCancel(ctx), signals)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)
