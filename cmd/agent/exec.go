@@ -21,10 +21,11 @@ func execCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "exec -- COMMAND [ARG...]",
 		Short: "Run a server's entrypoint, and restart the server when its sidecar asks",
-		Long: `exec runs the entrypoint of a server, and restarts the server when its sidecar asks. It exits with the exit code
-of the server.
+		Long: `exec runs the entrypoint of a server, and restarts the server when its sidecar asks. For a new certificate, it places the
+keystore in SERVER_HOME instead, if the server loads it while it runs. exec exits with the exit code of the server.
 
-Set PRODUCT. Without it, exec does not check that the server opens its port, and does not restore a truststore.`,
+Set PRODUCT. Without it, exec does not check that the server opens its port, does not restore a truststore, and does not
+place a new certificate.`,
 		Example: "  agent exec -- /home/wso2carbon/docker-entrypoint.sh",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if cmd.ArgsLenAtDash() != 0 || len(args) == 0 {

@@ -36,7 +36,7 @@ func SupervisorOf(cfg config.Config, entrypoint []string, serves func(context.Co
 	}
 	port, known := map[string]int{config.IS: cfg.IS.Port, config.AM: cfg.AM.Port}[cfg.Server.Product]
 	if !known {
-		log.Info("PRODUCT is not set: agent exec does not check the port of the server, and does not restore a truststore", "remedy", "set PRODUCT to is or am in this container")
+		log.Info("PRODUCT is not set: agent exec does not check the port of the server, does not restore a truststore, and does not place a new certificate", "remedy", "set PRODUCT to is or am in this container")
 		return s
 	}
 	s.Port = net.JoinHostPort("localhost", strconv.Itoa(port))

@@ -2,7 +2,6 @@ package place
 
 import (
 	"bytes"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -181,19 +180,31 @@ func TestWhatPreventsThePlacingIsNamed(t *testing.T) {
 }
 
 func TestAHomeThatIsNotWritableIsNamedWithTheRemedy(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root may write everywhere")
+	if _, err := os.Stat("/sys/kernel"); err != nil {
+		t.Skip("needs /sys, where not even root makes a file")
+	}
+	err := write("/sys/kernel/wso2agent-tls.p12", []byte("x"), nil)
+	if err == nil || !strings.Contains(err.Error(), "/sys/kernel/wso2agent-tls.p12") || !strings.Contains(err.Error(), "run agent exec as the owner of SERVER_HOME") {
+		t.Error(err)
+	}
+}
+
+func TestAHomeOfAnotherUserIsNamedWithTheRemedy(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
 	}
 	second := issue(t, "wso2am")
 	w := newWorld(t, issue(t, "wso2am"))
 	w.install(second)
-	dir := filepath.Join(w.home, securityDir)
-	if err := os.Chmod(dir, 0o500); err != nil {
+	if err := os.Chown(filepath.Join(w.home, keystoreFile), 802, 803); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.Chmod(dir, 0o700) })
-	if err := w.Place(t.Context(), fingerprint(second)); err == nil || !strings.Contains(err.Error(), "run agent exec as the owner of SERVER_HOME") {
+	before := w.get(w.home, keystoreFile)
+	if err := w.Place(t.Context(), fingerprint(second)); err == nil || !strings.Contains(err.Error(), `run it with user: "802:803"`) {
 		t.Error(err)
+	}
+	if !bytes.Equal(before, w.get(w.home, keystoreFile)) || len(w.left()) != 2 {
+		t.Errorf("the home was changed: %v", w.left())
 	}
 }
 
@@ -309,18 +320,18 @@ func TestJavaReadsThePlacedKeystore(t *testing.T) {
 }
 
 func TestUndoRemovesWhatAnOverlayHasLeft(t *testing.T) {
-	w := newWorld(t, issue(t, "wso2am"))
-	w.put(w.home, "repository/conf/log4j2.properties", []byte("loggers = A\n"))
+	w := newWorld(t, issue(t, "wso2am"), "RELOAD", "off")
+	const logging = "repository/conf/log4j2.properties"
+	w.put(w.home, logging, []byte("loggers = A\n"))
 	asked := []string{}
-	without := func(path string, text []byte) ([]byte, error) {
+	without := func(path string, text []byte) ([]byte, bool) {
 		asked = append(asked, path)
-		return bytes.ReplaceAll(text, []byte("<Listener "), nil), nil
+		out := bytes.ReplaceAll(text, []byte("<Listener "), nil)
+		return out, len(out) < len(text)
 	}
-	paths := []string{serverTemplate, "repository/conf/log4j2.properties", "repository/conf/missing"}
+	paths := []string{serverTemplate, logging, "repository/conf/missing"}
 	for range 2 {
-		if err := w.Undo(paths, without); err != nil {
-			t.Fatal(err)
-		}
+		w.Undo(paths, without)
 	}
 	info, err := os.Stat(filepath.Join(w.home, serverTemplate))
 	if err != nil {
@@ -329,11 +340,22 @@ func TestUndoRemovesWhatAnOverlayHasLeft(t *testing.T) {
 	if text := string(w.get(w.home, serverTemplate)); strings.Contains(text, "<Listener ") || info.Mode().Perm() != 0o640 {
 		t.Errorf("%v %q", info.Mode(), text)
 	}
-	if string(w.get(w.home, paths[1])) != "loggers = A\n" || strings.Count(w.log.String(), "RELOAD is off") != 1 || len(asked) != 4 {
+	if string(w.get(w.home, logging)) != "loggers = A\n" || strings.Count(w.log.String(), "removed the settings") != 1 || len(asked) != 4 {
 		t.Errorf("asked for %v\n%s", asked, w.log)
 	}
-	refused := func(string, []byte) ([]byte, error) { return nil, fs.ErrInvalid }
-	if err := w.Undo(paths, refused); err == nil || !strings.Contains(err.Error(), filepath.Join(w.home, serverTemplate)) {
-		t.Error(err)
+	if err := os.Truncate(filepath.Join(w.home, logging), fileLimit+1); err != nil {
+		t.Fatal(err)
+	}
+	w.Undo(paths, without)
+	if log := w.log.String(); strings.Count(log, "level=WARN") != 1 || !strings.Contains(log, "cannot remove") || !strings.Contains(log, filepath.Join(w.home, logging)) {
+		t.Error(log)
+	}
+}
+
+func TestNothingIsUndoneWhileTheReloadIsOn(t *testing.T) {
+	w := newWorld(t, issue(t, "wso2am"))
+	w.Undo([]string{serverTemplate}, func(string, []byte) ([]byte, bool) { return nil, true })
+	if text := string(w.get(w.home, serverTemplate)); text != template {
+		t.Errorf("%q", text)
 	}
 }
