@@ -159,7 +159,7 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 			s.Log.Info("the server serves", "generation", started.Generation, "after", time.Since(started.Since).Round(time.Millisecond).String())
 			serves, started.Serves = nil, ServesNow
 			started.Reloads = s.Home != nil && s.Home.Reloads(ctx)
-			failed = s.answerReload(ctx, &started, s.report(started, failed))
+			failed = s.report(started, failed)
 			continue
 		case <-c.ended:
 			s.Log.Info("the server exited by itself", "exit code", c.exitCode())
