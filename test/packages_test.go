@@ -62,6 +62,8 @@ var packages = []row{
 		bars: []string{"internal/javacert", "internal/trust", "internal/identity", "crypto/x509", "crypto/tls", "encoding/pem"}},
 	{path: "internal/server", owns: "the settings that each server needs in `deployment.toml`", not: "REST",
 		bars: []string{"internal/wso2", "net/http"}},
+	{path: "internal/place", owns: "the TLS keystore in the home of a running server: check, place, repair; what a start reads", not: "why and when",
+		bars: []string{"internal/rotation", "internal/wso2", "net", "net/http"}},
 	{path: "internal/scopes", owns: "which applications of API-M are authorized in IS for which scopes: read, decide, act", not: "YAML, files",
 		bars: []string{"internal/yamlfile", "internal/file", "go.yaml.in/yaml/v3", "os", "io/fs", "path/filepath"}},
 	{path: "internal/bootstrap", owns: "desired state (YAML) -> read -> plan -> apply", not: "the servers' files",

@@ -12,6 +12,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/place"
 	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
 )
@@ -20,10 +21,11 @@ func execCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "exec -- COMMAND [ARG...]",
 		Short: "Run a server's entrypoint, and restart the server when its sidecar asks",
-		Long: `exec runs the entrypoint of a server, and restarts the server when its sidecar asks. It exits with the exit code
-of the server.
+		Long: `exec runs the entrypoint of a server, and restarts the server when its sidecar asks. For a new certificate, it places the
+keystore in SERVER_HOME instead, if the server loads it while it runs. exec exits with the exit code of the server.
 
-Set PRODUCT. Without it, exec does not check that the server opens its port, and does not restore a truststore.`,
+Set PRODUCT. Without it, exec does not check that the server opens its port, does not restore a truststore, and does not
+place a new certificate.`,
 		Example: "  agent exec -- /home/wso2carbon/docker-entrypoint.sh",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if cmd.ArgsLenAtDash() != 0 || len(args) == 0 {
@@ -59,7 +61,7 @@ func supervise(ctx context.Context, entrypoint []string, stderr io.Writer) error
 	if err := ctx.Err(); err != nil { // a signal that came before signals could take it
 		return err
 	}
-	s := notify.SupervisorOf(cfg, entrypoint, serves, server.StartGuardOf(cfg, log), log)
+	s := notify.SupervisorOf(cfg, entrypoint, serves, server.StartGuardOf(cfg, log), place.HomeOf(cfg, log), log)
 	code, err := s.Run(context.WithoutCancel(ctx), signals)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)

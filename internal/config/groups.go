@@ -6,7 +6,7 @@ import "time"
 type Server struct {
 	Product   string `env:"PRODUCT" rule:"oneof is am" shown:"none: it is required" desc:"The server that this agent runs next to: is or am."`
 	Name      string `env:"SERVER_NAME" rule:"name" shown:"wso2is next to IS, wso2am next to API-M" desc:"Network name of this server. Its folder on the exchange volume and its alias in the truststores of its peers have the same name."`
-	Home      string `env:"SERVER_HOME" rule:"path" shown:"the home folder in the image" desc:"Home folder of the server. The agent only reads it."`
+	Home      string `env:"SERVER_HOME" rule:"path" shown:"the home folder in the image" desc:"Home folder of the server. Only agent exec writes to it, when the server loads a new certificate."`
 	ConfigDir string `env:"CONFIG_DIR" default:"/home/wso2carbon/wso2-config-volume" rule:"path" desc:"Config volume, on which the agent edits the stores and the settings of the server. At every start, the entrypoint of the server copies this volume over SERVER_HOME."`
 }
 

@@ -24,11 +24,19 @@ type Control struct{ Dir string }
 
 // Started is what the supervisor reports about the current process of the server.
 type Started struct {
-	Generation string    `json:"generation"` // empty if nobody had requested one before that start
+	// Generation is empty if nobody had requested one before the start. A Reload changes it while the server runs.
+	Generation string    `json:"generation"`
 	PID        int       `json:"pid"`
 	Since      time.Time `json:"since"`
 	Starts     int       `json:"starts"` // number of starts by this supervisor, with this one
 	Serves     Serves    `json:"serves,omitempty"`
+	// Trusts are the SHA-256 fingerprints of the certificates in the truststore before this start: at least those of the agent's
+	// entries. nil means that they are not known, as with a supervisor of an older version; an empty list means that there were
+	// none.
+	Trusts      []string `json:"trusts,omitzero"`
+	Certificate string   `json:"certificate,omitempty"` // SHA-256 of the TLS certificate that this start presents; empty: not known
+	Reloads     bool     `json:"reloads,omitempty"`     // the server loads a new TLS certificate while it runs
+	Placed      *Placed  `json:"placed,omitempty"`      // the answer to the last Reload for this process; nil: none yet
 }
 
 // Serves says whether a server answers after it has read all its files.
@@ -46,7 +54,12 @@ const (
 	startedFile = "started.json"
 	noticeFile  = "told"
 	presentFile = "running"
-	fileLimit   = 4096
+)
+
+// The most that is read of a request and of a report, in bytes. A report with a fingerprint has about 110 bytes for each.
+const (
+	requestLimit = 4096
+	reportLimit  = 64 << 10
 )
 
 // Want requests a server that runs with the given generation.
@@ -136,7 +149,7 @@ func (c Control) enter() (leave func(), ok bool, err error) {
 // Wish returns the generation that the server should run with, and the one that a start would read now. They differ while
 // a restart is held.
 func (c Control) Wish() (running, onDisk string, err error) {
-	data, err := file.Read(filepath.Join(c.Dir, wantedFile), fileLimit)
+	data, err := file.Read(filepath.Join(c.Dir, wantedFile), requestLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", "", nil
 	}
@@ -156,7 +169,7 @@ func (c Control) Wish() (running, onDisk string, err error) {
 // Started returns what the supervisor reported last. ok is false if no supervisor has reported anything.
 func (c Control) Started() (s Started, ok bool, err error) {
 	path := filepath.Join(c.Dir, startedFile)
-	s, ok, err = file.LoadJSON[Started](path, fileLimit)
+	s, ok, err = file.LoadJSON[Started](path, reportLimit)
 	if err != nil {
 		return Started{}, false, remedy.Add(fmt.Errorf("read the state of the server that agent exec reported: %w", err),
 			"remove %s and restart the server", path)

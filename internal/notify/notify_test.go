@@ -35,7 +35,7 @@ func supervise(dir string, command []string) int {
 		Command: command, Control: Control{Dir: dir}, StopTimeout: time.Second, Poll: 20 * time.Millisecond,
 		MaxRestarts: 2, Window: time.Hour,
 		Database: os.Getenv("TEST_DATABASE"), DatabaseTimeout: time.Minute,
-		Port: os.Getenv("TEST_PORT"), StartTimeout: time.Minute, WayBack: recorded{filepath.Dir(dir)},
+		Port: os.Getenv("TEST_PORT"), StartTimeout: time.Minute, WayBack: recorded{filepath.Dir(dir)}, Home: recordedHome{filepath.Dir(dir)},
 		Serves: func(context.Context) error { _, err := os.Stat(filepath.Join(filepath.Dir(dir), "serves")); return err },
 		Log:    slog.New(slog.NewTextHandler(os.Stderr, nil)), Stdout: os.Stdout, Stderr: os.Stderr,
 	}
@@ -499,7 +499,7 @@ func TestAZombieWhoseParentHasLeftTheGroupHoldsUpNothing(t *testing.T) {
 
 // TestANamedPipeInThePlaceOfAFileHoldsUpNoServerAndNoTerm: an open of a named pipe can block for ever.
 func TestANamedPipeInThePlaceOfAFileHoldsUpNoServerAndNoTerm(t *testing.T) {
-	for _, name := range []string{startedFile, wantedFile, presentFile} {
+	for _, name := range []string{startedFile, wantedFile, presentFile, reloadFile} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, `trap 'touch $VOLUME/ended; exit 0' TERM; touch $VOLUME/run; while :; do sleep 0.05; done`, func(c Control) {
 				if err := errors.Join(os.MkdirAll(c.Dir, 0o700), syscall.Mkfifo(filepath.Join(c.Dir, name), 0o600)); err != nil {

@@ -40,7 +40,7 @@ func (e Exec) Process(context.Context) (name string, pending bool) {
 	}
 	due, err := e.Control.Due(s)
 	present, presentErr := e.Control.Present()
-	return fmt.Sprintf("%d %d %d %s", s.PID, s.Since.UnixNano(), s.Starts, s.Generation), err == nil && presentErr == nil && present && due
+	return fmt.Sprintf("%d %d %d", s.PID, s.Since.UnixNano(), s.Starts), err == nil && presentErr == nil && present && due
 }
 
 // None is for people who restart the server themselves. It only logs that a restart is due.

@@ -20,8 +20,9 @@ func ControlOf(cfg config.Config) Control {
 }
 
 // SupervisorOf returns the supervisor of a server with the given entrypoint, by the settings of agent exec. See Supervisor for
-// serves and wayBack. Both depend on the product: without PRODUCT, the supervisor uses neither, and SupervisorOf logs that.
-func SupervisorOf(cfg config.Config, entrypoint []string, serves func(context.Context) error, wayBack WayBack, log *slog.Logger) Supervisor {
+// serves, wayBack and home. They depend on the product: without PRODUCT, the supervisor uses none of them, and SupervisorOf logs
+// that.
+func SupervisorOf(cfg config.Config, entrypoint []string, serves func(context.Context) error, wayBack WayBack, home Home, log *slog.Logger) Supervisor {
 	s := Supervisor{
 		Command:     entrypoint,
 		Control:     ControlOf(cfg),
@@ -35,11 +36,11 @@ func SupervisorOf(cfg config.Config, entrypoint []string, serves func(context.Co
 	}
 	port, known := map[string]int{config.IS: cfg.IS.Port, config.AM: cfg.AM.Port}[cfg.Server.Product]
 	if !known {
-		log.Info("PRODUCT is not set: agent exec does not check the port of the server, and does not restore a truststore", "remedy", "set PRODUCT to is or am in this container")
+		log.Info("PRODUCT is not set: agent exec does not check the port of the server, does not restore a truststore, and does not place a new certificate", "remedy", "set PRODUCT to is or am in this container")
 		return s
 	}
 	s.Port = net.JoinHostPort("localhost", strconv.Itoa(port))
-	s.Serves, s.WayBack = serves, wayBack
+	s.Serves, s.WayBack, s.Home = serves, wayBack, home
 	return s
 }
 

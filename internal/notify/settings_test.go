@@ -20,12 +20,20 @@ func (noWayBack) Starting(context.Context) string      { return "" }
 func (noWayBack) Served(context.Context, string) error { return nil }
 func (noWayBack) Failed(context.Context, string) bool  { return false }
 
+// noHome places nothing.
+type noHome struct{}
+
+func (noHome) Starting(context.Context) (trusts []string, certificate string) { return nil, "" }
+func (noHome) Reloads(context.Context) bool                                   { return false }
+func (noHome) Place(context.Context, string) error                            { return errors.New("there is no home") }
+func (noHome) Repair(context.Context)                                         {}
+
 func TestOnlyWithAProductThePortIsKnown(t *testing.T) {
 	for product, port := range map[string]string{config.IS: "localhost:9444", config.AM: "localhost:9445", "": ""} {
 		var log testenv.Buffer
 		cfg := config.Config{Server: config.Server{Product: product, ConfigDir: "/volume"}, IS: config.IdentityServer{Port: 9444}, AM: config.APIManager{Port: 9445}}
-		s := SupervisorOf(cfg, []string{"start"}, func(context.Context) error { return nil }, noWayBack{}, slog.New(slog.NewTextHandler(&log, nil)))
-		if known := port != ""; s.Port != port || (s.Serves != nil) != known || (s.WayBack != nil) != known || strings.Contains(log.String(), "PRODUCT is not set") == known {
+		s := SupervisorOf(cfg, []string{"start"}, func(context.Context) error { return nil }, noWayBack{}, noHome{}, slog.New(slog.NewTextHandler(&log, nil)))
+		if known := port != ""; s.Port != port || (s.Serves != nil) != known || (s.WayBack != nil) != known || (s.Home != nil) != known || strings.Contains(log.String(), "PRODUCT is not set") == known {
 			t.Errorf("PRODUCT=%q: %+v, log %q", product, s, log.String())
 		}
 		if s.Control.Dir != "/volume/.agent" || !slices.Equal(s.Command, []string{"start"}) {

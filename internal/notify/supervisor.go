@@ -39,7 +39,9 @@ type Supervisor struct {
 	StartTimeout time.Duration
 	// WayBack restores files after a start that failed before the port was open; nil for none.
 	WayBack WayBack
-	Log     *slog.Logger
+	// Home places a new TLS keystore while the server runs; nil for none. It needs Serves.
+	Home Home
+	Log  *slog.Logger
 	// Stdin, Stdout and Stderr are the server's.
 	Stdin, Stdout, Stderr *os.File
 }
@@ -79,11 +81,15 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		if s.WayBack != nil {
 			content = s.WayBack.Starting(ctx)
 		}
+		started := Started{Generation: generation, Starts: starts}
+		if s.Home != nil {
+			started.Trusts, started.Certificate = s.Home.Starting(ctx)
+		}
 		child, err := s.start(reaper)
 		if err != nil {
 			return 0, err
 		}
-		started := Started{Generation: generation, PID: child.pid, Since: time.Now().UTC(), Starts: starts}
+		started.PID, started.Since = child.pid, time.Now().UTC()
 		if s.Serves != nil {
 			started.Serves = ServesNot
 		}
@@ -144,7 +150,7 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 	defer leave()
 	port, serves := s.watchPort(ctx, content), s.awaitServing(ctx)
 	recorded := true
-	again := time.NewTicker(s.Poll) // for reports that failed
+	again := time.NewTicker(s.Poll) // for reports that failed, and for the keystore that the server loads
 	defer again.Stop()
 	var held <-chan time.Time
 	for {
@@ -152,6 +158,7 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 		case <-serves:
 			s.Log.Info("the server serves", "generation", started.Generation, "after", time.Since(started.Since).Round(time.Millisecond).String())
 			serves, started.Serves = nil, ServesNow
+			started.Reloads = s.Home != nil && s.Home.Reloads(ctx)
 			failed = s.report(started, failed)
 			continue
 		case <-c.ended:
@@ -193,10 +200,14 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 			if !recorded {
 				recorded = s.recordServed(ctx, port)
 			}
+			if started.Reloads {
+				s.Home.Repair(ctx)
+			}
 			continue
 		case <-asked:
 		case <-held:
 		}
+		failed = s.answerReload(ctx, &started, failed) // first: a wish for the generation that the server has loaded is not due
 		if !s.due(started, b, &held) {
 			continue
 		}

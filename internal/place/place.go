@@ -1,0 +1,109 @@
+package place
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
+)
+
+// errReadOnly is the error of a file system that is mounted read-only.
+var errReadOnly error = syscall.EROFS
+
+// Place checks the TLS keystore of the config volume and puts it into the home, from which the running server loads it. The
+// keystore must have the certificate with the given fingerprint. After an error the home has a whole keystore, as before or the
+// new one.
+func (h *Home) Place(ctx context.Context, certificate string) error {
+	c, _, err := h.running(ctx)
+	if err != nil {
+		return err
+	}
+	c.certificate = certificate
+	data, err := c.read(ctx, h.cfg.TLSStorePath())
+	if errors.Is(err, fs.ErrNotExist) {
+		err = remedy.Add(err, "mount the config volume in the container of the server, or set CONFIG_DIR")
+	}
+	if err != nil {
+		return err
+	}
+	if err := h.put(data, nil); err != nil {
+		return err
+	}
+	h.good = data
+	return nil
+}
+
+// put writes the keystore into the home and has the server notice it. before are the bytes that it may replace; nil for any.
+func (h *Home) put(data, before []byte) error {
+	if err := write(h.keystore(), data, before); err != nil {
+		return fmt.Errorf("place the TLS keystore in the home of the server: %w", err)
+	}
+	if h.cfg.Server.Product != config.AM { // Tomcat reads the keystore again and again; the gateway of API-M does not
+		return nil
+	}
+	if err := touch(h.path(listenersFile)); err != nil {
+		return remedy.Add(fmt.Errorf("have the gateway load the TLS keystore: %w", err), "restart the server")
+	}
+	return nil
+}
+
+// touch gives a file a modification time that is later than before by a second or more: the gateway compares the times, and
+// some file systems keep whole seconds only. It creates no file.
+func touch(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if next := info.ModTime().Add(time.Second); now.Before(next) {
+		now = next
+	}
+	return os.Chtimes(path, now, now)
+}
+
+// Repair replaces the keystore in the home by the last good one, if somebody has broken it there. A good keystore of a person
+// stays. It logs an error once.
+func (h *Home) Repair(ctx context.Context) {
+	data, err := file.Read(h.keystore(), fileLimit)
+	if h.good == nil || err == nil && bytes.Equal(data, h.good) {
+		return
+	}
+	if err := h.repair(ctx); err != nil && err.Error() != h.trouble && ctx.Err() == nil {
+		h.trouble = err.Error()
+		h.log.Warn("the TLS keystore in the home of the server is broken, and the agent cannot repair it", "keystore", h.keystore(), "error", err)
+	}
+}
+
+func (h *Home) repair(ctx context.Context) error {
+	c, _, err := h.running(ctx)
+	if err != nil {
+		return err
+	}
+	data, broken := c.read(ctx, h.keystore())
+	if broken == nil { // a person's
+		h.good = data
+		return nil
+	}
+	if err := c.check(h.good, time.Now()); err != nil {
+		return fmt.Errorf("%w; the last good keystore cannot replace it either: %w", broken, err)
+	}
+	// The bytes that were found broken, so that a person who puts a good keystore there at this moment does not lose it.
+	before, err := file.Read(h.keystore(), fileLimit)
+	if err == nil && c.check(before, time.Now()) == nil {
+		return nil
+	}
+	if err := h.put(h.good, before); err != nil {
+		return err
+	}
+	h.trouble = ""
+	h.log.Warn("the TLS keystore in the home of the server was broken; the last good one is there again", "keystore", h.keystore(), "error", broken)
+	return nil
+}

@@ -1,0 +1,50 @@
+package place
+
+import (
+	"context"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/trust"
+)
+
+// maxTrusts is the most fingerprints that trusted returns. They are a part of each report of agent exec, of about 110 bytes
+// each.
+const maxTrusts = 500
+
+// trusted returns the fingerprints of certificates that a server trusts if it starts now: the agent's entries in the
+// truststore, and everybody's entries that are no CA. The agent adds no entry for a certificate that the truststore has
+// already. And a container that has only some of the agent's settings does not know the names of the agent's entries. The list
+// is not nil, and has the agent's entries first.
+func trusted(ctx context.Context, cfg config.Config) ([]string, error) {
+	store := trust.Store{Path: cfg.TruststorePath(), Password: cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS"}
+	_, entries, err := store.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := append([]string{cfg.Server.Name}, cfg.Trust.Peers...)
+	for name := range trust.LoadHistories(cfg.WorkDir()) {
+		names = append(names, name)
+	}
+	own, others := []string{}, []string{}
+	for _, e := range entries {
+		if e.Kind != keystore.TrustedCertificate {
+			continue
+		}
+		fingerprint := e.Chain[0].Fingerprint().String()
+		switch {
+		case trust.Owner(trust.Entry{Alias: e.Alias, Fingerprint: fingerprint}, names) != "":
+			own = append(own, fingerprint)
+		case !isCA(e.Chain[0]):
+			others = append(others, fingerprint)
+		}
+	}
+	all := append(own, others...)
+	return all[:min(len(all), maxTrusts)], nil
+}
+
+// isCA is also true for a certificate that Go does not read.
+func isCA(c keystore.Certificate) bool {
+	parsed, err := c.Parse()
+	return err != nil || parsed.IsCA
+}
