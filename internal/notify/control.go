@@ -29,6 +29,8 @@ type Started struct {
 	Since      time.Time `json:"since"`
 	Starts     int       `json:"starts"` // number of starts by this supervisor, with this one
 	Serves     Serves    `json:"serves,omitempty"`
+	Trusts     []string  `json:"trusts,omitempty"`  // SHA-256 of the certificates under the agent's aliases in the truststore before this start; nil: not known
+	Reloads    bool      `json:"reloads,omitempty"` // the server loads a new TLS certificate while it runs
 }
 
 // Serves says whether a server answers after it has read all its files.
