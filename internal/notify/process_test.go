@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -96,7 +97,7 @@ func TestAnInitSeesTheServerThatRunsNextToIt(t *testing.T) {
 	if s, err := c.Beside(true); err != nil || s == nil || s.Generation != "old" {
 		t.Errorf("a supervisor runs: %+v, %v", s, err)
 	}
-	if s, err := c.Beside(false); err != nil || s == nil || *s != (Started{}) {
+	if s, err := c.Beside(false); err != nil || s == nil || !reflect.DeepEqual(*s, Started{}) {
 		t.Errorf("nobody tells it what a start reads: %+v, %v", s, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
@@ -215,5 +217,44 @@ func TestTheAgentsOwnConnectionsAcceptWhatAPeerMaySwitchTo(t *testing.T) {
 		if !slices.Equal(got, want) || !peer || err != nil {
 			t.Errorf("%s: %v, %v; want %v", name, got, err, want)
 		}
+	}
+}
+
+// TestNoReaderMissesTheCertificateThatIsAboutToBeUsed: its owner publishes it among the certificates, and then removes it from the
+// successors. The reader has to wait for a successors.pem that is not complete, so it reads the files before and after that.
+func TestNoReaderMissesTheCertificateThatIsAboutToBeUsed(t *testing.T) {
+	all := func(s Statement) []string { return append(prints(s.Certificates), prints(s.Successors)...) }
+	for name, read := range map[string]func(*testing.T, Exchange) []string{
+		"a statement": func(t *testing.T, e Exchange) []string { return all(e.Statement(t.Context(), "wso2is")) },
+		"a look": func(t *testing.T, e Exchange) []string {
+			return all(e.Look(t.Context(), "wso2is").Statement(t.Context(), "wso2is"))
+		},
+		"a connection": func(t *testing.T, e Exchange) (found []string) {
+			pinned, _, _ := Pins{Exchange: e, Names: []string{"wso2is"}}.Pinned("wso2is:9443")
+			for _, f := range pinned {
+				found = append(found, f.String())
+			}
+			return found
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				is, leaf := inUse(t)
+				next := certificate(t, "wso2is")
+				if err := os.WriteFile(filepath.Join(is.Dir, "wso2is", successorsFile), certPEM(next.DER)[:200], 0o644); err != nil {
+					t.Fatal(err)
+				}
+				time.AfterFunc(100*time.Millisecond, func() {
+					_, published := is.Publish([]keystore.Certificate{leaf, next})
+					_, removed := is.PublishSuccessors(nil)
+					if err := errors.Join(published, removed); err != nil {
+						t.Error(err)
+					}
+				})
+				if found := read(t, Exchange{Dir: is.Dir, Name: "wso2am"}); !slices.Contains(found, next.Fingerprint().String()) {
+					t.Errorf("it finds %v, and not %s", found, next.Fingerprint())
+				}
+			})
+		})
 	}
 }
