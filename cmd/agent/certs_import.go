@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"wso2agent/internal/keystore"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/trust"
 )
@@ -52,6 +53,8 @@ func importCertificate(ctx context.Context, f certsFlags, path string, replace b
 	switch {
 	case errors.Is(err, trust.ErrExists):
 		return remedy.Add(err, "add --replace to replace it")
+	case errors.Is(err, keystore.ErrAliasTaken):
+		return remedy.Add(err, "choose another alias")
 	case err != nil:
 		return err
 	case change.Action == "":

@@ -16,13 +16,25 @@ import (
 
 func certsListCommand() *cobra.Command {
 	var f certsFlags
-	return f.withJSON(f.on(&cobra.Command{
+	var pool bool
+	cmd := f.withJSON(f.on(&cobra.Command{
 		Use:   "list",
-		Short: "List all entries",
+		Short: "List all entries, or the next certificates of the own server",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if pool {
+				return listPool(cmd.Context(), f.json, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
 			return listEntries(cmd.Context(), f, cmd.OutOrStdout())
 		},
 	}))
+	cmd.Flags().BoolVar(&pool, "pool", false, "list the next certificates of the own server, who trusts them, and how long they last")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if pool && (f.store != "" || f.keystore != "") {
+			return usage(cmd, "--pool is about the own server, and names no store")
+		}
+		return f.check(cmd, args)
+	}
+	return cmd
 }
 
 // listEntries prints all entries of a store, as a table or as JSON.

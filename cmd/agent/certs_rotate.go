@@ -14,32 +14,90 @@ import (
 )
 
 func certsRotateCommand() *cobra.Command {
-	return &cobra.Command{
+	var compromised bool
+	cmd := &cobra.Command{
 		Use:   "rotate",
 		Short: "Request a new certificate from the agent next to the own server (TLS_MODE=issue)",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return requestRotation(cmd.Context(), cmd.OutOrStdout()) },
+		Long: `rotate requests a new certificate from the agent next to the own server, with a new key (TLS_MODE=issue).
+
+It first prints which servers restart for it, and why. No server restarts if all running servers trust the next certificate
+already, and the own server loads it while it runs.
+
+--compromised is for a stolen config volume, or a copy of one, such as a backup. The keys of the next certificates lie there too.
+So the agent throws these away and makes a new certificate, which no server trusts yet: the servers restart.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return requestRotation(cmd.Context(), compromised, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
+	cmd.Flags().BoolVar(&compromised, "compromised", false, "throw away the next certificates too: somebody may have their keys")
+	return cmd
 }
 
-// requestRotation leaves a request on the config volume, where the agent next to the server finds it.
-func requestRotation(ctx context.Context, stdout io.Writer) error {
+// requestRotation says what a rotation costs, and then leaves a request on the config volume, where the agent next to the server
+// finds it.
+func requestRotation(ctx context.Context, compromised bool, stdout, stderr io.Writer) error {
 	cfg, err := config.Load("PRODUCT")
 	if err != nil {
 		return err
 	}
-	if err := server.RequestIdentity(ctx, cfg); err != nil {
+	if err := server.CheckRequest(ctx, cfg); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "a new certificate for %s is requested; the agent next to it announces it, and switches when every peer trusts it\n", cfg.Server.Name)
-	restarts, err := agent.Restarts(ctx, cfg)
+	prospect, unreadable, err := agent.ReadProspect(ctx, cfg)
 	if err != nil {
-		return fmt.Errorf("the certificate is requested; find out which servers restart: %w", err)
+		return fmt.Errorf("nothing is requested: find out which servers restart for a new certificate: %w", err)
 	}
-	if cfg.Restart.Method == "none" {
-		fmt.Fprintf(stdout, "RESTART is none: restart these servers by hand, one after the other, when the log of the agent next to each says so: %s\n", strings.Join(restarts, ", "))
-		return nil
+	warn(stderr, unreadable)
+	prospect.Compromised = compromised
+	restarts := prospect.Cost()
+	printCost(stdout, restarts, prospect)
+	request := server.RequestIdentity
+	if compromised {
+		request = server.RequestAfterTheft
 	}
-	fmt.Fprintf(stdout, "these servers restart, one after the other: %s\n", strings.Join(restarts, ", "))
+	if err := request(ctx, cfg); err != nil {
+		return err
+	}
+	printNext(stdout, restarts, prospect)
 	return nil
+}
+
+// warn prints what could not be read, and is left out of what follows.
+func warn(stderr io.Writer, unreadable []error) {
+	for _, err := range unreadable {
+		fmt.Fprintf(stderr, "warning: left out, because it cannot be read: %v\n", err)
+	}
+}
+
+// printCost says which servers restart, and why.
+func printCost(w io.Writer, restarts []agent.Restart, p agent.Prospect) {
+	var names []string
+	for _, r := range restarts {
+		names = append(names, r.Server)
+	}
+	switch {
+	case len(restarts) == 0:
+		fmt.Fprintln(w, "no restart: all servers trust the next certificate, and", p.Server, "loads it while it runs")
+	case !p.Supervised:
+		fmt.Fprintf(w, "RESTART is none: restart these servers by hand, one after the other, when the log of the agent next to each says so: %s\n", strings.Join(names, ", "))
+	default:
+		fmt.Fprintf(w, "these servers restart, one after the other: %s\n", strings.Join(names, ", "))
+	}
+	for _, r := range restarts {
+		fmt.Fprintf(w, "  %s: %s\n", r.Server, r.Because)
+	}
+}
+
+// printNext says what follows the request.
+func printNext(w io.Writer, restarts []agent.Restart, p agent.Prospect) {
+	fmt.Fprintf(w, "a new certificate for %s is requested; the agent next to it ", p.Server)
+	if len(restarts) == 0 {
+		fmt.Fprintln(w, "installs it, and the server serves it after about a minute")
+		return
+	}
+	if p.Compromised {
+		fmt.Fprint(w, "throws the successors away, ")
+	}
+	fmt.Fprintln(w, "announces it, and switches when every peer trusts it")
 }

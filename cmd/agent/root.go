@@ -111,11 +111,15 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// flagError words what pflag refused. It does not repeat the value of an unknown flag, because the value may be a password. No known
-// flag takes a password.
+// flagError words what pflag refused. It does not repeat the value of an unknown flag, or of one that takes no value, because that may
+// be a password. No known flag takes a password.
 func flagError(cmd *cobra.Command, err error) error {
 	if before := cmd.Flags().Args(); cmd.HasSubCommands() && len(before) > 0 {
 		return unknownCommand(cmd, before[0])
+	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "bool" {
+		return usage(cmd, "--%s takes no value but true and false", invalid.GetFlag().Name)
 	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {

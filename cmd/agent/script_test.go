@@ -135,7 +135,7 @@ func freePort(ts *testscript.TestScript, _ bool, args []string) {
 // environment are the agent's variables that scripts set.
 var environment = []string{"PRODUCT", "PEERS", "RESTART", "SERVER_NAME", "EXCHANGE_DIR", "CONFIG_DIR", "SERVER_HOME", "INIT_TIMEOUT", "INIT_ON_TIMEOUT",
 	"KEYSTORE_PASS", "TRUSTSTORE_PASS", "TRUSTSTORE_PASS_FILE", "AM_HOST", "AM_PORT", "TLS_MODE", "SETTINGS", "LOG_FORMAT", "STOP_TIMEOUT", "API_CONFIG", "KEYS_FILE",
-	"BOOTSTRAP_TIMEOUT", "BOOTSTRAP", "LISTEN_ADDR", "AM_ADMIN_PASS", "AM_ADMIN_PASS_FILE", "POLL_INTERVAL", "TLS_CA_FILE",
+	"BOOTSTRAP_TIMEOUT", "BOOTSTRAP", "LISTEN_ADDR", "AM_ADMIN_PASS", "AM_ADMIN_PASS_FILE", "POLL_INTERVAL", "TLS_CA_FILE", "TLS_CA_CERT_FILE", "TLS_CA_KEY_FILE",
 	"IS_HOST", "IS_PORT", "IS_ADMIN_PASS", "SCOPES_CLIENTS", "DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT"}
 
 func self(ts *testscript.TestScript, name string) (keystore.Certificate, *ecdsa.PrivateKey) {

@@ -1,15 +1,10 @@
 package agent
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"wso2agent/internal/bootstrap"
-	"wso2agent/internal/config"
-	"wso2agent/internal/identity"
 	"wso2agent/internal/scopes"
-	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 )
 
@@ -44,22 +39,4 @@ func (a Agent) Token(ctx context.Context) (wso2.Secret, error) {
 		return "", err
 	}
 	return bootstrap.FilesOf(a.cfg).Token(ctx, hc)
-}
-
-// Restarts returns the servers that restart for a new certificate that the agent issues, in this order: the peers, which have to
-// trust it, then the own server. Peers that trust the CA that will sign it, which this server has published, do not restart.
-func Restarts(ctx context.Context, cfg config.Config) (names []string, err error) {
-	all := append(slices.Clone(cfg.Trust.Peers), cfg.Server.Name)
-	if cfg.Trust.Mode != "ca" || cfg.TLS.CACertFile == "" {
-		return all, nil
-	}
-	own := trust.ExchangeOf(cfg).Statement(ctx, cfg.Server.Name)
-	ca, err := identity.ReadCA(cfg.TLS.CACertFile, cfg.TLS.CAKeyFile)
-	if err := cmp.Or(own.Err, own.CAErr, err); err != nil {
-		return nil, err
-	}
-	if own.CA != nil && ca.Certificate().Fingerprint() == own.CA.Fingerprint() {
-		return []string{cfg.Server.Name}, nil
-	}
-	return all, nil
 }

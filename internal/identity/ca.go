@@ -75,12 +75,12 @@ func (ca CA) sign(template *x509.Certificate, key crypto.Signer, now time.Time) 
 	issuer, end := ca.own.leaf, ca.own.end()
 	switch {
 	case !now.Before(end):
-		return Identity{}, fmt.Errorf("the CA %s, or its issuer, expired on %s; renew it (TLS_CA_CERT_FILE)", issuer.Subject, end.UTC().Format(time.DateOnly))
+		return Identity{}, remedy.Add(fmt.Errorf("the CA %s, or its issuer, expired on %s", issuer.Subject, end.UTC().Format(time.DateOnly)), "renew it (TLS_CA_CERT_FILE)")
 	case now.Before(issuer.NotBefore):
 		return Identity{}, remedy.Add(fmt.Errorf("the CA %s is not valid before %s", issuer.Subject, issuer.NotBefore.UTC().Format(time.RFC3339)),
 			"check the clock of this machine")
 	case issuer.Subject.String() == template.Subject.String():
-		return Identity{}, fmt.Errorf("the CA has the same name as the server, %s, so the certificate would look self-signed; rename one of them", issuer.Subject)
+		return Identity{}, remedy.Add(fmt.Errorf("the CA has the same name as the server, %s, so the certificate would look self-signed", issuer.Subject), "rename one of them")
 	}
 	if end.Before(template.NotAfter) {
 		template.NotAfter = end

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"wso2agent/internal/file"
@@ -35,11 +37,15 @@ func (f Files) requested() string { return filepath.Join(f.WorkDir, "rotate") }
 
 // Held is what a server has as its TLS identity.
 type Held struct {
-	Installed *Identity // what the next start of the server presents; nil if there is none
-	Staged    *Identity // what waits to be installed; nil if nothing does
-	Requested bool      // somebody asks for a new one
+	Installed   *Identity   // what the next start of the server presents; nil if there is none
+	Staged      *Identity   // what waits to be installed; nil if nothing does
+	Successors  []*Identity // in the pool: the one that ends first before the others, then by fingerprint
+	Requested   bool        // somebody asks for a new one
+	Compromised bool        // the request says that the keys are no secret any more: those of the successors neither
 	// InstalledErr and StagedErr say why a keystore that is there cannot be read; its identity is nil then.
 	InstalledErr, StagedErr error
+	// SuccessorsErr names each file of the pool that cannot be read, and why. Successors leaves them out. See PutAsideSuccessors.
+	SuccessorsErr error
 }
 
 // Read returns what is there. A keystore that cannot be read, though nobody is writing it, is not an error: Held says so.
@@ -50,8 +56,13 @@ func (f Files) Read(ctx context.Context) (h Held, err error) {
 	if h.Staged, h.StagedErr, err = f.load(ctx, f.staged()); err != nil {
 		return Held{}, err
 	}
+	successors, unreadable, err := f.readPool(ctx)
+	if err != nil {
+		return Held{}, err
+	}
+	h.Successors, h.SuccessorsErr = successors, joined(unreadable)
 	_, asked := os.Stat(f.requested())
-	h.Requested = asked == nil
+	h.Requested, h.Compromised = asked == nil, f.compromised()
 	return h, nil
 }
 
@@ -107,10 +118,25 @@ func (f Files) PutAside() (copied string, err error) {
 	return f.putAside(), nil
 }
 
-// Request asks the agent next to the server for a new identity.
-func (f Files) Request(now time.Time) error {
-	_, err := file.Write(f.requested(), []byte(now.UTC().Format(time.RFC3339Nano)+"\n"), 0o600, f.WorkDir)
+// compromisedMark is the second line of a request that says so. An agent of an older version only looks whether there is a request.
+const compromisedMark = "compromised"
+
+// Request asks the agent next to the server for a new identity. compromised says that somebody may have read the keys: the agent
+// then uses none of the successors. A request without it does not take back an earlier one with it. The answer to a request is
+// Stage, so drop the successors before.
+func (f Files) Request(now time.Time, compromised bool) error {
+	text := now.UTC().Format(time.RFC3339Nano) + "\n"
+	if compromised || f.compromised() {
+		text += compromisedMark + "\n"
+	}
+	_, err := file.Write(f.requested(), []byte(text), 0o600, f.WorkDir)
 	return err
+}
+
+// compromised reports whether there is a request that says so.
+func (f Files) compromised() bool {
+	data, err := file.Read(f.requested(), fileLimit)
+	return err == nil && slices.Contains(strings.Split(string(data), "\n"), compromisedMark)
 }
 
 // write writes a keystore, unless it holds the identity already: the encryption makes the bytes differ each time.

@@ -58,16 +58,20 @@ func (s Spec) kind() KeyKind {
 // cannot sign other certificates for those who trust it.
 //
 // Errors name the setting and the remedy.
-func Issue(s Spec, now time.Time) (Identity, error) {
-	id, err := s.issue(now)
+func Issue(s Spec, now time.Time) (Identity, error) { return IssueAhead(s, now, 0) }
+
+// IssueAhead is Issue for a certificate that the server is to present after turn further rotations: 1 for the next one. It is
+// valid from now on, because peers trust it at once, and its validity also covers its turn: it ends s.Validity later for each turn.
+func IssueAhead(s Spec, now time.Time, turn int) (Identity, error) {
+	id, err := s.issue(now, turn)
 	if err != nil {
 		return Identity{}, fmt.Errorf("issue a TLS certificate: %w", err)
 	}
 	return id, nil
 }
 
-func (s Spec) issue(now time.Time) (Identity, error) {
-	template, err := s.template(now)
+func (s Spec) issue(now time.Time, turn int) (Identity, error) {
+	template, err := s.template(now, turn)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -93,7 +97,7 @@ func (s Spec) issue(now time.Time) (Identity, error) {
 }
 
 // template returns the certificate without what depends on its key and its CA.
-func (s Spec) template(now time.Time) (*x509.Certificate, error) {
+func (s Spec) template(now time.Time, turn int) (*x509.Certificate, error) {
 	if len(s.Names) == 0 {
 		return nil, remedy.Add(errors.New("it has no name"), "set the name of the server (SERVER_NAME)")
 	}
@@ -112,6 +116,10 @@ func (s Spec) template(now time.Time) (*x509.Certificate, error) {
 	if validity < 0 {
 		return nil, remedy.Add(fmt.Errorf("its validity is %s", validity), "set TLS_VALIDITY to a time above zero")
 	}
+	end := now
+	for range turn + 1 { // the product may be too long for a time.Duration
+		end = end.Add(validity)
+	}
 	serial := make([]byte, 16)
 	rand.Read(serial)  // never fails
 	serial[15] |= 0x01 // RFC 5280 section 4.1.2.2: not zero
@@ -119,7 +127,7 @@ func (s Spec) template(now time.Time) (*x509.Certificate, error) {
 		SerialNumber: new(big.Int).SetBytes(serial),
 		Subject:      pkix.Name{CommonName: names[0]},
 		NotBefore:    now.Add(-skew).UTC().Truncate(time.Second),
-		NotAfter:     now.Add(validity).UTC().Truncate(time.Second),
+		NotAfter:     end.UTC().Truncate(time.Second),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		// A server is also a client of its peers, which may ask it for its certificate.
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},

@@ -87,7 +87,7 @@ func parseKey(what string, data []byte) (crypto.Signer, error) {
 		return nil, remedy.Add(fmt.Errorf("%s must hold one private key and nothing else", what), "remove the rest")
 	}
 	if blocks[0].Type == "ENCRYPTED PRIVATE KEY" || blocks[0].Headers["DEK-Info"] != "" {
-		return nil, fmt.Errorf("%s holds an encrypted private key; provide it without a passphrase, readable by the agent alone", what)
+		return nil, remedy.Add(fmt.Errorf("%s holds an encrypted private key", what), "provide it without a passphrase, readable by the agent alone")
 	}
 	key, err := decodeKey(blocks[0].Bytes)
 	if err != nil {
@@ -103,23 +103,23 @@ func decodeKey(der []byte) (crypto.Signer, error) {
 	if key, err = x509.ParsePKCS8PrivateKey(der); err != nil {
 		if key, err = x509.ParsePKCS1PrivateKey(der); err != nil {
 			if key, err = x509.ParseECPrivateKey(der); err != nil {
-				return nil, errors.New("holds no private key in PKCS#1, PKCS#8 or SEC 1; generate it again, or convert it with openssl pkcs8 -topk8 -nocrypt")
+				return nil, remedy.Add(errors.New("holds no private key in PKCS#1, PKCS#8 or SEC 1"), "generate it again, or convert it with openssl pkcs8 -topk8 -nocrypt")
 			}
 		}
 	}
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
 		if k.N.BitLen() < minRSA {
-			return nil, fmt.Errorf("holds an RSA key of %d bits, less than %d; generate a longer one", k.N.BitLen(), minRSA)
+			return nil, remedy.Add(fmt.Errorf("holds an RSA key of %d bits, less than %d", k.N.BitLen(), minRSA), "generate a longer one")
 		}
 		return k, nil
 	case *ecdsa.PrivateKey:
 		if k.Curve == elliptic.P224() {
-			return nil, errors.New("holds a key on the curve P-224, which Java's TLS does not support; generate one on P-256")
+			return nil, remedy.Add(errors.New("holds a key on the curve P-224, which Java's TLS does not support"), "generate one on P-256")
 		}
 		return k, nil
 	case ed25519.PrivateKey:
 		return k, nil
 	}
-	return nil, errors.New("holds a key that cannot sign; generate one for RSA or ECDSA")
+	return nil, remedy.Add(errors.New("holds a key that cannot sign"), "generate one for RSA or ECDSA")
 }

@@ -45,8 +45,8 @@ func ReadPEM(ctx context.Context, dir string, pause time.Duration) (Identity, er
 		case err == nil:
 			return i, nil
 		case errors.Is(err, fs.ErrPermission):
-			return Identity{}, fmt.Errorf("read the TLS certificate of TLS_FILES_DIR (%s): %w; the agent runs as %d:%d, which must own the file or have the right to read it",
-				dir, err, os.Geteuid(), os.Getegid())
+			return Identity{}, remedy.Add(fmt.Errorf("read the TLS certificate of TLS_FILES_DIR (%s): %w", dir, err),
+				"the agent runs as %d:%d, which must own the file or have the right to read it", os.Geteuid(), os.Getegid())
 		case !errors.Is(err, file.ErrBeingWritten) || attempt == attempts:
 			return Identity{}, fmt.Errorf("read the TLS certificate of TLS_FILES_DIR (%s): %w", dir, err)
 		}
@@ -108,13 +108,13 @@ func fromPEM(cert, key, ca []byte) (Identity, error) {
 	case refused != nil:
 		return Identity{}, fmt.Errorf("%s holds a %w", caFile, javacert.Check(refused.Raw))
 	case chain == nil:
-		return Identity{}, fmt.Errorf("%s is not the key of %s, whose certificate is %s (%w?); if this persists, put a key and its certificate there",
-			keyFile, certFile, certs[0].Subject, file.ErrBeingWritten)
+		return Identity{}, remedy.Add(fmt.Errorf("%s is not the key of %s, whose certificate is %s (%w?)", keyFile, certFile, certs[0].Subject, file.ErrBeingWritten),
+			"if this persists, put a key and its certificate there")
 	case len(left) > 0:
 		return Identity{}, remedy.Add(fmt.Errorf("in %s %s has signed none of the other certificates", certFile, left[0].Subject),
 			"remove it, or add the certificates that link them")
 	case !servesTLS(chain[0]):
-		return Identity{}, fmt.Errorf("the certificate %s in %s is not for servers (extended key usage); have it issued with server auth", chain[0].Subject, certFile)
+		return Identity{}, remedy.Add(fmt.Errorf("the certificate %s in %s is not for servers (extended key usage)", chain[0].Subject, certFile), "have it issued with server auth")
 	}
 	return newIdentity(signer, chain), nil
 }
@@ -152,7 +152,7 @@ func parseChain(what string, data []byte, rules keystore.PEM) (certs []*x509.Cer
 	for _, c := range raw {
 		parsed, err := c.Parse()
 		if err != nil {
-			return nil, fmt.Errorf("%s holds a certificate that cannot be read: %w; have it issued again", what, err)
+			return nil, remedy.Add(fmt.Errorf("%s holds a certificate that cannot be read: %w", what, err), "have it issued again")
 		}
 		certs = append(certs, parsed)
 	}
@@ -163,7 +163,7 @@ func parseChain(what string, data []byte, rules keystore.PEM) (certs []*x509.Cer
 func pemError(what string, err error) error {
 	switch {
 	case errors.Is(err, keystore.ErrPEMEmpty), errors.Is(err, keystore.ErrPEMTorn):
-		return fmt.Errorf("%s %w (%w?); if this persists, write it again", what, err, file.ErrBeingWritten)
+		return remedy.Add(fmt.Errorf("%s %w (%w?)", what, err, file.ErrBeingWritten), "if this persists, write it again")
 	case errors.Is(err, keystore.ErrPEMKey):
 		return remedy.Add(fmt.Errorf("%s %w", what, err), "remove it from there")
 	}

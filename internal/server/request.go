@@ -12,10 +12,30 @@ import (
 	"wso2agent/internal/remedy"
 )
 
-// RequestIdentity asks the agent next to the server for a new TLS identity. That agent must issue the one that the server has.
+// RequestIdentity asks the agent next to the server for a new TLS identity. Errors are those of CheckRequest.
 func RequestIdentity(ctx context.Context, cfg config.Config) error {
+	return request(ctx, cfg, false)
+}
+
+// RequestAfterTheft is RequestIdentity for a server whose config volume somebody may have read: the agent also throws away the
+// successors, whose keys lie there.
+func RequestAfterTheft(ctx context.Context, cfg config.Config) error {
+	return request(ctx, cfg, true)
+}
+
+func request(ctx context.Context, cfg config.Config, compromised bool) error {
+	if err := CheckRequest(ctx, cfg); err != nil {
+		return err
+	}
+	return identity.FilesOf(cfg, "").Request(time.Now(), compromised)
+}
+
+// CheckRequest returns an error unless the agent next to the server answers a request for a new TLS identity: it must issue the one
+// that the server has, and the settings of the server must name that one.
+func CheckRequest(ctx context.Context, cfg config.Config) error {
 	if cfg.TLS.Mode != "issue" {
-		return fmt.Errorf("TLS_MODE is %s: the agent only makes a new certificate where it made the one before, with TLS_MODE=issue", cfg.TLS.Mode)
+		return remedy.Add(fmt.Errorf("ask for a new certificate: TLS_MODE is %s, and the agent only makes a certificate with TLS_MODE=issue", cfg.TLS.Mode),
+			"%s", otherSource(cfg.TLS.Mode))
 	}
 	if _, err := os.Stat(cfg.TLSStorePath()); err != nil {
 		return remedy.Add(fmt.Errorf("ask for a new certificate: there is none yet: %w", err), "run agent init first, or look at CONFIG_DIR")
@@ -25,8 +45,16 @@ func RequestIdentity(ctx context.Context, cfg config.Config) error {
 		return fmt.Errorf("ask for a new certificate: %w", err)
 	}
 	if _, named, err := TLSPassword(cfg, text); err != nil || !named {
-		return errors.Join(fmt.Errorf("ask for a new certificate: [keystore.tls] in %s does not name %s: TLS_MODE has no effect on this server; with SETTINGS=override the agent names it there",
-			cfg.DeploymentTOML(), config.TLSStoreFile), err)
+		return errors.Join(remedy.Add(fmt.Errorf("ask for a new certificate: [keystore.tls] in %s does not name %s, so TLS_MODE has no effect on this server",
+			cfg.DeploymentTOML(), config.TLSStoreFile), "set SETTINGS=override, and the agent names it there"), err)
 	}
-	return identity.FilesOf(cfg, "").Request(time.Now())
+	return nil
+}
+
+// otherSource says how a server gets a new certificate that the agent does not make.
+func otherSource(mode string) string {
+	if mode == "files" {
+		return "put the new certificate and its key into TLS_FILES_DIR"
+	}
+	return "set TLS_MODE=issue for this server, or replace the keystore of the server"
 }

@@ -5,13 +5,14 @@ import (
 
 	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // CheckCA returns nil if the truststore may hold ca in place of leaf: ca is a CA certificate, is allowed to sign others, and
 // has signed leaf. Otherwise the error wraps ErrRefused and gives the reason and the remedy.
 func CheckCA(leaf, ca keystore.Certificate) error {
 	refuse := func(why string) error {
-		return fmt.Errorf("%w the certificate %s as a CA: %s; publish the CA that has signed the leaf, or set TRUST=leaf", ErrRefused, ca.Fingerprint(), why)
+		return remedy.Add(fmt.Errorf("%w the certificate %s as a CA: %s", ErrRefused, ca.Fingerprint(), why), "publish the CA that has signed the leaf, or set TRUST=leaf")
 	}
 	l, err := leaf.Parse()
 	if err != nil {

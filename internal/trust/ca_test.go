@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // testCA is a CA of a test.
@@ -57,5 +58,12 @@ func TestOnlyACAThatHasSignedTheLeafTakesItsPlace(t *testing.T) {
 		if (err == nil) != (c.want == "") || err != nil && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+func TestHowToPublishTheRightCAIsAHint(t *testing.T) {
+	text, hints := remedy.Split(CheckCA(certificate(t, "wso2is"), newCA(t, "root").own))
+	if want := "publish the CA that has signed the leaf, or set TRUST=leaf"; len(hints) != 1 || hints[0] != want || strings.Contains(text, want) {
+		t.Errorf("%q with the hints %q", text, hints)
 	}
 }

@@ -38,6 +38,9 @@ const (
 	caFile      = "ca.pem"
 	closingFile = "closing.json"
 	turnFile    = "turn.json"
+	// successorsFile is apart from certsFile because an agent of an older version would take each certificate there for one that
+	// the server is about to present, and restart for it.
+	successorsFile = "successors.pem"
 )
 
 // patience is how long a reader waits for a server's files to be whole.
@@ -68,7 +71,11 @@ func (e Exchange) Look(ctx context.Context, names ...string) Exchange {
 			ctx, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
 			files := map[string]seen{}
-			for base, whole := range map[string]func([]byte) error{certsFile: wholeCertificates, caFile: wholeCertificates, trustsFile: wholeTrusts} {
+			for _, base := range []string{successorsFile, certsFile, caFile, trustsFile} { // in the order of Statement
+				whole := wholeCertificates
+				if base == trustsFile {
+					whole = wholeTrusts
+				}
 				data, err := e.read(ctx, name, base, whole)
 				files[filepath.Join(e.Dir, name, base)] = seen{data, err}
 			}
@@ -93,7 +100,7 @@ func wholeTrusts(data []byte) error { return json.Unmarshal(data, &Trusts{}) }
 // Files are those that the agents of the named servers write: nothing else in their folders counts.
 func (e Exchange) Files(names ...string) (paths []string) {
 	for _, name := range names {
-		for _, base := range []string{certsFile, trustsFile, caFile, closingFile, turnFile} {
+		for _, base := range []string{certsFile, successorsFile, trustsFile, caFile, closingFile, turnFile} {
 			paths = append(paths, filepath.Join(e.Dir, name, base))
 		}
 	}
@@ -103,14 +110,21 @@ func (e Exchange) Files(names ...string) (paths []string) {
 // Publish makes certs the server's published certificates: the one in use first. Publishing the same again changes
 // nothing. A certificate that peers would refuse is not published.
 func (e Exchange) Publish(certs []keystore.Certificate) (changed bool, err error) {
-	var data []byte
+	data, err := encodeCertificates(certs)
+	if err != nil {
+		return false, fmt.Errorf("publish a certificate of this server: %w", err)
+	}
+	return e.write(certsFile, data)
+}
+
+func encodeCertificates(certs []keystore.Certificate) (data []byte, err error) {
 	for _, c := range certs {
 		if err := javacert.Check(c.DER); err != nil {
-			return false, fmt.Errorf("publish a certificate of this server: %w", err)
+			return nil, err
 		}
 		data = append(data, c.PEM()...)
 	}
-	return e.write(certsFile, data)
+	return data, nil
 }
 
 // PublishCA makes ca the CA that has signed the server's certificate in use, and nil that there is none.

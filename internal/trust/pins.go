@@ -18,14 +18,15 @@ type Pins struct {
 	CA        bool              // a pin may be that of the CA that has signed the certificate
 }
 
-// Pinned returns the fingerprints of the certificates that the server at address (host:port) has published. peer is
-// false for an address that belongs to no server of the exchange; it is true with no fingerprint while the server there
-// has published nothing.
+// Pinned returns the fingerprints of the certificates that the server at address (host:port) has published, with those that it may
+// present after a later rotation: a switch can come at any time, and must fail no connection. peer is false for an address that
+// belongs to no server of the exchange; it is true with no fingerprint while the server there has published nothing.
 func (p Pins) Pinned(address string) (fingerprints []keystore.Fingerprint, peer bool, err error) {
 	name, ok := p.server(address)
 	if !ok {
 		return nil, false, nil
 	}
+	successors := p.successors(name) // before the certificates, as in Statement
 	certs, err := p.Exchange.Certificates(context.Background(), name)
 	if errors.Is(err, ErrNotPublished) {
 		return nil, true, nil
@@ -33,10 +34,25 @@ func (p Pins) Pinned(address string) (fingerprints []keystore.Fingerprint, peer 
 	if err == nil {
 		certs, err = p.accepted(name, certs)
 	}
-	for _, c := range certs {
+	if err != nil {
+		return nil, true, err
+	}
+	for _, c := range append(certs, successors...) {
 		fingerprints = append(fingerprints, c.Fingerprint())
 	}
-	return fingerprints, true, err
+	return fingerprints, true, nil
+}
+
+// successors are the published successors that the pins of a person allow. A file that cannot be read has none: what the server
+// presents now does not depend on it.
+func (p Pins) successors(name string) []keystore.Certificate {
+	certs, err := p.Exchange.Successors(context.Background(), name)
+	if err != nil {
+		return nil
+	}
+	certs, _ = p.Peers.WithoutCAs(name, certs)
+	certs, _ = p.accepted(name, certs)
+	return certs
 }
 
 // accepted are the published certificates that the pins of a person allow: those that are pinned themselves, and with CA

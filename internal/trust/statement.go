@@ -15,15 +15,20 @@ type Statement struct {
 	Err          error                  // wraps ErrNotPublished if there are no certificates yet
 	CA           *keystore.Certificate  // that has signed the certificate in use; nil if none is published
 	CAErr        error                  // why the published CA does not count
-	Trusts       Trusts
-	TrustsErr    error
-	Turn         Turn
-	TurnErr      error
+	// Successors are the certificates that the server may present after later rotations.
+	Successors    []keystore.Certificate
+	SuccessorsErr error
+	Trusts        Trusts
+	TrustsErr     error
+	Turn          Turn
+	TurnErr       error
 }
 
-// Statement reads what the named server's agent has published.
+// Statement reads what the named server's agent has published. It reads the successors first: an agent publishes one that is about to
+// be used among the certificates before it removes it from the successors, so that no reader misses it.
 func (e Exchange) Statement(ctx context.Context, name string) Statement {
 	s := Statement{Name: name}
+	s.Successors, s.SuccessorsErr = e.Successors(ctx, name)
 	if s.Certificates, s.Err = e.Certificates(ctx, name); s.Err == nil {
 		var ca keystore.Certificate
 		var ok bool

@@ -114,8 +114,8 @@ func checkPin(address string, state tls.ConnectionState, expected []keystore.Fin
 		}
 		names[i] = fp.String()
 	}
-	return fmt.Errorf("%s shows the certificate %s, published is %s: %w; if its certificate was changed, the agent beside it must publish the new one and the server must be restarted with it; if not, something else answers at this address",
-		address, shown, strings.Join(names, " or "), ErrNotPinned)
+	return remedy.Add(fmt.Errorf("%s shows the certificate %s, published is %s: %w", address, shown, strings.Join(names, " or "), ErrNotPinned),
+		"if somebody has changed its certificate, the agent next to it must publish the new one, and the server must be restarted with it. If not, something else answers at this address")
 }
 
 // handshakeError adds what to do to a failed handshake.

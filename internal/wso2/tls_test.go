@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // pins is what peers have published, by address.
@@ -119,6 +120,9 @@ func TestAPeerIsKnownByItsFingerprintAlone(t *testing.T) {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("the error does not tell %q: %v", want, err)
 			}
+		}
+		if text, hints := remedy.Split(err); len(hints) != 1 || !strings.Contains(hints[0], "must publish the new one") || strings.Contains(text, "must publish") {
+			t.Errorf("%q with the hints %q", text, hints)
 		}
 	})
 	t.Run("without a published certificate nothing is sent, and a later try may succeed", func(t *testing.T) {

@@ -1,0 +1,164 @@
+package agent
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/identity"
+	"wso2agent/internal/notify"
+	"wso2agent/internal/trust"
+)
+
+// ready is a server whose peers and that itself trust the successor A, and that loads it while it runs.
+func ready() Prospect {
+	a := []string{"A"}
+	own := trust.Trusting{Server: "wso2is", Fingerprints: a}
+	peers := []trust.Trusting{{Server: "wso2am", Fingerprints: a}, {Server: "other", Fingerprints: a}}
+	until := time.Date(2029, 1, 31, 0, 0, 0, 0, time.UTC)
+	return Prospect{Server: "wso2is", Own: own, Peers: peers, Supervised: true, Started: true, Reloads: true,
+		Pool: trust.PoolOf([]trust.Successor{{Fingerprint: "A", NotAfter: until}}, append(peers, own), 0, time.Time{})}
+}
+
+func TestARotationCostsARestartOnlyForAReason(t *testing.T) {
+	thrown := "the agent makes a certificate that no server trusts yet, because the successors are thrown away"
+	for name, c := range map[string]struct {
+		change func(*Prospect)
+		want   []string // server: reason
+		lasts  string
+	}{
+		"all trust the successor": {func(*Prospect) {}, nil, "next rotations without a restart: 1, until 2029-01-31"},
+		"a peer does not": {func(p *Prospect) {
+			p.Peers[0].Fingerprints, p.Pool.Rotations = nil, 0
+		}, []string{"wso2am: it does not trust the next certificate yet"}, "next rotations without a restart: 0"},
+		"the own server does not": {func(p *Prospect) { p.Own.Fingerprints = []string{"B"} },
+			[]string{"wso2is: it does not trust the next certificate yet"}, "next rotations without a restart: 1, until 2029-01-31"},
+		"RELOAD is off": {func(p *Prospect) { p.ReloadOff = true }, []string{"wso2is: RELOAD is off"},
+			"next rotations without a restart of a peer: 1, until 2029-01-31; wso2is restarts, because RELOAD is off"},
+		"RESTART is none": {func(p *Prospect) { p.Supervised = false },
+			[]string{"wso2is: RESTART is none, so no agent exec hands it the certificate while it runs"}, "next rotations without a restart of a peer: 1, until 2029-01-31; wso2is restarts, because RESTART is none, so no agent exec hands it the certificate while it runs"},
+		"no start was reported": {func(p *Prospect) { p.Started = false }, []string{"wso2is: agent exec has not reported a start of it"},
+			"next rotations without a restart of a peer: 1, until 2029-01-31; wso2is restarts, because agent exec has not reported a start of it"},
+		"an older start": {func(p *Prospect) { p.Reloads = false }, []string{"wso2is: it was started without the settings with which it loads a certificate while it runs"},
+			"next rotations without a restart of a peer: 1, until 2029-01-31; wso2is restarts, because it was started without the settings with which it loads a certificate while it runs"},
+		"the pool is thrown away": {func(p *Prospect) { p.Compromised = true }, []string{"wso2am: " + thrown, "other: " + thrown, "wso2is: " + thrown},
+			"next rotations without a restart: 1, until 2029-01-31"},
+		"there are no successors": {func(p *Prospect) { p.Pool, p.NoPool = trust.Pool{}, "TLS_SUCCESSORS is 0" }, []string{
+			"wso2am: the agent makes a certificate that no server trusts yet, because TLS_SUCCESSORS is 0",
+			"other: the agent makes a certificate that no server trusts yet, because TLS_SUCCESSORS is 0",
+			"wso2is: the agent makes a certificate that no server trusts yet, because TLS_SUCCESSORS is 0"},
+			"next rotations without a restart: 0, because TLS_SUCCESSORS is 0"},
+		"the pool is used up, and there is no peer": {func(p *Prospect) { p.Pool, p.Peers = trust.Pool{}, nil },
+			[]string{"wso2is: the agent makes a certificate that no server trusts yet, because there is no successor yet"}, "next rotations without a restart: 0"},
+		"all trust the CA":                     {func(p *Prospect) { p.CA = "A" }, nil, "a CA signs the certificates, so no successors are needed"},
+		"after a theft all still trust the CA": {func(p *Prospect) { p.CA, p.Compromised = "A", true }, nil, "a CA signs the certificates, so no successors are needed"},
+		"a peer trusts another CA": {func(p *Prospect) { p.CA, p.Peers[1].Fingerprints = "A", []string{"B"} },
+			[]string{"other: it does not trust the CA of the next certificate yet"}, "a CA signs the certificates, so no successors are needed"},
+	} {
+		p := ready()
+		c.change(&p)
+		var got []string
+		for _, r := range p.Cost() {
+			got = append(got, r.Server+": "+r.Because)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: it costs %q, want %q", name, got, c.want)
+		}
+		if lasts := p.Lasts(); lasts != c.lasts {
+			t.Errorf("%s: %q, want %q", name, lasts, c.lasts)
+		}
+	}
+}
+
+// TestTheProspectIsWhatTheFilesSay reads the pool, the statements of the peers and the report of agent exec.
+func TestTheProspectIsWhatTheFilesSay(t *testing.T) {
+	p := newPlace(t)
+	for _, product := range []string{config.IS, config.AM} {
+		p.set(product, func(c *config.Config) {
+			c.Settings.Mode, c.TLS.Mode, c.TLS.Successors, c.AM.Host, c.IS.Host = "merge", "issue", 3, "wso2am", "wso2is"
+		})
+	}
+	p.initBoth()
+	cfg := p.agent(config.IS).cfg
+	read := func() (Prospect, []error) {
+		t.Helper()
+		prospect, unreadable, err := ReadProspect(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return prospect, unreadable
+	}
+	spec := identity.Spec{Names: []string{"wso2is"}, Key: identity.KeyKind(cfg.TLS.Key), Validity: cfg.TLS.Validity, RenewBefore: cfg.TLS.RenewBefore}
+	files := identity.FilesOf(cfg, "wso2carbon")
+	held, err := files.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range held.Successors { // that init has made
+		if err := files.DropSuccessor(*i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var fingerprints []string
+	for turn, names := range [][]string{{"wso2is"}, {"wso2is"}, {"elsewhere"}} {
+		spec.Names = append(names, cfg.TLS.Names...)
+		i, err := identity.IssueAhead(spec, time.Now(), turn+1)
+		if err := errors.Join(err, files.AddSuccessor(i)); err != nil {
+			t.Fatal(err)
+		}
+		fingerprints = append(fingerprints, i.Leaf().Fingerprint().String())
+	}
+	good, stale := fingerprints[:2], fingerprints[2]
+	am := trust.ExchangeOf(p.agent(config.AM).cfg)
+	if _, err := am.Acknowledge(trust.Trusts{Generation: "g", Fingerprints: append(slices.Clone(good), stale)}); err != nil {
+		t.Fatal(err)
+	}
+	started := filepath.Join(notify.ControlOf(cfg).Dir, "started.json")
+	if _, err := file.SaveJSON(started, notify.Started{Generation: "g", PID: 1, Trusts: good[1:], Reloads: true}, 0o644, ControlDir(cfg)); err != nil {
+		t.Fatal(err)
+	}
+	prospect, unreadable := read()
+	if len(unreadable) > 0 || !prospect.Started || !prospect.Reloads || !prospect.Supervised || prospect.ReloadOff || prospect.NoPool != "" || prospect.CA != "" {
+		t.Errorf("read %+v, %v", prospect, unreadable)
+	}
+	next, _ := prospect.Pool.Next()
+	if len(prospect.Pool.Successors) != 2 || prospect.Pool.Rotations != 1 || next.Fingerprint != good[1] {
+		t.Errorf("the pool is %+v", prospect.Pool)
+	}
+	if cost := prospect.Cost(); len(cost) != 0 {
+		t.Errorf("it costs %v", cost)
+	}
+
+	// What cannot be read is left out and named.
+	if err := errors.Join(os.WriteFile(started, []byte("rubbish"), 0o644), os.WriteFile(filepath.Join(am.Dir, am.Name, "trusts.json"), []byte("rubbish"), 0o644),
+		os.WriteFile(filepath.Join(ControlDir(cfg), "identity", "successors", "damaged.p12"), []byte("rubbish"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	prospect, unreadable = read()
+	all := errors.Join(unreadable...)
+	if len(unreadable) != 3 || !strings.Contains(all.Error(), "started.json") || !strings.Contains(all.Error(), "wso2am") || !strings.Contains(all.Error(), "damaged.p12") {
+		t.Errorf("left out are %v", all)
+	}
+	if len(prospect.Cost()) != 2 || len(prospect.Pool.Successors) != 2 {
+		t.Errorf("it costs %v, with the pool %+v", prospect.Cost(), prospect.Pool)
+	}
+	for _, c := range []struct {
+		change func(*config.Config)
+		noPool string
+	}{
+		{func(c *config.Config) { c.TLS.Successors = 0 }, "TLS_SUCCESSORS is 0"},
+		{func(c *config.Config) { c.TLS.Mode = "none" }, "TLS_MODE is none"},
+	} {
+		cfg = p.agent(config.IS).cfg
+		c.change(&cfg)
+		if prospect, _ := read(); prospect.NoPool != c.noPool || len(prospect.Pool.Successors) != 0 {
+			t.Errorf("no pool because %q, and %d in it; want %q", prospect.NoPool, len(prospect.Pool.Successors), c.noPool)
+		}
+	}
+}
