@@ -216,6 +216,8 @@ func (s *scripted) Hold(_ context.Context, running, onDisk string) error {
 	return nil
 }
 
+func (s *scripted) Reload(context.Context, notify.Reload) error { return nil }
+
 func (s *scripted) Request(_ context.Context, generation string) error {
 	s.asked = append(s.asked, generation)
 	if s.fails == nil {

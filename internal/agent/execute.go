@@ -7,6 +7,7 @@ import (
 
 	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/notify"
 	"wso2agent/internal/rotation"
 	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
@@ -24,6 +25,12 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 		return r.issue(do.Reason)
 	case rotation.Stage:
 		return r.identities.Stage(*r.found.Next)
+	case rotation.IssueSuccessor:
+		return r.issueSuccessor(ctx, do.Turn)
+	case rotation.StageSuccessor:
+		return r.withSuccessor(do.Fingerprint, do.Reason, "the agent takes a certificate that it has issued in advance", r.identities.StageSuccessor)
+	case rotation.DropSuccessor:
+		return r.withSuccessor(do.Fingerprint, "it "+do.Reason, "the agent drops a certificate that it has issued in advance", r.identities.DropSuccessor)
 	case rotation.CompleteChain:
 		return r.identities.Install(*r.found.Next)
 	case rotation.DropStaged:
@@ -46,6 +53,8 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 		return failure(e.PublishCA(r.catalog.Find(do.Fingerprint)))
 	case rotation.Publish:
 		return failure(e.Publish(r.catalog.Certificates(do.Fingerprints)))
+	case rotation.PublishSuccessors:
+		return failure(e.PublishSuccessors(r.catalog.Certificates(do.Fingerprints)))
 	case rotation.SaveRotation:
 		return do.Rotation.Save(control)
 	case rotation.SaveRefusals:
@@ -54,6 +63,8 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 		return do.Histories.Save(work)
 	case rotation.Import:
 		return trust.Import(ctx, a.truststore(), do.Changes, r.catalog, work)
+	case rotation.RaiseEdition:
+		return trust.RaiseEdition(work)
 	case rotation.Acknowledge:
 		return failure(e.Acknowledge(do.Trusts))
 	case rotation.SayClosing:
@@ -64,6 +75,8 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 		return by.Request(ctx, do.Generation)
 	case rotation.Hold:
 		return by.Hold(ctx, do.Running, do.OnDisk)
+	case rotation.Load:
+		return by.Reload(ctx, notify.Reload{Generation: do.Generation, Certificate: do.Certificate, Served: do.Served})
 	case rotation.Note:
 		return failure(a.control().Note(do.Generation))
 	}
@@ -82,6 +95,35 @@ func (r *reading) issue(reason string) error {
 	r.agent.log.Info("the agent has issued a TLS certificate", "server", r.agent.cfg.Server.Name, "because", reason, "names", next.Certificate().DNSNames,
 		"until", next.Certificate().NotAfter.Format(time.RFC3339), "fingerprint", next.Leaf().Fingerprint().String())
 	return r.identities.Stage(next)
+}
+
+// issueSuccessor issues an identity in advance.
+func (r *reading) issueSuccessor(ctx context.Context, turn int) error {
+	moved, err := r.identities.PutAsideSuccessors(ctx)
+	if err != nil {
+		return err
+	}
+	if len(moved) > 0 {
+		r.agent.log.Warn("the agent has put aside certificates that it cannot read", "files", moved)
+	}
+	next, err := identity.IssueAhead(*r.found.Spec, time.Now(), turn)
+	if err != nil {
+		return issueError{err}
+	}
+	r.agent.log.Info("the agent has issued a TLS certificate in advance", "server", r.agent.cfg.Server.Name, "for rotation", turn,
+		"until", next.Certificate().NotAfter.Format(time.RFC3339), "fingerprint", next.Leaf().Fingerprint().String())
+	return r.identities.AddSuccessor(next)
+}
+
+// withSuccessor does something with an identity that was issued in advance.
+func (r *reading) withSuccessor(fingerprint, because, text string, do func(identity.Identity) error) error {
+	for _, i := range r.found.Successors {
+		if i.Leaf().Fingerprint().String() == fingerprint {
+			r.agent.log.Info(text, "server", r.agent.cfg.Server.Name, "because", because, "fingerprint", fingerprint)
+			return do(*i)
+		}
+	}
+	return fmt.Errorf("the certificate %s, issued in advance, is gone", fingerprint)
 }
 
 // install makes the staged identity the server's: each start of the server presents it as soon as the settings name its keystore.

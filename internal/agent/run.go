@@ -22,6 +22,8 @@ type restarter interface {
 	Hold(ctx context.Context, running, onDisk string) error
 	// Wish returns what was last asked for: the generation to run with, and the one on disk.
 	Wish(ctx context.Context) (running, onDisk string, err error)
+	// Reload asks for a running server that loads another certificate.
+	Reload(ctx context.Context, r notify.Reload) error
 	// Started tells what the running server started with; ok is false where that cannot be known.
 	Started(ctx context.Context) (s notify.Started, ok bool, err error)
 }

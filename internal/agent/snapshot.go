@@ -35,7 +35,11 @@ func (a Agent) read(ctx context.Context, started *notify.Started, known bool, me
 	s.Now, s.Memory = time.Now(), memory
 	s.Settings = rotation.SettingsOf(a.cfg)
 	if started != nil {
-		s.Server = rotation.Server{Runs: true, Known: known, Generation: started.Generation, Process: started.PID != 0, Since: started.Since, Starting: started.Serves == notify.ServesNot}
+		s.Server = rotation.Server{Runs: true, Known: known, Generation: started.Generation, Process: started.PID != 0, Since: started.Since, Starting: started.Serves == notify.ServesNot,
+			Trusts: started.Trusts, Presented: started.Certificate, Reloads: started.Reloads}
+		if p := started.Placed; p != nil {
+			s.Server.Placed = rotation.Placed{Generation: p.Generation, Certificate: p.Certificate, Err: p.Error}
+		}
 	}
 	text, err := server.ReadOwn(ctx, a.cfg)
 	if err != nil {
@@ -52,6 +56,10 @@ func (a Agent) read(ctx context.Context, started *notify.Started, known bool, me
 	}
 	s.Truststore.Path = r.agent.cfg.TruststorePath()
 	s.Truststore.Entries, s.Truststore.Err = r.agent.truststore().Entries(ctx, append(slices.Clone(a.cfg.Trust.Peers), a.cfg.Server.Name))
+	s.Truststore.Own = r.catalog.Entries(s.Truststore.Entries, a.cfg.Server.Name)
+	if load := memory.Reload; load.Generation != "" && !load.Failed {
+		s.Server.Listeners = a.listeners(ctx)
+	}
 	return r, ctx.Err()
 }
 
@@ -97,6 +105,7 @@ func (r *reading) identity(ctx context.Context) (err error) {
 	const unreadable = "the agent cannot read a keystore of its own, and replaces it"
 	r.note(level, "installed keystore", unreadable, r.found.InstalledErr)
 	r.note(rotation.Warn, "staged keystore", unreadable, r.found.StagedErr)
+	r.note(rotation.Warn, "successors", "the agent cannot read a certificate that it has issued in advance, and issues another one", r.found.SuccessorsErr)
 	t.Folder = a.cfg.TLS.FilesDir
 	r.catalog.Identities(t, r.found, a.cfg.Server.Name, r.snapshot.Now)
 	return nil

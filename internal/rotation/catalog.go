@@ -62,7 +62,7 @@ const unreadable = "unreadable"
 
 // Own adds what this agent has published, without what it says about the closing of IS.
 func (c Catalog) Own(s trust.Statement) Own {
-	own := Own{Certificates: c.All(s.Certificates), Trusts: s.Trusts, TrustsErr: s.TrustsErr, Turn: s.Turn, TurnErr: s.TurnErr}
+	own := Own{Certificates: c.All(s.Certificates), Successors: c.All(s.Successors), SuccessorsErr: s.SuccessorsErr, Trusts: s.Trusts, TrustsErr: s.TrustsErr, Turn: s.Turn, TurnErr: s.TurnErr}
 	if !errors.Is(s.Err, trust.ErrNotPublished) {
 		own.Err = s.Err
 	}
@@ -77,7 +77,7 @@ func (c Catalog) Own(s trust.Statement) Own {
 // Peer adds what a peer's agent has published, as far as it is believed. See trust.Statement.Believed.
 func (c Catalog) Peer(s trust.Statement, pins trust.PeerPins, asCA bool) Peer {
 	believed, caErr, err := s.Believed(pins, asCA)
-	p := Peer{Certificates: c.All(believed), CAErr: caErr, Trusts: s.Trusts, TrustsErr: s.TrustsErr, Turn: s.Turn, TurnErr: s.TurnErr}
+	p := Peer{Certificates: c.All(believed), Successors: c.All(s.BelievedSuccessors(pins, asCA)), CAErr: caErr, Trusts: s.Trusts, TrustsErr: s.TrustsErr, Turn: s.Turn, TurnErr: s.TurnErr}
 	if p.Silent = errors.Is(err, trust.ErrNotPublished); !p.Silent {
 		p.Err = err
 	}
@@ -102,8 +102,29 @@ func (c Catalog) Identities(t *TLS, found identity.Found, server string, now tim
 		}
 		return l
 	}
-	t.Asked, t.Err = found.Requested, found.Err
+	t.Asked, t.Stolen, t.Err = found.Requested, found.Requested && found.Compromised, found.Err
+	for _, i := range found.Successors {
+		l := light(i)
+		if found.Spec != nil {
+			l.Stale = i.StaleSuccessor(*found.Spec, now)
+		}
+		t.Successors = append(t.Successors, l)
+	}
 	t.Installed, t.Staged, t.Files = light(found.Installed), light(found.Staged), light(found.Next)
+}
+
+// Entries adds the certificates of the agent's entries in the truststore. It returns those of the own server.
+func (c Catalog) Entries(entries []trust.Entry, server string) (own []Certificate) {
+	for _, e := range entries {
+		if e.Certificate == nil {
+			continue
+		}
+		light := c.Of(*e.Certificate)
+		if trust.Owner(e, []string{server}) != "" {
+			own = append(own, light)
+		}
+	}
+	return own
 }
 
 // Copies adds the agent's copies of the keystore that a start reads. The rest of k stays.
@@ -114,7 +135,12 @@ func (c Catalog) Copies(k *Keystore, copies identity.Copies) {
 
 // SettingsOf returns what decisions need of the settings.
 func SettingsOf(cfg config.Config) Settings {
+	ahead := cfg.TLS.Successors
+	if cfg.TLS.Mode != "issue" || cfg.TLS.CACertFile != "" { // peers can trust the CA of all further ones
+		ahead = 0
+	}
 	return Settings{
+		Successors: ahead, Reload: cfg.TLS.Reload == "auto",
 		Server: cfg.Server.Name, Peers: cfg.Trust.Peers, Supervised: cfg.Restart.Method != "none", TLSMode: cfg.TLS.Mode, TrustCA: cfg.Trust.Mode == "ca",
 		StartAnyway: cfg.Init.OnTimeout == "start", TellsClosing: cfg.Server.Product == config.IS,
 		RotateTimeout: cfg.Rotate.Timeout, RotateGrace: cfg.Rotate.Grace, Pace: PaceOf(cfg.Restart.Max, cfg.Restart.Window),

@@ -21,8 +21,9 @@ import (
 // Entry is an entry of a truststore, as far as an import is concerned.
 type Entry struct {
 	Alias       string
-	Fingerprint string // of a trusted certificate; empty for an entry of another kind
-	Refused     bool   // Java refuses the certificate, and with it the whole store
+	Fingerprint string                // of a trusted certificate; empty for an entry of another kind
+	Refused     bool                  // Java refuses the certificate, and with it the whole store
+	Certificate *keystore.Certificate // of an entry that the agent owns; nil for any other
 }
 
 // Change is one change of a truststore's entry.
@@ -139,6 +140,7 @@ func (s Store) Entries(ctx context.Context, configured []string) ([]Entry, error
 			entry.Fingerprint = e.Chain[0].Fingerprint().String()
 		}
 		if Owner(entry, configured) != "" {
+			entry.Certificate = &e.Chain[0]
 			entry.Refused = errors.Is(javacert.Check(e.Chain[0].DER), javacert.ErrRefused)
 		} else {
 			others = append(others, e)
