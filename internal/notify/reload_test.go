@@ -287,3 +287,42 @@ func TestAReloadIsNoOtherProcess(t *testing.T) {
 		t.Errorf("the names are %v", names)
 	}
 }
+
+func TestARestartForAnotherGenerationStaysDueAfterAReload(t *testing.T) {
+	s := start(t, sleeps, want("g0"), write(map[string]string{"serves": "", "reloads": ""}))
+	for i, g := range []string{"g1", "g2"} { // the budget
+		s.says(t, "it serves", serving)
+		if _, err := s.control.Want(g); err != nil {
+			t.Fatal(err)
+		}
+		s.starts(t, i+2)
+	}
+	s.says(t, "it serves", serving)
+	if _, err := s.control.Want("g3"); err != nil {
+		t.Fatal(err)
+	}
+	s.until(t, "the restart is held", func() bool { return strings.Contains(s.log.String(), "restart held") })
+	due := func(st Started) bool {
+		t.Helper()
+		due, err := s.control.Due(st)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return due
+	}
+	r := Reload{Generation: "g4", Certificate: "c4"}
+	s.ask(t, r)
+	s.says(t, "placed", func(st Started) bool { return st.Placed != nil })
+	r.Served = true
+	s.ask(t, r)
+	st := s.says(t, "the new generation is in use", func(st Started) bool { return st.Generation == "g4" })
+	if !due(st) || st.Starts != 3 {
+		t.Errorf("no restart is due for g3: %+v", st)
+	}
+	if _, err := s.control.Want("g4"); err != nil {
+		t.Fatal(err)
+	}
+	if due(st) {
+		t.Error("a restart is due for what the server has loaded")
+	}
+}

@@ -4,6 +4,7 @@ package place
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +14,6 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/identity"
-	"wso2agent/internal/keystore"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
@@ -63,19 +63,23 @@ func (h *Home) Starting(ctx context.Context) (trusts []string, certificate strin
 		h.log.Warn("cannot find the stores that this start reads", "error", err)
 		return nil, ""
 	}
-	if trusts, err = trusted(ctx, cfg); err != nil {
-		h.log.Warn("cannot read which certificates this start trusts", "error", err)
-	}
 	// If the config volume has no keystore, the start reads the one in the home.
 	leaf, err := trust.OwnLeaf(ctx, cfg.KeystorePaths(), cfg.Keystore.Pass, cfg.Keystore.Alias)
+	var parsed *x509.Certificate
+	if err == nil {
+		certificate = leaf.Fingerprint().String()
+		parsed, err = leaf.Parse()
+	}
 	if err != nil {
 		h.log.Warn("cannot read which TLS certificate this start presents", "error", err)
-		return trusts, ""
 	}
-	if h.wanted() && cfg.Keystore.File == config.TLSStoreFile && cfg.Keystore.Alias == identity.Alias {
-		h.remember(ctx, cfg.Keystore.Pass, leaf)
+	if trusts, err = trusted(ctx, cfg, parsed); err != nil {
+		h.log.Warn("cannot read which certificates this start trusts", "error", err)
 	}
-	return trusts, leaf.Fingerprint().String()
+	if parsed != nil && h.wanted() && cfg.Keystore.File == config.TLSStoreFile && cfg.Keystore.Alias == identity.Alias {
+		h.remember(ctx, cfg.Keystore.Pass, parsed)
+	}
+	return trusts, certificate
 }
 
 // wanted reports whether the settings allow a reload. A container that has only some of the agent's settings has no TLS_MODE;
@@ -85,8 +89,8 @@ func (h *Home) wanted() bool {
 }
 
 // remember keeps the keystore of the config volume as the one that the server loads at its start, if it is good.
-func (h *Home) remember(ctx context.Context, password string, leaf keystore.Certificate) {
-	if c, err := leaf.Parse(); err == nil && !h.cfg.Given("SERVER_NAME") && c.VerifyHostname(h.name) != nil {
+func (h *Home) remember(ctx context.Context, password string, leaf *x509.Certificate) {
+	if !h.cfg.Given("SERVER_NAME") && leaf.VerifyHostname(h.name) != nil {
 		h.name = "" // the default is not the name of this server
 	}
 	data, err := checks{password: password, name: h.name}.read(ctx, h.cfg.TLSStorePath())

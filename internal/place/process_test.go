@@ -22,10 +22,13 @@ import (
 	"wso2agent/internal/testenv"
 )
 
-// TestMain runs the test binary as agent exec. The supervisor reaps every child of its process, so it needs a process of its own.
+// TestMain runs the test binary as agent exec, or as a process that is killed. The supervisor reaps every child of its process, so it needs a process of its own.
 func TestMain(m *testing.M) {
 	if os.Getenv("SUPERVISE") != "" {
 		os.Exit(supervise(os.Args[1:]))
+	}
+	if certificate := os.Getenv("PLACE_ONCE"); certificate != "" {
+		os.Exit(placeOnce(certificate))
 	}
 	os.Exit(m.Run())
 }

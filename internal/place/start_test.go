@@ -50,6 +50,22 @@ func TestAStartTrustsTheAgentsEntriesAndThoseOfServers(t *testing.T) {
 
 func sorted(list []string) []string { slices.Sort(list); return list }
 
+func TestAStartTrustsTheCAOfItsOwnCertificate(t *testing.T) {
+	ca := sign(t, nil, func(c *x509.Certificate) {
+		c.IsCA, c.KeyUsage, c.Subject.CommonName = true, x509.KeyUsageCertSign, "CA"
+	})
+	twin := sign(t, nil, func(c *x509.Certificate) {
+		c.IsCA, c.KeyUsage, c.Subject.CommonName = true, x509.KeyUsageCertSign, "CA"
+	})
+	w := newWorld(t, issue(t, "wso2am"))
+	w.put(w.volume, keystoreFile, chained(t, keystore.PKCS12, sign(t, &ca, nil), ca))
+	own := keystore.Certificate{DER: ca.cert.Raw}
+	w.trust(map[string]keystore.Certificate{"of a person": own, "of the same name": {DER: twin.cert.Raw}, "public": authority(t)})
+	if trusts, _ := w.Starting(t.Context()); !slices.Equal(trusts, []string{own.Fingerprint().String()}) {
+		t.Errorf("trusts %v, want %s\n%s", trusts, own.Fingerprint(), w.log)
+	}
+}
+
 // The container of a server in Compose has neither SERVER_NAME nor PEERS.
 func TestAStartKnowsTheCAOfAPeerWithoutItsName(t *testing.T) {
 	ca := authority(t)

@@ -1,9 +1,12 @@
 package place
 
 import (
+	"bytes"
 	"context"
+	"crypto/x509"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/javacert"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/trust"
 )
@@ -13,10 +16,10 @@ import (
 const maxTrusts = 500
 
 // trusted returns the fingerprints of certificates that a server trusts if it starts now: the agent's entries in the
-// truststore, and everybody's entries that are no CA. The agent adds no entry for a certificate that the truststore has
-// already. And a container that has only some of the agent's settings does not know the names of the agent's entries. The list
-// is not nil, and has the agent's entries first.
-func trusted(ctx context.Context, cfg config.Config) ([]string, error) {
+// truststore, and everybody's entries that are no CA or that have signed leaf, the server's own certificate; nil if it is not
+// known. The agent adds no entry for a certificate that the truststore has already. And a container that has only some of the
+// agent's settings does not know the names of the agent's entries. The list is not nil, and has the agent's entries first.
+func trusted(ctx context.Context, cfg config.Config, leaf *x509.Certificate) ([]string, error) {
 	store := trust.Store{Path: cfg.TruststorePath(), Password: cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS"}
 	_, entries, err := store.List(ctx)
 	if err != nil {
@@ -35,7 +38,7 @@ func trusted(ctx context.Context, cfg config.Config) ([]string, error) {
 		switch {
 		case trust.Owner(trust.Entry{Alias: e.Alias, Fingerprint: fingerprint}, names) != "":
 			own = append(own, fingerprint)
-		case !isCA(e.Chain[0]):
+		case isOfServers(e.Chain[0], leaf):
 			others = append(others, fingerprint)
 		}
 	}
@@ -43,8 +46,12 @@ func trusted(ctx context.Context, cfg config.Config) ([]string, error) {
 	return all[:min(len(all), maxTrusts)], nil
 }
 
-// isCA is also true for a certificate that Go does not read.
-func isCA(c keystore.Certificate) bool {
+// isOfServers reports whether a certificate is no CA, or the one that has signed leaf. It is false for a certificate that Go does
+// not read.
+func isOfServers(c keystore.Certificate, leaf *x509.Certificate) bool {
 	parsed, err := c.Parse()
-	return err != nil || parsed.IsCA
+	if err != nil {
+		return false
+	}
+	return !parsed.IsCA || leaf != nil && bytes.Equal(parsed.RawSubject, leaf.RawIssuer) && javacert.Signed(leaf, parsed)
 }
