@@ -282,7 +282,9 @@ func TestDocumentedCommands(t *testing.T) {
 
 	stopISAgent("agent stopped")
 	i.env["is"] = append(i.env["is"], "SERVER_NAME=wso2is")
-	i.run("is", 0, "", "agent certs rotate")
+	i.run("is", 0, "next rotations without a restart", "agent certs list --pool")
+	i.run("is", 0, "is requested", "agent certs rotate")
+	i.run("is", 0, "throws the successors away", "agent certs rotate --compromised")
 	stopAMAgent("agent stopped")
 	stopAM("server started")
 	stopIS("server started")
