@@ -95,8 +95,8 @@ func (am *AM) writeProfiles() error {
 // not looked at. After a failed reload either the next change counts, or none does until the server starts again: see
 // fallsBack.
 func (am *AM) pollProfiles(c *secured) {
+	path, seen, stuck := filepath.Join(am.home, profilesFile), time.Now(), false
 	am.work.Go(func() {
-		path, seen, stuck := filepath.Join(am.home, profilesFile), time.Now(), false
 		for am.sleep(am.period(am.profilesInterval)) {
 			info, err := os.Stat(path)
 			if err != nil || info.ModTime().UnixMilli() <= seen.UnixMilli() {

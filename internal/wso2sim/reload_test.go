@@ -89,10 +89,10 @@ func TestTomcatLoadsNothingAgainUnlessItsTemplateSaysSo(t *testing.T) {
 }
 
 // watched is a server without ports whose reloads a test counts, in the time of synctest.
-func watched(t *testing.T, log io.Writer, l ...reloadListener) (*server, *secured) {
+func watched(t *testing.T, product string, log io.Writer, l ...reloadListener) (*server, *secured) {
 	t.Helper()
-	home := newHome(t, ProductIS)
-	layout, err := layoutOf(ProductIS, UnpackOptions{})
+	home := newHome(t, product)
+	layout, err := layoutOf(product, UnpackOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestReloadsAreCountedAsTomcatDoes(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			var log logBuffer
 			synctest.Test(t, func(t *testing.T) {
-				s, c := watched(t, &log, reloadListener{tc.period, 36500})
+				s, c := watched(t, ProductIS, &log, reloadListener{tc.period, 36500})
 				began := time.Now()
 				s.reloadAsTomcat(c)
 				var got []string
