@@ -311,3 +311,37 @@ func TestTrustStaysAsItWasReadAtTheStart(t *testing.T) {
 		}
 	}
 }
+
+func TestAServerThatDoesNotTrustItsNewCertificateGetsNoMoreDeployments(t *testing.T) {
+	p := newPair(t)
+	store := p.tlsStore(p.amHome)
+	addListener(t, p.amHome, reloadLine)
+	trust := filepath.Join(p.amHome, securityDir, "client-truststore.jks")
+	importLeaf(t, store, trust, "wso2am")
+	announced, surprise := makeStore(t, defaultAlias, defaultPassword), makeStore(t, defaultAlias, defaultPassword)
+	importCert(t, trust, "wso2am-next", announced.leaf)
+	p.start(ProductAM)
+	deployed := func(name, context string) {
+		id := p.api(name, context)
+		p.deploy(id)
+		p.publish(id)
+	}
+	deployed("Before", "/before")
+	p.invoke("/before/1.0.0/x", anonymous).want(t, 401)
+
+	place(t, store, announced.store)
+	eventuallyShows(t, p.am.URL(), announced.leaf)
+	deployed("Trusted", "/trusted")
+	p.invoke("/trusted/1.0.0/x", anonymous).want(t, 401)
+
+	place(t, store, surprise.store)
+	eventuallyShows(t, p.am.URL(), surprise.leaf)
+	importCert(t, trust, "wso2am-late", surprise.leaf)
+	deployed("Missed", "/missed")
+	p.invoke("/missed/1.0.0/x", anonymous).want(t, 404)
+	p.invoke("/before/1.0.0/x", anonymous).want(t, 401)
+	send(t, "GET", p.am.URL()+"/api/am/gateway/v2/server-startup-healthcheck", anonymous, nil).want(t, 200)
+
+	p.startAM()
+	p.invoke("/missed/1.0.0/x", anonymous).want(t, 401)
+}

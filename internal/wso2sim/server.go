@@ -51,6 +51,7 @@ type server struct {
 	work   sync.WaitGroup
 
 	levels          logLevels
+	management      *secured // of the management port; nil until that opens
 	reloadListeners []reloadListener
 	reloadScale     float64
 
@@ -165,11 +166,11 @@ func (s *server) bindOptional(addr string) (*port, error) {
 // openManagement begins to serve the management port, with its reloads, and the same in clear text where that is asked
 // for. Identity Server speaks nothing above TLS 1.2.
 func (s *server) openManagement(p *port, h http.Handler, maxVersion uint16) error {
-	c := s.secure(maxVersion)
-	if err := s.open(p, h, c.config); err != nil {
+	s.management = s.secure(maxVersion)
+	if err := s.open(p, h, s.management.config); err != nil {
 		return err
 	}
-	s.reloadAsTomcat(c)
+	s.reloadAsTomcat(s.management)
 	if s.plain == nil {
 		return nil
 	}
