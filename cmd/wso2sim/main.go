@@ -21,11 +21,14 @@ import (
 
 const usage = `usage: wso2sim is|am --home DIR [--listen ADDR] [--gateway ADDR] [--config-volume DIR]
                      [--hostname NAME] [--delay-scale F] [--boot-delay DURATION] [--start-log FILE]
-                     [--plain ADDR] [--control ADDR]
+                     [--plain ADDR] [--events ADDR] [--websocket ADDR] [--reload-scale F]
+                     [--control ADDR]
        wso2sim backend [--listen ADDR]
 
 A home that does not exist is made as the product is when freshly unpacked. User and password are admin.
 --plain serves in clear text what --listen serves, as the products do on 9763.
+--events and --websocket present a certificate as API-M's 9711 and 8099 do, and serve nothing.
+--reload-scale scales the periods in which a server looks for a new certificate: 1 is as the products.
 --control serves faults on demand, the log of requests, and the state, to everybody who reaches that address.
 `
 
@@ -56,6 +59,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "")
 	flags.StringVar(&o.Gateway, "gateway", "127.0.0.1:0", "")
 	flags.StringVar(&o.Plain, "plain", "", "")
+	flags.StringVar(&o.Events, "events", "", "")
+	flags.StringVar(&o.WebSocket, "websocket", "", "")
+	flags.Float64Var(&o.ReloadScale, "reload-scale", 1, "")
 	flags.StringVar(&o.ConfigVolume, "config-volume", "", "")
 	flags.StringVar(&o.Hostname, "hostname", "", "")
 	flags.StringVar(&o.StartLog, "start-log", "", "")
@@ -66,7 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err := flags.Parse(args[1:]); err != nil {
 		return exitUsage
 	}
-	if flags.NArg() > 0 || *delayScale < 0 || *bootDelay < 0 {
+	if flags.NArg() > 0 || *delayScale < 0 || *bootDelay < 0 || o.ReloadScale <= 0 {
 		fmt.Fprint(stderr, usage)
 		return exitUsage
 	}
@@ -141,6 +147,12 @@ func tellReady(ctx context.Context, what string, i *wso2sim.Instance, stdout io.
 		}
 		if at := s.PlainURL(); at != "" {
 			line += " plain " + at
+		}
+		if at := s.EventsURL(); at != "" {
+			line += " events " + at
+		}
+		if at := s.WebSocketURL(); at != "" {
+			line += " websocket " + at
 		}
 		fmt.Fprintln(stdout, line)
 	}

@@ -94,6 +94,51 @@ func TestTheSameIsServedInClearTextWhereThatIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestAServerLoadsAnotherCertificateInATenthOfASecondWhereThatIsAskedFor(t *testing.T) {
+	home, other := filepath.Join(t.TempDir(), "home"), filepath.Join(t.TempDir(), "other")
+	for _, folder := range []string{home, other} {
+		if err := wso2sim.UnpackWith(folder, wso2sim.ProductAM, wso2sim.UnpackOptions{Rounds: 1000}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const template = "repository/resources/conf/templates/repository/conf/tomcat/catalina-server.xml.j2"
+	text, err := os.ReadFile(filepath.Join(home, template))
+	if err == nil {
+		const line = `<Listener className="org.apache.catalina.security.TLSCertificateReloadListener" checkPeriod="10" daysBefore="36500"/>`
+		err = os.WriteFile(filepath.Join(home, template), []byte(strings.Replace(string(text), `configuration">`, `configuration">`+line, 1)), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready, end := launch(t, "am", "--home", home, "--reload-scale", "0.01", "--events", "127.0.0.1:0", "--websocket", "127.0.0.1:0")
+	defer end()
+	words := strings.Fields(ready)
+	if len(words) != 9 || words[5] != "events" || words[7] != "websocket" {
+		t.Fatalf("the ready line %q does not name the ports", ready)
+	}
+	leaf := func(address string) string {
+		conn, err := tls.Dial("tcp", strings.TrimPrefix(address, "https://"), &tls.Config{InsecureSkipVerify: true}) // what is shown is looked at, not trusted
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	old := leaf(words[2])
+	const store = "repository/resources/security/wso2carbon.jks"
+	if err := os.Rename(filepath.Join(other, store), filepath.Join(home, store)); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(5 * time.Second); leaf(words[2]) == old; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) { // half of the product's own ten seconds
+			t.Fatal("the certificate is the one of the start")
+		}
+	}
+	if leaf(words[6]) != old || leaf(words[8]) == old {
+		t.Error("the port of events or that of WebSockets presents the wrong certificate")
+	}
+}
+
 func TestTheBackendRepeatsTheNonce(t *testing.T) {
 	ready, end := launch(t, "backend")
 	defer end()
@@ -127,6 +172,7 @@ func TestMistakesEndWithALineAndACode(t *testing.T) {
 		{"an unknown server", []string{"esb", "--home", "x"}, exitUsage, `"esb"`},
 		{"an unknown flag", []string{"is", "--nosuch"}, exitUsage, "nosuch"},
 		{"a negative delay", []string{"is", "--delay-scale", "-1"}, exitUsage, "usage:"},
+		{"no time between two reloads", []string{"is", "--reload-scale", "0"}, exitUsage, "usage:"},
 		{"no home", []string{"is"}, exitFailed, "--home"},
 		{"a store that is cut short", []string{"is", "--home", broken}, exitFailed, "wso2carbon.p12"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -22,6 +23,7 @@ type AM struct {
 	selfTrusted       bool         // whether its truststore has its own certificate
 	environments      []environment
 	eventWait         time.Duration // see readEventWait
+	profilesInterval  time.Duration // between two looks at listenerprofiles.xml
 
 	// guarded by server.mu
 	oauth         *oauthServer // the Resident Key Manager, which serves the REST APIs as well
@@ -59,8 +61,20 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 	if am.gatewayPort, err = am.bind(o.Gateway); err != nil {
 		return nil, errors.Join(err, am.shut())
 	}
-	if err := am.bindPlain(o.Plain); err != nil {
+	if am.plain, err = am.bindOptional(o.Plain); err != nil {
 		return nil, errors.Join(err, am.shut())
+	}
+	if am.events, err = am.bindOptional(o.Events); err != nil {
+		return nil, errors.Join(err, am.shut())
+	}
+	if am.socket, err = am.bindOptional(o.WebSocket); err != nil {
+		return nil, errors.Join(err, am.shut())
+	}
+	if am.profilesInterval, err = readProfilesInterval(am.settings); err != nil {
+		return nil, errors.Join(fmt.Errorf("start am: %w", err), am.shut())
+	}
+	if err := am.writeProfiles(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start am: %w", err), am.shut())
 	}
 	am.oauth = newOAuthServer(am.url(am.port)+"/oauth2/token", am.signer, am.residentRules())
 	if err := am.keep(am.describe, am.restoreAll); err != nil {
@@ -77,9 +91,17 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 }
 
 func (am *AM) openPorts() {
-	err := am.open(am.gatewayPort, gatewayCalls(am.gateway), tls.VersionTLS13)
+	secured := am.secure(tls.VersionTLS13)
+	err := am.open(am.gatewayPort, gatewayCalls(am.gateway), secured.config)
 	if err == nil {
+		am.pollProfiles(secured)
 		err = am.openManagement(am.port, am.routes(), tls.VersionTLS13)
+	}
+	if err == nil && am.events != nil {
+		err = am.open(am.events, http.NotFoundHandler(), am.secure(tls.VersionTLS13).config)
+	}
+	if err == nil && am.socket != nil {
+		err = am.open(am.socket, http.NotFoundHandler(), am.readingEachTime())
 	}
 	if err != nil {
 		am.fail(err)
@@ -95,6 +117,16 @@ func (am *AM) openPorts() {
 		am.log.Info("WSO2 Carbon started", "issuer", am.oauth.issuer)
 		close(am.ready)
 	})
+}
+
+// readingEachTime is the TLS of the port for WebSockets, which reads the store for each connection.
+func (am *AM) readingEachTime() *tls.Config {
+	config := am.presenting(tls.VersionTLS13, func() (*tls.Certificate, error) {
+		_, pair, err := readKey(am.home, am.listener)
+		return &pair, err
+	})
+	config.SessionTicketsDisabled = true
+	return config
 }
 
 func readEnvironments(s settings) []environment {

@@ -33,8 +33,14 @@ type revisionDeployment struct {
 
 // deployment is what the gateway has of an API, from a moment on.
 type deployment struct {
-	dto  apiDTO
-	from time.Time
+	dto    apiDTO
+	from   time.Time
+	missed bool // the gateway could not fetch it, and asks again only when the server starts
+}
+
+// there reports whether the gateway has it.
+func (d *deployment) there(now time.Time) bool {
+	return d != nil && !d.missed && !now.Before(d.from)
 }
 
 func (am *AM) revisionRoutes(mux *http.ServeMux) {
@@ -232,14 +238,17 @@ func (am *AM) deploy(a *api, rev *revision, targets []revisionDeployment) {
 		target.DeployedTime, target.SuccessDeployedTime = seconds(now), nil
 		rev.environments = append(rev.environments, target)
 	}
-	if a.deployed != nil && !now.Before(a.deployed.from) {
+	if a.deployed.there(now) {
 		a.leaving = a.deployed
 	}
 	if am.loading.Before(now) {
 		am.loading = now
 	}
 	am.loading = am.loading.Add(scale(am.eventWait, am.delays.EventWait) + am.delays.Deploy.pick())
-	a.deployed = &deployment{dto: rev.dto, from: am.loading}
+	a.deployed = &deployment{dto: rev.dto, from: am.loading, missed: !am.trust.trusts(*am.management.leaf.Load())}
+	if a.deployed.missed {
+		am.log.Error("the gateway does not get a deployment: this server does not trust the certificate that it presents now", "api", value(a.dto.Name), "error", errPKIX)
+	}
 }
 
 // readEventWait is how long the gateway waits before it takes up a deployment: api-manager.xml has 5000 ms where
@@ -298,7 +307,7 @@ func (am *AM) restoreRevision(w http.ResponseWriter, r *http.Request, a *api) er
 // onGateway is what the gateway has of the API now; nil if nothing.
 func (a *api) onGateway(now time.Time) *apiDTO {
 	switch {
-	case a.deployed != nil && !now.Before(a.deployed.from):
+	case a.deployed.there(now):
 		a.leaving = nil
 		return &a.deployed.dto
 	case a.leaving != nil:

@@ -1,7 +1,8 @@
 // Package wso2sim has stand-ins of WSO2 Identity Server 7.1.0 and API Manager 4.5.0 for tests and demonstrations.
 //
-// They read key store, truststore and deployment.toml in the products' formats, once, at their start, and obey them:
-// what fails between two real servers that do not trust each other fails between these. Statuses, error codes and the
+// They read key store, truststore and deployment.toml in the products' formats, at their start, and obey them: what
+// fails between two real servers that do not trust each other fails between these. While they run they load only the
+// certificate of their ports again, where their files say so, as the products do. Statuses, error codes and the
 // shape of every body follow recorded answers of servers of these versions, and where nothing was recorded the
 // products' specifications, sources and acceptance tests; docs/stand-ins.md names the source and the test of each
 // behaviour, and where the stand-ins differ. They share the package that reads stores with the agent, and no type or

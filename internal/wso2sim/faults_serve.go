@@ -35,13 +35,13 @@ func (f *Faults) SetCertificate(kind CertificateFault) error {
 	return nil
 }
 
-// shown is the certificate for a handshake.
-func (s *server) shown(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+// shown is the certificate for a handshake: the configured one, unless a fault has another.
+func (s *server) shown(configured func() (*tls.Certificate, error)) (*tls.Certificate, error) {
 	s.faults.mu.Lock()
 	kind := s.faults.certificate
 	s.faults.mu.Unlock()
 	if kind == "" {
-		return &s.tls, nil
+		return configured()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -75,6 +75,7 @@ type pair struct {
 	t              *testing.T
 	isHome, amHome string
 	delays         Delays
+	reloadScale    float64
 	is             *IS
 	am             *AM
 	backend        *Backend
@@ -115,7 +116,7 @@ func (p *pair) startIS() {
 		listen = p.is.port.addr.String()
 	}
 	is, err := StartIS(p.t.Context(), Options{
-		Home: p.isHome, Listen: listen, Delays: p.delays, Wrap: p.wrap, Log: slog.New(slog.NewTextHandler(p.isLog, nil)),
+		Home: p.isHome, Listen: listen, Delays: p.delays, ReloadScale: p.reloadScale, Wrap: p.wrap, Log: slog.New(slog.NewTextHandler(p.isLog, nil)),
 	})
 	if err != nil {
 		p.t.Fatal(err)
@@ -133,7 +134,7 @@ func (p *pair) startAM() {
 		listen, gateway = p.am.port.addr.String(), p.am.gatewayPort.addr.String()
 	}
 	am, err := StartAM(p.t.Context(), Options{
-		Home: p.amHome, Listen: listen, Gateway: gateway, Delays: p.delays, Wrap: p.wrap,
+		Home: p.amHome, Listen: listen, Gateway: gateway, Delays: p.delays, ReloadScale: p.reloadScale, Wrap: p.wrap,
 		Log: slog.New(slog.NewTextHandler(p.amLog, nil)),
 	})
 	if err != nil {

@@ -54,6 +54,11 @@ func UnpackWith(home, product string, o UnpackOptions) error {
 	if err != nil {
 		return fmt.Errorf("unpack %s into %s: %w", product, home, err)
 	}
+	conf, err := confFiles(product)
+	if err != nil {
+		return fmt.Errorf("unpack %s into %s: %w", product, home, err)
+	}
+	maps.Copy(stores, conf)
 	maps.Copy(stores, seeds(product))
 	for path, data := range stores {
 		if err := writeNew(filepath.Join(home, path), data); err != nil {

@@ -275,3 +275,20 @@ func TestTheProductsOwnFilesStartTheStandIns(t *testing.T) {
 		s.Close()
 	}
 }
+
+func TestUnpackedHomesHaveTheFilesThatReloadsNeed(t *testing.T) {
+	for _, product := range []string{ProductIS, ProductAM} {
+		home := newHome(t, product)
+		for file, want := range map[string]string{
+			catalinaTemplate: "\n<Server port=\"8005\" shutdown=\"SHUTDOWN\" xmlns:svns=\"http://org.wso2.securevault/configuration\">\n",
+			loggingFile:      "\nloggers = AUDIT_LOG, trace-messages, org-apache-coyote, ",
+		} {
+			if text := string(readFile(t, filepath.Join(home, file))); !strings.Contains(text, want) {
+				t.Errorf("%s of %s lacks %q:\n%s", file, product, want, text)
+			}
+		}
+		if levels, err := readLogLevels(home); err != nil || levels.of(trustLogger).String() != "INFO" || levels.of(reloadListenerClass).String() != "ERROR" {
+			t.Errorf("the levels of %s are %v: %v", product, levels, err)
+		}
+	}
+}

@@ -16,22 +16,39 @@ type identity struct {
 	tls    tls.Certificate // of every listener
 	signer *signer         // of tokens: always the primary key store's
 	trust  *truststore     // of every outgoing call
+
+	listener, trusted storeSettings // where the listeners' key store and the truststore are
 }
 
 // storeSettings say where a store is and how it opens.
-type storeSettings struct{ file, password, alias, keyPassword string }
+type storeSettings struct{ file, password, alias, keyPassword string } // the file relative to the home
 
 // keyStores are the primary key store and the one of the listeners, which falls back to the primary, field by field
 // for alias and key password. The type in the configuration means nothing: the JDK looks into the file.
 func keyStores(s settings, defaultFile string) (primary, listener storeSettings) {
 	read := func(table string, d storeSettings) storeSettings {
 		return storeSettings{
-			file: s.text(table+".file_name", d.file), password: s.text(table+".password", d.password),
+			file: storeFile(s, table, d.file), password: s.text(table+".password", d.password),
 			alias: s.text(table+".alias", d.alias), keyPassword: s.text(table+".key_password", d.keyPassword),
 		}
 	}
-	primary = read("keystore.primary", storeSettings{defaultFile, defaultPassword, defaultAlias, defaultPassword})
+	primary = read("keystore.primary", storeSettings{filepath.Join(securityDir, defaultFile), defaultPassword, defaultAlias, defaultPassword})
 	return primary, read("keystore.tls", primary)
+}
+
+func trustStore(s settings, defaultFile string) storeSettings {
+	return storeSettings{
+		file:     storeFile(s, "truststore", filepath.Join(securityDir, defaultFile)),
+		password: s.text("truststore.password", defaultPassword),
+	}
+}
+
+// storeFile is where a table has its store, which is in one folder always.
+func storeFile(s settings, table, otherwise string) string {
+	if name := s.text(table+".file_name", ""); name != "" {
+		return filepath.Join(securityDir, name)
+	}
+	return otherwise
 }
 
 func readIdentity(home string, s settings, l layout) (identity, error) {
@@ -44,16 +61,23 @@ func readIdentity(home string, s settings, l layout) (identity, error) {
 	if !ok {
 		return identity{}, fmt.Errorf("sign tokens with %s: the key %q is no RSA key, and RS256 needs one", primary.file, primary.alias)
 	}
-	id := identity{signer: &signer{key: rsaKey, cert: leaf}}
+	id := identity{signer: &signer{key: rsaKey, cert: leaf}, listener: listener, trusted: trustStore(s, l.trustFile)}
 	if _, id.tls, err = readKey(home, listener); err != nil {
 		return identity{}, err
 	}
-	trusted := storeSettings{
-		file: s.text("truststore.file_name", l.trustFile), password: s.text("truststore.password", defaultPassword),
-	}
-	store, err := openStore(home, trusted)
+	certs, err := readTrusted(home, id.trusted)
 	if err != nil {
 		return identity{}, err
+	}
+	id.trust = newTruststore(certs)
+	return id, nil
+}
+
+// readTrusted reads the certificates of a truststore.
+func readTrusted(home string, s storeSettings) ([]*x509.Certificate, error) {
+	store, err := openStore(home, s)
+	if err != nil {
+		return nil, err
 	}
 	var certs []*x509.Certificate
 	for _, e := range store.Entries() {
@@ -65,12 +89,11 @@ func readIdentity(home string, s settings, l layout) (identity, error) {
 			certs = append(certs, parsed)
 		}
 	}
-	id.trust = newTruststore(certs)
-	return id, nil
+	return certs, nil
 }
 
 func openStore(home string, s storeSettings) (*keystore.Store, error) {
-	path := filepath.Join(home, securityDir, s.file)
+	path := filepath.Join(home, s.file)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the store: %w", err)

@@ -58,7 +58,7 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 	if is.port, err = is.bind(o.Listen); err != nil {
 		return nil, errors.Join(err, is.shut())
 	}
-	if err := is.bindPlain(o.Plain); err != nil {
+	if is.plain, err = is.bindOptional(o.Plain); err != nil {
 		return nil, errors.Join(err, is.shut())
 	}
 	is.rules = accessRules(is.settings)

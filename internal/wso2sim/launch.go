@@ -20,6 +20,8 @@ const (
 type Server interface {
 	URL() string
 	PlainURL() string
+	EventsURL() string
+	WebSocketURL() string
 	Wait(ctx context.Context) error
 	Exit() <-chan int
 	SaveState(w io.Writer) error
@@ -71,7 +73,7 @@ func (i *Instance) start(ctx context.Context) (Server, error) {
 			return nil, err
 		}
 		i.options.Listen = is.port.addr.String()
-		i.keepPlain(is.server)
+		i.keepOptional(is.server)
 		return is, nil
 	case ProductAM:
 		am, err := StartAM(ctx, i.options)
@@ -79,16 +81,18 @@ func (i *Instance) start(ctx context.Context) (Server, error) {
 			return nil, err
 		}
 		i.options.Listen, i.options.Gateway = am.port.addr.String(), am.gatewayPort.addr.String()
-		i.keepPlain(am.server)
+		i.keepOptional(am.server)
 		return am, nil
 	}
 	return nil, fmt.Errorf("launch %q: the products are %s and %s", i.product, ProductIS, ProductAM)
 }
 
-// keepPlain has the next start take the same port for clear text.
-func (i *Instance) keepPlain(s *server) {
-	if s.plain != nil {
-		i.options.Plain = s.plain.addr.String()
+// keepOptional has the next start take the same ports.
+func (i *Instance) keepOptional(s *server) {
+	for p, addr := range map[*port]*string{s.plain: &i.options.Plain, s.events: &i.options.Events, s.socket: &i.options.WebSocket} {
+		if p != nil {
+			*addr = p.addr.String()
+		}
 	}
 }
 

@@ -22,10 +22,13 @@ type Options struct {
 	Listen       string // "host:port" of the management port; port 0 chooses a free one
 	Gateway      string // "host:port" of API Manager's gateway
 	Plain        string // "host:port" of the port that serves what Listen serves in clear text, the products' 9763; empty for none
+	Events       string // "host:port" of API Manager's 9711, which presents the certificate of the start; empty for none
+	WebSocket    string // "host:port" of API Manager's 8099, which reads its certificate for each connection; empty for none
 	ConfigVolume string // copied over Home first, as the entrypoints of the products' images do; may be empty
 	Hostname     string // announced in issuer and URLs; empty is [server] hostname of deployment.toml
 	StartLog     string // gets a line for every start; empty is Home/start.log
 	Delays       Delays
+	ReloadScale  float64                         // of the periods in which a server looks for a new certificate; 0 is 1: the products' own
 	Log          *slog.Logger                    // what a real server would log; nil discards it
 	Faults       *Faults                         // what is to go wrong; may be nil
 	Requests     *RequestLog                     // gets every request; may be nil
@@ -47,10 +50,17 @@ type server struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup
 
+	levels          logLevels
+	management      *secured // of the management port; nil until that opens
+	reloadListeners []reloadListener
+	reloadScale     float64
+
 	mu     sync.Mutex // guards what follows
 	doors  []*door
 	ports  []*port
 	plain  *port // nil where there is none
+	events *port // likewise
+	socket *port // likewise
 	closed bool
 
 	product, home string
@@ -70,7 +80,7 @@ type server struct {
 	wrongCertificates map[CertificateFault]*tls.Certificate // guarded by mu
 }
 
-// newServer copies the volume and reads configuration and stores. Nothing is read again later.
+// newServer copies the volume and reads configuration and stores. Later, only the listeners' certificate is read again.
 func newServer(product string, o Options) (*server, error) {
 	l, err := layoutOf(product, UnpackOptions{})
 	if err != nil {
@@ -99,6 +109,15 @@ func newServer(product string, o Options) (*server, error) {
 	}
 	if s.identity, err = readIdentity(o.Home, s.settings, l); err != nil {
 		return nil, fmt.Errorf("start %s: %w", product, err)
+	}
+	if s.levels, err = readLogLevels(o.Home); err != nil {
+		return nil, fmt.Errorf("start %s: %w", product, err)
+	}
+	if s.reloadListeners, err = readReloadListeners(o.Home); err != nil {
+		return nil, fmt.Errorf("start %s: %w", product, err)
+	}
+	if s.reloadScale = o.ReloadScale; s.reloadScale == 0 {
+		s.reloadScale = 1
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -136,29 +155,31 @@ func (s *server) bind(addr string) (*port, error) {
 	return p, nil
 }
 
-// bindPlain takes the port for clear text, where one is asked for.
-func (s *server) bindPlain(addr string) error {
+// bindOptional takes a port where one is asked for; nil where not.
+func (s *server) bindOptional(addr string) (*port, error) {
 	if addr == "" {
-		return nil
+		return nil, nil
 	}
-	var err error
-	s.plain, err = s.bind(addr)
-	return err
+	return s.bind(addr)
 }
 
-// openManagement begins to serve the management port, and the same in clear text where that is asked for.
+// openManagement begins to serve the management port, with its reloads, and the same in clear text where that is asked
+// for. Identity Server speaks nothing above TLS 1.2.
 func (s *server) openManagement(p *port, h http.Handler, maxVersion uint16) error {
-	if err := s.open(p, h, maxVersion); err != nil || s.plain == nil {
+	s.management = s.secure(maxVersion)
+	if err := s.open(p, h, s.management.config); err != nil {
 		return err
+	}
+	s.reloadAsTomcat(s.management)
+	if s.plain == nil {
+		return nil
 	}
 	return s.openDoor(&door{port: s.plain, handler: h})
 }
 
-// open begins to serve TLS on a bound port. Identity Server speaks nothing above TLS 1.2.
-func (s *server) open(p *port, h http.Handler, maxVersion uint16) error {
-	return s.openDoor(&door{port: p, handler: h, tls: &tls.Config{
-		GetCertificate: s.shown, MinVersion: tls.VersionTLS12, MaxVersion: maxVersion,
-	}})
+// open begins to serve TLS on a bound port.
+func (s *server) open(p *port, h http.Handler, config *tls.Config) error {
+	return s.openDoor(&door{port: p, handler: h, tls: config})
 }
 
 func (s *server) openDoor(d *door) error {
@@ -186,16 +207,14 @@ func (s *server) serve(d *door) error {
 	}
 	hs := &http.Server{
 		Handler: d.handler, ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		TLSConfig:    d.tls,
-		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 alone, as the products' connectors
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 alone
 	}
 	d.serving = hs
-	serve := hs.Serve
 	if d.tls != nil {
-		serve = func(l net.Listener) error { return hs.ServeTLS(l, "", "") }
+		l = tls.NewListener(l, d.tls) // not ServeTLS, which works on a copy of the configuration
 	}
 	s.work.Go(func() {
-		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := hs.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("serving ended", "address", l.Addr().String(), "error", err)
 		}
 	})
@@ -279,6 +298,22 @@ func (s *server) PlainURL() string {
 		return ""
 	}
 	return "http" + strings.TrimPrefix(dialURL(s.plain), "https")
+}
+
+// EventsURL is the port that presents the certificate of the start; empty where there is none.
+func (s *server) EventsURL() string {
+	if s.events == nil {
+		return ""
+	}
+	return dialURL(s.events)
+}
+
+// WebSocketURL is the port that reads its certificate for each connection; empty where there is none.
+func (s *server) WebSocketURL() string {
+	if s.socket == nil {
+		return ""
+	}
+	return dialURL(s.socket)
 }
 
 // dialURL is where a port can be reached from this machine.

@@ -169,7 +169,7 @@ func (s settings) rendered(v any) any {
 // templated are the top tables whose values reach a template here. The mapper ignores others, misspelt ones too.
 var templated = []string{
 	"server", "super_admin", "user_store", "database", "keystore", "truststore", "oauth", "resource", "role_mgt",
-	"event_listener", "event_handler", "apim", "service_provider", "account_recovery", "identity",
+	"event_listener", "event_handler", "apim", "service_provider", "account_recovery", "identity", "transport",
 }
 
 var cdata = regexp.MustCompile(`(?s)<!\[CDATA\[.*?\]\]>`)
