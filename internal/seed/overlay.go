@@ -55,16 +55,19 @@ func firstReload(product string) string {
 }
 
 // overlay brings one file up to date, and reports whether it has all that the reload needs. It merges the three versions of the file
-// without these lines. A file that then equals the image's does not stay on the volume, so that the next image brings its own.
+// without these lines; an empty one counts as none. A file that then equals the image's does not stay on the volume, so that the next image brings its own.
 func (s Seed) overlay(p string, with bool, o *Outcome) (has bool, err error) {
 	v, err := s.versions(p)
 	if err != nil {
 		return false, err
 	}
-	written, had := v.own, false
-	if v.own != nil {
-		v.own, had = WithoutReload(p, v.own)
+	if len(v.own) == 0 {
+		v.own = nil
 	}
+	written, had := v.own, false
+	v.base, _ = WithoutReload(p, v.base) // the home that the seed is from may have been a server's
+	v.seed, _ = WithoutReload(p, v.seed)
+	v.own, had = WithoutReload(p, v.own)
 	var result []byte
 	if result, o.Action = merged(v, had); with && result != nil {
 		text, err := WithReload(p, result)
@@ -122,7 +125,7 @@ func (s Seed) replace(p string, before, text []byte) error {
 // remember keeps the stock that was merged.
 func (s Seed) remember(p string, v versions) error {
 	switch {
-	case v.seed != nil && !bytes.Equal(v.seed, v.base):
+	case v.seed != nil && (v.base == nil || !bytes.Equal(v.seed, v.base)):
 		return s.put(s.stock(p), nil, v.seed, 0o600)
 	case v.seed == nil && v.base != nil:
 		return os.Remove(s.stock(p))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -69,6 +70,8 @@ func TestTheFilesForTheReloadAreMergedWithoutTheAgentsLines(t *testing.T) {
 		{"a copy of an image that has the file no more goes", "old", none, "old+", true, none, FileRestored},
 		{"a person's own file stays with an image that has none", "old", none, "mine", true, "mine+", FileReloads},
 		{"without an image a person's own file gets the lines", none, none, "mine", true, "mine+", FileReloads},
+		{"a seed from a home that has the lines", none, "new+", none, true, "new+", FileReloads},
+		{"a seed from a home that has the lines, without the reload", none, "new+", "new+", false, none, FileRestored},
 		{"no file anywhere", none, none, none, true, none, fileUnchanged},
 	} {
 		for path, text := range map[string]func(string, bool) string{TomcatTemplate: template, LoggingSettings: logging} {
@@ -90,7 +93,7 @@ func TestTheFilesForTheReloadAreMergedWithoutTheAgentsLines(t *testing.T) {
 				if got := v.content(v.own(path)); got != of(test.want) {
 					t.Errorf("the server's own:\n%s\nwant:\n%s", got, of(test.want))
 				}
-				if got := v.content(v.stock(path)); got != of(test.seed) {
+				if got := v.content(v.stock(path)); got != of(strings.TrimSuffix(test.seed, "+")) {
 					t.Errorf("remembered = %q", got)
 				}
 				if got := actionFound(r, path); got != test.action {
@@ -235,6 +238,21 @@ func TestAKillAtAnyWriteOfTheReloadIsMadeGood(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestAnEmptyFileCountsAsNone(t *testing.T) {
+	v := newVolume(t)
+	v.write(v.own(TomcatTemplate), "")
+	v.overlay()
+	if _, err := os.Stat(v.own(TomcatTemplate)); err != nil {
+		t.Errorf("without an image, a person's empty file is gone: %v", err)
+	}
+	v.Reload = true
+	v.write(v.seed(TomcatTemplate), template("new", false))
+	v.overlay()
+	if got := v.content(v.own(TomcatTemplate)); got != template("new", true) {
+		t.Errorf("with an image: %q", got)
 	}
 }
 
