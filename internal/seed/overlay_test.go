@@ -241,6 +241,22 @@ func TestAKillAtAnyWriteOfTheReloadIsMadeGood(t *testing.T) {
 	}
 }
 
+func TestAFileOfAnotherUserStaysAsItIs(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file to another user")
+	}
+	v := newVolume(t)
+	v.Reload = true
+	v.write(v.own(TomcatTemplate), template("mine", false))
+	if err := os.Chown(v.own(TomcatTemplate), 802, 802); err != nil {
+		t.Fatal(err)
+	}
+	r := v.overlay()
+	if len(r.Files) != 1 || !errors.Is(r.Files[0].Err, file.ErrOwner) || v.content(v.own(TomcatTemplate)) != template("mine", false) {
+		t.Errorf("report = %+v", r)
+	}
+}
+
 func TestAnEmptyFileCountsAsNone(t *testing.T) {
 	v := newVolume(t)
 	v.write(v.own(TomcatTemplate), "")
