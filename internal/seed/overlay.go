@@ -89,7 +89,7 @@ func (s Seed) overlay(p string, with bool, o *Outcome) (has bool, err error) {
 		} else if o.Action == fileUnchanged {
 			o.Action = FileRestored
 		}
-		err = s.replace(p, written, result)
+		err = s.put(s.own(p), written, result, s.mode(p))
 	}
 	if err != nil {
 		return had, err
@@ -110,16 +110,6 @@ func merged(v versions, had bool) ([]byte, FileAction) {
 		return v.seed, FileReplaced
 	}
 	return v.own, FileKept
-}
-
-// replace writes a file that may belong to somebody else.
-func (s Seed) replace(p string, before, text []byte) error {
-	if before != nil {
-		if err := file.CheckOwner(s.own(p)); err != nil {
-			return err
-		}
-	}
-	return s.put(s.own(p), before, text, s.mode(p))
 }
 
 // remember keeps the stock that was merged.
