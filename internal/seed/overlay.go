@@ -20,7 +20,7 @@ const (
 )
 
 // Overlay gives ReloadFiles the agent's lines, or takes the lines away (see Seed.Reload), and adds to the report what became of
-// them. The logging gets its lines only if the template has its own. A file that cannot be changed is no error: see Outcome.Err.
+// them. The logging gets its lines only if the template has a listener. A file that cannot be changed is no error: see Outcome.Err.
 //
 // Errors wrap file.ErrBeingWritten, or are those of ctx. The caller makes sure that no server runs, and that nobody else writes
 // these files at the same time.
@@ -54,8 +54,9 @@ func firstReload(product string) string {
 	return "wso2is-7.0.0"
 }
 
-// overlay brings one file up to date, and reports whether it has all that the reload needs. It merges the three versions of the file
-// without these lines; an empty one counts as none. A file that then equals the image's does not stay on the volume, so that the next image brings its own.
+// overlay brings one file up to date, and reports whether it has what the reload needs. It merges the three versions of the file
+// without the agent's lines; an empty one counts as none. A file that then equals the image's does not stay on the volume: it
+// would hide the file of the next image.
 func (s Seed) overlay(p string, with bool, o *Outcome) (has bool, err error) {
 	v, err := s.versions(p)
 	if err != nil {

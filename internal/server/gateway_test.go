@@ -97,6 +97,9 @@ func TestOneValueOfAPersonsStoreKeepsTheOthersOut(t *testing.T) {
 	if want := "ssl_profile_interval added, key_store.password kept"; summary(changes) != want || strings.Contains(out, "$ref") {
 		t.Errorf("%s, want %s\n%s", summary(changes), want, out)
 	}
+	if c := changes[len(changes)-1]; !c.Secret || c.Attributes() != nil {
+		t.Errorf("a person's password comes into the log: %+v", c)
+	}
 }
 
 func TestOnlyAPIManagersGatewayNeedsSettingsForTheReload(t *testing.T) {
