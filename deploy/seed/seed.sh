@@ -3,9 +3,10 @@
 # as the product's user, before "agent init" and at every start of the whole; running it again does no harm.
 #
 #   SERVER_HOME     the product's home; default: the one folder /home/wso2carbon/wso2is-* or wso2am-*
-#   CONFIG_DIR      the config volume; default: /home/wso2carbon/wso2-config-volume. Stock stores and settings go into
-#                   .agent/seed there, which the product's entrypoint does not copy; agent init takes them from there.
-#                   Digest and size of each embedded database go there too: one that differs has been used
+#   CONFIG_DIR      the config volume; default: /home/wso2carbon/wso2-config-volume. Stock stores, settings, logging and
+#                   Tomcat's template go into .agent/seed there, which the product's entrypoint does not copy; agent init
+#                   takes them from there. Digest and size of each embedded database go there too: one that differs has
+#                   been used
 #   DATABASE_DIR    the volume for repository/database, SOLR_DIR that for API Manager's solr folder, both optional:
 #                   seeded once, when nothing is in them
 #   DBSCRIPTS_DIR   optional: gets the product's dbscripts in its folder am or is, for deploy/postgres
@@ -13,6 +14,9 @@
 # Needs a POSIX shell, and of other programs what every image of the products has: no curl, no diff.
 set -eu
 umask 022
+
+# The template of Tomcat and the logging, to which agent init adds what makes the server load a new TLS certificate.
+reload='repository/resources/conf/templates/repository/conf/tomcat/catalina-server.xml.j2 repository/conf/log4j2.properties'
 
 say() { printf 'seed: %s\n' "$*"; }
 fail() { printf 'seed: %s\n' "$*" >&2; exit 1; }
@@ -82,6 +86,11 @@ stock() {
   mkdir -p "$agent/seed.new/repository/resources" "$agent/seed.new/repository/conf"
   copy "$home/repository/resources/security" "$agent/seed.new/repository/resources/security"
   copy "$home/repository/conf/deployment.toml" "$agent/seed.new/repository/conf/deployment.toml"
+  for part in $reload; do # an image need not have them
+    [ -f "$home/$part" ] || continue
+    mkdir -p "$agent/seed.new/${part%/*}"
+    copy "$home/$part" "$agent/seed.new/$part"
+  done
   databases >"$agent/seed.new/databases"
   printf '%s\n' "$product" >"$agent/seed.new/product"
   [ ! -e "$agent/seed" ] || mv "$agent/seed" "$agent/seed.old"

@@ -16,6 +16,8 @@ import (
 	"wso2agent/internal/testenv"
 )
 
+const templates = "repository/resources/conf/templates/repository/conf/"
+
 // seeding is a fake home, and volumes that are not there yet.
 type seeding struct {
 	t    *testing.T
@@ -35,6 +37,9 @@ func newSeeding(t *testing.T, product string) *seeding {
 		"repository/resources/security/below/profile.xml":     "profile",
 		"repository/conf/deployment.toml":                     "[server]\n",
 		"repository/conf/carbon.xml":                          "not to be copied",
+		"repository/conf/log4j2.properties":                   "logging",
+		templates + "tomcat/catalina-server.xml.j2":           "template",
+		templates + "tomcat/context.xml.j2":                   "not to be copied",
 		"repository/database/WSO2CARBON_DB.mv.db":             "carbon",
 		"repository/database/WSO2SHARED_DB.mv.db":             "shared",
 		"repository/database/.hidden/part":                    "hidden",
@@ -166,6 +171,8 @@ var (
 		".agent/seed/repository/resources/security/client-truststore.p12": "truststore",
 		".agent/seed/repository/resources/security/below/profile.xml":     "profile",
 		".agent/seed/repository/conf/deployment.toml":                     "[server]\n",
+		".agent/seed/repository/conf/log4j2.properties":                   "logging",
+		".agent/seed/" + templates + "tomcat/catalina-server.xml.j2":      "template",
 	}
 )
 
@@ -194,8 +201,10 @@ func TestEverythingThatTheServerShipsComesOntoItsVolumesInEveryShell(t *testing.
 			s.put("database/WSO2CARBON_DB.mv.db", "in use")
 			s.put("home/wso2am-4.5.0/repository/conf/deployment.toml", "[new]\n")
 			s.put("home/wso2am-4.5.0/dbscripts/postgresql.sql", "NEW")
-			if err := os.Remove(s.at("home/wso2am-4.5.0/repository/resources/security/below/profile.xml")); err != nil {
-				t.Fatal(err)
+			for _, path := range []string{"repository/resources/security/below/profile.xml", templates + "tomcat/catalina-server.xml.j2"} {
+				if err := os.Remove(s.at("home/wso2am-4.5.0/" + path)); err != nil {
+					t.Fatal(err)
+				}
 			}
 			s.succeeds()
 			if got := s.files("database")["WSO2CARBON_DB.mv.db"]; got != "in use" {
@@ -206,6 +215,7 @@ func TestEverythingThatTheServerShipsComesOntoItsVolumesInEveryShell(t *testing.
 				".agent/seed/databases": stock[".agent/seed/databases"],
 				".agent/seed/repository/resources/security/client-truststore.p12": "truststore",
 				".agent/seed/repository/conf/deployment.toml":                     "[new]\n",
+				".agent/seed/repository/conf/log4j2.properties":                   "logging",
 			})
 			s.holds("scripts", map[string]string{"am/postgresql.sql": "NEW", "am/apimgt/postgresql.sql": "CREATE"})
 		})

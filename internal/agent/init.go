@@ -38,8 +38,9 @@ func (a Agent) Init(ctx context.Context) error {
 	defer cancel()
 	changes := a.watch(a.trustFolders()...).Changes(limit)
 	k := trustKeeper{init: true, restarter: a.restarter()}
+	stock := seed.Of(a.cfg)
 	for waited := ""; ; {
-		err := seed.Of(a.cfg).Bring(limit, a.log, ControlDir(a.cfg), a.lock)
+		err := stock.Bring(limit, a.log, ControlDir(a.cfg), a.lock, a.control().Present)
 		if err == nil {
 			err = k.once(limit, a)
 		}

@@ -121,6 +121,7 @@ func (r *reading) settings(ctx context.Context) (err error) {
 			return err
 		}
 		r.needs.KeepAllScopes = !a.upgrade.open.Load()
+		r.needs.KeepReload = r.snapshot.Server.Runs
 		if t := r.snapshot.TLS; t.Refused != "" || t.Counts(r.snapshot.Own.Certificates) {
 			r.needs.TLS = server.TLSKeystoreOf(r.identities.Password)
 		}

@@ -12,7 +12,7 @@ import (
 	"wso2agent/internal/file"
 )
 
-// paths are the files of the seed and of the stock that was applied last. The settings come last, because they hold the
+// paths are the files of the seed and of the stock that was applied last, without ReloadFiles. The settings come last, because they hold the
 // passwords of the stores of the same stock.
 func (s Seed) paths() ([]string, error) {
 	var paths []string
@@ -35,6 +35,7 @@ func (s Seed) paths() ([]string, error) {
 		}
 		return strings.Compare(a, b)
 	})
+	paths = slices.DeleteFunc(paths, func(p string) bool { return slices.Contains(ReloadFiles(), p) })
 	return slices.Compact(paths), nil
 }
 

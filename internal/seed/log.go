@@ -5,17 +5,23 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"slices"
 
 	"wso2agent/internal/file"
 )
 
-// Bring applies the seed (see [Seed.Apply]) while the lock of the server's files is held, and logs the result. It does nothing
-// if there is no seed: the files then come to the volume by other means. folder is the agent's folder on the volume.
-func (s Seed) Bring(ctx context.Context, log *slog.Logger, folder string, lock func(context.Context) (unlock func(), err error)) error {
+// Bring applies the seed (see [Seed.Apply]) while the lock of the server's files is held, and logs the result. Without a seed the
+// files come to the volume by other means. folder is the agent's folder on the volume. Unless running reports a running server,
+// Bring also does [Seed.Overlay].
+func (s Seed) Bring(ctx context.Context, log *slog.Logger, folder string, lock func(context.Context) (unlock func(), err error), running func() (bool, error)) error {
 	// The seed step runs as the product's user. The server could not read what another user made of it.
+	var report Report
+	apply := s.Apply
 	switch err := s.Check(); {
-	case errors.Is(err, ErrNone):
+	case errors.Is(err, ErrNone) && !s.hasReloadFiles():
 		return nil
+	case errors.Is(err, ErrNone):
+		apply = func(context.Context) (Report, error) { return report, nil }
 	case errors.Is(err, fs.ErrPermission): // the folder belongs to another user: say to whom, and what to do
 		return errors.Join(err, file.CheckOwner(folder))
 	case err != nil:
@@ -26,9 +32,27 @@ func (s Seed) Bring(ctx context.Context, log *slog.Logger, folder string, lock f
 		return err
 	}
 	defer unlock()
-	report, err := s.Apply(ctx)
+	report, err = apply(ctx)
+	if err == nil {
+		var runs bool
+		if runs, err = running(); err == nil && !runs {
+			err = s.Overlay(ctx, &report)
+		}
+	}
+	report.Files = slices.DeleteFunc(report.Files, s.isLogged)
 	report.Log(log)
 	return err
+}
+
+// isLogged reports whether the log says already why one of ReloadFiles is unchanged.
+func (s Seed) isLogged(o Outcome) bool {
+	if o.Err == nil || !slices.Contains(ReloadFiles(), o.Path) || s.logged == nil {
+		return false
+	}
+	text := o.Path + o.Err.Error()
+	was := s.logged[text]
+	s.logged[text] = true
+	return was
 }
 
 // Log logs what Apply has done.
@@ -43,11 +67,15 @@ func (r Report) Log(log *slog.Logger) {
 	}
 	for _, f := range r.Files {
 		switch {
+		case f.Err != nil && f.Path == TomcatTemplate:
+			log.Warn("a new TLS certificate needs a restart: the agent cannot change the template of the server's Tomcat", "file", f.Path, "error", f.Err)
+		case f.Err != nil && f.Path == LoggingSettings:
+			log.Warn("Tomcat may log each reload of the TLS certificate: the agent cannot change the server's logging", "file", f.Path, "error", f.Err)
 		case f.Err != nil:
 			log.Warn("the agent keeps a file that it cannot merge with the new image's", "file", f.Path, "error", f.Err)
 		case f.Action == FileKept || f.Action == FileOrphaned:
 			log.Warn("a file is "+string(f.Action), "file", f.Path)
-		case r.From == "":
+		case r.From == "" && f.Action != FileReloads && f.Action != FileRestored:
 			log.Debug("seeded", "file", f.Path, "action", string(f.Action))
 		default:
 			log.Info("a file is "+string(f.Action), "file", f.Path)

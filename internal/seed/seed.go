@@ -41,13 +41,16 @@ type Seed struct {
 	Volume             string // the config volume
 	Product            string // config.IS or config.AM
 	TruststorePassword string // of the server's truststore; empty: the one in its settings
+	Reload             bool   // the server is to load a new TLS certificate while it runs, see Overlay
 
-	write func(path string, data []byte, mode fs.FileMode, tempDir string) (bool, error) // nil: file.Write
+	logged map[string]bool                                                                // what Bring logs once for this value; nil: each time
+	write  func(path string, data []byte, mode fs.FileMode, tempDir string) (bool, error) // nil: file.Write
 }
 
 // Of returns the seed of the server, by the agent's settings.
 func Of(cfg config.Config) Seed {
-	s := Seed{Volume: cfg.Server.ConfigDir, Product: cfg.Server.Product}
+	s := Seed{Volume: cfg.Server.ConfigDir, Product: cfg.Server.Product, logged: map[string]bool{},
+		Reload: cfg.TLS.Reload == "auto" && cfg.TLS.Mode != "none"}
 	if cfg.Given("TRUSTSTORE_PASS") {
 		s.TruststorePassword = cfg.Truststore.Pass
 	}
@@ -66,7 +69,7 @@ type Outcome struct {
 	Path    string // relative to the volume, and to the server's home
 	Action  FileAction
 	Changes []Change // of a file that was merged, completely or in part
-	Err     error    // why the file could not be merged; it is unchanged, and the next Apply tries again
+	Err     error    // why the file could not be merged, or not be changed; it is unchanged, and the next time tries again
 }
 
 // FileAction says what became of a file.
@@ -105,7 +108,7 @@ const (
 	Kept     Action = "kept"    // the server's own stays, see Change.Why
 )
 
-// Apply copies the files of the seed to the server's own, or merges them. The next Apply repairs what a kill leaves behind.
+// Apply copies the files of the seed to the server's own, or merges them, except ReloadFiles. The next Apply repairs what a kill leaves behind.
 // The caller makes sure that nobody else writes these files at the same time.
 //
 // Errors wrap ErrNone, ErrOtherProduct, or those of package file; the report then has what Apply did before. A file that

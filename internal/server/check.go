@@ -19,7 +19,7 @@ func (n Needs) check(needs []need) error {
 	var mistakes []error
 	for _, need := range needs {
 		for _, w := range need.settings {
-			if text, ok := w.data.(string); ok {
+			if text, ok := w.data.(string); ok && !w.refers {
 				if err := readable(text, w.xml); err != nil {
 					mistakes = append(mistakes, remedy.Add(fmt.Errorf("the value for %s in deployment.toml %w", id(need, w), err), "choose another"))
 				}

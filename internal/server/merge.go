@@ -29,6 +29,9 @@ func (n Needs) Merge(text []byte, record Record, override bool) ([]byte, []Chang
 		return nil, nil, nil, err
 	}
 	m := merger{given: given, doc: doc, record: record, next: Record{}, override: override}
+	if n.KeepReload {
+		m.hold(n.gateway())
+	}
 	for _, need := range needs {
 		if err := m.meet(need); err != nil {
 			return nil, nil, nil, err
@@ -58,9 +61,23 @@ type table interface {
 // locate finds a table again after an edit, which moves what follows it.
 type locate func(*deployment.Document) (table, error)
 
+// hold keeps what the agent has made of the needs, so that takeBack leaves it.
+func (m *merger) hold(needs []need) {
+	for _, n := range needs {
+		for _, w := range n.settings {
+			if ours, known := m.record[id(n, w)]; known {
+				m.next[id(n, w)] = ours
+			}
+		}
+	}
+}
+
 func (m *merger) meet(n need) error {
-	if n.whole && !m.override && m.hasForeign(n) {
+	if (n.whole || n.still) && !m.override && m.hasForeign(n) {
 		return m.keepAll(n)
+	}
+	if n.still {
+		return nil
 	}
 	if n.array == nil {
 		for _, w := range n.settings {

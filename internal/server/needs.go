@@ -15,6 +15,7 @@ func NeedsOf(cfg config.Config) Needs {
 		AMHost: cfg.AM.Host, AMPort: cfg.AM.Port, AMUser: cfg.AM.AdminUser, AMPassword: cfg.AM.AdminPass,
 		SideBySide: cfg.Settings.TokensSideBySide, EventWait: cfg.EventWait(), ServerAdmin: cfg.Settings.ServerAdmin, SecretsEnv: cfg.Settings.SecretsEnv,
 		PublicHost: cfg.Public.AMHost, ProxyPort: cfg.Public.ProxyPort, AllScopes: cfg.Scopes.Mode == "all",
+		Reload: cfg.Server.Product == config.AM && cfg.TLS.Reload == "auto" && cfg.TLS.Mode != "none",
 	}
 	if cfg.Server.Product == config.IS {
 		n.User, n.Password = cfg.IS.AdminUser, cfg.IS.AdminPass

@@ -37,6 +37,11 @@ type Needs struct {
 	// authorized yet lose their scopes at the next start.
 	KeepAllScopes bool
 
+	// Reload makes the gateway of API-M load a new TLS certificate while it runs.
+	Reload bool
+	// KeepReload leaves the settings for Reload as they are for now, made or not: a running server would have to restart for them.
+	KeepReload bool
+
 	SecretsEnv bool // the server's environment holds the passwords, and the file names the variables
 	Database   *Database
 	TLS        *TLSKeystore
@@ -67,6 +72,7 @@ type need struct {
 	ahead    bool     // the element also moves back there if another one stands before it
 	settings []want
 	whole    bool // if one of the settings has another value from somebody else, the merge changes none of them
+	still    bool // the settings stay as they are for now, and nothing is missing; a value of somebody else is reported
 }
 
 // want is one needed setting.
@@ -80,6 +86,7 @@ type want struct {
 	fixed  bool  // the present value stays for good
 	same   []any // other forms of data
 	xml    bool  // data is encoded for XML
+	refers bool  // data refers to another setting
 }
 
 // id is the name of a setting in logs and in the record.
@@ -129,6 +136,9 @@ func (n Needs) needs() ([]need, error) {
 	}
 	if n.TLS != nil {
 		out = append(out, need{settings: n.TLS.wants(), whole: true})
+	}
+	if n.Product == config.AM && n.Reload {
+		out = append(out, n.gateway()...)
 	}
 	if n.Database != nil {
 		plain(n.database()...)

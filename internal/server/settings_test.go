@@ -34,7 +34,7 @@ func amNeeds() Needs {
 func withAll(n Needs) Needs {
 	n.SideBySide, n.ServerAdmin, n.SecretsEnv = true, true, true
 	n.EventWait = 100 * time.Millisecond
-	n.PublicHost, n.ProxyPort = "api.example.com", 443
+	n.PublicHost, n.ProxyPort, n.Reload = "api.example.com", 443, true
 	n.User, n.Password = "root", "own-secret"
 	n.TLS = &TLSKeystore{File: "wso2agent-tls.p12", Type: "PKCS12", Password: "tls-secret", Alias: "tls", KeyPassword: "tls-secret"}
 	n.Database = &Database{Host: "postgres", Port: 5432, Pool: 20, Own: "apim_db", Shared: "shared_db", Schema: "wso2am", User: "wso2am", Password: "db-secret", PasswordEnv: "AM_DB_PASSWORD"}

@@ -109,7 +109,19 @@ func (r *resolver) key(path string) (string, error) {
 	case int64, float64, bool:
 		return fmt.Sprint(value), nil
 	}
+	if value, ok := storeDefaults()[path]; ok {
+		return r.text(value, true)
+	}
 	return "", errNoValue
+}
+
+// storeDefaults are the settings of the primary key store in carbon-kernel's default.json, as far as other settings refer to
+// them. A reference counts after the defaults have been added.
+func storeDefaults() map[string]string {
+	return map[string]string{
+		"keystore.primary.file_name": "wso2carbon.jks", "keystore.primary.type": "JKS", "keystore.primary.password": defaultPassword,
+		"keystore.primary.alias": defaultAlias, "keystore.primary.key_password": defaultPassword,
+	}
 }
 
 // asReplacement is what Java's String.replaceAll makes of a replacement: a dollar asks for a group, of which there is

@@ -156,6 +156,7 @@ func TestReferencesInTheConfiguration(t *testing.T) {
 		{"another key", "[a]\nb = 'c'\n[d]\nx = \"$ref{a.b}\"", "d.x", "c", ""},
 		{"another key that is a number", "[a]\nb = 5\n[d]\nx = \"$ref{a.b}\"", "d.x", "5", ""},
 		{"a key that refers to a third", "x = \"$ref{y}\"\ny = \"$ref{z}\"\nz = \"deep\"", "x", "deep", ""},
+		{"a key that only the product's defaults have", `x = "$ref{keystore.primary.file_name}"`, "x", "wso2carbon.jks", ""},
 		{"a key that is not there", `x = "$ref{no.such}"`, "", "", "$ref{no.such} has no value"},
 		{"keys that refer to each other", "x = \"$ref{y}\"\ny = \"$ref{x}\"", "", "", "refer to each other"},
 		{"a dollar in a variable", `x = "$env{DOLLAR}"`, "", "", "Illegal group reference"},

@@ -1,0 +1,133 @@
+package seed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+)
+
+// What becomes of one of ReloadFiles.
+const (
+	FileReloads  FileAction = "changed so that the server loads a new TLS certificate while it runs"
+	FileRestored FileAction = "without the agent's lines again"
+)
+
+// Overlay gives ReloadFiles the agent's lines, or takes the lines away (see Seed.Reload), and adds to the report what became of
+// them. The logging gets its lines only if the template has a listener. A file that cannot be changed is no error: see Outcome.Err.
+//
+// Errors wrap file.ErrBeingWritten, or are those of ctx. The caller makes sure that no server runs, and that nobody else writes
+// these files at the same time.
+func (s Seed) Overlay(ctx context.Context, r *Report) error {
+	with := s.Reload
+	for _, p := range ReloadFiles() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var o Outcome
+		if first := firstReload(s.Product); with && isOlder(r.To, first) {
+			with, o.Err = false, fmt.Errorf("%w: the listener exists from %s on, and the image has %s", ErrNoPlace, first, r.To)
+		}
+		has, err := s.overlay(p, with, &o)
+		if errors.Is(err, file.ErrBeingWritten) {
+			return fmt.Errorf("change %s for the reload of TLS certificates: %w", p, err)
+		}
+		o.Path, o.Err, with = p, errors.Join(o.Err, err), has
+		if o.Action != fileUnchanged || o.Err != nil {
+			r.Files = append(r.Files, o)
+		}
+	}
+	return nil
+}
+
+// firstReload is the first version of a product whose Tomcat has the listener.
+func firstReload(product string) string {
+	if product == config.AM {
+		return "wso2am-4.4.0"
+	}
+	return "wso2is-7.0.0"
+}
+
+// overlay brings one file up to date, and reports whether it has what the reload needs. It merges the three versions of the file
+// without the agent's lines; an empty one counts as none. A file that then equals the image's does not stay on the volume: it
+// would hide the file of the next image.
+func (s Seed) overlay(p string, with bool, o *Outcome) (has bool, err error) {
+	v, err := s.versions(p)
+	if err != nil {
+		return false, err
+	}
+	if len(v.own) == 0 {
+		v.own = nil
+	}
+	written, had := v.own, false
+	v.base, _ = WithoutReload(p, v.base) // the home that the seed is from may have been a server's
+	v.seed, _ = WithoutReload(p, v.seed)
+	v.own, had = WithoutReload(p, v.own)
+	var result []byte
+	if result, o.Action = merged(v, had); with && result != nil {
+		text, err := WithReload(p, result)
+		if has = err == nil; has {
+			result = text
+		}
+		o.Err = err
+	}
+	switch {
+	case bytes.Equal(result, written) && (result == nil) == (written == nil):
+		// as it should be
+	case result == nil || had && bytes.Equal(result, v.seed):
+		o.Action, err = FileRestored, os.Remove(s.own(p))
+	case written == nil && bytes.Equal(result, v.seed):
+		// the image's own does
+	default:
+		if o.Action == fileUnchanged && has {
+			o.Action = FileReloads
+		} else if o.Action == fileUnchanged {
+			o.Action = FileRestored
+		}
+		err = s.put(s.own(p), written, result, s.mode(p))
+	}
+	if err != nil {
+		return had, err
+	}
+	return has, s.remember(p, v)
+}
+
+// merged is what the file should be without the agent's lines; nil for none. had says that the server's own had such lines.
+func merged(v versions, had bool) ([]byte, FileAction) {
+	switch {
+	case v.own == nil:
+		return v.seed, fileUnchanged
+	case v.seed == nil && had && bytes.Equal(v.own, v.base):
+		return nil, fileUnchanged // a copy of an image that is gone
+	case v.seed == nil || v.base == nil || bytes.Equal(v.base, v.seed) || bytes.Equal(v.own, v.seed):
+		return v.own, fileUnchanged
+	case bytes.Equal(v.own, v.base):
+		return v.seed, FileReplaced
+	}
+	return v.own, FileKept
+}
+
+// remember keeps the stock that was merged.
+func (s Seed) remember(p string, v versions) error {
+	switch {
+	case v.seed != nil && (v.base == nil || !bytes.Equal(v.seed, v.base)):
+		return s.put(s.stock(p), nil, v.seed, 0o600)
+	case v.seed == nil && v.base != nil:
+		return os.Remove(s.stock(p))
+	}
+	return nil
+}
+
+// hasReloadFiles reports whether the volume has one of ReloadFiles.
+func (s Seed) hasReloadFiles() bool {
+	return slices.ContainsFunc(ReloadFiles(), func(p string) bool {
+		_, err := os.Stat(s.own(p))
+		return !errors.Is(err, fs.ErrNotExist)
+	})
+}
