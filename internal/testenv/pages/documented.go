@@ -19,7 +19,7 @@ var documented = []struct {
 	{"README.md", "wso2agent", "test.TestTheDocumentedTargetsOfMake"},
 	{"README.md", "With Docker Compose: `docker compose up`", "test/compose.TestTheREADMEsSectionOnCompose"},
 	{"README.md", "On Kubernetes: `kubectl apply -k`", "test/kubernetes.TestANewcomersWalk"},
-	{"README.md", "Beside a server: `agent run`", "cmd/agent.TestDocumentedCommands"},
+	{"README.md", "Next to a server: `agent run`", "cmd/agent.TestDocumentedCommands"},
 	{"README.md", "Before a server: `agent init`", "cmd/agent.TestDocumentedCommands"},
 	{"README.md", "Around a server: `agent exec`", "cmd/agent.TestDocumentedCommands"},
 	{"README.md", "Once: `agent bootstrap`", "cmd/agent.TestDocumentedCommands"},
