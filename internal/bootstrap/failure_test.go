@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -23,7 +24,7 @@ func TestWhatAPersonMustChangeEndsTheRunAtOnce(t *testing.T) {
 		name    string
 		prepare func(*fake, *Settings)
 		second  bool // it happens to a run after a successful one
-		tells   string
+		says    string
 	}{
 		{"a wrong password", func(f *fake, _ *Settings) {
 			f.intercept = func(r *http.Request) (int, string) {
@@ -87,11 +88,44 @@ func TestWhatAPersonMustChangeEndsTheRunAtOnce(t *testing.T) {
 				tt.prepare(f, &s)
 				start := time.Now()
 				_, log, err := pass(t, f, s, usable)
-				if !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), tt.tells) {
-					t.Errorf("got %v, want a permanent error that tells %q", err, tt.tells)
+				if !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), tt.says) {
+					t.Errorf("got %v, want a permanent error that says %q", err, tt.says)
 				}
 				if waited := time.Since(start); waited > 5*time.Second {
 					t.Errorf("it ended after %v only:\n%s", waited, log)
+				}
+			})
+		})
+	}
+}
+
+func TestAnErrorThatAPersonMustFixHasAHint(t *testing.T) {
+	otherKM := object{"id": "other", "name": "Other", "type": "KeyCloak", "enabled": true, "issuer": "https://is.example:9443/oauth2/token"}
+	for _, tt := range []struct {
+		name    string
+		prepare func(*fake, *Settings)
+		second  bool // it happens to a run after a successful one
+		hint    string
+	}{
+		{"another key manager with IS's issuer", func(f *fake, _ *Settings) { f.kms = append(f.kms, otherKM) }, false, "or set KM_NAME to its name"},
+		{"a key manager with the connector of IS 5", func(f *fake, _ *Settings) { f.kms[0]["type"] = "WSO2-IS" }, true, "register IS under another name (KM_NAME)"},
+		{"a key manager that does not exist", func(_ *fake, s *Settings) { s.KeyManagerName = "Nobody" }, false, "correct KEY_MANAGER_NAME"},
+		{"an API that somebody has blocked", func(f *fake, _ *Settings) { f.apis[0]["lifeCycleStatus"] = "BLOCKED" }, true, "publish it again in the Publisher"},
+		{"an API with another context", func(f *fake, _ *Settings) { f.apis[0]["context"] = "/pay" }, true, "correct the file"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, s := newFake(), testSettings
+				if tt.second {
+					mustPass(t, f, s, usable)
+				}
+				tt.prepare(f, &s)
+				_, _, err := pass(t, f, s, usable)
+				if !errors.Is(err, ErrPermanent) {
+					t.Fatalf("got %v, want a permanent error", err)
+				}
+				if text, remedies := remedy.Split(err); strings.Contains(text, tt.hint) || !strings.Contains(strings.Join(remedies, "; "), tt.hint) {
+					t.Errorf("text %q, remedies %q; want %q in a remedy", text, remedies, tt.hint)
 				}
 			})
 		})
