@@ -253,7 +253,7 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 	}{
 		{"all is well", func(*world, *bootstrap.Result) {}, "pppppppp", `GET https://am:8243/pay/1.0.0/: HTTP 200: {"nonce": "220f50fb"}`},
 		{"the gateway gets the API late", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(40 * time.Second) }, "pppppppp", "HTTP 200"},
-		{"the gateway never gets the API", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(time.Hour) }, "pppffsps", "the gateway has not got the API"},
+		{"the gateway never gets the API", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(time.Hour) }, "pppffsps", "the gateway does not have the API"},
 		{"the token endpoint is busy for a while", func(w *world, _ *bootstrap.Result) { w.failures = 3 }, "pppppppp", "gave a token for 1h0m0s"},
 		{"the token endpoint is down", func(w *world, _ *bootstrap.Result) { w.failures = 1000 }, "fssssfs", "HTTP 503"},
 		{"another key than the issuer's has signed", func(w *world, _ *bootstrap.Result) { w.signer = newKeys()[1] }, "pfpppppp", "the token comes from another server than the keys"},
@@ -267,7 +267,7 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 		}, "pppppfps", "does not check tokens"},
 		{"the gateway refuses the token", func(w *world, _ *bootstrap.Result) {
 			w.gateway = func(*http.Request, bool) (int, string) { return 401, invalid }
-		}, "ppppfsps", "API-M must trust the key manager's certificate"},
+		}, "ppppfsps", "make API-M trust the key manager's certificate"},
 		{"the gateway does not know the subscription", func(w *world, _ *bootstrap.Result) {
 			w.gateway = backends(func(*http.Request) (int, string) {
 				return 403, `{"code":"900908","message":"Resource forbidden ","description":"…"}`
@@ -292,7 +292,7 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 		{"the key manager has lost the application's client", func(w *world, _ *bootstrap.Result) { w.lost = true }, "ppppppfp", "it may have lost the client"},
 		{"new keys are tried", func(_ *world, r *bootstrap.Result) { r.NewKeys = true }, "pppppppp", "HTTP 200"},
 		{"new keys that are lost", func(w *world, r *bootstrap.Result) { r.NewKeys, w.lost = true, true }, "ppppppfp", "it may have lost the client"},
-		{"the gateway does not hear of revoked tokens", func(w *world, _ *bootstrap.Result) { w.deaf = true }, "pppppppf", "IS has the handler that tells API-M of revoked tokens, and it does not work"},
+		{"the gateway does not hear of revoked tokens", func(w *world, _ *bootstrap.Result) { w.deaf = true }, "pppppppf", "IS has the handler that reports revoked tokens to API-M, but it does not work"},
 		{"the gateway is down when it should refuse a revoked token", func(w *world, _ *bootstrap.Result) { w.dies = true }, "pppppppf", "check GW_HOST and GW_PORT, and whether API-M is up"},
 		{"API-M fails to make keys for a while", func(w *world, _ *bootstrap.Result) { w.keyless = 3 }, "pppppppp", "HTTP 200"},
 		{"API-M makes no keys at all", func(w *world, _ *bootstrap.Result) { w.keyless = 1000 }, "fsssssps", "HTTP 500, code 900967"},
@@ -313,7 +313,7 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 					t.Errorf("error %v", err)
 				}
 				if !strings.Contains(fmt.Sprint(checks), tt.tells) {
-					t.Errorf("%q is not told in %+v", tt.tells, checks)
+					t.Errorf("%q is not in %+v", tt.tells, checks)
 				}
 				for _, c := range checks {
 					if c.Name == "" || c.Evidence == "" || (c.Verdict == Fail) != (c.Remedy != "") {
