@@ -212,7 +212,7 @@ n = 7
 		{"only.default", "deep", ""},
 		{"a.env", "", "line 4: a.env: the value of $env{HOME} is known to the server alone"},
 		{"a.loop", "", "leads back to itself"},
-		{"a.lost", "", "line 7: a.lost: $ref{nowhere} names no setting"},
+		{"a.lost", "", "line 7: a.lost: the file has no setting for $ref{nowhere}"},
 	} {
 		got, ok, err := d.Resolved(defaults, strings.Split(c.path, ".")...)
 		switch {
