@@ -28,7 +28,7 @@ func TestTheExampleIsUsable(t *testing.T) {
 	}
 }
 
-func TestValuesAreBroughtIntoTheServersForm(t *testing.T) {
+func TestValuesGetTheFormThatTheServersStore(t *testing.T) {
 	d, err := Load([]byte(`
 rest_apis:
   - name: "  Payment   API "
@@ -60,7 +60,7 @@ subscriptions:
 	}
 }
 
-// usable is a file without mistakes, to put one into.
+// usable is a file without mistakes, into which tests put one.
 const usable = `rest_apis:
   - name: Payment API
     context: /payments
@@ -77,7 +77,7 @@ subscriptions:
     throttling_policy: Gold
 `
 
-func TestEachMistakeIsToldWithItsPlace(t *testing.T) {
+func TestEachMistakeIsReportedWithItsPlace(t *testing.T) {
 	tests := []struct {
 		name, old, new string
 		want           string // what the error says
@@ -136,13 +136,13 @@ func TestEachMistakeIsToldWithItsPlace(t *testing.T) {
 				t.Errorf("the error does not say %q:\n%v", tt.want, err)
 			}
 			if strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("the error tells a password: %v", err)
+				t.Errorf("the error has a password: %v", err)
 			}
 		})
 	}
 }
 
-func TestAllMistakesAreToldTogetherInTheOrderOfTheLines(t *testing.T) {
+func TestAllMistakesAreReportedTogetherInTheOrderOfTheLines(t *testing.T) {
 	text := strings.NewReplacer("/orders", "/orders/", "name: App", "nam: App", "api_name: Payment API", "api_name: X").Replace(usable)
 	_, err := Load([]byte(text), "f")
 	if err == nil {

@@ -18,7 +18,7 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-func TestWhatAPersonMustChangeEndsTheRunAtOnce(t *testing.T) {
+func TestAPermanentErrorEndsTheRunAtOnce(t *testing.T) {
 	otherKM := object{"id": "other", "name": "Other", "type": "KeyCloak", "enabled": true, "issuer": "https://is.example:9443/oauth2/token"}
 	tests := []struct {
 		name    string
@@ -132,7 +132,7 @@ func TestAnErrorThatAPersonMustFixHasAHint(t *testing.T) {
 	}
 }
 
-func TestWhatPassesIsTriedAgain(t *testing.T) {
+func TestARunRetriesTransientErrors(t *testing.T) {
 	once := func(match string, status int, body string, times int) func(*fake) {
 		return func(f *fake) {
 			f.intercept = func(r *http.Request) (int, string) {
@@ -147,7 +147,7 @@ func TestWhatPassesIsTriedAgain(t *testing.T) {
 	tests := []struct {
 		name    string
 		prepare func(*fake)
-		tells   string
+		says    string
 	}{
 		{"API-M that comes up slowly", func(f *fake) { f.upAt = time.Now().Add(2 * time.Minute) }, "wait for API-M's gateway"},
 		{"API-M's REST API not there yet", once("/publisher/v4/apis", 404, "<html>", 3), "wait for API-M's REST APIs"},
@@ -162,15 +162,15 @@ func TestWhatPassesIsTriedAgain(t *testing.T) {
 				f := newFake()
 				tt.prepare(f)
 				_, log, err := pass(t, f, testSettings, usable)
-				if err != nil || !strings.Contains(log, tt.tells) {
-					t.Errorf("%v, the log does not tell %q:\n%s", err, tt.tells, log)
+				if err != nil || !strings.Contains(log, tt.says) {
+					t.Errorf("%v, the log does not say %q:\n%s", err, tt.says, log)
 				}
 			})
 		})
 	}
 }
 
-func TestAServerThatStartsSlowlyIsToldOnceAMinute(t *testing.T) {
+func TestAServerThatStartsSlowlyIsLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		f.upAt = time.Now().Add(150 * time.Second)
@@ -185,7 +185,7 @@ func TestAServerThatStartsSlowlyIsToldOnceAMinute(t *testing.T) {
 		}
 		over := regexp.MustCompile(`level=INFO msg="works now" step="wait for API-M's gateway" attempt=\d+ after=2m3`)
 		if len(over.FindAllString(log, -1)) != 1 || strings.Count(log, "works now") != 1 {
-			t.Errorf("the end of the trouble is not told once:\n%s", log)
+			t.Errorf("the success is not logged once:\n%s", log)
 		}
 	})
 }
@@ -205,7 +205,7 @@ func TestTheWaitsBetweenTriesDouble(t *testing.T) {
 		if len(times) < 5 || len(times) > 17 {
 			t.Fatalf("tries at %v", times)
 		}
-		// Doubled each time and up to half longer or shorter by chance: 500 ms, 1 s, 2 s, 4 s.
+		// Each wait doubles, and is up to half longer or shorter at random: 500 ms, 1 s, 2 s, 4 s.
 		for i, around := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second} {
 			if wait := times[i+1].Sub(times[i]); wait < around/2-time.Millisecond || wait > around*3/2+time.Millisecond {
 				t.Errorf("wait %d is %v, want around %v", i+1, wait, around)
@@ -214,16 +214,16 @@ func TestTheWaitsBetweenTriesDouble(t *testing.T) {
 	})
 }
 
-// answers is a transport that always does the same.
+// answers is a transport that always returns the same answer.
 type answers func(*http.Request) (*http.Response, error)
 
 func (a answers) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
-func TestTheEndOfTheTimeKeepsTheLastFailure(t *testing.T) {
+func TestTheErrorAtTheTimeoutHasTheLastFailure(t *testing.T) {
 	tests := []struct {
 		name  string
 		serve answers
-		tells string
+		says  string
 	}{
 		{"a server that always answers 500", func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 500, Header: http.Header{}, Body: http.NoBody}, nil
@@ -247,8 +247,8 @@ func TestTheEndOfTheTimeKeepsTheLastFailure(t *testing.T) {
 				if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrPermanent) {
 					t.Errorf("got %v", err)
 				}
-				if err == nil || !strings.Contains(err.Error(), tt.tells) || !strings.Contains(err.Error(), "wait for API-M's gateway: gave up after") {
-					t.Errorf("the error does not tell %q: %v", tt.tells, err)
+				if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "wait for API-M's gateway: gave up after") {
+					t.Errorf("the error does not say %q: %v", tt.says, err)
 				}
 				if time.Since(start) != 20*time.Minute {
 					t.Errorf("it ended after %v", time.Since(start))
@@ -258,7 +258,7 @@ func TestTheEndOfTheTimeKeepsTheLastFailure(t *testing.T) {
 	}
 }
 
-func TestATimeThatEndsInTheFirstTryTellsOfThatTry(t *testing.T) {
+func TestTheErrorOfATimeoutInTheFirstTryNamesThatTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -273,7 +273,7 @@ func TestATimeThatEndsInTheFirstTryTellsOfThatTry(t *testing.T) {
 	})
 }
 
-func TestAServerThatAsksForPatienceGetsIt(t *testing.T) {
+func TestARunWaitsAsLongAsTheServerAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var times []time.Time
 		hc := &http.Client{Transport: answers(func(*http.Request) (*http.Response, error) {

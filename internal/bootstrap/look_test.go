@@ -71,7 +71,7 @@ func TestALookIsAtMostFourRequestsThatChangeNothing(t *testing.T) {
 	}
 }
 
-func TestNothingMadeSendsNoPassword(t *testing.T) {
+func TestALookWithoutAnythingMadeSendsNoPassword(t *testing.T) {
 	f := newFake()
 	f.intercept = func(r *http.Request) (int, string) {
 		if r.Header.Get("Authorization") != "" {
@@ -85,7 +85,7 @@ func TestNothingMadeSendsNoPassword(t *testing.T) {
 	}
 }
 
-func TestWhatHasChangedSinceTheLookBefore(t *testing.T) {
+func TestTheEventsSinceTheLookBefore(t *testing.T) {
 	down := errors.New("connection refused")
 	tests := []struct {
 		name        string

@@ -66,7 +66,7 @@ func (r *run) perform(ctx context.Context, s step) error {
 		}
 		policy.atLeast = wso2.RetryAfter(err)
 		return err
-	}, backoff.WithContext(policy, ctx), t.tell)
+	}, backoff.WithContext(policy, ctx), t.failed)
 	switch {
 	case err == nil:
 		return nil
@@ -78,25 +78,25 @@ func (r *run) perform(ctx context.Context, s step) error {
 	return fmt.Errorf("%s: gave up after %d attempts: %w; the last failure: %w", s.name, t.attempts, context.Cause(ctx), last)
 }
 
-// tellAgain is the time after which the log reports a step again that keeps failing. A server takes a minute or two to start.
-const tellAgain = time.Minute
+// logAgain is the time after which the log reports a step again that keeps failing. A server takes a minute or two to start.
+const logAgain = time.Minute
 
 // trouble logs the failures of a step: the first one, then one a minute, and the success at the end.
 type trouble struct {
-	log         *slog.Logger
-	step        string
-	attempts    int
-	since, told time.Time
+	log           *slog.Logger
+	step          string
+	attempts      int
+	since, logged time.Time
 }
 
-func (t *trouble) tell(err error, wait time.Duration) {
+func (t *trouble) failed(err error, wait time.Duration) {
 	now := time.Now()
 	if t.since.IsZero() {
 		t.since = now
-	} else if now.Sub(t.told) < tellAgain {
+	} else if now.Sub(t.logged) < logAgain {
 		return
 	}
-	t.told = now
+	t.logged = now
 	t.log.Warn("not yet, trying again", "step", t.step, "attempt", t.attempts, "wait", wait.Round(time.Millisecond), "error", err)
 }
 

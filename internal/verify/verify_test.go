@@ -27,7 +27,7 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// newKeys makes the keys of two issuers, once for all tests.
+// newKeys returns the keys of two issuers, made once for all tests.
 var newKeys = sync.OnceValue(func() [2]*rsa.PrivateKey {
 	var keys [2]*rsa.PrivateKey
 	for i := range keys {
@@ -40,7 +40,7 @@ var newKeys = sync.OnceValue(func() [2]*rsa.PrivateKey {
 	return keys
 })
 
-// world is an issuer, a gateway and API-M's DevPortal, without a network.
+// world imitates an issuer, a gateway and API-M's DevPortal, without a network.
 type world struct {
 	issuer    string
 	signer    *rsa.PrivateKey // signs the tokens
@@ -192,7 +192,7 @@ func newWorld() *world {
 	return w
 }
 
-// shows is what the gateway says of an API that it loaded with backends.
+// shows returns what the gateway says about an API that it has loaded with these backends.
 func shows(backends ...string) string {
 	var endpoints []string
 	for _, backend := range backends {
@@ -218,7 +218,7 @@ func result() bootstrap.Result {
 	}
 }
 
-// check runs all checks, within a bubble of synctest, and returns verdicts as p, f and s, and all that was told.
+// check runs all checks in a synctest bubble. It returns the verdicts as p, f and s, and all texts.
 func check(t *testing.T, w *world, o Options, r bootstrap.Result) (verdicts string, checks []Check, err error) {
 	t.Helper()
 	var log bytes.Buffer
@@ -227,16 +227,16 @@ func check(t *testing.T, w *world, o Options, r bootstrap.Result) (verdicts stri
 	for _, c := range checks {
 		verdicts += string(c.Verdict[0])
 	}
-	told := fmt.Sprint(checks, err, log.String())
+	all := fmt.Sprint(checks, err, log.String())
 	for _, secret := range []string{"hunter2", "hunter3", w.tokens["probe"]} {
-		if secret != "" && strings.Contains(told, secret) {
-			t.Errorf("a secret is told: %s", told)
+		if secret != "" && strings.Contains(all, secret) {
+			t.Errorf("a secret is in the output: %s", all)
 		}
 	}
 	return verdicts, checks, err
 }
 
-func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
+func TestEachCheckPassesOrHasARemedy(t *testing.T) {
 	backends := func(answer func(r *http.Request) (int, string)) func(*http.Request, bool) (int, string) {
 		return func(r *http.Request, valid bool) (int, string) {
 			if !valid {
@@ -249,7 +249,7 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 		name     string
 		prepare  func(*world, *bootstrap.Result)
 		verdicts string // token, signature, issuer, two APIs, wrong token, keys, revoked token
-		tells    string // in a check's evidence or remedy
+		says     string // in a check's evidence or remedy
 	}{
 		{"all is well", func(*world, *bootstrap.Result) {}, "pppppppp", `GET https://am:8243/pay/1.0.0/: HTTP 200: {"nonce": "220f50fb"}`},
 		{"the gateway gets the API late", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(40 * time.Second) }, "pppppppp", "HTTP 200"},
@@ -312,8 +312,8 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 				if strings.Contains(tt.verdicts, "f") != errors.Is(err, ErrFailed) {
 					t.Errorf("error %v", err)
 				}
-				if !strings.Contains(fmt.Sprint(checks), tt.tells) {
-					t.Errorf("%q is not in %+v", tt.tells, checks)
+				if !strings.Contains(fmt.Sprint(checks), tt.says) {
+					t.Errorf("%q is not in %+v", tt.says, checks)
 				}
 				for _, c := range checks {
 					if c.Name == "" || c.Evidence == "" || (c.Verdict == Fail) != (c.Remedy != "") {
@@ -337,7 +337,7 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAnEndedContextIsNoVerdict(t *testing.T) {
+func TestAnEndedContextFailsNoCheck(t *testing.T) {
 	newKeys()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -403,7 +403,7 @@ func TestARecordedTokenIsVerifiedWithTheRecordedKeys(t *testing.T) {
 	}
 }
 
-func TestACheckThatHasToWaitTellsOfEachTry(t *testing.T) {
+func TestACheckThatHasToWaitLogsEachTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		r := &run{log: slog.New(slog.NewTextHandler(&log, nil)), Options: Options{Wait: time.Minute}}
