@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/verify"
 )
 
@@ -70,8 +72,10 @@ func isHTTP(address string) bool {
 // run asks what p names. For --wait it asks again, for people and scripts.
 func (p probing) run(ctx context.Context, stdout io.Writer) error {
 	if p.server {
-		return probeFor(ctx, p.wait, stdout, func(ctx context.Context, _ io.Writer) error { return probeServer(ctx) })
+		err := probeFor(ctx, p.wait, stdout, func(ctx context.Context, _ io.Writer) error { return probeServer(ctx) })
+		return ifRefused(err, "the server does not listen on this port: start it, or wait for it with --wait")
 	}
+	hint := "nothing listens on this address: start the program that answers there, or check the address"
 	if p.address == "" {
 		cfg, err := config.Load()
 		if err != nil {
@@ -81,8 +85,18 @@ func (p probing) run(ctx context.Context, stdout io.Writer) error {
 		if p.trust {
 			p.address += "/trust"
 		}
+		hint = `the sidecar does not run: start "agent run", or set LISTEN_ADDR as it is set there`
 	}
-	return probeFor(ctx, p.wait, stdout, func(ctx context.Context, stdout io.Writer) error { return probe(ctx, p.address, stdout) })
+	err := probeFor(ctx, p.wait, stdout, func(ctx context.Context, stdout io.Writer) error { return probe(ctx, p.address, stdout) })
+	return ifRefused(err, hint)
+}
+
+// ifRefused adds the hint to the error of a refused connection, and returns every other error as it is.
+func ifRefused(err error, hint string) error {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return remedy.Add(err, "%s", hint)
+	}
+	return err
 }
 
 // probeFor asks once, and then every second until it is ready or wait has passed. It prints an answer that differs from the one before.

@@ -31,6 +31,7 @@ func rootCommand(stdout, stderr io.Writer) *cobra.Command {
 	root.DisableAutoGenTag = true // the same sources make the same man pages on every day
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(flagError)
+	root.SetUsageFunc(usageOf(root.UsageFunc()))
 	root.AddGroup(&cobra.Group{ID: "server", Title: "Next to a server:"}, &cobra.Group{ID: "people", Title: "For people and scripts:"},
 		&cobra.Group{ID: "more", Title: "More:"})
 	add := func(id string, commands ...*cobra.Command) {
@@ -65,6 +66,8 @@ func exitCodesText() string {
 // group makes c a command that only has commands below it. Its help command is there because "agent certs help" was before every
 // command had --help.
 func group(c *cobra.Command) *cobra.Command {
+	c.Use += " [command]"
+	c.DisableFlagsInUseLine = true
 	c.Args = cobra.ArbitraryArgs // an unknown command reaches RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -78,6 +81,18 @@ func group(c *cobra.Command) *cobra.Command {
 		return unknownCommand(cmd, args[0])
 	}
 	return c
+}
+
+// usageOf returns plain without the first line that it prints for a group. Only a command that runs has that line, and a group runs
+// only to refuse what is not one of its commands.
+func usageOf(plain func(*cobra.Command) error) func(*cobra.Command) error {
+	return func(cmd *cobra.Command) error {
+		if cmd.HasSubCommands() {
+			defer func(run func(*cobra.Command, []string) error) { cmd.RunE = run }(cmd.RunE)
+			cmd.RunE = nil
+		}
+		return plain(cmd)
+	}
 }
 
 // commandNames are the names of the commands below cmd that help shows.

@@ -124,14 +124,14 @@ func TestARestartOfISIsNoticedAndToldInOneLine(t *testing.T) {
 	keys, _ := os.ReadFile(p.keysFile())
 	p.is.Close()
 	p.until("it is missed", func() bool {
-		return strings.Contains(p.message(health, bootstrapCondition), "IS cannot be worked with")
+		return strings.Contains(p.message(health, bootstrapCondition), "IS is not usable")
 	})
 	if health.Ready() {
 		t.Error("ready without IS")
 	}
 	p.restartIS("")
 	p.until("everything is ready again", health.Ready)
-	for _, line := range []string{"IS cannot be worked with", "IS came back"} {
+	for _, line := range []string{"IS is not usable", "IS came back"} {
 		if n := strings.Count(p.log.String(), `msg="`+line+`"`); n != 1 {
 			t.Errorf("%q stands %d times in the log", line, n)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // ErrNoVolume says that the folder of the artifact volume does not exist. The agent does not make it, because a folder in
@@ -97,12 +98,12 @@ func (f Fetcher) work() string { return filepath.Join(f.Volume, file.WorkDir) }
 // entrypoint of the product copies <volume>/* and stops the container if the volume has only the agent's dot folder.
 func (f Fetcher) open(ctx context.Context, list []Artifact) (records, func(), error) {
 	if _, err := os.Stat(f.Volume); errors.Is(err, fs.ErrNotExist) {
-		return records{}, nil, fmt.Errorf("%w at %s: mount one there, or set ARTIFACT_DIR", ErrNoVolume, f.Volume)
+		return records{}, nil, remedy.Add(fmt.Errorf("%w at %s", ErrNoVolume, f.Volume), "mount one there, or set ARTIFACT_DIR")
 	}
 	for _, a := range list {
 		if err := os.MkdirAll(filepath.Dir(f.place(a)), 0o755); err != nil {
-			return records{}, nil, fmt.Errorf("make a folder on the artifact volume: %w; it must belong to the user that the server and its agent run as, here %d:%d",
-				err, os.Geteuid(), os.Getegid())
+			return records{}, nil, remedy.Add(fmt.Errorf("make a folder on the artifact volume: %w", err),
+				"make it belong to the user that the server and its agent run as, here %d:%d", os.Geteuid(), os.Getegid())
 		}
 	}
 	unlock, err := file.Lock(ctx, filepath.Join(f.work(), "artifacts.lock"), func() {
@@ -142,7 +143,7 @@ func (f Fetcher) fetch(ctx context.Context, client *http.Client, known records, 
 	case o.State != Failed:
 		return
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		o.Err = fmt.Errorf("read the file in the artifact's place: %w; the server must be able to read it, so make it readable or remove it", err)
+		o.Err = remedy.Add(fmt.Errorf("read the file in the artifact's place: %w", err), "make it readable for the server, or remove it")
 		return
 	case err != nil:
 		if at, digest, ok := f.inHome(o.Artifact); ok {

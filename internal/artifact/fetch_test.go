@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 func TestAnArtifactIsFetchedOnceAndThenNobodyIsAsked(t *testing.T) {
@@ -157,17 +158,48 @@ func TestAnArtifactFromAFileFollowsIt(t *testing.T) {
 	assertPlaced(t, volume, testJar(t, testClass, 2))
 }
 
-func TestAVolumeThatCannotBeUsedIsToldForEveryArtifactAndNothingIsAsked(t *testing.T) {
+// assertHint checks that an artifact has failed with an error whose remedy, and not its text, has the part.
+func assertHint(t *testing.T, o Outcome, part string) {
+	t.Helper()
+	assertState(t, o, Failed)
+	text, remedies := remedy.Split(o.Err)
+	if strings.Contains(text, part) || !strings.Contains(strings.Join(remedies, "; "), part) {
+		t.Errorf("text %q, remedies %q; want %q in a remedy", text, remedies, part)
+	}
+}
+
+func TestAFileThatCannotBeReadOrHasAnotherDigestHasAHint(t *testing.T) {
+	o, volume := newOrigin(t, testJar(t, testClass, 1)), t.TempDir()
+	a := o.artifact()
+	if err := os.MkdirAll(filepath.Join(volume, a.Destination), 0o755); err != nil { // a folder in the artifact's place
+		t.Fatal(err)
+	}
+	assertHint(t, fetchOne(t, o.fetcher(volume), a), "make it readable for the server, or remove it")
+	listed := a
+	listed.SHA256 = strings.Repeat("0", 64)
+	assertHint(t, fetchOne(t, o.fetcher(t.TempDir()), listed), "correct its sha256")
+
+	pinned := t.TempDir()
+	a.SHA256 = "" // the first fetch pins the digest
+	assertState(t, fetchOne(t, o.fetcher(pinned), a), Fetched)
+	if err := os.Remove(filepath.Join(pinned, a.Destination)); err != nil {
+		t.Fatal(err)
+	}
+	o.content = testJar(t, testClass, 2)
+	assertHint(t, fetchOne(t, o.fetcher(pinned), a), "ask the maker of the file")
+}
+
+func TestAnUnusableVolumeFailsEveryArtifactWithoutARequest(t *testing.T) {
 	o := newOrigin(t, testJar(t, testClass, 1))
 	dir := t.TempDir()
 	placeFile(t, filepath.Join(dir, "blocked", "repository"), nil) // a file where a folder must be made
 	placeFile(t, filepath.Join(dir, "broken", file.WorkDir, "artifacts.json"), []byte("{"))
-	for volume, says := range map[string]string{"missing": "mount one there, or set ARTIFACT_DIR", "blocked": "must belong to the user", "broken": "remove it: the next fetch then records new digests"} {
+	for volume, hint := range map[string]string{"missing": "mount one there, or set ARTIFACT_DIR", "blocked": "make it belong to the user", "broken": "then records new digests"} {
 		second := o.artifact()
 		second.Destination = "repository/components/lib/listener-1.0.jar"
 		outcomes := o.fetcher(filepath.Join(dir, volume)).Fetch(t.Context(), []Artifact{o.artifact(), second})
 		for _, outcome := range outcomes {
-			assertFailed(t, outcome, says)
+			assertHint(t, outcome, hint)
 		}
 		if len(outcomes) != 2 || len(o.asked()) != 0 {
 			t.Errorf("%d outcomes, %d requests", len(outcomes), len(o.asked()))

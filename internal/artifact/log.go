@@ -19,7 +19,8 @@ func (o Outcome) Log(log *slog.Logger) {
 		log.Debug("artifact is in place", "file", o.At, "sha256", o.Found)
 	case Kept:
 		if o.SHA256 != "" && o.SHA256 != o.Found {
-			log.Warn("the agent keeps an artifact that somebody else put there; remove it and the agent fetches the expected one", "file", o.At, "sha256", o.Found, "expected", o.SHA256)
+			log.Warn("the agent keeps an artifact that somebody else put there", "file", o.At, "sha256", o.Found, "expected", o.SHA256,
+				"remedy", "remove it, and the agent fetches the expected one")
 			break
 		}
 		log.Info("the agent keeps an artifact that somebody else put there", "file", o.At, "sha256", o.Found)
@@ -27,7 +28,7 @@ func (o Outcome) Log(log *slog.Logger) {
 		log.Warn(cmp.Or(o.Lost, "an artifact is missing"), "artifact", o.Destination, "error", o.Err)
 	}
 	if len(o.Others) > 0 {
-		log.Warn("other versions of an artifact lie next to it, and the server would load them too: remove them", "file", o.At, "others", o.Others)
+		log.Warn("other versions of an artifact lie next to it, and the server would load them too", "file", o.At, "others", o.Others, "remedy", "remove them")
 	}
 }
 

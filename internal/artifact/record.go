@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // record is what the agent remembers about an artifact that it put in place.
@@ -36,7 +37,7 @@ func readRecords(path string) (records, error) {
 		err = errors.New("it has no records")
 	}
 	if err != nil {
-		return records{}, fmt.Errorf("read the digests of earlier fetches: %w; if %s cannot be restored, remove it: the next fetch then records new digests", err, path)
+		return records{}, remedy.Add(fmt.Errorf("read the digests of earlier fetches: %w", err), "restore %s, or remove it: the next fetch then records new digests", path)
 	}
 	if by == nil {
 		by = map[string]record{}

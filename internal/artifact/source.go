@@ -93,10 +93,11 @@ func (f Fetcher) check(a Artifact, wanted wantedDigest, part *os.File) (digest s
 	case wanted.digest == "" || found == wanted.digest:
 		return found, nil
 	case wanted.pinned:
-		return "", fmt.Errorf("%w: it is %s, and was %s at the first fetch: ask the maker of the file why; if the new one is right, give it as sha256 in ARTIFACTS_FILE, or remove the entry %s from %s",
-			ErrDigest, found, wanted.digest, a.Destination, filepath.Join(f.work(), "artifacts.json"))
+		return "", remedy.Add(fmt.Errorf("%w: it is %s, and was %s at the first fetch", ErrDigest, found, wanted.digest),
+			"ask the maker of the file why; if the new one is right, give it as sha256 in ARTIFACTS_FILE, or remove the entry %s from %s", a.Destination, filepath.Join(f.work(), "artifacts.json"))
 	}
-	return "", fmt.Errorf("%w: it is %s, and should be %s: if the list is wrong, correct its sha256; otherwise do not use this file", ErrDigest, found, wanted.digest)
+	return "", remedy.Add(fmt.Errorf("%w: it is %s, and should be %s", ErrDigest, found, wanted.digest),
+		"if the list is wrong, correct its sha256; otherwise do not use this file")
 }
 
 // putInPlace moves the checked part to the destination in one step. Everybody may read the file, because the product's

@@ -5,11 +5,11 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// Accounts are the administrators' accounts. All requests of this process with one of them count together, so that a wrong
+// Accounts are the administrators' accounts. All requests of this process with one account count together, so that a wrong
 // password does not lock the account.
 type Accounts struct{ AM, IS wso2.Lockout }
 
-// SettingsOf returns the settings of a run by the agent's settings. They name IS's credentials also if there is no IS to
+// SettingsOf returns the settings of a run for the agent's settings. They include IS's credentials even if there is no IS to
 // register.
 func SettingsOf(c config.Config, accounts *Accounts) Settings {
 	return Settings{

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
-// listAPIs reads the ids of all APIs, once for the whole run: a search by name would find more than that name.
+// listAPIs reads the ids of all APIs, once for the whole run. A search by name would also find other names.
 func (r *run) listAPIs(ctx context.Context) error {
 	list, err := r.Publisher.APIs(ctx)
 	if err != nil {
@@ -20,7 +21,7 @@ func (r *run) listAPIs(ctx context.Context) error {
 	r.apis = map[APIName]string{}
 	defer r.findLeftOver()
 	for _, api := range list {
-		// API-M keeps names apart. Where it has not, every run takes the same one.
+		// API-M refuses a second API of a name and version. If there are two anyway, every run takes the same one.
 		if key := (APIName{api.Name, api.Version}); r.apis[key] == "" || api.ID < r.apis[key] {
 			r.apis[key] = api.ID
 		}
@@ -28,10 +29,10 @@ func (r *run) listAPIs(ctx context.Context) error {
 	return nil
 }
 
-// ensureAPI brings one API to the gateway and the DevPortal as it is desired.
+// ensureAPI brings one API to its desired state on the gateway and in the DevPortal.
 func (r *run) ensureAPI(ctx context.Context, want API) error {
 	key, before := APIName{want.Name, want.Version}, r.result.Changes
-	defer func() { r.moved[key] = r.moved[key] || r.result.Changes > before }() // for the next try of this step, too
+	defer func() { r.moved[key] = r.moved[key] || r.result.Changes > before }() // also for the next try of this step
 	api, isNew, err := r.findOrCreateAPI(ctx, want)
 	if err != nil {
 		return err
@@ -54,14 +55,14 @@ func (r *run) ensureAPI(ctx context.Context, want API) error {
 	return nil
 }
 
-// findOrCreateAPI reads the API by the id from the list, or makes it. The list is some seconds behind, so an API may
-// exist that it does not have; then the list is read again until it has. isNew says that it was made just now.
+// findOrCreateAPI reads the API by the id from the list, or creates it. API-M's list is some seconds behind, so it may lack an API
+// that exists. Then the step fails, and its next try reads the list again. isNew reports whether this call created the API.
 func (r *run) findOrCreateAPI(ctx context.Context, want API) (api wso2.API, isNew bool, err error) {
 	key := APIName{want.Name, want.Version}
 	if id := r.apis[key]; id != "" {
 		api, err := r.Publisher.API(ctx, id)
 		if wso2.HasCode(err, http.StatusNotFound) {
-			delete(r.apis, key) // deleted, and the list did not know it yet
+			delete(r.apis, key) // somebody has deleted it since, and the list still had it
 			return api, false, transient(err)
 		}
 		return api, false, err
@@ -82,11 +83,11 @@ func (r *run) findOrCreateAPI(ctx context.Context, want API) (api wso2.API, isNe
 	return api, err == nil, err
 }
 
-// updateAPI writes what the file says over what the server has, where they differ.
+// updateAPI writes the fields of the API on the server that differ from the file.
 func (r *run) updateAPI(ctx context.Context, want API, api wso2.API) error {
 	if withSlash(api.Context) != want.Context {
-		return permanent(fmt.Errorf("API %q %s has the context %s on the server and %s in the file, and API-M cannot change it: correct the file, or delete the API in the Publisher",
-			want.Name, want.Version, api.Context, want.Context))
+		return permanent(remedy.Add(fmt.Errorf("API %q %s has the context %s on the server and %s in the file, and API-M cannot change it",
+			want.Name, want.Version, api.Context, want.Context), "correct the file, or delete the API in the Publisher"))
 	}
 	whole, fields, err := wso2.Merge(api.Raw, overlayOf(want, api.Policies, r.desired.policies(want.Name)))
 	if err != nil || len(fields) == 0 {
@@ -99,21 +100,21 @@ func (r *run) updateAPI(ctx context.Context, want API, api wso2.API) error {
 	if err != nil || len(api.Scopes) == 0 || !r.authorizes() {
 		return err
 	}
-	// API-M deletes and creates the API's local scopes in IS, so no application is authorized for them.
+	// The update deletes the API's local scopes in IS and creates them again, so no application is authorized for them any more.
 	return r.authorize(ctx)
 }
 
-// publishAPI moves the API's lifecycle to published. Where a person has blocked, deprecated or retired it, that stays.
+// publishAPI moves the API's lifecycle to published. It does not publish an API that a person has blocked, deprecated or retired.
 func (r *run) publishAPI(ctx context.Context, want API, api wso2.API) error {
 	switch api.LifeCycle {
 	case wso2.StatePublished:
 		return nil
 	case wso2.StateCreated, wso2.StatePrototyped:
 	default:
-		return permanent(fmt.Errorf("API %q %s is %s, which somebody decided: publish it again in the Publisher, or take it out of the file",
-			want.Name, want.Version, api.LifeCycle))
+		return permanent(remedy.Add(fmt.Errorf("API %q %s is %s, which somebody decided", want.Name, want.Version, api.LifeCycle),
+			"publish it again in the Publisher, or remove it from the file"))
 	}
-	pending := fmt.Errorf("the publication of API %q %s waits for approval in API-M's Admin Portal, under Tasks", want.Name, want.Version)
+	pending := remedy.Add(fmt.Errorf("the publication of API %q %s waits for approval", want.Name, want.Version), "approve it in API-M's Admin Portal, under Tasks")
 	if api.WorkflowStatus == "CREATED" {
 		return pending
 	}
@@ -133,7 +134,7 @@ func (r *run) publishAPI(ctx context.Context, want API, api wso2.API) error {
 	return err
 }
 
-// newAPI is the API as it is created: open to all key managers and all operations, since the file names none.
+// newAPI returns the API as the agent creates it. It allows all key managers and all operations, because the file names none.
 func newAPI(want API, policies []string) wso2.NewAPI {
 	api := wso2.NewAPI{
 		Name: want.Name, Version: want.Version, Context: want.Context, Type: "HTTP",
@@ -154,8 +155,8 @@ func newAPI(want API, policies []string) wso2.NewAPI {
 	return api
 }
 
-// overlayOf is what the file says of an API that exists. Policies that somebody added stay, except the one that lets
-// any valid token in.
+// overlayOf returns the fields of an existing API that the file sets. Policies that somebody added stay, except the one that
+// accepts any valid token without a subscription.
 func overlayOf(want API, have, need []string) map[string]any {
 	policies := slices.DeleteFunc(slices.Concat(have, need), func(p string) bool { return p == wso2.SubscriptionLess })
 	slices.Sort(policies)

@@ -6,19 +6,20 @@ import (
 	"strings"
 	"time"
 
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
 // applicationState is what a run knows about the application.
 type applicationState struct {
 	wso2.Application
-	cleared bool // the row of the last run's keys was cleared in this run
+	cleared bool // this run has cleared the row with the keys of the last run
 
-	row     string    // id of the row without keys that was seen last
-	rowSeen time.Time // when it was seen first
+	row     string    // id of the last row without keys that this run has seen
+	rowSeen time.Time // when the run first saw that row
 }
 
-// leaked reports whether a row has been without keys for so long that a failure has left it behind. Until then another
+// leaked reports whether a row has had no keys for at least wait, so that a failure must have left it behind. Until then another
 // run may be making its keys.
 func (a *applicationState) leaked(row string, wait time.Duration) bool {
 	if a.row != row {
@@ -27,12 +28,12 @@ func (a *applicationState) leaked(row string, wait time.Duration) bool {
 	return time.Since(a.rowSeen) >= wait
 }
 
-// findApplication looks for an application by its exact name; the ID is empty where there is none. The server's own
-// search finds more than that.
+// findApplication looks for an application by its exact name; the ID is empty if there is none. The server's own search also
+// finds other names.
 func (r *run) findApplication(ctx context.Context, name string) (found wso2.Application, err error) {
 	list, err := r.DevPortal.Applications(ctx, name)
 	for _, app := range list {
-		// API-M keeps names apart. Where it has not, every run takes the same one.
+		// API-M refuses a second application of a name. If there are two anyway, every run takes the same one.
 		if app.Name == name && (found.ID == "" || app.ID < found.ID) {
 			found = app
 		}
@@ -40,7 +41,7 @@ func (r *run) findApplication(ctx context.Context, name string) (found wso2.Appl
 	return found, err
 }
 
-// ensureApplication creates the application, or updates its policy.
+// ensureApplication creates the application, or updates its throttling policy.
 func (r *run) ensureApplication(ctx context.Context) error {
 	want := r.desired.Application
 	app, err := r.findApplication(ctx, want.Name)
@@ -60,7 +61,7 @@ func (r *run) ensureApplication(ctx context.Context) error {
 		return err
 	}
 	if app.Status != "APPROVED" {
-		return fmt.Errorf("application %q is %s: approve it in API-M's Admin Portal, under Tasks", app.Name, app.Status)
+		return remedy.Add(fmt.Errorf("application %q is %s", app.Name, app.Status), "approve it in API-M's Admin Portal, under Tasks")
 	}
 	r.app.Application = app
 	r.result.Application, r.result.ApplicationID = app.Name, app.ID
@@ -113,8 +114,8 @@ func (r *run) ensureSubscriptions(ctx context.Context) error {
 	return nil
 }
 
-// oneSubscription returns the subscription that stays of two to one API, and deletes the other: two runs at once can make one
-// each. have is empty where s is the first.
+// oneSubscription deletes one of two subscriptions to the same API and returns the other. Two runs at the same time can make one
+// each. have is empty if s is the first.
 func (r *run) oneSubscription(ctx context.Context, have, s wso2.Subscription) (wso2.Subscription, error) {
 	if have.ID == "" {
 		return s, nil

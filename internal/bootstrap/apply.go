@@ -9,11 +9,11 @@ import (
 	"wso2agent/internal/scopes"
 )
 
-// readinessWait is the longest wait between two looks at a server that is coming up. A look is cheap, and a server
-// takes a minute or two: a longer wait would mostly be slept through after it is ready.
+// readinessWait is the longest wait between two looks at a server that starts. A look is cheap, and a start takes a minute or
+// two. With a longer wait the run would often sleep although the server is ready.
 const readinessWait = 5 * time.Second
 
-// run is one pass over everything, and what it learnt on the way.
+// run is one pass over all steps, and what it has found out.
 type run struct {
 	Servers
 	Settings
@@ -24,18 +24,18 @@ type run struct {
 	km     keyManager         // IS as key manager
 	chosen string             // id of the key manager that makes the application's keys
 	apis   map[APIName]string // ids of all APIs on the server
-	made   map[APIName]bool   // APIs that this run has made
-	moved  map[APIName]bool   // APIs that this run has made or changed
+	made   map[APIName]bool   // APIs that this run has created
+	moved  map[APIName]bool   // APIs that this run has created or changed
 	app    applicationState
 	scopes scopes.Keeper
 }
 
-// Run brings the servers to the desired state and returns what a client needs. Each step is repeated until it succeeds,
-// and the log tells of a failure once a minute; only ctx bounds how long that may take. An error that wraps [ErrPermanent] needs a
-// person; any other means that ctx ended, and holds the last failure.
+// Run brings the servers to the desired state and returns what a client needs. It repeats each step until the step succeeds, and
+// logs a failure once a minute. Only ctx bounds the time. An error that wraps [ErrPermanent] needs a person. Any other error means
+// that ctx has ended, and wraps the last failure.
 //
-// A second run sends nothing but GET. What a run makes to prove a new or changed key manager, an application whose
-// name begins with [ProbeApplication] and its keys, is removed again.
+// A second run only sends GET requests. To verify a new or changed key manager, a run makes an application whose name begins
+// with [ProbeApplication], and its keys. The run deletes both again.
 func Run(ctx context.Context, log *slog.Logger, servers Servers, settings Settings, desired *Desired) (Result, error) {
 	settings, err := settings.normalised()
 	if err != nil {
@@ -52,8 +52,8 @@ func Run(ctx context.Context, log *slog.Logger, servers Servers, settings Settin
 	return r.result, nil
 }
 
-// steps is the whole way, in order. The key manager comes before the APIs, because API-M refuses to update any API
-// while it cannot reach a key manager.
+// steps returns all steps in order. The key manager comes before the APIs, because API-M refuses to update any API while it cannot
+// reach a key manager.
 func (r *run) steps() []step {
 	steps := []step{
 		{name: "wait for API-M's gateway", do: r.Gateway.Healthy, maxWait: readinessWait},
@@ -63,7 +63,7 @@ func (r *run) steps() []step {
 		steps = append(steps,
 			step{name: "wait for Identity Server", do: r.awaitIdentity, maxWait: readinessWait},
 			step{name: "register " + r.KMName + " as key manager", do: r.registerKeyManager},
-			step{name: "prove that " + r.KMName + " is usable", do: r.proveKeyManager, maxWait: 2 * time.Second},
+			step{name: "verify that " + r.KMName + " is usable", do: r.verifyKeyManager, maxWait: 2 * time.Second},
 		)
 	}
 	steps = append(steps,

@@ -11,7 +11,7 @@ import (
 	"wso2agent/internal/testenv"
 )
 
-func TestHowLongAnOutcomeStands(t *testing.T) {
+func TestWhenAnAttemptIsDueAgain(t *testing.T) {
 	const pause = time.Minute
 	reachedWith := Input{{"the file", "1", false}, {"the certificate of wso2is", "1", true}}
 	own := Input{{"the file", "2", false}, {"the certificate of wso2is", "1", true}}
@@ -94,8 +94,8 @@ func TestFailedAttemptsBecomeRare(t *testing.T) {
 	}
 }
 
-// The loop calls for every look at the servers, far more often than the log says that it tries again.
-func TestSettingsThatCannotBeReadAreLoggedNoMoreOftenThanTheLogSays(t *testing.T) {
+// The loop calls Unreadable at every look at the servers, far more often than an attempt is due.
+func TestUnreadableSettingsAreLoggedOnceUntilTheNextAttempt(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var log testenv.Buffer
 	a := NewAttempts(slog.New(slog.NewTextHandler(&log, nil)), time.Minute)

@@ -2,11 +2,11 @@ package bootstrap
 
 import "context"
 
-// authorizes tells whether applications get the scopes of APIs from IS by being authorized for them.
+// authorizes reports whether the run authorizes applications in IS for the scopes of APIs.
 func (r *run) authorizes() bool { return r.Authorize && !r.SkipKeyManager }
 
-// authorize authorizes all applications of API-M in IS for the scopes of all APIs. One that cannot be is an error only
-// where it is the application of this run: the agent that keeps scopes looks after the others.
+// authorize authorizes all applications of API-M in IS for the scopes of all APIs. A failure is an error only if it concerns the
+// application of this run. The agent that keeps scopes tries the others again.
 func (r *run) authorize(ctx context.Context) error {
 	report, err := r.scopes.Poll(ctx, r.Scopes)
 	r.result.Changes += report.Changes
@@ -22,7 +22,7 @@ func (r *run) authorize(ctx context.Context) error {
 		r.log.Warn("not every application has the scopes of APIs", "error", err)
 	}
 	if len(report.Missing) > 0 {
-		r.log.Warn("IS has no such clients: correct SCOPES_CLIENTS", "clients", report.Missing)
+		r.log.Warn("IS lacks clients that SCOPES_CLIENTS names", "clients", report.Missing, "remedy", "correct SCOPES_CLIENTS")
 	}
 	return nil
 }

@@ -13,11 +13,11 @@ import (
 	"wso2agent/internal/yamlfile"
 )
 
-// ErrConfig is wrapped by every error of [Load]: the file must be changed.
+// ErrConfig says that a person must change the file. Every error of [Load] wraps it.
 var ErrConfig = errors.New("the API configuration is not usable")
 
-// Load reads an api-config.yaml and checks it against the servers' rules. All mistakes are reported together, each
-// with its line and column; name is the file's name in the messages.
+// Load reads an api-config.yaml and checks it against the servers' rules. The error reports all mistakes together, each with its
+// line and column. name is the file's name in the messages.
 func Load(data []byte, name string) (*Desired, error) {
 	root, err := yamlfile.Parse(data, "rest_apis, application and subscriptions")
 	if err != nil {
@@ -34,7 +34,7 @@ func Load(data []byte, name string) (*Desired, error) {
 // reader reads the sections of an API configuration.
 type reader struct{ yamlfile.Reader }
 
-// document reads the whole file: the sections of the shape that has rest_apis, application and subscriptions.
+// document reads the whole file, which has the sections rest_apis, application and subscriptions.
 func (r *reader) document(root *yaml.Node) *Desired {
 	d := &Desired{}
 	var apis, subscriptions []*yaml.Node
@@ -102,7 +102,7 @@ func (r *reader) subscription(n *yaml.Node) Subscription {
 	return s
 }
 
-// duplicateAPIs finds APIs that exclude each other on a server.
+// duplicateAPIs reports APIs that cannot both be on a server.
 func (r *reader) duplicateAPIs(apis []API, at []*yaml.Node) {
 	for i, a := range apis {
 		for j, b := range apis[:i] {
@@ -112,7 +112,7 @@ func (r *reader) duplicateAPIs(apis []API, at []*yaml.Node) {
 			line := at[j].Line
 			switch same := a.Name == b.Name; {
 			case same && a.Version == b.Version:
-				r.Report(at[i], "API %q %s stands twice, first on line %d", a.Name, a.Version, line)
+				r.Report(at[i], "API %q %s appears twice, first on line %d", a.Name, a.Version, line)
 			case !same && strings.EqualFold(a.Name, b.Name):
 				r.Report(at[i], "API %q differs only in letter case from %q on line %d, which API-M refuses", a.Name, b.Name, line)
 			case same && a.Context != b.Context:
@@ -127,7 +127,7 @@ func (r *reader) duplicateAPIs(apis []API, at []*yaml.Node) {
 	}
 }
 
-// checkSubscriptions finds subscriptions to APIs that the file does not list, and double ones.
+// checkSubscriptions reports subscriptions to APIs that the file does not list, and second subscriptions to an API.
 func (r *reader) checkSubscriptions(d *Desired, at []*yaml.Node) {
 	var names []string
 	for _, a := range d.APIs {
@@ -139,7 +139,7 @@ func (r *reader) checkSubscriptions(d *Desired, at []*yaml.Node) {
 			continue
 		}
 		if line, twice := first[s.APIName]; twice {
-			r.Report(at[i], "the subscription to %q stands twice, first on line %d", s.APIName, line)
+			r.Report(at[i], "the subscription to %q appears twice, first on line %d", s.APIName, line)
 			continue
 		}
 		first[s.APIName] = at[i].Line
@@ -149,7 +149,7 @@ func (r *reader) checkSubscriptions(d *Desired, at []*yaml.Node) {
 	}
 }
 
-// checked reads a text, and repeats it where it is wrong.
+// checked reads a text and checks it. The report of a mistake quotes the text.
 func (r *reader) checked(n *yaml.Node, what string, form func(string) string, check func(string) error) string {
 	return r.Text(n, what, form, func(value string) error {
 		if err := check(value); err != nil {
@@ -159,13 +159,13 @@ func (r *reader) checked(n *yaml.Node, what string, form func(string) string, ch
 	})
 }
 
-// What may hold a password in an address, with a scheme and without. A password may hold a slash or an @.
+// The part of an address that may contain a password, with a scheme and without. A password may contain a slash or an @.
 var (
 	userinfo = regexp.MustCompile(`://\S*@`)
 	bareUser = regexp.MustCompile(`^[^\s@]*:\S*@`)
 )
 
-// shown is a value as it may stand in a message.
+// shown returns a value for a message, without a password.
 func shown(value string) string {
 	if strings.Contains(value, "://") {
 		return userinfo.ReplaceAllString(value, "://(hidden)@")

@@ -28,7 +28,7 @@ func TestTheExampleIsUsable(t *testing.T) {
 	}
 }
 
-func TestValuesAreBroughtIntoTheServersForm(t *testing.T) {
+func TestValuesGetTheFormThatTheServersStore(t *testing.T) {
 	d, err := Load([]byte(`
 rest_apis:
   - name: "  Payment   API "
@@ -60,7 +60,7 @@ subscriptions:
 	}
 }
 
-// usable is a file without mistakes, to put one into.
+// usable is a file without mistakes, into which tests put one.
 const usable = `rest_apis:
   - name: Payment API
     context: /payments
@@ -77,7 +77,7 @@ subscriptions:
     throttling_policy: Gold
 `
 
-func TestEachMistakeIsToldWithItsPlace(t *testing.T) {
+func TestEachMistakeIsReportedWithItsPlace(t *testing.T) {
 	tests := []struct {
 		name, old, new string
 		want           string // what the error says
@@ -88,12 +88,12 @@ func TestEachMistakeIsToldWithItsPlace(t *testing.T) {
 		{"a missing section", "subscriptions:\n  - api_name: Payment API\n    throttling_policy: Gold\n", "", "f:1:1: section subscriptions is missing"},
 		{"a missing field", "    backend_url: http://orders:8080\n", "", `f:6:5: the API "Order API" has no backend_url`},
 		{"a key that stands twice", "  name: App", "  name: App\n  name: App2", `f:12:3: key "name" stands twice in application`},
-		{"the same API twice", "name: Order API\n    context: /orders", "name: Payment API\n    context: /payments", `f:6:5: API "Payment API" 1.0.0 stands twice, first on line 2`},
+		{"the same API twice", "name: Order API\n    context: /orders", "name: Payment API\n    context: /payments", `f:6:5: API "Payment API" 1.0.0 appears twice, first on line 2`},
 		{"a name that differs in letter case only", "name: Order API", "name: payment api", `f:6:5: API "payment api" differs only in letter case from "Payment API" on line 2`},
 		{"a context that another API has", "context: /orders", "context: /payments", `f:6:5: API "Order API" has the context /payments, which API "Payment API" on line 2 has`},
 		{"versions of an API with different contexts", "name: Order API\n    context: /orders\n    version: 1.0.0", "name: Payment API\n    context: /orders\n    version: 2.0.0", `f:6:5: API "Payment API" has the context /orders here and /payments on line 2`},
 		{"a subscription to an API that is not listed", "api_name: Payment API", "api_name: Paymnt API", `f:13:5: the subscription is to "Paymnt API", which rest_apis does not list: did you mean "Payment API"?`},
-		{"a subscription that stands twice", "  - api_name: Payment API", "  - api_name: Payment API\n  - api_name: Payment API", `f:14:5: the subscription to "Payment API" stands twice, first on line 13`},
+		{"a subscription that stands twice", "  - api_name: Payment API", "  - api_name: Payment API\n  - api_name: Payment API", `f:14:5: the subscription to "Payment API" appears twice, first on line 13`},
 		{"a name with a forbidden character", "name: Order API", "name: Order/API", `f:6:11: name "Order/API" must not contain "/"`},
 		{"a name that is too long", "name: Order API", "name: " + strings.Repeat("x", 61), "has 61 characters, at most 60 are allowed"},
 		{"a name that is a truth value", "name: App", "name: yes", ``},
@@ -102,10 +102,10 @@ func TestEachMistakeIsToldWithItsPlace(t *testing.T) {
 		{"a name that is true", "name: Order API", "name: true", "f:6:11: name must be a text, not the truth value true (put it in quotes)"},
 		{"a name that is a list", "name: Order API", "name: [a]", "f:6:11: name must be a text, not a list"},
 		{"a version with a space", "version: 1.0.0\n    backend_url: http://orders", "version: 1 0\n    backend_url: http://orders", `f:8:14: version "1 0" must not contain spaces`},
-		{"a context that ends in a slash", "context: /orders", "context: /orders/", `f:7:14: context "/orders/" must not end in /`},
-		{"a context with a space", "context: /orders", "context: /or ders", `f:7:14: context "/or ders" may hold letters`},
+		{"a context that ends in a slash", "context: /orders", "context: /orders/", `f:7:14: context "/orders/" must not end with /`},
+		{"a context with a space", "context: /orders", "context: /or ders", `f:7:14: context "/or ders" may only contain letters`},
 		{"a backend without a scheme", "http://orders:8080", "orders:8080", `f:9:18: backend_url "orders:8080" must be an address such as http://`},
-		{"a backend with a password, which is not repeated", "http://orders:8080", "http://me:hunter2@orders:8080", `f:9:18: backend_url "http://(hidden)@orders:8080" must not hold a user or password`},
+		{"a backend with a password, which is not repeated", "http://orders:8080", "http://me:hunter2@orders:8080", `f:9:18: backend_url "http://(hidden)@orders:8080" must not contain a user or a password`},
 		{"a policy that needs no subscription", "throttling_policy: Gold", "throttling_policy: DefaultSubscriptionless", "is for APIs without subscriptions"},
 		{"a section of the wrong kind", "application:\n  name: App", "application: App", `f:10:14: application must be a mapping (key: value), not the value "App"`},
 		{"a list that is a mapping", "subscriptions:\n  - api_name: Payment API\n    throttling_policy: Gold", "subscriptions:\n  api_name: Payment API", "f:13:3: subscriptions must be a list (lines that begin with -), not a mapping"},
@@ -136,13 +136,13 @@ func TestEachMistakeIsToldWithItsPlace(t *testing.T) {
 				t.Errorf("the error does not say %q:\n%v", tt.want, err)
 			}
 			if strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("the error tells a password: %v", err)
+				t.Errorf("the error has a password: %v", err)
 			}
 		})
 	}
 }
 
-func TestAllMistakesAreToldTogetherInTheOrderOfTheLines(t *testing.T) {
+func TestAllMistakesAreReportedTogetherInTheOrderOfTheLines(t *testing.T) {
 	text := strings.NewReplacer("/orders", "/orders/", "name: App", "nam: App", "api_name: Payment API", "api_name: X").Replace(usable)
 	_, err := Load([]byte(text), "f")
 	if err == nil {

@@ -11,10 +11,10 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// Several runs at once, on several machines: each makes what it misses, and API-M does not always keep two from making the
-// same. What was made twice is found afterwards, and every run comes to the same verdict about which one stays.
+// Several runs can work at the same time, on several machines. Each makes what is missing, and API-M does not always prevent that
+// two of them make the same. The runs find such duplicates afterwards, and all of them keep the same one.
 
-// keeperFirst returns the key managers of one name, the one that stays first: one that is in use, or else the one with the
+// keeperFirst returns the key managers of one name. The first is the one that stays: one that is in use, or else the one with the
 // smallest id.
 func keeperFirst(list []wso2.KeyManagerInfo, name string) []wso2.KeyManagerInfo {
 	same := slices.DeleteFunc(slices.Clone(list), func(km wso2.KeyManagerInfo) bool { return km.Name != name })
@@ -30,7 +30,7 @@ func keeperFirst(list []wso2.KeyManagerInfo, name string) []wso2.KeyManagerInfo 
 	return same
 }
 
-// takeKeyManager finds the key manager of our name in a list, and deletes its duplicates; found is false where there is none.
+// takeKeyManager finds the key manager of the configured name in a list, and deletes its duplicates. found is false if there is none.
 func (r *run) takeKeyManager(ctx context.Context, list []wso2.KeyManagerInfo) (found bool, err error) {
 	same := keeperFirst(list, r.KMName)
 	if len(same) == 0 {
@@ -48,8 +48,8 @@ func (r *run) takeKeyManager(ctx context.Context, list []wso2.KeyManagerInfo) (f
 	return true, nil
 }
 
-// dropKeyManager deletes one of two key managers with our name, and returns the id of the one that stays. If other has come
-// into use since it was listed, it stays in place of keeper.
+// dropKeyManager deletes one of two key managers with the configured name, and returns the id of the one that stays. If other has
+// come into use since the list was read, other stays and keeper goes.
 func (r *run) dropKeyManager(ctx context.Context, keeper, other string) (stays string, err error) {
 	for range 2 {
 		err = r.change(fmt.Sprintf("deleted key manager %s %s, which was made twice", r.KMName, other), func() error {
@@ -64,8 +64,8 @@ func (r *run) dropKeyManager(ctx context.Context, keeper, other string) (stays s
 		"delete the keys of one of them in the DevPortal, and run again"))
 }
 
-// orDeleted: a key manager that was in the list and is not there now will not be in the next list. Another run has deleted it as
-// a duplicate.
+// orDeleted marks the error of a missing key manager as transient. The list had it, and another run has deleted it since as a
+// duplicate, so the next list does not have it.
 func orDeleted(err error) error {
 	if wso2.HasCode(err, wso2.CodeKeyManagerGone) {
 		return transient(err)
@@ -73,7 +73,7 @@ func orDeleted(err error) error {
 	return err
 }
 
-// orGone: what is to go is gone. Another run was faster.
+// orGone returns nil for the error that the thing to delete does not exist. Another run has deleted it.
 func orGone(err error) error {
 	if wso2.HasStatus(err, http.StatusNotFound) && wso2.IsPermanent(err) {
 		return nil

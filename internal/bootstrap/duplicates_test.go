@@ -42,7 +42,7 @@ func TestWhichOfTwoKeyManagersStays(t *testing.T) {
 	}
 }
 
-func TestAKeyManagerThatWasMadeTwiceIsHealed(t *testing.T) {
+func TestTheDuplicateOfAKeyManagerIsDeleted(t *testing.T) {
 	tests := []struct {
 		name    string
 		prepare func(f *fake, twin object)
@@ -92,8 +92,8 @@ func TestAKeyManagerThatWasMadeTwiceIsHealed(t *testing.T) {
 	}
 }
 
-// The other run deletes the key manager that this one has made, after this one has found it alone.
-func TestAKeyManagerThatAnotherRunDeletesIsReplacedByTheOthers(t *testing.T) {
+// The other run deletes the key manager that this run has made, after this run has found no second one.
+func TestARunUsesTheKeyManagerOfAnotherRunThatHasDeletedItsOwn(t *testing.T) {
 	for _, when := range []string{"before its proof", "before the application's keys"} {
 		t.Run(when, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestAKeyManagerThatAnotherRunDeletesIsReplacedByTheOthers(t *testing.T) {
 	}
 }
 
-func TestAKeyManagerThatIsDeletedBetweenListAndReadIsLookedForAgain(t *testing.T) {
+func TestARunLooksAgainForAKeyManagerThatIsDeletedBetweenListAndRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		mustPass(t, f, testSettings, usable)
@@ -136,7 +136,7 @@ func TestAKeyManagerThatIsDeletedBetweenListAndReadIsLookedForAgain(t *testing.T
 	})
 }
 
-func TestProbesOfOtherRunsAreLeftAloneWhileTheyAreYoung(t *testing.T) {
+func TestOnlyOldProbesOfOtherRunsAreDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		probe := func(name string, age time.Duration) object {
@@ -160,7 +160,7 @@ func TestProbesOfOtherRunsAreLeftAloneWhileTheyAreYoung(t *testing.T) {
 	})
 }
 
-func TestKeysThatAnotherRunIsMakingAreWaitedFor(t *testing.T) {
+func TestARunWaitsForKeysThatAnotherRunIsMaking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		asked := 0
@@ -188,7 +188,7 @@ func TestKeysThatAnotherRunIsMakingAreWaitedFor(t *testing.T) {
 	})
 }
 
-func TestKeysWithoutAnIDAreAskedForAgain(t *testing.T) {
+func TestARunReadsKeysWithoutAnIDAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		lost := map[bool]int{} // for the proof and for the application
@@ -208,7 +208,7 @@ func TestKeysWithoutAnIDAreAskedForAgain(t *testing.T) {
 	})
 }
 
-func TestOfTwoSubscriptionsToOneAPIOneStays(t *testing.T) {
+func TestASecondSubscriptionToAnAPIIsDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		mustPass(t, f, testSettings, usable)
@@ -222,7 +222,7 @@ func TestOfTwoSubscriptionsToOneAPIOneStays(t *testing.T) {
 	})
 }
 
-func TestAnAPIThatAnotherRunPublishesMeanwhileIsFine(t *testing.T) {
+func TestAnAPIThatAnotherRunPublishesMeanwhileIsNoError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		f.intercept = func(r *http.Request) (int, string) {

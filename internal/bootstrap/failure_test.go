@@ -14,16 +14,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
-func TestWhatAPersonMustChangeEndsTheRunAtOnce(t *testing.T) {
+func TestAPermanentErrorEndsTheRunAtOnce(t *testing.T) {
 	otherKM := object{"id": "other", "name": "Other", "type": "KeyCloak", "enabled": true, "issuer": "https://is.example:9443/oauth2/token"}
 	tests := []struct {
 		name    string
 		prepare func(*fake, *Settings)
 		second  bool // it happens to a run after a successful one
-		tells   string
+		says    string
 	}{
 		{"a wrong password", func(f *fake, _ *Settings) {
 			f.intercept = func(r *http.Request) (int, string) {
@@ -87,8 +88,8 @@ func TestWhatAPersonMustChangeEndsTheRunAtOnce(t *testing.T) {
 				tt.prepare(f, &s)
 				start := time.Now()
 				_, log, err := pass(t, f, s, usable)
-				if !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), tt.tells) {
-					t.Errorf("got %v, want a permanent error that tells %q", err, tt.tells)
+				if !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), tt.says) {
+					t.Errorf("got %v, want a permanent error that says %q", err, tt.says)
 				}
 				if waited := time.Since(start); waited > 5*time.Second {
 					t.Errorf("it ended after %v only:\n%s", waited, log)
@@ -98,7 +99,40 @@ func TestWhatAPersonMustChangeEndsTheRunAtOnce(t *testing.T) {
 	}
 }
 
-func TestWhatPassesIsTriedAgain(t *testing.T) {
+func TestAnErrorThatAPersonMustFixHasAHint(t *testing.T) {
+	otherKM := object{"id": "other", "name": "Other", "type": "KeyCloak", "enabled": true, "issuer": "https://is.example:9443/oauth2/token"}
+	for _, tt := range []struct {
+		name    string
+		prepare func(*fake, *Settings)
+		second  bool // it happens to a run after a successful one
+		hint    string
+	}{
+		{"another key manager with IS's issuer", func(f *fake, _ *Settings) { f.kms = append(f.kms, otherKM) }, false, "or set KM_NAME to its name"},
+		{"a key manager with the connector of IS 5", func(f *fake, _ *Settings) { f.kms[0]["type"] = "WSO2-IS" }, true, "register IS under another name (KM_NAME)"},
+		{"a key manager that does not exist", func(_ *fake, s *Settings) { s.KeyManagerName = "Nobody" }, false, "correct KEY_MANAGER_NAME"},
+		{"an API that somebody has blocked", func(f *fake, _ *Settings) { f.apis[0]["lifeCycleStatus"] = "BLOCKED" }, true, "publish it again in the Publisher"},
+		{"an API with another context", func(f *fake, _ *Settings) { f.apis[0]["context"] = "/pay" }, true, "correct the file"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, s := newFake(), testSettings
+				if tt.second {
+					mustPass(t, f, s, usable)
+				}
+				tt.prepare(f, &s)
+				_, _, err := pass(t, f, s, usable)
+				if !errors.Is(err, ErrPermanent) {
+					t.Fatalf("got %v, want a permanent error", err)
+				}
+				if text, remedies := remedy.Split(err); strings.Contains(text, tt.hint) || !strings.Contains(strings.Join(remedies, "; "), tt.hint) {
+					t.Errorf("text %q, remedies %q; want %q in a remedy", text, remedies, tt.hint)
+				}
+			})
+		})
+	}
+}
+
+func TestARunRetriesTransientErrors(t *testing.T) {
 	once := func(match string, status int, body string, times int) func(*fake) {
 		return func(f *fake) {
 			f.intercept = func(r *http.Request) (int, string) {
@@ -113,7 +147,7 @@ func TestWhatPassesIsTriedAgain(t *testing.T) {
 	tests := []struct {
 		name    string
 		prepare func(*fake)
-		tells   string
+		says    string
 	}{
 		{"API-M that comes up slowly", func(f *fake) { f.upAt = time.Now().Add(2 * time.Minute) }, "wait for API-M's gateway"},
 		{"API-M's REST API not there yet", once("/publisher/v4/apis", 404, "<html>", 3), "wait for API-M's REST APIs"},
@@ -128,15 +162,15 @@ func TestWhatPassesIsTriedAgain(t *testing.T) {
 				f := newFake()
 				tt.prepare(f)
 				_, log, err := pass(t, f, testSettings, usable)
-				if err != nil || !strings.Contains(log, tt.tells) {
-					t.Errorf("%v, the log does not tell %q:\n%s", err, tt.tells, log)
+				if err != nil || !strings.Contains(log, tt.says) {
+					t.Errorf("%v, the log does not say %q:\n%s", err, tt.says, log)
 				}
 			})
 		})
 	}
 }
 
-func TestAServerThatStartsSlowlyIsToldOnceAMinute(t *testing.T) {
+func TestAServerThatStartsSlowlyIsLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		f.upAt = time.Now().Add(150 * time.Second)
@@ -151,7 +185,7 @@ func TestAServerThatStartsSlowlyIsToldOnceAMinute(t *testing.T) {
 		}
 		over := regexp.MustCompile(`level=INFO msg="works now" step="wait for API-M's gateway" attempt=\d+ after=2m3`)
 		if len(over.FindAllString(log, -1)) != 1 || strings.Count(log, "works now") != 1 {
-			t.Errorf("the end of the trouble is not told once:\n%s", log)
+			t.Errorf("the success is not logged once:\n%s", log)
 		}
 	})
 }
@@ -171,7 +205,7 @@ func TestTheWaitsBetweenTriesDouble(t *testing.T) {
 		if len(times) < 5 || len(times) > 17 {
 			t.Fatalf("tries at %v", times)
 		}
-		// Doubled each time and up to half longer or shorter by chance: 500 ms, 1 s, 2 s, 4 s.
+		// Each wait doubles, and is up to half longer or shorter at random: 500 ms, 1 s, 2 s, 4 s.
 		for i, around := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second} {
 			if wait := times[i+1].Sub(times[i]); wait < around/2-time.Millisecond || wait > around*3/2+time.Millisecond {
 				t.Errorf("wait %d is %v, want around %v", i+1, wait, around)
@@ -180,16 +214,16 @@ func TestTheWaitsBetweenTriesDouble(t *testing.T) {
 	})
 }
 
-// answers is a transport that always does the same.
+// answers is a transport that always returns the same answer.
 type answers func(*http.Request) (*http.Response, error)
 
 func (a answers) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
-func TestTheEndOfTheTimeKeepsTheLastFailure(t *testing.T) {
+func TestTheErrorAtTheTimeoutHasTheLastFailure(t *testing.T) {
 	tests := []struct {
 		name  string
 		serve answers
-		tells string
+		says  string
 	}{
 		{"a server that always answers 500", func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 500, Header: http.Header{}, Body: http.NoBody}, nil
@@ -213,8 +247,8 @@ func TestTheEndOfTheTimeKeepsTheLastFailure(t *testing.T) {
 				if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrPermanent) {
 					t.Errorf("got %v", err)
 				}
-				if err == nil || !strings.Contains(err.Error(), tt.tells) || !strings.Contains(err.Error(), "wait for API-M's gateway: gave up after") {
-					t.Errorf("the error does not tell %q: %v", tt.tells, err)
+				if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "wait for API-M's gateway: gave up after") {
+					t.Errorf("the error does not say %q: %v", tt.says, err)
 				}
 				if time.Since(start) != 20*time.Minute {
 					t.Errorf("it ended after %v", time.Since(start))
@@ -224,7 +258,7 @@ func TestTheEndOfTheTimeKeepsTheLastFailure(t *testing.T) {
 	}
 }
 
-func TestATimeThatEndsInTheFirstTryTellsOfThatTry(t *testing.T) {
+func TestTheErrorOfATimeoutInTheFirstTryNamesThatTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -239,7 +273,7 @@ func TestATimeThatEndsInTheFirstTryTellsOfThatTry(t *testing.T) {
 	})
 }
 
-func TestAServerThatAsksForPatienceGetsIt(t *testing.T) {
+func TestARunWaitsAsLongAsTheServerAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var times []time.Time
 		hc := &http.Client{Transport: answers(func(*http.Request) (*http.Response, error) {

@@ -14,8 +14,8 @@ import (
 
 type object = map[string]any
 
-// fake is as much of both servers as these tests need, in memory and without a network, so that the waiting of the
-// agent passes in the time of testing/synctest. It behaves as the recordings of the products do.
+// fake imitates both servers as far as these tests need them, in memory and without a network. So the agent's waits pass in the time
+// of testing/synctest. It answers like the products in the recordings.
 type fake struct {
 	log      []string // every request that is no GET
 	gets     int
@@ -38,7 +38,7 @@ type fake struct {
 	rows      map[string][]object // key mappings by application
 	clients   map[string]string   // of IS: name to id
 
-	// intercept answers a request in the fake's place, where it returns a status.
+	// intercept answers a request in place of the fake, if it returns a status.
 	intercept func(r *http.Request) (status int, body string)
 }
 
@@ -51,7 +51,7 @@ func newFake() *fake {
 	}
 }
 
-// RoundTrip serves a request at once.
+// RoundTrip answers a request without a wait.
 func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Context().Err() != nil {
 		return nil, r.Context().Err()
@@ -198,7 +198,7 @@ func (f *fake) serveAdmin(w http.ResponseWriter, r *http.Request, path []string,
 	}
 }
 
-// used reports whether an application has keys of a key manager. Rows say which by its name; "of" says it where two share one.
+// used reports whether an application has keys of a key manager. Rows have the name of the key manager, and "of" if two share a name.
 func (f *fake) used(id string) bool {
 	for _, rows := range f.rows {
 		for _, row := range rows {

@@ -13,7 +13,7 @@ import (
 	"wso2agent/internal/trust"
 )
 
-// errInputChanged ends an attempt because its input has changed meanwhile.
+// errInputChanged ends an attempt because its input has changed since it began.
 var errInputChanged = errors.New("what the desired state is reached from has changed")
 
 // Input is everything that an attempt to reach the desired state depends on, in parts.
@@ -47,8 +47,8 @@ func (in *Input) add(peers bool, name, format string, values ...any) {
 }
 
 // Input reads what an attempt depends on: the API configuration, the secrets, whether the agent can write the keys, the
-// servers' certificates, whether the peers trust this server, and the start of this server, which may have other settings
-// since, or have lost what it had. A look notices the start of a peer.
+// servers' certificates, whether the peers trust this server, and the last start of this server. After a start the server may have
+// other settings, or have lost its data. A look notices the start of a peer.
 func (k *Keeper) Input(ctx context.Context, cfg config.Config) (in Input) {
 	for _, path := range []string{cfg.Bootstrap.File, cfg.Trust.CAFile} {
 		data, err := file.Read(path, filesLimit)

@@ -16,7 +16,7 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// Keeper brings the servers to the desired state, once or again and again. Only one goroutine uses it.
+// Keeper brings the servers to the desired state, once or repeatedly. Only one goroutine uses it.
 type Keeper struct {
 	Log      *slog.Logger
 	Load     func() (config.Config, error) // reads the settings
@@ -25,7 +25,7 @@ type Keeper struct {
 		Started(context.Context) (s notify.Started, ok bool, err error)
 	}
 	Watch file.Watch                                      // of the exchange volume
-	Tell  func(doing string)                              // is called with what the Keeper is doing
+	Tell  func(doing string)                              // reports what the Keeper is doing
 	Check func(config.Config) (problem string, err error) // of passwords that the servers have accepted
 	// Verify verifies that the result works.
 	Verify func(context.Context, config.Config, Servers, Result) error
@@ -37,8 +37,8 @@ type Keeper struct {
 }
 
 // Turn brings the servers to the desired state if its input has changed, or if a look at the servers shows that they have lost
-// it. unreadable says that the agent cannot read its settings, and cfg are the former ones. Each change of changes may end an
-// attempt. Turn returns the wait before the next turn; 0 only if ctx has ended.
+// it. A non-nil unreadable means that the agent cannot read its settings, and that cfg has the former ones. Each value of changes
+// may end an attempt. Turn returns the wait before the next turn; it is 0 only if ctx has ended.
 func (k *Keeper) Turn(ctx context.Context, cfg config.Config, unreadable error, changes <-chan struct{}) (wait time.Duration) {
 	if k.attempts == nil {
 		k.attempts, k.looks = NewAttempts(k.Log, cfg.Bootstrap.Reconcile), Watch{Log: k.Log}
@@ -83,8 +83,8 @@ func (k *Keeper) Trouble() error {
 	return k.looks.Trouble()
 }
 
-// look looks at both servers, and reports whether the desired state must be reached again. Only if it was reached can the
-// servers have lost anything, and have they accepted the passwords.
+// look looks at both servers, and reports whether the desired state must be reached again. reached says that the last attempt
+// reached it. Otherwise the servers cannot have lost anything, and may not have accepted the passwords.
 func (k *Keeper) look(ctx context.Context, cfg config.Config, reached bool) (again bool) {
 	hc, err := k.connect(cfg)
 	if err != nil {
@@ -102,8 +102,8 @@ func (k *Keeper) connect(cfg config.Config) (*http.Client, error) {
 	return k.connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)
 }
 
-// attempt waits until the servers trust each other, and then tries to reach the desired state until it is reached. It returns
-// the input that it used; errInputChanged says that the input has changed.
+// attempt waits until the servers trust each other, and then works until the desired state is reached. It returns the input that
+// it used. The error wraps errInputChanged if the input has changed meanwhile.
 func (k *Keeper) attempt(ctx context.Context, cfg config.Config, changes <-chan struct{}) (in Input, err error) {
 	k.Tell("waiting until both running servers trust each other")
 	if err := k.AwaitTrust(ctx, cfg); err != nil {
@@ -114,7 +114,7 @@ func (k *Keeper) attempt(ctx context.Context, cfg config.Config, changes <-chan 
 	}
 	k.connection.Close() // the settings may name other addresses now
 	in = k.Input(ctx, cfg)
-	// What a peer changes does not end the attempt, which works with it anyway.
+	// A change by a peer does not end the attempt, because the attempt uses the new state anyway.
 	changed := func() error {
 		now, err := k.Load()
 		if err != nil {
@@ -128,8 +128,8 @@ func (k *Keeper) attempt(ctx context.Context, cfg config.Config, changes <-chan 
 	return in, file.Until(ctx, changes, changed, func(ctx context.Context) error { return k.Reach(ctx, cfg) })
 }
 
-// AwaitTrust waits for the statements of both agents that the running servers trust each other: a key manager that is
-// registered before is not usable. See [trust.Exchange.AwaitTrust].
+// AwaitTrust waits until both agents state that the running servers trust each other. A key manager that is registered earlier is
+// not usable. See [trust.Exchange.AwaitTrust].
 func (k *Keeper) AwaitTrust(ctx context.Context, cfg config.Config) error {
 	am, is := trust.NameOf(cfg, config.AM, cfg.AM.Host), trust.NameOf(cfg, config.IS, cfg.IS.Host)
 	if am == "" || is == "" {

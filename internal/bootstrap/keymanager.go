@@ -8,19 +8,20 @@ import (
 	"strings"
 	"time"
 
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
 // keyManager is what a run knows about IS as key manager.
 type keyManager struct {
-	issuer   string // as IS's discovery document names it
+	issuer   string // from IS's discovery document
 	id       string
-	changed  bool      // created or updated in this run, or tried to be
-	unusable time.Time // since when the proof fails, or when the key manager was last sent again
+	changed  bool      // this run has created or updated it, or has tried to
+	unusable time.Time // when its verification first failed, or when this run last sent it again
 }
 
-// registerKeyManager creates the key manager, or updates it where it differs. The stored password is shown masked, so
-// it cannot be compared: it is sent along with any other difference.
+// registerKeyManager creates the key manager, or updates the fields that differ. API-M shows the stored password masked, so the run
+// cannot compare it. Each update sends the password too.
 func (r *run) registerKeyManager(ctx context.Context) error {
 	list, err := r.Admin.KeyManagers(ctx)
 	if err != nil {
@@ -36,36 +37,36 @@ func (r *run) registerKeyManager(ctx context.Context) error {
 	if found {
 		return r.updateKeyManager(ctx)
 	}
-	r.km.changed = true // even where no answer comes: it may have been made all the same
+	r.km.changed = true // even if no answer comes, because API-M may have created it anyway
 	err = r.change("created key manager "+r.KMName, func() error {
 		r.km.id, err = r.Admin.CreateKeyManager(ctx, r.desiredKeyManager())
 		return err
 	})
 	if wso2.HasCode(err, wso2.CodeKeyManagerExists) {
-		return transient(err) // somebody made it since the list was read: the next try finds it
+		return transient(err) // another run has created it since the list was read, so the next try finds it
 	}
 	if err != nil {
 		return err
 	}
-	// API-M lets two that create a key manager at the same moment both have it. Who lists later sees both.
+	// If two runs create a key manager at the same moment, API-M keeps both. A later list shows both.
 	if list, err = r.Admin.KeyManagers(ctx); err == nil {
 		_, err = r.takeKeyManager(ctx, list)
 	}
 	return err
 }
 
-// updateKeyManager writes the key manager where it is not as desired.
+// updateKeyManager writes the key manager if it differs from the desired one.
 func (r *run) updateKeyManager(ctx context.Context) error {
 	stored, err := r.readKeyManager(ctx, r.km.id)
 	if err != nil {
 		return err
 	}
 	if stored.Type != wso2.TypeIS7 {
-		return permanent(fmt.Errorf("key manager %s is of type %s, not %s: delete it in API-M's Admin Portal, or register IS under another name (KM_NAME)",
-			r.KMName, stored.Type, wso2.TypeIS7))
+		return permanent(remedy.Add(fmt.Errorf("key manager %s is of type %s, not %s", r.KMName, stored.Type, wso2.TypeIS7),
+			"delete it in API-M's Admin Portal, or register IS under another name (KM_NAME)"))
 	}
 	want := r.desiredKeyManager()
-	want.AdditionalProperties.Password = wso2.MaskedPassword // as it is shown
+	want.AdditionalProperties.Password = wso2.MaskedPassword // as API-M shows it
 	_, fields, err := wso2.Merge(stored.Raw, want)
 	if err != nil || len(fields) == 0 {
 		return err
@@ -76,7 +77,7 @@ func (r *run) updateKeyManager(ctx context.Context) error {
 	})
 }
 
-// sendKeyManager writes the whole key manager, its password too, over what is stored.
+// sendKeyManager overwrites the stored key manager completely, with its password.
 func (r *run) sendKeyManager(ctx context.Context, stored json.RawMessage) error {
 	want := r.desiredKeyManager()
 	whole, _, err := wso2.Merge(stored, want)
@@ -92,8 +93,8 @@ func (r *run) readKeyManager(ctx context.Context, id string) (wso2.StoredKeyMana
 	return stored, orDeleted(err)
 }
 
-// refuseSecondIssuer makes sure that no other key manager has IS's issuer. API-M would accept the second one, and its
-// gateway would then take one of the two for all tokens and refuse the clients of the other.
+// refuseSecondIssuer returns an error if another key manager has IS's issuer. API-M would accept the second one. Its gateway would
+// then use one of the two for all tokens, and refuse the clients of the other.
 func (r *run) refuseSecondIssuer(ctx context.Context, list []wso2.KeyManagerInfo) error {
 	for _, km := range list {
 		if km.Name == r.KMName {
@@ -104,8 +105,8 @@ func (r *run) refuseSecondIssuer(ctx context.Context, list []wso2.KeyManagerInfo
 			return err
 		}
 		if issuer == r.km.issuer {
-			return permanent(fmt.Errorf("key manager %q has the issuer %s, as IS has: API-M's gateway would mix up their tokens; %s",
-				km.Name, issuer, issuerRemedy(km.Name)))
+			return permanent(remedy.Add(fmt.Errorf("key manager %q has the issuer %s, which IS has too: API-M's gateway would mix up their tokens", km.Name, issuer),
+				"%s", issuerRemedy(km.Name)))
 		}
 	}
 	return nil
@@ -118,8 +119,8 @@ func issuerRemedy(name string) string {
 	return "delete it in API-M's Admin Portal, or set KM_NAME to its name"
 }
 
-// issuerOf finds a key manager's issuer; "" where it has none or none is told. API-M's own does not always show it, but
-// has a discovery document.
+// issuerOf returns a key manager's issuer; "" if it has none or API-M does not show it. API-M does not always show the issuer of
+// its own key manager, which has a discovery document.
 func (r *run) issuerOf(ctx context.Context, km wso2.KeyManagerInfo) (string, error) {
 	stored, err := r.readKeyManager(ctx, km.ID)
 	if err != nil || stored.Issuer != "" || km.Name != ResidentKeyManager {
@@ -136,9 +137,9 @@ func (r *run) residentIssuer(ctx context.Context) (string, error) {
 	return d.Issuer, err
 }
 
-// desiredKeyManager is IS as the connector for IS 7 wants it: https://apim.docs.wso2.com, "Configure WSO2 IS 7 as a Key
-// Manager", and the fields that carbon-apimgt takes for null or false when they are absent. User info is IS's SCIM
-// endpoint: the connector cannot work with the one that IS's discovery names.
+// desiredKeyManager returns IS as key manager for the connector of IS 7 (https://apim.docs.wso2.com, "Configure WSO2 IS 7 as a Key
+// Manager"). It also sets the fields that carbon-apimgt reads as null or false if they are absent. The user info endpoint is IS's
+// SCIM endpoint, because the connector cannot use the one in IS's discovery document.
 func (r *run) desiredKeyManager() wso2.KeyManager {
 	is := r.ISURL
 	displayed := r.KMTokenEndpoint
@@ -189,7 +190,7 @@ func (r *run) desiredKeyManager() wso2.KeyManager {
 	}
 }
 
-// revokeEndpoint is where people outside revoke tokens: beside the token endpoint, where that is IS's own path.
+// revokeEndpoint returns the address at which people outside revoke tokens. It is next to the token endpoint if that has IS's own path.
 func revokeEndpoint(tokenEndpoint, is string) string {
 	if base, ok := strings.CutSuffix(tokenEndpoint, "/oauth2/token"); ok {
 		return base + "/oauth2/revoke"
@@ -197,7 +198,7 @@ func revokeEndpoint(tokenEndpoint, is string) string {
 	return is + "/oauth2/revoke"
 }
 
-// chooseKeyManager finds the key manager that makes the application's keys, and what its tokens are known by.
+// chooseKeyManager finds the key manager that makes the application's keys, and the issuer and the addresses of its tokens.
 func (r *run) chooseKeyManager(ctx context.Context) error {
 	list, err := r.Admin.KeyManagers(ctx)
 	if err != nil {
@@ -209,7 +210,7 @@ func (r *run) chooseKeyManager(ctx context.Context) error {
 		for _, km := range list {
 			names = append(names, km.Name)
 		}
-		return permanent(fmt.Errorf("API-M has no key manager %q, only %s: correct KEY_MANAGER_NAME", r.KeyManagerName, strings.Join(names, ", ")))
+		return permanent(remedy.Add(fmt.Errorf("API-M has no key manager %q, only %s", r.KeyManagerName, strings.Join(names, ", ")), "correct KEY_MANAGER_NAME"))
 	}
 	stored, err := r.readKeyManager(ctx, same[0].ID)
 	if err != nil {

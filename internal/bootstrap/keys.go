@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
-// ensureKeys makes the application's keys with the chosen key manager, unless they are there.
+// ensureKeys makes the application's keys with the chosen key manager, unless they exist.
 func (r *run) ensureKeys(ctx context.Context) error {
 	keys, err := r.keysOf(ctx, r.app.ID, r.KeyManagerName)
 	if err != nil {
@@ -30,15 +31,15 @@ func (r *run) ensureKeys(ctx context.Context) error {
 		}
 	}
 	if keys.ConsumerSecret == "" {
-		return permanent(fmt.Errorf("API-M does not show the consumer secret of application %q at %s: delete these keys in its DevPortal and run again",
-			r.app.Name, r.KeyManagerName))
+		return permanent(remedy.Add(fmt.Errorf("API-M does not show the consumer secret of application %q at %s", r.app.Name, r.KeyManagerName),
+			"delete these keys in its DevPortal, and run again"))
 	}
 	r.result.ConsumerKey, r.result.ConsumerSecret, r.result.KeyMappingID = keys.ConsumerKey, keys.ConsumerSecret, keys.MappingID
 	return nil
 }
 
-// chooseAgain looks for the key manager after API-M has said that it is not there: another run may have deleted it as a
-// duplicate of its own, which then has the name.
+// chooseAgain looks for the key manager after API-M has answered that it does not exist. Another run may have deleted it as a
+// duplicate of its own key manager, which then has the name.
 func (r *run) chooseAgain(ctx context.Context, cause error) error {
 	before := r.chosen
 	if err := r.chooseKeyManager(ctx); err != nil {
@@ -50,8 +51,8 @@ func (r *run) chooseAgain(ctx context.Context, cause error) error {
 	return cause
 }
 
-// keysOf finds an application's production keys at a key manager; the consumer key is empty where there are none, and
-// in a row that a failed generation left behind.
+// keysOf finds an application's production keys at a key manager. The consumer key is empty if there are none, and in a row that a
+// failed generation left behind.
 func (r *run) keysOf(ctx context.Context, applicationID, keyManager string) (keys wso2.Keys, err error) {
 	rows, err := r.DevPortal.Keys(ctx, applicationID)
 	r.result.OtherKeys = nil
@@ -66,8 +67,8 @@ func (r *run) keysOf(ctx context.Context, applicationID, keyManager string) (key
 	return keys, err
 }
 
-// clearFailedKeys makes room for the next try after keys could not be made. API-M leaves a row behind, with which every
-// further try would be refused (901409), and perhaps a client in IS, with which the next one would fail.
+// clearFailedKeys clears what a failed generation of keys left behind, so that the next try can succeed. API-M keeps a row, and
+// refuses every further try because of it (901409). IS may keep a client, with which the next try would also fail.
 func (r *run) clearFailedKeys(ctx context.Context, cause error) error {
 	exists := wso2.HasCode(cause, wso2.CodeKeyMappingExists)
 	if wso2.IsPermanent(cause) && !exists {
@@ -75,10 +76,10 @@ func (r *run) clearFailedKeys(ctx context.Context, cause error) error {
 	}
 	keys, err := r.keysOf(ctx, r.app.ID, r.KeyManagerName)
 	if err == nil && keys.ConsumerKey != "" {
-		return transient(cause) // made all the same, only the answer or the first token failed: the next try finds them
+		return transient(cause) // API-M has made them, and only the answer or the first token failed: the next try finds them
 	}
 	if err == nil && exists && keys.MappingID != "" && !r.app.leaked(keys.MappingID, r.EventWait) {
-		return transient(cause) // another run may be making them at this moment
+		return transient(cause) // another run may be making them now
 	}
 	cleared := 0
 	if err == nil {
@@ -88,17 +89,17 @@ func (r *run) clearFailedKeys(ctx context.Context, cause error) error {
 		return r.clearHiddenKeys(ctx, cause)
 	}
 	if err != nil {
-		return transient(fmt.Errorf("%w; and what it left behind could not be cleared: %w", cause, err))
+		return transient(fmt.Errorf("%w; the agent cannot clear what this failure left behind: %w", cause, err))
 	}
 	return transient(cause)
 }
 
-// clearHiddenKeys clears the row that API-M does not show, because IS does not know its client any more. Only its id
-// from the last run leads to it.
+// clearHiddenKeys clears a row that API-M does not show because IS has lost its client. Only the id from the last run identifies
+// that row.
 func (r *run) clearHiddenKeys(ctx context.Context, cause error) error {
 	if r.KeyMappingID == "" || r.app.cleared {
-		return permanent(fmt.Errorf("%w; API-M has keys of application %q at %s that it does not show, because the key manager is disabled or has lost the client: enable it, or delete the application in the DevPortal and run again",
-			cause, r.app.Name, r.KeyManagerName))
+		return permanent(remedy.Add(fmt.Errorf("%w; API-M has keys of application %q at %s that it does not show, because the key manager is disabled or has lost the client",
+			cause, r.app.Name, r.KeyManagerName), "enable the key manager, or delete the application in the DevPortal and run again"))
 	}
 	err := r.change("cleared keys whose client the key manager has lost", func() error {
 		return orGone(r.DevPortal.CleanUpKeys(ctx, r.app.ID, r.KeyMappingID))
@@ -110,8 +111,8 @@ func (r *run) clearHiddenKeys(ctx context.Context, cause error) error {
 	return transient(cause)
 }
 
-// clearKeys removes an application's keys at a key manager, and the client that carries the application's name in IS.
-// It returns how many rows and clients went.
+// clearKeys deletes an application's keys at a key manager, and the client in IS that has the application's name. It returns the
+// number of deleted rows and clients.
 func (r *run) clearKeys(ctx context.Context, app wso2.Application, keyManager string) (int, error) {
 	rows, err := r.DevPortal.Keys(ctx, app.ID)
 	if err != nil {
@@ -139,6 +140,6 @@ func (r *run) clearKeys(ctx context.Context, app wso2.Application, keyManager st
 	if err != nil || client == "" {
 		return cleared, err
 	}
-	r.log.Info("deleting a client in IS that stands in the way of new keys", "client", clientName(app))
+	r.log.Info("deleting a client in IS that prevents new keys", "client", clientName(app))
 	return cleared + 1, r.IS.DeleteClient(ctx, client)
 }

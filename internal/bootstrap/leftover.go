@@ -12,10 +12,10 @@ type APIName struct {
 	Version string `json:"version"`
 }
 
-// String is what people read.
+// String returns the quoted name and the version, for messages.
 func (a APIName) String() string { return fmt.Sprintf("%q %s", a.Name, a.Version) }
 
-// Names are the APIs of the file, together with more, each once and in order.
+// Names returns the APIs of the file and more, each once and in order.
 func (d *Desired) Names(more []APIName) []APIName {
 	names := slices.Clone(more)
 	for _, api := range d.APIs {

@@ -26,7 +26,7 @@ func TestAnAPIThatIsNoLongerInTheFileIsFound(t *testing.T) {
 	})
 }
 
-func TestKeysOfAKeyManagerThatWasSwitchedAwayFromAreFound(t *testing.T) {
+func TestKeysOfAFormerKeyManagerAreFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, s := newFake(), testSettings
 		if r := mustPass(t, f, s, usable); r.OtherKeys != nil {

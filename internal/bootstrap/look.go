@@ -11,14 +11,14 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// Made is what an earlier run has made, as far as a look asks for it. The zero value is nothing.
+// Made is what an earlier run has made, as far as a look checks it. The zero value stands for nothing.
 type Made struct {
 	Application, ApplicationID string
 	ConsumerKey, KeyManager    string
 }
 
-// MadeBefore reads what an earlier run has made from the content of its application-keys.json; nothing where that is not
-// readable.
+// MadeBefore reads from the content of an application-keys.json what an earlier run has made. It returns the zero value if the
+// content is not readable.
 func MadeBefore(keys []byte) Made {
 	var f keysFile
 	if json.Unmarshal(keys, &f) != nil {
@@ -27,14 +27,14 @@ func MadeBefore(keys []byte) Made {
 	return Made{f.Application, f.ApplicationID, f.Production.ConsumerKey, f.Production.KeyManager}
 }
 
-// Sight is what a look at both servers has shown.
+// Sight is the result of a look at both servers.
 type Sight struct {
-	AM, IS error    // why it cannot be worked with; nil where it can, and for an IS that nobody looks at
-	Lost   []string // what was made before and is gone, each a sentence with its cause
+	AM, IS error    // why the server is not usable; nil if it is, and for an IS that the look leaves out
+	Lost   []string // what an earlier run made and the server no longer has, each a sentence with its cause
 }
 
-// Look asks both servers, by two requests each, whether they serve and still have what was made. It sends GET only and
-// requests no token, since a new one would end another's. Without anything made it sends no password either.
+// Look asks each server with two requests whether it serves, and whether it still has what an earlier run made. It only sends GET,
+// and requests no token, because a new token would revoke that of a client. If made is nothing, it sends no password either.
 func Look(ctx context.Context, servers Servers, s Settings, made Made) (seen Sight) {
 	if seen.AM = servers.Gateway.Healthy(ctx); seen.AM == nil && made.ApplicationID != "" {
 		_, err := servers.DevPortal.Application(ctx, made.ApplicationID)
@@ -57,7 +57,7 @@ func Look(ctx context.Context, servers Servers, s Settings, made Made) (seen Sig
 	return seen
 }
 
-// Trouble is nil if both servers can be worked with and nothing is lost.
+// Trouble returns nil if both servers are usable and nothing is lost.
 func (s Sight) Trouble() error {
 	var errs []error
 	for _, server := range []struct {
@@ -65,7 +65,7 @@ func (s Sight) Trouble() error {
 		err  error
 	}{{"API-M", s.AM}, {"IS", s.IS}} {
 		if server.err != nil {
-			errs = append(errs, fmt.Errorf("%s cannot be worked with: %w", server.name, server.err))
+			errs = append(errs, fmt.Errorf("%s is not usable: %w", server.name, server.err))
 		}
 	}
 	for _, lost := range s.Lost {
@@ -74,15 +74,15 @@ func (s Sight) Trouble() error {
 	return errors.Join(errs...)
 }
 
-// Event is one thing that is otherwise than at the look before.
+// Event is one difference between a look and the one before.
 type Event struct {
 	Text string
-	Err  error // of a server that cannot be worked with any more
+	Err  error // of a server that is no longer usable
 	Good bool
 }
 
-// Since compares a look with the one before. again says that the desired state must be reached anew: a server that came
-// back may have lost something, or have other settings.
+// Since compares a look with the one before. again reports whether the desired state must be reached again, because a server that
+// came back may have lost something, or have other settings.
 func (s Sight) Since(before Sight) (events []Event, again bool) {
 	for _, server := range []struct {
 		name        string
@@ -90,7 +90,7 @@ func (s Sight) Since(before Sight) (events []Event, again bool) {
 	}{{"API-M", before.AM, s.AM}, {"IS", before.IS, s.IS}} {
 		switch {
 		case server.before == nil && server.now != nil:
-			events = append(events, Event{Text: server.name + " cannot be worked with", Err: server.now})
+			events = append(events, Event{Text: server.name + " is not usable", Err: server.now})
 		case server.before != nil && server.now == nil:
 			events = append(events, Event{Text: server.name + " came back", Good: true})
 			again = true

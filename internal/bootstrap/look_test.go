@@ -71,7 +71,7 @@ func TestALookIsAtMostFourRequestsThatChangeNothing(t *testing.T) {
 	}
 }
 
-func TestNothingMadeSendsNoPassword(t *testing.T) {
+func TestALookWithoutAnythingMadeSendsNoPassword(t *testing.T) {
 	f := newFake()
 	f.intercept = func(r *http.Request) (int, string) {
 		if r.Header.Get("Authorization") != "" {
@@ -85,7 +85,7 @@ func TestNothingMadeSendsNoPassword(t *testing.T) {
 	}
 }
 
-func TestWhatHasChangedSinceTheLookBefore(t *testing.T) {
+func TestTheEventsSinceTheLookBefore(t *testing.T) {
 	down := errors.New("connection refused")
 	tests := []struct {
 		name        string
@@ -94,10 +94,10 @@ func TestWhatHasChangedSinceTheLookBefore(t *testing.T) {
 		again       bool
 	}{
 		{"nothing", Sight{}, Sight{}, "", false},
-		{"IS goes", Sight{}, Sight{IS: down}, "IS cannot be worked with", false},
+		{"IS goes", Sight{}, Sight{IS: down}, "IS is not usable", false},
 		{"IS is still away", Sight{IS: down}, Sight{IS: errors.New("another error")}, "", false},
 		{"IS is back", Sight{IS: down}, Sight{}, "IS came back", true},
-		{"API-M is back and IS goes", Sight{AM: down}, Sight{IS: down}, "API-M came back; IS cannot be worked with", true},
+		{"API-M is back and IS goes", Sight{AM: down}, Sight{IS: down}, "API-M came back; IS is not usable", true},
 		{"something is lost", Sight{}, Sight{Lost: []string{"the key is lost"}}, "the key is lost", true},
 		{"it is still lost", Sight{Lost: []string{"the key is lost"}}, Sight{Lost: []string{"the key is lost"}}, "", false},
 		{"IS is back without its database", Sight{IS: down}, Sight{Lost: []string{"the key is lost"}}, "IS came back; the key is lost", true},

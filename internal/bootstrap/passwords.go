@@ -14,12 +14,12 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// secondTry is the wait after a first refusal before a second try: a server that is starting may refuse right passwords.
+// secondTry is the wait between a first refusal and a second try. A server that starts may refuse the right password.
 const secondTry = 2 * time.Second
 
-// tryPasswords waits until the servers answer, and tries the administrators' passwords on them, before a run makes anything.
-// It does not try IS if SkipKeyManager is set. An error that wraps [ErrPermanent] names the wrong password. tryPasswords calls
-// tell with what it waits for.
+// tryPasswords waits until the servers answer, and tries the administrators' passwords on them, before a run changes anything.
+// It does not try IS if SkipKeyManager is set. An error that wraps [ErrPermanent] names the wrong password. tryPasswords reports
+// to tell what it waits for.
 func tryPasswords(ctx context.Context, log *slog.Logger, hc *http.Client, s Settings, tell func(doing string)) error {
 	trials := []trial{{"API-M", s.AMCredentials.User, "AM_ADMIN_PASS", wso2.NewPublisher(hc, s.AMURL, s.AMCredentials).Ready}}
 	if !s.SkipKeyManager {
@@ -49,7 +49,7 @@ type trial struct {
 	try                    func(context.Context) error
 }
 
-// run tries until the server has accepted the password, or has certainly refused it.
+// run tries until the server has accepted the password, or has refused it beyond doubt.
 func (t trial) run(ctx context.Context, log *slog.Logger, tell func(doing string)) error {
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(time.Second), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
 	refusals := 0

@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
-// namePolicies explains API-M's refusal of a throttling policy, which names neither the policy nor those that there are. Other
-// errors stay as they are, and so does this one if the policies cannot be listed.
+// namePolicies replaces API-M's refusal of a throttling policy by an error that names the policy and those that exist. It returns
+// other errors as they are. If it cannot list the policies, it returns both errors.
 func namePolicies(ctx context.Context, cause error, level string, list func(context.Context) ([]string, error), used ...policyUse) error {
 	if !wso2.HasCode(cause, wso2.CodeNoPolicy) {
 		return cause
@@ -29,18 +30,18 @@ func namePolicies(ctx context.Context, cause error, level string, list func(cont
 		if u.at == "" {
 			at = ""
 		}
-		errs = append(errs, fmt.Errorf("%sAPI-M has no %s policy %q, only %s: correct throttling_policy, or make the policy in the Admin Portal", at, level, u.policy, strings.Join(names, ", ")))
+		errs = append(errs, fmt.Errorf("%sAPI-M has no %s policy %q, only %s", at, level, u.policy, strings.Join(names, ", ")))
 	}
 	if len(errs) == 0 {
 		return cause
 	}
-	return permanent(errors.Join(errs...))
+	return permanent(remedy.Add(errors.Join(errs...), "correct throttling_policy, or make the policy in the Admin Portal"))
 }
 
 // policyUse is a policy and where the file names it.
 type policyUse struct{ policy, at string }
 
-// policyUses are the subscription policies that an API must offer; see [Desired.policies].
+// policyUses returns the subscription policies that an API must offer, with their places; see [Desired.policies].
 func (d *Desired) policyUses(name string) (uses []policyUse) {
 	for _, s := range d.Subscriptions {
 		if s.APIName == name {

@@ -7,12 +7,12 @@ import (
 	"testing/synctest"
 )
 
-func TestAnUnknownPolicyIsNamedWithItsPlaceAndThoseThereAre(t *testing.T) {
+func TestAnUnknownPolicyIsReportedWithItsPlaceAndTheKnownOnes(t *testing.T) {
 	const subscription = `f:14:24: API-M has no subscription policy "Platinum", only Gold, Silver, Unlimited`
 	tests := []struct {
 		name, old, new string
 		exists         bool // the file was reached before, with another policy
-		tells          string
+		says           string
 	}{
 		{"of a new API's subscription", "policy: Gold", "policy: Platinum", false, subscription},
 		{"of an API that exists", "policy: Gold", "policy: Platinum", true, subscription},
@@ -27,7 +27,7 @@ func TestAnUnknownPolicyIsNamedWithItsPlaceAndThoseThereAre(t *testing.T) {
 					mustPass(t, f, testSettings, usable)
 				}
 				_, _, err := pass(t, f, testSettings, strings.Replace(usable, tt.old, tt.new, 1))
-				if !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), tt.tells) || strings.Contains(err.Error(), "900305") {
+				if !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "900305") {
 					t.Errorf("got %v", err)
 				}
 			})

@@ -12,28 +12,28 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// ProbeApplication begins the names of the throw-away applications that prove a key manager. Each run has one of its own,
-// since two runs at once would remove each other's keys: the owner's name follows (see [Settings]).
+// ProbeApplication is the beginning of the names of the throw-away applications that verify a key manager. The owner's name follows
+// (see [Settings]). Each run has an application of its own, because two runs with one would delete each other's keys.
 const ProbeApplication = "wso2agent-probe"
 
-// probeDescription tells a probe's application from what others may name like it.
+// probeDescription distinguishes a probe's application from one of a similar name that somebody else has made.
 const probeDescription = "proves a key manager; removed again"
 
-// staleProbe is the age at which another run's probe counts as left behind: one proof takes seconds.
+// staleProbe is the age from which another run's probe counts as left behind. A verification takes seconds.
 const staleProbe = 10 * time.Minute
 
-// proveKeyManager makes keys with the key manager for a throw-away application. API-M loads a new or changed key manager
-// only some time after it has answered 201 or 200, and does not tell when. A key manager that this run did not change
-// and that was proved before is not proved again: proving makes and removes things on the servers. A probe of this owner
-// that is there when a run begins tells that the run before it did not get to the end of its proof.
-func (r *run) proveKeyManager(ctx context.Context) error {
+// verifyKeyManager makes keys with the key manager for a throw-away application. API-M loads a new or changed key manager some
+// time after it has answered 201 or 200, and does not say when. The run does not verify a key manager again that it has not
+// changed and that an earlier run has verified, because that makes and deletes things on the servers. If a probe of this owner
+// exists when a run begins, the run before has not finished its verification.
+func (r *run) verifyKeyManager(ctx context.Context) error {
 	probe, err := r.findProbe(ctx)
 	if err != nil {
 		return err
 	}
 	if probe.ID == "" {
-		proved, err := r.provedBefore(ctx)
-		if err != nil || proved {
+		verified, err := r.verifiedBefore(ctx)
+		if err != nil || verified {
 			return err
 		}
 		probe, err = r.DevPortal.CreateApplication(ctx, r.probeName(), defaultPolicy, probeDescription)
@@ -42,7 +42,7 @@ func (r *run) proveKeyManager(ctx context.Context) error {
 		}
 	}
 	if err := r.probe(ctx, probe); err != nil {
-		// Another run may have taken the key manager for the duplicate of its own, and deleted it.
+		// Another run may have deleted the key manager as a duplicate of its own.
 		if lookErr := r.registerKeyManager(ctx); lookErr != nil {
 			return lookErr
 		}
@@ -52,13 +52,13 @@ func (r *run) proveKeyManager(ctx context.Context) error {
 		return err
 	}
 	r.km.changed = false
-	r.log.Info("key manager "+r.KMName+" is usable", "proof", "made and removed keys of application "+probe.Name)
+	r.log.Info("key manager "+r.KMName+" is usable", "verified", "made and deleted keys of application "+probe.Name)
 	return nil
 }
 
 func (r *run) probeName() string { return ProbeApplication + "-" + r.Owner }
 
-// findProbe finds this owner's probe; the ID is empty where there is none. What other runs have left behind goes.
+// findProbe finds this owner's probe; the ID is empty if there is none. It deletes probes that other runs have left behind.
 func (r *run) findProbe(ctx context.Context) (own wso2.Application, err error) {
 	list, err := r.DevPortal.Applications(ctx, ProbeApplication)
 	if err != nil {
@@ -81,14 +81,15 @@ func (r *run) findProbe(ctx context.Context) (own wso2.Application, err error) {
 	return own, nil
 }
 
-// olderThan reports whether an application was made so long ago. One that does not say when was.
+// olderThan reports whether an application is older than age. An application without a time counts as older.
 func olderThan(app wso2.Application, age time.Duration) bool {
 	made, err := strconv.ParseInt(app.CreatedTime, 10, 64)
 	return err != nil || time.Since(time.UnixMilli(made)) > age
 }
 
-// provedBefore: the key manager is as an earlier run left it, and that run went on to make the application's keys.
-func (r *run) provedBefore(ctx context.Context) (bool, error) {
+// verifiedBefore reports whether an earlier run has verified the key manager. That is so if this run has not changed it, and an
+// earlier run has got as far as the application's keys.
+func (r *run) verifiedBefore(ctx context.Context) (bool, error) {
 	if r.km.changed {
 		return false, nil
 	}
@@ -100,7 +101,7 @@ func (r *run) provedBefore(ctx context.Context) (bool, error) {
 	return keys.ConsumerKey != "", err
 }
 
-// probe makes keys for an application and takes them away again.
+// probe makes keys for an application and deletes them again.
 func (r *run) probe(ctx context.Context, app wso2.Application) error {
 	keys, err := r.DevPortal.GenerateKeys(ctx, app.ID, r.km.id)
 	if err == nil {
@@ -111,25 +112,25 @@ func (r *run) probe(ctx context.Context, app wso2.Application) error {
 	}
 	cleared, clearErr := r.clearKeys(ctx, app, r.KMName)
 	if clearErr == nil && cleared == 0 && wso2.HasCode(err, wso2.CodeKeyMappingExists) {
-		// A row that is there but not shown: it goes with its application.
+		// API-M has a row that it does not show. It deletes the row together with the application.
 		clearErr = orGone(r.DevPortal.DeleteApplication(ctx, app.ID))
 	}
 	switch {
 	case wso2.HasStatus(err, http.StatusUnauthorized):
 		return err
 	case wso2.HasStatus(clearErr, http.StatusUnauthorized):
-		// Of IS's refusal API-M says no more than 500. But IS refuses this run, too, which has the same password; tried over
-		// and over, it would lock the account.
+		// API-M answers with 500 if IS refuses its password. IS also refuses this run, which has the same password. Further
+		// tries would lock the account.
 		return fmt.Errorf("key manager %s cannot be used: %w", r.KMName, clearErr)
 	case clearErr != nil:
-		r.log.Warn("could not clear what a failed proof left behind", "application", app.Name, "error", clearErr)
+		r.log.Warn("the agent cannot clear what a failed verification left behind", "application", app.Name, "error", clearErr)
 	}
-	// 400/901403, "not registered", passes, too: it is what API-M says of a key manager that it has not loaded.
+	// 400/901403, "not registered", is transient too: API-M answers so for a key manager that it has not loaded.
 	return transient(fmt.Errorf("key manager %s is not usable yet: %w", r.KMName, err))
 }
 
-// sendAgain updates the key manager when it has not become usable for a while: the event that makes API-M load it gets lost at
-// times, and an update sends another one. Or the password that API-M has is no longer IS's, and the update has the right one.
+// sendAgain updates the key manager if it has not become usable for a while. API-M sometimes loses the event that makes it load
+// the key manager, and an update sends another event. Or API-M has an old password of IS, and the update has the right one.
 func (r *run) sendAgain(ctx context.Context, cause error) error {
 	switch now := time.Now(); {
 	case isPermanent(cause):
@@ -149,11 +150,11 @@ func (r *run) sendAgain(ctx context.Context, cause error) error {
 	if err != nil {
 		return errors.Join(cause, err)
 	}
-	r.log.Warn("sent key manager "+r.KMName+" again, with the password of IS as it is set now: API-M has not loaded it, or had another password", "after", r.EventWait)
+	r.log.Warn("sent key manager "+r.KMName+" again, with the present password of IS", "because", "API-M has not loaded it, or had another password", "after", r.EventWait)
 	return cause
 }
 
-// orConflict: a name that is taken, though the list did not have it, will be in the next list.
+// orConflict marks the error that a name is taken as transient. The list did not have the name yet, and the next list has it.
 func orConflict(err error) error {
 	if wso2.HasStatus(err, http.StatusConflict) {
 		return transient(err)

@@ -96,8 +96,8 @@ func reportOtherKey(log *slog.Logger, before Made, now Result, keys string) {
 	if before.ConsumerKey == "" || before.ConsumerKey == now.ConsumerKey || before.Application != now.Application || before.KeyManager != now.KeyManager {
 		return
 	}
-	log.Warn("the application has another consumer key than before, because the old one was lost; clients have to take it from the keys file",
-		"application", now.Application, "was", before.ConsumerKey, "now", now.ConsumerKey, "keys", keys)
+	log.Warn("the application has another consumer key than before, because the old one was lost",
+		"application", now.Application, "was", before.ConsumerKey, "now", now.ConsumerKey, "keys", keys, "remedy", "give clients the keys in the keys file")
 }
 
 // Try returns a command that calls an API through the gateway at host and port, with a token from the given agent command;

@@ -14,10 +14,9 @@ import (
 // environment is the gateway environment that the product ships.
 const environment = "Default"
 
-// deployAPI makes sure that API-M sends the API to the gateway as it is desired, and returns when the revision was made that
-// was deployed before; zero where this run has deployed one. A revision carries a hash of the desired API
-// in its description, so a run sees whether the deployed one is current, whoever stopped in the middle before. An API that is
-// new has no revision.
+// deployAPI makes sure that the desired API is deployed to the gateway. It returns when the deployed revision was made, or zero if
+// this run has deployed one. A revision has a hash of the desired API in its description. By that a run sees whether the deployed
+// revision is current, even if an earlier run was stopped. An API that is new has no revision.
 func (r *run) deployAPI(ctx context.Context, want API, id string, isNew bool) (before time.Time, err error) {
 	var revisions []wso2.Revision
 	if !isNew {
@@ -35,8 +34,8 @@ func (r *run) deployAPI(ctx context.Context, want API, id string, isNew bool) (b
 		if deployedAt(rev, target) {
 			return rev.Created(), nil
 		}
-		// One that was made last and not deployed is taken up. An older one is not: the API may have been changed
-		// by hand since, in what the file does not tell.
+		// The run deploys the last revision if it is current. It does not deploy an older one: somebody may have changed
+		// the API by hand since, in fields that the file does not set.
 		if i == len(revisions)-1 {
 			revision = rev.ID
 		}
@@ -51,7 +50,7 @@ func (r *run) deployAPI(ctx context.Context, want API, id string, isNew bool) (b
 	})
 }
 
-// createRevision makes a revision, and room for it where the API has as many as are allowed.
+// createRevision makes a revision. If the API has the maximum number of revisions, it first deletes one.
 func (r *run) createRevision(ctx context.Context, want API, id, stamp string) (string, error) {
 	var made string
 	create := func() error {
@@ -70,14 +69,14 @@ func (r *run) createRevision(ctx context.Context, want API, id, stamp string) (s
 	return made, r.change(what, create)
 }
 
-// makeRoom deletes the oldest revision that is not deployed. Where all are, the oldest is undeployed first.
+// makeRoom deletes the oldest revision that is not deployed. If all are deployed, it undeploys the oldest one first.
 func (r *run) makeRoom(ctx context.Context, want API, id string) error {
 	revisions, err := r.Publisher.Revisions(ctx, id)
 	if err != nil {
 		return err
 	}
 	if len(revisions) == 0 {
-		return fmt.Errorf("API %q %s has too many revisions and shows none", want.Name, want.Version)
+		return fmt.Errorf("API-M refuses a further revision of API %q %s, and lists none", want.Name, want.Version)
 	}
 	oldest := revisions[0]
 	for _, rev := range revisions {
@@ -108,11 +107,11 @@ func deployedAt(rev wso2.Revision, target wso2.Deployment) bool {
 	return false
 }
 
-// stampOf is the description of a revision of the desired API: 81 characters of the 255 that are allowed.
+// stampOf returns the description of a revision of the desired API. It has 81 characters; API-M allows 255.
 func stampOf(api wso2.NewAPI) string {
 	text, err := json.Marshal(api)
 	if err != nil {
-		panic(err) // texts and lists of texts only
+		panic(err) // cannot happen: all fields are texts and lists of texts
 	}
 	sum := sha256.Sum256(text)
 	return "wso2agent sha256:" + hex.EncodeToString(sum[:])

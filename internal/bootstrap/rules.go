@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// The rules of API-M 4.5 for what people write (its Publisher and DevPortal specifications, and the checks behind
-// them), so that a mistake shows with its line before anything is changed on a server.
+// The rules of API-M 4.5 for names and other texts (from its Publisher and DevPortal specifications, and the checks in its code).
+// With them the agent reports a mistake with its line before it changes anything on a server.
 
 const nameForbids = "~!@#;:%^*()+={}|\\<>\"',&$[]/"
 
@@ -21,10 +21,10 @@ var (
 
 func asIs(s string) string { return s }
 
-// singleSpaced is what API-M makes of a name: no space around it, runs of spaces as one.
+// singleSpaced returns a name as API-M stores it: without spaces around it, and with single spaces inside.
 func singleSpaced(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// withSlash puts the slash before a context that API-M would put there.
+// withSlash adds the slash at the beginning of a context that API-M would add.
 func withSlash(s string) string {
 	s = strings.TrimSpace(s)
 	if s != "" && !strings.HasPrefix(s, "/") {
@@ -52,22 +52,22 @@ func checkContext(s string) error {
 	case s == "":
 		return errors.New("must not be empty")
 	case strings.HasSuffix(s, "/"):
-		return errors.New("must not end in /")
+		return errors.New("must not end with /")
 	case !contextForm.MatchString(s):
-		return errors.New("may hold letters, digits and _ $ { } / . ; ( ) - only")
+		return errors.New("may only contain letters, digits and _ $ { } / . ; ( ) -")
 	}
 	return length(s, 232)
 }
 
-// checkBackendURL wants an absolute address; one with a password in it is refused, since it would be shown to all who
-// may see the API.
+// checkBackendURL accepts an absolute address. It refuses one with a password, because API-M would show it to everybody who may
+// see the API.
 func checkBackendURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
 		return errors.New("must be an address such as http://backend:8080/path")
 	case u.User != nil:
-		return errors.New("must not hold a user or password")
+		return errors.New("must not contain a user or a password")
 	}
 	return nil
 }

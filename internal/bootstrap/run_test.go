@@ -45,13 +45,13 @@ func pass(t *testing.T, f *fake, s Settings, text string) (Result, string, error
 	result, err := Run(ctx, log, Connect(&http.Client{Transport: f}, s), s, wanted(t, text))
 	for _, secret := range []string{"am-password", "is-password", "the-secret"} {
 		if strings.Contains(out.String(), secret) || err != nil && strings.Contains(err.Error(), secret) {
-			t.Errorf("a secret is told:\n%s\n%v", out.String(), err)
+			t.Errorf("a secret is in the output:\n%s\n%v", out.String(), err)
 		}
 	}
 	return result, out.String(), err
 }
 
-// mustPass runs once and fails the test where the run does.
+// mustPass runs once, and fails the test if the run fails.
 func mustPass(t *testing.T, f *fake, s Settings, text string) Result {
 	t.Helper()
 	result, log, err := pass(t, f, s, text)
@@ -172,7 +172,7 @@ func TestADesiredChangeIsMadeAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestANewAPIIsNotAskedForItsRevisions(t *testing.T) {
+func TestARunReadsNoRevisionsOfANewAPI(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		asked := 0
@@ -203,7 +203,7 @@ func TestWhatPeopleAddedByHandSurvivesAnUpdate(t *testing.T) {
 			t.Errorf("policies %v: the added one stays, the one that lets any token in goes", got)
 		}
 		if f.apis[1]["corsConfiguration"] == nil || f.apis[1]["later"] == nil || f.kms[0]["later"] == nil {
-			t.Error("a field that the file does not tell of was lost")
+			t.Error("a field that the file does not set was lost")
 		}
 		if got := f.kms[0]["additionalProperties"].(object)["Password"]; got != "is-password" {
 			t.Errorf("the password was sent as %v", got)
@@ -211,11 +211,11 @@ func TestWhatPeopleAddedByHandSurvivesAnUpdate(t *testing.T) {
 	})
 }
 
-func TestTheKeyManagerIsProvedUsable(t *testing.T) {
+func TestARunVerifiesTheKeyManager(t *testing.T) {
 	tests := []struct {
 		name    string
 		prepare func(*fake)
-		tells   string // in the log
+		says    string // in the log
 	}{
 		{"it is loaded some time after it was made", func(f *fake) { f.kmDelay = 3 * time.Second }, "is not usable yet"},
 		{"its event is lost, so it is sent again", func(f *fake) { f.loseKM = 1 }, "sent key manager WSO2-IS again"},
@@ -232,8 +232,8 @@ func TestTheKeyManagerIsProvedUsable(t *testing.T) {
 				f := newFake()
 				tt.prepare(f)
 				_, log, err := pass(t, f, testSettings, usable)
-				if err != nil || !strings.Contains(log, tt.tells) {
-					t.Errorf("%v, the log does not tell %q:\n%s", err, tt.tells, log)
+				if err != nil || !strings.Contains(log, tt.says) {
+					t.Errorf("%v, the log does not say %q:\n%s", err, tt.says, log)
 				}
 				if len(f.apps) != 1 || len(f.clients) != 1 {
 					t.Errorf("left behind: applications %v, clients %v", f.apps, f.clients)
@@ -246,7 +246,7 @@ func TestTheKeyManagerIsProvedUsable(t *testing.T) {
 	}
 }
 
-func TestKeysAreMadeThoughSomethingStandsInTheWay(t *testing.T) {
+func TestARunMakesKeysDespiteWhatAFailureLeftBehind(t *testing.T) {
 	tests := []struct {
 		name    string
 		prepare func(f *fake, app string)
@@ -317,7 +317,7 @@ func TestKeysAreMadeThoughSomethingStandsInTheWay(t *testing.T) {
 	})
 }
 
-func TestTheRevisionLimitIsNoObstacle(t *testing.T) {
+func TestARunMakesRoomAtTheRevisionLimit(t *testing.T) {
 	tests := []struct {
 		name     string
 		deployed bool // all revisions are deployed somewhere
@@ -355,7 +355,7 @@ func TestTheRevisionLimitIsNoObstacle(t *testing.T) {
 	}
 }
 
-func TestARunThatWasKilledIsTakenUp(t *testing.T) {
+func TestARunFinishesWhatAKilledRunBegan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		f.indexLag = 3 * time.Second

@@ -16,41 +16,41 @@ import (
 // ResidentKeyManager is the name of the key manager that is built into API-M.
 const ResidentKeyManager = config.ResidentKeyManager
 
-// Settings are what a run needs to know besides the desired state.
+// Settings are what a run needs in addition to the desired state.
 type Settings struct {
 	AMURL         string // API-M's management address, such as https://wso2am:9443
 	GatewayURL    string // the gateway's address for calls, such as https://wso2am:8243
 	ISURL         string // IS's address, such as https://wso2is:9443, as seen by the agent and by API-M
 	AMCredentials wso2.Credentials
 	ISCredentials wso2.Credentials
-	VHost         string // the gateway's virtual host, as API-M knows it; as shipped: localhost
+	VHost         string // the gateway's virtual host in API-M; empty: localhost, as the product ships it
 
 	KMName          string // the name under which IS is registered as key manager
 	KeyManagerName  string // the key manager that makes the application's keys
-	ISPublicURL     string // address of IS that people use, empty if that is KMTokenEndpoint's
-	KMTokenEndpoint string // where its tokens come from, seen from outside; not used for the resident one
+	ISPublicURL     string // address of IS that people use; empty if it is that of KMTokenEndpoint
+	KMTokenEndpoint string // address from which clients outside get its tokens; not used for the resident key manager
 	SkipKeyManager  bool   // do not register IS, and do not wait for it
 
-	// KeyMappingID is the one in the result of the last run, if there was one. API-M hides the keys of a client that
-	// IS has lost, and then only this id can clear them.
+	// KeyMappingID is that of the last run's result; empty for none. API-M hides the keys of a client that IS has lost, and then
+	// only this id can clear them.
 	KeyMappingID string
 
 	// Known are the APIs that earlier runs have brought to the desired state, to find those that are no longer in the file.
 	Known []APIName
 
-	// Owner is a short name of whoever runs one bootstrap at a time, such as an agent: no two runs at once have the same.
-	// Empty: a name for this run alone.
+	// Owner is a short name of a program that runs one bootstrap at a time, such as an agent. No two runs at the same time have
+	// the same one. Empty: a new name for this run.
 	Owner string
 
 	Authorize     bool     // authorize the applications in IS for the scopes of APIs
-	ScopesClients []string // ids of further clients of IS that get them
+	ScopesClients []string // ids of further clients of IS to authorize
 
 	RetryFirst time.Duration // wait after a first failure; 0 is 500 ms
 	RetryMax   time.Duration // longest wait between two tries; 0 is 30 s
-	EventWait  time.Duration // how long a key manager may stay unusable before it is sent again; 0 is 10 s
+	EventWait  time.Duration // how long a key manager may stay unusable before the run sends it again; 0 is 10 s
 }
 
-// normalised fills in the defaults and checks the rest; an error wraps [ErrPermanent].
+// normalised returns the settings with defaults filled in, and checks them. Every error wraps [ErrPermanent].
 func (s Settings) normalised() (Settings, error) {
 	setDefault(&s.VHost, "localhost")
 	setDefault(&s.KMName, "WSO2-IS")
@@ -95,9 +95,9 @@ func setDefault[T comparable](value *T, otherwise T) {
 	}
 }
 
-// Servers are the clients of everything that a run talks to.
+// Servers are the clients of everything with which a run communicates.
 type Servers struct {
-	HTTP      *http.Client        // for token endpoints and keys, which may be anywhere
+	HTTP      *http.Client        // for token endpoints and signing keys, which may be at any address
 	IS        *wso2.Identity      // IS's OAuth server
 	AM        *wso2.Identity      // API-M's own OAuth server, behind the resident key manager
 	Scopes    *wso2.Authorization // IS's authorized applications
@@ -107,7 +107,7 @@ type Servers struct {
 	Gateway   *wso2.Gateway
 }
 
-// Connect makes the clients for the addresses and credentials of s. It sends nothing yet.
+// Connect returns the clients for the addresses and credentials of s. It sends nothing.
 func Connect(hc *http.Client, s Settings) Servers {
 	am, is, gateway := strings.TrimRight(s.AMURL, "/"), strings.TrimRight(s.ISURL, "/"), strings.TrimRight(s.GatewayURL, "/")
 	return Servers{

@@ -12,13 +12,13 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// ErrPermanent is wrapped by an error that stays until a person changes something: the settings, the file, a server.
+// ErrPermanent says that an error stays until a person changes something: the settings, the file or a server.
 var ErrPermanent = errors.New("this needs to be changed by hand")
 
-// permanent marks an error as one that no further try can help. Its text stays as it is.
+// permanent marks an error as one that no further try can solve. It does not change the text.
 func permanent(err error) error { return marked{err, true} }
 
-// transient marks an error as one that passes, though the server's answer alone looks permanent.
+// transient marks an error as one that a further try can solve, although the server's answer alone looks permanent.
 func transient(err error) error { return marked{err, false} }
 
 type marked struct {
@@ -29,7 +29,8 @@ type marked struct {
 func (m marked) Unwrap() error        { return m.error }
 func (m marked) Is(target error) bool { return m.permanent && target == ErrPermanent }
 
-// isPermanent: the outermost mark decides, and without one the client's judgement of the answer.
+// isPermanent reports whether no further try can solve an error. The outermost mark decides. Without a mark, the server's answer
+// decides (see [wso2.IsPermanent]).
 func isPermanent(err error) bool {
 	var m marked
 	if errors.As(err, &m) {
@@ -38,14 +39,14 @@ func isPermanent(err error) bool {
 	return wso2.IsPermanent(err)
 }
 
-// step is one part of a run. It looks at what is there and does what is missing, so it can be repeated at any time.
+// step is one part of a run. It reads the present state and does what is missing, so it can be repeated at any time.
 type step struct {
 	name    string
 	do      func(context.Context) error
-	maxWait time.Duration // longest wait between two tries; 0 is the settings'
+	maxWait time.Duration // longest wait between two tries; 0 is that of the settings
 }
 
-// perform does a step until it succeeds, fails for good, or the context ends; only the context bounds how long.
+// perform repeats a step until it succeeds, fails permanently, or ctx ends. Only ctx bounds the time.
 func (r *run) perform(ctx context.Context, s step) error {
 	policy := &patient{BackOff: r.backOff(s)}
 	var last error
@@ -58,14 +59,14 @@ func (r *run) perform(ctx context.Context, s step) error {
 			return nil
 		}
 		if ctx.Err() == nil || last == nil {
-			last = err // what the end of the context cut short tells less than the failure before it
+			last = err // an error that only reports the end of ctx says less than the failure before it
 		}
 		if isPermanent(err) {
 			return backoff.Permanent(err)
 		}
 		policy.atLeast = wso2.RetryAfter(err)
 		return err
-	}, backoff.WithContext(policy, ctx), t.tell)
+	}, backoff.WithContext(policy, ctx), t.failed)
 	switch {
 	case err == nil:
 		return nil
@@ -77,25 +78,25 @@ func (r *run) perform(ctx context.Context, s step) error {
 	return fmt.Errorf("%s: gave up after %d attempts: %w; the last failure: %w", s.name, t.attempts, context.Cause(ctx), last)
 }
 
-// tellAgain is how often a step that keeps failing is told again. A server takes a minute or two to start.
-const tellAgain = time.Minute
+// logAgain is the time after which the log reports a step again that keeps failing. A server takes a minute or two to start.
+const logAgain = time.Minute
 
-// trouble tells of a step that fails: of the first failure, of one a minute after that, and of its end.
+// trouble logs the failures of a step: the first one, then one a minute, and the success at the end.
 type trouble struct {
-	log         *slog.Logger
-	step        string
-	attempts    int
-	since, told time.Time
+	log           *slog.Logger
+	step          string
+	attempts      int
+	since, logged time.Time
 }
 
-func (t *trouble) tell(err error, wait time.Duration) {
+func (t *trouble) failed(err error, wait time.Duration) {
 	now := time.Now()
 	if t.since.IsZero() {
 		t.since = now
-	} else if now.Sub(t.told) < tellAgain {
+	} else if now.Sub(t.logged) < logAgain {
 		return
 	}
-	t.told = now
+	t.logged = now
 	t.log.Warn("not yet, trying again", "step", t.step, "attempt", t.attempts, "wait", wait.Round(time.Millisecond), "error", err)
 }
 
@@ -105,8 +106,8 @@ func (t *trouble) over() {
 	}
 }
 
-// backOff waits twice as long after each failure, each wait up to half shorter or longer by chance. The library's own
-// limit of 15 minutes is lifted.
+// backOff returns waits that double after each failure, each up to half shorter or longer at random. They have no end: the
+// library's own limit of 15 minutes is off.
 func (r *run) backOff(s step) *backoff.ExponentialBackOff {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval = r.RetryFirst
@@ -121,7 +122,7 @@ func (r *run) backOff(s step) *backoff.ExponentialBackOff {
 	return b
 }
 
-// patient never waits less than the server asked for.
+// patient waits at least as long as the server has asked for.
 type patient struct {
 	backoff.BackOff
 	atLeast time.Duration
@@ -135,8 +136,8 @@ func (p *patient) NextBackOff() time.Duration {
 	return max(next, p.atLeast)
 }
 
-// change makes one change on a server, counts it and tells of it. All changes go through here, except what proving
-// needs.
+// change makes one change on a server, counts it and logs it. All changes go through it, except those of the verification of a key
+// manager.
 func (r *run) change(what string, do func() error) error {
 	if err := do(); err != nil {
 		return err

@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"wso2agent/internal/file"
@@ -12,7 +13,7 @@ import (
 const securityDir = "repository/resources/security"
 
 // KeystorePaths returns the paths at which the agent looks for the keystore of the server, in order: on the config volume, then
-// below the home of the server.
+// below the home of the server. Each path is there once, also if the settings name the home as the config volume.
 func (c Config) KeystorePaths() []string { return c.StorePaths(c.Keystore.File) }
 
 // StorePaths returns these paths for any store of the server.
@@ -20,10 +21,10 @@ func (c Config) StorePaths(name string) []string {
 	if filepath.IsAbs(name) {
 		return []string{name}
 	}
-	return []string{
+	return slices.Compact([]string{
 		filepath.Join(c.Server.ConfigDir, securityDir, name),
 		filepath.Join(c.Server.Home, securityDir, name),
-	}
+	})
 }
 
 // TruststorePath returns the path of the truststore that the agent edits.

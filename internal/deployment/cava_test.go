@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// forms are the document's values in the form of testenv.ReadTOML.
+// forms returns the document's values in the form of testenv.ReadTOML.
 func forms(d *Document) map[string]string {
 	out := map[string]string{}
 	d.root.forms(nil, out)

@@ -1,6 +1,6 @@
 // Package deployment reads and edits deployment.toml, the settings of WSO2's servers, as the servers read it.
 //
-// The servers use cava-toml 0.5.0. It reads TOML 0.5, refuses parts of it, and dies of a StackOverflowError at an order of
+// The servers use cava-toml 0.5.0. It reads TOML 0.5 but refuses parts of it, and crashes with a StackOverflowError at an order of
 // tables that every other reader accepts. Parse accepts what the servers accept, and an edit fails if the servers would
 // refuse its result. An edit changes only the bytes of its setting: comments, blank lines, line ends and the order of
 // everything else stay.
@@ -33,7 +33,7 @@ type Document struct {
 type statement struct {
 	kind       statementKind
 	path       []string // of the table, or of the key within its table
-	start, end int      // of its complete lines, with the line end
+	start, end int      // offsets of its complete lines, with the line end
 	line       int
 	value      *Value // of a key
 	table      *table // that a header begins
@@ -53,7 +53,7 @@ type Value struct {
 	Data any
 	Line int
 
-	start, end int    // its place in the text
+	start, end int    // its offsets in the text
 	inline     *table // the content of an inline table
 }
 

@@ -8,16 +8,16 @@ import (
 	"wso2agent/internal/remedy"
 )
 
-// scope is the part of the statements that an edit may touch: the whole file outside arrays of tables, or one element
-// of such an array. Paths of statements count from it.
+// scope is the part of the statements that an edit may change: the whole file outside arrays of tables, or one element of such an
+// array. The path of a setting is relative to the scope.
 type scope struct {
 	first, last int      // statements of the scope are d.statements[first:last]
-	base        []string // path of the scope: of the array, or none
+	base        []string // path of the array; nil for the whole file
 }
 
-// Set makes a setting true: it replaces the value where there is one, whatever its type, and else adds the key to its
-// table, which it makes if need be. It does nothing where the value is so already. The data is a string, bool, int,
-// int64, []string or Raw. Nothing is changed when an error is returned; an *Error names the line that is in the way.
+// Set gives a setting a value. It replaces the present value, of any type, or adds the key to its table. If the table is missing,
+// Set makes it. If the setting has the value already, Set does nothing. The data is a string, bool, int, int64, []string or Raw.
+// With an error nothing has changed. An *Error names the line that prevents the edit.
 func (d *Document) Set(data any, path ...string) error {
 	return d.set(scope{0, len(d.statements), nil}, d.root, path, data)
 }
@@ -36,7 +36,7 @@ func (d *Document) set(s scope, in *table, path []string, data any) error {
 	return d.insert(s, path, text)
 }
 
-// insert adds a key that is not there.
+// insert adds a key that is missing.
 func (d *Document) insert(s scope, path []string, text string) error {
 	parent := path[:len(path)-1]
 	line := func(keys []string) string { return Path(keys...) + " = " + text + d.newline }
@@ -46,7 +46,7 @@ func (d *Document) insert(s scope, path []string, text string) error {
 			return d.add(d.sectionEnd(i+1, s.last), line(path[len(parent):]))
 		}
 	}
-	if at, keys, ok := d.besideDotted(s, path); ok {
+	if at, keys, ok := d.nextToDotted(s, path); ok {
 		return d.add(at, line(keys))
 	}
 	if len(parent) == 0 {
@@ -54,17 +54,17 @@ func (d *Document) insert(s scope, path []string, text string) error {
 	}
 	header := "[" + Path(s.full(parent)...) + "]" + d.newline + line(path[len(parent):])
 	for i := s.first; i < s.last; i++ {
-		// A table behind a part of itself is what the servers die of.
+		// The servers crash at a table that stands after a part of itself.
 		if st := d.statements[i]; st.kind != keyValue && len(st.path) > len(s.full(parent)) && slices.Equal(st.path[:len(s.full(parent))], s.full(parent)) {
 			return d.replace(d.withComments(i), d.withComments(i), header+d.newline)
 		}
 	}
-	return d.add(d.behindRelatives(s, parent), d.newline+header)
+	return d.add(d.afterRelatives(s, parent), d.newline+header)
 }
 
 func (s scope) full(path []string) []string { return append(slices.Clone(s.base), path...) }
 
-// sectionEnd is where the last key that follows statement from-1, before any header, ends.
+// sectionEnd returns the end of the keys that follow statement from-1, up to the next header.
 func (d *Document) sectionEnd(from, last int) int {
 	for from < last && d.statements[from].kind == keyValue {
 		from++
@@ -72,9 +72,9 @@ func (d *Document) sectionEnd(from, last int) int {
 	return d.statements[from-1].end
 }
 
-// besideDotted finds a key like parent.other = …, or parent = {…}, beside which path can stand, and how it is written
-// there.
-func (d *Document) besideDotted(s scope, path []string) (at int, keys []string, ok bool) {
+// nextToDotted finds a key such as parent.other = …, or parent = {…}, after which path can stand. It returns the place, and the
+// keys of path in the form that they need there.
+func (d *Document) nextToDotted(s scope, path []string) (at int, keys []string, ok bool) {
 	parent := path[:len(path)-1]
 	section := s.base
 	for i := s.first; i < s.last; i++ {
@@ -92,7 +92,7 @@ func (d *Document) besideDotted(s scope, path []string) (at int, keys []string, 
 	return at, keys, ok
 }
 
-// withComments is where the comment lines that stand right above a header begin.
+// withComments returns the start of statement i, together with the comment lines right above it.
 func (d *Document) withComments(i int) int {
 	at, least := d.statements[i].start, 0
 	if i > 0 {
@@ -108,9 +108,9 @@ func (d *Document) withComments(i int) int {
 	return at
 }
 
-// behindRelatives is the end of the last table whose name begins as that of the table does, so that related settings
-// stand together; without one, the end of the scope.
-func (d *Document) behindRelatives(s scope, table []string) int {
+// afterRelatives returns the end of the last table whose name has the same first key, so that related settings stand together. If
+// there is none, it returns the end of the scope.
+func (d *Document) afterRelatives(s scope, table []string) int {
 	at := -1
 	for i := s.first; i < s.last; i++ {
 		if st := d.statements[i]; st.kind != keyValue && s.base == nil && st.path[0] == table[0] {
@@ -138,7 +138,7 @@ func (d *Document) addFirst(lines string) error {
 	return d.replace(at, at, lines+d.newline)
 }
 
-// add puts lines in at the end of a statement or of the text, where the line end may be missing.
+// add inserts lines at the end of a statement or of the text, where the line end may be missing.
 func (d *Document) add(at int, lines string) error {
 	if at > 0 && d.text[at-1] != '\n' {
 		lines = d.newline + lines
@@ -149,7 +149,7 @@ func (d *Document) add(at int, lines string) error {
 	return d.replace(at, at, lines)
 }
 
-// replace changes the text and reads it again. Where the servers would refuse the outcome, nothing is changed.
+// replace changes the text and reads it again. If the servers would refuse the result, it restores the text.
 func (d *Document) replace(start, end int, with string) error {
 	before := d.text
 	d.text = d.text[:start] + with + d.text[end:]
@@ -160,8 +160,8 @@ func (d *Document) replace(start, end int, with string) error {
 	return nil
 }
 
-// Delete takes a setting out with its line. Its table stays, also if it is empty then. It does nothing where there is
-// no such setting. A key inside an inline table is not taken out: an *Error names its line.
+// Delete removes a setting with its line. The table stays, even if it is empty then. If there is no such setting, Delete does
+// nothing. It does not remove a key inside an inline table; an *Error names its line.
 func (d *Document) Delete(path ...string) error {
 	v, ok := d.Get(path...)
 	if !ok {
@@ -172,10 +172,10 @@ func (d *Document) Delete(path ...string) error {
 			return d.replace(st.start, st.end, "")
 		}
 	}
-	return remedy.Add(&Error{v.Line, Path(path...) + " stands in an inline table"}, "take it out by hand")
+	return remedy.Add(&Error{v.Line, Path(path...) + " is inside an inline table"}, "remove it by hand")
 }
 
-// withNewlines gives lines the file's line ends.
+// withNewlines returns the lines with the line ends of the file.
 func (d *Document) withNewlines(lines string) string {
 	return strings.ReplaceAll(lines, "\n", d.newline)
 }

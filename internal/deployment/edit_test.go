@@ -15,7 +15,7 @@ func mustParse(t *testing.T, text string) *Document {
 	return d
 }
 
-func TestSetChangesWhatIsConcernedAndNothingElse(t *testing.T) {
+func TestSetChangesItsSettingAndNothingElse(t *testing.T) {
 	for name, c := range map[string]struct {
 		before string
 		path   []string
@@ -74,7 +74,7 @@ func TestSetChangesWhatIsConcernedAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeSetChangesNothing(t *testing.T) {
+func TestAnEditThatFailsChangesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		before string
 		path   []string
@@ -100,7 +100,7 @@ func TestWhatCannotBeSetChangesNothing(t *testing.T) {
 	}
 }
 
-func TestDeleteTakesTheLineAndNothingElse(t *testing.T) {
+func TestDeleteRemovesTheLineAndNothingElse(t *testing.T) {
 	d := mustParse(t, "[a]\n# of x\nx = [\n1 ] # c\ny = 2\n")
 	if err := d.Delete("a", "x"); err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ id = "second"
 x = 1
 `
 
-func TestElementsOfArraysAreReadAndEditedEachForItself(t *testing.T) {
+func TestEachElementOfAnArrayIsReadAndEditedAlone(t *testing.T) {
 	d := mustParse(t, listeners)
 	elements, err := d.Elements("event_listener")
 	if err != nil || len(elements) != 2 {
@@ -212,7 +212,7 @@ n = 7
 		{"only.default", "deep", ""},
 		{"a.env", "", "line 4: a.env: the value of $env{HOME} is known to the server alone"},
 		{"a.loop", "", "leads back to itself"},
-		{"a.lost", "", "line 7: a.lost: $ref{nowhere} names no setting"},
+		{"a.lost", "", "line 7: a.lost: the file has no setting for $ref{nowhere}"},
 	} {
 		got, ok, err := d.Resolved(defaults, strings.Split(c.path, ".")...)
 		switch {
@@ -229,7 +229,7 @@ n = 7
 	}
 }
 
-func TestABlockReadsAsWhatItWasMadeOf(t *testing.T) {
+func TestABlockHasTheSettingsOfWhichItIsMade(t *testing.T) {
 	text, err := Block([]string{"event_listener"}, []Setting{
 		{[]string{"id"}, "x"}, {[]string{"order"}, 1}, {[]string{"scopes"}, []string{}}, {[]string{"properties", "header.X"}, "v"}})
 	if err != nil {
@@ -245,9 +245,9 @@ func TestABlockReadsAsWhatItWasMadeOf(t *testing.T) {
 	}
 }
 
-// FuzzSet holds that what parses still parses after an edit, with the value set and every other value as it was.
+// FuzzSet checks that a text that parses still parses after an edit, with the new value and every other value as before.
 func FuzzSet(f *testing.F) {
-	for _, text := range taken {
+	for _, text := range accepted {
 		f.Add(text, "a", "b", "v")
 	}
 	for _, c := range refusedTexts {
@@ -290,7 +290,7 @@ func FuzzSet(f *testing.F) {
 	})
 }
 
-// onlyAdded says whether after is before with something put in at one place.
+// onlyAdded reports whether after is equal to before with an insertion at one place.
 func onlyAdded(before, after string) bool {
 	same := 0
 	for same < len(before) && same < len(after) && before[same] == after[same] {

@@ -49,13 +49,13 @@ func (d *Document) AllElements() []Element {
 	return out
 }
 
-// element is the element whose header is statement i.
+// element returns the element whose header is statement i.
 func (d *Document) element(i int) Element {
 	st := d.statements[i]
 	return Element{st.line, d, st.table, scope{i, d.elementEnd(i), st.path}}
 }
 
-// array is the array of tables at a path, nil if the path leads through another array.
+// array returns the array of tables at a path; nil if the path leads through another array.
 func (t *table) array(path []string) *tables {
 	for i, key := range path {
 		e, ok := t.entries[key]
@@ -72,7 +72,7 @@ func (t *table) array(path []string) *tables {
 	return nil
 }
 
-// elementEnd is the index of the statement after an element: the next header that is not a table in the element.
+// elementEnd returns the index of the statement after an element: the next header that is not a table in the element.
 func (d *Document) elementEnd(first int) int {
 	path := d.statements[first].path
 	for i := first + 1; i < len(d.statements); i++ {
@@ -110,7 +110,7 @@ func (e Element) Settings() map[string]Value {
 	return out
 }
 
-// end is where the last statement of the element ends.
+// end returns the offset at which the last statement of the element ends.
 func (e Element) end() int { return e.doc.statements[e.last-1].end }
 
 // Get returns the value at a path of keys within the element and reports whether there is one.

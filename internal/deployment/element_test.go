@@ -72,7 +72,7 @@ func TestKeysAreThoseThatPathHasJoined(t *testing.T) {
 	}
 }
 
-// FuzzElements checks that each listed element reads the same by itself, at another place and with its settings by path.
+// FuzzElements checks that each listed element has the same values alone, at another place, and made from its settings.
 func FuzzElements(f *testing.F) {
 	f.Add("[[l]]\nid = 1\n[l.p]\n'q.r' = '''\n[[l]]\n'''\n[[l.m]]\nx = 2\n[y]\n[l.z]\nk = 1\n[[l.m]]\nx = 3\n")
 	f.Add("a = [[1], [\n[]]]\n\n[[a-b.c]] # c\r\nt = {}\r\n\r\n# end")

@@ -7,7 +7,7 @@ import (
 	"wso2agent/internal/remedy"
 )
 
-// writtenKey is a key as it stands in the file. What needs quotes gets single ones: WSO2's own files do so.
+// writtenKey returns a key in the form for the file. It uses single quotes if a key needs quotes, as WSO2's own files do.
 func writtenKey(key string) string {
 	if key != "" && bareKeyLen(key) == len(key) {
 		return key
@@ -18,8 +18,8 @@ func writtenKey(key string) string {
 // Raw is a value in the form that it has in the file.
 type Raw string
 
-// format is a value as it stands in the file. Errors: of a type that has no form here, or text that the servers would
-// not get as it is (a control character, or one beyond ASCII, which they misread).
+// format returns a value in the form for the file. It returns an error for other types, and for a text that the servers would misread:
+// one with a control character or a character beyond ASCII.
 func format(data any) (string, error) {
 	switch v := data.(type) {
 	case string:
@@ -56,7 +56,7 @@ func quoted(s string) (string, error) {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`, nil
 }
 
-// same says whether a value of the file is what format would write.
+// same reports whether a value of the file is equal to the data that format would write.
 func same(have any, want any) bool {
 	switch w := want.(type) {
 	case int:
@@ -76,7 +76,7 @@ func same(have any, want any) bool {
 	return have == want
 }
 
-// Differs says whether a value of the file is another than the one that Set would write, and how that is written.
+// Differs reports whether Set would change a value of the file, and returns the text that Set would write.
 func Differs(v Value, data any) (differs bool, written string, err error) {
 	written, err = format(data)
 	return !same(v.Data, data), written, err

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// secretName is what the name of a setting has in it whose value is not to be shown.
+// secretName matches the names of settings whose values must not be shown.
 var secretName = regexp.MustCompile(`(?i)pass|secret|token|credential|^hash$|_key$|^key$`)
 
-// secretComment is a line that has been commented out and may hold a secret.
+// secretComment matches a commented-out line that may contain a secret.
 var secretComment = regexp.MustCompile(`(?im)^(\s*#[^=\n]*(?:pass|secret|token|credential|hash|key)[^=\n]*=[ \t]*)[^\s].*$`)
 
-// notSecret are values that name a secret or switch something, and tell nothing.
+// notSecret matches values that refer to a secret or switch something, and reveal nothing.
 var notSecret = regexp.MustCompile(`^(?:"\$(?:env|ref|secret|sys)\{[^"]*"|"\$\{[^"]*"|""|true|false|[0-9]+)$`)
 
-// Masked is the text with every value that may be a secret replaced by what mask makes of it, also in comments.
+// Masked returns the text with mask applied to every value that may be a secret, also in comments.
 func (d *Document) Masked(mask func(value string) string) string {
 	type span struct{ start, end int }
 	var spans []span
@@ -30,7 +30,7 @@ func (d *Document) Masked(mask func(value string) string) string {
 				}
 			}
 		case secretName.MatchString(key) && !notSecret.MatchString(text),
-			strings.HasPrefix(text, "[") && strings.Contains(text, "{"): // tables in an array: all or nothing
+			strings.HasPrefix(text, "[") && strings.Contains(text, "{"): // tables in an array: mask the whole value
 			spans = append(spans, span{v.start, v.end})
 		}
 	}

@@ -6,14 +6,16 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/testenv"
 )
 
-// taken is what the servers' reader takes.
-var taken = map[string]string{
+// accepted are texts that the servers' reader accepts.
+var accepted = map[string]string{
 	"an empty file":                             "",
 	"a comment without a line end":              "# nothing",
 	"blank lines and comments":                  "\n# a\n  # b\n\t\n\na = 1 # c\n",
@@ -41,7 +43,7 @@ var taken = map[string]string{
 	"a line end missing":                        "[a]\nb = 1",
 }
 
-// refusedTexts is what it refuses, and a part of the reason that is given.
+// refusedTexts are texts that it refuses, each with a part of the expected reason.
 var refusedTexts = map[string]struct{ text, reason string }{
 	"a table behind its part":                 {"[a.b]\nx = 1\n[a]\ny = 2", "line 3: the table [a] stands after a part of it in line 1"},
 	"a table behind an array in it":           {"[[a.b]]\n[a]", "line 2: the table [a] stands after"},
@@ -62,11 +64,11 @@ var refusedTexts = map[string]struct{ text, reason string }{
 	"an array of two kinds of numbers":        {"a = [1, 2.0]", "line 1: an array has values of two types"},
 	"an inline table on two lines":            {"a = {x = 1,\ny = 2}", "line 1"},
 	"an inline table with a last comma":       {"a = {x = 1,}", "line 1: an inline table has a comma"},
-	"an empty array in an inline table":       {"a = {x = []}", "line 1: an inline table holds an array that is empty"},
+	"an empty array in an inline table":       {"a = {x = []}", "line 1: an inline table contains an array that is empty"},
 	"a comma at the beginning of a line":      {"a = [1\n, 2]", "line 2: a comma stands"},
 	"a comma at the beginning of an array":    {"a = [, 1]", "line 1: a comma stands"},
-	"a tab in a text":                         {"a = \"x\ty\"", "line 1: a tab stands"},
-	"a tab in a long text":                    {"a = \"\"\"\nx\ty\"\"\"", "line 2: a tab stands"},
+	"a tab in a text":                         {"a = \"x\ty\"", "line 1: a text in double quotes contains a tab"},
+	"a tab in a long text":                    {"a = \"\"\"\nx\ty\"\"\"", "line 2: a text in double quotes contains a tab"},
 	"unknown escapes":                         {`a = "\/"`, `line 1: the server knows no \/`},
 	"the escape e":                            {`a = "\e"`, `knows no \e`},
 	"the escape x":                            {`a = "\x41"`, `knows no \x`},
@@ -76,8 +78,8 @@ var refusedTexts = map[string]struct{ text, reason string }{
 	"an apostrophe in a quoted key":           {`"a'b" = 1`, "has a quote"},
 	"no value":                                {"a =\nb = 1", "line 1: there is no value"},
 	"no equals sign":                          {"a\nb = 1", "line 1: a has no value"},
-	"two settings on a line":                  {"a = 1 b = 2", "line 1: \"b\" stands behind"},
-	"something behind a header":               {"[a] x = 1", "line 1: \"x\" stands behind"},
+	"two settings on a line":                  {"a = 1 b = 2", "line 1: \"b\" follows the end"},
+	"something behind a header":               {"[a] x = 1", "line 1: \"x\" follows the end"},
 	"a header that is not closed":             {"[a\nx = 1", "line 1: the table's name [a does not end"},
 	"an array header that is not closed":      {"[[a]\nx = 1", "line 1: the table's name [[a does not end"},
 	"an empty header":                         {"[]", "line 1"},
@@ -87,22 +89,22 @@ var refusedTexts = map[string]struct{ text, reason string }{
 	"text without quotes":                     {"a = wso2is", "line 1: a value is neither"},
 	"a leading zero":                          {"a = 012", "line 1: a value is neither"},
 	"an integer that is too large":            {"a = 9223372036854775808", "line 1: a value is neither"},
-	"a date that does not exist":              {"a = 2024-02-30", "line 1: 2024-02-30 is no date"},
+	"a date that does not exist":              {"a = 2024-02-30", "line 1: the date or time 2024-02-30 does not exist"},
 	"arrays that stay open":                   {"a = [[], []]\nb = 2", "line 2: the array before this line"},
 	"a key into {}":                           {"a = {}\nb = {}\na.x = 1", "line 3: x goes into a table written {}"},
 	"a missing comma":                         {"a = [1 2]", "line 1: an array is not closed, or lacks a comma"},
 	"a key that is a header's":                {"[a.b]\n[c]\n[a.b.d]\n[a]", "stands after"},
 }
 
-func TestWhatTheServersReaderTakesIsTaken(t *testing.T) {
-	for name, text := range taken {
+func TestParseAcceptsWhatTheServersAccept(t *testing.T) {
+	for name, text := range accepted {
 		if _, err := Parse([]byte(text)); err != nil {
 			t.Errorf("%s: %v\n%s", name, err, text)
 		}
 	}
 }
 
-func TestWhatTheServersReaderRefusesIsRefusedWithLineAndReason(t *testing.T) {
+func TestParseRefusesWhatTheServersRefuseWithLineAndReason(t *testing.T) {
 	for name, c := range refusedTexts {
 		_, err := Parse([]byte(c.text))
 		var refused *Error
@@ -112,9 +114,19 @@ func TestWhatTheServersReaderRefusesIsRefusedWithLineAndReason(t *testing.T) {
 	}
 }
 
+func TestATabInATextIsRefusedWithAHint(t *testing.T) {
+	_, err := Parse([]byte("a = \"x\ty\""))
+	if err == nil {
+		t.Fatal("it is accepted")
+	}
+	if text, remedies := remedy.Split(err); strings.Contains(text, "write") || !slices.Equal(remedies, []string{`write \t`}) {
+		t.Errorf("text %q, remedies %q", text, remedies)
+	}
+}
+
 func TestTheServersOwnReaderAgrees(t *testing.T) {
 	var names, texts []string
-	for name, text := range taken {
+	for name, text := range accepted {
 		names, texts = append(names, name), append(texts, text)
 	}
 	for name, c := range refusedTexts {
@@ -135,7 +147,7 @@ func TestTheServersOwnReaderAgrees(t *testing.T) {
 	for i := range 2000 {
 		names, texts = append(names, fmt.Sprint("random ", i)), append(texts, randomText(random))
 	}
-	// What is put into {} stays in it as long as the Java machine runs.
+	// A key in a table written {} stays in all such tables as long as the Java machine runs.
 	names, texts = append(names, "{}"), append(texts, refusedTexts["a table behind an empty inline table"].text)
 	values, refused := testenv.ReadTOML(t, texts)
 	takenByBoth := 0
@@ -143,7 +155,7 @@ func TestTheServersOwnReaderAgrees(t *testing.T) {
 		d, err := Parse([]byte(text))
 		switch {
 		case err == nil && refused[i] != "":
-			t.Errorf("%s: taken, though the server says %s\n%s", names[i], refused[i], text)
+			t.Errorf("%s: accepted, though the server says %s\n%s", names[i], refused[i], text)
 		case err != nil && refused[i] == "":
 			if !strings.Contains(err.Error(), "a date inside an array") {
 				t.Errorf("%s: %v, though the server takes it\n%s", names[i], err, text)
@@ -155,13 +167,13 @@ func TestTheServersOwnReaderAgrees(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d of %d texts are taken by both", takenByBoth, len(texts))
+	t.Logf("%d of %d texts are accepted by both", takenByBoth, len(texts))
 	if takenByBoth < 300 || takenByBoth > len(texts)-300 {
-		t.Errorf("%d of %d texts are taken by both: the random ones try too little", takenByBoth, len(texts))
+		t.Errorf("%d of %d texts are accepted by both: the random ones try too little", takenByBoth, len(texts))
 	}
 }
 
-// randomText puts lines together that are likely to be taken, and more likely to get into each other's way.
+// randomText returns lines that are likely to be accepted one by one, and likely to conflict with each other.
 func randomText(r *rand.Rand) string {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	key := func() string {

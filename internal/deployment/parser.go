@@ -11,15 +11,15 @@ import (
 // TomlParser.g4) unless a comment names another source.
 type parser struct {
 	text string
-	at   int
-	line int // of at
+	at   int // offset of the next byte
+	line int // of that byte, counted from 1
 
 	statements []statement
 	root       *table
 	current    *table
 }
 
-// refuse is an error at the current line.
+// refuse returns an error at the current line.
 func (p *parser) refuse(format string, args ...any) error {
 	return &Error{p.line, fmt.Sprintf(format, args...)}
 }
@@ -170,7 +170,7 @@ func (p *parser) keyPart() (string, error) {
 	return "", p.refuse("%q stands where a name is expected; a setting is written name = value, a comment begins with #", p.peek())
 }
 
-// bareKeyLen is the number of bytes at the start of s that a key without quotes may have.
+// bareKeyLen returns how many bytes at the start of s may belong to a key without quotes.
 func bareKeyLen(s string) int {
 	for i := range len(s) {
 		c := s[i]
@@ -181,7 +181,7 @@ func bareKeyLen(s string) int {
 	return len(s)
 }
 
-// peek is the next byte, or 0 at the end of the text.
+// peek returns the next byte, or 0 at the end of the text.
 func (p *parser) peek() byte {
 	if p.at < len(p.text) {
 		return p.text[p.at]
@@ -213,7 +213,7 @@ func (p *parser) lineEnd() error {
 	case p.peek() == '\r':
 		return remedy.Add(p.refuse("a carriage return without a line feed ends no line for the server"), "save the file with LF or CRLF line ends")
 	}
-	return p.refuse("%q stands behind the end of a setting or of a table's name; only a comment may follow on its line", p.rest())
+	return p.refuse("%q follows the end of a setting or of a table's name; only a comment may follow on the same line", p.rest())
 }
 
 // newline skips LF or CRLF and reports whether there was one.
@@ -230,5 +230,5 @@ func (p *parser) newline() bool {
 	return true
 }
 
-// rest is the next character of the line, for errors. It is only one character, because it may be part of a password.
+// rest returns the next byte of the line, for errors. It is only one byte, because it may be part of a password.
 func (p *parser) rest() string { return p.text[p.at : p.at+1] }

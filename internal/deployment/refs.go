@@ -11,12 +11,12 @@ import (
 
 var reference = regexp.MustCompile(`\$(ref|env|sys)\{([^}]*)\}`)
 
-// Resolved is the text at a path, with every $ref{…} replaced by the setting that it names, as the server does; numbers
-// and booleans as they are written. What the file does not set comes from defaults, the product's own, by Path. ok is
-// false where neither has the setting.
+// Resolved returns the text at a path. It replaces every $ref{…} by the setting that it names, as the server does, and returns numbers
+// and booleans as the file has them. defaults has the product's own values by Path, for settings that the file does not have. ok is
+// false if neither has the setting.
 //
-// Errors are an *Error: a $ref that neither the file nor defaults know, or that leads to itself; a $env or $sys, whose
-// value only the server knows.
+// Errors are an *Error: a $ref to a setting that neither has, or that leads to itself, and a $env or $sys, whose value only the server
+// knows.
 func (d *Document) Resolved(defaults map[string]string, path ...string) (text string, ok bool, err error) {
 	return d.resolve(defaults, Path(path...), nil)
 }
@@ -46,7 +46,7 @@ func (d *Document) resolve(defaults map[string]string, path string, through []st
 		default:
 			var known bool
 			if value, known, err = d.resolve(defaults, m[2], through); err == nil && !known {
-				err = remedy.Add(&Error{v.Line, fmt.Sprintf("%s: %s names no setting of this file", path, whole)}, "set %s", m[2])
+				err = remedy.Add(&Error{v.Line, fmt.Sprintf("%s: the file has no setting for %s", path, whole)}, "set %s", m[2])
 			}
 		}
 		if failed == nil {
@@ -57,7 +57,7 @@ func (d *Document) resolve(defaults map[string]string, path string, through []st
 	return out, true, failed
 }
 
-// Variables are the names of the environment variables that values refer to with $env{NAME}, each once, sorted.
+// Variables returns the names of the environment variables to which values refer with $env{NAME}, each once, sorted.
 func (d *Document) Variables() []string {
 	var names []string
 	for _, st := range d.statements {

@@ -32,8 +32,8 @@ func (p *parser) shortString(quote byte) (string, error) {
 	}
 }
 
-// longString reads a text in three double or three single quotes, over any number of lines. Line ends in it are LF for
-// the servers, and one right behind the opening quotes is left out.
+// longString reads a text in three double or three single quotes, over any number of lines. The servers read line ends in it as LF,
+// and ignore one right after the opening quotes.
 func (p *parser) longString(quote byte) (string, error) {
 	end := strings.Repeat(string(quote), 3)
 	began := p.line
@@ -65,7 +65,7 @@ func (p *parser) longString(quote byte) (string, error) {
 	}
 }
 
-// joinsLines passes a backslash at the end of a line. It joins no lines in this reader: the line end stays.
+// joinsLines skips a backslash at the end of a line. In the servers' reader it does not join lines: the line end stays.
 func (p *parser) joinsLines() bool {
 	rest := strings.TrimLeft(p.text[p.at+1:], " \t")
 	if !strings.HasPrefix(rest, "\n") && !strings.HasPrefix(rest, "\r\n") {
@@ -75,7 +75,7 @@ func (p *parser) joinsLines() bool {
 	return true
 }
 
-// escape reads a backslash and what it stands for.
+// escape reads a backslash and the character that it stands for.
 func (p *parser) escape(out *strings.Builder) error {
 	rest := p.text[p.at+1:]
 	if rest == "" {
@@ -107,9 +107,9 @@ func isControl(c byte) bool { return c < 0x20 || c == 0x7F }
 func (p *parser) control(c byte) error {
 	switch c {
 	case '\t':
-		return p.refuse(`a tab stands inside a text in double quotes, which the server refuses; write \t`)
+		return remedy.Add(p.refuse(`a text in double quotes contains a tab, which the server refuses`), `write \t`)
 	case '\r':
 		return remedy.Add(p.refuse("a carriage return without a line feed ends no line for the server"), "save the file with LF or CRLF line ends")
 	}
-	return p.refuse("a control character (0x%02X) stands inside a text", c)
+	return p.refuse("a text contains a control character (0x%02X)", c)
 }

@@ -6,12 +6,12 @@ import (
 	"wso2agent/internal/remedy"
 )
 
-// table is a table as the servers' reader builds it: the rules for what may follow what are those of its
-// MutableTomlTable, and differ from TOML's.
+// table is a table as the servers' reader builds it. The rules for the order of tables and keys are those of its MutableTomlTable, and
+// differ from TOML's.
 type table struct {
 	entries  map[string]*entry
-	implicit bool // made by a longer path, and not yet by a header of its own
-	shared   bool // {}: this reader has one empty table for all of them
+	implicit bool // a longer path has made it, and no header of its own yet
+	shared   bool // {}: the servers' reader has one empty table for all of them
 }
 
 // entry is a table, an array of tables, or a value.
@@ -27,8 +27,8 @@ type tables struct{ elements []*table }
 
 func newTable(implicit bool) *table { return &table{entries: map[string]*entry{}, implicit: implicit} }
 
-// ensure goes down a path and makes tables that are missing. Headers may go through the last element of an array of
-// tables; keys may not.
+// ensure returns the table at a path, and makes tables that are missing. The path of a header may lead through the last element of an
+// array of tables; the path of a key may not.
 func (t *table) ensure(path []string, line int, throughArrays bool) (*table, error) {
 	for i, key := range path {
 		e, ok := t.entries[key]
@@ -50,7 +50,7 @@ func (t *table) ensure(path []string, line int, throughArrays bool) (*table, err
 	return t, nil
 }
 
-// define is [path].
+// define adds the table of a header [path].
 func (t *table) define(path []string, line int) (*table, error) {
 	parent, err := t.ensure(path[:len(path)-1], line, true)
 	if err != nil {
@@ -63,15 +63,15 @@ func (t *table) define(path []string, line int) (*table, error) {
 		e = &entry{table: newTable(false), line: line}
 		return e.table, parent.add(key, e)
 	case e.table != nil && e.table.implicit:
-		// The servers' reader puts the table into itself here.
-		return nil, remedy.Add(&Error{line, fmt.Sprintf("the table [%s] stands after a part of it in line %d, and the server would die of a StackOverflowError at its start", Path(path...), e.line)},
+		// Here the servers' reader puts the table into itself.
+		return nil, remedy.Add(&Error{line, fmt.Sprintf("the table [%s] stands after a part of it in line %d, and the server would crash with a StackOverflowError at its start", Path(path...), e.line)},
 			"put [%s] before that line", Path(path...))
 	}
 	return nil, remedy.Add(&Error{line, fmt.Sprintf("[%s] is defined twice, the first time in line %d", Path(path...), e.line)},
 		"write its settings together")
 }
 
-// element is [[path]].
+// element adds the table of a header [[path]].
 func (t *table) element(path []string, line int) (*table, error) {
 	parent, err := t.ensure(path[:len(path)-1], line, true)
 	if err != nil {
@@ -94,7 +94,7 @@ func (t *table) element(path []string, line int) (*table, error) {
 	return element, nil
 }
 
-// set is a key with its value.
+// set adds a key with its value.
 func (t *table) set(path []string, v *Value) error {
 	parent, err := t.ensure(path[:len(path)-1], v.Line, false)
 	if err != nil {
@@ -105,7 +105,7 @@ func (t *table) set(path []string, v *Value) error {
 		return remedy.Add(&Error{v.Line, fmt.Sprintf("%s is defined twice, the first time in line %d", Path(path...), before.line)},
 			"remove one of the two")
 	}
-	// An inline table takes further keys in this reader, as any other table does.
+	// In the servers' reader an inline table takes further keys, as any other table does.
 	return parent.add(key, &entry{value: v, table: v.inline, line: v.Line})
 }
 
@@ -118,7 +118,7 @@ func (t *table) add(key string, e *entry) error {
 	return nil
 }
 
-// asMap is what an inline table is inside an array.
+// asMap returns an inline table as the value that it is inside an array.
 func (t *table) asMap() map[string]any {
 	out := make(map[string]any, len(t.entries))
 	for key, e := range t.entries {

@@ -10,7 +10,7 @@ import (
 	"wso2agent/internal/remedy"
 )
 
-// Forms of values. Integers have no leading zeros; nor has an exponent.
+// Forms of values. Integers and exponents have no leading zeros.
 const decimal = `[-+]?(?:[1-9](?:_?[0-9])+|[0-9])`
 
 var (
@@ -21,8 +21,8 @@ var (
 	dateForm    = regexp.MustCompile(`^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})?)?|[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?)`)
 )
 
-// value reads a value and the blanks before it. unclosed is how many arrays in it the servers' reader leaves only at
-// the end of the line (see reopened); nested says that the value is part of another.
+// value reads a value and the blanks before it. unclosed is the number of arrays in it that the servers' reader leaves only at the end
+// of a line (see reopened). nested says that the value is part of another.
 func (p *parser) value(nested bool) (v *Value, unclosed int, err error) {
 	p.blanks()
 	v = &Value{Line: p.line, start: p.at}
@@ -92,10 +92,10 @@ func scalar(word string) (any, bool) {
 	return nil, false
 }
 
-// date reads a date or a time. Behind one, the servers' reader knows no bracket and no brace.
+// date reads a date or a time. After one, the servers' reader accepts no bracket and no brace.
 func (p *parser) date(date string, nested bool) (any, error) {
 	if nested {
-		return nil, remedy.Add(p.refuse("a date inside an array or an inline table is more than the server reads"),
+		return nil, remedy.Add(p.refuse("the server does not read a date inside an array or an inline table"),
 			"put it in quotes, or into a table of its own")
 	}
 	form, padded := time.RFC3339Nano, strings.Replace(strings.ToUpper(date), " ", "T", 1)
@@ -108,7 +108,7 @@ func (p *parser) date(date string, nested bool) (any, error) {
 		form = "2006-01-02T15:04:05.999999999"
 	}
 	if _, err := time.Parse(form, padded); err != nil {
-		return nil, p.refuse("%s is no date or time that exists", date)
+		return nil, p.refuse("the date or time %s does not exist", date)
 	}
 	p.at += len(date)
 	return Date(date), nil
@@ -163,7 +163,7 @@ func (p *parser) array() (items []any, unclosed int, err error) {
 	}
 }
 
-// arrayBlanks passes blanks, comments and line ends inside an array.
+// arrayBlanks skips blanks, comments and line ends inside an array.
 func (p *parser) arrayBlanks() error {
 	for {
 		p.arrayComment()
@@ -179,7 +179,7 @@ func (p *parser) arrayBlanks() error {
 	}
 }
 
-// arrayComment passes blanks and a comment, up to the line end.
+// arrayComment skips blanks and a comment, up to the line end.
 func (p *parser) arrayComment() {
 	p.blanks()
 	if p.peek() == '#' {
@@ -207,7 +207,7 @@ func typeName(data any) string {
 	return "table"
 }
 
-// inlineTable reads { … }, which stands on one line.
+// inlineTable reads { … }, which must be on one line.
 func (p *parser) inlineTable() (*table, error) {
 	p.at++
 	p.blanks()
@@ -230,7 +230,7 @@ func (p *parser) inlineTable() (*table, error) {
 			return nil, err
 		}
 		if unclosed > 0 {
-			return nil, remedy.Add(p.refuse("an inline table holds an array that is empty or has a comma after its last value, which the server cannot read"),
+			return nil, remedy.Add(p.refuse("an inline table contains an array that is empty or has a comma after its last value, which the server cannot read"),
 				"use a table of its own")
 		}
 		if err := t.set(path, v); err != nil {
@@ -244,7 +244,7 @@ func (p *parser) inlineTable() (*table, error) {
 		case ',':
 			p.at++
 			if p.blanks(); p.peek() == '}' {
-				return nil, p.refuse("an inline table has a comma behind its last value, which the server refuses")
+				return nil, p.refuse("an inline table has a comma after its last value, which the server refuses")
 			}
 		case '\n', '\r', 0, '#':
 			return nil, p.refuse("an inline table must end on the line that it begins on")

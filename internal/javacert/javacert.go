@@ -17,6 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"wso2agent/internal/remedy"
 )
 
 // What callers distinguish with errors.Is. Every error of Check wraps one of them.
@@ -40,7 +42,7 @@ func Check(der []byte) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("certificate SHA-256 %X: %w; have it issued again without that", sha256.Sum256(der), err)
+	return remedy.Add(fmt.Errorf("certificate SHA-256 %X: %w", sha256.Sum256(der), err), "have the certificate issued again without that")
 }
 
 // refused is for what Java refuses beyond doubt; the test with Java holds that against it.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"wso2agent/internal/remedy"
 )
 
 // TestWhatJavaRefusesIsRefused has the classes of faults that made whole truststores unreadable.
@@ -73,6 +75,17 @@ func TestWhatJavaRefusesIsRefused(t *testing.T) {
 		if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "certificate SHA-256 ") {
 			t.Errorf("%s: %v, want %v and %q", name, err, c.is, c.want)
 		}
+	}
+}
+
+func TestARefusedCertificateHasAHint(t *testing.T) {
+	err := Check(makeCertificate(t, func(*x509.Certificate) {}, func(n *node) { *n.field(fieldIssuer) = constructed(tagSequence) }))
+	if err == nil {
+		t.Fatal("it is accepted")
+	}
+	text, remedies := remedy.Split(err)
+	if want := []string{"have the certificate issued again without that"}; !slices.Equal(remedies, want) || strings.Contains(text, "issued again") {
+		t.Errorf("text %q, remedies %q; want %q", text, remedies, want)
 	}
 }
 

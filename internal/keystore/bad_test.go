@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wso2agent/internal/javacert"
+	"wso2agent/internal/remedy"
 )
 
 const testPassword = "changeit"
@@ -57,6 +58,29 @@ func TestBadInputIsNamedForWhatItIs(t *testing.T) {
 	} {
 		if _, err := Open([]byte(c.data), testPassword); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func TestAStoreThatNeedsConversionHasAHint(t *testing.T) {
+	jks := mustEncode(t, mixedStore(t, Options{Format: JKS}))
+	for name, c := range map[string]struct {
+		data     []byte
+		password string
+		want     error
+		hint     string
+	}{
+		"JCEKS":                              {[]byte("\xce\xce\xce\xce\x00\x00\x00\x02"), testPassword, ErrFormat, "keytool -importkeystore -deststoretype PKCS12"},
+		"a JKS password beyond Latin-1":      {jks, "\u0151", ErrPassword, "keytool -importkeystore -deststoretype PKCS12"},
+		"more BER than the agent translates": {sealedFile(t, toBER(t, encodeElement(tagSequence, encodeElement(tagOctets, make([]byte, maxBER))), maxBytes)), testPassword, ErrTooLarge, "rewrite it in DER"},
+	} {
+		_, err := Open(c.data, c.password)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+			continue
+		}
+		if text, remedies := remedy.Split(err); strings.Contains(text, c.hint) || !strings.Contains(strings.Join(remedies, "; "), c.hint) {
+			t.Errorf("%s: text %q, remedies %q; want %q in a remedy", name, text, remedies, c.hint)
 		}
 	}
 }

@@ -9,10 +9,14 @@ import (
 	"unicode/utf8"
 
 	"wso2agent/internal/javacert"
+	"wso2agent/internal/remedy"
 )
 
 // maxAlias keeps an alias within what both formats and people can hold, in characters.
 const maxAlias = 1024
+
+// toPKCS12 is the remedy for a store that this package does not open in its present format.
+const toPKCS12 = "convert the store with keytool -importkeystore -deststoretype PKCS12"
 
 // sniff tells the format from the first bytes. The products ship PKCS#12 in files named .jks, so names say nothing.
 func sniff(data []byte) (Format, error) {
@@ -23,7 +27,7 @@ func sniff(data []byte) (Format, error) {
 	case starts("\xfe\xed\xfe\xed"):
 		return JKS, nil
 	case starts("\xce\xce\xce\xce"):
-		return "", fmt.Errorf("it is a JCEKS store; convert it with keytool -importkeystore -deststoretype PKCS12: %w", ErrFormat)
+		return "", remedy.Add(fmt.Errorf("it is a JCEKS store: %w", ErrFormat), toPKCS12)
 	case starts("-----BEGIN"):
 		return "", fmt.Errorf("it is PEM text, not a keystore: %w", ErrFormat)
 	case data[0] == 0x30: // SEQUENCE

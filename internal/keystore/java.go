@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"wso2agent/internal/javacert"
+	"wso2agent/internal/remedy"
 )
 
 // CheckJava returns nil if Java loads a store with these entries, as far as their certificates decide that. The error names
@@ -12,13 +13,13 @@ import (
 func CheckJava(entries []Entry) error {
 	var all []error
 	for _, e := range entries {
-		remedy := "delete this entry (agent certs delete)"
+		hint := "delete this entry (agent certs delete)"
 		if e.Kind == KeyEntry {
-			remedy = "give this key another certificate"
+			hint = "give this key another certificate"
 		}
 		for _, c := range e.Chain {
 			if err := javacert.Check(c.DER); errors.Is(err, javacert.ErrRefused) {
-				all = append(all, fmt.Errorf("%q: %w; %s", e.Alias, err, remedy))
+				all = append(all, remedy.Add(fmt.Errorf("%q: %w", e.Alias, err), "%s", hint))
 			}
 		}
 	}

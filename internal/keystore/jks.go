@@ -13,6 +13,8 @@ import (
 	"time"
 
 	jksfile "github.com/pavlo-v-chernykh/keystore-go/v4"
+
+	"wso2agent/internal/remedy"
 )
 
 // jksCertificateType is what Java writes before every certificate.
@@ -75,8 +77,7 @@ func latin1(text string) ([]byte, error) {
 	password := make([]byte, 0, len(text))
 	for _, r := range text {
 		if r > 0xff {
-			return nil, fmt.Errorf("the password has a character beyond Latin-1, which is not supported for JKS; "+
-				"convert the store with keytool -importkeystore -deststoretype PKCS12: %w", ErrPassword)
+			return nil, remedy.Add(fmt.Errorf("the password has a character beyond Latin-1, which is not supported for JKS: %w", ErrPassword), toPKCS12)
 		}
 		password = append(password, byte(r))
 	}

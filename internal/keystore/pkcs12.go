@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"wso2agent/internal/remedy"
 )
 
 // pkcs12 is a PKCS#12 file (RFC 7292) taken apart no further than an edit needs: what is not concerned is written from
@@ -80,7 +82,7 @@ func (b *budget) name(size int) error {
 
 func (b *budget) rewrite(size int) error {
 	if b.ber -= size; b.ber < 0 {
-		return fmt.Errorf("more than %d bytes in BER; rewrite it in DER, with keytool -importkeystore or openssl pkcs12: %w", maxBER, ErrTooLarge)
+		return remedy.Add(fmt.Errorf("more than %d bytes in BER: %w", maxBER, ErrTooLarge), "rewrite it in DER, with keytool -importkeystore or openssl pkcs12")
 	}
 	return nil
 }

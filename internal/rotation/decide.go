@@ -125,8 +125,9 @@ func (p *pass) primary() {
 		return
 	}
 	if r.Primary != "" {
-		p.log(Error, "", "the server's PRIMARY keystore has another key than before. It signs tokens and encrypts secrets: what the old key has encrypted cannot be read any more, and tokens that it has signed are refused. Put the old one back, unless this is what you want; a certificate for TLS belongs into a keystore of its own ([keystore.tls], TLS_MODE)",
-			"keystore", r.PrimaryFile, "was", r.Primary, "now", r.PrimaryNow)
+		p.log(Error, "", "the server's PRIMARY keystore has another key than before, so secrets and tokens made with the old key no longer work",
+			"keystore", r.PrimaryFile, "was", r.Primary, "now", r.PrimaryNow,
+			"remedy", "put the old keystore back, unless you want the new key; a TLS certificate belongs in a keystore of its own ([keystore.tls], TLS_MODE)")
 	}
 	p.do(SavePrimary{r.PrimaryNow})
 }

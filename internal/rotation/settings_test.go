@@ -65,6 +65,27 @@ func TestAPrimaryKeyThatChangesIsReported(t *testing.T) {
 	})
 }
 
+func TestTheMessageOfAChangedPrimaryKeyIsShortAndHasARemedy(t *testing.T) {
+	s := atRest()
+	s.Records.Primary, s.Records.PrimaryNow, s.Records.PrimaryFile = "P1", "P2", "primary.jks"
+	for _, m := range Decide(s).Messages {
+		if !strings.Contains(m.Text, "PRIMARY") {
+			continue
+		}
+		if len(m.Text) > 120 || strings.Contains(m.Text, ". ") {
+			t.Errorf("the text has %d bytes, and is not one short sentence: %s", len(m.Text), m.Text)
+		}
+		args := fmt.Sprint(m.Args...)
+		for _, want := range []string{"primary.jks", "P1", "P2", "remedy", "put the old keystore back"} {
+			if !strings.Contains(args, want) {
+				t.Errorf("the attributes %s lack %s", args, want)
+			}
+		}
+		return
+	}
+	t.Error("there is no message")
+}
+
 func TestAnISSaysWhatBecomesOfItsClosing(t *testing.T) {
 	is := func() Snapshot {
 		s := atRest()

@@ -17,9 +17,9 @@ import (
 // interval is the default of SCOPES_INTERVAL.
 const interval = 2 * time.Second
 
-// BenchmarkQuietPoll is what a poll that finds nothing new costs at both ends: time of the processor in the agent, and in the
-// stand-in, which runs in a process of its own. A real IS takes 10 to 18 ms for a request. An interval of 2 s makes 1 %
-// of a core 20,000 µs in the agent.
+// BenchmarkQuietPoll measures the cost of a poll that finds nothing new: the processor time in the agent, and in the stand-in, which
+// runs in its own process. A real IS takes 10 to 18 ms for a request. With an interval of 2 s, 1 % of a core is 20,000 µs in the
+// agent.
 func BenchmarkQuietPoll(b *testing.B) {
 	for _, applications := range []int{0, 100, 1000} {
 		b.Run(fmt.Sprintf("applications=%d", applications), func(b *testing.B) {
@@ -44,7 +44,7 @@ func BenchmarkQuietPoll(b *testing.B) {
 	}
 }
 
-// cpu is the time of the processor that a process has taken, to a hundredth of a second.
+// cpu returns the processor time of a process, to a hundredth of a second.
 func cpu(b *testing.B, pid int) time.Duration {
 	b.Helper()
 	if pid == os.Getpid() {
@@ -61,9 +61,9 @@ func cpu(b *testing.B, pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// BenchmarkScopesComeBack is how long 100 applications lack scopes with 15 ms for each of IS's answers, in seconds, when
-// somebody saves an API with scopes of its own (issue: at most the interval and 3 s), and when somebody makes keys (the
-// interval and 0.5 s). What comes at any moment of the interval waits for all of it here.
+// BenchmarkScopesComeBack measures how many seconds 100 applications lack scopes if IS takes 15 ms for each answer: after somebody
+// has saved an API with local scopes (goal: at most the interval and 3 s), and after somebody has made keys (goal: the interval and
+// 0.5 s). In real use a change waits for a part of the interval; here it waits for all of it.
 func BenchmarkScopesComeBack(b *testing.B) {
 	const applications, latency = 100, 15 * time.Millisecond
 	s := newServer(b)

@@ -14,7 +14,7 @@ func connectorApp(n int, kind string) wso2.ISApplication {
 	return wso2.ISApplication{ID: fmt.Sprintf("app-%d", n), ClientID: fmt.Sprintf("client-%d", n), Name: name, Description: "Service Provider for application " + name}
 }
 
-func TestOnlyWhatTheConnectorMadeAndWhatIsNamedIsManaged(t *testing.T) {
+func TestManagedApplicationsAreThoseOfTheConnectorAndOfTheSettings(t *testing.T) {
 	production := connectorApp(1, "PRODUCTION")
 	with := func(change func(*wso2.ISApplication)) wso2.ISApplication {
 		app := production
@@ -51,7 +51,7 @@ func TestOnlyWhatTheConnectorMadeAndWhatIsNamedIsManaged(t *testing.T) {
 	}
 }
 
-// carryOut does to a state what IS does for the actions.
+// carryOut changes a state in the same way as IS does for the actions.
 func carryOut(t *testing.T, s State, actions []Action) State {
 	t.Helper()
 	after := State{Resource: s.Resource, Scopes: s.Scopes}

@@ -17,34 +17,34 @@ import (
 )
 
 const (
-	// fullEvery is how often everything is read again, though nothing looked new: an authorization may have been taken
-	// away, or a page may have moved while it was read.
+	// fullEvery is how often the keeper reads everything again, even if nothing looks new. Somebody may have removed an
+	// authorization, or a page may have moved while the keeper read it.
 	fullEvery = 10 * time.Minute
-	// rounds is how often one pass reads again, when IS says that what was read is no longer so.
+	// rounds is how often one pass reads again if IS answers that the state has changed since it was read.
 	rounds = 4
-	// parallel is how many requests a pass has in flight. IS answers four PATCHes of one application at once with an error
-	// in one of them; a pass sends one at a time for each application.
+	// parallel is how many requests a pass sends at the same time. IS answers one of four simultaneous PATCHes of an application
+	// with an error, so a pass sends one at a time for each application.
 	parallel = 4
-	// firstRetry and lastRetry bound the wait before another try with applications that could not be authorized.
+	// firstRetry and lastRetry bound the wait before another try with applications that IS has not authorized.
 	firstRetry, lastRetry = 2 * time.Second, time.Minute
 )
 
-// Report is what is known after a pass or a poll.
+// Report is the result of a pass or a poll.
 type Report struct {
-	Scopes       int       // of the API resource
-	Applications int       // that are managed
-	Changes      int       // requests by which this pass authorized something
-	Failures     []Failure // applications that could not be authorized
-	Missing      []string  // client ids that were named and that IS does not have
+	Scopes       int       // number of scopes of the API resource
+	Applications int       // number of managed applications
+	Changes      int       // number of requests with which this pass authorized something
+	Failures     []Failure // applications that lack scopes
+	Missing      []string  // client ids in the settings that IS does not have
 }
 
-// Failure is an application that could not be authorized, and why.
+// Failure is an application that lacks scopes, and the reason.
 type Failure struct {
 	Application wso2.ISApplication
 	Err         error
 }
 
-// Err is all failures in one error, nil for none.
+// Err returns all failures in one error; nil for none.
 func (r Report) Err() error {
 	if len(r.Failures) == 0 {
 		return nil
@@ -59,15 +59,15 @@ func (r Report) Err() error {
 	return fmt.Errorf("%d of %d applications lack scopes of APIs (%s): %w", len(r.Failures), r.Applications, strings.Join(names, ", "), r.Failures[0].Err)
 }
 
-// Keeper keeps every managed application authorized. It remembers what it has seen, so that a poll that finds nothing
-// new costs two requests. It is to be used by one goroutine.
+// Keeper keeps every managed application authorized. It remembers what it has seen, so that a poll that finds nothing new needs
+// two requests. Only one goroutine uses it.
 type Keeper struct {
-	Clients []string // ids of clients that are managed beside those of the connector
+	Clients []string // ids of further clients to manage, in addition to those of the connector
 	Log     *slog.Logger
 
 	seen    *glance           // nil before the first pass, and after an error
-	done    map[string]string // by application: what it was last known to be authorized for, as sum gives it
-	full    time.Time         // when everything was read
+	done    map[string]string // by application: the scopes for which it was authorized at the last look, in the form of sum
+	full    time.Time         // when the keeper last read everything
 	report  Report
 	retry   time.Duration // wait after failures
 	retryAt time.Time
@@ -76,8 +76,8 @@ type Keeper struct {
 // Forget makes the next poll read everything.
 func (k *Keeper) Forget() { k.seen, k.done = nil, nil }
 
-// Poll looks whether anything is new, and does a pass if it is, at the first call, after an error and every ten minutes.
-// An error means that nothing is known; applications that could not be authorized are in the report.
+// Poll checks whether anything is new. It does a pass if something is, at the first call, after an error, and every ten minutes.
+// An error means that the state of IS is not known. The report has the applications that lack scopes.
 func (k *Keeper) Poll(ctx context.Context, is *wso2.Authorization) (Report, error) {
 	now := time.Now()
 	if k.seen != nil && now.Sub(k.full) >= fullEvery {
@@ -100,8 +100,8 @@ func (k *Keeper) Poll(ctx context.Context, is *wso2.Authorization) (Report, erro
 	return k.pass(ctx, is, g)
 }
 
-// pass reads, decides and acts until a decision is empty: only what was read again counts as authorized, since IS answers
-// 200 without a body for what it has done, and for anything while it stops.
+// pass reads, decides and acts until a decision is empty. An application counts as authorized only once pass has read that from IS:
+// IS answers with 200 and no body to a request that it has done, and to any request while it stops.
 func (k *Keeper) pass(ctx context.Context, is *wso2.Authorization, g glance) (report Report, err error) {
 	if k.seen == nil {
 		k.full = time.Now()
@@ -113,7 +113,7 @@ func (k *Keeper) pass(ctx context.Context, is *wso2.Authorization, g glance) (re
 		}
 	}()
 	changes := 0
-	var last map[string]error // of applications that the round before could not authorize
+	var last map[string]error // errors of the round before, by application
 	for round := 1; ; round++ {
 		report = Report{Scopes: len(g.scopes), Changes: changes}
 		state, err := k.read(ctx, is, g, &report)
@@ -149,7 +149,7 @@ func (k *Keeper) pass(ctx context.Context, is *wso2.Authorization, g glance) (re
 	return report, nil
 }
 
-// allIn reports whether every action is about an application that IS refused for good, so that another try is of no use.
+// allIn reports whether IS has permanently refused the application of every action, so that another try is useless.
 func allIn(actions []Action, refused map[string]error) bool {
 	return !slices.ContainsFunc(actions, func(a Action) bool {
 		err, ok := refused[a.Application.ID]
@@ -157,12 +157,12 @@ func allIn(actions []Action, refused map[string]error) bool {
 	})
 }
 
-// failures are what is left to do, with the reasons.
+// failures returns the applications of the remaining actions, with the reasons.
 func failures(actions []Action, reasons map[string]error) (list []Failure) {
 	for _, a := range actions {
 		err := reasons[a.Application.ID]
 		if err == nil {
-			err = errors.New("IS says that it has authorized the application, and has not")
+			err = errors.New("IS answers that it has authorized the application, but it has not")
 		}
 		list = append(list, Failure{a.Application, err})
 	}
@@ -170,11 +170,10 @@ func failures(actions []Action, reasons map[string]error) (list []Failure) {
 	return list
 }
 
-// read reads the state as far as it is not known already: an application that is authorized for all that the glance saw
-// is left out.
+// read reads the state that is not known yet. It leaves out applications that are authorized for all scopes of the glance.
 func (k *Keeper) read(ctx context.Context, is *wso2.Authorization, g glance, report *Report) (State, error) {
 	before, all := k.done, g.sum()
-	k.done = map[string]string{} // without those that are gone
+	k.done = map[string]string{} // without deleted applications
 	if len(g.scopes) == 0 {
 		return State{}, nil
 	}
@@ -207,8 +206,8 @@ func (k *Keeper) read(ctx context.Context, is *wso2.Authorization, g glance, rep
 	return state, nil
 }
 
-// act sends what was decided, and returns why applications could not be authorized, by their ids. An error means that IS
-// cannot be asked at all.
+// act sends the actions, and returns the reasons of those that IS has refused, by the ids of the applications. An error means that
+// the keeper cannot use IS at all.
 func (k *Keeper) act(ctx context.Context, is *wso2.Authorization, g glance, actions []Action) (refused map[string]error, err error) {
 	var mu sync.Mutex
 	refused = map[string]error{}
@@ -230,7 +229,7 @@ func (k *Keeper) act(ctx context.Context, is *wso2.Authorization, g glance, acti
 	return refused, err
 }
 
-// perform sends one action. An application that somebody else has authorized meanwhile gets the rest.
+// perform sends one action. If somebody else has authorized the application meanwhile, perform adds the missing scopes.
 func perform(ctx context.Context, is *wso2.Authorization, resource string, a Action) error {
 	if a.First {
 		err := is.Authorize(ctx, a.Application.ID, resource, a.Scopes)
@@ -241,19 +240,18 @@ func perform(ctx context.Context, is *wso2.Authorization, resource string, a Act
 	return is.AuthorizeMore(ctx, a.Application.ID, resource, a.Scopes)
 }
 
-// isStale reports whether IS says that an application, or a scope, is no longer as it was read.
+// isStale reports whether IS answers that an application or a scope has changed since the keeper read it.
 func isStale(err error) bool {
 	return wso2.HasCodeText(err, wso2.CodeScopeUnknown, wso2.CodeNotAuthorized, wso2.CodeAuthorizeFailed)
 }
 
-// isAboutOne reports whether an error is IS's refusal of one application, and others may do better. A refused
-// administrator, and a server that has no time, are not.
+// isAboutOne reports whether IS has refused only this application. That is not so if IS refuses the administrator, or is too busy.
 func isAboutOne(err error) bool {
 	var e *wso2.Error
 	return errors.As(err, &e) && e.Permanent() && e.Status >= 400 && e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden
 }
 
-// sum names the API resource and its scopes by their ids.
+// sum returns the ids of the API resource and of its scopes in one text.
 func (g glance) sum() string {
 	sorted := []string{g.resource}
 	for _, s := range g.scopes {
@@ -263,7 +261,7 @@ func (g glance) sum() string {
 	return strings.Join(sorted, " ")
 }
 
-// inFlight calls work with 0 to n-1, a few at a time, and returns the first error. After it nothing more is sent.
+// inFlight calls work with 0 to n-1, a few at the same time, and returns the first error. After an error it starts no further call.
 func inFlight(ctx context.Context, n int, work func(ctx context.Context, i int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)

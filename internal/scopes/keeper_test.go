@@ -7,12 +7,15 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"wso2agent/internal/config"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -38,7 +41,7 @@ func TestAnApplicationGetsTheScopesOfAPIsAndNoOthers(t *testing.T) {
 	}
 }
 
-func TestWhatIsNewIsSeenByTheNextPoll(t *testing.T) {
+func TestTheNextPollSeesWhatIsNew(t *testing.T) {
 	s := newServer(t)
 	k := keeper()
 	if report := s.poll(k); report.Changes != 0 || report.Scopes != 0 {
@@ -98,7 +101,7 @@ func TestTheQuietPollCostsAtMostThreeRequestsWithAnyNumberOfApplications(t *test
 	s.allAuthorized()
 }
 
-func TestMappedClientsAreManagedAndAMissingOneIsNamed(t *testing.T) {
+func TestMappedClientsAreManagedAndAMissingOneIsReported(t *testing.T) {
 	s := newServer(t)
 	s.resource("a:one")
 	mapped := s.register("mapped by hand")
@@ -110,6 +113,22 @@ func TestMappedClientsAreManagedAndAMissingOneIsNamed(t *testing.T) {
 	}
 	if got := s.granted(mapped, "a:one"); got != "a:one" {
 		t.Errorf("granted %q", got)
+	}
+}
+
+func TestAClientThatISDoesNotHaveIsReportedWithAHint(t *testing.T) {
+	s := newServer(t)
+	s.resource("a:one")
+	cfg := config.Config{Server: config.Server{Product: config.AM}}
+	cfg.Scopes = config.Scopes{Mode: "authorize", At: config.AM, Interval: time.Second, Clients: []string{"nobody-has-this"}}
+	w := Watch{Keeper: *keeper()}
+	_, _, err := w.Look(t.Context(), cfg, false, nil, s.authorization(), nil)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	text, remedies := remedy.Split(err)
+	if text != "IS has no client nobody-has-this" || !slices.Equal(remedies, []string{"correct SCOPES_CLIENTS"}) {
+		t.Errorf("text %q, remedies %q", text, remedies)
 	}
 }
 
@@ -132,7 +151,7 @@ func TestEverythingIsReadAgainEveryTenMinutes(t *testing.T) {
 	s.allAuthorized()
 }
 
-// once makes one answer to a write different from the stand-in's.
+// once replaces the stand-in's answer to one write.
 func once(method string, status int, code string) func(http.ResponseWriter, *http.Request) bool {
 	var first sync.Once
 	return func(w http.ResponseWriter, r *http.Request) (done bool) {
@@ -147,7 +166,7 @@ func once(method string, status int, code string) func(http.ResponseWriter, *htt
 	}
 }
 
-func TestWhatISSaysHasChangedIsReadAgain(t *testing.T) {
+func TestAPassReadsAgainWhatISReportsAsChanged(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request) bool{
 		"a scope is gone":                    once("POST", 400, wso2.CodeScopeUnknown),
 		"another request at the same time":   once("POST", 500, wso2.CodeAuthorizeFailed),
@@ -194,7 +213,7 @@ func TestAnApplicationThatIsGoneIsDropped(t *testing.T) {
 	}
 }
 
-func TestOneApplicationThatCannotBeAuthorizedIsNamedAndKeepsNoOtherOut(t *testing.T) {
+func TestAnApplicationThatISRefusesIsReportedAndStopsNoOther(t *testing.T) {
 	s := newServer(t)
 	s.resource("a:one")
 	for n := range 5 {
@@ -229,7 +248,7 @@ func TestOneApplicationThatCannotBeAuthorizedIsNamedAndKeepsNoOtherOut(t *testin
 	s.allAuthorized()
 }
 
-func TestWhatISOnlySaysToHaveDoneIsAFailure(t *testing.T) {
+func TestAnAuthorizationThatISOnlyConfirmsIsAFailure(t *testing.T) {
 	s := newServer(t)
 	s.resource("a:one")
 	k := s.key(1)
@@ -242,7 +261,7 @@ func TestWhatISOnlySaysToHaveDoneIsAFailure(t *testing.T) {
 	}
 }
 
-func TestAServerThatHasNoTimeIsNoMatterOfOneApplication(t *testing.T) {
+func TestABusyServerIsNotTheFailureOfOneApplication(t *testing.T) {
 	for _, status := range []int{500, 502, 503, 429} {
 		s := newServer(t)
 		s.resource("a:one")
@@ -301,7 +320,7 @@ func TestTwoPassesAtOnceComeToTheSameEnd(t *testing.T) {
 	}
 }
 
-// A pass is killed, with SIGKILL, before and after each of its requests is served; another one then comes to the same end.
+// The test kills a pass with SIGKILL before and after each of its requests. Another pass then reaches the same end.
 func TestAPassThatIsKilledBetweenAnyTwoRequestsIsFollowedByTheSameEnd(t *testing.T) {
 	s := newServer(t)
 	resource := s.resource("a:one", "a:two")

@@ -8,26 +8,26 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// connectorFilter selects the applications whose names end as the connector's do; Managed looks closer.
+// connectorFilter selects the applications whose names end like those of the connector. Managed then checks them exactly.
 const connectorFilter = "name ew _PRODUCTION or name ew _SANDBOX"
 
-// maxPages bounds what a broken list can cost: a hundred thousand applications.
+// maxPages bounds the cost of a list that does not end. It is enough for a hundred thousand applications.
 const maxPages = 1000
 
-// glance is what the quiet poll reads: enough to see whether a scope or an application is new.
+// glance is what a poll reads: enough to see whether a scope or an application is new.
 type glance struct {
 	resource string
 	scopes   []wso2.Scope
 	newest   wso2.ApplicationPage // IS lists the newest applications first
 }
 
-// look takes a glance. resource is the API resource's id as far as it is known.
+// look reads a glance. resource is the id of the API resource; empty if not known.
 func look(ctx context.Context, is *wso2.Authorization, resource string) (g glance, err error) {
 	if resource != "" {
 		g.resource = resource
 		g.scopes, err = is.Scopes(ctx, resource)
 	}
-	if resource == "" || wso2.HasStatus(err, http.StatusNotFound) { // not known, or deleted and perhaps made again
+	if resource == "" || wso2.HasStatus(err, http.StatusNotFound) { // not known, or deleted and perhaps created again
 		g = glance{}
 		if g.resource, err = is.FindResource(ctx, Resource); err != nil || g.resource == "" {
 			return g, err
@@ -41,7 +41,7 @@ func look(ctx context.Context, is *wso2.Authorization, resource string) (g glanc
 	return g, err
 }
 
-// sameScopes tells whether both glances saw the very same scopes: one that was made again has another id.
+// sameScopes reports whether both glances have the same scopes. A scope that was created again has another id.
 func (g glance) sameScopes(other glance) bool {
 	if g.resource != other.resource || len(g.scopes) != len(other.scopes) {
 		return false
@@ -55,7 +55,7 @@ func (g glance) sameScopes(other glance) bool {
 	return true
 }
 
-// same tells whether nothing is new since the other glance.
+// same reports whether nothing is new since the other glance.
 func (g glance) same(other glance) bool {
 	if !g.sameScopes(other) || g.newest.Total != other.newest.Total || len(g.newest.Applications) != len(other.newest.Applications) {
 		return false
@@ -76,8 +76,8 @@ func ids(scopes []wso2.Scope) map[string]bool {
 	return set
 }
 
-// managed reads all managed applications: every page of the connector's, and the clients that are named. missing are
-// those of clients that IS does not have.
+// managed reads all managed applications: every page of the connector's, and the given clients. missing has the clients that IS
+// does not have.
 func managed(ctx context.Context, is *wso2.Authorization, g glance, clients []string) (apps []wso2.ISApplication, missing []string, err error) {
 	known := map[string]bool{}
 	add := func(page wso2.ApplicationPage) {
@@ -112,7 +112,7 @@ func managed(ctx context.Context, is *wso2.Authorization, g glance, clients []st
 	return apps, missing, nil
 }
 
-// Read reads the whole state, without changing anything. missing are those of clients that IS does not have.
+// Read reads the whole state, and changes nothing. missing has the clients that IS does not have.
 func Read(ctx context.Context, is *wso2.Authorization, clients []string) (s State, missing []string, err error) {
 	g, err := look(ctx, is, "")
 	if err != nil || len(g.scopes) == 0 {
@@ -126,7 +126,7 @@ func Read(ctx context.Context, is *wso2.Authorization, clients []string) (s Stat
 	return State{Resource: g.resource, Scopes: g.scopes, Applications: read}, missing, err
 }
 
-// authorized reads what each of the applications is authorized for, several at a time.
+// authorized reads the scopes for which each of the applications is authorized, several at the same time.
 func authorized(ctx context.Context, is *wso2.Authorization, resource string, apps []wso2.ISApplication) ([]Application, error) {
 	read := make([]Application, len(apps))
 	err := inFlight(ctx, len(apps), func(ctx context.Context, i int) (err error) {

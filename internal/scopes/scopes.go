@@ -1,12 +1,12 @@
 // Package scopes keeps the applications of API-M authorized in IS for the scopes of API-M's APIs, and for nothing else.
 //
-// API-M's connector for IS 7 puts the scopes of all APIs into one API resource of IS, and makes a client in IS for every
-// application with keys. IS grants such a client a scope only if the application is authorized for it; the connector
-// does not do that. The guide's way around it, [oauth] authorize_all_scopes, grants every client every scope, those of
-// IS's own administration too.
+// API-M's connector for IS 7 puts the scopes of all APIs into one API resource of IS, and creates a client in IS for every
+// application with keys. IS grants such a client a scope only if the application is authorized for it. The connector does not
+// authorize it. The integration guide sets [oauth] authorize_all_scopes instead, which grants every client every scope, also those of
+// IS's own administration.
 //
-// One pass reads the scopes and the applications, decides in a pure function, and acts. It never takes an authorization
-// away, since that ends the application's tokens.
+// One pass reads the scopes and the applications, decides in a pure function, and acts. It never removes an authorization, because
+// that would revoke the application's tokens.
 package scopes
 
 import (
@@ -20,9 +20,9 @@ import (
 // WSO2IS7KeyManagerConstants).
 const Resource = "User-defined-oauth2-resource"
 
-// State is what matters of IS: the scopes of the connector's API resource, and what each application may get of them.
+// State is the state of IS that decisions need: the scopes of the connector's API resource, and which of them each application has.
 type State struct {
-	Resource     string // id of the API resource; empty: no API has had a scope yet
+	Resource     string // id of the API resource; empty if no API has had a scope yet
 	Scopes       []wso2.Scope
 	Applications []Application
 }
@@ -30,18 +30,18 @@ type State struct {
 // Application is an application of IS.
 type Application struct {
 	wso2.ISApplication
-	Authorized bool         // for the API resource, if only for none of its scopes
-	Scopes     []wso2.Scope // of the API resource, for which it is authorized
+	Authorized bool         // for the API resource, perhaps for none of its scopes
+	Scopes     []wso2.Scope // scopes of the API resource for which it is authorized
 }
 
 // Action is one request to IS: it authorizes an application for the named scopes.
 type Action struct {
 	Application wso2.ISApplication
 	First       bool     // the application is not authorized for the API resource yet
-	Scopes      []string // names in order, never none
+	Scopes      []string // names in order, at least one
 }
 
-// Decide returns what is missing before every managed application is authorized for every scope.
+// Decide returns the actions after which every managed application is authorized for every scope.
 func Decide(s State, clients []string) (actions []Action) {
 	if s.Resource == "" {
 		return nil
@@ -52,7 +52,7 @@ func Decide(s State, clients []string) (actions []Action) {
 		}
 		var missing []string
 		for _, scope := range s.Scopes {
-			// By id: a scope that was made again has the same name, and nobody is authorized for it.
+			// By id: a scope that was created again has the same name, and no application is authorized for it.
 			if !slices.ContainsFunc(app.Scopes, func(has wso2.Scope) bool { return has.ID == scope.ID }) {
 				missing = append(missing, scope.Name)
 			}
@@ -65,11 +65,11 @@ func Decide(s State, clients []string) (actions []Action) {
 	return actions
 }
 
-// connectorName is the name that the connector gives a client: owner, id of API-M's application, type of the keys.
+// connectorName matches the name that the connector gives a client: owner, id of API-M's application, and type of the keys.
 var connectorName = regexp.MustCompile(`^.+_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}_(PRODUCTION|SANDBOX)$`)
 
-// Managed tells whether an application is one that API-M's connector made, by its name and by the description that IS
-// gives to clients of dynamic registration, or one whose client id is listed in clients.
+// Managed reports whether the agent manages an application: API-M's connector has made it, or clients has its client id. Managed
+// recognizes the connector's by their names, and by the description that IS gives to clients of dynamic registration.
 func Managed(app wso2.ISApplication, clients []string) bool {
 	if app.ClientID != "" && slices.Contains(clients, app.ClientID) {
 		return true

@@ -23,7 +23,7 @@ import (
 	"wso2agent/internal/wso2sim"
 )
 
-// home is IS's, unpacked once: making keys takes longer than everything else.
+// home is the home of IS, unpacked once, because its keys take longer than everything else.
 var home = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "scopes")
 	if err != nil {
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// server is a stand-in of IS, with a client that has its certificate pinned.
+// server is a stand-in of IS, with a client that pins its certificate.
 type server struct {
 	t    testing.TB
 	is   *wso2sim.IS
@@ -101,7 +101,7 @@ func (s *server) count(next http.Handler) http.Handler {
 	})
 }
 
-// meanwhile makes f answer in the stand-in's place where it returns true; nil ends that.
+// meanwhile lets f answer in place of the stand-in if f returns true. nil ends that.
 func (s *server) meanwhile(f func(w http.ResponseWriter, r *http.Request) bool) {
 	if f == nil {
 		s.intercept.Store(nil)
@@ -152,7 +152,7 @@ func named(names []string) []map[string]string {
 	return list
 }
 
-// remake deletes a scope and makes it again, as the connector does at every save of an API whose own it is.
+// remake deletes a scope and creates it again, as the connector does at every save of an API with that local scope.
 func (s *server) remake(resource string, names ...string) {
 	s.t.Helper()
 	for _, name := range names {
@@ -161,7 +161,7 @@ func (s *server) remake(resource string, names ...string) {
 	s.call("PATCH", "/api/server/v1/api-resources/"+resource, map[string]any{"addedScopes": named(names)}, nil)
 }
 
-// key is a client as the connector makes it for an application's keys.
+// key makes a client in the same way as the connector does for an application's keys.
 type key struct {
 	ID     string `json:"client_id"`
 	Secret string `json:"client_secret"`
@@ -202,7 +202,7 @@ func (s *server) allAuthorized() {
 
 func keeper() *Keeper { return &Keeper{Log: slog.New(slog.DiscardHandler)} }
 
-// poll is a poll that must succeed.
+// poll does a poll, which must succeed.
 func (s *server) poll(k *Keeper) Report {
 	s.t.Helper()
 	report, err := k.Poll(context.Background(), s.authorization())
@@ -210,7 +210,7 @@ func (s *server) poll(k *Keeper) Report {
 	return report
 }
 
-// apart is what newServer needs of a test, in a process that is none.
+// apart has the methods of testing.TB that newServer needs, for a process that is not a test.
 type apart struct {
 	testing.TB
 	dir string
@@ -225,7 +225,7 @@ func (a apart) Fatalf(format string, args ...any) {
 	panic(fmt.Sprintf(format, args...))
 }
 
-// serve is a process that serves a stand-in with a number of applications, until its standard input ends.
+// serve is the main function of a process that serves a stand-in with a number of applications until its standard input ends.
 func serve(applications string) int {
 	n, err := strconv.Atoi(applications)
 	if err != nil {
@@ -249,7 +249,7 @@ func serve(applications string) int {
 	return 0
 }
 
-// child is a process that does one pass, to be killed.
+// child is the main function of a process that does one pass, and that a test kills.
 func child(address, pin string) int {
 	fp, err := keystore.ParseFingerprint(pin)
 	if err == nil {

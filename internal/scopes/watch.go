@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
-// OpenIS is the fact to report while IS grants every client every scope, or otherwise lets every client administer it.
+// OpenIS is what the log, the condition and the error of a bootstrap say while every client can administer IS.
 const OpenIS = "any API subscriber can administer IS"
 
 // Watch looks at IS from time to time, and remembers the last look. Only one goroutine uses it.
@@ -21,17 +22,17 @@ type Watch struct {
 	last    Report
 	passed  bool // the last poll succeeded, and IS has answered since
 	upgrade upgrade
-	told    trouble // that the log has last
+	logged  trouble // the last one in the log
 }
 
-// May reports whether an agent with these settings may have to authorize applications. Next to IS it may, because they must be
-// authorized before authorize_all_scopes can go.
+// May reports whether an agent with these settings may have to authorize applications. Next to IS it always may, because all
+// applications must be authorized before the agent can remove authorize_all_scopes.
 func May(cfg config.Config) bool {
 	return cfg.Server.Product == config.IS || cfg.Scopes.At == cfg.Server.Product
 }
 
-// Authorizes reports whether an agent with these settings authorizes applications now. closes says that authorize_all_scopes
-// is still on, and waits until all applications are authorized.
+// Authorizes reports whether an agent with these settings authorizes applications now. closes says that authorize_all_scopes is
+// still on, and that the agent removes it once all applications are authorized.
 func Authorizes(cfg config.Config, closes bool) bool {
 	return cfg.Scopes.Mode == "authorize" && (cfg.Server.Product == cfg.Scopes.At || closes)
 }
@@ -44,9 +45,9 @@ func (w *Watch) Wait(cfg config.Config, closes bool) time.Duration {
 	return cfg.Scopes.Interval
 }
 
-// Look takes one look at IS, and authorizes applications that lack scopes, unless another agent does. closes is as for
-// [Authorizes]. unusable says that there is no connection. If polled is true, closed reports whether authorize_all_scopes can go
-// now. An error says what keeps applications from being authorized.
+// Look takes one look at IS, and authorizes applications that lack scopes, unless another agent does that. closes is as for
+// [Authorizes]. A non-nil unusable means that there is no connection. If polled is true, closed reports whether the agent can remove
+// authorize_all_scopes now. The error says why applications lack scopes.
 func (w *Watch) Look(ctx context.Context, cfg config.Config, closes bool, oauth *wso2.Identity, is *wso2.Authorization, unusable error) (closed, polled bool, err error) {
 	switch {
 	case unusable == nil && !Authorizes(cfg, closes):
@@ -56,7 +57,7 @@ func (w *Watch) Look(ctx context.Context, cfg config.Config, closes bool, oauth 
 	case unusable != nil:
 		return false, false, unusable
 	case cfg.Scopes.Interval == 0 && w.passed && len(w.last.Failures) == 0 && !closes:
-		// Only a start of IS calls for a poll. It takes longer than the wait between two looks, so a look sees IS away.
+		// Only a restart of IS makes a poll necessary. It takes longer than the wait between two looks, so one look finds IS down.
 		_, err := oauth.Discovery(ctx)
 		w.passed = err == nil
 		return false, false, err
@@ -66,12 +67,12 @@ func (w *Watch) Look(ctx context.Context, cfg config.Config, closes bool, oauth 
 	w.passed = err == nil
 	closed = w.mayClose(closes, cfg.Rotate.Timeout, time.Now(), err)
 	if err == nil && len(w.last.Missing) > 0 {
-		err = fmt.Errorf("IS has no client %s: correct SCOPES_CLIENTS", strings.Join(w.last.Missing, ", "))
+		err = remedy.Add(fmt.Errorf("IS has no client %s", strings.Join(w.last.Missing, ", ")), "correct SCOPES_CLIENTS")
 	}
 	return closed, true, errors.Join(w.last.Err(), err)
 }
 
-// State reports whether all is well after a look that returned err, and says in a sentence what holds.
+// State reports whether all is well after a look that returned err, and describes the state in a sentence.
 func (w *Watch) State(cfg config.Config, closes bool, err error) (ok bool, message string) {
 	switch {
 	case err != nil:
@@ -84,19 +85,19 @@ func (w *Watch) State(cfg config.Config, closes bool, err error) (ok bool, messa
 	return true, fmt.Sprintf("applications authorized: %d, scopes of APIs: %d", w.last.Applications, w.last.Scopes)
 }
 
-// Unauthorized returns how many applications lack scopes of APIs; known is false if the last look did not find out.
+// Unauthorized returns how many applications lack scopes of APIs. known is false if the last look failed.
 func (w *Watch) Unauthorized() (applications int, known bool) {
 	return len(w.last.Failures), w.passed
 }
 
-// upgrade is how far IS is on its way from authorize_all_scopes to authorized applications.
+// upgrade is the state of the change from authorize_all_scopes to authorized applications.
 type upgrade struct {
-	since  time.Time // when the first failure held it up; zero if none does
-	warned bool      // that it takes long
+	since  time.Time // when the first failure delayed it; zero for none
+	warned bool      // the log has a warning that it takes long
 }
 
-// mayClose reports whether authorize_all_scopes can go. Applications that IS refuses hold it up for patience and no longer:
-// any API subscriber can administer IS meanwhile. If no application at all can be authorized, it stays on.
+// mayClose reports whether the agent can remove authorize_all_scopes. Applications that IS refuses delay that for patience at most,
+// because any API subscriber can administer IS meanwhile. If IS refuses all applications, the setting stays on.
 func (w *Watch) mayClose(closes bool, patience time.Duration, now time.Time, err error) bool {
 	u := &w.upgrade
 	if !closes {
@@ -125,7 +126,7 @@ func (w *Watch) mayClose(closes bool, patience time.Duration, now time.Time, err
 	return some
 }
 
-// trouble is a kind of reason that keeps applications from being authorized. The texts of one kind change all the time.
+// trouble is a kind of reason why applications lack scopes. The log reports a kind once, because the texts of a kind often differ.
 type trouble string
 
 const (
@@ -151,10 +152,10 @@ func troubleOf(r Report, err error) trouble {
 // Report logs the error of a look, or its end, once for each kind.
 func (w *Watch) Report(err error) {
 	kind := troubleOf(w.last, err)
-	if kind == w.told {
+	if kind == w.logged {
 		return
 	}
-	w.told = kind
+	w.logged = kind
 	if kind == none {
 		w.Keeper.Log.Info("applications can be authorized for scopes of APIs in IS again")
 		return
@@ -162,8 +163,7 @@ func (w *Watch) Report(err error) {
 	w.Keeper.Log.Warn("applications cannot be authorized for scopes of APIs in IS, trying again", "because", string(kind), "error", err)
 }
 
-// Lack reads which applications there are and what they lack. It changes nothing. missing are those of clients that IS does
-// not have.
+// Lack reads the applications and what they lack, and changes nothing. missing has the clients that IS does not have.
 func Lack(ctx context.Context, is *wso2.Authorization, clients []string) (s State, lack []Action, missing []string, err error) {
 	s, missing, err = Read(ctx, is, clients)
 	return s, Decide(s, clients), missing, err

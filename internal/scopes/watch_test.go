@@ -13,7 +13,7 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-func TestHowLongApplicationsThatCannotBeAuthorizedHoldUpTheUpgrade(t *testing.T) {
+func TestHowLongRefusedApplicationsDelayTheUpgrade(t *testing.T) {
 	const patience = 10 * time.Minute
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	failing := Report{Applications: 2, Failures: []Failure{{Err: errors.New("not this one")}}}

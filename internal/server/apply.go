@@ -98,7 +98,7 @@ func (f SettingsFile) Apply(ctx context.Context, n Needs, override bool) (text [
 			return nil, nil, fmt.Errorf("change the server's settings: %w", err)
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("write the server's settings: %w; if another program makes this file, make the settings there and set SETTINGS=none", err)
+			return nil, nil, remedy.Add(fmt.Errorf("write the server's settings: %w", err), "if another program makes this file, make the settings there and set SETTINGS=none")
 		}
 	}
 	if err := f.rememberSize(len(m.after)); err != nil {
@@ -110,7 +110,7 @@ func (f SettingsFile) Apply(ctx context.Context, n Needs, override bool) (text [
 // unfinished returns why a text is probably a part of the file: a program that writes a file in place empties it first.
 func (f SettingsFile) unfinished(data []byte) error {
 	if len(bytes.TrimSpace(data)) == 0 {
-		return fmt.Errorf("%w: it is empty; if nobody writes it, put the product's deployment.toml there", file.ErrBeingWritten)
+		return remedy.Add(fmt.Errorf("%w: it is empty", file.ErrBeingWritten), "if nobody writes it, put the product's deployment.toml there")
 	}
 	info, err := os.Stat(f.Path)
 	if err != nil || f.WorkDir == "" {
@@ -237,7 +237,7 @@ func (f SettingsFile) record() (Record, error) {
 	path := filepath.Join(f.WorkDir, recordFile)
 	r, _, err := file.LoadJSON[Record](path, settingsLimit)
 	if err != nil {
-		return nil, fmt.Errorf("read the record of the settings that the agent made: %w; if you remove %s, settings that the agent made count as yours", err, path)
+		return nil, remedy.Add(fmt.Errorf("read the record of the settings that the agent made: %w", err), "restore %s, or remove it: then the settings that the agent made count as yours", path)
 	}
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/testenv"
 )
 
@@ -129,6 +131,50 @@ func TestWhatCannotBeAppliedLeavesTheFileAsItIs(t *testing.T) {
 	missing := SettingsFile{Path: filepath.Join(t.TempDir(), "nowhere.toml")}
 	if _, _, err := missing.Apply(t.Context(), isNeeds(), false); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "SETTINGS=none") {
 		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestErrorsOfTheSettingsFileHaveAHint(t *testing.T) {
+	for name, c := range map[string]struct {
+		text  string
+		spoil func(t *testing.T, f SettingsFile)
+		hint  string
+	}{
+		"an empty file": {"", nil, "if nobody writes it, put the product's deployment.toml there"},
+		"a file that the agent cannot replace": {"[a]\n", func(t *testing.T, f SettingsFile) {
+			var err error
+			if os.Geteuid() == 0 { // the agent refuses to replace the file of another user
+				err = os.Chown(f.Path, 4711, -1)
+			} else {
+				err = os.Chmod(filepath.Dir(f.Path), 0o500)
+				t.Cleanup(func() { os.Chmod(filepath.Dir(f.Path), 0o700) })
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, "set SETTINGS=none"},
+		"a record that cannot be read": {"[a]\n", func(t *testing.T, f SettingsFile) {
+			os.MkdirAll(f.WorkDir, 0o700)
+			if err := os.WriteFile(filepath.Join(f.WorkDir, recordFile), []byte("{"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "count as yours"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // nobody fills the empty file
+			defer cancel()
+			f := settingsFile(t, c.text)
+			if c.spoil != nil {
+				c.spoil(t, f)
+			}
+			_, _, err := f.Apply(ctx, isNeeds(), false)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if text, remedies := remedy.Split(err); strings.Contains(text, c.hint) || !strings.Contains(strings.Join(remedies, "; "), c.hint) {
+				t.Errorf("text %q, remedies %q; want %q in a remedy", text, remedies, c.hint)
+			}
+		})
 	}
 }
 

@@ -117,7 +117,7 @@ func TestWhatTheServerWouldRefuseIsNamedAndNotTouched(t *testing.T) {
 	for text, reason := range map[string]string{
 		"[oauth.x]\na = 1\n[oauth]\n":     "line 3: the table [oauth] stands after a part of it in line 1",
 		"event_listener = [{id = 1}]\n":   "line 1: event_listener is written as one value",
-		"[server]\nhostname = \"a\tb\"\n": "line 2: a tab stands",
+		"[server]\nhostname = \"a\tb\"\n": "line 2: a text in double quotes contains a tab",
 	} {
 		_, _, _, err := isNeeds().Merge([]byte(text), nil, false)
 		if err == nil || !strings.Contains(err.Error(), reason) {

@@ -18,35 +18,38 @@ func Hint(word string, known []string) string {
 	return ": known are " + strings.Join(known, ", ")
 }
 
-// Nearest returns the known word that differs from word in the fewest letters, without regard to case. It is empty if the
-// nearest one differs in more than two letters and in more than a third of word.
+// Nearest returns the known word that takes the fewest mistakes to turn into word, without regard to case. It is empty if even the
+// nearest one takes more than one mistake for every three letters of word. One mistake is always allowed.
 func Nearest(word string, known []string) string {
-	best, distance := "", 1+max(2, len(word)/3)
+	best, fewest := "", 1+max(1, len(word)/3)
 	for _, k := range known {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance {
-			best, distance = k, d
+		if n := mistakes(strings.ToLower(word), strings.ToLower(k)); n < fewest {
+			best, fewest = k, n
 		}
 	}
 	return best
 }
 
-// editDistance returns the least number of letters to insert, delete or replace to turn a into b (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
+// mistakes returns the least number of letters to insert, delete or replace, and of neighbours to swap, to turn a into b (the
+// optimal string alignment distance).
+func mistakes(a, b string) int {
+	rows := make([][]int, len(a)+1) // rows[i][j] is the number for the first i letters of a and the first j of b
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		for j := range rows[i] {
+			if i == 0 || j == 0 {
+				rows[i][j] = i + j
+				continue
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			replaced := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
+			}
+			rows[i][j] = min(replaced, rows[i-1][j]+1, rows[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }

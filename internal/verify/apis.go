@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	shippedEventWait = 5 * time.Second  // of the gateway before each deployment, as the product ships it
-	perDeployment    = time.Second      // what a deployment may take beyond that wait
+	shippedEventWait = 5 * time.Second  // wait of the gateway before each deployment, as the product ships it
+	perDeployment    = time.Second      // time that a deployment may take after that wait
 	progressEvery    = 15 * time.Second // how often the log says how many APIs are still to come
-	calledAtOnce     = 8                // APIs that are called side by side: a backend that hangs must not hold up the others
+	calledAtOnce     = 8                // APIs to call at the same time: a backend that hangs must not delay the others
 )
 
-// limit is how long the gateway may take to load what was deployed. It takes up one deployment after another, and the running
-// server may have the wait that is shipped, whatever its deployment.toml says by now.
+// limit returns how long the gateway may take to load the deployed APIs. It loads one after the other. The running server may have
+// the wait of the product, even if its deployment.toml has another one by now.
 func (r *run) limit(targets []*target) time.Duration {
 	return r.Wait + r.queue(targets)
 }
 
-// queue is how long the gateway is busy with the APIs that were made or changed.
+// queue returns how long the gateway is busy with new and changed APIs.
 func (r *run) queue(targets []*target) (sum time.Duration) {
 	for _, t := range targets {
 		if t.api.Changed {
@@ -36,8 +36,8 @@ func (r *run) queue(targets []*target) (sum time.Duration) {
 	return sum
 }
 
-// callAPIs calls every target until each has passed or has had its time: Wait from when the gateway has it, and until then
-// as long as the gateway may take. The gateway learns of APIs, clients and subscriptions late.
+// callAPIs calls every target until each has passed or its time is over. A target has Wait from when the gateway has it, and until
+// then as long as the gateway may take (see limit). The gateway loads APIs, clients and subscriptions with a delay.
 func (r *run) callAPIs(ctx context.Context, targets []*target) {
 	begin := time.Now()
 	deadline, settled := begin.Add(r.limit(targets)), begin.Add(r.queue(targets))
@@ -74,7 +74,7 @@ func unfinished(targets []*target) (pending []*target) {
 	return pending
 }
 
-// look tries each target once, some of them side by side.
+// look tries each target once, several at the same time.
 func (r *run) look(ctx context.Context, targets []*target, settled time.Time) {
 	var all sync.WaitGroup
 	free := make(chan struct{}, calledAtOnce)
@@ -92,8 +92,8 @@ func (r *run) look(ctx context.Context, targets []*target, settled time.Time) {
 	all.Wait()
 }
 
-// try asks the gateway which backend it has for an API that was made or changed, and calls the API. A revision that the
-// gateway does not show is taken for loaded once its queue must be empty.
+// try asks the gateway which backend it has for a new or changed API, and calls the API. If the gateway does not show the revision,
+// try assumes that it is loaded once the gateway's queue must be empty.
 func (r *run) try(ctx context.Context, t *target, settled time.Time) (v Verdict, evidence, remedy string) {
 	shows := unknown
 	if t.api.Changed && t.loaded.IsZero() {
@@ -113,7 +113,7 @@ func (r *run) try(ctx context.Context, t *target, settled time.Time) (v Verdict,
 	has, ok := t.answered(a)
 	if has && t.loaded.IsZero() {
 		if t.api.Changed && !t.api.Made && shows == unknown && time.Now().Before(settled) {
-			return Fail, "the gateway has the API, and does not show which revision of it", remedyLoading
+			return Fail, "the gateway has the API, but does not show which revision", remedyLoading
 		}
 		t.loaded = time.Now()
 	}
@@ -126,8 +126,8 @@ func (r *run) try(ctx context.Context, t *target, settled time.Time) (v Verdict,
 
 const remedyLoading = "the gateway has not loaded the new revision: look for errors in API-M's log"
 
-// call calls an API in the target's way. An answer to HEAD has no body, so that the gateway's own 404 looks like a backend's: a
-// GET, which the API does not declare, tells them apart.
+// call calls an API with the target's method and path. An answer to HEAD has no body, so the gateway's own 404 looks like one of a
+// backend. A further GET, which the API does not declare, distinguishes them.
 func (r *run) call(ctx context.Context, t *target) (wso2.Answer, error) {
 	token := r.token.AccessToken
 	if !t.token {

@@ -12,6 +12,7 @@ import (
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/remedy"
+	"wso2agent/internal/scopes"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 )
@@ -21,7 +22,8 @@ func IdentityServerOf(hc *http.Client, s bootstrap.Settings) IdentityServer {
 	return IdentityServer{HTTP: hc, OAuth: wso2.NewIdentity(hc, s.ISURL, s.ISCredentials), Authorization: wso2.NewAuthorization(hc, s.ISURL, s.ISCredentials)}
 }
 
-// closing reads the statement of IS's agent about the settings that keep API subscribers out; said is false if there is none.
+// closing reads the statement of IS's agent about the settings that prevent API subscribers from administering IS. said is false if
+// there is none.
 func closing(ctx context.Context, cfg config.Config) (c trust.Closing, said bool, err error) {
 	name := trust.NameOf(cfg, config.IS, cfg.IS.Host)
 	if name == "" {
@@ -30,7 +32,7 @@ func closing(ctx context.Context, cfg config.Config) (c trust.Closing, said bool
 	return trust.ExchangeOf(cfg).Closing(ctx, name)
 }
 
-// loggedClosing is closing that logs a statement that the agent cannot read.
+// loggedClosing does the same as closing. It logs the error of a statement that the agent cannot read.
 func loggedClosing(ctx context.Context, log *slog.Logger, cfg config.Config) (c trust.Closing, said bool) {
 	c, said, err := closing(ctx, cfg)
 	if err != nil {
@@ -39,8 +41,8 @@ func loggedClosing(ctx context.Context, log *slog.Logger, cfg config.Config) (c 
 	return c, said
 }
 
-// Examine finds out whether API subscribers can administer the running IS (see [Expose]), and judges by the circumstances as
-// they are then. An error means that it found nothing out.
+// Examine finds out whether API subscribers can administer the running IS (see [Expose]), and judges the result by the present
+// circumstances. An error means that it is not known.
 func Examine(ctx context.Context, log *slog.Logger, cfg config.Config, is IdentityServer) (Judgement, error) {
 	e, err := Expose(ctx, is, cfg.Server.Name)
 	if err != nil {
@@ -50,8 +52,8 @@ func Examine(ctx context.Context, log *slog.Logger, cfg config.Config, is Identi
 	return Judge(e, Circumstances{Closing: c, Said: said, All: cfg.Scopes.Mode == "all", Container: cfg.IS.Container}), nil
 }
 
-// AwaitClosed examines IS until API subscribers cannot administer it, as far as a restart that is about to come closes it. An
-// error that wraps [bootstrap.ErrPermanent] says that they can, and what to do. If an examination finds nothing out, AwaitClosed
+// AwaitClosed examines IS until API subscribers cannot administer it. It waits only if a pending restart of IS closes it. An
+// error that wraps [bootstrap.ErrPermanent] says that they can, and what to do. If an examination has no result, AwaitClosed
 // tries again, unless the error is permanent. connect returns the clients of IS; each of its errors is permanent.
 func AwaitClosed(ctx context.Context, log *slog.Logger, cfg config.Config, connect func(config.Config) (IdentityServer, error)) error {
 	is, err := connect(cfg)
@@ -70,7 +72,7 @@ func AwaitClosed(ctx context.Context, log *slog.Logger, cfg config.Config, conne
 		case err != nil:
 			lacks = err.Error()
 		case j.Openness == Open:
-			return remedy.Add(fmt.Errorf("%w: %s: %s", bootstrap.ErrPermanent, OpenIS, j.why), "%s", j.remedy)
+			return remedy.Add(fmt.Errorf("%w: %s: %s", bootstrap.ErrPermanent, scopes.OpenIS, j.why), "%s", j.remedy)
 		case j.Openness != Pending:
 			j.Log(log)
 			return nil
@@ -89,8 +91,8 @@ func AwaitClosed(ctx context.Context, log *slog.Logger, cfg config.Config, conne
 
 // Waits between two examinations of IS.
 const (
-	examineAgain = 30 * time.Second // after nothing was found out, or while a restart is pending
-	examineOften = time.Hour        // although the agent has not seen IS restart
+	examineAgain = 30 * time.Second // after an examination without a result, or while a restart is pending
+	examineOften = time.Hour        // if the agent has not seen IS restart
 )
 
 // Examination knows when to examine IS next: after each start of IS, and otherwise rarely, because it makes and deletes a
@@ -101,7 +103,7 @@ type Examination struct {
 	due    time.Time
 }
 
-// Away notes that IS does not answer. The last finding stays until IS answers again.
+// Away notes that IS does not answer. The last finding stays valid until IS answers again.
 func (e *Examination) Away() { e.served = false }
 
 // Due notes that IS answers, and reports whether to examine it now. start is when IS was started; zero if unknown.

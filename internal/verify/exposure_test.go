@@ -11,7 +11,7 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// answers is an IS in memory: each path has one answer.
+// answers imitates an IS in memory: each path has one answer.
 type answers map[string]struct {
 	status int
 	body   string

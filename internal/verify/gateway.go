@@ -9,7 +9,7 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// wrongToken calls an API that was called with the right token with one whose signature is not the issuer's.
+// wrongToken calls an API with a token whose signature is not the issuer's. The API has accepted the right token before.
 func (r *run) wrongToken(ctx context.Context) Check {
 	const name = "wrong token refused"
 	if r.called == "" {
@@ -23,13 +23,13 @@ func (r *run) wrongToken(ctx context.Context) Check {
 		r.refuses = true
 		return Check{Name: name, Verdict: Pass, Evidence: evidenceOf(a)}
 	}
-	return failed(name, evidenceOf(a), "the gateway does not check tokens for this API: look at its security schemes and operations in the Publisher")
+	return failed(name, evidenceOf(a), "the gateway does not check tokens for this API: check its security schemes and operations in the Publisher")
 }
 
-// refused reports whether the gateway does not take the token.
+// refused reports whether the gateway refuses the token.
 func refused(a wso2.Answer) bool { return a.Status == http.StatusUnauthorized && a.Code != "" }
 
-// said is what is known of a try: its error, or else what came back.
+// said returns the text of err, or otherwise if err is nil.
 func said(err error, otherwise string) string {
 	if err != nil {
 		return err.Error()
@@ -37,10 +37,10 @@ func said(err error, otherwise string) string {
 	return otherwise
 }
 
-// served reports whether the answer is the backend's, whatever it says, unless it or the way to it is broken.
+// served reports whether the answer comes from a backend that works. Its content does not matter.
 func served(a wso2.Answer) bool { return a.Code == "" && a.Status < 500 }
 
-// evidenceOf tells of an answer: status, the gateway's own error, or the beginning of the backend's words.
+// evidenceOf describes an answer: its status, and the gateway's own error or the beginning of the backend's text.
 func evidenceOf(a wso2.Answer) string {
 	text := fmt.Sprintf("%s %s: HTTP %d", a.Method, a.URL, a.Status)
 	switch {
@@ -52,7 +52,7 @@ func evidenceOf(a wso2.Answer) string {
 	return text
 }
 
-// beginning is the first 200 bytes of a text, on one line.
+// beginning returns the first 200 bytes of a text, on one line.
 func beginning(body []byte) string {
 	if len(body) > 200 {
 		body = body[:200]
@@ -60,19 +60,19 @@ func beginning(body []byte) string {
 	return strings.Join(strings.Fields(strings.ToValidUTF8(string(body), "?")), " ")
 }
 
-// remedyOf is what to do about an answer that is not the backend's.
+// remedyOf returns what to do about an answer that is not the backend's.
 func remedyOf(a wso2.Answer) string {
 	switch {
 	case a.Code == wso2.GatewayUnknown:
-		return "the gateway has not got the API: look for its deployment in the Publisher, and for errors in API-M's log"
+		return "the gateway does not have the API: look for its deployment in the Publisher, and for errors in API-M's log"
 	case a.Code == wso2.GatewayInvalidToken:
-		return "the gateway does not accept the token: API-M must trust the key manager's certificate (and be restarted after that), and nobody else may fetch tokens with the same keys meanwhile"
+		return "the gateway does not accept the token: make API-M trust the key manager's certificate, restart it, and let nobody else request tokens with the same keys meanwhile"
 	case a.Code == wso2.GatewayNotSubscribed:
 		return "the gateway does not know the subscription: look for it in the DevPortal, and for another key manager with the same issuer in the Admin Portal"
 	case a.Status >= 500:
 		return "the backend does not work, or the gateway cannot reach it: check backend_url from where API-M runs"
 	}
-	return "look at the gateway's code in API-M's documentation of error codes"
+	return "look up the gateway's code in API-M's documentation of error codes"
 }
 
 // tampered changes one character of the signature, the last part of a JWT.

@@ -15,7 +15,7 @@ type Guard struct {
 	Log   *slog.Logger
 	Start func(context.Context) time.Time // of the IS next to this agent; zero if unknown
 
-	// Silence is how long an agent next to IS may make no statement before the guard reports that there is none; 0 is 30 s.
+	// Silence is how long an agent next to IS may make no statement before the guard reports that no agent runs there; 0 is 30 s.
 	Silence time.Duration
 
 	examination Examination
@@ -29,8 +29,8 @@ type Finding struct {
 	Log     func() // logs the finding; for one that differs from the last
 }
 
-// Look asks without a password whether IS serves, and examines IS when that is due. Next to API-M it also looks whether anybody
-// authorizes applications. unusable says that there is no connection. A finding is nil if the last one stands.
+// Look asks without a password whether IS serves, and examines IS when that is due. Next to API-M it also finds out whether anybody
+// authorizes applications. A non-nil unusable means that there is no connection. A finding is nil if the last one is still valid.
 func (g *Guard) Look(ctx context.Context, cfg config.Config, is IdentityServer, unusable error) (security, authorizer *Finding) {
 	if unusable == nil {
 		_, unusable = is.OAuth.Discovery(ctx)
@@ -66,8 +66,8 @@ func (g *Guard) examine(ctx context.Context, cfg config.Config, is IdentityServe
 // defaultSilence is the default of Guard.Silence.
 const defaultSilence = 30 * time.Second
 
-// authorizer finds out whether an agent next to IS authorizes applications. If there is none, nobody does. The
-// finding is nil while that is not known.
+// authorizer finds out whether an agent next to IS authorizes applications. Without such an agent nobody does. The finding is nil
+// while that is not known.
 func (g *Guard) authorizer(ctx context.Context, cfg config.Config) *Finding {
 	const nobody, remedy = "nobody authorizes applications of API-M for scopes of APIs: no agent runs next to IS", "set SCOPES_AT=am next to API-M"
 	switch _, said, err := closing(ctx, cfg); {

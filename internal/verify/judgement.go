@@ -4,13 +4,11 @@ import (
 	"log/slog"
 	"strings"
 
+	"wso2agent/internal/scopes"
 	"wso2agent/internal/trust"
 )
 
-// OpenIS is the fact that the log, the condition and the error of a bootstrap name.
-const OpenIS = "any API subscriber can administer IS"
-
-// closedCheck is the name of the check that they cannot.
+// closedCheck is the name of the check that API subscribers cannot administer IS.
 const closedCheck = "API subscribers cannot administer IS"
 
 // Openness says how far IS is open to API subscribers. A greater one is worse.
@@ -19,9 +17,9 @@ type Openness int
 // Values of [Openness].
 const (
 	Closed   Openness = iota
-	Accepted          // a person wants it so: a warning
-	Pending           // a restart of IS, which is about to come, closes it
-	Open              // a person has to change something
+	Accepted          // a person has chosen this: a warning
+	Pending           // the next restart of IS closes it, and an agent is about to do that restart
+	Open              // a person must change something
 )
 
 // Judgement says how far IS is open, and, if it is not closed, why and what to do.
@@ -35,7 +33,7 @@ func (j Judgement) String() string {
 	if j.Openness == Closed {
 		return closedCheck
 	}
-	return OpenIS + ": " + j.why + "; " + j.remedy
+	return scopes.OpenIS + ": " + j.why + "; " + j.remedy
 }
 
 // Log logs the judgement in one line.
@@ -44,13 +42,13 @@ func (j Judgement) Log(log *slog.Logger) {
 	case Closed:
 		log.Info("check", "check", closedCheck, "verdict", Pass)
 	case Open:
-		log.Error(OpenIS, "why", j.why, "remedy", j.remedy)
+		log.Error(scopes.OpenIS, "why", j.why, "remedy", j.remedy)
 	default:
-		log.Warn(OpenIS, "why", j.why, "remedy", j.remedy)
+		log.Warn(scopes.OpenIS, "why", j.why, "remedy", j.remedy)
 	}
 }
 
-// Circumstances are the facts that a judgement needs next to the exposure.
+// Circumstances are the facts that a judgement needs in addition to the exposure.
 type Circumstances struct {
 	Closing   trust.Closing // the statement of IS's agent
 	Said      bool          // IS's agent has made a statement
@@ -58,7 +56,7 @@ type Circumstances struct {
 	Container string        // IS's container, for a remedy
 }
 
-// Judge returns what follows from the exposure of the running IS.
+// Judge judges the exposure of the running IS.
 func Judge(e Exposure, c Circumstances) (worst Judgement) {
 	var whys, remedies []string
 	for _, j := range []Judgement{judgeScopes(e.Scopes, c), judgeSCIM11(e.SCIM11, c)} {
@@ -94,7 +92,7 @@ func judgeScopes(granted bool, c Circumstances) Judgement {
 }
 
 func judgeSCIM11(answers bool, c Circumstances) Judgement {
-	const why = "SCIM 1.1 takes every client's token for the client's owner"
+	const why = "SCIM 1.1 accepts every client's token as that of the client's owner"
 	switch {
 	case !answers:
 		return Judgement{}
@@ -106,7 +104,7 @@ func judgeSCIM11(answers bool, c Circumstances) Judgement {
 	return untilRestart(why, c)
 }
 
-// untilRestart judges what IS's deployment.toml closes once IS has read it.
+// untilRestart judges an exposure that IS's deployment.toml closes as soon as IS has read that file.
 func untilRestart(why string, c Circumstances) Judgement {
 	if c.Closing.Restart == trust.RestartByHand {
 		return Judgement{Open, why + " until it is restarted", "restart it by hand, because RESTART is none next to it: docker restart " + c.Container}

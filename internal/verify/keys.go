@@ -7,9 +7,9 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// keys proves the application's own keys at the token endpoint. New ones get a token, with which an API that the application
-// is subscribed to is called. A token for older ones would end the one that people use, so that they are only shown to be
-// taken.
+// keys verifies the application's own keys at the token endpoint. With new keys it requests a token, and calls an API to which the
+// application is subscribed. With older keys a new token would revoke the one that people use. Then keys only checks that the token
+// endpoint accepts the keys.
 func (r *run) keys(ctx context.Context) Check {
 	name := fmt.Sprintf("keys of application %q", r.result.Application)
 	const remedy = "check KM_TOKEN_ENDPOINT, and that the application's keys are those of this key manager; it may have lost the client"
@@ -29,7 +29,7 @@ func (r *run) keys(ctx context.Context) Check {
 		if err != nil {
 			return failed(name, err.Error(), remedy)
 		}
-		return Check{Name: name, Verdict: Pass, Evidence: r.result.TokenEndpoint + " takes them"}
+		return Check{Name: name, Verdict: Pass, Evidence: r.result.TokenEndpoint + " accepts them"}
 	}
 	var token wso2.Token
 	var a wso2.Answer

@@ -69,7 +69,7 @@ func TestARevocationHandlerThatDoesNotWorkFailsAndOneThatIsMissingIsAWarning(t *
 	}
 }
 
-func TestAKeyManagerThatHasLostTheClientIsToldThoughTheThrowAwayApplicationWorks(t *testing.T) {
+func TestALostClientIsReportedThoughTheThrowAwayApplicationWorks(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	settings := s.settings("WSO2-IS")
 	result, _ := s.run(t, settings, s.desired(t))
@@ -80,7 +80,7 @@ func TestAKeyManagerThatHasLostTheClientIsToldThoughTheThrowAwayApplicationWorks
 	}
 }
 
-func TestAnAPIWithoutAnyReadableOperationIsKnownAndItsBackendIsLeftAlone(t *testing.T) {
+func TestACheckOfAnAPIWithoutReadableOperationsDoesNotReachItsBackend(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	settings := s.settings("WSO2-IS")
 	result, _ := s.run(t, settings, s.desired(t))

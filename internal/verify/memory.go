@@ -8,10 +8,10 @@ import (
 	"wso2agent/internal/trust"
 )
 
-// Memory keeps what a verification has found and what the next one and the status need. Only one goroutine uses it. The zero
-// value stands for no verification.
+// Memory keeps the results of a verification that the next one and the status need. Only one goroutine uses it. The zero value
+// stands for no verification.
 type Memory struct {
-	failed     map[string]bool // ids of APIs that did not pass: they count as changed until they do
+	failed     map[string]bool // ids of APIs that did not pass: they count as changed until they pass
 	revocation Check           // of the last verification
 }
 
@@ -34,8 +34,7 @@ func (m *Memory) verify(ctx context.Context, log *slog.Logger, servers bootstrap
 	return nil
 }
 
-// recall marks APIs that did not pass the last time as changed: nothing has changed since, but the agent has not seen them
-// work.
+// recall marks APIs that did not pass the last time as changed, because the agent has not seen them work yet.
 func (m *Memory) recall(apis []bootstrap.PublishedAPI) {
 	for i, api := range apis {
 		apis[i].Changed = api.Changed || m.failed[api.ID]
@@ -61,7 +60,8 @@ func (m *Memory) note(checks []Check) (called int) {
 	return called
 }
 
-// Revoked reports whether nothing speaks against it that the gateway refuses revoked tokens, and says why in a sentence.
+// Revoked returns the result of the check that the gateway refuses revoked tokens, with a sentence. ok is also true if the check
+// was not made.
 func (m *Memory) Revoked() (ok bool, message string) {
 	switch c := m.revocation; c.Verdict {
 	case Warn:
@@ -73,8 +73,8 @@ func (m *Memory) Revoked() (ok bool, message string) {
 	}
 }
 
-// promised reports whether the gateway has to refuse revoked tokens of a key manager: it is IS, which has the handler that
-// reports its revoked tokens to API-M, and has started with it. A handler that has come late waits for a restart.
+// promised reports whether the gateway must refuse revoked tokens of a key manager. It must if the key manager is IS, and IS has
+// started with the handler that reports revoked tokens to API-M. A handler that came after the start waits for a restart.
 func promised(is trust.Closing, ofIS bool) bool {
 	return ofIS && is.Handler && is.Restart != trust.RestartDue
 }

@@ -8,7 +8,7 @@ import (
 	"wso2agent/internal/trust"
 )
 
-func TestOfWhichTokensTheRevocationIsPromised(t *testing.T) {
+func TestOfWhichTokensTheGatewayMustKnowTheRevocation(t *testing.T) {
 	for name, c := range map[string]struct {
 		is         trust.Closing
 		keyManager string
@@ -26,7 +26,7 @@ func TestOfWhichTokensTheRevocationIsPromised(t *testing.T) {
 	}
 }
 
-func TestAnAPIThatDidNotPassIsVerifiedAsAChangedOneUntilItDoes(t *testing.T) {
+func TestAnAPIThatDidNotPassCountsAsChangedUntilItPasses(t *testing.T) {
 	v := &Memory{}
 	changed := func() (ids []string) {
 		apis := []bootstrap.PublishedAPI{{ID: "a"}, {ID: "b"}, {ID: "c", Changed: true}}

@@ -33,7 +33,7 @@ func (s *site) asAdmin(t *testing.T, method, address string, body any) []byte {
 	return answer
 }
 
-// addScope gives an API a scope of its own, as somebody would in the Publisher, and has it demanded by every operation.
+// addScope gives an API a local scope, as a person does in the Publisher, and makes every operation demand it.
 func (s *site) addScope(t *testing.T, api bootstrap.PublishedAPI, name string) {
 	t.Helper()
 	address := s.am.URL() + "/api/am/publisher/v4/apis/" + api.ID
@@ -46,7 +46,7 @@ func (s *site) addScope(t *testing.T, api bootstrap.PublishedAPI, name string) {
 	s.asAdmin(t, "PUT", address, whole)
 }
 
-// granted are the scopes of a new token of the application.
+// granted returns the scopes of a new token of the application.
 func (s *site) granted(t *testing.T, r bootstrap.Result, scopes ...string) string {
 	t.Helper()
 	token, err := wso2.FetchToken(t.Context(), s.client, r.TokenEndpoint, r.ConsumerKey, r.ConsumerSecret, scopes...)
@@ -69,7 +69,7 @@ func TestBootstrapAuthorizesItsKeysAndAllApplicationsOfAnAPIThatItSaves(t *testi
 		t.Errorf("its keys get %q; requests %q", got, requests)
 	}
 
-	// A save deletes and creates the API's local scopes, so no application is authorized for them.
+	// API-M deletes the API's local scopes at a save and creates them again, so no application is authorized for them.
 	other := first
 	var made struct {
 		ID     string      `json:"client_id"`

@@ -13,8 +13,7 @@ import (
 	"wso2agent/internal/wso2sim"
 )
 
-// oneByOne are delays of a gateway that takes up one deployment after another, each after the given time. The product
-// takes 5 s as shipped.
+// oneByOne are the delays of a gateway that loads one deployment after another, each after the given time. The product waits 5 s.
 func oneByOne(each time.Duration) wso2sim.Delays {
 	return wso2sim.Delays{EventWait: each.Seconds() / 5}
 }
@@ -31,7 +30,7 @@ func (s *site) many(t *testing.T, n int) *bootstrap.Desired {
 	return d
 }
 
-// served calls an API past the code that is tested: any answer but "no such API" shows that the gateway has it.
+// served calls an API without the code under test. Any answer except "no such API" shows that the gateway has it.
 func (s *site) served(t *testing.T, path string) bool {
 	t.Helper()
 	resp, err := s.client.Get(s.am.GatewayURL() + path + "/hello")
@@ -49,7 +48,7 @@ func TestEveryNewAPIIsServedWhenVerificationPasses(t *testing.T) {
 			if s.served(t, result.APIs[n-1].Path) {
 				t.Skip("this machine is so slow that the gateway has the last API before the check, which proves nothing")
 			}
-			// The time for a check that passes at once: it must grow with the number of deployments.
+			// The time limit of a single check. The limit must grow with the number of deployments.
 			checks, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), verify.Options{Wait: time.Second}, result)
 			if err != nil {
 				t.Error(err)

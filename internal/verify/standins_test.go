@@ -32,7 +32,7 @@ var stores = map[string]struct{ key, trust string }{
 	wso2sim.ProductAM: {"repository/resources/security/wso2carbon.jks", "repository/resources/security/client-truststore.jks"},
 }
 
-// site is both stand-ins and a backend, with a client that trusts each by its fingerprint.
+// site has both stand-ins and a backend, with a client that trusts each of them by its fingerprint.
 type site struct {
 	isHome   string
 	is       *wso2sim.IS
@@ -75,7 +75,7 @@ func (l *requestLog) take() []string {
 	return list
 }
 
-// leaf is the certificate that a product's home shows.
+// leaf returns the TLS certificate in a product's home.
 func leaf(t *testing.T, home, product string) keystore.Certificate {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(home, stores[product].key))
@@ -101,13 +101,13 @@ func trust(t *testing.T, home, product, alias string, cert keystore.Certificate)
 	must(t, os.WriteFile(path, text, 0o600))
 }
 
-// open starts a site whose servers trust each other.
+// open returns a running site whose servers trust each other.
 func open(t *testing.T, delays wso2sim.Delays) *site {
 	t.Helper()
 	return openWith(t, delays, func(_ *testing.T, shipped []byte) []byte { return shipped })
 }
 
-// openWith is open with other settings of IS, made from those that it ships.
+// openWith does the same as open, with changes to the settings that IS ships.
 func openWith(t *testing.T, delays wso2sim.Delays, settings func(t *testing.T, shipped []byte) []byte) *site {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
@@ -150,7 +150,7 @@ func openWith(t *testing.T, delays wso2sim.Delays, settings func(t *testing.T, s
 	return s
 }
 
-// restartIS starts IS anew at its address, with other settings.
+// restartIS restarts IS at its address, with other settings.
 func (s *site) restartIS(t *testing.T, change func(text string) string) {
 	t.Helper()
 	at := host(t, s.is.URL())
@@ -166,7 +166,7 @@ func (s *site) restartIS(t *testing.T, change func(text string) string) {
 	s.is = is
 }
 
-// listener is what has IS tell API-M of revoked tokens. IS compares the name in API-M's certificate, which is localhost.
+// listener is the setting with which IS reports revoked tokens to API-M. IS compares the name in API-M's certificate, which is localhost.
 func (s *site) listener(t *testing.T) string {
 	_, port, err := net.SplitHostPort(host(t, s.am.URL()))
 	must(t, err)
@@ -216,7 +216,7 @@ func (s *site) desired(t *testing.T) *bootstrap.Desired {
 	return d
 }
 
-// run is one bootstrap; it returns the requests that changed something, too.
+// run does one bootstrap, and also returns the requests that changed something.
 func (s *site) run(t *testing.T, settings bootstrap.Settings, d *bootstrap.Desired) (bootstrap.Result, []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

@@ -15,7 +15,7 @@ import (
 type Verifier struct {
 	Log     *slog.Logger
 	Server  string                                            // the name of the own server, which is API-M
-	Process func(context.Context) (name string, pending bool) // names the own process; pending: it is about to be replaced
+	Process func(context.Context) (name string, pending bool) // names the own server's process; pending: a restart is about to replace it
 	Poll    time.Duration                                     // between two looks at the process; at most one second
 	Memory
 	WaitInVain time.Duration // see [Options]
@@ -67,8 +67,8 @@ func (v *Verifier) own(ctx context.Context, serves, work func(context.Context) e
 	}
 }
 
-// other does work that needs another server, and repeats it if that server does not serve when the work has failed: its own
-// agent may have restarted it for a certificate or a setting.
+// other does work that needs another server. It repeats work that has failed while that server did not serve, because the server's
+// own agent may have restarted it for a certificate or a setting.
 func (v *Verifier) other(ctx context.Context, server string, serves, work func(context.Context) error) error {
 	for {
 		err := work(ctx)

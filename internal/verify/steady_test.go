@@ -17,7 +17,7 @@ import (
 	"wso2agent/internal/testenv"
 )
 
-// supervised is a server that agent exec runs, as far as the files of a control folder say.
+// supervised imitates a server under agent exec, by the files of the control folder.
 type supervised struct {
 	t       *testing.T
 	control notify.Control
@@ -39,7 +39,7 @@ func newSupervised(t *testing.T) *supervised {
 	return s
 }
 
-// started has agent exec say this.
+// started writes the statement of agent exec.
 func (s *supervised) started(started notify.Started) {
 	s.t.Helper()
 	data, err := json.Marshal(started)
@@ -51,7 +51,7 @@ func (s *supervised) started(started notify.Started) {
 	}
 }
 
-// start has agent exec say that it has started the server now.
+// start writes the statement of agent exec that it has just started the server.
 func (s *supervised) start(generation string) {
 	s.started(notify.Started{Generation: generation, PID: 1, Since: time.Now(), Starts: 1})
 }
@@ -67,7 +67,7 @@ func (s *supervised) verifier() *Verifier {
 	return &Verifier{Log: slog.New(slog.NewTextHandler(&s.log, nil)), Server: "wso2am", Process: notify.Exec{Control: s.control}.Process, Poll: 20 * time.Millisecond}
 }
 
-// until waits for something that another goroutine does.
+// until waits for the work of another goroutine.
 func (s *supervised) until(what string, holds func() bool) {
 	s.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
@@ -164,8 +164,8 @@ func TestWorkThatFailsWithoutISIsRepeatedOnceISServes(t *testing.T) {
 			if tries != c.tries || (err == nil) != (c.tries == 2) {
 				t.Errorf("%d tries, %v", tries, err)
 			}
-			if told := strings.Contains(s.log.String(), "IS to serve"); told != (c.away > 0) {
-				t.Errorf("logged that it waits for IS: %v", told)
+			if logged := strings.Contains(s.log.String(), "IS to serve"); logged != (c.away > 0) {
+				t.Errorf("logged that it waits for IS: %v", logged)
 			}
 		})
 	}

@@ -20,10 +20,10 @@ import (
 	"wso2agent/internal/wso2sim"
 )
 
-// guideSettings is what the integration guide gives, and earlier versions of the agent wrote.
+// guideSettings are the settings of the integration guide, which earlier versions of the agent wrote too.
 const guideSettings = "\n[oauth]\nauthorize_all_scopes = true\n"
 
-// agentSettings is what the agent writes now.
+// agentSettings are the settings that the agent writes now.
 func agentSettings(t *testing.T, shipped []byte, all bool) []byte {
 	t.Helper()
 	text, _, _, err := server.Needs{Product: config.IS, Hostname: "wso2is", User: "admin", Password: "admin", AMHost: "wso2am", AMPort: 9443,
@@ -32,7 +32,7 @@ func agentSettings(t *testing.T, shipped []byte, all bool) []byte {
 	return text
 }
 
-// subscriber is what a subscriber of the DevPortal has: keys, and the network.
+// subscriber has what a subscriber of the DevPortal has: keys and network access.
 type subscriber struct {
 	t      *testing.T
 	s      *site
@@ -47,7 +47,7 @@ func (u subscriber) token(scopes ...string) wso2.Token {
 	return token
 }
 
-// send sends a request with the path as it is written, which net/http would clean.
+// send sends a request with the path unchanged. net/http would clean the path.
 func (u subscriber) send(method, path string, token wso2.Secret, body string) (status int) {
 	u.t.Helper()
 	at, err := url.Parse(u.s.is.URL())
@@ -70,7 +70,7 @@ func (u subscriber) send(method, path string, token wso2.Secret, body string) (s
 	return resp.StatusCode
 }
 
-// takenOver tells by which ways a subscriber's keys administer IS.
+// takenOver returns the ways in which a subscriber's keys can administer IS.
 func (u subscriber) takenOver() (ways []string) {
 	u.t.Helper()
 	user := func(name string) string {
@@ -138,7 +138,7 @@ func (s *site) identityServer() verify.IdentityServer {
 	return verify.IdentityServer{HTTP: s.client, OAuth: wso2.NewIdentity(s.client, s.is.URL(), admin), Authorization: wso2.NewAuthorization(s.client, s.is.URL(), admin)}
 }
 
-// throwAway are the names of the clients that checks have made and not deleted.
+// throwAway returns the names of the clients that checks have made and not deleted.
 func (s *site) throwAway(t *testing.T) (names []string) {
 	t.Helper()
 	page, err := s.identityServer().Authorization.Applications(t.Context(), "name sw wso2agent-security-", 0)
@@ -149,7 +149,7 @@ func (s *site) throwAway(t *testing.T) (names []string) {
 	return names
 }
 
-func TestAThrowAwayClientThatWasLeftBehindGoesAndOneThatIsUnderWayStays(t *testing.T) {
+func TestOnlyOldThrowAwayClientsAreDeleted(t *testing.T) {
 	s := openWith(t, wso2sim.Delays{}, func(t *testing.T, shipped []byte) []byte { return agentSettings(t, shipped, false) })
 	is := s.identityServer()
 	old, young := fmt.Sprintf("wso2agent-security-a-b-%d-abcdefgh", time.Now().Add(-2*time.Hour).Unix()), fmt.Sprintf("wso2agent-security-a-b-%d-abcdefgh", time.Now().Unix())

@@ -12,20 +12,20 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// target is an API that is verified.
+// target is an API to verify.
 type target struct {
 	api    bootstrap.PublishedAPI
 	method string
 	path   string // at the gateway
-	token  bool   // it is called with a good token, for which the client needs a subscription; else with a wrong one, which no backend gets to see
+	token  bool   // the call has a good token, for which the client needs a subscription; else a wrong one, with which no call reaches a backend
 
-	loaded   time.Time // when the gateway was first seen to have it, in the revision that was deployed
+	loaded   time.Time // when the agent first saw the deployed revision at the gateway
 	check    Check
 	finished bool
 }
 
-// targets are the APIs to verify: each that was made or changed is called, and of the others one. The rest is asked for with
-// a wrong token, which shows that the gateway has them and leaves their backends alone.
+// targets returns the APIs to verify. The agent calls each new or changed one, and one of the others. It requests the rest with a
+// wrong token, which shows that the gateway has them and does not reach their backends.
 func targets(apis []bootstrap.PublishedAPI, resource string) []*target {
 	sample := -1
 	for i, api := range apis {
@@ -46,15 +46,15 @@ func targets(apis []bootstrap.PublishedAPI, resource string) []*target {
 	return list
 }
 
-// onlyKnown leaves it at asking whether the gateway has the API.
+// onlyKnown limits the check to whether the gateway has the API.
 func (t *target) onlyKnown() {
 	t.token, t.method, t.check.Called = false, http.MethodGet, false
 	t.check.Name = fmt.Sprintf("API %q %s known to the gateway", t.api.Name, t.api.Version)
 }
 
-// readable chooses how an API is called: GET, or else HEAD, of a path without parameters that its definition declares; of a
-// path with a * at its end any will do, so that resource counts for /*. ok is false where it declares none. Then GET with a
-// wrong token is answered by the gateway alone, whatever the path.
+// readable chooses how to call an API: with GET, or else HEAD, of a path without parameters that its definition declares. For /* it
+// chooses resource, and for another path with a * at its end the path before the *. ok is false if the definition declares no such
+// path. Then a GET with a wrong token is useful for any path, because the gateway alone answers it.
 func readable(operations []wso2.Operation, resource string) (method, path string, ok bool) {
 	first := ""
 	for _, verb := range []string{http.MethodGet, http.MethodHead} {
@@ -78,17 +78,16 @@ func readable(operations []wso2.Operation, resource string) (method, path string
 	return http.MethodGet, cmp.Or(first, "/"), false
 }
 
-// loading is what the gateway's own list of endpoints says of an API.
+// loading is what the gateway's own list of endpoints says about an API.
 type loading int
 
 const (
-	old     loading = iota // it sends calls elsewhere
-	current                // it sends them to the backend that it should
+	old     loading = iota // it sends calls to another backend
+	current                // it sends calls to the right backend
 	unknown                // it does not say
 )
 
-// loadingOf compares the addresses that the gateway shows with the one that it should have. A path that the gateway appends
-// to it does not count.
+// loadingOf compares the addresses that the gateway shows with the wanted one. It ignores a path that the gateway appends.
 func loadingOf(shown []string, want string) loading {
 	want = strings.TrimRight(want, "/")
 	for _, address := range shown {
@@ -107,8 +106,8 @@ func loadingOf(shown []string, want string) loading {
 	return current
 }
 
-// otherThan names the address for which the gateway was found to have an earlier revision. Somebody else may have written it,
-// with a password in it.
+// otherThan returns the shown address that belongs to an earlier revision. It masks a password in the address, because somebody
+// else may have written it.
 func otherThan(shown []string, want string) string {
 	for _, address := range shown {
 		if loadingOf([]string{address}, want) != old {
@@ -121,8 +120,8 @@ func otherThan(shown []string, want string) string {
 	return "another address"
 }
 
-// answered is what an answer to a call says: whether the gateway has the API, and whether that is enough. A gateway that
-// throttles, or that wants a scope, has looked at the API and the token.
+// answered returns what an answer to a call says: has, whether the gateway has the API, and ok, whether the check passes. A gateway
+// that throttles a call, or demands a scope, has accepted the API and the token.
 func (t *target) answered(a wso2.Answer) (has, ok bool) {
 	switch {
 	case a.Code == wso2.GatewayUnknown:
@@ -135,7 +134,7 @@ func (t *target) answered(a wso2.Answer) (has, ok bool) {
 	return true, served(a)
 }
 
-// remedy is what to do about an answer that is not enough.
+// remedy returns what to do about an answer with which the check does not pass.
 func (t *target) remedy(a wso2.Answer) string {
 	if a.Status >= http.StatusInternalServerError && t.token {
 		return fmt.Sprintf("the API is deployed, but its backend does not answer, or answers with an error: check that %s works from where API-M runs", cmp.Or(t.api.BackendURL, "backend_url"))

@@ -72,7 +72,7 @@ func TestEveryChangedAPIIsCalledAndOneOfTheOthers(t *testing.T) {
 	}
 }
 
-// changedResult is a run that changed the backend of the second API.
+// changedResult is the result of a run that has changed the backend of the second API.
 func changedResult() bootstrap.Result {
 	r := result()
 	r.APIs[1].Changed = true
@@ -119,7 +119,7 @@ func TestAnEarlierRevisionDoesNotPass(t *testing.T) {
 	}
 }
 
-func TestADeadBackendOfOneAPIIsNamedAndHoldsUpNoOther(t *testing.T) {
+func TestADeadBackendIsReportedAndDelaysNoOtherAPI(t *testing.T) {
 	newKeys()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(), changedResult()
@@ -170,7 +170,7 @@ func TestAnAPIThatHasHEADAloneIsCalledWithIt(t *testing.T) {
 	}
 }
 
-func TestWaitingForTheGatewaySaysNowAndThenHowManyAPIsAreStillToCome(t *testing.T) {
+func TestTheLogSaysHowManyAPIsTheGatewayStillLacks(t *testing.T) {
 	newKeys()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(), result()
@@ -213,7 +213,7 @@ func TestWithoutTheHandlerALateRefusalIsAWarning(t *testing.T) {
 	})
 }
 
-func TestWhatAKilledVerificationLeftBehindIsRemovedAndWhatAnotherUsesStays(t *testing.T) {
+func TestOnlyThrowAwayApplicationsOfKilledVerificationsAreDeleted(t *testing.T) {
 	newKeys()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -11,28 +11,29 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// Throw-away applications of API-M are named throwAwayApplication, the Unix time in milliseconds, and the owner, so that two
-// verifications at once do not meet. One of the same owner, or older than throwAwayAge, was left behind by a run that was killed.
+// The name of a throw-away application of API-M consists of throwAwayApplication, the Unix time in milliseconds, and the owner, so
+// that two verifications at the same time do not conflict. One of the same owner, or one that is older than throwAwayAge, belongs to
+// a run that was killed.
 const (
 	throwAwayApplication = "wso2agent-verify-"
-	throwAwayPolicy      = "Unlimited" // of the application and its subscriptions: bootstrap has every API offer it
+	throwAwayPolicy      = "Unlimited" // of the application and its subscriptions; package bootstrap makes every API offer it
 )
 
 var throwAwayForm = regexp.MustCompile("^" + throwAwayApplication + `(\d+)-([a-z0-9]{8})$`)
 
-// client is whose tokens call the APIs: an application of the check's own, or the one that bootstrap has made.
+// client is the client whose tokens call the APIs: that of a throw-away application, or that of the application of bootstrap.
 type client struct {
 	application string // id of the throw-away application; empty for the application of the result
 	key         string
 	secret      wso2.Secret
 }
 
-// errNotAllowed: API-M lets nobody make an application or a subscription without an approval.
-var errNotAllowed = errors.New("API-M wants it approved by a person")
+// errNotAllowed says that API-M demands an approval for every new application or subscription.
+var errNotAllowed = errors.New("API-M demands that a person approves it")
 
-// chooseClient makes the throw-away application. Its tokens come and go without ending those of the application that people
-// use. Where API-M does not let the agent make one, that application's own keys are used. Where it fails to make one, which
-// passes, nothing has a token: a check failed, and the application's token is left alone.
+// chooseClient makes the throw-away application. Its new tokens do not revoke those of the application that people use. If API-M
+// does not allow the agent to make an application, chooseClient chooses that application's own keys. If API-M fails to make one,
+// which is transient, there is no client: the check fails, and the token that people use stays valid.
 func (r *run) chooseClient(ctx context.Context) {
 	r.deleteApplicationsLeftBehind(ctx, time.Now())
 	var err error
@@ -45,7 +46,7 @@ func (r *run) chooseClient(ctx context.Context) {
 		return
 	}
 	if !wso2.IsPermanent(err) && !errors.Is(err, errNotAllowed) {
-		r.add(failed(name, err.Error(), "API-M does not make applications or keys at present: look for errors in its log"))
+		r.add(failed(name, err.Error(), "API-M fails to make applications or keys: look for errors in its log"))
 		return
 	}
 	r.client = client{key: r.result.ConsumerKey, secret: r.result.ConsumerSecret}
@@ -54,12 +55,11 @@ func (r *run) chooseClient(ctx context.Context) {
 			t.onlyKnown()
 		}
 	}
-	r.log.Warn("verification uses the application's own keys, which ends its present token", "application", r.result.Application,
+	r.log.Warn("verification uses the application's own keys, which revokes its present token", "application", r.result.Application,
 		"why", err, "remedy", "let the agent's user make applications and subscriptions without approval")
 }
 
-// makeClient makes an application that is subscribed to the APIs that are called, and its keys. What it has made is gone again
-// where it fails.
+// makeClient makes an application with subscriptions to the APIs to call, and its keys. If it fails, it deletes what it has made.
 func (r *run) makeClient(ctx context.Context) (err error) {
 	name := fmt.Sprintf("%s%d-%s", throwAwayApplication, time.Now().UnixMilli(), r.Owner)
 	app, err := r.DevPortal.CreateApplication(ctx, name, throwAwayPolicy, "verifies that APIs can be called; removed again")
@@ -99,8 +99,8 @@ func (r *run) makeClient(ctx context.Context) (err error) {
 	return err
 }
 
-// removeClient deletes the throw-away application, and with it its subscriptions, its keys and its client at the key
-// manager; also when ctx has ended.
+// removeClient deletes the throw-away application, even if ctx has ended. API-M then deletes its subscriptions, its keys and its
+// client at the key manager.
 func (r *run) removeClient(ctx context.Context) {
 	if r.client.application == "" {
 		return
@@ -113,8 +113,8 @@ func (r *run) removeClient(ctx context.Context) {
 	r.client = client{}
 }
 
-// deleteApplicationsLeftBehind removes throw-away applications of verifications that were killed. What cannot be read or
-// deleted stays for the next time.
+// deleteApplicationsLeftBehind deletes throw-away applications of verifications that were killed. An application that it cannot read
+// or delete stays until the next verification.
 func (r *run) deleteApplicationsLeftBehind(ctx context.Context, now time.Time) {
 	list, err := r.DevPortal.Applications(ctx, throwAwayApplication)
 	if err != nil {

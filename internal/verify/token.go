@@ -11,16 +11,16 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// algorithms that a token may be signed with: those with a public key. The products use RS256.
+// algorithms are the signature algorithms that a token may have: those with a public key. The products use RS256.
 var algorithms = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512,
 }
 
-// fetchToken gets a token as a client of an application does.
+// fetchToken requests a token in the same way as a client of an application.
 func (r *run) fetchToken(ctx context.Context) Check {
 	name := "token from " + r.result.KeyManager
 	if r.client.key == "" {
-		return skipped(name, "there is no application to get it for")
+		return skipped(name, "there is no application to request it for")
 	}
 	var err error
 	r.poll(ctx, name, func() (bool, string) {
@@ -71,7 +71,7 @@ func (r *run) signature(ctx context.Context) Check {
 		"the token comes from another server than the keys, or that server has new keys: compare the addresses of the key manager")
 }
 
-// issuer compares the token's issuer with the key manager's: the gateway finds the key manager of a token by it.
+// issuer compares the token's issuer with the key manager's, because the gateway finds the key manager of a token by the issuer.
 func (r *run) issuer(context.Context) Check {
 	const name = "issuer of the token"
 	if r.token.AccessToken == "" {
@@ -85,7 +85,7 @@ func (r *run) issuer(context.Context) Check {
 		Issuer string `json:"iss"`
 	}
 	if err := json.Unmarshal(token.UnsafePayloadWithoutVerification(), &claims); err != nil {
-		return failed(name, "the token's claims are no JSON object", "report this")
+		return failed(name, "the token's claims are not a JSON object", "report this")
 	}
 	switch {
 	case r.result.Issuer == "":
@@ -97,7 +97,7 @@ func (r *run) issuer(context.Context) Check {
 	return Check{Name: name, Verdict: Pass, Evidence: claims.Issuer}
 }
 
-// short is the beginning of a key's id, enough to find it in a list.
+// short returns the beginning of a key's id, which is enough to find the key in a list.
 func short(id string) string {
 	if len(id) > 12 {
 		return id[:12] + "…"

@@ -25,7 +25,7 @@ import (
 
 type object = map[string]any
 
-// call makes a request as a person with a command line would, past the clients that are tested.
+// call sends a request as a person does with a command line, without the clients under test.
 func (s *site) call(t *testing.T, want int, method, address string, body any) object {
 	t.Helper()
 	text, err := json.Marshal(body)
@@ -50,7 +50,7 @@ func (s *site) call(t *testing.T, want int, method, address string, body any) ob
 	return o
 }
 
-func TestServersThatTakeTheirTimeAreWaitedFor(t *testing.T) {
+func TestARunWaitsForSlowServers(t *testing.T) {
 	s := open(t, wso2sim.RealDelays().Scale(0.02))
 	settings := s.settings("WSO2-IS")
 	result, _ := s.run(t, settings, s.desired(t))
@@ -102,7 +102,7 @@ func TestManyChangesDoNotExhaustTheRevisions(t *testing.T) {
 	}
 }
 
-func TestKeysAreMadeThoughAnOldClientIsInTheWay(t *testing.T) {
+func TestARunMakesKeysDespiteAnOldClientInIS(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	settings, d := s.settings("WSO2-IS"), s.desired(t)
 	app := s.call(t, 201, http.MethodPost, s.am.URL()+"/api/am/devportal/v3/applications",
@@ -116,7 +116,7 @@ func TestKeysAreMadeThoughAnOldClientIsInTheWay(t *testing.T) {
 	}
 }
 
-func TestAClientThatISHasLostIsMadeAnew(t *testing.T) {
+func TestARunReplacesAClientThatISHasLost(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	settings := s.settings("WSO2-IS")
 	first, _ := s.run(t, settings, s.desired(t))
@@ -145,12 +145,12 @@ func TestAKeyManagerWhoseEventIsLostIsSentAgain(t *testing.T) {
 	must(t, json.Unmarshal([]byte(strings.ReplaceAll(string(text), "https://is.example:9443", s.is.URL())), &broken))
 	s.call(t, 201, http.MethodPost, s.am.URL()+"/api/am/admin/v4/key-managers", broken)
 
-	var told bytes.Buffer
+	var logged bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	result, err := bootstrap.Run(ctx, slog.New(slog.NewTextHandler(&told, nil)), bootstrap.Connect(s.client, settings), settings, s.desired(t))
-	if err != nil || !strings.Contains(told.String(), "sent key manager WSO2-IS again") {
-		t.Fatalf("%v\n%s", err, told.String())
+	result, err := bootstrap.Run(ctx, slog.New(slog.NewTextHandler(&logged, nil)), bootstrap.Connect(s.client, settings), settings, s.desired(t))
+	if err != nil || !strings.Contains(logged.String(), "sent key manager WSO2-IS again") {
+		t.Fatalf("%v\n%s", err, logged.String())
 	}
 	s.verify(t, settings, result)
 }
@@ -168,9 +168,9 @@ func TestAWrongPasswordEndsTheRunAndChangesNothing(t *testing.T) {
 	}
 }
 
-// Without the exchange of certificates API-M cannot reach IS. The run waits, since the agent beside it may be about to
-// exchange them; when its time is over it tells why, and the next run, after the exchange, needs no help.
-func TestAKeyManagerThatAPIMDoesNotTrustIsWaitedFor(t *testing.T) {
+// Without the exchange of certificates API-M cannot reach IS. The run waits, because the agent next to it may be about to exchange
+// them. At its timeout the error has the reason. The next run succeeds after the exchange, without help.
+func TestARunWaitsUntilAPIMTrustsTheKeyManager(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	stranger := filepath.Join(t.TempDir(), "is")
 	must(t, wso2sim.UnpackWith(stranger, wso2sim.ProductIS, wso2sim.UnpackOptions{Rounds: 1000}))
@@ -211,8 +211,8 @@ func TestAnotherSubscriptionPolicyIsSetOnce(t *testing.T) {
 	}
 }
 
-// The administrator of IS has another password than when the key manager was made: API-M shows no keys of it, and the next run
-// proves the key manager, and sends the password.
+// The administrator of IS has got another password since the key manager was made. API-M shows no keys of that key manager, so the
+// next run verifies it, and sends the password.
 func TestAKeyManagerWithAnOldPasswordOfISGetsTheNewOne(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	settings := s.settings("WSO2-IS")

@@ -1,6 +1,7 @@
-// Package verify proves that what bootstrap has set up works: a token from the key manager, its signature and issuer,
-// every API that was made or changed called through the gateway with it, a wrong token and a revoked one refused. It changes
-// nothing but a throw-away application of its own: a new token of another would end the one that its client got before.
+// Package verify checks that what bootstrap has set up works. It requests a token from the key manager, verifies its signature and
+// issuer, calls every new or changed API through the gateway, and checks that the gateway refuses a wrong and a revoked token. For
+// that it makes and deletes a throw-away application. With the keys of another application, a new token would revoke the one that
+// its client has.
 package verify
 
 import (
@@ -21,7 +22,7 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// ErrFailed is wrapped by the error of a run in which a check failed.
+// ErrFailed says that a check has failed. The error of such a run wraps it.
 var ErrFailed = errors.New("not all checks passed")
 
 // Verdict is the outcome of a check.
@@ -31,35 +32,35 @@ type Verdict string
 const (
 	Pass Verdict = "pass"
 	Fail Verdict = "fail"
-	Skip Verdict = "skip" // it could not be made
-	Warn Verdict = "warn" // it failed, and nothing that was promised is missing
+	Skip Verdict = "skip" // the check was not possible
+	Warn Verdict = "warn" // the check failed, but nothing was set up for it to pass
 )
 
-// Check is one thing that was proved, or not.
+// Check is one check and its outcome.
 type Check struct {
 	Name     string
 	Verdict  Verdict
-	Evidence string // what was seen; never a secret
-	Remedy   string // what to do where it failed, or is a warning
-	API      string // id of the API that it is about; empty for none
-	Called   bool   // the API was called, and not only asked for with a wrong token
+	Evidence string // what the check has seen; never a secret
+	Remedy   string // what to do about a failure or a warning
+	API      string // id of the API that the check is about; empty for none
+	Called   bool   // the check called the API with a good token
 }
 
 // Options of a run.
 type Options struct {
-	Resource string        // of the API that is called, below its context and version; empty is "/"
-	Wait     time.Duration // how long a check may take to pass; 0 is 60 s: the gateway learns of APIs and clients late
+	Resource string        // of the API to call, below its context and version; empty is "/"
+	Wait     time.Duration // how long a check may take to pass, because the gateway loads APIs and clients with a delay; 0 is 60 s
 	// EventWait is how long the gateway waits before each deployment, if that is longer than the 5 s of the product.
 	EventWait time.Duration
-	Handler   bool // IS has the handler that tells API-M of revoked tokens
-	// WaitInVain is how long the gateway may take to refuse a revoked token where the handler is missing; 0 is 3 s.
+	Handler   bool // IS has the handler that reports revoked tokens to API-M
+	// WaitInVain is how long the gateway may take to refuse a revoked token if the handler is missing; 0 is 3 s.
 	WaitInVain time.Duration
-	// Owner is eight small letters or digits that no two runs at once have; empty is a new one. What a run of the same owner
-	// has left behind is removed.
+	// Owner is a name of eight small letters or digits. No two runs at the same time have the same one. A run deletes what earlier
+	// runs of the same owner have left behind. Empty: a new name.
 	Owner string
 }
 
-// Waits between two tries of a check, each by chance up to half longer or shorter.
+// Waits between two tries of a check, each up to half longer or shorter at random.
 const (
 	firstWait   = 500 * time.Millisecond
 	longestWait = 5 * time.Second
@@ -79,8 +80,8 @@ type run struct {
 	checks  []Check
 }
 
-// Run makes the checks on what bootstrap's result names. All of them are returned, whatever came of them; the error
-// wraps [ErrFailed] where one failed, and the context's error where that ended first.
+// Run makes the checks on a result of bootstrap, and returns all of them. The error wraps [ErrFailed] if a check has failed, and the
+// error of ctx if ctx ended first.
 func Run(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, options Options, result bootstrap.Result) ([]Check, error) {
 	options.Wait = cmp.Or(options.Wait, time.Minute)
 	options.Resource = cmp.Or(options.Resource, "/")
@@ -101,7 +102,7 @@ func Run(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, optio
 	return r.checks, failure(r.checks)
 }
 
-// failure is the first failed check, and the names of the others.
+// failure returns an error with the first failed check and the names of others; nil if none has failed.
 func failure(checks []Check) error {
 	var all []Check
 	for _, c := range checks {
@@ -124,10 +125,10 @@ func failure(checks []Check) error {
 	return remedy.Add(fmt.Errorf("%s: %s%s: %w", c.Name, c.Evidence, more, ErrFailed), "%s", c.Remedy)
 }
 
-// namedAtMost is how many failed checks an error names beside the first.
+// namedAtMost is how many failed checks an error names in addition to the first.
 const namedAtMost = 5
 
-// add notes a check and tells of it.
+// add keeps a check and logs it.
 func (r *run) add(c Check) {
 	r.checks = append(r.checks, c)
 	switch c.Verdict {
@@ -140,7 +141,7 @@ func (r *run) add(c Check) {
 	}
 }
 
-// addAPIs makes the checks on the APIs. Those that were only asked for are one line together.
+// addAPIs makes the checks on the APIs. It logs one line for all APIs that were only requested with a wrong token.
 func (r *run) addAPIs(ctx context.Context) {
 	const name = "API called through the gateway"
 	switch {
@@ -169,8 +170,7 @@ func (r *run) addAPIs(ctx context.Context) {
 	}
 }
 
-// poll repeats try until it says that it is done, the wait is over or the context ends. try tells what it still lacks,
-// for the log.
+// poll repeats try until try is done, the wait is over, or ctx ends. For the log, try returns what it still lacks.
 func (r *run) poll(ctx context.Context, check string, try func() (done bool, lacks string)) {
 	ctx, cancel := context.WithTimeout(ctx, r.Wait)
 	defer cancel()

@@ -27,7 +27,7 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// newKeys makes the keys of two issuers, once for all tests.
+// newKeys returns the keys of two issuers, made once for all tests.
 var newKeys = sync.OnceValue(func() [2]*rsa.PrivateKey {
 	var keys [2]*rsa.PrivateKey
 	for i := range keys {
@@ -40,7 +40,7 @@ var newKeys = sync.OnceValue(func() [2]*rsa.PrivateKey {
 	return keys
 })
 
-// world is an issuer, a gateway and API-M's DevPortal, without a network.
+// world imitates an issuer, a gateway and API-M's DevPortal, without a network.
 type world struct {
 	issuer    string
 	signer    *rsa.PrivateKey // signs the tokens
@@ -192,7 +192,7 @@ func newWorld() *world {
 	return w
 }
 
-// shows is what the gateway says of an API that it loaded with backends.
+// shows returns what the gateway says about an API that it has loaded with these backends.
 func shows(backends ...string) string {
 	var endpoints []string
 	for _, backend := range backends {
@@ -218,7 +218,7 @@ func result() bootstrap.Result {
 	}
 }
 
-// check runs all checks, within a bubble of synctest, and returns verdicts as p, f and s, and all that was told.
+// check runs all checks in a synctest bubble. It returns the verdicts as p, f and s, and all texts.
 func check(t *testing.T, w *world, o Options, r bootstrap.Result) (verdicts string, checks []Check, err error) {
 	t.Helper()
 	var log bytes.Buffer
@@ -227,16 +227,16 @@ func check(t *testing.T, w *world, o Options, r bootstrap.Result) (verdicts stri
 	for _, c := range checks {
 		verdicts += string(c.Verdict[0])
 	}
-	told := fmt.Sprint(checks, err, log.String())
+	all := fmt.Sprint(checks, err, log.String())
 	for _, secret := range []string{"hunter2", "hunter3", w.tokens["probe"]} {
-		if secret != "" && strings.Contains(told, secret) {
-			t.Errorf("a secret is told: %s", told)
+		if secret != "" && strings.Contains(all, secret) {
+			t.Errorf("a secret is in the output: %s", all)
 		}
 	}
 	return verdicts, checks, err
 }
 
-func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
+func TestEachCheckPassesOrHasARemedy(t *testing.T) {
 	backends := func(answer func(r *http.Request) (int, string)) func(*http.Request, bool) (int, string) {
 		return func(r *http.Request, valid bool) (int, string) {
 			if !valid {
@@ -249,11 +249,11 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 		name     string
 		prepare  func(*world, *bootstrap.Result)
 		verdicts string // token, signature, issuer, two APIs, wrong token, keys, revoked token
-		tells    string // in a check's evidence or remedy
+		says     string // in a check's evidence or remedy
 	}{
 		{"all is well", func(*world, *bootstrap.Result) {}, "pppppppp", `GET https://am:8243/pay/1.0.0/: HTTP 200: {"nonce": "220f50fb"}`},
 		{"the gateway gets the API late", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(40 * time.Second) }, "pppppppp", "HTTP 200"},
-		{"the gateway never gets the API", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(time.Hour) }, "pppffsps", "the gateway has not got the API"},
+		{"the gateway never gets the API", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(time.Hour) }, "pppffsps", "the gateway does not have the API"},
 		{"the token endpoint is busy for a while", func(w *world, _ *bootstrap.Result) { w.failures = 3 }, "pppppppp", "gave a token for 1h0m0s"},
 		{"the token endpoint is down", func(w *world, _ *bootstrap.Result) { w.failures = 1000 }, "fssssfs", "HTTP 503"},
 		{"another key than the issuer's has signed", func(w *world, _ *bootstrap.Result) { w.signer = newKeys()[1] }, "pfpppppp", "the token comes from another server than the keys"},
@@ -267,7 +267,7 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 		}, "pppppfps", "does not check tokens"},
 		{"the gateway refuses the token", func(w *world, _ *bootstrap.Result) {
 			w.gateway = func(*http.Request, bool) (int, string) { return 401, invalid }
-		}, "ppppfsps", "API-M must trust the key manager's certificate"},
+		}, "ppppfsps", "make API-M trust the key manager's certificate"},
 		{"the gateway does not know the subscription", func(w *world, _ *bootstrap.Result) {
 			w.gateway = backends(func(*http.Request) (int, string) {
 				return 403, `{"code":"900908","message":"Resource forbidden ","description":"…"}`
@@ -292,7 +292,7 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 		{"the key manager has lost the application's client", func(w *world, _ *bootstrap.Result) { w.lost = true }, "ppppppfp", "it may have lost the client"},
 		{"new keys are tried", func(_ *world, r *bootstrap.Result) { r.NewKeys = true }, "pppppppp", "HTTP 200"},
 		{"new keys that are lost", func(w *world, r *bootstrap.Result) { r.NewKeys, w.lost = true, true }, "ppppppfp", "it may have lost the client"},
-		{"the gateway does not hear of revoked tokens", func(w *world, _ *bootstrap.Result) { w.deaf = true }, "pppppppf", "IS has the handler that tells API-M of revoked tokens, and it does not work"},
+		{"the gateway does not hear of revoked tokens", func(w *world, _ *bootstrap.Result) { w.deaf = true }, "pppppppf", "IS has the handler that reports revoked tokens to API-M, but it does not work"},
 		{"the gateway is down when it should refuse a revoked token", func(w *world, _ *bootstrap.Result) { w.dies = true }, "pppppppf", "check GW_HOST and GW_PORT, and whether API-M is up"},
 		{"API-M fails to make keys for a while", func(w *world, _ *bootstrap.Result) { w.keyless = 3 }, "pppppppp", "HTTP 200"},
 		{"API-M makes no keys at all", func(w *world, _ *bootstrap.Result) { w.keyless = 1000 }, "fsssssps", "HTTP 500, code 900967"},
@@ -312,8 +312,8 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 				if strings.Contains(tt.verdicts, "f") != errors.Is(err, ErrFailed) {
 					t.Errorf("error %v", err)
 				}
-				if !strings.Contains(fmt.Sprint(checks), tt.tells) {
-					t.Errorf("%q is not told in %+v", tt.tells, checks)
+				if !strings.Contains(fmt.Sprint(checks), tt.says) {
+					t.Errorf("%q is not in %+v", tt.says, checks)
 				}
 				for _, c := range checks {
 					if c.Name == "" || c.Evidence == "" || (c.Verdict == Fail) != (c.Remedy != "") {
@@ -337,7 +337,7 @@ func TestEachCheckPassesOrTellsWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAnEndedContextIsNoVerdict(t *testing.T) {
+func TestAnEndedContextFailsNoCheck(t *testing.T) {
 	newKeys()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -403,7 +403,7 @@ func TestARecordedTokenIsVerifiedWithTheRecordedKeys(t *testing.T) {
 	}
 }
 
-func TestACheckThatHasToWaitTellsOfEachTry(t *testing.T) {
+func TestACheckThatHasToWaitLogsEachTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		r := &run{log: slog.New(slog.NewTextHandler(&log, nil)), Options: Options{Wait: time.Minute}}
