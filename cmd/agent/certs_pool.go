@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"wso2agent/internal/agent"
+	"wso2agent/internal/server"
 	"wso2agent/internal/config"
 	"wso2agent/internal/trust"
 )
@@ -25,7 +25,7 @@ func listPool(ctx context.Context, json bool, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	prospect, unreadable, err := agent.ReadProspect(ctx, cfg)
+	prospect, unreadable, err := server.ReadProspect(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("list the next certificates of %s: %w", cfg.Server.Name, err)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"wso2agent/internal/agent"
+	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
 )
 
@@ -33,25 +33,25 @@ next rotations without a restart: 1, until 2029-01-01
 }
 
 func TestRotateSaysWhatItCostsAndWhatFollows(t *testing.T) {
-	restarts := []agent.Restart{{Server: "wso2am", Because: "it does not trust it"}, {Server: "wso2is", Because: "RELOAD is off"}}
+	restarts := []server.Restart{{Server: "wso2am", Because: "it does not trust it"}, {Server: "wso2is", Because: "RELOAD is off"}}
 	for name, c := range map[string]struct {
-		p    agent.Prospect
-		cost []agent.Restart
+		p    server.Prospect
+		cost []server.Restart
 		want string
 	}{
-		"no restart": {agent.Prospect{Server: "wso2is", Supervised: true}, nil, `no restart: all servers trust the next certificate, and wso2is loads it while it runs
+		"no restart": {server.Prospect{Server: "wso2is", Supervised: true}, nil, `no restart: all servers trust the next certificate, and wso2is loads it while it runs
 a new certificate for wso2is is requested; the agent next to it installs it, and the server serves it after about a minute
 `},
-		"restarts": {agent.Prospect{Server: "wso2is", Supervised: true}, restarts, `these servers restart, one after the other: wso2am, wso2is
+		"restarts": {server.Prospect{Server: "wso2is", Supervised: true}, restarts, `these servers restart, one after the other: wso2am, wso2is
   wso2am: it does not trust it
   wso2is: RELOAD is off
 a new certificate for wso2is is requested; the agent next to it announces it, and switches when every peer trusts it
 `},
-		"restarts by hand": {agent.Prospect{Server: "wso2is"}, restarts[1:], `RESTART is none: restart these servers by hand, one after the other, when the log of the agent next to each says so: wso2is
+		"restarts by hand": {server.Prospect{Server: "wso2is"}, restarts[1:], `RESTART is none: restart these servers by hand, one after the other, when the log of the agent next to each says so: wso2is
   wso2is: RELOAD is off
 a new certificate for wso2is is requested; the agent next to it announces it, and switches when every peer trusts it
 `},
-		"after a theft": {agent.Prospect{Server: "wso2is", Supervised: true, Compromised: true}, restarts[1:], `these servers restart, one after the other: wso2is
+		"after a theft": {server.Prospect{Server: "wso2is", Supervised: true, Compromised: true}, restarts[1:], `these servers restart, one after the other: wso2is
   wso2is: RELOAD is off
 a new certificate for wso2is is requested; the agent next to it throws the successors away, announces it, and switches when every peer trusts it
 `},

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
 	"wso2agent/internal/server"
 )
@@ -44,7 +43,7 @@ func requestRotation(ctx context.Context, compromised bool, stdout, stderr io.Wr
 	if err := server.CheckRequest(ctx, cfg); err != nil {
 		return err
 	}
-	prospect, unreadable, err := agent.ReadProspect(ctx, cfg)
+	prospect, unreadable, err := server.ReadProspect(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("nothing is requested: find out which servers restart for a new certificate: %w", err)
 	}
@@ -71,7 +70,7 @@ func warn(stderr io.Writer, unreadable []error) {
 }
 
 // printCost says which servers restart, and why.
-func printCost(w io.Writer, restarts []agent.Restart, p agent.Prospect) {
+func printCost(w io.Writer, restarts []server.Restart, p server.Prospect) {
 	var names []string
 	for _, r := range restarts {
 		names = append(names, r.Server)
@@ -90,7 +89,7 @@ func printCost(w io.Writer, restarts []agent.Restart, p agent.Prospect) {
 }
 
 // printNext says what follows the request.
-func printNext(w io.Writer, restarts []agent.Restart, p agent.Prospect) {
+func printNext(w io.Writer, restarts []server.Restart, p server.Prospect) {
 	fmt.Fprintf(w, "a new certificate for %s is requested; the agent next to it ", p.Server)
 	if len(restarts) == 0 {
 		fmt.Fprintln(w, "installs it, and the server serves it after about a minute")

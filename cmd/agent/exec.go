@@ -13,6 +13,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/place"
+	"wso2agent/internal/seed"
 	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
 )
@@ -61,7 +62,9 @@ func supervise(ctx context.Context, entrypoint []string, stderr io.Writer) error
 	if err := ctx.Err(); err != nil { // a signal that came before signals could take it
 		return err
 	}
-	s := notify.SupervisorOf(cfg, entrypoint, serves, server.StartGuardOf(cfg, log), place.HomeOf(cfg, log), log)
+	home := place.HomeOf(cfg, log)
+	home.Undo(seed.ReloadFiles(), seed.WithoutReload)
+	s := notify.SupervisorOf(cfg, entrypoint, serves, server.StartGuardOf(cfg, log), home, log)
 	code, err := s.Run(context.WithoutCancel(ctx), signals)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)

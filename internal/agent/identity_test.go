@@ -304,7 +304,7 @@ func TestACAIsTrustedInPlaceOfItsCertificates(t *testing.T) {
 	}
 	restarts := func(want ...string) {
 		t.Helper()
-		prospect, unreadable, err := ReadProspect(t.Context(), p.agent(config.IS).cfg)
+		prospect, unreadable, err := server.ReadProspect(t.Context(), p.agent(config.IS).cfg)
 		var names []string
 		for _, r := range prospect.Cost() {
 			names = append(names, r.Server)

@@ -71,7 +71,7 @@ func (e Exchange) Look(ctx context.Context, names ...string) Exchange {
 			ctx, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
 			files := map[string]seen{}
-			for _, base := range []string{successorsFile, certsFile, caFile, trustsFile} { // in the order of Statement
+			for _, base := range []string{certsFile, successorsFile, caFile, trustsFile} { // in the order of Statement
 				whole := wholeCertificates
 				if base == trustsFile {
 					whole = wholeTrusts

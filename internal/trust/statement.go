@@ -24,11 +24,11 @@ type Statement struct {
 	TurnErr       error
 }
 
-// Statement reads what the named server's agent has published. It reads the successors first: an agent publishes one that is about to
-// be used among the certificates before it removes it from the successors, so that no reader misses it.
+// Statement reads what the named server's agent has published. It reads the certificates before the successors, and an agent
+// publishes them in the other order: who finds its first certificates finds its successors too. Successors stay published until
+// after the switch, so no reader misses one that moves to the certificates.
 func (e Exchange) Statement(ctx context.Context, name string) Statement {
 	s := Statement{Name: name}
-	s.Successors, s.SuccessorsErr = e.Successors(ctx, name)
 	if s.Certificates, s.Err = e.Certificates(ctx, name); s.Err == nil {
 		var ca keystore.Certificate
 		var ok bool
@@ -36,6 +36,7 @@ func (e Exchange) Statement(ctx context.Context, name string) Statement {
 			s.CA = &ca
 		}
 	}
+	s.Successors, s.SuccessorsErr = e.Successors(ctx, name)
 	s.Trusts, s.TrustsErr = e.Trusts(ctx, name)
 	s.Turn, s.TurnErr = e.Turn(ctx, name)
 	return s

@@ -1,4 +1,4 @@
-package agent
+package server
 
 import (
 	"cmp"
@@ -10,7 +10,6 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/identity"
 	"wso2agent/internal/notify"
-	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
 )
 
@@ -147,11 +146,11 @@ func ReadProspect(ctx context.Context, cfg config.Config) (p Prospect, unreadabl
 
 // readIdentities reads what the own server has as its TLS identity, by its settings.
 func readIdentities(ctx context.Context, cfg config.Config) (found identity.Found, err error) {
-	text, err := server.ReadOwn(ctx, cfg)
+	text, err := ReadOwn(ctx, cfg)
 	if err != nil {
 		return found, err
 	}
-	password, _, err := server.TLSPassword(cfg, text)
+	password, _, err := TLSPassword(cfg, text)
 	if err != nil {
 		return found, err
 	}
