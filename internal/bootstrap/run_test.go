@@ -324,7 +324,7 @@ func TestARunMakesRoomAtTheRevisionLimit(t *testing.T) {
 		want     string
 	}{
 		{"the oldest revision that is not deployed goes", false, "DELETE"},
-		{"where all are deployed, the oldest is undeployed first", true, "undeploy-revision"},
+		{"if all are deployed, the oldest is undeployed first", true, "undeploy-revision"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

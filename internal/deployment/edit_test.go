@@ -40,11 +40,11 @@ func TestSetChangesItsSettingAndNothingElse(t *testing.T) {
 			"[a.b]\nx = 1\n\n[c]\nz = 1\n", []string{"a", "d", "y"}, 1, "[a.b]\nx = 1\n\n[a.d]\ny = 1\n\n[c]\nz = 1\n"},
 		"a new table without relatives goes to the end, where the line end is missing": {
 			"[c]\nz = 1", []string{"a", "y"}, 1, "[c]\nz = 1\n\n[a]\ny = 1\n"},
-		"a key goes beside dotted keys of its table": {
+		"a key goes next to dotted keys of its table": {
 			"a.x = 1\n[b]\nz = 1\n", []string{"a", "y"}, 1, "a.x = 1\na.y = 1\n[b]\nz = 1\n"},
-		"a key goes beside dotted keys within a table": {
+		"a key goes next to dotted keys within a table": {
 			"[a]\nb.x = 1\nz = 1\n", []string{"a", "b", "y"}, 1, "[a]\nb.x = 1\nb.y = 1\nz = 1\n"},
-		"a key goes beside an inline table": {
+		"a key goes next to an inline table": {
 			"a = {x = 1}\n[b]\n", []string{"a", "y"}, 1, "a = {x = 1}\na.y = 1\n[b]\n"},
 		"a value in an inline table is replaced": {
 			"a = {x = 1, y = 2}\n", []string{"a", "y"}, "z", "a = {x = 1, y = \"z\"}\n"},

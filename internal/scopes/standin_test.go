@@ -54,7 +54,7 @@ type server struct {
 	http *http.Client
 
 	requests  atomic.Int64
-	intercept atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool] // answers in the stand-in's place where it returns true
+	intercept atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool] // answers in place of the stand-in if it returns true
 }
 
 type pins map[string][]keystore.Fingerprint
