@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"wso2agent/internal/server"
 	"wso2agent/internal/config"
+	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
 )
 

@@ -126,7 +126,7 @@ func (r *reading) settings(ctx context.Context) (err error) {
 			r.needs.TLS = server.TLSKeystoreOf(r.identities.Password)
 		}
 		var changes []server.Change
-		if changes, d.Pending, err = a.settingsFile().Plan(ctx, r.needs, a.cfg.Settings.Mode == "override"); err != nil {
+		if changes, d.Pending, err = a.settingsFile().Plan(d.Text, r.needs, a.cfg.Settings.Mode == "override"); err != nil {
 			return err
 		}
 		d.Closing = server.ClosingOf(d.Text, changes)

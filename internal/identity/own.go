@@ -48,8 +48,10 @@ func (o Own) Read() (c Copies) {
 	}
 	same := dataErr == nil && keptErr == nil && bytes.Equal(data, kept)
 	c.Fresh = dataErr != nil || same // one that is larger, or that somebody is replacing, is not copied
-	if leaf, err := o.leaf(data); dataErr == nil {
-		c.IsBack = same || c.Served != nil && err == nil && leaf.Fingerprint() == c.Served.Fingerprint()
+	c.IsBack = same
+	if dataErr == nil && !same && c.Served != nil { // as a rule both have the same bytes, and opening one is enough
+		leaf, err := o.leaf(data)
+		c.IsBack = err == nil && leaf.Fingerprint() == c.Served.Fingerprint()
 	}
 	c.Mine = file.CheckOwner(o.Path) == nil
 	next, err := file.Read(o.NextPath(), fileLimit)

@@ -81,7 +81,7 @@ func (f SettingsFile) Read(ctx context.Context) ([]byte, error) {
 
 // Apply makes the needs true in the file, completely or not at all, and returns the new text. See Needs.Merge.
 func (f SettingsFile) Apply(ctx context.Context, n Needs, override bool) (text []byte, changes []Change, err error) {
-	m, err := f.merge(ctx, n, override)
+	m, err := f.readAndMerge(ctx, n, override)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -137,9 +137,9 @@ func (f SettingsFile) rememberSize(n int) error {
 	return nil
 }
 
-// Plan returns what Apply would do; pending reports whether it would write anything, the agent's own records included.
-func (f SettingsFile) Plan(ctx context.Context, n Needs, override bool) (changes []Change, pending bool, err error) {
-	m, err := f.merge(ctx, n, override)
+// Plan returns what Apply would do with this text of the file; pending reports whether it would write anything, the agent's own records included.
+func (f SettingsFile) Plan(text []byte, n Needs, override bool) (changes []Change, pending bool, err error) {
+	m, err := f.merge(text, n, override)
 	if err != nil {
 		return nil, false, err
 	}
@@ -160,7 +160,7 @@ func (f SettingsFile) has(name string, content []byte) bool {
 
 // Diff returns what Apply would do as a unified diff, empty if nothing would change. It masks values that may be secrets.
 func (f SettingsFile) Diff(ctx context.Context, n Needs, override bool) (unified []byte, changes []Change, err error) {
-	m, err := f.merge(ctx, n, override)
+	m, err := f.readAndMerge(ctx, n, override)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -190,10 +190,16 @@ type merged struct {
 	record, next  Record
 }
 
-func (f SettingsFile) merge(ctx context.Context, n Needs, override bool) (m merged, err error) {
-	if m.before, err = f.Read(ctx); err != nil {
-		return m, err
+func (f SettingsFile) readAndMerge(ctx context.Context, n Needs, override bool) (merged, error) {
+	text, err := f.Read(ctx)
+	if err != nil {
+		return merged{}, err
 	}
+	return f.merge(text, n, override)
+}
+
+func (f SettingsFile) merge(text []byte, n Needs, override bool) (m merged, err error) {
+	m.before = text
 	if m.record, err = f.record(); err != nil {
 		return m, err
 	}

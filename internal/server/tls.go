@@ -43,7 +43,7 @@ func TLSRefused(ctx context.Context, cfg config.Config, text []byte, password st
 		return "", err
 	}
 	needs.TLS = TLSKeystoreOf(password)
-	changes, _, err := SettingsFileOf(cfg).Plan(ctx, needs, cfg.Settings.Mode == "override")
+	changes, _, err := SettingsFileOf(cfg).Plan(text, needs, cfg.Settings.Mode == "override")
 	for _, c := range changes {
 		if c.Action == Kept && strings.HasPrefix(c.Setting, "keystore.tls.") {
 			return fmt.Sprintf("somebody has set up [keystore.tls] in the server's deployment.toml (line %d); SETTINGS=override replaces it", c.Line), nil
