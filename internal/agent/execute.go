@@ -22,15 +22,18 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 	work, control := a.cfg.WorkDir(), ControlDir(a.cfg)
 	switch do := action.(type) {
 	case rotation.Issue:
-		return r.issue(do.Reason)
+		return r.issue(0, do.Reason, r.identities.Stage)
 	case rotation.Stage:
 		return r.identities.Stage(*r.found.Next)
 	case rotation.IssueSuccessor:
-		return r.issueSuccessor(ctx, do.Turn)
+		if _, err := r.identities.PutAsideSuccessors(ctx); err != nil {
+			return err
+		}
+		return r.issue(do.Turn, fmt.Sprintf("rotation %d from now needs one that peers trust by then", do.Turn), r.identities.AddSuccessor)
 	case rotation.StageSuccessor:
-		return r.withSuccessor(do.Fingerprint, do.Reason, "the agent takes a certificate that it has issued in advance", r.identities.StageSuccessor)
+		return r.withSuccessor(do.Fingerprint, do.Reason, "takes", r.identities.StageSuccessor)
 	case rotation.DropSuccessor:
-		return r.withSuccessor(do.Fingerprint, "it "+do.Reason, "the agent drops a certificate that it has issued in advance", r.identities.DropSuccessor)
+		return r.withSuccessor(do.Fingerprint, "it "+do.Reason, "drops", r.identities.DropSuccessor)
 	case rotation.CompleteChain:
 		return r.identities.Install(*r.found.Next)
 	case rotation.DropStaged:
@@ -86,40 +89,22 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 // failure is the error of an action that also reports whether it has changed anything.
 func failure(_ bool, err error) error { return err }
 
-// issue makes a new identity and stages it.
-func (r *reading) issue(reason string) error {
-	next, err := identity.Issue(*r.found.Spec, time.Now())
+// issue makes an identity for the turn-th rotation from now, 0 for the next switch, and keeps it.
+func (r *reading) issue(turn int, reason string, keep func(identity.Identity) error) error {
+	next, err := identity.IssueAhead(*r.found.Spec, time.Now(), turn)
 	if err != nil {
 		return issueError{err}
 	}
 	r.agent.log.Info("the agent has issued a TLS certificate", "server", r.agent.cfg.Server.Name, "because", reason, "names", next.Certificate().DNSNames,
 		"until", next.Certificate().NotAfter.Format(time.RFC3339), "fingerprint", next.Leaf().Fingerprint().String())
-	return r.identities.Stage(next)
-}
-
-// issueSuccessor issues an identity in advance.
-func (r *reading) issueSuccessor(ctx context.Context, turn int) error {
-	moved, err := r.identities.PutAsideSuccessors(ctx)
-	if err != nil {
-		return err
-	}
-	if len(moved) > 0 {
-		r.agent.log.Warn("the agent has put aside certificates that it cannot read", "files", moved)
-	}
-	next, err := identity.IssueAhead(*r.found.Spec, time.Now(), turn)
-	if err != nil {
-		return issueError{err}
-	}
-	r.agent.log.Info("the agent has issued a TLS certificate in advance", "server", r.agent.cfg.Server.Name, "for rotation", turn,
-		"until", next.Certificate().NotAfter.Format(time.RFC3339), "fingerprint", next.Leaf().Fingerprint().String())
-	return r.identities.AddSuccessor(next)
+	return keep(next)
 }
 
 // withSuccessor does something with an identity that was issued in advance.
-func (r *reading) withSuccessor(fingerprint, because, text string, do func(identity.Identity) error) error {
+func (r *reading) withSuccessor(fingerprint, because, does string, do func(identity.Identity) error) error {
 	for _, i := range r.found.Successors {
 		if i.Leaf().Fingerprint().String() == fingerprint {
-			r.agent.log.Info(text, "server", r.agent.cfg.Server.Name, "because", because, "fingerprint", fingerprint)
+			r.agent.log.Info("the agent "+does+" a certificate that it has issued in advance", "server", r.agent.cfg.Server.Name, "because", because, "fingerprint", fingerprint)
 			return do(*i)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"wso2agent/internal/rotation"
 	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
+	"wso2agent/internal/verify"
 )
 
 // reading is what one pass has read. It changes no file. The snapshot has what decisions need. The rest is what their actions
@@ -58,7 +59,9 @@ func (a Agent) read(ctx context.Context, started *notify.Started, known bool, me
 	s.Truststore.Entries, s.Truststore.Err = r.agent.truststore().Entries(ctx, append(slices.Clone(a.cfg.Trust.Peers), a.cfg.Server.Name))
 	s.Truststore.Own = r.catalog.Entries(s.Truststore.Entries, a.cfg.Server.Name)
 	if load := memory.Reload; load.Generation != "" && !load.Failed {
-		s.Server.Listeners = a.listeners(ctx)
+		for _, l := range verify.Listeners(ctx, a.cfg, a.log) {
+			s.Server.Listeners = append(s.Server.Listeners, rotation.Listener{Name: l.Address, Certificate: l.Certificate})
+		}
 	}
 	return r, ctx.Err()
 }

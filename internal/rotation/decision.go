@@ -164,13 +164,14 @@ func shorts(fingerprints []string) (all []string) {
 	return all
 }
 
-// Names of conditions. Imports and successors are advisory.
+// Names of conditions. Imports, successors and ports are advisory.
 const (
 	TrustCondition    = "trust"
 	RestartCondition  = "restart"
 	IdentityCondition = "identity"
 	ImportsCondition  = "imports"
 	PoolCondition     = "successors"
+	PortsCondition    = "ports"
 )
 
 // Condition is one thing that must be so for the agent to be ready, or with Advisory that people should know.

@@ -49,6 +49,8 @@ func (p *pass) imports() {
 		return
 	}
 	p.reportTrust(w)
+	p.reportPool()
+	p.reportPorts()
 	p.d.Generation = Generation(s.Records.Edition, s.Keystore.Own, s.Deployment.Text)
 	if at := p.presentedUntil(); !at.IsZero() {
 		p.wake(later(at, s.Now.Add(time.Second)))

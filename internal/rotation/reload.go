@@ -60,7 +60,7 @@ func (p *pass) load() bool {
 	}
 	p.d.Memory.Reload = r
 	p.wake(s.Now.Add(loadPoll))
-	p.condition(RestartCondition, false, "the running server loads the new certificate")
+	p.condition(RestartCondition, true, "the running server loads the new certificate") // it serves all the while
 	p.leaveTurn(p.d.Memory.Wish)
 	return true
 }

@@ -183,6 +183,21 @@ func (p *pass) presentedUntil() time.Time {
 	return at
 }
 
+// reportPorts reports which certificate the ports keep that load no other.
+func (p *pass) reportPorts() {
+	if !p.s.Settings.Reload || p.s.Server.Presented == "" || p.s.Settings.Init {
+		return
+	}
+	text := "every port serves the certificate in use"
+	if c := p.presented(); c != nil {
+		text = fmt.Sprintf("some ports serve the certificate %s of the server's start until its next start", c.Short())
+		if at := p.presentedUntil(); !at.IsZero() {
+			text += fmt.Sprintf("; it expires at %s, and the server restarts from %s on", utc(c.NotAfter), utc(at))
+		}
+	}
+	p.d.Conditions = append(p.d.Conditions, Condition{PortsCondition, true, text, true, len(p.d.Actions)})
+}
+
 // reportPool reports how many rotations need no restart.
 func (p *pass) reportPool() {
 	if p.s.Settings.Successors == 0 || p.s.TLS.Refused != "" || p.s.Settings.Init {

@@ -1,8 +1,9 @@
-package agent
+package verify
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"strconv"
 	"sync"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
-	"wso2agent/internal/rotation"
 	"wso2agent/internal/wso2"
 )
 
@@ -36,28 +36,34 @@ func ports(cfg config.Config) []port {
 	return own
 }
 
-// listeners returns what the ports of the own server serve.
-func (a Agent) listeners(ctx context.Context) []rotation.Listener {
+// Listener is a port of the own server with the certificate that it serves.
+type Listener struct {
+	Address     string // host:port
+	Certificate string // SHA-256 fingerprint; empty if the port did not answer
+}
+
+// Listeners returns what those ports of the own server serve that load a new certificate while it runs. It takes two seconds at
+// most. An optional port that is closed is left out.
+func Listeners(ctx context.Context, cfg config.Config, log *slog.Logger) (listeners []Listener) {
 	ctx, cancel := context.WithTimeout(ctx, listenPatience)
 	defer cancel()
-	all := ports(a.cfg)
-	found := make([]*rotation.Listener, len(all))
+	all := ports(cfg)
+	found := make([]*Listener, len(all))
 	var asked sync.WaitGroup
 	for i, p := range all {
 		asked.Go(func() {
 			served, err := wso2.Served(ctx, p.address)
 			switch {
 			case err == nil:
-				found[i] = &rotation.Listener{Name: p.address, Certificate: served.Fingerprint().String()}
+				found[i] = &Listener{Address: p.address, Certificate: served.Fingerprint().String()}
 			case p.optional && errors.Is(err, syscall.ECONNREFUSED):
 			default:
-				a.log.Debug("a port of the server does not show its certificate", "port", p.address, "error", err)
-				found[i] = &rotation.Listener{Name: p.address}
+				log.Debug("a port of the server does not show its certificate", "port", p.address, "error", err)
+				found[i] = &Listener{Address: p.address}
 			}
 		})
 	}
 	asked.Wait()
-	var listeners []rotation.Listener
 	for _, l := range found {
 		if l != nil {
 			listeners = append(listeners, *l)
