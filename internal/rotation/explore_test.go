@@ -276,20 +276,24 @@ func (m *model) pressesSince(start time.Time) (name string) {
 	return name
 }
 
-// hasPool reports whether all servers are at rest, and trust a certificate to which the i-th can switch. Then a rotation needs no
-// restart.
+// hasPool reports whether all servers are at rest, and trust the certificates to which the i-th, and others of which somebody has
+// asked the same, can switch. Then their rotations need no restart.
 func (m *model) hasPool(i int) bool {
-	s := m.servers[i]
-	if len(s.pool) == 0 || s.stuck || s.asked || s.staged != "" {
-		return false
-	}
-	for _, other := range m.servers {
-		rests := other.phase == serving && other.says == serving && other.gen == other.running && other.gen == other.onDisk && len(other.pending) == 0 && !other.again &&
-			other.turn.Wants == "" && other.trusts.Generation == other.gen && other.memory.Asked == "" && other.memory.Reload == (Reload{}) && other.shows == other.second && !other.stuck
-		if !rests || !other.supervised || !slices.Contains(other.knows, s.pool[0]) || !slices.Contains(other.trusts.Fingerprints, s.pool[0]) {
-			return false
+	for j, s := range m.servers {
+		rests := s.supervised && s.phase == serving && s.says == serving && s.gen == s.running && s.gen == s.onDisk && len(s.pending) == 0 && !s.again && s.staged == "" &&
+			s.turn.Wants == "" && s.trusts.Generation == s.gen && s.memory.Asked == "" && s.memory.Reload == (Reload{}) && !s.stuck && !s.stolen &&
+			len(s.published) > 0 && s.shows == s.published[0] && s.second == s.shows
+		next := s.shows
+		if i == j || s.asked {
+			if len(s.pool) == 0 {
+				return false
+			}
+			next = s.pool[0]
 		}
-		if len(other.published) == 0 || other.shows != other.published[0] || slices.ContainsFunc(m.servers, func(third *modelServer) bool { return !slices.Contains(third.knows, other.shows) }) {
+		trusted := func(other *modelServer) bool {
+			return slices.Contains(other.knows, next) && slices.Contains(other.trusts.Fingerprints, next)
+		}
+		if !rests || slices.ContainsFunc(m.servers, func(other *modelServer) bool { return !trusted(other) }) {
 			return false
 		}
 	}
