@@ -68,6 +68,25 @@ func TestApplyAndWhatSurvives(t *testing.T) {
 		}
 		undisturbed(w, nil)
 	})
+	w.in("the certificates of both servers rotate at once, and nothing restarts", func(w *world) {
+		if out, err := run(prober, "apply", "-f", "-"); err != nil {
+			w.t.Fatalf("%v\n%s", err, out)
+		}
+		w.presentOthers(func() {
+			for _, pod := range []string{"wso2is-0", "wso2am-0"} {
+				said := w.must("exec", pod, "-c", "agent", "--", "/agent", "certs", "rotate")
+				if !strings.Contains(said, "no restart") {
+					w.t.Errorf("%s: the rotation costs %s", pod, said)
+				}
+			}
+		}, "wso2is", "wso2am")
+		if _, _, down := w.handshakes(); down > 0 {
+			w.t.Errorf("%d connections found no server", down)
+		}
+		w.must("delete", "pod", "prober")
+		undisturbed(w, nil)
+		w.wantStarts(1, 1)
+	})
 	w.in("each pod deleted comes back", func(w *world) {
 		for _, pod := range []string{"wso2is-0", "wso2am-0"} {
 			w.replaced(pod)
