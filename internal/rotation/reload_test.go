@@ -244,6 +244,31 @@ func TestAServerThatDoesNotLoadTheCertificateRestartsInTurn(t *testing.T) {
 	})
 }
 
+func TestTheReasonOfARestartIsLogged(t *testing.T) {
+	for want, c := range map[string]struct {
+		since time.Duration
+		with  func(*Snapshot)
+	}{
+		"its key does not fit":                                      {time.Second, func(s *Snapshot) { s.placed("its key does not fit") }},
+		"agent exec has not placed its keystore":                    {90 * time.Second, func(s *Snapshot) { s.serve("B2", "B2") }},
+		"it is not served by 9443 (no answer), 8243 (it serves b1)": {90 * time.Second, func(s *Snapshot) { s.placed(""); s.serve("", "B1") }},
+		"it is not served by 8243 (it serves b1)":                   {90 * time.Second, func(s *Snapshot) { s.placed(""); s.serve("B2", "B1") }},
+		"it is not served by any port":                              {90 * time.Second, func(s *Snapshot) { s.placed(""); s.serve() }},
+		"agent exec has not confirmed it":                           {90 * time.Second, func(s *Snapshot) { s.placed(""); s.serve("B2", "B2") }},
+	} {
+		s := situation{from: asking(c.since), with: c.with}.snapshot()
+		var because []any
+		for _, m := range Decide(s).Messages {
+			if i := slices.Index(m.Args, "because"); i >= 0 {
+				because = append(because, m.Args[i+1])
+			}
+		}
+		if !slices.Equal(because, []any{want}) {
+			t.Errorf("logged are %q, want %q", because, want)
+		}
+	}
+}
+
 func TestAServerThatCannotLoadTheCertificateRestartsInTurn(t *testing.T) {
 	decides(t, []situation{
 		{"RELOAD is off", loading, func(s *Snapshot) { s.Settings.Reload = false }, `
@@ -283,10 +308,17 @@ func TestAServerThatCannotLoadTheCertificateRestartsInTurn(t *testing.T) {
 			queued now
 			wake after 8040h0m0s
 			again`},
-		{"the keystore on disk is a person's", loading, func(s *Snapshot) { s.TLS.Installed = &Identity{Leaf: lasting("B7", 7), Chain: "B7"} }, `
-			do PublishSuccessors[b7 b3 b4]
-			do Import[added b-b7 b7]
-			INFO trusted certificate added
+		{"the keystore on disk is a person's", loading, func(s *Snapshot) {
+			s.TLS.Installed = &Identity{Leaf: lasting("B7", 7), Chain: "B7"}
+			s.Own.Successors[0] = Certificate{Fingerprint: "B7"}
+			s.entry("b-b7", "B7")
+			s.knows("A1", "B1", "B2", "B3", "B4", "B7", "C1")
+		}, `
+			ready trust: own certificate published, 7 trusted
+			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
+			do SayTurn{Turn:{Wants:disk Has:false Since:now}}
+			queued now
+			wake after 8040h0m0s
 			again`},
 		{"TLS_MODE is none", loading, func(s *Snapshot) { s.Settings.TLSMode, s.Settings.Successors, s.TLS = "none", 0, TLS{Named: true} }, `
 			do PublishSuccessors[]

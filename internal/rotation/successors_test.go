@@ -283,6 +283,10 @@ func TestSparesAreImportedWhereSomebodyCanSayLaterWhatTheServerTrusts(t *testing
 			do Import[added a-a2 a2]
 			INFO trusted certificate added
 			again`},
+		{"no server runs, and nobody reports what a start trusts", nil, announces(func(s *Snapshot) { s.stopped(); s.Settings.Supervised = false }), `
+			do Import[added a-a2 a2]
+			INFO trusted certificate added
+			again`},
 		{"agent exec has reported no start yet", nil, announces(func(s *Snapshot) {
 			s.Server = Server{Runs: true, Wish: s.Memory.Wish}
 			s.Memory.Asked = s.Memory.Wish.OnDisk
@@ -527,6 +531,27 @@ func TestThePoolIsReported(t *testing.T) {
 	})
 }
 
+// The conditions of a server at rest, which the tables leave out.
+func TestWhatIsReportedOfAServerWithAFullPool(t *testing.T) {
+	s := ahead()
+	conditions := func() (texts map[string]string) {
+		texts = map[string]string{}
+		for _, c := range Decide(s).Conditions {
+			if texts[c.Name] = c.Text; !c.OK || c.Advisory != (c.Name == PoolCondition || c.Name == PortsCondition || c.Name == ImportsCondition) {
+				t.Errorf("%+v", c)
+			}
+		}
+		return texts
+	}
+	if got := conditions(); got[PortsCondition] != "every port serves the certificate in use" || got[PoolCondition] == "" {
+		t.Errorf("%v", got)
+	}
+	s.Server.Presented = ""
+	if got, there := conditions()[PortsCondition]; there {
+		t.Errorf("nobody knows what the start has presented, and it says %q", got)
+	}
+}
+
 func TestAnAgentAcknowledgesWhatTheRunningServerHasRead(t *testing.T) {
 	decides(t, []situation{
 		{"one of its own successors came after the start", ahead, func(s *Snapshot) { s.Server.Trusts = []string{"A1", "B1", "B2", "C1"} }, `
@@ -559,6 +584,7 @@ func TestAnImportSaysWhatTheRunningServerHasNoNeedToTrust(t *testing.T) {
 	}{
 		"a peer's":                            {ahead, both, map[string]bool{"a-a2": false, "a-a3": true}},
 		"own successors":                      {ahead, func(s *Snapshot) { s.without("b-b2"); s.knows("A1", "B1", "B3", "C1") }, map[string]bool{"b-b2": true}},
+		"the own one that a start presents":   {loading, func(s *Snapshot) { s.without("b-b2"); s.knows("A1", "B1", "B3", "B4", "C1") }, map[string]bool{"b-b2": false}},
 		"an own one that the server trusts":   {ahead, func(s *Snapshot) { s.without("b-b2") }, map[string]bool{"b-b2": true}},
 		"the own one in use":                  {ahead, func(s *Snapshot) { s.without("b"); s.knows("A1", "B2", "B3", "C1") }, map[string]bool{"b": false}},
 		"the own one in use, known":           {ahead, func(s *Snapshot) { s.without("b") }, map[string]bool{"b": true}},
