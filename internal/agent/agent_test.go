@@ -205,8 +205,9 @@ type scripted struct {
 	known   bool
 	asked   []string
 	held    []string // running and on disk, in turn
-	fails   error    // of what is asked for
-	running string   // what was asked for last
+	loads   []notify.Reload
+	fails   error  // of what is asked for
+	running string // what was asked for last
 	onDisk  string
 }
 
@@ -216,7 +217,10 @@ func (s *scripted) Hold(_ context.Context, running, onDisk string) error {
 	return nil
 }
 
-func (s *scripted) Reload(context.Context, notify.Reload) error { return nil }
+func (s *scripted) Reload(_ context.Context, r notify.Reload) error {
+	s.loads = append(s.loads, r)
+	return nil
+}
 
 func (s *scripted) Request(_ context.Context, generation string) error {
 	s.asked = append(s.asked, generation)

@@ -23,6 +23,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/telemetry"
@@ -316,4 +317,31 @@ func BenchmarkFromAChangeToTheTruststore(b *testing.B) {
 func (f *fleet) trusts(m *member, c keystore.Certificate) bool {
 	said, err := m.agent.exchange().Trusts(f.b.Context(), m.agent.cfg.Server.Name)
 	return err == nil && slices.Contains(said.Fingerprints, c.Fingerprint().String())
+}
+
+// BenchmarkReadingThePool is what successors add to each pass: each has a keystore of its own.
+func BenchmarkReadingThePool(b *testing.B) {
+	for _, n := range []int{0, 3, 8} {
+		b.Run(fmt.Sprintf("%d successors", n), func(b *testing.B) {
+			dir := b.TempDir()
+			files := identity.Files{Keystore: filepath.Join(dir, "tls.p12"), WorkDir: filepath.Join(dir, "work"), Password: "wso2carbon"}
+			spec := identity.Spec{Names: []string{"wso2is"}}
+			for turn := range n + 1 {
+				i, err := identity.IssueAhead(spec, time.Now(), turn)
+				if err == nil && turn == 0 {
+					err = files.Install(i)
+				} else if err == nil {
+					err = files.AddSuccessor(i)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			for b.Loop() {
+				if held, err := files.Read(b.Context()); err != nil || len(held.Successors) != n {
+					b.Fatalf("%d successors, %v", len(held.Successors), err)
+				}
+			}
+		})
+	}
 }

@@ -26,10 +26,14 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 	case rotation.Stage:
 		return r.identities.Stage(*r.found.Next)
 	case rotation.IssueSuccessor:
-		if _, err := r.identities.PutAsideSuccessors(ctx); err != nil {
-			return err
+		_, err := r.identities.PutAsideSuccessors(ctx)
+		if err == nil {
+			err = r.issue(do.Turn, fmt.Sprintf("rotation %d from now needs one that peers trust by then", do.Turn), r.identities.AddSuccessor)
 		}
-		return r.issue(do.Turn, fmt.Sprintf("rotation %d from now needs one that peers trust by then", do.Turn), r.identities.AddSuccessor)
+		if err != nil && ctx.Err() == nil {
+			err = issueError{err} // nothing needs it yet
+		}
+		return err
 	case rotation.StageSuccessor:
 		return r.withSuccessor(do.Fingerprint, do.Reason, "takes", r.identities.StageSuccessor)
 	case rotation.DropSuccessor:

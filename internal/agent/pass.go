@@ -43,6 +43,15 @@ func (k *trustKeeper) due() bool {
 		k.ready != nil && k.ready() || !k.last.Wake.IsZero() && now.After(k.last.Wake)
 }
 
+// soon ends the wait for the next pass while the server loads a certificate: when a port begins to serve it, nothing changes on any
+// volume. It is nil at other times.
+func (k *trustKeeper) soon() <-chan time.Time {
+	if load := k.memory.Reload; load.Generation == "" || load.Failed || k.last.Wake.IsZero() {
+		return nil
+	}
+	return time.After(max(time.Until(k.last.Wake), time.Second))
+}
+
 // once does passes until one decides that no other has to follow at once.
 func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 	k.memory.Trouble, k.memory.Issued = nil, false

@@ -121,7 +121,7 @@ func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 				retry = min(2*retry, lastRetry)
 			}
 		} else {
-			retry, k.busy = firstRetry, ""
+			retry, k.busy, again = firstRetry, "", k.soon()
 		}
 		beat := func() { health.Beat("trust"); a.keepName(ctx) }
 		if !(file.Wait{Changes: changes, Again: again, Every: a.cfg.Watch.Poll, Beat: beat, Due: k.due}).For(ctx) {

@@ -134,6 +134,59 @@ func TestAnIdentityIsStaleOnlyByTheSpecOfThisServer(t *testing.T) {
 	}
 }
 
+func TestASuccessorIsStaleByTheTimeOnlyIfItHadToBeReplacedAtOnce(t *testing.T) {
+	now := time.Now()
+	spec := identity.Spec{Names: []string{"a"}, Validity: time.Hour, RenewBefore: 10 * time.Minute}
+	var held identity.Held
+	for turn := range 2 {
+		i, err := identity.IssueAhead(spec, now, turn+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held.Successors = append(held.Successors, &i)
+	}
+	read := func(found identity.Found, after time.Duration) (got TLS) {
+		Catalog{}.Identities(&got, found, "a", now.Add(after))
+		if len(got.Successors) != 2 {
+			t.Fatalf("%d successors", len(got.Successors))
+		}
+		for n, i := range got.Successors {
+			if want := held.Successors[n].Leaf().Fingerprint().String(); i.Leaf.Fingerprint != want || i.Chain != want {
+				t.Errorf("successor %d is %+v", n, i)
+			}
+		}
+		return got
+	}
+	found := identity.Found{Held: held, Spec: &spec}
+	if got := read(found, 0); got.Successors[0].Stale != "" || got.Successors[1].Stale != "" {
+		t.Errorf("at once: %q, %q", got.Successors[0].Stale, got.Successors[1].Stale)
+	}
+	if got := read(found, 111*time.Minute); got.Successors[0].Stale == "" || got.Successors[1].Stale != "" {
+		t.Errorf("nine minutes before the end of the first: %q, %q", got.Successors[0].Stale, got.Successors[1].Stale)
+	}
+	if got := read(identity.Found{Held: held}, 10*time.Hour); got.Successors[0].Stale != "" {
+		t.Errorf("without a spec: %q", got.Successors[0].Stale)
+	}
+	for _, c := range []struct{ requested, compromised, stolen bool }{{true, true, true}, {true, false, false}, {false, true, false}} {
+		found.Requested, found.Compromised = c.requested, c.compromised
+		if got := read(found, 0); got.Asked != c.requested || got.Stolen != c.stolen {
+			t.Errorf("%+v is read as asked %t, stolen %t", c, got.Asked, got.Stolen)
+		}
+	}
+}
+
+func TestTheCertificatesOfTheOwnServerInTheTruststoreAreKnown(t *testing.T) {
+	own, peers := mustIssue(t, "a").Leaf(), mustIssue(t, "b").Leaf()
+	entry := func(alias string, c keystore.Certificate) trust.Entry {
+		return trust.Entry{Alias: alias, Fingerprint: c.Fingerprint().String(), Certificate: &c}
+	}
+	c := Catalog{}
+	got := c.Entries([]trust.Entry{{Alias: "somebody's", Fingerprint: "F1"}, entry("b", peers), entry("a-"+own.Fingerprint().Short(), own)}, "a")
+	if len(got) != 1 || got[0].Fingerprint != own.Fingerprint().String() || got[0].NotAfter.IsZero() || len(c) != 2 {
+		t.Errorf("of the own server: %+v; %d certificates in the catalog", got, len(c))
+	}
+}
+
 func TestTheCopiesOfAKeystoreAreInTheCatalog(t *testing.T) {
 	served, next := mustIssue(t, "a").Leaf(), mustIssue(t, "a").Leaf()
 	c, k := Catalog{}, Keystore{Path: "/p"}
@@ -154,6 +207,21 @@ func TestTheSettingsThatDecisionsNeed(t *testing.T) {
 	if got.Server != "a" || !slices.Equal(got.Peers, []string{"b"}) || !got.Supervised || got.TLSMode != "issue" || !got.TrustCA || !got.StartAnyway || !got.TellsClosing ||
 		got.RotateTimeout != time.Hour || got.RotateGrace != time.Minute || got.Pace != PaceOf(3, time.Second) || got.Init {
 		t.Errorf("%+v", got)
+	}
+	for _, c := range []struct {
+		tls    config.TLS
+		ahead  int
+		reload bool
+	}{
+		{config.TLS{Mode: "issue", Successors: 3, Reload: "auto"}, 3, true},
+		{config.TLS{Mode: "issue", Successors: 3, Reload: "off"}, 3, false},
+		{config.TLS{Mode: "issue", Successors: 3, CACertFile: "/ca"}, 0, false},
+		{config.TLS{Mode: "files", Successors: 3, Reload: "auto"}, 0, true},
+		{config.TLS{Mode: "none", Successors: 3}, 0, false},
+	} {
+		if cfg.TLS = c.tls; SettingsOf(cfg).Successors != c.ahead || SettingsOf(cfg).Reload != c.reload {
+			t.Errorf("with %+v: %+v", c.tls, SettingsOf(cfg))
+		}
 	}
 	got = SettingsOf(config.Config{Server: config.Server{Product: config.AM}, Restart: config.Restart{Method: "none", Max: 1}, Trust: config.Trust{Mode: "leaf"}, Init: config.Init{OnTimeout: "fail"}})
 	if got.Supervised || got.TrustCA || got.StartAnyway || got.TellsClosing {

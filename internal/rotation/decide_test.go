@@ -101,7 +101,7 @@ func outcome(s Snapshot, d Decision) (lines []string) {
 		}
 		for _, c := range d.Conditions {
 			if c.After == i && (!c.OK || !strings.Contains(atRestIs, c.Text)) {
-				add("%s %s: %s", map[[2]bool]string{{true, false}: "ready", {false, false}: "not ready", {false, true}: "advice"}[[2]bool{c.OK, c.Advisory}], c.Name, c.Text)
+				add("%s %s: %s", map[[2]bool]string{{true, false}: "ready", {false, false}: "not ready", {true, true}: "fine", {false, true}: "advice"}[[2]bool{c.OK, c.Advisory}], c.Name, c.Text)
 			}
 		}
 		if i < len(d.Actions) {
@@ -133,6 +133,10 @@ func outcome(s Snapshot, d Decision) (lines []string) {
 	if !slices.Equal(before.Paced, after.Paced) {
 		add("paced %v", after.Paced)
 	}
+	if before.Reload != after.Reload {
+		r := after.Reload
+		add("reload %s since %v, served %t, failed %t", cmp.Or(r.Generation, "nothing"), r.Since, r.Served, r.Failed)
+	}
 	if before.Issued != after.Issued {
 		add("issued %t", after.Issued)
 	}
@@ -154,6 +158,9 @@ func outcome(s Snapshot, d Decision) (lines []string) {
 // atRestIs has the texts of conditions that a server at rest has anyway.
 const atRestIs = `own certificate published, 3 trusted
 own certificate published, 4 trusted
+own certificate published, 5 trusted
+all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2029-01-01T03:04:05Z
+every port serves the certificate in use
 every certificate that peers publish is imported
 the server runs with what is on disk
 TLS_MODE is none: the server presents the certificate of its own keystore

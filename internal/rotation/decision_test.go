@@ -10,12 +10,14 @@ import (
 func TestAnActionIsDescribedInOneLineWithoutLongFingerprints(t *testing.T) {
 	const long = "A1:B2:C3:D4:E5:F6:00:11:22:33:44:55:66:77:88:99:A1:B2:C3:D4:E5:F6:00:11:22:33:44:55:66:77:88:99"
 	for want, action := range map[string]Action{
-		"Issue{Reason:there is none yet}": Issue{"there is none yet"},
-		"Install":                         Install{},
-		"Publish[a1b2c3d4 b1]":            Publish{[]string{long, "B1"}},
-		"Import[added a a1b2c3d4 replaced b b2 removed c c1]":                  Import{[]trust.Change{{Action: trust.Added, Alias: "a", Fingerprint: long}, {Action: trust.Replaced, Alias: "b", Fingerprint: "B2", Was: "B1"}, {Action: trust.Removed, Alias: "c", Fingerprint: "C1"}}},
-		"Acknowledge g[a1b2c3d4]":                                              Acknowledge{trust.Trusts{Generation: "g", Fingerprints: []string{long}}},
-		"Hold{Running:g OnDisk:h}":                                             Hold{"g", "h"},
+		"Issue{Reason:there is none yet}":                     Issue{"there is none yet"},
+		"Install":                                             Install{},
+		"PublishSuccessors[a1b2c3d4 b1]":                      PublishSuccessors{[]string{long, "B1"}},
+		"IssueSuccessor{Turn:2}":                              IssueSuccessor{2},
+		"Publish[a1b2c3d4 b1]":                                Publish{[]string{long, "B1"}},
+		"Import[added a a1b2c3d4 replaced b b2 removed c c1]": Import{[]trust.Change{{Action: trust.Added, Alias: "a", Fingerprint: long}, {Action: trust.Replaced, Alias: "b", Fingerprint: "B2", Was: "B1"}, {Action: trust.Removed, Alias: "c", Fingerprint: "C1"}}},
+		"Acknowledge g[a1b2c3d4]":                             Acknowledge{trust.Trusts{Generation: "g", Fingerprints: []string{long}}},
+		"Hold{Running:g OnDisk:h}":                            Hold{"g", "h"},
 		"SayTurn{Turn:{Wants:g Has:true Since:0001-01-01 00:00:00 +0000 UTC}}": SayTurn{trust.Turn{Wants: "g", Has: true}},
 	} {
 		if got := Describe(action); got != want {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"wso2agent/internal/config"
@@ -56,7 +55,7 @@ func Listeners(ctx context.Context, cfg config.Config, log *slog.Logger) (listen
 			switch {
 			case err == nil:
 				found[i] = &Listener{Address: p.address, Certificate: served.Fingerprint().String()}
-			case p.optional && errors.Is(err, syscall.ECONNREFUSED):
+			case p.optional && closed(err):
 			default:
 				log.Debug("a port of the server does not show its certificate", "port", p.address, "error", err)
 				found[i] = &Listener{Address: p.address}
@@ -70,4 +69,11 @@ func Listeners(ctx context.Context, cfg config.Config, log *slog.Logger) (listen
 		}
 	}
 	return listeners
+}
+
+// closed reports whether no connection came about. A closed port need not refuse one: a Kubernetes Service or a network policy that
+// does not have the port may drop what is sent there.
+func closed(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
