@@ -18,8 +18,8 @@ var withoutPool = []string{"TLS_SUCCESSORS=0", "RELOAD=off"}
 // poolSize is the default of TLS_SUCCESSORS.
 const poolSize = 3
 
-// interrupted is in what an agent logs of a check during which a server has restarted.
-const interrupted = "what the desired state is reached from has changed"
+// interrupted is in what an agent logs of a check during which its server restarts, because a rotation makes it.
+const interrupted = "check failed"
 
 // set adds settings of both agents.
 func (p place) set(settings ...string) {
