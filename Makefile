@@ -84,7 +84,7 @@ KILLS ?= 500
 SEQUENCES ?= 300
 
 test-kill:
-	KILLS=$(KILLS) KILL_STRIDE=1 go test -count=1 -timeout 60m -v ./test/kill
+	KILLS=$(KILLS) KILL_STRIDE=1 go test -count=1 -timeout 240m -v ./test/kill
 	SEQUENCES=$(SEQUENCES) go test -count=1 -timeout 60m -run TestWhateverHappens ./internal/agent
 
 # Every statement of what decides about rotations is tested.

@@ -141,10 +141,8 @@ func (f Files) compromised() bool {
 
 // write writes a keystore, unless it holds the identity already: the encryption makes the bytes differ each time.
 func (f Files) write(path string, i Identity) error {
-	if before, err := file.Read(path, fileLimit); err == nil {
-		if had, err := FromKeystore(before, f.Password, Alias); err == nil && had.SameChain(i) {
-			return nil
-		}
+	if f.holds(path, i) {
+		return nil
 	}
 	data, err := i.Encode(keystore.PKCS12, Alias, f.Password)
 	if err != nil {
@@ -157,6 +155,16 @@ func (f Files) write(path string, i Identity) error {
 		return fmt.Errorf("write the TLS keystore: %w", err)
 	}
 	return nil
+}
+
+// holds reports whether the keystore at path has an identity.
+func (f Files) holds(path string, i Identity) bool {
+	data, err := file.Read(path, fileLimit)
+	if err != nil {
+		return false
+	}
+	had, err := FromKeystore(data, f.Password, Alias)
+	return err == nil && had.SameChain(i)
 }
 
 // IsStaged reports whether a file lies where an identity waits for the switch, readable or not.

@@ -28,12 +28,23 @@ func (f Files) successor(i Identity) string {
 	return filepath.Join(f.pool(), i.Leaf().Fingerprint().Short()+poolExt)
 }
 
+// added is where a successor is written before it moves into the pool. The name is always the same, so that the next write
+// removes what a killed one has left.
+func (f Files) added() string { return filepath.Join(f.WorkDir, "identity", "successor"+poolExt) }
+
 // AddSuccessor puts i into the pool. It writes nothing that is there already.
 func (f Files) AddSuccessor(i Identity) error {
-	if err := os.MkdirAll(f.pool(), 0o700); err != nil {
-		return fmt.Errorf("add a successor: %w", err)
+	if f.holds(f.successor(i), i) {
+		return nil
 	}
-	if err := f.write(f.successor(i), i); err != nil {
+	err := os.MkdirAll(f.pool(), 0o700)
+	if err == nil {
+		err = f.write(f.added(), i)
+	}
+	if err == nil {
+		err = file.Move(f.added(), f.successor(i), 0o600)
+	}
+	if err != nil {
 		return fmt.Errorf("add a successor: %w", err)
 	}
 	return nil

@@ -290,3 +290,24 @@ func TestASuccessorIsStaleForAReasonAndOnlyAtItsEnd(t *testing.T) {
 		}
 	}
 }
+
+// A kill may come while a successor is written. Nobody ever writes that one again, and its key must not stay.
+func TestTheNextSuccessorRemovesWhatAKilledWriteHasLeft(t *testing.T) {
+	f := newFiles(t)
+	left := filepath.Join(f.WorkDir, filepath.Base(f.added())+".AAAA.tmp")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(f.added()), 0o700), os.WriteFile(left, []byte("half"), 0o600), os.WriteFile(f.added(), []byte("not moved"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	next := ahead(t, Spec{}, 1)
+	if err := f.AddSuccessor(next); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{left, f.added()} {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if h := mustRead(t, f); !slices.Equal(fingerprints(h.Successors), fingerprints([]*Identity{&next})) || h.SuccessorsErr != nil {
+		t.Errorf("the pool has %v, %v", fingerprints(h.Successors), h.SuccessorsErr)
+	}
+}

@@ -92,7 +92,7 @@ func (w *world) whole(s *side) error {
 	if edition == 0 || wanted == "" {
 		return fmt.Errorf("records are lost: edition %d, wanted %q", edition, wanted)
 	}
-	return errors.Join(rotationErr, editionErr, wantedErr, startedErr, s.wholeIdentity("identity/next.p12"),
+	return errors.Join(w.wholePool(s), rotationErr, editionErr, wantedErr, startedErr, s.wholeIdentity("identity/next.p12"),
 		s.wholeIdentity("keystore/"+s.keys+".next"), s.wholeIdentity("keystore/"+s.keys+".served"))
 }
 
@@ -109,8 +109,13 @@ func (s *side) wholeIdentity(name string) error {
 }
 
 // leftBehind is a temporary file on any of the volumes.
-func (w *world) leftBehind() (left string) {
-	for _, dir := range []string{w.is.volume, w.am.volume, w.exchange().Dir} {
+func (w *world) leftBehind() string {
+	return temporary(w.is.volume, w.am.volume, w.exchange().Dir)
+}
+
+// temporary is a temporary file below one of the folders.
+func temporary(dirs ...string) (left string) {
+	for _, dir := range dirs {
 		filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error {
 			if strings.HasSuffix(path, ".tmp") {
 				left = path
@@ -145,8 +150,8 @@ func (w *world) unsettledSide(s *side) string {
 	if err != nil || disk.leaf.Fingerprint() != certs[0].Fingerprint() {
 		return fmt.Sprintf("another certificate is published than is on disk, %v", err)
 	}
-	if len(disk.trusted) != 3 {
-		return fmt.Sprintf("%d certificates are trusted", len(disk.trusted))
+	if what := w.wrongTrust(s, disk.trusted); what != "" {
+		return what
 	}
 	runs, err := s.read(filepath.Join(s.out, "now"))
 	if err != nil || runs.leaf.Fingerprint() != certs[0].Fingerprint() {
@@ -167,6 +172,20 @@ func (w *world) unsettledSide(s *side) string {
 		if _, err := os.Stat(filepath.Join(s.control().Dir, name)); err == nil {
 			return name + " is left"
 		}
+	}
+	if !w.pool {
+		return ""
+	}
+	return w.lacksPool(s) + s.serves(certs[0].Fingerprint())
+}
+
+// wrongTrust is what is wrong with what a server's truststore on disk trusts.
+func (w *world) wrongTrust(s *side, trusted []keystore.Fingerprint) string {
+	switch {
+	case w.pool:
+		return w.trustedOnDisk(s, trusted)
+	case len(trusted) != 3:
+		return fmt.Sprintf("%d certificates are trusted", len(trusted))
 	}
 	return ""
 }

@@ -19,15 +19,21 @@ import (
 // runs it again as the engine would.
 func TestInitMayBeKilledBeforeAndAfterEveryChange(t *testing.T) {
 	stride := number(t, "KILL_STRIDE", 31)
-	for name, owner := range map[string]func(*world) *side{
-		"that issues a certificate": func(w *world) *side { return w.is },
-		"that issues none":          func(w *world) *side { return w.am },
+	issues := func(t *testing.T) *world { return newWorld(t, "issue") }
+	for name, c := range map[string]struct {
+		lay   func(*testing.T) *world
+		owner func(*world) *side
+	}{
+		"that issues a certificate":                     {issues, func(w *world) *side { return w.is }},
+		"that issues none":                              {issues, func(w *world) *side { return w.am }},
+		"that makes the pool and the template of IS":    {newPool, func(w *world) *side { return w.is }},
+		"that makes the pool and the template of API-M": {newPool, func(w *world) *side { return w.am }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at, kills := 1+rand.IntN(stride), 0
 			for ; ; at += stride {
-				w := newWorld(t, "issue")
-				s := owner(w)
+				w := c.lay(t)
+				s := c.owner(w)
 				init := w.startInit(s, at)
 				<-init.ended
 				if !init.killed() {
@@ -117,7 +123,7 @@ func (w *world) initWhole(s *side) {
 	_, rotationErr := trust.LoadRotation(s.control().Dir)
 	_, editionErr := trust.Edition(s.control().Dir)
 	_, wantedErr := s.control().Wanted()
-	if err := errors.Join(rotationErr, editionErr, wantedErr, s.wholeIdentity("identity/next.p12")); err != nil {
+	if err := errors.Join(w.wholePool(s), rotationErr, editionErr, wantedErr, s.wholeIdentity("identity/next.p12")); err != nil {
 		w.t.Fatalf("killed in an init: %v", err)
 	}
 }
@@ -139,8 +145,16 @@ func (w *world) ready(s *side) error {
 	if own[0].Fingerprint() != disk.leaf.Fingerprint() || !disk.trusts(own[0]) || !disk.trusts(peers[0]) {
 		return fmt.Errorf("%s does not trust its peer and itself, or presents another certificate than it has published", s.name)
 	}
-	if len(disk.trusted) != 3 || len(own) != 1 {
-		return fmt.Errorf("%d certificates are trusted and %d published", len(disk.trusted), len(own))
+	if what := w.wrongTrust(s, disk.trusted); what != "" || len(own) != 1 {
+		return fmt.Errorf("%d certificates are published; %s", len(own), what)
+	}
+	if w.pool {
+		if what := w.lacksPool(s); what != "" {
+			return errors.New(what)
+		}
+		if _, err := os.Stat(filepath.Join(s.volume, templateFile)); err != nil {
+			return err
+		}
 	}
 	wanted, err := s.control().Wanted()
 	if err != nil || wanted == "" {

@@ -35,6 +35,7 @@ type world struct {
 	dir     string
 	is, am  *side
 	probed  *prober
+	pool    bool // see newPool
 }
 
 // side is one server with its agent.
@@ -45,6 +46,7 @@ type side struct {
 	alias         string // of the key
 	volume, out   string
 	port          string              // of the server
+	gateway       string              // port of its gateway; empty for none
 	user          *syscall.Credential // that its agent and its server run as; nil for the test's own
 	peer          *side
 	server, agent *process
@@ -93,7 +95,7 @@ func (w *world) run() {
 		}
 	}
 	for _, s := range w.sides() {
-		w.startServer(s)
+		w.startServer(s, 0)
 		w.startAgent(s, 0)
 	}
 	w.until("both running servers trust each other", func() string { return w.unsettled() })
@@ -106,11 +108,11 @@ func (w *world) startAgent(s *side, at int) {
 }
 
 func (w *world) environment(s *side, at int) []string {
-	return []string{
+	return append([]string{
 		"PRODUCT=" + s.product, "CONFIG_DIR=" + s.volume, "SERVER_HOME=" + w.home(s), s.portVariable() + "=" + s.port, "EXCHANGE_DIR=" + w.exchange().Dir, "TLS_MODE=" + s.mode,
 		"AM_HOST=wso2am", "IS_HOST=wso2is", "ARTIFACTS=none", "BOOTSTRAP=false", "LISTEN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
 		"QUIET_MIN=5ms", "POLL_INTERVAL=200ms", "ROTATE_GRACE=1ms", "ROTATE_TIMEOUT=1h", "MAX_RESTARTS=1000000", "AGENT_KILL_AT=" + strconv.Itoa(at),
-	}
+	}, w.loading(s)...)
 }
 
 // rotate has a server's certificate changed: by the agent, or by somebody who replaces the keystore.

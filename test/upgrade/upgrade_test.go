@@ -18,6 +18,7 @@ func TestAnInstallationAtRestGoesOnWithoutARestart(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			p := unpacked(t, s)
+			p.set(withoutPool...)
 			p.init()
 			p.wantKept("/holder.json", "/changes.json")
 			p.atRest()
@@ -67,6 +68,7 @@ func TestTheVersionBeforeGoesOnWithWhatTheNewOneHasTouched(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			p := unpacked(t, s)
+			p.set(withoutPool...)
 			p.init()
 			p.run()
 			p.ready()
@@ -79,30 +81,6 @@ func TestTheVersionBeforeGoesOnWithWhatTheNewOneHasTouched(t *testing.T) {
 			p.atRest()
 		})
 	}
-}
-
-// A new sidecar may come beside a server whose agent exec is of the version before, and next to a peer whose agents all are.
-func TestANewSidecarFitsAServerAndAPeerOfTheVersionBefore(t *testing.T) {
-	earlier := earlierAgent(t)
-	p := unpacked(t, Rotated)
-	am, is := p.startsSoFar()
-	p.AM.Agent, p.IS.Agent = earlier, earlier
-	p.run()
-	p.ready()
-	p.IS.StopAgent()
-	p.IS.Agent = ""
-	p.must(p.IS.StartAgent())
-	p.ready()
-	p.wantStarts(p.AM, am, 1)
-	p.wantStarts(p.IS, is, 1)
-
-	old := p.presents(p.IS)
-	p.must(p.IS.Command(t.Context(), "certs", "rotate"))
-	p.until("IS presents another certificate", func() string { return missing(p.presents(p.IS) != old, "it does not") })
-	p.ready()
-	p.wantStarts(p.AM, am, 2)
-	p.wantStarts(p.IS, is, 2)
-	p.withoutErrors()
 }
 
 func TestARetiredCertificateGoesWhenItsTimeIsOver(t *testing.T) {
