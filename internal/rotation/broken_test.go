@@ -103,7 +103,7 @@ func TestTheModelFindsDecisionsThatAreWrong(t *testing.T) {
 			s.Settings.Reload = false
 			return Decide(s)
 		}, true},
-		"it says that the server trusts successors that came after its start": {"restarts for a rotation", func(s Snapshot) Decision {
+		"it says that the server trusts successors that came after its start": {"refuses", func(s Snapshot) Decision {
 			trusts := slices.Clone(s.Server.Trusts)
 			for _, peer := range s.Peers {
 				trusts = append(trusts, append(fingerprints(peer.Successors), fingerprints(peer.Certificates)...)...)

@@ -52,8 +52,8 @@ func (p *pass) imports() {
 	p.reportPool()
 	p.reportPorts()
 	p.d.Generation = Generation(s.Records.Edition, s.Keystore.Own, s.Deployment.Text)
-	if at := p.presentedUntil(); !at.IsZero() {
-		p.wake(later(at, s.Now.Add(time.Second)))
+	if at := p.presentedUntil(); at.After(s.Now) {
+		p.wake(at)
 	}
 	if why := p.mustRead(); why != "" {
 		p.log(Info, "", "the running server has to read its truststore again", "server", s.Settings.Server, "because", why)

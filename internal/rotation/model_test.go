@@ -252,7 +252,7 @@ func (m *model) snapshot(i int, init bool) Snapshot {
 func (m *model) decide(i int, init bool) {
 	s := m.servers[i]
 	if !s.again { // a new round
-		s.memory.Trouble, s.memory.Issued = nil, false
+		s.memory.Trouble, s.memory.Issued, s.memory.Ahead = nil, false, 0
 	}
 	d := m.decideBy(m.snapshot(i, init))
 	if d.Err != nil {
@@ -837,6 +837,8 @@ func (s *modelServer) write(t *text) {
 		t.flags(s.stolen, s.stuck, s.memory.Reload.Failed, s.memory.Reload.Served, s.placed.Err != "")
 		t.certs(s.second, s.home, s.placed.Certificate)
 		t.load(s.request)
+		t.set(s.memory.Raised)
+		t.flags(s.memory.Ahead > 0)
 		t.generations(s.placed.Generation, s.memory.Reload.Generation)
 		t.ago(s.memory.Reload.Since)
 	}

@@ -9,6 +9,9 @@ import (
 // loadPatience is how long the server may take to serve a new certificate. The gateway of API-M looks for one every 60 s.
 const loadPatience = 90 * time.Second
 
+// confirmPatience is how long agent exec has after that to note that all listeners serve it.
+const confirmPatience = 10 * time.Second
+
 // loadPoll is how often the listeners are asked meanwhile.
 const loadPoll = time.Second
 
@@ -40,7 +43,7 @@ func (p *pass) load() bool {
 		why = "agent exec has not placed its keystore"
 	case over && waits != "":
 		why = "it is not served by " + waits
-	case over:
+	case s.Memory.Reload.Served && s.Now.Sub(r.Since) >= loadPatience+confirmPatience:
 		why = "agent exec has not confirmed it"
 	}
 	if why != "" {

@@ -214,13 +214,13 @@ func TestAServerThatDoesNotLoadTheCertificateRestartsInTurn(t *testing.T) {
 			reload disk since 2026-01-02 03:02:35 +0000 UTC, served false, failed true
 			wake after 8040h0m0s
 			again`},
-		{"agent exec does not confirm it", asking(90 * time.Second), func(s *Snapshot) { s.placed(""); s.serve("B2", "B2"); s.Memory.Reload.Served = true }, `
+		{"agent exec does not confirm it", asking(100 * time.Second), func(s *Snapshot) { s.placed(""); s.serve("B2", "B2"); s.Memory.Reload.Served = true }, `
 			ERROR the running server does not load the new certificate, and has to restart for it
 			ready trust: own certificate published, 6 trusted
 			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
 			do SayTurn{Turn:{Wants:disk Has:false Since:now}}
 			queued now
-			reload disk since 2026-01-02 03:02:35 +0000 UTC, served true, failed true
+			reload disk since 2026-01-02 03:02:25 +0000 UTC, served true, failed true
 			wake after 8040h0m0s
 			again`},
 		{"it has failed", asking(time.Minute), func(s *Snapshot) { s.Memory.Reload.Failed = true }, `
@@ -254,7 +254,7 @@ func TestTheReasonOfARestartIsLogged(t *testing.T) {
 		"it is not served by 9443 (no answer), 8243 (it serves b1)": {90 * time.Second, func(s *Snapshot) { s.placed(""); s.serve("", "B1") }},
 		"it is not served by 8243 (it serves b1)":                   {90 * time.Second, func(s *Snapshot) { s.placed(""); s.serve("B2", "B1") }},
 		"it is not served by any port":                              {90 * time.Second, func(s *Snapshot) { s.placed(""); s.serve() }},
-		"agent exec has not confirmed it":                           {90 * time.Second, func(s *Snapshot) { s.placed(""); s.serve("B2", "B2") }},
+		"agent exec has not confirmed it":                           {100 * time.Second, func(s *Snapshot) { s.placed(""); s.serve("B2", "B2"); s.Memory.Reload.Served = true }},
 	} {
 		s := situation{from: asking(c.since), with: c.with}.snapshot()
 		var because []any

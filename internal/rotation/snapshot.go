@@ -203,6 +203,8 @@ type Memory struct {
 	Claims   Claims
 	Queued   time.Time // since when the own restart waits for those of peers; zero while it does not
 	Paced    []string  // peers that were reported to change their certificates too often
+	Ahead    int       // how many identities were issued in advance in this round
+	Raised   []string  // certificates for which the server was to read its truststore again, and has not
 	Reload   Reload    // that goes on, or has failed
 	Trouble  error     // why the identity that is due could not be issued in this round of passes
 	Issued   bool      // an identity was issued in this round: a stale one is not issued again and again

@@ -61,12 +61,14 @@ func (p *pass) dropSuccessors() {
 // that restart for that take the whole pool along.
 func (p *pass) fillPool() {
 	turn := len(p.goodSuccessors()) + 1
-	if turn > p.s.Settings.Successors || p.s.TLS.Asked || p.installed == nil || p.d.Trouble != nil {
+	full := turn > p.s.Settings.Successors || p.s.Memory.Ahead >= p.s.Settings.Successors // one that is stale at once must not be issued again and again
+	if full || p.s.TLS.Asked || p.installed == nil || p.d.Trouble != nil {
 		return
 	}
 	if p.staged != nil {
 		turn++
 	}
+	p.d.Memory.Ahead++
 	p.then(IssueSuccessor{turn})
 }
 
@@ -131,21 +133,29 @@ func (p *pass) takesSpares() bool {
 }
 
 // mustRead says why the running server has to read its truststore again, though nothing on disk has changed; it is empty if it has
-// not.
+// not. It asks once for each certificate: a start that does not read it then reads another truststore than this agent.
 func (p *pass) mustRead() string {
 	server := p.s.Server
 	if p.s.Settings.Init || !server.Known || server.Trusts == nil || server.Generation != p.d.Generation {
 		return ""
 	}
-	trusted, _ := p.trusted()
+	raised := slices.DeleteFunc(slices.Clone(p.s.Memory.Raised), func(f string) bool { return slices.Contains(server.Trusts, f) && f != server.Presented })
+	p.d.Memory.Raised = raised
 	for _, name := range p.s.Settings.Peers {
 		for _, c := range p.peers[name] {
-			if !p.spare(name, c.Fingerprint) && slices.Contains(trusted, c.Fingerprint) && !slices.Contains(server.Trusts, c.Fingerprint) {
+			switch {
+			case p.spare(name, c.Fingerprint) || slices.Contains(server.Trusts, c.Fingerprint):
+			case slices.Contains(raised, c.Fingerprint):
+				p.remark(Error, "unread "+name, c.Fingerprint, "the server has started again, and still does not trust a peer's certificate that is in its truststore", "peer", name,
+					"fingerprint", c.Fingerprint, "truststore", p.s.Truststore.Path, "remedy", "give agent exec and this agent the same CONFIG_DIR, TRUSTSTORE_FILE and TRUSTSTORE_PASS")
+			default:
+				p.d.Memory.Raised = append(raised, c.Fingerprint)
 				return fmt.Sprintf("%s uses the certificate %s, which came after the server's start", name, c.Short())
 			}
 		}
 	}
-	if at := p.presentedUntil(); !at.IsZero() && !p.s.Now.Before(at) {
+	if at := p.presentedUntil(); !at.IsZero() && !p.s.Now.Before(at) && !slices.Contains(raised, server.Presented) {
+		p.d.Memory.Raised = append(raised, server.Presented)
 		return "some ports still serve the certificate of the server's start, which is about to expire"
 	}
 	return ""
@@ -169,18 +179,13 @@ func (p *pass) presented() *Certificate {
 // beforeEnd is how long before the end of a certificate the ports that serve it until the next start need that start.
 const beforeEnd = 7 * 24 * time.Hour
 
-// presentedUntil is when the server must restart for the certificate of its start; zero for never. One that was about to expire at the
-// start already is no reason, because the next start can be as late.
+// presentedUntil is when the server must restart for the certificate of its start; zero for never.
 func (p *pass) presentedUntil() time.Time {
 	c := p.presented()
 	if c == nil || c.NotAfter.IsZero() {
 		return time.Time{}
 	}
-	at := c.NotAfter.Add(-min(beforeEnd, c.NotAfter.Sub(c.NotBefore)/8))
-	if at.Before(p.s.Server.Since) {
-		return time.Time{}
-	}
-	return at
+	return c.NotAfter.Add(-min(beforeEnd, c.NotAfter.Sub(c.NotBefore)/8))
 }
 
 // reportPorts reports which certificate the ports keep that load no other.
@@ -217,7 +222,7 @@ func (p *pass) reportPool() {
 	if ready > 0 {
 		text += ": so many rotations need no restart of a peer, until " + utc(until)
 	} else {
-		text = "no running server needs to trust a successor yet: the next rotation restarts the servers that do not trust the next certificate"
+		text = "not every running server trusts a successor yet: the next rotation restarts the servers that do not trust the next certificate"
 	}
 	if waiting > 0 {
 		text += fmt.Sprintf("; %d more are trusted after the next start of each server", waiting)

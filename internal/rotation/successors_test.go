@@ -125,6 +125,13 @@ func TestThePoolIsKeptFull(t *testing.T) {
 			do Import[removed b-b3 b3]
 			INFO trusted certificate removed
 			again`},
+		{"one is missing, though as many as there are to be were issued in this round", ahead, func(s *Snapshot) {
+			s.TLS.Successors, s.Memory.Ahead = s.TLS.Successors[:1], s.Settings.Successors
+		}, `
+			do PublishSuccessors[b1 b2]
+			do Import[removed b-b3 b3]
+			INFO trusted certificate removed
+			again`},
 		{"one is missing, and the issuing has failed in this round", ahead, func(s *Snapshot) { s.TLS.Successors, s.Memory.Trouble = s.TLS.Successors[:1], errTest }, `
 			ERROR identity
 			not ready identity: the test says so
@@ -403,6 +410,10 @@ func TestOnlyACertificateInUseMakesARestartDue(t *testing.T) {
 			do RaiseEdition{Reason:a uses the certificate a2, which came after the server's start}
 			wake after 8040h0m0s
 			again`},
+		{"another start has not read it either", ahead, uses(func(s *Snapshot) { s.Memory.Raised = []string{"A2"} }), `
+			ERROR unread a
+			ready trust: own certificate published, 6 trusted
+			wake after 8040h0m0s`},
 		{"a peer uses one that the running server trusts", ahead, uses(func(s *Snapshot) { s.knows("A1", "A2", "B1", "B2", "B3", "C1") }), `
 			ready trust: own certificate published, 6 trusted
 			wake after 8040h0m0s`},
@@ -434,7 +445,7 @@ func TestOnlyACertificateInUseMakesARestartDue(t *testing.T) {
 			ready trust: own certificate published, 6 trusted
 			fine ports: some ports serve the certificate b0 of the server's start until its next start; it expires at 2026-01-09T03:04:05Z, and the server restarts from 2026-01-02T03:04:05Z on
 			do RaiseEdition{Reason:some ports still serve the certificate of the server's start, which is about to expire}
-			wake after 1s
+			wake after 8040h0m0s
 			again`},
 		{"a short one is near its end by an eighth of its life", ahead, from(func(s *Snapshot) {
 			c := &s.Truststore.Own[len(s.Truststore.Own)-1]
@@ -444,7 +455,7 @@ func TestOnlyACertificateInUseMakesARestartDue(t *testing.T) {
 			ready trust: own certificate published, 6 trusted
 			fine ports: some ports serve the certificate b0 of the server's start until its next start; it expires at 2026-01-02T04:04:05Z, and the server restarts from 2026-01-02T03:04:05Z on
 			do RaiseEdition{Reason:some ports still serve the certificate of the server's start, which is about to expire}
-			wake after 1s
+			wake after 8040h0m0s
 			again`},
 		{"a short one is not near its end yet", ahead, from(func(s *Snapshot) {
 			c := &s.Truststore.Own[len(s.Truststore.Own)-1]
@@ -454,15 +465,25 @@ func TestOnlyACertificateInUseMakesARestartDue(t *testing.T) {
 			fine ports: some ports serve the certificate b0 of the server's start until its next start; it expires at 2026-01-02T05:04:05Z, and the server restarts from 2026-01-02T04:04:05Z on
 			wake after 1h0m0s`},
 		{"the server has started even nearer to its end", ahead, ends(6*24*time.Hour - time.Second), `
+			INFO the running server has to read its truststore again
 			ready trust: own certificate published, 6 trusted
-			fine ports: some ports serve the certificate b0 of the server's start until its next start
+			fine ports: some ports serve the certificate b0 of the server's start until its next start; it expires at 2026-01-08T03:04:04Z, and the server restarts from 2026-01-01T03:04:04Z on
+			do RaiseEdition{Reason:some ports still serve the certificate of the server's start, which is about to expire}
+			wake after 8040h0m0s
+			again`},
+		{"the edition was raised for that, and the server has not started since", ahead, func(s *Snapshot) {
+			ends(6 * 24 * time.Hour)(s)
+			s.Memory.Raised = []string{s.Server.Presented}
+		}, `
+			ready trust: own certificate published, 6 trusted
+			fine ports: some ports serve the certificate b0 of the server's start until its next start; it expires at 2026-01-08T03:04:05Z, and the server restarts from 2026-01-01T03:04:05Z on
 			wake after 8040h0m0s`},
 		{"the server has started just then", ahead, ends(6 * 24 * time.Hour), `
 			INFO the running server has to read its truststore again
 			ready trust: own certificate published, 6 trusted
 			fine ports: some ports serve the certificate b0 of the server's start until its next start; it expires at 2026-01-08T03:04:05Z, and the server restarts from 2026-01-01T03:04:05Z on
 			do RaiseEdition{Reason:some ports still serve the certificate of the server's start, which is about to expire}
-			wake after 1s
+			wake after 8040h0m0s
 			again`},
 		{"nobody knows when the certificate of the start ends", ahead, from(func(s *Snapshot) { s.Truststore.Own[len(s.Truststore.Own)-1].NotAfter = time.Time{} }), `
 			ready trust: own certificate published, 6 trusted

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 
@@ -128,6 +127,6 @@ func (s Seed) remember(p string, v versions) error {
 func (s Seed) hasReloadFiles() bool {
 	return slices.ContainsFunc(ReloadFiles(), func(p string) bool {
 		_, err := os.Stat(s.own(p))
-		return !errors.Is(err, fs.ErrNotExist)
+		return err == nil && file.CheckOwner(s.own(p)) == nil // else whoever checks the stores says who may write there
 	})
 }
