@@ -31,7 +31,11 @@ func (w *world) serveAPIs() {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { backend.Close() })
-	config := regexp.MustCompile(`(?m)(backend_url: *)\S+`).ReplaceAll(w.read("../../examples/api-config.yaml"), []byte("${1}"+backend.URL()))
+	config, err := os.ReadFile("../../examples/api-config.yaml")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	config = regexp.MustCompile(`(?m)(backend_url: *)\S+`).ReplaceAll(config, []byte("${1}"+backend.URL()))
 	if err := os.WriteFile(w.apiConfig(), config, 0o644); err != nil {
 		w.t.Fatal(err)
 	}

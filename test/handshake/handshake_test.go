@@ -183,11 +183,6 @@ func (w *world) newKeystore(s *side) []byte {
 	return w.newKey(s, format, "wso2carbon")
 }
 
-// newIdentity is a keystore like those of the agent, with a new key.
-func (w *world) newIdentity(s *side) []byte {
-	return w.newKey(s, keystore.Options{Format: keystore.PKCS12, Password: password, MAC: keystore.MACSHA1, Certificates: keystore.Clear}, "tls")
-}
-
 func (w *world) newKey(s *side, format keystore.Options, alias string) []byte {
 	w.t.Helper()
 	name := "localhost"

@@ -27,11 +27,6 @@ func TestHandshakesWithoutARestart(t *testing.T) {
 		untouched()
 		w.nothingRestarted(n)
 	})
-	t.Run("none fails while keystores are broken", func(t *testing.T) {
-		w := newWorld(t, p, options{verify: true, issue: true, successors: 3})
-		w.survivesBadKeystores()
-		w.nothingRestarted(0)
-	})
 	t.Run("none fails while stand-ins load new certificates, and no call does", func(t *testing.T) {
 		w := newWorld(t, p, options{verify: true, issue: true, standIns: true, successors: successorsFor(t, n)})
 		calls := w.call()
@@ -40,10 +35,6 @@ func TestHandshakesWithoutARestart(t *testing.T) {
 		untouched()
 		calls()
 		w.nothingRestarted(n)
-	})
-	t.Run("some fail when a running server loads what its peer does not trust", func(t *testing.T) {
-		w := newWorld(t, p, options{verify: true, issue: true, successors: 1})
-		w.loadsTooEarly(w.is)
 	})
 }
 
