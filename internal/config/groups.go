@@ -39,7 +39,7 @@ type TLS struct {
 	Key         string        `env:"TLS_KEY" default:"ecdsa-p256" rule:"oneof ecdsa-p256 rsa-2048 rsa-3072 rsa-4096" desc:"Type of the key of an issued certificate: ecdsa-p256, rsa-2048, rsa-3072 or rsa-4096."`
 	Validity    time.Duration `env:"TLS_VALIDITY" default:"8760h" rule:"positive" desc:"How long an issued certificate is valid (8760h is one year). It never outlives its CA."`
 	RenewBefore time.Duration `env:"TLS_RENEW_BEFORE" default:"720h" rule:"positive" desc:"How long before its expiry the agent renews an issued certificate."`
-	Successors  int           `env:"TLS_SUCCESSORS" default:"3" rule:"spares" desc:"How many further certificates the agent issues in advance (0 to 8), so that peers trust them before they start. A rotation then switches to one of them without a restart. A CA (TLS_CA_CERT_FILE) needs none."`
+	Successors  int           `env:"TLS_SUCCESSORS" default:"3" rule:"spares" desc:"How many further certificates the agent issues in advance (0 to 12), so that peers trust them before they start. A rotation then switches to one of them without a restart. A CA (TLS_CA_CERT_FILE) needs none."`
 	Reload      string        `env:"RELOAD" default:"auto" rule:"oneof auto off" desc:"Whether the server loads a new certificate while it runs. auto: it does so under agent exec. off: a new certificate needs a restart."`
 	CACertFile  string        `env:"TLS_CA_CERT_FILE" rule:"path" shown:"none: certificates are self-signed" desc:"PEM file with the certificate of the CA that signs issued certificates. The certificates of its own issuers follow in the file."`
 	CAKeyFile   string        `env:"TLS_CA_KEY_FILE" rule:"path" desc:"PEM file with the private key of the CA in TLS_CA_CERT_FILE."`

@@ -56,7 +56,7 @@ func rules() map[string]rule {
 		"pins":     {"name=SHA-256, separated by commas; a name may appear several times", func(v string) error { _, err := parsePins(v); return err }},
 		"port":     must("a port, 1 to 65535", func(v string) bool { return isNumber(v, 65535) }),
 		"count":    must("a whole number from 1 to 1000000", func(v string) bool { return isNumber(v, 1000000) }),
-		"spares":   must("a whole number from 0 to 8", func(v string) bool { return v == "0" || isNumber(v, 8) }),
+		"spares":   must("a whole number from 0 to 12", func(v string) bool { return v == "0" || isNumber(v, 12) }),
 		"https":    {"an address that begins with https://, without a user or a fragment", checkHTTPS},
 		"address":  must("host:port, such as 127.0.0.1:9990", func(v string) bool { _, _, err := net.SplitHostPort(v); return err == nil }),
 		"path":     must("a path", func(v string) bool { return !strings.ContainsRune(v, 0) }),

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,13 +19,13 @@ import (
 	"wso2agent/internal/wso2sim"
 )
 
-// programs is what is built once for all tests: the agent, and the Java server with its libraries.
-type programs struct{ agent, java, classpath string }
+// programs is what is built once for all tests: the agent, the stand-ins, and the Java server with its libraries.
+type programs struct{ agent, wso2sim, java, classpath string }
 
 func build(t *testing.T) programs {
 	t.Helper()
 	javac, dir := testenv.Command(t, "javac"), t.TempDir()
-	p := programs{agent: filepath.Join(dir, "agent"), java: testenv.Command(t, "java")}
+	p := programs{agent: filepath.Join(dir, "agent"), wso2sim: filepath.Join(dir, "wso2sim"), java: testenv.Command(t, "java")}
 	jars := filepath.Join(testenv.Maven(t, "pom.xml"), "*")
 	p.classpath = dir + string(filepath.ListSeparator) + jars
 	sources, err := filepath.Glob("java/*.java")
@@ -33,6 +34,7 @@ func build(t *testing.T) programs {
 	}
 	for _, cmd := range []*exec.Cmd{
 		exec.Command("go", "build", "-o", p.agent, "wso2agent/cmd/agent"),
+		exec.Command("go", "build", "-o", p.wso2sim, "wso2agent/cmd/wso2sim"),
 		exec.Command(javac, append([]string{"-cp", jars, "-d", dir}, sources...)...),
 	} {
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -46,6 +48,10 @@ func build(t *testing.T) programs {
 type options struct {
 	verify bool // identities have their server's name, and clients check it; otherwise CN=localhost, unchecked
 	issue  bool // the agents issue the certificates, each in a keystore of its own
+	// successors is TLS_SUCCESSORS. With any, servers load new certificates while they run, and API-M has a gateway. With none,
+	// RELOAD is off.
+	successors int
+	standIns   bool // the servers are stand-ins of the products, and the Java clients are a process of their own
 }
 
 // world is two servers with their agents, on one exchange volume.
@@ -63,9 +69,39 @@ type side struct {
 	product, name      string
 	home, volume, out  string
 	keystoreFile, kind string // kind as the product's settings name it
-	port               string
+	port, gateway      string // gateway is empty for none
 	peer               *side
 	agent              *process
+	probes             []*probe // the first is the one to the management port of the peer
+}
+
+// probe is a Java client with the truststore that a server has read at its start.
+type probe struct {
+	from, to   *side
+	port, name string
+	out, file  string // the folder of what it has seen, and its settings
+}
+
+// addProbes adds the clients of a server: to the peer, and if servers load new certificates, to each other port, its own too,
+// because the parts of the products call each other.
+func (s *side) addProbes(reload bool) {
+	dir := filepath.Dir(s.home)
+	add := func(to *side, port, name string) {
+		p := &probe{from: s, to: to, port: port, name: fmt.Sprintf("%s to %s", s.name, name), out: s.out, file: s.properties()}
+		if n := len(s.probes); n > 0 {
+			p.out, p.file = filepath.Join(dir, fmt.Sprint("out-", n)), filepath.Join(dir, fmt.Sprintf("probe-%d.properties", n))
+		}
+		s.probes = append(s.probes, p)
+	}
+	add(s.peer, s.peer.port, s.peer.name)
+	if reload {
+		add(s, s.port, "itself")
+		for _, to := range []*side{s, s.peer} {
+			if to.gateway != "" {
+				add(to, to.gateway, "the gateway")
+			}
+		}
+	}
 }
 
 const (
@@ -86,11 +122,17 @@ func newWorld(t *testing.T, p programs, o options) *world {
 	for w.am.port == w.is.port {
 		w.am.port = freePort(t)
 	}
+	for o.successors > 0 && (w.am.gateway == "" || w.am.gateway == w.am.port || w.am.gateway == w.is.port) {
+		w.am.gateway = freePort(t)
+	}
 	if err := os.Mkdir(w.exchange().Dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range w.sides() {
 		w.layOut(s)
+	}
+	if o.standIns {
+		w.serveAPIs()
 	}
 	t.Cleanup(w.stop)
 	w.initBoth()
@@ -99,8 +141,20 @@ func newWorld(t *testing.T, p programs, o options) *world {
 		w.startAgent(s)
 	}
 	w.until("both servers run and trust each other", func() bool { return w.inStep(w.is) && w.inStep(w.am) })
+	if o.standIns {
+		w.start("clients", nil, p.java, w.java("Prober", slices.Concat(w.is.probes, w.am.probes))...)
+	}
 	w.untilConnected()
 	return w
+}
+
+// java are the arguments of a Java program that runs probes.
+func (w *world) java(class string, probes []*probe) []string {
+	args := []string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp", w.programs.classpath, class}
+	for _, p := range probes {
+		args = append(args, p.file)
+	}
+	return args
 }
 
 // initBoth runs both init containers, each of which waits for the other.
@@ -144,19 +198,57 @@ func (w *world) layOut(s *side) {
 		}
 	}
 	check(wso2sim.UnpackWith(s.home, s.product, wso2sim.UnpackOptions{Rounds: 1000})) // a tenth of a second for each start less
-	check(os.WriteFile(filepath.Join(s.home, securityDir, s.keystoreFile), w.newKeystore(s), 0o640))
+	if !w.options.standIns {                                                          // they sign tokens with the one that they have
+		check(os.WriteFile(filepath.Join(s.home, securityDir, s.keystoreFile), w.newKeystore(s), 0o640))
+	}
 	check(os.CopyFS(filepath.Join(s.volume, "repository"), os.DirFS(filepath.Join(s.home, "repository"))))
 	check(os.Mkdir(s.out, 0o755))
 	security, keys, kind, alias := filepath.Join(s.home, securityDir), s.keystoreFile, s.kind, "wso2carbon"
 	if w.options.issue {
 		keys, kind, alias = "wso2agent-tls.p12", "PKCS12", "tls"
 	}
-	settings := fmt.Sprintf("home=%s\nport=%s\nkeystore=%s\nkeystore.type=%s\nkeystore.password=%s\nalias=%s\n"+
-		"truststore=%s\ntruststore.type=%s\ntruststore.password=%s\npeer.name=%s\npeer.address=127.0.0.1\npeer.port=%s\nverify=%t\nout=%s\n",
-		s.home, s.port, filepath.Join(security, keys), kind, password, alias,
-		filepath.Join(security, "client-truststore"+filepath.Ext(s.keystoreFile)), s.kind, password, s.peer.name, s.peer.port, w.options.verify, s.out)
-	check(os.WriteFile(s.properties(), []byte(settings), 0o644))
+	server := fmt.Sprintf("home=%s\nport=%s\ngateway.port=%s\nreload.seconds=2\nkeystore=%s\nkeystore.type=%s\nkeystore.password=%s\nalias=%s\n",
+		s.home, s.port, s.gateway, filepath.Join(security, keys), kind, password, alias)
+	s.addProbes(w.options.successors > 0)
+	for i, p := range s.probes {
+		text := fmt.Sprintf("truststore=%s\ntruststore.type=%s\ntruststore.password=%s\npeer.name=%s\npeer.address=127.0.0.1\npeer.port=%s\nverify=%t\nout=%s\n",
+			filepath.Join(security, s.truststore()), s.kind, password, p.to.name, p.port, w.options.verify, p.out) + w.request(p)
+		if i == 0 {
+			text += "pause=20\n" + server
+		} else {
+			text += "pause=100\n"
+		}
+		check(os.MkdirAll(p.out, 0o755))
+		check(os.WriteFile(p.file, []byte(text), 0o644))
+	}
+	if w.options.standIns && s == w.is {
+		check(wso2sim.WriteRevocationHandler(s.home))
+	}
 }
+
+// request is what a client asks for, in its settings.
+func (w *world) request(p *probe) string {
+	path, status := "/", "200"
+	switch {
+	case !w.options.standIns:
+	case p.port == w.am.gateway:
+		status = "404" // no API is there
+	case p.to == w.am:
+		path = "/services/Version"
+	default:
+		path = "/oauth2/token/.well-known/openid-configuration"
+	}
+	protocols := "TLSv1.2"
+	if w.speaksTLS13(p) {
+		protocols += ",TLSv1.3"
+	}
+	return fmt.Sprintf("path=%s\nstatus=%s\nprotocols=%s\n", path, status, protocols)
+}
+
+// speaksTLS13 reports whether a port takes TLS 1.3. IS does not, and neither does its stand-in.
+func (w *world) speaksTLS13(p *probe) bool { return !w.options.standIns || p.to != w.is }
+
+func (s *side) truststore() string { return "client-truststore" + filepath.Ext(s.keystoreFile) }
 
 func (s *side) properties() string { return filepath.Join(filepath.Dir(s.home), "server.properties") }
 
@@ -175,6 +267,15 @@ func (w *world) settings(s *side) []string {
 	if w.options.issue { // the server's settings name the keystore then
 		environment = append(environment, "TLS_MODE=issue", "SETTINGS=merge", "AM_HOST="+w.am.name)
 	}
+	if w.options.successors == 0 {
+		return append(environment, "RELOAD=off", "TLS_SUCCESSORS=0")
+	}
+	environment = append(environment, fmt.Sprint("TLS_SUCCESSORS=", w.options.successors), // of two values of a variable the last one counts
+		"AM_HOST=localhost", "AM_PORT="+w.am.port, "GW_PORT="+w.am.gateway, "IS_HOST=localhost", "IS_PORT="+w.is.port)
+	if w.options.standIns {
+		environment = append(environment, "BOOTSTRAP="+map[*side]string{w.is: "false", w.am: "true"}[s], "KEY_MANAGER_NAME=WSO2-IS",
+			"KM_TOKEN_ENDPOINT=https://localhost:"+w.is.port+"/oauth2/token", "API_CONFIG="+w.apiConfig(), "KEYS_FILE="+w.keysFile())
+	}
 	return environment
 }
 
@@ -184,8 +285,15 @@ func (w *world) startServer(s *side) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.start(s.name, append(w.settings(s), "PATH="+os.Getenv("PATH")), w.programs.agent, "exec", "--", entrypoint, s.volume, s.home,
-		w.programs.java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp", w.programs.classpath, "Server", s.properties())
+	server := append([]string{entrypoint, s.volume, s.home, w.programs.java}, w.java("Server", s.probes)...)
+	if w.options.standIns {
+		server = []string{w.programs.wso2sim, s.product, "--home", s.home, "--config-volume", s.volume, "--listen", "localhost:" + s.port,
+			"--reload-scale", "0.03", "--delay-scale", "0"}
+		if s.gateway != "" {
+			server = append(server, "--gateway", "localhost:"+s.gateway)
+		}
+	}
+	w.start(s.name, append(w.settings(s), "PATH="+os.Getenv("PATH")), w.programs.agent, append([]string{"exec", "--"}, server...)...)
 }
 
 func (w *world) startAgent(s *side) {
@@ -233,6 +341,13 @@ func presents(s *side, want keystore.Certificate) bool {
 
 func (w *world) starts(s *side) Starts {
 	w.t.Helper()
+	if w.options.standIns { // it says only that it starts; here it never is to be down
+		log, err := os.ReadFile(filepath.Join(s.home, "start.log"))
+		if err != nil {
+			return Starts{}
+		}
+		return Starts{Up: [][2]time.Time{{}}, Count: strings.Count(string(log), "\n")}
+	}
 	starts, err := ReadStarts(filepath.Join(s.out, "start.log"))
 	if err != nil {
 		w.t.Fatal(err)
@@ -243,17 +358,30 @@ func (w *world) starts(s *side) Starts {
 // outcomes is what a server's client has seen of its peer.
 func (w *world) outcomes(s *side) Outcomes {
 	w.t.Helper()
-	o, err := Read(s.out, w.starts(s.peer))
+	return w.seen(s.probes[0])
+}
+
+// seen is what a client has seen.
+func (w *world) seen(p *probe) Outcomes {
+	w.t.Helper()
+	o, err := Read(p.out, w.starts(p.to))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return o
 }
 
-// untilConnected waits until both clients have made enough good connections for their JVMs to be warm: a client whose
+// untilConnected waits until all clients have made enough good connections for their JVMs to be warm: a client whose
 // connections take long misses what goes wrong between two of them.
 func (w *world) untilConnected() {
 	w.t.Helper()
-	is, am := w.outcomes(w.is).OK(), w.outcomes(w.am).OK()
-	w.until("both servers connect to each other", func() bool { return w.outcomes(w.is).OK() > is+40 && w.outcomes(w.am).OK() > am+40 })
+	for _, s := range w.sides() {
+		for i, p := range s.probes {
+			enough := w.seen(p).OK() + 40
+			if i > 0 { // these connect less often
+				enough -= 30
+			}
+			w.until(p.name+" connects", func() bool { return w.seen(p).OK() > enough })
+		}
+	}
 }

@@ -13,6 +13,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.security.KeyStore;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
@@ -24,18 +26,21 @@ import javax.net.ssl.TrustManagerFactory;
 
 /**
  * A client that opens one new TLS connection after another to a server, and notes what came of each: in counts-*.txt how
- * many were good, in events.log every other one. Like the products it reads its truststore once, at its start. TLS 1.2 and
- * 1.3 take turns. Settings: truststore, truststore.type, truststore.password, peer.name, peer.address, peer.port, verify
- * (whether the certificate must have the peer's name), out (a folder).
+ * many were good, in events.log every other one. Like the products it reads its truststore once, at its start. Settings:
+ * truststore, truststore.type, truststore.password, peer.name, peer.address, peer.port, protocols (which take turns), path
+ * (what it asks for), status (what the answer must begin with), pause (milliseconds between two), verify (whether the
+ * certificate must have the peer's name), out (a folder).
  */
 final class Prober implements Runnable {
-    private static final String[] PROTOCOLS = {"TLSv1.2", "TLSv1.3"};
-    private static final int TIMEOUT = 10_000, PAUSE = 20; // milliseconds
+    private static final int TIMEOUT = 10_000; // milliseconds
 
     private final TrustManager[] trust;
     private final String name;
     private final InetSocketAddress address;
     private final boolean verify;
+    private final long pause;
+    private final String path, status;
+    private final String[] protocols;
     private final Journal events;
     private final Path counts;
     private final Map<String, Integer> good = new TreeMap<>();
@@ -53,6 +58,10 @@ final class Prober implements Runnable {
         name = settings.getProperty("peer.name");
         address = new InetSocketAddress(settings.getProperty("peer.address"), Integer.parseInt(settings.getProperty("peer.port")));
         verify = Boolean.parseBoolean(settings.getProperty("verify"));
+        pause = Long.parseLong(settings.getProperty("pause"));
+        path = settings.getProperty("path");
+        protocols = settings.getProperty("protocols").split(",");
+        status = settings.getProperty("status");
         Path out = Path.of(settings.getProperty("out"));
         events = new Journal(out.resolve("events.log"));
         // One file for each start: what an earlier one has counted stays.
@@ -75,12 +84,12 @@ final class Prober implements Runnable {
         try {
             long written = System.nanoTime();
             for (int n = 0; !stopping; n++) {
-                attempt(PROTOCOLS[n % PROTOCOLS.length]);
+                attempt(protocols[n % protocols.length]);
                 if (System.nanoTime() - written > 1_000_000_000L) {
                     write();
                     written = System.nanoTime();
                 }
-                Thread.sleep(PAUSE);
+                Thread.sleep(pause);
             }
             write();
         } catch (Exception e) { // what it would have seen from here on is lost, and that must not look like a success
@@ -137,12 +146,12 @@ final class Prober implements Runnable {
 
     /** Asks for something: in TLS 1.3 a server's objection arrives only after the client's handshake. */
     private String ask(SSLSocket tls) throws IOException {
-        tls.getOutputStream().write(("GET / HTTP/1.1\r\nHost: " + name + "\r\nConnection: close\r\n\r\n").getBytes(StandardCharsets.US_ASCII));
+        tls.getOutputStream().write(("GET " + path + " HTTP/1.1\r\nHost: " + name + "\r\nConnection: close\r\n\r\n").getBytes(StandardCharsets.US_ASCII));
         String answer = new String(tls.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         if (answer.isEmpty()) {
             throw new EOFException("no answer");
         }
-        return answer.startsWith("HTTP/1.1 200") ? "ok" : answer.lines().findFirst().orElse("");
+        return answer.startsWith("HTTP/1.1 " + status) ? "ok" : answer.lines().findFirst().orElse("");
     }
 
     /** Tells whether the connection just ended: with no alert, no certificate that was refused, and no silence. */
@@ -191,21 +200,26 @@ final class Prober implements Runnable {
         }
     }
 
-    /** The client alone, until it is stopped. */
+    /** Clients alone, one for each file with settings, until they are stopped. */
     public static void main(String[] args) throws Exception {
-        Properties settings = new Properties();
-        try (InputStream in = new FileInputStream(args[0])) {
-            settings.load(in);
+        List<Prober> probers = new ArrayList<>();
+        for (String file : args) {
+            probers.add(new Prober(Settings.read(file)));
         }
-        Prober prober = new Prober(settings);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             try {
-                prober.stop();
+                for (Prober prober : probers) {
+                    prober.stop();
+                }
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }
         }));
-        prober.start();
-        prober.thread.join();
+        for (Prober prober : probers) {
+            prober.start();
+        }
+        for (Prober prober : probers) {
+            prober.thread.join();
+        }
     }
 }

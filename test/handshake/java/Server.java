@@ -1,8 +1,8 @@
-import java.io.FileInputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Properties;
 import java.util.logging.Level;
 import java.util.logging.Logger;
@@ -13,51 +13,75 @@ import org.apache.catalina.Context;
 import org.apache.catalina.connector.Connector;
 import org.apache.catalina.core.StandardService;
 import org.apache.catalina.startup.Tomcat;
+import org.apache.tomcat.util.modeler.Registry;
 import org.apache.tomcat.util.net.SSLHostConfig;
 import org.apache.tomcat.util.net.SSLHostConfigCertificate;
 
 /**
- * A server as the products are to their peers: Tomcat with a key from a keystore, and a client with a truststore, both
- * read once, at the start. Its argument is a file with settings: home, port, keystore, keystore.type, keystore.password,
- * alias, and those of the prober. start.log in the folder out tells when it started, was ready, and was asked to stop.
+ * A server as the products are to their peers: Tomcat with a key from a keystore, and clients with a truststore, both read at
+ * the start. It reads the keystore again only if the template in its home says so, see Reloading. Its arguments are files with
+ * settings of a prober each; the first one also has those of the server: home, port, gateway.port (empty for none), keystore,
+ * keystore.type, keystore.password, alias, reload.seconds. start.log in the folder out tells when it started, was ready, and
+ * was asked to stop.
  */
 final class Server {
     private static final int DRAIN = 3_000; // milliseconds
+    private static final Logger TOMCAT = Logger.getLogger("org.apache"), CATALINA = Logger.getLogger("org.apache.catalina");
 
     private Server() { }
 
     public static void main(String[] args) throws Exception {
-        Properties settings = new Properties();
-        try (InputStream in = new FileInputStream(args[0])) {
-            settings.load(in);
-        }
+        Properties settings = Settings.read(args[0]);
         Journal log = new Journal(Path.of(settings.getProperty("out"), "start.log"));
         log.add(Instant.now(), "start");
-        Logger.getLogger("org.apache").setLevel(Level.WARNING);
-        Tomcat tomcat = tomcat(settings);
-        Prober prober = new Prober(settings);
+        TOMCAT.setLevel(Level.WARNING);
+        CATALINA.setLevel(Level.SEVERE); // as in the products' log4j2.properties: else each reload of the certificate is logged
+        Registry.disableRegistry(); // two of them in one process have the same names in JMX
+        List<Tomcat> tomcats = new ArrayList<>();
+        Path home = Path.of(settings.getProperty("home"));
+        int seconds = Integer.parseInt(settings.getProperty("reload.seconds"));
+        tomcats.add(tomcat(settings, settings.getProperty("port")));
+        Reloading.asTemplate(tomcats.get(0), home, seconds);
+        if (!settings.getProperty("gateway.port").isEmpty()) {
+            tomcats.add(tomcat(settings, settings.getProperty("gateway.port")));
+        }
+        List<Prober> probers = new ArrayList<>();
+        for (String file : args) {
+            probers.add(new Prober(Settings.read(file)));
+        }
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             try {
                 log.add(Instant.now(), "stop"); // before anything closes: from here on the peer may be refused
-                prober.stop();
-                tomcat.stop();
+                for (Prober prober : probers) {
+                    prober.stop();
+                }
+                for (Tomcat tomcat : tomcats) {
+                    tomcat.stop();
+                }
             } catch (Exception e) {
                 e.printStackTrace();
             }
         }));
-        tomcat.start();
+        for (Tomcat tomcat : tomcats) {
+            tomcat.start();
+        }
+        if (tomcats.size() > 1) {
+            Reloading.asGateway(tomcats.get(1), home, seconds);
+        }
         log.add(Instant.now(), "ready");
-        prober.start();
-        tomcat.getServer().await();
+        for (Prober prober : probers) {
+            prober.start();
+        }
+        tomcats.get(0).getServer().await();
     }
 
-    private static Tomcat tomcat(Properties settings) throws Exception {
+    private static Tomcat tomcat(Properties settings, String port) throws Exception {
         Tomcat tomcat = new Tomcat();
         tomcat.setBaseDir(settings.getProperty("home"));
         // When it stops, the port closes first, and connections that it has accepted come to their end: a handshake that
         // was cut off would be told from a refused certificate by nothing but a guess.
         ((StandardService) tomcat.getService()).setGracefulStopAwaitMillis(DRAIN);
-        tomcat.setConnector(connector(settings));
+        tomcat.setConnector(connector(settings, port));
         Context context = tomcat.addContext("", null);
         Tomcat.addServlet(context, "ok", new HttpServlet() {
             @Override
@@ -70,9 +94,9 @@ final class Server {
         return tomcat;
     }
 
-    private static Connector connector(Properties settings) {
+    private static Connector connector(Properties settings, String port) {
         Connector connector = new Connector("org.apache.coyote.http11.Http11NioProtocol");
-        connector.setPort(Integer.parseInt(settings.getProperty("port")));
+        connector.setPort(Integer.parseInt(port));
         connector.setScheme("https");
         connector.setSecure(true);
         connector.setProperty("address", "127.0.0.1");
