@@ -6,7 +6,6 @@ import (
 	"net"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"wso2agent/internal/config"
@@ -20,7 +19,7 @@ const listenPatience = 2 * time.Second
 // port is a TLS port of the own server.
 type port struct {
 	address  string
-	optional bool // it may be closed
+	optional bool // it may be closed, or out of reach
 }
 
 // ports are those of the own server that load a new certificate while it runs.
@@ -36,6 +35,13 @@ func ports(cfg config.Config) []port {
 	return own
 }
 
+// isUnreachable reports whether there was no connection at all. Where a Service or a network policy of Kubernetes does not name a
+// port, packets to it may vanish: nobody refuses the connection.
+func isUnreachable(err error) bool {
+	var failed *net.OpError
+	return errors.As(err, &failed) && failed.Op == "dial"
+}
+
 // listeners returns what the ports of the own server serve.
 func (a Agent) listeners(ctx context.Context) []rotation.Listener {
 	ctx, cancel := context.WithTimeout(ctx, listenPatience)
@@ -49,7 +55,7 @@ func (a Agent) listeners(ctx context.Context) []rotation.Listener {
 			switch {
 			case err == nil:
 				found[i] = &rotation.Listener{Name: p.address, Certificate: served.Fingerprint().String()}
-			case p.optional && errors.Is(err, syscall.ECONNREFUSED):
+			case p.optional && isUnreachable(err):
 			default:
 				a.log.Debug("a port of the server does not show its certificate", "port", p.address, "error", err)
 				found[i] = &rotation.Listener{Name: p.address}
