@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -241,6 +242,48 @@ func TestBothServersRotateUnderLoadWithoutARestart(t *testing.T) {
 	if leaf, err := served(events, trusted); err != nil || !bytes.Equal(leaf, atStart) {
 		t.Errorf("9711 does not keep the certificate of the start: %v", err)
 	}
+}
+
+// With RELOAD=off the servers lose the lines for the reload, and the owner of a new certificate restarts. Its peer trusts the
+// certificate already.
+func TestWithoutReloadsOnlyTheOwnerRestarts(t *testing.T) {
+	w := newWorld(t)
+	w.reloadSoon()
+	w.up()
+	const template, logging = "repository/resources/conf/templates/repository/conf/tomcat/catalina-server.xml.j2", "repository/conf/log4j2.properties"
+	lines := map[string]string{template: "TLSCertificateReloadListener", logging: "org.apache.tomcat.util.net"}
+	has := func(p product, dir, path string) bool {
+		text, err := exec.Command("docker", "exec", w.container(p.service), "cat", dir+path).Output()
+		return err == nil && bytes.Contains(text, []byte(lines[path]))
+	}
+	for _, off := range []bool{false, true} {
+		if off {
+			w.env["RELOAD"] = "off"
+			w.up()
+		}
+		for _, p := range []product{is, am} {
+			for path := range lines {
+				for _, dir := range []string{"/home/wso2carbon/wso2-config-volume/", p.home} {
+					if has(p, dir, path) == off {
+						t.Errorf("%s of %s: RELOAD is off: %v, and the lines for the reload are there: %v", dir+path, p.service, off, has(p, dir, path))
+					}
+				}
+			}
+		}
+	}
+	w.wantStarts(1, 1) // of new containers
+	published := w.inUse("wso2is")
+	if said := w.must("exec", "-T", "is-agent", "/agent", "certs", "rotate"); !strings.HasPrefix(said, "these servers restart, one after the other: wso2is\n  wso2is: RELOAD is off\n") {
+		t.Errorf("the agent does not announce that IS alone restarts:\n%s", said)
+	}
+	e := endpoint{"IS", "wso2is", w.address("wso2is", "9443")}
+	w.eventually(2*time.Minute, "IS serves another certificate", func() bool {
+		leaf, err := served(e, w.ahead())
+		return err == nil && !bytes.Equal(leaf, published) && bytes.Equal(leaf, w.inUse("wso2is"))
+	})
+	w.ready("wso2is", "wso2am", "is-agent", "am-agent")
+	w.works()
+	w.wantStarts(2, 1)
 }
 
 // inStep reports whether a sidecar is ready: its server runs with what is on disk, among other things.
