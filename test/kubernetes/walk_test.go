@@ -57,6 +57,23 @@ func TestApplyAndWhatSurvives(t *testing.T) {
 	w.in("Pod Security is enforced", (*world).wantPodSecurity)
 	w.in("sidecars are small", smallSidecars)
 	w.in("neither server's user can replace the other's certificates", separateUsers)
+	w.in("both servers' certificates rotate, and nobody restarts", func(w *world) {
+		servers := map[string]string{}
+		for _, server := range []string{"wso2is", "wso2am"} {
+			servers[server] = w.inUse(server)
+			if said := w.must("exec", server+"-0", "-c", "agent", "--", "/agent", "certs", "rotate"); !strings.HasPrefix(said, "no restart: ") {
+				w.t.Errorf("%s: a rotation is not without a restart: %s", server, said)
+			}
+		}
+		for server, before := range servers {
+			w.eventually(3*time.Minute, server+" runs with another certificate", func() bool {
+				_, err := w.try("exec", server+"-0", "-c", "agent", "--", "/agent", "probe")
+				return err == nil && w.inUse(server) != before
+			})
+		}
+		undisturbed(w, nil)
+		w.wantStarts(1, 1)
+	})
 	w.in("apply again changes nothing", func(w *world) {
 		generations := func() string {
 			return w.must("get", "statefulsets,deployments,networkpolicies,persistentvolumeclaims", "-o", "custom-columns=KIND:.kind,NAME:.metadata.name,UID:.metadata.uid,GENERATION:.metadata.generation")
@@ -132,6 +149,13 @@ func TestApplyAndWhatSurvives(t *testing.T) {
 	})
 	wrongSecrets(w)
 	w.in("delete ends everything gracefully", deleted)
+}
+
+// inUse is the certificate that a server's agent publishes as the one in use.
+func (w *world) inUse(server string) string {
+	w.t.Helper()
+	certificate, _, _ := strings.Cut(w.node("cat /folders/exchange/agents/"+server+"/certs.pem"), "-----END CERTIFICATE-----")
+	return certificate
 }
 
 // wantPodSecurity makes sure that the namespace refuses a pod that may be root.
