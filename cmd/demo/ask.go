@@ -10,28 +10,37 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime/multipart"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"wso2agent/internal/keystore"
 )
 
-// asker asks the servers over HTTPS, as an independent client would: it accepts exactly the certificates in the
-// servers' own keystores.
+// asker asks the servers over HTTPS, as an independent client would: it accepts exactly the certificates that are or
+// were in the servers' own keystores.
 type asker struct {
 	ctx    context.Context
 	client *http.Client
+	sides  []side
+
+	mu    sync.Mutex
+	known map[keystore.Fingerprint]bool
 }
 
-// leafOf is the certificate of a server, out of its home.
+// leafOf is the certificate of a server, out of its home: of the keystore that the agent has made, or else of the stock one.
 func leafOf(s side) (keystore.Certificate, error) {
-	file := map[string]string{"is": "wso2carbon.p12", "am": "wso2carbon.jks"}[s.product]
-	data, err := os.ReadFile(filepath.Join(s.home, "repository/resources/security", file))
+	security := filepath.Join(s.home, "repository/resources/security")
+	data, err := os.ReadFile(filepath.Join(security, "wso2agent-tls.p12"))
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = os.ReadFile(filepath.Join(security, map[string]string{"is": "wso2carbon.p12", "am": "wso2carbon.jks"}[s.product]))
+	}
 	if err != nil {
 		return keystore.Certificate{}, err
 	}
@@ -42,25 +51,31 @@ func leafOf(s side) (keystore.Certificate, error) {
 	return store.Leaf("")
 }
 
-func newAsker(ctx context.Context, sides ...side) (*asker, error) {
-	known := map[keystore.Fingerprint]bool{}
-	for _, s := range sides {
-		leaf, err := leafOf(s)
-		if err != nil {
-			return nil, err
-		}
-		known[leaf.Fingerprint()] = true
-	}
-	return &asker{ctx: ctx, client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{
+func newAsker(ctx context.Context, sides ...side) *asker {
+	k := &asker{ctx: ctx, sides: sides, known: map[keystore.Fingerprint]bool{}}
+	k.client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{
 		// The certificates name localhost and one of them has expired, so they are known by their fingerprints.
 		InsecureSkipVerify: true,
-		VerifyConnection: func(c tls.ConnectionState) error {
-			if !known[sha256.Sum256(c.PeerCertificates[0].Raw)] {
-				return errors.New("the server shows another certificate than the one in its keystore")
-			}
-			return nil
-		},
-	}}}}, nil
+		VerifyConnection:   k.verify,
+	}}}
+	return k
+}
+
+// verify accepts what is or was in the keystore of a server: the server serves a new certificate some time after it is there.
+func (k *asker) verify(c tls.ConnectionState) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, s := range k.sides {
+		leaf, err := leafOf(s)
+		if err != nil {
+			return err
+		}
+		k.known[leaf.Fingerprint()] = true
+	}
+	if !k.known[sha256.Sum256(c.PeerCertificates[0].Raw)] {
+		return errors.New("the server shows another certificate than the one in its keystore")
+	}
+	return nil
 }
 
 // answer is what a server said.

@@ -15,11 +15,9 @@ import (
 
 // The first half of the way: from two servers that do not know each other to two that do.
 
-func (s *show) startServers() (err error) {
+func (s *show) startServers() error {
 	w := s.world
-	if s.ask, err = newAsker(s.ctx, w.is, w.am); err != nil {
-		return err
-	}
+	s.ask = newAsker(s.ctx, w.is, w.am)
 	if _, err := w.start("backend", "wso2sim", []string{"backend", "--listen", strings.TrimPrefix(w.backend, "http://")}, nil); err != nil {
 		return err
 	}

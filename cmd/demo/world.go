@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,8 +25,9 @@ type world struct {
 	dir, bin string
 	delays   float64
 	is, am   side
-	gateway  string // host:port
-	backend  string // http://host:port
+	gateway  string   // host:port
+	backend  string   // http://host:port
+	more     []string // further settings of both agents
 
 	mu        sync.Mutex
 	processes []*process
@@ -85,21 +87,51 @@ func (w *world) seed(s side) error {
 			return fmt.Errorf("seed the config volume: %w", err)
 		}
 	}
+	if err := w.stock(s); err != nil {
+		return fmt.Errorf("seed the config volume: %w", err)
+	}
 	if s.product == "am" {
 		return nil
 	}
 	return wso2sim.WriteRevocationHandler(s.home)
 }
 
+// stock copies what the product ships to the place where `agent init` looks for it, as deploy/seed/seed.sh does.
+func (w *world) stock(s side) error {
+	seed := filepath.Join(s.volume, ".agent/seed")
+	for _, file := range []string{"repository/conf/deployment.toml", "repository/conf/log4j2.properties",
+		"repository/resources/conf/templates/repository/conf/tomcat/catalina-server.xml.j2"} {
+		data, err := os.ReadFile(filepath.Join(s.home, file))
+		if err == nil {
+			err = os.MkdirAll(filepath.Join(seed, filepath.Dir(file)), 0o700)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(seed, file), data, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	const security = "repository/resources/security"
+	if err := os.CopyFS(filepath.Join(seed, security), os.DirFS(filepath.Join(s.home, security))); err != nil {
+		return err
+	}
+	version := map[string]string{"is": "wso2is-7.1.0", "am": "wso2am-4.5.0"}[s.product]
+	return os.WriteFile(filepath.Join(seed, "product"), []byte(version+"\n"), 0o644)
+}
+
 // startServer starts a stand-in under agent exec, as the server's container would.
 func (w *world) startServer(s side) (*process, error) {
 	args := []string{"exec", "--", filepath.Join(w.bin, "wso2sim"), s.product, "--home", s.home, "--config-volume", s.volume,
-		"--listen", s.address, "--delay-scale", fmt.Sprint(w.delays)}
+		"--listen", s.address, "--delay-scale", fmt.Sprint(w.delays), "--reload-scale", reloadScale}
 	if s.product == "am" {
 		args = append(args, "--gateway", w.gateway)
 	}
 	return w.start(s.name, "agent", args, append(w.settings(s), "STOP_TIMEOUT=10s"))
 }
+
+// reloadScale makes the stand-ins look for a new certificate fifty times as often as the products do.
+const reloadScale = "0.02"
 
 // startAgent starts the sidecar of a server.
 func (w *world) startAgent(s side) (*process, error) {
@@ -110,12 +142,23 @@ func (w *world) startAgent(s side) (*process, error) {
 // by their ports.
 func (w *world) settings(s side) []string {
 	_, gatewayPort, _ := net.SplitHostPort(w.gateway)
-	return []string{
+	return append([]string{
 		"PRODUCT=" + s.product, "CONFIG_DIR=" + s.volume, "SERVER_HOME=" + s.home, "EXCHANGE_DIR=" + w.exchange(),
 		"AM_HOST=localhost", "AM_PORT=" + w.am.port, "GW_PORT=" + gatewayPort, "IS_HOST=localhost", "IS_PORT=" + w.is.port,
 		"KEY_MANAGER_NAME=WSO2-IS", "KM_TOKEN_ENDPOINT=https://" + w.is.address + "/oauth2/token",
 		"API_CONFIG=" + w.apiConfig(), "KEYS_FILE=" + w.keysFile(), "LOG_FORMAT=text",
+	}, w.more...)
+}
+
+// agent runs a command of the agent to its end.
+func (w *world) agent(ctx context.Context, s side, args ...string) (out string, err error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(w.bin, "agent"), args...)
+	cmd.Env = w.settings(s)
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("agent %s next to %s: %w\n%s", strings.Join(args, " "), s.name, err, text)
 	}
+	return string(text), err
 }
 
 // process is a running program with its log.
@@ -133,7 +176,7 @@ func (w *world) start(name, program string, args, env []string) (*process, error
 		return nil, err
 	}
 	p := &process{name: name, log: filepath.Join(logs, strings.ReplaceAll(name, " ", "-")+".log"), done: make(chan struct{})}
-	log, err := os.Create(p.log)
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -151,14 +194,22 @@ func (w *world) start(name, program string, args, env []string) (*process, error
 	return p, nil
 }
 
-// stop ends all processes, agents first, and waits until they are gone.
-func (w *world) stop() {
+// stop ends all processes but those with one of these names, agents first, and waits until they are gone.
+func (w *world) stop(but ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := len(w.processes) - 1; i >= 0; i-- {
-		w.processes[i].cmd.Process.Signal(syscall.SIGTERM)
-	}
+	var stay, ending []*process
 	for _, p := range w.processes {
+		if slices.Contains(but, p.name) {
+			stay = append(stay, p)
+		} else {
+			ending = append(ending, p)
+		}
+	}
+	for _, p := range slices.Backward(ending) {
+		p.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	for _, p := range ending {
 		select {
 		case <-p.done:
 		case <-time.After(30 * time.Second):
@@ -166,7 +217,7 @@ func (w *world) stop() {
 			<-p.done
 		}
 	}
-	w.processes = nil
+	w.processes = stay
 }
 
 // ended is the name of a process that is not running any more, empty while all are.

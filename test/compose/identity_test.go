@@ -134,7 +134,13 @@ func TestATokenThatIsRevokedAtISIsRefusedByTheGateway(t *testing.T) {
 
 // prober makes new TLS connections to a server, each trusting what the server's agent has published at that moment, as a
 // peer's server does. Only a server that is down may refuse or cut one off.
-type prober struct{ ok, down, failed atomic.Int64 }
+type prober struct {
+	ok, down, failed atomic.Int64
+	served           []byte // the certificate that it has seen last
+}
+
+// serves reports whether the server has shown a certificate at the last connection.
+func (p *prober) serves(certificate []byte) bool { return bytes.Equal(p.served, certificate) }
 
 func (p *prober) probe(address, name string, certificates []byte) error {
 	pool := x509.NewCertPool()
@@ -143,6 +149,7 @@ func (p *prober) probe(address, name string, certificates []byte) error {
 	switch {
 	case err == nil:
 		p.ok.Add(1)
+		p.served = conn.ConnectionState().PeerCertificates[0].Raw
 		conn.Close()
 		return nil
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
@@ -154,31 +161,46 @@ func (p *prober) probe(address, name string, certificates []byte) error {
 }
 
 func TestAnIssuedIdentityRotatesInContainersWithASidecarKilledMeanwhile(t *testing.T) {
-	w := newWorld(t)
-	w.up()
-	before := w.file("am-agent", "/exchange/wso2is/certs.pem")
-	_, address, _ := strings.Cut(strings.TrimSpace(w.must("port", "wso2is", "9443")), ":")
-	var p prober
-	w.must("exec", "-T", "is-agent", "/agent", "certs", "rotate")
-	w.eventually(time.Minute, "the new certificate is announced", func() bool {
-		return bytes.Count(w.file("am-agent", "/exchange/wso2is/certs.pem"), []byte("BEGIN")) == 2
-	})
-	w.killIn("is-agent")
-	w.eventually(3*time.Minute, "both servers have started again, and the new certificate is in use", func() bool {
-		published := w.file("am-agent", "/exchange/wso2is/certs.pem")
-		for range 20 {
-			if err := p.probe("127.0.0.1:"+address, "wso2is", published); err != nil {
-				t.Errorf("a handshake with IS failed: %v", err)
+	for _, c := range []struct {
+		name, successors string
+		starts           int
+	}{
+		{"trusted by nobody: both servers restart", "0", 2},
+		{"trusted ahead: none restarts", "3", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.reloadSoon()
+			w.env["TLS_SUCCESSORS"] = c.successors
+			w.up()
+			before := w.file("am-agent", "/exchange/wso2is/certs.pem")
+			e := endpoint{"IS", "wso2is", w.address("wso2is", "9443")}
+			var p prober
+			w.must("exec", "-T", "is-agent", "/agent", "certs", "rotate")
+			w.eventually(time.Minute, "the new certificate is announced", func() bool {
+				return bytes.Count(w.file("am-agent", "/exchange/wso2is/certs.pem"), []byte("BEGIN")) == 2
+			})
+			w.killIn("is-agent")
+			w.eventually(3*time.Minute, "the new certificate is in use, and both servers have started as often as they must", func() bool {
+				published := w.file("am-agent", "/exchange/wso2is/certs.pem")
+				for range 20 {
+					if err := p.probe(e.address, e.service, published); err != nil {
+						t.Errorf("a handshake with IS failed: %v", err)
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+				return !bytes.HasPrefix(published, before) && p.serves(w.inUse("wso2is")) && w.starts("wso2is") == c.starts && w.starts("wso2am") == c.starts
+			})
+			w.ready("wso2is", "wso2am", "is-agent", "am-agent")
+			w.works()
+			w.wantStarts(c.starts, c.starts)
+			t.Logf("handshakes with IS: %d good, %d while it was down, %d failed", p.ok.Load(), p.down.Load(), p.failed.Load())
+			if p.ok.Load() == 0 {
+				t.Error("the prober never reached IS")
 			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		return !bytes.HasPrefix(published, before) && w.starts("wso2is") == 2 && w.starts("wso2am") == 2
-	})
-	w.ready("wso2is", "wso2am", "is-agent", "am-agent")
-	w.works()
-	w.wantStarts(2, 2)
-	t.Logf("handshakes with IS: %d good, %d while it was down, %d failed", p.ok.Load(), p.down.Load(), p.failed.Load())
-	if p.ok.Load() == 0 {
-		t.Error("the prober never reached IS")
+			if c.starts == 1 && p.down.Load() > 0 {
+				t.Error("IS was down")
+			}
+		})
 	}
 }

@@ -3,6 +3,10 @@
 package compose
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/pem"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +16,7 @@ import (
 	"time"
 
 	"wso2agent/internal/keystore"
+	"wso2agent/test/upgrade"
 )
 
 // The settings of IS are somebody's own from before its first start, with a password of IS's that the agents do not know.
@@ -87,6 +92,107 @@ func TestSettingsOfOnesOwnAndUpgrades(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The volumes are those of the version before. Only the agents next to the servers change first: the servers go on under the
+// agent exec of the version before. Then everything comes up with the new version.
+func TestAnInstallationOfTheVersionBeforeGetsItsSuccessors(t *testing.T) {
+	w := newWorld(t)
+	w.reloadSoon()
+	w.agentBefore()
+	w.up()
+	w.works()
+	w.wantStarts(1, 1)
+	made, published := w.made(), w.inUse("wso2is")
+	if out, err := exec.Command("docker", "cp", w.container("am-agent")+":/exchange/wso2is/successors.pem", "-").CombinedOutput(); err == nil {
+		t.Fatalf("the version before publishes successors: %s", out)
+	}
+	servers := func() (ids string) { return w.inspect("wso2is", "{{.Id}}") + w.inspect("wso2am", "{{.Id}}") }
+	before := servers()
+	delete(w.env, "AGENT_IMAGE")
+	w.in("the sidecars make the pool at once, and nothing restarts for it", func(w *world) {
+		w.must("up", "-d", "--no-build", "--no-deps", "is-agent", "am-agent")
+		w.eventually(time.Minute, "both pools are published", func() bool { return len(w.successors(is)) == 3 && len(w.successors(am)) == 3 })
+		w.ready("is-agent", "am-agent")
+		time.Sleep(15 * time.Second) // longer than the quiet period after which a restart follows a change
+		w.works()
+		w.wantStarts(1, 1)
+		w.wantMade(made)
+		if servers() != before {
+			w.t.Error("a server has another container")
+		}
+		if !bytes.Equal(w.inUse("wso2is"), published) {
+			w.t.Error("IS has another certificate")
+		}
+	})
+	w.in("after up all servers trust the pool, and a rotation restarts none", func(w *world) {
+		w.up()
+		w.t.Logf("servers in new containers: %v", servers() != before)
+		for p, peer := range map[product]product{is: am, am: is} {
+			for _, name := range w.successors(peer) {
+				if !slices.Contains(aliases(w.t, w.file(p.service, p.home+p.store)), name) {
+					w.t.Errorf("%s runs without %s in its truststore", p.service, name)
+				}
+			}
+		}
+		w.works()
+		w.wantMade(made)
+		is, am := w.starts("wso2is"), w.starts("wso2am")
+		if !bytes.Equal(w.inUse("wso2is"), published) {
+			w.t.Error("IS has another certificate")
+		}
+		if said := w.must("exec", "-T", "is-agent", "/agent", "certs", "rotate"); !strings.HasPrefix(said, "no restart: ") {
+			w.t.Errorf("a rotation is not without a restart:\n%s", said)
+		}
+		e := endpoint{"IS", "wso2is", w.address("wso2is", "9443")}
+		w.eventually(2*time.Minute, "IS serves another certificate", func() bool {
+			leaf, err := served(e, w.ahead())
+			return err == nil && !bytes.Equal(leaf, published) && bytes.Equal(leaf, w.inUse("wso2is"))
+		})
+		w.ready("is-agent", "am-agent")
+		w.works()
+		w.wantStarts(is, am)
+	})
+}
+
+// successors are the aliases under which peers import the successors that a server's agent has published; none before that.
+func (w *world) successors(p product) (names []string) {
+	to := filepath.Join(w.t.TempDir(), "successors.pem")
+	if exec.Command("docker", "cp", w.container("am-agent")+":/exchange/"+p.service+"/successors.pem", to).Run() != nil {
+		return nil
+	}
+	data, err := os.ReadFile(to)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			return names
+		}
+		if bytes.Equal(block.Bytes, w.inUse(p.service)) { // it stands in both files
+			continue
+		}
+		names = append(names, fmt.Sprintf("%s-%x", p.service, sha256.Sum256(block.Bytes))[:len(p.service)+9])
+	}
+}
+
+// agentBefore builds an image with the agent of the version before, and makes the world use it.
+func (w *world) agentBefore() {
+	w.t.Helper()
+	commit, err := os.ReadFile("../upgrade/testdata/COMMIT")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	dir := w.t.TempDir()
+	if _, err := upgrade.Build(w.t.Context(), strings.TrimSpace(string(commit)), dir); err != nil {
+		w.t.Skipf("the version before is not at hand: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM wso2agent:latest\nCOPY agent /agent\n"), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	w.env["AGENT_IMAGE"] = "wso2agent-test/agent:before"
+	w.docker("build", "-q", "-t", w.env["AGENT_IMAGE"], dir)
 }
 
 // product is what its image has.
