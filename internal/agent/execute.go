@@ -13,8 +13,15 @@ import (
 	"wso2agent/internal/trust"
 )
 
-// issueError says that no new identity can be issued. Nothing else has to wait for that.
+// issueError says that no new identity can be had. Nothing else has to wait for that.
 type issueError struct{ error }
+
+func unissued(err error) error {
+	if err != nil {
+		err = issueError{err}
+	}
+	return err
+}
 
 // execute does one action of a decision on what r has read.
 func (r *reading) execute(ctx context.Context, by restarter, action rotation.Action) error {
@@ -30,14 +37,11 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 		if err == nil {
 			err = r.issue(do.Turn, fmt.Sprintf("rotation %d from now needs one that peers trust by then", do.Turn), r.identities.AddSuccessor)
 		}
-		if err != nil && ctx.Err() == nil {
-			err = issueError{err} // nothing needs it yet
-		}
-		return err
+		return unissued(err)
 	case rotation.StageSuccessor:
-		return r.withSuccessor(do.Fingerprint, do.Reason, "takes", r.identities.StageSuccessor)
+		return unissued(r.withSuccessor(do.Fingerprint, do.Reason, "takes", r.identities.StageSuccessor))
 	case rotation.DropSuccessor:
-		return r.withSuccessor(do.Fingerprint, "it "+do.Reason, "drops", r.identities.DropSuccessor)
+		return unissued(r.withSuccessor(do.Fingerprint, "it "+do.Reason, "drops", r.identities.DropSuccessor))
 	case rotation.CompleteChain:
 		return r.identities.Install(*r.found.Next)
 	case rotation.DropStaged:
@@ -97,7 +101,7 @@ func failure(_ bool, err error) error { return err }
 func (r *reading) issue(turn int, reason string, keep func(identity.Identity) error) error {
 	next, err := identity.IssueAhead(*r.found.Spec, time.Now(), turn)
 	if err != nil {
-		return issueError{err}
+		return unissued(err)
 	}
 	r.agent.log.Info("the agent has issued a TLS certificate", "server", r.agent.cfg.Server.Name, "because", reason, "names", next.Certificate().DNSNames,
 		"until", next.Certificate().NotAfter.Format(time.RFC3339), "fingerprint", next.Leaf().Fingerprint().String())

@@ -63,6 +63,7 @@ func loaders(t *testing.T, also ...func(*config.Config)) (p *place, is, am *load
 		p.set(product, func(c *config.Config) {
 			c.Settings.Mode, c.TLS.Mode, c.AM.Host, c.IS.Host = "merge", "issue", "localhost", "localhost"
 			c.IS.Port, c.AM.Port, c.Gateway.Host, c.Gateway.Port = port, port, "localhost", port
+			c.TLS.Successors, c.TLS.Reload = 3, "auto"
 			for _, change := range also {
 				change(c)
 			}

@@ -126,7 +126,10 @@ func (k *trustKeeper) execute(ctx context.Context, a Agent, r *reading, d rotati
 		if err := r.execute(ctx, k.restarter, action); errors.As(err, &unissued) {
 			k.memory.Trouble = unissued.error // the other work goes on
 		} else if err != nil {
-			k.memory.Asked, k.memory.Wish, k.memory.Reload = "", rotation.Wish{}, rotation.Reload{} // agent exec may not know of it
+			k.memory.Asked, k.memory.Wish = "", rotation.Wish{} // agent exec may not know of it
+			if !k.memory.Reload.Failed {
+				k.memory.Reload = rotation.Reload{}
+			}
 			return err
 		}
 		report(i + 1)

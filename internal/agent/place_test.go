@@ -86,6 +86,7 @@ func (p *place) settings(product string) config.Config {
 		"PRODUCT": product, "EXCHANGE_DIR": filepath.Join(p.dir, "exchange"), "CONFIG_DIR": p.volume(product), "SERVER_HOME": p.home(product),
 		"API_CONFIG": filepath.Join(p.dir, "config", "api-config.yaml"), "KEYS_FILE": p.keysFile(), "KEY_MANAGER_NAME": "WSO2-IS",
 		"SETTINGS": "none", "POLL_INTERVAL": "50ms", "QUIET_MIN": "20ms", "LISTEN_ADDR": "127.0.0.1:0", "INIT_TIMEOUT": "30s",
+		"TLS_SUCCESSORS": "0", "RELOAD": "off", // tests of successors set them
 		"MAX_RESTARTS": "1000000", // certificates change faster here than any server may
 	} {
 		p.t.Setenv(name, value)

@@ -23,6 +23,7 @@ func TestTheProspectIsWhatTheFilesSay(t *testing.T) {
 	for _, product := range []string{config.IS, config.AM} {
 		p.set(product, func(c *config.Config) {
 			c.Settings.Mode, c.TLS.Mode, c.TLS.Successors, c.AM.Host, c.IS.Host = "merge", "issue", 3, "wso2am", "wso2is"
+			c.TLS.Reload = "auto"
 		})
 	}
 	p.initBoth()

@@ -84,12 +84,17 @@ func (f Files) load(ctx context.Context, path string) (id *Identity, bad, err er
 	return nil, err, nil
 }
 
-// Stage makes i wait for the switch, which answers a request for a new identity. It writes nothing that is there already.
+// Stage makes i wait for the switch, which answers a request for a new identity. It writes nothing that is there already. A request
+// to throw the successors away, which has come since the caller looked, stays until they are gone.
 func (f Files) Stage(i Identity) error {
 	if err := f.write(f.staged(), i); err != nil {
 		return err
 	}
-	_, err := file.Remove(f.requested())
+	left, err := filepath.Glob(filepath.Join(f.pool(), "*"+poolExt))
+	if err != nil || len(left) > 0 && f.compromised() {
+		return err
+	}
+	_, err = file.Remove(f.requested())
 	return err
 }
 
@@ -133,10 +138,13 @@ func (f Files) Request(now time.Time, compromised bool) error {
 	return err
 }
 
-// compromised reports whether there is a request that says so.
+// compromised reports whether there is a request that says so, or one that cannot be read: that one may say so.
 func (f Files) compromised() bool {
 	data, err := file.Read(f.requested(), fileLimit)
-	return err == nil && slices.Contains(strings.Split(string(data), "\n"), compromisedMark)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return slices.Contains(strings.Split(string(data), "\n"), compromisedMark)
 }
 
 // write writes a keystore, unless it holds the identity already: the encryption makes the bytes differ each time.

@@ -311,3 +311,36 @@ func TestTheNextSuccessorRemovesWhatAKilledWriteHasLeft(t *testing.T) {
 		t.Errorf("the pool has %v, %v", fingerprints(h.Successors), h.SuccessorsErr)
 	}
 }
+
+// A person may request a rotation after a theft while the agent answers an earlier request.
+func TestARequestAfterATheftStaysUntilTheSuccessorsAreGone(t *testing.T) {
+	f := Files{Keystore: filepath.Join(t.TempDir(), "tls.p12"), WorkDir: t.TempDir(), Password: "changeit"}
+	var all []Identity
+	for range 2 {
+		i, err := Issue(Spec{Names: []string{"wso2is"}}, time.Now())
+		if err := errors.Join(err, f.AddSuccessor(i)); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, i)
+	}
+	requested := func() bool {
+		t.Helper()
+		held, err := f.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return held.Requested && held.Compromised
+	}
+	if err := errors.Join(f.Request(time.Now(), true), f.StageSuccessor(all[0])); err != nil {
+		t.Fatal(err)
+	}
+	if !requested() {
+		t.Error("the request is gone, and a successor is left")
+	}
+	if err := errors.Join(f.DropSuccessor(all[1]), f.Stage(all[0])); err != nil {
+		t.Fatal(err)
+	}
+	if requested() {
+		t.Error("the request stays, and no successor is left")
+	}
+}

@@ -77,7 +77,7 @@ func (c Catalog) Own(s trust.Statement) Own {
 // Peer adds what a peer's agent has published, as far as it is believed. See trust.Statement.Believed.
 func (c Catalog) Peer(s trust.Statement, pins trust.PeerPins, asCA bool) Peer {
 	believed, caErr, err := s.Believed(pins, asCA)
-	p := Peer{Certificates: c.All(believed), Successors: c.All(s.BelievedSuccessors(pins, asCA)), CAErr: caErr, Trusts: s.Trusts, TrustsErr: s.TrustsErr, Turn: s.Turn, TurnErr: s.TurnErr}
+	p := Peer{Certificates: c.All(believed), Successors: c.All(s.BelievedSuccessors(pins, asCA)), SuccessorsErr: s.SuccessorsErr, CAErr: caErr, Trusts: s.Trusts, TrustsErr: s.TrustsErr, Turn: s.Turn, TurnErr: s.TurnErr}
 	if p.Silent = errors.Is(err, trust.ErrNotPublished); !p.Silent {
 		p.Err = err
 	}
@@ -143,6 +143,6 @@ func SettingsOf(cfg config.Config) Settings {
 		Successors: ahead, Reload: cfg.TLS.Reload == "auto",
 		Server: cfg.Server.Name, Peers: cfg.Trust.Peers, Supervised: cfg.Restart.Method != "none", TLSMode: cfg.TLS.Mode, TrustCA: cfg.Trust.Mode == "ca",
 		StartAnyway: cfg.Init.OnTimeout == "start", TellsClosing: cfg.Server.Product == config.IS,
-		RotateTimeout: cfg.Rotate.Timeout, RotateGrace: cfg.Rotate.Grace, Pace: PaceOf(cfg.Restart.Max, cfg.Restart.Window),
+		RotateTimeout: cfg.Rotate.Timeout, RotateGrace: cfg.Rotate.Grace, Poll: cfg.Watch.Poll, Pace: PaceOf(cfg.Restart.Max, cfg.Restart.Window),
 	}
 }

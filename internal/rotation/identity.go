@@ -21,7 +21,10 @@ func (p *pass) identity() {
 	if p.staged = t.Staged; same(p.installed, p.staged) {
 		p.staged = nil
 	}
-	if p.dropSuccessors(); p.d.Again {
+	if p.d.Trouble == nil {
+		p.dropSuccessors()
+	}
+	if p.d.Again {
 		return
 	}
 	switch {

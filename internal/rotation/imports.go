@@ -41,7 +41,7 @@ func (p *pass) imports() {
 	}
 	changes := trust.PlanImport(s.Truststore.Entries, published, s.Settings.Server, p.configured())
 	for i, c := range changes {
-		changes[i].Spare = c.Fresh && p.spare(c.Owner, c.Fingerprint)
+		changes[i].Spare = c.Fresh && (p.spare(c.Owner, c.Fingerprint) || slices.Contains(s.Server.Trusts, c.Fingerprint))
 	}
 	if len(changes) > 0 {
 		p.then(Import{changes})
@@ -97,6 +97,14 @@ func (p *pass) believe(name string, said Peer) {
 	}
 	p.peers[name] = slices.Clone(said.Certificates)
 	trusted, _ := p.trusted()
+	if said.SuccessorsErr != nil {
+		p.log(Warn, "successors of "+name, "the agent cannot read which certificates a peer will use later, and keeps those that it has", "peer", name, "error", said.SuccessorsErr)
+		for _, e := range p.s.Truststore.Entries {
+			if trust.Owner(e, p.configured()) == name {
+				said.Successors = append(said.Successors, Certificate{Fingerprint: e.Fingerprint})
+			}
+		}
+	}
 	for _, c := range said.Successors {
 		if !contains(said.Certificates, c.Fingerprint) && (p.takesSpares() || slices.Contains(trusted, c.Fingerprint)) {
 			p.peers[name] = append(p.peers[name], c)

@@ -34,7 +34,8 @@ func (p *pass) load() bool {
 	next := s.Keystore.Own.Fingerprint
 	answered := placed.Generation == generation && placed.Certificate == next
 	waits := p.notServing(next)
-	over := s.Now.Sub(r.Since) >= loadPatience
+	limit := loadPatience + s.Settings.Poll // agent exec may notice a request so late
+	over := s.Now.Sub(r.Since) >= limit
 	why := ""
 	switch {
 	case answered && placed.Err != "":
@@ -43,7 +44,7 @@ func (p *pass) load() bool {
 		why = "agent exec has not placed its keystore"
 	case over && waits != "":
 		why = "it is not served by " + waits
-	case s.Memory.Reload.Served && s.Now.Sub(r.Since) >= loadPatience+confirmPatience:
+	case s.Memory.Reload.Served && s.Now.Sub(r.Since) >= limit+confirmPatience+s.Settings.Poll:
 		why = "agent exec has not confirmed it"
 	}
 	if why != "" {

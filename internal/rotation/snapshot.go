@@ -40,6 +40,7 @@ type Settings struct {
 	TellsClosing  bool     // the server is an IS, which tells others how it closes its administration
 	RotateTimeout time.Duration
 	RotateGrace   time.Duration
+	Poll          time.Duration // POLL_INTERVAL
 	Pace          Pace
 }
 
@@ -174,15 +175,16 @@ type Own struct {
 
 // Peer is what another server's agent has published.
 type Peer struct {
-	Certificates []Certificate // that this agent may trust
-	Err          error         // why some or all of them are refused
-	Silent       bool          // it has published nothing yet
-	Successors   []Certificate // that it will use later, and that this agent may trust
-	CAErr        error         // why its CA is not trusted
-	Trusts       trust.Trusts
-	TrustsErr    error
-	Turn         trust.Turn
-	TurnErr      error
+	Certificates  []Certificate // that this agent may trust
+	Err           error         // why some or all of them are refused
+	Silent        bool          // it has published nothing yet
+	Successors    []Certificate // that it will use later, and that this agent may trust
+	SuccessorsErr error         // why they cannot be read
+	CAErr         error         // why its CA is not trusted
+	Trusts        trust.Trusts
+	TrustsErr     error
+	Turn          trust.Turn
+	TurnErr       error
 }
 
 // Records are what agents remember on the config volume from one pass to the next.

@@ -30,7 +30,7 @@ func ports(cfg config.Config) []port {
 	own := []port{{address: net.JoinHostPort(cfg.AM.Host, strconv.Itoa(cfg.AM.Port))}}
 	if cfg.Gateway.Host == cfg.AM.Host { // else another server has the gateway
 		own = append(own, port{address: net.JoinHostPort(cfg.Gateway.Host, strconv.Itoa(cfg.Gateway.Port))},
-			port{address: net.JoinHostPort(cfg.Gateway.Host, "8099"), optional: true}) // WebSocket APIs
+			port{address: net.JoinHostPort(cfg.Gateway.Host, strconv.Itoa(cfg.Gateway.Port-8243+8099)), optional: true}) // WebSocket APIs
 	}
 	return own
 }
