@@ -79,7 +79,7 @@ func (p *pass) issued() {
 	reason := ""
 	switch {
 	case p.s.TLS.Asked:
-		reason = "somebody asked for another"
+		reason = "somebody requested another one"
 	case p.staged != nil && p.staged.Stale == "":
 		return
 	case p.installed != nil && p.installed.Stale == "": // the settings are again those that the installed one was made for

@@ -15,7 +15,7 @@ const maxPublished = trust.MaxCertificates
 func (p *pass) publish() {
 	s := p.s
 	if s.Own.Err != nil {
-		p.log(Warn, "published", "what this server has published cannot be read; the agent publishes it anew", "error", s.Own.Err)
+		p.log(Warn, "published", "what this server has published cannot be read; the agent publishes it again", "error", s.Own.Err)
 	}
 	inUse := p.inUse()
 	known := !s.Server.Runs || s.Server.Generation != "" || s.Settings.Supervised
