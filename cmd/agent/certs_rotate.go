@@ -22,7 +22,7 @@ func certsRotateCommand() *cobra.Command {
 It first prints which servers restart for it, and why. No server restarts if all running servers trust the next certificate
 already, and the own server can load it while it runs.
 
---compromised is for a stolen config volume, or a stolen copy of one, such as a backup. It also holds the keys of the next
+--compromised is for a stolen config volume, or a stolen copy of one, such as a backup. The volume also holds the keys of the next
 certificates. So the agent throws these away and makes a new certificate. No server trusts that one yet, so the servers restart.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
