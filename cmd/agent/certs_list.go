@@ -19,7 +19,7 @@ func certsListCommand() *cobra.Command {
 	var pool bool
 	cmd := f.withJSON(f.on(&cobra.Command{
 		Use:   "list",
-		Short: "List all entries, or the next certificates of the own server",
+		Short: "List all entries of a store, or the next certificates of the own server",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if pool {
 				return listPool(cmd.Context(), f.json, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -27,10 +27,10 @@ func certsListCommand() *cobra.Command {
 			return listEntries(cmd.Context(), f, cmd.OutOrStdout())
 		},
 	}))
-	cmd.Flags().BoolVar(&pool, "pool", false, "list the next certificates of the own server, who trusts them, and how long they last")
+	cmd.Flags().BoolVar(&pool, "pool", false, "list the next certificates of the own server, which servers trust them, and how long they last")
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if pool && (f.store != "" || f.keystore != "") {
-			return usage(cmd, "--pool is about the own server, and names no store")
+			return usage(cmd, "--pool lists the next certificates of the own server: use it without --store and --keystore")
 		}
 		return f.check(cmd, args)
 	}

@@ -20,10 +20,10 @@ func certsRotateCommand() *cobra.Command {
 		Long: `rotate requests a new certificate from the agent next to the own server, with a new key (TLS_MODE=issue).
 
 It first prints which servers restart for it, and why. No server restarts if all running servers trust the next certificate
-already, and the own server loads it while it runs.
+already, and the own server can load it while it runs.
 
---compromised is for a stolen config volume, or a copy of one, such as a backup. The keys of the next certificates lie there too.
-So the agent throws these away and makes a new certificate, which no server trusts yet: the servers restart.`,
+--compromised is for a stolen config volume, or a stolen copy of one, such as a backup. The volume also holds the keys of the next
+certificates. So the agent throws these away and makes a new certificate. No server trusts that one yet, so the servers restart.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return requestRotation(cmd.Context(), compromised, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -33,7 +33,7 @@ So the agent throws these away and makes a new certificate, which no server trus
 	return cmd
 }
 
-// requestRotation says what a rotation costs, and then leaves a request on the config volume, where the agent next to the server
+// requestRotation prints what a rotation costs, and then leaves a request on the config volume, where the agent next to the server
 // finds it.
 func requestRotation(ctx context.Context, compromised bool, stdout, stderr io.Writer) error {
 	cfg, err := config.Load("PRODUCT")
@@ -62,14 +62,14 @@ func requestRotation(ctx context.Context, compromised bool, stdout, stderr io.Wr
 	return nil
 }
 
-// warn prints what could not be read, and is left out of what follows.
+// warn prints what the command could not read and leaves out.
 func warn(stderr io.Writer, unreadable []error) {
 	for _, err := range unreadable {
 		fmt.Fprintf(stderr, "warning: left out, because it cannot be read: %v\n", err)
 	}
 }
 
-// printCost says which servers restart, and why.
+// printCost prints which servers restart, and why.
 func printCost(w io.Writer, restarts []server.Restart, p server.Prospect) {
 	var names []string
 	for _, r := range restarts {
@@ -88,7 +88,7 @@ func printCost(w io.Writer, restarts []server.Restart, p server.Prospect) {
 	}
 }
 
-// printNext says what follows the request.
+// printNext prints what the agent does after the request.
 func printNext(w io.Writer, restarts []server.Restart, p server.Prospect) {
 	fmt.Fprintf(w, "a new certificate for %s is requested; the agent next to it ", p.Server)
 	if len(restarts) == 0 {

@@ -1,5 +1,5 @@
-// Package agent holds the lives of an agent: init, which prepares a server's first start and ends; run, which stays
-// beside the server; and the one-shot bootstrap.
+// Package agent holds the lives of an agent: init, which prepares a start of the server and exits; run, which stays next to the
+// server; and bootstrap, which runs once.
 package agent
 
 import (
@@ -45,7 +45,7 @@ func New(cfg config.Config, load func() (config.Config, error), log *slog.Logger
 	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &gate{}, listener: &gate{}, holding: &trust.Holding{}}
 }
 
-// reload reads the settings again, so that a changed secret counts. The old ones stay where that fails.
+// reload reads the settings again, so that a changed secret counts. If that fails, the old ones stay.
 func (a *Agent) reload() error {
 	cfg, err := a.load()
 	if err == nil {

@@ -57,6 +57,16 @@ func (a Agent) lock(ctx context.Context) (unlock func(), err error) {
 	})
 }
 
+// lockOwn is lock, unless the truststore belongs to another user: then nothing is written, not even the lock.
+func (a Agent) lockOwn(ctx context.Context) (unlock func(), err error) {
+	if s, err := a.atStores(ctx); err == nil {
+		if err := s.truststore().Check(); errors.Is(err, file.ErrOwner) {
+			return nil, fmt.Errorf("import into the truststore: %w", err)
+		}
+	}
+	return a.lock(ctx)
+}
+
 // waits reports whether err only says that somebody else is busy: nothing is wrong with what this agent does.
 func waits(err error) bool {
 	return errors.Is(err, file.ErrBeingWritten) || errors.Is(err, trust.ErrNameTaken)

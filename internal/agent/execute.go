@@ -13,7 +13,7 @@ import (
 	"wso2agent/internal/trust"
 )
 
-// issueError says that no new identity can be had. Nothing else has to wait for that.
+// issueError says that the agent cannot obtain a new identity. No other work waits for that.
 type issueError struct{ error }
 
 func unissued(err error) error {
@@ -97,7 +97,7 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 // failure is the error of an action that also reports whether it has changed anything.
 func failure(_ bool, err error) error { return err }
 
-// issue makes an identity for the turn-th rotation from now, 0 for the next switch, and keeps it.
+// issue makes an identity and keeps it. turn is 0 for the switch that is due, and 1 for the next rotation.
 func (r *reading) issue(turn int, reason string, keep func(identity.Identity) error) error {
 	next, err := identity.IssueAhead(*r.found.Spec, time.Now(), turn)
 	if err != nil {
@@ -108,7 +108,7 @@ func (r *reading) issue(turn int, reason string, keep func(identity.Identity) er
 	return keep(next)
 }
 
-// withSuccessor does something with an identity that was issued in advance.
+// withSuccessor logs what it does with a successor, and does it.
 func (r *reading) withSuccessor(fingerprint, because, does string, do func(identity.Identity) error) error {
 	for _, i := range r.found.Successors {
 		if i.Leaf().Fingerprint().String() == fingerprint {

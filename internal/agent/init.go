@@ -14,21 +14,21 @@ import (
 	"wso2agent/internal/seed"
 )
 
-// ErrTimeout says that a peer, or a store, did not come within the time set.
+// ErrTimeout says that the time to wait for a peer, or for a store, has passed.
 var ErrTimeout = errors.New("timed out")
 
-// Init prepares the server's first start: it brings the seed of the product's image onto the config volume, makes the
-// server's settings, publishes the own certificate, waits for every peer's, imports them, and
-// tells agent exec the generation, so that the server starts with everything in place and needs no restart. Stores
-// that are not there yet are waited for; a store that is there and bad is an error at once.
+// Init prepares a start of the server, so that it starts with everything in place and needs no restart. Init brings the seed of the
+// product's image onto the config volume, makes the server's settings and the successors, and publishes the own certificates. It
+// waits for those of every peer, imports them, and reports the generation to agent exec. It waits for stores that are not there yet.
+// A bad store is an error at once.
 //
-// Errors wrap ErrTimeout when INIT_TIMEOUT has passed; with INIT_ON_TIMEOUT=start the missing peers are then only
-// warned of.
+// Errors wrap ErrTimeout when INIT_TIMEOUT has passed; with INIT_ON_TIMEOUT=start Init then only logs
+// a warning about the missing peers.
 //
-// A server that runs already, as at another `docker compose up`, is left to the sidecar: nothing is switched under it.
+// Init leaves a server that runs already to the sidecar, as at another `docker compose up`, and switches nothing under it.
 //
-// Artifacts that the server's image lacks are put on their volume last of all. One that cannot be had holds nothing up, unless
-// the server does not start without it.
+// Last of all, Init puts the artifacts that the server's image lacks on their volume. If it cannot obtain one, it exits anyway,
+// unless the server does not start without that artifact.
 func (a Agent) Init(ctx context.Context) error {
 	artifacts, _ := a.artifacts(a.cfg)
 	if _, err := artifacts.List(); err != nil { // at once, and not after the peers have come
@@ -40,7 +40,7 @@ func (a Agent) Init(ctx context.Context) error {
 	k := trustKeeper{init: true, restarter: a.restarter()}
 	stock := seed.Of(a.cfg)
 	for waited := ""; ; {
-		err := stock.Bring(limit, a.log, ControlDir(a.cfg), a.lock, a.control().Present)
+		err := stock.Bring(limit, a.log, ControlDir(a.cfg), a.lockOwn, a.control().Present)
 		if err == nil {
 			err = k.once(limit, a)
 		}

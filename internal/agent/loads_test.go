@@ -351,7 +351,7 @@ func TestAServerWhosePortDoesNotServeTheNewCertificateRestartsInTurn(t *testing.
 				if is.k.memory.Reload.Since.IsZero() || time.Until(is.k.last.Wake) > 2*time.Second {
 					t.Fatalf("it does not wait for the port: %+v", is.k.memory.Reload)
 				}
-				is.k.memory.Reload.Since = time.Now().Add(-90 * time.Second)
+				is.k.memory.Reload.Since = time.Now().Add(-91 * time.Second)
 			}
 			settle(is, am)
 			restarts(t, "after that", is, am, [2]int{1, 0})

@@ -32,19 +32,19 @@ type trustKeeper struct {
 	last      rotation.Decision
 	logged    rotation.Topics
 	looked    time.Time      // when the last pass was, as the clock showed it
-	busy      string         // who was last reported to be waited for
+	busy      string         // the last reported reason for waiting
 	outages   notify.Outages // of the server
 }
 
 // due reports whether the clock alone makes a pass due.
 func (k *trustKeeper) due() bool {
 	now := time.Now()
-	return now.Before(k.looked) || // the clock was put back, and the wake time goes by the one before
+	return now.Before(k.looked) || // the clock was put back, and the wake time is from before that
 		k.ready != nil && k.ready() || !k.last.Wake.IsZero() && now.After(k.last.Wake)
 }
 
-// soon ends the wait for the next pass while the server loads a certificate: when a port begins to serve it, nothing changes on any
-// volume. It is nil at other times.
+// soon ends the wait for the next pass while the server loads a certificate, because no volume changes when a port begins to serve
+// it. It is nil at other times.
 func (k *trustKeeper) soon() <-chan time.Time {
 	if load := k.memory.Reload; load.Generation == "" || load.Failed || k.last.Wake.IsZero() {
 		return nil
@@ -70,7 +70,7 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 	return fmt.Errorf("%d passes came to no rest; report this with the log at LOG_LEVEL=debug", maxPasses)
 }
 
-// pass does one pass. It is to be called alone.
+// pass does one pass. Call it in Agent.alone only.
 func (k *trustKeeper) pass(ctx context.Context, a Agent) error {
 	k.looked, k.last = time.Now().Round(0), rotation.Decision{}
 	started, known, err := k.started(ctx, a)
@@ -82,7 +82,7 @@ func (k *trustKeeper) pass(ctx context.Context, a Agent) error {
 		return err
 	}
 	r.snapshot.Settings.Init = k.init
-	if running, onDisk, err := k.restarter.Wish(ctx); err == nil { // else it is said anew
+	if running, onDisk, err := k.restarter.Wish(ctx); err == nil { // else the pass writes its wish again
 		r.snapshot.Server.Wish = rotation.Wish{Running: running, OnDisk: onDisk}
 	}
 	a.upgrade.waits.Store(r.snapshot.Deployment.Closing.AllScopes == trust.AllScopesWaits)

@@ -16,25 +16,25 @@ import (
 
 // restarter is a way of restarting the server.
 type restarter interface {
-	// Request asks for a server that runs with the given generation. Asking again is free.
+	// Request requests a server that runs with the given generation. A second request for it costs nothing.
 	Request(ctx context.Context, generation string) error
 	// Hold keeps off a restart for the generation on disk: a server that runs with running goes on.
 	Hold(ctx context.Context, running, onDisk string) error
-	// Wish returns what was last asked for: the generation to run with, and the one on disk.
+	// Wish returns the last request: the generation to run with, and the one on disk.
 	Wish(ctx context.Context) (running, onDisk string, err error)
-	// Reload asks for a running server that loads another certificate.
+	// Reload requests that the running server loads another certificate.
 	Reload(ctx context.Context, r notify.Reload) error
-	// Started tells what the running server started with; ok is false where that cannot be known.
+	// Started returns what the running server started with; ok is false if that is not known.
 	Started(ctx context.Context) (s notify.Started, ok bool, err error)
 }
 
-// Names of the conditions that make a running agent ready.
+// Names of conditions. Those before the advisory ones make a running agent ready.
 const (
 	trustCondition     = rotation.TrustCondition
 	restartCondition   = rotation.RestartCondition
 	identityCondition  = rotation.IdentityCondition
 	bootstrapCondition = "bootstrap"
-	// These are advisory.
+	// These are advisory, and so are those of the pool and the ports in rotation.
 	scopesCondition     = "scopes"
 	securityCondition   = "security"
 	artifactsCondition  = "artifacts"
@@ -42,9 +42,8 @@ const (
 	importsCondition    = rotation.ImportsCondition
 )
 
-// Run stays beside the server until ctx ends: it keeps trust and, through the restarter, the running server in step
-// with what is on disk, and beside API-M the desired state too. Nothing that goes wrong ends it: it says so, is not
-// ready, and tries again.
+// Run stays next to the server until ctx ends. It keeps trust and, through the restarter, the running server in step with what is
+// on disk. Next to API-M it also keeps the desired state. No error ends it: it logs the error, is not ready, and tries again.
 func (a Agent) Run(ctx context.Context) error {
 	conditions := []string{trustCondition, restartCondition, identityCondition}
 	if a.cfg.Bootstrap.Enabled {

@@ -15,8 +15,7 @@ import (
 	"wso2agent/internal/verify"
 )
 
-// reading is what one pass has read. It changes no file. The snapshot has what decisions need. The rest is what their actions
-// need.
+// reading is what one pass has read. The snapshot has what decisions need. The rest is what their actions need.
 type reading struct {
 	agent      Agent // with the stores that deployment.toml names
 	snapshot   rotation.Snapshot

@@ -36,8 +36,8 @@ type Spec struct {
 	// Names are host names, wildcards and IP addresses. The first one is the common name too. Issue adds localhost.
 	Names []string
 	Key   KeyKind // ECDSAP256 if empty
-	// Validity is how long the certificate is valid from its issue on; Year if zero. Each renewal costs a restart of the server
-	// and of each of its peers, about a minute each. A shorter life gains nothing, because the key can be rotated at any time
+	// Validity is how long the certificate is valid from its issue on; Year if zero. A renewal that its peers cannot know
+	// ahead restarts the server and each of its peers. A shorter life gains nothing, because the key can be rotated at any time
 	// and the peers trust exactly this certificate.
 	Validity time.Duration
 	// RenewBefore is how long before its end the certificate is issued again.

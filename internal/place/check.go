@@ -21,7 +21,7 @@ import (
 	"wso2agent/internal/remedy"
 )
 
-// checks are what a TLS keystore must fulfil before a running server gets it. A server that loads a key with the certificate of
+// checks are the conditions that a TLS keystore must meet before a running server gets it. A server that loads a key with the certificate of
 // another key fails every handshake from then on.
 type checks struct {
 	password    string // of the store and of the key
@@ -29,7 +29,7 @@ type checks struct {
 	certificate string // the fingerprint that the leaf must have; empty for any
 }
 
-// read returns the bytes of a good keystore. It reads a file that somebody is writing again.
+// read returns the bytes of a good keystore. If somebody is writing the file, it reads the file again.
 func (c checks) read(ctx context.Context, path string) ([]byte, error) {
 	data, err := file.ReadStable(ctx, path, fileLimit, func(data []byte) error { return c.check(data, time.Now()) })
 	if err != nil {
@@ -63,7 +63,7 @@ func (c checks) check(data []byte, now time.Time) error {
 	return nil
 }
 
-// signs signs with the key of the keystore and verifies that with the certificate, as a handshake does.
+// signs makes a signature with the key of the keystore, and verifies it with the certificate, as a handshake does.
 func signs(data []byte, password string, leaf *x509.Certificate) error {
 	store, err := keystore.Open(data, password)
 	if err != nil {

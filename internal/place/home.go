@@ -36,11 +36,11 @@ type Home struct {
 	log *slog.Logger
 	// name is the server's name that its certificate must have; empty if this container does not know it.
 	name string
-	// good is the last good keystore that the server had to load: of its start, placed since, or put there by a person. It
-	// stays in memory because the one on the config volume may be a newer one that nobody has requested yet. Its key is
+	// good is the last good keystore that the server could load: of its start, placed since, or put there by a person. It
+	// stays in memory because the config volume may have a newer one that the sidecar has not requested yet. Its key is
 	// encrypted, and every process of this user can read the same bytes in the home.
 	good []byte
-	// trouble is the error that Repair has logged last.
+	// trouble is the last error that Repair has logged.
 	trouble string
 }
 
@@ -53,9 +53,9 @@ func (h *Home) path(name string) string { return filepath.Join(h.cfg.Server.Home
 
 func (h *Home) keystore() string { return h.path(securityDir + "/" + config.TLSStoreFile) }
 
-// Starting returns the fingerprints of certificates that a start of the server trusts, see trusted, and that of the TLS
-// certificate that it presents. It reads the stores that the deployment.toml of the config volume names. It logs what it cannot
-// read, and returns nil or "" for that.
+// Starting returns the fingerprints of the certificates that a start of the server trusts (see trusted), and the fingerprint of the
+// TLS certificate that it presents. It reads the stores that the deployment.toml of the config volume names. It logs what it
+// cannot read, and returns nil or "" for that.
 func (h *Home) Starting(ctx context.Context) (trusts []string, certificate string) {
 	h.good, h.trouble, h.name = nil, "", h.cfg.Server.Name
 	cfg, err := server.AtStores(ctx, h.cfg)
@@ -119,8 +119,8 @@ func (h *Home) running(ctx context.Context) (checks, []byte, error) {
 	return checks{password: password, name: h.name}, text, nil
 }
 
-// write replaces a file of the home. The temporary file is in the same folder: the home may be another file system than the
-// config volume. A killed process may leave it; the next write of the file removes it.
+// write replaces a file of the home. The temporary file is in the same folder: the home may be on another file
+// system than the config volume. If a killed process leaves it, the next write of the file removes it.
 func write(path string, data []byte, before []byte) error {
 	real, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -19,8 +19,8 @@ import (
 var errReadOnly error = syscall.EROFS
 
 // Place checks the TLS keystore of the config volume and puts it into the home, from which the running server loads it. The
-// keystore must have the certificate with the given fingerprint. After an error the home has a whole keystore, as before or the
-// new one.
+// keystore must have the certificate with the given fingerprint. After an error the home has a complete keystore: the one from
+// before, or the new one.
 func (h *Home) Place(ctx context.Context, certificate string) error {
 	c, _, err := h.running(ctx)
 	if err != nil {
@@ -41,12 +41,12 @@ func (h *Home) Place(ctx context.Context, certificate string) error {
 	return nil
 }
 
-// put writes the keystore into the home and has the server notice it. before are the bytes that it may replace; nil for any.
+// put writes the keystore into the home, and makes the server notice it. before are the bytes that it may replace; nil for any.
 func (h *Home) put(data, before []byte) error {
 	if err := write(h.keystore(), data, before); err != nil {
 		return fmt.Errorf("place the TLS keystore in the home of the server: %w", err)
 	}
-	if h.cfg.Server.Product != config.AM { // Tomcat reads the keystore again and again; the gateway of API-M does not
+	if h.cfg.Server.Product != config.AM { // Tomcat reads the keystore periodically. The gateway of API-M reads it only if listenersFile is newer
 		return nil
 	}
 	if err := touch(h.path(listenersFile)); err != nil {
@@ -95,7 +95,7 @@ func (h *Home) repair(ctx context.Context) error {
 	if err := c.check(h.good, time.Now()); err != nil {
 		return fmt.Errorf("%w; the last good keystore cannot replace it either: %w", broken, err)
 	}
-	// The bytes that were found broken, so that a person who puts a good keystore there at this moment does not lose it.
+	// put replaces only these broken bytes. So a person who puts a good keystore there at this moment does not lose it.
 	before, err := file.Read(h.keystore(), fileLimit)
 	if err == nil && c.check(before, time.Now()) == nil {
 		return nil

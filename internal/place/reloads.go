@@ -15,8 +15,8 @@ import (
 // reloadListener is the class with which Tomcat loads its certificates again, from version 9.0.82 on.
 const reloadListener = "org.apache.catalina.security.TLSCertificateReloadListener"
 
-// Reloads reports whether the running server loads a new TLS certificate from its home. It logs why the server does not, unless
-// the settings say so.
+// Reloads reports whether the running server loads a new TLS certificate from its home. If the
+// server does not, Reloads logs the reason, unless the settings forbid it.
 func (h *Home) Reloads(ctx context.Context) bool {
 	if !h.wanted() {
 		return false

@@ -11,14 +11,14 @@ import (
 	"wso2agent/internal/trust"
 )
 
-// maxTrusts is the most fingerprints that trusted returns. They are a part of each report of agent exec, of about 110 bytes
-// each.
+// maxTrusts is how many fingerprints trusted returns at most. Each takes about 110 bytes in every report of agent exec.
 const maxTrusts = 500
 
 // trusted returns the fingerprints of certificates that a server trusts if it starts now: the agent's entries in the
-// truststore, and everybody's entries that are no CA or that have signed leaf, the server's own certificate; nil if it is not
-// known. The agent adds no entry for a certificate that the truststore has already. And a container that has only some of the
-// agent's settings does not know the names of the agent's entries. The list is not nil, and has the agent's entries first.
+// truststore, and the entries of others that are no CA or that have signed leaf. leaf is the server's own certificate, nil if it is
+// not known. Entries of others count for two reasons. The agent adds no entry for a certificate that the truststore has already.
+// And a container that has only some of the agent's settings does not know the names of the agent's entries. Without an error the
+// list is not nil. It has the agent's entries first.
 func trusted(ctx context.Context, cfg config.Config, leaf *x509.Certificate) ([]string, error) {
 	store := trust.Store{Path: cfg.TruststorePath(), Password: cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS"}
 	_, entries, err := store.List(ctx)

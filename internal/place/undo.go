@@ -7,8 +7,8 @@ import (
 	"wso2agent/internal/file"
 )
 
-// Undo removes what an earlier start has copied from an overlay for the reload into the home, if RELOAD is off: the products'
-// entrypoints copy files there and never remove any. paths are relative to the home. without returns the text of such a file
+// Undo removes from the home what an earlier start has copied there for the reload, if RELOAD is off. The products' entrypoints
+// copy files into the home and never remove any. paths are relative to the home. without returns the text of such a file
 // without what the overlay adds, and whether it had any. Call Undo while no server runs. It logs what it does and what it
 // cannot do. A missing file is no error.
 func (h *Home) Undo(paths []string, without func(path string, text []byte) (out []byte, changed bool)) {

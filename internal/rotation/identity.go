@@ -1,8 +1,8 @@
 package rotation
 
-// identity brings the TLS identity up to date: one that is due is issued or taken from files, and staged. It is installed at
-// once if no server can present it to a peer that would refuse it. What cannot be had keeps the server from its start, but not
-// a running server from going on with the identity that it has.
+// identity brings the TLS identity up to date. It issues one that is due, takes a successor, or reads it from files, and stages it.
+// It installs it at once if no server can present it to a peer that would refuse it. If the agent cannot obtain an identity, a
+// server that has none does not start. A server that has one keeps it.
 func (p *pass) identity() {
 	t := p.s.TLS
 	p.d.Trouble = p.s.Memory.Trouble
@@ -82,7 +82,7 @@ func (p *pass) issued() {
 	reason := ""
 	switch {
 	case p.s.TLS.Asked:
-		reason = "somebody asked for another"
+		reason = "somebody requested another one"
 	case p.staged != nil && p.staged.Stale == "":
 		return
 	case p.installed != nil && p.installed.Stale == "": // the settings are again those that the installed one was made for

@@ -34,7 +34,7 @@ func TestAnIdentityIsIssuedWhenItIsDue(t *testing.T) {
 			issued true
 			again`},
 		{"one waits, and somebody asks for another one", staging, func(s *Snapshot) { s.TLS.Asked = true }, `
-			do Issue{Reason:somebody asked for another}
+			do Issue{Reason:somebody requested another one}
 			issued true
 			again`},
 		{"the latest one is stale", issuing, func(s *Snapshot) { s.TLS.Installed.Stale = "is 60 days old" }, `
@@ -62,7 +62,7 @@ func TestAnIdentityIsIssuedWhenItIsDue(t *testing.T) {
 			issued true
 			again`},
 		{"somebody asks for another one", issuing, func(s *Snapshot) { s.TLS.Asked = true }, `
-			do Issue{Reason:somebody asked for another}
+			do Issue{Reason:somebody requested another one}
 			issued true
 			again`},
 		{"an earlier TLS_MODE has left one that deployment.toml does not name", issuing, func(s *Snapshot) { s.TLS.Named, s.TLS.Installed = false, identityOf("B9") }, `

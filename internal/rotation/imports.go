@@ -23,7 +23,7 @@ func (p *pass) imports() {
 	for _, name := range s.Settings.Peers {
 		p.believe(name, s.Peers[name])
 	}
-	// What no start presents yet, or never has presented, is not imported: that would cost the server a restart of its own.
+	// The agent does not import what no start presents yet, or what none has presented: the import would cost the server a restart.
 	trusted, _ := p.trusted()
 	p.peers[s.Settings.Server] = slices.DeleteFunc(slices.Clone(p.published), func(c Certificate) bool {
 		presented := c.Fingerprint == p.d.InUse.Fingerprint || c.Fingerprint == s.Keystore.Own.Fingerprint
@@ -81,7 +81,7 @@ func (p *pass) addOwn(trusted []string) {
 	}
 }
 
-// believe takes what a peer has published. A peer whose statement is refused or missing keeps nobody else's certificate out.
+// believe takes what a peer has published. If it refuses or misses the statement of one peer, it still takes those of the others.
 func (p *pass) believe(name string, said Peer) {
 	if said.CAErr != nil {
 		p.log(Error, "CA of "+name, "the agent trusts a peer's certificates themselves, because it cannot trust the peer's CA", "peer", name, "error", said.CAErr)
@@ -112,7 +112,7 @@ func (p *pass) believe(name string, said Peer) {
 	}
 }
 
-// withhold takes out of the peers' certificates what is not to be imported now, and remembers what is.
+// withhold removes from the peers' certificates those that the agent must not import now, and records the others.
 func (p *pass) withhold() withheld {
 	s := p.s
 	w := withheld{refused: map[string][]string{}, paced: map[string]time.Time{}}
@@ -155,8 +155,8 @@ func (p *pass) withhold() withheld {
 	return w
 }
 
-// keep keeps those of a peer's certificates that wanted accepts. A peer of which none is left counts as one that has published
-// nothing: what is trusted of it stays.
+// keep keeps those of a peer's certificates that wanted accepts. If none is left, the peer counts as one that has published nothing,
+// so its entries in the truststore stay.
 func (p *pass) keep(name string, wanted func(Certificate) bool) {
 	certs := slices.DeleteFunc(slices.Clone(p.peers[name]), func(c Certificate) bool { return !wanted(c) })
 	if len(certs) == 0 {
@@ -166,7 +166,7 @@ func (p *pass) keep(name string, wanted func(Certificate) bool) {
 	p.peers[name] = certs
 }
 
-// forget drops refusals of what the peers no longer publish: their next statement is believed anew. Peers that have published
+// forget drops refusals of what the peers no longer publish: the agent believes their next statement again. Peers that have published
 // nothing keep their refusals.
 func forget(r trust.Refusals, peers map[string][]Certificate) trust.Refusals {
 	published := func(all map[string][]string) map[string][]string {

@@ -8,8 +8,8 @@ import (
 	"wso2agent/internal/trust"
 )
 
-// Pace says how fast a peer's certificate may change. Each change restarts the running server, and a peer that changes its own
-// all the time must not keep it down, nor use up the restarts that other peers' changes need.
+// Pace says how fast a peer's certificate may change. Each change that the running server does not trust yet restarts it. A
+// peer that changes its own all the time must not keep it down, nor use up the restarts that other peers' changes need.
 type Pace struct {
 	Free int           // changes in a row that are imported at once
 	Each time.Duration // what gives a peer one of them back, and how long the first one beyond them waits; the next wait is twice as long

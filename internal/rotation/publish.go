@@ -15,7 +15,7 @@ const maxPublished = trust.MaxCertificates
 func (p *pass) publish() {
 	s := p.s
 	if s.Own.Err != nil {
-		p.log(Warn, "published", "what this server has published cannot be read; the agent publishes it anew", "error", s.Own.Err)
+		p.log(Warn, "published", "what this server has published cannot be read; the agent publishes it again", "error", s.Own.Err)
 	}
 	inUse := p.inUse()
 	known := !s.Server.Runs || s.Server.Generation != "" || s.Settings.Supervised
@@ -60,8 +60,8 @@ func fingerprints(certs []Certificate) (all []string) {
 	return all
 }
 
-// stays reports whether a start of the server still presents the certificate in use, while the next one waits off the config
-// volume.
+// stays reports whether a start of the server still presents the certificate in use, while the next one waits in the agent's folder,
+// where no start finds it.
 func (p *pass) stays() bool {
 	staged := p.stagedLeaf()
 	return staged != nil && p.d.Next.Fingerprint == staged.Fingerprint
@@ -83,9 +83,10 @@ func (p *pass) ca() string {
 	return installed.Issuer
 }
 
-// inUse is the certificate that the running server presents: of those that were published, that the own truststore holds, or that
-// the agent has a copy of, the one that it started with. Before its first start, and where that cannot be known, it is the one on disk, unless another one
-// was published and nobody can say whether the server has been restarted since.
+// inUse returns the certificate that the running server presents. It looks for the one with which the server started among those
+// that were published, that the own truststore holds, or of which the agent has a copy. Before the first start, and if that is
+// unknown, it is the one on disk. But if another one was published, and nobody can say whether the server has restarted since, it is
+// the published one.
 func (p *pass) inUse() Certificate {
 	onDisk, running, published := p.s.Keystore.Own, p.s.Server, p.s.Own.Certificates
 	if !running.Runs || running.Generation == "" && p.s.Settings.Supervised || RunsWith(running.Generation, onDisk) {
@@ -105,8 +106,8 @@ func (p *pass) inUse() Certificate {
 	return onDisk
 }
 
-// nextRecord works out what a server's agent publishes: the certificate in use, the next one if that is another one, and those
-// that are being retired for as long as grace says. before is what it has published so far. If nobody knows what the running
+// nextRecord returns what a server's agent publishes: the certificate in use, the next one if it differs, and for the time grace
+// those that retire. before is what it has published so far. If nobody knows what the running
 // server presents, none of those begins to retire. The record has the times as they are now.
 func nextRecord(r trust.Rotation, inUse, next Certificate, before []Certificate, known bool, now time.Time, grace time.Duration) (trust.Rotation, []Certificate) {
 	publish := []Certificate{inUse}
@@ -162,7 +163,7 @@ func retires(r trust.Rotation, grace time.Duration, now time.Time) (at time.Time
 	return at
 }
 
-// deadline is when the switch to the announced certificate waits for peers no longer: when patience has run out, or the
+// deadline returns when the switch to the announced certificate stops waiting for peers: when patience has run out, or when the
 // certificate in use is about to expire.
 func deadline(r trust.Rotation, inUse Certificate, patience time.Duration) time.Time {
 	return earliest(r.Since.Add(patience), hurries(r, inUse))

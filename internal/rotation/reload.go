@@ -9,14 +9,14 @@ import (
 // loadPatience is how long the server may take to serve a new certificate. The gateway of API-M looks for one every 60 s.
 const loadPatience = 90 * time.Second
 
-// confirmPatience is how long agent exec has after that to note that all listeners serve it.
+// confirmPatience is how long agent exec may take after that to report that all listeners serve the certificate.
 const confirmPatience = 10 * time.Second
 
-// loadPoll is how often the listeners are asked meanwhile.
+// loadPoll is how often the agent asks the listeners meanwhile.
 const loadPoll = time.Second
 
-// load brings the new certificate into the running server without a restart, and reports whether that is going on: agent exec
-// places the keystore, and the server serves it after a while. If it does not, the server has to restart.
+// load brings the new certificate into the running server without a restart, and reports whether that is going on. agent exec places
+// the keystore, and the server then loads it. If a listener does not serve it within loadPatience, the server has to restart.
 func (p *pass) load() bool {
 	s, generation := p.s, p.d.Generation
 	if !p.canLoad() {
@@ -24,7 +24,7 @@ func (p *pass) load() bool {
 		return false
 	}
 	r, placed := s.Memory.Reload, s.Server.Placed
-	if r.Generation != generation || r.Since.After(s.Now) { // a new one, or the clock was put back
+	if r.Generation != generation || r.Since.After(s.Now) { // a new request, or the clock was put back
 		r = Reload{Generation: generation, Since: s.Now}
 	}
 	p.d.Memory.Reload = r
@@ -69,8 +69,8 @@ func (p *pass) load() bool {
 	return true
 }
 
-// canLoad reports whether the running server needs nothing but the new certificate, can load it, and trusts it itself: its own
-// parts call each other.
+// canLoad reports whether the running server needs nothing but the new certificate, can load it, and trusts it itself, because its
+// own parts call each other.
 func (p *pass) canLoad() bool {
 	s := p.s
 	next := s.Keystore.Own
@@ -78,7 +78,7 @@ func (p *pass) canLoad() bool {
 		s.Server.Generation == Generation(s.Records.Edition, p.d.InUse, s.Deployment.Text) && s.Server.trusts(next.Fingerprint, p.installed.Issuer)
 }
 
-// notServing are the listeners that do not serve a certificate; "any port" if nobody has asked them.
+// notServing returns the listeners that do not serve a certificate; "any port" if none is known.
 func (p *pass) notServing(fingerprint string) string {
 	if len(p.s.Server.Listeners) == 0 {
 		return "any port"

@@ -7,8 +7,8 @@ import (
 	"wso2agent/internal/trust"
 )
 
-// server brings the server in step with what is on disk: it tells an init's server what to start with, and makes a running one
-// restart when it has to.
+// server brings the server in step with what is on disk. In an init it requests what the server starts with. Otherwise it lets the
+// running server load its certificate, or restarts it if it has to.
 func (p *pass) server() {
 	s := p.s
 	if s.Settings.Init {
@@ -31,7 +31,7 @@ func (p *pass) server() {
 	case starting && s.Memory.Asked == generation:
 		p.condition(RestartCondition, false, "the agent has asked for a restart, and the server is about to stop")
 	case starting && s.Now.Sub(started.Since) < s.Settings.RotateTimeout:
-		// A start that is ended halfway is time lost. One restart then serves for everything that comes meanwhile.
+		// To stop a start halfway wastes time. One restart later is enough for everything that comes meanwhile.
 		p.wake(started.Since.Add(s.Settings.RotateTimeout))
 		p.hold("a restart is due, and waits until the server serves")
 	case p.load():
@@ -59,8 +59,8 @@ func (p *pass) server() {
 	}
 }
 
-// prepare tells agent exec what a start of the server reads. A server that runs goes on: the sidecar decides about it. While a
-// peer is missing nothing is told, unless the server may start anyway.
+// prepare reports to agent exec what a start of the server reads. A running server goes on, and the sidecar decides about it. While
+// a peer is missing, prepare reports nothing, unless the server may start anyway.
 func (p *pass) prepare() {
 	s, generation := p.s, p.d.Generation
 	switch started := s.Server; {
@@ -108,24 +108,28 @@ func (p *pass) inStep() {
 	p.withdraw()
 }
 
-// trustedNow are the fingerprints that the running server trusts, of those that are on disk.
+// trustedNow returns those fingerprints on disk that the running server trusts.
 func (p *pass) trustedNow() (fingerprints []string) {
-	spares := map[string]bool{}
+	needed, spares := map[string]bool{}, map[string]bool{} // a CA can be both, of two servers
 	for name, certs := range p.peers {
 		for _, c := range certs {
-			spares[c.Fingerprint] = p.spare(name, c.Fingerprint)
+			if p.spare(name, c.Fingerprint) {
+				spares[c.Fingerprint] = true
+			} else {
+				needed[c.Fingerprint] = true
+			}
 		}
 	}
 	for _, f := range p.d.Trusted {
 		known := p.s.Server.Trusts != nil
-		if known && slices.Contains(p.s.Server.Trusts, f) || !known && !spares[f] {
+		if known && slices.Contains(p.s.Server.Trusts, f) || !known && (needed[f] || !spares[f]) {
 			fingerprints = append(fingerprints, f)
 		}
 	}
 	return fingerprints
 }
 
-// wish tells agent exec something, unless it was told so already.
+// wish writes a wish for agent exec, unless it is there already.
 func (p *pass) wish(w Wish) {
 	switch {
 	case p.s.Server.Wish == w:
@@ -168,7 +172,7 @@ func (p *pass) request() {
 	}
 	switch {
 	case !s.Settings.Supervised:
-		// Nothing could ever confirm it: people were told, and that is all.
+		// Nothing can confirm a restart by hand. The log has reported that one is due.
 		p.condition(RestartCondition, true, "not known, since RESTART is none: the log says when a restart by hand is due")
 		return
 	case !s.Server.Known: // in a pod the sidecar is there first
@@ -184,8 +188,8 @@ func (p *pass) request() {
 	}
 }
 
-// rotate goes on with a rotation: while peers do not trust the new certificate the switch waits, and then it is made. It reports
-// whether nothing else is to be decided: the server is not to be restarted now, or another pass follows.
+// rotate continues a rotation. The switch waits while peers do not trust the new certificate, and then rotate makes it. decided is
+// true if the server must not restart now, or if another pass follows.
 func (p *pass) rotate() (decided bool) {
 	waits := p.unready()
 	limit := p.deadline()
@@ -236,8 +240,8 @@ func (p *pass) deadline() time.Time {
 	return later(end, deadline(p.d.Rotation, p.d.InUse, time.Duration(len(p.s.Settings.Peers))*patience))
 }
 
-// awaitPeers is rotate while peers do not trust the new certificate yet. Every restart waits for the switch, so that one serves
-// for both, except one: of servers that wait for each other one must restart first, with the certificate that it has, to trust
+// awaitPeers is rotate while peers do not trust the new certificate yet. Every restart waits for the switch, so that one restart is
+// enough, with one exception. If servers wait for each other, one of them must restart first, with its current certificate, to trust
 // those of the others. It is the one whose name comes first.
 func (p *pass) awaitPeers(waits []string, limit time.Time) (decided bool) {
 	s := p.s

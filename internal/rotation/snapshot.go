@@ -117,7 +117,7 @@ type TLS struct {
 	Asked      bool        // somebody has asked for a new one
 	Stolen     bool        // somebody has asked to throw all successors away, too
 	Successors []*Identity // issued in advance, the oldest first
-	Err        error       // why the identity that is due cannot be had
+	Err        error       // why the agent cannot obtain the identity that is due
 	Folder     string      // TLS_FILES_DIR, for messages
 }
 

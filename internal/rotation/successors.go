@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// successor is the identity to switch to next, of those that were issued in advance: the oldest one that every running server
-// trusts already, or else the oldest one; nil for none.
+// successor returns the identity to switch to next: the oldest successor that every running server trusts, else the oldest one, or
+// nil for none.
 func (p *pass) successor() *Identity {
 	good := p.goodSuccessors()
 	for _, i := range good {
@@ -21,7 +21,7 @@ func (p *pass) successor() *Identity {
 	return good[0]
 }
 
-// goodSuccessors are the identities that were issued in advance and can still be used.
+// goodSuccessors returns the successors that can still be used, in the order of their turns.
 func (p *pass) goodSuccessors() (good []*Identity) {
 	for _, i := range p.s.TLS.Successors {
 		if i.Stale == "" && !same(i, p.s.TLS.Installed) && !same(i, p.s.TLS.Staged) {
@@ -57,11 +57,11 @@ func (p *pass) dropSuccessors() {
 	}
 }
 
-// fillPool issues a further identity in advance, so that peers trust it before they start. It does so before a switch too: peers
-// that restart for that take the whole pool along.
+// fillPool issues a further successor, which servers trust from their next start on. It does so before a switch too: peers that
+// restart for the switch then read the whole pool.
 func (p *pass) fillPool() {
 	turn := len(p.goodSuccessors()) + 1
-	full := turn > p.s.Settings.Successors || p.s.Memory.Ahead >= p.s.Settings.Successors // one that is stale at once must not be issued again and again
+	full := turn > p.s.Settings.Successors || p.s.Memory.Ahead >= p.s.Settings.Successors // else a successor that is stale at once would be issued again and again
 	if full || p.s.TLS.Asked || p.installed == nil || p.d.Trouble != nil {
 		return
 	}
@@ -72,8 +72,8 @@ func (p *pass) fillPool() {
 	p.then(IssueSuccessor{turn})
 }
 
-// ahead are the fingerprints that peers may trust in advance, sorted by their turn: those of the own identities too, so that none is
-// missing while it moves from this list to the published certificates.
+// ahead returns the fingerprints that peers may trust in advance, in the order of their turns. The installed and the staged identity
+// are among them, so that none is missing while it moves from this list to the published certificates.
 func (p *pass) ahead() (fingerprints []string) {
 	if p.s.Settings.Successors == 0 || p.s.TLS.Refused != "" {
 		return nil
@@ -86,7 +86,7 @@ func (p *pass) ahead() (fingerprints []string) {
 	return fingerprints[:min(len(fingerprints), maxPublished)]
 }
 
-// spare reports whether the running server has no need to trust a certificate yet: nobody presents it, or is about to.
+// spare reports whether the running server need not trust a certificate yet, because no server presents it or is about to.
 func (p *pass) spare(owner, fingerprint string) bool {
 	s := p.s
 	if owner != s.Settings.Server {
@@ -116,13 +116,13 @@ func (s Server) trusts(fingerprint, ca string) bool {
 	return slices.Contains(s.Trusts, fingerprint) || ca != "" && slices.Contains(s.Trusts, ca)
 }
 
-// costs reports whether a running server has to restart for a peer's certificate.
+// costs reports whether the running server has to restart for a peer's certificate.
 func (p *pass) costs(peer string, c Certificate) bool {
 	return p.s.Server.Runs && !p.spare(peer, c.Fingerprint) && !slices.Contains(p.s.Server.Trusts, c.Fingerprint)
 }
 
-// takesSpares reports whether certificates may be imported that the running server trusts only after its next start. Somebody must
-// be able to say later which of them it trusts.
+// takesSpares reports whether the agent may import certificates that the running server trusts only after its next start. It may
+// only if agent exec reports later which of them the server trusts.
 func (p *pass) takesSpares() bool {
 	server := p.s.Server
 	switch {
@@ -132,8 +132,9 @@ func (p *pass) takesSpares() bool {
 	return p.s.Settings.Supervised && !server.Known
 }
 
-// mustRead says why the running server has to read its truststore again, though nothing on disk has changed; it is empty if it has
-// not. It asks once for each certificate: a start that does not read it then reads another truststore than this agent.
+// mustRead returns why the running server has to read its truststore again, though nothing on disk has changed. It is empty if the
+// server need not. It gives each certificate as a reason only once: if a start does not read the certificate, agent exec reads
+// another truststore than this agent.
 func (p *pass) mustRead() string {
 	server := p.s.Server
 	if p.s.Settings.Init || !server.Known || server.Trusts == nil || server.Generation != p.d.Generation {
@@ -161,8 +162,8 @@ func (p *pass) mustRead() string {
 	return ""
 }
 
-// presented is the certificate of the server's start, which some ports serve until the next one, if another is in use now; nil for
-// none.
+// presented returns the certificate of the server's start if another one is in use now, else nil. Some ports serve it until the
+// next start.
 func (p *pass) presented() *Certificate {
 	f := p.s.Server.Presented
 	if f == "" || f == p.d.InUse.Fingerprint {
@@ -176,10 +177,10 @@ func (p *pass) presented() *Certificate {
 	return nil
 }
 
-// beforeEnd is how long before the end of a certificate the ports that serve it until the next start need that start.
+// beforeEnd is how long before its expiry the certificate of the start makes a restart due, if its validity is long.
 const beforeEnd = 7 * 24 * time.Hour
 
-// presentedUntil is when the server must restart for the certificate of its start; zero for never.
+// presentedUntil returns when the server must restart because the certificate of its start is about to expire; zero for never.
 func (p *pass) presentedUntil() time.Time {
 	c := p.presented()
 	if c == nil || c.NotAfter.IsZero() {
@@ -188,7 +189,7 @@ func (p *pass) presentedUntil() time.Time {
 	return c.NotAfter.Add(-min(beforeEnd, c.NotAfter.Sub(c.NotBefore)/8))
 }
 
-// reportPorts reports which certificate the ports keep that load no other.
+// reportPorts reports which certificate is served by the ports that load no new one.
 func (p *pass) reportPorts() {
 	if !p.s.Settings.Reload || p.s.Server.Presented == "" || p.s.Settings.Init {
 		return
@@ -203,7 +204,7 @@ func (p *pass) reportPorts() {
 	p.d.Conditions = append(p.d.Conditions, Condition{PortsCondition, true, text, true, len(p.d.Actions)})
 }
 
-// reportPool reports how many rotations need no restart.
+// reportPool reports how many rotations need no restart of a peer.
 func (p *pass) reportPool() {
 	if p.s.Settings.Successors == 0 || p.s.TLS.Refused != "" || p.s.Settings.Init {
 		return

@@ -177,7 +177,7 @@ func TestARotationTakesASuccessorThatAllRunningServersTrust(t *testing.T) {
 	}
 	decides(t, []situation{
 		{"all trust both: the one that ends first", ahead, asked(func(*Snapshot) {}), `
-			do StageSuccessor{Fingerprint:B2 Reason:somebody asked for another}
+			do StageSuccessor{Fingerprint:B2 Reason:somebody requested another one}
 			issued true
 			again`},
 		{"the certificate in use is to be renewed", ahead, func(s *Snapshot) { s.TLS.Installed.Stale = "is old" }, `
@@ -185,30 +185,30 @@ func TestARotationTakesASuccessorThatAllRunningServersTrust(t *testing.T) {
 			issued true
 			again`},
 		{"a peer does not trust the first", ahead, distrust("B2", "c"), `
-			do StageSuccessor{Fingerprint:B3 Reason:somebody asked for another}
+			do StageSuccessor{Fingerprint:B3 Reason:somebody requested another one}
 			issued true
 			again`},
 		{"the own server does not trust the first", ahead, asked(func(s *Snapshot) { s.knows("A1", "B1", "B3", "C1") }), `
-			do StageSuccessor{Fingerprint:B3 Reason:somebody asked for another}
+			do StageSuccessor{Fingerprint:B3 Reason:somebody requested another one}
 			issued true
 			again`},
 		{"the own server does not trust the first, and does not run", ahead, asked(func(s *Snapshot) { s.knows("A1", "B1", "B3", "C1"); s.Server.Runs = false }), `
-			do StageSuccessor{Fingerprint:B2 Reason:somebody asked for another}
+			do StageSuccessor{Fingerprint:B2 Reason:somebody requested another one}
 			issued true
 			again`},
 		{"nobody trusts any", ahead, asked(func(s *Snapshot) { s.knows("A1", "B1", "C1") }), `
-			do StageSuccessor{Fingerprint:B2 Reason:somebody asked for another}
+			do StageSuccessor{Fingerprint:B2 Reason:somebody requested another one}
 			issued true
 			again`},
 		{"one is stale and about to be dropped", ahead, asked(func(s *Snapshot) { s.TLS.Successors[0].Stale = "lacks a name" }), `
 			do DropSuccessor{Fingerprint:B2 Reason:lacks a name}
 			again`},
 		{"the pool is empty", ahead, asked(func(s *Snapshot) { s.TLS.Successors = nil }), `
-			do Issue{Reason:somebody asked for another}
+			do Issue{Reason:somebody requested another one}
 			issued true
 			again`},
 		{"all were dropped after a theft", ahead, asked(func(s *Snapshot) { s.TLS.Successors, s.TLS.Stolen = nil, true }), `
-			do Issue{Reason:somebody asked for another}
+			do Issue{Reason:somebody requested another one}
 			issued true
 			again`},
 		{"one was taken in this round", ahead, asked(func(s *Snapshot) { s.Memory.Issued = true }), `

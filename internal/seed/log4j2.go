@@ -18,7 +18,7 @@ func loggers() []logger {
 	}
 }
 
-// lines is the definition of a logger, as the agent writes it.
+// lines returns the definition of a logger, as the agent writes it.
 func (l logger) lines(newline string) string {
 	return strings.Join([]string{l.comment(), "logger." + l.id + ".name = " + l.name, "logger." + l.id + ".level = ERROR", ""}, newline)
 }
@@ -104,7 +104,7 @@ func splitKey(line []byte) (key, value int) {
 }
 
 // loggersOf returns the list of loggers, and the names of all loggers that are defined, by their ids. list is nil if there is
-// none: every logger that is defined then counts.
+// none. Then every defined logger counts.
 func loggersOf(properties []property) (list *property, names map[string]string) {
 	names = map[string]string{}
 	for i, p := range properties {
@@ -187,7 +187,7 @@ func (l logger) removed(text []byte) []byte {
 	return out
 }
 
-// unlisted is a list without the id, and without the comma that follows it. Behind the last one, it is the comma before it.
+// unlisted returns a list without the id and the comma that follows it. If the id is the last one, the comma before it goes.
 func unlisted(list []byte, id string) []byte {
 	for at := 0; ; {
 		n := bytes.Index(list[at:], []byte(id))

@@ -19,7 +19,8 @@ const (
 )
 
 // Overlay gives ReloadFiles the agent's lines, or takes the lines away (see Seed.Reload), and adds to the report what became of
-// them. The logging gets its lines only if the template has a listener. A file that cannot be changed is no error: see Outcome.Err.
+// them. The logging settings get their lines only if the template has a listener. A file that Overlay cannot change is no error of
+// Overlay: see Outcome.Err.
 //
 // Errors wrap file.ErrBeingWritten, or are those of ctx. The caller makes sure that no server runs, and that nobody else writes
 // these files at the same time.
@@ -54,8 +55,8 @@ func firstReload(product string) string {
 }
 
 // overlay brings one file up to date, and reports whether it has what the reload needs. It merges the three versions of the file
-// without the agent's lines; an empty one counts as none. A file that then equals the image's does not stay on the volume: it
-// would hide the file of the next image.
+// without the agent's lines. An empty version counts as none. overlay removes a file that is then equal to the image's from the
+// volume, because it would hide the file of the next image.
 func (s Seed) overlay(p string, with bool, o *Outcome) (has bool, err error) {
 	v, err := s.versions(p)
 	if err != nil {
@@ -65,7 +66,7 @@ func (s Seed) overlay(p string, with bool, o *Outcome) (has bool, err error) {
 		v.own = nil
 	}
 	written, had := v.own, false
-	v.base, _ = WithoutReload(p, v.base) // the home that the seed is from may have been a server's
+	v.base, _ = WithoutReload(p, v.base) // the home from which the seed comes may be one in which a server ran
 	v.seed, _ = WithoutReload(p, v.seed)
 	v.own, had = WithoutReload(p, v.own)
 	var result []byte
@@ -78,11 +79,11 @@ func (s Seed) overlay(p string, with bool, o *Outcome) (has bool, err error) {
 	}
 	switch {
 	case bytes.Equal(result, written) && (result == nil) == (written == nil):
-		// as it should be
+		// the file is as it should be
 	case result == nil || had && bytes.Equal(result, v.seed):
 		o.Action, err = FileRestored, os.Remove(s.own(p))
 	case written == nil && bytes.Equal(result, v.seed):
-		// the image's own does
+		// the image has the same file
 	default:
 		if o.Action == fileUnchanged && has {
 			o.Action = FileReloads
@@ -97,7 +98,8 @@ func (s Seed) overlay(p string, with bool, o *Outcome) (has bool, err error) {
 	return has, s.remember(p, v)
 }
 
-// merged is what the file should be without the agent's lines; nil for none. had says that the server's own had such lines.
+// merged returns what the file should be without the agent's lines; nil for no file. had says that the server's own file had such
+// lines.
 func merged(v versions, had bool) ([]byte, FileAction) {
 	switch {
 	case v.own == nil:
@@ -112,7 +114,7 @@ func merged(v versions, had bool) ([]byte, FileAction) {
 	return v.own, FileKept
 }
 
-// remember keeps the stock that was merged.
+// remember keeps the stock version that overlay has merged.
 func (s Seed) remember(p string, v versions) error {
 	switch {
 	case v.seed != nil && (v.base == nil || !bytes.Equal(v.seed, v.base)):

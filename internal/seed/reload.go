@@ -15,9 +15,9 @@ var ErrNoPlace = errors.New("no place for the agent's lines")
 // ReloadFiles returns the paths of the files to which the agent adds its lines.
 func ReloadFiles() []string { return []string{TomcatTemplate, LoggingSettings} }
 
-// WithReload returns the text of one of ReloadFiles with the agent's lines: the server then loads its TLS certificate anew
-// every minute, and logs nothing about it. The text stays as it is if it has the lines, or lines of somebody else that do the
-// same. Errors wrap ErrNoPlace.
+// WithReload returns the text of one of ReloadFiles with the agent's lines: the server then loads its TLS certificate again
+// every minute, and logs only errors about it. The text stays as it is if it has these lines, or lines of somebody else with the
+// same effect. Errors wrap ErrNoPlace.
 func WithReload(path string, text []byte) ([]byte, error) {
 	if path == TomcatTemplate {
 		return withListener(text)

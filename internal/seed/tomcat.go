@@ -8,11 +8,11 @@ import (
 	"strconv"
 )
 
-// listenerClass reloads the TLS certificates of Tomcat from 9.0.82 on, which IS 7.0.0 and API-M 4.4.0 have.
+// listenerClass reloads the TLS certificates of Tomcat. It exists from Tomcat 9.0.82 on, so IS 7.0.0 and API-M 4.4.0 have it.
 const listenerClass = "org.apache.catalina.security.TLSCertificateReloadListener"
 
-// listener is the agent's line in the template of Tomcat's server.xml. With so many days before the expiry, the listener takes
-// every certificate for one to be renewed, and reloads the keystore in every period of 60 seconds.
+// listener is the agent's line in the template of Tomcat's server.xml. With so many days before the expiry, every
+// certificate counts as one to be renewed, so the listener reloads the keystore every 60 seconds.
 const listener = `<Listener className="` + listenerClass + `" checkPeriod="60" daysBefore="36500"/>`
 
 // tag is a start tag of the template, outside comments.
@@ -92,8 +92,8 @@ func (t tag) reloads(template []byte) bool {
 
 var attribute = regexp.MustCompile(`\s([\w:.-]+)\s*=\s*("[^"]*"|'[^']*')`)
 
-// withListener puts the agent's line behind the line with the end of the <Server> tag. If that line goes on, or has no end, the
-// listener stands right behind the tag.
+// withListener puts the agent's line after the line with the end of the <Server> tag. If more text follows on that line, or the line
+// has no end, the listener follows the tag directly.
 func withListener(template []byte) ([]byte, error) {
 	if HasReload(template) {
 		return template, nil
@@ -115,7 +115,7 @@ func withListener(template []byte) ([]byte, error) {
 	return slices.Concat(template[:at], []byte(line), template[at:]), nil
 }
 
-// indentation is that of the next line with something on it; four spaces if that line has none.
+// indentation returns that of the next line that is not blank; four spaces if that line has none.
 func indentation(text []byte) string {
 	for line := range bytes.Lines(text) {
 		if rest := bytes.TrimLeft(line, " \t"); len(bytes.TrimSpace(line)) > 0 && len(rest) < len(line) {
@@ -127,7 +127,7 @@ func indentation(text []byte) string {
 	return "    "
 }
 
-// withoutListener removes the agent's line. If something else stands on that line, only the listener goes.
+// withoutListener removes the agent's line. If the line has more text, it removes only the listener.
 func withoutListener(template []byte) []byte {
 	var out []byte
 	from := 0

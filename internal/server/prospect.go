@@ -13,7 +13,7 @@ import (
 	"wso2agent/internal/trust"
 )
 
-// Prospect is what the next rotation of the own server's certificate depends on: plain data, read once.
+// Prospect holds what the next rotation of the own server's certificate depends on. It is plain data, read once.
 type Prospect struct {
 	Server      string
 	Peers       []trust.Trusting // the peers, by their names, with what they trust while they run
@@ -67,7 +67,7 @@ func (p Prospect) next() (trusted, unknown string) {
 	return successor.Fingerprint, ""
 }
 
-// noReload says why the own server cannot load a certificate while it runs, whichever it is; empty if it can.
+// noReload says why the own server cannot load any certificate while it runs; empty if it can.
 func (p Prospect) noReload() string {
 	switch {
 	case p.ReloadOff:
@@ -97,8 +97,8 @@ func (p Prospect) Lasts() string {
 	return fmt.Sprintf("next rotations without a restart: %d, until %s", p.Pool.Rotations, p.Pool.Until.UTC().Format(time.DateOnly))
 }
 
-// ReadProspect reads what the next rotation of the own server's certificate depends on. unreadable says what it cannot read and
-// leaves out, such as a successor or what a peer trusts.
+// ReadProspect reads what the next rotation of the own server's certificate depends on. unreadable names what it cannot read
+// and so leaves out, such as a successor, or the file with what a peer trusts.
 func ReadProspect(ctx context.Context, cfg config.Config) (p Prospect, unreadable []error, err error) {
 	p = Prospect{Server: cfg.Server.Name, Supervised: cfg.Restart.Method != "none", ReloadOff: cfg.TLS.Reload == "off"}
 	exchange := trust.ExchangeOf(cfg)
@@ -157,7 +157,7 @@ func readIdentities(ctx context.Context, cfg config.Config) (found identity.Foun
 	return identity.Find(ctx, cfg, identity.FilesOf(cfg, password))
 }
 
-// usable returns the successors that the agent does not replace, without those that are in use already.
+// usable returns the successors that the agent does not have to replace, without the installed and the staged identity.
 func usable(found identity.Found, now time.Time) (successors []trust.Successor) {
 	for _, i := range found.Successors {
 		if i.StaleSuccessor(*found.Spec, now) == "" && !identity.Same(i, found.Installed) && !identity.Same(i, found.Staged) {
