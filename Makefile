@@ -51,7 +51,7 @@ test:
 # Tests that count allocations, of which the race detector makes some of its own, and some that take very long with it.
 test-allocations:
 	go test -run 'TestNoInputTakes|TestNoStepAllocatesMore|LittleMemory' ./internal/keystore ./internal/artifact ./internal/wso2sim
-	go test -run 'TestWhateverHappens|TestBothServersRotateAtOnce' ./internal/agent
+	go test -run 'TestWhateverHappens|TestBothServersRotateAtOnce|Successor|Theft|Pool|EveryRenewal|FilesWithoutACA|WhosePort|ThePortsAre' ./internal/agent
 	go test -run 'TestNoOrderOfEvents|TestTheModelFinds' ./internal/rotation
 
 lint: vulnerabilities

@@ -29,6 +29,7 @@ import (
 	homes "wso2agent/internal/place"
 	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
+	"wso2agent/internal/testenv"
 	"wso2agent/internal/trust"
 )
 
@@ -50,6 +51,7 @@ type loader struct {
 // loaders is a place with two servers that run with what their agents have prepared.
 func loaders(t *testing.T, also ...func(*config.Config)) (p *place, is, am *loader) {
 	t.Helper()
+	testenv.WithoutRace(t)
 	p = newPlace(t)
 	ports := map[string]net.Listener{}
 	for _, product := range []string{config.IS, config.AM} {
