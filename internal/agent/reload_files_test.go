@@ -32,7 +32,7 @@ func TestOnlyAnInitBeforeTheStartMakesWhatTheReloadNeeds(t *testing.T) {
 		}
 		p.write(template, "<Server>\n    <Service>\n")
 		p.set(product, func(c *config.Config) {
-			c.Settings.Mode, c.AM.Host, c.IS.Host, c.TLS.Mode = "merge", "wso2am", "wso2is", "issue"
+			c.Settings.Mode, c.AM.Host, c.IS.Host, c.TLS.Mode, c.TLS.Reload = "merge", "wso2am", "wso2is", "issue", "auto"
 		})
 	}
 	check := func(when string, want bool) {
