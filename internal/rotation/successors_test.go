@@ -627,3 +627,22 @@ func TestAnImportSaysWhatTheRunningServerHasNoNeedToTrust(t *testing.T) {
 		}
 	}
 }
+
+func TestAPeersUnreadableSuccessorsStayInTheTruststore(t *testing.T) {
+	spare := func(s *Snapshot) { s.entry("a-a2", "A2") }
+	decides(t, []situation{
+		{"they can be read, and there are none any more", ahead, spare, `
+			do Import[removed a-a2 a2]
+			INFO trusted certificate removed
+			again`},
+		{"they cannot be read", ahead, func(s *Snapshot) {
+			spare(s)
+			a := s.Peers["a"]
+			a.SuccessorsErr = errTest
+			s.Peers["a"] = a
+		}, `
+			WARN successors of a
+			ready trust: own certificate published, 6 trusted
+			wake after 8040h0m0s`},
+	})
+}
