@@ -16,6 +16,7 @@ import (
 // issueError says that the agent cannot obtain a new identity. No other work waits for that.
 type issueError struct{ error }
 
+// unissued makes any error an issueError, and leaves nil as it is.
 func unissued(err error) error {
 	if err != nil {
 		err = issueError{err}
@@ -112,11 +113,11 @@ func (r *reading) issue(turn int, reason string, keep func(identity.Identity) er
 func (r *reading) withSuccessor(fingerprint, because, does string, do func(identity.Identity) error) error {
 	for _, i := range r.found.Successors {
 		if i.Leaf().Fingerprint().String() == fingerprint {
-			r.agent.log.Info("the agent "+does+" a certificate that it has issued in advance", "server", r.agent.cfg.Server.Name, "because", because, "fingerprint", fingerprint)
+			r.agent.log.Info("the agent "+does+" a successor of the certificate", "server", r.agent.cfg.Server.Name, "because", because, "fingerprint", fingerprint)
 			return do(*i)
 		}
 	}
-	return fmt.Errorf("the certificate %s, issued in advance, is gone", fingerprint)
+	return fmt.Errorf("the successor %s is gone; the next pass decides anew", fingerprint)
 }
 
 // install makes the staged identity the server's: each start of the server presents it as soon as the settings name its keystore.

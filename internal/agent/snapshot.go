@@ -107,7 +107,7 @@ func (r *reading) identity(ctx context.Context) (err error) {
 	const unreadable = "the agent cannot read a keystore of its own, and replaces it"
 	r.note(level, "installed keystore", unreadable, r.found.InstalledErr)
 	r.note(rotation.Warn, "staged keystore", unreadable, r.found.StagedErr)
-	r.note(rotation.Warn, "successors", "the agent cannot read a certificate that it has issued in advance, and issues another one", r.found.SuccessorsErr)
+	r.note(rotation.Warn, "successors", "the agent cannot read a successor of the certificate, and issues another one", r.found.SuccessorsErr)
 	t.Folder = a.cfg.TLS.FilesDir
 	r.catalog.Identities(t, r.found, a.cfg.Server.Name, r.snapshot.Now)
 	return nil
