@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/trust"
 )
 
+// maxLooks is how often alone looks at the exchange volume, so that a peer that publishes all the time holds nobody up.
+const maxLooks = 3
+
 // alone does work that writes, while no other agent works on this server's files. If the user of this agent cannot do all of
 // it, alone writes nothing, not even the lock: what such an agent published would block the right one.
 //
 // The agent that work gets knows what the peers have published. alone reads that before it takes the lock, because a peer can
-// make its reader wait.
+// make its reader wait, and reads it again if it is not current when the lock is taken: another agent of this server may have
+// worked with something newer, and an older publication would undo that.
 func (a Agent) alone(ctx context.Context, work func(Agent) error) error {
 	s, err := a.atStores(ctx)
 	if err != nil {
@@ -24,16 +27,16 @@ func (a Agent) alone(ctx context.Context, work func(Agent) error) error {
 		return fmt.Errorf("import into the truststore: %w", err)
 	}
 	for n := 1; ; n++ {
-		seen, looked := a.seen, time.Now()
+		seen := a.seen
 		if seen == nil {
 			now := a.exchange().Look(ctx, a.cfg.Trust.Peers...)
-			seen, looked = &now, time.Now()
+			seen = &now
 		}
 		unlock, err := s.lock(ctx)
 		if err != nil {
 			return err
 		}
-		if time.Since(looked) < time.Second || n == 3 {
+		if seen.Current() || n == maxLooks {
 			defer unlock()
 			silent, err := a.holding.Hold(ctx, a.exchange(), ControlDir(a.cfg))
 			if silent != nil {
@@ -46,7 +49,7 @@ func (a Agent) alone(ctx context.Context, work func(Agent) error) error {
 			return work(a)
 		}
 		a.seen = nil
-		unlock() // the peers may have published something else meanwhile
+		unlock() // the peers have published something else meanwhile
 	}
 }
 

@@ -75,6 +75,27 @@ func TestAPeerThatKeepsChangingHoldsUpNobody(t *testing.T) {
 	}
 }
 
+// TestWhatAnotherAgentHasImportedIsNotUndone: this agent has looked at the exchange volume, another one of the same server
+// imports what the peer publishes after that, and then this one gets the lock.
+func TestWhatAnotherAgentHasImportedIsNotUndone(t *testing.T) {
+	p := newPlace(t)
+	late := p.agent(config.AM)
+	look := trust.ExchangeOf(late.cfg).Look(t.Context(), "wso2is")
+	late.seen = &look
+	if err := errors.Join(once(t, p.agent(config.IS)), once(t, p.agent(config.AM))); err != nil {
+		t.Fatal(err)
+	}
+	is := p.published("wso2is")[0].Fingerprint().String()
+	if err := late.alone(t.Context(), func(a Agent) error {
+		if certs, err := a.exchange().Certificates(t.Context(), "wso2is"); err != nil || certs[0].Fingerprint().String() != is {
+			t.Errorf("the agent with the lock knows of %d certificates, %v", len(certs), err)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // twin is an agent of another server, with another key, that has been given the name of IS too.
 func (p *place) twin() Agent {
 	p.t.Helper()

@@ -61,8 +61,8 @@ func (k *trustKeeper) once(ctx context.Context, a Agent) error {
 		if err != nil || !k.last.Again {
 			return err
 		}
-		// What peers have said counts for the whole round, because a peer can make its reader wait. But a claim of the turn to restart
-		// counts only if nothing else was said meanwhile.
+		// What peers have said is not read again while it is current, because a peer can make its reader wait. But a claim of the
+		// turn to restart counts only if nothing else was said meanwhile.
 		if a.seen = seen; k.last.Claims() {
 			a.seen = nil
 		}

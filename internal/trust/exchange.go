@@ -57,8 +57,10 @@ type Exchange struct {
 
 // seen is what a look at a file has found.
 type seen struct {
-	data []byte
-	err  error
+	name, base string
+	info       fs.FileInfo // of the file just before it was read; nil if there was none
+	data       []byte
+	err        error
 }
 
 // Look returns the exchange as it is now: of the named servers' files that concern trust it goes on telling what they hold at
@@ -76,8 +78,9 @@ func (e Exchange) Look(ctx context.Context, names ...string) Exchange {
 				if base == trustsFile {
 					whole = wholeTrusts
 				}
+				info := e.stat(name, base)
 				data, err := e.read(ctx, name, base, whole)
-				files[filepath.Join(e.Dir, name, base)] = seen{data, err}
+				files[filepath.Join(e.Dir, name, base)] = seen{name, base, info, data, err}
 			}
 			found <- files
 		}()
@@ -88,6 +91,38 @@ func (e Exchange) Look(ctx context.Context, names ...string) Exchange {
 	}
 	e.seen = all
 	return e
+}
+
+// Current reports whether the files that the look has read are still the same. It reads none of them. A file that was
+// there and could not be read does not count: nothing was taken from it, and what somebody writes all the time is never the same.
+func (e Exchange) Current() bool {
+	for _, s := range e.seen {
+		if s.err != nil && s.info != nil {
+			continue
+		}
+		now := e.stat(s.name, s.base)
+		if (now == nil) != (s.info == nil) {
+			return false
+		}
+		if now != nil && !(os.SameFile(now, s.info) && now.ModTime().Equal(s.info.ModTime()) && now.Size() == s.info.Size()) {
+			return false
+		}
+	}
+	return true
+}
+
+// stat returns nil if the file cannot be found.
+func (e Exchange) stat(name, base string) fs.FileInfo {
+	folder, err := os.OpenRoot(filepath.Join(e.Dir, name))
+	if err != nil {
+		return nil
+	}
+	defer folder.Close()
+	info, err := folder.Stat(base)
+	if err != nil {
+		return nil
+	}
+	return info
 }
 
 func wholeCertificates(data []byte) error {

@@ -80,6 +80,33 @@ func TestALookKeepsTheSuccessorsThatItHasSeen(t *testing.T) {
 	}
 }
 
+func TestALookIsCurrentUntilAFileIsAnother(t *testing.T) {
+	is, _ := inUse(t)
+	am := Exchange{Dir: is.Dir, Name: "wso2am"}
+	first, second := []keystore.Certificate{certificate(t, "wso2is")}, []keystore.Certificate{certificate(t, "wso2is")}
+	for _, c := range []struct {
+		name    string
+		change  func() error
+		current bool
+	}{
+		{"nothing", func() error { return nil }, true},
+		{"a file more", func() error { _, err := is.PublishSuccessors(first); return err }, false},
+		{"the same again", func() error { _, err := is.PublishSuccessors(first); return err }, true},
+		{"something else", func() error { _, err := is.PublishSuccessors(second); return err }, false},
+		{"a file less", func() error { _, err := is.PublishSuccessors(nil); return err }, false},
+		{"an unknown file", func() error { return os.WriteFile(filepath.Join(is.Dir, "wso2is", "note"), nil, 0o644) }, true},
+		{"no folder", func() error { return os.RemoveAll(filepath.Join(is.Dir, "wso2is")) }, false},
+	} {
+		look := am.Look(t.Context(), "wso2is")
+		if err := c.change(); err != nil {
+			t.Fatal(err)
+		}
+		if look.Current() != c.current {
+			t.Errorf("after %s: current is %v", c.name, !c.current)
+		}
+	}
+}
+
 func TestSuccessorsThatPeersWouldRefuseAreNotPublished(t *testing.T) {
 	is, _ := inUse(t)
 	many := slices.Repeat([]keystore.Certificate{certificate(t, "wso2is")}, MaxCertificates+1)
