@@ -41,7 +41,8 @@ func (p *pass) imports() {
 	}
 	changes := trust.PlanImport(s.Truststore.Entries, published, s.Settings.Server, p.configured())
 	for i, c := range changes {
-		changes[i].Spare = c.Fresh && (p.spare(c.Owner, c.Fingerprint) || slices.Contains(s.Server.Trusts, c.Fingerprint))
+		// An entry that this start has noted was removed meanwhile, perhaps before the server had read it.
+		changes[i].Spare = c.Fresh && p.spare(c.Owner, c.Fingerprint) && !slices.Contains(s.Server.Trusts, c.Fingerprint)
 	}
 	if len(changes) > 0 {
 		p.then(Import{changes})
