@@ -45,6 +45,9 @@ func (p *pass) imports() {
 		changes[i].Spare = c.Fresh && p.spare(c.Owner, c.Fingerprint) && !slices.Contains(s.Server.Trusts, c.Fingerprint)
 	}
 	if len(changes) > 0 {
+		p.d.Memory.Raised = slices.DeleteFunc(slices.Clone(s.Memory.Raised), func(f string) bool { // no start reads what is removed
+			return slices.ContainsFunc(reported(changes), func(c trust.Change) bool { return c.Action == trust.Removed && c.Fingerprint == f })
+		})
 		p.then(Import{changes})
 		p.reportImport(changes)
 		return

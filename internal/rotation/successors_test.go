@@ -629,6 +629,16 @@ func TestAnImportSaysWhatTheRunningServerHasNoNeedToTrust(t *testing.T) {
 	}
 }
 
+// TestACertificateThatComesBackIsAReasonAgain: the restart for it came while it was gone.
+func TestACertificateThatComesBackIsAReasonAgain(t *testing.T) {
+	s := ahead()
+	s.entry("a-a2", "A2")
+	s.Memory.Raised = []string{"A2", "A9"}
+	if d := Decide(s); !slices.Equal(d.Memory.Raised, []string{"A9"}) {
+		t.Errorf("after %v the reasons are %v", d.Actions, d.Memory.Raised)
+	}
+}
+
 func TestAPeersUnreadableSuccessorsStayInTheTruststore(t *testing.T) {
 	spare := func(s *Snapshot) { s.entry("a-a2", "A2") }
 	decides(t, []situation{
