@@ -193,6 +193,29 @@ func TestARequestForWhatTheStartHasReadIsNotAnswered(t *testing.T) {
 	}
 }
 
+// The server did not load that certificate, and has been restarted for another generation since.
+func TestARequestFromBeforeTheStartIsNotAnswered(t *testing.T) {
+	old := Reload{Generation: "g1", Certificate: "c1"}
+	s := start(t, sleeps, want("g2"), write(map[string]string{"serves": "", "reloads": ""}), func(c Control) {
+		if _, err := c.AskReload(old); err != nil {
+			t.Error(err)
+		}
+	})
+	s.says(t, "it serves", serving)
+	if _, err := s.control.Hold("g2", "g3"); err != nil { // the supervisor looks at its requests
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond)
+	if st, _, _ := s.control.Started(); st.Placed != nil || s.home("place c1") != 0 {
+		t.Errorf("reported as %+v", st)
+	}
+	s.ask(t, Reload{Generation: "g3", Certificate: "c3"})
+	s.says(t, "the next request is answered", func(st Started) bool { return st.Placed != nil && st.Placed.Certificate == "c3" })
+	if s.home("place c1") != 0 {
+		t.Error("the old request is answered, too")
+	}
+}
+
 func TestTheKeystoreOfARunningServerIsLookedAtAgainAndAgain(t *testing.T) {
 	s := start(t, sleeps, write(map[string]string{"serves": "", "reloads": ""}))
 	s.until(t, "it is looked at three times", func() bool { return s.home("repair") >= 3 })
