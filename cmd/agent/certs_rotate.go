@@ -51,11 +51,7 @@ func requestRotation(ctx context.Context, compromised bool, stdout, stderr io.Wr
 	prospect.Compromised = compromised
 	restarts := prospect.Cost()
 	printCost(stdout, restarts, prospect)
-	request := server.RequestIdentity
-	if compromised {
-		request = server.RequestAfterTheft
-	}
-	if err := request(ctx, cfg); err != nil {
+	if err := server.RequestIdentity(ctx, cfg, compromised); err != nil {
 		return err
 	}
 	printNext(stdout, restarts, prospect)

@@ -225,7 +225,7 @@ func (l *loader) name() string { return l.p.agent(l.product).cfg.Server.Name }
 // rotate asks for a new certificate.
 func (l *loader) rotate() {
 	l.p.t.Helper()
-	if err := server.RequestIdentity(l.p.t.Context(), l.p.agent(l.product).cfg); err != nil {
+	if err := server.RequestIdentity(l.p.t.Context(), l.p.agent(l.product).cfg, false); err != nil {
 		l.p.t.Fatal(err)
 	}
 }
@@ -496,7 +496,7 @@ func TestFewerSuccessorsAreTakenBackEverywhere(t *testing.T) {
 func TestAfterATheftNoSuccessorIsUsedOrTrusted(t *testing.T) {
 	p, is, am := loaders(t)
 	stolen := is.ahead()
-	if err := server.RequestAfterTheft(t.Context(), p.agent(config.IS).cfg); err != nil {
+	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg, true); err != nil {
 		t.Fatal(err)
 	}
 	settle(is, am)

@@ -50,7 +50,7 @@ func TestTheProspectIsWhatTheFilesSay(t *testing.T) {
 	var fingerprints []string
 	for turn, names := range [][]string{{"wso2is"}, {"wso2is"}, {"elsewhere"}} {
 		spec.Names = append(names, cfg.TLS.Names...)
-		i, err := identity.IssueAhead(spec, time.Now(), turn+1)
+		i, err := identity.Issue(spec, time.Now(), turn+1)
 		if err := errors.Join(err, files.AddSuccessor(i)); err != nil {
 			t.Fatal(err)
 		}

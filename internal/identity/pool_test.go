@@ -22,7 +22,7 @@ import (
 func ahead(t testing.TB, s Spec, turn int) Identity {
 	t.Helper()
 	s.Names = []string{"wso2am"}
-	id, err := IssueAhead(s, day(), turn)
+	id, err := Issue(s, day(), turn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestASuccessorIsValidAtOnceAndForItsTurn(t *testing.T) {
 			t.Errorf("%s: renewed at %s, want %s", name, id.RenewAt(c.spec.RenewBefore), want)
 		}
 	}
-	if _, err := IssueAhead(Spec{}, day(), 1); err == nil || !strings.HasPrefix(err.Error(), "issue a TLS certificate: it has no name") {
+	if _, err := Issue(Spec{}, day(), 1); err == nil || !strings.HasPrefix(err.Error(), "issue a TLS certificate: it has no name") {
 		t.Errorf("without a name: %v", err)
 	}
 }
@@ -367,7 +367,7 @@ func TestARequestAfterATheftStaysUntilTheSuccessorsAreGone(t *testing.T) {
 	f := Files{Keystore: filepath.Join(t.TempDir(), "tls.p12"), WorkDir: t.TempDir(), Password: "changeit"}
 	var all []Identity
 	for range 2 {
-		i, err := Issue(Spec{Names: []string{"wso2is"}}, time.Now())
+		i, err := Issue(Spec{Names: []string{"wso2is"}}, time.Now(), 0)
 		if err := errors.Join(err, f.AddSuccessor(i)); err != nil {
 			t.Fatal(err)
 		}

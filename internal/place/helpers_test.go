@@ -122,7 +122,7 @@ func issue(t testing.TB, names ...string) identity.Identity {
 
 func issueAt(t testing.TB, now time.Time, names ...string) identity.Identity {
 	t.Helper()
-	id, err := identity.Issue(identity.Spec{Names: names}, now)
+	id, err := identity.Issue(identity.Spec{Names: names}, now, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
