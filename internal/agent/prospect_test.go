@@ -90,12 +90,17 @@ func TestTheProspectIsWhatTheFilesSay(t *testing.T) {
 	if len(prospect.Cost()) != 2 || len(prospect.Pool.Successors) != 2 {
 		t.Errorf("it costs %v, with the pool %+v", prospect.Cost(), prospect.Pool)
 	}
+	signer := t.TempDir()
+	authority(t, signer)
 	for _, c := range []struct {
 		change func(*config.Config)
 		noPool string
 	}{
 		{func(c *config.Config) { c.TLS.Successors = 0 }, "TLS_SUCCESSORS is 0"},
 		{func(c *config.Config) { c.TLS.Mode = "none" }, "TLS_MODE is none"},
+		{func(c *config.Config) {
+			c.TLS.CACertFile, c.TLS.CAKeyFile = filepath.Join(signer, "ca.crt"), filepath.Join(signer, "ca.key")
+		}, "TRUST is leaf, and the agent makes no successors of a certificate that a CA signs"},
 	} {
 		cfg = p.agent(config.IS).cfg
 		c.change(&cfg)
