@@ -260,6 +260,38 @@ func TestReportsOfOtherVersionsAreRead(t *testing.T) {
 	}
 }
 
+// TestASidecarOfTheVersionBeforeReadsTheReportOfDefaultPools: it reads at most 4096 bytes. Each of three servers has its certificate, a
+// retired one and the three successors of the default.
+func TestASidecarOfTheVersionBeforeReadsTheReportOfDefaultPools(t *testing.T) {
+	c := newControl(t)
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	fingerprint := strings.Repeat("AB:", 31) + "AB"
+	generation := strings.Repeat("a", 24) + "-" + strings.Repeat("b", 8)
+	size := func(n int) int {
+		t.Helper()
+		if err := c.report(Started{Generation: generation, PID: 1 << 22, Since: time.Now(), Starts: 1000, Serves: ServesNow, Reloads: true, Certificate: fingerprint,
+			Trusts: slices.Repeat([]string{fingerprint}, n), Placed: &Placed{Generation: generation, Certificate: fingerprint, At: time.Now()}}); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(c.Dir, startedFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int(info.Size())
+	}
+	if got := size(3 * 5); got > 4096 {
+		t.Errorf("15 fingerprints take %d bytes", got)
+	}
+	if got := size(30); got > 4096 { // docs/decisions.md names this number
+		t.Errorf("30 fingerprints take %d bytes", got)
+	}
+	if got := size(40); got <= 4096 {
+		t.Errorf("40 fingerprints take %d bytes: docs/decisions.md has another limit", got)
+	}
+}
+
 func TestARequestToReloadIsWrittenOnceAndRead(t *testing.T) {
 	c := newControl(t)
 	if r, ok, err := c.Reload(); ok || err != nil || r != (Reload{}) {
