@@ -47,7 +47,13 @@ a new certificate for wso2is is requested; the agent next to it installs it, and
   wso2is: RELOAD is off
 a new certificate for wso2is is requested; the agent next to it announces it, and switches when every peer trusts it
 `},
-		"restarts by hand": {server.Prospect{Server: "wso2is"}, restarts[1:], `RESTART is none: restart these servers by hand, one after the other, when the log of the agent next to each says so: wso2is
+		"restarts by hand": {server.Prospect{Server: "wso2is"}, restarts[1:], `RESTART is none: no agent restarts wso2is, so restart it by hand when the log of its agent says so
+  wso2is: RELOAD is off
+a new certificate for wso2is is requested; the agent next to it announces it, and switches when every peer trusts it
+`},
+		"restarts by hand, and of a peer": {server.Prospect{Server: "wso2is"}, restarts, `RESTART is none: no agent restarts wso2is, so restart it by hand when the log of its agent says so
+these peers restart on their own, one after the other; if RESTART is none next to a peer, restart it by hand: wso2am
+  wso2am: it does not trust it
   wso2is: RELOAD is off
 a new certificate for wso2is is requested; the agent next to it announces it, and switches when every peer trusts it
 `},

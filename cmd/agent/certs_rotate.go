@@ -51,11 +51,7 @@ func requestRotation(ctx context.Context, compromised bool, stdout, stderr io.Wr
 	prospect.Compromised = compromised
 	restarts := prospect.Cost()
 	printCost(stdout, restarts, prospect)
-	request := server.RequestIdentity
-	if compromised {
-		request = server.RequestAfterTheft
-	}
-	if err := request(ctx, cfg); err != nil {
+	if err := server.RequestIdentity(ctx, cfg, compromised); err != nil {
 		return err
 	}
 	printNext(stdout, restarts, prospect)
@@ -73,13 +69,18 @@ func warn(stderr io.Writer, unreadable []error) {
 func printCost(w io.Writer, restarts []server.Restart, p server.Prospect) {
 	var names []string
 	for _, r := range restarts {
-		names = append(names, r.Server)
+		if r.Server != p.Server || p.Supervised {
+			names = append(names, r.Server)
+		}
 	}
 	switch {
 	case len(restarts) == 0:
 		fmt.Fprintln(w, "no restart: all servers trust the next certificate, and", p.Server, "loads it while it runs")
 	case !p.Supervised:
-		fmt.Fprintf(w, "RESTART is none: restart these servers by hand, one after the other, when the log of the agent next to each says so: %s\n", strings.Join(names, ", "))
+		fmt.Fprintf(w, "RESTART is none: no agent restarts %s, so restart it by hand when the log of its agent says so\n", p.Server)
+		if len(names) > 0 { // what RESTART is next to them is not known here
+			fmt.Fprintf(w, "these peers restart on their own, one after the other; if RESTART is none next to a peer, restart it by hand: %s\n", strings.Join(names, ", "))
+		}
 	default:
 		fmt.Fprintf(w, "these servers restart, one after the other: %s\n", strings.Join(names, ", "))
 	}

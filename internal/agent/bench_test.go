@@ -327,7 +327,7 @@ func BenchmarkReadingThePool(b *testing.B) {
 			files := identity.Files{Keystore: filepath.Join(dir, "tls.p12"), WorkDir: filepath.Join(dir, "work"), Password: "wso2carbon"}
 			spec := identity.Spec{Names: []string{"wso2is"}}
 			for turn := range n + 1 {
-				i, err := identity.IssueAhead(spec, time.Now(), turn)
+				i, err := identity.Issue(spec, time.Now(), turn)
 				if err == nil && turn == 0 {
 					err = files.Install(i)
 				} else if err == nil {

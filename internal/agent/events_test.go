@@ -113,7 +113,7 @@ func (w *two) something(i int) {
 		name string
 		do   func()
 	}{
-		{"somebody asks for a rotation", func() { s.note(server.RequestIdentity(w.t.Context(), s.agent().cfg)) }},
+		{"somebody asks for a rotation", func() { s.note(server.RequestIdentity(w.t.Context(), s.agent().cfg, false)) }},
 		{"it gets another name", func() { set(func(c *config.Config) { c.TLS.Names = []string{fmt.Sprintf("n%d.example.com", i)} }) }},
 		{"its files are renewed", s.renewFiles},
 		{"its own keystore is replaced", func() {

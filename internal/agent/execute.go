@@ -100,7 +100,7 @@ func failure(_ bool, err error) error { return err }
 
 // issue makes an identity and keeps it. turn is 0 for the switch that is due, and 1 for the next rotation.
 func (r *reading) issue(turn int, reason string, keep func(identity.Identity) error) error {
-	next, err := identity.IssueAhead(*r.found.Spec, time.Now(), turn)
+	next, err := identity.Issue(*r.found.Spec, time.Now(), turn)
 	if err != nil {
 		return unissued(err)
 	}

@@ -136,7 +136,7 @@ func TestTroubleWithTheIdentityIsToldBesideOtherTrouble(t *testing.T) {
 func TestSomebodysKeystoreAtThePlaceOfTheAgentsStays(t *testing.T) {
 	p, is, _ := bothIssued(t)
 	a := p.agent(config.IS)
-	byHand, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now())
+	byHand, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func TestAnIssuedIdentityIsRotatedOnRequestInTheOrderThatFailsNoHandshake(t *tes
 	old := p.published("wso2is")[0]
 	installed := func() string { return p.read(p.agent(config.IS).cfg.TLSStorePath()) }
 	store := installed()
-	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err != nil {
+	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg, false); err != nil {
 		t.Fatal(err)
 	}
 	is.once()
@@ -299,7 +299,7 @@ func TestACAIsTrustedInPlaceOfItsCertificates(t *testing.T) {
 	if !p.trusts(config.AM, authority) || p.trusts(config.AM, p.published("wso2is")[0]) {
 		t.Error("API-M does not trust the CA, or the certificate beside it")
 	}
-	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err != nil {
+	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg, false); err != nil {
 		t.Fatal(err)
 	}
 	restarts := func(want ...string) {

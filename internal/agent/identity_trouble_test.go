@@ -92,7 +92,7 @@ func TestWhereNobodyKnowsWhatTheServerPresentsNoCertificateOfItsGoes(t *testing.
 	is.r.started, is.r.known = notify.Started{}, false
 	seen := []string{p.published("wso2is")[0].Fingerprint().String()}
 	for range 3 {
-		if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err != nil {
+		if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg, false); err != nil {
 			t.Fatal(err)
 		}
 		is.once()
@@ -235,7 +235,7 @@ func TestTLSModeWithoutEffectIsSaidAndRestartsNobody(t *testing.T) {
 				t.Error("a key is made for nothing")
 			}
 			p.write(p.agent(config.IS).cfg.TLSStorePath(), "left by somebody")
-			if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err == nil || !strings.Contains(err.Error(), "SETTINGS=override") {
+			if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg, false); err == nil || !strings.Contains(err.Error(), "SETTINGS=override") {
 				t.Errorf("a rotation is asked for: %v", err)
 			}
 		})
@@ -247,7 +247,7 @@ func TestTroubleWithTheOwnIdentityKeepsNoPeersCertificateOut(t *testing.T) {
 	p.set(config.IS, func(c *config.Config) {
 		c.TLS.CACertFile, c.TLS.CAKeyFile = filepath.Join(p.dir, "gone.crt"), filepath.Join(p.dir, "gone.key")
 	})
-	if err := server.RequestIdentity(t.Context(), p.agent(config.AM).cfg); err != nil {
+	if err := server.RequestIdentity(t.Context(), p.agent(config.AM).cfg, false); err != nil {
 		t.Fatal(err)
 	}
 	am.once()
@@ -271,12 +271,12 @@ func TestTroubleWithTheOwnIdentityKeepsNoPeersCertificateOut(t *testing.T) {
 func TestAKeystoreThatSomebodyReplacesComesBeforeTheOneThatWaits(t *testing.T) {
 	p, is, am := bothIssued(t)
 	old := p.published("wso2is")[0]
-	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err != nil {
+	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg, false); err != nil {
 		t.Fatal(err)
 	}
 	is.once()
 	waits := p.published("wso2is")[1]
-	byHand, err := identity.Issue(identity.Spec{Names: []string{"wso2is", "localhost", "gateway.example.com", "192.0.2.7"}}, time.Now())
+	byHand, err := identity.Issue(identity.Spec{Names: []string{"wso2is", "localhost", "gateway.example.com", "192.0.2.7"}}, time.Now(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

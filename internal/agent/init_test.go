@@ -53,7 +53,7 @@ func TestWhatASidecarAsksForWhileInitFetchesArtifactsStands(t *testing.T) {
 			step()
 			var asked string
 			p.initMeanwhile(config.IS, func() {
-				if err := server.RequestIdentity(t.Context(), p.agent(config.AM).cfg); err != nil {
+				if err := server.RequestIdentity(t.Context(), p.agent(config.AM).cfg, false); err != nil {
 					t.Fatal(err)
 				}
 				am.once()
@@ -70,7 +70,7 @@ func TestWhatASidecarAsksForWhileInitFetchesArtifactsStands(t *testing.T) {
 
 func TestInitSwitchesOnlyToWhatTheRunningPeersTrust(t *testing.T) {
 	p, is, _ := bothIssued(t)
-	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err != nil {
+	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg, false); err != nil {
 		t.Fatal(err)
 	}
 	is.once() // announced, waits for API-M
@@ -94,7 +94,7 @@ func TestWithRESTARTNoneNobodyBelievesWhatWasAskedForBefore(t *testing.T) {
 	is.r.started, is.r.known = notify.Started{}, false
 	rotate := func() keystore.Fingerprint {
 		t.Helper()
-		if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg); err != nil {
+		if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg, false); err != nil {
 			t.Fatal(err)
 		}
 		is.once()
@@ -122,7 +122,7 @@ func TestModeNoneFindsThePrimaryKeystoreByItsOwnPassword(t *testing.T) {
 		t.Fatal("the stock settings name the primary keystore otherwise")
 	}
 	p.write(path, strings.Replace(p.read(path), stock+`"wso2carbon"`, stock+`"another"`, 1))
-	primary, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now())
+	primary, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

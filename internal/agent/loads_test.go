@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
 	"log/slog"
 	"math/big"
 	"net"
@@ -226,7 +225,7 @@ func (l *loader) name() string { return l.p.agent(l.product).cfg.Server.Name }
 // rotate asks for a new certificate.
 func (l *loader) rotate() {
 	l.p.t.Helper()
-	if err := server.RequestIdentity(l.p.t.Context(), l.p.agent(l.product).cfg); err != nil {
+	if err := server.RequestIdentity(l.p.t.Context(), l.p.agent(l.product).cfg, false); err != nil {
 		l.p.t.Fatal(err)
 	}
 }
@@ -444,12 +443,25 @@ func TestTroubleWithThePoolKeepsNoPeersCertificateOut(t *testing.T) {
 	if _, err := p.agent(config.AM).exchange().Publish([]keystore.Certificate{p.published("wso2am")[0], next}); err != nil {
 		t.Fatal(err)
 	}
-	err := is.k.once(t.Context(), p.agent(config.IS))
-	if !p.trusts(config.IS, next) {
-		t.Errorf("the certificate that the peer announces is not imported: %v", err)
+	for range 2 {
+		if err := is.k.once(t.Context(), p.agent(config.IS)); err != nil {
+			t.Errorf("the pool stops the pass: %v", err)
+		}
 	}
-	if !errors.Is(err, errIdentity) || !strings.Contains(err.Error(), "successor") {
-		t.Errorf("the trouble is %v", err)
+	if !p.trusts(config.IS, next) {
+		t.Error("the certificate that the peer announces is not imported")
+	}
+	if c := p.condition(is.k.health, "identity"); !c.OK {
+		t.Errorf("the certificate in use is in trouble: %s", c.Message)
+	}
+	if c := p.condition(is.k.health, "successors"); c.OK || !c.Advisory || !strings.Contains(c.Message, "put aside a successor that cannot be read") {
+		t.Errorf("the pool is in no trouble: %+v", c)
+	}
+	if is.k.last.Wake.IsZero() || time.Until(is.k.last.Wake) > time.Minute {
+		t.Errorf("the pool is tried again at %s", is.k.last.Wake)
+	}
+	if n := strings.Count(p.log.String(), "the agent cannot keep the successors of the certificate"); n != 1 {
+		t.Errorf("the trouble is logged %d times", n)
 	}
 	if !p.trusts(config.IS, is.served()) || len(p.published("wso2is")) != 1 {
 		t.Error("the certificate in use has changed")
@@ -484,7 +496,7 @@ func TestFewerSuccessorsAreTakenBackEverywhere(t *testing.T) {
 func TestAfterATheftNoSuccessorIsUsedOrTrusted(t *testing.T) {
 	p, is, am := loaders(t)
 	stolen := is.ahead()
-	if err := server.RequestAfterTheft(t.Context(), p.agent(config.IS).cfg); err != nil {
+	if err := server.RequestIdentity(t.Context(), p.agent(config.IS).cfg, true); err != nil {
 		t.Fatal(err)
 	}
 	settle(is, am)

@@ -50,7 +50,7 @@ func TestTheProspectIsWhatTheFilesSay(t *testing.T) {
 	var fingerprints []string
 	for turn, names := range [][]string{{"wso2is"}, {"wso2is"}, {"elsewhere"}} {
 		spec.Names = append(names, cfg.TLS.Names...)
-		i, err := identity.IssueAhead(spec, time.Now(), turn+1)
+		i, err := identity.Issue(spec, time.Now(), turn+1)
 		if err := errors.Join(err, files.AddSuccessor(i)); err != nil {
 			t.Fatal(err)
 		}
@@ -90,12 +90,17 @@ func TestTheProspectIsWhatTheFilesSay(t *testing.T) {
 	if len(prospect.Cost()) != 2 || len(prospect.Pool.Successors) != 2 {
 		t.Errorf("it costs %v, with the pool %+v", prospect.Cost(), prospect.Pool)
 	}
+	signer := t.TempDir()
+	authority(t, signer)
 	for _, c := range []struct {
 		change func(*config.Config)
 		noPool string
 	}{
 		{func(c *config.Config) { c.TLS.Successors = 0 }, "TLS_SUCCESSORS is 0"},
 		{func(c *config.Config) { c.TLS.Mode = "none" }, "TLS_MODE is none"},
+		{func(c *config.Config) {
+			c.TLS.CACertFile, c.TLS.CAKeyFile = filepath.Join(signer, "ca.crt"), filepath.Join(signer, "ca.key")
+		}, "TRUST is leaf, and the agent makes no successors of a certificate that a CA signs"},
 	} {
 		cfg = p.agent(config.IS).cfg
 		c.change(&cfg)

@@ -204,7 +204,7 @@ func TestBothServersRotateAtOnce(t *testing.T) {
 	}{
 		"the agents issue the certificates": {
 			func(t *testing.T) (*place, *side, *side) { return bothIssued(t) },
-			func(w *two, s *modelled) { s.note(server.RequestIdentity(w.t.Context(), s.agent().cfg)) },
+			func(w *two, s *modelled) { s.note(server.RequestIdentity(w.t.Context(), s.agent().cfg, false)) },
 		},
 		"somebody replaces the keystores": {
 			bothRunning,

@@ -6,7 +6,7 @@ import "time"
 type Server struct {
 	Product   string `env:"PRODUCT" rule:"oneof is am" shown:"none: it is required" desc:"The server that this agent runs next to: is or am."`
 	Name      string `env:"SERVER_NAME" rule:"name" shown:"wso2is next to IS, wso2am next to API-M" desc:"Network name of this server. Its folder on the exchange volume and its alias in the truststores of its peers have the same name."`
-	Home      string `env:"SERVER_HOME" rule:"path" shown:"the home folder in the image" desc:"Home folder of the server. Only agent exec writes to it, when the server loads a new certificate."`
+	Home      string `env:"SERVER_HOME" rule:"path" shown:"the home folder in the image" desc:"Home folder of the server. Only agent exec writes to it: it places or repairs the TLS keystore while the server runs. With RELOAD=off it removes what an earlier start has left there for the reload."`
 	ConfigDir string `env:"CONFIG_DIR" default:"/home/wso2carbon/wso2-config-volume" rule:"path" desc:"Config volume, on which the agent edits the stores and the settings of the server. At every start, the entrypoint of the server copies this volume over SERVER_HOME."`
 }
 
@@ -14,7 +14,7 @@ type Server struct {
 type Trust struct {
 	ExchangeDir string   `env:"EXCHANGE_DIR" default:"/exchange" rule:"path" desc:"Exchange volume, which all agents share."`
 	Peers       []string `env:"PEERS" rule:"names" shown:"wso2am next to IS, wso2is next to API-M" desc:"Names of the peers whose certificates the agent imports, separated by commas. The value none means no peer."`
-	Mode        string   `env:"TRUST" default:"leaf" rule:"oneof leaf ca" desc:"What the agent imports for a peer. leaf: the certificates of the peer. ca: the CA that signed them, if there is one. With ca, a renewal needs no restart."`
+	Mode        string   `env:"TRUST" default:"leaf" rule:"oneof leaf ca" desc:"What the agent imports for a peer. leaf: the certificates of the peer. ca: the CA that signed them, if there is one. With ca, no renewal by the same CA needs a restart."`
 	Pins        Pins     `env:"PEER_PINS" rule:"pins" desc:"SHA-256 fingerprints that the certificates of a peer must have, as name=fingerprint, separated by commas. A name may appear several times, for a rotation. For a peer without a pin, the agent accepts the certificates that the peer publishes."`
 	CAFile      string   `env:"TLS_CA_FILE" rule:"path" shown:"the CAs of the system" desc:"PEM file with the CAs that the agent trusts for addresses that belong to no peer."`
 }

@@ -174,7 +174,7 @@ func mustIssue(t testing.TB, s Spec, names ...string) Identity {
 func mustIssueAt(t testing.TB, s Spec, now time.Time, names ...string) Identity {
 	t.Helper()
 	s.Names = names
-	id, err := Issue(s, now)
+	id, err := Issue(s, now, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func TestWhatToDoIsAHint(t *testing.T) {
 	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	clientPEM := certPEM(sign(t, client, clientKey, nil, nil).DER)
 	pemOf := func(cert, key []byte) error { _, err := FromPEM(cert, key, nil); return err }
-	issued := func(s Spec, name string) error { s.Names = []string{name}; _, err := Issue(s, day()); return err }
+	issued := func(s Spec, name string) error { s.Names = []string{name}; _, err := Issue(s, day(), 0); return err }
 	unreadable := t.TempDir()
 	writePEM(t, unreadable, cert, key)
 	if err := os.Chmod(filepath.Join(unreadable, "tls.key"), 0); err != nil {

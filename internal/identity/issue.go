@@ -52,17 +52,15 @@ func (s Spec) kind() KeyKind {
 	return s.Key
 }
 
-// Issue generates a key and a certificate for it. The certificate is valid no longer than its CA.
+// Issue generates a key and a certificate for it, which the server presents after turn further rotations: 0 for now, 1 for a
+// successor that follows next. The certificate is valid from now on, because peers trust it at once. It also covers its turn: it ends
+// s.Validity later for each turn, but no later than its CA.
 //
 // A self-signed certificate is not a CA: Java trusts a certificate that is in its truststore as it is, and a stolen key
 // cannot sign other certificates for those who trust it.
 //
 // Errors name the setting and the remedy.
-func Issue(s Spec, now time.Time) (Identity, error) { return IssueAhead(s, now, 0) }
-
-// IssueAhead is Issue for a certificate that the server is to present after turn further rotations: 1 for the next one. It is
-// valid from now on, because peers trust it at once, and its validity also covers its turn: it ends s.Validity later for each turn.
-func IssueAhead(s Spec, now time.Time, turn int) (Identity, error) {
+func Issue(s Spec, now time.Time, turn int) (Identity, error) {
 	id, err := s.issue(now, turn)
 	if err != nil {
 		return Identity{}, fmt.Errorf("issue a TLS certificate: %w", err)

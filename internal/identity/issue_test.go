@@ -93,7 +93,7 @@ func TestIssuingRefusesWhatNobodyWouldAccept(t *testing.T) {
 		"a CA with the name of its child": {[]string{"root"}, newCA(t, "root", nil, nil).spec(t), "would look self-signed"},
 	} {
 		c.spec.Names = c.names
-		_, err := Issue(c.spec, day())
+		_, err := Issue(c.spec, day(), 0)
 		if err == nil || !strings.HasPrefix(err.Error(), "issue a TLS certificate: ") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error = %v, want %q", name, err, c.want)
 		}

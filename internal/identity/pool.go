@@ -13,13 +13,14 @@ import (
 	"strings"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // The pool holds the successors of a server: identities that the agent has issued in advance. Peers trust their certificates
 // before they start, so that a rotation to one of them restarts no server. Each has a keystore of its own, which is named by the
 // first eight hexadecimal digits of the fingerprint.
 
-// poolExt ends the names of the keystores in the pool. Other files there are not the agent's.
+// poolExt ends the names of the keystores in the pool. Other files there, and folders, are not the agent's.
 const poolExt = ".p12"
 
 func (f Files) pool() string { return filepath.Join(f.WorkDir, "identity", "successors") }
@@ -45,7 +46,7 @@ func (f Files) AddSuccessor(i Identity) error {
 		err = file.Move(f.added(), f.successor(i), 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("add a successor: %w", err)
+		return f.inPool("add a successor", err)
 	}
 	return nil
 }
@@ -62,25 +63,34 @@ func (f Files) StageSuccessor(i Identity) error {
 // DropSuccessor removes i from the pool. It is no error if i is not there.
 func (f Files) DropSuccessor(i Identity) error {
 	if _, err := file.Remove(f.successor(i)); err != nil {
-		return fmt.Errorf("drop a successor: %w", err)
+		return f.inPool("drop a successor", err)
 	}
 	return nil
 }
 
-// PutAsideSuccessors moves what Read cannot read of the pool into a folder next to it, because it may be somebody's file. It
-// returns the new paths. Without such files it does nothing.
+// inPool is an error of an action on the pool.
+func (f Files) inPool(action string, err error) error {
+	return remedy.Add(fmt.Errorf("%s: %w", action, err), "give the agent's user write access to %s and all that is in it", filepath.Dir(f.pool()))
+}
+
+// PutAsideSuccessors moves each file of the pool that Read cannot read into a folder next to it, because it may be somebody's. It
+// returns the new paths. Without such files it does nothing. It moves no folder: if the agent cannot list the pool, that may be
+// full of good successors.
 func (f Files) PutAsideSuccessors(ctx context.Context) (moved []string, err error) {
 	_, unreadable, err := f.readPool(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, path := range slices.Sorted(maps.Keys(unreadable)) {
+		if info, err := os.Stat(path); path == f.pool() && err == nil && info.IsDir() {
+			return moved, f.inPool("list the successors", unreadable[path])
+		}
 		to, err := f.aside(path)
 		if err == nil {
 			err = os.Rename(path, to)
 		}
 		if err != nil {
-			return moved, fmt.Errorf("put aside a successor that cannot be read: %w", err)
+			return moved, f.inPool("put aside a successor that cannot be read", err)
 		}
 		moved = append(moved, to)
 	}
@@ -114,7 +124,7 @@ func (f Files) readPool(ctx context.Context) (successors []*Identity, unreadable
 		unreadable[f.pool()] = err
 	}
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), poolExt) {
+		if e.IsDir() || !strings.HasSuffix(e.Name(), poolExt) {
 			continue
 		}
 		path := filepath.Join(f.pool(), e.Name())

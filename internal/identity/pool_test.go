@@ -10,17 +10,19 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
 )
 
 // ahead issues the identity for a turn.
 func ahead(t testing.TB, s Spec, turn int) Identity {
 	t.Helper()
 	s.Names = []string{"wso2am"}
-	id, err := IssueAhead(s, day(), turn)
+	id, err := Issue(s, day(), turn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +63,7 @@ func TestASuccessorIsValidAtOnceAndForItsTurn(t *testing.T) {
 			t.Errorf("%s: renewed at %s, want %s", name, id.RenewAt(c.spec.RenewBefore), want)
 		}
 	}
-	if _, err := IssueAhead(Spec{}, day(), 1); err == nil || !strings.HasPrefix(err.Error(), "issue a TLS certificate: it has no name") {
+	if _, err := Issue(Spec{}, day(), 1); err == nil || !strings.HasPrefix(err.Error(), "issue a TLS certificate: it has no name") {
 		t.Errorf("without a name: %v", err)
 	}
 }
@@ -143,10 +145,10 @@ func TestWhatCannotBeReadOfThePoolIsNamedAndPutAside(t *testing.T) {
 	foreign := ahead(t, Spec{}, 1)
 	at := func(name string) string { return filepath.Join(f.pool(), name) }
 	if err := errors.Join(f.AddSuccessor(good), theirs.AddSuccessor(foreign), f.AddSuccessor(misplaced), os.Rename(f.successor(misplaced), at("other.p12")),
-		os.WriteFile(at("damaged.p12"), []byte("rubbish"), 0o600), os.Mkdir(at("folder.p12"), 0o700), os.WriteFile(at("notes.txt"), nil, 0o600)); err != nil {
+		os.WriteFile(at("damaged.p12"), []byte("rubbish"), 0o600), os.Symlink("damaged.p12", at("link.p12")), os.Mkdir(at("folder.p12"), 0o700), os.WriteFile(at("notes.txt"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	bad := []string{f.successor(foreign), at("damaged.p12"), at("folder.p12"), at("other.p12")}
+	bad := []string{f.successor(foreign), at("damaged.p12"), at("link.p12"), at("other.p12")}
 	for round := range 2 {
 		h := mustRead(t, f)
 		if len(h.Successors) != 1 || !Same(h.Successors[0], &good) {
@@ -188,6 +190,40 @@ func TestWhatCannotBeReadOfThePoolIsNamedAndPutAside(t *testing.T) {
 		if err := foreignAgain.AddSuccessor(foreign); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// The folder may hold all successors, though the agent cannot list them at this moment, and a folder in it is somebody else's.
+func TestOnlyFilesOfThePoolArePutAside(t *testing.T) {
+	f := newFiles(t)
+	good := ahead(t, Spec{}, 1)
+	if err := errors.Join(f.AddSuccessor(good), os.Mkdir(filepath.Join(f.pool(), "folder.p12"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := limit
+	none.Cur = 0
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	moved, err := f.PutAsideSuccessors(t.Context())
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if len(moved) > 0 || !errors.Is(err, syscall.EMFILE) {
+		t.Fatalf("a folder that cannot be read: put aside %v, %v", moved, err)
+	}
+	if text, remedies := remedy.Split(err); !strings.Contains(text, f.pool()) || len(remedies) == 0 {
+		t.Errorf("the error: %s, remedies %q", text, remedies)
+	}
+	if moved, err := f.PutAsideSuccessors(t.Context()); len(moved) > 0 || err != nil {
+		t.Errorf("afterwards: put aside %v, %v", moved, err)
+	}
+	if h := mustRead(t, f); len(h.Successors) != 1 || !Same(h.Successors[0], &good) || h.SuccessorsErr != nil {
+		t.Errorf("afterwards: %v, %v", fingerprints(h.Successors), h.SuccessorsErr)
 	}
 }
 
@@ -312,12 +348,26 @@ func TestTheNextSuccessorRemovesWhatAKilledWriteHasLeft(t *testing.T) {
 	}
 }
 
+func TestTroubleWithThePoolNamesARemedy(t *testing.T) {
+	f := newFiles(t)
+	i := ahead(t, Spec{}, 1)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(f.pool()), 0o700), os.WriteFile(f.pool(), []byte("in the way"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for name, do := range map[string]func(Identity) error{"add": f.AddSuccessor, "drop": f.DropSuccessor} {
+		text, remedies := remedy.Split(do(i))
+		if !strings.HasPrefix(text, name+" a successor: ") || !strings.Contains(text, f.pool()) || len(remedies) != 1 || !strings.Contains(remedies[0], filepath.Dir(f.pool())) {
+			t.Errorf("%s: %s, remedies %q", name, text, remedies)
+		}
+	}
+}
+
 // A person may request a rotation after a theft while the agent answers an earlier request.
 func TestARequestAfterATheftStaysUntilTheSuccessorsAreGone(t *testing.T) {
 	f := Files{Keystore: filepath.Join(t.TempDir(), "tls.p12"), WorkDir: t.TempDir(), Password: "changeit"}
 	var all []Identity
 	for range 2 {
-		i, err := Issue(Spec{Names: []string{"wso2is"}}, time.Now())
+		i, err := Issue(Spec{Names: []string{"wso2is"}}, time.Now(), 0)
 		if err := errors.Join(err, f.AddSuccessor(i)); err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,7 @@ const reloadFile = "reload"
 
 // AskReload requests that the running server loads the TLS certificate of the config volume. The supervisor answers each
 // request once for each process of the server, in Started.Placed. It does not answer a request for the generation with which
-// the server started, because that server has read everything. With r.Served, the supervisor reports that the server runs with
+// the server started, because that server has read everything, and none from before the start: that start has read something newer. With r.Served, the supervisor reports that the server runs with
 // the generation, if the same process of the server has got that certificate before.
 func (c Control) AskReload(r Reload) (changed bool, err error) {
 	if err := c.usable(); err != nil {
@@ -88,7 +88,7 @@ func (s Supervisor) answerReload(ctx context.Context, started *Started, before e
 	if err != nil {
 		s.Log.Warn("cannot read the request to load a new certificate", "error", err)
 	}
-	if !ok || r.Generation == started.Generation {
+	if !ok || r == s.stale || r.Generation == started.Generation {
 		return before
 	}
 	switch answered := started.Placed.answers(r); {

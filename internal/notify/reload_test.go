@@ -193,6 +193,29 @@ func TestARequestForWhatTheStartHasReadIsNotAnswered(t *testing.T) {
 	}
 }
 
+// The server did not load that certificate, and has been restarted for another generation since.
+func TestARequestFromBeforeTheStartIsNotAnswered(t *testing.T) {
+	old := Reload{Generation: "g1", Certificate: "c1"}
+	s := start(t, sleeps, want("g2"), write(map[string]string{"serves": "", "reloads": ""}), func(c Control) {
+		if _, err := c.AskReload(old); err != nil {
+			t.Error(err)
+		}
+	})
+	s.says(t, "it serves", serving)
+	if _, err := s.control.Hold("g2", "g3"); err != nil { // the supervisor looks at its requests
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond)
+	if st, _, _ := s.control.Started(); st.Placed != nil || s.home("place c1") != 0 {
+		t.Errorf("reported as %+v", st)
+	}
+	s.ask(t, Reload{Generation: "g3", Certificate: "c3"})
+	s.says(t, "the next request is answered", func(st Started) bool { return st.Placed != nil && st.Placed.Certificate == "c3" })
+	if s.home("place c1") != 0 {
+		t.Error("the old request is answered, too")
+	}
+}
+
 func TestTheKeystoreOfARunningServerIsLookedAtAgainAndAgain(t *testing.T) {
 	s := start(t, sleeps, write(map[string]string{"serves": "", "reloads": ""}))
 	s.until(t, "it is looked at three times", func() bool { return s.home("repair") >= 3 })
@@ -234,6 +257,38 @@ func TestReportsOfOtherVersionsAreRead(t *testing.T) {
 	}
 	if err != nil || old.Generation != "g1" {
 		t.Errorf("%+v, %v", old, err)
+	}
+}
+
+// TestASidecarOfTheVersionBeforeReadsTheReportOfDefaultPools: it reads at most 4096 bytes. Each of three servers has its certificate, a
+// retired one and the three successors of the default.
+func TestASidecarOfTheVersionBeforeReadsTheReportOfDefaultPools(t *testing.T) {
+	c := newControl(t)
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	fingerprint := strings.Repeat("AB:", 31) + "AB"
+	generation := strings.Repeat("a", 24) + "-" + strings.Repeat("b", 8)
+	size := func(n int) int {
+		t.Helper()
+		if err := c.report(Started{Generation: generation, PID: 1 << 22, Since: time.Now(), Starts: 1000, Serves: ServesNow, Reloads: true, Certificate: fingerprint,
+			Trusts: slices.Repeat([]string{fingerprint}, n), Placed: &Placed{Generation: generation, Certificate: fingerprint, At: time.Now()}}); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(c.Dir, startedFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int(info.Size())
+	}
+	if got := size(3 * 5); got > 4096 {
+		t.Errorf("15 fingerprints take %d bytes", got)
+	}
+	if got := size(30); got > 4096 { // docs/decisions.md names this number
+		t.Errorf("30 fingerprints take %d bytes", got)
+	}
+	if got := size(40); got <= 4096 {
+		t.Errorf("40 fingerprints take %d bytes: docs/decisions.md has another limit", got)
 	}
 }
 

@@ -44,6 +44,8 @@ type Supervisor struct {
 	Log  *slog.Logger
 	// Stdin, Stdout and Stderr are the server's.
 	Stdin, Stdout, Stderr *os.File
+
+	stale Reload // the request that was there before the last start
 }
 
 // Run starts the server and returns when it has ended: by itself, after one of the signals, or because ctx ended. code is the
@@ -73,6 +75,7 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		}
 		// Read before the start: a generation that arrives while the server reads its files then differs from this one. That
 		// can cause one restart too many, but never one too few.
+		s.stale, _, _ = s.Control.Reload() // first: the sidecar writes its wish before the request
 		_, generation, err := s.Control.Wish()
 		if err != nil {
 			s.Log.Warn("cannot read the request of the sidecar", "error", err)

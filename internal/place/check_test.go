@@ -87,7 +87,7 @@ func TestAKeyFitsACertificateThatVerifiesItsSignature(t *testing.T) {
 		t.Errorf("the key of another certificate: %v", err)
 	}
 	for _, kind := range []identity.KeyKind{identity.ECDSAP256, identity.RSA2048} {
-		id, err := identity.Issue(identity.Spec{Names: []string{"wso2am"}, Key: kind}, time.Now())
+		id, err := identity.Issue(identity.Spec{Names: []string{"wso2am"}, Key: kind}, time.Now(), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

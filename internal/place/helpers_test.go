@@ -16,6 +16,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/seed"
 	"wso2agent/internal/testenv"
 )
 
@@ -69,7 +70,7 @@ func newWorld(t *testing.T, id identity.Identity, more ...string) *world {
 	w.Home = HomeOf(cfg, slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	w.put(w.volume, settingsFile, []byte(settings))
 	w.put(w.home, settingsFile, []byte(settings))
-	w.put(w.home, serverTemplate, []byte(template))
+	w.put(w.home, seed.TomcatTemplate, []byte(template))
 	w.put(w.home, listenersFile, []byte("<profiles/>"))
 	w.put(w.volume, securityDir+"/client-truststore.jks", encoded(t, newStore(t, keystore.JKS)))
 	w.install(id)
@@ -121,7 +122,7 @@ func issue(t testing.TB, names ...string) identity.Identity {
 
 func issueAt(t testing.TB, now time.Time, names ...string) identity.Identity {
 	t.Helper()
-	id, err := identity.Issue(identity.Spec{Names: names}, now)
+	id, err := identity.Issue(identity.Spec{Names: names}, now, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

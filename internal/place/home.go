@@ -24,10 +24,9 @@ const fileLimit = 1 << 20
 
 // The folder of the stores, and files of the products, relative to the home.
 const (
-	securityDir    = "repository/resources/security"
-	settingsFile   = "repository/conf/deployment.toml"
-	listenersFile  = securityDir + "/listenerprofiles.xml"
-	serverTemplate = "repository/resources/conf/templates/repository/conf/tomcat/catalina-server.xml.j2"
+	securityDir   = "repository/resources/security"
+	settingsFile  = "repository/conf/deployment.toml"
+	listenersFile = securityDir + "/listenerprofiles.xml"
 )
 
 // Home is the home folder of the own server, see notify.Home. It is not safe for use by several goroutines at once.

@@ -20,7 +20,7 @@ var errReadOnly error = syscall.EROFS
 
 // Place checks the TLS keystore of the config volume and puts it into the home, from which the running server loads it. The
 // keystore must have the certificate with the given fingerprint. After an error the home has a complete keystore: the one from
-// before, or the new one.
+// before, or the new one. An API-M without listenersFile has no gateway, such as a traffic manager, and needs only the keystore.
 func (h *Home) Place(ctx context.Context, certificate string) error {
 	c, _, err := h.running(ctx)
 	if err != nil {
@@ -34,11 +34,35 @@ func (h *Home) Place(ctx context.Context, certificate string) error {
 	if err != nil {
 		return err
 	}
+	if err := h.touchable(); err != nil { // before Tomcat gets what the gateway would not get
+		return err
+	}
 	if err := h.put(data, nil); err != nil {
 		return err
 	}
 	h.good = data
 	return nil
+}
+
+// touchable returns an error if touch would fail for listenersFile. A missing file is none: the server has no gateway then.
+func (h *Home) touchable() error {
+	if h.cfg.Server.Product != config.AM {
+		return nil
+	}
+	path := h.path(listenersFile)
+	info, err := os.Stat(path)
+	if err == nil {
+		err = os.Chtimes(path, time.Time{}, info.ModTime()) // the same time
+	}
+	return inGateway(err)
+}
+
+// inGateway says what err prevents. It is nil if err is nil, or if there is no gateway.
+func inGateway(err error) error {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return remedy.Add(fmt.Errorf("have the gateway load the TLS keystore: %w", err), "run agent exec as the owner of SERVER_HOME; until then restart the server for a new certificate")
 }
 
 // put writes the keystore into the home, and makes the server notice it. before are the bytes that it may replace; nil for any.
@@ -49,10 +73,7 @@ func (h *Home) put(data, before []byte) error {
 	if h.cfg.Server.Product != config.AM { // Tomcat reads the keystore periodically. The gateway of API-M reads it only if listenersFile is newer
 		return nil
 	}
-	if err := touch(h.path(listenersFile)); err != nil {
-		return remedy.Add(fmt.Errorf("have the gateway load the TLS keystore: %w", err), "restart the server")
-	}
-	return nil
+	return inGateway(touch(h.path(listenersFile)))
 }
 
 // touch gives a file a modification time that is later than before by a second or more: the gateway compares the times, and

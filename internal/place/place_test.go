@@ -13,6 +13,7 @@ import (
 
 	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/seed"
 	"wso2agent/internal/testenv"
 )
 
@@ -159,7 +160,10 @@ func TestWhatPreventsThePlacingIsNamed(t *testing.T) {
 	}{
 		{"the server has no such keystore", func(w *world) { w.put(w.home, settingsFile, []byte("[server]\nhostname = \"am\"\n")) }, []string{"deployment.toml does not name wso2agent-tls.p12", "restart the server"}},
 		{"no settings", func(w *world) { os.RemoveAll(filepath.Join(w.home, "repository/conf")) }, []string{settingsFile, "set SERVER_HOME"}},
-		{"no file of listeners", func(w *world) { os.Remove(filepath.Join(w.home, listenersFile)) }, []string{"listenerprofiles.xml", "restart the server"}},
+		{"a file of listeners that cannot be changed", func(w *world) {
+			os.Remove(filepath.Join(w.home, listenersFile))
+			os.Symlink("listenerprofiles.xml", filepath.Join(w.home, listenersFile)) // root can change every file that there is
+		}, []string{"have the gateway load the TLS keystore", "listenerprofiles.xml", "run agent exec as the owner of SERVER_HOME"}},
 		{"a folder in its place", func(w *world) {
 			os.Remove(filepath.Join(w.home, keystoreFile))
 			os.Mkdir(filepath.Join(w.home, keystoreFile), 0o700)
@@ -169,13 +173,40 @@ func TestWhatPreventsThePlacingIsNamed(t *testing.T) {
 			w := newWorld(t, first)
 			w.install(second)
 			c.change(w)
+			before, _ := os.ReadFile(filepath.Join(w.home, keystoreFile))
 			err := w.Place(t.Context(), fingerprint(second))
+			if after, _ := os.ReadFile(filepath.Join(w.home, keystoreFile)); !bytes.Equal(before, after) {
+				t.Error("the keystore in the home has changed")
+			}
 			for _, want := range c.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("got %v, want %q", err, want)
 				}
 			}
 		})
+	}
+}
+
+// A traffic manager has no gateway, and neither has a control plane.
+func TestAServerWithoutAGatewayGetsTheKeystoreForTomcat(t *testing.T) {
+	second := issue(t, "wso2am")
+	w := newWorld(t, issue(t, "wso2am"))
+	w.put(w.home, settingsFile, []byte(strings.Replace(settings, `ssl_profile_interval = "60000"`, "", 1)))
+	if err := os.Remove(filepath.Join(w.home, listenersFile)); err != nil {
+		t.Fatal(err)
+	}
+	w.install(second)
+	if !w.Reloads(t.Context()) {
+		t.Errorf("the server is said not to reload\n%s", w.log)
+	}
+	if err := w.Place(t.Context(), fingerprint(second)); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.served(); !identity.Same(&got, &second) {
+		t.Errorf("the home has %s", fingerprint(got))
+	}
+	if left := w.left(); !slices.Equal(left, []string{"wso2agent-tls.p12"}) {
+		t.Errorf("left in the home: %v", left)
 	}
 }
 
@@ -331,15 +362,15 @@ func TestUndoRemovesWhatAnOverlayHasLeft(t *testing.T) {
 		out := bytes.ReplaceAll(text, []byte("<Listener "), nil)
 		return out, len(out) < len(text)
 	}
-	paths := []string{serverTemplate, logging, "repository/conf/missing"}
+	paths := []string{seed.TomcatTemplate, logging, "repository/conf/missing"}
 	for range 2 {
 		w.Undo(paths, without)
 	}
-	info, err := os.Stat(filepath.Join(w.home, serverTemplate))
+	info, err := os.Stat(filepath.Join(w.home, seed.TomcatTemplate))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(w.get(w.home, serverTemplate)); strings.Contains(text, "<Listener ") || info.Mode().Perm() != 0o640 {
+	if text := string(w.get(w.home, seed.TomcatTemplate)); strings.Contains(text, "<Listener ") || info.Mode().Perm() != 0o640 {
 		t.Errorf("%v %q", info.Mode(), text)
 	}
 	if string(w.get(w.home, logging)) != "loggers = A\n" || strings.Count(w.log.String(), "removed the settings") != 1 || len(asked) != 4 {
@@ -356,8 +387,8 @@ func TestUndoRemovesWhatAnOverlayHasLeft(t *testing.T) {
 
 func TestNothingIsUndoneWhileTheReloadIsOn(t *testing.T) {
 	w := newWorld(t, issue(t, "wso2am"))
-	w.Undo([]string{serverTemplate}, func(string, []byte) ([]byte, bool) { return nil, true })
-	if text := string(w.get(w.home, serverTemplate)); text != template {
+	w.Undo([]string{seed.TomcatTemplate}, func(string, []byte) ([]byte, bool) { return nil, true })
+	if text := string(w.get(w.home, seed.TomcatTemplate)); text != template {
 		t.Errorf("%q", text)
 	}
 }

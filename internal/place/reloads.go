@@ -4,19 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
+	"io/fs"
+	"os"
+	"strconv"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
 	"wso2agent/internal/file"
+	"wso2agent/internal/seed"
 )
 
-// reloadListener is the class with which Tomcat loads its certificates again, from version 9.0.82 on.
-const reloadListener = "org.apache.catalina.security.TLSCertificateReloadListener"
+// longestInterval is the most milliseconds between two looks of the gateway with which it counts as one that loads a certificate. The
+// sidecar waits 90 s for all ports.
+const longestInterval = 60000
 
-// Reloads reports whether the running server loads a new TLS certificate from its home. If the
-// server does not, Reloads logs the reason, unless the settings forbid it.
+// Reloads reports whether the running server loads a new TLS certificate from its home within about a minute. If the server does
+// not, Reloads logs the reason, unless the settings forbid it.
 func (h *Home) Reloads(ctx context.Context) bool {
 	if !h.wanted() {
 		return false
@@ -33,25 +36,26 @@ func (h *Home) reloads(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	template, err := file.Read(h.path(serverTemplate), fileLimit)
+	template, err := file.Read(h.path(seed.TomcatTemplate), fileLimit)
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(comments.ReplaceAllString(string(template), ""), reloadListener) {
-		return fmt.Errorf("%s does not have the listener %s", h.path(serverTemplate), reloadListener)
+	if !seed.HasReload(template) {
+		return fmt.Errorf("%s does not have a listener TLSCertificateReloadListener with a checkPeriod of at most 60 and a daysBefore of at least 3650", h.path(seed.TomcatTemplate))
 	}
-	if h.cfg.Server.Product != config.AM {
-		return nil
+	if _, err := os.Stat(h.path(listenersFile)); h.cfg.Server.Product != config.AM || errors.Is(err, fs.ErrNotExist) {
+		return nil // it has no gateway
 	}
 	doc, err := deployment.Parse(text)
 	if err != nil {
 		return err
 	}
-	if _, ok := doc.Get("transport", "passthru_https", "listener", "ssl_profile_interval"); !ok {
+	v, ok := doc.Get("transport", "passthru_https", "listener", "ssl_profile_interval")
+	if !ok {
 		return errors.New("[transport.passthru_https.listener] in " + h.path(settingsFile) + " does not set ssl_profile_interval")
+	}
+	if ms, err := strconv.Atoi(fmt.Sprint(v.Data)); err != nil || ms > longestInterval {
+		return fmt.Errorf("ssl_profile_interval is %v in line %d of %s, and a reload needs at most %d milliseconds", v.Data, v.Line, h.path(settingsFile), longestInterval)
 	}
 	return nil
 }
-
-// comments are those of XML and of the template language. A listener in a comment does nothing.
-var comments = regexp.MustCompile(`(?s)<!--.*?-->|\{#.*?#\}`)

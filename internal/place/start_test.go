@@ -13,6 +13,7 @@ import (
 
 	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/seed"
 )
 
 // trust puts certificates into the truststore of the config volume, by their aliases.
@@ -117,6 +118,9 @@ func TestAServerReloadsIfItsFilesSaySo(t *testing.T) {
 	without := func(name, text, part string) func(w *world) {
 		return func(w *world) { w.put(w.home, name, []byte(strings.Replace(text, part, "", 1))) }
 	}
+	interval := func(value string) func(w *world) {
+		return func(w *world) { w.put(w.home, settingsFile, []byte(strings.Replace(settings, `"60000"`, value, 1))) }
+	}
 	const listener = `<Listener className="org.apache.catalina.security.TLSCertificateReloadListener" checkPeriod="60" daysBefore="36500"/>`
 	for _, c := range []struct {
 		name   string
@@ -129,17 +133,25 @@ func TestAServerReloadsIfItsFilesSaySo(t *testing.T) {
 		{name: "TLS_MODE=files", more: []string{"TLS_MODE", "files"}, want: true},
 		{name: "a container without TLS_MODE", more: []string{"TLS_MODE", ""}, want: true},
 		{name: "a listener of a person", change: func(w *world) {
-			w.put(w.home, serverTemplate, []byte(strings.Replace(template, `checkPeriod="60" daysBefore="36500"`, `checkPeriod='7'`, 1)))
+			w.put(w.home, seed.TomcatTemplate, []byte(strings.Replace(template, `checkPeriod="60" daysBefore="36500"`, `daysBefore='3650' checkPeriod='7'`, 1)))
 		}, want: true},
+		{name: "a listener that only renews what is about to expire", change: without(seed.TomcatTemplate, template, ` daysBefore="36500"`), log: "does not have a listener"},
+		{name: "a listener that looks once a day", change: func(w *world) {
+			w.put(w.home, seed.TomcatTemplate, []byte(strings.Replace(template, `"60"`, `"86400"`, 1)))
+		}, log: "checkPeriod of at most 60"},
 		{name: "RELOAD=off", more: []string{"RELOAD", "off"}},
 		{name: "TLS_MODE=none", more: []string{"TLS_MODE", "none"}},
-		{name: "no listener", change: without(serverTemplate, template, listener), log: "does not have the listener"},
+		{name: "no listener", change: without(seed.TomcatTemplate, template, listener), log: "does not have a listener"},
 		{name: "a listener in a comment", change: func(w *world) {
-			w.put(w.home, serverTemplate, []byte(strings.Replace(template, listener, "<!-- "+listener+"\n-->{# "+listener+" #}", 1)))
-		}, log: "does not have the listener"},
-		{name: "no template", change: func(w *world) { os.Remove(filepath.Join(w.home, serverTemplate)) }, log: "catalina-server.xml.j2"},
+			w.put(w.home, seed.TomcatTemplate, []byte(strings.Replace(template, listener, "<!-- "+listener+"\n-->{# "+listener+" #}", 1)))
+		}, log: "does not have a listener"},
+		{name: "no template", change: func(w *world) { os.Remove(filepath.Join(w.home, seed.TomcatTemplate)) }, log: "catalina-server.xml.j2"},
 		{name: "another keystore", change: without(settingsFile, settings, `file_name = "wso2agent-tls.p12"`), log: "does not name wso2agent-tls.p12"},
 		{name: "a gateway that does not look", change: without(settingsFile, settings, `ssl_profile_interval = "60000"`), log: "ssl_profile_interval"},
+		{name: "a gateway that looks every ten minutes", change: interval(`"600000"`), log: "ssl_profile_interval is 600000"},
+		{name: "a gateway that looks every two minutes, without quotes", change: interval("120000"), log: "ssl_profile_interval is 120000"},
+		{name: "a gateway whose interval is no number", change: interval(`"60s"`), log: "ssl_profile_interval is 60s"},
+		{name: "a gateway that should look more often", change: interval("1000"), want: true},
 		{name: "IS has no gateway", more: []string{"PRODUCT", "is", "PEERS", "none"}, change: without(settingsFile, settings, `ssl_profile_interval = "60000"`), want: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

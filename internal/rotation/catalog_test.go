@@ -14,7 +14,7 @@ import (
 
 func mustIssue(t *testing.T, name string) identity.Identity {
 	t.Helper()
-	id, err := identity.Issue(identity.Spec{Names: []string{name}}, t0)
+	id, err := identity.Issue(identity.Spec{Names: []string{name}}, t0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestASuccessorIsStaleByTheTimeOnlyIfItHadToBeReplacedAtOnce(t *testing.T) {
 	spec := identity.Spec{Names: []string{"a"}, Validity: time.Hour, RenewBefore: 10 * time.Minute}
 	var held identity.Held
 	for turn := range 2 {
-		i, err := identity.IssueAhead(spec, now, turn+1)
+		i, err := identity.Issue(spec, now, turn+1)
 		if err != nil {
 			t.Fatal(err)
 		}

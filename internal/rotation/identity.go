@@ -21,9 +21,8 @@ func (p *pass) identity() {
 	if p.staged = t.Staged; same(p.installed, p.staged) {
 		p.staged = nil
 	}
-	if p.d.Trouble == nil {
-		p.dropSuccessors()
-	}
+	p.reportPoolTrouble()
+	p.dropSuccessors()
 	if p.d.Again {
 		return
 	}

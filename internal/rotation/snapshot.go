@@ -209,7 +209,18 @@ type Memory struct {
 	Raised   []string  // certificates for which the server was to read its truststore again, and has not
 	Reload   Reload    // that goes on, or has failed
 	Trouble  error     // why the identity that is due could not be issued in this round of passes
+	AheadErr error     // why the pool of successors is not as it should be, in this round
 	Issued   bool      // an identity was issued in this round: a stale one is not issued again and again
+}
+
+// Fail remembers why an action on an identity has failed. Trouble with the pool does not concern the certificate in use.
+func (m *Memory) Fail(a Action, err error) {
+	switch a.(type) {
+	case IssueSuccessor, DropSuccessor:
+		m.AheadErr = err
+	default:
+		m.Trouble = err
+	}
 }
 
 // Reload is a running server's loading of a new certificate, without a restart.

@@ -38,6 +38,9 @@ func (p *pass) trustedByAll(c Certificate) bool {
 
 // dropSuccessors drops identities that cannot be used any more. A request after a theft drops all.
 func (p *pass) dropSuccessors() {
+	if p.d.Trouble != nil || p.s.Memory.AheadErr != nil {
+		return
+	}
 	kept := 0
 	for _, i := range p.s.TLS.Successors {
 		reason := i.Stale
@@ -62,7 +65,7 @@ func (p *pass) dropSuccessors() {
 func (p *pass) fillPool() {
 	turn := len(p.goodSuccessors()) + 1
 	full := turn > p.s.Settings.Successors || p.s.Memory.Ahead >= p.s.Settings.Successors // else a successor that is stale at once would be issued again and again
-	if full || p.s.TLS.Asked || p.installed == nil || p.d.Trouble != nil {
+	if full || p.s.TLS.Asked || p.installed == nil || p.d.Trouble != nil || p.s.Memory.AheadErr != nil {
 		return
 	}
 	if p.staged != nil {
@@ -206,7 +209,8 @@ func (p *pass) reportPorts() {
 
 // reportPool reports how many rotations need no restart of a peer.
 func (p *pass) reportPool() {
-	if p.s.Settings.Successors == 0 || p.s.TLS.Refused != "" || p.s.Settings.Init {
+	failed := p.s.Memory.AheadErr
+	if p.s.TLS.Refused != "" || p.s.Settings.Init || p.s.Settings.Successors == 0 && failed == nil {
 		return
 	}
 	var ready, waiting int
@@ -219,14 +223,39 @@ func (p *pass) reportPool() {
 		ready++
 		until = later(until, i.Leaf.NotAfter)
 	}
-	text := fmt.Sprintf("all running servers trust %d successors of the certificate", ready)
+	text := "not every running server trusts a successor yet: the next rotation restarts the servers that do not trust the next certificate"
 	if ready > 0 {
-		text += ": so many rotations need no restart of a peer, until " + utc(until)
-	} else {
-		text = "not every running server trusts a successor yet: the next rotation restarts the servers that do not trust the next certificate"
+		successors := fmt.Sprintf("%d successors", ready)
+		if ready == 1 {
+			successors = "1 successor"
+		}
+		text = fmt.Sprintf("all running servers trust %s of the certificate: so many rotations need no restart of a peer, until %s", successors, utc(until))
 	}
 	if waiting > 0 {
 		text += fmt.Sprintf("; %d more are trusted after the next start of each server", waiting)
 	}
-	p.d.Conditions = append(p.d.Conditions, Condition{PoolCondition, ready > 0, text, true, len(p.d.Actions)})
+	switch {
+	case failed != nil && p.s.Settings.Successors == 0:
+		text = failed.Error()
+	case failed != nil:
+		text = failed.Error() + "; " + text
+	}
+	p.d.Conditions = append(p.d.Conditions, Condition{PoolCondition, ready > 0 && failed == nil, text, true, len(p.d.Actions)})
+}
+
+// retryPool is how soon the agent tries again to bring the pool in order. The certificate in use does not wait for it.
+const retryPool = time.Minute
+
+// reportPoolTrouble reports that the agent cannot bring the pool in order, and makes another pass due that tries again. After a
+// theft that is trouble with the certificate in use: no successor may be left when the agent answers the request.
+func (p *pass) reportPoolTrouble() {
+	err := p.s.Memory.AheadErr
+	if err == nil {
+		return
+	}
+	p.log(Warn, "pool", "the agent cannot keep the successors of the certificate in order; the certificate in use is not concerned", "error", err)
+	p.wake(p.s.Now.Add(retryPool))
+	if p.s.TLS.Stolen && p.d.Trouble == nil {
+		p.d.Trouble = err
+	}
 }

@@ -162,6 +162,65 @@ func TestThePoolIsKeptFull(t *testing.T) {
 	})
 }
 
+func TestTroubleWithThePoolIsNoTroubleWithTheCertificateInUse(t *testing.T) {
+	failed := func(with func(*Snapshot)) func(*Snapshot) {
+		return func(s *Snapshot) {
+			s.Memory.Fail(IssueSuccessor{}, errTest)
+			with(s)
+		}
+	}
+	decides(t, []situation{
+		{"one is missing", ahead, failed(func(s *Snapshot) { s.TLS.Successors = s.TLS.Successors[:1]; s.Own.Successors = s.Own.Successors[:2] }), `
+			WARN pool
+			do Import[removed b-b3 b3]
+			INFO trusted certificate removed
+			wake after 1m0s
+			again`},
+		{"one is missing on disk too", ahead, failed(func(s *Snapshot) {
+			s.TLS.Successors, s.Own.Successors, s.Truststore.Entries = s.TLS.Successors[:1], s.Own.Successors[:2], s.Truststore.Entries[:len(s.Truststore.Entries)-1]
+		}), `
+			WARN pool
+			advice successors: the test says so; all running servers trust 1 successor of the certificate: so many rotations need no restart of a peer, until 2028-01-02T03:04:05Z
+			do Acknowledge disk[a1 b1 b2 c1]
+			INFO the running server trusts what is on disk
+			wake after 1m0s`},
+		{"there is one too many", ahead, func(s *Snapshot) { s.Settings.Successors = 1; s.Memory.Fail(DropSuccessor{}, errTest) }, `
+			WARN pool
+			advice successors: the test says so; all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2029-01-01T03:04:05Z
+			wake after 1m0s`},
+		{"there should be none", ahead, func(s *Snapshot) {
+			s.Settings.Successors, s.Own.Successors, s.TLS.Successors = 0, nil, s.TLS.Successors[:1]
+			s.Truststore.Entries = s.Truststore.Entries[:len(s.Truststore.Entries)-2]
+			s.Memory.Fail(DropSuccessor{}, errTest)
+		}, `
+			WARN pool
+			advice successors: the test says so
+			do Acknowledge disk[a1 b1 c1]
+			INFO the running server trusts what is on disk
+			wake after 1m0s`},
+		{"a rotation goes on", ahead, failed(func(s *Snapshot) { s.TLS.Asked = true }), `
+			WARN pool
+			do StageSuccessor{Fingerprint:B2 Reason:somebody requested another one}
+			issued true
+			wake after 1m0s
+			again`},
+		{"those that others may know stay", ahead, func(s *Snapshot) { s.TLS.Asked, s.TLS.Stolen = true, true; s.Memory.Fail(DropSuccessor{}, errTest) }, `
+			WARN pool
+			ERROR identity
+			not ready identity: the test says so
+			advice successors: the test says so; all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2029-01-01T03:04:05Z
+			wake after 1m0s
+			trouble: the test says so`},
+	})
+	var m Memory
+	for _, a := range []Action{Issue{}, StageSuccessor{}} {
+		m = Memory{}
+		if m.Fail(a, errTest); m.Trouble != errTest || m.AheadErr != nil {
+			t.Errorf("after %T: %+v", a, m)
+		}
+	}
+}
+
 func TestARotationTakesASuccessorThatAllRunningServersTrust(t *testing.T) {
 	asked := func(with func(*Snapshot)) func(*Snapshot) {
 		return func(s *Snapshot) { s.TLS.Asked = true; with(s) }
@@ -513,7 +572,7 @@ func TestThePoolIsReported(t *testing.T) {
 		{"a peer trusts only one of them", ahead, func(s *Snapshot) {
 			s.peer("a", func(p *Peer) { p.Trusts.Fingerprints = []string{"A1", "B1", "B3", "C1"} })
 		}, `
-			fine successors: all running servers trust 1 successors of the certificate: so many rotations need no restart of a peer, until 2029-01-01T03:04:05Z; 1 more are trusted after the next start of each server
+			fine successors: all running servers trust 1 successor of the certificate: so many rotations need no restart of a peer, until 2029-01-01T03:04:05Z; 1 more are trusted after the next start of each server
 			wake after 8040h0m0s`},
 		{"a peer trusts none of them", ahead, func(s *Snapshot) {
 			s.peer("a", func(p *Peer) { p.Trusts.Fingerprints = []string{"A1", "B1", "C1"} })
@@ -576,7 +635,7 @@ func TestWhatIsReportedOfAServerWithAFullPool(t *testing.T) {
 func TestAnAgentAcknowledgesWhatTheRunningServerHasRead(t *testing.T) {
 	decides(t, []situation{
 		{"one of its own successors came after the start", ahead, func(s *Snapshot) { s.Server.Trusts = []string{"A1", "B1", "B2", "C1"} }, `
-			fine successors: all running servers trust 1 successors of the certificate: so many rotations need no restart of a peer, until 2028-01-02T03:04:05Z; 1 more are trusted after the next start of each server
+			fine successors: all running servers trust 1 successor of the certificate: so many rotations need no restart of a peer, until 2028-01-02T03:04:05Z; 1 more are trusted after the next start of each server
 			do Acknowledge disk[a1 b1 b2 c1]
 			INFO the running server trusts what is on disk
 			wake after 8040h0m0s`},

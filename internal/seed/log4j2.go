@@ -123,7 +123,7 @@ func withLoggers(text []byte) ([]byte, error) {
 	for _, l := range loggers() {
 		list, names := loggersOf(propertiesOf(text))
 		if list != nil && strings.TrimSpace(list.text) == "" {
-			return nil, fmt.Errorf("%w: the list of loggers is empty", ErrNoPlace)
+			return nil, fmt.Errorf("%w: the list of loggers is empty", errNoPlace)
 		}
 		if isActive(l.name, list, names) {
 			continue

@@ -32,7 +32,7 @@ func (s Seed) Overlay(ctx context.Context, r *Report) error {
 		}
 		var o Outcome
 		if first := firstReload(s.Product); with && isOlder(r.To, first) {
-			with, o.Err = false, fmt.Errorf("%w: the listener exists from %s on, and the image has %s", ErrNoPlace, first, r.To)
+			with, o.Err = false, fmt.Errorf("%w: the listener exists from %s on, and the image has %s", errNoPlace, first, r.To)
 		}
 		has, err := s.overlay(p, with, &o)
 		if errors.Is(err, file.ErrBeingWritten) {
@@ -71,7 +71,7 @@ func (s Seed) overlay(p string, with bool, o *Outcome) (has bool, err error) {
 	v.own, had = WithoutReload(p, v.own)
 	var result []byte
 	if result, o.Action = merged(v, had); with && result != nil {
-		text, err := WithReload(p, result)
+		text, err := withReload(p, result)
 		if has = err == nil; has {
 			result = text
 		}

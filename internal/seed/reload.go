@@ -9,16 +9,16 @@ const (
 	LoggingSettings = "repository/conf/log4j2.properties"
 )
 
-// ErrNoPlace says that a file has no place for the agent's lines.
-var ErrNoPlace = errors.New("no place for the agent's lines")
+// errNoPlace says that a file has no place for the agent's lines.
+var errNoPlace = errors.New("no place for the agent's lines")
 
 // ReloadFiles returns the paths of the files to which the agent adds its lines.
 func ReloadFiles() []string { return []string{TomcatTemplate, LoggingSettings} }
 
-// WithReload returns the text of one of ReloadFiles with the agent's lines: the server then loads its TLS certificate again
+// withReload returns the text of one of ReloadFiles with the agent's lines: the server then loads its TLS certificate again
 // every minute, and logs only errors about it. The text stays as it is if it has these lines, or lines of somebody else with the
-// same effect. Errors wrap ErrNoPlace.
-func WithReload(path string, text []byte) ([]byte, error) {
+// same effect. Errors wrap errNoPlace.
+func withReload(path string, text []byte) ([]byte, error) {
 	if path == TomcatTemplate {
 		return withListener(text)
 	}

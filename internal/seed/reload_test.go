@@ -107,11 +107,11 @@ var reloadTexts = []struct{ name, path, without, with string }{
 func TestTheAgentsLinesComeIntoAFileAndGoAgain(t *testing.T) {
 	for _, test := range reloadTexts {
 		t.Run(test.name, func(t *testing.T) {
-			with, err := WithReload(test.path, []byte(test.without))
+			with, err := withReload(test.path, []byte(test.without))
 			if err != nil || string(with) != test.with {
 				t.Fatalf("with the lines: %v\n%s\nwant\n%s", err, with, test.with)
 			}
-			if again, err := WithReload(test.path, with); err != nil || string(again) != test.with {
+			if again, err := withReload(test.path, with); err != nil || string(again) != test.with {
 				t.Errorf("with the lines once more: %v\n%s", err, again)
 			}
 			without, changed := WithoutReload(test.path, with)
@@ -140,7 +140,7 @@ func TestAFileWithoutAPlaceForTheLinesIsLeftAlone(t *testing.T) {
 		"a list with a backslash ":   {LoggingSettings, "loggers = \\\n"},
 		"an empty list that counts ": {LoggingSettings, "loggers = A\nloggers =\n"},
 	} {
-		if out, err := WithReload(test.path, []byte(test.text)); !errors.Is(err, ErrNoPlace) {
+		if out, err := withReload(test.path, []byte(test.text)); !errors.Is(err, errNoPlace) {
 			t.Errorf("%s: %v, %q", name, err, out)
 		}
 	}
@@ -148,14 +148,14 @@ func TestAFileWithoutAPlaceForTheLinesIsLeftAlone(t *testing.T) {
 
 func TestWhatAPersonMadeOfTheAgentsLoggersStaysAndGoesWithThem(t *testing.T) {
 	text := silencer(0) + strings.Replace(silencer(1), "ERROR", "DEBUG", 1) + "loggers = A, \\\n  wso2agent-certificate, \\\n  wso2agent-truststore\nlogger.wso2agent-truststore.additivity = false\n"
-	if with, err := WithReload(LoggingSettings, []byte(text)); err != nil || string(with) != text {
+	if with, err := withReload(LoggingSettings, []byte(text)); err != nil || string(with) != text {
 		t.Errorf("with the loggers: %v\n%s", err, with)
 	}
 	if without, _ := WithoutReload(LoggingSettings, []byte(text)); string(without) != "loggers = A\n" {
 		t.Errorf("without the loggers:\n%s", without)
 	}
 	unlisted := silencers + "loggers = wso2agent-certificate, A\n"
-	if with, err := WithReload(LoggingSettings, []byte(unlisted)); err != nil || strings.Count(string(with), "SSLUtilBase") != 1 || !strings.Contains(string(with), "loggers = wso2agent-truststore, wso2agent-certificate, A\n") {
+	if with, err := withReload(LoggingSettings, []byte(unlisted)); err != nil || strings.Count(string(with), "SSLUtilBase") != 1 || !strings.Contains(string(with), "loggers = wso2agent-truststore, wso2agent-certificate, A\n") {
 		t.Errorf("with a logger that was taken out of the list: %v\n%s", err, with)
 	}
 }
@@ -177,11 +177,11 @@ func FuzzReload(f *testing.F) {
 		if again, changed := WithoutReload(path, []byte(text)); changed {
 			t.Fatalf("%q still has the agent's lines, %q not", text, again)
 		}
-		with, err := WithReload(path, []byte(text))
+		with, err := withReload(path, []byte(text))
 		if err != nil {
 			return
 		}
-		if again, err := WithReload(path, with); err != nil || string(again) != string(with) {
+		if again, err := withReload(path, with); err != nil || string(again) != string(with) {
 			t.Fatalf("a second time: %v, %q, the first time %q", err, again, with)
 		}
 		if template && !HasReload(with) {

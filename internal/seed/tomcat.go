@@ -101,7 +101,7 @@ func withListener(template []byte) ([]byte, error) {
 	tags := tagsOf(template)
 	i := slices.IndexFunc(tags, func(t tag) bool { return t.name == "Server" && !t.empty })
 	if i < 0 {
-		return nil, fmt.Errorf("%w: the template has no <Server> tag", ErrNoPlace)
+		return nil, fmt.Errorf("%w: the template has no <Server> tag", errNoPlace)
 	}
 	at, line := tags[i].end, listener
 	if n := bytes.IndexByte(template[at:], '\n'); n >= 0 && len(bytes.TrimSpace(template[at:at+n])) == 0 {

@@ -16,7 +16,7 @@ import (
 func TestThePrimaryKeyIsWatchedIfItsKeystoreCanBeRead(t *testing.T) {
 	dir := t.TempDir()
 	cfg := config.Config{Server: config.Server{Product: config.IS, ConfigDir: filepath.Join(dir, "volume"), Home: filepath.Join(dir, "home")}}
-	id, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now())
+	id, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,7 +134,7 @@ func ReadProspect(ctx context.Context, cfg config.Config) (p Prospect, unreadabl
 	case found.Spec.CA == nil:
 		successors = usable(found, now)
 	case cfg.Trust.Mode != "ca":
-		p.NoPool = "a CA signs it, and TRUST is leaf"
+		p.NoPool = "TRUST is leaf, and the agent makes no successors of a certificate that a CA signs"
 	case own.CA != nil && own.CA.Fingerprint() == found.Spec.CA.Certificate().Fingerprint():
 		p.CA = own.CA.Fingerprint().String()
 	default:

@@ -12,18 +12,9 @@ import (
 	"wso2agent/internal/remedy"
 )
 
-// RequestIdentity asks the agent next to the server for a new TLS identity. Errors are those of CheckRequest.
-func RequestIdentity(ctx context.Context, cfg config.Config) error {
-	return request(ctx, cfg, false)
-}
-
-// RequestAfterTheft is RequestIdentity for a server whose config volume somebody may have read: the agent also throws away the
-// successors, whose keys lie there.
-func RequestAfterTheft(ctx context.Context, cfg config.Config) error {
-	return request(ctx, cfg, true)
-}
-
-func request(ctx context.Context, cfg config.Config, compromised bool) error {
+// RequestIdentity requests a new TLS identity from the agent next to the server. compromised says that somebody may have read the
+// config volume: the agent then also throws away the successors, whose keys lie there. Errors are those of CheckRequest.
+func RequestIdentity(ctx context.Context, cfg config.Config, compromised bool) error {
 	if err := CheckRequest(ctx, cfg); err != nil {
 		return err
 	}

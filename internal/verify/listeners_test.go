@@ -57,3 +57,28 @@ func TestThePortsOfTheOwnServerAreLookedAt(t *testing.T) {
 		t.Errorf("of a server that does not answer: %+v", got)
 	}
 }
+
+func TestTheGatewayOfTheOwnServerIsLookedAtByWhicheverName(t *testing.T) {
+	for _, c := range []struct {
+		am, gateway string
+		want        bool
+	}{
+		{"am.example.com", "am.example.com", true},
+		{"am.example.com", "AM.example.com", true},
+		{"am.example.com", "wso2am", true},
+		{"am.example.com", "localhost", true},
+		{"localhost", "127.0.0.1", true}, // by its address
+		{"127.0.0.1", "192.0.2.7", false},
+		{"localhost", "gateway.invalid", false},
+		{"am.invalid", "gateway.invalid", false},
+	} {
+		cfg := config.Config{Server: config.Server{Product: config.AM, Name: "wso2am"}, AM: config.APIManager{Host: c.am, Port: 9443}, Gateway: config.Gateway{Host: c.gateway, Port: 8243}}
+		want := []port{{address: c.am + ":9443"}}
+		if c.want {
+			want = append(want, port{address: c.gateway + ":8243"}, port{address: c.gateway + ":8099", optional: true})
+		}
+		if got := ports(t.Context(), cfg); !slices.Equal(got, want) {
+			t.Errorf("AM_HOST=%s, GW_HOST=%s: %+v, want %+v", c.am, c.gateway, got, want)
+		}
+	}
+}

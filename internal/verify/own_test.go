@@ -25,7 +25,7 @@ const ownPass = "wso2carbon"
 // issued returns an identity, and the keystore that holds it.
 func issued(t *testing.T) (leaf keystore.Certificate, store []byte) {
 	t.Helper()
-	id, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now())
+	id, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

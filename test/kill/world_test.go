@@ -119,7 +119,7 @@ func (w *world) environment(s *side, at int) []string {
 func (w *world) rotate(s *side) {
 	w.t.Helper()
 	if s.mode == "issue" {
-		w.must(agentserver.RequestIdentity(w.t.Context(), config.Config{Server: config.Server{Product: s.product, ConfigDir: s.volume}, TLS: config.TLS{Mode: "issue"}}))
+		w.must(agentserver.RequestIdentity(w.t.Context(), config.Config{Server: config.Server{Product: s.product, ConfigDir: s.volume}, TLS: config.TLS{Mode: "issue"}}, false))
 		return
 	}
 	w.write(s.keystore(), w.newKeystore())
