@@ -3,6 +3,8 @@ package agent
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -43,6 +45,20 @@ type place struct {
 	fails map[string]error
 }
 
+// serverKeys are the keys of the servers by product, made once for all tests: making them takes longer than all else that a
+// home needs. Each home has certificates of its own.
+var serverKeys = sync.OnceValues(func() (map[string]*rsa.PrivateKey, error) {
+	keys := map[string]*rsa.PrivateKey{}
+	for _, product := range []string{config.IS, config.AM} {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		keys[product] = key
+	}
+	return keys, nil
+})
+
 const apiConfig = `rest_apis:
   - {name: Payment API, context: /payments, version: 1.0.0, backend_url: "BACKEND"}
 application: {name: Agent Application}
@@ -58,8 +74,12 @@ func newPlace(t *testing.T) *place {
 			t.Fatal(err)
 		}
 	}
+	keys, err := serverKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, product := range []string{config.IS, config.AM} {
-		if err := wso2sim.UnpackWith(p.home(product), product, wso2sim.UnpackOptions{Rounds: 10}); err != nil {
+		if err := wso2sim.UnpackWith(p.home(product), product, wso2sim.UnpackOptions{Rounds: 10, Key: keys[product]}); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.CopyFS(filepath.Join(p.volume(product), "repository"), os.DirFS(filepath.Join(p.home(product), "repository"))); err != nil {

@@ -2,6 +2,8 @@ package verify_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"fmt"
 	"log/slog"
 	"net"
@@ -31,6 +33,20 @@ var stores = map[string]struct{ key, trust string }{
 	wso2sim.ProductIS: {"repository/resources/security/wso2carbon.p12", "repository/resources/security/client-truststore.p12"},
 	wso2sim.ProductAM: {"repository/resources/security/wso2carbon.jks", "repository/resources/security/client-truststore.jks"},
 }
+
+// serverKeys are the keys of the servers by product, made once for all tests: making them takes longer than all else that a
+// home needs. Each home has certificates of its own.
+var serverKeys = sync.OnceValues(func() (map[string]*rsa.PrivateKey, error) {
+	keys := map[string]*rsa.PrivateKey{}
+	for _, product := range []string{wso2sim.ProductIS, wso2sim.ProductAM} {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		keys[product] = key
+	}
+	return keys, nil
+})
 
 // site has both stand-ins and a backend, with a client that trusts each of them by its fingerprint.
 type site struct {
@@ -112,14 +128,15 @@ func openWith(t *testing.T, delays wso2sim.Delays, settings func(t *testing.T, s
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	isHome, amHome := filepath.Join(dir, "is"), filepath.Join(dir, "am")
-	must(t, wso2sim.UnpackWith(isHome, wso2sim.ProductIS, wso2sim.UnpackOptions{Rounds: 1000}))
-	must(t, wso2sim.UnpackWith(amHome, wso2sim.ProductAM, wso2sim.UnpackOptions{Rounds: 1000}))
+	keys, err := serverKeys()
+	must(t, err)
+	must(t, wso2sim.UnpackWith(isHome, wso2sim.ProductIS, wso2sim.UnpackOptions{Rounds: 1000, Key: keys[wso2sim.ProductIS]}))
+	must(t, wso2sim.UnpackWith(amHome, wso2sim.ProductAM, wso2sim.UnpackOptions{Rounds: 1000, Key: keys[wso2sim.ProductAM]}))
 	isCert, amCert := leaf(t, isHome, wso2sim.ProductIS), leaf(t, amHome, wso2sim.ProductAM)
 	trust(t, isHome, wso2sim.ProductIS, "wso2am", amCert)
 	trust(t, amHome, wso2sim.ProductAM, "wso2is", isCert)
 	s := &site{isHome: isHome}
 	wrap := speccheck.Wrap(t)
-	var err error
 	s.am, err = wso2sim.StartAM(ctx, wso2sim.Options{
 		Home: amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Hostname: "wso2am", Delays: delays, Wrap: wrap,
 	})

@@ -33,8 +33,8 @@ func TestTheGatewayTakesUpDeploymentsOneAfterAnother(t *testing.T) {
 		each    time.Duration
 	}{
 		"as shipped": {"", 5 * time.Second},
-		"a number":   {"event_waiting_time = 100", 100 * time.Millisecond},
-		"a text":     {`event_waiting_time = "200"`, 200 * time.Millisecond},
+		"a number":   {"event_waiting_time = 60000", time.Minute},
+		"a text":     {`event_waiting_time = "90000"`, 90 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPair(t)
@@ -49,9 +49,12 @@ func TestTheGatewayTakesUpDeploymentsOneAfterAnother(t *testing.T) {
 			}
 			p.delays = Delays{EventWait: 1}
 			p.startAM()
-			var before time.Time
+			var ids []string
 			for i := range 3 {
-				id := p.api(fmt.Sprintf("A%d", i), fmt.Sprintf("/a%d", i))
+				ids = append(ids, p.api(fmt.Sprintf("A%d", i), fmt.Sprintf("/a%d", i)))
+			}
+			var before time.Time
+			for i, id := range ids { // each before the gateway has taken up the one before it: nothing waits here for that
 				p.deploy(id)
 				p.am.mu.Lock()
 				from := p.am.apis[id].deployed.from

@@ -33,7 +33,8 @@ const (
 
 // UnpackOptions are what tests may want otherwise.
 type UnpackOptions struct {
-	Rounds int // of the MAC of IS's stores; 0 is 100,000, as the product has
+	Rounds int             // of the MAC of IS's stores; 0 is 100,000, as the product has
+	Key    *rsa.PrivateKey // of the server's certificate; nil is a new one, which takes longer than everything else
 }
 
 // Unpack makes home, which must not exist yet, as the product is when freshly unpacked: its stores, in its own format
@@ -82,7 +83,8 @@ func writeNew(path string, data []byte) error {
 type layout struct {
 	keyFile, trustFile string
 	format             keystore.Options
-	notBefore          time.Duration // of the certificate, relative to now
+	key                *rsa.PrivateKey // of the certificate; nil is a new one
+	notBefore          time.Duration   // of the certificate, relative to now
 	notAfter           time.Duration
 	ownAliases         []string // under which the truststore has the server's own certificate
 	settings           string
@@ -97,7 +99,7 @@ func layoutOf(product string, o UnpackOptions) (layout, error) {
 	switch product {
 	case ProductIS:
 		return layout{
-			keyFile: "wso2carbon.p12", trustFile: "client-truststore.p12",
+			keyFile: "wso2carbon.p12", trustFile: "client-truststore.p12", key: o.Key,
 			format: keystore.Options{
 				Format: keystore.PKCS12, Password: defaultPassword, MAC: keystore.MACSHA1, MACRounds: o.Rounds,
 				Certificates: keystore.RC2With40, CertificateRounds: o.Rounds / 2,
@@ -107,7 +109,7 @@ func layoutOf(product string, o UnpackOptions) (layout, error) {
 		}, nil
 	case ProductAM:
 		return layout{
-			keyFile: "wso2carbon.jks", trustFile: "client-truststore.jks", // PKCS#12 whatever the name says
+			keyFile: "wso2carbon.jks", trustFile: "client-truststore.jks", key: o.Key, // PKCS#12 whatever the name says
 			format:    keystore.Options{Format: keystore.PKCS12, Password: defaultPassword, MAC: keystore.NoMAC, Certificates: keystore.Clear},
 			notBefore: -30 * day, notAfter: 600 * day,
 			ownAliases: []string{defaultAlias, gatewayAlias}, settings: amSettings,
@@ -118,9 +120,12 @@ func layoutOf(product string, o UnpackOptions) (layout, error) {
 
 // stores are the files of a fresh home by their path in it.
 func (l layout) stores(now time.Time) (map[string][]byte, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
+	key := l.key
+	if key == nil {
+		var err error
+		if key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			return nil, fmt.Errorf("make a key: %w", err)
+		}
 	}
 	leaf, err := selfSigned(key, now.Add(l.notBefore), now.Add(l.notAfter))
 	if err != nil {

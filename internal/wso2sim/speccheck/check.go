@@ -24,8 +24,13 @@ import (
 // WrongHeader marks a request that is wrong on purpose. Its answer is checked all the same.
 const WrongHeader = "X-Wrong-On-Purpose"
 
-// loaded reads the specifications once for all tests of a process: they have more than a megabyte.
 var loaded sync.Map // folder to func() ([]*api, error)
+
+// loadOnce reads the specifications once for all tests of a process: they have more than a megabyte.
+func loadOnce(folder string) ([]*api, error) {
+	once, _ := loaded.LoadOrStore(folder, sync.OnceValues(func() ([]*api, error) { return load(folder) }))
+	return once.(func() ([]*api, error))()
+}
 
 // Wrap gives what to put around the handler of a stand-in: every request that a specification covers is held against
 // it, and the answer too. What violates it fails the test, at the latest when it ends. Nothing is checked, and a line
@@ -36,8 +41,7 @@ func Wrap(t testing.TB) func(http.Handler) http.Handler {
 	if !ok {
 		return func(h http.Handler) http.Handler { return h }
 	}
-	once, _ := loaded.LoadOrStore(folder, sync.OnceValues(func() ([]*api, error) { return load(folder) }))
-	apis, err := once.(func() ([]*api, error))()
+	apis, err := loadOnce(folder)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,6 @@
 package speccheck
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,16 +16,16 @@ import (
 func Enumerations(t testing.TB, schema string) map[string][]string {
 	t.Helper()
 	file, path, _ := strings.Cut(schema, "#")
-	text, err := os.ReadFile(filepath.Join(testenv.Shared(t, "openapi"), file))
+	apis, err := loadOnce(testenv.Shared(t, "openapi"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, err := parse(text)
-	if err != nil {
-		t.Fatalf("read the specification %s: %v", file, err)
+	of := slices.IndexFunc(apis, func(a *api) bool { return a.file == file })
+	if of < 0 {
+		t.Fatalf("there is no specification %s", file)
 	}
 	names := strings.Split(path, ".")
-	at := doc.Components.Schemas[names[0]]
+	at := apis[of].doc.Components.Schemas[names[0]]
 	for _, name := range names[1:] {
 		if at != nil {
 			at = at.Value.Properties[name]
