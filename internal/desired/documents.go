@@ -3,7 +3,7 @@ package desired
 // Document is a document of an API.
 type Document struct {
 	Name       Text `yaml:"name" required:"true" form:"document" doc:"The name, without a slash."`
-	Type       Text `yaml:"type" enum:"HOWTO,SAMPLES,PUBLIC_FORUM,SUPPORT_FORUM,OTHER" default:"HOWTO" doc:"The kind of document."`
+	Type       Text `yaml:"type" enum:"HOWTO,SAMPLES,PUBLIC_FORUM,SUPPORT_FORUM,API_MESSAGE_FORMAT,OTHER" default:"HOWTO" doc:"The kind of document."`
 	OtherType  Text `yaml:"other_type" alias:"other_type_name" form:"text255" doc:"What a document of type OTHER is."`
 	Summary    Text `yaml:"summary" required:"true" form:"summary" doc:"What the document is about."`
 	Visibility Text `yaml:"visibility" enum:"API_LEVEL,OWNER_ONLY,PRIVATE" default:"API_LEVEL" doc:"Who sees the document."`

@@ -14,19 +14,24 @@ type Source struct {
 }
 
 var (
-	variable     = regexp.MustCompile(`\$?\$\{[^}]*\}`)
+	variable     = regexp.MustCompile(`\$\$\{|\$\{[^}]*\}`)
 	variableName = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)(:-(.*))?$`)
 )
 
-// hasVariable reports whether a text has something to expand, or a $${ to make literal.
-func hasVariable(text string) bool { return variable.MatchString(text) }
+// literal is what a file has for a ${ that begins no variable.
+const literal = "$${"
+
+// hasVariable reports whether a text has something that comes from elsewhere.
+func hasVariable(text string) bool {
+	return strings.Contains(strings.ReplaceAll(text, literal, ""), "${")
+}
 
 // expand replaces ${VAR}, ${VAR:-default} and ${file:/path} in a text, and makes ${ of $${. A path is relative to folder. Its errors
 // name the variable, never a value.
 func (s Source) expand(text, folder string) (string, error) {
 	var failed error
 	expanded := variable.ReplaceAllStringFunc(text, func(found string) string {
-		if strings.HasPrefix(found, "$$") {
+		if found == literal {
 			return found[1:]
 		}
 		value, err := s.value(found[2:len(found)-1], folder)

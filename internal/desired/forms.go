@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -107,7 +108,7 @@ func forms() map[string]form {
 		"key_manager":         trimmed(100),
 		"role":                trimmed(255),
 		"is_role":             patterned(1, 255, `^[^/]*[^/\s][^/]*$`, "must not contain a slash"),
-		"permission":          patterned(1, 255, oneWord, "must be one word without spaces"),
+		"permission":          {tidy: strings.TrimSpace, least: 1, most: 255, pattern: `^\s*\S+\s*$`, not: `^\s*internal_`, check: checkPermission},
 		"scope":               {tidy: strings.TrimSpace, least: 1, most: 255, pattern: `^\s*\S+\s*$`, not: `^\s*[aA][pP][iI][mM]:`, check: checkScope},
 		"document":            patterned(1, 255, `^[^/]*[^/\s][^/]*$`, "must not contain a slash"),
 		"environment":         patterned(1, 255, `^[a-zA-Z0-9_-]+$`, "may only contain letters, digits, _ and -"),
@@ -115,14 +116,15 @@ func forms() map[string]form {
 		"header":              patterned(1, 255, `^[^~!@#;:%^*()+={}|\\<>"',&$\s]+$`, "must be the name of a header"),
 		"email":               patterned(1, 255, `^[^\s@]+@[^\s@]+$`, "must be an e-mail address"),
 		"target":              patterned(1, 0, oneWord, "must be one word without spaces"),
-		"grant":               patterned(1, 255, oneWord, "must be one word without spaces"),
-		"callback":            patterned(1, 0, `^[A-Za-z][A-Za-z0-9+.-]*:[^,\s]+$`, "must be one address, without a comma and spaces"),
-		"url":                 {tidy: strings.TrimSpace, least: 1, pattern: aURL, check: checkAddress("http", "https")},
-		"backend":             {tidy: strings.TrimSpace, least: 1, pattern: aBackend, check: checkAddress("http", "https", "ws", "wss")},
-		"source":              trimmed(0),
-		"file":                {tidy: strings.TrimSpace, least: 1, pattern: `\S`, not: `://`, check: checkFile},
-		"user":                patterned(3, 50, `^[^\s*?%]+$`, "must not contain spaces, *, ? and %"),
-		"password":            {least: 8, most: 64, check: checkPassword},
+		"grant": patterned(1, 255, `^(authorization_code|client_credentials|implicit|kerberos|password|refresh_token|organization_switch)$|^\S+:\S+$`,
+			"is no grant type: write authorization_code, client_credentials, implicit, kerberos, password, refresh_token, organization_switch, or one with a colon, such as urn:ietf:params:oauth:grant-type:token-exchange"),
+		"callback": patterned(1, 0, `^[A-Za-z][A-Za-z0-9+.-]*:[^,\s]+$`, "must be one address, without a comma and spaces"),
+		"url":      {tidy: strings.TrimSpace, least: 1, pattern: aURL, check: checkAddress("http", "https")},
+		"backend":  {tidy: strings.TrimSpace, least: 1, pattern: aBackend, check: checkAddress("http", "https", "ws", "wss")},
+		"source":   trimmed(0),
+		"file":     {tidy: strings.TrimSpace, least: 1, pattern: `\S`, not: `://`, check: checkFile},
+		"user":     patterned(3, 50, `^[^\s*?%]+$`, "must not contain spaces, *, ? and %"),
+		"password": {least: 8, most: 64, check: checkPassword},
 	}
 }
 
@@ -171,10 +173,21 @@ func checkSubscriptionPolicy(s string) error {
 // gives rights over API-M.
 func checkScope(s string) error {
 	switch {
-	case strings.ContainsFunc(s, func(r rune) bool { return strings.ContainsRune(" \t\n\r\f\v", r) }):
+	case strings.ContainsFunc(s, unicode.IsSpace):
 		return errors.New("must not contain spaces: IS could never delete the scope")
 	case strings.HasPrefix(strings.ToLower(s), "apim:"):
 		return errors.New("must not begin with apim:, as the scopes of API-M itself do")
+	}
+	return nil
+}
+
+// checkPermission refuses rights over IS itself.
+func checkPermission(s string) error {
+	switch {
+	case strings.ContainsFunc(s, unicode.IsSpace):
+		return errors.New("must be one word without spaces")
+	case strings.HasPrefix(s, "internal_"):
+		return errors.New("is a right over IS itself, which the agent gives to nobody")
 	}
 	return nil
 }

@@ -143,11 +143,15 @@ func twice(entries []entry, problems *Problems) {
 		case !differs:
 			problems.Add(e.at, "keep one of them", "%s appears twice, first at %s", e.title, before.at)
 		default:
-			at := fmt.Sprintf("%s is at %s and at %s", mine.path, mine.at, theirs.at)
-			if mine.at == (Place{}) || theirs.at == (Place{}) {
-				at = fmt.Sprintf("%s is only at %s", mine.path, cmp.Or(mine.at, theirs.at))
-			}
-			problems.Add(e.at, "keep one of them", "%s appears twice with different contents, first at %s: %s", e.title, before.at, at)
+			problems.Add(e.at, "keep one of them", "%s appears twice with different contents, first at %s: %s", e.title, before.at, where(mine, theirs))
 		}
 	}
+}
+
+// where words where two entries differ.
+func where(here, there leaf) string {
+	if here.at == (Place{}) || there.at == (Place{}) {
+		return fmt.Sprintf("%s is only at %s", here.path, cmp.Or(here.at, there.at))
+	}
+	return fmt.Sprintf("%s is at %s and at %s", here.path, here.at, there.at)
 }

@@ -53,17 +53,19 @@ func (ps Problems) Err() error {
 	return ps
 }
 
-// Add adds a mistake at a place. The same mistake at the same place counts once.
+// Add adds a mistake at a place.
 func (ps *Problems) Add(at Place, hint, format string, args ...any) {
-	p := Problem{At: at, Message: fmt.Sprintf(format, args...), Hint: hint}
-	if !slices.Contains(*ps, p) {
-		*ps = append(*ps, p)
-	}
+	*ps = append(*ps, Problem{At: at, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-// Sorted returns mistakes in the order of the files of f, and of their lines.
+// Sorted returns mistakes in the order of the files of f, and of their lines, each once.
 func (f *File) Sorted(ps Problems) Problems {
-	sorted := slices.Clone(ps)
+	var sorted Problems
+	for _, p := range ps {
+		if !slices.Contains(sorted, p) {
+			sorted = append(sorted, p)
+		}
+	}
 	slices.SortStableFunc(sorted, func(a, b Problem) int {
 		if order := slices.Index(f.files, a.At.File) - slices.Index(f.files, b.At.File); order != 0 {
 			return order

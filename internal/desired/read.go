@@ -24,7 +24,9 @@ type reader struct {
 func read(data []byte, name string, source Source) (document, Problems) {
 	root, err := yamlfile.Parse(data, "rest_apis, application and subscriptions, or other sections such as apis")
 	if err != nil {
-		return document{}, Problems{{At: Place{File: name, Line: 1, Column: 1}, Message: err.Error()}}
+		at := Place{File: name, Line: 1, Column: 1}
+		_, _ = fmt.Sscanf(err.Error(), "line %d:", &at.Line) // other mistakes name no line
+		return document{}, Problems{{At: at, Message: err.Error()}}
 	}
 	r := &reader{yamlfile.Reader{File: name}, source, forms()}
 	var d document
@@ -187,9 +189,6 @@ func (r *reader) text(n *yaml.Node, c column) string {
 	raw := yamlfile.Resolve(n).Value
 	var failed error
 	value := r.Text(n, c.name, func(s string) string {
-		if !hasVariable(s) && !strings.Contains(s, "${") {
-			return s
-		}
 		s, failed = r.source.expand(s, filepath.Dir(r.File))
 		return s
 	}, func(string) error {
