@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -20,6 +21,7 @@ type form struct {
 	least   int                 // characters
 	most    int                 // characters; 0: no bound
 	pattern string              // that the text matches, for the schema; the reader uses check
+	also    []string            // further patterns that the text matches, for the schema
 	not     string              // pattern that the text does not match, for the schema
 	check   func(string) error  // nil: least and most are all
 }
@@ -84,14 +86,14 @@ func patterned(least, most int, pattern, says string) form {
 	return form{tidy: strings.TrimSpace, least: least, most: most, pattern: pattern, check: matches(pattern, says)}
 }
 
-// forms returns the forms by the names that the tags of the model use.
-func forms() map[string]form {
+// forms has the forms by the names that the tags of the model use. They never change.
+var forms = sync.OnceValue(func() map[string]form {
 	trimmed := func(most int) form { return form{tidy: strings.TrimSpace, least: 1, most: most, pattern: `\S`} }
 	return map[string]form{
 		"":                    {},
 		"name":                {tidy: singleSpaced, least: 1, most: 60, check: checkName, pattern: "^[^" + regexp.QuoteMeta(nameForbids) + `]*[^\s` + regexp.QuoteMeta(nameForbids) + `][^` + regexp.QuoteMeta(nameForbids) + "]*$"},
 		"version":             patterned(1, 30, versionForm, "must not contain spaces or special characters: write it as 1.0.0"),
-		"context":             {tidy: withSlash, least: 1, most: 232, pattern: `^[a-zA-Z0-9_${}/.;()-]*[a-zA-Z0-9_${}.;()-]$`, check: checkContext},
+		"context":             {tidy: withSlash, least: 1, most: 232, pattern: `^[a-zA-Z0-9_${}/.;()-]*[a-zA-Z0-9_${}.;()-]$`, check: checkContext(matches(contextForm, "may only contain letters, digits and _ $ { } / . ; ( ) -"))},
 		"description":         {most: 32766},
 		"summary":             trimmed(32766),
 		"value":               {},
@@ -124,9 +126,9 @@ func forms() map[string]form {
 		"source":   trimmed(0),
 		"file":     {tidy: strings.TrimSpace, least: 1, pattern: `\S`, not: `://`, check: checkFile},
 		"user":     patterned(3, 50, `^[^\s*?%]+$`, "must not contain spaces, *, ? and %"),
-		"password": {least: 8, most: 64, check: checkPassword},
+		"password": {least: 8, most: 64, also: []string{"[0-9]", "[a-z]", "[A-Z]"}, check: checkPassword},
 	}
-}
+})
 
 func checkName(s string) error {
 	if i := strings.IndexAny(s, nameForbids); i >= 0 {
@@ -135,11 +137,14 @@ func checkName(s string) error {
 	return nil
 }
 
-func checkContext(s string) error {
-	if strings.HasSuffix(s, "/") {
-		return errors.New("must not end with /")
+// checkContext has a word of its own for a slash at the end, which is a frequent mistake.
+func checkContext(of func(string) error) func(string) error {
+	return func(s string) error {
+		if strings.HasSuffix(s, "/") {
+			return errors.New("must not end with /")
+		}
+		return of(s)
 	}
-	return matches(contextForm, "may only contain letters, digits and _ $ { } / . ; ( ) -")(s)
 }
 
 // checkAddress returns a check for an absolute address. It refuses one with a password, because API-M would show it to everybody who

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // column is one field of the model as its tags describe it.
@@ -30,17 +31,41 @@ type value struct {
 	spellings []string // what stands for it, itself first
 }
 
-// columns returns the fields of a struct of the model in the order in which it has them. It panics if a tag is wrong, which a test
-// shows for the whole model.
-func columns(t reflect.Type) (all []column) {
+// tables has the fields of every struct of the model, which never change.
+var tables = sync.OnceValue(func() map[reflect.Type][]column {
+	all := map[reflect.Type][]column{}
+	var add func(t reflect.Type)
+	add = func(t reflect.Type) {
+		all[t] = tagged(t)
+		for _, c := range all[t] {
+			inner := c.kind
+			if inner.Kind() == reflect.Slice {
+				field, _ := inner.Elem().FieldByName("Value")
+				inner = field.Type
+			}
+			if _, known := all[inner]; !known && inner.Kind() == reflect.Struct {
+				add(inner)
+			}
+		}
+	}
+	add(reflect.TypeFor[document]())
+	all[reflect.TypeFor[File]()] = tagged(reflect.TypeFor[File]())
+	return all
+})
+
+// columns returns the fields of a struct of the model in the order in which it has them.
+func columns(t reflect.Type) []column { return tables()[t] }
+
+// tagged reads the tags of a struct. It panics if one is wrong, which a test shows for the whole model.
+func tagged(t reflect.Type) (all []column) {
 	for f := range t.Fields() {
-		switch name, tagged := f.Tag.Lookup("yaml"); {
+		switch name, isField := f.Tag.Lookup("yaml"); {
 		case f.Anonymous:
-			for _, c := range columns(f.Type) {
+			for _, c := range tagged(f.Type) {
 				c.index = append(slices.Clone(f.Index), c.index...)
 				all = append(all, c)
 			}
-		case tagged:
+		case isField:
 			inner, _ := f.Type.FieldByName("Value")
 			c := column{index: f.Index, name: name, doc: f.Tag.Get("doc"), item: f.Tag.Get("item"), short: f.Tag.Get("short"),
 				fallback: f.Tag.Get("default"), required: f.Tag.Get("required") == "true", refuse: f.Tag.Get("refuse"), form: f.Tag.Get("form"), kind: inner.Type}
