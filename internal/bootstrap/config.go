@@ -16,15 +16,15 @@ var ErrConfig = desired.ErrInvalid
 // mistakes together, each with its line and column. name is the file's name in the messages.
 func Load(data []byte, name string) (*Desired, error) {
 	f, err := desired.Parse(desired.FromSystem(os.LookupEnv), desired.Input{Name: name, Data: data})
-	d, err := withFile(f, err)
+	d, err := FromLoad(f, err)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return d, nil
 }
 
-// withFile is [FromFile] for the result of reading f. It adds its mistakes to those of the reading.
-func withFile(f *desired.File, err error) (*Desired, error) {
+// FromLoad is [FromFile] for what [desired.Load] returned. The error has the mistakes of both.
+func FromLoad(f *desired.File, err error) (*Desired, error) {
 	var problems desired.Problems
 	if err != nil && !errors.As(err, &problems) || f == nil {
 		return nil, err
@@ -57,7 +57,7 @@ func FromFile(f *desired.File) (*Desired, desired.Problems) {
 			known = value == "PUBLISHED"
 		}
 		if !known {
-			problems.Add(at, "", "the agent does not apply %s yet: remove it, or make it in the portals", number.ReplaceAllString(path, ""))
+			problems.Add(at, "remove it, and set it in the portals", "the agent does not apply %s yet", number.ReplaceAllString(path, ""))
 		}
 		return known
 	})
@@ -73,7 +73,7 @@ func FromFile(f *desired.File) (*Desired, desired.Problems) {
 		return d, problems
 	}
 	for _, more := range f.Applications.Value[1:] {
-		problems.Add(more.At, "", "the agent does not apply a second application yet: remove it, or make it in the Developer Portal")
+		problems.Add(more.At, "remove it, and make it in the Developer Portal", "the agent does not apply a second application yet")
 	}
 	app := f.Applications.Value[0].Value
 	d.Application = Application{Name: app.Name.Value, ThrottlingPolicy: app.ThrottlingPolicy.Or(defaultPolicy), PolicyAt: placeOf(app.ThrottlingPolicy)}
@@ -90,7 +90,7 @@ func FromFile(f *desired.File) (*Desired, desired.Problems) {
 func api(a desired.Field[desired.API], problems *desired.Problems) API {
 	url := a.Value.Endpoints.Value.Production.Value.URL
 	made := API{Name: a.Value.Name.Value, Version: a.Value.Version.Value, Context: a.Value.Context.Value, Description: a.Value.Description.Value, BackendURL: url.Value}
-	if !url.Set {
+	if !a.Value.Endpoints.Set {
 		what := "the API"
 		if made.Name != "" {
 			what = fmt.Sprintf("the API %q", made.Name)
