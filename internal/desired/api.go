@@ -7,9 +7,9 @@ type API struct {
 	Context     Text `yaml:"context" required:"true" form:"context" doc:"The path at the gateway, without the version. All versions of an API share it."`
 	Type        Text `yaml:"type" enum:"HTTP=rest,GRAPHQL,WS=websocket,SSE" default:"HTTP" doc:"The kind of API."`
 	Description Text `yaml:"description" form:"description" doc:"What the API is for."`
-	Lifecycle   Text `yaml:"lifecycle" alias:"state,lifecycle_status" enum:"CREATED,PROTOTYPED,PUBLISHED,BLOCKED,DEPRECATED,RETIRED" default:"PUBLISHED" doc:"The state that the API is to reach."`
+	Lifecycle   Text `yaml:"lifecycle" enum:"CREATED,PROTOTYPED,PUBLISHED,BLOCKED,DEPRECATED,RETIRED" default:"PUBLISHED" doc:"The state that the API is to reach."`
 
-	DefaultVersion Switch `yaml:"default_version" alias:"is_default_version" default:"false" doc:"Whether calls without a version reach this one."`
+	DefaultVersion Switch `yaml:"default_version" default:"false" doc:"Whether calls without a version reach this one."`
 	CopyOf         Text   `yaml:"copy_of" form:"version" doc:"The version that the server copies to make this one. Without it the server makes a new API."`
 
 	Tags                 Texts                     `yaml:"tags" item:"tag" form:"tag" doc:"Words by which people find the API."`
@@ -19,12 +19,12 @@ type API struct {
 	Documents            List[Document]            `yaml:"documents" item:"a document" doc:"Documents of the API."`
 	Certificates         List[EndpointCertificate] `yaml:"endpoint_certificates" item:"an endpoint certificate" doc:"Certificates that the gateway trusts at the backends."`
 
-	OpenAPI    Text            `yaml:"openapi" alias:"openapi_url,swagger" form:"source" doc:"The OpenAPI definition: a file, or an address. The operations come from it."`
-	Schema     Text            `yaml:"schema" alias:"graphql_schema" form:"source" doc:"The GraphQL schema: a file, or an address."`
+	OpenAPI    Text            `yaml:"openapi" form:"source" doc:"The OpenAPI definition: a file, or an address. The operations come from it."`
+	Schema     Text            `yaml:"schema" form:"source" doc:"The GraphQL schema: a file, or an address."`
 	Operations List[Operation] `yaml:"operations" alias:"resources" item:"an operation" doc:"The operations, unless openapi has them."`
 	Scopes     List[Scope]     `yaml:"scopes" item:"a scope" short:"name" doc:"The scopes that the operations use. They are shared, unless local is true."`
 
-	BackendURL       Text             `yaml:"backend_url" alias:"endpoint,production_url" form:"backend" doc:"The backend, if there is only one: short for endpoints.production.url."`
+	BackendURL       Text             `yaml:"backend_url" form:"backend" doc:"The backend, if there is only one: short for endpoints.production.url."`
 	SandboxURL       Text             `yaml:"sandbox_url" form:"backend" doc:"The backend for sandbox keys: short for endpoints.sandbox.url."`
 	Timeout          Span             `yaml:"timeout" doc:"How long the gateway waits for a backend: short for timeout of each endpoint."`
 	SubscriptionTier Text             `yaml:"subscription_tier" form:"subscription_policy" doc:"The policy with which the only application subscribes to the API."`
@@ -36,9 +36,9 @@ type API struct {
 	AccessControlRoles       Texts `yaml:"access_control_roles" item:"role" form:"role" doc:"The roles that may change an API whose access_control is RESTRICTED."`
 	SubscriptionAvailability Text  `yaml:"subscription_availability" enum:"CURRENT_TENANT" default:"CURRENT_TENANT" doc:"Which tenants may subscribe."`
 
-	Policies         Texts             `yaml:"policies" alias:"subscription_policies,subscription_tiers,business_plans,throttling_policies" item:"policy" form:"subscription_policy" doc:"The subscription policies that the API offers."`
+	Policies         Texts             `yaml:"policies" alias:"throttling_policies,subscription_tiers" item:"policy" form:"subscription_policy" doc:"The subscription policies that the API offers."`
 	ThrottlingPolicy Text              `yaml:"throttling_policy" alias:"api_throttling_policy" form:"policy" doc:"The policy that limits all calls of the API."`
-	RateLimits       Group[RateLimits] `yaml:"rate_limits" alias:"max_tps" doc:"The most requests that the backends get."`
+	RateLimits       Group[RateLimits] `yaml:"rate_limits" doc:"The most requests that the backends get."`
 	ResponseCaching  Group[Caching]    `yaml:"response_caching" doc:"Whether the gateway caches answers."`
 	CORS             Group[CORS]       `yaml:"cors" doc:"Cross-origin resource sharing."`
 	Transports       Texts             `yaml:"transports" alias:"transport" item:"transport" enum:"http,https" default:"http, https" doc:"The transports at which the gateway serves the API."`
