@@ -234,3 +234,29 @@ func TestLoadReadsTheFilesOfFoldersInTheOrderOfTheirNames(t *testing.T) {
 		t.Errorf("a bomb of aliases: %v", err)
 	}
 }
+
+func FuzzParseNeverPanicsAndShowsNoSecret(f *testing.F) {
+	for _, path := range shapes(f) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Add("a: &a [*a]\nrest_apis: *a\n")
+	f.Add("? [x]\n: y\n")
+	f.Add("<<: {a: 1}\n")
+	f.Add("apis: [{operations: [{}, {}]}]\napplications: [{keys: [{}, {}]}]\nidentity_server: {users: [{username: ann, password: '${SECRET}'}]}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		parsed, err := parse(text, text)
+		if parsed == nil && err == nil {
+			t.Error("neither a model nor an error")
+		}
+		if !strings.Contains(text, "unter2") && err != nil && strings.Contains(err.Error(), "unter2") {
+			t.Errorf("the error has a secret: %v", err)
+		}
+		if parsed != nil {
+			dump(parsed)
+		}
+	})
+}

@@ -105,6 +105,9 @@ func (a API) checkOperations(kind string, ps *Problems) {
 		if op.Auth.Value == "None" && len(op.Scopes.Value) > 0 {
 			ps.Add(op.Scopes.At, "remove them, or set auth", "the gateway asks for no token, so the scopes have no effect")
 		}
+		if op.Verb.Value == "" || op.Target.Value == "" {
+			continue // reported
+		}
 		all = append(all, entry{op.Verb.Value + " " + op.Target.Value, fmt.Sprintf("operation %s %s", op.Verb.Value, op.Target.Value), item.At, op})
 	}
 	twice(all, ps)

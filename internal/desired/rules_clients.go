@@ -66,7 +66,9 @@ func (app Application) checkKeys(ps *Problems) {
 		if k.KeyManager.Value != "" {
 			title += fmt.Sprintf(" of %q", k.KeyManager.Value)
 		}
-		all = append(all, entry{k.Type.Value + "\x00" + k.KeyManager.Value, title, item.At, k})
+		if k.Type.Value != "" {
+			all = append(all, entry{k.Type.Value + "\x00" + k.KeyManager.Value, title, item.At, k})
+		}
 		for _, grant := range k.GrantTypes.Value {
 			if (grant.Value == "authorization_code" || grant.Value == "implicit") && len(k.Callbacks.Value) == 0 {
 				ps.Add(grant.At, "add callbacks", "the grant type %s needs a callback", grant.Value)
