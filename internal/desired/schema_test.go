@@ -2,6 +2,7 @@ package desired
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -45,6 +46,12 @@ func compiled(t testing.TB) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return compile(t, text)
+}
+
+// compile makes a validator of a schema.
+func compile(t testing.TB, text []byte) *jsonschema.Schema {
+	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
@@ -121,16 +128,21 @@ var samples = map[string]struct{ good, bad []string }{
 	"password":            {good: []string{"Abcdefg1"}, bad: []string{"", "Abc1", "abcdefg1", "ABCDEFG1", "Abcdefgh", "Abcdefg1" + strings.Repeat("x", 60)}},
 }
 
-func TestEveryFormHasSamples(t *testing.T) {
+func TestTheReaderAndTheSchemaKnowEveryForm(t *testing.T) {
 	for name, f := range forms() {
+		text, err := json.Marshal(node{"anyOf": schema{forms: forms()}.text(column{form: name}, true), "$defs": node{"variable": node{"pattern": `\$\{`}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := compile(t, text)
 		for _, text := range samples[name].good {
-			if _, err := f.apply(text); err != nil {
-				t.Errorf("%s: %q %v", name, text, err)
+			if _, err := f.apply(text); err != nil || s.Validate(text) != nil {
+				t.Errorf("%s: %q: the reader says %v, and the schema %v", name, text, err, s.Validate(text))
 			}
 		}
 		for _, text := range samples[name].bad {
-			if _, err := f.apply(text); err == nil {
-				t.Errorf("%s: %q has no mistake", name, text)
+			if _, err := f.apply(text); err == nil || s.Validate(text) == nil {
+				t.Errorf("%s: %q: the reader says %v, and the schema %v", name, text, err, s.Validate(text))
 			}
 		}
 		if samples[name].good == nil {
