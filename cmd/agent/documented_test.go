@@ -276,6 +276,10 @@ func TestDocumentedCommands(t *testing.T) {
 	i.run("am", 0, "wso2is", "agent certs import --store client-truststore.jks --alias wso2is --cert wso2is.pem --replace")
 	i.run("am", 0, "wso2is", "agent certs delete --store client-truststore.jks --alias wso2is")
 
+	i.run("am", 0, "no mistakes", "agent validate api-config.yaml")
+	i.run("am", 0, "[]", "agent validate --json api-config.yaml")
+	i.run("am", 0, "json-schema.org", "agent schema")
+
 	i.run("is", 2, "+", "agent config diff --product is --file deployment.toml")
 	i.run("is", 0, "", "agent config apply --product is --file deployment.toml")
 	i.run("is", 0, "", "agent config diff --product is --file deployment.toml")

@@ -85,7 +85,7 @@ func (r *run) findOrCreateAPI(ctx context.Context, want API) (api wso2.API, isNe
 
 // updateAPI writes the fields of the API on the server that differ from the file.
 func (r *run) updateAPI(ctx context.Context, want API, api wso2.API) error {
-	if withSlash(api.Context) != want.Context {
+	if "/"+strings.TrimPrefix(api.Context, "/") != want.Context {
 		return permanent(remedy.Add(fmt.Errorf("API %q %s has the context %s on the server and %s in the file, and API-M cannot change it",
 			want.Name, want.Version, api.Context, want.Context), "correct the file, or delete the API in the Publisher"))
 	}

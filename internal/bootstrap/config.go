@@ -3,172 +3,113 @@ package bootstrap
 import (
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
-	"slices"
-	"strings"
 
-	"go.yaml.in/yaml/v3"
-
-	"wso2agent/internal/suggest"
-	"wso2agent/internal/yamlfile"
+	"wso2agent/internal/desired"
 )
 
 // ErrConfig says that a person must change the file. Every error of [Load] wraps it.
-var ErrConfig = errors.New("the API configuration is not usable")
+var ErrConfig = desired.ErrInvalid
 
-// Load reads an api-config.yaml and checks it against the servers' rules. The error reports all mistakes together, each with its
-// line and column. name is the file's name in the messages.
+// Load reads an api-config.yaml, checks it against the servers' rules, and refuses what the agent does not apply. The error reports all
+// mistakes together, each with its line and column. name is the file's name in the messages.
 func Load(data []byte, name string) (*Desired, error) {
-	root, err := yamlfile.Parse(data, "rest_apis, application and subscriptions")
+	f, err := desired.Parse(desired.FromSystem(os.LookupEnv), desired.Input{Name: name, Data: data})
+	d, err := FromLoad(f, err)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w: %w", name, ErrConfig, err)
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	r := &reader{yamlfile.Reader{File: name}}
-	desired := r.document(root)
-	if err := r.Problems(ErrConfig); err != nil {
+	return d, nil
+}
+
+// FromLoad is [FromFile] for what [desired.Load] returned. The error has the mistakes of both.
+func FromLoad(f *desired.File, err error) (*Desired, error) {
+	var problems desired.Problems
+	if err != nil && !errors.As(err, &problems) || f == nil {
 		return nil, err
 	}
-	return desired, nil
+	d, more := FromFile(f)
+	problems = append(problems, more...)
+	return d, f.Sorted(problems).Err()
 }
 
-// reader reads the sections of an API configuration.
-type reader struct{ yamlfile.Reader }
+// applied are the fields that the agent applies, as [desired.File.Walk] names them without the numbers of entries.
+var applied = regexp.MustCompile(`^(apis(\[\]|\[\]\.(name|version|context|description|endpoints|endpoints\.production|endpoints\.production\.url|tags(\[\])?))?` +
+	`|applications(\[\]|\[\]\.(name|throttling_policy|subscriptions(\[\]|\[\]\.(api_name|throttling_policy))?))?)$`)
 
-// document reads the whole file, which has the sections rest_apis, application and subscriptions.
-func (r *reader) document(root *yaml.Node) *Desired {
+var number = regexp.MustCompile(`\[\d+\]`)
+
+// FromFile returns what the agent applies of a file, and a mistake for everything else that the file has, so that nothing is dropped.
+// The result is of use only if neither reading the file nor FromFile found a mistake.
+func FromFile(f *desired.File) (*Desired, desired.Problems) {
+	var problems desired.Problems
 	d := &Desired{}
-	var apis, subscriptions []*yaml.Node
-	seen := r.Mapping(root, "the file", yamlfile.Fields{
-		"rest_apis":   func(n *yaml.Node) { d.APIs, apis = yamlfile.List(&r.Reader, n, "rest_apis", r.api) },
-		"application": func(n *yaml.Node) { d.Application = r.application(n) },
-		"subscriptions": func(n *yaml.Node) {
-			d.Subscriptions, subscriptions = yamlfile.List(&r.Reader, n, "subscriptions", r.subscription)
-		},
+	f.Walk(func(path string, at desired.Place, null bool, value any) bool {
+		field := number.ReplaceAllString(path, "[]")
+		known := applied.MatchString(field) && !null
+		switch field {
+		case "apis", "apis[].tags", "applications", "applications[].subscriptions":
+			known = true // an empty list
+		case "apis[].type":
+			known = value == "HTTP"
+		case "apis[].lifecycle":
+			known = value == "PUBLISHED"
+		}
+		if !known {
+			problems.Add(at, "remove it, and set it in the portals", "the agent does not apply %s yet", number.ReplaceAllString(path, ""))
+		}
+		return known
 	})
-	for _, section := range []string{"rest_apis", "application", "subscriptions"} {
-		if seen != nil && !seen[section] {
-			r.Report(root, "section %s is missing", section)
-		}
+	missing := func(section string) { problems.Add(f.Begin(), "", "section %s is missing", section) }
+	if !f.APIs.Set {
+		missing("rest_apis")
 	}
-	if seen["rest_apis"] && len(d.APIs) == 0 && r.Clean() {
-		r.Report(root, "rest_apis lists no API")
+	for _, a := range f.APIs.Value {
+		d.APIs = append(d.APIs, api(a, &problems))
 	}
-	r.duplicateAPIs(d.APIs, apis)
-	r.checkSubscriptions(d, subscriptions)
-	return d
-}
-
-func (r *reader) api(n *yaml.Node) API {
-	var a API
-	seen := r.Mapping(n, "an API", yamlfile.Fields{
-		"name":        func(n *yaml.Node) { a.Name = r.checked(n, "name", singleSpaced, checkName) },
-		"context":     func(n *yaml.Node) { a.Context = r.checked(n, "context", withSlash, checkContext) },
-		"version":     func(n *yaml.Node) { a.Version = r.checked(n, "version", strings.TrimSpace, checkVersion) },
-		"backend_url": func(n *yaml.Node) { a.BackendURL = r.checked(n, "backend_url", strings.TrimSpace, checkBackendURL) },
-		"description": func(n *yaml.Node) { a.Description = r.checked(n, "description", asIs, checkDescription) },
-		"tags":        func(n *yaml.Node) { a.Tags, _ = yamlfile.List(&r.Reader, n, "tags", r.tag) },
-	})
-	r.Require(n, seen, "the API", a.Name, "name", "context", "version", "backend_url")
-	return a
-}
-
-func (r *reader) tag(n *yaml.Node) string {
-	return r.checked(n, "tag", strings.TrimSpace, checkTag)
-}
-
-func (r *reader) application(n *yaml.Node) Application {
-	a := Application{ThrottlingPolicy: defaultPolicy}
-	seen := r.Mapping(n, "application", yamlfile.Fields{
-		"name": func(n *yaml.Node) { a.Name = r.checked(n, "name", strings.TrimSpace, checkApplicationName) },
-		"throttling_policy": func(n *yaml.Node) {
-			a.ThrottlingPolicy = r.checked(n, "throttling_policy", strings.TrimSpace, checkPolicy)
-			a.PolicyAt = r.Place(n)
-		},
-	})
-	r.Require(n, seen, "the application", a.Name, "name")
-	return a
-}
-
-func (r *reader) subscription(n *yaml.Node) Subscription {
-	s := Subscription{ThrottlingPolicy: defaultPolicy}
-	seen := r.Mapping(n, "a subscription", yamlfile.Fields{
-		"api_name": func(n *yaml.Node) { s.APIName = r.checked(n, "api_name", singleSpaced, checkName) },
-		"throttling_policy": func(n *yaml.Node) {
-			s.ThrottlingPolicy = r.checked(n, "throttling_policy", strings.TrimSpace, checkSubscriptionPolicy)
-			s.PolicyAt = r.Place(n)
-		},
-	})
-	r.Require(n, seen, "the subscription", s.APIName, "api_name")
-	return s
-}
-
-// duplicateAPIs reports APIs that cannot both be on a server.
-func (r *reader) duplicateAPIs(apis []API, at []*yaml.Node) {
-	for i, a := range apis {
-		for j, b := range apis[:i] {
-			if a.Name == "" || b.Name == "" {
-				continue
-			}
-			line := at[j].Line
-			switch same := a.Name == b.Name; {
-			case same && a.Version == b.Version:
-				r.Report(at[i], "API %q %s appears twice, first on line %d", a.Name, a.Version, line)
-			case !same && strings.EqualFold(a.Name, b.Name):
-				r.Report(at[i], "API %q differs only in letter case from %q on line %d, which API-M refuses", a.Name, b.Name, line)
-			case same && a.Context != b.Context:
-				r.Report(at[i], "API %q has the context %s here and %s on line %d: all versions of an API share one", a.Name, a.Context, b.Context, line)
-			case !same && a.Context != "" && a.Context == b.Context:
-				r.Report(at[i], "API %q has the context %s, which API %q on line %d has", a.Name, a.Context, b.Name, line)
-			default:
-				continue
-			}
-			break
-		}
+	if len(f.Applications.Value) == 0 {
+		missing("application")
+		return d, problems
 	}
+	for _, more := range f.Applications.Value[1:] {
+		problems.Add(more.At, "remove it, and make it in the Developer Portal", "the agent does not apply a second application yet")
+	}
+	app := f.Applications.Value[0].Value
+	d.Application = Application{Name: app.Name.Value, ThrottlingPolicy: app.ThrottlingPolicy.Or(defaultPolicy), PolicyAt: placeOf(app.ThrottlingPolicy)}
+	if !app.Subscriptions.Set {
+		missing("subscriptions")
+	}
+	for _, s := range app.Subscriptions.Value {
+		policy := s.Value.ThrottlingPolicy
+		d.Subscriptions = append(d.Subscriptions, Subscription{APIName: s.Value.APIName.Value, ThrottlingPolicy: policy.Or(defaultPolicy), PolicyAt: placeOf(policy)})
+	}
+	return d, problems
 }
 
-// checkSubscriptions reports subscriptions to APIs that the file does not list, and second subscriptions to an API.
-func (r *reader) checkSubscriptions(d *Desired, at []*yaml.Node) {
-	var names []string
-	for _, a := range d.APIs {
-		names = append(names, a.Name)
+func api(a desired.Field[desired.API], problems *desired.Problems) API {
+	url := a.Value.Endpoints.Value.Production.Value.URL
+	made := API{Name: a.Value.Name.Value, Version: a.Value.Version.Value, Context: a.Value.Context.Value, Description: a.Value.Description.Value, BackendURL: url.Value}
+	if !a.Value.Endpoints.Set {
+		what := "the API"
+		if made.Name != "" {
+			what = fmt.Sprintf("the API %q", made.Name)
+		}
+		problems.Add(a.At, "", "%s has no backend_url", what)
 	}
-	first := map[string]int{}
-	for i, s := range d.Subscriptions {
-		if s.APIName == "" {
-			continue
-		}
-		if line, twice := first[s.APIName]; twice {
-			r.Report(at[i], "the subscription to %q appears twice, first on line %d", s.APIName, line)
-			continue
-		}
-		first[s.APIName] = at[i].Line
-		if !slices.Contains(names, s.APIName) {
-			r.Report(at[i], "the subscription is to %q, which rest_apis does not list%s", s.APIName, suggest.Hint(s.APIName, names))
-		}
+	if a.Value.Tags.Set {
+		made.Tags = []string{}
 	}
+	for _, t := range a.Value.Tags.Value {
+		made.Tags = append(made.Tags, t.Value)
+	}
+	return made
 }
 
-// checked reads a text and checks it. The report of a mistake quotes the text.
-func (r *reader) checked(n *yaml.Node, what string, form func(string) string, check func(string) error) string {
-	return r.Text(n, what, form, func(value string) error {
-		if err := check(value); err != nil {
-			return fmt.Errorf("%q %w", shown(value), err)
-		}
-		return nil
-	})
-}
-
-// The part of an address that may contain a password, with a scheme and without. A password may contain a slash or an @.
-var (
-	userinfo = regexp.MustCompile(`://\S*@`)
-	bareUser = regexp.MustCompile(`^[^\s@]*:\S*@`)
-)
-
-// shown returns a value for a message, without a password.
-func shown(value string) string {
-	if strings.Contains(value, "://") {
-		return userinfo.ReplaceAllString(value, "://(hidden)@")
+// placeOf returns the place of a text as a message has it, or nothing if the file does not have the text.
+func placeOf(t desired.Text) string {
+	if !t.Set {
+		return ""
 	}
-	return bareUser.ReplaceAllString(value, "(hidden)@")
+	return t.At.String()
 }

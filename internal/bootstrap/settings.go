@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/desired"
 	"wso2agent/internal/wso2"
 )
 
@@ -64,7 +65,7 @@ func (s Settings) normalised() (Settings, error) {
 		*value = strings.TrimRight(*value, "/")
 		u, err := url.Parse(*value)
 		if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || !mayHavePath && u.Path != "" {
-			errs = append(errs, fmt.Errorf("%s must be like https://host:9443, not %q", name, shown(*value)))
+			errs = append(errs, fmt.Errorf("%s must be like https://host:9443, not %q", name, desired.Shown(*value)))
 		}
 	}
 	check("API-M's address", &s.AMURL, false)
@@ -79,7 +80,7 @@ func (s Settings) normalised() (Settings, error) {
 	if s.KMName == ResidentKeyManager {
 		errs = append(errs, fmt.Errorf("KM_NAME must not be %q: that is API-M's own key manager", ResidentKeyManager))
 	}
-	if err := length(s.KMName, 100); err != nil {
+	if err := desired.CheckKeyManagerName(s.KMName); err != nil {
 		errs = append(errs, fmt.Errorf("KM_NAME %w", err))
 	}
 	if len(errs) > 0 {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -62,12 +64,23 @@ func expanded(n *yaml.Node, known map[*yaml.Node]int) int {
 // nodes know their lines, and because a section's fields are then one table, to which another shape adds its own.
 type Reader struct {
 	File  string // its path, for the messages
-	found []problem
+	found []Problem
 }
 
-type problem struct {
-	line, column int
-	text         string
+// Problem is one mistake.
+type Problem struct {
+	Line, Column int
+	Text         string // without the hint
+	Hint         string // what may be meant; may be empty
+	Key          string // the key that is unknown; empty for other mistakes
+}
+
+// String returns the mistake and its hint.
+func (p Problem) String() string {
+	if p.Hint == "" {
+		return p.Text
+	}
+	return p.Text + ": " + p.Hint
 }
 
 // Fields are the keys that a mapping may have and what reads each.
@@ -75,7 +88,15 @@ type Fields map[string]func(*yaml.Node)
 
 // Report tells what is wrong at a node.
 func (r *Reader) Report(n *yaml.Node, format string, args ...any) {
-	r.found = append(r.found, problem{n.Line, n.Column, fmt.Sprintf(format, args...)})
+	r.found = append(r.found, Problem{Line: n.Line, Column: n.Column, Text: fmt.Sprintf(format, args...)})
+}
+
+// Found returns all mistakes so far, in the order of the lines.
+func (r *Reader) Found() []Problem {
+	slices.SortStableFunc(r.found, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return slices.Clone(r.found)
 }
 
 // Place is where a node is, as file:line:column.
@@ -92,38 +113,54 @@ func (r *Reader) Problems(kind error) error {
 	if r.Clean() {
 		return nil
 	}
-	slices.SortStableFunc(r.found, func(a, b problem) int {
-		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
-	})
 	errs := []error{fmt.Errorf("read %s: %w", r.File, kind)}
-	for _, p := range r.found {
-		errs = append(errs, fmt.Errorf("%s:%d:%d: %s", r.File, p.line, p.column, p.text))
+	for _, p := range r.Found() {
+		errs = append(errs, fmt.Errorf("%s:%d:%d: %s", r.File, p.Line, p.Column, p))
 	}
 	return errors.Join(errs...)
 }
 
 // Mapping reads a mapping by its fields and returns which were there, or nil where n is no mapping.
 func (r *Reader) Mapping(n *yaml.Node, what string, known Fields) map[string]bool {
+	return r.MappingWith(n, what, known, nil)
+}
+
+// MappingWith is [Reader.Mapping] for fields that have other names too. others has the name in known for each of them. The result
+// has the names in known only.
+func (r *Reader) MappingWith(n *yaml.Node, what string, known Fields, others map[string]string) map[string]bool {
 	n = resolve(n)
 	if n.Kind != yaml.MappingNode {
 		r.Report(n, "%s must be a mapping (key: value), not %s", what, kindOf(n))
 		return nil
 	}
-	seen := map[string]bool{}
+	seen, written := map[string]bool{}, map[string]string{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		read, ok := known[key.Value]
+		name := cmp.Or(others[key.Value], key.Value)
+		read, ok := known[name]
 		switch {
 		case !ok:
-			r.Report(key, "unknown key %q in %s%s", key.Value, what, suggest.Hint(key.Value, slices.Sorted(maps.Keys(known))))
-		case seen[key.Value]:
+			r.unknownKey(key, what, slices.Sorted(maps.Keys(known)), slices.Sorted(maps.Keys(others)))
+		case seen[name] && written[name] != key.Value:
+			r.Report(key, "keys %q and %q in %s are two names of one field: keep one", written[name], key.Value, what)
+		case seen[name]:
 			r.Report(key, "key %q stands twice in %s", key.Value, what)
 		default:
-			seen[key.Value] = true
+			seen[name], written[name] = true, key.Value
 			read(value)
 		}
 	}
 	return seen
+}
+
+// unknownKey reports a key that is in no list. The hint names the nearest one of both lists, or all of the first.
+func (r *Reader) unknownKey(key *yaml.Node, what string, known, others []string) {
+	hint := suggest.Hint(key.Value, known)
+	if near := suggest.Nearest(key.Value, slices.Concat(known, others)); near != "" {
+		hint = suggest.Hint(key.Value, []string{near})
+	}
+	r.found = append(r.found, Problem{Line: key.Line, Column: key.Column, Text: fmt.Sprintf("unknown key %q in %s", key.Value, what),
+		Hint: strings.TrimPrefix(hint, ": "), Key: key.Value})
 }
 
 // List reads a sequence; it returns the values and their nodes.
@@ -155,6 +192,34 @@ func (r *Reader) Text(n *yaml.Node, what string, form func(string) string, check
 	return value
 }
 
+// Bool reads true or false.
+func (r *Reader) Bool(n *yaml.Node, what string) bool {
+	node := resolve(n)
+	value, err := strconv.ParseBool(node.Value)
+	if node.Kind != yaml.ScalarNode || node.Tag != "!!bool" || err != nil {
+		r.Report(n, "%s must be true or false, not %s", what, strings.TrimSuffix(kindOf(node), quoted))
+		return false
+	}
+	return value
+}
+
+// Int reads a whole number.
+func (r *Reader) Int(n *yaml.Node, what string) (value int, ok bool) {
+	node := resolve(n)
+	value, err := strconv.Atoi(node.Value)
+	if node.Kind != yaml.ScalarNode || node.Tag != "!!int" || err != nil {
+		r.Report(n, "%s must be a whole number, not %s", what, strings.TrimSuffix(kindOf(node), quoted))
+		return 0, false
+	}
+	return value, true
+}
+
+// Resolve returns what an alias (*name) stands for, and any other node itself.
+func Resolve(n *yaml.Node) *yaml.Node { return resolve(n) }
+
+// IsNull reports whether a node, or what it stands for, is null.
+func IsNull(n *yaml.Node) bool { return isNull(resolve(n)) }
+
 // Require reports fields that are not there; name tells which entry, where it has one.
 func (r *Reader) Require(n *yaml.Node, seen map[string]bool, what, name string, keys ...string) {
 	if seen == nil {
@@ -180,6 +245,9 @@ func resolve(n *yaml.Node) *yaml.Node {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
+// quoted is what helps if a truth value is meant to be a text.
+const quoted = " (put it in quotes)"
+
 func kindOf(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.MappingNode:
@@ -189,7 +257,7 @@ func kindOf(n *yaml.Node) string {
 	case isNull(n):
 		return "empty"
 	case n.Tag == "!!bool":
-		return fmt.Sprintf("the truth value %s (put it in quotes)", n.Value)
+		return fmt.Sprintf("the truth value %s", n.Value) + quoted
 	}
 	return fmt.Sprintf("the value %q", n.Value)
 }

@@ -1,0 +1,77 @@
+package bootstrap
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func shape(t *testing.T, name string) (*Desired, error) {
+	t.Helper()
+	path := "../desired/testdata/shapes/" + name + ".yaml"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Load(text, path)
+}
+
+func TestShapesThatUseOnlyWhatIsAppliedLoad(t *testing.T) {
+	a, err := shape(t, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.APIs) != 2 || a.APIs[1].Path() != "/orders/1.2" || a.Subscriptions[0].ThrottlingPolicy != "Gold" {
+		t.Errorf("got %+v", a)
+	}
+	b, err := shape(t, "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := "../desired/testdata/shapes/b.yaml:"
+	want := []Subscription{{"Payment API", "Gold", at + "7:24"}, {"Order API", "Bronze", at + "21:24"}}
+	if !reflect.DeepEqual(b.Subscriptions, want) || b.Application.ThrottlingPolicy != "50PerMin" {
+		t.Errorf("got %+v of %+v, want %+v", b.Subscriptions, b.Application, want)
+	}
+}
+
+func TestNothingThatTheAgentDoesNotApplyIsDropped(t *testing.T) {
+	for name, want := range map[string][]string{
+		"c": {"c.yaml:8:7: the agent does not apply apis.operations yet: remove it, and set it in the portals", "c.yaml:36:15: the agent does not apply apis.visibility yet",
+			"c.yaml:17:18: the agent does not apply applications.description yet", "c.yaml:24:3: the agent does not apply gateway yet", "c.yaml:30:3: the agent does not apply key_managers yet",
+			"c.yaml:42:18: the agent does not apply apis.policies yet"},
+		"d": {"d.yaml:7:14: the agent does not apply apis.endpoints.production.timeout yet", "d.yaml:17:5: the agent does not apply apis.type yet", "d.yaml:24:5: the agent does not apply apis.type yet",
+			"d.yaml:2:1: section application is missing"},
+		"native": {"native.yaml:14:18: the agent does not apply apis.endpoints.production.timeout yet", "native.yaml:6:16", "native.yaml:7:22: the agent does not apply apis.default_version yet",
+			"identity_server yet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("ORDERS_PASSWORD", "Hunter2hunter")
+			t.Setenv("ANNA_PASSWORD", "Hunter2hunter")
+			_, err := shape(t, name)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, w := range want {
+				if name == "native" && w == "native.yaml:6:16" { // lifecycle: published is what the agent applies
+					if strings.Contains(err.Error(), w) {
+						t.Errorf("the error says %q", w)
+					}
+					continue
+				}
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("the error does not say %q:\n%v", w, err)
+				}
+			}
+		})
+	}
+	two := usable + "applications: [{name: Two}]\n"
+	if _, err := Load([]byte(two), "f"); err == nil || !strings.Contains(err.Error(), "f:15:16: the agent does not apply a second application yet") {
+		t.Errorf("a second application: %v", err)
+	}
+	if _, err := Load([]byte(strings.Replace(usable, "    backend_url: http://orders:8080\n", "    backend_url: http://orders:8080\n    description:\n", 1)), "f"); err == nil ||
+		!strings.Contains(err.Error(), "f:10:17: the agent does not apply apis.description yet") {
+		t.Errorf("a description that is reset: %v", err)
+	}
+}

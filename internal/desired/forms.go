@@ -1,0 +1,236 @@
+package desired
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The rules of API-M 4.5 and IS 7.1 for names and other texts (from their specifications, the checks in API-M's code, and what the
+// servers do with texts that they do not check). With them the agent reports a mistake with its place before it changes anything on
+// a server.
+
+// form is what a text must look like.
+type form struct {
+	tidy    func(string) string // into the form that the servers store; nil: as it is
+	least   int                 // characters
+	most    int                 // characters; 0: no bound
+	pattern string              // that the text matches, for the schema; the reader uses check
+	also    []string            // further patterns that the text matches, for the schema
+	not     string              // pattern that the text does not match, for the schema
+	check   func(string) error  // nil: least and most are all
+}
+
+// apply returns the text as the servers store it, and what is wrong with it.
+func (f form) apply(text string) (string, error) {
+	if f.tidy != nil {
+		text = f.tidy(text)
+	}
+	n := utf8.RuneCountInString(text)
+	switch {
+	case n == 0 && f.least > 0:
+		return text, errors.New("must not be empty")
+	case f.check != nil:
+		if err := f.check(text); err != nil {
+			return text, err
+		}
+	}
+	switch {
+	case n < f.least:
+		return text, fmt.Errorf("has %d characters, at least %d are needed", n, f.least)
+	case f.most > 0 && n > f.most:
+		return text, fmt.Errorf("has %d characters, at most %d are allowed", n, f.most)
+	}
+	return text, nil
+}
+
+// singleSpaced returns a name as API-M stores it: without spaces around it, and with single spaces inside.
+func singleSpaced(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// withSlash adds the slash at the beginning of a context that API-M would add.
+func withSlash(s string) string {
+	s = strings.TrimSpace(s)
+	if s != "" && !strings.HasPrefix(s, "/") {
+		s = "/" + s
+	}
+	return s
+}
+
+const (
+	nameForbids = "~!@#;:%^*()+={}|\\<>\"',&$[]/"
+	oneWord     = `^\S+$`
+	aURL        = `^\s*https?://[^\s/?#@]+(/[^\s@]*)?\s*$`
+	aBackend    = `^\s*(https?|wss?)://[^\s/?#@]+(/[^\s@]*)?\s*$`
+	contextForm = `^[a-zA-Z0-9_${}/.;()-]+$`
+	versionForm = `^[^~!@#;:%^*()+={}|\\<>"',&/$\[\]\s]+$`
+)
+
+// matches returns a check against a pattern. says completes the sentence that the value begins.
+func matches(pattern, says string) func(string) error {
+	re := regexp.MustCompile(pattern)
+	return func(s string) error {
+		if !re.MatchString(s) {
+			return errors.New(says)
+		}
+		return nil
+	}
+}
+
+// patterned returns a form whose pattern is all that it checks beside the length.
+func patterned(least, most int, pattern, says string) form {
+	return form{tidy: strings.TrimSpace, least: least, most: most, pattern: pattern, check: matches(pattern, says)}
+}
+
+// forms has the forms by the names that the tags of the model use. They never change.
+var forms = sync.OnceValue(func() map[string]form {
+	trimmed := func(most int) form { return form{tidy: strings.TrimSpace, least: 1, most: most, pattern: `\S`} }
+	return map[string]form{
+		"":                    {},
+		"name":                {tidy: singleSpaced, least: 1, most: 60, check: checkName, pattern: "^[^" + regexp.QuoteMeta(nameForbids) + `]*[^\s` + regexp.QuoteMeta(nameForbids) + `][^` + regexp.QuoteMeta(nameForbids) + "]*$"},
+		"version":             patterned(1, 30, versionForm, "must not contain spaces or special characters: write it as 1.0.0"),
+		"context":             {tidy: withSlash, least: 1, most: 232, pattern: `^[a-zA-Z0-9_${}/.;()-]*[a-zA-Z0-9_${}.;()-]$`, check: checkContext(matches(contextForm, "may only contain letters, digits and _ $ { } / . ; ( ) -"))},
+		"description":         {most: 32766},
+		"summary":             trimmed(32766),
+		"value":               {},
+		"text100":             trimmed(100),
+		"text120":             trimmed(120),
+		"text255":             trimmed(255),
+		"text256":             trimmed(256),
+		"text512":             {tidy: strings.TrimSpace, most: 512},
+		"word":                patterned(1, 255, oneWord, "must be one word without spaces"),
+		"tag":                 patterned(1, 255, `^[^,]*[^,\s][^,]*$`, "must not contain a comma: API-M would make two tags of it"),
+		"policy":              trimmed(255),
+		"subscription_policy": {tidy: strings.TrimSpace, least: 1, most: 255, pattern: `\S`, not: `^\s*DefaultSubscriptionless\s*$`, check: checkSubscriptionPolicy},
+		"application":         trimmed(100),
+		"key_manager":         trimmed(100),
+		"role":                trimmed(255),
+		"is_role":             patterned(1, 255, `^[^/]*[^/\s][^/]*$`, "must not contain a slash"),
+		"permission":          {tidy: strings.TrimSpace, least: 1, most: 255, pattern: `^\s*\S+\s*$`, not: `^\s*internal_`, check: checkPermission},
+		"scope":               {tidy: strings.TrimSpace, least: 1, most: 255, pattern: `^\s*\S+\s*$`, not: `^\s*[aA][pP][iI][mM]:`, check: checkScope},
+		"document":            patterned(1, 255, `^[^/]*[^/\s][^/]*$`, "must not contain a slash"),
+		"environment":         patterned(1, 255, `^[a-zA-Z0-9_-]+$`, "may only contain letters, digits, _ and -"),
+		"host":                patterned(1, 255, `^(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])$`, "must be the name of a host, without a scheme and a port"),
+		"header":              patterned(1, 255, `^[^~!@#;:%^*()+={}|\\<>"',&$\s]+$`, "must be the name of a header"),
+		"email":               patterned(1, 255, `^[^\s@]+@[^\s@]+$`, "must be an e-mail address"),
+		"target":              patterned(1, 0, oneWord, "must be one word without spaces"),
+		"grant": patterned(1, 255, `^(authorization_code|client_credentials|implicit|kerberos|password|refresh_token|organization_switch)$|^\S+:\S+$`,
+			"is no grant type: write authorization_code, client_credentials, implicit, kerberos, password, refresh_token, organization_switch, or one with a colon, such as urn:ietf:params:oauth:grant-type:token-exchange"),
+		"callback": patterned(1, 0, `^[A-Za-z][A-Za-z0-9+.-]*:[^,\s]+$`, "must be one address, without a comma and spaces"),
+		"url":      {tidy: strings.TrimSpace, least: 1, pattern: aURL, check: checkAddress("http", "https")},
+		"backend":  {tidy: strings.TrimSpace, least: 1, pattern: aBackend, check: checkAddress("http", "https", "ws", "wss")},
+		"source":   trimmed(0),
+		"file":     {tidy: strings.TrimSpace, least: 1, pattern: `\S`, not: `://`, check: checkFile},
+		"user":     patterned(3, 50, `^[^\s*?%]+$`, "must not contain spaces, *, ? and %"),
+		"password": {least: 8, most: 64, also: []string{"[0-9]", "[a-z]", "[A-Z]"}, check: checkPassword},
+	}
+})
+
+func checkName(s string) error {
+	if i := strings.IndexAny(s, nameForbids); i >= 0 {
+		return fmt.Errorf("must not contain %q", s[i:i+1])
+	}
+	return nil
+}
+
+// checkContext has a word of its own for a slash at the end, which is a frequent mistake.
+func checkContext(of func(string) error) func(string) error {
+	return func(s string) error {
+		if strings.HasSuffix(s, "/") {
+			return errors.New("must not end with /")
+		}
+		return of(s)
+	}
+}
+
+// checkAddress returns a check for an absolute address. It refuses one with a password, because API-M would show it to everybody who
+// may see the API.
+func checkAddress(schemes ...string) func(string) error {
+	return func(s string) error {
+		u, err := url.Parse(s)
+		known := false
+		for _, scheme := range schemes {
+			known = known || err == nil && u.Scheme == scheme
+		}
+		switch {
+		case !known, u.Hostname() == "":
+			return errors.New("must be an address such as http://backend:8080/path")
+		case u.User != nil:
+			return errors.New("must not contain a user or a password")
+		}
+		return nil
+	}
+}
+
+// checkSubscriptionPolicy refuses the policy of APIs that need no subscription (API-M: 902019).
+func checkSubscriptionPolicy(s string) error {
+	if s == "DefaultSubscriptionless" {
+		return errors.New("is for APIs without subscriptions: choose Unlimited, Gold, Silver, Bronze or one of your own")
+	}
+	return nil
+}
+
+// checkScope refuses names that API-M accepts though they do harm: IS can never delete one with a space, and one of API-M's own names
+// gives rights over API-M.
+func checkScope(s string) error {
+	switch {
+	case strings.ContainsFunc(s, unicode.IsSpace):
+		return errors.New("must not contain spaces: IS could never delete the scope")
+	case strings.HasPrefix(strings.ToLower(s), "apim:"):
+		return errors.New("must not begin with apim:, as the scopes of API-M itself do")
+	}
+	return nil
+}
+
+// checkPermission refuses rights over IS itself.
+func checkPermission(s string) error {
+	switch {
+	case strings.ContainsFunc(s, unicode.IsSpace):
+		return errors.New("must be one word without spaces")
+	case strings.HasPrefix(s, "internal_"):
+		return errors.New("is a right over IS itself, which the agent gives to nobody")
+	}
+	return nil
+}
+
+func checkFile(s string) error {
+	if strings.Contains(s, "://") {
+		return errors.New("must be the path of a file, not an address")
+	}
+	return nil
+}
+
+// checkPassword holds a password against the default rules of IS (20035).
+func checkPassword(s string) error {
+	has := func(low, high rune) bool {
+		return strings.ContainsFunc(s, func(r rune) bool { return r >= low && r <= high })
+	}
+	if !has('0', '9') || !has('a', 'z') || !has('A', 'Z') {
+		return errors.New("must contain a digit, an upper-case and a lower-case letter")
+	}
+	return nil
+}
+
+// CheckKeyManagerName returns what is wrong with the name of a key manager. Its words follow the name.
+func CheckKeyManagerName(name string) error {
+	_, err := forms()["key_manager"].apply(name)
+	return err
+}
+
+// The part of an address that may contain a password, with a scheme and without. A password may contain a slash or an @.
+var (
+	userinfo = regexp.MustCompile(`://\S*@`)
+	bareUser = regexp.MustCompile(`^[^\s@]*:\S*@`)
+)
+
+// Shown returns a value for a message, without a password.
+func Shown(value string) string {
+	if strings.Contains(value, "://") {
+		return userinfo.ReplaceAllString(value, "://(hidden)@")
+	}
+	return bareUser.ReplaceAllString(value, "(hidden)@")
+}

@@ -1,0 +1,157 @@
+package desired
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+
+	"wso2agent/internal/file"
+)
+
+// limit is the largest size of a file of the configuration, in bytes, and of a file that it names.
+const limit = 4 << 20
+
+// FromSystem returns a source that reads the files of this machine. env is as in [Source].
+func FromSystem(env func(string) (string, bool)) Source {
+	return Source{Env: env, ReadFile: func(path string) ([]byte, error) { return file.Read(path, limit) }}
+}
+
+// Load reads files, and all files *.yaml and *.yml of folders in the order of their names, and merges them. Its error is [Problems] with
+// all mistakes if the files can be read; then it also returns what it could read.
+func Load(source Source, paths ...string) (*File, error) {
+	var inputs []Input
+	for _, path := range paths {
+		names, err := filesOf(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			data, err := file.Read(name, limit)
+			if err != nil {
+				return nil, err
+			}
+			inputs = append(inputs, Input{name, data})
+		}
+	}
+	return Parse(source, inputs...)
+}
+
+// filesOf returns the path of a file, or the paths of the files in a folder.
+func filesOf(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return []string{path}, nil // reading it reports what is wrong with it
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") && e.Name()[0] != '.' {
+			names = append(names, filepath.Join(path, e.Name()))
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("the folder %s has no *.yaml and no *.yml", path)
+	}
+	return names, nil
+}
+
+// Input is a file that has been read.
+type Input struct {
+	Name string // its path, for messages and for the files that it names
+	Data []byte
+}
+
+// Parse is [Load] for files that have been read. The File is nil only if no file is YAML. Without inputs there is no error either.
+func Parse(source Source, inputs ...Input) (*File, error) {
+	var merged *File
+	var loose List[Subscription]
+	var problems Problems
+	var names []string
+	for _, in := range inputs {
+		names = append(names, in.Name)
+		d, mistakes := read(in.Data, in.Name, source)
+		problems = append(problems, mistakes...)
+		if d.begin == (Place{}) {
+			continue // no YAML
+		}
+		d.fold(&problems)
+		if fill(&loose, d.Subscriptions); loose.At != d.Subscriptions.At {
+			loose.Value = append(loose.Value, d.Subscriptions.Value...)
+		}
+		if merged == nil {
+			merged = &d.File
+			continue
+		}
+		merge(reflect.ValueOf(merged).Elem(), reflect.ValueOf(&d.File).Elem(), &problems)
+	}
+	if merged == nil {
+		return nil, problems.Err()
+	}
+	merged.files = names
+	merged.subscribe(loose, &problems)
+	merged.tiers(&problems)
+	merged.check(&problems)
+	return merged, merged.Sorted(problems).Err()
+}
+
+// merge adds the fields of another file. Lists become longer, and any other field stands in one file only.
+func merge(into, from reflect.Value, problems *Problems) {
+	for _, c := range columns(into.Type()) {
+		here, more := into.FieldByIndex(c.index), from.FieldByIndex(c.index)
+		value := here.FieldByName("Value")
+		switch {
+		case !more.FieldByName("Set").Bool():
+		case !here.FieldByName("Set").Bool():
+			here.Set(more)
+		case value.Kind() == reflect.Slice:
+			value.Set(reflect.AppendSlice(value, more.FieldByName("Value")))
+			here.FieldByName("Null").SetBool(value.Len() == 0)
+		case value.Kind() == reflect.Struct:
+			merge(value, more.FieldByName("Value"), problems)
+		default:
+			problems.Add(more.FieldByName("At").Interface().(Place), "keep one of them", "%s stands here and at %s", c.name, here.FieldByName("At").Interface())
+		}
+	}
+}
+
+// entry is an entry of a list, as its key identifies it.
+type entry struct {
+	key   string // empty: it has none, and is left out
+	title string // what a message calls it
+	at    Place
+	value any
+}
+
+// twice reports entries that stand twice, in one file or in two. It names both places, and what differs.
+func twice(entries []entry, problems *Problems) {
+	for i, e := range entries {
+		first := slices.IndexFunc(entries[:i], func(f entry) bool { return e.key != "" && f.key == e.key })
+		if first < 0 {
+			continue
+		}
+		before := entries[first]
+		mine, theirs, differs := differ(e.value, before.value)
+		switch {
+		case e.at.File == before.at.File:
+			problems.Add(e.at, "", "%s appears twice, first on line %d", e.title, before.at.Line)
+		case !differs:
+			problems.Add(e.at, "keep one of them", "%s appears twice, first at %s", e.title, before.at)
+		default:
+			problems.Add(e.at, "keep one of them", "%s appears twice with different contents, first at %s: %s", e.title, before.at, where(mine, theirs))
+		}
+	}
+}
+
+// where words where two entries differ.
+func where(here, there leaf) string {
+	if here.at == (Place{}) || there.at == (Place{}) {
+		return fmt.Sprintf("%s is only at %s", here.path, cmp.Or(here.at, there.at))
+	}
+	return fmt.Sprintf("%s is at %s and at %s", here.path, here.at, there.at)
+}

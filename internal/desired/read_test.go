@@ -1,0 +1,262 @@
+package desired
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAVariableStandsForItsValue(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"a variable", "http://${HOST}:8080", "http://orders:8080"},
+		{"two variables", "http://${HOST}:${PORT}", "http://orders:8443"},
+		{"a default that is not used", "http://${HOST:-other}", "http://orders"},
+		{"the default of a variable that is not set", "http://${NOWHERE:-other:80/x}", "http://other:80/x"},
+		{"the default of an empty variable", "http://${EMPTY:-other}", "http://other"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, err := parse(bare("backend_url: " + c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := f.APIs.Value[0].Value.Endpoints.Value.Production.Value.URL.Value; got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	f, err := parse(api("description: 'a $${HOST} and $5 and ${file:/run/secrets/x}'\nschema_validation: ${YES}\ntimeout: ${PORT}") + "gateway: {port: \"${PORT}\"}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := f.APIs.Value[0].Value
+	if a.Description.Value != "a ${HOST} and $5 and from a file" {
+		t.Errorf("got %q", a.Description.Value)
+	}
+	if !a.SchemaValidation.Value || f.Gateway.Value.Port.Value != 8443 || a.Endpoints.Value.Production.Value.Timeout.Value != 8443*time.Millisecond {
+		t.Errorf("got %v, %v and %v", a.SchemaValidation, f.Gateway.Value.Port, a.Endpoints.Value.Production.Value.Timeout)
+	}
+}
+
+func TestAVariableThatCannotBeReadIsAMistakeWithItsPlace(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"description: ${NOWHERE}", `f:6:18: description "${NOWHERE}" needs the environment variable NOWHERE, which is not set`},
+		{"description: ${a-b}", `f:6:18: description "${a-b}" has ${a-b}, which is neither ${VARIABLE}`},
+		{"description: 'x ${HOST'", `f:6:18: description "x ${HOST" has a ${ without a }`},
+		{"description: ${file:/missing}", `f:6:18: description "${file:/missing}" names a file that the agent cannot read`},
+		{"schema_validation: ${HOST}", `f:6:24: schema_validation "${HOST}" does not stand for true or false`},
+		{"rate_limits: {production: '${SECRET}'}", `f:6:31: production "${SECRET}" does not stand for a whole number`},
+		{"tags: ['${SECRET},b']", `f:6:12: tag "${SECRET},b" must not contain a comma`},
+		{"lifecycle: ${SECRET}", `f:6:16: lifecycle "${SECRET}" is none of`},
+		{"timeout: ${SECRET}", `f:6:14: timeout must be a number of milliseconds`},
+	} {
+		_, err := parse(api(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("the error does not say %q:\n%v", c.want, err)
+		}
+		if err != nil && strings.Contains(strings.ToLower(err.Error()), "hunter2") {
+			t.Errorf("the error has the value: %v", err)
+		}
+	}
+}
+
+func TestASecretRemembersItsNameAndShowsNothing(t *testing.T) {
+	const user = "identity_server: {users: [{username: anna, password: %s}]}\n"
+	for text, want := range map[string]struct{ value, from string }{
+		"'${SECRET}'":        {"hunter2Hunter", "${SECRET}"},
+		"'Pre${SECRET}'":     {"Prehunter2Hunter", "Pre${SECRET}"},
+		"hunter2Hunter":      {"hunter2Hunter", ""},
+		"'hunter2$${Hunter'": {"hunter2${Hunter", ""},
+	} {
+		f, err := parse(fmt.Sprintf(user, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := f.IdentityServer.Value.Users.Value[0].Value.Password.Value
+		if s.Reveal() != want.value || s.From() != want.from {
+			t.Errorf("%s: got %q from %q", text, s.Reveal(), s.From())
+		}
+		whole, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, shown := range []string{fmt.Sprint(s), fmt.Sprintf("%+v %#v %s %q %x", s, s, s, s, s), fmt.Sprintf("%+v", f), string(whole)} {
+			if strings.Contains(strings.ToLower(shown), "hunter2") || strings.Contains(shown, fmt.Sprintf("%x", "hunter2")) {
+				t.Errorf("%s is shown as %s", text, shown)
+			}
+		}
+	}
+	for text, want := range map[string]string{
+		"'${NOWHERE}'": "password needs the environment variable NOWHERE, which is not set",
+		"'${EMPTY}'":   "password must not be empty",
+		"[a]":          "password must be a text, not a list",
+		"'${HOST}'":    "password must contain a digit",
+	} {
+		if _, err := parse(fmt.Sprintf(user, text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the error does not say %q: %v", text, want, err)
+		}
+	}
+}
+
+func TestAnUnknownKeyIsShownInItsLineWithoutWhatMayBeASecret(t *testing.T) {
+	for _, c := range []struct{ text, message, hint, excerpt string }{
+		{api("descripton: hunter2"), `unknown key "descripton" in an API`, `did you mean "description"?`, "    descripton: …\n    ^"},
+		{"identity_server: {users: [{username: anna, pasword: hunter2, passwrd: x}]}\n", `unknown key "pasword" in a user`, `did you mean "password"?`, "… pasword: …\n  ^"},
+		{"applications:\n  - nam: App\n", `unknown key "nam" in an application`, `did you mean "name"?`, "  - nam: …\n    ^"},
+		{"applications:\n  - name: App\n    subscribed_api: []\n", `unknown key "subscribed_api" in an application`, `did you mean "subscribed_apis"?`, "    subscribed_api: …\n    ^"},
+	} {
+		_, err := parse(c.text)
+		var problems Problems
+		if !errors.As(err, &problems) {
+			t.Fatalf("got %v", err)
+		}
+		if p := problems[0]; p.Message != c.message || p.Hint != c.hint || p.Excerpt != c.excerpt {
+			t.Errorf("got %q, %q\n%s\nwant\n%s", p.Message, p.Hint, p.Excerpt, c.excerpt)
+		}
+	}
+}
+
+func TestAFieldIsLeftOutResetOrSet(t *testing.T) {
+	f, err := parse(api("tags: []\ndescription:\ncategories: [a]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := f.APIs.Value[0].Value
+	if !a.Tags.Set || !a.Tags.Null || !a.Description.Set || !a.Description.Null {
+		t.Errorf("an empty list is %+v, and null is %+v", a.Tags, a.Description)
+	}
+	if a.Documents.Set || a.Documents.Null || !a.Categories.Set || a.Categories.Null {
+		t.Errorf("what is left out is %+v, and a list is %+v", a.Documents, a.Categories)
+	}
+	if at := a.Categories.Value[0].At; at != (Place{"f", 8, 18}) || a.Categories.At != (Place{"f", 8, 17}) {
+		t.Errorf("the category is at %s", at)
+	}
+	if a.Description.Or("x") != "x" || a.Name.Or("x") != "Orders" || a.Lifecycle.Or("x") != "x" {
+		t.Error("Or does not return the value, or what stands for it")
+	}
+}
+
+func TestSeveralFilesAreMerged(t *testing.T) {
+	f, err := parse("apis: [{name: A, version: '1', context: /a, backend_url: 'http://a'}]\nidentity_server: {roles: [{name: r}]}\n",
+		"rest_apis: [{name: B, version: '1', context: /b, backend_url: 'http://b'}]\nidentity_server: {users: [{username: anna}], roles: [{name: s}]}\n",
+		"application: {name: App}\n", "subscriptions: [{api_name: A}]\n", "subscriptions: [{api_name: B}]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := f.IdentityServer.Value
+	if len(f.APIs.Value) != 2 || len(is.Roles.Value) != 2 || len(is.Users.Value) != 1 || len(f.Applications.Value[0].Value.Subscriptions.Value) != 2 {
+		t.Errorf("got %+v", f)
+	}
+	if at := f.APIs.Value[1].At.String(); at != "f2:1:13" {
+		t.Errorf("the second API is at %s", at)
+	}
+}
+
+func TestAConflictNamesBothPlaces(t *testing.T) {
+	const a = "apis:\n  - name: A\n    version: '1'\n    context: /a\n    backend_url: http://a\n"
+	for _, c := range []struct {
+		name, first, second, want string
+	}{
+		{"the same twice", a, a, `f2:2:5: API "A" 1 appears twice, first at f1:2:5: keep one of them`},
+		{"other contents", a, strings.Replace(a, "http://a", "http://b", 1), `f2:2:5: API "A" 1 appears twice with different contents, first at f1:2:5: endpoints.production.url is at f2:5:18 and at f1:5:18`},
+		{"more contents", a, a + "    tags: [t]\n", `endpoints`},
+		{"a field that one has", a, a + "    description: x\n", `f2:2:5: API "A" 1 appears twice with different contents, first at f1:2:5: description is only at f2:6:18`},
+		{"a value of its own", "gateway: {host: a}\n", "gateway: {host: a}\n", "f2:1:17: host stands here and at f1:1:17: keep one of them"},
+		{"a name in another case", a, strings.Replace(a, "A", "a", 1), `f2:2:5: API "a" differs only in letter case from "A" at f1:2:5`},
+		{"a password", "identity_server: {users: [{username: anna, password: hunter2Hunter}]}\n", "identity_server: {users: [{username: anna, password: hunter2Hunter2}]}\n", "password is at f2:1:54 and at f1:1:54"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := parse(c.first, c.second)
+			if c.name == "more contents" {
+				c.want = `tags[0] is only at f2:6:12`
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("the error does not say %q:\n%v", c.want, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error has a password: %v", err)
+			}
+		})
+	}
+}
+
+func TestMistakesAreInTheOrderOfTheFilesAndLines(t *testing.T) {
+	_, err := parse("apis:\n  - {name: A, version: 1 0, context: /a, backend_url: 'http://a'}\n  - {nam: A}\n", "a: 1\napplications: [{name: App, subscriptions: [B]}]\n", "b: [\n")
+	var places []string
+	var problems Problems
+	if !errors.As(err, &problems) {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		places = append(places, p.At.String())
+	}
+	if got := strings.Join(places, " "); got != "f1:2:24 f1:3:5 f1:3:5 f1:3:5 f1:3:5 f1:3:6 f2:1:1 f2:2:44 f3:1:1" {
+		t.Errorf("got %s in\n%v", got, err)
+	}
+}
+
+func TestLoadReadsTheFilesOfFoldersInTheOrderOfTheirNames(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("b.yml", "applications: [{name: B, description: '${file:secret}'}]\n")
+	write("a.yaml", "applications: [{name: A}]\n")
+	write("secret", "from a file\n")
+	write(".hidden.yaml", "no: thing\n")
+	f, err := Load(FromSystem(os.LookupEnv), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apps := f.Applications.Value
+	if len(apps) != 2 || apps[0].Value.Name.Value != "A" || apps[1].Value.Description.Value != "from a file" {
+		t.Errorf("got %+v", apps)
+	}
+	if _, err := Load(FromSystem(os.LookupEnv), filepath.Join(dir, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if _, err := Load(FromSystem(os.LookupEnv), t.TempDir()); err == nil || !strings.Contains(err.Error(), "has no *.yaml") {
+		t.Errorf("an empty folder: %v", err)
+	}
+	write("large.yaml", "#"+strings.Repeat("x", limit))
+	if _, err := Load(FromSystem(os.LookupEnv), filepath.Join(dir, "large.yaml")); err == nil {
+		t.Error("a file over 4 MiB is read")
+	}
+	write("bomb.yaml", "a: &a [x, *a]\n")
+	if _, err := Load(FromSystem(os.LookupEnv), filepath.Join(dir, "bomb.yaml")); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "aliases") {
+		t.Errorf("a bomb of aliases: %v", err)
+	}
+}
+
+func FuzzParseNeverPanicsAndShowsNoSecret(f *testing.F) {
+	for _, path := range shapes(f) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Add("a: &a [*a]\nrest_apis: *a\n")
+	f.Add("? [x]\n: y\n")
+	f.Add("<<: {a: 1}\n")
+	f.Add("apis: [{operations: [{}, {}]}]\napplications: [{keys: [{}, {}]}]\nidentity_server: {users: [{username: ann, password: '${SECRET}'}]}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		parsed, err := parse(text, text)
+		if parsed == nil && err == nil {
+			t.Error("neither a model nor an error")
+		}
+		if !strings.Contains(text, "unter2") && err != nil && strings.Contains(err.Error(), "unter2") {
+			t.Errorf("the error has a secret: %v", err)
+		}
+		if parsed != nil {
+			dump(parsed)
+		}
+	})
+}

@@ -1,0 +1,127 @@
+package desired
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// column is one field of the model as its tags describe it.
+type column struct {
+	index    []int // in its struct
+	name     string
+	aliases  []string
+	doc      string
+	item     string // what messages call an entry of a list or a map
+	short    string // the field that an entry stands for if it is a text
+	refuse   string // why the agent refuses the field; empty: it does not
+	fallback string // what the server makes of a field that is left out; empty: nothing, or a value of its own
+	required bool
+	values   []value // nil: any
+	form     string
+	min, max int // bounds of a number; max 0: none
+	kind     reflect.Type
+}
+
+// value is one of the values that a text may have.
+type value struct {
+	is        string
+	spellings []string // what stands for it, itself first
+}
+
+// tables has the fields of every struct of the model, which never change.
+var tables = sync.OnceValue(func() map[reflect.Type][]column {
+	all := map[reflect.Type][]column{}
+	var add func(t reflect.Type)
+	add = func(t reflect.Type) {
+		all[t] = tagged(t)
+		for _, c := range all[t] {
+			inner := c.kind
+			if inner.Kind() == reflect.Slice {
+				field, _ := inner.Elem().FieldByName("Value")
+				inner = field.Type
+			}
+			if _, known := all[inner]; !known && inner.Kind() == reflect.Struct {
+				add(inner)
+			}
+		}
+	}
+	add(reflect.TypeFor[document]())
+	all[reflect.TypeFor[File]()] = tagged(reflect.TypeFor[File]())
+	return all
+})
+
+// columns returns the fields of a struct of the model in the order in which it has them.
+func columns(t reflect.Type) []column { return tables()[t] }
+
+// tagged reads the tags of a struct. It panics if one is wrong, which a test shows for the whole model.
+func tagged(t reflect.Type) (all []column) {
+	for f := range t.Fields() {
+		switch name, isField := f.Tag.Lookup("yaml"); {
+		case f.Anonymous:
+			for _, c := range tagged(f.Type) {
+				c.index = append(slices.Clone(f.Index), c.index...)
+				all = append(all, c)
+			}
+		case isField:
+			inner, _ := f.Type.FieldByName("Value")
+			c := column{index: f.Index, name: name, doc: f.Tag.Get("doc"), item: f.Tag.Get("item"), short: f.Tag.Get("short"),
+				fallback: f.Tag.Get("default"), required: f.Tag.Get("required") == "true", refuse: f.Tag.Get("refuse"), form: f.Tag.Get("form"), kind: inner.Type}
+			c.aliases = split(f.Tag.Get("alias"), ",")
+			for _, one := range split(f.Tag.Get("enum"), ",") {
+				is, others, _ := strings.Cut(one, "=")
+				v := value{is, []string{is}}
+				for _, s := range append([]string{strings.ToLower(is), strings.ToUpper(is)}, split(others, "|")...) {
+					if !slices.Contains(v.spellings, s) {
+						v.spellings = append(v.spellings, s)
+					}
+				}
+				c.values = append(c.values, v)
+			}
+			c.min, c.max = number(f.Tag.Get("min")), number(f.Tag.Get("max"))
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// split is strings.Split, but of an empty text it makes nothing.
+func split(s, sep string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, sep)
+}
+
+// number returns the number of a tag, or 0.
+func number(s string) int {
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		panic(err) // a wrong tag
+	}
+	return n
+}
+
+// choices are the values that a message offers.
+func (c column) choices() string {
+	var names []string
+	for _, v := range c.values {
+		names = append(names, v.is)
+	}
+	return strings.Join(names, ", ")
+}
+
+// spelled returns the value that a text stands for.
+func (c column) spelled(text string) (string, bool) {
+	for _, v := range c.values {
+		if slices.Contains(v.spellings, text) {
+			return v.is, true
+		}
+	}
+	return "", false
+}
