@@ -139,7 +139,7 @@ func publishable(a *api) error {
 		why := "Failed to publish service to API store. No " + what + " selected"
 		return &fault{status: 400, code: code, message: why, description: why + " for API with UUID " + a.id()}
 	}
-	if len(a.dto.EndpointConfig) == 0 {
+	if len(a.dto.EndpointConfig) == 0 && value(a.dto.Type) != typeWebSub {
 		return refuse(903223, "endpoint")
 	}
 	if len(a.dto.Policies) == 0 {

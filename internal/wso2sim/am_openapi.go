@@ -51,8 +51,16 @@ func parseDefinition(definition []byte) (openAPI, []*fault) {
 	}
 	var missing []*fault
 	lacks := func(what string) { missing = append(missing, badDefinition("attribute "+what+" is missing")) }
-	if doc.OpenAPI+doc.Swagger == "" {
-		lacks("swagger or openapi")
+	versioned := doc.OpenAPI+doc.Swagger != ""
+	if !versioned { // it is read as one of version 2
+		for _, name := range sortedKeys(doc.raw) {
+			if name != "info" && name != "paths" {
+				missing = append(missing, badDefinition("attribute "+name+" is unexpected"))
+			}
+		}
+		lacks("swagger")
+		missing = append(missing, &fault{status: 400, code: 900761, message: "Invalid OpenAPI V2 definition found",
+			description: "Invalid OpenAPI V2 definition found"})
 	}
 	switch {
 	case doc.Info == nil:
@@ -62,6 +70,9 @@ func parseDefinition(definition []byte) (openAPI, []*fault) {
 	}
 	if doc.Paths.Kind == 0 {
 		lacks("paths")
+	}
+	if !versioned {
+		missing = append(missing, badDefinition("attribute swagger or openapi should present"))
 	}
 	for _, ref := range references(doc.raw) {
 		if !resolves(doc.raw, ref) {

@@ -15,7 +15,11 @@ func (am *AM) publisherRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+publisherPath+"/key-managers", am.locked(scopesAPIView, func(w http.ResponseWriter, _ *http.Request) error {
 		list := []object{}
 		for _, k := range am.keyManagers {
-			list = append(list, object{"id": k.uuid, "name": k.label, "displayName": k.dto.DisplayName, "type": k.kind,
+			display := k.dto.DisplayName
+			if k.resident() {
+				display = nil
+			}
+			list = append(list, object{"id": k.uuid, "name": k.label, "displayName": display, "type": k.kind,
 				"description": k.dto.Description, "enabled": k.enabled(), "additionalProperties": []any{}})
 		}
 		writeJSON(w, http.StatusOK, object{"count": len(list), "list": list})

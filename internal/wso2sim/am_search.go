@@ -54,6 +54,10 @@ func (am *AM) schedule(id string, doc *indexDoc) {
 
 func newIndexDoc(a *api) *indexDoc {
 	d := &a.dto
+	vendor, gateway := d.GatewayVendor, d.GatewayType
+	if gateway == nil { // an update left it out; the list does not show that
+		vendor, gateway = ptr("wso2"), ptr(defaultGatewayType)
+	}
 	b := d.BusinessInformation
 	if b == nil {
 		b = &businessInfo{}
@@ -67,7 +71,7 @@ func newIndexDoc(a *api) *indexDoc {
 			"provider": d.Provider, "type": d.Type, "subtype": "DEFAULT", "audience": d.Audience, "audiences": d.Audiences,
 			"lifeCycleStatus": d.LifeCycleStatus, "workflowStatus": d.WorkflowStatus, "hasThumbnail": d.HasThumbnail,
 			"securityScheme": []any{}, "createdTime": d.CreatedTime, "updatedTime": d.LastUpdatedTimestamp,
-			"updatedBy": "wso2.system.user", "gatewayVendor": d.GatewayVendor, "gatewayType": d.GatewayType, "advertiseOnly": false,
+			"updatedBy": "wso2.system.user", "gatewayVendor": vendor, "gatewayType": gateway, "advertiseOnly": false,
 			"monetizedInfo": false, "businessOwner": b.BusinessOwner, "businessOwnerEmail": b.BusinessOwnerEmail,
 			"technicalOwner": b.TechnicalOwner, "technicalOwnerEmail": b.TechnicalOwnerEmail, "egress": d.Egress,
 		},

@@ -29,7 +29,7 @@ func (am *AM) showDefinition(w http.ResponseWriter, r *http.Request, a *api) err
 func (am *AM) definitionOf(a *api) object {
 	dto := am.viewOf(a.dto)
 	doc := object{}
-	if yaml.Unmarshal([]byte(a.definition), &doc) != nil || len(doc) == 0 {
+	if value(dto.Type) == typeGraphQL || yaml.Unmarshal([]byte(a.definition), &doc) != nil || len(doc) == 0 {
 		doc = object{"openapi": "3.0.1", "security": []object{{"default": []string{}}}}
 		if owner := dto.BusinessInformation; owner.BusinessOwner != nil {
 			doc["info"] = object{"contact": object{"name": owner.BusinessOwner, "email": owner.BusinessOwnerEmail}}
@@ -136,28 +136,50 @@ var pathParameter = regexp.MustCompile(`\{([^}]*)\}`)
 func enrichPaths(doc object, dto *apiDTO) {
 	known := member(doc, "paths")
 	paths := object{}
-	for _, op := range dto.Operations {
-		verb := strings.ToLower(op.Verb)
-		if value(dto.Type) == typeGraphQL {
-			continue
+	ops := dto.Operations
+	if value(dto.Type) == typeGraphQL { // all of them go through one
+		ops = []apiOperation{{Target: "/", Verb: "POST", AuthType: authAny, ThrottlingPolicy: unlimited, Scopes: []string{}}}
+		member(known, "/")["post"] = object{
+			"responses": object{"200": object{"description": "OK"}}, "requestBody": object{
+				"description": "Query or mutation to be passed to graphQL API", "required": true,
+				"content": object{"application/json": object{"schema": object{"type": "object", "properties": object{"Payload": object{"type": "string"}}}}},
+			},
 		}
+	}
+	for _, op := range ops {
+		verb := strings.ToLower(op.Verb)
 		shown, ok := member(known, op.Target)[verb].(object)
 		if !ok {
 			shown = object{"responses": object{"200": object{"description": "OK"}}}
-			var parameters []object
+			var parameters []any
 			for _, match := range pathParameter.FindAllStringSubmatch(op.Target, -1) {
-				parameters = append(parameters, object{"name": match[1], "in": "path", "required": true, "style": "simple", "explode": false,
-					"schema": object{"type": "string"}})
+				parameters = append(parameters, object{"name": match[1], "in": "path", "required": true, "schema": object{"type": "string"}})
 			}
 			if parameters != nil {
 				shown["parameters"] = parameters
 			}
 		}
+		enrichParameters(shown)
 		shown["security"] = enrichSecurity(shown["security"], op.Scopes)
 		shown["x-auth-type"], shown["x-throttling-tier"], shown["x-wso2-application-security"] = op.AuthType, op.ThrottlingPolicy, dto.security()
 		member(paths, op.Target)[verb] = shown
 	}
 	doc["paths"] = paths
+}
+
+// enrichParameters says of each parameter how it is written, as the specification has it by default.
+func enrichParameters(operation object) {
+	list, _ := operation["parameters"].([]any)
+	for _, item := range list {
+		p, ok := item.(object)
+		if !ok || p["in"] == nil || p["style"] != nil {
+			continue
+		}
+		p["style"], p["explode"] = "simple", false
+		if p["in"] == "query" || p["in"] == "cookie" {
+			p["style"], p["explode"] = "form", true
+		}
+	}
 }
 
 // enrichSecurity keeps what a definition asks for, beside the scopes by API Manager's own scheme.

@@ -21,6 +21,7 @@ func joined(t *testing.T) *pair {
 	p.appendSettings(p.isHome, "\n[oauth]\nauthorize_all_scopes = true\n[role_mgt]\nallow_system_prefix_for_role = true\n")
 	p.startIS()
 	manager := p.keyManagerBody("WSO2-IS")
+	manager["displayName"] = "WSO2-IS"
 	manager["additionalProperties"].(object)["enable_roles_creation"] = true
 	send(t, "POST", p.admin("/key-managers"), admin, manager).want(t, 201)
 	return p
@@ -42,7 +43,15 @@ func replayDesign(t *testing.T, p *pair, file string, others, differing map[stri
 		return otherValues("", decoded(e.Response.Content.Text), got.body, r)
 	}
 	steps, named := 0, map[string]bool{}
-	for _, e := range recorded(t, file) {
+	entries := recorded(t, file)
+	for i, e := range entries {
+		// The stand-in's index has no lag here: of several tries the last one counts, and succeeds at once.
+		if try := attempt.FindStringSubmatch(e.Comment); try != nil {
+			if i+1 < len(entries) && strings.HasPrefix(entries[i+1].Comment, try[1]+", try ") {
+				continue
+			}
+			e.Comment = try[1]
+		}
 		switch {
 		case others[e.Comment] != "":
 			named[e.Comment] = true
@@ -103,6 +112,9 @@ func otherValues(path string, want, got any, r *replayer) []string {
 		return nil
 	}
 	w, g := fmt.Sprint(want), fmt.Sprint(got)
+	if inner, ok := decoded(w).(map[string]any); ok { // a text that is JSON
+		return otherValues(path, inner, decoded(g), r)
+	}
 	if w == g || uuidForm.MatchString(w) && uuidForm.MatchString(g) || r.translate(w) == g {
 		return nil
 	}
@@ -143,10 +155,14 @@ func TestReplayOfTheDesignOfAnAPI(t *testing.T) {
 		"change categories, unknown": ofAdmin, "category delete, used?": ofAdmin, "end: category delete": ofAdmin,
 		"second application": ofDevPortal,
 	}
-	differing := map[string]string{"operation policies, first five": shortList}
-	replayDesign(t, joined(t), "apim-4.5.0-design.har", others, differing, 426)
+	differing := map[string]string{
+		"operation policies, first five": shortList,
+		"list: index has lost it":        "the product's total counts a deleted API for a moment longer than its list shows it",
+	}
+	replayDesign(t, joined(t), "apim-4.5.0-design.har", others, differing, 419)
 }
 
 func TestReplayOfTypesDocumentsAndCertificates(t *testing.T) {
-	replayDesign(t, joined(t), "apim-4.5.0-types.har", nil, nil, 195)
+	others := map[string]string{"streaming tiers": ofAdmin}
+	replayDesign(t, joined(t), "apim-4.5.0-types.har", others, nil, 194)
 }
