@@ -17,7 +17,6 @@ type api struct {
 	created    time.Time
 	revisions  []*revision
 	history    []lifecycleStep
-	policies   map[string]string // by name of an operation policy: the id of the API's copy
 	documents  []*document
 	definition string      // as it was imported or written last; empty if never
 	made       int         // revisions ever made: their numbers are never used again
@@ -390,21 +389,13 @@ func (am *AM) checkUpdate(a *api, dto *apiDTO) error {
 	if err := am.check(dto); err != nil {
 		return err
 	}
-	if err := dto.resolvePolicies(a.policyCopies()); err != nil {
+	if err := dto.resolvePolicies(a.dto.policyCopies()); err != nil {
 		return err
 	}
 	return checkTiers(dto)
 }
 
 var errNoOperations = &fault{status: 404, code: 900763, message: "No resources found", description: "API must have at least one resource defined"}
-
-// policyCopies are the API's copies of operation policies, to look up and to add to.
-func (a *api) policyCopies() map[string]string {
-	if a.policies == nil {
-		a.policies = map[string]string{}
-	}
-	return a.policies
-}
 
 func (am *AM) replace(a *api, dto apiDTO) error {
 	if _, ok := dto.KeyManagers.([]any); !ok {

@@ -81,6 +81,7 @@ func (am *AM) importGraphQL(w http.ResponseWriter, r *http.Request) error {
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	a.definition = string(schema)
+	am.changed("api", a.id())
 	w.Header().Set("Location", am.url(am.port)+"/api/am/publisher/apis/"+a.id())
 	view := am.viewOf(a.dto)
 	view.VisibleRoles, view.SubscriptionAvailableTenants = orBlank(view.VisibleRoles), orBlank(view.SubscriptionAvailableTenants)

@@ -68,7 +68,7 @@ func parseDefinition(definition []byte) (openAPI, []*fault) {
 	case (*doc.Info)["title"] == nil:
 		lacks("info.title")
 	}
-	if doc.Paths.Kind == 0 {
+	if doc.Paths.Kind != yaml.MappingNode {
 		lacks("paths")
 	}
 	if !versioned {

@@ -139,17 +139,30 @@ var (
 		description: "%s policy is not allowed in response flow"}
 )
 
-// resolvePolicies checks the policies of an API and of its operations, and gives each the id of the API's copy, which
-// stays the same from then on.
-func (dto *apiDTO) resolvePolicies(copies map[string]string) error {
+// appliedPolicies are the policies of an API and of its operations.
+func (dto *apiDTO) appliedPolicies() []*operationPolicies {
 	all := []*operationPolicies{dto.APIPolicies}
 	for i := range dto.Operations {
 		all = append(all, dto.Operations[i].OperationPolicies)
 	}
-	for _, p := range all {
-		if p == nil {
-			continue
+	return slices.DeleteFunc(all, func(p *operationPolicies) bool { return p == nil })
+}
+
+// policyCopies are the ids of an API's own copies, by the name of the policy.
+func (dto *apiDTO) policyCopies() map[string]string {
+	copies := map[string]string{}
+	for _, p := range dto.appliedPolicies() {
+		for _, applied := range slices.Concat(p.Request, p.Response, p.Fault) {
+			copies[applied.PolicyName] = value(applied.PolicyID)
 		}
+	}
+	return copies
+}
+
+// resolvePolicies checks the policies of an API and of its operations, and gives each the id of the API's copy, which
+// stays the same as long as the API has the policy.
+func (dto *apiDTO) resolvePolicies(copies map[string]string) error {
+	for _, p := range dto.appliedPolicies() {
 		for flow, list := range map[string][]appliedPolicy{"request": p.Request, "response": p.Response, "fault": p.Fault} {
 			for i := range list {
 				if err := list[i].resolve(flow, copies); err != nil {

@@ -16,11 +16,10 @@ type apiRecord struct {
 	Created           time.Time
 	Revisions         []revisionRecord
 	Made              int
-	Deployed, Leaving *deploymentRecord
 	History           []lifecycleStep
-	Policies          map[string]string
 	Definition        string
 	Documents         []*document
+	Deployed, Leaving *deploymentRecord
 }
 
 type revisionRecord struct {
@@ -119,7 +118,7 @@ func (am *AM) describe(r record) any {
 func (a *api) record() apiRecord {
 	r := apiRecord{
 		DTO: a.dto, Created: a.created, Made: a.made, Deployed: a.deployed.record(), Leaving: a.leaving.record(),
-		History: a.history, Policies: a.policies, Definition: a.definition, Documents: a.documents,
+		History: a.history, Definition: a.definition, Documents: a.documents,
 	}
 	for _, rev := range a.revisions {
 		r.Revisions = append(r.Revisions, revisionRecord{rev.id, rev.description, rev.number, rev.created, rev.dto, rev.environments})
@@ -230,7 +229,7 @@ func (am *AM) restoreAPIs(held map[string][]entry) error {
 	err := decode(held, "api", func(_ string, r apiRecord) {
 		a := &api{
 			dto: r.DTO, created: r.Created, made: r.Made, deployed: r.Deployed.deployment(), leaving: r.Leaving.deployment(),
-			history: r.History, policies: r.Policies, definition: r.Definition, documents: r.Documents,
+			history: r.History, definition: r.Definition, documents: r.Documents,
 		}
 		for _, rev := range r.Revisions {
 			a.revisions = append(a.revisions, &revision{
