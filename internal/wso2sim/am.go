@@ -36,9 +36,10 @@ type AM struct {
 	applications  map[string]*application
 	subscriptions map[string]*subscription
 	scopes        map[string]*sharedScope
-	revoked       map[string]time.Time // by jti: when the gateway begins to refuse the token
-	keySets       map[string]jwks      // of key managers, by address, as the gateway fetched them
-	subscribed    bool                 // whether DefaultApplication was made
+	revoked       map[string]time.Time            // by jti: when the gateway begins to refuse the token
+	keySets       map[string]jwks                 // of key managers, by address, as the gateway fetched them
+	certificates  map[string]*endpointCertificate // of backends, by alias
+	subscribed    bool                            // whether DefaultApplication was made
 }
 
 // environment is a gateway that APIs are deployed to.
@@ -180,6 +181,12 @@ func (am *AM) routes() http.Handler {
 	am.keyRoutes(rest)
 	am.keyTypeRoutes(rest)
 	am.sharedScopeRoutes(rest)
+	am.operationPolicyRoutes(rest)
+	am.publisherRoutes(rest)
+	am.documentRoutes(rest)
+	am.certificateRoutes(rest)
+	am.graphQLRoutes(rest)
+	am.asyncRoutes(rest)
 	rest.HandleFunc("POST /internal/data/v1/notify", am.notified)
 	for _, prefix := range []string{"/api/am/", "/client-registration/", "/oauth2/", "/internal/data/"} {
 		mux.Handle(prefix, am.whenDeployed(am.durable(rest)))

@@ -1,79 +1,73 @@
 package wso2sim
 
-import (
-	"cmp"
-	"slices"
-	"strings"
-)
-
 // apiDTO is an API as the Publisher reads and writes it. Pointers are for what can be null.
 type apiDTO struct {
-	ID                           string         `json:"id"`
-	Name                         *string        `json:"name"`
-	Description                  *string        `json:"description"`
-	Context                      *string        `json:"context"`
-	Version                      *string        `json:"version"`
-	Provider                     *string        `json:"provider"`
-	LifeCycleStatus              string         `json:"lifeCycleStatus"`
-	WsdlInfo                     any            `json:"wsdlInfo"`
-	WsdlURL                      *string        `json:"wsdlUrl"`
-	ResponseCachingEnabled       *bool          `json:"responseCachingEnabled"`
-	CacheTimeout                 int            `json:"cacheTimeout"`
-	HasThumbnail                 *bool          `json:"hasThumbnail"`
-	IsDefaultVersion             bool           `json:"isDefaultVersion"`
-	IsRevision                   bool           `json:"isRevision"`
-	RevisionedAPIID              *string        `json:"revisionedApiId"`
-	RevisionID                   int            `json:"revisionId"`
-	EnableSchemaValidation       bool           `json:"enableSchemaValidation"`
-	EnableSubscriberVerification bool           `json:"enableSubscriberVerification"`
-	Type                         *string        `json:"type" enum:"HTTP|WS|SOAPTOREST|SOAP|GRAPHQL|WEBSUB|SSE|WEBHOOK|ASYNC"`
-	Audience                     *string        `json:"audience" enum:"PUBLIC|SINGLE"`
-	Audiences                    []string       `json:"audiences"`
-	Transport                    []string       `json:"transport"`
-	Tags                         []string       `json:"tags"`
-	Policies                     []string       `json:"policies"`
-	OrganizationPolicies         []any          `json:"organizationPolicies"`
-	APIThrottlingPolicy          *string        `json:"apiThrottlingPolicy"`
-	AuthorizationHeader          *string        `json:"authorizationHeader"`
-	APIKeyHeader                 *string        `json:"apiKeyHeader"`
-	SecurityScheme               []string       `json:"securityScheme"`
-	MaxTps                       *maxTps        `json:"maxTps"`
-	Visibility                   string         `json:"visibility" enum:"PUBLIC|PRIVATE|RESTRICTED"`
-	VisibleRoles                 []string       `json:"visibleRoles"`
-	VisibleTenants               []string       `json:"visibleTenants"`
-	VisibleOrganizations         []string       `json:"visibleOrganizations"`
-	MediationPolicies            []any          `json:"mediationPolicies"`
-	APIPolicies                  any            `json:"apiPolicies"`
-	SubscriptionAvailability     *string        `json:"subscriptionAvailability" enum:"CURRENT_TENANT|ALL_TENANTS|SPECIFIC_TENANTS"`
-	SubscriptionAvailableTenants []string       `json:"subscriptionAvailableTenants"`
-	AdditionalProperties         []any          `json:"additionalProperties"`
-	AdditionalPropertiesMap      object         `json:"additionalPropertiesMap"`
-	Monetization                 any            `json:"monetization"`
-	AccessControl                string         `json:"accessControl" enum:"NONE|RESTRICTED"`
-	AccessControlRoles           []string       `json:"accessControlRoles"`
-	BusinessInformation          *businessInfo  `json:"businessInformation"`
-	CorsConfiguration            *corsConfig    `json:"corsConfiguration"`
-	WebsubSubscription           *websubConfig  `json:"websubSubscriptionConfiguration"`
-	WorkflowStatus               *string        `json:"workflowStatus"`
-	CreatedTime                  *string        `json:"createdTime"`
-	LastUpdatedTimestamp         *string        `json:"lastUpdatedTimestamp"`
-	LastUpdatedTime              *string        `json:"lastUpdatedTime"`
-	EndpointConfig               object         `json:"endpointConfig"`
-	PrimaryProductionEndpointID  *string        `json:"primaryProductionEndpointId"`
-	PrimarySandboxEndpointID     *string        `json:"primarySandboxEndpointId"`
-	EndpointImplementationType   *string        `json:"endpointImplementationType" enum:"INLINE|ENDPOINT|MOCKED_OAS"`
-	SubtypeConfiguration         *subtypeConfig `json:"subtypeConfiguration"`
-	Scopes                       []apiScope     `json:"scopes"`
-	Operations                   []apiOperation `json:"operations"`
-	ThreatProtectionPolicies     any            `json:"threatProtectionPolicies"`
-	Categories                   []string       `json:"categories"`
-	KeyManagers                  any            `json:"keyManagers"`
-	ServiceInfo                  any            `json:"serviceInfo"`
-	AdvertiseInfo                *advertiseInfo `json:"advertiseInfo"`
-	GatewayVendor                *string        `json:"gatewayVendor"`
-	GatewayType                  *string        `json:"gatewayType"`
-	AsyncTransportProtocols      []string       `json:"asyncTransportProtocols"`
-	Egress                       *bool          `json:"egress"`
+	ID                           string                 `json:"id"`
+	Name                         *string                `json:"name"`
+	Description                  *string                `json:"description"`
+	Context                      *string                `json:"context"`
+	Version                      *string                `json:"version"`
+	Provider                     *string                `json:"provider"`
+	LifeCycleStatus              string                 `json:"lifeCycleStatus"`
+	WsdlInfo                     any                    `json:"wsdlInfo"`
+	WsdlURL                      *string                `json:"wsdlUrl"`
+	ResponseCachingEnabled       *bool                  `json:"responseCachingEnabled"`
+	CacheTimeout                 int                    `json:"cacheTimeout"`
+	HasThumbnail                 *bool                  `json:"hasThumbnail"`
+	IsDefaultVersion             bool                   `json:"isDefaultVersion"`
+	IsRevision                   bool                   `json:"isRevision"`
+	RevisionedAPIID              *string                `json:"revisionedApiId"`
+	RevisionID                   int                    `json:"revisionId"`
+	EnableSchemaValidation       bool                   `json:"enableSchemaValidation"`
+	EnableSubscriberVerification bool                   `json:"enableSubscriberVerification"`
+	Type                         *string                `json:"type" enum:"HTTP|WS|SOAPTOREST|SOAP|GRAPHQL|WEBSUB|SSE|WEBHOOK|ASYNC" strict:""`
+	Audience                     *string                `json:"audience" enum:"PUBLIC|SINGLE"`
+	Audiences                    []string               `json:"audiences"`
+	Transport                    []string               `json:"transport"`
+	Tags                         []string               `json:"tags"`
+	Policies                     []string               `json:"policies"` // null is an unchecked error
+	OrganizationPolicies         []any                  `json:"organizationPolicies"`
+	APIThrottlingPolicy          *string                `json:"apiThrottlingPolicy"`
+	AuthorizationHeader          *string                `json:"authorizationHeader"`
+	APIKeyHeader                 *string                `json:"apiKeyHeader"`
+	SecurityScheme               []string               `json:"securityScheme"`
+	MaxTps                       *maxTps                `json:"maxTps"`
+	Visibility                   string                 `json:"visibility" enum:"PUBLIC|PRIVATE|RESTRICTED" strict:""`
+	VisibleRoles                 []string               `json:"visibleRoles"`
+	VisibleTenants               []string               `json:"visibleTenants"`
+	VisibleOrganizations         []string               `json:"visibleOrganizations"`
+	MediationPolicies            []any                  `json:"mediationPolicies"`
+	APIPolicies                  *operationPolicies     `json:"apiPolicies"`
+	SubscriptionAvailability     *string                `json:"subscriptionAvailability" enum:"CURRENT_TENANT|ALL_TENANTS|SPECIFIC_TENANTS"`
+	SubscriptionAvailableTenants []string               `json:"subscriptionAvailableTenants"`
+	AdditionalProperties         []apiProperty          `json:"additionalProperties"`
+	AdditionalPropertiesMap      map[string]apiProperty `json:"additionalPropertiesMap"`
+	Monetization                 any                    `json:"monetization"`
+	AccessControl                string                 `json:"accessControl" enum:"NONE|RESTRICTED"`
+	AccessControlRoles           []string               `json:"accessControlRoles"`
+	BusinessInformation          *businessInfo          `json:"businessInformation"`
+	CorsConfiguration            *corsConfig            `json:"corsConfiguration"`
+	WebsubSubscription           *websubConfig          `json:"websubSubscriptionConfiguration"`
+	WorkflowStatus               *string                `json:"workflowStatus"`
+	CreatedTime                  *string                `json:"createdTime"`
+	LastUpdatedTimestamp         *string                `json:"lastUpdatedTimestamp"`
+	LastUpdatedTime              *string                `json:"lastUpdatedTime"`
+	EndpointConfig               object                 `json:"endpointConfig"`
+	PrimaryProductionEndpointID  *string                `json:"primaryProductionEndpointId"`
+	PrimarySandboxEndpointID     *string                `json:"primarySandboxEndpointId"`
+	EndpointImplementationType   *string                `json:"endpointImplementationType" enum:"INLINE|ENDPOINT|MOCKED_OAS"`
+	SubtypeConfiguration         *subtypeConfig         `json:"subtypeConfiguration"`
+	Scopes                       []apiScope             `json:"scopes"`
+	Operations                   []apiOperation         `json:"operations"`
+	ThreatProtectionPolicies     any                    `json:"threatProtectionPolicies"`
+	Categories                   []string               `json:"categories"`
+	KeyManagers                  any                    `json:"keyManagers"`
+	ServiceInfo                  any                    `json:"serviceInfo"`
+	AdvertiseInfo                *advertiseInfo         `json:"advertiseInfo"`
+	GatewayVendor                *string                `json:"gatewayVendor"`
+	GatewayType                  *string                `json:"gatewayType"`
+	AsyncTransportProtocols      []string               `json:"asyncTransportProtocols"`
+	Egress                       *bool                  `json:"egress"`
 }
 
 type businessInfo struct {
@@ -151,10 +145,11 @@ type apiOperation struct {
 	OperationPolicies         *operationPolicies `json:"operationPolicies"`
 }
 
-type operationPolicies struct {
-	Request  []any `json:"request"`
-	Response []any `json:"response"`
-	Fault    []any `json:"fault"`
+// apiProperty is an additional property; the one to display shows in the DevPortal.
+type apiProperty struct {
+	Name    string `json:"name"`
+	Value   string `json:"value"`
+	Display bool   `json:"display"`
 }
 
 const (
@@ -171,15 +166,21 @@ const (
 func newAPIDTO() apiDTO {
 	return apiDTO{
 		ResponseCachingEnabled: ptr(false), CacheTimeout: 300, HasThumbnail: ptr(false), Type: ptr("HTTP"),
-		Audiences: []string{"all"}, Transport: []string{"http", "https"}, AuthorizationHeader: ptr(defaultAuthHeader),
+		Audiences: []string{"all"}, Policies: []string{}, Transport: []string{"http", "https"}, AuthorizationHeader: ptr(defaultAuthHeader),
 		APIKeyHeader: ptr("ApiKey"), SecurityScheme: []string{mandatoryOAuth, "oauth2"}, Visibility: "PUBLIC",
 		VisibleOrganizations: []string{"none"}, SubscriptionAvailability: ptr("CURRENT_TENANT"), AccessControl: "NONE",
-		BusinessInformation: &businessInfo{}, CorsConfiguration: defaultCORS(),
 		WebsubSubscription:         &websubConfig{SigningAlgorithm: "SHA1", SignatureHeader: "x-hub-signature"},
 		EndpointImplementationType: ptr("ENDPOINT"), SubtypeConfiguration: &subtypeConfig{Subtype: "DEFAULT"},
 		AdvertiseInfo: &advertiseInfo{Vendor: ptr("WSO2")}, GatewayVendor: ptr("wso2"), GatewayType: ptr(defaultGatewayType),
 		Egress: ptr(false), KeyManagers: []any{allKeyManagers},
 	}
+}
+
+// updatedAPIDTO has what fields become that an update leaves out: for some it is not what a new API has.
+func updatedAPIDTO() apiDTO {
+	dto := newAPIDTO()
+	dto.AuthorizationHeader, dto.GatewayType = nil, nil
+	return dto
 }
 
 func defaultCORS() *corsConfig {
@@ -190,80 +191,8 @@ func defaultCORS() *corsConfig {
 	}
 }
 
-// verbs are those that an operation can have.
+// verbs are those that an operation of a REST API can have, in the order in which a target has them.
 var verbs = []string{"GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS"}
-
-// normalize makes empty lists of absent ones and of those that hold an empty string, and fills in what an operation lacks.
-func (dto *apiDTO) normalize() {
-	for _, list := range []*[]string{
-		&dto.Audiences, &dto.Transport, &dto.Tags, &dto.Policies, &dto.SecurityScheme, &dto.VisibleRoles, &dto.VisibleTenants,
-		&dto.VisibleOrganizations, &dto.SubscriptionAvailableTenants, &dto.AccessControlRoles, &dto.Categories,
-		&dto.AsyncTransportProtocols,
-	} {
-		*list = slices.DeleteFunc(orEmpty(*list), func(s string) bool { return s == "" })
-	}
-	for _, list := range []*[]any{&dto.OrganizationPolicies, &dto.MediationPolicies, &dto.AdditionalProperties} {
-		*list = orEmpty(*list)
-	}
-	if dto.AdditionalPropertiesMap == nil {
-		dto.AdditionalPropertiesMap = object{}
-	}
-	if len(dto.SecurityScheme) == 0 {
-		dto.SecurityScheme = []string{mandatoryOAuth, "oauth2"}
-	}
-	if !slices.Contains(dto.SecurityScheme, mandatoryOAuth) {
-		dto.SecurityScheme = append([]string{mandatoryOAuth}, dto.SecurityScheme...)
-	}
-	if dto.AccessControl = "NONE"; len(dto.AccessControlRoles) > 0 { // the roles alone decide
-		dto.AccessControl = "RESTRICTED"
-	}
-	if dto.MaxTps != nil {
-		limit := *dto.MaxTps
-		limit.ProductionTimeUnit = cmp.Or(limit.ProductionTimeUnit, "SECOND")
-		limit.SandboxTimeUnit = cmp.Or(limit.SandboxTimeUnit, "SECOND")
-		dto.MaxTps = &limit
-	}
-	if dto.CorsConfiguration == nil {
-		dto.CorsConfiguration = defaultCORS()
-	}
-	for _, list := range []*[]string{
-		&dto.CorsConfiguration.AllowOrigins, &dto.CorsConfiguration.AllowHeaders, &dto.CorsConfiguration.AllowMethods,
-	} {
-		*list = orEmpty(*list)
-	}
-	if dto.AdvertiseInfo == nil {
-		dto.AdvertiseInfo = &advertiseInfo{Vendor: ptr("WSO2")}
-	}
-	dto.Scopes, dto.Operations = orEmpty(dto.Scopes), orEmpty(dto.Operations)
-	for i := range dto.Operations {
-		dto.Operations[i].normalize()
-	}
-}
-
-func (op *apiOperation) normalize() {
-	op.ID, op.Verb = "", strings.ToUpper(op.Verb)
-	if !slices.Contains([]string{"None", "Application", "Application User"}, op.AuthType) {
-		op.AuthType = authAny
-	}
-	if op.ThrottlingPolicy == "" {
-		op.ThrottlingPolicy = unlimited
-	}
-	op.Scopes, op.UsedProductIDs = orEmpty(op.Scopes), orEmpty(op.UsedProductIDs)
-	if op.OperationPolicies == nil {
-		op.OperationPolicies = &operationPolicies{}
-	}
-	p := op.OperationPolicies
-	p.Request, p.Response, p.Fault = orEmpty(p.Request), orEmpty(p.Response), orEmpty(p.Fault)
-}
-
-// defaultOperations are those of an API that names none.
-func defaultOperations() []apiOperation {
-	var out []apiOperation
-	for _, verb := range []string{"GET", "PUT", "POST", "DELETE", "PATCH"} {
-		out = append(out, apiOperation{Target: "/*", Verb: verb})
-	}
-	return out
-}
 
 // keyManagers are the names in the field, which takes anything.
 func (dto *apiDTO) keyManagers() []string {
@@ -275,16 +204,4 @@ func (dto *apiDTO) keyManagers() []string {
 		}
 	}
 	return names
-}
-
-// endpoint is the address of a backend: "production_endpoints" or "sandbox_endpoints".
-func (dto *apiDTO) endpoint(kind string) string {
-	block, _ := dto.EndpointConfig[kind].(map[string]any)
-	if block == nil {
-		if list, _ := dto.EndpointConfig[kind].([]any); len(list) > 0 {
-			block, _ = list[0].(map[string]any)
-		}
-	}
-	at, _ := block["url"].(string)
-	return at
 }

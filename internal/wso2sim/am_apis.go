@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,12 +13,15 @@ const publisherPath = "/api/am/publisher/v4"
 
 // api is an API with its revisions.
 type api struct {
-	dto       apiDTO
-	created   time.Time
-	revisions []*revision
-	made      int         // revisions ever made: their numbers are never used again
-	deployed  *deployment // what the gateway has or is about to get; nil if nothing
-	leaving   *deployment // what the gateway still has until deployed arrives
+	dto        apiDTO
+	created    time.Time
+	revisions  []*revision
+	history    []lifecycleStep
+	documents  []*document
+	definition string      // as it was imported or written last; empty if never
+	made       int         // revisions ever made: their numbers are never used again
+	deployed   *deployment // what the gateway has or is about to get; nil if nothing
+	leaving    *deployment // what the gateway still has until deployed arrives
 }
 
 func (a *api) id() string      { return a.dto.ID }
@@ -30,21 +32,19 @@ func (am *AM) apiRoutes(mux *http.ServeMux) {
 	apis := publisherPath + "/apis"
 	mux.HandleFunc("GET "+apis, am.locked(scopesAPIView, am.listAPIs))
 	mux.HandleFunc("POST "+apis, am.unlocked(scopesAPICreate, am.createAPI))
-	mux.HandleFunc("GET "+apis+"/{id}", am.locked(scopesAPIView, am.withAPI(func(w http.ResponseWriter, _ *http.Request, a *api) error {
-		writeJSON(w, http.StatusOK, a.dto)
-		return nil
-	})))
+	mux.HandleFunc("GET "+apis+"/{id}", am.locked(scopesAPIView, am.showAPI))
+	mux.HandleFunc("HEAD "+apis+"/{id}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
 	mux.HandleFunc("PUT "+apis+"/{id}", am.unlocked(scopesAPIWrite, am.updateAPI))
 	mux.HandleFunc("DELETE "+apis+"/{id}", am.unlocked(scopesAPIDelete, am.deleteAPI))
-	mux.HandleFunc("GET "+apis+"/{id}/swagger", am.locked(scopesAPIView, am.withAPI(showDefinition)))
+	mux.HandleFunc("POST "+apis+"/validate", am.locked(scopesAPICreate, am.apiExists))
+	mux.HandleFunc("GET "+publisherPath+"/search", am.locked(scopesAPIView, am.searchAll))
+	mux.HandleFunc("GET "+apis+"/{id}/swagger", am.locked(scopesAPIView, am.withAPI(am.showDefinition)))
+	mux.HandleFunc("PUT "+apis+"/{id}/swagger", am.locked(scopesAPIWrite, am.withAPI(am.updateDefinition)))
+	mux.HandleFunc("POST "+apis+"/validate-openapi", am.unlocked(scopesAPICreate, am.validateOpenAPI))
 	mux.HandleFunc("POST "+apis+"/import-openapi", am.unlocked(scopesAPICreate, am.importOpenAPI))
 	mux.HandleFunc("POST "+apis+"/import", am.unlocked(scopesImport, am.importArchive))
 	mux.HandleFunc("POST "+apis+"/copy-api", am.locked(scopesAPICreate, am.copyAPI))
-	mux.HandleFunc("POST "+apis+"/change-lifecycle", am.locked(scopesLifecycle, am.changeLifecycle))
-	mux.HandleFunc("GET "+apis+"/{id}/lifecycle-state", am.locked(scopesRevisionView, am.withAPI(func(w http.ResponseWriter, _ *http.Request, a *api) error {
-		writeJSON(w, http.StatusOK, lifecycleView(a))
-		return nil
-	})))
+	am.lifecycleRoutes(mux)
 	mux.HandleFunc("GET "+publisherPath+"/throttling-policies/{level}", am.locked(scopesTierView, listTiers))
 	mux.HandleFunc("GET "+publisherPath+"/subscriptions", am.locked(scopesSubView, am.publisherSubscriptions))
 }
@@ -68,6 +68,53 @@ var (
 	spaces         = regexp.MustCompile(` +`)
 )
 
+// gatewayTypes are those whose vendor is WSO2 unless the request names another.
+var gatewayTypes = []string{defaultGatewayType, "wso2/apk", "AWS"}
+
+const externalGateway = "external"
+
+// apiWithID finds an API by its id, or by that of a revision.
+func (am *AM) apiWithID(id string) (*api, *revision) {
+	if a := am.apis[id]; a != nil {
+		return a, nil
+	}
+	for _, a := range am.apis {
+		if rev := a.revision(id); rev != nil {
+			return a, rev
+		}
+	}
+	return nil, nil
+}
+
+// showAPI shows an API, or one as it was when a revision was made.
+func (am *AM) showAPI(w http.ResponseWriter, r *http.Request) error {
+	a, rev := am.apiWithID(r.PathValue("id"))
+	if a == nil {
+		return notFound("API", r.PathValue("id"))
+	}
+	dto := a.dto
+	if rev != nil {
+		dto = rev.dto
+		dto.ID, dto.IsRevision, dto.RevisionedAPIID, dto.RevisionID = rev.id, true, ptr(a.id()), rev.number
+	}
+	writeJSON(w, http.StatusOK, am.viewOf(dto))
+	return nil
+}
+
+// viewOf is an API as it is shown: without secrets, and with shared scopes as they are now.
+func (am *AM) viewOf(dto apiDTO) apiDTO {
+	dto.EndpointConfig = withoutSecrets(dto.EndpointConfig)
+	dto.Scopes = am.shownScopes(dto.Scopes)
+	return dto
+}
+
+// freshViewOf is an API in the answer to what has made it, or made it another.
+func (am *AM) freshViewOf(dto apiDTO) apiDTO {
+	view := am.viewOf(dto)
+	view.VisibleOrganizations = []string{"carbon.super"}
+	return view
+}
+
 // checkSchema is bean validation, before anything looks at the values.
 func (dto *apiDTO) checkSchema() error {
 	for _, field := range []struct {
@@ -78,11 +125,17 @@ func (dto *apiDTO) checkSchema() error {
 			return invalid(field.name, "must not be null")
 		}
 	}
-	if *dto.Name == "" {
+	switch {
+	case *dto.Name == "":
 		return invalid("name", "size must be between 1 and 2147483647")
-	}
-	if !namePattern.MatchString(*dto.Name) {
+	case !namePattern.MatchString(*dto.Name):
 		return invalid("name", `must match "`+namePattern.String()+`"`)
+	case *dto.Context == "" || len(*dto.Context) > 232:
+		return invalid("context", "size must be between 1 and 232")
+	case !versionPattern.MatchString(*dto.Version):
+		return invalid("version", `must match "`+versionPattern.String()+`"`)
+	case len(value(dto.Description)) > maxDescription:
+		return invalid("description", "size must be between 0 and 32766")
 	}
 	return nil
 }
@@ -93,7 +146,7 @@ func (am *AM) checkNew(dto *apiDTO) error {
 	if err := checkContext(dto); err != nil {
 		return err
 	}
-	if len(*dto.Name) > 60 || len(*dto.Version) > 30 || !versionPattern.MatchString(*dto.Version) {
+	if len(*dto.Name) > 60 || len(*dto.Version) > 30 {
 		return errNameLength
 	}
 	for _, other := range am.lookup.beside(dto) {
@@ -112,8 +165,6 @@ func checkContext(dto *apiDTO) error {
 	switch c := *dto.Context; {
 	case strings.HasSuffix(c, "/"):
 		return malformed("cannot end with /")
-	case len(c) > 232:
-		return malformed("is longer than 232 characters")
 	case !contextPattern.MatchString(c):
 		return malformed("contains invalid characters")
 	}
@@ -148,17 +199,12 @@ func (dto *apiDTO) checkMapping() error {
 	if dto.EndpointImplementationType == nil || dto.Type == nil || dto.AdvertiseInfo != nil && dto.AdvertiseInfo.Vendor == nil {
 		return errInternal
 	}
-	for _, op := range dto.Operations {
-		if !slices.Contains(verbs, strings.ToUpper(op.Verb)) {
-			return errGeneral
-		}
-	}
 	return nil
 }
 
 // checkKeyManagers accepts a list of names of key managers that are loaded.
 func (am *AM) checkKeyManagers(dto *apiDTO) error {
-	if _, ok := dto.KeyManagers.([]any); !ok {
+	if _, ok := dto.KeyManagers.([]any); !ok && dto.KeyManagers != nil {
 		return &fault{status: 400, code: 903203, message: "KeyManagers value needs to be an array",
 			description: "Value of the KeyManagers config should be an array"}
 	}
@@ -178,21 +224,33 @@ func (am *AM) createAPI(w http.ResponseWriter, r *http.Request) error {
 	if err := dto.checkSchema(); err != nil {
 		return err
 	}
+	switch {
+	case dto.Policies == nil:
+		return errInternal // null, which is not the same as none
+	case dto.Provider != nil && *dto.Provider != am.admin:
+		return &fault{status: 400, code: 900700, message: "Parameter value missing",
+			description: "Some of the mandatory parameter values were missing"}
+	}
+	sent := dto
 	a, err := am.addAPI(r.Context(), dto)
 	if err != nil {
 		return err
 	}
-	am.wrote(w, a)
+	am.wrote(w, a, &sent)
 	return nil
 }
 
-// wrote answers 201 with an API.
-func (am *AM) wrote(w http.ResponseWriter, a *api) {
+// wrote answers 201 with an API that was sent.
+func (am *AM) wrote(w http.ResponseWriter, a *api, sent *apiDTO) {
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	w.Header().Set("Location", am.url(am.port)+"/api/am/publisher/apis/"+a.id())
 	// The answer to a creation is not yet what reading the API gives: lists that are empty have an empty string in them.
-	view := a.dto
+	view := am.freshViewOf(a.dto)
+	view.Tags = javaSet(sent.Tags)
+	if value(view.GatewayVendor) == externalGateway {
+		view.GatewayVendor = ptr(strings.ToLower(value(view.GatewayType)))
+	}
 	view.VisibleRoles, view.SubscriptionAvailableTenants = orBlank(view.VisibleRoles), orBlank(view.SubscriptionAvailableTenants)
 	view.AsyncTransportProtocols = orBlank(view.AsyncTransportProtocols)
 	view.LastUpdatedTime, view.LastUpdatedTimestamp = nil, nil
@@ -229,13 +287,16 @@ func (am *AM) addAPI(ctx context.Context, dto apiDTO) (*api, error) {
 }
 
 func (am *AM) checkBeside(dto *apiDTO) error {
-	if err := dto.checkMapping(); err != nil {
-		return err
-	}
 	if err := am.checkKeyManagers(dto); err != nil {
 		return err
 	}
 	if err := am.checkNew(dto); err != nil {
+		return err
+	}
+	if err := am.check(dto); err != nil {
+		return err
+	}
+	if err := dto.resolvePolicies(map[string]string{}); err != nil {
 		return err
 	}
 	return checkTiers(dto)
@@ -244,11 +305,13 @@ func (am *AM) checkBeside(dto *apiDTO) error {
 // store gives a new API its id and times.
 func (am *AM) store(dto apiDTO) *api {
 	if len(dto.Operations) == 0 {
-		dto.Operations = defaultOperations()
+		dto.Operations = dto.defaultOperations()
 	}
+	dto.EndpointConfig = madeEndpoints(dto.EndpointConfig)
 	dto.normalize()
-	am.markShared(&dto)
+	am.settleScopes(&dto)
 	a := &api{dto: dto, created: time.Now()}
+	a.history = []lifecycleStep{{"CREATED", a.created}}
 	a.dto.ID, a.dto.Provider, a.dto.LifeCycleStatus = newUUID(), ptr(am.admin), "CREATED"
 	a.dto.AdvertiseInfo.APIOwner = ptr(am.admin)
 	a.dto.CreatedTime = ptr(millis(a.created))
@@ -281,31 +344,25 @@ func (am *AM) connected() []keyManagerDTO {
 // updateAPI replaces what may change: name, version, context, provider, state and type of the body are not looked at,
 // and what is absent is emptied.
 func (am *AM) updateAPI(w http.ResponseWriter, r *http.Request) error {
-	dto := newAPIDTO()
+	dto := updatedAPIDTO()
 	if err := readJSON(r, &dto); err != nil {
 		return err
 	}
 	am.mu.Lock()
-	a := am.apis[r.PathValue("id")]
+	a, rev := am.apiWithID(r.PathValue("id"))
 	managers, change := am.connected(), scopeChange{}
-	if a != nil {
-		dto.Type = a.dto.Type // the body's is not looked at
+	var err error
+	switch {
+	case a == nil:
+		err = notFound("API", r.PathValue("id"))
+	case rev != nil:
+		err = errGeneral // a revision does not change
+	default:
+		err = am.checkUpdate(a, &dto)
 		change = am.scopesOfUpdate(a, dto.Scopes)
 	}
 	am.mu.Unlock()
-	if a == nil {
-		return notFound("API", r.PathValue("id"))
-	}
-	if err := dto.checkSchema(); err != nil {
-		return err
-	}
-	if len(dto.Operations) == 0 {
-		return &fault{status: 404, code: 900763, message: "No resources found", description: "API must have at least one resource defined"}
-	}
-	if err := dto.checkMapping(); err != nil {
-		return err
-	}
-	if err := checkTiers(&dto); err != nil {
+	if err != nil {
 		return err
 	}
 	if err := am.tellScopes(r.Context(), managers, change); err != nil {
@@ -316,13 +373,33 @@ func (am *AM) updateAPI(w http.ResponseWriter, r *http.Request) error {
 	if err := am.replace(a, dto); err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, a.dto)
+	writeJSON(w, http.StatusOK, am.viewOf(a.dto))
 	return nil
 }
 
+// checkUpdate gives an update the names that it cannot change, and checks the rest. The lock is held.
+func (am *AM) checkUpdate(a *api, dto *apiDTO) error {
+	if err := dto.checkSchema(); err != nil {
+		return err
+	}
+	dto.Type, dto.Name, dto.Version = a.dto.Type, a.dto.Name, a.dto.Version
+	if len(dto.Operations) == 0 {
+		return errNoOperations
+	}
+	if err := am.check(dto); err != nil {
+		return err
+	}
+	if err := dto.resolvePolicies(a.dto.policyCopies()); err != nil {
+		return err
+	}
+	return checkTiers(dto)
+}
+
+var errNoOperations = &fault{status: 404, code: 900763, message: "No resources found", description: "API must have at least one resource defined"}
+
 func (am *AM) replace(a *api, dto apiDTO) error {
 	if _, ok := dto.KeyManagers.([]any); !ok {
-		dto.KeyManagers = []any{allKeyManagers}
+		dto.KeyManagers = nil
 	}
 	if err := am.checkKeyManagers(&dto); err != nil {
 		return err
@@ -333,9 +410,9 @@ func (am *AM) replace(a *api, dto apiDTO) error {
 	if len(dto.Policies) == 0 {
 		dto.Policies = []string{subscriptionless}
 	}
+	dto.EndpointConfig = updatedEndpoints(was.EndpointConfig, dto.EndpointConfig)
 	dto.normalize()
-	am.markShared(&dto)
-	dto.AdvertiseInfo.APIOwner = was.AdvertiseInfo.APIOwner
+	am.settleScopes(&dto)
 	a.dto = dto
 	a.touch(time.Now())
 	am.changed("api", a.id())

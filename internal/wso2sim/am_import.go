@@ -77,13 +77,13 @@ func readZipped(f *zip.File) ([]byte, error) {
 func (p project) dto(update bool) (apiDTO, error) {
 	dto := newAPIDTO()
 	if update {
-		dto.AuthorizationHeader, dto.GatewayVendor, dto.GatewayType = nil, ptr("external"), nil
+		dto = updatedAPIDTO()
 	}
 	text, err := json.Marshal(p.data)
 	if err != nil {
 		return dto, fmt.Errorf("read the API of the project: %w", err)
 	}
-	ignore := func(string) error { return nil }
+	ignore := func(string, *reflect.StructField) error { return nil }
 	if text, err = withoutUnknownValues(text, reflect.TypeFor[apiDTO](), ignore); err == nil {
 		err = json.Unmarshal(text, &dto)
 	}
@@ -186,7 +186,7 @@ func (am *AM) deployProject(a *api, p project, rotate bool) (any, error) {
 		at := max(0, slices.IndexFunc(a.revisions, func(rev *revision) bool { return len(rev.environments) == 0 }))
 		a.revisions = slices.Delete(a.revisions, at, at+1)
 	}
-	rev, err := a.addRevision("")
+	rev, err := a.addRevision(ptr(""))
 	if err != nil {
 		return nil, err
 	}

@@ -123,5 +123,5 @@ func TestSharedScopes(t *testing.T) {
 	body["name"] = "write:orders"
 	send(t, "POST", p.publisher("/scopes"), admin, body).wantCode(t, 500, 500)
 	send(t, "DELETE", one, admin, nil).want(t, 200)
-	send(t, "GET", one, admin, nil).wantCode(t, 404, 404)
+	send(t, "GET", one, admin, nil).wantCode(t, 404, 900981)
 }

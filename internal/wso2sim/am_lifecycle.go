@@ -1,8 +1,10 @@
 package wso2sim
 
 import (
+	"maps"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // transition is a step of an API's life; its name is matched exactly.
@@ -14,7 +16,7 @@ func transitions(state string) []transition {
 	case "CREATED":
 		return []transition{{"Publish", "PUBLISHED"}, {"Deploy as a Prototype", "PROTOTYPED"}}
 	case "PROTOTYPED":
-		return []transition{{"Publish", "PUBLISHED"}, {"Demote to Created", "CREATED"}, {"Deploy as a Prototype", "PROTOTYPED"}}
+		return []transition{{"Publish", "PUBLISHED"}, {"Demote to Created", "CREATED"}}
 	case "PUBLISHED":
 		return []transition{{"Block", "BLOCKED"}, {"Deploy as a Prototype", "PROTOTYPED"}, {"Demote to Created", "CREATED"}, {"Deprecate", "DEPRECATED"}}
 	case "BLOCKED":
@@ -35,10 +37,51 @@ func lifecycleView(a *api) object {
 	return object{"state": state[:1] + strings.ToLower(state[1:]), "checkItems": []any{}, "availableTransitions": available}
 }
 
+// lifecycleStep is a state that an API has entered.
+type lifecycleStep struct {
+	State string
+	At    time.Time
+}
+
+// enter takes an API to a state.
+func (a *api) enter(state string) {
+	a.dto.LifeCycleStatus = state
+	a.history = append(a.history, lifecycleStep{state, time.Now()})
+}
+
+func (am *AM) lifecycleRoutes(mux *http.ServeMux) {
+	apis := publisherPath + "/apis"
+	mux.HandleFunc("POST "+apis+"/change-lifecycle", am.locked(scopesLifecycle, am.changeLifecycle))
+	mux.HandleFunc("GET "+apis+"/{id}/lifecycle-state", am.locked(scopesRevisionView, am.withAPI(func(w http.ResponseWriter, _ *http.Request, a *api) error {
+		writeJSON(w, http.StatusOK, lifecycleView(a))
+		return nil
+	})))
+	mux.HandleFunc("GET "+apis+"/{id}/lifecycle-history", am.locked(scopesRevisionView, am.withAPI(am.showHistory)))
+	mux.HandleFunc("DELETE "+apis+"/{id}/lifecycle-state/pending-tasks", am.locked(scopesLifecycle, am.withAPI(func(w http.ResponseWriter, _ *http.Request, _ *api) error {
+		w.WriteHeader(http.StatusOK) // without workflows there are none
+		return nil
+	})))
+}
+
+func (am *AM) showHistory(w http.ResponseWriter, _ *http.Request, a *api) error {
+	list := []object{}
+	var before any
+	for _, step := range a.history {
+		list = append(list, object{"previousState": before, "postState": step.State, "user": am.admin,
+			"updatedTime": step.At.UTC().Format("2006-01-02T15:04:05.000Z")})
+		before = step.State
+	}
+	writeJSON(w, http.StatusOK, object{"count": len(list), "list": list})
+	return nil
+}
+
 func (am *AM) changeLifecycle(w http.ResponseWriter, r *http.Request) error {
 	id, action := r.URL.Query().Get("apiId"), r.URL.Query().Get("action")
 	a := am.apis[id]
-	if a == nil {
+	switch {
+	case action == "":
+		return invalid("changeAPILifecycle.arg0", "must not be null")
+	case a == nil:
 		return notFound("API", id)
 	}
 	if err := am.move(a, action, r.URL.Query().Get("lifecycleChecklist")); err != nil {
@@ -74,7 +117,12 @@ func (am *AM) move(a *api, action, checklist string) error {
 		}
 	}
 	first := target == "PUBLISHED" && a.dto.LifeCycleStatus != "BLOCKED"
-	a.dto.LifeCycleStatus = target
+	a.enter(target)
+	if target == "RETIRED" {
+		for _, s := range maps.Clone(am.lookup.ofAPI[a]) {
+			am.removeSubscription(s)
+		}
+	}
 	am.changed("api", a.id())
 	am.reindex(a)
 	if first && !strings.Contains(checklist, resubscribe) {
@@ -91,7 +139,7 @@ func publishable(a *api) error {
 		why := "Failed to publish service to API store. No " + what + " selected"
 		return &fault{status: 400, code: code, message: why, description: why + " for API with UUID " + a.id()}
 	}
-	if len(a.dto.EndpointConfig) == 0 {
+	if len(a.dto.EndpointConfig) == 0 && value(a.dto.Type) != typeWebSub {
 		return refuse(903223, "endpoint")
 	}
 	if len(a.dto.Policies) == 0 {

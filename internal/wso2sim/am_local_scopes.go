@@ -1,6 +1,7 @@
 package wso2sim
 
 import (
+	"cmp"
 	"context"
 	"slices"
 )
@@ -15,12 +16,35 @@ func (am *AM) tellScopes(ctx context.Context, managers []keyManagerDTO, change s
 	return nil
 }
 
-// markShared decides which scopes of an API are shared: those of the list of shared ones, whatever the request says.
-func (am *AM) markShared(dto *apiDTO) {
+// settleScopes decides which scopes of an API are shared: those of the list of shared ones, whatever the request says.
+// An operation loses scopes that the API does not declare.
+func (am *AM) settleScopes(dto *apiDTO) {
 	dto.Scopes = slices.Clone(dto.Scopes)
 	for i := range dto.Scopes {
-		dto.Scopes[i].Shared = ptr(am.sharedScopeNamed(dto.Scopes[i].Scope.Name))
+		s := &dto.Scopes[i]
+		s.Shared = ptr(am.sharedScopeNamed(s.Scope.Name))
+		s.Scope.ID, s.Scope.UsageCount, s.Scope.Bindings = nil, nil, orEmpty(s.Scope.Bindings)
+		s.Scope.DisplayName, s.Scope.Description = ptr(cmp.Or(value(s.Scope.DisplayName), s.Scope.Name)), ptr(value(s.Scope.Description))
 	}
+	dto.Operations = slices.Clone(dto.Operations)
+	for i := range dto.Operations {
+		op := &dto.Operations[i]
+		op.Scopes = slices.DeleteFunc(slices.Clone(op.Scopes), func(name string) bool {
+			return !slices.ContainsFunc(dto.Scopes, func(s apiScope) bool { return s.Scope.Name == name })
+		})
+	}
+}
+
+// shownScopes shows shared scopes as they are now: by the roles that key managers have bound, and not by those of the API.
+func (am *AM) shownScopes(scopes []apiScope) []apiScope {
+	scopes = slices.Clone(scopes)
+	for i := range scopes {
+		if shared := am.sharedScope(scopes[i].Scope.Name); shared != nil {
+			scopes[i].Scope.DisplayName, scopes[i].Scope.Description = &shared.Name, &shared.Description
+			scopes[i].Scope.Bindings = orEmpty(shared.bound())
+		}
+	}
+	return scopes
 }
 
 // scopesOfNew is what key managers hear of the scopes of a new API. The lock is held.
@@ -56,10 +80,8 @@ func (am *AM) scopesOfUpdate(a *api, scopes []apiScope) scopeChange {
 
 // forKeyManagers is a scope as key managers get it. Of a shared one what the API says does not count.
 func (am *AM) forKeyManagers(s scopeDTO) scopeDTO {
-	for _, shared := range am.scopes {
-		if shared.Name == s.Name {
-			return scopeDTO{Name: s.Name, DisplayName: &shared.DisplayName, Description: &shared.Description, Bindings: shared.Bindings}
-		}
+	if shared := am.sharedScope(s.Name); shared != nil {
+		return scopeDTO{Name: s.Name, DisplayName: &shared.DisplayName, Description: &shared.Description, Bindings: shared.Bindings}
 	}
 	return s
 }

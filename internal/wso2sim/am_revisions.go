@@ -13,11 +13,12 @@ const maxRevisions = 5
 
 // revision is an API as it was when the revision was made.
 type revision struct {
-	id, description string
-	number          int
-	created         time.Time
-	dto             apiDTO
-	environments    []revisionDeployment
+	id           string
+	description  *string
+	number       int
+	created      time.Time
+	dto          apiDTO
+	environments []revisionDeployment
 }
 
 // revisionDeployment is a revision in an environment.
@@ -57,17 +58,18 @@ func (am *AM) revisionRoutes(mux *http.ServeMux) {
 			return op(w, r, a)
 		}))
 	}
-	handle("GET "+one+"/revisions", scopesRevisionView, func(w http.ResponseWriter, r *http.Request, a *api) error {
+	mux.HandleFunc("GET "+one+"/revisions", am.locked(scopesRevisionView, func(w http.ResponseWriter, r *http.Request) error {
+		a := am.apis[r.PathValue("id")]
+		if a == nil {
+			a = &api{} // one that is not there has none
+		}
 		writeJSON(w, http.StatusOK, a.revisionList(r.URL.Query().Get("query")))
 		return nil
-	})
+	}))
 	change("POST "+one+"/revisions", scopesRevision, noAPIForRevision, am.createRevision)
-	handle("GET "+one+"/revisions/{revision}", scopesRevisionView, func(w http.ResponseWriter, r *http.Request, a *api) error {
-		rev := a.revision(r.PathValue("revision"))
-		if rev == nil {
-			return noRevision(r.PathValue("revision"))
-		}
-		writeJSON(w, http.StatusOK, a.revisionView(rev))
+	handle("GET "+one+"/revisions/{revision}", scopesRevisionView, func(w http.ResponseWriter, _ *http.Request, _ *api) error {
+		writeJSON(w, http.StatusNotImplemented, object{"code": 501, "message": "Not Implemented",
+			"description": "The requested resource has not been implemented", "moreInfo": nil, "error": []any{}})
 		return nil
 	})
 	change("DELETE "+one+"/revisions/{revision}", scopesRevision, noAPI, am.deleteRevision)
@@ -138,7 +140,7 @@ func (a *api) deployments() []revisionDeployment {
 type revisionRequest struct {
 	DisplayName    *string              `json:"displayName"`
 	ID             *string              `json:"id"`
-	Description    string               `json:"description"`
+	Description    *string              `json:"description"`
 	CreatedTime    any                  `json:"createdTime"`
 	APIInfo        object               `json:"apiInfo"`
 	DeploymentInfo []revisionDeployment `json:"deploymentInfo"`
@@ -146,8 +148,11 @@ type revisionRequest struct {
 
 func (am *AM) createRevision(w http.ResponseWriter, r *http.Request, a *api) error {
 	var body revisionRequest
-	if err := readJSON(r, &body); err != nil {
+	if err := readRequired(r, &body); err != nil {
 		return err
+	}
+	if len(value(body.Description)) > 255 {
+		return invalid("description", "size must be between 0 and 255")
 	}
 	rev, err := a.addRevision(body.Description)
 	if err != nil {
@@ -159,7 +164,7 @@ func (am *AM) createRevision(w http.ResponseWriter, r *http.Request, a *api) err
 	return nil
 }
 
-func (a *api) addRevision(description string) (*revision, error) {
+func (a *api) addRevision(description *string) (*revision, error) {
 	if len(a.revisions) >= maxRevisions {
 		return nil, &fault{status: 400, code: 900351, message: "Can not create API Revision ",
 			description: "Maximum number of revisions per API has reached.Need to remove any revision to create a new Revision for API with API UUID: " + a.id()}
@@ -201,6 +206,11 @@ func (am *AM) deployRevision(w http.ResponseWriter, r *http.Request, a *api) err
 	if rev == nil {
 		return noRevision(id)
 	}
+	for _, target := range targets {
+		if slices.ContainsFunc(rev.environments, func(d revisionDeployment) bool { return value(d.Name) == value(target.Name) }) {
+			return errGeneral // it is there already
+		}
+	}
 	am.deploy(a, rev, targets)
 	writeJSON(w, http.StatusCreated, a.deployments())
 	return nil
@@ -209,7 +219,7 @@ func (am *AM) deployRevision(w http.ResponseWriter, r *http.Request, a *api) err
 // readTargets reads and checks the environments of a deployment.
 func (am *AM) readTargets(r *http.Request) ([]revisionDeployment, error) {
 	var targets []revisionDeployment
-	if err := readJSON(r, &targets); err != nil {
+	if err := readRequired(r, &targets); err != nil {
 		return nil, err
 	}
 	for _, target := range targets {
@@ -234,7 +244,7 @@ func (am *AM) deploy(a *api, rev *revision, targets []revisionDeployment) {
 	now := time.Now()
 	for _, target := range targets {
 		a.withdraw(*target.Name)
-		target.RevisionUUID, target.Status = rev.id, "APPROVED"
+		target.RevisionUUID, target.Status, target.DisplayOnDevportal = rev.id, "APPROVED", true
 		target.DeployedTime, target.SuccessDeployedTime = seconds(now), nil
 		rev.environments = append(rev.environments, target)
 	}
@@ -273,18 +283,23 @@ func (am *AM) undeployRevision(w http.ResponseWriter, r *http.Request, a *api) e
 	if err != nil {
 		return err
 	}
-	rev := a.revision(r.URL.Query().Get("revisionId"))
-	if rev == nil {
-		return noRevision(r.URL.Query().Get("revisionId"))
+	query := r.URL.Query()
+	at := slices.IndexFunc(a.revisions, func(rev *revision) bool {
+		return rev.id == query.Get("revisionId") || strconv.Itoa(rev.number) == query.Get("revisionNumber")
+	})
+	if at < 0 {
+		return noRevision(query.Get("revisionId"))
 	}
-	for _, target := range targets {
-		rev.environments = slices.DeleteFunc(rev.environments, func(d revisionDeployment) bool { return value(d.Name) == value(target.Name) })
-	}
+	rev := a.revisions[at]
+	rev.environments = slices.DeleteFunc(rev.environments, func(d revisionDeployment) bool {
+		return query.Get("allEnvironments") == "true" ||
+			slices.ContainsFunc(targets, func(t revisionDeployment) bool { return value(t.Name) == value(d.Name) })
+	})
 	am.changed("api", a.id())
 	if len(a.deployments()) == 0 {
 		a.deployed, a.leaving = nil, nil
 	}
-	writeJSON(w, http.StatusCreated, a.deployments())
+	writeJSON(w, http.StatusCreated, []any{}) // not what is left
 	return nil
 }
 
@@ -300,7 +315,7 @@ func (am *AM) restoreRevision(w http.ResponseWriter, r *http.Request, a *api) er
 	a.touch(time.Now())
 	am.changed("api", a.id())
 	am.reindex(a)
-	writeJSON(w, http.StatusCreated, a.dto)
+	writeJSON(w, http.StatusCreated, am.freshViewOf(a.dto))
 	return nil
 }
 

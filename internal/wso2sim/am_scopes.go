@@ -11,6 +11,31 @@ import (
 type sharedScope struct {
 	ID, Name, DisplayName, Description string
 	Bindings                           []string
+	Bound                              []string // the roles of the first external key manager that have it, the last one first
+}
+
+// bound are the roles under which a key manager has the scope.
+func (s *sharedScope) bound() []string {
+	if s.Bound == nil {
+		return s.Bindings
+	}
+	return s.Bound
+}
+
+// bind notes what a key manager makes of the roles of a new scope, or of one that changes.
+func (s *sharedScope) bind(managers []keyManagerDTO, fresh bool) {
+	if len(managers) == 0 || !createsRoles(&managers[0]) {
+		s.Bound = nil
+		return
+	}
+	for _, role := range s.Bindings {
+		if role = roleInIS(role, fresh); !fresh {
+			role = "system_primary_" + strings.TrimPrefix(role, "Internal/")
+		}
+		if !slices.Contains(s.Bound, role) {
+			s.Bound = append([]string{role}, s.Bound...)
+		}
+	}
 }
 
 var (
@@ -24,7 +49,7 @@ func (am *AM) sharedScopeRoutes(mux *http.ServeMux) {
 		return func(w http.ResponseWriter, r *http.Request) error {
 			s := am.scopes[r.PathValue("id")]
 			if s == nil {
-				return notFound("shared scope", r.PathValue("id"))
+				return noSharedScope(r.PathValue("id"))
 			}
 			return op(w, r, s)
 		}
@@ -43,6 +68,7 @@ func (am *AM) sharedScopeRoutes(mux *http.ServeMux) {
 		writeJSON(w, http.StatusOK, am.sharedScopeView(s))
 		return nil
 	})))
+	mux.HandleFunc("GET "+all+"/{id}/usage", am.locked(scopesSharedView, one(am.showScopeUsage)))
 	mux.HandleFunc("PUT "+all+"/{id}", am.unlocked(scopesSharedWrite, am.updateSharedScope))
 	mux.HandleFunc("HEAD "+all+"/{id}", am.locked(scopesSharedView, am.sharedScopeExists))
 	mux.HandleFunc("DELETE "+all+"/{id}", am.unlocked(scopesSharedWrite, am.deleteSharedScope))
@@ -59,20 +85,47 @@ func (am *AM) sharedScopeView(s *sharedScope) object {
 func (am *AM) scopeUsers(name string) int {
 	n := 0
 	for _, a := range am.apis {
-		if slices.ContainsFunc(a.dto.Scopes, func(s apiScope) bool { return s.Scope.Name == name }) {
+		if a.hasScope(name) {
 			n++
 		}
 	}
 	return n
 }
 
-func (am *AM) sharedScopeNamed(name string) bool {
+func (am *AM) sharedScope(name string) *sharedScope {
 	for _, s := range am.scopes {
 		if s.Name == name {
-			return true
+			return s
 		}
 	}
-	return false
+	return nil
+}
+
+func (am *AM) sharedScopeNamed(name string) bool { return am.sharedScope(name) != nil }
+
+func noSharedScope(id string) *fault {
+	return &fault{status: 404, code: 900981, message: "Shared Scope not found", description: "Requested Shared Scope ID  " + id + " could not be found"}
+}
+
+// showScopeUsage lists the APIs that have a scope, with the operations that ask for it.
+func (am *AM) showScopeUsage(w http.ResponseWriter, _ *http.Request, s *sharedScope) error {
+	used := []object{}
+	for _, a := range am.apis {
+		if !a.hasScope(s.Name) {
+			continue
+		}
+		resources := []object{}
+		for _, op := range a.dto.Operations {
+			if slices.Contains(op.Scopes, s.Name) {
+				resources = append(resources, object{"target": op.Target, "verb": op.Verb})
+			}
+		}
+		used = append(used, object{"name": a.name(), "context": fullContext(&a.dto), "version": a.version(), "provider": a.dto.Provider,
+			"revisionID": "Current API", "usedResourceList": resources})
+	}
+	slices.SortFunc(used, func(a, b object) int { return strings.Compare(a["context"].(string), b["context"].(string)) })
+	writeJSON(w, http.StatusOK, object{"id": s.ID, "name": s.Name, "usedApiList": used})
+	return nil
 }
 
 // createSharedScope tells every key manager before it writes the scope: one that cannot be reached fails the request.
@@ -83,6 +136,10 @@ func (am *AM) createSharedScope(w http.ResponseWriter, r *http.Request) error {
 	}
 	if dto.Name == "" {
 		return invalid("name", "must not be null")
+	}
+	if value(dto.DisplayName) == "" {
+		return &fault{status: 400, code: 900987, message: "Shared Scope display name not specified",
+			description: "Shared Scope display name not specified"}
 	}
 	am.mu.Lock()
 	taken, managers := am.sharedScopeNamed(dto.Name) || am.scopeUsers(dto.Name) > 0, am.connected()
@@ -98,6 +155,7 @@ func (am *AM) createSharedScope(w http.ResponseWriter, r *http.Request) error {
 	s := &sharedScope{
 		ID: newUUID(), Name: dto.Name, DisplayName: value(dto.DisplayName), Description: value(dto.Description), Bindings: dto.Bindings,
 	}
+	s.bind(managers, true)
 	am.scopes[s.ID] = s
 	am.changed("scope", s.ID)
 	w.Header().Set("Location", am.url(am.port)+"/api/am/publisher/scopes/"+s.ID)
@@ -111,7 +169,7 @@ func (am *AM) sharedScopeWithID(id string) (*sharedScope, []keyManagerDTO, error
 	defer am.mu.Unlock()
 	s := am.scopes[id]
 	if s == nil {
-		return nil, nil, notFound("shared scope", id)
+		return nil, nil, noSharedScope(id)
 	}
 	return s, am.connected(), nil
 }
@@ -134,6 +192,7 @@ func (am *AM) updateSharedScope(w http.ResponseWriter, r *http.Request) error {
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	s.DisplayName, s.Description, s.Bindings = value(dto.DisplayName), value(dto.Description), dto.Bindings
+	s.bind(managers, false)
 	am.changed("scope", s.ID)
 	writeJSON(w, http.StatusOK, am.sharedScopeView(s))
 	return nil
@@ -158,7 +217,7 @@ func (am *AM) deleteSharedScope(w http.ResponseWriter, r *http.Request) error {
 	if am.scopeUsers(s.Name) > 0 {
 		am.mu.Unlock()
 		return &fault{status: 409, code: 900985, message: "Shared Scope already attached",
-			description: "Shared Scope " + s.Name + " is already used by one or more APIs"}
+			description: "Shared Scope " + s.ID + " is already used by one or more APIs"}
 	}
 	delete(am.scopes, s.ID)
 	am.changed("scope", s.ID)

@@ -2,6 +2,7 @@ package wso2sim
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -53,6 +54,10 @@ func (am *AM) schedule(id string, doc *indexDoc) {
 
 func newIndexDoc(a *api) *indexDoc {
 	d := &a.dto
+	vendor, gateway := d.GatewayVendor, d.GatewayType
+	if gateway == nil { // an update left it out; the list does not show that
+		vendor, gateway = ptr("wso2"), ptr(defaultGatewayType)
+	}
 	b := d.BusinessInformation
 	if b == nil {
 		b = &businessInfo{}
@@ -65,10 +70,10 @@ func newIndexDoc(a *api) *indexDoc {
 			"additionalProperties": d.AdditionalProperties, "additionalPropertiesMap": d.AdditionalPropertiesMap,
 			"provider": d.Provider, "type": d.Type, "subtype": "DEFAULT", "audience": d.Audience, "audiences": d.Audiences,
 			"lifeCycleStatus": d.LifeCycleStatus, "workflowStatus": d.WorkflowStatus, "hasThumbnail": d.HasThumbnail,
-			"securityScheme": d.SecurityScheme, "createdTime": d.CreatedTime, "updatedTime": d.LastUpdatedTimestamp,
-			"updatedBy": nil, "gatewayVendor": d.GatewayVendor, "gatewayType": d.GatewayType, "advertiseOnly": false,
+			"securityScheme": []any{}, "createdTime": d.CreatedTime, "updatedTime": d.LastUpdatedTimestamp,
+			"updatedBy": "wso2.system.user", "gatewayVendor": vendor, "gatewayType": gateway, "advertiseOnly": false,
 			"monetizedInfo": false, "businessOwner": b.BusinessOwner, "businessOwnerEmail": b.BusinessOwnerEmail,
-			"TechnicalOwner": b.TechnicalOwner, "TechnicalOwnerEmail": b.TechnicalOwnerEmail, "egress": d.Egress,
+			"technicalOwner": b.TechnicalOwner, "technicalOwnerEmail": b.TechnicalOwnerEmail, "egress": d.Egress,
 		},
 	}
 }
@@ -149,6 +154,13 @@ func (d *indexDoc) has(field, wanted string) bool {
 		have = d.status
 	case "description":
 		have = d.description
+	case "provider":
+		switch owner := d.info["provider"].(type) {
+		case *string:
+			have = *owner
+		case string: // as it was kept
+			have = owner
+		}
 	default:
 		return false
 	}
@@ -163,8 +175,58 @@ func (d *indexDoc) has(field, wanted string) bool {
 }
 
 func (am *AM) listAPIs(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	found := am.search(query.Get("query"))
+	limit, err := strconv.Atoi(cmp.Or(query.Get("limit"), "25"))
+	switch {
+	case err != nil:
+		w.WriteHeader(http.StatusNotFound)
+	case strings.TrimSpace(query.Get("query")) == "name:":
+		return &fault{status: 500, code: 500, message: "Internal server error", description: "Error while retrieving APIs"}
+	case limit <= 0:
+		writeJSON(w, http.StatusOK, object{"count": 0, "list": []any{}, "pagination": object{
+			"offset": number(query, "offset", 0), "limit": limit, "total": 0, "next": "", "previous": "",
+		}})
+	default:
+		total := len(found)
+		if number(query, "offset", 0) >= total {
+			total = 0
+		}
+		writeJSON(w, http.StatusOK, pageOf(found, total, r, func(doc *indexDoc) object { return doc.info }))
+	}
+	return nil
+}
+
+// apiExists looks into the database, and not into the index, for a name or a context.
+func (am *AM) apiExists(w http.ResponseWriter, r *http.Request) error {
+	field, wanted, _ := strings.Cut(r.URL.Query().Get("query"), ":")
+	var found []*api
+	switch field {
+	case "name":
+		found = am.lookup.versions(wanted)
+	case "context":
+		found = am.lookup.apisByContext[strings.ToLower(wanted)]
+	}
+	if len(found) == 0 {
+		w.WriteHeader(http.StatusNotFound)
+		return nil
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// searchAll is the search of the portals, which shows less of an API than the list does.
+func (am *AM) searchAll(w http.ResponseWriter, r *http.Request) error {
 	found := am.search(r.URL.Query().Get("query"))
-	writeJSON(w, http.StatusOK, pageOf(found, len(found), r, func(doc *indexDoc) object { return doc.info }))
+	writeJSON(w, http.StatusOK, pageOf(found, len(found), r, func(doc *indexDoc) object {
+		return object{
+			"id": doc.id, "name": doc.name, "type": "API", "transportType": doc.info["type"], "description": doc.info["description"],
+			"context": doc.context, "contextTemplate": strings.TrimSuffix(doc.context, "/{version}") + "/{version}", "version": doc.version,
+			"provider": doc.info["provider"], "status": doc.status, "thumbnailUri": nil, "advertiseOnly": false, "hasThumbnail": false,
+			"monetizedInfo": false, "businessOwner": doc.info["businessOwner"], "businessOwnerEmail": doc.info["businessOwnerEmail"],
+			"technicalOwner": doc.info["technicalOwner"], "technicalOwnerEmail": doc.info["technicalOwnerEmail"],
+		}
+	}))
 	return nil
 }
 
@@ -173,19 +235,31 @@ func page(list []object, r *http.Request) object {
 	return pageOf(list, len(list), r, func(o object) object { return o })
 }
 
+// subPage is page for a list below something else, whose links have the whole path and no query.
+func subPage(list []object, path string, r *http.Request) object {
+	shown := page(list, r)
+	links := shown["pagination"].(object)
+	limit, offset := links["limit"].(int), links["offset"].(int)
+	for name, at := range map[string]int{"next": offset + limit, "previous": max(0, offset-limit)} {
+		if links[name] != "" {
+			links[name] = fmt.Sprintf("%s?limit=%d&offset=%d", path, limit, at)
+		}
+	}
+	return shown
+}
+
 // pageOf shows no more than what is on the page.
 func pageOf[T any](list []T, total int, r *http.Request, view func(T) object) object {
 	query := r.URL.Query()
 	limit, offset := number(query, "limit", 25), number(query, "offset", 0)
 	at := func(offset int) string {
-		q := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}, "query": {query.Get("query")}}
-		return r.URL.Path[strings.LastIndex(r.URL.Path, "/"):] + "?" + q.Encode()
+		return fmt.Sprintf("%s?limit=%d&offset=%d&query=%s", r.URL.Path[strings.LastIndex(r.URL.Path, "/"):], limit, offset, query.Get("query"))
 	}
 	next, previous := "", ""
 	if offset+limit < len(list) {
 		next = at(offset + limit)
 	}
-	if offset > 0 {
+	if offset > 0 && offset < len(list) {
 		previous = at(max(0, offset-limit))
 	}
 	list = list[min(offset, len(list)):]

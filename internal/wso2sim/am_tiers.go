@@ -23,6 +23,11 @@ var subscriptionTiers = []tier{
 	{unlimited, "Allows unlimited requests", noLimit},
 	{"Unauthenticated", "Allows 500 request(s) per minute", 500},
 	{subscriptionless, "Allows 10000 requests per minute when subscription validation is disabled", 10000},
+	{"AsyncGold", "Allows 50000 events per day", 50000},
+	{"AsyncSilver", "Allows 25000 events per day", 25000},
+	{"AsyncBronze", "Allows 5000 events per day", 5000},
+	{"AsyncUnlimited", "Allows unlimited events", noLimit},
+	{"AsyncDefaultSubscriptionless", "Allows 10000 events per day when subscription validation is disabled", 10000},
 }
 
 var apiTiers = []tier{

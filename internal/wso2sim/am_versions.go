@@ -24,8 +24,11 @@ func (am *AM) onlyDefault(chosen *api) {
 func (am *AM) copyAPI(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	from, version := am.apis[query.Get("apiId")], query.Get("newVersion")
-	if from == nil {
-		return notFound("API", query.Get("apiId"))
+	switch {
+	case version == "":
+		return invalid("createNewAPIVersion.arg0", "must not be null")
+	case from == nil:
+		return noAPI(query.Get("apiId"))
 	}
 	for _, other := range am.lookup.versions(from.name()) {
 		if other.name() == from.name() && other.version() == version {
@@ -39,11 +42,12 @@ func (am *AM) copyAPI(w http.ResponseWriter, r *http.Request) error {
 	dto.AdvertiseInfo = ptr(*from.dto.AdvertiseInfo)
 	dto.IsDefaultVersion = query.Get("defaultVersion") == "true"
 	a := am.store(dto)
+	a.documents, a.definition = from.copyDocuments(), from.definition
 	if a.dto.IsDefaultVersion {
 		am.onlyDefault(a)
 	}
 	w.Header().Set("Location", am.url(am.port)+"/api/am/publisher/apis/"+a.id())
-	writeJSON(w, http.StatusCreated, a.dto)
+	writeJSON(w, http.StatusCreated, am.freshViewOf(a.dto))
 	return nil
 }
 
@@ -61,7 +65,7 @@ func (am *AM) older(a *api) []*api {
 func (am *AM) deprecateOlder(a *api) {
 	for _, old := range am.older(a) {
 		if old.dto.LifeCycleStatus == "PUBLISHED" {
-			old.dto.LifeCycleStatus = "DEPRECATED"
+			old.enter("DEPRECATED")
 			am.changed("api", old.id())
 			am.reindex(old)
 		}

@@ -26,14 +26,17 @@ func TestAnUnknownValueOfAnAPIsEnumerationIsNull(t *testing.T) {
 		return send(t, "POST", p.publisher("/apis"), wrong, changed(p.apiBody(name, "/"+name), object{field: v}))
 	}
 	t.Run("null where the product wants a value is an unchecked error", func(t *testing.T) {
-		create("type", "NOSUCH").wantCode(t, 500, 500)
 		create("endpointImplementationType", "NOSUCH").wantCode(t, 500, 500)
 		create("advertiseInfo", object{"advertised": false, "vendor": "NOSUCH"}).wantCode(t, 500, 500)
-		create("operations", []object{{"target": "/*", "verb": "NOSUCH"}}).wantCode(t, 500, 900967)
+	})
+	t.Run("an unknown type, visibility or verb is refused", func(t *testing.T) {
+		create("type", "NOSUCH").wantCode(t, 400, 400)
+		create("visibility", "NOSUCH").wantCode(t, 400, 400)
+		create("operations", []object{{"target": "/*", "verb": "NOSUCH"}}).wantCode(t, 400, 903201)
 	})
 	t.Run("null elsewhere is null, or what the product makes of it", func(t *testing.T) {
 		for field, want := range map[string]any{
-			"visibility": "PUBLIC", "subscriptionAvailability": nil, "audience": nil, "accessControl": "NONE",
+			"subscriptionAvailability": nil, "audience": nil, "accessControl": "NONE",
 		} {
 			id := create(field, "NOSUCH").want(t, 201).str("id")
 			if got := send(t, "GET", p.publisher("/apis/"+id), admin, nil).want(t, 200).at(field); got != want {
@@ -51,14 +54,15 @@ func TestAnUnknownValueOfAnAPIsEnumerationIsNull(t *testing.T) {
 			t.Errorf("the operation is %v", got.at("operations", 0))
 		}
 	})
-	t.Run("an update fails in the same way, save for the type, which it does not read", func(t *testing.T) {
+	t.Run("an update fails in the same way", func(t *testing.T) {
 		id := p.api("Updated", "/updated")
 		full := send(t, "GET", p.publisher("/apis/"+id), admin, nil).want(t, 200).body.(map[string]any)
 		put := func(changes object) reply {
 			return send(t, "PUT", p.publisher("/apis/"+id), wrong, changed(full, changes))
 		}
 		put(object{"endpointImplementationType": "NOSUCH"}).wantCode(t, 500, 500)
-		if got := put(object{"type": "NOSUCH"}).want(t, 200); got.str("type") != "HTTP" {
+		put(object{"type": "NOSUCH"}).wantCode(t, 400, 400)
+		if got := put(object{"type": "WS"}).want(t, 200); got.str("type") != "HTTP" {
 			t.Errorf("the type is %v", got.at("type"))
 		}
 	})

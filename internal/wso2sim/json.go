@@ -51,8 +51,20 @@ func readJSON(r *http.Request, into any) error {
 	return decodeJSON(raw, into)
 }
 
+// readRequired is readJSON for a body without which the products run into an unchecked error.
+func readRequired(r *http.Request, into any) error {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	if err != nil {
+		return errMalformed
+	}
+	if len(raw) == 0 {
+		return errInternal
+	}
+	return decodeJSON(raw, into)
+}
+
 func decodeJSON(raw []byte, into any) error {
-	raw, err := withoutUnknownValues(raw, reflect.TypeOf(into), func(name string) error { return unknownProperty(name) })
+	raw, err := withoutUnknownValues(raw, reflect.TypeOf(into), refuseUnknown)
 	if err != nil {
 		return err
 	}
@@ -62,10 +74,26 @@ func decodeJSON(raw []byte, into any) error {
 	return nil
 }
 
+// errDisallowed is a value that an enumeration does not have, where the product looks.
+var errDisallowed = badRequest("One or more request body parameters contain disallowed values.")
+
+// refuseUnknown judges what a body has and its type has not: a name, or a value of an enumeration, which only fields
+// with the tag "strict" refuse.
+func refuseUnknown(name string, field *reflect.StructField) error {
+	if field == nil {
+		return unknownProperty(name)
+	}
+	if _, strict := field.Tag.Lookup("strict"); strict {
+		return errDisallowed
+	}
+	return nil
+}
+
 // withoutUnknownValues is a body in which null stands for every value that its enumeration does not have, as the
 // products' generated classes read it without a word. Enumerations are the tags "enum" of the type that the body is
-// meant for. A name that the type does not have is for unknown to judge.
-func withoutUnknownValues(raw []byte, t reflect.Type, unknown func(name string) error) ([]byte, error) {
+// meant for. What is unknown is for judge to refuse: a name that the type does not have, for which the field is nil, and
+// a value that the field's enumeration does not have.
+func withoutUnknownValues(raw []byte, t reflect.Type, judge func(name string, field *reflect.StructField) error) ([]byte, error) {
 	var tree any
 	if json.Unmarshal(raw, &tree) != nil {
 		return nil, errMalformed
@@ -73,12 +101,13 @@ func withoutUnknownValues(raw []byte, t reflect.Type, unknown func(name string) 
 	changed := false
 	err := eachMember(tree, t, func(members map[string]any, name string, field *reflect.StructField) error {
 		if field == nil {
-			return unknown(name)
+			return judge(name, nil)
 		}
 		known, enumeration := field.Tag.Lookup("enum")
 		text, ok := members[name].(string)
 		if enumeration && ok && !slices.Contains(strings.Split(known, "|"), text) {
 			members[name], changed = nil, true
+			return judge(name, field)
 		}
 		return nil
 	})
@@ -157,6 +186,9 @@ func value(s *string) string {
 	}
 	return *s
 }
+
+// sortedKeys are the names of a map.
+func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
 
 func orEmpty[T any](s []T) []T {
 	if s == nil {

@@ -240,9 +240,10 @@ func newReplayer(values map[string]string, forms map[string]map[string]string) *
 
 // replayer sends recorded requests, with the values that the recorded server made replaced by those of this one.
 type replayer struct {
-	values map[string]string            // recorded value to the one of this replay
-	forms  map[string]map[string]string // by step: fields of the forms that are not in the recording
-	sent   map[string]bool              // those that were needed
+	values map[string]string                    // recorded value to the one of this replay
+	forms  map[string]map[string]string         // by step: fields of the forms that are not in the recording
+	sent   map[string]bool                      // those that were needed
+	more   func(e harEntry, got reply) []string // what else an answer has to have; may be nil
 }
 
 func (r *replayer) step(t *testing.T, e harEntry) {
@@ -252,6 +253,9 @@ func (r *replayer) step(t *testing.T, e harEntry) {
 	try := func() bool {
 		got = do(t, r.request(t, e))
 		problems = compare(e, got, want)
+		if r.more != nil {
+			problems = append(problems, r.more(e, got)...)
+		}
 		return len(problems) == 0
 	}
 	if attempt.MatchString(e.Comment) {
@@ -329,7 +333,7 @@ func (r *replayer) learn(recorded, got any) {
 			}
 		}
 	case string:
-		if got, ok := got.(string); ok && len(recorded) >= 12 && recorded != got && !strings.Contains(recorded, " ") && r.values[recorded] == "" {
+		if got, ok := got.(string); ok && len(recorded) >= 12 && recorded != got && !strings.Contains(recorded, " ") && (r.more == nil || uuidForm.MatchString(recorded)) && r.values[recorded] == "" {
 			r.values[recorded] = got
 		}
 	}

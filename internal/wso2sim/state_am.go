@@ -16,15 +16,19 @@ type apiRecord struct {
 	Created           time.Time
 	Revisions         []revisionRecord
 	Made              int
+	History           []lifecycleStep
+	Definition        string
+	Documents         []*document
 	Deployed, Leaving *deploymentRecord
 }
 
 type revisionRecord struct {
-	ID, Description string
-	Number          int
-	Created         time.Time
-	DTO             apiDTO
-	Environments    []revisionDeployment
+	ID           string
+	Description  *string
+	Number       int
+	Created      time.Time
+	DTO          apiDTO
+	Environments []revisionDeployment
 }
 
 type deploymentRecord struct {
@@ -97,6 +101,10 @@ func (am *AM) describe(r record) any {
 		if s := am.scopes[r.id]; s != nil {
 			return *s
 		}
+	case "certificate":
+		if c := am.certificates[r.id]; c != nil {
+			return *c
+		}
 	case "subscriber":
 		return am.subscribed
 	case "account":
@@ -108,7 +116,10 @@ func (am *AM) describe(r record) any {
 }
 
 func (a *api) record() apiRecord {
-	r := apiRecord{DTO: a.dto, Created: a.created, Made: a.made, Deployed: a.deployed.record(), Leaving: a.leaving.record()}
+	r := apiRecord{
+		DTO: a.dto, Created: a.created, Made: a.made, Deployed: a.deployed.record(), Leaving: a.leaving.record(),
+		History: a.history, Definition: a.definition, Documents: a.documents,
+	}
 	for _, rev := range a.revisions {
 		r.Revisions = append(r.Revisions, revisionRecord{rev.id, rev.description, rev.number, rev.created, rev.dto, rev.environments})
 	}
@@ -170,7 +181,7 @@ func (am *AM) restoreAll(held map[string][]entry) error {
 	am.keyManagers = []*keyManager{am.residentKeyManager()}
 	for _, step := range []func(map[string][]entry) error{
 		am.oauth.restore, am.restoreKeyManagers, am.restoreAPIs, am.restoreApplications, am.restoreSubscriptions,
-		am.restoreScopes,
+		am.restoreScopes, am.restoreCertificates,
 	} {
 		if err := step(held); err != nil {
 			return err
@@ -216,7 +227,10 @@ func (am *AM) restoreKeyManagers(held map[string][]entry) error {
 
 func (am *AM) restoreAPIs(held map[string][]entry) error {
 	err := decode(held, "api", func(_ string, r apiRecord) {
-		a := &api{dto: r.DTO, created: r.Created, made: r.Made, deployed: r.Deployed.deployment(), leaving: r.Leaving.deployment()}
+		a := &api{
+			dto: r.DTO, created: r.Created, made: r.Made, deployed: r.Deployed.deployment(), leaving: r.Leaving.deployment(),
+			history: r.History, definition: r.Definition, documents: r.Documents,
+		}
 		for _, rev := range r.Revisions {
 			a.revisions = append(a.revisions, &revision{
 				id: rev.ID, description: rev.Description, number: rev.Number, created: rev.Created, dto: rev.DTO, environments: rev.Environments,

@@ -28,6 +28,9 @@ func (am *AM) inMemory() map[record]string {
 			have[record{"index", id}] = ""
 		}
 	}
+	for alias := range am.certificates {
+		have[record{"certificate", alias}] = ""
+	}
 	for jti := range am.revoked {
 		have[record{"revoked", jti}] = ""
 	}

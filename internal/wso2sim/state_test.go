@@ -20,6 +20,7 @@ func (p *pair) everything() (api, app string, keys reply, live string) {
 	body := p.apiBody("Payment API", "/payment")
 	body["operations"] = []object{{"target": "/*", "verb": "GET"}}
 	body["description"] = "changed"
+	body["authorizationHeader"] = defaultAuthHeader // an update that leaves it out empties it
 	send(p.t, "PUT", p.publisher("/apis/"+api), admin, body).want(p.t, 200)
 	send(p.t, "POST", p.publisher("/apis/copy-api?newVersion=2.0.0&apiId="+api), admin, nil).want(p.t, 201)
 	p.deploy(api)

@@ -63,6 +63,44 @@ var exceptions = []exception{
 		"the definition is an object and not a string with one in it"},
 	{"POST /api/am/admin/v4/key-managers/discover", 200, regexp.MustCompile(`^/value/name: property "name" is missing`),
 		"what discovery proposes has no name yet"},
+	{"POST /api/am/publisher/v4/apis", 0, regexp.MustCompile(`^/(endpointConfig|operations|tags|transport|keyManagers|securityScheme): Value is not nullable`),
+		"null is the same as what is left out"},
+	{"* /api/am/publisher/v4/apis*", 0, regexp.MustCompile(`/parameters/\w+: value must be an object`),
+		"parameters of a policy are texts"},
+	{"* /api/am/publisher/v4/apis*", 200, regexp.MustCompile(`/parameters/\w+: value must be an object`),
+		"parameters of a policy are texts"},
+	{"GET /api/am/publisher/v4/operation-policies*", 200, regexp.MustCompile(`supportedApiTypes/\d+: value must be an object`),
+		"a type of APIs is a text, or an object with a subtype"},
+	{"POST /api/am/publisher/v4/apis/copy-api", 201, regexp.MustCompile(`^/version: string doesn't match`),
+		"a copy takes a version with a space, which a new API may not have"},
+	{"POST /api/am/publisher/v4/apis/validate", 404, regexp.MustCompile(`Content-Type has unexpected value: ""`),
+		"no API of the name is 404 with nothing in it"},
+	{"POST /api/am/publisher/v4/apis", 0, regexp.MustCompile(`^/operations/\d+/\w+: Value is not nullable`),
+		"operations are taken over from the validation of a GraphQL schema, with their nulls"},
+	{"POST /api/am/publisher/v4/apis/*", 0, regexp.MustCompile(`^/file: value must be a string`),
+		"a file whose part of the form says that it is JSON is no text to the checker"},
+	{"POST /api/am/publisher/v4/apis/validate-*", 0, regexp.MustCompile(`part x: undefined`),
+		"a form with another field than those that are asked for"},
+	{"GET /api/am/publisher/v4/apis", 404, regexp.MustCompile(`status is not supported`),
+		"a limit that is no number is 404 with nothing in it"},
+	{"GET /api/am/publisher/v4/apis/{apiId}/swagger", 406, regexp.MustCompile(`Content-Type has unexpected value: ""`),
+		"another format than JSON is 406 with nothing in it"},
+	{"PUT /api/am/publisher/v4/apis/{apiId}/swagger", 200, regexp.MustCompile(`^/: value must be a string`),
+		"the definition is an object and not a string with one in it"},
+	{"GET /api/am/publisher/v4/apis/{apiId}/asyncapi", 200, regexp.MustCompile(`^/: value must be a string`),
+		"the definition is an object and not a string with one in it"},
+	{"POST /api/am/publisher/v4/apis/{apiId}/documents/{documentId}/content", 201, regexp.MustCompile(`status is not supported`),
+		"201 where the specification says 200"},
+	{"GET /api/am/publisher/v4/apis/{apiId}/documents/{documentId}/content", 200, regexp.MustCompile(`Content-Type has unexpected value: "text/plain"`),
+		"a text in line has its own type"},
+	{"POST /api/am/publisher/v4/apis/{apiId}/documents/validate", 404, regexp.MustCompile(`Content-Type has unexpected value: ""`),
+		"a name that is free is 404 with nothing in it"},
+	{"POST /api/am/publisher/v4/apis/validate-graphql-schema", 200, regexp.MustCompile(`property "(name|errorMessage)" is missing`),
+		"a schema without a mistake has no message, and no name"},
+	{"POST /api/am/publisher/v4/endpoint-certificates", 0, regexp.MustCompile(`^/alias: maximum string length`),
+		"an alias of more than 30 letters is taken"},
+	{"POST /api/am/publisher/v4/endpoint-certificates", 201, regexp.MustCompile(`status is not supported`),
+		"201 where the specification says 200"},
 	{"GET /api/am/publisher/v4/settings", 200, regexp.MustCompile(`^/subscriberContactAttributes: `),
 		"the specification says object and describes the items of an array, which it is"},
 }
@@ -96,6 +134,17 @@ var unlisted = []struct {
 	{"POST /api/am/publisher/v4/apis", []int{409, 500}, "names and contexts in use; a key manager that cannot be reached"},
 	{"PUT /api/am/publisher/v4/apis/{apiId}", []int{400, 500}, "a key manager that cannot be reached"},
 	{"DELETE /api/am/publisher/v4/apis/{apiId}", []int{500}, "an unknown id is an unchecked error"},
+	{"POST /api/am/publisher/v4/apis", []int{404}, "a local scope for a role that does not exist"},
+	{"GET /api/am/publisher/v4/apis", []int{500}, "an empty value in a search"},
+	{"GET /api/am/publisher/v4/apis/{apiId}/revisions/{revisionId}", []int{501}, "not implemented"},
+	{"POST /api/am/publisher/v4/apis/{apiId}/undeploy-revision", []int{500}, "no body"},
+	{"POST /api/am/publisher/v4/endpoint-certificates", []int{409}, "an alias that is taken"},
+	{"* /api/am/publisher/v4/apis/{apiId}/swagger", []int{500}, "a definition without paths; a streaming API"},
+	{"POST /api/am/publisher/v4/apis/import-openapi", []int{409}, "the API exists"},
+	{"POST /api/am/publisher/v4/apis/import-graphql-schema", []int{500}, "the API exists"},
+	{"PUT /api/am/publisher/v4/apis/{apiId}/graphql-schema", []int{500}, "a broken schema"},
+	{"POST /api/am/publisher/v4/apis/validate-asyncapi", []int{500}, "a broken definition"},
+	{"POST /api/am/publisher/v4/apis/{apiId}/documents", []int{409, 500}, "a name that is taken; a document without a summary"},
 	{"POST /api/am/publisher/v4/apis/copy-api", []int{409}, "the version exists"},
 	{"POST /api/am/publisher/v4/apis/import", []int{400}, "an archive without a root folder"},
 	{"POST /api/am/publisher/v4/apis/{apiId}/revisions", []int{400, 500}, "the sixth revision"},
@@ -140,12 +189,13 @@ func isUnlisted(what string, status int) bool {
 
 // unspecified are operations that the servers have and no specification names.
 var unspecified = regexp.MustCompile(`^GET /api/am/(publisher/v4|devportal/v3|admin/v4)/swagger\.yaml$|` +
+	`^HEAD /api/am/publisher/v4/apis/[^/]+$|` + // which is 401
 	`^(GET|PUT) /api/server/v1/applications/[^/]+/authorized-apis/[^/]+$`) // which are 405
 
 // readBack says whether a request writes something back as it was read, with its nulls.
 func readBack(what string) bool {
 	return slices.Contains([]string{
 		"PUT /api/am/publisher/v4/apis/{apiId}", "PUT /api/am/devportal/v3/applications/{applicationId}",
-		"PUT /api/am/devportal/v3/subscriptions/{subscriptionId}",
+		"PUT /api/am/devportal/v3/subscriptions/{subscriptionId}", "PUT /api/am/publisher/v4/apis/{apiId}/documents/{documentId}",
 	}, what)
 }
