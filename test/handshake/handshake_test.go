@@ -22,12 +22,12 @@ import (
 // rotation replaces a server's certificate in some way. It need not wait for anything.
 type rotation func(w *world, s *side)
 
-// rotations is how often certificates rotate: three times, or as HANDSHAKE_ROTATIONS says.
-func rotations(t *testing.T) int {
+// rotations is how often certificates rotate: as HANDSHAKE_ROTATIONS says, or else so often as a test needs to see everything once.
+func rotations(t *testing.T, otherwise int) int {
 	t.Helper()
 	text := os.Getenv("HANDSHAKE_ROTATIONS")
 	if text == "" {
-		return 3
+		return otherwise
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
@@ -37,18 +37,22 @@ func rotations(t *testing.T) int {
 }
 
 func TestHandshakes(t *testing.T) {
-	p, n := build(t), rotations(t)
+	t.Parallel()
+	p, n := build(t), rotations(t, 3) // of the one server, of the other, of both
 	t.Run("none fails while keystores are replaced by hand", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, p, options{verify: true})
 		w.rotateInTurn(n, byHand)
 		w.noneFailed(n)
 	})
 	t.Run("none fails while the agents issue new certificates", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, p, options{verify: true, issue: true})
 		w.rotateInTurn(n, byCommand)
 		w.noneFailed(n)
 	})
 	t.Run("some fail when a server switches before its peer trusts it", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, p, options{})
 		w.switchTooEarly(w.am)
 	})
@@ -185,6 +189,19 @@ func (w *world) newKeystore(s *side) []byte {
 
 func (w *world) newKey(s *side, format keystore.Options, alias string) []byte {
 	w.t.Helper()
+	return w.store(format, alias, w.sign(s, nil, nil))
+}
+
+// signed is a key with its certificate.
+type signed struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+}
+
+// sign makes a new key with a certificate of the name that a server's clients look for. by signs it, or its own key if by is
+// nil. change alters it before that.
+func (w *world) sign(s *side, by *signed, change func(*x509.Certificate)) signed {
+	w.t.Helper()
 	name := "localhost"
 	if w.options.verify {
 		name = s.name
@@ -197,13 +214,33 @@ func (w *world) newKey(s *side, format keystore.Options, alias string) []byte {
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if change != nil {
+		change(template)
+	}
+	if by == nil {
+		by = &signed{key, template}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, by.cert, key.Public(), by.key)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return signed{key, cert}
+}
+
+// store is a keystore with the key of the first certificate of a chain.
+func (w *world) store(format keystore.Options, alias string, chain ...signed) []byte {
+	w.t.Helper()
+	var certificates []keystore.Certificate
+	for _, s := range chain {
+		certificates = append(certificates, keystore.Certificate{DER: s.cert.Raw})
+	}
 	store, err := keystore.New(format)
 	if err == nil {
-		err = store.SetKey(alias, key, []keystore.Certificate{{DER: der}}, password, time.Now())
+		err = store.SetKey(alias, chain[0].key, certificates, format.Password, time.Now())
 	}
 	if err != nil {
 		w.t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,12 +31,18 @@ func (w *world) until(what string, holds func() bool) {
 	}
 }
 
+// taken are the ports that freePort has found: tests that run at the same time need different ones.
+var taken sync.Map
+
 // freePort finds a port of which no connection takes its own end: while a server is down, a client that tries it all the
 // time would sooner or later be given that very port for its own, connect to itself, and keep the server from coming back.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
 		port := fmt.Sprint(20000 + rand.IntN(12000))
+		if _, had := taken.LoadOrStore(port, true); had {
+			continue
+		}
 		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
 			l.Close()
 			return port

@@ -19,8 +19,10 @@ import (
 // clients that have read their truststores once, at the start, connect to every port all the time. Tomcat loads its keystore as
 // the template says, in a shorter period; the gateway of the Java server is a stand-in.
 func TestHandshakesWithoutARestart(t *testing.T) {
-	p, n := build(t), rotations(t)
+	t.Parallel()
+	p, n := build(t), rotations(t, 2) // the second one finds a pool that the agents have refilled
 	t.Run("none fails while Java servers load new certificates", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, p, options{verify: true, issue: true, successors: successorsFor(t, n)})
 		untouched := w.watchTruststores()
 		w.rotateBothAtOnce(n)
@@ -28,6 +30,7 @@ func TestHandshakesWithoutARestart(t *testing.T) {
 		w.nothingRestarted(n)
 	})
 	t.Run("none fails while stand-ins load new certificates, and no call does", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, p, options{verify: true, issue: true, standIns: true, successors: successorsFor(t, n)})
 		calls := w.call()
 		untouched := w.watchTruststores()
@@ -90,15 +93,22 @@ func (w *world) rotateBothAtOnce(n int) {
 				w.t.Errorf("rotation %d of %s costs something:\n%s", i+1, s.name, said)
 			}
 		}
-		w.until(fmt.Sprintf("all ports serve the certificates of rotation %d, and agent exec has confirmed them", i+1), func() bool {
+		w.until(fmt.Sprintf("all ports serve the certificates of rotation %d, agent exec has confirmed them, and the pools are full again", i+1), func() bool {
 			return !slices.ContainsFunc(w.sides(), func(s *side) bool {
 				now, ok := w.published(s)
-				return !ok || now.Fingerprint().String() == before[s] || !w.confirmed(s, now) || !s.serves(now.Fingerprint().String())
+				return !ok || now.Fingerprint().String() == before[s] || !w.confirmed(s, now) || !s.serves(now.Fingerprint().String()) ||
+					len(s.successors()) != w.options.successors
 			})
 		})
 		w.untilConnected()
 		w.t.Logf("rotation %d of both at once: %s", i+1, time.Since(began).Round(10*time.Millisecond))
 	}
+}
+
+// successors are the files of a server's pool.
+func (s *side) successors() []string {
+	paths, _ := filepath.Glob(filepath.Join(s.control().Dir, "identity/successors/*.p12")) // the pattern is good
+	return paths
 }
 
 // confirmed reports whether agent exec says that the running server has a certificate, and no start is due.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,25 +23,53 @@ import (
 // programs is what is built once for all tests: the agent, the stand-ins, and the Java server with its libraries.
 type programs struct{ agent, wso2sim, java, classpath string }
 
+// built has the programs as soon as a test has built them, in a folder that lasts as long as all tests. Maven and the compilers
+// would take longer for each test than a rotation does.
+var built struct {
+	sync.Mutex
+	folder string
+	programs
+}
+
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "handshake-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	built.folder = folder
+	code := m.Run()
+	os.RemoveAll(folder)
+	os.Exit(code)
+}
+
 func build(t *testing.T) programs {
 	t.Helper()
-	javac, dir := testenv.Command(t, "javac"), t.TempDir()
+	built.Lock()
+	defer built.Unlock()
+	if built.agent != "" {
+		return built.programs
+	}
+	javac, dir, jars := testenv.Command(t, "javac"), built.folder, filepath.Join(built.folder, "jars")
 	p := programs{agent: filepath.Join(dir, "agent"), wso2sim: filepath.Join(dir, "wso2sim"), java: testenv.Command(t, "java")}
-	jars := filepath.Join(testenv.Maven(t, "pom.xml"), "*")
+	if err := os.Rename(testenv.Maven(t, "pom.xml"), jars); err != nil { // Maven's folder ends with this test
+		t.Fatal(err)
+	}
+	jars = filepath.Join(jars, "*")
 	p.classpath = dir + string(filepath.ListSeparator) + jars
 	sources, err := filepath.Glob("java/*.java")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, cmd := range []*exec.Cmd{
-		exec.Command("go", "build", "-o", p.agent, "wso2agent/cmd/agent"),
-		exec.Command("go", "build", "-o", p.wso2sim, "wso2agent/cmd/wso2sim"),
+		exec.Command("go", "build", "-o", dir, "wso2agent/cmd/agent", "wso2agent/cmd/wso2sim"),
 		exec.Command(javac, append([]string{"-cp", jars, "-d", dir}, sources...)...),
 	} {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
 		}
 	}
+	built.programs = p
 	return p
 }
 
@@ -52,6 +81,7 @@ type options struct {
 	// RELOAD is off.
 	successors int
 	standIns   bool // the servers are stand-ins of the products, and the Java clients are a process of their own
+	alone      bool // no sidecar runs after the start: the test makes its requests to agent exec
 }
 
 // world is two servers with their agents, on one exchange volume.
@@ -105,7 +135,7 @@ func (s *side) addProbes(reload bool) {
 }
 
 const (
-	patience    = 90 * time.Second // for what takes a few seconds on a machine that has nothing else to do
+	patience    = 3 * time.Minute // for what takes a few seconds on a machine that has nothing else to do
 	password    = "wso2carbon"
 	securityDir = "repository/resources/security"
 )
@@ -119,10 +149,7 @@ func newWorld(t *testing.T, p programs, o options) *world {
 	w.am = &side{product: wso2sim.ProductAM, name: "wso2am", keystoreFile: "wso2carbon.jks", kind: "JKS"} // by name; PKCS#12 inside
 	w.is.peer, w.am.peer = w.am, w.is
 	w.is.port, w.am.port = freePort(t), freePort(t)
-	for w.am.port == w.is.port {
-		w.am.port = freePort(t)
-	}
-	for o.successors > 0 && (w.am.gateway == "" || w.am.gateway == w.am.port || w.am.gateway == w.is.port) {
+	if o.successors > 0 {
 		w.am.gateway = freePort(t)
 	}
 	if err := os.Mkdir(w.exchange().Dir, 0o755); err != nil {
@@ -138,9 +165,15 @@ func newWorld(t *testing.T, p programs, o options) *world {
 	w.initBoth()
 	for _, s := range w.sides() {
 		w.startServer(s)
-		w.startAgent(s)
+		if !o.alone {
+			w.startAgent(s)
+		}
 	}
-	w.until("both servers run and trust each other", func() bool { return w.inStep(w.is) && w.inStep(w.am) })
+	ready := w.inStep
+	if o.alone {
+		ready = w.loads
+	}
+	w.until("both servers run and trust each other", func() bool { return ready(w.is) && ready(w.am) })
 	if o.standIns {
 		w.start("clients", nil, p.java, w.java("Prober", slices.Concat(w.is.probes, w.am.probes))...)
 	}
@@ -375,13 +408,16 @@ func (w *world) seen(p *probe) Outcomes {
 // connections take long misses what goes wrong between two of them.
 func (w *world) untilConnected() {
 	w.t.Helper()
+	enough := map[*probe]int{}
 	for _, s := range w.sides() {
 		for i, p := range s.probes {
-			enough := w.seen(p).OK() + 40
+			enough[p] = w.seen(p).OK() + 40
 			if i > 0 { // these connect less often
-				enough -= 30
+				enough[p] -= 30
 			}
-			w.until(p.name+" connects", func() bool { return w.seen(p).OK() > enough })
 		}
+	}
+	for p, n := range enough {
+		w.until(p.name+" connects", func() bool { return w.seen(p).OK() > n })
 	}
 }

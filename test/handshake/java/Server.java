@@ -25,7 +25,7 @@ import org.apache.tomcat.util.net.SSLHostConfigCertificate;
  * was asked to stop.
  */
 final class Server {
-    private static final int DRAIN = 3_000; // milliseconds
+    private static final int DRAIN = 10_000; // milliseconds, at most
     private static final Logger TOMCAT = Logger.getLogger("org.apache"), CATALINA = Logger.getLogger("org.apache.catalina");
 
     private Server() { }
