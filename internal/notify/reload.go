@@ -3,6 +3,8 @@ package notify
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -49,8 +51,8 @@ const reloadFile = "reload"
 
 // AskReload requests that the running server loads the TLS certificate of the config volume. The supervisor answers each
 // request once for each process of the server, in Started.Placed. It does not answer a request for the generation with which
-// the server started, because that server has read everything, and none from before the start: that start has read something newer. With r.Served, the supervisor reports that the server runs with
-// the generation, if the same process of the server has got that certificate before.
+// the server started, and none from before the start: that start has read everything. With r.Served, the supervisor reports that the
+// server runs with the generation, if the same process of the server has got that certificate before.
 func (c Control) AskReload(r Reload) (changed bool, err error) {
 	if err := c.usable(); err != nil {
 		return false, fmt.Errorf("write a request for agent exec: %w", err)
@@ -65,6 +67,15 @@ func (c Control) Reload() (r Reload, ok bool, err error) {
 		return Reload{}, false, remedy.Add(fmt.Errorf("read the request to load a new certificate: %w", err), "remove %s; the sidecar writes it again", path)
 	}
 	return r, ok, nil
+}
+
+// reloadWritten identifies the present request: each new one is another file. It is nil if there is none.
+func (c Control) reloadWritten() fs.FileInfo {
+	info, err := os.Stat(filepath.Join(c.Dir, reloadFile))
+	if err != nil {
+		return nil
+	}
+	return info
 }
 
 // Reload requests from the supervisor that the running server loads the TLS certificate of the config volume. See
@@ -84,11 +95,12 @@ func (s Supervisor) answerReload(ctx context.Context, started *Started, before e
 	if s.Home == nil || started.Serves != ServesNow {
 		return before
 	}
+	written := s.Control.reloadWritten()
 	r, ok, err := s.Control.Reload()
 	if err != nil {
 		s.Log.Warn("cannot read the request to load a new certificate", "error", err)
 	}
-	if !ok || r == s.stale || r.Generation == started.Generation {
+	if !ok || file.Same(written, s.stale) || r.Generation == started.Generation {
 		return before
 	}
 	switch answered := started.Placed.answers(r); {

@@ -216,6 +216,23 @@ func TestARequestFromBeforeTheStartIsNotAnswered(t *testing.T) {
 	}
 }
 
+// TestARequestLikeOneFromBeforeTheStartIsAnswered: somebody goes back to an earlier certificate.
+func TestARequestLikeOneFromBeforeTheStartIsAnswered(t *testing.T) {
+	old := Reload{Generation: "g1", Certificate: "c1", Served: true}
+	s := start(t, sleeps, want("g2"), write(map[string]string{"serves": "", "reloads": ""}), func(c Control) {
+		if _, err := c.AskReload(old); err != nil {
+			t.Error(err)
+		}
+	})
+	s.says(t, "it serves", serving)
+	for _, r := range []Reload{{Generation: "g3", Certificate: "c3"}, {Generation: "g1", Certificate: "c1"}} {
+		s.ask(t, r)
+		s.says(t, "it is placed", func(st Started) bool { return st.Placed != nil && st.Placed.Certificate == r.Certificate })
+	}
+	s.ask(t, old)
+	s.says(t, "the supervisor confirms it", func(st Started) bool { return st.Generation == "g1" })
+}
+
 func TestTheKeystoreOfARunningServerIsLookedAtAgainAndAgain(t *testing.T) {
 	s := start(t, sleeps, write(map[string]string{"serves": "", "reloads": ""}))
 	s.until(t, "it is looked at three times", func() bool { return s.home("repair") >= 3 })

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -45,7 +46,7 @@ type Supervisor struct {
 	// Stdin, Stdout and Stderr are the server's.
 	Stdin, Stdout, Stderr *os.File
 
-	stale Reload // the request that was there before the last start
+	stale fs.FileInfo // of the request to reload that was there before the last start; nil for none
 }
 
 // Run starts the server and returns when it has ended: by itself, after one of the signals, or because ctx ended. code is the
@@ -75,7 +76,7 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		}
 		// Read before the start: a generation that arrives while the server reads its files then differs from this one. That
 		// can cause one restart too many, but never one too few.
-		s.stale, _, _ = s.Control.Reload() // first: the sidecar writes its wish before the request
+		s.stale = s.Control.reloadWritten() // first: the sidecar writes its wish before the request
 		_, generation, err := s.Control.Wish()
 		if err != nil {
 			s.Log.Warn("cannot read the request of the sidecar", "error", err)

@@ -97,14 +97,10 @@ func (e Exchange) Look(ctx context.Context, names ...string) Exchange {
 // there and could not be read does not count: nothing was taken from it, and what somebody writes all the time is never the same.
 func (e Exchange) Current() bool {
 	for _, s := range e.seen {
-		if s.err != nil && s.info != nil {
+		if s.err != nil && s.info != nil && !errors.Is(s.err, ErrNotPublished) {
 			continue
 		}
-		now := e.stat(s.name, s.base)
-		if (now == nil) != (s.info == nil) {
-			return false
-		}
-		if now != nil && !(os.SameFile(now, s.info) && now.ModTime().Equal(s.info.ModTime()) && now.Size() == s.info.Size()) {
+		if !file.Same(e.stat(s.name, s.base), s.info) {
 			return false
 		}
 	}

@@ -26,32 +26,26 @@ type port struct {
 
 // ports are those of the own server that load a new certificate while it runs. Those of the gateway are among them if ownGateway
 // says so.
-func ports(ctx context.Context, cfg config.Config) []port {
+func ports(cfg config.Config) []port {
 	if cfg.Server.Product == config.IS {
 		return []port{{address: net.JoinHostPort(cfg.IS.Host, strconv.Itoa(cfg.IS.Port))}}
 	}
 	own := []port{{address: net.JoinHostPort(cfg.AM.Host, strconv.Itoa(cfg.AM.Port))}}
-	if ownGateway(ctx, cfg) {
+	if ownGateway(cfg) {
 		own = append(own, port{address: net.JoinHostPort(cfg.Gateway.Host, strconv.Itoa(cfg.Gateway.Port))},
 			port{address: net.JoinHostPort(cfg.Gateway.Host, strconv.Itoa(cfg.Gateway.Port-8243+8099)), optional: true}) // WebSocket APIs
 	}
 	return own
 }
 
-// ownGateway reports whether the own server has the gateway at GW_HOST: that is AM_HOST, SERVER_NAME or localhost, or it has an
-// address of AM_HOST or SERVER_NAME. The agent does not look at a gateway at another address, such as that of a load balancer or of
-// another server, and not at one whose name does not resolve within a second.
-func ownGateway(ctx context.Context, cfg config.Config) bool {
-	gateway, own := cfg.Gateway.Host, []string{cfg.AM.Host, cfg.Server.Name}
-	if slices.ContainsFunc(append(own, "localhost"), func(name string) bool { return strings.EqualFold(name, gateway) }) {
-		return true
-	}
-	ctx, cancel := context.WithTimeout(ctx, listenPatience/2)
-	defer cancel()
-	addresses, _ := net.DefaultResolver.LookupHost(ctx, gateway)
-	return len(addresses) > 0 && slices.ContainsFunc(own, func(name string) bool {
-		others, _ := net.DefaultResolver.LookupHost(ctx, name)
-		return slices.ContainsFunc(others, func(address string) bool { return slices.Contains(addresses, address) })
+// ownGateway reports whether the own server has the gateway at GW_HOST: that is AM_HOST, SERVER_NAME or this machine. The agent does
+// not look at a gateway by another name, which may be that of a load balancer or of another server. It compares names and not
+// addresses, because a load balancer can have both names.
+func ownGateway(cfg config.Config) bool {
+	gateway := cfg.Gateway.Host
+	address := net.ParseIP(gateway)
+	return address != nil && address.IsLoopback() || slices.ContainsFunc([]string{cfg.AM.Host, cfg.Server.Name, "localhost"}, func(name string) bool {
+		return strings.EqualFold(name, gateway)
 	})
 }
 
@@ -66,7 +60,7 @@ type Listener struct {
 func Listeners(ctx context.Context, cfg config.Config, log *slog.Logger) (listeners []Listener) {
 	ctx, cancel := context.WithTimeout(ctx, listenPatience)
 	defer cancel()
-	all := ports(ctx, cfg)
+	all := ports(cfg)
 	found := make([]*Listener, len(all))
 	var asked sync.WaitGroup
 	for i, p := range all {
