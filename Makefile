@@ -11,7 +11,8 @@ endif
 
 # With the race detector, a large part of all time goes into the loops of the standard library's hash functions, which derive
 # keys from passwords, and of its arithmetic for keys and signatures. These functions share nothing, so the detector leaves them
-# out. It then does not see either that one of them reads what another goroutine writes. Do not list packages of crypto that cache or synchronize: the detector then reports races that do not exist.
+# out. It then does not see either that one of them reads what another goroutine writes. Do not list packages of crypto that cache
+# or synchronize: the detector then reports races that do not exist.
 UNWATCHED := sha1 $(addprefix internal/fips140/,sha256 sha512 sha3 hmac pbkdf2 bigmod edwards25519/field nistec/fiat)
 RACE_FLAGS := $(if $(RACE),$(RACE) $(foreach package,$(UNWATCHED),-gcflags=crypto/$(package)=-race=false))
 
