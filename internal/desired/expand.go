@@ -59,14 +59,14 @@ func (s Source) value(name, folder string) (string, error) {
 	}
 	parts := variableName.FindStringSubmatch(name)
 	if parts == nil {
-		return "", fmt.Errorf("has ${%s}, which is neither ${VARIABLE}, ${VARIABLE:-default} nor ${file:/path}", name)
+		return "", fmt.Errorf("has ${%s}, which is neither ${VARIABLE}, ${VARIABLE:-default} nor ${file:/path} (a literal ${ is written $${)", name)
 	}
 	value, ok := s.Env(parts[1])
 	switch hasDefault := parts[2] != ""; {
 	case hasDefault && value == "":
 		return parts[3], nil
 	case !ok:
-		return "", fmt.Errorf("needs the environment variable %s, which is not set", parts[1])
+		return "", fmt.Errorf("needs the environment variable %s, which is not set (a literal ${ is written $${)", parts[1])
 	}
 	return value, nil
 }

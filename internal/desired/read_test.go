@@ -44,7 +44,7 @@ func TestAVariableStandsForItsValue(t *testing.T) {
 
 func TestAVariableThatCannotBeReadIsAMistakeWithItsPlace(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"description: ${NOWHERE}", `f:6:18: description "${NOWHERE}" needs the environment variable NOWHERE, which is not set`},
+		{"description: ${NOWHERE}", `f:6:18: description "${NOWHERE}" needs the environment variable NOWHERE, which is not set (a literal ${ is written $${)`},
 		{"description: ${a-b}", `f:6:18: description "${a-b}" has ${a-b}, which is neither ${VARIABLE}`},
 		{"description: 'x ${HOST'", `f:6:18: description "x ${HOST" has a ${ without a }`},
 		{"description: ${file:/missing}", `f:6:18: description "${file:/missing}" names a file that the agent cannot read`},
@@ -91,7 +91,7 @@ func TestASecretRemembersItsNameAndShowsNothing(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"'${NOWHERE}'": "password needs the environment variable NOWHERE, which is not set",
+		"'${NOWHERE}'": "password needs the environment variable NOWHERE, which is not set (a literal ${ is written $${)",
 		"'${EMPTY}'":   "password must not be empty",
 		"[a]":          "password must be a text, not a list",
 		"'${HOST}'":    "password must contain a digit",
