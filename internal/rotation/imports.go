@@ -41,8 +41,7 @@ func (p *pass) imports() {
 	}
 	changes := trust.PlanImport(s.Truststore.Entries, published, s.Settings.Server, p.configured())
 	for i, c := range changes {
-		// An entry that this start has noted was removed meanwhile, perhaps before the server had read it.
-		changes[i].Spare = c.Fresh && p.spare(c.Owner, c.Fingerprint) && !slices.Contains(s.Server.Trusts, c.Fingerprint)
+		changes[i].Spare = c.Fresh && (p.spare(c.Owner, c.Fingerprint) || slices.Contains(s.Server.Trusts, c.Fingerprint))
 	}
 	if len(changes) > 0 {
 		p.d.Memory.Raised = slices.DeleteFunc(slices.Clone(s.Memory.Raised), func(f string) bool { // no start reads what is removed
