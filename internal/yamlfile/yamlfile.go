@@ -153,14 +153,19 @@ func (r *Reader) MappingWith(n *yaml.Node, what string, known Fields, others map
 	return seen
 }
 
-// unknownKey reports a key that is in no list. The hint names the nearest one of both lists, or all of the first.
+// unknownKey reports a key that is in no list. The hint names the nearest one of both lists, or all of the first. The message leaves
+// out what follows a colon in the key: without a space after it that is a value, which may be a password.
 func (r *Reader) unknownKey(key *yaml.Node, what string, known, others []string) {
-	hint := suggest.Hint(key.Value, known)
-	if near := suggest.Nearest(key.Value, slices.Concat(known, others)); near != "" {
-		hint = suggest.Hint(key.Value, []string{near})
+	name, _, joined := strings.Cut(key.Value, ":")
+	hint := suggest.Hint(name, known)
+	if near := suggest.Nearest(name, slices.Concat(known, others)); near != "" {
+		hint = suggest.Hint(name, []string{near})
 	}
-	r.found = append(r.found, Problem{Line: key.Line, Column: key.Column, Text: fmt.Sprintf("unknown key %q in %s", key.Value, what),
-		Hint: strings.TrimPrefix(hint, ": "), Key: key.Value})
+	if joined {
+		hint = "write a space after the colon"
+	}
+	r.found = append(r.found, Problem{Line: key.Line, Column: key.Column, Text: fmt.Sprintf("unknown key %q in %s", name, what),
+		Hint: strings.TrimPrefix(hint, ": "), Key: name})
 }
 
 // List reads a sequence; it returns the values and their nodes.
