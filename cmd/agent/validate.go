@@ -53,7 +53,7 @@ func validate(paths []string, asJSON bool, stdout io.Writer) error {
 		}
 		paths = []string{cfg.Bootstrap.File}
 	}
-	f, err := desired.Load(desired.FromSystem(os.LookupEnv), paths...)
+	f, err := desired.Load(desired.FromSystem(os.LookupEnv, config.IsSecret), paths...)
 	d, err := bootstrap.FromLoad(f, err)
 	var problems desired.Problems
 	if err != nil && !errors.As(err, &problems) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/desired"
 )
 
@@ -15,7 +16,7 @@ var ErrConfig = desired.ErrInvalid
 // Load reads an api-config.yaml, checks it against the servers' rules, and refuses what the agent does not apply. The error reports all
 // mistakes together, each with its line and column. name is the file's name in the messages.
 func Load(data []byte, name string) (*Desired, error) {
-	f, err := desired.Parse(desired.FromSystem(os.LookupEnv), desired.Input{Name: name, Data: data})
+	f, err := desired.Parse(desired.FromSystem(os.LookupEnv, config.IsSecret), desired.Input{Name: name, Data: data})
 	d, err := FromLoad(f, err)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -93,7 +94,7 @@ func api(a desired.Field[desired.API], problems *desired.Problems) API {
 	if !a.Value.Endpoints.Set {
 		what := "the API"
 		if made.Name != "" {
-			what = fmt.Sprintf("the API %q", made.Name)
+			what = fmt.Sprintf("the API %q", a.Value.Name.Shown())
 		}
 		problems.Add(a.At, "", "%s has no backend_url", what)
 	}

@@ -46,6 +46,16 @@ func settingsOf(t reflect.Type) (all []setting) {
 	return all
 }
 
+// IsSecret reports whether an environment variable is a secret setting of the agent.
+func IsSecret(name string) bool {
+	for _, s := range settings() {
+		if s.secret && s.name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // secretFile returns the path of the file that holds the secret; empty for a setting that is not read from a file.
 func (s setting) secretFile(getenv func(string) string) string {
 	if !s.secret {

@@ -25,11 +25,15 @@ func (p Place) compare(q Place) int {
 
 // Field is a value that a file may leave out. The agent does not manage a field that is not Set.
 type Field[T any] struct {
-	Set   bool  // the file has the field
-	Null  bool  // the file has null or an empty list: the server's default is to apply
-	Value T     // the zero value unless Set, and if Null
-	At    Place // where the value stands; the zero Place unless Set
+	Set   bool   // the file has the field
+	Null  bool   // the file has null or an empty list: the server's default is to apply
+	Value T      // the zero value unless Set, and if Null
+	At    Place  // where the value stands; the zero Place unless Set
+	Raw   string // the text as the file has it, for messages, if a variable or a file gives the value; else empty
 }
+
+// Shown returns the value for a message, which must not repeat what comes from a variable or a file.
+func (f Field[T]) Shown() string { return cmp.Or(f.Raw, fmt.Sprint(f.Value)) }
 
 // Or returns the value, or another one if the file has none.
 func (f Field[T]) Or(other T) T {
@@ -64,7 +68,8 @@ func NewSecret(value, from string) Secret { return Secret{value, from} }
 // Reveal returns the text itself.
 func (s Secret) Reveal() string { return s.value }
 
-// From returns where the text comes from, as the file has it: ${VAR} or ${file:/path}. It is empty if the text stands in the file itself.
+// From returns where the text comes from: ${VAR} or ${file:/path}, or several of them one after the other. It leaves out defaults and
+// what stands in the file itself. It is empty if nothing comes from elsewhere.
 func (s Secret) From() string { return s.from }
 
 const mask = "*****"

@@ -14,9 +14,9 @@ import (
 // limit is the largest size of a file of the configuration, in bytes, and of a file that it names.
 const limit = 4 << 20
 
-// FromSystem returns a source that reads the files of this machine. env is as in [Source].
-func FromSystem(env func(string) (string, bool)) Source {
-	return Source{Env: env, ReadFile: func(path string) ([]byte, error) { return file.Read(path, limit) }}
+// FromSystem returns a source that reads the files of this machine. env and secret are as in [Source].
+func FromSystem(env func(string) (string, bool), secret func(string) bool) Source {
+	return Source{Env: env, Secret: secret, ReadFile: func(path string) ([]byte, error) { return file.Read(path, limit) }}
 }
 
 // Load reads files, and all files *.yaml and *.yml of folders in the order of their names, and merges them. Its error is [Problems] with

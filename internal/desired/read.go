@@ -102,6 +102,9 @@ func (r *reader) field(n *yaml.Node, c column, into reflect.Value) {
 	into.FieldByName("Set").SetBool(true)
 	into.FieldByName("At").Set(reflect.ValueOf(r.at(n)))
 	value := into.FieldByName("Value")
+	if _, secret := value.Interface().(Secret); !secret {
+		into.FieldByName("Raw").SetString(rawOf(n))
+	}
 	if yamlfile.IsNull(n) && !c.required {
 		into.FieldByName("Null").SetBool(true)
 		return
@@ -110,6 +113,15 @@ func (r *reader) field(n *yaml.Node, c column, into reflect.Value) {
 	if value.Kind() == reflect.Slice && value.Len() == 0 && yamlfile.Resolve(n).Kind == yaml.SequenceNode {
 		into.FieldByName("Null").SetBool(true)
 	}
+}
+
+// rawOf returns a text that has a variable as messages show it, and nothing for any other node.
+func rawOf(n *yaml.Node) string {
+	node := yamlfile.Resolve(n)
+	if node.Kind != yaml.ScalarNode || !hasVariable(node.Value) {
+		return ""
+	}
+	return Shown(node.Value)
 }
 
 // value reads what a [Field] holds.
@@ -175,7 +187,7 @@ func (r *reader) texts(n *yaml.Node, c column, into *map[string]Text) {
 	for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
 		key := node.Content[i].Value
 		fields[key] = func(n *yaml.Node) {
-			t := Text{Set: true, At: r.at(n)}
+			t := Text{Set: true, At: r.at(n), Raw: rawOf(n)}
 			t.Value = r.text(n, column{name: c.item + " " + key, form: c.form})
 			(*into)[key] = t
 		}

@@ -45,7 +45,8 @@ func TestAVariableStandsForItsValue(t *testing.T) {
 func TestAVariableThatCannotBeReadIsAMistakeWithItsPlace(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"description: ${NOWHERE}", `f:6:18: description "${NOWHERE}" needs the environment variable NOWHERE, which is not set (a literal ${ is written $${)`},
-		{"description: ${a-b}", `f:6:18: description "${a-b}" has ${a-b}, which is neither ${VARIABLE}`},
+		{"description: '${A:-${HOST}}'", `f:6:18: description "${A:-${HOST}}" has a ${ inside another one`},
+		{"description: ${a-b}", `f:6:18: description "${a-b}" has a ${…} that is neither ${VARIABLE}`},
 		{"description: 'x ${HOST'", `f:6:18: description "x ${HOST" has a ${ without a }`},
 		{"description: ${file:/missing}", `f:6:18: description "${file:/missing}" names a file that the agent cannot read`},
 		{"schema_validation: ${HOST}", `f:6:24: schema_validation "${HOST}" does not stand for true or false`},
@@ -67,10 +68,12 @@ func TestAVariableThatCannotBeReadIsAMistakeWithItsPlace(t *testing.T) {
 func TestASecretRemembersItsNameAndShowsNothing(t *testing.T) {
 	const user = "identity_server: {users: [{username: anna, password: %s}]}\n"
 	for text, want := range map[string]struct{ value, from string }{
-		"'${SECRET}'":        {"hunter2Hunter", "${SECRET}"},
-		"'Pre${SECRET}'":     {"Prehunter2Hunter", "Pre${SECRET}"},
-		"hunter2Hunter":      {"hunter2Hunter", ""},
-		"'hunter2$${Hunter'": {"hunter2${Hunter", ""},
+		"'${SECRET}'":              {"hunter2Hunter", "${SECRET}"},
+		"'Pre${SECRET}'":           {"Prehunter2Hunter", "${SECRET}"}, // what stands in the file itself may be a part of the secret
+		"'${NONE:-hunter2Hunter}'": {"hunter2Hunter", "${NONE}"},
+		"'${SECRET}-${file:/x}'":   {"hunter2Hunter-from a file", "${SECRET}${file:/x}"},
+		"hunter2Hunter":            {"hunter2Hunter", ""},
+		"'hunter2$${Hunter'":       {"hunter2${Hunter", ""},
 	} {
 		f, err := parse(fmt.Sprintf(user, text))
 		if err != nil {
@@ -91,12 +94,13 @@ func TestASecretRemembersItsNameAndShowsNothing(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"'${NOWHERE}'": "password needs the environment variable NOWHERE, which is not set (a literal ${ is written $${)",
-		"'${EMPTY}'":   "password must not be empty",
-		"[a]":          "password must be a text, not a list",
-		"'${HOST}'":    "password must contain a digit",
+		"'${NOWHERE}'":   "password needs the environment variable NOWHERE, which is not set (a literal ${ is written $${)",
+		"'${EMPTY}'":     "password must not be empty",
+		"[a]":            "password must be a text, not a list",
+		"'${HOST}'":      "password must contain a digit",
+		"'${a-hunter2}'": "password has a ${…} that is neither",
 	} {
-		if _, err := parse(fmt.Sprintf(user, text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := parse(fmt.Sprintf(user, text)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: the error does not say %q: %v", text, want, err)
 		}
 	}
@@ -106,6 +110,7 @@ func TestAnUnknownKeyIsShownInItsLineWithoutWhatMayBeASecret(t *testing.T) {
 	for _, c := range []struct{ text, message, hint, excerpt string }{
 		{api("descripton: hunter2"), `unknown key "descripton" in an API`, `did you mean "description"?`, "    descripton: …\n    ^"},
 		{"identity_server: {users: [{username: anna, pasword: hunter2, passwrd: x}]}\n", `unknown key "pasword" in a user`, `did you mean "password"?`, "… pasword: …\n  ^"},
+		{"identity_server: {users: [{username: anna, password:hunter2}]}\n", `unknown key "password" in a user`, "write a space after the colon", "… password: …\n  ^"},
 		{"applications:\n  - nam: App\n", `unknown key "nam" in an application`, `did you mean "name"?`, "  - nam: …\n    ^"},
 		{"applications:\n  - name: App\n    subscribed_api: []\n", `unknown key "subscribed_api" in an application`, `did you mean "subscribed_apis"?`, "    subscribed_api: …\n    ^"},
 	} {
@@ -211,7 +216,7 @@ func TestLoadReadsTheFilesOfFoldersInTheOrderOfTheirNames(t *testing.T) {
 	write("a.yaml", "applications: [{name: A}]\n")
 	write("secret", "from a file\n")
 	write(".hidden.yaml", "no: thing\n")
-	f, err := Load(FromSystem(os.LookupEnv), dir)
+	f, err := Load(FromSystem(os.LookupEnv, nil), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,18 +224,18 @@ func TestLoadReadsTheFilesOfFoldersInTheOrderOfTheirNames(t *testing.T) {
 	if len(apps) != 2 || apps[0].Value.Name.Value != "A" || apps[1].Value.Description.Value != "from a file" {
 		t.Errorf("got %+v", apps)
 	}
-	if _, err := Load(FromSystem(os.LookupEnv), filepath.Join(dir, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Load(FromSystem(os.LookupEnv, nil), filepath.Join(dir, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}
-	if _, err := Load(FromSystem(os.LookupEnv), t.TempDir()); err == nil || !strings.Contains(err.Error(), "has no *.yaml") {
+	if _, err := Load(FromSystem(os.LookupEnv, nil), t.TempDir()); err == nil || !strings.Contains(err.Error(), "has no *.yaml") {
 		t.Errorf("an empty folder: %v", err)
 	}
 	write("large.yaml", "#"+strings.Repeat("x", limit))
-	if _, err := Load(FromSystem(os.LookupEnv), filepath.Join(dir, "large.yaml")); err == nil {
+	if _, err := Load(FromSystem(os.LookupEnv, nil), filepath.Join(dir, "large.yaml")); err == nil {
 		t.Error("a file over 4 MiB is read")
 	}
 	write("bomb.yaml", "a: &a [x, *a]\n")
-	if _, err := Load(FromSystem(os.LookupEnv), filepath.Join(dir, "bomb.yaml")); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "aliases") {
+	if _, err := Load(FromSystem(os.LookupEnv, nil), filepath.Join(dir, "bomb.yaml")); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "aliases") {
 		t.Errorf("a bomb of aliases: %v", err)
 	}
 }

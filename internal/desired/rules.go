@@ -42,7 +42,7 @@ func repeated(v reflect.Value, ps *Problems) {
 			texts := field.Interface().([]Text)
 			for i, t := range texts {
 				if first := slices.IndexFunc(texts[:i], func(u Text) bool { return u.Value == t.Value && t.Value != "" }); first >= 0 {
-					ps.Add(t.At, "remove it", "%s %q stands twice, first %s", c.item, t.Value, seen(texts[first].At, t.At))
+					ps.Add(t.At, "remove it", "%s %q stands twice, first %s", c.item, t.Shown(), seen(texts[first].At, t.At))
 				}
 			}
 		case field.Kind() == reflect.Slice && field.Type().Elem() != reflect.TypeFor[Number]():
@@ -65,13 +65,13 @@ func (f *File) checkAPIs(ps *Problems) {
 		if a.Name.Value == "" {
 			key = ""
 		}
-		all = append(all, entry{key, fmt.Sprintf("API %q %s", a.Name.Value, a.Version.Value), item.At, a})
+		all = append(all, entry{key, fmt.Sprintf("API %q %s", a.Name.Shown(), a.Version.Shown()), item.At, a})
 		for _, c := range a.Certificates.Value {
-			certificates = append(certificates, entry{c.Value.Alias.Value, fmt.Sprintf("the endpoint certificate %q", c.Value.Alias.Value), c.At, c.Value})
+			certificates = append(certificates, entry{c.Value.Alias.Value, fmt.Sprintf("the endpoint certificate %q", c.Value.Alias.Shown()), c.At, c.Value})
 		}
 		if a.DefaultVersion.Value {
 			if at, again := defaults[a.Name.Value]; again {
-				ps.Add(a.DefaultVersion.At, "keep one of them", "API %q has another default version %s", a.Name.Value, seen(at, a.DefaultVersion.At))
+				ps.Add(a.DefaultVersion.At, "keep one of them", "API %q has another default version %s", a.Name.Shown(), seen(at, a.DefaultVersion.At))
 			}
 			defaults[a.Name.Value] = a.DefaultVersion.At
 		}
@@ -97,13 +97,13 @@ func clash(one, other Field[API], ps *Problems) bool {
 	switch same := a.Name.Value == b.Name.Value; {
 	case same && a.Version.Value == b.Version.Value: // reported
 	case !same && strings.EqualFold(a.Name.Value, b.Name.Value):
-		ps.Add(one.At, "", "API %q differs only in letter case from %q %s, which API-M refuses", a.Name.Value, b.Name.Value, where)
+		ps.Add(one.At, "", "API %q differs only in letter case from %q %s, which API-M refuses", a.Name.Shown(), b.Name.Shown(), where)
 	case same && a.Context.Value != b.Context.Value:
-		ps.Add(one.At, "", "API %q has the context %s here and %s %s: all versions of an API share one", a.Name.Value, a.Context.Value, b.Context.Value, where)
+		ps.Add(one.At, "", "API %q has the context %s here and %s %s: all versions of an API share one", a.Name.Shown(), a.Context.Shown(), b.Context.Shown(), where)
 	case !same && a.Context.Value != "" && a.Context.Value == b.Context.Value:
-		ps.Add(one.At, "", "API %q has the context %s, which API %q %s has", a.Name.Value, a.Context.Value, b.Name.Value, where)
+		ps.Add(one.At, "", "API %q has the context %s, which API %q %s has", a.Name.Shown(), a.Context.Shown(), b.Name.Shown(), where)
 	case !same && a.Context.Value != "" && a.Path() == b.Path():
-		ps.Add(one.At, "", "API %q has the path %s at the gateway, which API %q %s has", a.Name.Value, a.Path(), b.Name.Value, where)
+		ps.Add(one.At, "", "API %q has the path %s at the gateway, which API %q %s has", a.Name.Shown(), pathOf(a.Context.Shown(), a.Version.Shown()), b.Name.Shown(), where)
 	default:
 		return false
 	}
@@ -111,49 +111,51 @@ func clash(one, other Field[API], ps *Problems) bool {
 }
 
 // Path returns the path at which the gateway serves the API. The version follows the context, unless the context has a place for it.
-func (a API) Path() string {
-	if strings.Contains(a.Context.Value, "{version}") {
-		return strings.ReplaceAll(a.Context.Value, "{version}", a.Version.Value)
+func (a API) Path() string { return pathOf(a.Context.Value, a.Version.Value) }
+
+func pathOf(context, version string) string {
+	if strings.Contains(context, "{version}") {
+		return strings.ReplaceAll(context, "{version}", version)
 	}
-	return a.Context.Value + "/" + a.Version.Value
+	return context + "/" + version
 }
 
 // checkScopes reports scopes of one name that the server would make one, and operations with scopes that nobody declares.
 func (f *File) checkScopes(ps *Problems) {
 	var shared, locals []entry
-	names := map[string]string{} // of the API that has the scope as a local one; empty for a shared one
-	add := func(s Field[Scope], api string) {
-		name := s.Value.Name.Value
+	names := map[string]Text{} // of the API that has the scope as a local one; the zero Text for a shared one
+	add := func(s Field[Scope], api Text) {
+		name, shown := s.Value.Name.Value, s.Value.Name.Shown()
 		was, known := names[name]
 		switch {
 		case name == "":
-		case known && (was == "") != (api == ""):
-			ps.Add(s.At, "give them different names", "scope %q is local in one place and shared in another", name)
-		case known && was != api:
-			ps.Add(s.At, "make the scope shared", "scope %q is local in two APIs, %s and %s", name, was, api)
+		case known && (was.Value == "") != (api.Value == ""):
+			ps.Add(s.At, "give them different names", "scope %q is local in one place and shared in another", shown)
+		case known && was.Value != api.Value:
+			ps.Add(s.At, "make the scope shared", "scope %q is local in two APIs, %s and %s", shown, was.Shown(), api.Shown())
 		case s.Value.Roles.Set || s.Value.Description.Set || s.Value.DisplayName.Set:
-			if api == "" {
-				shared = append(shared, entry{name, fmt.Sprintf("scope %q", name), s.At, s.Value})
+			if api.Value == "" {
+				shared = append(shared, entry{name, fmt.Sprintf("scope %q", shown), s.At, s.Value})
 			}
 		}
 		names[name] = api
 	}
 	for _, s := range f.Scopes.Value {
 		if s.Value.Local.Value {
-			ps.Add(s.Value.Local.At, "move the scope into an API", "scope %q is local, and in no API", s.Value.Name.Value)
+			ps.Add(s.Value.Local.At, "move the scope into an API", "scope %q is local, and in no API", s.Value.Name.Shown())
 			continue
 		}
-		add(s, "")
+		add(s, Text{})
 	}
 	for _, a := range f.APIs.Value {
 		locals = nil
 		for _, s := range a.Value.Scopes.Value {
-			api := ""
+			api := Text{}
 			if s.Value.Local.Value {
-				api = a.Value.Name.Value
+				api = a.Value.Name
 			}
 			add(s, api)
-			locals = append(locals, entry{s.Value.Name.Value, fmt.Sprintf("scope %q", s.Value.Name.Value), s.At, s.Value})
+			locals = append(locals, entry{s.Value.Name.Value, fmt.Sprintf("scope %q", s.Value.Name.Shown()), s.At, s.Value})
 		}
 		twice(locals, ps)
 	}
@@ -177,18 +179,18 @@ func different(entries []entry, ps *Problems) {
 // checkUse reports operations whose scopes neither their API nor the shared scopes declare. API-M would drop them from the operation.
 func (f *File) checkUse(ps *Problems) {
 	for _, a := range f.APIs.Value {
-		var declared []string
+		var declared, shown []string
 		for _, s := range slices.Concat(a.Value.Scopes.Value, f.Scopes.Value) {
-			declared = append(declared, s.Value.Name.Value)
+			declared, shown = append(declared, s.Value.Name.Value), append(shown, s.Value.Name.Shown())
 		}
 		for _, op := range a.Value.Operations.Value {
 			for _, s := range op.Value.Scopes.Value {
 				if s.Value != "" && !slices.Contains(declared, s.Value) {
 					hint := "add it to scopes of the API"
-					if near := suggest.Nearest(s.Value, declared); near != "" {
+					if near := suggest.Nearest(s.Shown(), shown); near != "" {
 						hint = fmt.Sprintf("did you mean %q?", near)
 					}
-					ps.Add(s.At, hint, "scope %q is not declared, so API-M would drop it", s.Value)
+					ps.Add(s.At, hint, "scope %q is not declared, so API-M would drop it", s.Shown())
 				}
 			}
 		}

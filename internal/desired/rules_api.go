@@ -11,7 +11,7 @@ func (a API) check(at Place, ps *Problems) {
 	kind := a.Type.Or("HTTP")
 	title := "the API"
 	if a.Name.Value != "" {
-		title = fmt.Sprintf("the API %q", a.Name.Value)
+		title = fmt.Sprintf("the API %q", a.Name.Shown())
 	}
 	if a.OpenAPI.Set && kind != "HTTP" {
 		ps.Add(a.OpenAPI.At, "remove it", "openapi is for APIs of type HTTP, and the type is %s", kind)
@@ -45,7 +45,7 @@ func (a API) check(at Place, ps *Problems) {
 	a.Endpoints.Value.check(kind, ps)
 	var environments []entry
 	for _, e := range a.Environments.Value {
-		environments = append(environments, entry{e.Value.Name.Value, fmt.Sprintf("environment %q", e.Value.Name.Value), e.At, e.Value})
+		environments = append(environments, entry{e.Value.Name.Value, fmt.Sprintf("environment %q", e.Value.Name.Shown()), e.At, e.Value})
 	}
 	twice(environments, ps)
 }
@@ -97,10 +97,10 @@ func (a API) checkOperations(kind string, ps *Problems) {
 	for _, item := range a.Operations.Value {
 		op := item.Value
 		if op.Verb.Value != "" && !slices.Contains(verbs, op.Verb.Value) {
-			ps.Add(op.Verb.At, "write "+strings.Join(verbs, ", "), "an API of type %s has no verb %s", kind, op.Verb.Value)
+			ps.Add(op.Verb.At, "write "+strings.Join(verbs, ", "), "an API of type %s has no verb %s", kind, op.Verb.Shown())
 		}
 		if kind == "HTTP" && op.Target.Value != "" && !strings.HasPrefix(op.Target.Value, "/") {
-			ps.Add(op.Target.At, "", "target %q must begin with /: API-M keeps it as it is, and no call matches it", op.Target.Value)
+			ps.Add(op.Target.At, "", "target %q must begin with /: API-M keeps it as it is, and no call matches it", op.Target.Shown())
 		}
 		if op.Auth.Value == "None" && len(op.Scopes.Value) > 0 {
 			ps.Add(op.Scopes.At, "remove them, or set auth", "the gateway asks for no token, so the scopes have no effect")
@@ -108,7 +108,7 @@ func (a API) checkOperations(kind string, ps *Problems) {
 		if op.Verb.Value == "" || op.Target.Value == "" {
 			continue // reported
 		}
-		all = append(all, entry{op.Verb.Value + " " + op.Target.Value, fmt.Sprintf("operation %s %s", op.Verb.Value, op.Target.Value), item.At, op})
+		all = append(all, entry{op.Verb.Value + " " + op.Target.Value, fmt.Sprintf("operation %s %s", op.Verb.Shown(), op.Target.Shown()), item.At, op})
 	}
 	twice(all, ps)
 }
@@ -117,7 +117,7 @@ func (a API) checkDocuments(ps *Problems) {
 	var all []entry
 	for _, item := range a.Documents.Value {
 		d := item.Value
-		all = append(all, entry{d.Name.Value, fmt.Sprintf("document %q", d.Name.Value), item.At, d})
+		all = append(all, entry{d.Name.Value, fmt.Sprintf("document %q", d.Name.Shown()), item.At, d})
 		sources := 0
 		for _, s := range []Text{d.Content, d.URL, d.File} {
 			if s.Set {
@@ -125,13 +125,13 @@ func (a API) checkDocuments(ps *Problems) {
 			}
 		}
 		if sources != 1 {
-			ps.Add(item.At, "", "the document %q needs one of content, url and file, and has %d of them", d.Name.Value, sources)
+			ps.Add(item.At, "", "the document %q needs one of content, url and file, and has %d of them", d.Name.Shown(), sources)
 		}
 		if d.Format.Set && !d.Content.Set {
 			ps.Add(d.Format.At, "remove it", "format is for content")
 		}
 		if other := d.Type.Value == "OTHER"; other != (d.OtherType.Value != "") {
-			ps.Add(item.At, "", "the document %q needs other_type if its type is OTHER, and only then", d.Name.Value)
+			ps.Add(item.At, "", "the document %q needs other_type if its type is OTHER, and only then", d.Name.Shown())
 		}
 	}
 	twice(all, ps)
@@ -144,9 +144,9 @@ func (a API) checkProperties(ps *Problems) {
 	var all []entry
 	for _, p := range a.AdditionalProperties.Value {
 		if slices.Contains(reserved, strings.ToLower(p.Value.Name.Value)) {
-			ps.Add(p.Value.Name.At, "choose another name", "additional property %q is reserved", p.Value.Name.Value)
+			ps.Add(p.Value.Name.At, "choose another name", "additional property %q is reserved", p.Value.Name.Shown())
 		}
-		all = append(all, entry{p.Value.Name.Value, fmt.Sprintf("additional property %q", p.Value.Name.Value), p.At, p.Value})
+		all = append(all, entry{p.Value.Name.Value, fmt.Sprintf("additional property %q", p.Value.Name.Shown()), p.At, p.Value})
 	}
 	twice(all, ps)
 }

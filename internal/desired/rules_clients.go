@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ func (f *File) checkApplications(ps *Problems) {
 	var all []entry
 	for _, item := range f.Applications.Value {
 		app := item.Value
-		all = append(all, entry{strings.ToLower(app.Name.Value), fmt.Sprintf("application %q", app.Name.Value), item.At, app})
+		all = append(all, entry{strings.ToLower(app.Name.Value), fmt.Sprintf("application %q", app.Name.Shown()), item.At, app})
 		f.checkSubscriptions(app, ps)
 		app.checkKeys(ps)
 	}
@@ -22,23 +23,23 @@ func (f *File) checkApplications(ps *Problems) {
 
 // checkSubscriptions reports subscriptions to APIs that no file lists or that cannot have any, and second subscriptions to an API.
 func (f *File) checkSubscriptions(app Application, ps *Problems) {
-	var names []string
+	var names, shown []string
 	for _, a := range f.APIs.Value {
-		names = append(names, a.Value.Name.Value)
+		names, shown = append(names, a.Value.Name.Value), append(shown, a.Value.Name.Shown())
 	}
 	first := map[string]Place{}
 	for _, item := range app.Subscriptions.Value {
-		name, policy := item.Value.APIName.Value, item.Value.ThrottlingPolicy
+		name, title, policy := item.Value.APIName.Value, item.Value.APIName.Shown(), item.Value.ThrottlingPolicy
 		if name == "" {
 			continue
 		}
 		if at, again := first[name]; again {
-			ps.Add(item.At, "", "the subscription to %q appears twice, first %s", name, seen(at, item.At))
+			ps.Add(item.At, "", "the subscription to %q appears twice, first %s", title, seen(at, item.At))
 			continue
 		}
 		first[name] = item.At
 		if !slices.Contains(names, name) {
-			ps.Add(item.At, strings.TrimPrefix(suggest.Hint(name, names), ": "), "the subscription is to %q, which %s does not list", name, f.section)
+			ps.Add(item.At, strings.TrimPrefix(suggest.Hint(title, shown), ": "), "the subscription is to %q, which %s does not list", title, f.section)
 			continue
 		}
 		open := false
@@ -49,11 +50,11 @@ func (f *File) checkSubscriptions(app Application, ps *Problems) {
 			open = open || !slices.Contains([]string{"CREATED", "RETIRED"}, a.Value.Lifecycle.Value)
 			offered := a.Value.Policies
 			if offered.Set && !offered.Null && !slices.ContainsFunc(offered.Value, func(t Text) bool { return t.Value == policy.Or("Unlimited") }) {
-				ps.Add(item.At, "", "the subscription to %q has the policy %s, which policies of the API does not offer (%s)", name, policy.Or("Unlimited"), offered.At)
+				ps.Add(item.At, "", "the subscription to %q has the policy %s, which policies of the API does not offer (%s)", title, cmp.Or(policy.Raw, policy.Or("Unlimited")), offered.At)
 			}
 		}
 		if !open {
-			ps.Add(item.At, "", "nobody can subscribe to %q: none of its versions is published", name)
+			ps.Add(item.At, "", "nobody can subscribe to %q: none of its versions is published", title)
 		}
 	}
 }
@@ -62,16 +63,16 @@ func (app Application) checkKeys(ps *Problems) {
 	var all []entry
 	for _, item := range app.Keys.Value {
 		k := item.Value
-		title := fmt.Sprintf("the %s key", k.Type.Value)
+		title := fmt.Sprintf("the %s key", k.Type.Shown())
 		if k.KeyManager.Value != "" {
-			title += fmt.Sprintf(" of %q", k.KeyManager.Value)
+			title += fmt.Sprintf(" of %q", k.KeyManager.Shown())
 		}
 		if k.Type.Value != "" {
 			all = append(all, entry{k.Type.Value + "\x00" + k.KeyManager.Value, title, item.At, k})
 		}
 		for _, grant := range k.GrantTypes.Value {
 			if (grant.Value == "authorization_code" || grant.Value == "implicit") && len(k.Callbacks.Value) == 0 {
-				ps.Add(grant.At, "add callbacks", "the grant type %s needs a callback", grant.Value)
+				ps.Add(grant.At, "add callbacks", "the grant type %s needs a callback", grant.Shown())
 			}
 		}
 		if k.GrantTypes.Null {
@@ -93,7 +94,7 @@ func (f *File) checkKeyManagers(ps *Problems) {
 	issuers := map[string]Place{}
 	for _, item := range f.KeyManagers.Value {
 		km := item.Value
-		all = append(all, entry{km.Name.Value, fmt.Sprintf("key manager %q", km.Name.Value), item.At, km})
+		all = append(all, entry{km.Name.Value, fmt.Sprintf("key manager %q", km.Name.Shown()), item.At, km})
 		if issuer := km.Issuer.Value; issuer != "" {
 			if at, again := issuers[issuer]; again {
 				ps.Add(km.Issuer.At, "", "another key manager has the same issuer (%s): the gateway would take one of them for all tokens", at)
@@ -115,11 +116,11 @@ func (km KeyManager) check(at Place, ps *Problems) {
 		ps.Add(km.Type.At, "write default", "the type of %s is default", residentKeyManager)
 	}
 	if km.Username.Set != km.Password.Set {
-		ps.Add(at, "", "key manager %q needs username and password, or neither", km.Name.Value)
+		ps.Add(at, "", "key manager %q needs username and password, or neither", km.Name.Shown())
 	}
 	endpoints := km.TokenEndpoint.Set && km.RevokeEndpoint.Set && km.IntrospectionEndpoint.Set && km.RegistrationEndpoint.Set
 	if !resident && !strings.HasPrefix(kind, "WSO2-IS") && !km.WellKnown.Set && !endpoints {
-		ps.Add(at, "", "key manager %q needs well_known_endpoint, or all of token_endpoint, revoke_endpoint, introspection_endpoint and client_registration_endpoint", km.Name.Value)
+		ps.Add(at, "", "key manager %q needs well_known_endpoint, or all of token_endpoint, revoke_endpoint, introspection_endpoint and client_registration_endpoint", km.Name.Shown())
 	}
 	if kind == "WSO2-IS-7" && strings.HasSuffix(km.UserInfoEndpoint.Value, "/oauth2/userinfo") {
 		ps.Add(km.UserInfoEndpoint.At, "write https://…/scim2/Me", "user_info_endpoint of a key manager of type WSO2-IS-7 is the one of SCIM2: with /oauth2/userinfo its connector fails")
@@ -130,7 +131,7 @@ func (km KeyManager) check(at Place, ps *Problems) {
 		case public && len(p.Roles.Value) > 0:
 			ps.Add(p.Roles.At, "remove the roles, or set type to ALLOW or DENY", "roles have no effect while permissions are PUBLIC")
 		case !public && len(p.Roles.Value) == 0:
-			ps.Add(p.Type.At, "add roles", "permissions are %s, and there are no roles", p.Type.Value)
+			ps.Add(p.Type.At, "add roles", "permissions are %s, and there are no roles", p.Type.Shown())
 		}
 	}
 	for key, value := range km.AdditionalProperties.Value {
@@ -145,13 +146,13 @@ func (f *File) checkIdentityServer(ps *Problems) {
 	is := f.IdentityServer.Value
 	var roles, groups, users []entry
 	for _, r := range is.Roles.Value {
-		roles = append(roles, entry{strings.ToLower(r.Value.Name.Value), fmt.Sprintf("role %q", r.Value.Name.Value), r.At, r.Value})
+		roles = append(roles, entry{strings.ToLower(r.Value.Name.Value), fmt.Sprintf("role %q", r.Value.Name.Shown()), r.At, r.Value})
 	}
 	for _, g := range is.Groups.Value {
-		groups = append(groups, entry{strings.ToLower(g.Value.Name.Value), fmt.Sprintf("group %q", g.Value.Name.Value), g.At, g.Value})
+		groups = append(groups, entry{strings.ToLower(g.Value.Name.Value), fmt.Sprintf("group %q", g.Value.Name.Shown()), g.At, g.Value})
 	}
 	for _, u := range is.Users.Value {
-		users = append(users, entry{strings.ToLower(u.Value.Username.Value), fmt.Sprintf("user %q", u.Value.Username.Value), u.At, u.Value})
+		users = append(users, entry{strings.ToLower(u.Value.Username.Value), fmt.Sprintf("user %q", u.Value.Username.Shown()), u.At, u.Value})
 	}
 	twice(roles, ps)
 	twice(groups, ps)

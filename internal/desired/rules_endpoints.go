@@ -50,7 +50,7 @@ func (e Endpoint) check(at Place, kind string, ps *Problems) {
 	}
 	for _, url := range append(slices.Clone(e.URLs.Value), e.URL) {
 		if socket := strings.HasPrefix(url.Value, "ws"); url.Value != "" && socket != (kind == "ws") {
-			ps.Add(url.At, "", "an endpoint of type %s cannot have the address %s: %s", kind, Shown(url.Value),
+			ps.Add(url.At, "", "an endpoint of type %s cannot have the address %s: %s", kind, Shown(url.Shown()),
 				map[bool]string{true: "it begins with ws:// or wss://", false: "it begins with http:// or https://"}[kind == "ws"])
 		}
 	}
@@ -85,9 +85,9 @@ func (s EndpointAuth) check(at Place, ps *Problems) {
 	} {
 		switch needed := slices.Contains(needs, f.name); {
 		case needed && !f.set:
-			ps.Add(at, "add it", "security of type %s has no %s", s.Type.Value, f.name)
+			ps.Add(at, "add it", "security of type %s has no %s", s.Type.Shown(), f.name)
 		case f.set && !needed && !slices.Contains(optional, f.name):
-			ps.Add(f.at, "remove it", "%s is not for security of type %s", f.name, s.Type.Value)
+			ps.Add(f.at, "remove it", "%s is not for security of type %s", f.name, s.Type.Shown())
 		}
 	}
 }

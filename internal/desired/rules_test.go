@@ -3,9 +3,13 @@ package desired
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // testSource has some variables, and files that all hold "from a file".
@@ -63,11 +67,14 @@ func km(fields string) string { return "key_managers:\n  - name: Keys\n" + inden
 
 const security = "endpoints:\n  production:\n    url: http://o\n    security: "
 
-func TestEveryRuleHasItsMessage(t *testing.T) {
-	for _, c := range []struct {
-		name, text string
-		want       string // a part of the error; empty: none
-	}{
+// ruleCase is a file, and what the reader says of it.
+type ruleCase struct {
+	name, text string
+	want       string // a part of the error; empty: none
+}
+
+func ruleCases() []ruleCase {
+	return []ruleCase{
 		{"an API as it can be", api("visibility: PUBLIC"), ""},
 		{"an unknown type", api("type: SOAP"), `f:6:11: type "SOAP" is none of HTTP, GRAPHQL, WS, SSE`},
 		{"another spelling of a type", bare("type: websocket\nendpoints: {production: {url: \"ws://o\"}}"), ""},
@@ -205,7 +212,11 @@ func TestEveryRuleHasItsMessage(t *testing.T) {
 		{"a number that is a text", km("") + "gateway: {port: \"80\"}\n", `port must be a whole number, not the value "80"`},
 		{"a port that is none", "gateway: {port: 70000}\n", "port must be from 1 to 65535"},
 		{"a name that is null", "applications: [{name: }]\n", "name must be a text, not empty"},
-	} {
+	}
+}
+
+func TestEveryRuleHasItsMessage(t *testing.T) {
+	for _, c := range ruleCases() {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := parse(c.text)
 			switch {
@@ -220,5 +231,72 @@ func TestEveryRuleHasItsMessage(t *testing.T) {
 				t.Errorf("the error has a password: %v", err)
 			}
 		})
+	}
+}
+
+// TestNoMessageRepeatsWhatAVariableGives puts variables in the place of the texts of all cases: of each text alone, and of all.
+func TestNoMessageRepeatsWhatAVariableGives(t *testing.T) {
+	for _, c := range ruleCases() {
+		var root yaml.Node
+		if err := yaml.Unmarshal([]byte(c.text), &root); err != nil {
+			continue // the case is about that
+		}
+		texts := map[string]bool{}
+		eachText(&root, func(n *yaml.Node) { texts[n.Value] = true })
+		for _, only := range append(slices.Sorted(maps.Keys(texts)), "") {
+			vars := map[string]string{}
+			var changed yaml.Node
+			if err := yaml.Unmarshal([]byte(c.text), &changed); err != nil {
+				t.Fatal(err)
+			}
+			eachText(&changed, func(n *yaml.Node) {
+				if only != "" && n.Value != only || hasVariable(n.Value) {
+					return
+				}
+				name := fmt.Sprintf("V%x", n.Value)
+				vars[name] = n.Value + "S3cret"
+				n.SetString("${" + name + "}")
+			})
+			data, err := yaml.Marshal(&changed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source := testSource()
+			source.Env = func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
+			source.ReadFile = func(path string) ([]byte, error) { return nil, fmt.Errorf("open %s: %w", path, os.ErrNotExist) }
+			_, err = Parse(source, Input{"f", data})
+			if err != nil && strings.Contains(strings.ToLower(err.Error()), "s3cret") {
+				t.Errorf("%s, with variables for %q: %v\n%s", c.name, only, err, data)
+			}
+		}
+	}
+}
+
+// eachText calls do for each text in a document that is no key.
+func eachText(n *yaml.Node, do func(*yaml.Node)) {
+	for i, child := range n.Content {
+		if n.Kind != yaml.MappingNode || i%2 == 1 {
+			eachText(child, do)
+		}
+	}
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" {
+		do(n)
+	}
+}
+
+func TestASecretSettingOfTheAgentStandsInNoOpenText(t *testing.T) {
+	source := testSource()
+	source.Secret = func(name string) bool { return name == "SECRET" }
+	for text, want := range map[string]string{
+		api("description: 'curl -u admin:${SECRET}'"):                                    `f:6:18: description "curl -u admin:${SECRET}" must not have SECRET, which is a password`,
+		api("description: '${SECRET:-none}'"):                                            "must not have SECRET",
+		api("description: ${HOST}"):                                                      "",
+		"identity_server: {users: [{username: anna, password: '${SECRET}'}]}\n":          "",
+		"identity_server: {users: [{username: '${SECRET}', password: Hunter2hunter}]}\n": "must not have SECRET",
+	} {
+		_, err := Parse(source, Input{"f", []byte(text)})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("got %v, want %q\n%s", err, want, text)
+		}
 	}
 }

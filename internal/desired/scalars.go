@@ -17,7 +17,7 @@ func (r *reader) text(n *yaml.Node, c column) string {
 	raw := yamlfile.Resolve(n).Value
 	var failed error
 	value := r.Text(n, c.name, func(s string) string {
-		s, failed = r.source.expand(s, filepath.Dir(r.File))
+		s, failed = r.source.expand(s, filepath.Dir(r.File), true)
 		return s
 	}, func(string) error {
 		if failed != nil {
@@ -60,9 +60,15 @@ func (r *reader) exists(n *yaml.Node, c column, path string) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(r.File), path)
 	}
-	if _, err := r.source.ReadFile(path); err != nil {
-		r.Report(n, "%s names a file that the agent cannot read: %s", c.name, err)
+	_, err := r.source.ReadFile(path)
+	if err == nil {
+		return
 	}
+	if raw := yamlfile.Resolve(n).Value; hasVariable(raw) { // the error has the path
+		r.Report(n, "%s %q names a file that the agent cannot read", c.name, Shown(raw))
+		return
+	}
+	r.Report(n, "%s names a file that the agent cannot read: %s", c.name, err)
 }
 
 // secret reads a text that no message repeats.
@@ -78,10 +84,8 @@ func (r *reader) secret(n *yaml.Node, c column) Secret {
 	}
 	value, from, err := node.Value, "", error(nil)
 	if strings.Contains(value, "${") {
-		value, err = r.source.expand(value, filepath.Dir(r.File))
-		if hasVariable(node.Value) {
-			from = node.Value
-		}
+		value, err = r.source.expand(value, filepath.Dir(r.File), false)
+		from = names(node.Value)
 	}
 	if err == nil && value == "" {
 		err = fmt.Errorf("must not be empty")
@@ -101,7 +105,7 @@ func (r *reader) expanded(n *yaml.Node, c column, tag string) (*yaml.Node, bool)
 	if node.Kind != yaml.ScalarNode || !strings.Contains(node.Value, "${") {
 		return n, true
 	}
-	value, err := r.source.expand(node.Value, filepath.Dir(r.File))
+	value, err := r.source.expand(node.Value, filepath.Dir(r.File), true)
 	if err != nil {
 		r.Report(n, "%s %q %s", c.name, Shown(node.Value), err)
 		return nil, false
@@ -150,7 +154,7 @@ func (r *reader) span(n *yaml.Node, c column) time.Duration {
 	node := yamlfile.Resolve(n)
 	text, err := node.Value, error(nil)
 	if node.Kind == yaml.ScalarNode {
-		text, err = r.source.expand(text, filepath.Dir(r.File))
+		text, err = r.source.expand(text, filepath.Dir(r.File), true)
 		if err != nil {
 			r.Report(n, "%s %q %s", c.name, Shown(node.Value), err)
 			return 0

@@ -205,7 +205,7 @@ func (f *File) tiers(problems *Problems) {
 			found.ThrottlingPolicy = tier
 		case found != nil && found.ThrottlingPolicy.Value != tier.Value:
 			problems.Add(tier.At, "keep one of them", "subscription_tier is %s, and the subscription to the API has the policy %s (%s)",
-				tier.Value, found.ThrottlingPolicy.Value, found.ThrottlingPolicy.At)
+				tier.Shown(), found.ThrottlingPolicy.Shown(), found.ThrottlingPolicy.At)
 		case found == nil && !listed:
 			list := &apps[0].Value.Subscriptions
 			if !list.Set {

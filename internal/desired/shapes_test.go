@@ -45,7 +45,7 @@ func shapes(t testing.TB) []string {
 func systemWith() Source {
 	return FromSystem(func(name string) (string, bool) {
 		return "Hunter2hunter", strings.HasSuffix(name, "_PASSWORD")
-	})
+	}, nil)
 }
 
 func TestEachShapeLoadsIntoTheSameModel(t *testing.T) {
