@@ -45,7 +45,7 @@ func (am *AM) apiRoutes(mux *http.ServeMux) {
 		writeJSON(w, http.StatusOK, lifecycleView(a))
 		return nil
 	})))
-	mux.HandleFunc("GET "+publisherPath+"/throttling-policies/{level}", am.locked(scopesTierView, listTiers))
+	mux.HandleFunc("GET "+publisherPath+"/throttling-policies/{level}", am.locked(scopesTierView, am.listTiers))
 	mux.HandleFunc("GET "+publisherPath+"/subscriptions", am.locked(scopesSubView, am.publisherSubscriptions))
 }
 
@@ -238,7 +238,7 @@ func (am *AM) checkBeside(dto *apiDTO) error {
 	if err := am.checkNew(dto); err != nil {
 		return err
 	}
-	return checkTiers(dto)
+	return am.checkReferences(dto)
 }
 
 // store gives a new API its id and times.
@@ -305,7 +305,10 @@ func (am *AM) updateAPI(w http.ResponseWriter, r *http.Request) error {
 	if err := dto.checkMapping(); err != nil {
 		return err
 	}
-	if err := checkTiers(&dto); err != nil {
+	am.mu.Lock()
+	err := am.checkReferences(&dto)
+	am.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	if err := am.tellScopes(r.Context(), managers, change); err != nil {

@@ -186,7 +186,7 @@ func (am *AM) deployProject(a *api, p project, rotate bool) (any, error) {
 		at := max(0, slices.IndexFunc(a.revisions, func(rev *revision) bool { return len(rev.environments) == 0 }))
 		a.revisions = slices.Delete(a.revisions, at, at+1)
 	}
-	rev, err := a.addRevision("")
+	rev, err := a.addRevision(ptr(""))
 	if err != nil {
 		return nil, err
 	}

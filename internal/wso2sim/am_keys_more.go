@@ -66,21 +66,33 @@ func (am *AM) updateKey(w http.ResponseWriter, r *http.Request, m *keyMapping) e
 	}
 	am.mu.Lock()
 	dto, id, resident := m.keyManager.dto, m.clientID, m.keyManager.resident()
+	texts, err := m.keyManager.settingNames().read(body.AdditionalProperties, true)
 	ask := clientRequest{
 		name: am.admin + "_" + m.application.id + "_" + m.keyType, displayName: m.application.name,
-		grants: body.SupportedGrantTypes, callback: value(body.CallbackURL),
+		grants: body.SupportedGrantTypes, callback: value(body.CallbackURL), settings: texts,
 	}
-	if c := am.oauth.clients[id]; resident && c != nil {
-		c.grants, c.redirects = ask.grants, redirectURIs(ask.callback)
-		am.changed("client", c.id)
+	if c := am.oauth.clients[id]; err == nil && resident && c != nil {
+		err = am.changeResident(c, ask.grants, ask.callback, texts)
 	}
 	am.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	if !resident {
+		if checkCallback(ask.grants, ask.callback) != nil {
+			return errGeneral
+		}
 		if _, err := am.connector.update(r.Context(), &dto, id, ask); err != nil {
 			return &upstreamError{errGeneral, err}
 		}
 	}
-	return am.showKey(w, r, m)
+	view := am.view(r.Context(), m)
+	if view == nil {
+		return errGeneral
+	}
+	view["keyManager"], view["keyState"], view["mode"], view["token"] = m.keyManager.uuid, nil, nil, nil
+	writeJSON(w, http.StatusOK, view)
+	return nil
 }
 
 // regenerateSecret is not what it says for IS 7: the connector cannot, and the answer is 200 without a secret.

@@ -13,11 +13,12 @@ const maxRevisions = 5
 
 // revision is an API as it was when the revision was made.
 type revision struct {
-	id, description string
-	number          int
-	created         time.Time
-	dto             apiDTO
-	environments    []revisionDeployment
+	id           string
+	description  *string
+	number       int
+	created      time.Time
+	dto          apiDTO
+	environments []revisionDeployment
 }
 
 // revisionDeployment is a revision in an environment.
@@ -138,7 +139,7 @@ func (a *api) deployments() []revisionDeployment {
 type revisionRequest struct {
 	DisplayName    *string              `json:"displayName"`
 	ID             *string              `json:"id"`
-	Description    string               `json:"description"`
+	Description    *string              `json:"description"`
 	CreatedTime    any                  `json:"createdTime"`
 	APIInfo        object               `json:"apiInfo"`
 	DeploymentInfo []revisionDeployment `json:"deploymentInfo"`
@@ -159,7 +160,7 @@ func (am *AM) createRevision(w http.ResponseWriter, r *http.Request, a *api) err
 	return nil
 }
 
-func (a *api) addRevision(description string) (*revision, error) {
+func (a *api) addRevision(description *string) (*revision, error) {
 	if len(a.revisions) >= maxRevisions {
 		return nil, &fault{status: 400, code: 900351, message: "Can not create API Revision ",
 			description: "Maximum number of revisions per API has reached.Need to remove any revision to create a new Revision for API with API UUID: " + a.id()}
@@ -213,7 +214,7 @@ func (am *AM) readTargets(r *http.Request) ([]revisionDeployment, error) {
 		return nil, err
 	}
 	for _, target := range targets {
-		known := slices.IndexFunc(am.environments, func(e environment) bool { return e.name == value(target.Name) })
+		known := slices.IndexFunc(am.environments, func(e *environmentDTO) bool { return *e.Name == value(target.Name) })
 		switch {
 		case known < 0:
 			return nil, &fault{status: 400, code: 900504, message: "Invalid Gateway Environment",
@@ -221,7 +222,7 @@ func (am *AM) readTargets(r *http.Request) ([]revisionDeployment, error) {
 		case target.Vhost == nil:
 			return nil, &fault{status: 400, code: 900511, message: "Gateway Environment virtual hosts name not provided",
 				description: "Gateway Environment VHOST name not provided"}
-		case am.environments[known].vhost != *target.Vhost:
+		case !am.environments[known].has(*target.Vhost):
 			return nil, &fault{status: 400, code: 900512, message: "Invalid virtual host name provided",
 				description: "Virtual host with provided vhost name does not exist"}
 		}

@@ -21,7 +21,7 @@ type indexDoc struct {
 	id, name, version, context, status string
 	lower                              string // the name in lower case, by which lists are sorted and searched
 	description                        string
-	tags                               []string
+	tags, categories                   []string
 	info                               object
 }
 
@@ -59,7 +59,7 @@ func newIndexDoc(a *api) *indexDoc {
 	}
 	return &indexDoc{
 		id: a.id(), lower: strings.ToLower(a.name()), name: a.name(), version: a.version(), context: value(d.Context), status: d.LifeCycleStatus,
-		description: value(d.Description), tags: d.Tags,
+		description: value(d.Description), tags: d.Tags, categories: d.Categories,
 		info: object{
 			"id": d.ID, "name": d.Name, "description": d.Description, "context": d.Context, "version": d.Version,
 			"additionalProperties": d.AdditionalProperties, "additionalPropertiesMap": d.AdditionalPropertiesMap,

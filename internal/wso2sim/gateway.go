@@ -28,19 +28,25 @@ func (f *gatewayFault) write(w http.ResponseWriter) {
 	case http.StatusNotFound:
 		body["type"] = "Status report"
 	}
+	if f == errNoSandbox {
+		body["type"] = "Status report"
+	}
 	writeAs(w, f.status, "application/json; charset=UTF-8", body)
 }
 
 const checkCredentials = "Make sure you have provided the correct security credentials"
 
 var (
-	errNoResource   = &gatewayFault{404, "404", "Not Found", "The requested resource is not available."}
-	errNoOperation  = &gatewayFault{404, "404", "Runtime Error", "No matching resource found for given API Request"}
-	errNoMethod     = &gatewayFault{405, "405", "Runtime Error", "Method not allowed for given API resource"}
-	errBadToken     = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid Credentials. " + checkCredentials}
-	errRevoked      = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid JWT token. " + checkCredentials}
-	errNoSubscriber = &gatewayFault{403, "900908", "Resource forbidden ", "User is NOT authorized to access the Resource. API Subscription validation failed."}
-	errBlocked      = &gatewayFault{503, "700700", "API blocked", "This API has been blocked temporarily. Please try again later or contact the system administrators."}
+	errNoResource          = &gatewayFault{404, "404", "Not Found", "The requested resource is not available."}
+	errNoOperation         = &gatewayFault{404, "404", "Runtime Error", "No matching resource found for given API Request"}
+	errNoMethod            = &gatewayFault{405, "405", "Runtime Error", "Method not allowed for given API resource"}
+	errBadToken            = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid Credentials. " + checkCredentials}
+	errRevoked             = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid JWT token. " + checkCredentials}
+	errNoSubscriber        = &gatewayFault{403, "900908", "Resource forbidden ", "User is NOT authorized to access the Resource. API Subscription validation failed."}
+	errBlocked             = &gatewayFault{503, "700700", "API blocked", "This API has been blocked temporarily. Please try again later or contact the system administrators."}
+	errSubscriptionBlocked = &gatewayFault{401, "900907", "The requested API is temporarily blocked",
+		"User is NOT authorized to access the Resource. API Subscription validation failed."}
+	errNoSandbox    = &gatewayFault{403, "900901", "Runtime Error", "Sandbox key offered to the API with no sandbox endpoint"}
 	errUnclassified = &gatewayFault{500, "900900", "Unclassified Authentication Failure", "Error while accessing backend services for API key validation"}
 )
 
@@ -216,6 +222,9 @@ func (am *AM) authorize(token parsedJWT, manager *keyManager, route apiRoute, no
 		if mapping == nil || !accepted || !am.isSubscribed(mapping.application, route.api, now) {
 			return false, errNoSubscriber
 		}
+		if am.lookup.ofApplication[mapping.application][route.api].blockedFor(mapping.keyType, now) {
+			return false, errSubscriptionBlocked
+		}
 	}
 	if len(route.operation.Scopes) > 0 {
 		have := strings.Fields(token.claims.Scope)
@@ -244,8 +253,12 @@ func (am *AM) isSubscribed(app *application, a *api, now time.Time) bool {
 // forward passes the request on to the backend, without the token.
 func (am *AM) forward(w http.ResponseWriter, r *http.Request, route apiRoute, sandbox bool) {
 	base := route.dto.endpoint("production_endpoints")
-	if s := route.dto.endpoint("sandbox_endpoints"); sandbox && s != "" || base == "" {
+	if s := route.dto.endpoint("sandbox_endpoints"); sandbox || base == "" {
 		base = s
+	}
+	if sandbox && base == "" {
+		errNoSandbox.write(w)
+		return
 	}
 	target, err := url.Parse(strings.TrimSuffix(base, "/") + route.path)
 	if err != nil || target.Host == "" {

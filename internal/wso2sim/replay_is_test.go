@@ -1,0 +1,27 @@
+package wso2sim
+
+import "testing"
+
+// Users, roles, applications and tokens of IS with the settings for API Manager.
+
+func TestReplayOfUsers(t *testing.T) { replayIS(t, "is-7.1.0-users.har", 102, nil) }
+
+func TestReplayOfRoles(t *testing.T) { replayIS(t, "is-7.1.0-roles.har", 91, nil) }
+
+func TestReplayOfApplicationsOfIS(t *testing.T) { replayIS(t, "is-7.1.0-apps.har", 70, nil) }
+
+func TestReplayOfTokens(t *testing.T) { replayIS(t, "is-7.1.0-tokens.har", 95, nil) }
+
+func TestReplayOfLogins(t *testing.T) { replayIS(t, "is-7.1.0-login.har", 55, nil) }
+
+func replayIS(t *testing.T, file string, want int, left map[string]string) {
+	t.Helper()
+	p := newPair(t)
+	p.appendSettings(p.isHome, settingsForAM)
+	p.startIS()
+	// API Manager's connector had used the recorded server before.
+	send(t, "POST", p.is.URL()+resourcesPath, admin, object{"name": "User-defined OAuth2 Resource", "identifier": resourceIdentifier}).want(t, 201)
+	at := p.is.url(p.is.port)
+	values := map[string]string{"https://localhost:39444": at, "https://wso2is:9443": at}
+	replayListed(t, file, values, want, left, nil)
+}
