@@ -31,7 +31,7 @@ func (am *AM) apiRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+apis, am.locked(scopesAPIView, am.listAPIs))
 	mux.HandleFunc("POST "+apis, am.unlocked(scopesAPICreate, am.createAPI))
 	mux.HandleFunc("GET "+apis+"/{id}", am.locked(scopesAPIView, am.withAPI(func(w http.ResponseWriter, _ *http.Request, a *api) error {
-		writeJSON(w, http.StatusOK, a.dto)
+		writeJSON(w, http.StatusOK, am.existing(a.dto))
 		return nil
 	})))
 	mux.HandleFunc("PUT "+apis+"/{id}", am.unlocked(scopesAPIWrite, am.updateAPI))

@@ -3,6 +3,7 @@ package wso2sim
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"regexp"
@@ -57,6 +58,12 @@ func (am *AM) applicationRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+devportalPath+"/key-managers", am.subscriber(scopesApplication, am.devportalKeyManagers))
 	mux.HandleFunc("GET "+devportalPath+"/apis", am.devportalAPIs)
 	mux.HandleFunc("GET "+devportalPath+"/apis/{id}", am.devportalAPI)
+	mux.HandleFunc("GET "+devportalPath+"/apis/{id}/swagger", am.locked(scopesApplication, am.withAPI(showDefinition)))
+	mux.HandleFunc("GET "+devportalPath+"/apis/{id}/subscription-policies", am.locked(scopesApplication, am.withAPI(am.offeredTiers)))
+	mux.HandleFunc("GET "+devportalPath+"/settings/application-attributes", am.locked(scopesApplication, func(w http.ResponseWriter, _ *http.Request) error {
+		writeJSON(w, http.StatusOK, object{"count": 0, "list": []any{}})
+		return nil
+	}))
 }
 
 // subscriber is locked for the DevPortal, where the first call of a subscriber makes DefaultApplication.
@@ -280,16 +287,32 @@ func (e *upstreamError) Unwrap() []error { return []error{e.fault, e.cause} }
 
 // devportalAPIs lists what is published, from the index, to everyone.
 func (am *AM) devportalAPIs(w http.ResponseWriter, r *http.Request) {
+	known := am.allowed(r, scopesApplication)
 	am.mu.Lock()
 	defer am.mu.Unlock()
+	terms := parseQuery(r.URL.Query().Get("query"))
+	if name := strings.Join(terms["name"], " "); name != "" && !strings.HasPrefix(name, `"`) {
+		terms["name"] = strings.Fields(name) // words, of which any will do
+	}
 	var list []*api
-	for _, doc := range am.search(r.URL.Query().Get("query")) {
-		if a := am.apis[doc.id]; a != nil && visible(doc.status) {
+	for _, doc := range am.find(terms) {
+		if a := am.apis[doc.id]; a != nil && visible(doc.status) && a.seenBy(known) {
 			list = append(list, a)
 		}
 	}
-	writeJSON(w, http.StatusOK, pageOf(list, len(list), r, am.apiInfo))
+	writeJSON(w, http.StatusOK, pageOf(list, len(list), r, func(a *api) object {
+		info := am.apiInfo(a)
+		info["createdTime"] = nil
+		owned := *a.dto.AdvertiseInfo
+		owned.APIOwner = nil
+		info["advertiseInfo"] = owned
+		return info
+	}))
 }
+
+// seenBy reports whether a caller sees an API: everybody sees public ones, and the administrator, who has every role of
+// a fresh installation, all of them.
+func (a *api) seenBy(known bool) bool { return known || a.dto.Visibility != "RESTRICTED" }
 
 // devportalKeyManagers shows what an application developer needs of the key managers, also of disabled ones.
 func (am *AM) devportalKeyManagers(w http.ResponseWriter, _ *http.Request) error {
@@ -320,10 +343,11 @@ func visible(status string) bool { return status == "PUBLISHED" || status == "PR
 
 // devportalAPI shows one API, whose context has the version here.
 func (am *AM) devportalAPI(w http.ResponseWriter, r *http.Request) {
+	known := am.allowed(r, scopesApplication)
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	a := am.apis[r.PathValue("id")]
-	if a == nil {
+	if a == nil || !a.seenBy(known) && visible(a.dto.LifeCycleStatus) {
 		notFound("API", r.PathValue("id")).write(w)
 		return
 	}
@@ -333,20 +357,25 @@ func (am *AM) devportalAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := &a.dto
+	definition, err := json.Marshal(definitionOf(a))
+	if err != nil {
+		errInternal.write(w)
+		return
+	}
 	tiers := []object{}
 	for _, tier := range d.Policies {
 		tiers = append(tiers, object{"tierName": tier, "tierPlan": "FREE", "monetizationAttributes": nil})
 	}
 	writeJSON(w, http.StatusOK, object{
 		"id": a.id(), "name": d.Name, "description": d.Description, "context": fullContext(d), "version": d.Version,
-		"provider": d.Provider, "apiDefinition": nil, "wsdlUri": nil, "lifeCycleStatus": d.LifeCycleStatus,
-		"isDefaultVersion": d.IsDefaultVersion, "type": d.Type, "transport": d.Transport, "operations": d.Operations,
+		"provider": d.Provider, "apiDefinition": string(definition), "wsdlUri": nil, "lifeCycleStatus": d.LifeCycleStatus,
+		"isDefaultVersion": d.IsDefaultVersion, "type": d.Type, "transport": d.Transport, "operations": []any{},
 		"authorizationHeader": d.AuthorizationHeader, "apiKeyHeader": d.APIKeyHeader, "securityScheme": d.SecurityScheme,
 		"tags": d.Tags, "tiers": tiers, "hasThumbnail": false, "additionalProperties": d.AdditionalProperties,
-		"monetization": nil, "businessInformation": d.BusinessInformation, "environmentList": []string{}, "scopes": []any{},
+		"monetization": object{"enabled": false}, "businessInformation": d.BusinessInformation, "environmentList": []string{"Default"}, "scopes": []any{},
 		"endpointURLs": am.endpointURLs(a), "avgRating": "0.0", "subscriptions": 0, "advertiseInfo": d.AdvertiseInfo,
-		"isSubscriptionAvailable": true, "categories": []any{}, "keyManagers": d.KeyManagers, "createdTime": d.CreatedTime,
-		"lastUpdatedTime": d.LastUpdatedTimestamp, "gatewayVendor": d.GatewayVendor, "asyncTransportProtocols": []any{},
+		"isSubscriptionAvailable": true, "categories": []any{}, "keyManagers": d.KeyManagers, "createdTime": a.created.UTC().Format("2006-01-02 15:04:05.000"),
+		"lastUpdatedTime": nil, "gatewayVendor": d.GatewayVendor, "asyncTransportProtocols": []any{},
 		"egress": false, "subtype": "DEFAULT",
 	})
 }

@@ -160,7 +160,6 @@ func readEnvironment(r *http.Request) (environmentDTO, error) {
 	case dto.Provider == nil:
 		return dto, errGeneral
 	}
-	dto.normalize()
 	return dto, nil
 }
 
@@ -173,6 +172,7 @@ func (am *AM) createEnvironment(w http.ResponseWriter, r *http.Request) error {
 		return &fault{status: 400, code: 900507, message: "Gateway Environment already exists",
 			description: "A Gateway Environment with name '" + *dto.Name + "' already exists"}
 	}
+	dto.normalize()
 	dto.ID, dto.IsReadOnly = ptr(newUUID()), ptr(false)
 	am.environments = append(am.environments, &dto)
 	am.changed("environment", *dto.ID)
@@ -191,11 +191,14 @@ func (am *AM) updateEnvironment(w http.ResponseWriter, r *http.Request, at int) 
 		return &fault{status: 400, code: 900510, message: "Names of Gateway Environment cannot be changed", description: "Name of the gateway is read only"}
 	}
 	dto.ID = was.ID
+	asked := dto.Permissions
+	dto.normalize()
 	kept := dto
 	kept.IsReadOnly = was.IsReadOnly
 	am.environments[at] = &kept
 	am.changed("environment", *was.ID)
-	writeJSON(w, http.StatusOK, dto) // which says of isReadOnly what the request did
+	dto.Permissions = asked
+	writeJSON(w, http.StatusOK, dto) // which says of isReadOnly and permissions what the request did
 	return nil
 }
 

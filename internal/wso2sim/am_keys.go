@@ -167,17 +167,18 @@ func (am *AM) generateKeys(w http.ResponseWriter, r *http.Request) error {
 		name: am.admin + "_" + m.application.id + "_" + m.keyType, displayName: m.application.name, grants: body.GrantTypes,
 		callback: m.callback, id: value(body.ClientID), secret: value(body.ClientSecret), settings: texts,
 	}
-	_, noNumber := strconv.Atoi(string(optional(body.ValidityTime)))
 	am.mu.Unlock()
 	if !loaded {
 		return &upstreamError{errGeneral, errors.New("key manager " + value(dto.Name) + " is not loaded")}
 	}
-	if body.ValidityTime != nil && noNumber != nil {
-		return &upstreamError{errGeneral, noNumber} // and the row stays
-	}
 	client, err := am.makeClient(r.Context(), m, &dto, ask)
 	if err != nil {
 		return &upstreamError{errGeneral, err} // and the row stays
+	}
+	if body.ValidityTime != nil {
+		if _, err := strconv.Atoi(string(*body.ValidityTime)); err != nil {
+			return &upstreamError{errGeneral, err} // and the client stays
+		}
 	}
 	token, err := am.firstToken(r.Context(), m, &dto, client, body.Scopes)
 	if err != nil {
@@ -368,12 +369,4 @@ func (am *AM) settingsOf(manager string) settingNames {
 		return residentSettings
 	}
 	return extSettings
-}
-
-// optional is what a text is; nothing where it is absent.
-func optional(t *text) text {
-	if t == nil {
-		return ""
-	}
-	return *t
 }

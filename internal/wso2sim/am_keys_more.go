@@ -3,6 +3,7 @@ package wso2sim
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -24,6 +25,10 @@ func (am *AM) mapKeys(w http.ResponseWriter, r *http.Request) error {
 	}
 	am.mu.Lock()
 	m, err := am.newMapping(r.PathValue("id"), *body.KeyType, manager, modeMapped)
+	if err == nil && slices.ContainsFunc(am.lookup.byClient[*body.ConsumerKey], func(other *keyMapping) bool { return other.keyManager == m.keyManager }) {
+		m.application.keys = slices.DeleteFunc(m.application.keys, func(other *keyMapping) bool { return other == m })
+		err = errKeysExist // whatever application has it
+	}
 	if err == nil {
 		m.known = time.Now().Add(am.delays.Client.pick())
 		am.tie(m, *body.ConsumerKey)
@@ -33,7 +38,7 @@ func (am *AM) mapKeys(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view := am.view(r.Context(), m)
-	if view == nil {
+	if view == nil || body.ConsumerSecret != nil && view["consumerSecret"] != *body.ConsumerSecret {
 		am.forget(m)
 		return &upstreamError{errGeneral, errors.New("the key manager does not know the client to map")}
 	}

@@ -50,6 +50,11 @@ func definedOperations(definition []byte) ([]apiOperation, error) {
 
 // showDefinition gives the operations back as an OpenAPI document.
 func showDefinition(w http.ResponseWriter, _ *http.Request, a *api) error {
+	writeJSON(w, http.StatusOK, definitionOf(a))
+	return nil
+}
+
+func definitionOf(a *api) object {
 	paths := map[string]object{}
 	for _, op := range a.dto.Operations {
 		if paths[op.Target] == nil {
@@ -59,11 +64,10 @@ func showDefinition(w http.ResponseWriter, _ *http.Request, a *api) error {
 			"responses": object{"200": object{"description": "OK"}}, "security": []object{{"default": op.Scopes}},
 		}
 	}
-	writeJSON(w, http.StatusOK, object{
+	return object{
 		"openapi": "3.0.1", "info": object{"title": a.name(), "version": a.version()}, "paths": paths,
 		"servers": []object{{"url": "/"}},
-	})
-	return nil
+	}
 }
 
 // importOpenAPI makes an API of a definition, in one of three form fields, and of the rest of it in a fourth.

@@ -74,9 +74,11 @@ func newIndexDoc(a *api) *indexDoc {
 }
 
 // search returns what the index has for a query, sorted by name and version.
-func (am *AM) search(query string) []*indexDoc {
+func (am *AM) search(query string) []*indexDoc { return am.find(parseQuery(query)) }
+
+// find returns what the index has for terms, sorted by name and version.
+func (am *AM) find(fields searchQuery) []*indexDoc {
 	now := time.Now()
-	fields := parseQuery(query)
 	var found []*indexDoc
 	for id, e := range am.index {
 		doc := e.current(now)

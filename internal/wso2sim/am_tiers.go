@@ -126,13 +126,42 @@ func (am *AM) listTiers(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// offeredTiers are those of an API, in full.
+func (am *AM) offeredTiers(w http.ResponseWriter, _ *http.Request, a *api) error {
+	list := []object{}
+	for _, name := range a.dto.Policies {
+		p := am.policyNamed(levelSubscription, name)
+		if p == nil {
+			continue
+		}
+		requests, unit, n, _ := p.quota()
+		list = append(list, object{
+			"name": name, "displayName": p.dto.DisplayName, "description": p.dto.Description, "policyContent": nil, "tierAttributes": nil,
+			"requestsPerMin": requests, "requestCount": requests, "unitTime": n, "timeUnit": unit, "tierPlan": p.dto.BillingPlan,
+			"stopOnQuotaReached": p.dto.StopOnQuotaReach, "tierPermission": nil, "monetizationAttributes": nil, "quotaPolicyType": "requestCount",
+			"rateLimitCount": p.dto.RateLimitCount, "rateLimitTimeUnit": p.dto.RateLimitTimeUnit, "bandwidthDataUnit": nil,
+			"totalTokenCount": 0, "promptTokenCount": 0, "completionTokenCount": 0,
+		})
+	}
+	writeJSON(w, http.StatusOK, list)
+	return nil
+}
+
+// existing are the tiers of an API that exist: the API keeps the names of others, and shows none of them.
+func (am *AM) existing(dto apiDTO) apiDTO {
+	dto.Policies = slices.DeleteFunc(slices.Clone(dto.Policies), func(name string) bool { return am.policyNamed(levelSubscription, name) == nil })
+	return dto
+}
+
 // listApplicationTiers is what the DevPortal shows of them.
 func (am *AM) listApplicationTiers(w http.ResponseWriter, r *http.Request) error {
 	list := []object{}
 	for _, p := range am.policiesOf(levelApplication) {
 		requests, unit, n, kind := p.quota()
 		list = append(list, object{"name": p.name(), "description": p.dto.Description, "policyLevel": "APPLICATION", "attributes": object{}, "stopOnQuotaReach": true,
-			"requestCount": requests, "unitTime": n, "timeUnit": unit, "quotaPolicyType": kind, "tierPlan": nil})
+			"requestCount": requests, "unitTime": n, "timeUnit": unit, "quotaPolicyType": kind, "tierPlan": nil, "dataUnit": nil, "rateLimitCount": 0,
+			"rateLimitTimeUnit": nil, "throttlingPolicyPermissions": object{"type": "ALLOW", "roles": []string{"Internal/everyone"}},
+			"monetizationAttributes": object{"billingType": nil, "billingCycle": nil, "fixedPrice": nil, "pricePerRequest": nil, "currencyType": nil}})
 	}
 	writeJSON(w, http.StatusOK, page(list, r))
 	return nil

@@ -1,6 +1,7 @@
 package wso2sim
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -51,16 +52,16 @@ func badProperties(why string) *fault {
 func (n settingNames) read(given object, updating bool) (map[string]string, error) {
 	known := map[string]string{}
 	for name, v := range given {
-		text, ok := v.(string)
-		lifetime := slices.Contains(n.lifetimes(), name)
+		text, isText := v.(string)
+		lifetime, flag := slices.Contains(n.lifetimes(), name), slices.Contains(n.flags(), name)
 		switch {
-		case !ok || text == "" || text == "N/A":
+		case lifetime && (!isText || text == "" || text == "N/A"), flag && !isText, !lifetime && !flag && !updating:
 			continue
-		case slices.Contains(n.flags(), name):
+		case flag:
 			known[name] = text
 			continue
-		case !lifetime && !updating:
-			continue
+		case !lifetime && !isText:
+			text = fmt.Sprint(v)
 		}
 		seconds, err := strconv.Atoi(text)
 		if err != nil {

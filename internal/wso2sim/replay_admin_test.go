@@ -1,6 +1,7 @@
 package wso2sim
 
 import (
+	"maps"
 	"testing"
 )
 
@@ -37,7 +38,15 @@ func joined(t *testing.T) *pair {
 	p.startAM()
 	p.listener("WSO2-IS")
 	p.startIS()
-	p.keyManager("WSO2-IS")
+	body := p.keyManagerBody("WSO2-IS")
+	at := p.is.url(p.is.port)
+	maps.Copy(body, object{
+		"displayTokenEndpoint": at + "/oauth2/token", "displayRevokeEndpoint": at + "/oauth2/revoke", "authorizeEndpoint": at + "/oauth2/authorize",
+		"scopeManagementEndpoint": at + "/api/identity/oauth2/v1.0/scopes", "availableGrantTypes": []string{"client_credentials", "password"},
+	})
+	body["additionalProperties"].(object)["enable_roles_creation"] = true
+	send(t, "POST", p.admin("/key-managers"), admin, body).want(t, 201)
+	p.saveResident()
 	api := p.api("Agent API", "/agent")
 	p.deploy(api)
 	p.publish(api)
@@ -45,6 +54,15 @@ func joined(t *testing.T) *pair {
 	p.subscribe(app, api)
 	p.generate(app, "WSO2-IS").want(t, 200)
 	return p
+}
+
+// saveResident saves the Resident Key Manager as it is, as somebody had done before the recordings.
+func (p *pair) saveResident() {
+	p.t.Helper()
+	list := send(p.t, "GET", p.admin("/key-managers"), admin, nil).want(p.t, 200)
+	id := list.str("list", 1, "id")
+	resident := send(p.t, "GET", p.admin("/key-managers/"+id), admin, nil).want(p.t, 200)
+	send(p.t, "PUT", p.admin("/key-managers/"+id), admin, resident.body).want(p.t, 200)
 }
 
 // settingsForAM are those that IS needs for API Manager.
