@@ -89,7 +89,7 @@ func (is *IS) unchecked(scope string) bool {
 // logsIn checks a password, and gives the name under which the user is known.
 func (is *IS) logsIn(name, password string) (string, bool) {
 	u := is.userNamed(name)
-	if u == nil || u.password != password {
+	if u == nil || u.password != password || u.shut() {
 		return "", false
 	}
 	return u.name, true
