@@ -158,7 +158,12 @@ func clientGone(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) 
 func (is *IS) findClient(w http.ResponseWriter, r *http.Request) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	is.showClient(w, is.oauth.byName(r.URL.Query().Get("client_name")))
+	name := r.URL.Query().Get("client_name")
+	if name == "" {
+		invalidMetadata(w, "Insufficient data in the request")
+		return
+	}
+	is.showClient(w, is.oauth.byName(name))
 }
 
 func (is *IS) getClient(w http.ResponseWriter, r *http.Request) {

@@ -3,6 +3,7 @@ package wso2sim
 import (
 	"encoding/base64"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,13 +146,21 @@ func (is *IS) listResources(w http.ResponseWriter, r *http.Request) {
 	if len(found) > limit {
 		found = found[:limit]
 		next := base64.StdEncoding.EncodeToString([]byte(strconv.Itoa(from + limit)))
-		links = append(links, object{"rel": "next", "href": is.url(is.port) + resourcesPath + "?limit=" + strconv.Itoa(limit) + "&after=" + next})
+		links = append(links, object{"rel": "next", "href": is.url(is.port) + resourcesPath + "?limit=" + strconv.Itoa(limit) + "&after=" + next + filterOf(query)})
 	}
 	list := []object{}
 	for _, a := range found {
 		list = append(list, a.summary())
 	}
 	writeJSON(w, http.StatusOK, object{"totalResults": total, "links": links, "apiResources": list})
+}
+
+// filterOf is a filter as the link to the next page repeats it.
+func filterOf(query url.Values) string {
+	if query.Get("filter") == "" {
+		return ""
+	}
+	return "&filter=" + url.QueryEscape(query.Get("filter"))
 }
 
 // resourceBody takes every field of the API's schema, and ignores those that the stand-in has no use for.

@@ -137,11 +137,8 @@ func (is *IS) replaceUser(w http.ResponseWriter, r *http.Request, u *user) {
 	if !readSCIM(w, r, &changes) {
 		return
 	}
-	for _, name := range []string{"name", "emails"} {
-		if changes[name] == nil {
-			delete(u.given, name)
-		}
-	}
+	delete(u.given, "name")
+	delete(u.given, "emails")
 	is.changeUser(w, u, changes)
 }
 
@@ -164,7 +161,11 @@ func (is *IS) changeUser(w http.ResponseWriter, u *user, changes object) {
 		u.given = object{}
 	}
 	if name, ok := changes["name"].(map[string]any); ok {
-		u.given["name"] = name
+		parts, _ := u.given["name"].(map[string]any)
+		merged := object{}
+		maps.Copy(merged, parts)
+		maps.Copy(merged, name)
+		u.given["name"] = merged
 	}
 	if emails != nil {
 		u.given["emails"] = plainEmails(emails)

@@ -19,8 +19,11 @@ func replayIS(t *testing.T, file string, want int, left map[string]string) {
 	p := newPair(t)
 	p.appendSettings(p.isHome, settingsForAM)
 	p.startIS()
-	// API Manager's connector had used the recorded server before.
+	// API Manager's connector had used the recorded server before, and made its resource and clients.
 	send(t, "POST", p.is.URL()+resourcesPath, admin, object{"name": "User-defined OAuth2 Resource", "identifier": resourceIdentifier}).want(t, 201)
+	for _, name := range []string{"admin_one_PRODUCTION", "admin_two_PRODUCTION", "admin_three_PRODUCTION"} {
+		send(t, "POST", p.is.URL()+registerPath, admin, object{"client_name": name, "grant_types": []string{"client_credentials"}, "redirect_uris": []string{}}).want(t, 201)
+	}
 	at := p.is.url(p.is.port)
 	values := map[string]string{"https://localhost:39444": at, "https://wso2is:9443": at}
 	replayListed(t, file, values, want, left, nil)
