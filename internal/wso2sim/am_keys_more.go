@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -42,7 +43,20 @@ func (am *AM) mapKeys(w http.ResponseWriter, r *http.Request) error {
 		am.forget(m)
 		return &upstreamError{errGeneral, errors.New("the key manager does not know the client to map")}
 	}
-	view["keyManager"] = manager
+	view["keyManager"], view["keyState"] = manager, nil
+	if grants, _ := view["supportedGrantTypes"].([]string); slices.Contains(grants, "client_credentials") {
+		id, _ := view["consumerKey"].(string)
+		secret, _ := view["consumerSecret"].(string)
+		am.mu.Lock()
+		dto, ask := m.keyManager.dto, *m
+		am.mu.Unlock()
+		ask.grants = grants
+		token, err := am.firstToken(r.Context(), &ask, &dto, remoteClient{ID: id, Secret: secret}, nil)
+		if err != nil {
+			return &upstreamError{errGeneral, err}
+		}
+		view["token"] = object{"accessToken": token.Access, "tokenScopes": orEmpty(strings.Fields(token.Scope)), "validityTime": token.Expires}
+	}
 	writeJSON(w, http.StatusOK, view)
 	return nil
 }

@@ -80,13 +80,13 @@ func (am *AM) checkReferences(dto *apiDTO) error {
 }
 
 // quota is how many requests a policy allows in what time, as the portals show it.
-func (p *throttlePolicy) quota() (requests int, unit string, perUnit int, kind string) {
+func (p *throttlePolicy) quota() (requests int, unit string, perUnit int, kind any) {
 	limit := p.dto.DefaultLimit
 	switch {
 	case limit.RequestCount != nil:
 		return limit.RequestCount.RequestCount, limit.RequestCount.TimeUnit, limit.RequestCount.UnitTime, "REQUESTCOUNT"
 	case limit.EventCount != nil:
-		return limit.EventCount.EventCount, limit.EventCount.TimeUnit, limit.EventCount.UnitTime, "EVENTCOUNT"
+		return limit.EventCount.EventCount, limit.EventCount.TimeUnit, limit.EventCount.UnitTime, nil
 	case limit.Bandwidth != nil:
 		return limit.Bandwidth.DataAmount, limit.Bandwidth.TimeUnit, limit.Bandwidth.UnitTime, "BANDWIDTHVOLUME"
 	}

@@ -148,7 +148,7 @@ func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(1 * time.Second)
+	deadline := time.After(10 * time.Second)
 	for !so() {
 		select {
 		case <-tick.C:

@@ -2,6 +2,8 @@ package wso2sim
 
 import (
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -9,23 +11,33 @@ import (
 // is named with the reason.
 
 func TestReplayOfTheAdministration(t *testing.T) {
-	p := joined(t)
-	p.replay("apim-4.5.0-admin.har", 230, nil, nil)
+	joined(t).replay(recorded(t, "apim-4.5.0-admin.har"), 230, leftOutOfAdministration)
 }
 
 func TestReplayOfTheDevPortal(t *testing.T) {
-	p := joined(t)
-	p.replay("apim-4.5.0-devportal.har", 327, nil, nil)
+	joined(t).replay(recorded(t, "apim-4.5.0-devportal.har"), 327, leftOutOfDevPortal)
 }
 
 func TestReplayOfKeys(t *testing.T) {
-	p := joined(t)
-	p.replay("apim-4.5.0-keys.har", 137, nil, nil)
+	joined(t).replay(recorded(t, "apim-4.5.0-keys.har"), 137, nil)
 }
 
+// Of a step that was tried until the gateway was ready the last try counts. What the back end says in an answer is not
+// API Manager's: of such a step the status counts.
 func TestReplayOfTheGateway(t *testing.T) {
-	p := joined(t)
-	p.replay("apim-4.5.0-gateway.har", 264, nil, nil)
+	var entries []harEntry
+	all := recorded(t, "apim-4.5.0-gateway.har")
+	for i, e := range all {
+		again := attempt.FindStringSubmatch(e.Comment)
+		if again != nil && i+1 < len(all) && strings.HasPrefix(all[i+1].Comment, again[1]+", try ") {
+			continue
+		}
+		if answer, ok := decoded(e.Response.Content.Text).(map[string]any); ok && answer["headers"] != nil && answer["path"] != nil {
+			e.Response.Content.Text = "the back end's"
+		}
+		entries = append(entries, e)
+	}
+	joined(t).replay(entries, 264, leftOutOfGateway)
 }
 
 // joined is a pair as the recordings of the second round had it: the settings for API Manager in IS, IS as the key
@@ -81,27 +93,33 @@ allow_system_prefix_for_role = true
 `
 
 // replay sends a recording of both servers, and says whether as many of its steps were sent as expected.
-func (p *pair) replay(file string, want int, left map[string]string, before hooks) {
+func (p *pair) replay(entries []harEntry, want int, left map[string]string) {
 	p.t.Helper()
 	is, am := p.is.url(p.is.port), p.am.url(p.am.port)
 	values := map[string]string{
 		"https://localhost:39443": am, "https://localhost:38243": p.am.url(p.am.gatewayPort), "https://localhost:39444": is,
 		"https://wso2is:9443": is, "http://echo-backend:8080": p.backend.URL(),
 	}
-	replayListed(p.t, file, values, want, left, before)
+	// Lists of these come in another order, and one must not stand for another.
+	for _, name := range append(slices.Clone(supportedGrants), "implicit", "Internal/subscriber", "Internal/publisher") {
+		values[name] = name
+	}
+	for _, tiers := range builtInTiers() {
+		for _, tier := range tiers {
+			values[tier.name] = tier.name
+		}
+	}
+	replayListed(p.t, entries, values, want, left)
 }
 
 // replayListed sends the steps of a recording that are not left out.
-func replayListed(t *testing.T, file string, values map[string]string, want int, left map[string]string, before hooks) {
+func replayListed(t *testing.T, entries []harEntry, values map[string]string, want int, left map[string]string) {
 	t.Helper()
 	r, sent, out := newReplayer(values, nil), 0, map[string]bool{}
-	for _, e := range recorded(t, file) {
+	for _, e := range entries {
 		if left[e.Comment] != "" {
 			out[e.Comment] = true
 			continue
-		}
-		if f := before[e.Comment]; f != nil {
-			f()
 		}
 		t.Run(e.Comment, func(t *testing.T) { r.step(t, e) })
 		sent++

@@ -4,15 +4,17 @@ import "testing"
 
 // Users, roles, applications and tokens of IS with the settings for API Manager.
 
-func TestReplayOfUsers(t *testing.T) { replayIS(t, "is-7.1.0-users.har", 102, nil) }
+func TestReplayOfUsers(t *testing.T) { replayIS(t, "is-7.1.0-users.har", 102, leftOutOfUsers) }
 
-func TestReplayOfRoles(t *testing.T) { replayIS(t, "is-7.1.0-roles.har", 91, nil) }
+func TestReplayOfRoles(t *testing.T) { replayIS(t, "is-7.1.0-roles.har", 91, leftOutOfRoles) }
 
-func TestReplayOfApplicationsOfIS(t *testing.T) { replayIS(t, "is-7.1.0-apps.har", 70, nil) }
+func TestReplayOfApplicationsOfIS(t *testing.T) {
+	replayIS(t, "is-7.1.0-apps.har", 70, leftOutOfApplications)
+}
 
-func TestReplayOfTokens(t *testing.T) { replayIS(t, "is-7.1.0-tokens.har", 95, nil) }
+func TestReplayOfTokens(t *testing.T) { replayIS(t, "is-7.1.0-tokens.har", 95, leftOutOfTokens) }
 
-func TestReplayOfLogins(t *testing.T) { replayIS(t, "is-7.1.0-login.har", 55, nil) }
+func TestReplayOfLogins(t *testing.T) { replayIS(t, "is-7.1.0-login.har", 55, leftOutOfLogins) }
 
 func replayIS(t *testing.T, file string, want int, left map[string]string) {
 	t.Helper()
@@ -26,5 +28,5 @@ func replayIS(t *testing.T, file string, want int, left map[string]string) {
 	}
 	at := p.is.url(p.is.port)
 	values := map[string]string{"https://localhost:39444": at, "https://wso2is:9443": at}
-	replayListed(t, file, values, want, left, nil)
+	replayListed(t, recorded(t, file), values, want, left)
 }
