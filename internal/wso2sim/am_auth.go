@@ -102,8 +102,8 @@ func (am *AM) anonymousRoutes(mux *http.ServeMux) {
 		"customProperties": []any{},
 	})
 	show("/api/am/devportal/v3", object{
-		"grantTypes": supportedGrants, "scopes": slices.Concat(scopesApplication, scopesSubscription, []string{"openid"}),
-		"applicationSharingEnabled": false, "mapExistingAuthApps": false, "apiGatewayEndpoint": am.url(am.gatewayPort), "monetizationEnabled": false,
+		"grantTypes": []any{}, "scopes": slices.Concat(scopesApplication, scopesSubscription, []string{"openid"}),
+		"applicationSharingEnabled": false, "mapExistingAuthApps": false, "apiGatewayEndpoint": nil, "monetizationEnabled": false,
 		"recommendationEnabled": false, "IsUnlimitedTierPaid": false, "identityProvider": object{"external": false},
 		"IsAnonymousModeEnabled": true, "IsPasswordChangeEnabled": true, "IsJWTEnabledForLoginTokens": false,
 		"orgAccessControlEnabled": true, "userStorePasswordPattern": `^[\S]{5,30}$`, "passwordPolicyPattern": nil,

@@ -11,11 +11,11 @@ import (
 // is named with the reason.
 
 func TestReplayOfTheAdministration(t *testing.T) {
-	joined(t).replay(recorded(t, "apim-4.5.0-admin.har"), 230, leftOutOfAdministration)
+	joined(t).replay(recorded(t, "apim-4.5.0-admin.har"), 153, leftOutOfAdministration)
 }
 
 func TestReplayOfTheDevPortal(t *testing.T) {
-	joined(t).replay(recorded(t, "apim-4.5.0-devportal.har"), 327, leftOutOfDevPortal)
+	joined(t).replay(recorded(t, "apim-4.5.0-devportal.har"), 263, leftOutOfDevPortal)
 }
 
 func TestReplayOfKeys(t *testing.T) {
@@ -37,7 +37,7 @@ func TestReplayOfTheGateway(t *testing.T) {
 		}
 		entries = append(entries, e)
 	}
-	joined(t).replay(entries, 264, leftOutOfGateway)
+	joined(t).replay(entries, 144, leftOutOfGateway)
 }
 
 // joined is a pair as the recordings of the second round had it: the settings for API Manager in IS, IS as the key
@@ -121,7 +121,14 @@ func replayListed(t *testing.T, entries []harEntry, values map[string]string, wa
 			out[e.Comment] = true
 			continue
 		}
-		t.Run(e.Comment, func(t *testing.T) { r.step(t, e) })
+		t.Run(e.Comment, func(t *testing.T) {
+			if statusAlone[e.Comment] == "" {
+				r.step(t, e)
+				return
+			}
+			got := do(t, r.request(t, e)).want(t, e.Response.Status)
+			r.learn(decoded(e.Response.Content.Text), got.body)
+		})
 		sent++
 	}
 	if sent != want {
