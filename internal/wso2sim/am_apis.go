@@ -45,7 +45,7 @@ func (am *AM) apiRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+apis+"/import", am.unlocked(scopesImport, am.importArchive))
 	mux.HandleFunc("POST "+apis+"/copy-api", am.locked(scopesAPICreate, am.copyAPI))
 	am.lifecycleRoutes(mux)
-	mux.HandleFunc("GET "+publisherPath+"/throttling-policies/{level}", am.locked(scopesTierView, listTiers))
+	mux.HandleFunc("GET "+publisherPath+"/throttling-policies/{level}", am.locked(scopesTierView, am.listTiers))
 	mux.HandleFunc("GET "+publisherPath+"/subscriptions", am.locked(scopesSubView, am.publisherSubscriptions))
 }
 
@@ -101,8 +101,9 @@ func (am *AM) showAPI(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// viewOf is an API as it is shown: without secrets, and with shared scopes as they are now.
+// viewOf is an API as it is shown: without secrets and lost tiers, and with shared scopes as they are now.
 func (am *AM) viewOf(dto apiDTO) apiDTO {
+	dto = am.existing(dto)
 	dto.EndpointConfig = withoutSecrets(dto.EndpointConfig)
 	dto.Scopes = am.shownScopes(dto.Scopes)
 	return dto
@@ -299,7 +300,7 @@ func (am *AM) checkBeside(dto *apiDTO) error {
 	if err := dto.resolvePolicies(map[string]string{}); err != nil {
 		return err
 	}
-	return checkTiers(dto)
+	return am.checkReferences(dto)
 }
 
 // store gives a new API its id and times.
@@ -392,7 +393,7 @@ func (am *AM) checkUpdate(a *api, dto *apiDTO) error {
 	if err := dto.resolvePolicies(a.dto.policyCopies()); err != nil {
 		return err
 	}
-	return checkTiers(dto)
+	return am.checkReferences(dto)
 }
 
 var errNoOperations = &fault{status: 404, code: 900763, message: "No resources found", description: "API must have at least one resource defined"}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,6 +20,9 @@ type gatewayFault struct {
 
 func (f *gatewayFault) write(w http.ResponseWriter) {
 	body := object{"code": f.code, "message": f.message, "description": f.description}
+	if f == errBlocked { // as a running server answers
+		body = object{"code": f.code, "type": f.message, "description": f.description}
+	}
 	switch f.status {
 	case http.StatusMethodNotAllowed:
 		body["type"] = "Status report"
@@ -28,19 +32,25 @@ func (f *gatewayFault) write(w http.ResponseWriter) {
 	case http.StatusNotFound:
 		body["type"] = "Status report"
 	}
+	if f == errNoSandbox {
+		body["type"] = "Status report"
+	}
 	writeAs(w, f.status, "application/json; charset=UTF-8", body)
 }
 
 const checkCredentials = "Make sure you have provided the correct security credentials"
 
 var (
-	errNoResource   = &gatewayFault{404, "404", "Not Found", "The requested resource is not available."}
-	errNoOperation  = &gatewayFault{404, "404", "Runtime Error", "No matching resource found for given API Request"}
-	errNoMethod     = &gatewayFault{405, "405", "Runtime Error", "Method not allowed for given API resource"}
-	errBadToken     = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid Credentials. " + checkCredentials}
-	errRevoked      = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid JWT token. " + checkCredentials}
-	errNoSubscriber = &gatewayFault{403, "900908", "Resource forbidden ", "User is NOT authorized to access the Resource. API Subscription validation failed."}
-	errBlocked      = &gatewayFault{503, "700700", "API blocked", "This API has been blocked temporarily. Please try again later or contact the system administrators."}
+	errNoResource          = &gatewayFault{404, "404", "Not Found", "The requested resource is not available."}
+	errNoOperation         = &gatewayFault{404, "404", "Runtime Error", "No matching resource found for given API Request"}
+	errNoMethod            = &gatewayFault{405, "405", "Runtime Error", "Method not allowed for given API resource"}
+	errBadToken            = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid Credentials. " + checkCredentials}
+	errRevoked             = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid JWT token. " + checkCredentials}
+	errNoSubscriber        = &gatewayFault{403, "900908", "Resource forbidden ", "User is NOT authorized to access the Resource. API Subscription validation failed."}
+	errBlocked             = &gatewayFault{503, "700700", "API blocked", "This API has been blocked temporarily. Please try again later or contact the system administrators."}
+	errSubscriptionBlocked = &gatewayFault{401, "900907", "The requested API is temporarily blocked",
+		"User is NOT authorized to access the Resource. API Subscription validation failed."}
+	errNoSandbox    = &gatewayFault{403, "900901", "Runtime Error", "Sandbox key offered to the API with no sandbox endpoint"}
 	errUnclassified = &gatewayFault{500, "900900", "Unclassified Authentication Failure", "Error while accessing backend services for API key validation"}
 )
 
@@ -65,6 +75,10 @@ func (am *AM) gateway(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	route, fault := am.route(r)
+	if fault == errNoMethod && r.Method == http.MethodOptions {
+		am.preflight(w, r, route)
+		return
+	}
 	if fault != nil {
 		fault.write(w)
 		return
@@ -110,9 +124,49 @@ func (am *AM) route(r *http.Request) (apiRoute, *gatewayFault) {
 		}
 	}
 	if slices.ContainsFunc(found.dto.Operations, func(op apiOperation) bool { return matchesTarget(op.Target, found.path) }) {
-		return apiRoute{}, errNoMethod
+		return found, errNoMethod
 	}
 	return apiRoute{}, errNoOperation
+}
+
+// preflight answers 200 whatever the origin and the method: whether the call is allowed shows the header alone.
+func (am *AM) preflight(w http.ResponseWriter, r *http.Request, route apiRoute) {
+	wanted := r.Header.Get("Access-Control-Request-Method")
+	if wanted != "" && !slices.ContainsFunc(route.dto.Operations, func(op apiOperation) bool {
+		return op.Verb == wanted && matchesTarget(op.Target, route.path)
+	}) {
+		errNoMethod.write(w)
+		return
+	}
+	var methods []string
+	for _, op := range route.dto.Operations {
+		if matchesTarget(op.Target, route.path) {
+			methods = append(methods, op.Verb)
+		}
+	}
+	w.Header().Set("Access-Control-Allow-Methods", strings.Join(methods, ","))
+	if cors := route.dto.CorsConfiguration; cors != nil {
+		w.Header().Set("Access-Control-Allow-Headers", strings.Join(cors.AllowHeaders, ","))
+	}
+	allowOrigin(w, r, &route.dto)
+	w.WriteHeader(http.StatusOK)
+}
+
+// allowOrigin says whether the origin of a request may read the answer: any where CORS is off, and the empty text for one
+// that may not.
+func allowOrigin(w http.ResponseWriter, r *http.Request, dto *apiDTO) {
+	allowed := "*"
+	if cors := dto.CorsConfiguration; cors != nil && cors.Enabled {
+		origin := r.Header.Get("Origin")
+		switch {
+		case slices.Contains(cors.AllowOrigins, origin):
+			allowed = origin
+		case !slices.Contains(cors.AllowOrigins, "*"):
+			allowed = ""
+		}
+		w.Header().Set("Access-Control-Allow-Credentials", strconv.FormatBool(cors.AllowCredentials))
+	}
+	w.Header().Set("Access-Control-Allow-Origin", allowed)
 }
 
 // matchesTarget compares a path with a URI template: {name} is one segment, a * at the end anything.
@@ -139,7 +193,10 @@ func (am *AM) authenticate(r *http.Request, route apiRoute) (sandbox bool, _ *ga
 	if credentials == "" {
 		return false, missingToken(route.dto.AuthorizationHeader)
 	}
-	token, _ := strings.CutPrefix(credentials, "Bearer ")
+	token, isBearer := strings.CutPrefix(credentials, "Bearer ")
+	if !isBearer {
+		return false, missingToken(route.dto.AuthorizationHeader)
+	}
 	parsed, err := parseJWT(token)
 	if err != nil {
 		at := fullContext(&route.dto)
@@ -216,6 +273,9 @@ func (am *AM) authorize(token parsedJWT, manager *keyManager, route apiRoute, no
 		if mapping == nil || !accepted || !am.isSubscribed(mapping.application, route.api, now) {
 			return false, errNoSubscriber
 		}
+		if am.lookup.ofApplication[mapping.application][route.api].blockedFor(mapping.keyType, now) {
+			return false, errSubscriptionBlocked
+		}
 	}
 	if len(route.operation.Scopes) > 0 {
 		have := strings.Fields(token.claims.Scope)
@@ -244,8 +304,12 @@ func (am *AM) isSubscribed(app *application, a *api, now time.Time) bool {
 // forward passes the request on to the backend, without the token.
 func (am *AM) forward(w http.ResponseWriter, r *http.Request, route apiRoute, sandbox bool) {
 	base := route.dto.endpoint("production_endpoints")
-	if s := route.dto.endpoint("sandbox_endpoints"); sandbox && s != "" || base == "" {
+	if s := route.dto.endpoint("sandbox_endpoints"); sandbox || base == "" {
 		base = s
+	}
+	if sandbox && base == "" {
+		errNoSandbox.write(w)
+		return
 	}
 	target, err := url.Parse(strings.TrimSuffix(base, "/") + route.path)
 	if err != nil || target.Host == "" {
@@ -270,7 +334,7 @@ func (am *AM) forward(w http.ResponseWriter, r *http.Request, route apiRoute, sa
 	for name, values := range resp.Header {
 		w.Header()[name] = values
 	}
-	w.Header().Set("Access-Control-Allow-Origin", "*")
+	allowOrigin(w, r, &route.dto)
 	w.Header().Del("Content-Length")
 	w.WriteHeader(resp.StatusCode)
 	_, _ = io.Copy(w, resp.Body) // one of the two has gone; the other notices
