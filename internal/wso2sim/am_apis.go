@@ -45,7 +45,7 @@ func (am *AM) apiRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+apis+"/import", am.unlocked(scopesImport, am.importArchive))
 	mux.HandleFunc("POST "+apis+"/copy-api", am.locked(scopesAPICreate, am.copyAPI))
 	am.lifecycleRoutes(mux)
-	mux.HandleFunc("GET "+publisherPath+"/throttling-policies/{level}", am.locked(scopesTierView, am.listTiers))
+	am.tierRoutes(mux)
 	mux.HandleFunc("GET "+publisherPath+"/subscriptions", am.locked(scopesSubView, am.publisherSubscriptions))
 }
 

@@ -27,6 +27,9 @@ type throttlePolicy struct {
 
 func (p *throttlePolicy) name() string { return value(p.dto.PolicyName) }
 
+// deployed reports what the product says: that the streaming policies of the installation are deployed, and no others.
+func (p *throttlePolicy) deployed() bool { return p.builtIn && p.dto.DefaultLimit.EventCount != nil }
+
 // policyDTO is a policy as the Admin API reads it. Each level shows some of the fields.
 type policyDTO struct {
 	PolicyID             *string         `json:"policyId"`
@@ -158,7 +161,7 @@ func (p *throttlePolicy) view() object {
 	d := &p.dto
 	view := object{
 		"policyId": p.id, "policyName": d.PolicyName, "displayName": d.DisplayName, "description": d.Description,
-		"isDeployed": false, "defaultLimit": d.DefaultLimit, "type": strings.ToUpper(p.level[:1]) + p.level[1:] + "ThrottlePolicy",
+		"isDeployed": p.deployed(), "defaultLimit": d.DefaultLimit, "type": strings.ToUpper(p.level[:1]) + p.level[1:] + "ThrottlePolicy",
 	}
 	switch p.level {
 	case levelSubscription:

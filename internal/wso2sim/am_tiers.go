@@ -3,7 +3,6 @@ package wso2sim
 import (
 	"net/http"
 	"slices"
-	"time"
 )
 
 // tier is a throttling policy of a fresh installation.
@@ -12,6 +11,7 @@ type tier struct {
 	requests          int // per minute
 	events            int // for those of streaming APIs, which count events in place of requests
 	unit              string
+	subscribers       int // those of WebSub at a time; 0 is any number
 }
 
 const noLimit = 1<<31 - 1
@@ -22,16 +22,16 @@ var subscriptionTiers = []tier{
 	{name: "Bronze", description: "Allows 1000 requests per minute", requests: 1000},
 	{name: unlimited, description: "Allows unlimited requests", requests: noLimit},
 	{name: "Unauthenticated", description: "Allows 500 request(s) per minute", requests: 500},
-	{name: subscriptionless, description: "Allows 10000 requests per minute when subscription validation is disabled", requests: 10000},
+	{name: subscriptionless, description: "Allows 10000 requests per minute when subscription validation is disabled", requests: 100000},
 	{name: "AsyncGold", description: "Allows 50000 events per day", events: 50000, unit: "days"},
 	{name: "AsyncSilver", description: "Allows 25000 events per day", events: 25000, unit: "days"},
 	{name: "AsyncBronze", description: "Allows 5000 events per day", events: 5000, unit: "days"},
 	{name: "AsyncDefaultSubscriptionless", description: "Allows 10000 events per day when subscription validation is disabled", events: 10000, unit: "days"},
 	{name: "AsyncUnlimited", description: "Allows unlimited events", events: noLimit, unit: "days"},
-	{name: "AsyncWHGold", description: "Allows 10000 events per month and 1000 active subscriptions", events: 10000, unit: "months"},
-	{name: "AsyncWHSilver", description: "Allows 5000 events per month and 500 active subscriptions", events: 5000, unit: "months"},
-	{name: "AsyncWHBronze", description: "Allows 1000 events per month and 500 active subscriptions", events: 1000, unit: "months"},
-	{name: "AsyncWHUnlimited", description: "Allows unlimited events and unlimited active subscriptions", events: noLimit, unit: "months"},
+	{name: "AsyncWHGold", description: "Allows 10000 events per month and 1000 active subscriptions", events: 10000, unit: "months", subscribers: 1000},
+	{name: "AsyncWHSilver", description: "Allows 5000 events per month and 500 active subscriptions", events: 5000, unit: "months", subscribers: 500},
+	{name: "AsyncWHBronze", description: "Allows 1000 events per month and 500 active subscriptions", events: 1000, unit: "months", subscribers: 100},
+	{name: "AsyncWHUnlimited", description: "Allows unlimited events and unlimited active subscriptions", events: noLimit, unit: "months", subscribers: noLimit},
 }
 
 var apiTiers = []tier{
@@ -60,7 +60,7 @@ func (t tier) policy() policyDTO {
 	}
 	return policyDTO{
 		PolicyName: ptr(t.name), DisplayName: ptr(t.name), Description: ptr(t.description), DefaultLimit: limit,
-		StopOnQuotaReach: true, BillingPlan: ptr("FREE"),
+		StopOnQuotaReach: true, BillingPlan: ptr("FREE"), SubscriberCount: t.subscribers,
 	}
 }
 
@@ -79,10 +79,12 @@ func (am *AM) checkReferences(dto *apiDTO) error {
 	return nil
 }
 
-// quota is how many requests a policy allows in what time, as the portals show it.
+// quota is how many requests a policy allows in what time, as the portals show it. Of Unlimited they show no time.
 func (p *throttlePolicy) quota() (requests int, unit string, perUnit int, kind any) {
 	limit := p.dto.DefaultLimit
 	switch {
+	case p.name() == unlimited:
+		return noLimit, "ms", 0, nil
 	case limit.RequestCount != nil:
 		return limit.RequestCount.RequestCount, limit.RequestCount.TimeUnit, limit.RequestCount.UnitTime, "REQUESTCOUNT"
 	case limit.EventCount != nil:
@@ -93,36 +95,17 @@ func (p *throttlePolicy) quota() (requests int, unit string, perUnit int, kind a
 	return 0, "min", 1, "REQUESTCOUNT"
 }
 
-// unitOfTime is how long a unit of a limit is; an unknown one counts as a minute.
-func unitOfTime(unit string) time.Duration {
-	switch unit {
-	case "sec":
-		return time.Second
-	case "hour", "hours":
-		return time.Hour
-	case "day", "days":
-		return 24 * time.Hour
-	case "month", "months":
-		return 30 * 24 * time.Hour
-	}
-	return time.Minute
-}
+// quotaTypes are the kinds of quotas as the DevPortal names them where it shows the tiers of an API.
+var quotaTypes = map[any]any{"REQUESTCOUNT": "requestCount", "BANDWIDTHVOLUME": "bandwidthVolume"}
 
-// listTiers is what the Publisher shows of them.
-func (am *AM) listTiers(w http.ResponseWriter, r *http.Request) error {
-	level := r.PathValue("level")
-	from, known := map[string]string{"subscription": levelSubscription, "api": levelAdvanced}[level]
-	if !known {
-		return notFound("policy level", level)
+// plan is the billing plan that the portals show: policies of subscriptions have one, and Unlimited on every level.
+func (p *throttlePolicy) plan() any {
+	switch {
+	case p.name() == unlimited:
+		return "FREE"
+	case p.level == levelSubscription:
+		return p.dto.BillingPlan
 	}
-	list := []object{}
-	for _, p := range am.policiesOf(from) {
-		requests, unit, n, kind := p.quota()
-		list = append(list, object{"name": p.name(), "displayName": p.dto.DisplayName, "description": p.dto.Description,
-			"policyLevel": level, "tierPlan": "FREE", "stopOnQuotaReach": true,
-			"requestCount": requests, "unitTime": int64(n) * unitOfTime(unit).Milliseconds(), "quotaPolicyType": kind})
-	}
-	writeJSON(w, http.StatusOK, page(list, r))
 	return nil
 }
 
@@ -134,11 +117,11 @@ func (am *AM) offeredTiers(w http.ResponseWriter, _ *http.Request, a *api) error
 		if p == nil {
 			continue
 		}
-		requests, unit, n, _ := p.quota()
+		requests, unit, n, kind := p.quota()
 		list = append(list, object{
 			"name": name, "displayName": p.dto.DisplayName, "description": p.dto.Description, "policyContent": nil, "tierAttributes": nil,
-			"requestsPerMin": requests, "requestCount": requests, "unitTime": n, "timeUnit": unit, "tierPlan": p.dto.BillingPlan,
-			"stopOnQuotaReached": p.dto.StopOnQuotaReach, "tierPermission": nil, "monetizationAttributes": nil, "quotaPolicyType": "requestCount",
+			"requestsPerMin": requests, "requestCount": requests, "unitTime": n, "timeUnit": unit, "tierPlan": p.plan(),
+			"stopOnQuotaReached": p.dto.StopOnQuotaReach, "tierPermission": nil, "monetizationAttributes": nil, "quotaPolicyType": quotaTypes[kind],
 			"rateLimitCount": p.dto.RateLimitCount, "rateLimitTimeUnit": p.dto.RateLimitTimeUnit, "bandwidthDataUnit": nil,
 			"totalTokenCount": 0, "promptTokenCount": 0, "completionTokenCount": 0,
 		})
@@ -156,10 +139,10 @@ func (am *AM) existing(dto apiDTO) apiDTO {
 // listApplicationTiers is what the DevPortal shows of them.
 func (am *AM) listApplicationTiers(w http.ResponseWriter, r *http.Request) error {
 	list := []object{}
-	for _, p := range am.policiesOf(levelApplication) {
+	for _, p := range byName(am.policiesOf(levelApplication)) {
 		requests, unit, n, kind := p.quota()
 		list = append(list, object{"name": p.name(), "description": p.dto.Description, "policyLevel": "APPLICATION", "attributes": object{}, "stopOnQuotaReach": true,
-			"requestCount": requests, "unitTime": n, "timeUnit": unit, "quotaPolicyType": kind, "tierPlan": nil, "dataUnit": nil, "rateLimitCount": 0,
+			"requestCount": requests, "unitTime": n, "timeUnit": unit, "quotaPolicyType": kind, "tierPlan": p.plan(), "dataUnit": nil, "rateLimitCount": 0,
 			"rateLimitTimeUnit": nil, "throttlingPolicyPermissions": object{"type": "ALLOW", "roles": []string{"Internal/everyone"}},
 			"monetizationAttributes": object{"billingType": nil, "billingCycle": nil, "fixedPrice": nil, "pricePerRequest": nil, "currencyType": nil}})
 	}
