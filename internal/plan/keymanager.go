@@ -1,0 +1,166 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/desired"
+)
+
+// Types of key managers that the agent knows more about.
+const (
+	TypeIS7      = "WSO2-IS-7"
+	TypeResident = "default" // also the type of any key manager of API-M's own kind
+)
+
+// keyManagerTable returns the rows of a key manager. The names of its user and its password depend on its type, and each additional
+// property that the file names is a row: the others belong to the server and to the connector.
+func keyManagerTable(want desired.KeyManager, kind string) []mapping[desired.KeyManager] {
+	type km = desired.KeyManager
+	user, password := accountOf(kind)
+	table := []mapping[km]{
+		textRow("name", "name", "", func(k km) desired.Text { return k.Name }),
+		textRow("type", "type", TypeIS7, func(k km) desired.Text { return k.Type }),
+		textRow("display_name", "displayName", "", func(k km) desired.Text { return k.DisplayName }),
+		textRow("description", "description", "", func(k km) desired.Text { return k.Description }),
+		switchRow("enabled", "enabled", true, func(k km) desired.Switch { return k.Enabled }),
+		textRow("issuer", "issuer", "", func(k km) desired.Text { return k.Issuer }),
+		textRow("well_known_endpoint", "wellKnownEndpoint", "", func(k km) desired.Text { return k.WellKnown }),
+		textRow("token_endpoint", "tokenEndpoint", "", func(k km) desired.Text { return k.TokenEndpoint }),
+		textRow("revoke_endpoint", "revokeEndpoint", "", func(k km) desired.Text { return k.RevokeEndpoint }),
+		textRow("introspection_endpoint", "introspectionEndpoint", "", func(k km) desired.Text { return k.IntrospectionEndpoint }),
+		textRow("client_registration_endpoint", "clientRegistrationEndpoint", "", func(k km) desired.Text { return k.RegistrationEndpoint }),
+		textRow("authorize_endpoint", "authorizeEndpoint", "", func(k km) desired.Text { return k.AuthorizeEndpoint }),
+		textRow("user_info_endpoint", "userInfoEndpoint", "", func(k km) desired.Text { return k.UserInfoEndpoint }),
+		textRow("scope_management_endpoint", "scopeManagementEndpoint", "", func(k km) desired.Text { return k.ScopeEndpoint }),
+		textRow("display_token_endpoint", "displayTokenEndpoint", "", func(k km) desired.Text { return k.DisplayTokenEndpoint }),
+		textRow("display_revoke_endpoint", "displayRevokeEndpoint", "", func(k km) desired.Text { return k.DisplayRevokeEndpoint }),
+		jwksRow,
+		textsRow("grant_types", "availableGrantTypes", func(k km) desired.Texts { return k.GrantTypes }),
+		textRow("consumer_key_claim", "consumerKeyClaim", "azp", func(k km) desired.Text { return k.ConsumerKeyClaim }),
+		textRow("scopes_claim", "scopesClaim", "scope", func(k km) desired.Text { return k.ScopesClaim }),
+		claimsRow,
+		textRow("token_type", "tokenType", "DIRECT", func(k km) desired.Text { return k.TokenType }),
+		switchRow("token_generation", "enableTokenGeneration", true, func(k km) desired.Switch { return k.TokenGeneration }),
+		switchRow("app_creation", "enableOAuthAppCreation", true, func(k km) desired.Switch { return k.AppCreation }),
+		switchRow("map_existing_apps", "enableMapOAuthConsumerApps", true, func(k km) desired.Switch { return k.AppMapping }),
+		switchRow("self_validation", "enableSelfValidationJWT", true, func(k km) desired.Switch { return k.SelfValidation }),
+		// The connector ignores a text here.
+		switchRow("roles_creation", "additionalProperties.enable_roles_creation", false, func(k km) desired.Switch { return k.RolesCreation }),
+	}
+	table = append(table, permissionRows...)
+	table = append(table,
+		textRow("username", "additionalProperties."+user, "", func(k km) desired.Text { return k.Username }),
+		secretRow("password", "additionalProperties."+password, func(k km) desired.Password { return k.Password }),
+	)
+	for _, name := range slices.Sorted(maps.Keys(want.AdditionalProperties.Value)) {
+		table = append(table, propertyRow(name))
+	}
+	return table
+}
+
+// accountOf returns the additional properties with the user and the password that a connector calls its server with.
+func accountOf(kind string) (user, password string) {
+	if strings.HasPrefix(kind, "WSO2-IS") || kind == TypeResident {
+		return "Username", "Password"
+	}
+	return "client_id", "client_secret"
+}
+
+// jwksRow maps the address of the keys. A key manager can have a certificate in its place, which counts as no address.
+var jwksRow = mapping[desired.KeyManager]{
+	path: "jwks_endpoint",
+	want: func(k desired.KeyManager) (any, bool) { return k.JWKS.Or(""), k.JWKS.Set },
+	have: func(o Object) any {
+		if textAt(o, "certificates.type", "") == "JWKS" {
+			return textAt(o, "certificates.value", "")
+		}
+		return ""
+	},
+	put: func(body Object, value any) {
+		if value == "" {
+			body["certificates"] = nil
+			return
+		}
+		body["certificates"] = map[string]any{"type": "JWKS", "value": value}
+	},
+}
+
+// propertyRow maps one additional property. Its name can contain dots. API-M writes true and false as switches, and ignores texts of
+// them.
+func propertyRow(name string) mapping[desired.KeyManager] {
+	properties := func(o Object) map[string]any {
+		all, _ := o["additionalProperties"].(map[string]any)
+		return all
+	}
+	return mapping[desired.KeyManager]{
+		path: "additional_properties." + name,
+		want: func(k desired.KeyManager) (any, bool) {
+			value, set := k.AdditionalProperties.Value[name]
+			return value.Value, set && !slices.Contains(derivedProperties, name)
+		},
+		have: func(o Object) any { return textOf(properties(o)[name]) },
+		put: func(body Object, value any) {
+			if properties(body) == nil {
+				body["additionalProperties"] = map[string]any{}
+			}
+			if value == "true" || value == "false" {
+				value = value == "true"
+			}
+			properties(body)[name] = value
+		},
+	}
+}
+
+// derivedProperties are additional properties that API-M makes from other fields, or drops with each PUT: nobody can set them.
+var derivedProperties = []string{"self_validate_jwt", "enable_token_hash"}
+
+// UnsettableProperties returns the additional properties of the file that do not reach API-M.
+func UnsettableProperties(want desired.KeyManager) []string {
+	names := slices.Sorted(maps.Keys(want.AdditionalProperties.Value))
+	return slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(derivedProperties, name) })
+}
+
+// KeyManagerDifferences compares a key manager with what the Admin API shows of it alone. sent is as in changedSecret. A difference in
+// type cannot be applied: somebody must delete the key manager.
+func KeyManagerDifferences(want desired.KeyManager, have Object, sent func(path, value string) bool) []Difference {
+	return append(differences(keyManagerTable(want, kindOf(want, have)), want, have), changedSecret("password", want.Password, sent)...)
+}
+
+// KeyManagerBody returns the body of POST /key-managers if have is nil, else of PUT /key-managers/{id}. In a PUT the masked password means
+// the stored one. The server drops enable_token_hash of the resident key manager with each PUT.
+func KeyManagerBody(want desired.KeyManager, have Object) Object {
+	kind := kindOf(want, have)
+	if have != nil {
+		return body(keyManagerTable(want, kind), want, have)
+	}
+	made := body(keyManagerTable(want, kind), want, newKeyManager(want, kind))
+	if textAt(made, "displayName", "") == "" {
+		made["displayName"] = made["name"]
+	}
+	return made
+}
+
+// kindOf returns the type of a key manager: the file's, the server's, or the model's default.
+func kindOf(want desired.KeyManager, have Object) string {
+	return want.Type.Or(textAt(have, "type", TypeIS7))
+}
+
+// newKeyManager returns what a new key manager has without a word in the file. API-M takes what is absent for null or false. A key manager of
+// type WSO2-IS-7 has the addresses of its IS, if the file names one of them.
+func newKeyManager(want desired.KeyManager, kind string) Object {
+	base := Object{
+		"type": kind, "description": "", "enabled": true, "availableGrantTypes": []any{},
+		"consumerKeyClaim": "azp", "scopesClaim": "scope", "claimMapping": []any{}, "tokenValidation": []any{},
+		"enableTokenGeneration": true, "enableTokenEncryption": false, "enableTokenHashing": false,
+		"enableOAuthAppCreation": true, "enableMapOAuthConsumerApps": true, "enableSelfValidationJWT": true,
+		"tokenType": "DIRECT", "permissions": map[string]any{"permissionType": "PUBLIC", "roles": []any{}},
+		"additionalProperties": map[string]any{},
+	}
+	if is := addressOfIS(want); kind == TypeIS7 && is != "" {
+		own := IdentityServerKeyManager(is)
+		return body(keyManagerTable(own, kind), own, base)
+	}
+	return base
+}
