@@ -16,9 +16,9 @@ const (
 
 // keyManagerTable returns the rows of a key manager. The names of its user and its password depend on its type, and each additional
 // property that the file names is a row: the others belong to the server and to the connector.
-func keyManagerTable(want desired.KeyManager, kind string) []mapping[desired.KeyManager] {
+func keyManagerTable(want desired.KeyManager, have Object) []mapping[desired.KeyManager] {
 	type km = desired.KeyManager
-	user, password := accountOf(kind)
+	user, password := accountOf(kindOf(want, have))
 	table := []mapping[km]{
 		textRow("name", "name", "", func(k km) desired.Text { return k.Name }),
 		textRow("type", "type", TypeIS7, func(k km) desired.Text { return k.Type }),
@@ -55,9 +55,20 @@ func keyManagerTable(want desired.KeyManager, kind string) []mapping[desired.Key
 		secretRow("password", "additionalProperties."+password, func(k km) desired.Password { return k.Password }),
 	)
 	for _, name := range slices.Sorted(maps.Keys(want.AdditionalProperties.Value)) {
-		table = append(table, propertyRow(name))
+		row := propertyRow(name)
+		if masked(have, name) {
+			row.have, row.secret = nil, true
+		}
+		table = append(table, row)
 	}
 	return table
+}
+
+// masked reports whether API-M shows a mask in place of an additional property: the connector has declared it a secret, such as apiKey of
+// Okta.
+func masked(have Object, name string) bool {
+	properties, _ := have["additionalProperties"].(map[string]any)
+	return properties[name] == "*****"
 }
 
 // accountOf returns the additional properties with the user and the password that a connector calls its server with.
@@ -125,17 +136,24 @@ func UnsettableProperties(want desired.KeyManager) []string {
 // KeyManagerDifferences compares a key manager with what the Admin API shows of it alone. sent is as in changedSecret. A difference in
 // type cannot be applied: somebody must delete the key manager.
 func KeyManagerDifferences(want desired.KeyManager, have Object, sent func(path, value string) bool) []Difference {
-	return append(differences(keyManagerTable(want, kindOf(want, have)), want, have), changedSecret("password", want.Password, sent)...)
+	all := differences(keyManagerTable(want, have), want, have)
+	all = append(all, changedSecret("password", want.Password, sent)...)
+	for _, name := range slices.Sorted(maps.Keys(want.AdditionalProperties.Value)) {
+		if value := want.AdditionalProperties.Value[name]; masked(have, name) {
+			secret := given(desired.NewSecret(value.Value, value.Raw))
+			all = append(all, changedSecret("additional_properties."+name, secret, sent)...)
+		}
+	}
+	return all
 }
 
 // KeyManagerBody returns the body of POST /key-managers if have is nil, else of PUT /key-managers/{id}. In a PUT the masked password means
 // the stored one. The server drops enable_token_hash of the resident key manager with each PUT.
 func KeyManagerBody(want desired.KeyManager, have Object) Object {
-	kind := kindOf(want, have)
 	if have != nil {
-		return body(keyManagerTable(want, kind), want, have)
+		return body(keyManagerTable(want, have), want, have)
 	}
-	made := body(keyManagerTable(want, kind), want, newKeyManager(want, kind))
+	made := body(keyManagerTable(want, nil), want, newKeyManager(want))
 	if textAt(made, "displayName", "") == "" {
 		made["displayName"] = made["name"]
 	}
@@ -149,7 +167,8 @@ func kindOf(want desired.KeyManager, have Object) string {
 
 // newKeyManager returns what a new key manager has without a word in the file. API-M takes what is absent for null or false. A key manager of
 // type WSO2-IS-7 has the addresses of its IS, if the file names one of them.
-func newKeyManager(want desired.KeyManager, kind string) Object {
+func newKeyManager(want desired.KeyManager) Object {
+	kind := kindOf(want, nil)
 	base := Object{
 		"type": kind, "description": "", "enabled": true, "availableGrantTypes": []any{},
 		"consumerKeyClaim": "azp", "scopesClaim": "scope", "claimMapping": []any{}, "tokenValidation": []any{},
@@ -160,7 +179,7 @@ func newKeyManager(want desired.KeyManager, kind string) Object {
 	}
 	if is := addressOfIS(want); kind == TypeIS7 && is != "" {
 		own := IdentityServerKeyManager(is)
-		return body(keyManagerTable(own, kind), own, base)
+		return body(keyManagerTable(own, nil), own, base)
 	}
 	return base
 }

@@ -60,7 +60,7 @@ func TestEachFieldOfAKeyManager(t *testing.T) {
 			rowCase{field, field + ": 'https://k.example/a'", `{"` + key + `":"https://k.example/b"}`, `{"` + key + `":"https://k.example/a"}`, "https://k.example/b", "https://k.example/a"},
 			rowCase{field, field + ": null", `{"` + key + `":"https://k.example/b"}`, `{"` + key + `":null}`, "https://k.example/b", ""})
 	}
-	table := func(k desired.KeyManager) []mapping[desired.KeyManager] { return keyManagerTable(k, TypeResident) }
+	table := func(k desired.KeyManager) []mapping[desired.KeyManager] { return keyManagerTable(k, nil) }
 	checkRows(t, table, readKeyManager, cases, "name")
 }
 
@@ -100,6 +100,23 @@ func TestAMaskedPasswordIsNoDifference(t *testing.T) {
 	}
 	if made := KeyManagerBody(readKeyManager(t, "enabled: false"), have); at(made, "additionalProperties.Password") != "*****" {
 		t.Errorf("a PUT that leaves the password out has %v", made["additionalProperties"])
+	}
+}
+
+// API-M masks what the connector declares as a secret.
+func TestAMaskedAdditionalPropertyIsASecret(t *testing.T) {
+	f := parse(t, "key_managers: [{name: O, type: Okta, well_known_endpoint: 'https://o.example/', additional_properties: {apiKey: k3y}}]")
+	km := f.KeyManagers.Value[0].Value
+	have := object(t, `{"name":"O","type":"Okta","wellKnownEndpoint":"https://o.example/","additionalProperties":{"apiKey":"*****"}}`)
+	if all := KeyManagerDifferences(km, have, nil); len(all) > 0 {
+		t.Errorf("without a record: %#v", all)
+	}
+	all := KeyManagerDifferences(km, have, func(string, string) bool { return false })
+	if !reflect.DeepEqual(all, []Difference{{Path: "additional_properties.apiKey", Want: "*****", Secret: true}}) {
+		t.Errorf("another key: %#v", all)
+	}
+	if made := KeyManagerBody(km, have); at(made, "additionalProperties.apiKey") != "k3y" {
+		t.Errorf("the PUT has %v", made["additionalProperties"])
 	}
 }
 
