@@ -16,9 +16,9 @@ import (
 
 // step is a recorded request with its answer.
 type step struct {
-	name, method, path string // path is without host and query
-	status             int
-	sent, got          Object
+	name, method, path, query string // path is without host
+	status                    int
+	sent, got                 Object
 }
 
 // recorded returns the steps of all recordings of a product, by the names of their files.
@@ -53,8 +53,8 @@ func recorded(t *testing.T, product string) map[string][]step {
 			t.Fatal(err)
 		}
 		for _, e := range archive.Log.Entries {
-			path, _, _ := strings.Cut(hostOf.ReplaceAllString(e.Request.URL, ""), "?")
-			s := step{name: e.Comment, method: e.Request.Method, path: path, status: e.Response.Status}
+			path, query, _ := strings.Cut(hostOf.ReplaceAllString(e.Request.URL, ""), "?")
+			s := step{name: e.Comment, method: e.Request.Method, path: path, query: query, status: e.Response.Status}
 			_ = json.Unmarshal([]byte(e.Request.PostData.Text), &s.sent) // not all bodies are objects
 			_ = json.Unmarshal([]byte(e.Response.Content.Text), &s.got)
 			all[filepath.Base(file)] = append(all[filepath.Base(file)], s)
@@ -88,6 +88,9 @@ func written(all map[string][]step, kind *regexp.Regexp, id string) (pairs []sto
 				continue
 			}
 			for _, later := range steps[i+1:] {
+				if later.path == path && later.query != "" && later.method == "GET" {
+					continue // it shows a part
+				}
 				if later.path == path && later.method == "GET" && later.status == 200 {
 					pairs = append(pairs, stored{file + ": " + s.name, s.sent, later.got})
 					break
