@@ -104,9 +104,9 @@ func written(all map[string][]step, kind *regexp.Regexp, id string) (pairs []sto
 	return pairs
 }
 
-// compareRows compares what each row of a table finds in what was sent and in what came back. except returns the paths in which a pair
+// compareStored compares what each row of a table finds in what was sent and in what came back. except returns the paths in which a pair
 // differs on purpose.
-func compareRows[T any](t *testing.T, table func(Object) []mapping[T], pairs []stored, least int, except func(stored) []string) {
+func compareStored[T any](t *testing.T, table func(Object) []mapping[T], pairs []stored, least int, except func(stored) []string) {
 	t.Helper()
 	for _, p := range pairs {
 		var differ []string
@@ -132,7 +132,7 @@ const uuid = `[0-9a-f-]{36}$`
 
 func TestRecordedApplicationsHaveNoDifferences(t *testing.T) {
 	pairs := written(recorded(t, "apim"), regexp.MustCompile(`^/api/am/devportal/v3/applications/`+uuid), "applicationId")
-	compareRows(t, func(Object) []mapping[desired.Application] { return applicationTable }, pairs, 6, func(p stored) []string {
+	compareStored(t, func(Object) []mapping[desired.Application] { return applicationTable }, pairs, 6, func(p stored) []string {
 		switch {
 		case strings.Contains(p.name, "attributes"): // the configuration declares none: UndeclaredAttributes
 			return []string{"attributes"}
@@ -150,7 +150,7 @@ func TestRecordedSubscriptionsHaveNoDifferences(t *testing.T) {
 			pairs[i].sent = Object{"throttlingPolicy": requested}
 		}
 	}
-	compareRows(t, func(Object) []mapping[desired.Subscription] { return subscriptionTable }, pairs, 4, func(stored) []string { return nil })
+	compareStored(t, func(Object) []mapping[desired.Subscription] { return subscriptionTable }, pairs, 4, func(stored) []string { return nil })
 }
 
 func TestRecordedKeyManagersHaveNoDifferences(t *testing.T) {
@@ -166,7 +166,7 @@ func TestRecordedKeyManagersHaveNoDifferences(t *testing.T) {
 		}
 		return keyManagerTable(desired.KeyManager{AdditionalProperties: given(names)}, got)
 	}
-	compareRows(t, table, pairs, 10, func(p stored) []string {
+	compareStored(t, table, pairs, 10, func(p stored) []string {
 		if strings.Contains(p.name, "permissions unknown type") { // it becomes PUBLIC, and the reader refuses it
 			return []string{"permissions.type"}
 		}
@@ -254,5 +254,5 @@ func TestRecordedKeysHaveNoDifferences(t *testing.T) {
 		}
 		return keyTable(TypeIS7)
 	}
-	compareRows(t, table, pairs, 20, func(stored) []string { return nil })
+	compareStored(t, table, pairs, 20, func(stored) []string { return nil })
 }

@@ -15,7 +15,7 @@ func none(stored) []string { return nil }
 func TestRecordedUsersHaveNoDifferences(t *testing.T) {
 	pairs := written(recorded(t, "is-7.1.0"), regexp.MustCompile(`^/scim2/Users/`+uuid), "id")
 	pairs = slices.DeleteFunc(pairs, func(p stored) bool { return p.sent["userName"] == nil }) // steps that are about something else
-	compareRows(t, func(Object) []mapping[desired.User] { return userTable }, pairs, 2, func(p stored) []string {
+	compareStored(t, func(Object) []mapping[desired.User] { return userTable }, pairs, 2, func(p stored) []string {
 		if len(rolesOf(p.got)) > 0 { // another step has given the user a role
 			return []string{"roles"}
 		}
@@ -25,7 +25,7 @@ func TestRecordedUsersHaveNoDifferences(t *testing.T) {
 
 func TestRecordedRolesHaveNoDifferences(t *testing.T) {
 	pairs := written(recorded(t, "is-7.1.0"), regexp.MustCompile(`^/scim2/v2/Roles/`+uuid), "id")
-	compareRows(t, func(Object) []mapping[desired.Role] { return roleTable }, pairs, 3, func(p stored) []string {
+	compareStored(t, func(Object) []mapping[desired.Role] { return roleTable }, pairs, 3, func(p stored) []string {
 		if strings.HasSuffix(p.name, "authorized-apis.har: role create") { // later steps delete the scope
 			return []string{"permissions"}
 		}
@@ -44,7 +44,7 @@ func TestRecordedGroupsHaveNoDifferences(t *testing.T) {
 			m["display"] = names[m["value"]]
 		}
 	}
-	compareRows(t, func(Object) []mapping[desired.Users] { return groupTable }, pairs, 1, none)
+	compareStored(t, func(Object) []mapping[desired.Users] { return groupTable }, pairs, 1, none)
 }
 
 // The agent sends the PATCH bodies that the real IS has accepted.

@@ -105,6 +105,9 @@ func (is *IS) patchUser(w http.ResponseWriter, r *http.Request, u *user) {
 				scimFault(w, 400, "No attribute with the name : "+op.Path, unparsable)
 				return
 			}
+			if strings.EqualFold(op.Op, "remove") && op.Path == "emails" { // by RFC 7644, section 3.5.2.2: no recording removes an attribute
+				given = object{"emails": []any{}}
+			}
 		}
 		maps.Copy(changes, given)
 	}
