@@ -109,3 +109,15 @@ func TestAnExistingClientIsMapped(t *testing.T) {
 		t.Error("a setting replaces the client")
 	}
 }
+
+// API-M keeps the old callbacks, so a reset would differ for ever. The reader refuses it, too.
+func TestNobodyResetsCallbacks(t *testing.T) {
+	key := desired.Key{Callbacks: desired.Texts{Set: true, Null: true}, GrantTypes: desired.Texts{Set: true, Null: true}}
+	have := object(t, `{"callbackUrl":"https://a.example/cb","supportedGrantTypes":["password"]}`)
+	if all := KeyDifferences(key, have, TypeIS7, nil); len(all) > 0 {
+		t.Errorf("%#v", all)
+	}
+	if made := KeyBody(key, have, TypeIS7, "uuid"); made["callbackUrl"] != "https://a.example/cb" {
+		t.Errorf("the PUT has the callbacks %v", made["callbackUrl"])
+	}
+}
