@@ -1,8 +1,9 @@
 // Package wso2 speaks to the REST APIs of WSO2 API Manager 4.5 (carbon-apimgt 9.31) and Identity Server 7.1: typed
 // requests and answers, errors that tell what to do, and TLS that trusts a peer by its certificate's fingerprint.
 //
-// There is one type per API, in files by topic. Their methods make one request each and never repeat one (a list is one for
-// each page): repeating is a decision about the whole task. What is compared with a desired state comes as an [Object]. [IsPermanent] says whether it is worth while.
+// There is one type per API, in files by topic. Their methods make one request each (for a list one for each page) and never
+// repeat one: repeating is a decision about the whole task. [IsPermanent] says whether it is worth while. What is compared with
+// a desired state comes as an [Object].
 package wso2
 
 import (
