@@ -48,7 +48,7 @@ var packages = []row{
 		bars: []string{"net/http", "log/slog"}},
 	{path: "internal/telemetry", owns: "logging, metrics, `/livez` `/readyz` `/metrics` `/status`, the status page", not: "what the steps do",
 		bars: []string{"internal/deployment", "internal/keystore"}},
-	{path: "internal/wso2", owns: "REST clients, one file per API; typed answers and errors; retry rules; TLS pinned to exchanged certificates", not: "YAML, plans",
+	{path: "internal/wso2", owns: "REST clients, one type per API and files by topic; typed answers and errors; retry rules; TLS pinned to exchanged certificates", not: "YAML, plans",
 		bars: []string{"internal/yamlfile", "go.yaml.in/yaml/v3"}},
 	{path: "internal/trust", owns: "the exchange volume, the truststore import, pins, store checks", not: "REST, restarts",
 		bars: []string{"internal/wso2", "net/http", "os/exec"}},

@@ -1,8 +1,9 @@
 // Package wso2 speaks to the REST APIs of WSO2 API Manager 4.5 (carbon-apimgt 9.31) and Identity Server 7.1: typed
 // requests and answers, errors that tell what to do, and TLS that trusts a peer by its certificate's fingerprint.
 //
-// There is one type per API, each in a file of its own. Their methods make one request each and never repeat one:
-// repeating is a decision about the whole task. [IsPermanent] says whether it is worth while.
+// There is one type per API, in files by topic. Their methods make one request each (for a list one for each page) and never
+// repeat one: repeating is a decision about the whole task. [IsPermanent] says whether it is worth while. What is compared with
+// a desired state comes as an [Object].
 package wso2
 
 import (
@@ -56,7 +57,7 @@ type caller struct {
 	cred *Credentials
 }
 
-// request is one call. A body is sent as JSON, a form as a form; secrets are texts that the server's error message
+// request is one call. A body is sent as JSON, a form as a form, parts as a multipart form; secrets are texts that the server's error message
 // might repeat and that must not reach ours.
 type request struct {
 	op           string // what is attempted, on what: "create key manager WSO2-IS"
@@ -64,6 +65,9 @@ type request struct {
 	query        url.Values
 	body         any
 	form         url.Values
+	parts        []part       // a body as a multipart form
+	accept       string       // what the answer may be; empty is JSON
+	limit        int          // the most bytes that are read of the answer; 0 is maxBody
 	cred         *Credentials // instead of the caller's
 	anonymous    bool         // no credentials at all
 	token        Secret       // an access token, with anonymous
@@ -117,7 +121,7 @@ func (c caller) send(ctx context.Context, r request) (answer, error) {
 		return answer{}, c.failed(r, &Error{Err: reason(err)})
 	}
 	defer resp.Body.Close()
-	body, err := readBody(resp.Body)
+	body, err := readBody(resp.Body, cmp.Or(r.limit, maxBody))
 	doubt := answered(ctx, resp.StatusCode, len(body) == 0)
 	if err != nil {
 		return answer{}, c.failed(r, &Error{Status: resp.StatusCode, Err: err})
@@ -143,6 +147,12 @@ func (c caller) build(ctx context.Context, r request) (*http.Request, error) {
 		body, contentType = bytes.NewReader(text), "application/json"
 	case r.form != nil:
 		body, contentType = strings.NewReader(r.form.Encode()), "application/x-www-form-urlencoded"
+	case r.parts != nil:
+		text, kind, err := multipartForm(r.parts)
+		if err != nil {
+			return nil, err
+		}
+		body, contentType = bytes.NewReader(text), kind
 	}
 	target := c.base + r.path
 	if len(r.query) > 0 {
@@ -152,7 +162,7 @@ func (c caller) build(ctx context.Context, r request) (*http.Request, error) {
 	if err != nil {
 		return nil, reason(err)
 	}
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", cmp.Or(r.accept, "application/json"))
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
@@ -193,14 +203,14 @@ func (c caller) failed(r request, e *Error) *Error {
 	return e
 }
 
-// readBody reads a whole answer, up to maxBody.
-func readBody(r io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
+// readBody reads a whole answer of at most limit bytes.
+func readBody(r io.Reader, limit int) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the answer: %w", reason(err))
 	}
-	if len(body) > maxBody {
-		return nil, fmt.Errorf("the answer is larger than %d MiB", maxBody>>20)
+	if len(body) > limit {
+		return nil, fmt.Errorf("the answer is larger than %d MiB", limit>>20)
 	}
 	return body, nil
 }
@@ -213,86 +223,6 @@ func reason(err error) error {
 	}
 	return err
 }
-
-// whole makes a request and decodes the answer twice: into the fields that T knows, and as it came, for an update that
-// must send back the fields that T does not know.
-func whole[T any](ctx context.Context, c caller, r request, raw func(*T) *json.RawMessage) (T, error) {
-	var object T
-	var text json.RawMessage
-	if err := c.call(ctx, r, &text); err != nil {
-		return object, err
-	}
-	if err := json.Unmarshal(text, &object); err != nil {
-		return object, c.noDocument(r, err)
-	}
-	*raw(&object) = text
-	return object, nil
-}
-
-// page is one page of a list of API-M.
-type page[T any] struct {
-	List       []T `json:"list"`
-	Pagination struct {
-		Total int `json:"total"`
-	} `json:"pagination"`
-}
-
-// maxPages bounds what a list can cost: ten thousand entries.
-const maxPages = 100
-
-// maxList is the most that is kept of a list, as JSON. Ten thousand of the largest real entries stay below it.
-const maxList = 8 << 20
-
-// pageSize is how many entries are asked for at once; the servers' own default is 25.
-const pageSize = 100
-
-// all reads every page of a list. A page that is not full is the last one: "total" is 0 in some answers of the
-// DevPortal that do have entries, and "next" is left out by lists that have no pages. A list without an end is an error.
-func all[T any](ctx context.Context, c caller, r request) ([]T, error) {
-	var list []T
-	var before json.RawMessage
-	kept := 0
-	for range maxPages {
-		query := url.Values{"limit": {fmt.Sprint(pageSize)}, "offset": {fmt.Sprint(len(list))}}
-		for name, values := range r.query {
-			query[name] = values
-		}
-		one := r
-		one.query = query
-		var raw page[json.RawMessage]
-		if err := c.call(ctx, one, &raw); err != nil {
-			return nil, err
-		}
-		if raw.List == nil {
-			return nil, c.noDocument(r, errNoList)
-		}
-		if len(raw.List) >= pageSize && bytes.Equal(raw.List[0], before) {
-			return nil, c.noDocument(r, errors.New("every page begins with the same entry"))
-		}
-		for _, text := range raw.List {
-			var entry T
-			if err := json.Unmarshal(text, &entry); err != nil {
-				return nil, c.noDocument(r, err)
-			}
-			known, err := json.Marshal(entry)
-			if err != nil {
-				return nil, c.noDocument(r, err)
-			}
-			if kept += len(known); kept > maxList {
-				return nil, c.noDocument(r, fmt.Errorf("the list is larger than %d MiB", maxList>>20))
-			}
-			list = append(list, entry)
-		}
-		if len(raw.List) < pageSize {
-			return list, nil
-		}
-		before = raw.List[0]
-	}
-	return nil, c.noDocument(r, fmt.Errorf("the list has more than %d entries", maxPages*pageSize))
-}
-
-// errNoList: a document that should hold a list holds none, not even an empty one.
-var errNoList = errors.New("it has no list")
 
 // noDocument is the error of a success that cannot be used.
 func (c caller) noDocument(r request, why error) *Error {

@@ -139,23 +139,9 @@ func (d *DevPortal) Keys(ctx context.Context, applicationID string) ([]Keys, err
 // permissions would be skipped. API-M writes a row first and fetches a token from the key manager last, so a failure
 // leaves the row, and perhaps the client, behind, and the next try is refused with [CodeKeyMappingExists].
 func (d *DevPortal) GenerateKeys(ctx context.Context, applicationID, keyManagerID string) (Keys, error) {
-	var keys Keys
-	r := request{
-		op: "generate keys of application " + applicationID, method: http.MethodPost,
-		path: application(applicationID) + "/generate-keys",
-		body: map[string]any{
-			"keyType": Production, "keyManager": keyManagerID,
-			"grantTypesToBeSupported": []string{"client_credentials", "password", "refresh_token"},
-			"callbackUrl":             "", "scopes": []string{"am_application_scope", "default"},
-			"validityTime":         "3600", // seconds, as a text
-			"additionalProperties": map[string]string{},
-		},
-	}
-	err := d.call(ctx, r, &keys)
-	if err == nil && keys.MappingID == "" {
-		err = d.failed(r, &Error{Err: errNoMapping})
-	}
-	return keys, err
+	return d.MakeKeys(ctx, applicationID, KeyRequest{
+		Type: Production, KeyManager: keyManagerID, Grants: []string{"client_credentials", "password", "refresh_token"},
+	})
 }
 
 // DeleteKeys removes the client at the key manager, unless it was made there by hand, and the row.
@@ -173,7 +159,7 @@ var errNoMapping = errors.New("API-M gives no id of these keys")
 
 // onKeys makes a request about one row. Without its id the request would be one about all rows.
 func (d *DevPortal) onKeys(ctx context.Context, r request, applicationID, mappingID, action string) error {
-	r.path = application(applicationID) + "/oauth-keys/" + url.PathEscape(mappingID) + action
+	r.path = keysOf(applicationID, mappingID) + action
 	if mappingID == "" {
 		return d.failed(r, &Error{Err: errNoMapping})
 	}
@@ -181,3 +167,7 @@ func (d *DevPortal) onKeys(ctx context.Context, r request, applicationID, mappin
 }
 
 func application(id string) string { return "/applications/" + url.PathEscape(id) }
+
+func keysOf(applicationID, mappingID string) string {
+	return application(applicationID) + "/oauth-keys/" + url.PathEscape(mappingID)
+}

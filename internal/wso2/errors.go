@@ -39,6 +39,10 @@ const (
 	CodeRevisionLimit    = 900351 // 400: as many revisions as are allowed
 	CodeLifecycle        = 903234 // 400: the API's lifecycle does not allow this change now
 	CodeNoPolicy         = 900305 // 400: no throttling policy has this name
+	CodeVersionExists    = 900252 // 409: this version of the API exists
+	CodeDocumentExists   = 900312 // 409: the API has a document of this name
+	CodeScopeExists      = 900984 // 409: a scope of this name, shared or local
+	CodeScopeInUse       = 900985 // 409: an API uses the shared scope
 )
 
 // CodeTextNoClient is OAuth's error for a client that the server does not know, or that has another secret (RFC 6749, section
@@ -151,8 +155,9 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout()
 }
 
-// parseError reads the error of an answer. Three shapes occur: API-M's {code, message, description, error[]}, OAuth's
-// {error, error_description}, and IS's {code, message, description} with a code that is a text. A body that is no JSON
+// parseError reads the error of an answer. Four shapes occur: API-M's {code, message, description, error[]}, OAuth's
+// {error, error_description}, IS's {code, message, description} with a code that is a text, and SCIM's {status, scimType, detail}
+// (RFC 7644, section 3.12), whose scimType has the reason if the detail is a fixed text. A body that is no JSON
 // (a page of the servlet container) is not repeated. Secrets are taken out before the text is shortened: half of one
 // would not be recognised.
 func parseError(resp *http.Response, body []byte, secrets []Secret) *Error {
@@ -168,6 +173,8 @@ func parseError(resp *http.Response, body []byte, secrets []Secret) *Error {
 		Description string `json:"description"`
 		OAuth       string `json:"error_description"`
 		Error       any    `json:"error"`
+		SCIMType    string `json:"scimType"`
+		Detail      string `json:"detail"`
 	}
 	if json.Unmarshal(body, &doc) != nil {
 		return e
@@ -176,7 +183,10 @@ func parseError(resp *http.Response, body []byte, secrets []Secret) *Error {
 		e.CodeText = text
 	}
 	e.Code, _ = strconv.Atoi(fmt.Sprint(doc.Code))
-	words := []string{doc.Message, doc.Description, doc.OAuth}
+	if doc.Detail != "" {
+		e.Code = resp.StatusCode
+	}
+	words := []string{doc.Message, doc.Description, doc.OAuth, doc.SCIMType, doc.Detail}
 	switch errs := doc.Error.(type) {
 	case string:
 		e.CodeText = cmp.Or(e.CodeText, errs)

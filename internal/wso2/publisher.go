@@ -75,8 +75,11 @@ type API struct {
 	WorkflowStatus string          `json:"workflowStatus"` // CREATED while a lifecycle change waits for approval
 	Policies       []string        `json:"policies"`       // not in lists
 	Scopes         []any           `json:"scopes"`         // not in lists
-	Operations     []Operation     `json:"operations"`     // not in lists
-	Raw            json.RawMessage `json:"-"`              // the whole object, not in lists
+	Type           string          `json:"type"`
+	Provider       string          `json:"provider"`
+	UpdatedTime    string          `json:"updatedTime"` // in ms, as a text; in lists only
+	Operations     []Operation     `json:"operations"`  // not in lists
+	Raw            json.RawMessage `json:"-"`           // the whole object, not in lists
 }
 
 // APIs lists all APIs. The list comes from a search index that is some seconds behind.
@@ -188,12 +191,13 @@ func (p *Publisher) DeleteRevision(ctx context.Context, apiID, id string) error 
 	}, nil)
 }
 
-// DeployRevision deploys a revision; the one that was deployed in the same environment goes.
-func (p *Publisher) DeployRevision(ctx context.Context, apiID, id string, to Deployment) error {
+// DeployRevision deploys a revision in environments; the one that was deployed there goes. A revision that one of them has already is
+// HTTP 500, so look first.
+func (p *Publisher) DeployRevision(ctx context.Context, apiID, id string, to ...Deployment) error {
 	return p.call(ctx, request{
 		op: "deploy revision " + id + " of API " + apiID, method: http.MethodPost,
 		path: "/apis/" + url.PathEscape(apiID) + "/deploy-revision", query: url.Values{"revisionId": {id}},
-		body: []Deployment{to},
+		body: to,
 	}, nil)
 }
 

@@ -1,0 +1,138 @@
+package wso2
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// errNoState: an answer about the lifecycle names no state.
+var errNoState = errors.New("it has no state")
+
+// Validation is what API-M finds in a definition or a schema.
+type Validation struct {
+	Valid      bool
+	Mistakes   []string         // in API-M's own words, if it is not valid
+	Operations []map[string]any // of a GraphQL schema, to be sent with an import
+}
+
+// ValidateOpenAPI asks API-M whether it reads an OpenAPI definition in JSON or YAML. A definition with mistakes is no error here.
+func (p *Publisher) ValidateOpenAPI(ctx context.Context, definition []byte) (Validation, error) {
+	var answer struct {
+		Valid  *bool `json:"isValid"`
+		Errors []struct {
+			Message     string `json:"message"`
+			Description string `json:"description"`
+		} `json:"errors"`
+	}
+	r := request{
+		op: "validate an OpenAPI definition", method: http.MethodPost, path: "/apis/validate-openapi",
+		parts: []part{{name: "inlineAPIDefinition", contents: definition}},
+	}
+	err := p.call(ctx, r, &answer)
+	if err == nil && answer.Valid == nil {
+		err = p.noDocument(r, errNoVerdict)
+	}
+	if err != nil {
+		return Validation{}, err
+	}
+	v := Validation{Valid: *answer.Valid}
+	for _, e := range answer.Errors {
+		v.Mistakes = append(v.Mistakes, trim(join([]string{e.Message, e.Description}), 300))
+	}
+	return v, nil
+}
+
+// errNoVerdict: an answer to a validation does not say whether the definition is valid.
+var errNoVerdict = errors.New("it does not say whether the definition is valid")
+
+// ImportOpenAPI makes an API from an OpenAPI definition. Its operations come from the definition, unless the object has operations.
+// Description and scopes come from the definition in any case.
+func (p *Publisher) ImportOpenAPI(ctx context.Context, fields map[string]any, definition []byte, secrets ...Secret) (Object, error) {
+	return p.imported(ctx, "/apis/import-openapi", fields, secrets, part{name: "inlineAPIDefinition", contents: definition})
+}
+
+// imported makes an API from an object and a definition.
+func (p *Publisher) imported(ctx context.Context, path string, fields map[string]any, secrets []Secret, more ...part) (Object, error) {
+	r := request{
+		op: "import API " + named(fields, "name") + " " + named(fields, "version"), method: http.MethodPost, path: path, secrets: secrets,
+	}
+	properties, err := json.Marshal(fields)
+	if err != nil {
+		return Object{}, p.failed(r, &Error{Err: err, local: true})
+	}
+	r.parts = append([]part{{name: "additionalProperties", contents: properties}}, more...)
+	return p.object(ctx, r, byID)
+}
+
+// UpdateOpenAPI replaces the OpenAPI definition of an API, and so its operations. Title, version and description of the API stay.
+func (p *Publisher) UpdateOpenAPI(ctx context.Context, id string, definition []byte) error {
+	return p.call(ctx, request{
+		op: "update the OpenAPI definition of API " + id, method: http.MethodPut, path: api(id) + "/swagger",
+		parts: []part{{name: "apiDefinition", contents: definition}},
+	}, nil)
+}
+
+// ValidateGraphQL asks API-M whether it reads a GraphQL schema, and which operations it has. A schema with mistakes is no error here.
+// API-M imports a broken schema and then cannot serve it, so validate it before an import and before an update.
+func (p *Publisher) ValidateGraphQL(ctx context.Context, schema []byte) (Validation, error) {
+	var answer struct {
+		Valid   *bool  `json:"isValid"`
+		Message string `json:"errorMessage"`
+		Info    struct {
+			Operations []map[string]any `json:"operations"`
+		} `json:"graphQLInfo"`
+	}
+	r := request{
+		op: "validate a GraphQL schema", method: http.MethodPost, path: "/apis/validate-graphql-schema", parts: []part{schemaFile(schema)},
+	}
+	err := p.call(ctx, r, &answer)
+	if err == nil && answer.Valid == nil {
+		err = p.noDocument(r, errNoVerdict)
+	}
+	if err != nil {
+		return Validation{}, err
+	}
+	v := Validation{Valid: *answer.Valid, Operations: answer.Info.Operations}
+	if message := strings.TrimSpace(answer.Message); message != "" {
+		v.Mistakes = []string{trim(message, 300)}
+	}
+	return v, nil
+}
+
+// ErrNoOperations: API-M would take a GraphQL schema without operations, and make an API that serves nothing.
+var ErrNoOperations = errors.New("the object has no operations")
+
+// ImportGraphQL makes an API of type GRAPHQL from a schema. The object must have operations, such as those of a [Validation].
+// An API that exists is HTTP 500, and no conflict.
+func (p *Publisher) ImportGraphQL(ctx context.Context, fields map[string]any, schema []byte, secrets ...Secret) (Object, error) {
+	if fields["operations"] == nil {
+		r := request{op: "import API " + named(fields, "name"), method: http.MethodPost, path: "/apis/import-graphql-schema"}
+		return Object{}, p.failed(r, &Error{Err: fmt.Errorf("%w: a GraphQL API needs them", ErrNoOperations), local: true})
+	}
+	return p.imported(ctx, "/apis/import-graphql-schema", fields, secrets, text("type", "GraphQL"), schemaFile(schema))
+}
+
+// GraphQLSchema reads the schema of an API as it was sent.
+func (p *Publisher) GraphQLSchema(ctx context.Context, id string) (string, error) {
+	var answer struct {
+		Schema string `json:"schemaDefinition"`
+	}
+	err := p.call(ctx, request{op: "read the GraphQL schema of API " + id, method: http.MethodGet, path: api(id) + "/graphql-schema"}, &answer)
+	return answer.Schema, err
+}
+
+// UpdateGraphQLSchema replaces the schema of an API, and so its operations. A broken schema is HTTP 500.
+func (p *Publisher) UpdateGraphQLSchema(ctx context.Context, id, schema string) error {
+	return p.call(ctx, request{
+		op: "update the GraphQL schema of API " + id, method: http.MethodPut, path: api(id) + "/graphql-schema",
+		parts: []part{text("schemaDefinition", schema)},
+	}, nil)
+}
+
+func schemaFile(schema []byte) part {
+	return part{name: "file", file: "schema.graphql", contents: schema}
+}
