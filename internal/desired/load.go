@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 
 	"wso2agent/internal/file"
 )
@@ -125,17 +124,26 @@ type entry struct {
 	key   string // empty: it has none, and is left out
 	title string // what a message calls it
 	at    Place
-	value any
+	value any // a pointer to a struct of the model, which may be large
+}
+
+// again calls report for each entry whose key an earlier one has, with the first of that key.
+func again(entries []entry, report func(e, first entry)) {
+	firsts := make(map[string]entry, len(entries))
+	for _, e := range entries {
+		switch first, known := firsts[e.key]; {
+		case e.key == "":
+		case known:
+			report(e, first)
+		default:
+			firsts[e.key] = e
+		}
+	}
 }
 
 // twice reports entries that stand twice, in one file or in two. It names both places, and what differs.
 func twice(entries []entry, problems *Problems) {
-	for i, e := range entries {
-		first := slices.IndexFunc(entries[:i], func(f entry) bool { return e.key != "" && f.key == e.key })
-		if first < 0 {
-			continue
-		}
-		before := entries[first]
+	again(entries, func(e, before entry) {
 		mine, theirs, differs := differ(e.value, before.value)
 		switch {
 		case e.at.File == before.at.File:
@@ -145,7 +153,7 @@ func twice(entries []entry, problems *Problems) {
 		default:
 			problems.Add(e.at, "keep one of them", "%s appears twice with different contents, first at %s: %s", e.title, before.at, where(mine, theirs))
 		}
-	}
+	})
 }
 
 // where words where two entries differ.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -32,52 +33,58 @@ func read(data []byte, name string, source Source) (document, Problems) {
 	r.mapping(root, "the file", reflect.ValueOf(&d).Elem())
 	d.begin = r.at(root)
 	var problems Problems
+	var lines [][]byte
 	for _, p := range r.Found() {
-		problems = append(problems, Problem{Place{name, p.Line, p.Column}, p.Text, p.Hint, excerpt(data, p)})
+		if p.Key != "" && lines == nil {
+			lines = bytes.Split(data, []byte("\n"))
+		}
+		problems = append(problems, Problem{Place{name, p.Line, p.Column}, p.Text, p.Hint, excerpt(lines, p)})
 	}
 	return d, problems
 }
 
 // excerpt shows an unknown key with its line and a caret. It hides what stands before and behind the key, which may be a password.
-func excerpt(data []byte, p yamlfile.Problem) string {
-	lines := bytes.Split(data, []byte("\n"))
+func excerpt(lines [][]byte, p yamlfile.Problem) string {
 	if p.Key == "" || p.Line > len(lines) {
 		return ""
 	}
-	before := []rune(string(lines[p.Line-1]))
-	before = before[:min(p.Column-1, len(before))]
-	indent := string(before)
-	if strings.Trim(indent, " -") != "" {
-		indent = "… "
+	line := lines[p.Line-1]
+	blank := len(line) - len(bytes.TrimLeft(line, " -"))
+	indent := "… "
+	if before := p.Column - 1; before <= blank {
+		indent = string(line[:before])
 	}
-	return fmt.Sprintf("%s%s: …\n%s^", indent, p.Key, strings.Repeat(" ", len([]rune(indent))))
+	return fmt.Sprintf("%s%s: …\n%s^", indent, p.Key, strings.Repeat(" ", utf8.RuneCountInString(indent)))
 }
 
 func (r *reader) at(n *yaml.Node) Place { return Place{r.File, n.Line, n.Column} }
 
-// mapping reads a mapping into a struct of the model.
+// mapping reads a mapping into a struct of the model. Messages name the fields as the file does.
 func (r *reader) mapping(n *yaml.Node, what string, into reflect.Value) {
-	fields, others, title := yamlfile.Fields{}, map[string]string{}, ""
-	var required []string
-	for _, c := range columns(into.Type()) {
-		fields[c.name] = func(n *yaml.Node) {
-			r.field(n, c, into.FieldByIndex(c.index))
-			if len(required) > 0 && c.name == required[0] {
-				title = yamlfile.Resolve(n).Value
-			}
+	t, title := tables()[into.Type()], ""
+	seen := r.Each(n, what, t.names, func(name string, key, value *yaml.Node) {
+		c := *t.byName[name]
+		c.name = key.Value
+		r.field(value, c, into.FieldByIndex(c.index))
+		if name == t.title {
+			title = yamlfile.Resolve(value).Value
 		}
-		for _, alias := range c.aliases {
-			others[alias] = c.name
-		}
-		if c.required {
-			required = append(required, c.name)
-		}
+	})
+	if seen == nil {
+		return
 	}
-	seen := r.MappingWith(n, what, fields, others)
-	if title != "" && seen[required[0]] && !hasVariable(title) {
+	what = definite(what)
+	if title != "" && !hasVariable(title) {
 		title = singleSpaced(title)
 	}
-	r.Require(n, seen, definite(what), title, required...)
+	if title != "" {
+		what = fmt.Sprintf("%s %q", what, title)
+	}
+	for _, c := range t.columns {
+		if _, there := seen[c.name]; !there && c.required {
+			r.Report(yamlfile.Resolve(n), "%s has no %s", what, strings.Join(append([]string{c.name}, c.aliases...), " or "))
+		}
+	}
 }
 
 // definite makes "the API" of "an API".
@@ -102,7 +109,7 @@ func (r *reader) field(n *yaml.Node, c column, into reflect.Value) {
 	into.FieldByName("Set").SetBool(true)
 	into.FieldByName("At").Set(reflect.ValueOf(r.at(n)))
 	value := into.FieldByName("Value")
-	if _, secret := value.Interface().(Secret); !secret {
+	if value.Type() != reflect.TypeFor[Secret]() {
 		into.FieldByName("Raw").SetString(rawOf(n))
 	}
 	if yamlfile.IsNull(n) && !c.required {
@@ -154,15 +161,12 @@ func (r *reader) value(n *yaml.Node, c column, into reflect.Value) {
 // list reads a list. Every entry gets its place.
 func (r *reader) list(n *yaml.Node, c column, into reflect.Value) {
 	entry := column{name: c.item, item: c.item, short: c.short, values: c.values, form: c.form, min: c.min, max: c.max, required: true}
+	into.Set(reflect.MakeSlice(into.Type(), 0, len(yamlfile.Resolve(n).Content)))
 	yamlfile.List(&r.Reader, n, c.name, func(item *yaml.Node) struct{} {
-		v := reflect.New(into.Type().Elem()).Elem()
-		r.field(item, entry, v)
-		into.Set(reflect.Append(into, v))
+		into.SetLen(into.Len() + 1)
+		r.field(item, entry, into.Index(into.Len()-1))
 		return struct{}{}
 	})
-	if into.IsNil() {
-		into.Set(reflect.MakeSlice(into.Type(), 0, 0))
-	}
 }
 
 // group reads a mapping, or the text that is short for one.

@@ -7,7 +7,7 @@ import (
 )
 
 // check reports what is wrong with an API by itself.
-func (a API) check(at Place, ps *Problems) {
+func (a *API) check(at Place, ps *Problems) {
 	kind := a.Type.Or("HTTP")
 	title := "the API"
 	if a.Name.Value != "" {
@@ -44,20 +44,21 @@ func (a API) check(at Place, ps *Problems) {
 	a.checkLimits(ps)
 	a.Endpoints.Value.check(kind, ps)
 	var environments []entry
-	for _, e := range a.Environments.Value {
-		environments = append(environments, entry{e.Value.Name.Value, fmt.Sprintf("environment %q", e.Value.Name.Shown()), e.At, e.Value})
+	for i := range a.Environments.Value {
+		e := &a.Environments.Value[i]
+		environments = append(environments, entry{e.Value.Name.Value, fmt.Sprintf("environment %q", e.Value.Name.Shown()), e.At, &e.Value})
 	}
 	twice(environments, ps)
 }
 
 // hasBackend reports whether an API has a backend, or its file sets one that is wrong.
-func (a API) hasBackend() bool {
+func (a *API) hasBackend() bool {
 	e := a.Endpoints.Value
 	return e.Production.Set && !e.Production.Null || e.Sandbox.Set && !e.Sandbox.Null || e.Type.Value == "default"
 }
 
 // checkRoles reports roles that API-M would drop, and openings without roles.
-func (a API) checkRoles(ps *Problems) {
+func (a *API) checkRoles(ps *Problems) {
 	for _, c := range []struct {
 		name  string
 		level Text
@@ -91,11 +92,12 @@ func verbsOf(kind string) []string {
 	return []string{"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"}
 }
 
-func (a API) checkOperations(kind string, ps *Problems) {
+func (a *API) checkOperations(kind string, ps *Problems) {
 	var all []entry
 	verbs := verbsOf(kind)
-	for _, item := range a.Operations.Value {
-		op := item.Value
+	for i := range a.Operations.Value {
+		item := &a.Operations.Value[i]
+		op := &item.Value
 		if op.Verb.Value != "" && !slices.Contains(verbs, op.Verb.Value) {
 			ps.Add(op.Verb.At, "write "+strings.Join(verbs, ", "), "an API of type %s has no verb %s", kind, op.Verb.Shown())
 		}
@@ -113,10 +115,11 @@ func (a API) checkOperations(kind string, ps *Problems) {
 	twice(all, ps)
 }
 
-func (a API) checkDocuments(ps *Problems) {
+func (a *API) checkDocuments(ps *Problems) {
 	var all []entry
-	for _, item := range a.Documents.Value {
-		d := item.Value
+	for i := range a.Documents.Value {
+		item := &a.Documents.Value[i]
+		d := &item.Value
 		all = append(all, entry{d.Name.Value, fmt.Sprintf("document %q", d.Name.Shown()), item.At, d})
 		sources := 0
 		for _, s := range []Text{d.Content, d.URL, d.File} {
@@ -140,19 +143,20 @@ func (a API) checkDocuments(ps *Problems) {
 // Names of additional properties that API-M keeps for its search, and the agent's own mark.
 var reserved = []string{"provider", "version", "context", "status", "description", "subcontext", "doc", "lcstate", "name", "tags", "wso2agent"}
 
-func (a API) checkProperties(ps *Problems) {
+func (a *API) checkProperties(ps *Problems) {
 	var all []entry
-	for _, p := range a.AdditionalProperties.Value {
+	for i := range a.AdditionalProperties.Value {
+		p := &a.AdditionalProperties.Value[i]
 		if slices.Contains(reserved, strings.ToLower(p.Value.Name.Value)) {
 			ps.Add(p.Value.Name.At, "choose another name", "additional property %q is reserved", p.Value.Name.Shown())
 		}
-		all = append(all, entry{p.Value.Name.Value, fmt.Sprintf("additional property %q", p.Value.Name.Shown()), p.At, p.Value})
+		all = append(all, entry{p.Value.Name.Value, fmt.Sprintf("additional property %q", p.Value.Name.Shown()), p.At, &p.Value})
 	}
 	twice(all, ps)
 }
 
 // checkLimits reports fields that have no effect without another one.
-func (a API) checkLimits(ps *Problems) {
+func (a *API) checkLimits(ps *Problems) {
 	if l := a.RateLimits.Value; l.Unit.Set && !l.Production.Set && !l.Sandbox.Set {
 		ps.Add(l.Unit.At, "add production or sandbox", "unit has no effect without a number")
 	}

@@ -5,30 +5,51 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"wso2agent/internal/suggest"
 )
 
 // checkApplications reports applications that API-M takes for one, and what is wrong with each.
 func (f *File) checkApplications(ps *Problems) {
 	var all []entry
-	for _, item := range f.Applications.Value {
-		app := item.Value
+	offers, left := f.offers(), mostGuesses
+	for i := range f.Applications.Value {
+		item := &f.Applications.Value[i]
+		app := &item.Value
 		all = append(all, entry{strings.ToLower(app.Name.Value), fmt.Sprintf("application %q", app.Name.Shown()), item.At, app})
-		f.checkSubscriptions(app, ps)
+		f.checkSubscriptions(app, offers, &left, ps)
 		app.checkKeys(ps)
 	}
 	twice(all, ps)
 }
 
-// checkSubscriptions reports subscriptions to APIs that no file lists or that cannot have any, and second subscriptions to an API.
-func (f *File) checkSubscriptions(app Application, ps *Problems) {
-	var names, shown []string
-	for _, a := range f.APIs.Value {
-		names, shown = append(names, a.Value.Name.Value), append(shown, a.Value.Name.Shown())
+// offer is what the versions of an API offer to applications.
+type offer struct {
+	open     bool    // a version can have subscriptions
+	policies []Texts // of the versions that limit them
+}
+
+// offers returns the offers of the APIs by their names.
+func (f *File) offers() map[string]*offer {
+	all := map[string]*offer{}
+	for i := range f.APIs.Value {
+		a := &f.APIs.Value[i].Value
+		o := all[a.Name.Value]
+		if o == nil {
+			o = &offer{}
+			all[a.Name.Value] = o
+		}
+		o.open = o.open || a.Lifecycle.Value != "CREATED" && a.Lifecycle.Value != "RETIRED"
+		if a.Policies.Set && !a.Policies.Null {
+			o.policies = append(o.policies, a.Policies)
+		}
 	}
+	return all
+}
+
+// checkSubscriptions reports subscriptions to APIs that no file lists or that cannot have any, and second subscriptions to an API.
+func (f *File) checkSubscriptions(app *Application, offers map[string]*offer, left *guesses, ps *Problems) {
 	first := map[string]Place{}
-	for _, item := range app.Subscriptions.Value {
+	for i := range app.Subscriptions.Value {
+		item := &app.Subscriptions.Value[i]
 		name, title, policy := item.Value.APIName.Value, item.Value.APIName.Shown(), item.Value.ThrottlingPolicy
 		if name == "" {
 			continue
@@ -38,31 +59,45 @@ func (f *File) checkSubscriptions(app Application, ps *Problems) {
 			continue
 		}
 		first[name] = item.At
-		if !slices.Contains(names, name) {
-			ps.Add(item.At, strings.TrimPrefix(suggest.Hint(title, shown), ": "), "the subscription is to %q, which %s does not list", title, f.section)
+		of := offers[name]
+		if of == nil {
+			ps.Add(item.At, f.meant(title, left), "the subscription is to %q, which %s does not list", title, f.section)
 			continue
 		}
-		open := false
-		for _, a := range f.APIs.Value {
-			if a.Value.Name.Value != name {
-				continue
-			}
-			open = open || !slices.Contains([]string{"CREATED", "RETIRED"}, a.Value.Lifecycle.Value)
-			offered := a.Value.Policies
-			if offered.Set && !offered.Null && !slices.ContainsFunc(offered.Value, func(t Text) bool { return t.Value == policy.Or("Unlimited") }) {
+		for _, offered := range of.policies {
+			if !slices.ContainsFunc(offered.Value, func(t Text) bool { return t.Value == policy.Or("Unlimited") }) {
 				ps.Add(item.At, "", "the subscription to %q has the policy %s, which policies of the API does not offer (%s)", title, cmp.Or(policy.Raw, policy.Or("Unlimited")), offered.At)
 			}
 		}
-		if !open {
+		if !of.open {
 			ps.Add(item.At, "", "nobody can subscribe to %q: none of its versions is published", title)
 		}
 	}
 }
 
-func (app Application) checkKeys(ps *Problems) {
+// meant returns a hint that names the API that may be meant by a name, or all APIs if there are few.
+func (f *File) meant(name string, left *guesses) string {
+	shown := func() (names []string) {
+		for i := range f.APIs.Value {
+			names = append(names, f.APIs.Value[i].Value.Name.Shown())
+		}
+		return names
+	}
+	near := left.nearest(name, shown)
+	switch {
+	case near != "":
+		return fmt.Sprintf("did you mean %q?", near)
+	case len(f.APIs.Value) > 0 && len(f.APIs.Value) <= mostListed:
+		return "known are " + strings.Join(shown(), ", ")
+	}
+	return ""
+}
+
+func (app *Application) checkKeys(ps *Problems) {
 	var all []entry
-	for _, item := range app.Keys.Value {
-		k := item.Value
+	for i := range app.Keys.Value {
+		item := &app.Keys.Value[i]
+		k := &item.Value
 		title := fmt.Sprintf("the %s key", k.Type.Shown())
 		if k.KeyManager.Value != "" {
 			title += fmt.Sprintf(" of %q", k.KeyManager.Shown())
@@ -92,8 +127,9 @@ func (app Application) checkKeys(ps *Problems) {
 func (f *File) checkKeyManagers(ps *Problems) {
 	var all []entry
 	issuers := map[string]Place{}
-	for _, item := range f.KeyManagers.Value {
-		km := item.Value
+	for i := range f.KeyManagers.Value {
+		item := &f.KeyManagers.Value[i]
+		km := &item.Value
 		all = append(all, entry{km.Name.Value, fmt.Sprintf("key manager %q", km.Name.Shown()), item.At, km})
 		if issuer := km.Issuer.Value; issuer != "" {
 			if at, again := issuers[issuer]; again {
@@ -109,7 +145,7 @@ func (f *File) checkKeyManagers(ps *Problems) {
 // residentKeyManager is the name of the key manager that API-M brings.
 const residentKeyManager = "Resident Key Manager"
 
-func (km KeyManager) check(at Place, ps *Problems) {
+func (km *KeyManager) check(at Place, ps *Problems) {
 	kind := km.Type.Or("WSO2-IS-7")
 	resident := km.Name.Value == residentKeyManager
 	if resident && km.Type.Set && kind != "default" {
@@ -145,14 +181,17 @@ func (km KeyManager) check(at Place, ps *Problems) {
 func (f *File) checkIdentityServer(ps *Problems) {
 	is := f.IdentityServer.Value
 	var roles, groups, users []entry
-	for _, r := range is.Roles.Value {
-		roles = append(roles, entry{strings.ToLower(r.Value.Name.Value), fmt.Sprintf("role %q", r.Value.Name.Shown()), r.At, r.Value})
+	for i := range is.Roles.Value {
+		r := &is.Roles.Value[i]
+		roles = append(roles, entry{strings.ToLower(r.Value.Name.Value), fmt.Sprintf("role %q", r.Value.Name.Shown()), r.At, &r.Value})
 	}
-	for _, g := range is.Groups.Value {
-		groups = append(groups, entry{strings.ToLower(g.Value.Name.Value), fmt.Sprintf("group %q", g.Value.Name.Shown()), g.At, g.Value})
+	for i := range is.Groups.Value {
+		g := &is.Groups.Value[i]
+		groups = append(groups, entry{strings.ToLower(g.Value.Name.Value), fmt.Sprintf("group %q", g.Value.Name.Shown()), g.At, &g.Value})
 	}
-	for _, u := range is.Users.Value {
-		users = append(users, entry{strings.ToLower(u.Value.Username.Value), fmt.Sprintf("user %q", u.Value.Username.Shown()), u.At, u.Value})
+	for i := range is.Users.Value {
+		u := &is.Users.Value[i]
+		users = append(users, entry{strings.ToLower(u.Value.Username.Value), fmt.Sprintf("user %q", u.Value.Username.Shown()), u.At, &u.Value})
 	}
 	twice(roles, ps)
 	twice(groups, ps)

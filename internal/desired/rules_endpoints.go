@@ -19,7 +19,7 @@ func (e Endpoints) Kind(api string) string {
 }
 
 // check reports what is wrong with the backends of an API of a type.
-func (e Endpoints) check(api string, ps *Problems) {
+func (e *Endpoints) check(api string, ps *Problems) {
 	kind := e.Kind(api)
 	if (kind == "ws") != (api == "WS") && e.Type.Set {
 		ps.Add(e.Type.At, "", "an API of type %s cannot have endpoints of type %s", api, kind)
@@ -28,14 +28,14 @@ func (e Endpoints) check(api string, ps *Problems) {
 	if e.Sessions.Set && kind != "load_balance" {
 		ps.Add(e.Sessions.At, "remove it", "session_management is for load_balance, and the type is %s", kind)
 	}
-	for _, item := range []Group[Endpoint]{e.Production, e.Sandbox} {
+	for _, item := range []*Group[Endpoint]{&e.Production, &e.Sandbox} {
 		if item.Set && !item.Null {
 			item.Value.check(item.At, kind, ps)
 		}
 	}
 }
 
-func (e Endpoint) check(at Place, kind string, ps *Problems) {
+func (e *Endpoint) check(at Place, kind string, ps *Problems) {
 	least := map[string]int{"load_balance": 1, "failover": 2}[kind]
 	switch {
 	case kind == "default" && (e.URL.Set || e.URLs.Set):

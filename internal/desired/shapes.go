@@ -1,6 +1,9 @@
 package desired
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // document is one file in any of the shapes that people have: the native form, and sections of other names that fold into it.
 type document struct {
@@ -187,8 +190,16 @@ func (f *File) subscribe(list List[Subscription], problems *Problems) {
 // tiers turns the subscription_tier of APIs into the policy of the only application's subscription. If the file lists no subscriptions
 // at all, the application subscribes to each API with a tier. If no subscription can have the tier, it is the one that the API offers.
 func (f *File) tiers(problems *Problems) {
-	apps := f.Applications.Value
-	listed := len(apps) != 1 || apps[0].Value.Subscriptions.Set
+	var list *List[Subscription] // of the only application
+	positions := map[string]int{}
+	listed := len(f.Applications.Value) != 1
+	if !listed {
+		list = &f.Applications.Value[0].Value.Subscriptions
+		listed = list.Set
+		for i, s := range slices.Backward(list.Value) { // the first one of a name stays
+			positions[s.Value.APIName.Value] = i
+		}
+	}
 	for i := range f.APIs.Value {
 		api := &f.APIs.Value[i].Value
 		tier := api.SubscriptionTier
@@ -196,34 +207,22 @@ func (f *File) tiers(problems *Problems) {
 		if !tier.Set || tier.Null {
 			continue
 		}
-		var found *Subscription
-		if len(apps) == 1 {
-			found = apps[0].Value.subscription(api.Name.Value)
-		}
-		switch {
-		case found != nil && !found.ThrottlingPolicy.Set:
-			found.ThrottlingPolicy = tier
-		case found != nil && found.ThrottlingPolicy.Value != tier.Value:
-			problems.Add(tier.At, "keep one of them", "subscription_tier is %s, and the subscription to the API has the policy %s (%s)",
-				tier.Shown(), found.ThrottlingPolicy.Shown(), found.ThrottlingPolicy.At)
-		case found == nil && !listed:
-			list := &apps[0].Value.Subscriptions
-			if !list.Set {
-				list.Set, list.At = true, tier.At
-			}
-			list.Value = append(list.Value, Field[Subscription]{Set: true, At: tier.At, Value: Subscription{APIName: api.Name, ThrottlingPolicy: tier}})
-		case found == nil:
+		position, found := positions[api.Name.Value]
+		if !found && listed {
 			fill(&api.Policies, one(tier))
+			continue
+		}
+		if !found {
+			list.Set, list.At = true, cmp.Or(list.At, tier.At)
+			positions[api.Name.Value] = len(list.Value)
+			list.Value = append(list.Value, Field[Subscription]{Set: true, At: tier.At, Value: Subscription{APIName: api.Name, ThrottlingPolicy: tier}})
+			continue
+		}
+		policy := &list.Value[position].Value.ThrottlingPolicy
+		fill(policy, tier)
+		if policy.Value != tier.Value {
+			problems.Add(tier.At, "keep one of them", "subscription_tier is %s, and the subscription to the API has the policy %s (%s)",
+				tier.Shown(), policy.Shown(), policy.At)
 		}
 	}
-}
-
-// subscription returns the application's subscription to an API, or nil.
-func (a *Application) subscription(name string) *Subscription {
-	for i := range a.Subscriptions.Value {
-		if s := &a.Subscriptions.Value[i].Value; s.APIName.Value == name {
-			return s
-		}
-	}
-	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"wso2agent/internal/yamlfile"
 )
 
 // column is one field of the model as its tags describe it.
@@ -31,13 +33,21 @@ type value struct {
 	spellings []string // what stands for it, itself first
 }
 
+// table has the fields of a struct of the model.
+type table struct {
+	columns []column
+	byName  map[string]*column
+	names   yamlfile.Names
+	title   string // the first field that is required: messages call the struct by it
+}
+
 // tables has the fields of every struct of the model, which never change.
-var tables = sync.OnceValue(func() map[reflect.Type][]column {
-	all := map[reflect.Type][]column{}
+var tables = sync.OnceValue(func() map[reflect.Type]table {
+	all := map[reflect.Type]table{}
 	var add func(t reflect.Type)
 	add = func(t reflect.Type) {
-		all[t] = tagged(t)
-		for _, c := range all[t] {
+		all[t] = tableOf(tagged(t))
+		for _, c := range all[t].columns {
 			inner := c.kind
 			if inner.Kind() == reflect.Slice {
 				field, _ := inner.Elem().FieldByName("Value")
@@ -49,12 +59,28 @@ var tables = sync.OnceValue(func() map[reflect.Type][]column {
 		}
 	}
 	add(reflect.TypeFor[document]())
-	all[reflect.TypeFor[File]()] = tagged(reflect.TypeFor[File]())
+	all[reflect.TypeFor[File]()] = tableOf(tagged(reflect.TypeFor[File]()))
 	return all
 })
 
+func tableOf(columns []column) table {
+	t := table{columns: columns, byName: map[string]*column{}, names: yamlfile.Names{Others: map[string]string{}}}
+	for i, c := range columns {
+		t.byName[c.name] = &columns[i]
+		t.names.Known = append(t.names.Known, c.name)
+		if c.required && t.title == "" {
+			t.title = c.name
+		}
+		for _, alias := range c.aliases {
+			t.names.Others[alias] = c.name
+		}
+	}
+	slices.Sort(t.names.Known)
+	return t
+}
+
 // columns returns the fields of a struct of the model in the order in which it has them.
-func columns(t reflect.Type) []column { return tables()[t] }
+func columns(t reflect.Type) []column { return tables()[t].columns }
 
 // tagged reads the tags of a struct. It panics if one is wrong, which a test shows for the whole model.
 func tagged(t reflect.Type) (all []column) {
