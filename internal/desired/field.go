@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"fmt"
 	"time"
+
+	"wso2agent/internal/yamlfile"
 )
 
 // Place is where something stands in a file. Line and Column count from 1.
@@ -33,7 +35,7 @@ type Field[T any] struct {
 }
 
 // Shown returns the value for a message, which must not repeat what comes from a variable or a file.
-func (f Field[T]) Shown() string { return cmp.Or(f.Raw, fmt.Sprint(f.Value)) }
+func (f Field[T]) Shown() string { return cmp.Or(f.Raw, yamlfile.Short(fmt.Sprint(f.Value))) }
 
 // Or returns the value, or another one if the file has none.
 func (f Field[T]) Or(other T) T {

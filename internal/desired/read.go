@@ -78,7 +78,7 @@ func (r *reader) mapping(n *yaml.Node, what string, into reflect.Value) {
 		title = singleSpaced(title)
 	}
 	if title != "" {
-		what = fmt.Sprintf("%s %q", what, title)
+		what = fmt.Sprintf("%s %q", what, yamlfile.Short(title))
 	}
 	for _, c := range t.columns {
 		if _, there := seen[c.name]; !there && c.required {

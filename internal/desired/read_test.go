@@ -44,7 +44,9 @@ func TestAVariableStandsForItsValue(t *testing.T) {
 
 func TestAVariableThatCannotBeReadIsAMistakeWithItsPlace(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"description: ${NOWHERE}", `f:6:18: description "${NOWHERE}" needs the environment variable NOWHERE, which is not set (a literal ${ is written $${)`},
+		{"description: ${NOWHERE}", `f:6:18: description "${NOWHERE}" needs the environment variable NOWHERE, which is not set (for the text itself, write $${NOWHERE})`},
+		{"operations:\n  - {target: /a, verb: GET, description: 'Returns ${orderId}'}", `f:7:46: description "Returns ${orderId}" needs the environment variable orderId, which is not set (for the text itself, write $${orderId})`},
+		{"copy_of: 1\n# comment\ndocuments: [{name: x, summary: 'a ${b}', content: x}]", `f:8:36: summary "a ${b}" needs the environment variable b, which is not set (for the text itself, write $${b})`},
 		{"description: '${A:-${HOST}}'", `f:6:18: description "${A:-${HOST}}" has a ${ inside another one`},
 		{"description: ${a-b}", `f:6:18: description "${a-b}" has a ${…} that is neither ${VARIABLE}`},
 		{"description: 'x ${HOST'", `f:6:18: description "x ${HOST" has a ${ without a }`},
@@ -94,7 +96,7 @@ func TestASecretRemembersItsNameAndShowsNothing(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"'${NOWHERE}'":   "password needs the environment variable NOWHERE, which is not set (a literal ${ is written $${)",
+		"'${NOWHERE}'":   "password needs the environment variable NOWHERE, which is not set (for the text itself, write $${NOWHERE})",
 		"'${EMPTY}'":     "password must not be empty",
 		"[a]":            "password must be a text, not a list",
 		"'${HOST}'":      "password must contain a digit",

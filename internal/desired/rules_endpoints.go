@@ -49,7 +49,7 @@ func (e *Endpoint) check(at Place, kind string, ps *Problems) {
 		ps.Add(at, "", "the endpoint has no url")
 	}
 	for _, url := range append(slices.Clone(e.URLs.Value), e.URL) {
-		if socket := strings.HasPrefix(url.Value, "ws"); url.Value != "" && socket != (kind == "ws") {
+		if socket := strings.HasPrefix(strings.ToLower(url.Value), "ws"); url.Value != "" && socket != (kind == "ws") {
 			ps.Add(url.At, "", "an endpoint of type %s cannot have the address %s: %s", kind, Shown(url.Shown()),
 				map[bool]string{true: "it begins with ws:// or wss://", false: "it begins with http:// or https://"}[kind == "ws"])
 		}

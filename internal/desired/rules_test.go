@@ -80,6 +80,7 @@ func ruleCases() []ruleCase {
 		{"another spelling of a type", bare("type: websocket\nendpoints: {production: {url: \"ws://o\"}}"), ""},
 		{"an unknown authType", api("operations: [{target: /a, verb: GET, auth: Any}]"), `auth "Any" is none of Application & Application User, Application, None`},
 		{"the spelling that API-M changes", api("operations: [{target: /a, verb: GET, auth: Application User}]"), `auth "Application User" is none of`},
+		{"a truth value for a word", api("operations: [{target: /a, verb: GET, auth: true}]"), `f:6:48: auth must be one of Application & Application User, Application, None, not the truth value true`},
 		{"an undeclared scope", api("scopes: [read]\noperations: [{target: /a, verb: GET, scopes: [reed]}]"), `scope "reed" is not declared, so API-M would drop it: did you mean "read"?`},
 		{"an undeclared scope like no other", api("operations: [{target: /a, verb: GET, scopes: [reed]}]"), `would drop it: add it to scopes of the API`},
 		{"a shared scope declares it", api("operations: [{target: /a, verb: GET, scopes: [read]}]") + "scopes: [{name: read}]\n", ""},

@@ -1,11 +1,14 @@
 package desired
 
 import (
+	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"wso2agent/internal/yamlfile"
 )
@@ -30,7 +33,8 @@ type column struct {
 // value is one of the values that a text may have.
 type value struct {
 	is        string
-	spellings []string // what stands for it, itself first
+	spellings []string       // what stands for it, itself first, without regard to case
+	pattern   *regexp.Regexp // of all of them, for the reader and for the schema
 }
 
 // table has the fields of a struct of the model.
@@ -98,12 +102,8 @@ func tagged(t reflect.Type) (all []column) {
 			c.aliases = split(f.Tag.Get("alias"), ",")
 			for _, one := range split(f.Tag.Get("enum"), ",") {
 				is, others, _ := strings.Cut(one, "=")
-				v := value{is, []string{is}}
-				for _, s := range append([]string{strings.ToLower(is), strings.ToUpper(is)}, split(others, "|")...) {
-					if !slices.Contains(v.spellings, s) {
-						v.spellings = append(v.spellings, s)
-					}
-				}
+				v := value{is: is, spellings: append([]string{is}, split(others, "|")...)}
+				v.pattern = regexp.MustCompile(`^\s*(` + anyCase(v.spellings) + `)\s*$`)
 				c.values = append(c.values, v)
 			}
 			c.min, c.max = number(f.Tag.Get("min")), number(f.Tag.Get("max"))
@@ -145,9 +145,27 @@ func (c column) choices() string {
 // spelled returns the value that a text stands for.
 func (c column) spelled(text string) (string, bool) {
 	for _, v := range c.values {
-		if slices.Contains(v.spellings, text) {
+		if v.pattern.MatchString(text) {
 			return v.is, true
 		}
 	}
 	return "", false
+}
+
+// anyCase returns a pattern of texts in any letter case. A pattern of JSON Schema has no flag for that.
+func anyCase(texts []string) string {
+	var b strings.Builder
+	for i, text := range texts {
+		if i > 0 {
+			b.WriteByte('|')
+		}
+		for _, r := range text {
+			if lower, upper := unicode.ToLower(r), unicode.ToUpper(r); lower != upper {
+				fmt.Fprintf(&b, "[%c%c]", lower, upper)
+				continue
+			}
+			b.WriteString(regexp.QuoteMeta(string(r)))
+		}
+	}
+	return b.String()
 }

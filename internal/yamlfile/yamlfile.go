@@ -158,7 +158,7 @@ func (r *Reader) Each(n *yaml.Node, what string, names Names, read func(name str
 		case again && first != key.Value:
 			r.Report(key, "keys %q and %q in %s are two names of one field: keep one", first, key.Value, what)
 		case again:
-			r.Report(key, "key %q stands twice in %s", key.Value, what)
+			r.Report(key, "key %q stands twice in %s", Short(key.Value), what)
 		default:
 			seen[name] = key.Value
 			read(name, key, value)
@@ -171,6 +171,7 @@ func (r *Reader) Each(n *yaml.Node, what string, names Names, read func(name str
 // out what follows a colon in the key: without a space after it that is a value, which may be a password.
 func (r *Reader) unknownKey(key *yaml.Node, what string, names Names) {
 	name, _, joined := strings.Cut(key.Value, ":")
+	name = Short(name)
 	hint := suggest.Hint(name, names.Known)
 	if near := suggest.Nearest(name, slices.Concat(names.Known, slices.Sorted(maps.Keys(names.Others)))); near != "" {
 		hint = suggest.Hint(name, []string{near})
@@ -263,5 +264,19 @@ func kindOf(n *yaml.Node) string {
 	case n.Tag == "!!bool":
 		return fmt.Sprintf("the truth value %s", n.Value) + quoted
 	}
-	return fmt.Sprintf("the value %q", n.Value)
+	return fmt.Sprintf("the value %q", Short(n.Value))
+}
+
+// mostShown is how many characters of a text messages show.
+const mostShown = 100
+
+// Short returns a text that fits into a message: its first 100 characters if it has more.
+func Short(text string) string {
+	if len(text) <= mostShown {
+		return text
+	}
+	if runes := []rune(text); len(runes) > mostShown {
+		return string(runes[:mostShown]) + "…"
+	}
+	return text
 }
