@@ -3,6 +3,7 @@ package desired
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -87,6 +88,7 @@ func Parse(source Source, inputs ...Input) (*File, error) {
 			merged = &d.File
 			continue
 		}
+		maps.Copy(merged.words, d.words)
 		merge(reflect.ValueOf(merged).Elem(), reflect.ValueOf(&d.File).Elem(), &problems)
 	}
 	if merged == nil {
@@ -142,7 +144,7 @@ func again(entries []entry, report func(e, first entry)) {
 }
 
 // twice reports entries that stand twice, in one file or in two. It names both places, and what differs.
-func twice(entries []entry, problems *Problems) {
+func twice(entries []entry, w words, problems *Problems) {
 	again(entries, func(e, before entry) {
 		mine, theirs, differs := differ(e.value, before.value)
 		switch {
@@ -151,15 +153,16 @@ func twice(entries []entry, problems *Problems) {
 		case !differs:
 			problems.Add(e.at, "keep one of them", "%s appears twice, first at %s", e.title, before.at)
 		default:
-			problems.Add(e.at, "keep one of them", "%s appears twice with different contents, first at %s: %s", e.title, before.at, where(mine, theirs))
+			problems.Add(e.at, "keep one of them", "%s appears twice with different contents, first at %s: %s", e.title, before.at, w.where(mine, theirs))
 		}
 	})
 }
 
 // where words where two entries differ.
-func where(here, there leaf) string {
+func (w words) where(here, there leaf) string {
 	if here.at == (Place{}) || there.at == (Place{}) {
-		return fmt.Sprintf("%s is only at %s", here.path, cmp.Or(here.at, there.at))
+		at := cmp.Or(here.at, there.at)
+		return fmt.Sprintf("%s is only at %s", w.of(at, here.path), at)
 	}
-	return fmt.Sprintf("%s is at %s and at %s", here.path, here.at, there.at)
+	return fmt.Sprintf("%s is at %s and at %s", w.of(here.at, here.path), here.at, there.at)
 }

@@ -18,6 +18,7 @@ type reader struct {
 	yamlfile.Reader
 	source Source
 	forms  map[string]form
+	words  words
 }
 
 // read reads one file. name is its path in the messages and in places.
@@ -28,10 +29,10 @@ func read(data []byte, name string, source Source) (document, Problems) {
 		_, _ = fmt.Sscanf(err.Error(), "line %d:", &at.Line) // other mistakes name no line
 		return document{}, Problems{{At: at, Message: err.Error()}}
 	}
-	r := &reader{yamlfile.Reader{File: name}, source, forms()}
+	r := &reader{yamlfile.Reader{File: name}, source, forms(), words{}}
 	var d document
 	r.mapping(root, "the file", reflect.ValueOf(&d).Elem())
-	d.begin = r.at(root)
+	d.begin, d.words = r.at(root), r.words
 	var problems Problems
 	var lines [][]byte
 	for _, p := range r.Found() {
@@ -61,10 +62,15 @@ func (r *reader) at(n *yaml.Node) Place { return Place{r.File, n.Line, n.Column}
 
 // mapping reads a mapping into a struct of the model. Messages name the fields as the file does.
 func (r *reader) mapping(n *yaml.Node, what string, into reflect.Value) {
-	t, title := tables()[into.Type()], ""
+	t, title, path := tables()[into.Type()], "", ""
+	if into.Type() == reflect.TypeFor[Defaults]() || into.Type() == reflect.TypeFor[EndpointTimes]() {
+		path = what + "." // which its fields leave
+	}
 	seen := r.Each(n, what, t.names, func(name string, key, value *yaml.Node) {
 		c := *t.byName[name]
-		c.name = key.Value
+		if c.name = key.Value; c.moves || c.name != name {
+			r.words[r.at(value)] = path + c.name
+		}
 		r.field(value, c, into.FieldByIndex(c.index))
 		if name == t.title {
 			title = yamlfile.Resolve(value).Value

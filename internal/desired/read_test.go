@@ -169,7 +169,7 @@ func TestAConflictNamesBothPlaces(t *testing.T) {
 		name, first, second, want string
 	}{
 		{"the same twice", a, a, `f2:2:5: API "A" 1 appears twice, first at f1:2:5: keep one of them`},
-		{"other contents", a, strings.Replace(a, "http://a", "http://b", 1), `f2:2:5: API "A" 1 appears twice with different contents, first at f1:2:5: endpoints.production.url is at f2:5:18 and at f1:5:18`},
+		{"other contents", a, strings.Replace(a, "http://a", "http://b", 1), `f2:2:5: API "A" 1 appears twice with different contents, first at f1:2:5: backend_url is at f2:5:18 and at f1:5:18`},
 		{"more contents", a, a + "    tags: [t]\n", `endpoints`},
 		{"a field that one has", a, a + "    description: x\n", `f2:2:5: API "A" 1 appears twice with different contents, first at f1:2:5: description is only at f2:6:18`},
 		{"a value of its own", "gateway: {host: a}\n", "gateway: {host: a}\n", "f2:1:17: host stands here and at f1:1:17: keep one of them"},

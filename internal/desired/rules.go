@@ -84,10 +84,10 @@ func (f *File) checkAPIs(ps *Problems) {
 			}
 			defaults[a.Name.Value] = a.DefaultVersion.At
 		}
-		a.check(at, ps)
+		a.check(at, f.words, ps)
 	}
-	twice(all, ps)
-	twice(certificates, ps)
+	twice(all, f.words, ps)
+	twice(certificates, f.words, ps)
 	f.checkClashes(ps)
 }
 
@@ -197,11 +197,11 @@ func (f *File) checkScopes(ps *Problems) {
 			}
 			all = append(all, add(s, api))
 		}
-		twice(all, ps)
+		twice(all, f.words, ps)
 	}
 	again(shared, func(e, first entry) {
 		if here, there, differs := differ(e.value, first.value); differs {
-			ps.Add(e.at, "write it once", "%s has different contents %s: %s", e.title, seen(first.at, e.at), where(here, there))
+			ps.Add(e.at, "write it once", "%s has different contents %s: %s", e.title, seen(first.at, e.at), f.words.where(here, there))
 		}
 	})
 	f.checkUse(ps)

@@ -7,7 +7,7 @@ import (
 )
 
 // check reports what is wrong with an API by itself.
-func (a *API) check(at Place, ps *Problems) {
+func (a *API) check(at Place, w words, ps *Problems) {
 	kind := a.Type.Or("HTTP")
 	title := "the API"
 	if a.Name.Value != "" {
@@ -17,7 +17,7 @@ func (a *API) check(at Place, ps *Problems) {
 		ps.Add(a.OpenAPI.At, "remove it", "openapi is for APIs of type HTTP, and the type is %s", kind)
 	}
 	if a.OpenAPI.Set && a.Operations.Set {
-		ps.Add(a.Operations.At, "keep one of them", "operations and openapi (%s) exclude each other: the operations come from openapi", a.OpenAPI.At)
+		ps.Add(a.Operations.At, "keep one of them", "%s and openapi (%s) exclude each other: the operations come from openapi", w.of(a.Operations.At, "operations"), a.OpenAPI.At)
 	}
 	if a.Schema.Set && kind != "GRAPHQL" {
 		ps.Add(a.Schema.At, "remove it", "schema is for APIs of type GRAPHQL, and the type is %s", kind)
@@ -38,17 +38,17 @@ func (a *API) check(at Place, ps *Problems) {
 		ps.Add(at, "", "%s has no backend_url", title)
 	}
 	a.checkRoles(ps)
-	a.checkOperations(kind, ps)
-	a.checkDocuments(ps)
-	a.checkProperties(ps)
-	a.checkLimits(ps)
+	a.checkOperations(kind, w, ps)
+	a.checkDocuments(w, ps)
+	a.checkProperties(w, ps)
+	a.checkLimits(w, ps)
 	a.Endpoints.Value.check(kind, ps)
 	var environments []entry
 	for i := range a.Environments.Value {
 		e := &a.Environments.Value[i]
 		environments = append(environments, entry{e.Value.Name.Value, fmt.Sprintf("environment %q", e.Value.Name.Shown()), e.At, &e.Value})
 	}
-	twice(environments, ps)
+	twice(environments, w, ps)
 }
 
 // hasBackend reports whether an API has a backend, or its file sets one that is wrong.
@@ -92,7 +92,7 @@ func verbsOf(kind string) []string {
 	return []string{"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"}
 }
 
-func (a *API) checkOperations(kind string, ps *Problems) {
+func (a *API) checkOperations(kind string, w words, ps *Problems) {
 	var all []entry
 	verbs := verbsOf(kind)
 	for i := range a.Operations.Value {
@@ -112,10 +112,10 @@ func (a *API) checkOperations(kind string, ps *Problems) {
 		}
 		all = append(all, entry{op.Verb.Value + " " + op.Target.Value, fmt.Sprintf("operation %s %s", op.Verb.Shown(), op.Target.Shown()), item.At, op})
 	}
-	twice(all, ps)
+	twice(all, w, ps)
 }
 
-func (a *API) checkDocuments(ps *Problems) {
+func (a *API) checkDocuments(w words, ps *Problems) {
 	var all []entry
 	for i := range a.Documents.Value {
 		item := &a.Documents.Value[i]
@@ -137,13 +137,13 @@ func (a *API) checkDocuments(ps *Problems) {
 			ps.Add(item.At, "", "the document %q needs other_type if its type is OTHER, and only then", d.Name.Shown())
 		}
 	}
-	twice(all, ps)
+	twice(all, w, ps)
 }
 
 // Names of additional properties that API-M keeps for its search, and the agent's own mark.
 var reserved = []string{"provider", "version", "context", "status", "description", "subcontext", "doc", "lcstate", "name", "tags", "wso2agent"}
 
-func (a *API) checkProperties(ps *Problems) {
+func (a *API) checkProperties(w words, ps *Problems) {
 	var all []entry
 	for i := range a.AdditionalProperties.Value {
 		p := &a.AdditionalProperties.Value[i]
@@ -152,11 +152,11 @@ func (a *API) checkProperties(ps *Problems) {
 		}
 		all = append(all, entry{p.Value.Name.Value, fmt.Sprintf("additional property %q", p.Value.Name.Shown()), p.At, &p.Value})
 	}
-	twice(all, ps)
+	twice(all, w, ps)
 }
 
 // checkLimits reports fields that have no effect without another one.
-func (a *API) checkLimits(ps *Problems) {
+func (a *API) checkLimits(w words, ps *Problems) {
 	if l := a.RateLimits.Value; l.Unit.Set && !l.Production.Set && !l.Sandbox.Set {
 		ps.Add(l.Unit.At, "add production or sandbox", "unit has no effect without a number")
 	}
@@ -173,7 +173,7 @@ func (a *API) checkLimits(ps *Problems) {
 		{"allow_methods", c.Methods.Set, c.Methods.At}, {"allow_credentials", c.Credentials.Set, c.Credentials.At},
 	} {
 		if f.set && !c.Enabled.Value {
-			ps.Add(f.at, "set enabled to true", "API-M drops %s while cors is not enabled", f.name)
+			ps.Add(f.at, "set enabled to true", "API-M drops %s while cors is not enabled", w.of(f.at, f.name))
 		}
 	}
 }

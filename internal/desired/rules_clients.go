@@ -16,9 +16,9 @@ func (f *File) checkApplications(ps *Problems) {
 		app := &item.Value
 		all = append(all, entry{strings.ToLower(app.Name.Value), fmt.Sprintf("application %q", app.Name.Shown()), item.At, app})
 		f.checkSubscriptions(app, offers, &left, ps)
-		app.checkKeys(ps)
+		app.checkKeys(f.words, ps)
 	}
-	twice(all, ps)
+	twice(all, f.words, ps)
 }
 
 // offer is what the versions of an API offer to applications.
@@ -66,7 +66,7 @@ func (f *File) checkSubscriptions(app *Application, offers map[string]*offer, le
 		}
 		for _, offered := range of.policies {
 			if !slices.ContainsFunc(offered.Value, func(t Text) bool { return t.Value == policy.Or("Unlimited") }) {
-				ps.Add(item.At, "", "the subscription to %q has the policy %s, which policies of the API does not offer (%s)", title, cmp.Or(policy.Raw, policy.Or("Unlimited")), offered.At)
+				ps.Add(item.At, "", "the subscription to %q has the policy %s, which %s of the API does not offer (%s)", title, cmp.Or(policy.Raw, policy.Or("Unlimited")), f.words.of(offered.At, "policies"), offered.At)
 			}
 		}
 		if !of.open {
@@ -93,7 +93,7 @@ func (f *File) meant(name string, left *guesses) string {
 	return ""
 }
 
-func (app *Application) checkKeys(ps *Problems) {
+func (app *Application) checkKeys(w words, ps *Problems) {
 	var all []entry
 	for i := range app.Keys.Value {
 		item := &app.Keys.Value[i]
@@ -120,7 +120,7 @@ func (app *Application) checkKeys(ps *Problems) {
 			ps.Add(item.At, "", "an existing client needs client_id and client_secret")
 		}
 	}
-	twice(all, ps)
+	twice(all, w, ps)
 }
 
 // checkKeyManagers reports key managers that API-M or its gateway takes for one, and what is wrong with each.
@@ -139,7 +139,7 @@ func (f *File) checkKeyManagers(ps *Problems) {
 		}
 		km.check(item.At, ps)
 	}
-	twice(all, ps)
+	twice(all, f.words, ps)
 }
 
 // residentKeyManager is the name of the key manager that API-M brings.
@@ -193,7 +193,7 @@ func (f *File) checkIdentityServer(ps *Problems) {
 		u := &is.Users.Value[i]
 		users = append(users, entry{strings.ToLower(u.Value.Username.Value), fmt.Sprintf("user %q", u.Value.Username.Shown()), u.At, &u.Value})
 	}
-	twice(roles, ps)
-	twice(groups, ps)
-	twice(users, ps)
+	twice(roles, f.words, ps)
+	twice(groups, f.words, ps)
+	twice(users, f.words, ps)
 }

@@ -8,38 +8,38 @@ import (
 // document is one file in any of the shapes that people have: the native form, and sections of other names that fold into it.
 type document struct {
 	File
-	RestAPIs       List[API]          `yaml:"rest_apis" item:"an API" doc:"REST APIs: entries of apis."`
-	GraphQLAPIs    List[API]          `yaml:"graphql_apis" item:"an API" doc:"Entries of apis whose type is GRAPHQL."`
-	WebSocketAPIs  List[API]          `yaml:"websocket_apis" item:"an API" doc:"Entries of apis whose type is WS."`
+	RestAPIs       List[API]          `yaml:"rest_apis" moves:"true" item:"an API" doc:"REST APIs: entries of apis."`
+	GraphQLAPIs    List[API]          `yaml:"graphql_apis" moves:"true" item:"an API" doc:"Entries of apis whose type is GRAPHQL."`
+	WebSocketAPIs  List[API]          `yaml:"websocket_apis" moves:"true" item:"an API" doc:"Entries of apis whose type is WS."`
 	LLMAPIs        Field[struct{}]    `yaml:"llm_apis" refuse:"the agent does not manage APIs of language models: make them in the Publisher, and remove the section" doc:"The agent refuses this section."`
-	Application    Group[Application] `yaml:"application" doc:"The only application: an entry of applications."`
+	Application    Group[Application] `yaml:"application" moves:"true" doc:"The only application: an entry of applications."`
 	Subscriptions  List[Subscription] `yaml:"subscriptions" item:"a subscription" short:"api_name" doc:"The subscriptions of the only application."`
-	KeyManager     Group[KeyManager]  `yaml:"key_manager" doc:"The only key manager: an entry of key_managers."`
+	KeyManager     Group[KeyManager]  `yaml:"key_manager" moves:"true" doc:"The only key manager: an entry of key_managers."`
 	Defaults       Group[Defaults]    `yaml:"defaults" doc:"Fields of each API of this file that does not have them."`
 	GlobalSettings Group[Defaults]    `yaml:"global_settings" doc:"Another name of defaults."`
 }
 
 // Defaults are fields for each API of a file that does not have them.
 type Defaults struct {
-	Visibility               Text                 `yaml:"visibility" enum:"PUBLIC,PRIVATE,RESTRICTED" doc:"Who sees the API in the Developer Portal."`
-	SubscriptionAvailability Text                 `yaml:"subscription_availability" enum:"CURRENT_TENANT" doc:"Which tenants may subscribe."`
-	Transports               Texts                `yaml:"transport" alias:"transports" item:"transport" enum:"http,https" doc:"The transports at which the gateway serves the API."`
-	CORSEnabled              Switch               `yaml:"cors_enabled" doc:"Whether the gateway answers cross-origin requests by itself."`
-	CORS                     Group[CORS]          `yaml:"cors" doc:"Cross-origin resource sharing."`
-	ResponseCaching          Switch               `yaml:"response_caching" doc:"Whether the gateway caches answers."`
-	ThrottlingPolicy         Text                 `yaml:"throttling_tier" alias:"throttling_policy" form:"policy" doc:"The policy that limits all calls of the API."`
-	BusinessPlan             Text                 `yaml:"business_plan" form:"subscription_policy" doc:"The only subscription policy that the API offers."`
-	Policies                 Texts                `yaml:"throttling_policies" alias:"policies" item:"policy" form:"subscription_policy" doc:"The subscription policies that the API offers."`
-	SecuritySchemes          Texts                `yaml:"security_schemes" item:"security scheme" enum:"oauth2,basic_auth,api_key,mutualssl,mutualssl_mandatory,oauth_basic_auth_api_key_mandatory" doc:"How clients authenticate."`
-	Environments             List[Environment]    `yaml:"gateway_environments" alias:"environments" item:"an environment" short:"name" doc:"The gateway environments that serve the API."`
-	Endpoint                 Group[EndpointTimes] `yaml:"endpoint_config" doc:"Fields of each endpoint that does not have them."`
+	Visibility               Text                 `yaml:"visibility" moves:"true" enum:"PUBLIC,PRIVATE,RESTRICTED" doc:"Who sees the API in the Developer Portal."`
+	SubscriptionAvailability Text                 `yaml:"subscription_availability" moves:"true" enum:"CURRENT_TENANT" doc:"Which tenants may subscribe."`
+	Transports               Texts                `yaml:"transport" moves:"true" alias:"transports" item:"transport" enum:"http,https" doc:"The transports at which the gateway serves the API."`
+	CORSEnabled              Switch               `yaml:"cors_enabled" moves:"true" doc:"Whether the gateway answers cross-origin requests by itself."`
+	CORS                     Group[CORS]          `yaml:"cors" moves:"true" doc:"Cross-origin resource sharing."`
+	ResponseCaching          Switch               `yaml:"response_caching" moves:"true" doc:"Whether the gateway caches answers."`
+	ThrottlingPolicy         Text                 `yaml:"throttling_tier" moves:"true" alias:"throttling_policy" form:"policy" doc:"The policy that limits all calls of the API."`
+	BusinessPlan             Text                 `yaml:"business_plan" moves:"true" form:"subscription_policy" doc:"The only subscription policy that the API offers."`
+	Policies                 Texts                `yaml:"throttling_policies" moves:"true" alias:"policies" item:"policy" form:"subscription_policy" doc:"The subscription policies that the API offers."`
+	SecuritySchemes          Texts                `yaml:"security_schemes" moves:"true" item:"security scheme" enum:"oauth2,basic_auth,api_key,mutualssl,mutualssl_mandatory,oauth_basic_auth_api_key_mandatory" doc:"How clients authenticate."`
+	Environments             List[Environment]    `yaml:"gateway_environments" moves:"true" alias:"environments" item:"an environment" short:"name" doc:"The gateway environments that serve the API."`
+	Endpoint                 Group[EndpointTimes] `yaml:"endpoint_config" moves:"true" doc:"Fields of each endpoint that does not have them."`
 }
 
 // EndpointTimes are fields for each endpoint that does not have them.
 type EndpointTimes struct {
-	Timeout    Span   `yaml:"timeout" doc:"How long the gateway waits for an answer."`
-	Retries    Number `yaml:"retry_count" alias:"retries" min:"0" max:"100" doc:"How often the gateway calls again before it suspends the backend."`
-	RetryDelay Span   `yaml:"retry_delay" doc:"How long the gateway waits before it calls again."`
+	Timeout    Span   `yaml:"timeout" moves:"true" doc:"How long the gateway waits for an answer."`
+	Retries    Number `yaml:"retry_count" moves:"true" alias:"retries" min:"0" max:"100" doc:"How often the gateway calls again before it suspends the backend."`
+	RetryDelay Span   `yaml:"retry_delay" moves:"true" doc:"How long the gateway waits before it calls again."`
 }
 
 // fold makes one form of a file's shape, except its subscriptions and the tiers of its APIs, which need all files.
@@ -49,10 +49,12 @@ func (d *document) fold(problems *Problems) {
 		d.section = "rest_apis"
 	}
 	for _, more := range []struct {
+		name string
 		list List[API]
 		kind string
-	}{{d.RestAPIs, ""}, {d.GraphQLAPIs, "GRAPHQL"}, {d.WebSocketAPIs, "WS"}} {
+	}{{"rest_apis", d.RestAPIs, ""}, {"graphql_apis", d.GraphQLAPIs, "GRAPHQL"}, {"websocket_apis", d.WebSocketAPIs, "WS"}} {
 		for _, api := range more.list.Value {
+			d.words[api.At] = more.name
 			if more.kind != "" && !api.Value.Type.Set {
 				api.Value.Type = Text{Set: true, Value: more.kind, At: api.At}
 			}

@@ -24,6 +24,7 @@ type column struct {
 	refuse   string // why the agent refuses the field; empty: it does not
 	fallback string // what the server makes of a field that is left out; empty: nothing, or a value of its own
 	required bool
+	moves    bool    // the field folds into another one, so that the model has it under another name
 	values   []value // nil: any
 	form     string
 	min, max int // bounds of a number; max 0: none
@@ -98,7 +99,7 @@ func tagged(t reflect.Type) (all []column) {
 		case isField:
 			inner, _ := f.Type.FieldByName("Value")
 			c := column{index: f.Index, name: name, doc: f.Tag.Get("doc"), item: f.Tag.Get("item"), short: f.Tag.Get("short"),
-				fallback: f.Tag.Get("default"), required: f.Tag.Get("required") == "true", refuse: f.Tag.Get("refuse"), form: f.Tag.Get("form"), kind: inner.Type}
+				fallback: f.Tag.Get("default"), required: f.Tag.Get("required") == "true", moves: f.Tag.Get("moves") == "true", refuse: f.Tag.Get("refuse"), form: f.Tag.Get("form"), kind: inner.Type}
 			c.aliases = split(f.Tag.Get("alias"), ",")
 			for _, one := range split(f.Tag.Get("enum"), ",") {
 				is, others, _ := strings.Cut(one, "=")
