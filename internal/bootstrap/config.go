@@ -76,9 +76,9 @@ func FromFile(f *desired.File) (*Desired, desired.Problems) {
 		known := applied.MatchString(field)
 		switch field {
 		case "apis[].type":
-			known = value == "HTTP" || null
+			known = value == "HTTP" || value == "" // null, or reported
 		case "apis[].lifecycle":
-			known = value == "PUBLISHED" || null
+			known = value == "PUBLISHED" || value == ""
 		}
 		switch {
 		case !known:
@@ -88,11 +88,18 @@ func FromFile(f *desired.File) (*Desired, desired.Problems) {
 		}
 		return known && !null
 	})
-	missing := func(section string) { problems.Add(f.Begin(), "", "section %s is missing", section) }
+	missing := func(section string) {
+		if f.Whole() {
+			problems.Add(f.Begin(), "", "section %s is missing", section)
+		}
+	}
 	if !f.APIs.Set {
 		missing("rest_apis")
 	}
 	for _, a := range f.APIs.Value {
+		if !a.Set {
+			continue // reported
+		}
 		d.APIs = append(d.APIs, api(a, &problems))
 	}
 	if len(f.Applications.Value) == 0 {

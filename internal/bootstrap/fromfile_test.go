@@ -1,10 +1,13 @@
 package bootstrap
 
 import (
+	"errors"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
+
+	"wso2agent/internal/desired"
 )
 
 func shape(t *testing.T, name string) (*Desired, error) {
@@ -102,6 +105,21 @@ func TestNullResetsWhatTheAgentCanResetAndIsRefusedElsewhere(t *testing.T) {
 			t.Errorf("%s: got %+v", name, d)
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: the error does not say %q: %v", name, c.want, err)
+		}
+	}
+}
+
+func TestNothingIsMissingFromAFileThatCouldNotBeRead(t *testing.T) {
+	for _, files := range [][]desired.Input{
+		{{Name: "a", Data: []byte("application: {name: App}\n")}, {Name: "b", Data: []byte("rest_apis: [\n")}},
+		{{Name: "a", Data: []byte("rest_apis: [Orders]\napplication: {name: App}\nsubscriptions: []\n")}},
+		{{Name: "a", Data: []byte(strings.Replace(usable, "    context: /orders\n", "    context: /orders\n    type: ${NOWHERE}\n", 1))}},
+	} {
+		f, err := desired.Parse(desired.FromSystem(os.LookupEnv, nil), files...)
+		_, err = FromLoad(f, err)
+		var problems desired.Problems
+		if !errors.As(err, &problems) || len(problems) != 1 {
+			t.Errorf("got %v, want one mistake", err)
 		}
 	}
 }

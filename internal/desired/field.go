@@ -29,6 +29,7 @@ func (p Place) compare(q Place) int {
 type Field[T any] struct {
 	Set   bool   // the file has the field
 	Null  bool   // the file has null or an empty list: the server's default is to apply
+	Wrong bool   // the reader has reported a mistake in the value, or in a part of it
 	Value T      // the zero value unless Set, and if Null
 	At    Place  // where the value stands; the zero Place unless Set
 	Raw   string // the text as the file has it, for messages, if a variable or a file gives the value; else empty

@@ -73,12 +73,14 @@ func Parse(source Source, inputs ...Input) (*File, error) {
 	var loose List[Subscription]
 	var problems Problems
 	var names []string
+	partial := false
 	for _, in := range inputs {
 		names = append(names, in.Name)
 		d, mistakes := read(in.Data, in.Name, source)
 		problems = append(problems, mistakes...)
 		if d.begin == (Place{}) {
-			continue // no YAML
+			partial = true // no YAML
+			continue
 		}
 		d.fold(&problems)
 		if fill(&loose, d.Subscriptions); loose.At != d.Subscriptions.At {
@@ -94,7 +96,7 @@ func Parse(source Source, inputs ...Input) (*File, error) {
 	if merged == nil {
 		return nil, problems.Err()
 	}
-	merged.files = names
+	merged.files, merged.partial = names, partial
 	merged.subscribe(loose, &problems)
 	merged.tiers(&problems)
 	merged.check(&problems)

@@ -17,6 +17,8 @@ type File struct {
 	begin Place
 	// The names of the files in their order.
 	files []string
+	// A file is no YAML, so that something may be missing here that is in no other file.
+	partial bool
 	// What the files call fields that the model has under another name.
 	words words
 }
@@ -36,6 +38,9 @@ func (f *File) APISection() string { return f.section }
 
 // Begin returns where the first file begins: the place of what is missing.
 func (f *File) Begin() Place { return f.begin }
+
+// Whole reports whether all files are YAML. If not, what is missing may be in a file that could not be read.
+func (f *File) Whole() bool { return !f.partial }
 
 // Gateway is where clients reach the gateway.
 type Gateway struct {

@@ -122,7 +122,9 @@ func (r *reader) field(n *yaml.Node, c column, into reflect.Value) {
 		into.FieldByName("Null").SetBool(true)
 		return
 	}
+	before := r.Mistakes()
 	r.value(n, c, value)
+	into.FieldByName("Wrong").SetBool(r.Mistakes() > before)
 	if value.Kind() == reflect.Slice && value.Len() == 0 && yamlfile.Resolve(n).Kind == yaml.SequenceNode {
 		into.FieldByName("Null").SetBool(true)
 	}
@@ -167,10 +169,15 @@ func (r *reader) value(n *yaml.Node, c column, into reflect.Value) {
 // list reads a list. Every entry gets its place.
 func (r *reader) list(n *yaml.Node, c column, into reflect.Value) {
 	entry := column{name: c.item, item: c.item, short: c.short, values: c.values, form: c.form, min: c.min, max: c.max, required: true}
+	value, _ := into.Type().Elem().FieldByName("Value")
+	isGroup := value.Type.Kind() == reflect.Struct && value.Type != reflect.TypeFor[Secret]()
 	into.Set(reflect.MakeSlice(into.Type(), 0, len(yamlfile.Resolve(n).Content)))
 	yamlfile.List(&r.Reader, n, c.name, func(item *yaml.Node) struct{} {
 		into.SetLen(into.Len() + 1)
 		r.field(item, entry, into.Index(into.Len()-1))
+		if kind := yamlfile.Resolve(item).Kind; c.short == "" && isGroup && kind != yaml.MappingNode {
+			into.Index(into.Len() - 1).FieldByName("Set").SetBool(false) // reported: it is nothing at all
+		}
 		return struct{}{}
 	})
 }

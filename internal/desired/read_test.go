@@ -192,7 +192,7 @@ func TestAConflictNamesBothPlaces(t *testing.T) {
 }
 
 func TestMistakesAreInTheOrderOfTheFilesAndLines(t *testing.T) {
-	_, err := parse("apis:\n  - {name: A, version: 1 0, context: /a, backend_url: 'http://a'}\n  - {nam: A}\n", "a: 1\napplications: [{name: App, subscriptions: [B]}]\n", "b: [\n")
+	_, err := parse("apis:\n  - {name: A, version: 1 0, context: /a, backend_url: 'http://a'}\n  - {nam: A}\n", "a: 1\napplications: [{name: App, throttling_policy: '', subscriptions: [B]}]\n", "b: [\n")
 	var places []string
 	var problems Problems
 	if !errors.As(err, &problems) {
@@ -201,7 +201,7 @@ func TestMistakesAreInTheOrderOfTheFilesAndLines(t *testing.T) {
 	for _, p := range problems {
 		places = append(places, p.At.String())
 	}
-	if got := strings.Join(places, " "); got != "f1:2:24 f1:3:5 f1:3:5 f1:3:5 f1:3:5 f1:3:6 f2:1:1 f2:2:44 f3:1:1" {
+	if got := strings.Join(places, " "); got != "f1:2:24 f1:3:5 f1:3:5 f1:3:5 f1:3:5 f1:3:6 f2:1:1 f2:2:47 f3:1:1" {
 		t.Errorf("got %s in\n%v", got, err)
 	}
 }

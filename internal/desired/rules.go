@@ -11,11 +11,11 @@ import (
 )
 
 // The rules that concern more than one field. They refuse what the servers refuse, and what the servers accept but drop or change
-// without a word.
+// without a word. They leave out what follows from a mistake that the reader has reported.
 
 // check holds the merged files against the rules.
 func (f *File) check(ps *Problems) {
-	if f.APIs.Null {
+	if f.APIs.Null && !f.APIs.Wrong {
 		ps.Add(f.begin, "", "%s lists no API", f.section)
 	}
 	repeated(reflect.ValueOf(f).Elem(), ps)
@@ -84,7 +84,9 @@ func (f *File) checkAPIs(ps *Problems) {
 			}
 			defaults[a.Name.Value] = a.DefaultVersion.At
 		}
-		a.check(at, f.words, ps)
+		if f.APIs.Value[i].Set {
+			a.check(at, f.words, ps)
+		}
 	}
 	twice(all, f.words, ps)
 	twice(certificates, f.words, ps)
@@ -166,7 +168,8 @@ func (f *File) checkScopes(ps *Problems) {
 		e := entry{name, fmt.Sprintf("scope %q", shown), s.At, &s.Value}
 		was, known := names[name]
 		switch {
-		case name == "":
+		case name == "", s.Value.Local.Wrong:
+			return e
 		case known && (was.Value == "") != (api.Value == ""):
 			ps.Add(s.At, "give them different names", "scope %q is local in one place and shared in another", shown)
 		case known && was.Value != api.Value:
@@ -209,6 +212,9 @@ func (f *File) checkScopes(ps *Problems) {
 
 // checkUse reports operations whose scopes neither their API nor the shared scopes declare. API-M would drop them from the operation.
 func (f *File) checkUse(ps *Problems) {
+	if f.partial {
+		return // the other file may declare them
+	}
 	shared, left := map[string]bool{}, mostGuesses
 	for _, s := range f.Scopes.Value {
 		shared[s.Value.Name.Value] = true
@@ -221,7 +227,7 @@ func (f *File) checkUse(ps *Problems) {
 		}
 		for _, op := range a.Operations.Value {
 			for _, s := range op.Value.Scopes.Value {
-				if s.Value == "" || declared[s.Value] || shared[s.Value] {
+				if s.Value == "" || declared[s.Value] || shared[s.Value] || declared[""] || shared[""] { // "": one whose name is reported
 					continue
 				}
 				hint := "add it to scopes of the API"

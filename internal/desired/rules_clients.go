@@ -48,6 +48,8 @@ func (f *File) offers() map[string]*offer {
 // checkSubscriptions reports subscriptions to APIs that no file lists or that cannot have any, and second subscriptions to an API.
 func (f *File) checkSubscriptions(app *Application, offers map[string]*offer, left *guesses, ps *Problems) {
 	first := map[string]Place{}
+	_, unnamed := offers[""]
+	unsure := unnamed || f.partial || f.APIs.Wrong && len(f.APIs.Value) == 0 // the API may be there, with a mistake that is reported
 	for i := range app.Subscriptions.Value {
 		item := &app.Subscriptions.Value[i]
 		name, title, policy := item.Value.APIName.Value, item.Value.APIName.Shown(), item.Value.ThrottlingPolicy
@@ -60,12 +62,15 @@ func (f *File) checkSubscriptions(app *Application, offers map[string]*offer, le
 		}
 		first[name] = item.At
 		of := offers[name]
+		if of == nil && unsure {
+			continue
+		}
 		if of == nil {
 			ps.Add(item.At, f.meant(title, left), "the subscription is to %q, which %s does not list", title, f.section)
 			continue
 		}
 		for _, offered := range of.policies {
-			if !slices.ContainsFunc(offered.Value, func(t Text) bool { return t.Value == policy.Or("Unlimited") }) {
+			if !policy.Wrong && !offered.Wrong && !slices.ContainsFunc(offered.Value, func(t Text) bool { return t.Value == policy.Or("Unlimited") }) {
 				ps.Add(item.At, "", "the subscription to %q has the policy %s, which %s of the API does not offer (%s)", title, cmp.Or(policy.Raw, policy.Or("Unlimited")), f.words.of(offered.At, "policies"), offered.At)
 			}
 		}
@@ -106,14 +111,14 @@ func (app *Application) checkKeys(w words, ps *Problems) {
 			all = append(all, entry{k.Type.Value + "\x00" + k.KeyManager.Value, title, item.At, k})
 		}
 		for _, grant := range k.GrantTypes.Value {
-			if (grant.Value == "authorization_code" || grant.Value == "implicit") && len(k.Callbacks.Value) == 0 {
+			if (grant.Value == "authorization_code" || grant.Value == "implicit") && len(k.Callbacks.Value) == 0 && !k.Callbacks.Wrong {
 				ps.Add(grant.At, "add callbacks", "the grant type %s needs a callback", grant.Shown())
 			}
 		}
-		if k.GrantTypes.Null {
+		if k.GrantTypes.Null && !k.GrantTypes.Wrong {
 			ps.Add(k.GrantTypes.At, "name a grant type, or leave it out", "a key cannot do without grant types")
 		}
-		if k.Callbacks.Null {
+		if k.Callbacks.Null && !k.Callbacks.Wrong {
 			ps.Add(k.Callbacks.At, "leave it out, or name a callback", "API-M cannot remove the callbacks of a key: it keeps the old ones")
 		}
 		if k.ClientID.Set != k.ClientSecret.Set {
@@ -148,14 +153,14 @@ const residentKeyManager = "Resident Key Manager"
 func (km *KeyManager) check(at Place, ps *Problems) {
 	kind := km.Type.Or("WSO2-IS-7")
 	resident := km.Name.Value == residentKeyManager
-	if resident && km.Type.Set && kind != "default" {
+	if resident && km.Type.Set && !km.Type.Wrong && kind != "default" {
 		ps.Add(km.Type.At, "write default", "the type of %s is default", residentKeyManager)
 	}
 	if km.Username.Set != km.Password.Set {
 		ps.Add(at, "", "key manager %q needs username and password, or neither", km.Name.Shown())
 	}
 	endpoints := km.TokenEndpoint.Set && km.RevokeEndpoint.Set && km.IntrospectionEndpoint.Set && km.RegistrationEndpoint.Set
-	if !resident && !strings.HasPrefix(kind, "WSO2-IS") && !km.WellKnown.Set && !endpoints {
+	if !resident && !km.Type.Wrong && !km.Name.Wrong && !strings.HasPrefix(kind, "WSO2-IS") && !km.WellKnown.Set && !endpoints {
 		ps.Add(at, "", "key manager %q needs well_known_endpoint, or all of token_endpoint, revoke_endpoint, introspection_endpoint and client_registration_endpoint", km.Name.Shown())
 	}
 	if kind == "WSO2-IS-7" && strings.HasSuffix(km.UserInfoEndpoint.Value, "/oauth2/userinfo") {
@@ -166,7 +171,7 @@ func (km *KeyManager) check(at Place, ps *Problems) {
 		case p.Type.Value == "":
 		case public && len(p.Roles.Value) > 0:
 			ps.Add(p.Roles.At, "remove the roles, or set type to ALLOW or DENY", "roles have no effect while permissions are PUBLIC")
-		case !public && len(p.Roles.Value) == 0:
+		case !public && len(p.Roles.Value) == 0 && !p.Roles.Wrong:
 			ps.Add(p.Type.At, "add roles", "permissions are %s, and there are no roles", p.Type.Shown())
 		}
 	}

@@ -41,6 +41,7 @@ func (e *Endpoint) check(at Place, kind string, ps *Problems) {
 	case kind == "default" && (e.URL.Set || e.URLs.Set):
 		ps.Add(at, "remove it", "an endpoint of type default has no address: a policy of the API sets it")
 	case kind == "default":
+	case e.URL.Wrong, e.URLs.Wrong:
 	case least > 0 && (len(e.URLs.Value) < least || e.URL.Set):
 		ps.Add(at, "", "an endpoint of type %s needs urls with at least %d of them, and no url", kind, least)
 	case least == 0 && e.URLs.Set:
@@ -54,7 +55,7 @@ func (e *Endpoint) check(at Place, kind string, ps *Problems) {
 				map[bool]string{true: "it begins with ws:// or wss://", false: "it begins with http:// or https://"}[kind == "ws"])
 		}
 	}
-	if s := e.Suspend.Value; s.Initial.Set && s.Maximum.Set && s.Maximum.Value < s.Initial.Value {
+	if s := e.Suspend.Value; s.Initial.Set && s.Maximum.Set && !s.Initial.Wrong && !s.Maximum.Wrong && s.Maximum.Value < s.Initial.Value {
 		ps.Add(s.Maximum.At, "", "maximum is shorter than initial")
 	}
 	if e.Security.Set && !e.Security.Null {
@@ -65,7 +66,7 @@ func (e *Endpoint) check(at Place, kind string, ps *Problems) {
 // check reports fields that the type of authentication lacks, and those that it does not have. API-M accepts both without a word.
 func (s EndpointAuth) check(at Place, ps *Problems) {
 	needs := map[string][]string{"BASIC": {"username", "password"}, "OAUTH": {"token_url", "client_id", "client_secret"}, "APIKEY": {"key_name", "key_value"}}[s.Type.Value]
-	if needs == nil {
+	if needs == nil || s.GrantType.Wrong {
 		return // reported
 	}
 	optional := map[string][]string{"OAUTH": {"grant_type"}, "APIKEY": {"key_in"}}[s.Type.Value]

@@ -178,6 +178,7 @@ func (f *File) subscribe(list List[Subscription], problems *Problems) {
 		return
 	}
 	switch apps := f.Applications.Value; {
+	case len(apps) == 0 && f.partial: // the application may be in the other file
 	case len(apps) == 0:
 		problems.Add(f.begin, "", "section application is missing")
 	case len(apps) > 1:
@@ -222,7 +223,7 @@ func (f *File) tiers(problems *Problems) {
 		}
 		policy := &list.Value[position].Value.ThrottlingPolicy
 		fill(policy, tier)
-		if policy.Value != tier.Value {
+		if policy.Value != tier.Value && !policy.Wrong && !tier.Wrong {
 			problems.Add(tier.At, "keep one of them", "subscription_tier is %s, and the subscription to the API has the policy %s (%s)",
 				tier.Shown(), policy.Shown(), policy.At)
 		}
