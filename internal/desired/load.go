@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 
 	"wso2agent/internal/file"
 )
@@ -19,19 +20,38 @@ func FromSystem(env func(string) (string, bool), secret func(string) bool) Sourc
 	return Source{Env: env, Secret: secret, ReadFile: func(path string) ([]byte, error) { return file.Read(path, limit) }}
 }
 
-// Load reads files, and all files *.yaml and *.yml of folders in the order of their names, and merges them. Its error is [Problems] with
-// all mistakes if the files can be read; then it also returns what it could read.
+// FileError is a file or a folder that cannot be read, or a folder without files.
+type FileError struct {
+	Path string
+	Err  error // which names the path
+}
+
+// Error returns the text of Err.
+func (e *FileError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *FileError) Unwrap() error { return e.Err }
+
+// Load reads files, and all files *.yaml and *.yml of folders in the order of their names, each once, and merges them. Its error is
+// [Problems] with all mistakes if the files can be read; then it also returns what it could read. Otherwise it wraps a [FileError].
 func Load(source Source, paths ...string) (*File, error) {
 	var inputs []Input
+	var known []os.FileInfo
 	for _, path := range paths {
 		names, err := filesOf(path)
 		if err != nil {
-			return nil, err
+			return nil, &FileError{path, err}
 		}
 		for _, name := range names {
+			if info, err := os.Stat(name); err == nil { // otherwise reading it reports what is wrong with it
+				if slices.ContainsFunc(known, func(other os.FileInfo) bool { return os.SameFile(info, other) }) {
+					continue
+				}
+				known = append(known, info)
+			}
 			data, err := file.Read(name, limit)
 			if err != nil {
-				return nil, err
+				return nil, &FileError{name, err}
 			}
 			inputs = append(inputs, Input{name, data})
 		}

@@ -242,6 +242,71 @@ func TestLoadReadsTheFilesOfFoldersInTheOrderOfTheirNames(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsNamedTwiceIsReadOnce(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "b.yaml")
+	if err := os.WriteFile(path, []byte("applications: [{name: B}]\ngateway: {host: a}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, link := range map[string]func(from, to string) error{"soft.yaml": os.Symlink, "hard.yaml": os.Link} {
+		if err := link(path, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := Load(FromSystem(os.LookupEnv, nil), dir, path, filepath.Join(dir, "..", filepath.Base(dir), "soft.yaml"))
+	if err != nil || len(f.Applications.Value) != 1 {
+		t.Errorf("got %+v, %v", f, err)
+	}
+}
+
+func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	for name, target := range map[string]string{"cycle.yaml": "cycle.yaml", "folder.yaml": ".", "nowhere.yaml": "nowhere"} {
+		path := filepath.Join(dir, name)
+		if err := os.Symlink(target, path); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(FromSystem(os.LookupEnv, nil), path)
+		if name == "folder.yaml" {
+			path = filepath.Join(path, "cycle.yaml") // the first file in it
+		}
+		var failed *FileError
+		if !errors.As(err, &failed) || failed.Path != path || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	empty := t.TempDir()
+	_, err := Load(FromSystem(os.LookupEnv, nil), empty)
+	if failed := (*FileError)(nil); !errors.As(err, &failed) || failed.Path != empty {
+		t.Errorf("a folder without files: %v", err)
+	}
+}
+
+func TestATruthValueForAListOrATextIsNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"tags: true":                    "f:6:11: tags must be a list (lines that begin with -), not the truth value true",
+		"tags: [true]":                  "f:6:12: tag must be a text, not the truth value true (put it in quotes)",
+		"description: false":            "f:6:18: description must be a text, not the truth value false (put it in quotes)",
+		"cors: true":                    "f:6:11: cors must be a mapping (key: value), not the truth value true",
+		"endpoints: {production: true}": "f:6:29: production must be a mapping (key: value), not the truth value true",
+		"visibility: true":              "f:6:17: visibility must be one of PUBLIC, PRIVATE, RESTRICTED, not the truth value true",
+		"transports: [true]":            "f:6:18: transport must be one of http, https, not the truth value true",
+		"timeout: true":                 "f:6:14: timeout must be a number of milliseconds",
+		"rate_limits: {production: no}": `f:6:31: production must be a whole number, not the value "no"`,
+		"scopes: [true]":                "f:6:14: name must be a text, not the truth value true (put it in quotes)",
+	} {
+		file := api(text)
+		if strings.HasPrefix(text, "endpoints") {
+			file = strings.Replace(file, "backend_url: http://orders:8080", "lifecycle: CREATED", 1)
+		}
+		_, err := parse(file)
+		var problems Problems
+		if !errors.As(err, &problems) || len(problems) != 1 || !strings.HasPrefix(problems[0].String(), want) || strings.Contains(problems[0].String(), "quotes") != strings.Contains(want, "quotes") {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
 func FuzzParseNeverPanicsAndShowsNoSecret(f *testing.F) {
 	for _, path := range shapes(f) {
 		text, err := os.ReadFile(path)

@@ -29,7 +29,8 @@ func (e *Endpoints) check(api string, ps *Problems) {
 		ps.Add(e.Sessions.At, "remove it", "session_management is for load_balance, and the type is %s", kind)
 	}
 	for _, item := range []*Group[Endpoint]{&e.Production, &e.Sandbox} {
-		if item.Set && !item.Null {
+		reported := item.Wrong && !item.Value.URL.Set && !item.Value.URLs.Set
+		if item.Set && !item.Null && !reported {
 			item.Value.check(item.At, kind, ps)
 		}
 	}
