@@ -46,6 +46,7 @@ func TestAMistakeIsReportedWithoutWhatFollowsFromIt(t *testing.T) {
 		{"the type of a key manager", []string{km("type: ${X}")}, `type "${X}" needs`},
 		{"the roles of permissions", []string{km("permissions: {type: DENY, roles: x}")}, "roles must be a list"},
 		{"APIs that are no list", []string{"apis: {name: Orders}\n" + subscribed}, "apis must be a list"},
+		{"REST APIs that are no list", []string{"rest_apis: {name: Orders}\n" + subscribed}, "rest_apis must be a list"},
 		{"an API that is a text", []string{"apis: [Orders]\n" + subscribed}, "an API must be a mapping"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -199,15 +199,9 @@ func (r *reader) group(n *yaml.Node, c column, into reflect.Value) {
 // texts reads a mapping of texts, whose keys are up to the person.
 func (r *reader) texts(n *yaml.Node, c column, into *map[string]Text) {
 	*into = map[string]Text{}
-	fields := yamlfile.Fields{}
-	node := yamlfile.Resolve(n)
-	for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
-		key := node.Content[i].Value
-		fields[key] = func(n *yaml.Node) {
-			t := Text{Set: true, At: r.at(n), Raw: rawOf(n)}
-			t.Value = r.text(n, column{name: c.item + " " + key, form: c.form})
-			(*into)[key] = t
-		}
-	}
-	r.Mapping(n, c.name, fields)
+	r.Each(n, c.name, yamlfile.Names{Any: true}, func(name string, _, n *yaml.Node) {
+		t := Text{Set: true, At: r.at(n), Raw: rawOf(n)}
+		t.Value = r.text(n, column{name: c.item + " " + yamlfile.Short(name), form: c.form})
+		(*into)[name] = t
+	})
 }

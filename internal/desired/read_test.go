@@ -260,25 +260,48 @@ func TestAFileThatIsNamedTwiceIsReadOnce(t *testing.T) {
 }
 
 func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
-	dir := t.TempDir()
-	for name, target := range map[string]string{"cycle.yaml": "cycle.yaml", "folder.yaml": ".", "nowhere.yaml": "nowhere"} {
-		path := filepath.Join(dir, name)
+	for _, target := range []string{"a.yaml", "nowhere", "."} { // a cycle, a file that is not there, and a folder with a file that is none
+		dir := t.TempDir()
+		path := filepath.Join(dir, "a.yaml")
 		if err := os.Symlink(target, path); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Load(FromSystem(os.LookupEnv, nil), path)
-		if name == "folder.yaml" {
-			path = filepath.Join(path, "cycle.yaml") // the first file in it
-		}
+		_, err := Load(FromSystem(os.LookupEnv, nil), dir)
 		var failed *FileError
 		if !errors.As(err, &failed) || failed.Path != path || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: got %v", name, err)
+			t.Errorf("a link to %s: got %v", target, err)
 		}
 	}
 	empty := t.TempDir()
 	_, err := Load(FromSystem(os.LookupEnv, nil), empty)
 	if failed := (*FileError)(nil); !errors.As(err, &failed) || failed.Path != empty {
 		t.Errorf("a folder without files: %v", err)
+	}
+}
+
+func TestAMergeKeyAddsTheFieldsThatAreNotThere(t *testing.T) {
+	const base = "apis:\n  - &a {name: A, version: '1', context: /a, backend_url: 'http://a', tags: [x]}\n"
+	f, err := parse(base + "  - <<: *a\n    name: B\n    context: /b\n  - {name: C, context: /c, <<: [{version: '3', tags: []}, *a]}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, c := f.APIs.Value[1].Value, f.APIs.Value[2].Value
+	if b.Name.Value != "B" || b.Context.Value != "/b" || b.Version.Value != "1" || len(b.Tags.Value) != 1 || c.Version.Value != "3" || !c.Tags.Null || c.Endpoints.Value.Production.Value.URL.Value != "http://a" {
+		t.Errorf("got %+v\nand %+v", b, c)
+	}
+	for text, want := range map[string]string{
+		base + "  - {<<: *a, name: B, contxt: /b}\n":               "f:3:23: unknown key \"contxt\" in an API",
+		base + "  - {<<: x, name: B, version: '1', context: /b}\n": "f:3:10: what << adds to an API must be a mapping (key: value), not the value \"x\"",
+		"apis:\n  - &a {<<: *a}\n":                                 "aliases",
+		"? [x]\n: y\n":                                             "f:1:3: a key in the file must be a text, not a list",
+	} {
+		if _, err := parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in\n%s", err, want, text)
+		}
+	}
+	apps, err := parse("applications:\n  - {name: A, attributes: &x {a: b, c: d}}\n  - {name: B, attributes: {<<: *x, c: e}}\n")
+	if err != nil || apps.Applications.Value[1].Value.Attributes.Value["a"].Value != "b" || apps.Applications.Value[1].Value.Attributes.Value["c"].Value != "e" {
+		t.Errorf("got %+v, %v", apps, err)
 	}
 }
 

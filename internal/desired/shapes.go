@@ -60,6 +60,7 @@ func (d *document) fold(problems *Problems) {
 			}
 			d.APIs.Value = append(d.APIs.Value, api)
 		}
+		d.APIs.Wrong = d.APIs.Wrong || more.list.Wrong
 		if more.list.Set && !d.APIs.Set {
 			d.APIs.Set, d.APIs.At = true, more.list.At
 		}

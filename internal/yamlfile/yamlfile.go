@@ -30,7 +30,11 @@ func Parse(data []byte, needs string) (*yaml.Node, error) {
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
 		return nil, errors.New("it holds more than one document: keep one, without a line of ---")
 	}
-	if expanded(&doc, map[*yaml.Node]int{}) > maxNodes {
+	values, aliases := written(&doc)
+	if values > maxNodes {
+		return nil, fmt.Errorf("it has more than %d values, which are the most that the agent reads: leave some out", maxNodes)
+	}
+	if aliases > 0 && expanded(&doc, map[*yaml.Node]int{}) > maxNodes {
 		return nil, fmt.Errorf("its aliases (*name) make more than %d values of it: write them out, or use fewer", maxNodes)
 	}
 	return doc.Content[0], nil
@@ -39,6 +43,19 @@ func Parse(data []byte, needs string) (*yaml.Node, error) {
 // maxNodes bounds how many values a document may have with every alias written out: a few lines of aliases to aliases can
 // stand for billions.
 const maxNodes = 200_000
+
+// written counts the values at and below a node without those behind aliases, and the aliases among them.
+func written(n *yaml.Node) (values, aliases int) {
+	values = 1
+	if n.Kind == yaml.AliasNode {
+		aliases = 1
+	}
+	for _, child := range n.Content {
+		v, a := written(child)
+		values, aliases = values+v, aliases+a
+	}
+	return values, aliases
+}
 
 // expanded counts the values below a node, those behind aliases each time, up to a little more than maxNodes. An alias to
 // what it stands in counts as too many.
@@ -135,6 +152,7 @@ func (r *Reader) Mapping(n *yaml.Node, what string, known Fields) map[string]boo
 
 // Names are the names that the keys of a mapping may have.
 type Names struct {
+	Any    bool              // all names are known
 	Known  []string          // sorted
 	Others map[string]string // other names of them: the one in Known for each
 }
@@ -148,12 +166,17 @@ func (r *Reader) Each(n *yaml.Node, what string, names Names, read func(name str
 		return nil
 	}
 	seen := map[string]string{}
+	var merged []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		name := cmp.Or(names.Others[key.Value], key.Value)
 		_, known := slices.BinarySearch(names.Known, name)
 		switch first, again := seen[name]; {
-		case !known:
+		case key.Tag == mergeTag:
+			merged = append(merged, value)
+		case key.Kind != yaml.ScalarNode:
+			r.Report(key, "a key in %s must be a text, not %s", what, kindOf(key))
+		case !known && !names.Any:
 			r.unknownKey(key, what, names)
 		case again && first != key.Value:
 			r.Report(key, "keys %q and %q in %s are two names of one field: keep one", first, key.Value, what)
@@ -164,7 +187,31 @@ func (r *Reader) Each(n *yaml.Node, what string, names Names, read func(name str
 			read(name, key, value)
 		}
 	}
+	for _, value := range merged {
+		r.merge(value, what, names, seen, read)
+	}
 	return seen
+}
+
+// mergeTag is the tag of the key <<.
+const mergeTag = "!!merge"
+
+// merge reads the fields of the mapping, or of the mappings, that a key << adds. Fields that are there already stay.
+func (r *Reader) merge(value *yaml.Node, what string, names Names, seen map[string]string, read func(name string, key, value *yaml.Node)) {
+	from := []*yaml.Node{value}
+	if list := resolve(value); list.Kind == yaml.SequenceNode {
+		from = list.Content
+	}
+	for _, n := range from {
+		more := r.Each(n, "what << adds to "+what, names, func(name string, key, value *yaml.Node) {
+			if _, there := seen[name]; !there {
+				read(name, key, value)
+			}
+		})
+		for name, key := range more {
+			seen[name] = cmp.Or(seen[name], key)
+		}
+	}
 }
 
 // unknownKey reports a key that is no name. The hint names the nearest name, or all in Known. The message leaves
