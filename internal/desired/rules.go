@@ -256,10 +256,10 @@ func shownScopes(lists ...List[Scope]) func() []string {
 // mistake everywhere would take minutes without a bound.
 type guesses int
 
-const (
-	mostGuesses guesses = 20
-	mostListed          = 20 // names in a hint that lists all
-)
+const mostGuesses guesses = 20
+
+// mostListed is how many names a hint lists.
+const mostListed = 20
 
 // nearest returns the known name that may be meant, or nothing.
 func (g *guesses) nearest(name string, known func() []string) string {
