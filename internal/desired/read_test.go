@@ -161,6 +161,24 @@ func TestMistakesAreInTheOrderOfTheFilesAndLines(t *testing.T) {
 	}
 }
 
+func TestATextThatStandsTwiceInAListIsOne(t *testing.T) {
+	f, err := parse(api("tags: [a, b, ' a', a]\nscopes: [{name: s, roles: [r, r]}]\ntransports: [HTTP, http]") + "identity_server: {groups: [{name: g, members: [anna, anna]}]}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := f.APIs.Value[0].Value
+	var tags []string
+	for _, tag := range a.Tags.Value {
+		tags = append(tags, tag.Value+" "+tag.At.String())
+	}
+	if got := strings.Join(tags, ", "); got != "a f:6:12, b f:6:15" {
+		t.Errorf("the tags are %s", got)
+	}
+	if len(a.Scopes.Value[0].Value.Roles.Value) != 1 || len(a.Transports.Value) != 1 || len(f.IdentityServer.Value.Groups.Value[0].Value.Members.Value) != 1 {
+		t.Errorf("got %+v", f)
+	}
+}
+
 func TestAMergeKeyAddsTheFieldsThatAreNotThere(t *testing.T) {
 	const base = "apis:\n  - &a {name: A, version: '1', context: /a, backend_url: 'http://a', tags: [x]}\n"
 	f, err := parse(base + "  - <<: *a\n    name: B\n    context: /b\n  - {name: C, context: /c, <<: [{version: '3', tags: []}, *a]}\n")

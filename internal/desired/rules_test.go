@@ -115,6 +115,7 @@ func ruleCases() []ruleCase {
 		{"transports of a WebSocket API", bare("type: WS\ntransports: [https]\nendpoints: {production: {url: 'ws://o'}}"), "API-M drops the transports of an API of type WS"},
 		{"an unknown endpoint type", bare("endpoints: {type: soap, production: {url: 'http://o'}}"), `type "soap" is none of http, address, load_balance, failover, default, ws`},
 		{"WS with an http address", bare("type: WS\nendpoints: {production: {url: 'http://o'}}"), "an endpoint of type ws cannot have the address http://o: it begins with ws:// or wss://"},
+		{"a scheme in another case", bare("type: WS\nbackend_url: WS://o"), ""},
 		{"HTTP with a ws address", bare("backend_url: ws://o"), "an endpoint of type http cannot have the address ws://o"},
 		{"HTTP with WebSocket endpoints", bare("endpoints: {type: ws, production: {url: 'ws://o'}}"), "an API of type HTTP cannot have endpoints of type ws"},
 		{"load balancing without addresses", bare("endpoints: {type: load_balance, production: {url: 'http://o'}}"), "an endpoint of type load_balance needs urls with at least 1 of them, and no url"},
