@@ -212,6 +212,7 @@ func TestATruthValueForAListOrATextIsNamed(t *testing.T) {
 		"description: false":            "f:6:18: description must be a text, not the truth value false (put it in quotes)",
 		"cors: true":                    "f:6:11: cors must be a mapping (key: value), not the truth value true",
 		"endpoints: {production: true}": "f:6:29: production must be a mapping (key: value), not the truth value true",
+		"sandbox_url: true":             "f:6:18: sandbox_url must be a text, not the truth value true",
 		"visibility: true":              "f:6:17: visibility must be one of PUBLIC, PRIVATE, RESTRICTED, not the truth value true",
 		"transports: [true]":            "f:6:18: transport must be one of http, https, not the truth value true",
 		"timeout: true":                 "f:6:14: timeout must be a number of milliseconds",

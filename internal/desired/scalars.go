@@ -16,8 +16,12 @@ import (
 func (r *reader) text(n *yaml.Node, c column) string {
 	node := yamlfile.Resolve(n)
 	raw := node.Value
-	if c.values != nil && node.Tag == "!!bool" {
+	switch f := r.forms[c.form]; { // quotes are the remedy only if the text then has the form
+	case node.Tag == "!!bool" && c.values != nil:
 		r.Report(n, "%s must be one of %s, not the truth value %s", c.name, c.choices(), raw)
+		return ""
+	case node.Tag == "!!bool" && !f.takes(raw):
+		r.Report(n, "%s must be a text, not the truth value %s", c.name, raw)
 		return ""
 	}
 	var failed error
