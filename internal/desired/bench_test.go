@@ -112,7 +112,7 @@ func TestFourTimesTheFileTakesFourTimesTheWork(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			return after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc
 		}
-		const n, slack = 200, 1.25 // slices and maps grow in steps
+		const n, slack = 100, 1.25 // slices and maps grow in steps
 		work(n)
 		small, smallBytes := work(n)
 		large, largeBytes := work(4 * n)
