@@ -39,6 +39,7 @@ func (am *AM) wrote(w http.ResponseWriter, a *api, sent *apiDTO) {
 	// The answer to a creation is not yet what reading the API gives: lists that are empty have an empty string in them.
 	view := am.freshViewOf(a.dto)
 	view.Tags = javaSet(sent.Tags)
+	view.Operations = withoutPolicyTypes(view.Operations)
 	if value(view.GatewayVendor) == externalGateway {
 		view.GatewayVendor = ptr(strings.ToLower(value(view.GatewayType)))
 	}
