@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -19,9 +18,8 @@ type AM struct {
 	admin, password   string // of the database, which keeps the administrator that it was made with
 	callsItself       bool   // whether the settings have that administrator too
 	connector         *connector
-	backends          *http.Client // for the calls that the gateway passes on
-	selfTrusted       bool         // whether its truststore has its own certificate
-	environments      []environment
+	backends          *http.Client  // for the calls that the gateway passes on
+	selfTrusted       bool          // whether its truststore has its own certificate
 	eventWait         time.Duration // see readEventWait
 	profilesInterval  time.Duration // between two looks at listenerprofiles.xml
 
@@ -40,10 +38,10 @@ type AM struct {
 	keySets       map[string]jwks                 // of key managers, by address, as the gateway fetched them
 	certificates  map[string]*endpointCertificate // of backends, by alias
 	subscribed    bool                            // whether DefaultApplication was made
+	environments  []*environmentDTO               // those of deployment.toml first
+	policies      []*throttlePolicy
+	categories    []*category
 }
-
-// environment is a gateway that APIs are deployed to.
-type environment struct{ name, vhost string }
 
 // StartAM starts a server. Its addresses are known on return; it comes up in the order and at the times of Delays. The
 // errors of a home that cannot be used name the file and what is wrong with it.
@@ -85,7 +83,6 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 	am.connector = &connector{client: am.caller(allowAll)}
 	am.backends = am.caller(allowAll)
 	am.selfTrusted = am.trust.trusts(am.tls)
-	am.environments = readEnvironments(am.settings)
 	am.eventWait = readEventWait(am.settings)
 	am.after(am.delays.AMPorts, am.openPorts)
 	return am, nil
@@ -130,19 +127,6 @@ func (am *AM) readingEachTime() *tls.Config {
 	return config
 }
 
-func readEnvironments(s settings) []environment {
-	var out []environment
-	for _, table := range s.tables("apim.gateway.environment") {
-		endpoint := strings.TrimPrefix(table.text("https_endpoint", "https://localhost"), "https://")
-		host, _, _ := strings.Cut(endpoint, ":")
-		out = append(out, environment{table.text("name", "Default"), host})
-	}
-	if out == nil {
-		return []environment{{"Default", "localhost"}}
-	}
-	return out
-}
-
 // URL is where REST APIs and token endpoint can be reached from this machine, without a path.
 func (am *AM) URL() string { return dialURL(am.port) }
 
@@ -178,6 +162,7 @@ func (am *AM) routes() http.Handler {
 	am.revisionRoutes(rest)
 	am.applicationRoutes(rest)
 	am.subscriptionRoutes(rest)
+	am.subscriptionChangeRoutes(rest)
 	am.keyRoutes(rest)
 	am.keyTypeRoutes(rest)
 	am.sharedScopeRoutes(rest)
@@ -187,6 +172,9 @@ func (am *AM) routes() http.Handler {
 	am.certificateRoutes(rest)
 	am.graphQLRoutes(rest)
 	am.asyncRoutes(rest)
+	am.policyRoutes(rest)
+	am.categoryRoutes(rest)
+	am.environmentRoutes(rest)
 	rest.HandleFunc("POST /internal/data/v1/notify", am.notified)
 	for _, prefix := range []string{"/api/am/", "/client-registration/", "/oauth2/", "/internal/data/"} {
 		mux.Handle(prefix, am.whenDeployed(am.durable(rest)))

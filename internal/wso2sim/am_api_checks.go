@@ -3,6 +3,7 @@ package wso2sim
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 const maxDescription = 32766
@@ -12,7 +13,7 @@ var reservedProperties = []string{"provider", "version", "context", "status", "d
 
 // check is what a new API and a changed one have to pass, beside what only a new one has. The lock is held.
 func (am *AM) check(dto *apiDTO) error {
-	for _, check := range []func() error{dto.checkMapping, dto.checkAvailability, dto.checkOperations, dto.checkTransports,
+	for _, check := range []func() error{dto.checkMapping, dto.checkAvailability, func() error { return am.checkOperations(dto) }, dto.checkTransports,
 		dto.checkProperties, dto.checkAccess, dto.checkEndpoints} {
 		if err := check(); err != nil {
 			return err
@@ -33,7 +34,7 @@ func (dto *apiDTO) checkAvailability() error {
 }
 
 // checkOperations looks for target, verb and tier. Those of other types of APIs than REST have no tier of their own.
-func (dto *apiDTO) checkOperations() error {
+func (am *AM) checkOperations(dto *apiDTO) error {
 	for _, op := range dto.Operations {
 		switch {
 		case op.Target == "":
@@ -45,15 +46,11 @@ func (dto *apiDTO) checkOperations() error {
 		case !slices.Contains(dto.verbs(), strings.ToUpper(op.Verb)):
 			return &fault{status: 400, code: 903201, message: "Invalid HTTP method provided for API resource",
 				description: "The HTTP method '" + op.Verb + "' provided for resource '" + op.Target + "' is invalid"}
-		case value(dto.Type) == typeHTTP && op.ThrottlingPolicy != "" && !knownAPITier(op.ThrottlingPolicy):
+		case value(dto.Type) == typeHTTP && op.ThrottlingPolicy != "" && am.policyNamed(levelAdvanced, op.ThrottlingPolicy) == nil:
 			return errNoTier
 		}
 	}
 	return nil
-}
-
-func knownAPITier(name string) bool {
-	return slices.ContainsFunc(apiTiers, func(t tier) bool { return t.name == name })
 }
 
 func (dto *apiDTO) checkTransports() error {
@@ -123,4 +120,27 @@ func (a *api) asksFor(scope string) bool {
 
 func (a *api) hasScope(name string) bool {
 	return slices.ContainsFunc(a.dto.Scopes, func(s apiScope) bool { return s.Scope.Name == name })
+}
+
+// checkMapping fails where the product's mapping takes a value for granted that is null (carbon-apimgt,
+// APIMappingUtil.fromDTOtoAPI), as one that its enumeration does not have is.
+func (dto *apiDTO) checkMapping() error {
+	if dto.EndpointImplementationType == nil || dto.Type == nil || dto.AdvertiseInfo != nil && dto.AdvertiseInfo.Vendor == nil {
+		return errInternal
+	}
+	return nil
+}
+
+// checkKeyManagers accepts a list of names of key managers that are loaded.
+func (am *AM) checkKeyManagers(dto *apiDTO) error {
+	if _, ok := dto.KeyManagers.([]any); !ok && dto.KeyManagers != nil {
+		return &fault{status: 400, code: 903203, message: "KeyManagers value needs to be an array",
+			description: "Value of the KeyManagers config should be an array"}
+	}
+	for _, name := range dto.keyManagers() {
+		if k := am.keyManagerByName(name); name != allKeyManagers && (k == nil || !k.loaded(time.Now())) {
+			return errKMUnknown
+		}
+	}
+	return nil
 }

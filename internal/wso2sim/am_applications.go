@@ -3,6 +3,7 @@ package wso2sim
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"regexp"
 	"slices"
@@ -12,14 +13,12 @@ import (
 
 const devportalPath = "/api/am/devportal/v3"
 
-// applicationPolicies are the throttling policies that a fresh installation has for applications.
-var applicationPolicies = []string{"50PerMin", "20PerMin", "10PerMin", unlimited}
-
 type application struct {
-	id, name, policy, description string
-	attributes                    object
-	created, updated              time.Time
-	keys                          []*keyMapping
+	id, name, policy string
+	description      *string
+	groups           []string
+	created, updated time.Time
+	keys             []*keyMapping
 }
 
 // applicationDTO is what the DevPortal reads; most of it is written by the server alone.
@@ -30,10 +29,10 @@ type applicationDTO struct {
 	Description        *string  `json:"description"`
 	TokenType          *string  `json:"tokenType" enum:"OAUTH|JWT"` // JWT whatever is sent
 	Status             *string  `json:"status"`
-	Groups             []string `json:"groups"` // dropped: sharing with groups is off by default
+	Groups             []string `json:"groups"`
 	SubscriptionCount  *int     `json:"subscriptionCount"`
 	Keys               []any    `json:"keys"`
-	Attributes         object   `json:"attributes"`
+	Attributes         object   `json:"attributes"` // dropped: deployment.toml declares none
 	SubscriptionScopes []any    `json:"subscriptionScopes"`
 	Owner              *string  `json:"owner"`
 	HashEnabled        *bool    `json:"hashEnabled"`
@@ -47,15 +46,23 @@ func (am *AM) applicationRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+all, am.subscriber(scopesApplication, am.listApplications))
 	mux.HandleFunc("POST "+all, am.subscriber(scopesApplication, am.createApplication))
 	mux.HandleFunc("GET "+all+"/{id}", am.subscriber(scopesApplication, am.withApplication(func(w http.ResponseWriter, _ *http.Request, app *application) error {
-		writeJSON(w, http.StatusOK, am.applicationView(app))
+		view := am.applicationView(app)
+		view["hashEnabled"] = false // null where an application is made or changed
+		writeJSON(w, http.StatusOK, view)
 		return nil
 	})))
 	mux.HandleFunc("PUT "+all+"/{id}", am.subscriber(scopesApplication, am.withApplication(am.updateApplication)))
 	mux.HandleFunc("DELETE "+all+"/{id}", am.unlocked(scopesApplication, am.deleteApplication))
-	mux.HandleFunc("GET "+devportalPath+"/throttling-policies/application", am.subscriber(scopesApplication, listApplicationTiers))
+	mux.HandleFunc("GET "+devportalPath+"/throttling-policies/application", am.subscriber(scopesApplication, am.listApplicationTiers))
 	mux.HandleFunc("GET "+devportalPath+"/key-managers", am.subscriber(scopesApplication, am.devportalKeyManagers))
 	mux.HandleFunc("GET "+devportalPath+"/apis", am.devportalAPIs)
 	mux.HandleFunc("GET "+devportalPath+"/apis/{id}", am.devportalAPI)
+	mux.HandleFunc("GET "+devportalPath+"/apis/{id}/swagger", am.locked(scopesApplication, am.withAPI(am.showPublicDefinition)))
+	mux.HandleFunc("GET "+devportalPath+"/apis/{id}/subscription-policies", am.locked(scopesApplication, am.withAPI(am.offeredTiers)))
+	mux.HandleFunc("GET "+devportalPath+"/settings/application-attributes", am.locked(scopesApplication, func(w http.ResponseWriter, _ *http.Request) error {
+		writeJSON(w, http.StatusOK, object{"count": 0, "list": []any{}})
+		return nil
+	}))
 }
 
 // subscriber is locked for the DevPortal, where the first call of a subscriber makes DefaultApplication.
@@ -76,18 +83,15 @@ func (am *AM) ensureSubscriber(r *http.Request) {
 	if !am.subscribed {
 		am.subscribed = true
 		am.changed("subscriber", am.admin)
-		am.addApplication(application{name: "DefaultApplication", policy: unlimited, description: "This is the default application"})
+		am.addApplication(application{name: "DefaultApplication", policy: unlimited, description: ptr("This is the default application")})
 	}
 }
 
 func (am *AM) addApplication(app application) *application {
 	app.id, app.created = newUUID(), time.Now()
 	app.updated = app.created
-	if app.attributes == nil {
-		app.attributes = object{}
-	}
 	am.applications[app.id] = &app
-	add(am.lookup.appsByName, app.name, &app)
+	add(am.lookup.appsByName, strings.ToLower(app.name), &app)
 	am.changed("application", app.id)
 	return &app
 }
@@ -106,8 +110,8 @@ func (am *AM) withApplication(op func(http.ResponseWriter, *http.Request, *appli
 func (am *AM) applicationInfo(app *application) object {
 	return object{
 		"applicationId": app.id, "name": app.name, "throttlingPolicy": app.policy, "description": app.description,
-		"status": "APPROVED", "groups": []string{}, "subscriptionCount": am.subscriptionCount(app),
-		"attributes": app.attributes, "owner": am.admin, "tokenType": "JWT",
+		"status": "APPROVED", "groups": orEmpty(app.groups), "subscriptionCount": am.subscriptionCount(app),
+		"attributes": object{}, "owner": am.admin, "tokenType": "JWT",
 		"createdTime": millis(app.created), "updatedTime": millis(app.updated),
 	}
 }
@@ -122,6 +126,9 @@ func (am *AM) applicationView(app *application) object {
 // listApplications searches as SQL's LIKE does, for a part of the name and with % and _ as they come. The list ignores
 // case, and the total does not.
 func (am *AM) listApplications(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Query().Get("sortBy") == "throttlingPolicy" {
+		return &fault{status: 500, code: 500, message: errInternal.message, description: "Error while retrieving Applications"}
+	}
 	query := r.URL.Query().Get("query")
 	exact, anyCase := like(query), like(strings.ToLower(query))
 	var found []*application
@@ -165,8 +172,8 @@ func readApplication(r *http.Request) (applicationDTO, error) {
 	if dto.ThrottlingPolicy == nil {
 		return dto, invalid("throttlingPolicy", "must not be null")
 	}
-	if !slices.Contains(applicationPolicies, *dto.ThrottlingPolicy) {
-		return dto, errNoTier
+	if strings.TrimSpace(*dto.Name) != *dto.Name {
+		return dto, badRequest("Application name cannot contain leading or trailing white spaces")
 	}
 	return dto, nil
 }
@@ -176,11 +183,14 @@ func (am *AM) createApplication(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if am.policyNamed(levelApplication, *dto.ThrottlingPolicy) == nil {
+		return errNoTier
+	}
 	if am.applicationNamed(*dto.Name) != nil {
 		return conflict("An application already exists with name " + *dto.Name)
 	}
 	app := am.addApplication(application{
-		name: *dto.Name, policy: *dto.ThrottlingPolicy, description: value(dto.Description), attributes: dto.Attributes,
+		name: *dto.Name, policy: *dto.ThrottlingPolicy, description: dto.Description, groups: dto.Groups,
 	})
 	w.Header().Set("Location", am.url(am.port)+"/api/am/devportal/applications/"+app.id)
 	writeJSON(w, http.StatusCreated, am.applicationView(app))
@@ -188,7 +198,7 @@ func (am *AM) createApplication(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (am *AM) applicationNamed(name string) *application {
-	if named := am.lookup.appsByName[name]; len(named) > 0 {
+	if named := am.lookup.appsByName[strings.ToLower(name)]; len(named) > 0 {
 		return named[0]
 	}
 	return nil
@@ -202,12 +212,12 @@ func (am *AM) updateApplication(w http.ResponseWriter, r *http.Request, app *app
 	if other := am.applicationNamed(*dto.Name); other != nil && other != app {
 		return conflict("An application already exists with name " + *dto.Name)
 	}
-	remove(am.lookup.appsByName, app.name, app)
-	add(am.lookup.appsByName, *dto.Name, app)
-	app.name, app.policy, app.description = *dto.Name, *dto.ThrottlingPolicy, value(dto.Description)
-	if dto.Attributes != nil {
-		app.attributes = dto.Attributes
+	if am.policyNamed(levelApplication, *dto.ThrottlingPolicy) == nil {
+		return &fault{status: 500, code: 500, message: errInternal.message, description: "Error while updating application " + app.id}
 	}
+	remove(am.lookup.appsByName, strings.ToLower(app.name), app)
+	add(am.lookup.appsByName, strings.ToLower(*dto.Name), app)
+	app.name, app.policy, app.description, app.groups = *dto.Name, *dto.ThrottlingPolicy, dto.Description, dto.Groups
 	app.updated = time.Now()
 	am.changed("application", app.id)
 	writeJSON(w, http.StatusOK, am.applicationView(app))
@@ -226,14 +236,15 @@ func (am *AM) deleteApplication(w http.ResponseWriter, r *http.Request) error {
 	keys := slices.Clone(app.keys)
 	am.mu.Unlock()
 	for _, m := range keys {
-		if err := am.removeClient(r.Context(), m); err != nil {
-			return err
+		var refused *statusError
+		if err := am.removeClient(r.Context(), m); err != nil && !errors.Is(err, errClientGone) && !errors.As(err, &refused) {
+			return err // a client that IS refuses to delete stays behind
 		}
 	}
 	am.mu.Lock()
 	defer am.mu.Unlock()
 	delete(am.applications, id)
-	remove(am.lookup.appsByName, app.name, app)
+	remove(am.lookup.appsByName, strings.ToLower(app.name), app)
 	am.changed("application", id)
 	for _, m := range app.keys {
 		remove(am.lookup.byClient, m.clientID, m)
@@ -258,7 +269,7 @@ func (am *AM) removeClient(ctx context.Context, m *keyMapping) error {
 		return nil
 	}
 	if err := am.connector.remove(ctx, &dto, id); err != nil {
-		return &upstreamError{errGeneral, err}
+		return &upstreamError{errKeyDelete, err}
 	}
 	return nil
 }
@@ -271,35 +282,19 @@ type upstreamError struct {
 
 func (e *upstreamError) Error() string { return e.cause.Error() }
 
-func (e *upstreamError) Unwrap() error { return e.fault }
+func (e *upstreamError) Unwrap() []error { return []error{e.fault, e.cause} }
 
-// devportalAPIs lists what is published, from the index, to everyone.
-func (am *AM) devportalAPIs(w http.ResponseWriter, r *http.Request) {
-	am.mu.Lock()
-	defer am.mu.Unlock()
-	var list []*api
-	for _, doc := range am.search(r.URL.Query().Get("query")) {
-		if a := am.apis[doc.id]; a != nil && visible(doc.status) {
-			list = append(list, a)
-		}
-	}
-	writeJSON(w, http.StatusOK, pageOf(list, len(list), r, am.apiInfo))
-}
-
-// devportalKeyManagers shows what an application developer needs of the key managers that are enabled.
+// devportalKeyManagers shows what an application developer needs of the key managers, also of disabled ones.
 func (am *AM) devportalKeyManagers(w http.ResponseWriter, _ *http.Request) error {
 	list := []object{}
 	for _, k := range am.keyManagers {
-		if !k.enabled() {
-			continue
-		}
 		list = append(list, object{
 			"id": k.uuid, "name": k.label, "type": k.kind, "displayName": k.dto.DisplayName, "description": k.dto.Description,
-			"enabled": true, "availableGrantTypes": k.dto.AvailableGrantTypes, "tokenEndpoint": firstOf(k.dto.DisplayTokenEndpoint, k.dto.TokenEndpoint),
-			"revokeEndpoint": firstOf(k.dto.DisplayRevokeEndpoint, k.dto.RevokeEndpoint), "userInfoEndpoint": k.dto.UserInfoEndpoint,
+			"enabled": k.enabled(), "availableGrantTypes": k.dto.AvailableGrantTypes, "tokenEndpoint": firstOf(k.dto.DisplayTokenEndpoint, k.dto.TokenEndpoint),
+			"revokeEndpoint": firstOf(k.dto.DisplayRevokeEndpoint, k.dto.RevokeEndpoint), "userInfoEndpoint": nil,
 			"enableTokenGeneration": k.dto.EnableTokenGeneration, "enableOAuthAppCreation": k.dto.EnableOAuthAppCreation,
 			"enableMapOAuthConsumerApps": k.dto.EnableMapOAuthConsumerApps, "tokenType": k.dto.TokenType,
-			"enableTokenEncryption": false, "enableTokenHashing": false, "alias": k.dto.Alias, "additionalProperties": object{}, "applicationConfiguration": []any{},
+			"enableTokenEncryption": false, "enableTokenHashing": false, "alias": k.dto.Alias, "additionalProperties": object{}, "applicationConfiguration": k.settingNames().describe(),
 		})
 	}
 	writeJSON(w, http.StatusOK, object{"count": len(list), "list": list})
@@ -312,60 +307,4 @@ func firstOf(shown, used *string) *string {
 		return used
 	}
 	return shown
-}
-
-func visible(status string) bool { return status == "PUBLISHED" || status == "PROTOTYPED" }
-
-// devportalAPI shows one API, whose context has the version here.
-func (am *AM) devportalAPI(w http.ResponseWriter, r *http.Request) {
-	am.mu.Lock()
-	defer am.mu.Unlock()
-	a := am.apis[r.PathValue("id")]
-	if a == nil {
-		notFound("API", r.PathValue("id")).write(w)
-		return
-	}
-	if status := a.dto.LifeCycleStatus; !visible(status) && status != "DEPRECATED" {
-		(&fault{status: 403, code: 403, message: "Forbidden",
-			description: "You don't have permission to access the API with Id " + a.id()}).write(w)
-		return
-	}
-	d := &a.dto
-	tiers := []object{}
-	for _, tier := range d.Policies {
-		tiers = append(tiers, object{"tierName": tier, "tierPlan": "FREE", "monetizationAttributes": nil})
-	}
-	writeJSON(w, http.StatusOK, object{
-		"id": a.id(), "name": d.Name, "description": d.Description, "context": fullContext(d), "version": d.Version,
-		"provider": d.Provider, "apiDefinition": nil, "wsdlUri": nil, "lifeCycleStatus": d.LifeCycleStatus,
-		"isDefaultVersion": d.IsDefaultVersion, "type": d.Type, "transport": d.Transport, "operations": d.Operations,
-		"authorizationHeader": d.AuthorizationHeader, "apiKeyHeader": d.APIKeyHeader, "securityScheme": d.SecurityScheme,
-		"tags": d.Tags, "tiers": tiers, "hasThumbnail": false, "additionalProperties": d.AdditionalProperties,
-		"monetization": nil, "businessInformation": d.BusinessInformation, "environmentList": []string{}, "scopes": []any{},
-		"endpointURLs": am.endpointURLs(a), "avgRating": "0.0", "subscriptions": 0, "advertiseInfo": d.AdvertiseInfo,
-		"isSubscriptionAvailable": true, "categories": []any{}, "keyManagers": d.KeyManagers, "createdTime": d.CreatedTime,
-		"lastUpdatedTime": d.LastUpdatedTimestamp, "gatewayVendor": d.GatewayVendor, "asyncTransportProtocols": []any{},
-		"egress": false, "subtype": "DEFAULT",
-	})
-}
-
-// endpointURLs are where the API can be called.
-func (am *AM) endpointURLs(a *api) []object {
-	out := []object{}
-	for _, d := range a.deployments() {
-		out = append(out, object{
-			"environmentName": d.Name, "environmentDisplayName": d.Name, "environmentType": "hybrid",
-			"URLs": object{"http": nil, "https": am.url(am.gatewayPort) + fullContext(&a.dto), "ws": nil, "wss": nil},
-		})
-	}
-	return out
-}
-
-// fullContext is the context with the version, as the gateway has it.
-func fullContext(d *apiDTO) string {
-	context, version := value(d.Context), value(d.Version)
-	if strings.Contains(context, "{version}") {
-		return strings.ReplaceAll(context, "{version}", version)
-	}
-	return context + "/" + version
 }

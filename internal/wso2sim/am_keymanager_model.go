@@ -76,6 +76,10 @@ type kmPermissions struct {
 	Roles          []string `json:"roles"`
 }
 
+// keyManagerTypes are those that an installation has connectors for. The stand-in registers all of them, and uses
+// those of IS alone.
+var keyManagerTypes = []string{typeResident, typeIS5, typeIS7, "Auth0", "ForgeRock", "KeyCloak", "Okta", "PingFederate"}
+
 // newKeyManagerDTO has what absent fields become. enabled stays null on purpose: without it the product fails.
 func newKeyManagerDTO() keyManagerDTO {
 	no, yes, direct := false, true, "DIRECT"
@@ -108,7 +112,7 @@ func normalize(dto *keyManagerDTO) {
 
 // check asks for what the connector's definition marks as required.
 func (dto *keyManagerDTO) check() error {
-	if t := value(dto.Type); t != typeIS7 && t != typeIS5 {
+	if !slices.Contains(keyManagerTypes, value(dto.Type)) {
 		return &fault{status: 400, code: 901400, message: "Key Manager Type not configured", description: "Key Manager Type not configured"}
 	}
 	endpoints := map[string]*string{
@@ -121,9 +125,15 @@ func (dto *keyManagerDTO) check() error {
 			return errKMConfig
 		}
 	}
-	required := []string{"Username", "Password"}
-	if value(dto.Type) == typeIS7 {
-		required = append(required, "api_resource_management_endpoint", "is7_roles_endpoint")
+	var required []string
+	switch value(dto.Type) {
+	case typeIS5:
+		required = []string{"Username", "Password"}
+	case typeIS7:
+		required = []string{"Username", "Password", "api_resource_management_endpoint", "is7_roles_endpoint"}
+	case typeResident:
+	default:
+		required = []string{"client_id", "client_secret"}
 	}
 	for _, name := range required {
 		if text, _ := dto.AdditionalProperties[name].(string); text == "" {

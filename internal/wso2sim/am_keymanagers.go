@@ -33,7 +33,7 @@ func newKeyManager(dto keyManagerDTO) *keyManager {
 	return &keyManager{uuid: value(dto.ID), label: value(dto.Name), kind: value(dto.Type), dto: dto}
 }
 
-func (k *keyManager) resident() bool { return k.kind == typeResident }
+func (k *keyManager) resident() bool { return k.label == residentName }
 func (k *keyManager) enabled() bool  { return *k.dto.Enabled }
 
 // loaded says whether its connector is there.
@@ -71,15 +71,19 @@ func (k *keyManager) view(withPassword bool) keyManagerDTO {
 func (am *AM) residentKeyManager() *keyManager {
 	dto := newKeyManagerDTO()
 	at := am.url(am.port)
-	dto.ID, dto.Name, dto.DisplayName, dto.Type = ptr(newUUID()), ptr(residentName), ptr(residentName), ptr(typeResident)
+	dto.ID, dto.Name, dto.DisplayName, dto.Type = ptr(newUUID()), ptr(residentName), nil, ptr(typeResident)
 	dto.Description = ptr("This is Resident Key Manager")
 	dto.TokenEndpoint, dto.RevokeEndpoint = ptr(am.oauth.issuer), ptr(at+"/oauth2/revoke")
-	dto.DisplayTokenEndpoint, dto.DisplayRevokeEndpoint = dto.TokenEndpoint, dto.RevokeEndpoint
 	dto.Issuer, dto.Certificates = ptr(am.oauth.issuer), &kmCertificate{Type: ptr(certificateJWKS), Value: at + "/oauth2/jwks"}
 	dto.AvailableGrantTypes = supportedGrants
 	dto.Enabled, dto.EnableTokenGeneration = ptr(true), ptr(true)
-	dto.EnableOAuthAppCreation, dto.EnableMapOAuthConsumerApps = ptr(true), ptr(true)
-	dto.AdditionalProperties = object{}
+	dto.EnableOAuthAppCreation = ptr(true)
+	dto.ClaimMapping = []kmClaim{{"email", "http://wso2.org/claims/emailaddress"}, {"groups", "http://wso2.org/claims/role"}, {"given_name", "http://wso2.org/claims/givenname"}}
+	dto.TokenValidation = []kmValidation{{Enable: ptr(true), Type: ptr("REFERENCE"), Value: "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-5][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"}}
+	dto.AdditionalProperties = object{
+		"ServerURL": at + "/services/", "TokenURL": am.oauth.issuer, "RevokeURL": at + "/oauth2/revoke", "VALIDITY_PERIOD": "3600",
+		"validation_enable": true, "OAuthConfigurations.EncryptPersistedTokens": false, "enable_token_hash": false,
+	}
 	normalize(&dto)
 	resident := newKeyManager(dto)
 	resident.loadedAt = am.started
@@ -104,7 +108,48 @@ func (am *AM) keyManagerRoutes(mux *http.ServeMux) {
 	})))
 	mux.HandleFunc("PUT "+keyManagersPath+"/{id}", am.locked(scopesAdmin, one(am.updateKeyManager)))
 	mux.HandleFunc("DELETE "+keyManagersPath+"/{id}", am.locked(scopesAdmin, one(am.deleteKeyManager)))
+	mux.HandleFunc("GET "+keyManagersPath+"/{id}/api-usages", am.locked(scopesAdmin, one(func(w http.ResponseWriter, _ *http.Request, k *keyManager) error {
+		list := []object{}
+		for _, a := range am.apis {
+			if slices.Contains(a.dto.keyManagers(), k.label) {
+				list = append(list, object{"name": a.name(), "uuid": a.id(), "version": a.version(), "provider": a.dto.Provider, "organization": "carbon.super"})
+			}
+		}
+		writeJSON(w, http.StatusOK, object{"apiCount": len(list), "apis": list})
+		return nil
+	})))
+	mux.HandleFunc("GET "+keyManagersPath+"/{id}/app-usages", am.locked(scopesAdmin, one(func(w http.ResponseWriter, _ *http.Request, k *keyManager) error {
+		list := []object{}
+		for _, app := range am.applications {
+			if slices.ContainsFunc(app.keys, func(m *keyMapping) bool { return m.keyManager == k }) {
+				list = append(list, object{"name": app.name, "uuid": app.id, "organizationId": nil, "owner": am.admin, "organization": "carbon.super"})
+			}
+		}
+		writeJSON(w, http.StatusOK, object{"applicationCount": len(list), "applications": list})
+		return nil
+	})))
 	mux.HandleFunc("POST "+keyManagersPath+"/discover", am.unlocked(scopesAdmin, am.discoverKeyManager))
+}
+
+// administratorRoles are those that a fresh installation gives its first user.
+var administratorRoles = []string{"admin", "Internal/everyone", "Internal/creator", "Internal/publisher", "Internal/subscriber"}
+
+// knownRoles are those of a fresh installation.
+var knownRoles = append([]string{
+	"Internal/analytics", "Internal/devops", "Internal/integration_dev", "Internal/observer", "Internal/system", "apim:admin",
+}, administratorRoles...)
+
+// checkPermissions looks for the roles. A type that does not exist is PUBLIC.
+func (dto *keyManagerDTO) checkPermissions() error {
+	p := dto.Permissions
+	if p == nil || p.PermissionType == nil {
+		dto.Permissions = &kmPermissions{PermissionType: ptr("PUBLIC")}
+		return nil
+	}
+	if slices.ContainsFunc(p.Roles, func(role string) bool { return !slices.Contains(knownRoles, role) }) {
+		return &fault{status: 404, code: 900607, message: "Role does not exist in the system", description: "Role does not exist in the system"}
+	}
+	return nil
 }
 
 // denies says whether the permissions of a key manager keep the admin out, who has the roles that a fresh installation
@@ -115,7 +160,7 @@ func (k *keyManager) denies() bool {
 		return false
 	}
 	has := slices.ContainsFunc(p.Roles, func(role string) bool {
-		return slices.Contains([]string{"admin", "Internal/everyone", "Internal/creator", "Internal/publisher", "Internal/subscriber"}, role)
+		return slices.Contains(administratorRoles, role)
 	})
 	return value(p.PermissionType) == "DENY" && has || value(p.PermissionType) == "ALLOW" && !has
 }
@@ -210,6 +255,9 @@ func (am *AM) createKeyManager(w http.ResponseWriter, r *http.Request) error {
 	if err := dto.check(); err != nil {
 		return err
 	}
+	if err := dto.checkPermissions(); err != nil {
+		return err
+	}
 	normalize(&dto)
 	dto.ID = ptr(newUUID())
 	k := newKeyManager(dto)
@@ -255,6 +303,12 @@ func (am *AM) updateKeyManager(w http.ResponseWriter, r *http.Request, k *keyMan
 		if err := dto.check(); err != nil {
 			return err
 		}
+	}
+	if err := dto.checkPermissions(); err != nil {
+		return err
+	}
+	if k.resident() {
+		delete(dto.AdditionalProperties, "enable_token_hash")
 	}
 	normalize(&dto)
 	dto.ID = k.dto.ID

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -80,7 +81,7 @@ func (am *AM) withKey(op func(http.ResponseWriter, *http.Request, *keyMapping) e
 		}
 		am.mu.Unlock()
 		if found == nil {
-			return notFound("key mapping", r.PathValue("mapping"))
+			return errInternal // a NullPointerException in the product
 		}
 		return op(w, r, found)
 	}
@@ -146,9 +147,16 @@ func (am *AM) generateKeys(w http.ResponseWriter, r *http.Request) error {
 	if body.KeyManager != nil {
 		manager = *body.KeyManager
 	}
+	if err := checkCallback(body.GrantTypes, value(body.CallbackURL)); err != nil {
+		return err
+	}
 	am.mu.Lock()
 	am.ensureSubscriber(r)
-	m, err := am.newMapping(r.PathValue("id"), *body.KeyType, manager, modeCreated)
+	texts, err := am.settingsOf(manager).read(body.AdditionalProperties, false)
+	var m *keyMapping
+	if err == nil {
+		m, err = am.newMapping(r.PathValue("id"), *body.KeyType, manager, modeCreated)
+	}
 	if err != nil {
 		am.mu.Unlock()
 		return err
@@ -157,7 +165,7 @@ func (am *AM) generateKeys(w http.ResponseWriter, r *http.Request) error {
 	dto, loaded := m.keyManager.dto, m.keyManager.loaded(time.Now())
 	ask := clientRequest{
 		name: am.admin + "_" + m.application.id + "_" + m.keyType, displayName: m.application.name, grants: body.GrantTypes,
-		callback: m.callback, id: value(body.ClientID), secret: value(body.ClientSecret),
+		callback: m.callback, id: value(body.ClientID), secret: value(body.ClientSecret), settings: texts,
 	}
 	am.mu.Unlock()
 	if !loaded {
@@ -166,6 +174,11 @@ func (am *AM) generateKeys(w http.ResponseWriter, r *http.Request) error {
 	client, err := am.makeClient(r.Context(), m, &dto, ask)
 	if err != nil {
 		return &upstreamError{errGeneral, err} // and the row stays
+	}
+	if body.ValidityTime != nil {
+		if _, err := strconv.Atoi(string(*body.ValidityTime)); err != nil {
+			return &upstreamError{errGeneral, err} // and the client stays
+		}
 	}
 	token, err := am.firstToken(r.Context(), m, &dto, client, body.Scopes)
 	if err != nil {
@@ -179,6 +192,9 @@ func (am *AM) generateKeys(w http.ResponseWriter, r *http.Request) error {
 	}
 	am.mu.Unlock()
 	view["token"] = object{"accessToken": token.Access, "tokenScopes": orEmpty(strings.Fields(token.Scope)), "validityTime": token.Expires}
+	if !slices.Contains(m.grants, "client_credentials") {
+		view["token"] = object{"accessToken": "", "tokenScopes": []string{"N/A"}, "validityTime": 0}
+	}
 	writeJSON(w, http.StatusOK, view)
 	return nil
 }
@@ -208,9 +224,13 @@ func (am *AM) makeClient(ctx context.Context, m *keyMapping, dto *keyManagerDTO,
 func (am *AM) makeResidentClient(ask clientRequest) (remoteClient, error) {
 	am.mu.Lock()
 	defer am.mu.Unlock()
+	if slices.ContainsFunc(ask.grants, func(g string) bool { return !registrable(g) }) {
+		return remoteClient{}, errors.New("the Resident Key Manager does not know the grant")
+	}
+	redirects := joinedRedirects(redirectURIs(ask.callback))
 	c, err := am.oauth.add(oauthClient{
 		id: ask.id, secret: ask.secret, name: ask.name, displayName: ask.displayName, grants: ask.grants,
-		redirects: redirectURIs(ask.callback), tokenType: "JWT",
+		redirects: redirects, tokenType: "JWT", settings: residentSettings.apply(defaultClientSettings(), ask.settings),
 	})
 	if err != nil {
 		return remoteClient{}, err
@@ -219,10 +239,7 @@ func (am *AM) makeResidentClient(ask clientRequest) (remoteClient, error) {
 }
 
 func residentClient(c *oauthClient) remoteClient {
-	return remoteClient{ID: c.id, Secret: c.secret, Grants: c.grants, Redirects: c.redirects, Properties: object{
-		"id_token_expiry_time": 3600, "application_access_token_expiry_time": 3600, "user_access_token_expiry_time": 3600,
-		"bypassClientCredentials": false, "pkceMandatory": false, "pkceSupportPlain": false, "refresh_token_expiry_time": 86400,
-	}}
+	return remoteClient{ID: c.id, Secret: c.secret, Grants: c.grants, Redirects: c.redirects, Properties: residentSettings.show(c.settings)}
 }
 
 // firstToken is the token that generate-keys fetches for the new client, where it may have one at all.
@@ -242,14 +259,18 @@ func (am *AM) firstToken(ctx context.Context, m *keyMapping, dto *keyManagerDTO,
 		return issuedToken{}, fault
 	}
 	access, _ := answer["access_token"].(string)
-	return issuedToken{Access: access, Scope: strings.Join(t.scopes, " "), Expires: int64(tokenLifetime.Seconds())}, nil
+	return issuedToken{Access: access, Scope: strings.Join(t.scopes, " "), Expires: int64(t.expires.Sub(t.issued).Seconds())}, nil
 }
 
 // keyView is a key as the DevPortal shows it when it reads it.
 func keyView(m *keyMapping, c remoteClient) object {
+	grants := c.Grants
+	if len(grants) == 0 {
+		grants = []string{""}
+	}
 	return object{
 		"keyMappingId": m.id, "keyManager": m.keyManager.label, "consumerKey": c.ID, "consumerSecret": c.Secret,
-		"supportedGrantTypes": orEmpty(c.Grants), "callbackUrl": strings.Join(redirectURIs(strings.Join(c.Redirects, ",")), ","),
+		"supportedGrantTypes": grants, "callbackUrl": strings.Join(redirectURIs(strings.Join(c.Redirects, ",")), ","),
 		"keyState": "COMPLETED", "keyType": m.keyType, "mode": m.mode, "groupId": nil,
 		"token":                noToken(),
 		"additionalProperties": c.Properties,
@@ -320,9 +341,11 @@ func (am *AM) listKeys(w http.ResponseWriter, r *http.Request) error {
 
 func (am *AM) showKey(w http.ResponseWriter, r *http.Request, m *keyMapping) error {
 	view := am.view(r.Context(), m)
-	if view == nil {
-		return errGeneral
+	if view == nil { // the client is gone, or its key manager cannot be asked
+		w.WriteHeader(http.StatusOK)
+		return nil
 	}
+	view["keyManager"] = m.keyManager.uuid
 	writeJSON(w, http.StatusOK, view)
 	return nil
 }
@@ -334,4 +357,16 @@ func (am *AM) deleteKey(w http.ResponseWriter, r *http.Request, m *keyMapping) e
 	am.forget(m)
 	w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// settingsOf are the names of the additional properties of a key manager's clients. The lock is held.
+func (am *AM) settingsOf(manager string) settingNames {
+	k := am.keyManagerByID(manager)
+	if k == nil {
+		k = am.keyManagerByName(manager)
+	}
+	if k != nil && k.resident() {
+		return residentSettings
+	}
+	return extSettings
 }

@@ -62,8 +62,11 @@ func (am *AM) generateToken(w http.ResponseWriter, r *http.Request, m *keyMappin
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	if body.Scopes == nil || body.ValidityPeriod == nil { // NullPointerExceptions in the product
+	if body.Scopes == nil || body.ValidityPeriod == nil || body.AdditionalProperties != nil { // NullPointerExceptions in the product
 		return errInternal
+	}
+	if value(body.GrantType) == "TOKEN_EXCHANGE" {
+		return &upstreamError{errNoToken, errors.New("the token to exchange is missing")}
 	}
 	view := am.view(r.Context(), m)
 	if view == nil {

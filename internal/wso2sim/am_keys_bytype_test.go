@@ -59,7 +59,7 @@ func TestDeniedKeyManagers(t *testing.T) {
 	for _, tc := range []struct {
 		kind, role string
 		denied     bool
-	}{{"DENY", "admin", true}, {"DENY", "other", false}, {"ALLOW", "other", true}, {"ALLOW", "admin", false}, {"PUBLIC", "admin", false}} {
+	}{{"DENY", "admin", true}, {"DENY", "Internal/devops", false}, {"ALLOW", "Internal/devops", true}, {"ALLOW", "admin", false}, {"PUBLIC", "admin", false}} {
 		body := p.keyManagerBody(tc.kind + " " + tc.role)
 		body["permissions"] = object{"permissionType": tc.kind, "roles": []string{tc.role}}
 		id := send(t, "POST", p.admin("/key-managers"), admin, body).want(t, 201).str("id")

@@ -3,6 +3,8 @@ package wso2sim
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,6 +26,10 @@ func (am *AM) mapKeys(w http.ResponseWriter, r *http.Request) error {
 	}
 	am.mu.Lock()
 	m, err := am.newMapping(r.PathValue("id"), *body.KeyType, manager, modeMapped)
+	if err == nil && slices.ContainsFunc(am.lookup.byClient[*body.ConsumerKey], func(other *keyMapping) bool { return other.keyManager == m.keyManager }) {
+		m.application.keys = slices.DeleteFunc(m.application.keys, func(other *keyMapping) bool { return other == m })
+		err = errKeysExist // whatever application has it
+	}
 	if err == nil {
 		m.known = time.Now().Add(am.delays.Client.pick())
 		am.tie(m, *body.ConsumerKey)
@@ -33,11 +39,24 @@ func (am *AM) mapKeys(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view := am.view(r.Context(), m)
-	if view == nil {
+	if view == nil || body.ConsumerSecret != nil && view["consumerSecret"] != *body.ConsumerSecret {
 		am.forget(m)
 		return &upstreamError{errGeneral, errors.New("the key manager does not know the client to map")}
 	}
-	view["keyManager"] = manager
+	view["keyManager"], view["keyState"] = manager, nil
+	if grants, _ := view["supportedGrantTypes"].([]string); slices.Contains(grants, "client_credentials") {
+		id, _ := view["consumerKey"].(string)
+		secret, _ := view["consumerSecret"].(string)
+		am.mu.Lock()
+		dto, ask := m.keyManager.dto, *m
+		am.mu.Unlock()
+		ask.grants = grants
+		token, err := am.firstToken(r.Context(), &ask, &dto, remoteClient{ID: id, Secret: secret}, nil)
+		if err != nil {
+			return &upstreamError{errGeneral, err}
+		}
+		view["token"] = object{"accessToken": token.Access, "tokenScopes": orEmpty(strings.Fields(token.Scope)), "validityTime": token.Expires}
+	}
 	writeJSON(w, http.StatusOK, view)
 	return nil
 }
@@ -66,21 +85,33 @@ func (am *AM) updateKey(w http.ResponseWriter, r *http.Request, m *keyMapping) e
 	}
 	am.mu.Lock()
 	dto, id, resident := m.keyManager.dto, m.clientID, m.keyManager.resident()
+	texts, err := m.keyManager.settingNames().read(body.AdditionalProperties, true)
 	ask := clientRequest{
 		name: am.admin + "_" + m.application.id + "_" + m.keyType, displayName: m.application.name,
-		grants: body.SupportedGrantTypes, callback: value(body.CallbackURL),
+		grants: body.SupportedGrantTypes, callback: value(body.CallbackURL), settings: texts,
 	}
-	if c := am.oauth.clients[id]; resident && c != nil {
-		c.grants, c.redirects = ask.grants, redirectURIs(ask.callback)
-		am.changed("client", c.id)
+	if c := am.oauth.clients[id]; err == nil && resident && c != nil {
+		err = am.changeResident(c, ask.grants, ask.callback, texts)
 	}
 	am.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	if !resident {
+		if checkCallback(ask.grants, ask.callback) != nil {
+			return errGeneral
+		}
 		if _, err := am.connector.update(r.Context(), &dto, id, ask); err != nil {
 			return &upstreamError{errGeneral, err}
 		}
 	}
-	return am.showKey(w, r, m)
+	view := am.view(r.Context(), m)
+	if view == nil {
+		return errGeneral
+	}
+	view["keyManager"], view["keyState"], view["mode"], view["token"] = m.keyManager.uuid, nil, nil, nil
+	writeJSON(w, http.StatusOK, view)
+	return nil
 }
 
 // regenerateSecret is not what it says for IS 7: the connector cannot, and the answer is 200 without a secret.

@@ -12,7 +12,7 @@ type lookup struct {
 	apisByName    map[string][]*api         // by the lower-case name
 	apisByContext map[string][]*api         // by the lower-case context
 	apisByRoute   map[string][]*api         // by the paths under which the gateway may have them
-	appsByName    map[string][]*application // two can have one name for no longer than an update takes
+	appsByName    map[string][]*application // by the lower-case name; two can have one name for no longer than an update takes
 	ofApplication map[*application]map[*api]*subscription
 	ofAPI         map[*api]map[*application]*subscription
 	byClient      map[string][]*keyMapping

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-var scopesPolicyView = []string{"apim:common_operation_policy_view", "apim:common_operation_policy_manage", "apim:api_view", "apim:api_manage"}
+var scopesOperationPolicyView = []string{"apim:common_operation_policy_view", "apim:common_operation_policy_manage", "apim:api_view", "apim:api_manage"}
 
 // operationPolicies are what requests, answers and faults pass through.
 type operationPolicies struct {
@@ -91,7 +91,7 @@ func (p commonPolicy) view() object {
 
 func (am *AM) operationPolicyRoutes(mux *http.ServeMux) {
 	all := publisherPath + "/operation-policies"
-	mux.HandleFunc("GET "+all, am.locked(scopesPolicyView, func(w http.ResponseWriter, r *http.Request) error {
+	mux.HandleFunc("GET "+all, am.locked(scopesOperationPolicyView, func(w http.ResponseWriter, r *http.Request) error {
 		list := []object{}
 		name, filtered := strings.CutPrefix(r.URL.Query().Get("query"), "name:")
 		for _, p := range commonPolicies() {
@@ -102,7 +102,7 @@ func (am *AM) operationPolicyRoutes(mux *http.ServeMux) {
 		writePolicies(w, r, list)
 		return nil
 	}))
-	mux.HandleFunc("GET "+all+"/{policy}", am.locked(scopesPolicyView, func(w http.ResponseWriter, r *http.Request) error {
+	mux.HandleFunc("GET "+all+"/{policy}", am.locked(scopesOperationPolicyView, func(w http.ResponseWriter, r *http.Request) error {
 		for _, p := range commonPolicies() {
 			if p.id == r.PathValue("policy") {
 				writeJSON(w, http.StatusOK, p.view())
@@ -111,7 +111,7 @@ func (am *AM) operationPolicyRoutes(mux *http.ServeMux) {
 		}
 		return notFound("operation-policies", r.PathValue("policy"))
 	}))
-	mux.HandleFunc("GET "+publisherPath+"/apis/{id}/operation-policies", am.locked(scopesPolicyView, am.withAPI(func(w http.ResponseWriter, r *http.Request, _ *api) error {
+	mux.HandleFunc("GET "+publisherPath+"/apis/{id}/operation-policies", am.locked(scopesOperationPolicyView, am.withAPI(func(w http.ResponseWriter, r *http.Request, _ *api) error {
 		writePolicies(w, r, nil) // no API has policies of its own
 		return nil
 	})))
@@ -193,4 +193,22 @@ func (p *appliedPolicy) resolve(flow string, copies map[string]string) error {
 	}
 	p.PolicyType, p.PolicyID = ptr("common"), ptr(copies[p.PolicyName])
 	return nil
+}
+
+// withoutPolicyTypes is a copy of operations whose policies have no type, which only a later answer shows.
+func withoutPolicyTypes(ops []apiOperation) []apiOperation {
+	untyped := func(list []appliedPolicy) []appliedPolicy {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i].PolicyType = nil
+		}
+		return list
+	}
+	ops = slices.Clone(ops)
+	for i, op := range ops {
+		if p := op.OperationPolicies; p != nil {
+			ops[i].OperationPolicies = &operationPolicies{untyped(p.Request), untyped(p.Response), untyped(p.Fault)}
+		}
+	}
+	return ops
 }

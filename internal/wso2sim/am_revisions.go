@@ -223,7 +223,7 @@ func (am *AM) readTargets(r *http.Request) ([]revisionDeployment, error) {
 		return nil, err
 	}
 	for _, target := range targets {
-		known := slices.IndexFunc(am.environments, func(e environment) bool { return e.name == value(target.Name) })
+		known := slices.IndexFunc(am.environments, func(e *environmentDTO) bool { return *e.Name == value(target.Name) })
 		switch {
 		case known < 0:
 			return nil, &fault{status: 400, code: 900504, message: "Invalid Gateway Environment",
@@ -231,7 +231,7 @@ func (am *AM) readTargets(r *http.Request) ([]revisionDeployment, error) {
 		case target.Vhost == nil:
 			return nil, &fault{status: 400, code: 900511, message: "Gateway Environment virtual hosts name not provided",
 				description: "Gateway Environment VHOST name not provided"}
-		case am.environments[known].vhost != *target.Vhost:
+		case !am.environments[known].has(*target.Vhost):
 			return nil, &fault{status: 400, code: 900512, message: "Invalid virtual host name provided",
 				description: "Virtual host with provided vhost name does not exist"}
 		}

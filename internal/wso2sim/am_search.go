@@ -22,7 +22,7 @@ type indexDoc struct {
 	id, name, version, context, status string
 	lower                              string // the name in lower case, by which lists are sorted and searched
 	description                        string
-	tags                               []string
+	tags, categories                   []string
 	info                               object
 }
 
@@ -64,7 +64,7 @@ func newIndexDoc(a *api) *indexDoc {
 	}
 	return &indexDoc{
 		id: a.id(), lower: strings.ToLower(a.name()), name: a.name(), version: a.version(), context: value(d.Context), status: d.LifeCycleStatus,
-		description: value(d.Description), tags: d.Tags,
+		description: value(d.Description), tags: d.Tags, categories: d.Categories,
 		info: object{
 			"id": d.ID, "name": d.Name, "description": d.Description, "context": d.Context, "version": d.Version,
 			"additionalProperties": d.AdditionalProperties, "additionalPropertiesMap": d.AdditionalPropertiesMap,
@@ -79,9 +79,11 @@ func newIndexDoc(a *api) *indexDoc {
 }
 
 // search returns what the index has for a query, sorted by name and version.
-func (am *AM) search(query string) []*indexDoc {
+func (am *AM) search(query string) []*indexDoc { return am.find(parseQuery(query)) }
+
+// find returns what the index has for terms, sorted by name and version.
+func (am *AM) find(fields searchQuery) []*indexDoc {
 	now := time.Now()
-	fields := parseQuery(query)
 	var found []*indexDoc
 	for id, e := range am.index {
 		doc := e.current(now)

@@ -14,6 +14,9 @@ type subscription struct {
 	api         *api
 	created     time.Time
 	known       time.Time // when the gateway knows it
+	status, was string    // UNBLOCKED where it is empty; was counts for the gateway until since
+	since       time.Time
+	changed     bool // whether its tier was ever changed: then nothing is requested any more
 }
 
 // subscriptionDTO is what the DevPortal reads.
@@ -46,7 +49,8 @@ func (am *AM) subscriptionRoutes(mux *http.ServeMux) {
 		writeJSON(w, http.StatusOK, am.subscriptionView(s))
 		return nil
 	})))
-	mux.HandleFunc("PUT "+all+"/{id}", am.subscriber(scopesSubscription, one(am.updateSubscription)))
+	mux.HandleFunc("PUT "+all+"/{id}", am.subscriber(scopesSubscription, am.updateSubscription))
+	mux.HandleFunc("POST "+all+"/multiple", am.subscriber(scopesSubscription, am.createSubscriptions))
 	mux.HandleFunc("DELETE "+all+"/{id}", am.subscriber(scopesSubscription, one(func(w http.ResponseWriter, _ *http.Request, s *subscription) error {
 		am.removeSubscription(s)
 		w.WriteHeader(http.StatusOK)
@@ -61,11 +65,15 @@ func (am *AM) subscriptionCount(app *application) int {
 // apiInfo is an API as subscriptions and the DevPortal's lists show it.
 func (am *AM) apiInfo(a *api) object {
 	d := &a.dto
+	var plan any // none without tiers
+	if len(d.Policies) > 0 {
+		plan = "FREE"
+	}
 	return object{
 		"id": a.id(), "name": d.Name, "description": d.Description, "context": d.Context, "version": d.Version, "type": d.Type,
 		"createdTime": d.CreatedTime, "provider": d.Provider, "lifeCycleStatus": d.LifeCycleStatus, "thumbnailUri": nil,
 		"avgRating": "0.0", "throttlingPolicies": d.Policies, "advertiseInfo": d.AdvertiseInfo,
-		"businessInformation": d.BusinessInformation, "isSubscriptionAvailable": true, "monetizationLabel": "FREE",
+		"businessInformation": d.BusinessInformation, "isSubscriptionAvailable": true, "monetizationLabel": plan,
 		"gatewayVendor": d.GatewayVendor, "additionalProperties": []any{}, "monetizedInfo": false, "egress": false, "subtype": "DEFAULT",
 	}
 }
@@ -73,8 +81,8 @@ func (am *AM) apiInfo(a *api) object {
 func (am *AM) subscriptionView(s *subscription) object {
 	return object{
 		"subscriptionId": s.id, "applicationId": s.application.id, "apiId": s.api.id(), "apiInfo": am.apiInfo(s.api),
-		"applicationInfo": am.applicationInfo(s.application), "throttlingPolicy": s.tier, "requestedThrottlingPolicy": s.tier,
-		"status": "UNBLOCKED", "redirectionParams": nil,
+		"applicationInfo": am.applicationInfo(s.application), "throttlingPolicy": s.tier, "requestedThrottlingPolicy": s.requested(),
+		"status": s.state(), "redirectionParams": nil,
 	}
 }
 
@@ -82,6 +90,9 @@ func (am *AM) listSubscriptions(w http.ResponseWriter, r *http.Request) error {
 	appID, apiID := r.URL.Query().Get("applicationId"), r.URL.Query().Get("apiId")
 	if appID != "" && am.applications[appID] == nil {
 		return notFound("application", appID)
+	}
+	if appID == "" && apiID == "" {
+		return badRequest("Either applicationId or apiId should be available")
 	}
 	found := am.subscriptionList(appID, apiID)
 	writeJSON(w, http.StatusOK, pageOf(found, len(found), r, am.subscriptionView))
@@ -91,15 +102,7 @@ func (am *AM) listSubscriptions(w http.ResponseWriter, r *http.Request) error {
 // publisherSubscriptions is the Publisher's view, of one API.
 func (am *AM) publisherSubscriptions(w http.ResponseWriter, r *http.Request) error {
 	found := am.subscriptionList("", r.URL.Query().Get("apiId"))
-	writeJSON(w, http.StatusOK, pageOf(found, len(found), r, func(s *subscription) object {
-		return object{
-			"subscriptionId": s.id, "throttlingPolicy": s.tier, "subscriptionStatus": "UNBLOCKED",
-			"applicationInfo": object{
-				"applicationId": s.application.id, "name": s.application.name, "subscriber": am.admin,
-				"description": s.application.description, "subscriptionCount": am.subscriptionCount(s.application),
-			},
-		}
-	}))
+	writeJSON(w, http.StatusOK, pageOf(found, len(found), r, am.publisherView))
 	return nil
 }
 
@@ -121,40 +124,49 @@ func (am *AM) subscriptionList(appID, apiID string) []*subscription {
 	return found
 }
 
-// createSubscription checks in the product's order: the tier, the state of the API, what exists already.
+// createSubscription makes one subscription.
 func (am *AM) createSubscription(w http.ResponseWriter, r *http.Request) error {
 	var dto subscriptionDTO
 	if err := readJSON(r, &dto); err != nil {
 		return err
 	}
+	s, err := am.subscribe(dto)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", am.url(am.port)+"/api/am/devportal/subscriptions/"+s.id)
+	writeJSON(w, http.StatusCreated, am.subscriptionView(s))
+	return nil
+}
+
+// subscribe checks in the product's order: the tier, the state of the API, what exists already.
+func (am *AM) subscribe(dto subscriptionDTO) (*subscription, error) {
 	if dto.ApplicationID == nil {
-		return invalid("applicationId", "must not be null")
+		return nil, invalid("applicationId", "must not be null")
 	}
 	if dto.ThrottlingPolicy == nil {
-		return invalid("throttlingPolicy", "must not be null")
+		return nil, invalid("throttlingPolicy", "must not be null")
 	}
 	app, a := am.applications[*dto.ApplicationID], am.apis[value(dto.APIID)]
 	if a == nil {
-		return errGeneral
+		return nil, errGeneral
 	}
 	if app == nil {
-		return notFound("application", *dto.ApplicationID)
+		return nil, notFound("application", *dto.ApplicationID)
 	}
 	if err := am.checkTier(a, *dto.ThrottlingPolicy); err != nil {
-		return err
+		return nil, err
 	}
 	if !visible(a.dto.LifeCycleStatus) {
-		return errGeneral
+		return nil, errGeneral
 	}
 	if am.lookup.ofApplication[app][a] != nil {
-		return conflict("Specified subscription already exists for API " + a.id() + ", for application " + app.id)
+		return nil, conflict("Specified subscription already exists for API " + a.id() + ", for application " + app.id)
 	}
 	now := time.Now()
 	s := &subscription{id: newUUID(), tier: *dto.ThrottlingPolicy, application: app, api: a, created: now, known: now.Add(am.delays.Client.pick())}
 	am.addSubscription(s)
-	w.Header().Set("Location", am.url(am.port)+"/api/am/devportal/subscriptions/"+s.id)
-	writeJSON(w, http.StatusCreated, am.subscriptionView(s))
-	return nil
+	return s, nil
 }
 
 func (am *AM) checkTier(a *api, tier string) error {
@@ -166,22 +178,5 @@ func (am *AM) checkTier(a *api, tier string) error {
 		return &fault{status: 403, code: 902002, message: "Subscription Tier is not allowed for user",
 			description: "Subscription Tier " + tier + " is not allowed for user " + am.admin + " "}
 	}
-	return nil
-}
-
-// updateSubscription reads the tier to change to from requestedThrottlingPolicy; throttlingPolicy is the one before
-// (carbon-apimgt, SubscriptionsApiServiceImpl).
-func (am *AM) updateSubscription(w http.ResponseWriter, r *http.Request, s *subscription) error {
-	var dto subscriptionDTO
-	if err := readJSON(r, &dto); err != nil {
-		return err
-	}
-	requested := value(dto.RequestedThrottlingPolicy)
-	if err := am.checkTier(s.api, requested); err != nil {
-		return err
-	}
-	s.tier = requested
-	am.changed("subscription", s.id)
-	writeJSON(w, http.StatusOK, am.subscriptionView(s))
 	return nil
 }

@@ -1,6 +1,7 @@
 package wso2sim
 
 import (
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -45,6 +46,34 @@ func (am *AM) definitionOf(a *api) object {
 	enrichScopes(doc, &dto)
 	enrichDocument(doc, &dto)
 	return doc
+}
+
+// publicDefinitionOf is a definition without what concerns the gateway alone: where back ends are, and how they are called.
+func (am *AM) publicDefinitionOf(a *api) object {
+	doc := am.definitionOf(a)
+	delete(doc, "servers")
+	withoutExtensions(doc)
+	for _, path := range member(doc, "paths") {
+		for _, operation := range path.(object) {
+			withoutExtensions(operation.(object))
+		}
+	}
+	return doc
+}
+
+func withoutExtensions(of object) {
+	maps.DeleteFunc(of, func(name string, _ any) bool { return strings.HasPrefix(name, "x-wso2-") })
+}
+
+// showPublicDefinition is the DevPortal's, which names the address of the API. Where it is deployed nowhere its host is empty.
+func (am *AM) showPublicDefinition(w http.ResponseWriter, _ *http.Request, a *api) error {
+	doc, host := am.publicDefinitionOf(a), "http://"
+	if len(a.deployments()) > 0 {
+		host = am.url(am.gatewayPort)
+	}
+	doc["servers"] = []object{{"url": host + fullContext(&a.dto)}}
+	writeJSON(w, http.StatusOK, doc)
+	return nil
 }
 
 // keepDefinition keeps a definition as it was imported or written.

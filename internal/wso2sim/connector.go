@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -30,7 +31,8 @@ type clientRequest struct {
 	name, displayName string
 	grants            []string
 	callback          string
-	id, secret        string // preset, or empty
+	id, secret        string            // preset, or empty
+	settings          map[string]string // of extSettings, as texts
 }
 
 // statusError is an answer that is no success.
@@ -104,7 +106,19 @@ func (c *connector) register(ctx context.Context, dto *keyManagerDTO, ask client
 	if ask.secret != "" {
 		body["ext_param_client_secret"] = ask.secret
 	}
+	ask.addSettings(body)
 	return c.client7(ctx, dto, http.MethodPost, value(dto.ClientRegistrationEndpoint), body)
+}
+
+// addSettings adds what is known of the additional properties, as the numbers and booleans that they stand for.
+func (ask *clientRequest) addSettings(body object) {
+	for name, text := range ask.settings {
+		if seconds, err := strconv.Atoi(text); err == nil {
+			body[name] = seconds
+		} else {
+			body[name] = text == "true"
+		}
+	}
 }
 
 func redirectURIs(callback string) []string {
@@ -117,18 +131,17 @@ func (c *connector) retrieve(ctx context.Context, dto *keyManagerDTO, id string)
 
 func (c *connector) update(ctx context.Context, dto *keyManagerDTO, id string, ask clientRequest) (remoteClient, error) {
 	body := object{
-		"client_name": ask.name, "ext_application_display_name": ask.displayName, "grant_types": ask.grants,
-		"redirect_uris": redirectURIs(ask.callback), "token_type_extension": "JWT",
+		"client_name": ask.name, "ext_application_display_name": ask.displayName, "grant_types": ask.grants, "token_type_extension": "JWT",
 	}
+	if ask.callback != "" { // or else the client keeps those that it has
+		body["redirect_uris"] = redirectURIs(ask.callback)
+	}
+	ask.addSettings(body)
 	return c.client7(ctx, dto, http.MethodPut, value(dto.ClientRegistrationEndpoint)+"/"+url.PathEscape(id), body)
 }
 
 func (c *connector) remove(ctx context.Context, dto *keyManagerDTO, id string) error {
-	err := c.call(ctx, dto, http.MethodDelete, value(dto.ClientRegistrationEndpoint)+"/"+url.PathEscape(id), nil, nil)
-	if errors.Is(err, errClientGone) {
-		return nil
-	}
-	return err
+	return c.call(ctx, dto, http.MethodDelete, value(dto.ClientRegistrationEndpoint)+"/"+url.PathEscape(id), nil, nil)
 }
 
 // client7 reads a client and picks what the DevPortal shows of it as additional properties.

@@ -3,10 +3,9 @@ package wso2sim
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,6 +18,9 @@ type gatewayFault struct {
 
 func (f *gatewayFault) write(w http.ResponseWriter) {
 	body := object{"code": f.code, "message": f.message, "description": f.description}
+	if f == errBlocked { // as a running server answers
+		body = object{"code": f.code, "type": f.message, "description": f.description}
+	}
 	switch f.status {
 	case http.StatusMethodNotAllowed:
 		body["type"] = "Status report"
@@ -28,19 +30,25 @@ func (f *gatewayFault) write(w http.ResponseWriter) {
 	case http.StatusNotFound:
 		body["type"] = "Status report"
 	}
+	if f == errNoSandbox {
+		body["type"] = "Status report"
+	}
 	writeAs(w, f.status, "application/json; charset=UTF-8", body)
 }
 
 const checkCredentials = "Make sure you have provided the correct security credentials"
 
 var (
-	errNoResource   = &gatewayFault{404, "404", "Not Found", "The requested resource is not available."}
-	errNoOperation  = &gatewayFault{404, "404", "Runtime Error", "No matching resource found for given API Request"}
-	errNoMethod     = &gatewayFault{405, "405", "Runtime Error", "Method not allowed for given API resource"}
-	errBadToken     = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid Credentials. " + checkCredentials}
-	errRevoked      = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid JWT token. " + checkCredentials}
-	errNoSubscriber = &gatewayFault{403, "900908", "Resource forbidden ", "User is NOT authorized to access the Resource. API Subscription validation failed."}
-	errBlocked      = &gatewayFault{503, "700700", "API blocked", "This API has been blocked temporarily. Please try again later or contact the system administrators."}
+	errNoResource          = &gatewayFault{404, "404", "Not Found", "The requested resource is not available."}
+	errNoOperation         = &gatewayFault{404, "404", "Runtime Error", "No matching resource found for given API Request"}
+	errNoMethod            = &gatewayFault{405, "405", "Runtime Error", "Method not allowed for given API resource"}
+	errBadToken            = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid Credentials. " + checkCredentials}
+	errRevoked             = &gatewayFault{401, "900901", "Invalid Credentials", "Invalid JWT token. " + checkCredentials}
+	errNoSubscriber        = &gatewayFault{403, "900908", "Resource forbidden ", "User is NOT authorized to access the Resource. API Subscription validation failed."}
+	errBlocked             = &gatewayFault{503, "700700", "API blocked", "This API has been blocked temporarily. Please try again later or contact the system administrators."}
+	errSubscriptionBlocked = &gatewayFault{401, "900907", "The requested API is temporarily blocked",
+		"User is NOT authorized to access the Resource. API Subscription validation failed."}
+	errNoSandbox    = &gatewayFault{403, "900901", "Runtime Error", "Sandbox key offered to the API with no sandbox endpoint"}
 	errUnclassified = &gatewayFault{500, "900900", "Unclassified Authentication Failure", "Error while accessing backend services for API key validation"}
 )
 
@@ -65,12 +73,22 @@ func (am *AM) gateway(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	route, fault := am.route(r)
+	if fault == errNoMethod && r.Method == http.MethodOptions {
+		am.preflight(w, r, route)
+		return
+	}
 	if fault != nil {
 		fault.write(w)
 		return
 	}
+	if value(route.dto.Type) == typeGraphQL {
+		if route.operations, fault = graphQLOperationsOf(r, &route.dto); fault != nil {
+			fault.write(w)
+			return
+		}
+	}
 	sandbox := false
-	if route.operation.AuthType != "None" {
+	if slices.ContainsFunc(route.operations, func(op apiOperation) bool { return op.AuthType != "None" }) {
 		if sandbox, fault = am.authenticate(r, route); fault != nil {
 			fault.write(w)
 			return
@@ -81,10 +99,10 @@ func (am *AM) gateway(w http.ResponseWriter, r *http.Request) {
 
 // apiRoute is where a request goes.
 type apiRoute struct {
-	api       *api
-	dto       apiDTO
-	operation apiOperation
-	path      string // behind context and version, with its slash
+	api        *api
+	dto        apiDTO
+	operations []apiOperation // one, or those that a query asks for
+	path       string         // behind context and version, with its slash
 }
 
 // route finds the deployed API and its operation: the longest context wins.
@@ -103,16 +121,62 @@ func (am *AM) route(r *http.Request) (apiRoute, *gatewayFault) {
 		return apiRoute{}, errBlocked
 	}
 	found := apiRoute{api: a, dto: *dto, path: rest}
+	if value(dto.Type) == typeGraphQL { // its operations are in the body
+		if r.Method != http.MethodPost {
+			return found, errNoMethod
+		}
+		return found, nil
+	}
 	for _, op := range found.dto.Operations {
 		if op.Verb == r.Method && matchesTarget(op.Target, found.path) {
-			found.operation = op
+			found.operations = []apiOperation{op}
 			return found, nil
 		}
 	}
 	if slices.ContainsFunc(found.dto.Operations, func(op apiOperation) bool { return matchesTarget(op.Target, found.path) }) {
-		return apiRoute{}, errNoMethod
+		return found, errNoMethod
 	}
 	return apiRoute{}, errNoOperation
+}
+
+// preflight answers 200 whatever the origin and the method: whether the call is allowed shows the header alone.
+func (am *AM) preflight(w http.ResponseWriter, r *http.Request, route apiRoute) {
+	var methods []string
+	for _, op := range route.dto.Operations {
+		if matchesTarget(op.Target, route.path) {
+			methods = append(methods, op.Verb)
+		}
+	}
+	if value(route.dto.Type) == typeGraphQL {
+		methods = []string{http.MethodPost}
+	}
+	if wanted := r.Header.Get("Access-Control-Request-Method"); wanted != "" && !slices.Contains(methods, wanted) {
+		errNoMethod.write(w)
+		return
+	}
+	w.Header().Set("Access-Control-Allow-Methods", strings.Join(methods, ","))
+	if cors := route.dto.CorsConfiguration; cors != nil {
+		w.Header().Set("Access-Control-Allow-Headers", strings.Join(cors.AllowHeaders, ","))
+	}
+	allowOrigin(w, r, &route.dto)
+	w.WriteHeader(http.StatusOK)
+}
+
+// allowOrigin says whether the origin of a request may read the answer: any where CORS is off, and the empty text for one
+// that may not.
+func allowOrigin(w http.ResponseWriter, r *http.Request, dto *apiDTO) {
+	allowed := "*"
+	if cors := dto.CorsConfiguration; cors != nil && cors.Enabled {
+		origin := r.Header.Get("Origin")
+		switch {
+		case slices.Contains(cors.AllowOrigins, origin):
+			allowed = origin
+		case !slices.Contains(cors.AllowOrigins, "*"):
+			allowed = ""
+		}
+		w.Header().Set("Access-Control-Allow-Credentials", strconv.FormatBool(cors.AllowCredentials))
+	}
+	w.Header().Set("Access-Control-Allow-Origin", allowed)
 }
 
 // matchesTarget compares a path with a URI template: {name} is one segment, a * at the end anything.
@@ -139,7 +203,10 @@ func (am *AM) authenticate(r *http.Request, route apiRoute) (sandbox bool, _ *ga
 	if credentials == "" {
 		return false, missingToken(route.dto.AuthorizationHeader)
 	}
-	token, _ := strings.CutPrefix(credentials, "Bearer ")
+	token, isBearer := strings.CutPrefix(credentials, "Bearer ")
+	if !isBearer {
+		return false, missingToken(route.dto.AuthorizationHeader)
+	}
 	parsed, err := parseJWT(token)
 	if err != nil {
 		at := fullContext(&route.dto)
@@ -216,12 +283,15 @@ func (am *AM) authorize(token parsedJWT, manager *keyManager, route apiRoute, no
 		if mapping == nil || !accepted || !am.isSubscribed(mapping.application, route.api, now) {
 			return false, errNoSubscriber
 		}
+		if am.lookup.ofApplication[mapping.application][route.api].blockedFor(mapping.keyType, now) {
+			return false, errSubscriptionBlocked
+		}
 	}
-	if len(route.operation.Scopes) > 0 {
-		have := strings.Fields(token.claims.Scope)
-		if !slices.ContainsFunc(route.operation.Scopes, func(s string) bool { return slices.Contains(have, s) }) {
+	have := strings.Fields(token.claims.Scope)
+	for _, op := range route.operations {
+		if len(op.Scopes) > 0 && !slices.ContainsFunc(op.Scopes, func(s string) bool { return slices.Contains(have, s) }) {
 			return false, &gatewayFault{403, "900910", "The access token does not allow you to access the requested resource",
-				"User is NOT authorized to access the Resource: " + route.operation.Target + ". Scope validation failed."}
+				"User is NOT authorized to access the Resource: " + op.Target + ". Scope validation failed."}
 		}
 	}
 	return mapping != nil && mapping.keyType == "SANDBOX", nil
@@ -239,46 +309,4 @@ func (am *AM) mappingOf(manager *keyManager, client string, now time.Time) *keyM
 func (am *AM) isSubscribed(app *application, a *api, now time.Time) bool {
 	s := am.lookup.ofApplication[app][a]
 	return s != nil && !now.Before(s.known)
-}
-
-// forward passes the request on to the backend, without the token.
-func (am *AM) forward(w http.ResponseWriter, r *http.Request, route apiRoute, sandbox bool) {
-	base := route.dto.endpoint("production_endpoints")
-	if s := route.dto.endpoint("sandbox_endpoints"); sandbox && s != "" || base == "" {
-		base = s
-	}
-	target, err := url.Parse(strings.TrimSuffix(base, "/") + route.path)
-	if err != nil || target.Host == "" {
-		am.backendFailed(w, fmt.Errorf("the endpoint %q of %s is no address", base, route.api.name()))
-		return
-	}
-	target.RawQuery = r.URL.RawQuery
-	req, err := http.NewRequestWithContext(r.Context(), r.Method, target.String(), r.Body)
-	if err != nil {
-		am.backendFailed(w, err)
-		return
-	}
-	req.Header = r.Header.Clone()
-	req.Header.Del(value(route.dto.AuthorizationHeader))
-	req.ContentLength = r.ContentLength
-	resp, err := am.backends.Do(req)
-	if err != nil {
-		am.backendFailed(w, err)
-		return
-	}
-	defer resp.Body.Close()
-	for name, values := range resp.Header {
-		w.Header()[name] = values
-	}
-	w.Header().Set("Access-Control-Allow-Origin", "*")
-	w.Header().Del("Content-Length")
-	w.WriteHeader(resp.StatusCode)
-	_, _ = io.Copy(w, resp.Body) // one of the two has gone; the other notices
-}
-
-func (am *AM) backendFailed(w http.ResponseWriter, err error) {
-	am.log.Error("backend not reached", "error", err)
-	writeAs(w, http.StatusInternalServerError, "application/json; charset=UTF-8", object{
-		"code": "101503", "type": "Status report", "message": "Runtime Error", "description": "Error connecting to the back end",
-	})
 }

@@ -115,6 +115,7 @@ func (is *IS) routes() http.Handler {
 	mux.HandleFunc("POST /oauth2/introspect", is.introspect)
 	mux.HandleFunc("POST /oauth2/revoke", is.revoke)
 	mux.HandleFunc("GET /oauth2/userinfo", is.userInfo)
+	mux.HandleFunc("POST /oauth2/userinfo", is.userInfo)
 	mux.HandleFunc("GET /api/health-check/v1.0/health", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, 200, object{"health": []any{}}) // its checks are off by default: this proves nothing
 	})

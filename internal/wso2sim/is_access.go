@@ -223,7 +223,7 @@ func (is *IS) admit(r *http.Request, rule *accessRule) (*caller, int) {
 // authenticate finds the caller by Basic credentials or a live token, or nil. The lock is held.
 func (is *IS) authenticate(r *http.Request) *caller {
 	if name, password, ok := r.BasicAuth(); ok {
-		if u := is.userNamed(name); u != nil && u.password == password {
+		if u := is.userNamed(name); u != nil && u.password == password && !u.shut() {
 			return &caller{user: u}
 		}
 		return nil

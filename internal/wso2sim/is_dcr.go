@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
-	"slices"
+	"strconv"
+	"strings"
 )
 
 const registerPath = "/api/identity/oauth2/dcr/v1.1/register"
@@ -24,6 +26,32 @@ type registration struct {
 	Audience     string   `json:"ext_allowed_audience"`
 	ClientID     string   `json:"ext_param_client_id"`
 	ClientSecret string   `json:"ext_param_client_secret"`
+
+	ApplicationLifetime *int  `json:"ext_application_token_lifetime"`
+	UserLifetime        *int  `json:"ext_user_token_lifetime"`
+	RefreshLifetime     *int  `json:"ext_refresh_token_lifetime"`
+	IDLifetime          *int  `json:"ext_id_token_lifetime"`
+	PKCE                *bool `json:"ext_pkce_mandatory"`
+	PlainPKCE           *bool `json:"ext_pkce_support_plain"`
+	Public              *bool `json:"ext_public_client"`
+}
+
+// settings are those that the request has, as texts; a lifetime of 0 is none.
+func (reg *registration) settings() map[string]string {
+	texts := map[string]string{}
+	for name, seconds := range map[string]*int{
+		extSettings.application: reg.ApplicationLifetime, extSettings.user: reg.UserLifetime, extSettings.refresh: reg.RefreshLifetime, extSettings.id: reg.IDLifetime,
+	} {
+		if seconds != nil && *seconds > 0 {
+			texts[name] = strconv.Itoa(*seconds)
+		}
+	}
+	for name, flag := range map[string]*bool{extSettings.pkce: reg.PKCE, extSettings.plainPKCE: reg.PlainPKCE, extSettings.public: reg.Public} {
+		if flag != nil {
+			texts[name] = strconv.FormatBool(*flag)
+		}
+	}
+	return texts
 }
 
 func (is *IS) registrationRoutes(mux *http.ServeMux) {
@@ -52,8 +80,14 @@ func readRegistration(w http.ResponseWriter, r *http.Request) (reg registration,
 		return reg, false
 	}
 	for _, grant := range reg.GrantTypes {
-		if !slices.Contains(supportedGrants, grant) {
+		if !registrable(grant) {
 			invalidMetadata(w, "'"+grant+"' grant type is not allowed.")
+			return reg, false
+		}
+	}
+	for _, uri := range reg.RedirectURIs {
+		if uri != "" && !isRedirect(uri) || strings.HasPrefix(uri, "regexp=") {
+			writeJSON(w, http.StatusBadRequest, object{"error": "invalid_redirect_uri", "error_description": "Invalid redirect_uri: " + uri, "traceId": newUUID()})
 			return reg, false
 		}
 	}
@@ -77,7 +111,8 @@ func (is *IS) register(w http.ResponseWriter, r *http.Request) {
 	defer is.mu.Unlock()
 	c, err := is.oauth.add(oauthClient{
 		id: reg.ClientID, secret: reg.ClientSecret, name: *reg.ClientName, displayName: reg.DisplayName,
-		grants: reg.GrantTypes, redirects: reg.RedirectURIs, tokenType: reg.TokenType, audience: reg.Audience,
+		grants: reg.GrantTypes, redirects: joinedRedirects(reg.RedirectURIs), tokenType: reg.TokenType, audience: reg.Audience,
+		settings: extSettings.apply(defaultClientSettings(), reg.settings()),
 	})
 	if err != nil {
 		invalidMetadata(w, "Application with the name "+*reg.ClientName+" already exist in the system")
@@ -110,6 +145,9 @@ func (o *oauthServer) add(c oauthClient) (*oauthClient, error) {
 	if c.audience == "" {
 		c.audience = "application"
 	}
+	if c.settings == (clientSettings{}) {
+		c.settings = defaultClientSettings()
+	}
 	o.put(&c)
 	return &c, nil
 }
@@ -120,7 +158,12 @@ func clientGone(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) 
 func (is *IS) findClient(w http.ResponseWriter, r *http.Request) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	is.showClient(w, is.oauth.byName(r.URL.Query().Get("client_name")))
+	name := r.URL.Query().Get("client_name")
+	if name == "" {
+		invalidMetadata(w, "Insufficient data in the request")
+		return
+	}
+	is.showClient(w, is.oauth.byName(name))
 }
 
 func (is *IS) getClient(w http.ResponseWriter, r *http.Request) {
@@ -162,11 +205,12 @@ func (is *IS) updateClient(w http.ResponseWriter, r *http.Request) {
 		c.grants = reg.GrantTypes
 	}
 	if reg.RedirectURIs != nil {
-		c.redirects = reg.RedirectURIs
+		c.redirects = joinedRedirects(reg.RedirectURIs)
 	}
 	if reg.TokenType != "" {
 		c.tokenType = reg.TokenType
 	}
+	c.settings = extSettings.apply(c.settings, reg.settings())
 	is.oauth.put(c)
 	is.showClient(w, c)
 }
@@ -194,12 +238,11 @@ func (is *IS) dcrView(c *oauthClient) object {
 		"client_id": c.id, "client_secret": c.secret, "client_secret_expires_at": 0, "redirect_uris": redirects,
 		"grant_types": orEmpty(c.grants), "client_name": c.name, "ext_application_display_name": orNull(c.displayName),
 		"ext_application_version": "v2.0.0", "ext_application_owner": is.ownerOf(c.id) + "@carbon.super",
-		"ext_application_token_lifetime": 3600, "ext_user_token_lifetime": 3600, "ext_refresh_token_lifetime": 86400,
-		"ext_id_token_lifetime": 3600, "ext_pkce_mandatory": false, "ext_pkce_support_plain": false, "ext_public_client": false,
 		"token_type_extension": c.tokenType, "ext_token_type": c.tokenType, "require_pushed_authorization_requests": false,
 		"require_signed_request_object": false, "tls_client_certificate_bound_access_tokens": false, "subject_type": "public",
 		"ext_allowed_audience": c.audience,
 	}
+	maps.Copy(view, extSettings.show(c.settings))
 	for _, never := range []string{
 		"jwks_uri", "token_endpoint_auth_method", "token_endpoint_allow_reuse_pvt_key_jwt", "token_endpoint_auth_signing_alg",
 		"sector_identifier_uri", "id_token_signed_response_alg", "id_token_encrypted_response_alg",

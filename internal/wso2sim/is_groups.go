@@ -129,6 +129,9 @@ func (is *IS) createGroup(w http.ResponseWriter, r *http.Request) {
 	}
 	members := values(body.Members)
 	switch unknown := is.unknownUser(members); {
+	case strings.Contains(body.DisplayName, "/"):
+		scimFault(w, 400, "invalidValue", "One or more group members do not exist in the same user store. Hence, can not create the group: "+body.DisplayName)
+		return
 	case body.DisplayName == "":
 		scimFault(w, 400, "", "Group name cannot be empty")
 		return
@@ -165,6 +168,10 @@ func (is *IS) patchGroup(w http.ResponseWriter, r *http.Request) {
 	for _, op := range body.Operations {
 		if m := leavingMember.FindStringSubmatch(op.Path); m != nil && strings.EqualFold(op.Op, "remove") {
 			members = without(members, []string{m[1]})
+			continue
+		}
+		if name := op.newName(); name != "" {
+			g.name = name
 			continue
 		}
 		joining, ok := joiningMembers(op)

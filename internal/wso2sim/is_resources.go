@@ -3,6 +3,7 @@ package wso2sim
 import (
 	"encoding/base64"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ type apiResource struct {
 	id, name, identifier, kind string
 	guarded                    bool // requiresAuthorization: no application gets its scopes for users without a role
 	scopes                     []resourceScope
+	description                string
 }
 
 type resourceScope struct {
@@ -61,6 +63,18 @@ func (is *IS) resourceRoutes(mux *http.ServeMux) {
 	handle("GET "+resourcesPath+"/{id}/scopes", func(w http.ResponseWriter, _ *http.Request, a *apiResource) {
 		writeJSON(w, http.StatusOK, orEmpty(a.scopes))
 	})
+	handle("PUT "+resourcesPath+"/{id}/scopes", func(w http.ResponseWriter, r *http.Request, a *apiResource) {
+		var scopes []resourceScope
+		if !readLoosely(w, r, &scopes) {
+			return
+		}
+		is.forgetScopes("", a.scopes)
+		a.scopes = nil
+		if is.addScopes(w, a, scopes) {
+			is.changed("resource", a.id)
+			w.WriteHeader(http.StatusNoContent)
+		}
+	})
 	handle("PATCH "+resourcesPath+"/{id}/scopes/{scope}", is.patchScope)
 	handle("DELETE "+resourcesPath+"/{id}/scopes/{scope}", func(w http.ResponseWriter, r *http.Request, a *apiResource) {
 		if strings.Contains(r.PathValue("scope"), " ") {
@@ -91,20 +105,33 @@ func (a *apiResource) summary() object {
 }
 
 func (a *apiResource) view() object {
-	return object{
+	view := object{
 		"id": a.id, "name": a.name, "identifier": a.identifier, "type": a.kind, "requiresAuthorization": a.guarded,
 		"scopes": orEmpty(a.scopes), "authorizationDetailsTypes": []any{}, "properties": []any{},
 	}
+	if a.description != "" {
+		view["description"] = a.description
+	}
+	return view
 }
 
-// listResources knows the filter that the connector sends, "identifier eq …", and pages.
+// listResources knows filters on identifier, name and type, and pages.
 func (is *IS) listResources(w http.ResponseWriter, r *http.Request) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	query := r.URL.Query()
 	found := is.resources
-	if identifier, ok := strings.CutPrefix(query.Get("filter"), "identifier eq "); ok {
-		found = slices.DeleteFunc(slices.Clone(found), func(a *apiResource) bool { return a.identifier != identifier })
+	if filter := query.Get("filter"); filter != "" {
+		fits, fault := parseFilter(filter, "identifier", "name", "type")
+		if fault != nil {
+			resourceFault(w, http.StatusBadRequest, "60005", "Unable to retrieve API resources.", "Invalid filter value used for filtering.")
+			return
+		}
+		found = slices.DeleteFunc(slices.Clone(found), func(a *apiResource) bool {
+			return !fits(func(attribute string) string {
+				return map[string]string{"identifier": a.identifier, "name": a.name, "type": a.kind}[attribute]
+			})
+		})
 	}
 	total, from := len(found), 0
 	if after, err := base64.StdEncoding.DecodeString(query.Get("after")); err == nil {
@@ -119,7 +146,7 @@ func (is *IS) listResources(w http.ResponseWriter, r *http.Request) {
 	if len(found) > limit {
 		found = found[:limit]
 		next := base64.StdEncoding.EncodeToString([]byte(strconv.Itoa(from + limit)))
-		links = append(links, object{"rel": "next", "href": is.url(is.port) + resourcesPath + "?limit=" + strconv.Itoa(limit) + "&after=" + next})
+		links = append(links, object{"rel": "next", "href": is.url(is.port) + resourcesPath + "?limit=" + strconv.Itoa(limit) + "&after=" + next + filterOf(query)})
 	}
 	list := []object{}
 	for _, a := range found {
@@ -128,10 +155,19 @@ func (is *IS) listResources(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, object{"totalResults": total, "links": links, "apiResources": list})
 }
 
+// filterOf is a filter as the link to the next page repeats it.
+func filterOf(query url.Values) string {
+	if query.Get("filter") == "" {
+		return ""
+	}
+	return "&filter=" + url.QueryEscape(query.Get("filter"))
+}
+
 // resourceBody takes every field of the API's schema, and ignores those that the stand-in has no use for.
 type resourceBody struct {
 	Name        string          `json:"name"`
 	Identifier  string          `json:"identifier"`
+	Description *string         `json:"description"`
 	Guarded     *bool           `json:"requiresAuthorization"`
 	Scopes      []resourceScope `json:"scopes"`
 	AddedScopes []resourceScope `json:"addedScopes"`
@@ -157,7 +193,7 @@ func (is *IS) createResource(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	a := &apiResource{id: newUUID(), name: body.Name, identifier: body.Identifier, kind: businessResource, guarded: body.Guarded == nil || *body.Guarded}
+	a := &apiResource{id: newUUID(), name: body.Name, identifier: body.Identifier, kind: businessResource, guarded: body.Guarded == nil || *body.Guarded, description: value(body.Description)}
 	if !is.addScopes(w, a, body.Scopes) {
 		return
 	}
@@ -226,6 +262,9 @@ func (is *IS) patchResource(w http.ResponseWriter, r *http.Request, a *apiResour
 	}
 	if body.Name != "" {
 		a.name = body.Name
+	}
+	if body.Description != nil {
+		a.description = *body.Description
 	}
 	is.changed("resource", a.id)
 	w.WriteHeader(http.StatusNoContent)

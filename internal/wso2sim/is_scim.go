@@ -1,9 +1,11 @@
 package wso2sim
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -28,6 +30,7 @@ type role struct {
 	id, name    string
 	permissions []string // names of scopes
 	users       []string // ids
+	groups      []string // ids
 }
 
 // has says whether a user has the role.
@@ -65,17 +68,32 @@ func (is *IS) roleRoutes(mux *http.ServeMux) {
 			h(w, r, is.roles[at])
 		})
 	}
-	mux.HandleFunc("GET "+rolesPath, func(w http.ResponseWriter, r *http.Request) { is.showRoles(w, r.URL.Query().Get("filter")) })
+	mux.HandleFunc("GET "+rolesPath, func(w http.ResponseWriter, r *http.Request) {
+		is.showRoles(w, r.URL.Query().Get("filter"), r.URL.Query())
+	})
 	mux.HandleFunc("POST "+rolesPath+"/.search", is.searchRoles)
 	mux.HandleFunc("POST "+rolesPath, is.createRole)
-	handle("GET "+rolesPath+"/{id}", func(w http.ResponseWriter, _ *http.Request, found *role) {
+	handle("GET "+rolesPath+"/{id}", func(w http.ResponseWriter, r *http.Request, found *role) {
 		view := is.roleView(found)
 		view["schemas"] = []string{roleType}
 		is.addMembers(view, found)
+		for name := range strings.SplitSeq(r.URL.Query().Get("excludedAttributes"), ",") {
+			switch name {
+			case "permissions":
+				view[name] = []object{}
+			case "users", "groups":
+				delete(view, name)
+			}
+		}
 		writeAs(w, http.StatusOK, scimJSON, view)
 	})
 	handle("PATCH "+rolesPath+"/{id}", is.patchRole)
+	handle("PUT "+rolesPath+"/{id}", is.replaceRole)
 	handle("DELETE "+rolesPath+"/{id}", func(w http.ResponseWriter, _ *http.Request, found *role) {
+		if found.name == "" {
+			scimFault(w, 500, "", "Error occurred while deleting the role: "+found.id)
+			return
+		}
 		is.roles = slices.DeleteFunc(is.roles, func(other *role) bool { return other == found })
 		is.changed("role", found.id)
 		w.WriteHeader(http.StatusNoContent)
@@ -125,26 +143,35 @@ func (is *IS) addMembers(view object, r *role) {
 	if len(users) > 0 {
 		view["users"] = users
 	}
+	is.addGroups(view, r)
+}
+
+// addGroups adds the groups alone, where there are any.
+func (is *IS) addGroups(view object, r *role) {
+	var groups []object
 	for _, g := range is.groups {
-		if g.name == adminRole && r.name == adminRole {
-			view["groups"] = []object{{"display": "PRIMARY/" + g.name, "value": g.id, "$ref": at + groupsPath + "/" + g.id}}
+		if g.name == adminRole && r.name == adminRole || slices.Contains(r.groups, g.id) {
+			groups = append(groups, object{"display": "PRIMARY/" + g.name, "value": g.id, "$ref": is.url(is.port) + groupsPath + "/" + g.id})
 		}
+	}
+	if len(groups) > 0 {
+		view["groups"] = groups
 	}
 }
 
 func (is *IS) searchRoles(w http.ResponseWriter, r *http.Request) {
 	var body struct{ Filter string }
 	if readLoosely(w, r, &body) {
-		is.showRoles(w, body.Filter)
+		is.showRoles(w, body.Filter, url.Values{})
 	}
 }
 
-// showRoles knows filters on displayName.
-func (is *IS) showRoles(w http.ResponseWriter, filter string) {
+// showRoles knows filters on displayName and on the type of the audience, and pages.
+func (is *IS) showRoles(w http.ResponseWriter, filter string, page url.Values) {
 	fits := condition(func(func(string) string) bool { return true })
 	if filter != "" {
 		var fault *filterFault
-		if fits, fault = parseFilter(filter, "displayName"); fault != nil {
+		if fits, fault = parseFilter(filter, "displayName", "audience.type"); fault != nil {
 			scimFault(w, 400, "invalidValue", "Not a valid attribute name/uri")
 			return
 		}
@@ -153,14 +180,22 @@ func (is *IS) showRoles(w http.ResponseWriter, filter string) {
 	defer is.mu.Unlock()
 	list := []object{}
 	for _, found := range is.roles {
-		if !fits(func(string) string { return found.name }) {
+		if !fits(func(attribute string) string {
+			if attribute == "audience.type" {
+				return "organization"
+			}
+			return found.name
+		}) {
 			continue
 		}
 		view := is.roleView(found)
 		is.addMembers(view, found)
 		list = append(list, view)
 	}
-	answer := object{"totalResults": len(list), "startIndex": 1, "itemsPerPage": len(list), "schemas": []string{scimList}}
+	total, start := len(list), max(numberOr(page.Get("startIndex"), 1), 1)
+	list = list[min(start-1, total):]
+	list = list[:max(min(numberOr(page.Get("count"), len(list)), len(list)), 0)]
+	answer := object{"totalResults": total, "startIndex": start, "itemsPerPage": len(list), "schemas": []string{scimList}}
 	if len(list) > 0 {
 		answer["Resources"] = list
 	}
@@ -182,26 +217,43 @@ func values(refs []memberRef) []string {
 
 func (is *IS) createRole(w http.ResponseWriter, r *http.Request) {
 	var body struct {
-		DisplayName        string
+		DisplayName        *string
 		Permissions, Users []memberRef
+		Audience           *struct{ Type, Value string }
 	}
 	if !readLoosely(w, r, &body) {
 		return
 	}
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	if strings.HasPrefix(body.DisplayName, "system_") && !is.settings.flag("role_mgt.allow_system_prefix_for_role") {
-		scimFault(w, 400, "Invalid role name: "+body.DisplayName+". Role names with the prefix: system_, is not allowed to be created from externally in the system.",
+	if body.DisplayName == nil {
+		scimFault(w, 400, "invalidValue", "Required attribute displayName is missing in the SCIM Object.")
+		return
+	}
+	name := *body.DisplayName
+	switch to := body.Audience; {
+	case strings.Contains(name, "/"):
+		scimFault(w, 400, "Invalid character: / contains in the role name: "+name+".", unparsable)
+		return
+	case to != nil && to.Type == "organization" && to.Value != superOrganization:
+		scimFault(w, 400, "invalidValue", "Invalid audience. Given Organization id: "+cmp.Or(to.Value, "null")+" is invalid")
+		return
+	case to != nil && to.Type == "application":
+		scimFault(w, 400, "invalidValue", "Invalid audience. No application found with application id: "+to.Value+" and tenant domain : carbon.super")
+		return
+	}
+	if strings.HasPrefix(name, "system_") && !is.settings.flag("role_mgt.allow_system_prefix_for_role") {
+		scimFault(w, 400, "Invalid role name: "+name+". Role names with the prefix: system_, is not allowed to be created from externally in the system.",
 			"Request is unparsable, syntactically incorrect, or violates schema.")
 		return
 	}
 	for _, other := range is.roles {
-		if other.name == body.DisplayName {
-			scimFault(w, 409, "", "Role already exist for the role name: "+body.DisplayName+" audience: organization audienceId: "+superOrganization)
+		if other.name == name {
+			scimFault(w, 409, "", "Role already exist for the role name: "+name+" audience: organization audienceId: "+superOrganization)
 			return
 		}
 	}
-	made := &role{id: newUUID(), name: body.DisplayName, permissions: values(body.Permissions), users: values(body.Users)}
+	made := &role{id: newUUID(), name: name, permissions: values(body.Permissions), users: values(body.Users)}
 	if unknown := is.unknownPermission(made.permissions); unknown != "" {
 		scimFault(w, 400, "invalidValue", "Permission: "+unknown+" not found")
 		return
@@ -299,12 +351,23 @@ func (is *IS) patchRole(w http.ResponseWriter, r *http.Request, found *role) {
 	if !readLoosely(w, r, &body) {
 		return
 	}
-	lists := map[string][]string{"permissions": found.permissions, "users": found.users}
+	lists := map[string][]string{"permissions": found.permissions, "users": found.users, "groups": found.groups}
+	name, bare := found.name, false
 	for _, op := range body.Operations {
+		if renamed := op.newName(); renamed != "" {
+			name = renamed
+			continue
+		}
+		bare = bare || op.Path == "users" && strings.EqualFold(op.Op, "replace") // as a running server answers
 		if !op.change(lists) {
 			scimFault(w, 400, "invalidSyntax", "Request is unparsable, syntactically incorrect, or violates schema.")
 			return
 		}
+	}
+	if name != found.name && slices.ContainsFunc(is.roles, func(other *role) bool { return other.name == name }) {
+		scimFault(w, 409, "", "Error while Updating the roleName: "+found.name+" to : "+name+". Role already exist for the role name: "+name+
+			" audience: organization audienceId: "+superOrganization)
+		return
 	}
 	if unknown := is.unknownPermission(without(lists["permissions"], found.permissions)); unknown != "" {
 		scimFault(w, 400, "invalidValue", "Permission: "+unknown+" not found")
@@ -317,12 +380,61 @@ func (is *IS) patchRole(w http.ResponseWriter, r *http.Request, found *role) {
 	if !slices.Equal(slices.Sorted(slices.Values(found.permissions)), slices.Sorted(slices.Values(lists["permissions"]))) {
 		is.endTokensOfMembers(found)
 	}
-	found.permissions, found.users = lists["permissions"], lists["users"]
+	found.name, found.permissions, found.users, found.groups = name, lists["permissions"], lists["users"], lists["groups"]
 	is.changed("role", found.id)
+	if bare {
+		is.showBareRole(w, found)
+		return
+	}
 	view := is.roleView(found)
+	is.addGroups(view, found)
 	view["schemas"] = []string{roleType}
 	w.Header().Set("Location", is.url(is.port)+rolesPath+"/"+found.id)
 	writeAs(w, http.StatusOK, scimJSON, view)
+}
+
+// showBareRole is a role with neither permissions nor members.
+func (is *IS) showBareRole(w http.ResponseWriter, r *role) {
+	location := is.url(is.port) + rolesPath + "/" + r.id
+	w.Header().Set("Location", location)
+	writeAs(w, http.StatusOK, scimJSON, object{
+		"id": r.id, "displayName": r.name, "audience": superAudience(), "meta": object{"location": location}, "schemas": []string{roleType},
+	})
+}
+
+// replaceRole is a PUT: the role has what the body has, and nothing else.
+func (is *IS) replaceRole(w http.ResponseWriter, r *http.Request, found *role) {
+	var body struct {
+		DisplayName                string
+		Permissions, Users, Groups []memberRef
+	}
+	if !readSCIM(w, r, &body) {
+		return
+	}
+	users, permissions := values(body.Users), values(body.Permissions)
+	if is.unknownPermission(permissions) != "" || is.unknownUser(users) != "" {
+		scimFault(w, 400, "invalidValue", unparsable)
+		return
+	}
+	is.endTokensOfMembers(found)
+	found.name, found.users, found.permissions, found.groups = cmp.Or(body.DisplayName, found.name), users, permissions, values(body.Groups)
+	is.changed("role", found.id)
+	is.showBareRole(w, found)
+}
+
+// newName is the name that an operation gives; "" if it is about something else.
+func (o roleOperation) newName() string {
+	if !strings.EqualFold(o.Op, "replace") {
+		return ""
+	}
+	var name string
+	if o.Path == "displayName" {
+		_ = json.Unmarshal(o.Value, &name) // what is no text is no name
+		return name
+	}
+	var in struct{ DisplayName string }
+	_ = json.Unmarshal(o.Value, &in)
+	return in.DisplayName
 }
 
 // endTokensOfMembers ends the tokens of everybody who has a role, as IS does when the rights of the role change.

@@ -89,7 +89,7 @@ func (is *IS) unchecked(scope string) bool {
 // logsIn checks a password, and gives the name under which the user is known.
 func (is *IS) logsIn(name, password string) (string, bool) {
 	u := is.userNamed(name)
-	if u == nil || u.password != password {
+	if u == nil || u.password != password || u.shut() {
 		return "", false
 	}
 	return u.name, true
@@ -155,7 +155,16 @@ func (is *IS) introspect(w http.ResponseWriter, r *http.Request) {
 	}
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	t := is.oauth.tokens[r.PostForm.Get("token")]
+	token := r.PostForm.Get("token")
+	if token == "" {
+		writeJSON(w, http.StatusBadRequest, object{"error": "Invalid input"})
+		return
+	}
+	if of := is.oauth.refresh[token]; of != nil && !of.revoked {
+		writeJSON(w, http.StatusOK, is.refreshView(of))
+		return
+	}
+	t := is.oauth.tokens[token]
 	if t == nil || !t.live(time.Now()) {
 		writeJSON(w, http.StatusOK, object{"active": false})
 		return
@@ -174,6 +183,18 @@ func (is *IS) introspect(w http.ResponseWriter, r *http.Request) {
 		answer["username"] = t.user + "@carbon.super"
 	}
 	writeJSON(w, http.StatusOK, answer)
+}
+
+// refreshView is the refresh token that came with a token.
+func (is *IS) refreshView(t *accessToken) object {
+	lifetime := defaultClientSettings().Refresh
+	if c := is.oauth.clients[t.client]; c != nil {
+		lifetime = c.settings.Refresh
+	}
+	return object{
+		"active": true, "token_type": "Refresh", "client_id": t.client, "username": t.user + "@carbon.super", "scope": strings.Join(t.scopes, " "),
+		"nbf": t.issued.Unix(), "iat": t.issued.Unix(), "exp": t.issued.Unix() + int64(lifetime),
+	}
 }
 
 func (is *IS) userInfo(w http.ResponseWriter, r *http.Request) {

@@ -2,6 +2,7 @@ package wso2sim
 
 import (
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,7 +19,7 @@ const (
 type user struct {
 	id, name, password string
 	created, modified  time.Time
-	given              object // what else of name and emails came with the user
+	given              object // what else came with the user: name, emails, and the account's state
 }
 
 // userNamed finds a user by the name, in which upper and lower case mean the same; nil if there is none.
@@ -53,7 +54,15 @@ func (is *IS) may(u *user, scope string) bool {
 	if scope == loginScope || is.isAdmin(u) {
 		return true
 	}
-	return slices.ContainsFunc(is.roles, func(r *role) bool { return r.has(u) && slices.Contains(r.permissions, scope) })
+	return slices.ContainsFunc(is.roles, func(r *role) bool { return is.holds(u, r) && slices.Contains(r.permissions, scope) })
+}
+
+// holds says whether a user has a role, in his own right or through a group.
+func (is *IS) holds(u *user, r *role) bool {
+	return r.has(u) || slices.ContainsFunc(r.groups, func(id string) bool {
+		g := is.groupWithID(id)
+		return g != nil && slices.Contains(g.members, u.id)
+	})
 }
 
 func (is *IS) userRoutes(mux *http.ServeMux) {
@@ -69,7 +78,9 @@ func (is *IS) userRoutes(mux *http.ServeMux) {
 			h(w, r, u)
 		}
 	}
-	mux.HandleFunc("GET "+usersPath, is.listUsers)
+	mux.HandleFunc("GET "+usersPath, func(w http.ResponseWriter, r *http.Request) { is.listUsers(w, r.URL.Query()) })
+	mux.HandleFunc("POST "+usersPath+"/.search", is.searchUsers)
+	mux.HandleFunc("PUT "+usersPath+"/{id}", one(is.replaceUser))
 	mux.HandleFunc("POST "+usersPath, is.createUser)
 	mux.HandleFunc("GET "+usersPath+"/{id}", one(func(w http.ResponseWriter, _ *http.Request, u *user) { is.showUser(w, 200, u) }))
 	mux.HandleFunc("PATCH "+usersPath+"/{id}", one(is.patchUser))
@@ -138,19 +149,18 @@ func (is *IS) userView(u *user) object {
 	return view
 }
 
-// listUsers knows filters on userName, paging, and a choice of attributes.
-func (is *IS) listUsers(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
+// listUsers knows filters on userName and emails, paging, and a choice of attributes.
+func (is *IS) listUsers(w http.ResponseWriter, query url.Values) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	found := is.users
 	if filter := query.Get("filter"); filter != "" {
-		match, fault := parseFilter(filter, "userName")
+		match, fault := parseFilter(strings.Replace(filter, "PRIMARY/", "", 1), "userName", "emails")
 		if fault != nil {
 			scimFault(w, 400, "invalidFilter", "Not a valid attribute name/uri")
 			return
 		}
-		found = slices.DeleteFunc(slices.Clone(found), func(u *user) bool { return !match(func(string) string { return u.name }) })
+		found = slices.DeleteFunc(slices.Clone(found), func(u *user) bool { return !match(u.attribute) })
 	}
 	total := len(found)
 	start := max(numberOr(query.Get("startIndex"), 1), 1)
@@ -204,7 +214,7 @@ type userBody struct {
 
 func (is *IS) createUser(w http.ResponseWriter, r *http.Request) {
 	var body userBody
-	if !readLoosely(w, r, &body) {
+	if !readSCIM(w, r, &body) {
 		return
 	}
 	is.mu.Lock()
@@ -236,6 +246,8 @@ var (
 func (is *IS) addUser(body userBody) (*user, *userFault) {
 	name := strings.TrimPrefix(body.UserName, "PRIMARY/")
 	switch {
+	case strings.Contains(name, "/"):
+		return nil, &userFault{400, "Invalid user store name.", unparsable}
 	case name == "":
 		return nil, invalidUser("Required attribute userName is missing in the SCIM Object.")
 	case !userNamePattern.MatchString(name):
@@ -245,6 +257,9 @@ func (is *IS) addUser(body userBody) (*user, *userFault) {
 		return nil, &userFault{409, "", "User with the name: " + masked + " already exists in the system."}
 	}
 	if fault := checkPassword(value(body.Password)); fault != nil {
+		return nil, fault
+	}
+	if fault := checkEmails(name, body.Emails); fault != nil {
 		return nil, fault
 	}
 	now := time.Now()
@@ -298,26 +313,6 @@ func (is *IS) setPassword(u *user, password string) *userFault {
 	is.changed("account", u.id)
 	is.oauth.endTokens(func(t *accessToken) bool { return t.user == u.name })
 	return nil
-}
-
-// patchUser knows the password, which is all that anybody here changes.
-func (is *IS) patchUser(w http.ResponseWriter, r *http.Request, u *user) {
-	var body struct {
-		Operations []struct{ Value userBody }
-	}
-	if !readLoosely(w, r, &body) {
-		return
-	}
-	for _, op := range body.Operations {
-		if op.Value.Password == nil {
-			continue
-		}
-		if fault := is.setPassword(u, *op.Value.Password); fault != nil {
-			scimFault(w, fault.status, fault.kind, fault.detail)
-			return
-		}
-	}
-	is.showUser(w, http.StatusOK, u)
 }
 
 // removeUser takes a user out of his roles and ends his tokens. The lock is held.

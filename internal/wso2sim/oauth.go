@@ -51,6 +51,7 @@ type oauthClient struct {
 	grants, redirects             []string
 	tokenType                     string // "JWT", or "Default" for opaque tokens
 	audience                      string
+	settings                      clientSettings
 	stored                        bool // whether it was read back: see dcrView
 }
 
@@ -202,7 +203,7 @@ func (o *oauthServer) issue(t accessToken) *accessToken {
 			o.end(old, byReissue)
 		}
 	}
-	t.issued, t.expires = now, now.Add(tokenLifetime)
+	t.issued, t.expires = now, now.Add(o.lifetime(&t))
 	t.jti = newUUID()
 	t.value = t.jti
 	if t.user != "" {
@@ -211,6 +212,18 @@ func (o *oauthServer) issue(t accessToken) *accessToken {
 	}
 	o.latest[same] = &t
 	return &t
+}
+
+// lifetime is how long a token is good for.
+func (o *oauthServer) lifetime(t *accessToken) time.Duration {
+	c := o.clients[t.client]
+	switch {
+	case c == nil:
+		return tokenLifetime
+	case t.user == "":
+		return time.Duration(c.settings.Application) * time.Second
+	}
+	return time.Duration(c.settings.User) * time.Second
 }
 
 // answer signs the token where it is a JWT, and shows it as the token endpoint does.

@@ -317,6 +317,6 @@ func kindsOf(product string) kinds {
 	}
 	return kinds{
 		"shared_db": {"user", "account"}, "solr": {"index"},
-		"apim_db": {"keymanager", "api", "application", "subscription", "subscriber", "client", "token", "revoked", "scope", "certificate"},
+		"apim_db": {"keymanager", "api", "application", "subscription", "subscriber", "client", "token", "revoked", "scope", "certificate", "policy", "category", "environment"},
 	}
 }

@@ -37,10 +37,11 @@ type deploymentRecord struct {
 }
 
 type applicationRecord struct {
-	Name, Policy, Description string
-	Attributes                object
-	Created, Updated          time.Time
-	Keys                      []mappingRecord
+	Name, Policy     string
+	Description      *string
+	Groups           []string
+	Created, Updated time.Time
+	Keys             []mappingRecord
 }
 
 type mappingRecord struct {
@@ -52,6 +53,9 @@ type mappingRecord struct {
 type subscriptionRecord struct {
 	Tier, Application, API string
 	Created, Known         time.Time
+	Status, Was            string
+	Since                  time.Time
+	Changed                bool
 }
 
 type keyManagerRecord struct {
@@ -66,7 +70,7 @@ type indexRecord struct {
 
 type indexDocRecord struct {
 	ID, Name, Version, Context, Status, Description string
-	Tags                                            []string
+	Tags, Categories                                []string
 	Info                                            object
 }
 
@@ -83,7 +87,7 @@ func (am *AM) describe(r record) any {
 		}
 	case "subscription":
 		if s := am.subscriptions[r.id]; s != nil {
-			return subscriptionRecord{s.tier, s.application.id, s.api.id(), s.created, s.known}
+			return subscriptionRecord{s.tier, s.application.id, s.api.id(), s.created, s.known, s.status, s.was, s.since, s.changed}
 		}
 	case "keymanager":
 		if k := am.keyManagerByID(r.id); k != nil {
@@ -105,6 +109,12 @@ func (am *AM) describe(r record) any {
 		if c := am.certificates[r.id]; c != nil {
 			return *c
 		}
+	case "policy":
+		return am.policyRecord(r.id)
+	case "category":
+		return am.categoryRecord(r.id)
+	case "environment":
+		return am.environmentRecord(r.id)
 	case "subscriber":
 		return am.subscribed
 	case "account":
@@ -144,7 +154,7 @@ func (d *indexDoc) record() *indexDocRecord {
 	if d == nil {
 		return nil
 	}
-	return &indexDocRecord{d.id, d.name, d.version, d.context, d.status, d.description, d.tags, d.info}
+	return &indexDocRecord{d.id, d.name, d.version, d.context, d.status, d.description, d.tags, d.categories, d.info}
 }
 
 func (r *indexDocRecord) doc() *indexDoc {
@@ -153,13 +163,13 @@ func (r *indexDocRecord) doc() *indexDoc {
 	}
 	return &indexDoc{
 		id: r.ID, lower: strings.ToLower(r.Name), name: r.Name, version: r.Version, context: r.Context, status: r.Status,
-		description: r.Description, tags: r.Tags, info: r.Info,
+		description: r.Description, tags: r.Tags, categories: r.Categories, info: r.Info,
 	}
 }
 
 func (app *application) record() applicationRecord {
 	r := applicationRecord{
-		Name: app.name, Policy: app.policy, Description: app.description, Attributes: app.attributes,
+		Name: app.name, Policy: app.policy, Description: app.description, Groups: app.groups,
 		Created: app.created, Updated: app.updated,
 	}
 	for _, m := range app.keys {
@@ -181,7 +191,7 @@ func (am *AM) restoreAll(held map[string][]entry) error {
 	am.keyManagers = []*keyManager{am.residentKeyManager()}
 	for _, step := range []func(map[string][]entry) error{
 		am.oauth.restore, am.restoreKeyManagers, am.restoreAPIs, am.restoreApplications, am.restoreSubscriptions,
-		am.restoreScopes, am.restoreCertificates,
+		am.restoreScopes, am.restoreCertificates, am.restorePolicies, am.restoreCategories, am.restoreEnvironments,
 	} {
 		if err := step(held); err != nil {
 			return err
@@ -251,7 +261,7 @@ func (am *AM) restoreApplications(held map[string][]entry) error {
 	var lost error
 	err := decode(held, "application", func(id string, r applicationRecord) {
 		app := &application{
-			id: id, name: r.Name, policy: r.Policy, description: r.Description, attributes: r.Attributes,
+			id: id, name: r.Name, policy: r.Policy, description: r.Description, groups: r.Groups,
 			created: r.Created, updated: r.Updated,
 		}
 		for _, m := range r.Keys {
@@ -268,7 +278,7 @@ func (am *AM) restoreApplications(held map[string][]entry) error {
 			add(am.lookup.byClient, m.Client, mapping)
 		}
 		am.applications[id] = app
-		add(am.lookup.appsByName, app.name, app)
+		add(am.lookup.appsByName, strings.ToLower(app.name), app)
 	})
 	if err != nil || lost != nil {
 		return cmp.Or(err, lost)
@@ -284,7 +294,7 @@ func (am *AM) restoreSubscriptions(held map[string][]entry) error {
 			lost = fmt.Errorf("read the subscription %s: its application or API is not there", id)
 			return
 		}
-		s := &subscription{id: id, tier: r.Tier, application: app, api: a, created: r.Created, known: r.Known}
+		s := &subscription{id: id, tier: r.Tier, application: app, api: a, created: r.Created, known: r.Known, status: r.Status, was: r.Was, since: r.Since, changed: r.Changed}
 		am.subscriptions[id] = s
 		am.lookup.addSubscription(s)
 	})

@@ -34,6 +34,17 @@ func (am *AM) inMemory() map[record]string {
 	for jti := range am.revoked {
 		have[record{"revoked", jti}] = ""
 	}
+	for _, p := range am.policies {
+		have[record{"policy", p.id}] = ""
+	}
+	for _, c := range am.categories {
+		have[record{"category", c.id}] = ""
+	}
+	for _, e := range am.environments {
+		if !e.configured() {
+			have[record{"environment", *e.ID}] = ""
+		}
+	}
 	have[record{"subscriber", "admin"}] = ""
 	have[record{"account", "administrator"}] = ""
 	return described(have, am.describe)

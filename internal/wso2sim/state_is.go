@@ -9,6 +9,7 @@ type roleRecord struct {
 	Name        string
 	Permissions []object
 	Users       []string
+	Groups      []string
 }
 
 // resourceRecord says Open and not guarded, so that a record that knows neither is of a guarded resource.
@@ -16,6 +17,7 @@ type resourceRecord struct {
 	Name, Identifier, Kind string
 	Scopes                 []resourceScope
 	Open                   bool
+	Description            string
 }
 
 // accountRecord is a user. The database keeps the administrator's password that it was made with.
@@ -43,13 +45,13 @@ func (is *IS) describe(r record) any {
 	case "role":
 		for _, found := range is.roles {
 			if found.id == r.id {
-				return roleRecord{found.name, permissionRecords(found.permissions), found.users}
+				return roleRecord{found.name, permissionRecords(found.permissions), found.users, found.groups}
 			}
 		}
 		return nil
 	case "resource":
 		if a := is.resourceWithID(r.id); a != nil {
-			return resourceRecord{a.name, a.identifier, a.kind, a.scopes, !a.guarded}
+			return resourceRecord{a.name, a.identifier, a.kind, a.scopes, !a.guarded, a.description}
 		}
 		return nil
 	case "account":
@@ -96,7 +98,7 @@ func (is *IS) restoreAll(held map[string][]entry) error {
 	is.resources = nil
 	err := decode(held, "resource", func(id string, r resourceRecord) {
 		is.resources = append(is.resources, &apiResource{
-			id: id, name: r.Name, identifier: r.Identifier, kind: r.Kind, scopes: r.Scopes, guarded: !r.Open,
+			id: id, name: r.Name, identifier: r.Identifier, kind: r.Kind, scopes: r.Scopes, guarded: !r.Open, description: r.Description,
 		})
 	})
 	if err != nil {
@@ -146,7 +148,7 @@ func (is *IS) restoreUsers(held map[string][]entry) error {
 		is.changed("group", g.id)
 	}
 	return decode(held, "role", func(id string, r roleRecord) {
-		restored := &role{id: id, name: r.Name, users: r.Users}
+		restored := &role{id: id, name: r.Name, users: r.Users, groups: r.Groups}
 		for _, p := range r.Permissions {
 			if name, ok := p["value"].(string); ok {
 				restored.permissions = append(restored.permissions, name)

@@ -59,6 +59,13 @@ func (p *pair) everything() (api, app string, keys reply, live string) {
 	p.role("readers", []string{"s"}, user)
 	send(p.t, "POST", p.is.URL()+groupsPath, wrong, object{"displayName": "g", "members": []object{{"value": user}}}).want(p.t, 201)
 	send(p.t, "DELETE", p.is.URL()+usersPath+"/"+p.user("gone"), admin, nil).want(p.t, 204)
+	send(p.t, "POST", p.admin("/api-categories"), admin, object{"name": "Kept"}).want(p.t, 201)
+	send(p.t, "POST", p.admin("/environments"), admin,
+		object{"name": "Second", "displayName": "Second", "provider": "wso2", "vhosts": []object{{"host": "second.example"}}}).want(p.t, 201)
+	send(p.t, "POST", p.admin("/throttling/policies/subscription"), admin, object{
+		"policyName": "Kept", "displayName": "Kept", "description": "d", "billingPlan": "FREE", "stopOnQuotaReach": true,
+		"defaultLimit": object{"type": "REQUESTCOUNTLIMIT", "requestCount": object{"requestCount": 5, "timeUnit": "min", "unitTime": 1}},
+	}).want(p.t, 201)
 	p.resource("open", false, "o")
 	at := p.applicationOf(p.client("authorized", "JWT")) + "/authorized-apis"
 	send(p.t, "POST", at, admin, object{"id": resource, "policyIdentifier": "RBAC", "scopes": []string{"s", "s2"}}).want(p.t, 200)
