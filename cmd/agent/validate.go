@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -57,7 +58,7 @@ func validate(paths []string, asJSON bool, stdout io.Writer) error {
 	d, err := bootstrap.FromLoad(f, err)
 	var problems desired.Problems
 	if err != nil && !errors.As(err, &problems) {
-		return remedy.Add(fmt.Errorf("%w: read the desired state: %w", bootstrap.ErrPermanent, err), "name a file that is there, or set API_CONFIG")
+		return unreadable(err, asJSON, stdout)
 	}
 	if asJSON {
 		err = printMistakes(stdout, problems)
@@ -73,6 +74,21 @@ func validate(paths []string, asJSON bool, stdout io.Writer) error {
 		_, err = fmt.Fprintf(stdout, "no mistakes, APIs: %d, subscriptions: %d\n", len(d.APIs), len(d.Subscriptions))
 	}
 	return err
+}
+
+// unreadable returns the error for a file that cannot be read. For programs it prints the file as a mistake that has no line.
+func unreadable(err error, asJSON bool, stdout io.Writer) error {
+	hint := "name a file that is there, or set API_CONFIG"
+	if errors.Is(err, fs.ErrPermission) {
+		hint = "let the user of this process read it"
+	}
+	var failed *desired.FileError
+	if asJSON && errors.As(err, &failed) {
+		if err := writeJSON(stdout, []mistake{{File: failed.Path, Message: err.Error(), Hint: hint}}); err != nil {
+			return err
+		}
+	}
+	return remedy.Add(fmt.Errorf("%w: read the desired state: %w", bootstrap.ErrPermanent, err), "%s", hint)
 }
 
 // printProblems prints mistakes for people.

@@ -1,10 +1,12 @@
 package bootstrap
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/desired"
@@ -39,6 +41,25 @@ func FromLoad(f *desired.File, err error) (*Desired, error) {
 var applied = regexp.MustCompile(`^(apis(\[\]|\[\]\.(name|version|context|description|endpoints|endpoints\.production|endpoints\.production\.url|tags(\[\])?))?` +
 	`|applications(\[\]|\[\]\.(name|throttling_policy|subscriptions(\[\]|\[\]\.(api_name|throttling_policy))?))?)$`)
 
+// resets are the fields whose default the agent applies if a file resets them.
+var resets = regexp.MustCompile(`^(apis|apis\[\]\.(tags|type|lifecycle)|applications|applications\[\]\.(throttling_policy|subscriptions|subscriptions\[\]\.throttling_policy))$`)
+
+// named returns the field as the file has it. section is the section of the file with the entry that has the field.
+func named(f *desired.File, field, section string, at desired.Place) string {
+	list, inner, entry := strings.Cut(field, "[].")
+	if !entry {
+		return f.Word(at, strings.TrimSuffix(field, "[]"))
+	}
+	word := f.Word(at, strings.ReplaceAll(inner, "[]", ""))
+	switch own, _, _ := strings.Cut(word, "."); own {
+	case "defaults", "global_settings", "endpoint_config": // not in the entry
+		return word
+	case section: // which gives its entries the field
+		return section
+	}
+	return cmp.Or(section, list) + "." + word
+}
+
 var number = regexp.MustCompile(`\[\d+\]`)
 
 // FromFile returns what the agent applies of a file, and a mistake for everything else that the file has, so that nothing is dropped.
@@ -46,27 +67,39 @@ var number = regexp.MustCompile(`\[\d+\]`)
 func FromFile(f *desired.File) (*Desired, desired.Problems) {
 	var problems desired.Problems
 	d := &Desired{}
+	section := "" // with the entry that Walk is in
 	f.Walk(func(path string, at desired.Place, null bool, value any) bool {
 		field := number.ReplaceAllString(path, "[]")
-		known := applied.MatchString(field) && !null
+		if field == "apis[]" || field == "applications[]" || field == "key_managers[]" {
+			section = f.Word(at, strings.TrimSuffix(field, "[]"))
+		}
+		known := applied.MatchString(field)
 		switch field {
-		case "apis", "apis[].tags", "applications", "applications[].subscriptions":
-			known = true // an empty list
 		case "apis[].type":
-			known = value == "HTTP"
+			known = value == "HTTP" || value == "" // null, or reported
 		case "apis[].lifecycle":
-			known = value == "PUBLISHED"
+			known = value == "PUBLISHED" || value == ""
 		}
-		if !known {
-			problems.Add(at, "remove it, and set it in the portals", "the agent does not apply %s yet", number.ReplaceAllString(path, ""))
+		switch {
+		case !known:
+			problems.Add(at, "remove it, and set it in the portals", "the agent does not apply %s yet", named(f, field, section, at))
+		case null && !resets.MatchString(field):
+			problems.Add(at, "remove it, or give it a value", "the agent cannot reset %s yet", named(f, field, section, at))
 		}
-		return known
+		return known && !null
 	})
-	missing := func(section string) { problems.Add(f.Begin(), "", "section %s is missing", section) }
+	missing := func(section string) {
+		if f.Whole() {
+			problems.Add(f.Begin(), "", "section %s is missing", section)
+		}
+	}
 	if !f.APIs.Set {
 		missing("rest_apis")
 	}
 	for _, a := range f.APIs.Value {
+		if !a.Set {
+			continue // reported
+		}
 		d.APIs = append(d.APIs, api(a, &problems))
 	}
 	if len(f.Applications.Value) == 0 {

@@ -24,10 +24,10 @@ type API struct {
 	Operations List[Operation] `yaml:"operations" alias:"resources" item:"an operation" doc:"The operations, unless openapi has them."`
 	Scopes     List[Scope]     `yaml:"scopes" item:"a scope" short:"name" doc:"The scopes that the operations use. They are shared, unless local is true."`
 
-	BackendURL       Text             `yaml:"backend_url" form:"backend" doc:"The backend, if there is only one: short for endpoints.production.url."`
-	SandboxURL       Text             `yaml:"sandbox_url" form:"backend" doc:"The backend for sandbox keys: short for endpoints.sandbox.url."`
-	Timeout          Span             `yaml:"timeout" doc:"How long the gateway waits for a backend: short for timeout of each endpoint."`
-	SubscriptionTier Text             `yaml:"subscription_tier" form:"subscription_policy" doc:"The policy with which the only application subscribes to the API."`
+	BackendURL       Text             `yaml:"backend_url" moves:"true" form:"backend" doc:"The backend, if there is only one: short for endpoints.production.url."`
+	SandboxURL       Text             `yaml:"sandbox_url" moves:"true" form:"backend" doc:"The backend for sandbox keys: short for endpoints.sandbox.url."`
+	Timeout          Span             `yaml:"timeout" moves:"true" doc:"How long the gateway waits for a backend: short for timeout of each endpoint."`
+	SubscriptionTier Text             `yaml:"subscription_tier" moves:"true" form:"subscription_policy" doc:"The policy with which the only application subscribes to the API."`
 	Endpoints        Group[Endpoints] `yaml:"endpoints" doc:"The backends."`
 
 	Visibility               Text  `yaml:"visibility" enum:"PUBLIC,PRIVATE,RESTRICTED" default:"PUBLIC" doc:"Who sees the API in the Developer Portal."`

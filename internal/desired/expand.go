@@ -89,7 +89,7 @@ func (s Source) value(name, folder string, open bool) (string, error) {
 	case hasDefault && value == "":
 		return parts[3], nil
 	case !ok:
-		return "", fmt.Errorf("needs the environment variable %s, which is not set (a literal ${ is written $${)", parts[1])
+		return "", fmt.Errorf("needs the environment variable %[1]s, which is not set (for the text itself, write $${%[1]s})", parts[1])
 	}
 	return value, nil
 }

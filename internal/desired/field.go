@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"fmt"
 	"time"
+
+	"wso2agent/internal/yamlfile"
 )
 
 // Place is where something stands in a file. Line and Column count from 1.
@@ -27,13 +29,14 @@ func (p Place) compare(q Place) int {
 type Field[T any] struct {
 	Set   bool   // the file has the field
 	Null  bool   // the file has null or an empty list: the server's default is to apply
+	Wrong bool   // the reader has reported a mistake in the value, or in a part of it
 	Value T      // the zero value unless Set, and if Null
 	At    Place  // where the value stands; the zero Place unless Set
 	Raw   string // the text as the file has it, for messages, if a variable or a file gives the value; else empty
 }
 
 // Shown returns the value for a message, which must not repeat what comes from a variable or a file.
-func (f Field[T]) Shown() string { return cmp.Or(f.Raw, fmt.Sprint(f.Value)) }
+func (f Field[T]) Shown() string { return cmp.Or(f.Raw, yamlfile.Short(fmt.Sprint(f.Value))) }
 
 // Or returns the value, or another one if the file has none.
 func (f Field[T]) Or(other T) T {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"wso2agent/internal/yamlfile"
 )
 
 // The rules of API-M 4.5 and IS 7.1 for names and other texts (from their specifications, the checks in API-M's code, and what the
@@ -64,8 +66,12 @@ func withSlash(s string) string {
 const (
 	nameForbids = "~!@#;:%^*()+={}|\\<>\"',&$[]/"
 	oneWord     = `^\S+$`
-	aURL        = `^\s*https?://[^\s/?#@]+(/[^\s@]*)?\s*$`
-	aBackend    = `^\s*(https?|wss?)://[^\s/?#@]+(/[^\s@]*)?\s*$`
+	aURL        = `^\s*[hH][tT][tT][pP][sS]?` + atAHost
+	aBackend    = `^\s*([hH][tT][tT][pP]|[wW][sS])[sS]?` + atAHost
+	// What url.Parse takes behind a scheme, without a user.
+	atAHost     = `://(` + hostForm + `|\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\])(:[0-9]*)?` + `(/` + escaped + `)?(\?[^\x00-\x1f\x7f#]*)?(#(` + escaped + `|[?#])*)?\s*$`
+	hostForm    = `[^\x00-\x20\x7f/?#@:%\[\]\\^{|}` + "`" + `]+`
+	escaped     = `([^\x00-\x1f\x7f%?#]|%[0-9a-fA-F]{2})*`
 	contextForm = `^[a-zA-Z0-9_${}/.;()-]+$`
 	versionForm = `^[^~!@#;:%^*()+={}|\\<>"',&/$\[\]\s]+$`
 )
@@ -121,9 +127,9 @@ var forms = sync.OnceValue(func() map[string]form {
 		"grant": patterned(1, 255, `^(authorization_code|client_credentials|implicit|kerberos|password|refresh_token|organization_switch)$|^\S+:\S+$`,
 			"is no grant type: write authorization_code, client_credentials, implicit, kerberos, password, refresh_token, organization_switch, or one with a colon, such as urn:ietf:params:oauth:grant-type:token-exchange"),
 		"callback": patterned(1, 0, `^[A-Za-z][A-Za-z0-9+.-]*:[^,\s]+$`, "must be one address, without a comma and spaces"),
-		"url":      {tidy: strings.TrimSpace, least: 1, pattern: aURL, check: checkAddress("http", "https")},
-		"backend":  {tidy: strings.TrimSpace, least: 1, pattern: aBackend, check: checkAddress("http", "https", "ws", "wss")},
-		"source":   trimmed(0),
+		"url":      {tidy: strings.TrimSpace, least: 1, pattern: aURL, check: checkAddress(aURL)},
+		"backend":  {tidy: strings.TrimSpace, least: 1, pattern: aBackend, check: checkAddress(aBackend)},
+		"source":   {tidy: strings.TrimSpace, least: 1, pattern: `\S`, not: contents, check: checkSource},
 		"file":     {tidy: strings.TrimSpace, least: 1, pattern: `\S`, not: `://`, check: checkFile},
 		"user":     patterned(3, 50, `^[^\s*?%]+$`, "must not contain spaces, *, ? and %"),
 		"password": {least: 8, most: 64, also: []string{"[0-9]", "[a-z]", "[A-Z]"}, check: checkPassword},
@@ -149,18 +155,14 @@ func checkContext(of func(string) error) func(string) error {
 
 // checkAddress returns a check for an absolute address. It refuses one with a password, because API-M would show it to everybody who
 // may see the API.
-func checkAddress(schemes ...string) func(string) error {
+func checkAddress(pattern string) func(string) error {
+	form := regexp.MustCompile(pattern)
 	return func(s string) error {
-		u, err := url.Parse(s)
-		known := false
-		for _, scheme := range schemes {
-			known = known || err == nil && u.Scheme == scheme
-		}
-		switch {
-		case !known, u.Hostname() == "":
-			return errors.New("must be an address such as http://backend:8080/path")
-		case u.User != nil:
+		switch u, err := url.Parse(s); {
+		case err == nil && u.User != nil && u.Hostname() != "":
 			return errors.New("must not contain a user or a password")
+		case err != nil, !form.MatchString(s):
+			return errors.New("must be an address such as http://backend:8080/path")
 		}
 		return nil
 	}
@@ -197,6 +199,18 @@ func checkPermission(s string) error {
 	return nil
 }
 
+// contents is what a file has, and no name of a file: several lines, or the beginning of a GraphQL schema.
+const contents = `\S\s*[\r\n]\s*\S|^\s*(type|schema|extend|interface|enum|input|union)\s[^{]*\{`
+
+var isContents = regexp.MustCompile(contents)
+
+func checkSource(s string) error {
+	if isContents.MatchString(s) {
+		return errors.New("is what a file contains: put it into a file, and write the name of the file")
+	}
+	return nil
+}
+
 func checkFile(s string) error {
 	if strings.Contains(s, "://") {
 		return errors.New("must be the path of a file, not an address")
@@ -227,10 +241,11 @@ var (
 	bareUser = regexp.MustCompile(`^[^\s@]*:\S*@`)
 )
 
-// Shown returns a value for a message, without a password.
+// Shown returns a value for a message, without a password. It shortens a long one.
 func Shown(value string) string {
+	hidden := bareUser.ReplaceAllString(value, "(hidden)@")
 	if strings.Contains(value, "://") {
-		return userinfo.ReplaceAllString(value, "://(hidden)@")
+		hidden = userinfo.ReplaceAllString(value, "://(hidden)@")
 	}
-	return bareUser.ReplaceAllString(value, "(hidden)@")
+	return yamlfile.Short(hidden)
 }

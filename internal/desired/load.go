@@ -3,6 +3,7 @@ package desired
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -19,19 +20,38 @@ func FromSystem(env func(string) (string, bool), secret func(string) bool) Sourc
 	return Source{Env: env, Secret: secret, ReadFile: func(path string) ([]byte, error) { return file.Read(path, limit) }}
 }
 
-// Load reads files, and all files *.yaml and *.yml of folders in the order of their names, and merges them. Its error is [Problems] with
-// all mistakes if the files can be read; then it also returns what it could read.
+// FileError is a file or a folder that cannot be read, or a folder without files.
+type FileError struct {
+	Path string
+	Err  error // which names the path
+}
+
+// Error returns the text of Err.
+func (e *FileError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *FileError) Unwrap() error { return e.Err }
+
+// Load reads files, and all files *.yaml and *.yml of folders in the order of their names, each once, and merges them. Its error is
+// [Problems] with all mistakes if the files can be read; then it also returns what it could read. Otherwise it wraps a [FileError].
 func Load(source Source, paths ...string) (*File, error) {
 	var inputs []Input
+	var known []os.FileInfo
 	for _, path := range paths {
 		names, err := filesOf(path)
 		if err != nil {
-			return nil, err
+			return nil, &FileError{path, err}
 		}
 		for _, name := range names {
+			if info, err := os.Stat(name); err == nil { // otherwise reading it reports what is wrong with it
+				if slices.ContainsFunc(known, func(other os.FileInfo) bool { return os.SameFile(info, other) }) {
+					continue
+				}
+				known = append(known, info)
+			}
 			data, err := file.Read(name, limit)
 			if err != nil {
-				return nil, err
+				return nil, &FileError{name, err}
 			}
 			inputs = append(inputs, Input{name, data})
 		}
@@ -73,12 +93,14 @@ func Parse(source Source, inputs ...Input) (*File, error) {
 	var loose List[Subscription]
 	var problems Problems
 	var names []string
+	partial := false
 	for _, in := range inputs {
 		names = append(names, in.Name)
 		d, mistakes := read(in.Data, in.Name, source)
 		problems = append(problems, mistakes...)
 		if d.begin == (Place{}) {
-			continue // no YAML
+			partial = true // no YAML
+			continue
 		}
 		d.fold(&problems)
 		if fill(&loose, d.Subscriptions); loose.At != d.Subscriptions.At {
@@ -88,12 +110,13 @@ func Parse(source Source, inputs ...Input) (*File, error) {
 			merged = &d.File
 			continue
 		}
+		maps.Copy(merged.words, d.words)
 		merge(reflect.ValueOf(merged).Elem(), reflect.ValueOf(&d.File).Elem(), &problems)
 	}
 	if merged == nil {
 		return nil, problems.Err()
 	}
-	merged.files = names
+	merged.files, merged.partial = names, partial
 	merged.subscribe(loose, &problems)
 	merged.tiers(&problems)
 	merged.check(&problems)
@@ -125,17 +148,26 @@ type entry struct {
 	key   string // empty: it has none, and is left out
 	title string // what a message calls it
 	at    Place
-	value any
+	value any // a pointer to a struct of the model, which may be large
+}
+
+// again calls report for each entry whose key an earlier one has, with the first of that key.
+func again(entries []entry, report func(e, first entry)) {
+	firsts := make(map[string]entry, len(entries))
+	for _, e := range entries {
+		switch first, known := firsts[e.key]; {
+		case e.key == "":
+		case known:
+			report(e, first)
+		default:
+			firsts[e.key] = e
+		}
+	}
 }
 
 // twice reports entries that stand twice, in one file or in two. It names both places, and what differs.
-func twice(entries []entry, problems *Problems) {
-	for i, e := range entries {
-		first := slices.IndexFunc(entries[:i], func(f entry) bool { return e.key != "" && f.key == e.key })
-		if first < 0 {
-			continue
-		}
-		before := entries[first]
+func twice(entries []entry, w words, problems *Problems) {
+	again(entries, func(e, before entry) {
 		mine, theirs, differs := differ(e.value, before.value)
 		switch {
 		case e.at.File == before.at.File:
@@ -143,15 +175,16 @@ func twice(entries []entry, problems *Problems) {
 		case !differs:
 			problems.Add(e.at, "keep one of them", "%s appears twice, first at %s", e.title, before.at)
 		default:
-			problems.Add(e.at, "keep one of them", "%s appears twice with different contents, first at %s: %s", e.title, before.at, where(mine, theirs))
+			problems.Add(e.at, "keep one of them", "%s appears twice with different contents, first at %s: %s", e.title, before.at, w.where(mine, theirs))
 		}
-	}
+	})
 }
 
 // where words where two entries differ.
-func where(here, there leaf) string {
+func (w words) where(here, there leaf) string {
 	if here.at == (Place{}) || there.at == (Place{}) {
-		return fmt.Sprintf("%s is only at %s", here.path, cmp.Or(here.at, there.at))
+		at := cmp.Or(here.at, there.at)
+		return fmt.Sprintf("%s is only at %s", w.of(at, here.path), at)
 	}
-	return fmt.Sprintf("%s is at %s and at %s", here.path, here.at, there.at)
+	return fmt.Sprintf("%s is at %s and at %s", w.of(here.at, here.path), here.at, there.at)
 }

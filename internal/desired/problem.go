@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -61,16 +62,19 @@ func (ps *Problems) Add(at Place, hint, format string, args ...any) {
 // Sorted returns mistakes in the order of the files of f, and of their lines, each once.
 func (f *File) Sorted(ps Problems) Problems {
 	var sorted Problems
+	known := map[Problem]bool{}
 	for _, p := range ps {
-		if !slices.Contains(sorted, p) {
+		if !known[p] {
 			sorted = append(sorted, p)
 		}
+		known[p] = true
+	}
+	order := map[string]int{}
+	for i, name := range f.files {
+		order[name] = i + 1 // 0: what stands in no file
 	}
 	slices.SortStableFunc(sorted, func(a, b Problem) int {
-		if order := slices.Index(f.files, a.At.File) - slices.Index(f.files, b.At.File); order != 0 {
-			return order
-		}
-		return a.At.compare(b.At)
+		return cmp.Or(cmp.Compare(order[a.At.File], order[b.At.File]), a.At.compare(b.At))
 	})
 	return sorted
 }

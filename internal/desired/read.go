@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -17,6 +18,7 @@ type reader struct {
 	yamlfile.Reader
 	source Source
 	forms  map[string]form
+	words  words
 }
 
 // read reads one file. name is its path in the messages and in places.
@@ -27,57 +29,68 @@ func read(data []byte, name string, source Source) (document, Problems) {
 		_, _ = fmt.Sscanf(err.Error(), "line %d:", &at.Line) // other mistakes name no line
 		return document{}, Problems{{At: at, Message: err.Error()}}
 	}
-	r := &reader{yamlfile.Reader{File: name}, source, forms()}
+	r := &reader{yamlfile.Reader{File: name}, source, forms(), words{}}
 	var d document
 	r.mapping(root, "the file", reflect.ValueOf(&d).Elem())
-	d.begin = r.at(root)
+	d.begin, d.words = r.at(root), r.words
 	var problems Problems
+	var lines [][]byte
 	for _, p := range r.Found() {
-		problems = append(problems, Problem{Place{name, p.Line, p.Column}, p.Text, p.Hint, excerpt(data, p)})
+		if p.Key != "" && lines == nil {
+			lines = bytes.Split(data, []byte("\n"))
+		}
+		problems = append(problems, Problem{Place{name, p.Line, p.Column}, p.Text, p.Hint, excerpt(lines, p)})
 	}
 	return d, problems
 }
 
 // excerpt shows an unknown key with its line and a caret. It hides what stands before and behind the key, which may be a password.
-func excerpt(data []byte, p yamlfile.Problem) string {
-	lines := bytes.Split(data, []byte("\n"))
+func excerpt(lines [][]byte, p yamlfile.Problem) string {
 	if p.Key == "" || p.Line > len(lines) {
 		return ""
 	}
-	before := []rune(string(lines[p.Line-1]))
-	before = before[:min(p.Column-1, len(before))]
-	indent := string(before)
-	if strings.Trim(indent, " -") != "" {
-		indent = "… "
+	line := lines[p.Line-1]
+	blank := len(line) - len(bytes.TrimLeft(line, " -"))
+	indent := "… "
+	if before := p.Column - 1; before <= blank {
+		indent = string(line[:before])
 	}
-	return fmt.Sprintf("%s%s: …\n%s^", indent, p.Key, strings.Repeat(" ", len([]rune(indent))))
+	return fmt.Sprintf("%s%s: …\n%s^", indent, p.Key, strings.Repeat(" ", utf8.RuneCountInString(indent)))
 }
 
 func (r *reader) at(n *yaml.Node) Place { return Place{r.File, n.Line, n.Column} }
 
-// mapping reads a mapping into a struct of the model.
+// mapping reads a mapping into a struct of the model. Messages name the fields as the file does.
 func (r *reader) mapping(n *yaml.Node, what string, into reflect.Value) {
-	fields, others, title := yamlfile.Fields{}, map[string]string{}, ""
-	var required []string
-	for _, c := range columns(into.Type()) {
-		fields[c.name] = func(n *yaml.Node) {
-			r.field(n, c, into.FieldByIndex(c.index))
-			if len(required) > 0 && c.name == required[0] {
-				title = yamlfile.Resolve(n).Value
-			}
-		}
-		for _, alias := range c.aliases {
-			others[alias] = c.name
-		}
-		if c.required {
-			required = append(required, c.name)
-		}
+	t, title, path := tables()[into.Type()], "", ""
+	if into.Type() == reflect.TypeFor[Defaults]() || into.Type() == reflect.TypeFor[EndpointTimes]() {
+		path = what + "." // which its fields leave
 	}
-	seen := r.MappingWith(n, what, fields, others)
-	if title != "" && seen[required[0]] && !hasVariable(title) {
+	seen := r.Each(n, what, t.names, func(name string, key, value *yaml.Node) {
+		c := *t.byName[name]
+		if c.name = key.Value; c.moves || c.name != name {
+			r.words[r.at(value)] = path + c.name
+		}
+		r.field(value, c, into.FieldByIndex(c.index))
+		if name == t.title {
+			title = yamlfile.Resolve(value).Value
+		}
+	})
+	if seen == nil {
+		return
+	}
+	what = definite(what)
+	if title != "" && !hasVariable(title) {
 		title = singleSpaced(title)
 	}
-	r.Require(n, seen, definite(what), title, required...)
+	if title != "" {
+		what = fmt.Sprintf("%s %q", what, yamlfile.Short(title))
+	}
+	for _, c := range t.columns {
+		if _, there := seen[c.name]; !there && c.required {
+			r.Report(yamlfile.Resolve(n), "%s has no %s", what, strings.Join(append([]string{c.name}, c.aliases...), " or "))
+		}
+	}
 }
 
 // definite makes "the API" of "an API".
@@ -102,14 +115,16 @@ func (r *reader) field(n *yaml.Node, c column, into reflect.Value) {
 	into.FieldByName("Set").SetBool(true)
 	into.FieldByName("At").Set(reflect.ValueOf(r.at(n)))
 	value := into.FieldByName("Value")
-	if _, secret := value.Interface().(Secret); !secret {
+	if value.Type() != reflect.TypeFor[Secret]() {
 		into.FieldByName("Raw").SetString(rawOf(n))
 	}
 	if yamlfile.IsNull(n) && !c.required {
 		into.FieldByName("Null").SetBool(true)
 		return
 	}
+	before := r.Mistakes()
 	r.value(n, c, value)
+	into.FieldByName("Wrong").SetBool(r.Mistakes() > before)
 	if value.Kind() == reflect.Slice && value.Len() == 0 && yamlfile.Resolve(n).Kind == yaml.SequenceNode {
 		into.FieldByName("Null").SetBool(true)
 	}
@@ -154,15 +169,17 @@ func (r *reader) value(n *yaml.Node, c column, into reflect.Value) {
 // list reads a list. Every entry gets its place.
 func (r *reader) list(n *yaml.Node, c column, into reflect.Value) {
 	entry := column{name: c.item, item: c.item, short: c.short, values: c.values, form: c.form, min: c.min, max: c.max, required: true}
+	value, _ := into.Type().Elem().FieldByName("Value")
+	isGroup := value.Type.Kind() == reflect.Struct && value.Type != reflect.TypeFor[Secret]()
+	into.Set(reflect.MakeSlice(into.Type(), 0, len(yamlfile.Resolve(n).Content)))
 	yamlfile.List(&r.Reader, n, c.name, func(item *yaml.Node) struct{} {
-		v := reflect.New(into.Type().Elem()).Elem()
-		r.field(item, entry, v)
-		into.Set(reflect.Append(into, v))
+		into.SetLen(into.Len() + 1)
+		r.field(item, entry, into.Index(into.Len()-1))
+		if kind := yamlfile.Resolve(item).Kind; c.short == "" && isGroup && kind != yaml.MappingNode {
+			into.Index(into.Len() - 1).FieldByName("Set").SetBool(false) // reported: it is nothing at all
+		}
 		return struct{}{}
 	})
-	if into.IsNil() {
-		into.Set(reflect.MakeSlice(into.Type(), 0, 0))
-	}
 }
 
 // group reads a mapping, or the text that is short for one.
@@ -182,15 +199,9 @@ func (r *reader) group(n *yaml.Node, c column, into reflect.Value) {
 // texts reads a mapping of texts, whose keys are up to the person.
 func (r *reader) texts(n *yaml.Node, c column, into *map[string]Text) {
 	*into = map[string]Text{}
-	fields := yamlfile.Fields{}
-	node := yamlfile.Resolve(n)
-	for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
-		key := node.Content[i].Value
-		fields[key] = func(n *yaml.Node) {
-			t := Text{Set: true, At: r.at(n), Raw: rawOf(n)}
-			t.Value = r.text(n, column{name: c.item + " " + key, form: c.form})
-			(*into)[key] = t
-		}
-	}
-	r.Mapping(n, c.name, fields)
+	r.Each(n, c.name, yamlfile.Names{Any: true}, func(name string, _, n *yaml.Node) {
+		t := Text{Set: true, At: r.at(n), Raw: rawOf(n)}
+		t.Value = r.text(n, column{name: c.item + " " + yamlfile.Short(name), form: c.form})
+		(*into)[name] = t
+	})
 }

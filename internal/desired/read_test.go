@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +43,9 @@ func TestAVariableStandsForItsValue(t *testing.T) {
 
 func TestAVariableThatCannotBeReadIsAMistakeWithItsPlace(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"description: ${NOWHERE}", `f:6:18: description "${NOWHERE}" needs the environment variable NOWHERE, which is not set (a literal ${ is written $${)`},
+		{"description: ${NOWHERE}", `f:6:18: description "${NOWHERE}" needs the environment variable NOWHERE, which is not set (for the text itself, write $${NOWHERE})`},
+		{"operations:\n  - {target: /a, verb: GET, description: 'Returns ${orderId}'}", `f:7:46: description "Returns ${orderId}" needs the environment variable orderId, which is not set (for the text itself, write $${orderId})`},
+		{"copy_of: 1\n# comment\ndocuments: [{name: x, summary: 'a ${b}', content: x}]", `f:8:36: summary "a ${b}" needs the environment variable b, which is not set (for the text itself, write $${b})`},
 		{"description: '${A:-${HOST}}'", `f:6:18: description "${A:-${HOST}}" has a ${ inside another one`},
 		{"description: ${a-b}", `f:6:18: description "${a-b}" has a ${…} that is neither ${VARIABLE}`},
 		{"description: 'x ${HOST'", `f:6:18: description "x ${HOST" has a ${ without a }`},
@@ -94,7 +95,7 @@ func TestASecretRemembersItsNameAndShowsNothing(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"'${NOWHERE}'":   "password needs the environment variable NOWHERE, which is not set (a literal ${ is written $${)",
+		"'${NOWHERE}'":   "password needs the environment variable NOWHERE, which is not set (for the text itself, write $${NOWHERE})",
 		"'${EMPTY}'":     "password must not be empty",
 		"[a]":            "password must be a text, not a list",
 		"'${HOST}'":      "password must contain a digit",
@@ -145,52 +146,8 @@ func TestAFieldIsLeftOutResetOrSet(t *testing.T) {
 	}
 }
 
-func TestSeveralFilesAreMerged(t *testing.T) {
-	f, err := parse("apis: [{name: A, version: '1', context: /a, backend_url: 'http://a'}]\nidentity_server: {roles: [{name: r}]}\n",
-		"rest_apis: [{name: B, version: '1', context: /b, backend_url: 'http://b'}]\nidentity_server: {users: [{username: anna}], roles: [{name: s}]}\n",
-		"application: {name: App}\n", "subscriptions: [{api_name: A}]\n", "subscriptions: [{api_name: B}]\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	is := f.IdentityServer.Value
-	if len(f.APIs.Value) != 2 || len(is.Roles.Value) != 2 || len(is.Users.Value) != 1 || len(f.Applications.Value[0].Value.Subscriptions.Value) != 2 {
-		t.Errorf("got %+v", f)
-	}
-	if at := f.APIs.Value[1].At.String(); at != "f2:1:13" {
-		t.Errorf("the second API is at %s", at)
-	}
-}
-
-func TestAConflictNamesBothPlaces(t *testing.T) {
-	const a = "apis:\n  - name: A\n    version: '1'\n    context: /a\n    backend_url: http://a\n"
-	for _, c := range []struct {
-		name, first, second, want string
-	}{
-		{"the same twice", a, a, `f2:2:5: API "A" 1 appears twice, first at f1:2:5: keep one of them`},
-		{"other contents", a, strings.Replace(a, "http://a", "http://b", 1), `f2:2:5: API "A" 1 appears twice with different contents, first at f1:2:5: endpoints.production.url is at f2:5:18 and at f1:5:18`},
-		{"more contents", a, a + "    tags: [t]\n", `endpoints`},
-		{"a field that one has", a, a + "    description: x\n", `f2:2:5: API "A" 1 appears twice with different contents, first at f1:2:5: description is only at f2:6:18`},
-		{"a value of its own", "gateway: {host: a}\n", "gateway: {host: a}\n", "f2:1:17: host stands here and at f1:1:17: keep one of them"},
-		{"a name in another case", a, strings.Replace(a, "A", "a", 1), `f2:2:5: API "a" differs only in letter case from "A" at f1:2:5`},
-		{"a password", "identity_server: {users: [{username: anna, password: hunter2Hunter}]}\n", "identity_server: {users: [{username: anna, password: hunter2Hunter2}]}\n", "password is at f2:1:54 and at f1:1:54"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := parse(c.first, c.second)
-			if c.name == "more contents" {
-				c.want = `tags[0] is only at f2:6:12`
-			}
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("the error does not say %q:\n%v", c.want, err)
-			}
-			if err != nil && strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("the error has a password: %v", err)
-			}
-		})
-	}
-}
-
 func TestMistakesAreInTheOrderOfTheFilesAndLines(t *testing.T) {
-	_, err := parse("apis:\n  - {name: A, version: 1 0, context: /a, backend_url: 'http://a'}\n  - {nam: A}\n", "a: 1\napplications: [{name: App, subscriptions: [B]}]\n", "b: [\n")
+	_, err := parse("apis:\n  - {name: A, version: 1 0, context: /a, backend_url: 'http://a'}\n  - {nam: A}\n", "a: 1\napplications: [{name: App, throttling_policy: '', subscriptions: [B]}]\n", "b: [\n")
 	var places []string
 	var problems Problems
 	if !errors.As(err, &problems) {
@@ -199,44 +156,78 @@ func TestMistakesAreInTheOrderOfTheFilesAndLines(t *testing.T) {
 	for _, p := range problems {
 		places = append(places, p.At.String())
 	}
-	if got := strings.Join(places, " "); got != "f1:2:24 f1:3:5 f1:3:5 f1:3:5 f1:3:5 f1:3:6 f2:1:1 f2:2:44 f3:1:1" {
+	if got := strings.Join(places, " "); got != "f1:2:24 f1:3:5 f1:3:5 f1:3:5 f1:3:5 f1:3:6 f2:1:1 f2:2:47 f3:1:1" {
 		t.Errorf("got %s in\n%v", got, err)
 	}
 }
 
-func TestLoadReadsTheFilesOfFoldersInTheOrderOfTheirNames(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, text string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("b.yml", "applications: [{name: B, description: '${file:secret}'}]\n")
-	write("a.yaml", "applications: [{name: A}]\n")
-	write("secret", "from a file\n")
-	write(".hidden.yaml", "no: thing\n")
-	f, err := Load(FromSystem(os.LookupEnv, nil), dir)
+func TestATextThatStandsTwiceInAListIsOne(t *testing.T) {
+	f, err := parse(api("tags: [a, b, ' a', a]\nscopes: [{name: s, roles: [r, r]}]\ntransports: [HTTP, http]") + "identity_server: {groups: [{name: g, members: [anna, anna]}]}\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	apps := f.Applications.Value
-	if len(apps) != 2 || apps[0].Value.Name.Value != "A" || apps[1].Value.Description.Value != "from a file" {
-		t.Errorf("got %+v", apps)
+	a := f.APIs.Value[0].Value
+	var tags []string
+	for _, tag := range a.Tags.Value {
+		tags = append(tags, tag.Value+" "+tag.At.String())
 	}
-	if _, err := Load(FromSystem(os.LookupEnv, nil), filepath.Join(dir, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a missing file: %v", err)
+	if got := strings.Join(tags, ", "); got != "a f:6:12, b f:6:15" {
+		t.Errorf("the tags are %s", got)
 	}
-	if _, err := Load(FromSystem(os.LookupEnv, nil), t.TempDir()); err == nil || !strings.Contains(err.Error(), "has no *.yaml") {
-		t.Errorf("an empty folder: %v", err)
+	if len(a.Scopes.Value[0].Value.Roles.Value) != 1 || len(a.Transports.Value) != 1 || len(f.IdentityServer.Value.Groups.Value[0].Value.Members.Value) != 1 {
+		t.Errorf("got %+v", f)
 	}
-	write("large.yaml", "#"+strings.Repeat("x", limit))
-	if _, err := Load(FromSystem(os.LookupEnv, nil), filepath.Join(dir, "large.yaml")); err == nil {
-		t.Error("a file over 4 MiB is read")
+}
+
+func TestAMergeKeyAddsTheFieldsThatAreNotThere(t *testing.T) {
+	const base = "apis:\n  - &a {name: A, version: '1', context: /a, backend_url: 'http://a', tags: [x]}\n"
+	f, err := parse(base + "  - <<: *a\n    name: B\n    context: /b\n  - {name: C, context: /c, <<: [{version: '3', tags: []}, *a]}\n")
+	if err != nil {
+		t.Fatal(err)
 	}
-	write("bomb.yaml", "a: &a [x, *a]\n")
-	if _, err := Load(FromSystem(os.LookupEnv, nil), filepath.Join(dir, "bomb.yaml")); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "aliases") {
-		t.Errorf("a bomb of aliases: %v", err)
+	b, c := f.APIs.Value[1].Value, f.APIs.Value[2].Value
+	if b.Name.Value != "B" || b.Context.Value != "/b" || b.Version.Value != "1" || len(b.Tags.Value) != 1 || c.Version.Value != "3" || !c.Tags.Null || c.Endpoints.Value.Production.Value.URL.Value != "http://a" {
+		t.Errorf("got %+v\nand %+v", b, c)
+	}
+	for text, want := range map[string]string{
+		base + "  - {<<: *a, name: B, contxt: /b}\n":               "f:3:23: unknown key \"contxt\" in an API",
+		base + "  - {<<: x, name: B, version: '1', context: /b}\n": "f:3:10: what << adds to an API must be a mapping (key: value), not the value \"x\"",
+		"apis:\n  - &a {<<: *a}\n":                                 "aliases",
+		"? [x]\n: y\n":                                             "f:1:3: a key in the file must be a text, not a list",
+	} {
+		if _, err := parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in\n%s", err, want, text)
+		}
+	}
+	apps, err := parse("applications:\n  - {name: A, attributes: &x {a: b, c: d}}\n  - {name: B, attributes: {<<: *x, c: e}}\n")
+	if err != nil || apps.Applications.Value[1].Value.Attributes.Value["a"].Value != "b" || apps.Applications.Value[1].Value.Attributes.Value["c"].Value != "e" {
+		t.Errorf("got %+v, %v", apps, err)
+	}
+}
+
+func TestATruthValueForAListOrATextIsNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"tags: true":                    "f:6:11: tags must be a list (lines that begin with -), not the truth value true",
+		"tags: [true]":                  "f:6:12: tag must be a text, not the truth value true (put it in quotes)",
+		"description: false":            "f:6:18: description must be a text, not the truth value false (put it in quotes)",
+		"cors: true":                    "f:6:11: cors must be a mapping (key: value), not the truth value true",
+		"endpoints: {production: true}": "f:6:29: production must be a mapping (key: value), not the truth value true",
+		"sandbox_url: true":             "f:6:18: sandbox_url must be a text, not the truth value true",
+		"visibility: true":              "f:6:17: visibility must be one of PUBLIC, PRIVATE, RESTRICTED, not the truth value true",
+		"transports: [true]":            "f:6:18: transport must be one of http, https, not the truth value true",
+		"timeout: true":                 "f:6:14: timeout must be a number of milliseconds",
+		"rate_limits: {production: no}": `f:6:31: production must be a whole number, not the value "no"`,
+		"scopes: [true]":                "f:6:14: name must be a text, not the truth value true (put it in quotes)",
+	} {
+		file := api(text)
+		if strings.HasPrefix(text, "endpoints") {
+			file = strings.Replace(file, "backend_url: http://orders:8080", "lifecycle: CREATED", 1)
+		}
+		_, err := parse(file)
+		var problems Problems
+		if !errors.As(err, &problems) || len(problems) != 1 || !strings.HasPrefix(problems[0].String(), want) || strings.Contains(problems[0].String(), "quotes") != strings.Contains(want, "quotes") {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
 	}
 }
 

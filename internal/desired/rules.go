@@ -5,16 +5,17 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
 	"wso2agent/internal/suggest"
 )
 
 // The rules that concern more than one field. They refuse what the servers refuse, and what the servers accept but drop or change
-// without a word.
+// without a word. They leave out what follows from a mistake that the reader has reported.
 
 // check holds the merged files against the rules.
 func (f *File) check(ps *Problems) {
-	if f.APIs.Null {
+	if f.APIs.Null && !f.APIs.Wrong {
 		ps.Add(f.begin, "", "%s lists no API", f.section)
 	}
 	repeated(reflect.ValueOf(f).Elem(), ps)
@@ -33,18 +34,25 @@ func seen(at, from Place) string {
 	return "at " + at.String()
 }
 
-// repeated reports texts that stand twice in a list, of which the servers keep one.
+// repeated takes texts that stand twice out of a list, of which the servers keep one. It reports addresses that stand twice: the
+// gateway would call that backend more often than the others.
 func repeated(v reflect.Value, ps *Problems) {
 	for _, c := range columns(v.Type()) {
 		field := v.FieldByIndex(c.index).FieldByName("Value")
 		switch {
 		case field.Type() == reflect.TypeFor[[]Text]():
-			texts := field.Interface().([]Text)
-			for i, t := range texts {
-				if first := slices.IndexFunc(texts[:i], func(u Text) bool { return u.Value == t.Value && t.Value != "" }); first >= 0 {
-					ps.Add(t.At, "remove it", "%s %q stands twice, first %s", c.item, t.Shown(), seen(texts[first].At, t.At))
+			texts := field.Addr().Interface().(*[]Text)
+			firsts := make(map[string]Place, len(*texts))
+			*texts = slices.DeleteFunc(*texts, func(t Text) bool {
+				at, again := firsts[t.Value]
+				if again && c.form == "backend" {
+					ps.Add(t.At, "remove it", "%s %q stands twice, first %s", c.item, t.Shown(), seen(at, t.At))
 				}
-			}
+				if !again && t.Value != "" {
+					firsts[t.Value] = t.At
+				}
+				return again && c.form != "backend"
+			})
 		case field.Kind() == reflect.Slice && field.Type().Elem() != reflect.TypeFor[Number]():
 			for i := range field.Len() {
 				repeated(field.Index(i).FieldByName("Value"), ps)
@@ -59,15 +67,16 @@ func repeated(v reflect.Value, ps *Problems) {
 func (f *File) checkAPIs(ps *Problems) {
 	var all, certificates []entry
 	defaults := map[string]Place{}
-	for _, item := range f.APIs.Value {
-		a := item.Value
+	for i := range f.APIs.Value {
+		at, a := f.APIs.Value[i].At, &f.APIs.Value[i].Value
 		key := a.Name.Value + "\x00" + a.Version.Value
 		if a.Name.Value == "" {
 			key = ""
 		}
-		all = append(all, entry{key, fmt.Sprintf("API %q %s", a.Name.Shown(), a.Version.Shown()), item.At, a})
-		for _, c := range a.Certificates.Value {
-			certificates = append(certificates, entry{c.Value.Alias.Value, fmt.Sprintf("the endpoint certificate %q", c.Value.Alias.Shown()), c.At, c.Value})
+		all = append(all, entry{key, fmt.Sprintf("API %q %s", a.Name.Shown(), a.Version.Shown()), at, a})
+		for i := range a.Certificates.Value {
+			c := &a.Certificates.Value[i]
+			certificates = append(certificates, entry{c.Value.Alias.Value, fmt.Sprintf("the endpoint certificate %q", c.Value.Alias.Shown()), c.At, &c.Value})
 		}
 		if a.DefaultVersion.Value {
 			if at, again := defaults[a.Name.Value]; again {
@@ -75,27 +84,57 @@ func (f *File) checkAPIs(ps *Problems) {
 			}
 			defaults[a.Name.Value] = a.DefaultVersion.At
 		}
-		a.check(item.At, ps)
+		if f.APIs.Value[i].Set {
+			a.check(at, f.words, ps)
+		}
 	}
-	twice(all, ps)
-	twice(certificates, ps)
-	for i, one := range f.APIs.Value {
-		for _, other := range f.APIs.Value[:i] {
-			if clash(one, other, ps) {
-				break
+	twice(all, f.words, ps)
+	twice(certificates, f.words, ps)
+	f.checkClashes(ps)
+}
+
+// checkClashes reports APIs that cannot be on a server because of another one. It compares each with the first one of its name, of its
+// name in any letter case, of its context and of its path.
+func (f *File) checkClashes(ps *Problems) {
+	versions, indexes := map[string]bool{}, [4]map[string]*Field[API]{{}, {}, {}, {}}
+	for i := range f.APIs.Value {
+		one := &f.APIs.Value[i]
+		a := &one.Value
+		version := a.Name.Value + "\x00" + a.Version.Value
+		if a.Name.Value == "" || versions[version] {
+			continue // reported
+		}
+		versions[version] = true
+		keys := []string{a.Name.Value, folded(a.Name.Value)}
+		if a.Context.Value != "" {
+			keys = append(keys, a.Context.Value, a.Path())
+		}
+		reported := false
+		for k, key := range keys {
+			if other, known := indexes[k][key]; !known {
+				indexes[k][key] = one
+			} else if !reported {
+				reported = clash(one, other, ps)
 			}
 		}
 	}
 }
 
-// clash reports whether an API cannot be on a server because of another one, or has the same name and version.
-func clash(one, other Field[API], ps *Problems) bool {
-	a, b, where := one.Value, other.Value, seen(other.At, one.At)
-	if a.Name.Value == "" || b.Name.Value == "" {
-		return false
-	}
+// folded returns one spelling for all texts that differ only in letter case, as strings.EqualFold compares them.
+func folded(s string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, s)
+}
+
+// clash reports whether an API cannot be on a server because of another one.
+func clash(one, other *Field[API], ps *Problems) bool {
+	a, b, where := &one.Value, &other.Value, seen(other.At, one.At)
 	switch same := a.Name.Value == b.Name.Value; {
-	case same && a.Version.Value == b.Version.Value: // reported
 	case !same && strings.EqualFold(a.Name.Value, b.Name.Value):
 		ps.Add(one.At, "", "API %q differs only in letter case from %q %s, which API-M refuses", a.Name.Shown(), b.Name.Shown(), where)
 	case same && a.Context.Value != b.Context.Value:
@@ -122,77 +161,111 @@ func pathOf(context, version string) string {
 
 // checkScopes reports scopes of one name that the server would make one, and operations with scopes that nobody declares.
 func (f *File) checkScopes(ps *Problems) {
-	var shared, locals []entry
+	var shared []entry
 	names := map[string]Text{} // of the API that has the scope as a local one; the zero Text for a shared one
-	add := func(s Field[Scope], api Text) {
+	add := func(s *Field[Scope], api Text) entry {
 		name, shown := s.Value.Name.Value, s.Value.Name.Shown()
+		e := entry{name, fmt.Sprintf("scope %q", shown), s.At, &s.Value}
 		was, known := names[name]
 		switch {
-		case name == "":
+		case name == "", s.Value.Local.Wrong:
+			return e
 		case known && (was.Value == "") != (api.Value == ""):
 			ps.Add(s.At, "give them different names", "scope %q is local in one place and shared in another", shown)
 		case known && was.Value != api.Value:
 			ps.Add(s.At, "make the scope shared", "scope %q is local in two APIs, %s and %s", shown, was.Shown(), api.Shown())
 		case s.Value.Roles.Set || s.Value.Description.Set || s.Value.DisplayName.Set:
 			if api.Value == "" {
-				shared = append(shared, entry{name, fmt.Sprintf("scope %q", shown), s.At, s.Value})
+				shared = append(shared, e)
 			}
 		}
 		names[name] = api
+		return e
 	}
-	for _, s := range f.Scopes.Value {
+	for i := range f.Scopes.Value {
+		s := &f.Scopes.Value[i]
 		if s.Value.Local.Value {
 			ps.Add(s.Value.Local.At, "move the scope into an API", "scope %q is local, and in no API", s.Value.Name.Shown())
 			continue
 		}
 		add(s, Text{})
 	}
-	for _, a := range f.APIs.Value {
-		locals = nil
-		for _, s := range a.Value.Scopes.Value {
-			api := Text{}
+	for i := range f.APIs.Value {
+		a := &f.APIs.Value[i].Value
+		var all []entry
+		for j := range a.Scopes.Value {
+			s, api := &a.Scopes.Value[j], Text{}
 			if s.Value.Local.Value {
-				api = a.Value.Name
+				api = a.Name
 			}
-			add(s, api)
-			locals = append(locals, entry{s.Value.Name.Value, fmt.Sprintf("scope %q", s.Value.Name.Shown()), s.At, s.Value})
+			all = append(all, add(s, api))
 		}
-		twice(locals, ps)
+		twice(all, f.words, ps)
 	}
-	different(shared, ps)
+	again(shared, func(e, first entry) {
+		if here, there, differs := differ(e.value, first.value); differs {
+			ps.Add(e.at, "write it once", "%s has different contents %s: %s", e.title, seen(first.at, e.at), f.words.where(here, there))
+		}
+	})
 	f.checkUse(ps)
-}
-
-// different reports entries of one name with different contents.
-func different(entries []entry, ps *Problems) {
-	for i, e := range entries {
-		first := slices.IndexFunc(entries[:i], func(f entry) bool { return f.key == e.key })
-		if first < 0 {
-			continue
-		}
-		if here, there, differs := differ(e.value, entries[first].value); differs {
-			ps.Add(e.at, "write it once", "%s has different contents %s: %s", e.title, seen(entries[first].at, e.at), where(here, there))
-		}
-	}
 }
 
 // checkUse reports operations whose scopes neither their API nor the shared scopes declare. API-M would drop them from the operation.
 func (f *File) checkUse(ps *Problems) {
-	for _, a := range f.APIs.Value {
-		var declared, shown []string
-		for _, s := range slices.Concat(a.Value.Scopes.Value, f.Scopes.Value) {
-			declared, shown = append(declared, s.Value.Name.Value), append(shown, s.Value.Name.Shown())
+	if f.partial {
+		return // the other file may declare them
+	}
+	shared, left := map[string]bool{}, mostGuesses
+	for _, s := range f.Scopes.Value {
+		shared[s.Value.Name.Value] = true
+	}
+	for i := range f.APIs.Value {
+		a := &f.APIs.Value[i].Value
+		declared := map[string]bool{}
+		for _, s := range a.Scopes.Value {
+			declared[s.Value.Name.Value] = true
 		}
-		for _, op := range a.Value.Operations.Value {
+		for _, op := range a.Operations.Value {
 			for _, s := range op.Value.Scopes.Value {
-				if s.Value != "" && !slices.Contains(declared, s.Value) {
-					hint := "add it to scopes of the API"
-					if near := suggest.Nearest(s.Shown(), shown); near != "" {
-						hint = fmt.Sprintf("did you mean %q?", near)
-					}
-					ps.Add(s.At, hint, "scope %q is not declared, so API-M would drop it", s.Shown())
+				if s.Value == "" || declared[s.Value] || shared[s.Value] || declared[""] || shared[""] { // "": one whose name is reported
+					continue
 				}
+				hint := "add it to scopes of the API"
+				if near := left.nearest(s.Shown(), shownScopes(a.Scopes, f.Scopes)); near != "" {
+					hint = fmt.Sprintf("did you mean %q?", near)
+				}
+				ps.Add(s.At, hint, "scope %q is not declared, so API-M would drop it", s.Shown())
 			}
 		}
 	}
+}
+
+// shownScopes returns the names of scopes as messages show them, when it is called.
+func shownScopes(lists ...List[Scope]) func() []string {
+	return func() (names []string) {
+		for _, list := range lists {
+			for _, s := range list.Value {
+				names = append(names, s.Value.Name.Shown())
+			}
+		}
+		return names
+	}
+}
+
+// guesses is how many more mistakes get a suggestion. Each suggestion compares with all known names, so that a large file with the same
+// mistake everywhere would take minutes without a bound.
+type guesses int
+
+const mostGuesses guesses = 20
+
+// mostListed is how many names a hint lists.
+const mostListed = 20
+
+// nearest returns the known name that may be meant, or nothing.
+func (g *guesses) nearest(name string, known func() []string) string {
+	if *g == 0 {
+		return ""
+	}
+	*g--
+	return suggest.Nearest(name, known())
 }

@@ -5,30 +5,53 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"wso2agent/internal/suggest"
 )
 
 // checkApplications reports applications that API-M takes for one, and what is wrong with each.
 func (f *File) checkApplications(ps *Problems) {
 	var all []entry
-	for _, item := range f.Applications.Value {
-		app := item.Value
+	offers, left := f.offers(), mostGuesses
+	for i := range f.Applications.Value {
+		item := &f.Applications.Value[i]
+		app := &item.Value
 		all = append(all, entry{strings.ToLower(app.Name.Value), fmt.Sprintf("application %q", app.Name.Shown()), item.At, app})
-		f.checkSubscriptions(app, ps)
-		app.checkKeys(ps)
+		f.checkSubscriptions(app, offers, &left, ps)
+		app.checkKeys(f.words, ps)
 	}
-	twice(all, ps)
+	twice(all, f.words, ps)
+}
+
+// offer is what the versions of an API offer to applications.
+type offer struct {
+	open     bool    // a version can have subscriptions
+	policies []Texts // of the versions that limit them
+}
+
+// offers returns the offers of the APIs by their names.
+func (f *File) offers() map[string]*offer {
+	all := map[string]*offer{}
+	for i := range f.APIs.Value {
+		a := &f.APIs.Value[i].Value
+		o := all[a.Name.Value]
+		if o == nil {
+			o = &offer{}
+			all[a.Name.Value] = o
+		}
+		o.open = o.open || a.Lifecycle.Value != "CREATED" && a.Lifecycle.Value != "RETIRED"
+		if a.Policies.Set && !a.Policies.Null {
+			o.policies = append(o.policies, a.Policies)
+		}
+	}
+	return all
 }
 
 // checkSubscriptions reports subscriptions to APIs that no file lists or that cannot have any, and second subscriptions to an API.
-func (f *File) checkSubscriptions(app Application, ps *Problems) {
-	var names, shown []string
-	for _, a := range f.APIs.Value {
-		names, shown = append(names, a.Value.Name.Value), append(shown, a.Value.Name.Shown())
-	}
+func (f *File) checkSubscriptions(app *Application, offers map[string]*offer, left *guesses, ps *Problems) {
 	first := map[string]Place{}
-	for _, item := range app.Subscriptions.Value {
+	_, unnamed := offers[""]
+	unsure := unnamed || f.partial || f.APIs.Wrong && len(f.APIs.Value) == 0 // the API may be there, with a mistake that is reported
+	for i := range app.Subscriptions.Value {
+		item := &app.Subscriptions.Value[i]
 		name, title, policy := item.Value.APIName.Value, item.Value.APIName.Shown(), item.Value.ThrottlingPolicy
 		if name == "" {
 			continue
@@ -38,31 +61,48 @@ func (f *File) checkSubscriptions(app Application, ps *Problems) {
 			continue
 		}
 		first[name] = item.At
-		if !slices.Contains(names, name) {
-			ps.Add(item.At, strings.TrimPrefix(suggest.Hint(title, shown), ": "), "the subscription is to %q, which %s does not list", title, f.section)
+		of := offers[name]
+		if of == nil && unsure {
 			continue
 		}
-		open := false
-		for _, a := range f.APIs.Value {
-			if a.Value.Name.Value != name {
-				continue
-			}
-			open = open || !slices.Contains([]string{"CREATED", "RETIRED"}, a.Value.Lifecycle.Value)
-			offered := a.Value.Policies
-			if offered.Set && !offered.Null && !slices.ContainsFunc(offered.Value, func(t Text) bool { return t.Value == policy.Or("Unlimited") }) {
-				ps.Add(item.At, "", "the subscription to %q has the policy %s, which policies of the API does not offer (%s)", title, cmp.Or(policy.Raw, policy.Or("Unlimited")), offered.At)
+		if of == nil {
+			ps.Add(item.At, f.meant(title, left), "the subscription is to %q, which %s does not list", title, f.section)
+			continue
+		}
+		for _, offered := range of.policies {
+			if !policy.Wrong && !offered.Wrong && !slices.ContainsFunc(offered.Value, func(t Text) bool { return t.Value == policy.Or("Unlimited") }) {
+				ps.Add(item.At, "", "the subscription to %q has the policy %s, which %s of the API does not offer (%s)", title, cmp.Or(policy.Raw, policy.Or("Unlimited")), f.words.of(offered.At, "policies"), offered.At)
 			}
 		}
-		if !open {
+		if !of.open {
 			ps.Add(item.At, "", "nobody can subscribe to %q: none of its versions is published", title)
 		}
 	}
 }
 
-func (app Application) checkKeys(ps *Problems) {
+// meant returns a hint that names the API that may be meant by a name, or all APIs if there are few.
+func (f *File) meant(name string, left *guesses) string {
+	shown := func() (names []string) {
+		for i := range f.APIs.Value {
+			names = append(names, f.APIs.Value[i].Value.Name.Shown())
+		}
+		return names
+	}
+	near := left.nearest(name, shown)
+	switch {
+	case near != "":
+		return fmt.Sprintf("did you mean %q?", near)
+	case len(f.APIs.Value) > 0 && len(f.APIs.Value) <= mostListed:
+		return "known are " + strings.Join(shown(), ", ")
+	}
+	return ""
+}
+
+func (app *Application) checkKeys(w words, ps *Problems) {
 	var all []entry
-	for _, item := range app.Keys.Value {
-		k := item.Value
+	for i := range app.Keys.Value {
+		item := &app.Keys.Value[i]
+		k := &item.Value
 		title := fmt.Sprintf("the %s key", k.Type.Shown())
 		if k.KeyManager.Value != "" {
 			title += fmt.Sprintf(" of %q", k.KeyManager.Shown())
@@ -71,29 +111,30 @@ func (app Application) checkKeys(ps *Problems) {
 			all = append(all, entry{k.Type.Value + "\x00" + k.KeyManager.Value, title, item.At, k})
 		}
 		for _, grant := range k.GrantTypes.Value {
-			if (grant.Value == "authorization_code" || grant.Value == "implicit") && len(k.Callbacks.Value) == 0 {
+			if (grant.Value == "authorization_code" || grant.Value == "implicit") && len(k.Callbacks.Value) == 0 && !k.Callbacks.Wrong {
 				ps.Add(grant.At, "add callbacks", "the grant type %s needs a callback", grant.Shown())
 			}
 		}
-		if k.GrantTypes.Null {
+		if k.GrantTypes.Null && !k.GrantTypes.Wrong {
 			ps.Add(k.GrantTypes.At, "name a grant type, or leave it out", "a key cannot do without grant types")
 		}
-		if k.Callbacks.Null {
+		if k.Callbacks.Null && !k.Callbacks.Wrong {
 			ps.Add(k.Callbacks.At, "leave it out, or name a callback", "API-M cannot remove the callbacks of a key: it keeps the old ones")
 		}
 		if k.ClientID.Set != k.ClientSecret.Set {
 			ps.Add(item.At, "", "an existing client needs client_id and client_secret")
 		}
 	}
-	twice(all, ps)
+	twice(all, w, ps)
 }
 
 // checkKeyManagers reports key managers that API-M or its gateway takes for one, and what is wrong with each.
 func (f *File) checkKeyManagers(ps *Problems) {
 	var all []entry
 	issuers := map[string]Place{}
-	for _, item := range f.KeyManagers.Value {
-		km := item.Value
+	for i := range f.KeyManagers.Value {
+		item := &f.KeyManagers.Value[i]
+		km := &item.Value
 		all = append(all, entry{km.Name.Value, fmt.Sprintf("key manager %q", km.Name.Shown()), item.At, km})
 		if issuer := km.Issuer.Value; issuer != "" {
 			if at, again := issuers[issuer]; again {
@@ -103,23 +144,23 @@ func (f *File) checkKeyManagers(ps *Problems) {
 		}
 		km.check(item.At, ps)
 	}
-	twice(all, ps)
+	twice(all, f.words, ps)
 }
 
 // residentKeyManager is the name of the key manager that API-M brings.
 const residentKeyManager = "Resident Key Manager"
 
-func (km KeyManager) check(at Place, ps *Problems) {
+func (km *KeyManager) check(at Place, ps *Problems) {
 	kind := km.Type.Or("WSO2-IS-7")
 	resident := km.Name.Value == residentKeyManager
-	if resident && km.Type.Set && kind != "default" {
+	if resident && km.Type.Set && !km.Type.Wrong && kind != "default" {
 		ps.Add(km.Type.At, "write default", "the type of %s is default", residentKeyManager)
 	}
 	if km.Username.Set != km.Password.Set {
 		ps.Add(at, "", "key manager %q needs username and password, or neither", km.Name.Shown())
 	}
 	endpoints := km.TokenEndpoint.Set && km.RevokeEndpoint.Set && km.IntrospectionEndpoint.Set && km.RegistrationEndpoint.Set
-	if !resident && !strings.HasPrefix(kind, "WSO2-IS") && !km.WellKnown.Set && !endpoints {
+	if !resident && !km.Type.Wrong && !km.Name.Wrong && !strings.HasPrefix(kind, "WSO2-IS") && !km.WellKnown.Set && !endpoints {
 		ps.Add(at, "", "key manager %q needs well_known_endpoint, or all of token_endpoint, revoke_endpoint, introspection_endpoint and client_registration_endpoint", km.Name.Shown())
 	}
 	if kind == "WSO2-IS-7" && strings.HasSuffix(km.UserInfoEndpoint.Value, "/oauth2/userinfo") {
@@ -130,7 +171,7 @@ func (km KeyManager) check(at Place, ps *Problems) {
 		case p.Type.Value == "":
 		case public && len(p.Roles.Value) > 0:
 			ps.Add(p.Roles.At, "remove the roles, or set type to ALLOW or DENY", "roles have no effect while permissions are PUBLIC")
-		case !public && len(p.Roles.Value) == 0:
+		case !public && len(p.Roles.Value) == 0 && !p.Roles.Wrong:
 			ps.Add(p.Type.At, "add roles", "permissions are %s, and there are no roles", p.Type.Shown())
 		}
 	}
@@ -145,16 +186,19 @@ func (km KeyManager) check(at Place, ps *Problems) {
 func (f *File) checkIdentityServer(ps *Problems) {
 	is := f.IdentityServer.Value
 	var roles, groups, users []entry
-	for _, r := range is.Roles.Value {
-		roles = append(roles, entry{strings.ToLower(r.Value.Name.Value), fmt.Sprintf("role %q", r.Value.Name.Shown()), r.At, r.Value})
+	for i := range is.Roles.Value {
+		r := &is.Roles.Value[i]
+		roles = append(roles, entry{strings.ToLower(r.Value.Name.Value), fmt.Sprintf("role %q", r.Value.Name.Shown()), r.At, &r.Value})
 	}
-	for _, g := range is.Groups.Value {
-		groups = append(groups, entry{strings.ToLower(g.Value.Name.Value), fmt.Sprintf("group %q", g.Value.Name.Shown()), g.At, g.Value})
+	for i := range is.Groups.Value {
+		g := &is.Groups.Value[i]
+		groups = append(groups, entry{strings.ToLower(g.Value.Name.Value), fmt.Sprintf("group %q", g.Value.Name.Shown()), g.At, &g.Value})
 	}
-	for _, u := range is.Users.Value {
-		users = append(users, entry{strings.ToLower(u.Value.Username.Value), fmt.Sprintf("user %q", u.Value.Username.Shown()), u.At, u.Value})
+	for i := range is.Users.Value {
+		u := &is.Users.Value[i]
+		users = append(users, entry{strings.ToLower(u.Value.Username.Value), fmt.Sprintf("user %q", u.Value.Username.Shown()), u.At, &u.Value})
 	}
-	twice(roles, ps)
-	twice(groups, ps)
-	twice(users, ps)
+	twice(roles, f.words, ps)
+	twice(groups, f.words, ps)
+	twice(users, f.words, ps)
 }

@@ -19,7 +19,7 @@ func (e Endpoints) Kind(api string) string {
 }
 
 // check reports what is wrong with the backends of an API of a type.
-func (e Endpoints) check(api string, ps *Problems) {
+func (e *Endpoints) check(api string, ps *Problems) {
 	kind := e.Kind(api)
 	if (kind == "ws") != (api == "WS") && e.Type.Set {
 		ps.Add(e.Type.At, "", "an API of type %s cannot have endpoints of type %s", api, kind)
@@ -28,19 +28,21 @@ func (e Endpoints) check(api string, ps *Problems) {
 	if e.Sessions.Set && kind != "load_balance" {
 		ps.Add(e.Sessions.At, "remove it", "session_management is for load_balance, and the type is %s", kind)
 	}
-	for _, item := range []Group[Endpoint]{e.Production, e.Sandbox} {
-		if item.Set && !item.Null {
+	for _, item := range []*Group[Endpoint]{&e.Production, &e.Sandbox} {
+		reported := item.Wrong && !item.Value.URL.Set && !item.Value.URLs.Set
+		if item.Set && !item.Null && !reported {
 			item.Value.check(item.At, kind, ps)
 		}
 	}
 }
 
-func (e Endpoint) check(at Place, kind string, ps *Problems) {
+func (e *Endpoint) check(at Place, kind string, ps *Problems) {
 	least := map[string]int{"load_balance": 1, "failover": 2}[kind]
 	switch {
 	case kind == "default" && (e.URL.Set || e.URLs.Set):
 		ps.Add(at, "remove it", "an endpoint of type default has no address: a policy of the API sets it")
 	case kind == "default":
+	case e.URL.Wrong, e.URLs.Wrong:
 	case least > 0 && (len(e.URLs.Value) < least || e.URL.Set):
 		ps.Add(at, "", "an endpoint of type %s needs urls with at least %d of them, and no url", kind, least)
 	case least == 0 && e.URLs.Set:
@@ -49,12 +51,12 @@ func (e Endpoint) check(at Place, kind string, ps *Problems) {
 		ps.Add(at, "", "the endpoint has no url")
 	}
 	for _, url := range append(slices.Clone(e.URLs.Value), e.URL) {
-		if socket := strings.HasPrefix(url.Value, "ws"); url.Value != "" && socket != (kind == "ws") {
+		if socket := strings.HasPrefix(strings.ToLower(url.Value), "ws"); url.Value != "" && socket != (kind == "ws") {
 			ps.Add(url.At, "", "an endpoint of type %s cannot have the address %s: %s", kind, Shown(url.Shown()),
 				map[bool]string{true: "it begins with ws:// or wss://", false: "it begins with http:// or https://"}[kind == "ws"])
 		}
 	}
-	if s := e.Suspend.Value; s.Initial.Set && s.Maximum.Set && s.Maximum.Value < s.Initial.Value {
+	if s := e.Suspend.Value; s.Initial.Set && s.Maximum.Set && !s.Initial.Wrong && !s.Maximum.Wrong && s.Maximum.Value < s.Initial.Value {
 		ps.Add(s.Maximum.At, "", "maximum is shorter than initial")
 	}
 	if e.Security.Set && !e.Security.Null {
@@ -65,7 +67,7 @@ func (e Endpoint) check(at Place, kind string, ps *Problems) {
 // check reports fields that the type of authentication lacks, and those that it does not have. API-M accepts both without a word.
 func (s EndpointAuth) check(at Place, ps *Problems) {
 	needs := map[string][]string{"BASIC": {"username", "password"}, "OAUTH": {"token_url", "client_id", "client_secret"}, "APIKEY": {"key_name", "key_value"}}[s.Type.Value]
-	if needs == nil {
+	if needs == nil || s.GrantType.Wrong {
 		return // reported
 	}
 	optional := map[string][]string{"OAUTH": {"grant_type"}, "APIKEY": {"key_in"}}[s.Type.Value]

@@ -14,7 +14,16 @@ import (
 
 // text reads a text, brings it into its form and checks it. The report of a mistake quotes the text as it stands in the file.
 func (r *reader) text(n *yaml.Node, c column) string {
-	raw := yamlfile.Resolve(n).Value
+	node := yamlfile.Resolve(n)
+	raw := node.Value
+	switch f := r.forms[c.form]; { // quotes are the remedy only if the text then has the form
+	case node.Tag == "!!bool" && c.values != nil:
+		r.Report(n, "%s must be one of %s, not the truth value %s", c.name, c.choices(), raw)
+		return ""
+	case node.Tag == "!!bool" && !f.takes(raw):
+		r.Report(n, "%s must be a text, not the truth value %s", c.name, raw)
+		return ""
+	}
 	var failed error
 	value := r.Text(n, c.name, func(s string) string {
 		s, failed = r.source.expand(s, filepath.Dir(r.File), true)
@@ -25,12 +34,11 @@ func (r *reader) text(n *yaml.Node, c column) string {
 		}
 		return nil
 	})
-	node := yamlfile.Resolve(n)
 	if failed != nil || node.Kind != yaml.ScalarNode || node.Tag == "!!null" || node.Tag == "!!bool" {
 		return "" // reported
 	}
 	if c.values != nil {
-		is, ok := c.spelled(strings.TrimSpace(value))
+		is, ok := c.spelled(value)
 		if !ok {
 			r.Report(n, "%s %q is none of %s", c.name, Shown(raw), c.choices())
 		}

@@ -137,10 +137,13 @@ func (s schema) group(c column, t reflect.Type) []any {
 func (s schema) text(c column, mayBeEmpty bool) []any {
 	if c.values != nil {
 		var spellings []string
+		all := []any{nil}
 		for _, v := range c.values {
 			spellings = append(spellings, v.spellings...)
+			all = append(all, node{"type": "string", "pattern": v.pattern.String()})
 		}
-		return []any{node{"enum": spellings}, withVariable}
+		all[0] = node{"enum": spellings} // which editors offer
+		return append(all, withVariable)
 	}
 	f := s.forms[c.form]
 	text := node{"type": "string"}

@@ -68,6 +68,16 @@ func compile(t testing.TB, text []byte) *jsonschema.Schema {
 	return s
 }
 
+// compileNode makes a validator of which a value needs one schema.
+func compileNode(t testing.TB, anyOf []any) *jsonschema.Schema {
+	t.Helper()
+	text, err := json.Marshal(node{"anyOf": anyOf, "$defs": node{"variable": node{"type": "string", "pattern": `\$\{`}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compile(t, text)
+}
+
 func TestTheSchemaAcceptsEveryExample(t *testing.T) {
 	s := compiled(t)
 	for _, path := range append(shapes(t), "../../examples/api-config.yaml") {
@@ -122,7 +132,7 @@ var samples = map[string]struct{ good, bad []string }{
 	"callback":            {good: []string{"https://a/b", "myapp:/done"}, bad: []string{"", "/a", "https://a,https://b", "https://a b"}},
 	"url":                 {good: []string{"https://a:8443/b/c", "http://a"}, bad: []string{"", "a", "ftp://a", "https://", "https://u:p@a", "ws://a"}},
 	"backend":             {good: []string{"https://a:8443/b", "ws://a"}, bad: []string{"", "a:80", "ftp://a", "https://u:p@a", "http:///x"}},
-	"source":              {good: []string{"orders.yaml", "https://a/o.yaml"}, bad: []string{""}},
+	"source":              {good: []string{"orders.yaml", "https://a/o.yaml", "type x.graphql"}, bad: []string{"", "type Query { a: Int }", "schema {", "a: b\nc: d"}},
 	"file":                {good: []string{"a/b.md"}, bad: []string{"", "https://a/b"}},
 	"user":                {good: []string{"anna", "PRIMARY/anna"}, bad: []string{"", "ab", "a b c", "a*cd", strings.Repeat("x", 51)}},
 	"password":            {good: []string{"Abcdefg1"}, bad: []string{"", "Abc1", "abcdefg1", "ABCDEFG1", "Abcdefgh", "Abcdefg1" + strings.Repeat("x", 60)}},
@@ -130,11 +140,7 @@ var samples = map[string]struct{ good, bad []string }{
 
 func TestTheReaderAndTheSchemaKnowEveryForm(t *testing.T) {
 	for name, f := range forms() {
-		text, err := json.Marshal(node{"anyOf": schema{forms: forms()}.text(column{form: name}, true), "$defs": node{"variable": node{"pattern": `\$\{`}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := compile(t, text)
+		s := compileNode(t, schema{forms: forms()}.text(column{form: name}, true))
 		for _, text := range samples[name].good {
 			if _, err := f.apply(text); err != nil || s.Validate(text) != nil {
 				t.Errorf("%s: %q: the reader says %v, and the schema %v", name, text, err, s.Validate(text))

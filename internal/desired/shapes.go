@@ -1,42 +1,45 @@
 package desired
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // document is one file in any of the shapes that people have: the native form, and sections of other names that fold into it.
 type document struct {
 	File
-	RestAPIs       List[API]          `yaml:"rest_apis" item:"an API" doc:"REST APIs: entries of apis."`
-	GraphQLAPIs    List[API]          `yaml:"graphql_apis" item:"an API" doc:"Entries of apis whose type is GRAPHQL."`
-	WebSocketAPIs  List[API]          `yaml:"websocket_apis" item:"an API" doc:"Entries of apis whose type is WS."`
+	RestAPIs       List[API]          `yaml:"rest_apis" moves:"true" item:"an API" doc:"REST APIs: entries of apis."`
+	GraphQLAPIs    List[API]          `yaml:"graphql_apis" moves:"true" item:"an API" doc:"Entries of apis whose type is GRAPHQL."`
+	WebSocketAPIs  List[API]          `yaml:"websocket_apis" moves:"true" item:"an API" doc:"Entries of apis whose type is WS."`
 	LLMAPIs        Field[struct{}]    `yaml:"llm_apis" refuse:"the agent does not manage APIs of language models: make them in the Publisher, and remove the section" doc:"The agent refuses this section."`
-	Application    Group[Application] `yaml:"application" doc:"The only application: an entry of applications."`
+	Application    Group[Application] `yaml:"application" moves:"true" doc:"The only application: an entry of applications."`
 	Subscriptions  List[Subscription] `yaml:"subscriptions" item:"a subscription" short:"api_name" doc:"The subscriptions of the only application."`
-	KeyManager     Group[KeyManager]  `yaml:"key_manager" doc:"The only key manager: an entry of key_managers."`
+	KeyManager     Group[KeyManager]  `yaml:"key_manager" moves:"true" doc:"The only key manager: an entry of key_managers."`
 	Defaults       Group[Defaults]    `yaml:"defaults" doc:"Fields of each API of this file that does not have them."`
 	GlobalSettings Group[Defaults]    `yaml:"global_settings" doc:"Another name of defaults."`
 }
 
 // Defaults are fields for each API of a file that does not have them.
 type Defaults struct {
-	Visibility               Text                 `yaml:"visibility" enum:"PUBLIC,PRIVATE,RESTRICTED" doc:"Who sees the API in the Developer Portal."`
-	SubscriptionAvailability Text                 `yaml:"subscription_availability" enum:"CURRENT_TENANT" doc:"Which tenants may subscribe."`
-	Transports               Texts                `yaml:"transport" alias:"transports" item:"transport" enum:"http,https" doc:"The transports at which the gateway serves the API."`
-	CORSEnabled              Switch               `yaml:"cors_enabled" doc:"Whether the gateway answers cross-origin requests by itself."`
-	CORS                     Group[CORS]          `yaml:"cors" doc:"Cross-origin resource sharing."`
-	ResponseCaching          Switch               `yaml:"response_caching" doc:"Whether the gateway caches answers."`
-	ThrottlingPolicy         Text                 `yaml:"throttling_tier" alias:"throttling_policy" form:"policy" doc:"The policy that limits all calls of the API."`
-	BusinessPlan             Text                 `yaml:"business_plan" form:"subscription_policy" doc:"The only subscription policy that the API offers."`
-	Policies                 Texts                `yaml:"throttling_policies" alias:"policies" item:"policy" form:"subscription_policy" doc:"The subscription policies that the API offers."`
-	SecuritySchemes          Texts                `yaml:"security_schemes" item:"security scheme" enum:"oauth2,basic_auth,api_key,mutualssl,mutualssl_mandatory,oauth_basic_auth_api_key_mandatory" doc:"How clients authenticate."`
-	Environments             List[Environment]    `yaml:"gateway_environments" alias:"environments" item:"an environment" short:"name" doc:"The gateway environments that serve the API."`
-	Endpoint                 Group[EndpointTimes] `yaml:"endpoint_config" doc:"Fields of each endpoint that does not have them."`
+	Visibility               Text                 `yaml:"visibility" moves:"true" enum:"PUBLIC,PRIVATE,RESTRICTED" doc:"Who sees the API in the Developer Portal."`
+	SubscriptionAvailability Text                 `yaml:"subscription_availability" moves:"true" enum:"CURRENT_TENANT" doc:"Which tenants may subscribe."`
+	Transports               Texts                `yaml:"transport" moves:"true" alias:"transports" item:"transport" enum:"http,https" doc:"The transports at which the gateway serves the API."`
+	CORSEnabled              Switch               `yaml:"cors_enabled" moves:"true" doc:"Whether the gateway answers cross-origin requests by itself."`
+	CORS                     Group[CORS]          `yaml:"cors" moves:"true" doc:"Cross-origin resource sharing."`
+	ResponseCaching          Switch               `yaml:"response_caching" moves:"true" doc:"Whether the gateway caches answers."`
+	ThrottlingPolicy         Text                 `yaml:"throttling_tier" moves:"true" alias:"throttling_policy" form:"policy" doc:"The policy that limits all calls of the API."`
+	BusinessPlan             Text                 `yaml:"business_plan" moves:"true" form:"subscription_policy" doc:"The only subscription policy that the API offers."`
+	Policies                 Texts                `yaml:"throttling_policies" moves:"true" alias:"policies" item:"policy" form:"subscription_policy" doc:"The subscription policies that the API offers."`
+	SecuritySchemes          Texts                `yaml:"security_schemes" moves:"true" item:"security scheme" enum:"oauth2,basic_auth,api_key,mutualssl,mutualssl_mandatory,oauth_basic_auth_api_key_mandatory" doc:"How clients authenticate."`
+	Environments             List[Environment]    `yaml:"gateway_environments" moves:"true" alias:"environments" item:"an environment" short:"name" doc:"The gateway environments that serve the API."`
+	Endpoint                 Group[EndpointTimes] `yaml:"endpoint_config" moves:"true" doc:"Fields of each endpoint that does not have them."`
 }
 
 // EndpointTimes are fields for each endpoint that does not have them.
 type EndpointTimes struct {
-	Timeout    Span   `yaml:"timeout" doc:"How long the gateway waits for an answer."`
-	Retries    Number `yaml:"retry_count" alias:"retries" min:"0" max:"100" doc:"How often the gateway calls again before it suspends the backend."`
-	RetryDelay Span   `yaml:"retry_delay" doc:"How long the gateway waits before it calls again."`
+	Timeout    Span   `yaml:"timeout" moves:"true" doc:"How long the gateway waits for an answer."`
+	Retries    Number `yaml:"retry_count" moves:"true" alias:"retries" min:"0" max:"100" doc:"How often the gateway calls again before it suspends the backend."`
+	RetryDelay Span   `yaml:"retry_delay" moves:"true" doc:"How long the gateway waits before it calls again."`
 }
 
 // fold makes one form of a file's shape, except its subscriptions and the tiers of its APIs, which need all files.
@@ -46,15 +49,18 @@ func (d *document) fold(problems *Problems) {
 		d.section = "rest_apis"
 	}
 	for _, more := range []struct {
+		name string
 		list List[API]
 		kind string
-	}{{d.RestAPIs, ""}, {d.GraphQLAPIs, "GRAPHQL"}, {d.WebSocketAPIs, "WS"}} {
+	}{{"rest_apis", d.RestAPIs, ""}, {"graphql_apis", d.GraphQLAPIs, "GRAPHQL"}, {"websocket_apis", d.WebSocketAPIs, "WS"}} {
 		for _, api := range more.list.Value {
+			d.words[api.At] = more.name
 			if more.kind != "" && !api.Value.Type.Set {
 				api.Value.Type = Text{Set: true, Value: more.kind, At: api.At}
 			}
 			d.APIs.Value = append(d.APIs.Value, api)
 		}
+		d.APIs.Wrong = d.APIs.Wrong || more.list.Wrong
 		if more.list.Set && !d.APIs.Set {
 			d.APIs.Set, d.APIs.At = true, more.list.At
 		}
@@ -173,6 +179,7 @@ func (f *File) subscribe(list List[Subscription], problems *Problems) {
 		return
 	}
 	switch apps := f.Applications.Value; {
+	case len(apps) == 0 && f.partial: // the application may be in the other file
 	case len(apps) == 0:
 		problems.Add(f.begin, "", "section application is missing")
 	case len(apps) > 1:
@@ -187,8 +194,16 @@ func (f *File) subscribe(list List[Subscription], problems *Problems) {
 // tiers turns the subscription_tier of APIs into the policy of the only application's subscription. If the file lists no subscriptions
 // at all, the application subscribes to each API with a tier. If no subscription can have the tier, it is the one that the API offers.
 func (f *File) tiers(problems *Problems) {
-	apps := f.Applications.Value
-	listed := len(apps) != 1 || apps[0].Value.Subscriptions.Set
+	var list *List[Subscription] // of the only application
+	positions := map[string]int{}
+	listed := len(f.Applications.Value) != 1
+	if !listed {
+		list = &f.Applications.Value[0].Value.Subscriptions
+		listed = list.Set
+		for i, s := range slices.Backward(list.Value) { // the first one of a name stays
+			positions[s.Value.APIName.Value] = i
+		}
+	}
 	for i := range f.APIs.Value {
 		api := &f.APIs.Value[i].Value
 		tier := api.SubscriptionTier
@@ -196,34 +211,22 @@ func (f *File) tiers(problems *Problems) {
 		if !tier.Set || tier.Null {
 			continue
 		}
-		var found *Subscription
-		if len(apps) == 1 {
-			found = apps[0].Value.subscription(api.Name.Value)
-		}
-		switch {
-		case found != nil && !found.ThrottlingPolicy.Set:
-			found.ThrottlingPolicy = tier
-		case found != nil && found.ThrottlingPolicy.Value != tier.Value:
-			problems.Add(tier.At, "keep one of them", "subscription_tier is %s, and the subscription to the API has the policy %s (%s)",
-				tier.Shown(), found.ThrottlingPolicy.Shown(), found.ThrottlingPolicy.At)
-		case found == nil && !listed:
-			list := &apps[0].Value.Subscriptions
-			if !list.Set {
-				list.Set, list.At = true, tier.At
-			}
-			list.Value = append(list.Value, Field[Subscription]{Set: true, At: tier.At, Value: Subscription{APIName: api.Name, ThrottlingPolicy: tier}})
-		case found == nil:
+		position, found := positions[api.Name.Value]
+		if !found && listed {
 			fill(&api.Policies, one(tier))
+			continue
+		}
+		if !found {
+			list.Set, list.At = true, cmp.Or(list.At, tier.At)
+			positions[api.Name.Value] = len(list.Value)
+			list.Value = append(list.Value, Field[Subscription]{Set: true, At: tier.At, Value: Subscription{APIName: api.Name, ThrottlingPolicy: tier}})
+			continue
+		}
+		policy := &list.Value[position].Value.ThrottlingPolicy
+		fill(policy, tier)
+		if policy.Value != tier.Value && !policy.Wrong && !tier.Wrong {
+			problems.Add(tier.At, "keep one of them", "subscription_tier is %s, and the subscription to the API has the policy %s (%s)",
+				tier.Shown(), policy.Shown(), policy.At)
 		}
 	}
-}
-
-// subscription returns the application's subscription to an API, or nil.
-func (a *Application) subscription(name string) *Subscription {
-	for i := range a.Subscriptions.Value {
-		if s := &a.Subscriptions.Value[i].Value; s.APIName.Value == name {
-			return s
-		}
-	}
-	return nil
 }

@@ -1,11 +1,16 @@
 package desired
 
 import (
+	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+
+	"wso2agent/internal/yamlfile"
 )
 
 // column is one field of the model as its tags describe it.
@@ -19,6 +24,7 @@ type column struct {
 	refuse   string // why the agent refuses the field; empty: it does not
 	fallback string // what the server makes of a field that is left out; empty: nothing, or a value of its own
 	required bool
+	moves    bool    // the field folds into another one, so that the model has it under another name
 	values   []value // nil: any
 	form     string
 	min, max int // bounds of a number; max 0: none
@@ -28,16 +34,25 @@ type column struct {
 // value is one of the values that a text may have.
 type value struct {
 	is        string
-	spellings []string // what stands for it, itself first
+	spellings []string       // what stands for it, itself first, without regard to case
+	pattern   *regexp.Regexp // of all of them, for the reader and for the schema
+}
+
+// table has the fields of a struct of the model.
+type table struct {
+	columns []column
+	byName  map[string]*column
+	names   yamlfile.Names
+	title   string // the first field that is required: messages call the struct by it
 }
 
 // tables has the fields of every struct of the model, which never change.
-var tables = sync.OnceValue(func() map[reflect.Type][]column {
-	all := map[reflect.Type][]column{}
+var tables = sync.OnceValue(func() map[reflect.Type]table {
+	all := map[reflect.Type]table{}
 	var add func(t reflect.Type)
 	add = func(t reflect.Type) {
-		all[t] = tagged(t)
-		for _, c := range all[t] {
+		all[t] = tableOf(tagged(t))
+		for _, c := range all[t].columns {
 			inner := c.kind
 			if inner.Kind() == reflect.Slice {
 				field, _ := inner.Elem().FieldByName("Value")
@@ -49,12 +64,28 @@ var tables = sync.OnceValue(func() map[reflect.Type][]column {
 		}
 	}
 	add(reflect.TypeFor[document]())
-	all[reflect.TypeFor[File]()] = tagged(reflect.TypeFor[File]())
+	all[reflect.TypeFor[File]()] = tableOf(tagged(reflect.TypeFor[File]()))
 	return all
 })
 
+func tableOf(columns []column) table {
+	t := table{columns: columns, byName: map[string]*column{}, names: yamlfile.Names{Others: map[string]string{}}}
+	for i, c := range columns {
+		t.byName[c.name] = &columns[i]
+		t.names.Known = append(t.names.Known, c.name)
+		if c.required && t.title == "" {
+			t.title = c.name
+		}
+		for _, alias := range c.aliases {
+			t.names.Others[alias] = c.name
+		}
+	}
+	slices.Sort(t.names.Known)
+	return t
+}
+
 // columns returns the fields of a struct of the model in the order in which it has them.
-func columns(t reflect.Type) []column { return tables()[t] }
+func columns(t reflect.Type) []column { return tables()[t].columns }
 
 // tagged reads the tags of a struct. It panics if one is wrong, which a test shows for the whole model.
 func tagged(t reflect.Type) (all []column) {
@@ -68,16 +99,12 @@ func tagged(t reflect.Type) (all []column) {
 		case isField:
 			inner, _ := f.Type.FieldByName("Value")
 			c := column{index: f.Index, name: name, doc: f.Tag.Get("doc"), item: f.Tag.Get("item"), short: f.Tag.Get("short"),
-				fallback: f.Tag.Get("default"), required: f.Tag.Get("required") == "true", refuse: f.Tag.Get("refuse"), form: f.Tag.Get("form"), kind: inner.Type}
+				fallback: f.Tag.Get("default"), required: f.Tag.Get("required") == "true", moves: f.Tag.Get("moves") == "true", refuse: f.Tag.Get("refuse"), form: f.Tag.Get("form"), kind: inner.Type}
 			c.aliases = split(f.Tag.Get("alias"), ",")
 			for _, one := range split(f.Tag.Get("enum"), ",") {
 				is, others, _ := strings.Cut(one, "=")
-				v := value{is, []string{is}}
-				for _, s := range append([]string{strings.ToLower(is), strings.ToUpper(is)}, split(others, "|")...) {
-					if !slices.Contains(v.spellings, s) {
-						v.spellings = append(v.spellings, s)
-					}
-				}
+				v := value{is: is, spellings: append([]string{is}, split(others, "|")...)}
+				v.pattern = regexp.MustCompile(`^\s*(` + anyCase(v.spellings) + `)\s*$`)
 				c.values = append(c.values, v)
 			}
 			c.min, c.max = number(f.Tag.Get("min")), number(f.Tag.Get("max"))
@@ -119,9 +146,27 @@ func (c column) choices() string {
 // spelled returns the value that a text stands for.
 func (c column) spelled(text string) (string, bool) {
 	for _, v := range c.values {
-		if slices.Contains(v.spellings, text) {
+		if v.pattern.MatchString(text) {
 			return v.is, true
 		}
 	}
 	return "", false
+}
+
+// anyCase returns a pattern of texts in any letter case. A pattern of JSON Schema has no flag for that.
+func anyCase(texts []string) string {
+	var b strings.Builder
+	for i, text := range texts {
+		if i > 0 {
+			b.WriteByte('|')
+		}
+		for _, r := range text {
+			if lower, upper := unicode.ToLower(r), unicode.ToUpper(r); lower != upper {
+				fmt.Fprintf(&b, "[%c%c]", lower, upper)
+				continue
+			}
+			b.WriteString(regexp.QuoteMeta(string(r)))
+		}
+	}
+	return b.String()
 }

@@ -50,9 +50,10 @@ type leaf struct {
 	text string
 }
 
-// leaves returns the values in a struct of the model, without groups and lists that have values. Secrets count by their text.
-func leaves(v any) (all []leaf) {
-	walk("", reflect.ValueOf(v), func(path string, at Place, null bool, value any) bool {
+// leaves returns the values in the struct of the model to which a pointer points, without groups and lists that have values. Secrets
+// count by their text.
+func leaves(pointer any) (all []leaf) {
+	walk("", reflect.ValueOf(pointer).Elem(), func(path string, at Place, null bool, value any) bool {
 		kind := reflect.TypeOf(value).Kind()
 		secret, isSecret := value.(Secret)
 		switch {
@@ -71,20 +72,22 @@ func leaves(v any) (all []leaf) {
 // differ returns the first values in which two entries differ. One of them has no place if only the other entry has the value.
 func differ(a, b any) (here, there leaf, differs bool) {
 	as, bs := leaves(a), leaves(b)
-	find := func(all []leaf, path string) leaf {
-		if i := slices.IndexFunc(all, func(l leaf) bool { return l.path == path }); i >= 0 {
-			return all[i]
+	of := func(all []leaf) map[string]leaf {
+		paths := make(map[string]leaf, len(all))
+		for _, l := range all {
+			paths[l.path] = l
 		}
-		return leaf{path: path}
+		return paths
 	}
+	ofA, ofB := of(as), of(bs)
 	for _, l := range as {
-		if other := find(bs, l.path); other.at == (Place{}) || other.text != l.text {
-			return l, other, true
+		if other, known := ofB[l.path]; !known || other.text != l.text {
+			return l, leaf{l.path, other.at, other.text}, true
 		}
 	}
 	for _, l := range bs {
-		if other := find(as, l.path); other.at == (Place{}) {
-			return other, l, true
+		if _, known := ofA[l.path]; !known {
+			return leaf{path: l.path}, l, true
 		}
 	}
 	return leaf{}, leaf{}, false

@@ -11,11 +11,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"wso2agent/internal/file"
 	"wso2agent/internal/testenv"
 )
 
@@ -36,8 +38,9 @@ func supervise(dir string, command []string) int {
 		MaxRestarts: 2, Window: time.Hour,
 		Database: os.Getenv("TEST_DATABASE"), DatabaseTimeout: time.Minute,
 		Port: os.Getenv("TEST_PORT"), StartTimeout: time.Minute, WayBack: recorded{filepath.Dir(dir)}, Home: recordedHome{filepath.Dir(dir)},
-		Serves: func(context.Context) error { _, err := os.Stat(filepath.Join(filepath.Dir(dir), "serves")); return err },
-		Log:    slog.New(slog.NewTextHandler(os.Stderr, nil)), Stdout: os.Stdout, Stderr: os.Stderr,
+		AgentLock: filepath.Join(filepath.Dir(dir), "lock"),
+		Serves:    func(context.Context) error { _, err := os.Stat(filepath.Join(filepath.Dir(dir), "serves")); return err },
+		Log:       slog.New(slog.NewTextHandler(os.Stderr, nil)), Stdout: os.Stdout, Stderr: os.Stderr,
 	}
 	for name, value := range map[string]*time.Duration{"TEST_DATABASE_TIMEOUT": &s.DatabaseTimeout, "TEST_START_TIMEOUT": &s.StartTimeout} {
 		if d, err := time.ParseDuration(os.Getenv(name)); err == nil {
@@ -410,6 +413,56 @@ func TestTheSupervisorReportsWhetherTheServerServes(t *testing.T) {
 	serve()
 	says("it serves again", 2, ServesNow)
 	if !strings.Contains(s.log.String(), "the server serves") {
+		t.Errorf("nothing is logged:\n%s", s.log)
+	}
+}
+
+// TestAStartWaitsForThePassOfTheAgent: a pass that began before may still change the truststore that the server is to read.
+func TestAStartWaitsForThePassOfTheAgent(t *testing.T) {
+	var unlock func()
+	s := start(t, `echo run >> $VOLUME/runs; while :; do sleep 0.02; done`, func(c Control) {
+		volume := filepath.Dir(c.Dir)
+		if err := c.report(Started{Generation: "old", Serves: ServesNow, Starts: 7}); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if unlock, err = file.Lock(t.Context(), filepath.Join(volume, "lock"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(volume, "trusts"), []byte("a1 a2"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+	s.until(t, "the start before is reported as one that does not serve", func() bool {
+		st, ok, err := s.control.Started()
+		return err == nil && ok && st.Starts == 7 && st.Generation == "old" && st.Serves == ServesNot && time.Since(st.Since) < time.Minute
+	})
+	if s.has("runs") {
+		t.Error("the server starts while the agent works")
+	}
+	if err := os.WriteFile(s.file("trusts"), []byte("a1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	if st := s.starts(t, 1); !slices.Equal(st.Trusts, []string{"a1"}) {
+		t.Errorf("agent exec has noted %v, want what the pass has left", st.Trusts)
+	}
+}
+
+// TestAStartDoesNotWaitForeverForTheAgent: an agent that hangs keeps no server down.
+func TestAStartDoesNotWaitForeverForTheAgent(t *testing.T) {
+	s := start(t, `while :; do sleep 0.02; done`, func(c Control) {
+		if err := c.report(Started{Serves: ServesNow, Starts: 7}); err != nil {
+			t.Fatal(err)
+		}
+		unlock, err := file.Lock(t.Context(), filepath.Join(filepath.Dir(c.Dir), "lock"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(unlock)
+	})
+	s.starts(t, 1)
+	if !strings.Contains(s.log.String(), "although the agent next to it is still working") {
 		t.Errorf("nothing is logged:\n%s", s.log)
 	}
 }

@@ -26,6 +26,7 @@ func SupervisorOf(cfg config.Config, entrypoint []string, serves func(context.Co
 	s := Supervisor{
 		Command:     entrypoint,
 		Control:     ControlOf(cfg),
+		AgentLock:   file.LockPath(cfg.WorkDir()),
 		StopTimeout: cfg.Restart.StopTimeout,
 		Poll:        cfg.Watch.Poll,
 		MaxRestarts: cfg.Restart.Max, Window: cfg.Restart.Window,

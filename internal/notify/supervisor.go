@@ -40,6 +40,8 @@ type Supervisor struct {
 	StartTimeout time.Duration
 	// WayBack restores files after a start that failed before the port was open; nil for none.
 	WayBack WayBack
+	// AgentLock is the path of the lock that the agent holds while it changes the server's files (see file.LockPath).
+	AgentLock string
 	// Home places a new TLS keystore while the server runs; nil for none. It needs Serves.
 	Home Home
 	Log  *slog.Logger
@@ -74,6 +76,7 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		if code, ended, err := s.awaitDatabase(ctx, signals); ended || err != nil {
 			return code, err
 		}
+		s.announceStart(ctx)
 		// Read before the start: a generation that arrives while the server reads its files then differs from this one. That
 		// can cause one restart too many, but never one too few.
 		s.stale = s.Control.reloadWritten() // first: the sidecar writes its wish before the request
@@ -131,6 +134,39 @@ func (s Supervisor) present() (leave func()) {
 		close(end)
 		<-done
 	}
+}
+
+// settle is how long announceStart waits for a pass of the agent. A pass takes less.
+const settle = 5 * time.Second
+
+// announceStart reports to the agent that the server starts, and waits until a pass that the agent has begun before is over. The
+// agent keeps what a starting server is to trust in the truststore. So what agent exec notes now is still there when the server
+// reads it.
+func (s Supervisor) announceStart(ctx context.Context) {
+	if s.Serves == nil {
+		return
+	}
+	before, ok, err := s.Control.Started()
+	if !ok || err != nil {
+		return // no agent has read of a start
+	}
+	before.Serves, before.Since = ServesNot, time.Now().UTC()
+	if err := s.Control.report(before); err != nil {
+		s.Log.Warn("cannot report that the server starts", "error", err)
+		return
+	}
+	for late := time.Now().Add(settle); time.Now().Before(late); {
+		if works, err := file.Locked(s.AgentLock); err != nil || !works {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	s.Log.Warn("starting the server although the agent next to it is still working", "after", settle.String(),
+		"remedy", "if the agent's log reports that a peer uses a certificate this server refuses, restart this server")
 }
 
 // start runs the command in a process group of its own. The products' start scripts run Java without exec, so a signal to the

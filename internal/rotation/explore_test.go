@@ -75,6 +75,13 @@ func (m *model) steps(events bool) (all []step) {
 				m.excused = cloneWith(m.excused, s.shows)
 			}
 		})
+		if s.backup != nil {
+			add(true, "somebody restores an older folder of it on the exchange volume", func(m *model) {
+				s := m.servers[i]
+				m.shared = m.shared || s.turn.Wants != ""
+				s.published, s.successors, s.trusts, s.turn = s.backup.published, s.backup.successors, s.backup.trusts, s.backup.turn
+			})
+		}
 		if s.phase != down {
 			add(true, "it crashes", func(m *model) { m.crash(i) })
 		}
@@ -128,7 +135,7 @@ func (m *model) replaceByHand(i int) {
 	}
 }
 
-// crash ends a server's process, which is started again at once: agent exec says nothing in between.
+// crash ends a server's process, and agent exec starts it again at once.
 func (m *model) crash(i int) {
 	s := m.servers[i]
 	s.phase = down
@@ -352,7 +359,7 @@ func number(variable string, otherwise int) int {
 func TestNoOrderOfEventsBreaksARotation(t *testing.T) {
 	testenv.WithoutRace(t)
 	for _, servers := range [][]string{
-		{"issue", "issue"}, {"issue ahead", "issue ahead"}, {"issue ahead", "issue"}, {"files", "none"}, {"none", "none"}, {"issue", "none without agent exec"}, {"issue", "files", "none"},
+		{"issue", "issue"}, {"issue ahead", "issue ahead"}, {"issue ahead", "issue"}, {"files", "none"}, {"none", "none"}, {"issue restored", "issue restored"}, {"issue ahead restored", "issue ahead restored"}, {"none restored", "none restored"}, {"issue", "none without agent exec"}, {"issue", "files", "none"},
 	} {
 		t.Run(strings.Join(servers, ", "), func(t *testing.T) {
 			x, complete := explore(newModel(servers...), number("EVENTS", 2), time.Now().Add(time.Duration(number("SECONDS", 20))*time.Second))

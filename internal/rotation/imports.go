@@ -39,6 +39,12 @@ func (p *pass) imports() {
 	for name, certs := range p.peers {
 		published[name] = fingerprints(certs)
 	}
+	for _, e := range s.Truststore.Entries {
+		owner := trust.Owner(e, p.configured())
+		if certs, said := published[owner]; said && p.isToRead(owner, e) && !slices.Contains(certs, e.Fingerprint) {
+			published[owner] = append(certs, e.Fingerprint)
+		}
+	}
 	changes := trust.PlanImport(s.Truststore.Entries, published, s.Settings.Server, p.configured())
 	for i, c := range changes {
 		changes[i].Spare = c.Fresh && (p.spare(c.Owner, c.Fingerprint) || slices.Contains(s.Server.Trusts, c.Fingerprint))
@@ -62,6 +68,13 @@ func (p *pass) imports() {
 		p.log(Info, "", "the running server has to read its truststore again", "server", s.Settings.Server, "because", why)
 		p.then(RaiseEdition{why})
 	}
+}
+
+// isToRead reports whether a starting server may still have to read an entry that agent exec has noted as one that it trusts.
+func (p *pass) isToRead(owner string, e trust.Entry) bool {
+	refusals := p.s.Records.Refusals
+	return p.s.Server.Starting && slices.Contains(p.s.Server.Trusts, e.Fingerprint) && !e.Refused &&
+		!slices.Contains(refusals.Suspected[owner], e.Fingerprint) && !slices.Contains(refusals.Refused[owner], e.Fingerprint)
 }
 
 // addOwn adds what the own server is to trust of itself in advance, because its parts call each other: its successors, the CA of

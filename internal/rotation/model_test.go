@@ -68,6 +68,7 @@ type modelServer struct {
 	successors []string
 	trusts     trust.Trusts
 	turn       trust.Turn
+	backup     *modelServer // whose statement somebody can restore; nil: nobody can
 
 	// The process.
 	phase     phase
@@ -136,10 +137,14 @@ func newModel(modes ...string) *model {
 	m := &model{now: modelStart, decideBy: Decide, excused: map[string]bool{}, byHand: map[string]bool{}, generations: map[string]generation{}}
 	for i, mode := range modes {
 		mode, without := strings.CutSuffix(mode, " without agent exec")
+		mode, restored := strings.CutSuffix(mode, " restored")
 		mode, ahead := strings.CutSuffix(mode, " ahead")
 		s := &modelServer{name: string(rune('a' + i)), supervised: !without, tlsMode: mode, key: m.certificate()}
 		if ahead {
 			s.ahead = 1
+		}
+		if restored {
+			s.backup = &modelServer{}
 		}
 		s.entries = []trust.Entry{{Alias: "foreign", Fingerprint: "FF:FF:FF:FF"}, {Alias: "key"}}
 		if mode == "files" {
@@ -166,6 +171,9 @@ func (m *model) boot() {
 	}
 	for _, s := range m.servers {
 		s.starts = 0
+		if s.backup != nil {
+			s.backup = &modelServer{published: s.published, successors: s.successors, trusts: s.trusts, turn: s.turn}
+		}
 	}
 }
 
@@ -389,6 +397,11 @@ func (s *modelServer) due() bool {
 func (m *model) advance(i int) (what string, ok bool) {
 	s := m.servers[i]
 	switch {
+	case s.phase == down && s.supervised && s.says == serving:
+		s.says, s.since = started, m.now
+		return "agent exec says that the server starts", true
+	case s.phase == down && s.supervised && len(s.pending) > 0:
+		return "", false // agent exec waits until the agent has ended its pass
 	case s.phase == down:
 		s.gen, s.phase, s.says, s.since = s.onDisk, launched, started, m.now
 		s.starts++
@@ -628,6 +641,12 @@ func (m *model) key() [2]uint64 {
 		t.certs(s.published...)
 	}
 	for _, s := range m.servers {
+		if s.backup != nil {
+			t.certs(s.backup.published...)
+			t.certs(s.backup.successors...)
+		}
+	}
+	for _, s := range m.servers {
 		s.write(&t)
 	}
 	t.common()
@@ -636,6 +655,12 @@ func (m *model) key() [2]uint64 {
 
 func (m *model) String() string {
 	t := text{now: m.now, model: m}
+	for _, s := range m.servers {
+		if s.backup != nil {
+			t.certs(s.backup.published...)
+			t.certs(s.backup.successors...)
+		}
+	}
 	for _, s := range m.servers {
 		s.write(&t)
 	}

@@ -3,6 +3,7 @@ package rotation
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -694,6 +695,46 @@ func TestACertificateThatComesBackIsAReasonAgain(t *testing.T) {
 	s.Memory.Raised = []string{"A2", "A9"}
 	if d := Decide(s); !slices.Equal(d.Memory.Raised, []string{"A9"}) {
 		t.Errorf("after %v the reasons are %v", d.Actions, d.Memory.Raised)
+	}
+}
+
+// TestWhatAStartingServerIsToReadStays: agent exec has noted it, and reports that the server trusts it.
+func TestWhatAStartingServerIsToReadStays(t *testing.T) {
+	for name, c := range map[string]struct {
+		with func(*Snapshot)
+		want string
+	}{
+		"it starts":                      {func(s *Snapshot) { s.entry("a-a2", "A2") }, ""},
+		"it serves":                      {func(s *Snapshot) { s.entry("a-a2", "A2"); s.Server.Starting = false }, "removed a-a2 A2"},
+		"the entry came after the note":  {func(s *Snapshot) { s.entry("a-a2", "A2"); s.Server.Trusts = []string{"A1", "B1"} }, "removed a-a2 A2"},
+		"the peer has another one":       {func(s *Snapshot) { s.publishes("a", "A3") }, "replaced a A3, added a-a1 A1"},
+		"the peer has published nothing": {func(s *Snapshot) { s.entry("a-a2", "A2"); delete(s.Peers, "a") }, ""},
+		"a server did not start with it": {func(s *Snapshot) {
+			s.entry("a-a2", "A2")
+			s.Records.Refusals.Refused = map[string][]string{"a": {"A2"}}
+		}, "removed a-a2 A2"},
+		"a start with it failed": {func(s *Snapshot) {
+			s.entry("a-a2", "A2")
+			s.Records.Refusals.Suspected = map[string][]string{"a": {"A2"}}
+		}, "removed a-a2 A2"},
+		"Java refuses the entry": {func(s *Snapshot) {
+			s.Truststore.Entries = append(s.Truststore.Entries, trust.Entry{Alias: "a-a2", Fingerprint: "A2", Refused: true})
+		}, "removed a-a2 A2"},
+	} {
+		s := atRest()
+		s.Server.Trusts, s.Server.Starting = []string{"A1", "A2", "B1", "C1"}, true
+		c.with(&s)
+		var got []string
+		for _, a := range Decide(s).Actions {
+			if a, is := a.(Import); is {
+				for _, change := range a.Changes {
+					got = append(got, fmt.Sprint(change.Action, " ", change.Alias, " ", change.Fingerprint))
+				}
+			}
+		}
+		if strings.Join(got, ", ") != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package wso2sim
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 const maxDescription = 32766
@@ -119,4 +120,27 @@ func (a *api) asksFor(scope string) bool {
 
 func (a *api) hasScope(name string) bool {
 	return slices.ContainsFunc(a.dto.Scopes, func(s apiScope) bool { return s.Scope.Name == name })
+}
+
+// checkMapping fails where the product's mapping takes a value for granted that is null (carbon-apimgt,
+// APIMappingUtil.fromDTOtoAPI), as one that its enumeration does not have is.
+func (dto *apiDTO) checkMapping() error {
+	if dto.EndpointImplementationType == nil || dto.Type == nil || dto.AdvertiseInfo != nil && dto.AdvertiseInfo.Vendor == nil {
+		return errInternal
+	}
+	return nil
+}
+
+// checkKeyManagers accepts a list of names of key managers that are loaded.
+func (am *AM) checkKeyManagers(dto *apiDTO) error {
+	if _, ok := dto.KeyManagers.([]any); !ok && dto.KeyManagers != nil {
+		return &fault{status: 400, code: 903203, message: "KeyManagers value needs to be an array",
+			description: "Value of the KeyManagers config should be an array"}
+	}
+	for _, name := range dto.keyManagers() {
+		if k := am.keyManagerByName(name); name != allKeyManagers && (k == nil || !k.loaded(time.Now())) {
+			return errKMUnknown
+		}
+	}
+	return nil
 }

@@ -194,3 +194,21 @@ func (p *appliedPolicy) resolve(flow string, copies map[string]string) error {
 	p.PolicyType, p.PolicyID = ptr("common"), ptr(copies[p.PolicyName])
 	return nil
 }
+
+// withoutPolicyTypes is a copy of operations whose policies have no type, which only a later answer shows.
+func withoutPolicyTypes(ops []apiOperation) []apiOperation {
+	untyped := func(list []appliedPolicy) []appliedPolicy {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i].PolicyType = nil
+		}
+		return list
+	}
+	ops = slices.Clone(ops)
+	for i, op := range ops {
+		if p := op.OperationPolicies; p != nil {
+			ops[i].OperationPolicies = &operationPolicies{untyped(p.Request), untyped(p.Response), untyped(p.Fault)}
+		}
+	}
+	return ops
+}

@@ -3,9 +3,7 @@ package wso2sim
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,8 +81,14 @@ func (am *AM) gateway(w http.ResponseWriter, r *http.Request) {
 		fault.write(w)
 		return
 	}
+	if value(route.dto.Type) == typeGraphQL {
+		if route.operations, fault = graphQLOperationsOf(r, &route.dto); fault != nil {
+			fault.write(w)
+			return
+		}
+	}
 	sandbox := false
-	if route.operation.AuthType != "None" {
+	if slices.ContainsFunc(route.operations, func(op apiOperation) bool { return op.AuthType != "None" }) {
 		if sandbox, fault = am.authenticate(r, route); fault != nil {
 			fault.write(w)
 			return
@@ -95,10 +99,10 @@ func (am *AM) gateway(w http.ResponseWriter, r *http.Request) {
 
 // apiRoute is where a request goes.
 type apiRoute struct {
-	api       *api
-	dto       apiDTO
-	operation apiOperation
-	path      string // behind context and version, with its slash
+	api        *api
+	dto        apiDTO
+	operations []apiOperation // one, or those that a query asks for
+	path       string         // behind context and version, with its slash
 }
 
 // route finds the deployed API and its operation: the longest context wins.
@@ -117,9 +121,15 @@ func (am *AM) route(r *http.Request) (apiRoute, *gatewayFault) {
 		return apiRoute{}, errBlocked
 	}
 	found := apiRoute{api: a, dto: *dto, path: rest}
+	if value(dto.Type) == typeGraphQL { // its operations are in the body
+		if r.Method != http.MethodPost {
+			return found, errNoMethod
+		}
+		return found, nil
+	}
 	for _, op := range found.dto.Operations {
 		if op.Verb == r.Method && matchesTarget(op.Target, found.path) {
-			found.operation = op
+			found.operations = []apiOperation{op}
 			return found, nil
 		}
 	}
@@ -131,18 +141,18 @@ func (am *AM) route(r *http.Request) (apiRoute, *gatewayFault) {
 
 // preflight answers 200 whatever the origin and the method: whether the call is allowed shows the header alone.
 func (am *AM) preflight(w http.ResponseWriter, r *http.Request, route apiRoute) {
-	wanted := r.Header.Get("Access-Control-Request-Method")
-	if wanted != "" && !slices.ContainsFunc(route.dto.Operations, func(op apiOperation) bool {
-		return op.Verb == wanted && matchesTarget(op.Target, route.path)
-	}) {
-		errNoMethod.write(w)
-		return
-	}
 	var methods []string
 	for _, op := range route.dto.Operations {
 		if matchesTarget(op.Target, route.path) {
 			methods = append(methods, op.Verb)
 		}
+	}
+	if value(route.dto.Type) == typeGraphQL {
+		methods = []string{http.MethodPost}
+	}
+	if wanted := r.Header.Get("Access-Control-Request-Method"); wanted != "" && !slices.Contains(methods, wanted) {
+		errNoMethod.write(w)
+		return
 	}
 	w.Header().Set("Access-Control-Allow-Methods", strings.Join(methods, ","))
 	if cors := route.dto.CorsConfiguration; cors != nil {
@@ -277,11 +287,11 @@ func (am *AM) authorize(token parsedJWT, manager *keyManager, route apiRoute, no
 			return false, errSubscriptionBlocked
 		}
 	}
-	if len(route.operation.Scopes) > 0 {
-		have := strings.Fields(token.claims.Scope)
-		if !slices.ContainsFunc(route.operation.Scopes, func(s string) bool { return slices.Contains(have, s) }) {
+	have := strings.Fields(token.claims.Scope)
+	for _, op := range route.operations {
+		if len(op.Scopes) > 0 && !slices.ContainsFunc(op.Scopes, func(s string) bool { return slices.Contains(have, s) }) {
 			return false, &gatewayFault{403, "900910", "The access token does not allow you to access the requested resource",
-				"User is NOT authorized to access the Resource: " + route.operation.Target + ". Scope validation failed."}
+				"User is NOT authorized to access the Resource: " + op.Target + ". Scope validation failed."}
 		}
 	}
 	return mapping != nil && mapping.keyType == "SANDBOX", nil
@@ -299,50 +309,4 @@ func (am *AM) mappingOf(manager *keyManager, client string, now time.Time) *keyM
 func (am *AM) isSubscribed(app *application, a *api, now time.Time) bool {
 	s := am.lookup.ofApplication[app][a]
 	return s != nil && !now.Before(s.known)
-}
-
-// forward passes the request on to the backend, without the token.
-func (am *AM) forward(w http.ResponseWriter, r *http.Request, route apiRoute, sandbox bool) {
-	base := route.dto.endpoint("production_endpoints")
-	if s := route.dto.endpoint("sandbox_endpoints"); sandbox || base == "" {
-		base = s
-	}
-	if sandbox && base == "" {
-		errNoSandbox.write(w)
-		return
-	}
-	target, err := url.Parse(strings.TrimSuffix(base, "/") + route.path)
-	if err != nil || target.Host == "" {
-		am.backendFailed(w, fmt.Errorf("the endpoint %q of %s is no address", base, route.api.name()))
-		return
-	}
-	target.RawQuery = r.URL.RawQuery
-	req, err := http.NewRequestWithContext(r.Context(), r.Method, target.String(), r.Body)
-	if err != nil {
-		am.backendFailed(w, err)
-		return
-	}
-	req.Header = r.Header.Clone()
-	req.Header.Del(value(route.dto.AuthorizationHeader))
-	req.ContentLength = r.ContentLength
-	resp, err := am.backends.Do(req)
-	if err != nil {
-		am.backendFailed(w, err)
-		return
-	}
-	defer resp.Body.Close()
-	for name, values := range resp.Header {
-		w.Header()[name] = values
-	}
-	allowOrigin(w, r, &route.dto)
-	w.Header().Del("Content-Length")
-	w.WriteHeader(resp.StatusCode)
-	_, _ = io.Copy(w, resp.Body) // one of the two has gone; the other notices
-}
-
-func (am *AM) backendFailed(w http.ResponseWriter, err error) {
-	am.log.Error("backend not reached", "error", err)
-	writeAs(w, http.StatusInternalServerError, "application/json; charset=UTF-8", object{
-		"code": "101503", "type": "Status report", "message": "Runtime Error", "description": "Error connecting to the back end",
-	})
 }

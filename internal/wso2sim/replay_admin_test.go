@@ -15,7 +15,7 @@ func TestReplayOfTheAdministration(t *testing.T) {
 }
 
 func TestReplayOfTheDevPortal(t *testing.T) {
-	inUse(t).replay(recorded(t, "apim-4.5.0-devportal.har"), 263, 64, leftOutOfDevPortal)
+	inUse(t).replay(recorded(t, "apim-4.5.0-devportal.har"), 264, 63, leftOutOfDevPortal)
 }
 
 func TestReplayOfKeys(t *testing.T) {
@@ -32,12 +32,12 @@ func TestReplayOfTheGateway(t *testing.T) {
 		if again != nil && i+1 < len(all) && strings.HasPrefix(all[i+1].Comment, again[1]+", try ") {
 			continue
 		}
-		if answer, ok := decoded(e.Response.Content.Text).(map[string]any); ok && answer["headers"] != nil && answer["path"] != nil {
+		if answer, ok := decoded(e.Response.Content.Text).(map[string]any); ok && (answer["headers"] != nil && answer["path"] != nil || answer["data"] != nil) {
 			e.Response.Content.Text = "the back end's"
 		}
 		entries = append(entries, e)
 	}
-	inUse(t).replay(entries, 153, 48, leftOutOfGateway)
+	inUse(t).replay(entries, 189, 12, leftOutOfGateway)
 }
 
 // joined is a pair as the recordings of the second round had it: the settings for API Manager in IS, and IS as the key
@@ -130,14 +130,7 @@ func replayListed(t *testing.T, entries []harEntry, values map[string]string, wa
 			skipped++
 			continue
 		}
-		t.Run(e.Comment, func(t *testing.T) {
-			if statusAlone[e.Comment] == "" {
-				r.step(t, e)
-				return
-			}
-			got := do(t, r.request(t, e)).want(t, e.Response.Status)
-			r.learn(decoded(e.Response.Content.Text), got.body)
-		})
+		t.Run(e.Comment, func(t *testing.T) { r.step(t, e) })
 		sent++
 	}
 	if sent != want || skipped != wantOut {

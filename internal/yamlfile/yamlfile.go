@@ -30,7 +30,11 @@ func Parse(data []byte, needs string) (*yaml.Node, error) {
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
 		return nil, errors.New("it holds more than one document: keep one, without a line of ---")
 	}
-	if expanded(&doc, map[*yaml.Node]int{}) > maxNodes {
+	values, aliases := written(&doc)
+	if values > maxNodes {
+		return nil, fmt.Errorf("it has more than %d values, which are the most that the agent reads: leave some out", maxNodes)
+	}
+	if aliases > 0 && expanded(&doc, map[*yaml.Node]int{}) > maxNodes {
 		return nil, fmt.Errorf("its aliases (*name) make more than %d values of it: write them out, or use fewer", maxNodes)
 	}
 	return doc.Content[0], nil
@@ -39,6 +43,19 @@ func Parse(data []byte, needs string) (*yaml.Node, error) {
 // maxNodes bounds how many values a document may have with every alias written out: a few lines of aliases to aliases can
 // stand for billions.
 const maxNodes = 200_000
+
+// written counts the values at and below a node without those behind aliases, and the aliases among them.
+func written(n *yaml.Node) (values, aliases int) {
+	values = 1
+	if n.Kind == yaml.AliasNode {
+		aliases = 1
+	}
+	for _, child := range n.Content {
+		v, a := written(child)
+		values, aliases = values+v, aliases+a
+	}
+	return values, aliases
+}
 
 // expanded counts the values below a node, those behind aliases each time, up to a little more than maxNodes. An alias to
 // what it stands in counts as too many.
@@ -122,43 +139,88 @@ func (r *Reader) Problems(kind error) error {
 
 // Mapping reads a mapping by its fields and returns which were there, or nil where n is no mapping.
 func (r *Reader) Mapping(n *yaml.Node, what string, known Fields) map[string]bool {
-	return r.MappingWith(n, what, known, nil)
-}
-
-// MappingWith is [Reader.Mapping] for fields that have other names too. others has the name in known for each of them. The result
-// has the names in known only.
-func (r *Reader) MappingWith(n *yaml.Node, what string, known Fields, others map[string]string) map[string]bool {
-	n = resolve(n)
-	if n.Kind != yaml.MappingNode {
-		r.Report(n, "%s must be a mapping (key: value), not %s", what, kindOf(n))
+	keys := r.Each(n, what, Names{Known: slices.Sorted(maps.Keys(known))}, func(name string, _, value *yaml.Node) { known[name](value) })
+	if keys == nil {
 		return nil
 	}
-	seen, written := map[string]bool{}, map[string]string{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		name := cmp.Or(others[key.Value], key.Value)
-		read, ok := known[name]
-		switch {
-		case !ok:
-			r.unknownKey(key, what, slices.Sorted(maps.Keys(known)), slices.Sorted(maps.Keys(others)))
-		case seen[name] && written[name] != key.Value:
-			r.Report(key, "keys %q and %q in %s are two names of one field: keep one", written[name], key.Value, what)
-		case seen[name]:
-			r.Report(key, "key %q stands twice in %s", key.Value, what)
-		default:
-			seen[name], written[name] = true, key.Value
-			read(value)
-		}
+	seen := map[string]bool{}
+	for name := range keys {
+		seen[name] = true
 	}
 	return seen
 }
 
-// unknownKey reports a key that is in no list. The hint names the nearest one of both lists, or all of the first. The message leaves
+// Names are the names that the keys of a mapping may have.
+type Names struct {
+	Any    bool              // all names are known
+	Known  []string          // sorted
+	Others map[string]string // other names of them: the one in Known for each
+}
+
+// Each calls read for each field of a mapping, with its name in names.Known and its key. It returns the keys as they stand in the file,
+// by these names, or nil if n is no mapping.
+func (r *Reader) Each(n *yaml.Node, what string, names Names, read func(name string, key, value *yaml.Node)) map[string]string {
+	n = resolve(n)
+	if n.Kind != yaml.MappingNode {
+		r.Report(n, "%s must be a mapping (key: value), not %s", what, strings.TrimSuffix(kindOf(n), quoted))
+		return nil
+	}
+	seen := map[string]string{}
+	var merged []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		name := cmp.Or(names.Others[key.Value], key.Value)
+		_, known := slices.BinarySearch(names.Known, name)
+		switch first, again := seen[name]; {
+		case key.Tag == mergeTag:
+			merged = append(merged, value)
+		case key.Kind != yaml.ScalarNode:
+			r.Report(key, "a key in %s must be a text, not %s", what, kindOf(key))
+		case !known && !names.Any:
+			r.unknownKey(key, what, names)
+		case again && first != key.Value:
+			r.Report(key, "keys %q and %q in %s are two names of one field: keep one", first, key.Value, what)
+		case again:
+			r.Report(key, "key %q stands twice in %s", Short(key.Value), what)
+		default:
+			seen[name] = key.Value
+			read(name, key, value)
+		}
+	}
+	for _, value := range merged {
+		r.merge(value, what, names, seen, read)
+	}
+	return seen
+}
+
+// mergeTag is the tag of the key <<.
+const mergeTag = "!!merge"
+
+// merge reads the fields of the mapping, or of the mappings, that a key << adds. Fields that are there already stay.
+func (r *Reader) merge(value *yaml.Node, what string, names Names, seen map[string]string, read func(name string, key, value *yaml.Node)) {
+	from := []*yaml.Node{value}
+	if list := resolve(value); list.Kind == yaml.SequenceNode {
+		from = list.Content
+	}
+	for _, n := range from {
+		more := r.Each(n, "what << adds to "+what, names, func(name string, key, value *yaml.Node) {
+			if _, there := seen[name]; !there {
+				read(name, key, value)
+			}
+		})
+		for name, key := range more {
+			seen[name] = cmp.Or(seen[name], key)
+		}
+	}
+}
+
+// unknownKey reports a key that is no name. The hint names the nearest name, or all in Known. The message leaves
 // out what follows a colon in the key: without a space after it that is a value, which may be a password.
-func (r *Reader) unknownKey(key *yaml.Node, what string, known, others []string) {
+func (r *Reader) unknownKey(key *yaml.Node, what string, names Names) {
 	name, _, joined := strings.Cut(key.Value, ":")
-	hint := suggest.Hint(name, known)
-	if near := suggest.Nearest(name, slices.Concat(known, others)); near != "" {
+	name = Short(name)
+	hint := suggest.Hint(name, names.Known)
+	if near := suggest.Nearest(name, slices.Concat(names.Known, slices.Sorted(maps.Keys(names.Others)))); near != "" {
 		hint = suggest.Hint(name, []string{near})
 	}
 	if joined {
@@ -172,7 +234,7 @@ func (r *Reader) unknownKey(key *yaml.Node, what string, known, others []string)
 func List[T any](r *Reader, n *yaml.Node, what string, read func(*yaml.Node) T) ([]T, []*yaml.Node) {
 	n = resolve(n)
 	if n.Kind != yaml.SequenceNode {
-		r.Report(n, "%s must be a list (lines that begin with -), not %s", what, kindOf(n))
+		r.Report(n, "%s must be a list (lines that begin with -), not %s", what, strings.TrimSuffix(kindOf(n), quoted))
 		return nil, nil
 	}
 	values := make([]T, len(n.Content))
@@ -225,21 +287,6 @@ func Resolve(n *yaml.Node) *yaml.Node { return resolve(n) }
 // IsNull reports whether a node, or what it stands for, is null.
 func IsNull(n *yaml.Node) bool { return isNull(resolve(n)) }
 
-// Require reports fields that are not there; name tells which entry, where it has one.
-func (r *Reader) Require(n *yaml.Node, seen map[string]bool, what, name string, keys ...string) {
-	if seen == nil {
-		return
-	}
-	if name != "" {
-		what = fmt.Sprintf("%s %q", what, name)
-	}
-	for _, key := range keys {
-		if !seen[key] {
-			r.Report(resolve(n), "%s has no %s", what, key)
-		}
-	}
-}
-
 // resolve follows an alias to what it stands for.
 func resolve(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
@@ -264,5 +311,19 @@ func kindOf(n *yaml.Node) string {
 	case n.Tag == "!!bool":
 		return fmt.Sprintf("the truth value %s", n.Value) + quoted
 	}
-	return fmt.Sprintf("the value %q", n.Value)
+	return fmt.Sprintf("the value %q", Short(n.Value))
+}
+
+// mostShown is how many characters of a text messages show.
+const mostShown = 100
+
+// Short returns a text that fits into a message: its first 100 characters if it has more.
+func Short(text string) string {
+	if len(text) <= mostShown {
+		return text
+	}
+	if runes := []rune(text); len(runes) > mostShown {
+		return string(runes[:mostShown]) + "…"
+	}
+	return text
 }

@@ -20,6 +20,7 @@ func TestAFewLinesOfAliasesDoNotStandForBillionsOfValues(t *testing.T) {
 		"an alias to itself":   {"a: &a [x, *a]\n", "use fewer"},
 		"a few aliases":        {"a: &a [x, y]\nb: *a\nc: {d: *a}\n", ""},
 		"many values, written": {"a: [" + strings.TrimSuffix(strings.Repeat("x, ", 100_000), ", ") + "]\n", ""},
+		"too many, written":    {"a: [" + strings.TrimSuffix(strings.Repeat("x, ", 200_001), ", ") + "]\n", "which are the most that the agent reads"},
 	} {
 		_, err := Parse([]byte(tt.text), "something")
 		if (err != nil) != (tt.says != "") || err != nil && !strings.Contains(err.Error(), tt.says) {
