@@ -29,7 +29,8 @@ type mapping[T any] struct {
 	// want returns the value that the file sets, as the server stores it. set is false if the file leaves the field out. A field that
 	// the file resets (null, an empty list) has the server's default.
 	want func(T) (value any, set bool)
-	// have returns the server's value in the same form, so that equal values mean that nothing has to change.
+	// have returns the server's value in the same form, so that equal values mean that nothing has to change. It is nil if the server
+	// does not give the value back, such as a password: then the row only writes, and changedSecret compares.
 	have func(Object) any
 	// put writes the value into an object that is to be sent.
 	put func(body Object, value any)
@@ -39,7 +40,7 @@ type mapping[T any] struct {
 func differences[T any](table []mapping[T], want T, have Object) (all []Difference) {
 	for _, m := range table {
 		value, set := m.want(want)
-		if !set {
+		if !set || m.have == nil {
 			continue
 		}
 		if has := m.have(have); !reflect.DeepEqual(has, value) {
