@@ -39,10 +39,18 @@ func sourceOf(d desired.Document) string {
 	return d.Format.Or("INLINE")
 }
 
+// withFormat gives a text the format that the server has if the file leaves the format out.
+func withFormat(want desired.Document, have Object) desired.Document {
+	if have["sourceType"] == "MARKDOWN" && want.Content.Set && !want.Format.Set {
+		want.Format = desired.Text{Set: true, Value: "MARKDOWN"}
+	}
+	return want
+}
+
 // DocumentDifferences compares a document with what the Publisher shows of it. content is its text or the bytes of its file, and stored
 // is what the server has of it, nil if nothing. Neither is looked at for a document that is an address.
 func DocumentDifferences(want desired.Document, have Object, content, stored []byte) []Difference {
-	all := differences(documentTable, want, have)
+	all := differences(documentTable, withFormat(want, have), have)
 	if want.URL.Set || string(content) == string(stored) {
 		return all
 	}
@@ -58,15 +66,16 @@ func digest(content []byte) any {
 	if content == nil {
 		return nil
 	}
-	return fmt.Sprintf("%d bytes, sha256 %x", len(content), sha256.Sum256(content))[:len(fmt.Sprintf("%d bytes, sha256 ", len(content)))+12]
+	sum := sha256.Sum256(content)
+	return fmt.Sprintf("%d bytes, sha256 %x", len(content), sum[:6])
 }
 
 // DocumentBody returns the document to send, without its content. have is nil for a creation. The server refuses a document without a
 // summary and drops a text in this object.
 func DocumentBody(want desired.Document, have Object) Object {
-	base := Object{"type": "HOWTO", "visibility": "API_LEVEL", "summary": "", "sourceType": "INLINE"}
-	if have != nil {
-		base = have
+	base := have
+	if base == nil {
+		base = Object{"type": "HOWTO", "visibility": "API_LEVEL", "summary": ""}
 	}
-	return body(documentTable, want, base)
+	return body(documentTable, withFormat(want, have), base)
 }
