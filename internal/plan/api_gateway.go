@@ -22,6 +22,7 @@ var apiGateway = []mapping[api]{
 	numberRow("response_caching.timeout", "cacheTimeout", 300, func(a api) desired.Number {
 		return within(a.ResponseCaching, func(c desired.Caching) desired.Number { return c.Timeout })
 	}),
+	noCORSRow,
 	corsEnabledRow,
 	corsRow("allow_origins", "accessControlAllowOrigins", func(c desired.CORS) desired.Texts { return c.Origins }),
 	corsRow("allow_headers", "accessControlAllowHeaders", func(c desired.CORS) desired.Texts { return c.Headers }),
@@ -145,11 +146,24 @@ var corsDefaults = map[string][]string{
 	"accessControlAllowMethods": {"GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"},
 }
 
+// noCORSRow resets CORS: API-M switches it off and takes the default lists. Lists are no matter while it is off.
+var noCORSRow = mapping[api]{
+	path: "cors",
+	want: func(a api) (any, bool) { return nil, a.CORS.Set && a.CORS.Null },
+	have: func(o Object) any {
+		if corsEnabledRow.have(o) == true {
+			return "enabled"
+		}
+		return nil
+	},
+	put: func(body Object, _ any) { body[corsKey] = nil },
+}
+
 // corsEnabledRow switches CORS. To switch it on fills in the lists, which API-M would leave empty.
 var corsEnabledRow = mapping[api]{
 	path: "cors.enabled",
 	want: func(a api) (any, bool) {
-		f := within(a.CORS, func(c desired.CORS) desired.Switch { return c.Enabled })
+		f := a.CORS.Value.Enabled
 		return f.Or(false), f.Set
 	},
 	have: func(o Object) any { is, _ := at(o, corsKey+".corsConfigurationEnabled").(bool); return is },
@@ -166,7 +180,7 @@ var corsEnabledRow = mapping[api]{
 	},
 }
 
-// corsRow maps a list of CORS. A reset of the whole group switches CORS off, and then API-M has no lists.
+// corsRow maps a list of CORS.
 func corsRow(name, key string, of func(desired.CORS) desired.Texts) mapping[api] {
 	return setRow("cors."+name, corsKey+"."+key, corsDefaults[key], nil, func(a api) desired.Texts { return of(a.CORS.Value) })
 }
