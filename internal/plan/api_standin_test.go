@@ -73,8 +73,8 @@ func (s *apiServer) ask(method, path string, body Object) Object {
 
 const publisher = "publisher/v4/"
 
-// whole has every field of an API that its object holds.
-const whole = `
+// wholeAPI has every field of an API that its object holds.
+const wholeAPI = `
 description: Text
 default_version: true
 tags: [b, a]
@@ -109,18 +109,18 @@ operations:
 `
 
 const (
-	times = "timeout: 30s, timeout_action: discard, retries: 2, retry_delay: 500ms, retry_codes: [101504, 101503], " +
+	apiTimes = "timeout: 30s, timeout_action: discard, retries: 2, retry_delay: 500ms, retry_codes: [101504, 101503], " +
 		"suspend: {codes: [101500], initial: 10s, maximum: 1m, factor: 2}"
-	basic = "security: {type: BASIC, username: u, password: throwAway1}"
-	oauth = "security: {type: OAUTH, token_url: 'https://login/token', client_id: c, client_secret: throwAway2, grant_type: PASSWORD, username: u, password: throwAway3}"
-	key   = "security: {type: APIKEY, key_name: X-Key, key_value: throwAway4, key_in: QUERY_PARAMETER}"
+	apiBasic   = "security: {type: BASIC, username: u, password: throwAway1}"
+	apiOAuth   = "security: {type: OAUTH, token_url: 'https://login/token', client_id: c, client_secret: throwAway2, grant_type: PASSWORD, username: u, password: throwAway3}"
+	apiKeyAuth = "security: {type: APIKEY, key_name: X-Key, key_value: throwAway4, key_in: QUERY_PARAMETER}"
 )
 
 // endpointForms are the forms of endpoints; each replaces the one before.
 var endpointForms = []string{
 	"backend_url: http://a:1",
-	"endpoints: {production: {url: 'http://a:1', " + times + ", " + basic + "}, sandbox: {url: 'http://s:1', " + key + "}}",
-	"endpoints: {session_management: transport, production: {urls: ['http://a:1', 'http://b:1'], " + times + ", " + oauth + "}, sandbox: {urls: ['http://s:1'], security: null}}",
+	"endpoints: {production: {url: 'http://a:1', " + apiTimes + ", " + apiBasic + "}, sandbox: {url: 'http://s:1', " + apiKeyAuth + "}}",
+	"endpoints: {session_management: transport, production: {urls: ['http://a:1', 'http://b:1'], " + apiTimes + ", " + apiOAuth + "}, sandbox: {urls: ['http://s:1'], security: null}}",
 	"endpoints: {type: failover, production: {urls: ['http://a:1', 'http://b:1', 'http://c:1'], timeout: null, suspend: null}, sandbox: null}",
 	"endpoints: {type: address, production: {url: 'http://a:1'}}",
 	"endpoints: {type: default}",
@@ -164,7 +164,7 @@ func TestWhatIsAppliedIsNoDifferenceAnyMore(t *testing.T) {
 		}
 	}
 	for _, form := range endpointForms {
-		apply(form, apiFile(t, whole+form))
+		apply(form, apiFile(t, wholeAPI+form))
 	}
 	var resets []string
 	for _, row := range apiRows {

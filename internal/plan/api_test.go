@@ -19,7 +19,7 @@ type apiRow struct {
 	also  string // what the file and the server have beside it
 }
 
-const production = "endpoints:\n  production:\n    url: http://a:1\n    "
+const onProduction = "endpoints:\n  production:\n    url: http://a:1\n    "
 
 var apiRows = []apiRow{
 	{path: "description", set: "description: Text", reset: "description: null", key: "description", value: `"Text"`},
@@ -57,29 +57,29 @@ var apiRows = []apiRow{
 	{path: "operations", set: "operations: [{target: /a, verb: GET, auth: None}]", reset: "operations: []", key: "operations", value: `[{"authType":"None","scopes":[],"target":"/a","throttlingPolicy":"Unlimited","verb":"GET"}]`},
 	{path: "scopes", set: "scopes: [{name: s, local: true, roles: [admin]}]", reset: "scopes: []", key: "scopes", value: `[{"scope":{"bindings":["admin"],"description":"","displayName":"s","name":"s"},"shared":false}]`},
 	{path: "endpoints", set: "backend_url: http://a:1", reset: "endpoints: null", key: "endpointConfig", value: `{"endpoint_type":"http","production_endpoints":{"url":"http://a:1"},"sandbox_endpoints":{"url":"http://a:1"}}`},
-	{path: "endpoints.type", set: "endpoints: {type: address, production: {url: 'http://a:1'}, sandbox: null}", reset: "endpoints: {type: null, production: {url: 'http://a:1'}, sandbox: null}", also: production, key: "endpointConfig", value: `{"endpoint_type":"address","production_endpoints":{"endpoint_type":"address","url":"http://a:1"}}`},
+	{path: "endpoints.type", set: "endpoints: {type: address, production: {url: 'http://a:1'}, sandbox: null}", reset: "endpoints: {type: null, production: {url: 'http://a:1'}, sandbox: null}", also: onProduction, key: "endpointConfig", value: `{"endpoint_type":"address","production_endpoints":{"endpoint_type":"address","url":"http://a:1"}}`},
 	{path: "endpoints.production.url", set: "backend_url: http://b:1", key: "endpointConfig.production_endpoints.url", value: `"http://b:1"`},
-	{path: "endpoints.production.urls", set: "endpoints: {type: failover, production: {urls: ['http://b:1', 'http://a:1']}}", also: production, key: "endpointConfig.production_failovers", value: `[{"url":"http://a:1"}]`},
+	{path: "endpoints.production.urls", set: "endpoints: {type: failover, production: {urls: ['http://b:1', 'http://a:1']}}", also: onProduction, key: "endpointConfig.production_failovers", value: `[{"url":"http://a:1"}]`},
 	{path: "endpoints.production", set: "endpoints: {production: {url: 'http://a:1'}, sandbox: {url: 'http://s:1'}}", reset: "endpoints: {production: null, sandbox: {url: 'http://s:1'}}", key: "endpointConfig.production_endpoints.url", value: `"http://a:1"`, also: "endpoints: {sandbox: {url: 'http://s:1'}}"},
 	{path: "endpoints.sandbox.url", set: "backend_url: http://a:1\nsandbox_url: http://s:1", key: "endpointConfig.sandbox_endpoints.url", value: `"http://s:1"`},
 	{path: "endpoints.sandbox", set: "backend_url: http://a:1\nsandbox_url: http://s:1", reset: "backend_url: http://a:1\nsandbox_url: null", key: "endpointConfig.sandbox_endpoints.url", value: `"http://s:1"`},
-	{path: "endpoints.production.timeout", set: production + "timeout: 30s", reset: production + "timeout: null", also: production, key: "endpointConfig.production_endpoints.config", value: `{"actionDuration":"30000","actionSelect":"fault"}`},
-	{path: "endpoints.production.timeout_action", set: production + "timeout_action: discard", reset: production + "timeout_action: null", also: production, key: "endpointConfig.production_endpoints.config.actionSelect", value: `"discard"`},
-	{path: "endpoints.production.retries", set: production + "retries: 0", reset: production + "retries: null", also: production, key: "endpointConfig.production_endpoints.config.retryTimeOut", value: `"0"`},
-	{path: "endpoints.production.retry_delay", set: production + "retry_delay: 500ms", reset: production + "retry_delay: null", also: production, key: "endpointConfig.production_endpoints.config.retryDelay", value: `"500"`},
-	{path: "endpoints.production.retry_codes", set: production + "retry_codes: [101504, 101503]", reset: production + "retry_codes: []", also: production, key: "endpointConfig.production_endpoints.config.retryErroCode", value: `["101503","101504"]`},
-	{path: "endpoints.production.suspend.codes", set: production + "suspend: {codes: [101500]}", reset: production + "suspend: null", also: production, key: "endpointConfig.production_endpoints.config.suspendErrorCode", value: `["101500"]`},
-	{path: "endpoints.production.suspend.initial", set: production + "suspend: {initial: 1m}", reset: production + "suspend: {initial: null}", also: production, key: "endpointConfig.production_endpoints.config.suspendDuration", value: `"60000"`},
-	{path: "endpoints.production.suspend.maximum", set: production + "suspend: {maximum: 1h}", reset: production + "suspend: null", also: production, key: "endpointConfig.production_endpoints.config.suspendMaxDuration", value: `"3600000"`},
-	{path: "endpoints.production.suspend.factor", set: production + "suspend: {factor: 2}", reset: production + "suspend: null", also: production, key: "endpointConfig.production_endpoints.config.factor", value: `"2"`},
-	{path: "endpoints.production.security", set: production + "security: {type: BASIC, username: u, password: p}", reset: production + "security: null", also: production, key: "endpointConfig.endpoint_security.production", value: `{"enabled":true,"password":"p","type":"BASIC","username":"u"}`},
-	{path: "endpoints.production.security.type", set: production + "security: {type: APIKEY, key_name: X, key_value: v}", also: production, key: "endpointConfig.endpoint_security.production", value: `{"apiKeyIdentifier":"X","apiKeyIdentifierType":"HEADER","apiKeyValue":"v","enabled":true,"type":"apikey"}`},
-	{path: "endpoints.production.security.username", set: production + "security: {type: BASIC, username: v, password: p}", also: production, key: "endpointConfig.endpoint_security.production.username", value: `"v"`},
-	{path: "endpoints.production.security.token_url", set: production + "security: {type: OAUTH, token_url: 'https://t', client_id: c, client_secret: s}", also: production, key: "endpointConfig.endpoint_security.production", value: `{"clientId":"c","clientSecret":"s","enabled":true,"grantType":"CLIENT_CREDENTIALS","tokenUrl":"https://t","type":"OAUTH"}`},
-	{path: "endpoints.production.security.grant_type", set: production + "security: {type: OAUTH, token_url: 'https://t', client_id: c, client_secret: s, grant_type: PASSWORD, username: u, password: p}", also: production, key: "endpointConfig.endpoint_security.production.grantType", value: `"PASSWORD"`},
-	{path: "endpoints.production.security.client_id", set: production + "security: {type: OAUTH, token_url: 'https://t', client_id: c, client_secret: s}", also: production, key: "endpointConfig.endpoint_security.production.clientSecret", value: `"s"`},
-	{path: "endpoints.production.security.key_name", set: production + "security: {type: APIKEY, key_name: X, key_value: v}", also: production, key: "endpointConfig.endpoint_security.production.apiKeyValue", value: `"v"`},
-	{path: "endpoints.production.security.key_in", set: production + "security: {type: APIKEY, key_name: X, key_value: v, key_in: QUERY_PARAMETER}", also: production, key: "endpointConfig.endpoint_security.production.apiKeyIdentifierType", value: `"QUERY_PARAMETER"`},
+	{path: "endpoints.production.timeout", set: onProduction + "timeout: 30s", reset: onProduction + "timeout: null", also: onProduction, key: "endpointConfig.production_endpoints.config", value: `{"actionDuration":"30000","actionSelect":"fault"}`},
+	{path: "endpoints.production.timeout_action", set: onProduction + "timeout_action: discard", reset: onProduction + "timeout_action: null", also: onProduction, key: "endpointConfig.production_endpoints.config.actionSelect", value: `"discard"`},
+	{path: "endpoints.production.retries", set: onProduction + "retries: 0", reset: onProduction + "retries: null", also: onProduction, key: "endpointConfig.production_endpoints.config.retryTimeOut", value: `"0"`},
+	{path: "endpoints.production.retry_delay", set: onProduction + "retry_delay: 500ms", reset: onProduction + "retry_delay: null", also: onProduction, key: "endpointConfig.production_endpoints.config.retryDelay", value: `"500"`},
+	{path: "endpoints.production.retry_codes", set: onProduction + "retry_codes: [101504, 101503]", reset: onProduction + "retry_codes: []", also: onProduction, key: "endpointConfig.production_endpoints.config.retryErroCode", value: `["101503","101504"]`},
+	{path: "endpoints.production.suspend.codes", set: onProduction + "suspend: {codes: [101500]}", reset: onProduction + "suspend: null", also: onProduction, key: "endpointConfig.production_endpoints.config.suspendErrorCode", value: `["101500"]`},
+	{path: "endpoints.production.suspend.initial", set: onProduction + "suspend: {initial: 1m}", reset: onProduction + "suspend: {initial: null}", also: onProduction, key: "endpointConfig.production_endpoints.config.suspendDuration", value: `"60000"`},
+	{path: "endpoints.production.suspend.maximum", set: onProduction + "suspend: {maximum: 1h}", reset: onProduction + "suspend: null", also: onProduction, key: "endpointConfig.production_endpoints.config.suspendMaxDuration", value: `"3600000"`},
+	{path: "endpoints.production.suspend.factor", set: onProduction + "suspend: {factor: 2}", reset: onProduction + "suspend: null", also: onProduction, key: "endpointConfig.production_endpoints.config.factor", value: `"2"`},
+	{path: "endpoints.production.security", set: onProduction + "security: {type: BASIC, username: u, password: p}", reset: onProduction + "security: null", also: onProduction, key: "endpointConfig.endpoint_security.production", value: `{"enabled":true,"password":"p","type":"BASIC","username":"u"}`},
+	{path: "endpoints.production.security.type", set: onProduction + "security: {type: APIKEY, key_name: X, key_value: v}", also: onProduction, key: "endpointConfig.endpoint_security.production", value: `{"apiKeyIdentifier":"X","apiKeyIdentifierType":"HEADER","apiKeyValue":"v","enabled":true,"type":"apikey"}`},
+	{path: "endpoints.production.security.username", set: onProduction + "security: {type: BASIC, username: v, password: p}", also: onProduction, key: "endpointConfig.endpoint_security.production.username", value: `"v"`},
+	{path: "endpoints.production.security.token_url", set: onProduction + "security: {type: OAUTH, token_url: 'https://t', client_id: c, client_secret: s}", also: onProduction, key: "endpointConfig.endpoint_security.production", value: `{"clientId":"c","clientSecret":"s","enabled":true,"grantType":"CLIENT_CREDENTIALS","tokenUrl":"https://t","type":"OAUTH"}`},
+	{path: "endpoints.production.security.grant_type", set: onProduction + "security: {type: OAUTH, token_url: 'https://t', client_id: c, client_secret: s, grant_type: PASSWORD, username: u, password: p}", also: onProduction, key: "endpointConfig.endpoint_security.production.grantType", value: `"PASSWORD"`},
+	{path: "endpoints.production.security.client_id", set: onProduction + "security: {type: OAUTH, token_url: 'https://t', client_id: c, client_secret: s}", also: onProduction, key: "endpointConfig.endpoint_security.production.clientSecret", value: `"s"`},
+	{path: "endpoints.production.security.key_name", set: onProduction + "security: {type: APIKEY, key_name: X, key_value: v}", also: onProduction, key: "endpointConfig.endpoint_security.production.apiKeyValue", value: `"v"`},
+	{path: "endpoints.production.security.key_in", set: onProduction + "security: {type: APIKEY, key_name: X, key_value: v, key_in: QUERY_PARAMETER}", also: onProduction, key: "endpointConfig.endpoint_security.production.apiKeyIdentifierType", value: `"QUERY_PARAMETER"`},
 	{path: "endpoints.session_management", set: "endpoints: {session_management: soap, production: {urls: ['http://a:1', 'http://b:1']}}", reset: "endpoints: {session_management: null, production: {urls: ['http://a:1', 'http://b:1']}}", also: "endpoints: {production: {urls: ['http://a:1', 'http://b:1']}}", key: "endpointConfig.sessionManagement", value: `"soap"`},
 }
 
@@ -216,7 +216,7 @@ func TestTheMarkOfTheAgentIsNoDifferenceAndStays(t *testing.T) {
 }
 
 func TestASecretIsWrittenAndComparedByWhatWasSent(t *testing.T) {
-	want := apiFile(t, production+"security: {type: BASIC, username: u, password: hunter2}")
+	want := apiFile(t, onProduction+"security: {type: BASIC, username: u, password: hunter2}")
 	have := APIBody(want, nil, nil)
 	putAt(have, securityKey+".production.password", "")
 	putAt(have, securityKey+".sandbox.password", "")
@@ -237,7 +237,7 @@ func TestASecretIsWrittenAndComparedByWhatWasSent(t *testing.T) {
 		t.Errorf("the password is not in an update: %v", got)
 	}
 	// An API whose file leaves the password out keeps it: the server takes "" for the one that it has.
-	if got := at(APIBody(apiFile(t, production), have, nil), securityKey+".production.password"); got != "" {
+	if got := at(APIBody(apiFile(t, onProduction), have, nil), securityKey+".production.password"); got != "" {
 		t.Errorf("an update sends the password %v", got)
 	}
 }
