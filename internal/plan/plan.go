@@ -1,0 +1,341 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/desired"
+)
+
+// Wanted is the desired state, with what it refers to.
+type Wanted struct {
+	File *desired.File
+	// Own is the key manager that the agent registers by itself. Without a name there is none.
+	Own desired.KeyManager
+	// KeyManager is the name of the key manager for keys for which the file names none.
+	KeyManager string
+	// VHost is the virtual host of an environment for which the file names none.
+	VHost string
+	// Contents are the files that the file names for documents, by the name that it has for them.
+	Contents map[string][]byte
+	// Fingerprints are the SHA-256 fingerprints of the endpoint certificates, as hexadecimal digits, by the name of their file.
+	Fingerprints map[string]string
+}
+
+// Have is what both servers have of what a file names, read once. What is missing on a server is missing here.
+type Have struct {
+	KeyManagers  map[string]Object              // by name
+	Scopes       map[string]Object              // shared ones, by name
+	Roles        map[string]Object              // of IS, by name
+	Groups       map[string]Object              // of IS, by name
+	Users        map[string]Object              // of IS, by name
+	Certificates map[string]EndpointCertificate // of endpoints, by alias
+	Versions     []APIVersion                   // of every API, in the order of the server
+	APIs         map[APIName]API                // those that the file names
+	Applications map[string]Application         // those that the file names
+}
+
+// APIName identifies an API.
+type APIName struct{ Name, Version string }
+
+func (n APIName) String() string { return n.Name + " " + n.Version }
+
+// API is what the Publisher has of an API.
+type API struct {
+	Object      Object
+	Deployments []Object // environments in which a revision is deployed, with name and vhost
+	Documents   map[string]Document
+}
+
+// Document is what the Publisher has of a document. Content is nil if it has none, and of one that is an address.
+type Document struct {
+	Object  Object
+	Content []byte
+}
+
+// EndpointCertificate is what the Publisher has of a certificate that the gateway trusts at a backend.
+type EndpointCertificate struct {
+	Object      Object
+	Fingerprint string // SHA-256 of the DER form, as hexadecimal digits
+}
+
+// Application is what the Developer Portal has of an application.
+type Application struct {
+	Object        Object
+	Subscriptions map[string]Object // by the id of the API
+	Keys          []Object
+}
+
+// Action is what a change does.
+type Action string
+
+// The actions of changes.
+const (
+	Create Action = "create"
+	Update Action = "update"
+)
+
+// Change makes one object of a server what the file says.
+type Change struct {
+	Action  Action
+	Kind    string       // of the object, such as API or shared scope
+	Name    string       // of the object; of an API with the version
+	Of      string       // the object that it belongs to; empty if to none
+	Fields  []Difference // what an update changes, in the order of the reference; none for a creation
+	Effects []string     // what the change does besides, such as to end tokens
+}
+
+// Make returns the changes that bring the servers to the desired state, in the order in which they are made. The problems are what a
+// person must change, because no change can bring it about.
+func Make(want Wanted, have Have) ([]Change, desired.Problems) {
+	m := maker{Wanted: want, has: have}
+	m.keyManagers()
+	m.scopes()
+	m.identities()
+	m.certificates()
+	m.apis()
+	m.applications()
+	return m.changes, m.problems
+}
+
+type maker struct {
+	Wanted
+	has      Have
+	changes  []Change
+	problems desired.Problems
+}
+
+// compare adds the change of one object, if there is one.
+func (m *maker) compare(kind, name, of string, exists bool, differences func() []Difference, effects ...string) {
+	c := Change{Action: Create, Kind: kind, Name: name, Of: of, Effects: effects}
+	if exists {
+		c.Action, c.Fields = Update, differences()
+		if len(c.Fields) == 0 {
+			return
+		}
+	}
+	m.changes = append(m.changes, c)
+}
+
+// fixed reports differences in fields that the server cannot change, and returns the other ones.
+func (m *maker) fixed(at desired.Place, what string, all []Difference, remedy string, paths ...string) []Difference {
+	return slices.DeleteFunc(all, func(d Difference) bool {
+		fixed := slices.Contains(paths, d.Path)
+		if fixed {
+			m.problems.Add(at, remedy, "%s has the %s %v on the server and %v in the file, and the server cannot change it", what, d.Path, d.Have, d.Want)
+		}
+		return fixed
+	})
+}
+
+func (m *maker) keyManagers() {
+	var all []desired.Field[desired.KeyManager]
+	own := m.Own
+	for _, km := range m.File.KeyManagers.Value {
+		if own.Name.Set && km.Value.Name.Value == own.Name.Value {
+			own = OverKeyManager(own, km.Value)
+			continue
+		}
+		all = append(all, km)
+	}
+	if own.Name.Set {
+		all = append([]desired.Field[desired.KeyManager]{{Set: true, Value: own, At: m.File.Begin()}}, all...)
+	}
+	for _, km := range all {
+		name := km.Value.Name.Value
+		have, exists := m.has.KeyManagers[name]
+		m.compare("key manager", name, "", exists, func() []Difference {
+			return m.fixed(km.At, fmt.Sprintf("key manager %q", name), KeyManagerDifferences(km.Value, have, nil),
+				"correct the file, or delete the key manager in the Admin Portal", "type")
+		})
+	}
+}
+
+func (m *maker) scopes() {
+	for _, s := range m.sharedScopes() {
+		have, exists := m.has.Scopes[s.Name.Value]
+		m.compare("shared scope", s.Name.Value, "", exists, func() []Difference { return ScopeDifferences(s, have) })
+	}
+}
+
+// sharedScopes returns the shared scopes of the file: those of its list, and those that only an API has.
+func (m *maker) sharedScopes() (all []desired.Scope) {
+	add := func(list desired.List[desired.Scope]) {
+		for _, s := range list.Value {
+			known := slices.ContainsFunc(all, func(other desired.Scope) bool { return other.Name.Value == s.Value.Name.Value })
+			if !known && !s.Value.Local.Or(false) {
+				all = append(all, s.Value)
+			}
+		}
+	}
+	add(m.File.Scopes)
+	for _, api := range m.File.APIs.Value {
+		add(api.Value.Scopes)
+	}
+	return all
+}
+
+// identities compares what IS has: a group names its users, and a role its groups.
+func (m *maker) identities() {
+	is := m.File.IdentityServer.Value
+	for _, u := range is.Users.Value {
+		have, exists := m.has.Users[u.Value.Username.Value]
+		m.compare("user", u.Value.Username.Value, "", exists, func() []Difference { return UserDifferences(u.Value, have, nil) })
+	}
+	for _, g := range is.Groups.Value {
+		have, exists := m.has.Groups[g.Value.Name.Value]
+		m.compare("group", g.Value.Name.Value, "", exists, func() []Difference { return GroupDifferences(g.Value, have) })
+	}
+	for _, r := range is.Roles.Value {
+		have, exists := m.has.Roles[r.Value.Name.Value]
+		var effects []string
+		all := RoleDifferences(r.Value, have)
+		if exists && slices.ContainsFunc(all, func(d Difference) bool { return d.Path == "permissions" }) {
+			effects = []string{"the tokens of users who have the role end"}
+		}
+		m.compare("role", r.Value.Name.Value, "", exists, func() []Difference { return all }, effects...)
+	}
+}
+
+func (m *maker) certificates() {
+	for _, api := range m.File.APIs.Value {
+		for _, c := range api.Value.Certificates.Value {
+			have, exists := m.has.Certificates[c.Value.Alias.Value]
+			m.compare("endpoint certificate", c.Value.Alias.Value, "", exists, func() []Difference {
+				return CertificateDifferences(c.Value, have.Object, m.Fingerprints[c.Value.File.Value], have.Fingerprint)
+			})
+		}
+	}
+}
+
+func (m *maker) apis() {
+	for _, item := range m.File.APIs.Value {
+		want := item.Value
+		name := APIName{want.Name.Value, want.Version.Value}
+		have, exists := m.has.APIs[name]
+		var all []Difference
+		var effects []string
+		if exists {
+			all = APIDifferences(want, have.Object, m.policies(name.Name), nil)
+			all = m.fixed(item.At, fmt.Sprintf("API %q %s", name.Name, name.Version), all,
+				"correct the file, or delete the API in the Publisher", "name", "version", "context", "type")
+			if ends, reason := EndsTokens(want, have.Object); ends && len(all) > 0 {
+				effects = append(effects, reason)
+			}
+			if NeedsRevision(all) {
+				effects = append(effects, "a new revision is deployed")
+			}
+			all = append(all, DeploymentDifferences(want, have.Deployments)...)
+			all = append(all, m.lifecycle(item.At, name, want, have.Object)...)
+		}
+		m.compare("API", name.String(), "", exists, func() []Difference { return all }, effects...)
+		for _, d := range want.Documents.Value {
+			on, there := have.Documents[d.Value.Name.Value]
+			content := []byte(d.Value.Content.Value)
+			if d.Value.File.Set {
+				content = m.Contents[d.Value.File.Value]
+			}
+			m.compare("document", d.Value.Name.Value, "API "+name.String(), there, func() []Difference {
+				return DocumentDifferences(d.Value, on.Object, content, on.Content)
+			})
+		}
+	}
+}
+
+// lifecycle compares the state of an API. A state to which no way leads is a problem.
+func (m *maker) lifecycle(at desired.Place, name APIName, want desired.API, have Object) []Difference {
+	state, target := textAt(have, "lifeCycleStatus", ""), want.Lifecycle.Or("PUBLISHED")
+	if state == target {
+		return nil
+	}
+	if _, err := Lifecycle(state, target, nil); err != nil {
+		m.problems.Add(at, "change lifecycle in the file, or make a new version of the API", "API %q %s: %v", name.Name, name.Version, err)
+		return nil
+	}
+	return []Difference{{Path: "lifecycle", Have: state, Want: target}}
+}
+
+// policies returns the policies that the subscriptions of the file need of an API.
+func (m *maker) policies(api string) (need []string) {
+	for _, app := range m.File.Applications.Value {
+		for _, s := range app.Value.Subscriptions.Value {
+			if s.Value.APIName.Value == api {
+				need = append(need, s.Value.ThrottlingPolicy.Or(unlimited))
+			}
+		}
+	}
+	return set(need)
+}
+
+func (m *maker) applications() {
+	for _, item := range m.File.Applications.Value {
+		want := item.Value
+		name := want.Name.Value
+		have, exists := m.has.Applications[name]
+		m.compare("application", name, "", exists, func() []Difference { return ApplicationDifferences(want, have.Object) })
+		m.subscriptions(item, have)
+		keys := want.Keys.Value
+		if !want.Keys.Set {
+			keys = []desired.Field[desired.Key]{{Set: true, At: item.At, Value: desired.Key{Type: given("PRODUCTION")}}}
+		}
+		for _, key := range keys {
+			m.key(name, key.Value, have)
+		}
+	}
+}
+
+// subscriptions compares the subscriptions of an application. An API that the file makes has no version on the server yet.
+func (m *maker) subscriptions(item desired.Field[desired.Application], have Application) {
+	var subscribed []string
+	for id := range have.Subscriptions {
+		subscribed = append(subscribed, id)
+	}
+	versions := slices.Clone(m.has.Versions)
+	for i, v := range versions {
+		for _, api := range m.File.APIs.Value {
+			if api.Value.Name.Value == v.Name && api.Value.Version.Value == v.Version {
+				versions[i].State = api.Value.Lifecycle.Or("PUBLISHED")
+			}
+		}
+	}
+	for _, api := range m.File.APIs.Value {
+		name := APIName{api.Value.Name.Value, api.Value.Version.Value}
+		if _, exists := m.has.APIs[name]; !exists {
+			versions = append(versions, APIVersion{Name: name.Name, Version: name.Version, State: api.Value.Lifecycle.Or("PUBLISHED")})
+		}
+	}
+	of := "application " + item.Value.Name.Value
+	for _, s := range item.Value.Subscriptions.Value {
+		if !slices.ContainsFunc(versions, func(v APIVersion) bool { return v.Name == s.Value.APIName.Value }) {
+			m.problems.Add(s.At, "add the API to the file, or remove the subscription", "%s subscribes to API %q, which is neither in the file nor on the server", of, s.Value.APIName.Value)
+		}
+	}
+	for _, w := range Subscriptions(item.Value.Subscriptions.Value, versions, subscribed) {
+		on, exists := have.Subscriptions[w.API.ID]
+		title := APIName{w.API.Name, w.API.Version}.String()
+		all := SubscriptionDifferences(w.Want, on)
+		if status := SubscriptionStopped(on); exists && len(all) > 0 && status != "" {
+			m.problems.Add(item.At, "unblock or approve it in the Publisher or the Admin Portal", "the subscription of %s to API %s is %s, so its policy cannot change", of, title, status)
+			continue
+		}
+		m.compare("subscription", "to API "+title, of, exists, func() []Difference { return all })
+	}
+}
+
+// key compares one key of an application.
+func (m *maker) key(application string, want desired.Key, have Application) {
+	manager := want.KeyManager.Or(m.KeyManager)
+	kind := textAt(m.has.KeyManagers[manager], "type", "")
+	if kind == "" { // the file makes it
+		for _, km := range append([]desired.Field[desired.KeyManager]{{Value: m.Own}}, m.File.KeyManagers.Value...) {
+			if km.Value.Name.Value == manager {
+				kind = km.Value.Type.Or("WSO2-IS-7")
+			}
+		}
+	}
+	i := slices.IndexFunc(have.Keys, func(k Object) bool { return k["keyType"] == want.Type.Value && k["keyManager"] == manager })
+	m.compare("key", strings.ToLower(want.Type.Value)+" of key manager "+manager, "application "+application, i >= 0, func() []Difference {
+		return KeyDifferences(want, have.Keys[i], kind, nil)
+	})
+}
