@@ -96,6 +96,9 @@ func Make(want Wanted, have Have) ([]Change, desired.Problems) {
 	m.certificates()
 	m.apis()
 	m.applications()
+	for i := range m.problems { // a message may have a text of a server
+		m.problems[i].Message = escaped(m.problems[i].Message)
+	}
 	return m.changes, m.problems
 }
 
