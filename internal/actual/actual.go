@@ -70,13 +70,27 @@ func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 		Roles: map[string]plan.Object{}, Groups: map[string]plan.Object{}, Users: map[string]plan.Object{},
 		Certificates: map[string]plan.EndpointCertificate{}, APIs: map[plan.APIName]plan.API{}, Applications: map[string]plan.Application{},
 	}}
-	if err := together(ctx, r.lists()); err != nil {
-		return plan.Have{}, err
+	err := together(ctx, r.lists())
+	if err == nil {
+		err = together(ctx, r.single)
 	}
-	if err := together(ctx, r.single); err != nil {
-		return plan.Have{}, err
+	if err != nil {
+		return plan.Have{}, reachable(err)
 	}
 	return r.have, nil
+}
+
+// reachable adds what to do about a server from which no answer came.
+func reachable(err error) error {
+	var e *wso2.Error
+	if !errors.As(err, &e) || e.Status != 0 || e.Remedy() != "" || errors.Is(err, context.Canceled) {
+		return err
+	}
+	settings := "IS_HOST and IS_PORT"
+	if strings.Contains(e.URL, "/api/am/") {
+		settings = "AM_HOST and AM_PORT"
+	}
+	return remedy.Add(err, "check that the server runs, and %s", settings)
 }
 
 // together does jobs, some at a time, until one fails.
