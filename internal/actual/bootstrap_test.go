@@ -28,6 +28,18 @@ func TestABootstrapLeavesNoDifference(t *testing.T) {
 			`display_revoke_endpoint "https://login.example/oauth2/revoke" -> "https://other.example/oauth2/revoke", username "admin" -> "agent"`)
 }
 
+func TestOtherShapesOfTheFileLeaveNoDifferenceEither(t *testing.T) {
+	for _, shape := range []string{"a", "b"} {
+		t.Run(shape, func(t *testing.T) {
+			text, err := os.ReadFile("../desired/testdata/shapes/" + shape + ".yaml")
+			must(t, err)
+			s := start(t, nil)
+			s.bootstrap(string(text))
+			s.planned(s.read(string(text), t.TempDir()))
+		})
+	}
+}
+
 // TestABootstrapWithoutISLeavesNoDifference: the key manager of API-M makes the keys, and IS is neither registered nor asked.
 func TestABootstrapWithoutISLeavesNoDifference(t *testing.T) {
 	s := start(t, nil)

@@ -112,9 +112,13 @@ func TestAnAPIThatVanishesInBetweenIsNoMistakeOfTheFile(t *testing.T) {
 // TestAnAPIThatIsNotListedYetIsNotMissing: the search index lags behind the database.
 func TestAnAPIThatIsNotListedYetIsNotMissing(t *testing.T) {
 	s := start(t, func(o *wso2sim.Options) { o.Delays.Index = wso2sim.Span{Min: time.Hour, Max: time.Hour} })
-	want := s.read(`apis: [{name: Orders, version: "1", context: /orders, backend_url: "http://a:1"}, {name: Other, version: "1", context: /other, backend_url: "http://a:1"}]`, t.TempDir())
+	want := s.read(`apis: [{name: Orders, version: "1", context: /orders, backend_url: "http://a:1"},
+  {name: Orders, version: "2", context: /orders, backend_url: "http://a:1"}, {name: Other, version: "1", context: /other, backend_url: "http://a:1"}]`, t.TempDir())
 	if have := s.have(want); len(have.APIs) != 0 {
 		t.Errorf("the new server has %v", have.APIs)
+	}
+	if n := s.amRequests.Counts()["POST /api/am/publisher/v4/apis/validate"]; n != 2 {
+		t.Errorf("API-M was asked %d times for two names", n)
 	}
 	s.create(want)
 	_, err := Read(t.Context(), Connect(s.client, s.settings), want)
