@@ -35,16 +35,23 @@ func (s *servers) create(want plan.Wanted) {
 func (s *servers) createKeyManagers(c Clients, want plan.Wanted) (ids map[string]string) {
 	s.t.Helper()
 	ctx := s.t.Context()
-	discovery, err := bootstrap.Connect(s.client, s.settings).IS.Discovery(ctx)
-	must(s.t, err)
 	own := want.Own
-	own.Issuer = text(discovery.Issuer)
+	own.Issuer = text(s.issuer())
 	ids = map[string]string{}
 	for _, km := range append([]desired.Field[desired.KeyManager]{{Value: own}}, want.File.KeyManagers.Value...) {
+		var err error
 		ids[km.Value.Name.Value], err = c.Admin.CreateKeyManagerObject(ctx, plan.KeyManagerBody(km.Value, nil))
 		must(s.t, err)
 	}
 	return ids
+}
+
+// issuer returns the issuer of IS.
+func (s *servers) issuer() string {
+	s.t.Helper()
+	discovery, err := bootstrap.Connect(s.client, s.settings).IS.Discovery(s.t.Context())
+	must(s.t, err)
+	return discovery.Issuer
 }
 
 func (s *servers) createIdentities(c Clients, is desired.IdentityServer) {

@@ -26,17 +26,12 @@ func (r *reader) identities() (jobs []job) {
 	return jobs
 }
 
-// find finds an object by its name. A search shows users and groups whole, but roles without their groups.
+// find finds an object by its name. A search shows it whole.
 func (r *reader) find(kind wso2.SCIMKind, name string, into map[string]plan.Object) job {
 	return func(ctx context.Context) error {
 		o, exists, err := r.SCIM.Find(ctx, kind, name)
 		if err != nil || !exists {
 			return err
-		}
-		if kind == wso2.SCIMRoles {
-			if o, err = r.SCIM.Read(ctx, kind, o.ID); err != nil {
-				return about("role "+name, err)
-			}
 		}
 		r.note(func(*plan.Have) { into[name] = o.Fields })
 		return nil
