@@ -72,6 +72,8 @@ var packages = []row{
 		bars: []string{"internal/yamlfile", "internal/file", "go.yaml.in/yaml/v3", "os", "io/fs", "path/filepath"}},
 	{path: "internal/bootstrap", owns: "desired state -> read -> plan -> apply", not: "the servers' files",
 		bars: []string{"internal/deployment", "internal/server", "internal/keystore"}},
+	{path: "internal/actual", owns: "both servers -> what they have of what a file names, for `internal/plan`; the files that it names", not: "the servers' files",
+		bars: []string{"internal/deployment", "internal/server", "internal/keystore", "log/slog"}},
 	{path: "internal/verify", owns: "checks with verdict, evidence and remedy, over files and REST; diagnoses for `agent doctor`, which name the fix", not: "how to change anything but its own throw-away objects",
 		bars: []string{"internal/notify", "internal/rotation"}},
 	{path: "internal/agent", owns: "the lives of an agent: `init`, `run`, `bootstrap`; takes the snapshot, executes the decision", not: "details of the packages above"},

@@ -250,6 +250,11 @@ func TestDocumentedCommands(t *testing.T) {
 	stopISAgent := i.start("is", "PRODUCT=is agent run")
 	i.run("am", 0, "everything works", "PRODUCT=am IS_HOST=wso2is AM_HOST=wso2am API_CONFIG=api-config.yaml KEYS_FILE=keys.json agent bootstrap")
 	i.wantKeysAsShown()
+	before := i.env["am"]
+	i.env["am"] = append(slices.Clone(before), "PRODUCT=am", "AM_HOST=wso2am")
+	i.run("am", 0, "plan: no differences", "agent plan api-config.yaml")
+	i.run("am", 0, `"update": 0`, "agent plan --json api-config.yaml")
+	i.env["am"] = before
 	stopAMAgent := i.start("am", "PRODUCT=am AM_HOST=wso2am KEY_MANAGER_NAME=WSO2-IS AM_ADMIN_PASS_FILE=/run/secrets/am-admin agent run")
 
 	i.env["is"] = append(i.env["is"], "PRODUCT=is")

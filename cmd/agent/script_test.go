@@ -42,7 +42,12 @@ func TestMain(m *testing.M) {
 		"agent": func() {
 			os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 		},
-		"answering":  func() { log.Fatal(answering()) },
+		"answering": func() { log.Fatal(answering()) },
+		"bootstrapped": func() {
+			if err := bootstrapped(os.Args[1]); err != nil {
+				log.Fatal(err)
+			}
+		},
 		"wso2sim-is": standIn("is"),
 		"wso2sim-am": standIn("am"),
 	})
@@ -82,6 +87,7 @@ func TestScripts(t *testing.T) {
 			"freeport":                freePort,
 			"mkstore":                 mkstore,
 			"standin-is":              standIn,
+			"standins":                standIns,
 			"mkcert":                  mkcert,
 			"waitfor":                 waitfor,
 			"waitfor-listening":       waitforListening,
@@ -134,8 +140,8 @@ func freePort(ts *testscript.TestScript, _ bool, args []string) {
 
 // environment are the agent's variables that scripts set.
 var environment = []string{"PRODUCT", "PEERS", "RESTART", "SERVER_NAME", "EXCHANGE_DIR", "CONFIG_DIR", "SERVER_HOME", "INIT_TIMEOUT", "INIT_ON_TIMEOUT",
-	"KEYSTORE_PASS", "TRUSTSTORE_PASS", "TRUSTSTORE_PASS_FILE", "AM_HOST", "AM_PORT", "TLS_MODE", "SETTINGS", "LOG_FORMAT", "STOP_TIMEOUT", "API_CONFIG", "KEYS_FILE",
-	"BOOTSTRAP_TIMEOUT", "BOOTSTRAP", "LISTEN_ADDR", "AM_ADMIN_PASS", "AM_ADMIN_PASS_FILE", "POLL_INTERVAL", "TLS_CA_FILE", "TLS_CA_CERT_FILE", "TLS_CA_KEY_FILE",
+	"KEYSTORE_PASS", "TRUSTSTORE_PASS", "TRUSTSTORE_PASS_FILE", "AM_HOST", "AM_PORT", "GW_HOST", "GW_PORT", "TLS_MODE", "SETTINGS", "LOG_FORMAT", "STOP_TIMEOUT", "API_CONFIG", "KEYS_FILE",
+	"BOOTSTRAP_TIMEOUT", "BOOTSTRAP", "LISTEN_ADDR", "AM_ADMIN_PASS", "AM_ADMIN_PASS_FILE", "POLL_INTERVAL", "KEY_MANAGER_NAME", "BACKEND", "TLS_CA_FILE", "TLS_CA_CERT_FILE", "TLS_CA_KEY_FILE",
 	"IS_HOST", "IS_PORT", "IS_ADMIN_PASS", "SCOPES_CLIENTS", "DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT"}
 
 func self(ts *testscript.TestScript, name string) (keystore.Certificate, *ecdsa.PrivateKey) {

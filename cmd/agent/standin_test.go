@@ -6,15 +6,19 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"net"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
 )
@@ -22,28 +26,14 @@ import (
 // standIn starts a stand-in of IS with one API's scope and the keys of one application, publishes its certificate as
 // its agent would, and sets IS_HOST and IS_PORT.
 func standIn(ts *testscript.TestScript, _ bool, _ []string) {
-	home := ts.MkAbs("is")
-	ts.Check(wso2sim.UnpackWith(home, wso2sim.ProductIS, wso2sim.UnpackOptions{Rounds: 10}))
 	ctx := context.Background()
+	home := unpack(ts, wso2sim.ProductIS)
 	is, err := wso2sim.StartIS(ctx, wso2sim.Options{Home: home, Listen: "127.0.0.1:0"})
 	ts.Check(err)
 	ts.Defer(func() { is.Close() })
 	ts.Check(is.Wait(ctx))
-	text, err := os.ReadFile(filepath.Join(home, "repository/resources/security/wso2carbon.p12"))
-	ts.Check(err)
-	store, err := keystore.Open(text, "wso2carbon")
-	ts.Check(err)
-	leaf, err := store.Leaf("wso2carbon")
-	ts.Check(err)
-	published := ts.MkAbs("exchange/wso2is/certs.pem")
-	ts.Check(os.MkdirAll(filepath.Dir(published), 0o755))
-	ts.Check(os.WriteFile(published, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.DER}), 0o644))
-	address, err := url.Parse(is.URL())
-	ts.Check(err)
-	host, port, err := net.SplitHostPort(address.Host)
-	ts.Check(err)
-	ts.Setenv("IS_HOST", host)
-	ts.Setenv("IS_PORT", port)
+	leaf := publish(ts, home, "wso2carbon.p12", "wso2is")
+	address(ts, is.URL(), "IS")
 	hc := wso2.NewHTTPClient(pinned{leaf}, nil)
 	post := func(path string, body map[string]any) {
 		text, err := json.Marshal(body)
@@ -65,6 +55,94 @@ func standIn(ts *testscript.TestScript, _ bool, _ []string) {
 		post("/api/identity/oauth2/dcr/v1.1/register", map[string]any{"client_name": fmt.Sprintf("ann_%08x-0000-4000-8000-000000000000_%s", n, kind), "ext_param_client_id": "clientof" + kind,
 			"grant_types": []string{"client_credentials"}, "redirect_uris": []string{}, "token_type_extension": "JWT", "ext_allowed_audience": "organization"})
 	}
+}
+
+// unpack makes the home of a product, and returns its path.
+func unpack(ts *testscript.TestScript, product string) (home string) {
+	home = ts.MkAbs(product)
+	ts.Check(wso2sim.UnpackWith(home, product, wso2sim.UnpackOptions{Rounds: 10}))
+	return home
+}
+
+// security is the path of a store in the home of a server.
+func security(home, name string) string {
+	return filepath.Join(home, "repository/resources/security", name)
+}
+
+func openStore(ts *testscript.TestScript, path string) *keystore.Store {
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	store, err := keystore.Open(data, "wso2carbon")
+	ts.Check(err)
+	return store
+}
+
+// publish puts the certificate of a server on the exchange volume, as its agent would, and returns it.
+func publish(ts *testscript.TestScript, home, store, name string) keystore.Certificate {
+	leaf, err := openStore(ts, security(home, store)).Leaf("wso2carbon")
+	ts.Check(err)
+	published := ts.MkAbs(filepath.Join("exchange", name, "certs.pem"))
+	ts.Check(os.MkdirAll(filepath.Dir(published), 0o755))
+	ts.Check(os.WriteFile(published, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.DER}), 0o644))
+	return leaf
+}
+
+// address sets the variables for the host and the port of a server.
+func address(ts *testscript.TestScript, at, prefix string) {
+	parsed, err := url.Parse(at)
+	ts.Check(err)
+	ts.Setenv(prefix+"_HOST", parsed.Hostname())
+	ts.Setenv(prefix+"_PORT", parsed.Port())
+}
+
+// standIns starts stand-ins of both servers, which trust each other and have what a new installation has. It publishes their certificates,
+// and sets the variables with their addresses.
+func standIns(ts *testscript.TestScript, _ bool, _ []string) {
+	ctx := context.Background()
+	isHome, amHome := unpack(ts, wso2sim.ProductIS), unpack(ts, wso2sim.ProductAM)
+	accept := func(path string, leaf keystore.Certificate) {
+		store := openStore(ts, path)
+		ts.Check(store.SetTrusted("peer", leaf, time.Time{}))
+		data, err := store.Encode()
+		ts.Check(err)
+		ts.Check(os.WriteFile(path, data, 0o600))
+	}
+	accept(security(amHome, "client-truststore.jks"), publish(ts, isHome, "wso2carbon.p12", "wso2is"))
+	accept(security(isHome, "client-truststore.p12"), publish(ts, amHome, "wso2carbon.jks", "wso2am"))
+	is, err := wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0"})
+	ts.Check(err)
+	ts.Defer(func() { is.Close() })
+	am, err := wso2sim.StartAM(ctx, wso2sim.Options{Home: amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0"})
+	ts.Check(err)
+	ts.Defer(func() { am.Close() })
+	ts.Check(is.Wait(ctx))
+	ts.Check(am.Wait(ctx))
+	address(ts, is.URL(), "IS")
+	address(ts, am.URL(), "AM")
+	address(ts, am.GatewayURL(), "GW")
+}
+
+// bootstrapped brings both servers to the desired state of a file as agent bootstrap does, but does not wait for the agents next to the
+// servers, and does not verify the result.
+func bootstrapped(path string) error {
+	cfg, err := config.Load("PRODUCT")
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	d, err := bootstrap.Load(data, path)
+	if err != nil {
+		return err
+	}
+	settings := bootstrap.SettingsOf(cfg, &bootstrap.Accounts{})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	hc := wso2.NewHTTPClient(trust.PinsOf(cfg), nil)
+	_, err = bootstrap.Run(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)), bootstrap.Connect(hc, settings), settings, d)
+	return err
 }
 
 type pinned struct{ leaf keystore.Certificate }

@@ -30,10 +30,13 @@ It asks no server. It reads the variables and files that the desired state names
 		RunE: func(cmd *cobra.Command, args []string) error { return validate(args, asJSON, cmd.OutOrStdout()) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
-	}
+	cmd.ValidArgsFunction = yamlFiles
 	return cmd
+}
+
+// yamlFiles completes arguments that are files of a desired state.
+func yamlFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
 // mistake is a mistake in the output of validate.
@@ -69,11 +72,16 @@ func validate(paths []string, asJSON bool, stdout io.Writer) error {
 	case err != nil:
 		return err
 	case len(problems) > 0:
-		return remedy.Add(fmt.Errorf("%w: mistakes in the desired state: %d", bootstrap.ErrPermanent, len(problems)), "correct the file")
+		return mistakes(problems)
 	case !asJSON:
 		_, err = fmt.Fprintf(stdout, "no mistakes, APIs: %d, subscriptions: %d\n", len(d.APIs), len(d.Subscriptions))
 	}
 	return err
+}
+
+// mistakes returns the error for mistakes that are printed.
+func mistakes(problems desired.Problems) error {
+	return remedy.Add(fmt.Errorf("%w: mistakes in the desired state: %d", bootstrap.ErrPermanent, len(problems)), "correct the file")
 }
 
 // unreadable returns the error for a file that cannot be read. For programs it prints the file as a mistake that has no line.

@@ -37,7 +37,7 @@ type run struct {
 // A second run only sends GET requests. To verify a new or changed key manager, a run makes an application whose name begins
 // with [ProbeApplication], and its keys. The run deletes both again.
 func Run(ctx context.Context, log *slog.Logger, servers Servers, settings Settings, desired *Desired) (Result, error) {
-	settings, err := settings.normalised()
+	settings, err := settings.Normalised()
 	if err != nil {
 		return Result{}, err
 	}

@@ -14,9 +14,9 @@ import (
 // Several runs can work at the same time, on several machines. Each makes what is missing, and API-M does not always prevent that
 // two of them make the same. The runs find such duplicates afterwards, and all of them keep the same one.
 
-// keeperFirst returns the key managers of one name. The first is the one that stays: one that is in use, or else the one with the
+// KeeperFirst returns the key managers of one name. The first is the one that stays: one that is in use, or else the one with the
 // smallest id.
-func keeperFirst(list []wso2.KeyManagerInfo, name string) []wso2.KeyManagerInfo {
+func KeeperFirst(list []wso2.KeyManagerInfo, name string) []wso2.KeyManagerInfo {
 	same := slices.DeleteFunc(slices.Clone(list), func(km wso2.KeyManagerInfo) bool { return km.Name != name })
 	slices.SortFunc(same, func(a, b wso2.KeyManagerInfo) int {
 		switch {
@@ -32,7 +32,7 @@ func keeperFirst(list []wso2.KeyManagerInfo, name string) []wso2.KeyManagerInfo 
 
 // takeKeyManager finds the key manager of the configured name in a list, and deletes its duplicates. found is false if there is none.
 func (r *run) takeKeyManager(ctx context.Context, list []wso2.KeyManagerInfo) (found bool, err error) {
-	same := keeperFirst(list, r.KMName)
+	same := KeeperFirst(list, r.KMName)
 	if len(same) == 0 {
 		return false, nil
 	}

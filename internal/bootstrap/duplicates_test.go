@@ -32,7 +32,7 @@ func TestWhichOfTwoKeyManagersStays(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ""
-			for _, km := range keeperFirst(tt.list, "WSO2-IS") {
+			for _, km := range KeeperFirst(tt.list, "WSO2-IS") {
 				got += km.ID
 			}
 			if got != tt.want {

@@ -142,24 +142,21 @@ func (r *run) residentIssuer(ctx context.Context) (string, error) {
 // SCIM endpoint, because the connector cannot use the one in IS's discovery document.
 func (r *run) desiredKeyManager() wso2.KeyManager {
 	is := r.ISURL
-	displayed := r.KMTokenEndpoint
-	if r.ISPublicURL != "" {
-		displayed = strings.TrimSuffix(r.ISPublicURL, "/") + "/oauth2/token"
-	}
+	token, revoke := r.DisplayedEndpoints()
 	return wso2.KeyManager{
 		Name:                       r.KMName,
 		DisplayName:                r.KMName,
 		Type:                       wso2.TypeIS7,
-		Description:                "WSO2 Identity Server 7, registered by wso2agent",
+		Description:                KeyManagerDescription,
 		Enabled:                    true,
 		Issuer:                     r.km.issuer,
 		WellKnownEndpoint:          is + "/oauth2/token/.well-known/openid-configuration",
 		ClientRegistrationEndpoint: is + "/api/identity/oauth2/dcr/v1.1/register",
 		IntrospectionEndpoint:      is + "/oauth2/introspect",
 		TokenEndpoint:              is + "/oauth2/token",
-		DisplayTokenEndpoint:       displayed,
+		DisplayTokenEndpoint:       token,
 		RevokeEndpoint:             is + "/oauth2/revoke",
-		DisplayRevokeEndpoint:      revokeEndpoint(displayed, is),
+		DisplayRevokeEndpoint:      revoke,
 		UserInfoEndpoint:           is + "/scim2/Me",
 		AuthorizeEndpoint:          is + "/oauth2/authorize",
 		ScopeManagementEndpoint:    is + "/api/identity/oauth2/v1.0/scopes",
@@ -190,12 +187,21 @@ func (r *run) desiredKeyManager() wso2.KeyManager {
 	}
 }
 
-// revokeEndpoint returns the address at which people outside revoke tokens. It is next to the token endpoint if that has IS's own path.
-func revokeEndpoint(tokenEndpoint, is string) string {
-	if base, ok := strings.CutSuffix(tokenEndpoint, "/oauth2/token"); ok {
-		return base + "/oauth2/revoke"
+// KeyManagerDescription is the description of the key manager that the agent registers.
+const KeyManagerDescription = "WSO2 Identity Server 7, registered by wso2agent"
+
+// DisplayedEndpoints returns the addresses at which people outside get tokens of IS and revoke them. The second one is next to the
+// first if that has IS's own path.
+func (s Settings) DisplayedEndpoints() (token, revoke string) {
+	token = s.KMTokenEndpoint
+	if s.ISPublicURL != "" {
+		token = strings.TrimSuffix(s.ISPublicURL, "/") + "/oauth2/token"
 	}
-	return is + "/oauth2/revoke"
+	base, own := strings.CutSuffix(token, "/oauth2/token")
+	if !own {
+		base = s.ISURL
+	}
+	return token, base + "/oauth2/revoke"
 }
 
 // chooseKeyManager finds the key manager that makes the application's keys, and the issuer and the addresses of its tokens.
@@ -204,7 +210,7 @@ func (r *run) chooseKeyManager(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	same := keeperFirst(list, r.KeyManagerName)
+	same := KeeperFirst(list, r.KeyManagerName)
 	if len(same) == 0 {
 		var names []string
 		for _, km := range list {

@@ -51,8 +51,8 @@ type Settings struct {
 	EventWait  time.Duration // how long a key manager may stay unusable before the run sends it again; 0 is 10 s
 }
 
-// normalised returns the settings with defaults filled in, and checks them. Every error wraps [ErrPermanent].
-func (s Settings) normalised() (Settings, error) {
+// Normalised returns the settings with defaults filled in, and checks them. Every error wraps [ErrPermanent].
+func (s Settings) Normalised() (Settings, error) {
 	setDefault(&s.VHost, "localhost")
 	setDefault(&s.KMName, "WSO2-IS")
 	setDefault(&s.KeyManagerName, ResidentKeyManager)

@@ -242,10 +242,12 @@ var (
 )
 
 // Shown returns a value for a message, without a password. It shortens a long one.
-func Shown(value string) string {
-	hidden := bareUser.ReplaceAllString(value, "(hidden)@")
+func Shown(value string) string { return yamlfile.Short(Hidden(value)) }
+
+// Hidden returns a value without the part of an address that may contain a password.
+func Hidden(value string) string {
 	if strings.Contains(value, "://") {
-		hidden = userinfo.ReplaceAllString(value, "://(hidden)@")
+		return userinfo.ReplaceAllString(value, "://(hidden)@")
 	}
-	return yamlfile.Short(hidden)
+	return bareUser.ReplaceAllString(value, "(hidden)@")
 }

@@ -65,10 +65,7 @@ func (r *reader) text(n *yaml.Node, c column) string {
 
 // exists reports a file that the agent cannot read.
 func (r *reader) exists(n *yaml.Node, c column, path string) {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(r.File), path)
-	}
-	_, err := r.source.ReadFile(path)
+	_, err := r.source.ReadFile(pathFrom(r.File, path))
 	if err == nil {
 		return
 	}
@@ -78,6 +75,17 @@ func (r *reader) exists(n *yaml.Node, c column, path string) {
 	}
 	r.Report(n, "%s names a file that the agent cannot read: %s", c.name, err)
 }
+
+// pathFrom returns the path of a file that a file of the configuration names.
+func pathFrom(configuration, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(configuration), path)
+}
+
+// PathOf returns the path of a file that the configuration names: it is relative to the file that has the name.
+func PathOf(name Text) string { return pathFrom(name.At.File, name.Value) }
 
 // secret reads a text that no message repeats.
 func (r *reader) secret(n *yaml.Node, c column) Secret {

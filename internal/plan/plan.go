@@ -17,9 +17,10 @@ type Wanted struct {
 	KeyManager string
 	// VHost is the virtual host of an environment for which the file names none.
 	VHost string
-	// Contents are the files that the file names for documents, by the name that it has for them.
+	// Contents are the files that the file names for documents, by their [desired.PathOf].
 	Contents map[string][]byte
-	// Fingerprints are the SHA-256 fingerprints of the endpoint certificates, as hexadecimal digits, by the name of their file.
+	// Fingerprints are the SHA-256 fingerprints of the endpoint certificates, as hexadecimal digits, by the [desired.PathOf] of
+	// their file.
 	Fingerprints map[string]string
 }
 
@@ -96,6 +97,9 @@ func Make(want Wanted, have Have) ([]Change, desired.Problems) {
 	m.certificates()
 	m.apis()
 	m.applications()
+	for i := range m.problems { // a message may have a text of a server
+		m.problems[i].Message = escaped(m.problems[i].Message)
+	}
 	return m.changes, m.problems
 }
 
@@ -203,7 +207,7 @@ func (m *maker) certificates() {
 		for _, c := range api.Value.Certificates.Value {
 			have, exists := m.has.Certificates[c.Value.Alias.Value]
 			m.compare("endpoint certificate", c.Value.Alias.Value, "", exists, func() []Difference {
-				return CertificateDifferences(c.Value, have.Object, m.Fingerprints[c.Value.File.Value], have.Fingerprint)
+				return CertificateDifferences(c.Value, have.Object, m.Fingerprints[desired.PathOf(c.Value.File)], have.Fingerprint)
 			})
 		}
 	}
@@ -234,7 +238,7 @@ func (m *maker) apis() {
 			on, there := have.Documents[d.Value.Name.Value]
 			content := []byte(d.Value.Content.Value)
 			if d.Value.File.Set {
-				content = m.Contents[d.Value.File.Value]
+				content = m.Contents[desired.PathOf(d.Value.File)]
 			}
 			m.compare("document", d.Value.Name.Value, "API "+name.String(), there, func() []Difference {
 				return DocumentDifferences(d.Value, on.Object, content, on.Content)

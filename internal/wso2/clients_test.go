@@ -24,6 +24,11 @@ func TestApplicationsAreManagedWithAllTheirFields(t *testing.T) {
 	made.Fields["throttlingPolicy"] = "10PerMin"
 	changed, err := d.UpdateApplicationObject(ctx, made.ID, made.Fields)
 	changed.has(t, err, "shop", map[string]any{"throttlingPolicy": "10PerMin", "description": "a shop"})
+	read, err := d.ApplicationObject(ctx, made.ID)
+	read.has(t, err, "shop", map[string]any{"throttlingPolicy": "10PerMin", "owner": "admin"})
+	if _, err := d.ApplicationObject(ctx, "nobody"); !HasCode(err, http.StatusNotFound) {
+		t.Errorf("read an application that does not exist: %v", err)
+	}
 	list, err := d.ApplicationObjects(ctx)
 	must(t, err)
 	at := slices.IndexFunc(list, func(o Object) bool { return o.ID == made.ID })

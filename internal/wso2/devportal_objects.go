@@ -10,6 +10,11 @@ func (d *DevPortal) ApplicationObjects(ctx context.Context) ([]Object, error) {
 	return d.objects(ctx, request{op: "list applications", method: http.MethodGet, path: "/applications"}, keysOfApp)
 }
 
+// ApplicationObject reads an application as the DevPortal has it.
+func (d *DevPortal) ApplicationObject(ctx context.Context, id string) (Object, error) {
+	return d.object(ctx, request{op: "read application " + id, method: http.MethodGet, path: application(id)}, keysOfApp)
+}
+
 // CreateApplicationObject makes an application. API-M drops attributes that its configuration does not declare, without a word.
 func (d *DevPortal) CreateApplicationObject(ctx context.Context, fields map[string]any) (Object, error) {
 	return d.object(ctx, request{

@@ -169,7 +169,11 @@ type Deployment struct {
 // Revisions lists an API's revisions, the oldest first.
 func (p *Publisher) Revisions(ctx context.Context, apiID string) ([]Revision, error) {
 	var list page[Revision]
-	err := p.call(ctx, request{op: "list revisions of API " + apiID, method: http.MethodGet, path: revisions(apiID)}, &list)
+	r := request{op: "list revisions of API " + apiID, method: http.MethodGet, path: revisions(apiID)}
+	err := p.call(ctx, r, &list)
+	if err == nil && list.List == nil {
+		err = p.noDocument(r, errNoList)
+	}
 	return list.List, err
 }
 

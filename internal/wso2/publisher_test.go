@@ -169,6 +169,10 @@ func TestARevisionIsDeployedInSeveralEnvironmentsAtOnce(t *testing.T) {
 	if err != nil || len(revisions) != 1 || len(revisions[0].Deployments) != 2 {
 		t.Errorf("revisions %+v, %v", revisions, err)
 	}
+	base, hc = serve(t, answering(200, `{}`)) // as from a server that starts
+	if revisions, err := NewPublisher(hc, base, shipped).Revisions(ctx, made.ID); !errors.Is(err, ErrNoDocument) {
+		t.Errorf("revisions without a list: %+v, %v", revisions, err)
+	}
 }
 
 func TestSharedScopesAreManaged(t *testing.T) {

@@ -1,0 +1,150 @@
+// Package actual reads what both servers have of what a file of the desired state names, for a comparison by package plan. It changes
+// nothing.
+package actual
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/wso2"
+)
+
+// Clients are the clients of what is read.
+type Clients struct {
+	Admin     *wso2.Admin
+	Publisher *wso2.Publisher
+	DevPortal *wso2.DevPortal
+	SCIM      *wso2.SCIM // nil: there is no IS
+}
+
+// Connect returns the clients for the addresses and credentials of s. It sends nothing.
+func Connect(hc *http.Client, s bootstrap.Settings) Clients {
+	servers := bootstrap.Connect(hc, s)
+	c := Clients{Admin: servers.Admin, Publisher: servers.Publisher, DevPortal: servers.DevPortal}
+	if !s.SkipKeyManager {
+		c.SCIM = wso2.NewSCIM(hc, strings.TrimRight(s.ISURL, "/"), s.ISCredentials)
+	}
+	return c
+}
+
+// ErrMoving says that a server has changed while it was read, or that its list of APIs is behind. Another try finds it settled.
+var ErrMoving = errors.New("the server is changing")
+
+// tryAgain returns an error that wraps [ErrMoving] and no answer of a server: that answer is no reason to change anything by hand.
+func tryAgain(format string, args ...any) error {
+	return remedy.Add(fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrMoving), "wait some seconds, and run it again")
+}
+
+// atOnce is the most requests that are made at the same time.
+const atOnce = 8
+
+// reader reads both servers in two rounds: first the lists, then the single objects.
+type reader struct {
+	Clients
+	want plan.Wanted
+
+	mu     sync.Mutex // guards what follows
+	have   plan.Have
+	single []job // of the second round
+}
+
+// job makes one request after the other.
+type job func(context.Context) error
+
+// Read returns what both servers have of what want names. Each kind of object that the file names costs its list, and each object one
+// request if the list lacks fields. An API costs two requests, and more if the file names documents of it. Of what the file does not
+// name, nothing is asked; without identity_server it asks IS nothing. A first error ends it, and it wraps [ErrMoving] if only another
+// try is needed.
+func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
+	r := &reader{Clients: c, want: want, have: plan.Have{
+		KeyManagers: map[string]plan.Object{}, Scopes: map[string]plan.Object{},
+		Roles: map[string]plan.Object{}, Groups: map[string]plan.Object{}, Users: map[string]plan.Object{},
+		Certificates: map[string]plan.EndpointCertificate{}, APIs: map[plan.APIName]plan.API{}, Applications: map[string]plan.Application{},
+	}}
+	err := together(ctx, r.lists())
+	if err == nil {
+		err = together(ctx, r.single)
+	}
+	if err != nil {
+		return plan.Have{}, reachable(err)
+	}
+	return r.have, nil
+}
+
+// reachable adds what to do about a server from which no answer came.
+func reachable(err error) error {
+	var e *wso2.Error
+	if !errors.As(err, &e) || e.Status != 0 || e.Remedy() != "" || errors.Is(err, context.Canceled) {
+		return err
+	}
+	settings := "IS_HOST and IS_PORT"
+	if strings.Contains(e.URL, "/api/am/") {
+		settings = "AM_HOST and AM_PORT"
+	}
+	return remedy.Add(err, "check that the server runs, and %s", settings)
+}
+
+// together does jobs, some at a time, until one fails.
+func together(ctx context.Context, jobs []job) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for _, do := range jobs {
+		group.Go(func() error { return do(ctx) })
+	}
+	return group.Wait()
+}
+
+// lists returns the jobs of the first round. They find what the second round is to read.
+func (r *reader) lists() (jobs []job) {
+	if names := r.keyManagers(); len(names) > 0 {
+		jobs = append(jobs, func(ctx context.Context) error { return r.listKeyManagers(ctx, names) })
+	}
+	if r.namesScopes() {
+		jobs = append(jobs, r.listScopes)
+	}
+	if aliases := r.certificates(); len(aliases) > 0 {
+		jobs = append(jobs, func(ctx context.Context) error { return r.listCertificates(ctx, aliases) })
+	}
+	if len(r.want.File.APIs.Value) > 0 || r.subscribes() {
+		jobs = append(jobs, r.listAPIs)
+	}
+	if len(r.want.File.Applications.Value) > 0 {
+		jobs = append(jobs, r.listApplications)
+	}
+	return append(jobs, r.identities()...)
+}
+
+// later adds a job to the second round.
+func (r *reader) later(do job) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.single = append(r.single, do)
+}
+
+// note changes what the servers have.
+func (r *reader) note(change func(*plan.Have)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.have)
+}
+
+// about names the object of a failed request, whose own words have ids only. An object that a list has, and that is gone now, is
+// [ErrMoving].
+func about(what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case wso2.HasCode(err, http.StatusNotFound), wso2.HasCode(err, wso2.CodeKeyManagerGone):
+		return tryAgain("read %s: it is in the server's list, and no longer on the server", what)
+	}
+	return fmt.Errorf("read %s: %w", what, err)
+}

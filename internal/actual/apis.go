@@ -1,0 +1,192 @@
+package actual
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"wso2agent/internal/desired"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/wso2"
+)
+
+// subscribes reports whether an application of the file subscribes to an API.
+func (r *reader) subscribes() bool {
+	for _, app := range r.want.File.Applications.Value {
+		if len(app.Value.Subscriptions.Value) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// listAPIs lists all APIs. The list comes from a search index, which lags behind the database. So if it has no version of a name that
+// the file has, the database is asked.
+func (r *reader) listAPIs(ctx context.Context) error {
+	list, err := r.Publisher.APIs(ctx)
+	if err != nil {
+		return err
+	}
+	ids, names := map[plan.APIName]string{}, map[string]bool{}
+	versions := make([]plan.APIVersion, len(list))
+	for i, api := range list {
+		versions[i] = plan.APIVersion{ID: api.ID, Name: api.Name, Version: api.Version, State: api.LifeCycle}
+		names[strings.ToLower(api.Name)] = true // API-M refuses a second API of a name in other letter case
+		// If there are two anyway, the agent takes the same one as a bootstrap.
+		if name := (plan.APIName{Name: api.Name, Version: api.Version}); ids[name] == "" || api.ID < ids[name] {
+			ids[name] = api.ID
+		}
+	}
+	r.note(func(have *plan.Have) { have.Versions = versions })
+	for _, item := range r.want.File.APIs.Value {
+		want := item.Value
+		name := plan.APIName{Name: want.Name.Value, Version: want.Version.Value}
+		switch key := strings.ToLower(name.Name); {
+		case ids[name] != "":
+			r.later(func(ctx context.Context) error { return r.readAPI(ctx, want, name, ids[name]) })
+		case !names[key]:
+			names[key] = true // one question for all versions
+			r.later(func(ctx context.Context) error { return r.missingAPI(ctx, name.Name) })
+		}
+	}
+	return nil
+}
+
+// missingAPI returns an error if the database has an API that the list lacks.
+func (r *reader) missingAPI(ctx context.Context, name string) error {
+	exists, err := r.Publisher.HasAPI(ctx, name)
+	if exists {
+		return tryAgain("read API %q: API-M has it, and does not list it yet", name)
+	}
+	return err
+}
+
+// readAPI reads an API, where it is deployed, and the documents that the file names.
+func (r *reader) readAPI(ctx context.Context, want desired.API, name plan.APIName, id string) error {
+	what := fmt.Sprintf("API %q %s", name.Name, name.Version)
+	object, err := r.Publisher.APIObject(ctx, id)
+	if err != nil {
+		return about(what, err)
+	}
+	revisions, err := r.Publisher.Revisions(ctx, id)
+	if err != nil {
+		return about("the deployments of "+what, err)
+	}
+	api := plan.API{Object: object.Fields, Deployments: deployments(revisions)}
+	if api.Documents, err = r.documents(ctx, want, id, what); err != nil {
+		return err
+	}
+	r.note(func(have *plan.Have) { have.APIs[name] = api })
+	return nil
+}
+
+// deployments returns the environments in which a revision is deployed.
+func deployments(revisions []wso2.Revision) (all []plan.Object) {
+	for _, revision := range revisions {
+		for _, d := range revision.Deployments {
+			all = append(all, plan.Object{"name": d.Environment, "vhost": d.VHost, "displayOnDevportal": d.DisplayOnDevPortal})
+		}
+	}
+	return all
+}
+
+// documents reads the documents of an API that the file names. The list has all fields, and the content is at an address of its own.
+func (r *reader) documents(ctx context.Context, want desired.API, id, what string) (map[string]plan.Document, error) {
+	if len(want.Documents.Value) == 0 {
+		return nil, nil
+	}
+	list, err := r.Publisher.Documents(ctx, id)
+	if err != nil {
+		return nil, about("the documents of "+what, err)
+	}
+	listed := map[string]wso2.Object{}
+	for _, d := range list {
+		listed[d.Name] = d
+	}
+	all := map[string]plan.Document{}
+	for _, item := range want.Documents.Value {
+		d, exists := listed[item.Value.Name.Value]
+		if !exists {
+			continue
+		}
+		document := plan.Document{Object: d.Fields}
+		if d.Fields["sourceType"] != "URL" {
+			if document.Content, _, err = r.Publisher.ReadContent(ctx, id, d.ID); err != nil {
+				return nil, about(fmt.Sprintf("document %q of %s", d.Name, what), err)
+			}
+		}
+		all[d.Name] = document
+	}
+	return all, nil
+}
+
+// certificates returns the aliases of the endpoint certificates that the file names.
+func (r *reader) certificates() map[string]bool {
+	aliases := map[string]bool{}
+	for _, api := range r.want.File.APIs.Value {
+		for _, c := range api.Value.Certificates.Value {
+			aliases[c.Value.Alias.Value] = true
+		}
+	}
+	return aliases
+}
+
+func (r *reader) listCertificates(ctx context.Context, aliases map[string]bool) error {
+	list, err := r.Publisher.EndpointCertificates(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if aliases[c.Alias] {
+			r.later(func(ctx context.Context) error { return r.readCertificate(ctx, c) })
+		}
+	}
+	return nil
+}
+
+// readCertificate reads the content of a certificate, because the server shows no fingerprint.
+func (r *reader) readCertificate(ctx context.Context, c wso2.EndpointCertificate) error {
+	der, err := r.Publisher.EndpointCertificate(ctx, c.Alias)
+	if err != nil {
+		return about(fmt.Sprintf("endpoint certificate %q", c.Alias), err)
+	}
+	r.note(func(have *plan.Have) {
+		have.Certificates[c.Alias] = plan.EndpointCertificate{Object: plan.Object{"alias": c.Alias, "endpoint": c.Endpoint}, Fingerprint: fingerprint(der)}
+	})
+	return nil
+}
+
+// fingerprint returns the SHA-256 fingerprint of a certificate in DER, as hexadecimal digits.
+func fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
+}
+
+// namesScopes reports whether the file names a shared scope.
+func (r *reader) namesScopes() bool {
+	lists := []desired.List[desired.Scope]{r.want.File.Scopes}
+	for _, api := range r.want.File.APIs.Value {
+		lists = append(lists, api.Value.Scopes)
+	}
+	for _, list := range lists {
+		for _, s := range list.Value {
+			if !s.Value.Local.Or(false) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// listScopes lists the shared scopes. The list has all fields.
+func (r *reader) listScopes(ctx context.Context) error {
+	list, err := r.Publisher.SharedScopes(ctx)
+	r.note(func(have *plan.Have) {
+		for _, s := range list {
+			have.Scopes[s.Name] = s.Fields
+		}
+	})
+	return err
+}

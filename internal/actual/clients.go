@@ -1,0 +1,107 @@
+package actual
+
+import (
+	"context"
+	"fmt"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/desired"
+	"wso2agent/internal/plan"
+)
+
+// keyManagers returns the names of the key managers that the file names: those of its list, the agent's own, and those of keys, whose
+// type decides what a client can have.
+func (r *reader) keyManagers() map[string]bool {
+	names := map[string]bool{}
+	if own := r.want.Own.Name; own.Set {
+		names[own.Value] = true
+	}
+	for _, km := range r.want.File.KeyManagers.Value {
+		names[km.Value.Name.Value] = true
+	}
+	for _, app := range r.want.File.Applications.Value {
+		if !app.Value.Keys.Set {
+			names[r.want.KeyManager] = true
+		}
+		for _, key := range app.Value.Keys.Value {
+			names[key.Value.KeyManager.Or(r.want.KeyManager)] = true
+		}
+	}
+	return names
+}
+
+// listKeyManagers lists the key managers. The list has neither issuers nor endpoints.
+func (r *reader) listKeyManagers(ctx context.Context, names map[string]bool) error {
+	list, err := r.Admin.KeyManagers(ctx)
+	if err != nil {
+		return err
+	}
+	for name := range names {
+		if same := bootstrap.KeeperFirst(list, name); len(same) > 0 {
+			r.later(func(ctx context.Context) error {
+				km, err := r.Admin.KeyManagerObject(ctx, same[0].ID)
+				r.note(func(have *plan.Have) { have.KeyManagers[name] = km.Fields })
+				return about(fmt.Sprintf("key manager %q", name), err)
+			})
+		}
+	}
+	return nil
+}
+
+// listApplications lists the applications of the agent's user. Attributes and groups are only in what a read of one shows.
+func (r *reader) listApplications(ctx context.Context) error {
+	list, err := r.DevPortal.ApplicationObjects(ctx)
+	if err != nil {
+		return err
+	}
+	ids := map[string]string{}
+	for _, app := range list {
+		// If there are two of a name, the agent takes the same one as a bootstrap.
+		if ids[app.Name] == "" || app.ID < ids[app.Name] {
+			ids[app.Name] = app.ID
+		}
+	}
+	for _, item := range r.want.File.Applications.Value {
+		want := item.Value
+		if id := ids[want.Name.Value]; id != "" {
+			r.later(func(ctx context.Context) error { return r.readApplication(ctx, want, id) })
+		}
+	}
+	return nil
+}
+
+// readApplication reads an application, its subscriptions and its keys, as far as the file names any.
+func (r *reader) readApplication(ctx context.Context, want desired.Application, id string) error {
+	name := want.Name.Value
+	what := fmt.Sprintf("application %q", name)
+	object, err := r.DevPortal.ApplicationObject(ctx, id)
+	if err != nil {
+		return about(what, err)
+	}
+	app := plan.Application{Object: object.Fields, Subscriptions: map[string]plan.Object{}}
+	if len(want.Subscriptions.Value) > 0 {
+		list, err := r.DevPortal.Subscriptions(ctx, id)
+		if err != nil {
+			return about("the subscriptions of "+what, err)
+		}
+		for _, s := range list {
+			// Of two to one API, a bootstrap keeps the one with the smaller id.
+			if other, _ := app.Subscriptions[s.APIID]["subscriptionId"].(string); other == "" || s.ID < other {
+				app.Subscriptions[s.APIID] = plan.Object{"subscriptionId": s.ID, "apiId": s.APIID, "throttlingPolicy": s.ThrottlingPolicy, "status": s.Status}
+			}
+		}
+	}
+	if !want.Keys.Set || len(want.Keys.Value) > 0 {
+		list, err := r.DevPortal.KeyObjects(ctx, id)
+		if err != nil {
+			return about("the keys of "+what, err)
+		}
+		for _, key := range list {
+			if client, _ := key.Fields["consumerKey"].(string); client != "" { // else a failure has left it behind
+				app.Keys = append(app.Keys, key.Fields)
+			}
+		}
+	}
+	r.note(func(have *plan.Have) { have.Applications[name] = app })
+	return nil
+}

@@ -1,0 +1,92 @@
+package actual
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/desired"
+	"wso2agent/internal/file"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/wso2"
+)
+
+// Want returns the desired state with what the file refers to: the key manager that the agent registers, and the files of documents and
+// certificates. The error is [desired.Problems] with all that a person must change in the file, or wraps [bootstrap.ErrPermanent] if the
+// settings are wrong.
+func Want(f *desired.File, s bootstrap.Settings) (plan.Wanted, error) {
+	s, err := s.Normalised()
+	if err != nil {
+		return plan.Wanted{}, err
+	}
+	want := plan.Wanted{
+		File: f, KeyManager: s.KeyManagerName, VHost: s.VHost,
+		Contents: map[string][]byte{}, Fingerprints: map[string]string{},
+	}
+	if !s.SkipKeyManager {
+		want.Own = ownKeyManager(s)
+	}
+	var problems desired.Problems
+	if is := f.IdentityServer; is.Set && !is.Null && s.SkipKeyManager {
+		problems.Add(is.At, "remove it, or name IS in PEERS", "identity_server needs an Identity Server, and the agent has none")
+	}
+	for _, item := range f.APIs.Value {
+		api := item.Value
+		definition("openapi", "list the operations in its place", api.OpenAPI, &problems)
+		definition("schema", "plan a file without this API", api.Schema, &problems)
+		for _, d := range api.Documents.Value {
+			if name := d.Value.File; name.Set {
+				want.Contents[desired.PathOf(name)] = contents("the document", name, &problems)
+			}
+		}
+		for _, c := range api.Certificates.Value {
+			want.Fingerprints[desired.PathOf(c.Value.File)] = fingerprintOf(c.Value.File, &problems)
+		}
+	}
+	return want, f.Sorted(problems).Err()
+}
+
+// definition refuses a definition from which operations come.
+func definition(field, hint string, name desired.Text, problems *desired.Problems) {
+	if name.Set && !name.Null {
+		problems.Add(name.At, hint, "agent plan does not read definitions yet, and %s names one", field)
+	}
+}
+
+// contents returns the bytes of a file that the configuration names.
+func contents(what string, name desired.Text, problems *desired.Problems) []byte {
+	data, err := file.Read(desired.PathOf(name), wso2.MaxUpload)
+	if err != nil {
+		problems.Add(name.At, "", "the agent cannot read %s: %v", what, err)
+	}
+	return data
+}
+
+// fingerprintOf returns the fingerprint of the first certificate in a file, in PEM or DER.
+func fingerprintOf(name desired.Text, problems *desired.Problems) string {
+	before := len(*problems)
+	der := contents("the endpoint certificate", name, problems)
+	if len(*problems) > before {
+		return ""
+	}
+	if block, _ := pem.Decode(der); block != nil {
+		der = block.Bytes
+	}
+	if _, err := x509.ParseCertificate(der); err != nil {
+		problems.Add(name.At, "name a file with a certificate in PEM or DER", "%s is no endpoint certificate: %v", name.Shown(), err)
+	}
+	return fingerprint(der)
+}
+
+// ownKeyManager returns IS as a bootstrap registers it. The issuer is IS's own word, which only IS knows, so it is left out.
+func ownKeyManager(s bootstrap.Settings) desired.KeyManager {
+	own := plan.IdentityServerKeyManager(s.ISURL)
+	token, revoke := s.DisplayedEndpoints()
+	own.Name, own.DisplayName, own.Description = text(s.KMName), text(s.KMName), text(bootstrap.KeyManagerDescription)
+	own.DisplayTokenEndpoint, own.DisplayRevokeEndpoint = text(token), text(revoke)
+	own.Username = text(s.ISCredentials.User)
+	own.Password = desired.Password{Set: true, Value: desired.NewSecret(string(s.ISCredentials.Password), s.ISCredentials.Source)}
+	return own
+}
+
+func text(value string) desired.Text { return desired.Text{Set: true, Value: value} }

@@ -1,0 +1,266 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+
+	"wso2agent/internal/desired"
+)
+
+// Text returns changes for people: a line for each object, below it a line for each field and each effect, and a summary at the end.
+// problems is the number of problems, for the summary. No line has a secret or a character that a terminal acts on.
+func Text(changes []Change, problems int) string {
+	var b strings.Builder
+	for _, c := range changes {
+		sign := "+"
+		if c.Action == Update {
+			sign = "~"
+		}
+		fmt.Fprintf(&b, "%s %s\n", sign, escaped(title(c)))
+		for _, d := range c.Fields {
+			fmt.Fprintf(&b, "    %s: %s\n", escaped(d.Path), values(d))
+		}
+		for _, e := range c.Effects {
+			fmt.Fprintf(&b, "    effect: %s\n", escaped(e))
+		}
+	}
+	create, update := count(changes)
+	switch {
+	case problems > 0:
+		fmt.Fprintf(&b, "plan: %d to create, %d to change, %d for a person to solve\n", create, update, problems)
+	case len(changes) == 0:
+		b.WriteString("plan: no differences\n")
+	default:
+		fmt.Fprintf(&b, "plan: %d to create, %d to change\n", create, update)
+	}
+	return b.String()
+}
+
+func title(c Change) string {
+	if c.Of == "" {
+		return c.Kind + " " + c.Name
+	}
+	return c.Kind + " " + c.Name + " (" + c.Of + ")"
+}
+
+func count(changes []Change) (create, update int) {
+	for _, c := range changes {
+		if c.Action == Create {
+			create++
+		}
+	}
+	return create, len(changes) - create
+}
+
+// values returns both values of a field.
+func values(d Difference) string {
+	if d.Secret {
+		return mask + " -> " + source(d)
+	}
+	have, want := d.Have, d.Want
+	was, isMap := asMap(have)
+	now, areMaps := asMap(want)
+	if isMap && areMaps {
+		have, want = unlike(was, now)
+	}
+	from, to := compact(have, "(none)"), compact(want, "(default)")
+	if from == to {
+		to += " (they differ in a part that this line leaves out)"
+	}
+	return from + " -> " + to
+}
+
+const mask = "*****"
+
+// fromElsewhere is what a secret says of itself: the variables and files that it comes from.
+var fromElsewhere = regexp.MustCompile(`^(\$\{[^{}]+\})+$`)
+
+// source returns where a secret comes from, or a mask. It never returns a value.
+func source(d Difference) string {
+	if from, is := d.Want.(string); is && fromElsewhere.MatchString(from) {
+		return escaped(from)
+	}
+	return mask
+}
+
+// compact returns a value in one line. absent stands for none.
+func compact(value any, absent string) string {
+	switch v := value.(type) {
+	case nil:
+		return absent
+	case string:
+		return strconv.Quote(desired.Shown(v))
+	case int:
+		return strconv.Itoa(v)
+	case []string:
+		return list(v, absent)
+	case []any:
+		return list(v, absent)
+	}
+	if m, is := asMap(value); is {
+		var entries []string
+		for _, name := range sortedKeys(m) {
+			shown := name
+			if !plain.MatchString(name) {
+				shown = strconv.Quote(name)
+			}
+			entries = append(entries, shown+": "+compact(m[name], absent))
+		}
+		return "{" + strings.Join(entries, ", ") + "}"
+	}
+	if text := textOf(value); text != "" {
+		return text
+	}
+	return strconv.Quote(desired.Shown(fmt.Sprint(value)))
+}
+
+// plain is a name that needs no quotes.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
+
+func list[T any](values []T, absent string) string {
+	var all []string
+	for _, v := range values {
+		all = append(all, compact(v, absent))
+	}
+	return "[" + strings.Join(all, ", ") + "]"
+}
+
+// asMap returns a value as a map of any values, and reports whether it is a map.
+func asMap(value any) (map[string]any, bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		return v, true
+	case Object:
+		return v, true
+	case map[string]string:
+		m := map[string]any{}
+		for name, text := range v {
+			m[name] = text
+		}
+		return m, true
+	}
+	return nil, false
+}
+
+// unlike returns two maps without the entries that are equal in both, also in maps inside them.
+func unlike(have, want map[string]any) (map[string]any, map[string]any) {
+	has, wants := apart(have, want)
+	for name := range has {
+		was, isMap := asMap(has[name])
+		now, areMaps := asMap(wants[name])
+		if isMap && areMaps {
+			has[name], wants[name] = unlike(was, now)
+		}
+	}
+	return has, wants
+}
+
+// escaped returns a text of a server or a file in which no character steers a terminal.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+	}
+	return b.String()
+}
+
+// jsonChange is a change in the output for programs.
+type jsonChange struct {
+	Action  Action      `json:"action"`
+	Kind    string      `json:"kind"`
+	Name    string      `json:"name"`
+	Of      string      `json:"of"`
+	Fields  []jsonField `json:"fields"`
+	Effects []string    `json:"effects"`
+}
+
+type jsonField struct {
+	Path string `json:"path"`
+	Have any    `json:"have"`
+	Want any    `json:"want"`
+}
+
+// JSON returns changes for programs, with secrets masked. An array is never null. A value is null if there is none. Characters that a
+// terminal acts on are escaped, as JSON allows for every character.
+func JSON(changes []Change) ([]byte, error) {
+	all := []jsonChange{}
+	for _, c := range changes {
+		made := jsonChange{c.Action, c.Kind, c.Name, c.Of, []jsonField{}, append([]string{}, c.Effects...)}
+		for _, d := range c.Fields {
+			field := jsonField{d.Path, complete(d.Have), complete(d.Want)}
+			if d.Secret {
+				field.Have, field.Want = mask, source(d)
+			}
+			made.Fields = append(made.Fields, field)
+		}
+		all = append(all, made)
+	}
+	create, update := count(changes)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(struct {
+		Changes []jsonChange `json:"changes"`
+		Create  int          `json:"create"`
+		Update  int          `json:"update"`
+	}{all, create, update}); err != nil {
+		return nil, fmt.Errorf("encode the plan: %w", err)
+	}
+	return asciiControls(b.Bytes()), nil
+}
+
+// complete returns a value with empty lists in place of nil ones, and without passwords in addresses.
+func complete(value any) any {
+	switch v := value.(type) {
+	case string:
+		return desired.Hidden(v)
+	case []string:
+		texts := make([]any, len(v))
+		for i := range v {
+			texts[i] = desired.Hidden(v[i])
+		}
+		return texts
+	case []any:
+		values := make([]any, len(v))
+		for i := range v {
+			values[i] = complete(v[i])
+		}
+		return values
+	}
+	m, is := asMap(value)
+	if !is {
+		return value
+	}
+	whole := map[string]any{}
+	for name, v := range m {
+		whole[name] = complete(v)
+	}
+	return whole
+}
+
+// asciiControls escapes characters in JSON that do not print and that the encoder leaves as they are, such as the C1 controls.
+func asciiControls(text []byte) []byte {
+	var b bytes.Buffer
+	for _, r := range string(text) {
+		switch {
+		case strconv.IsPrint(r), r == '\n':
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.Bytes()
+}
