@@ -114,7 +114,7 @@ func (r *reader) lists() (jobs []job) {
 	if aliases := r.certificates(); len(aliases) > 0 {
 		jobs = append(jobs, func(ctx context.Context) error { return r.listCertificates(ctx, aliases) })
 	}
-	if len(r.want.File.APIs.Value) > 0 || r.subscribes() {
+	if len(r.want.File.APIs.Value) > 0 { // a subscription is to one of them
 		jobs = append(jobs, r.listAPIs)
 	}
 	if len(r.want.File.Applications.Value) > 0 {

@@ -10,12 +10,14 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
+	"wso2agent/internal/wso2sim"
 )
 
 // everything has each kind of object, and fields that the servers store in another form.
@@ -107,6 +109,7 @@ func TestWhatIsMadeIsNoDifferenceAnyMore(t *testing.T) {
 	s.create(want)
 	s.planned(want)
 
+	t.Run("a failure names the object", func(t *testing.T) { s.failuresAreNamed(want) })
 	t.Run("changes by hand are differences", func(t *testing.T) {
 		s.changeByHand(want)
 		must(t, os.WriteFile(filepath.Join(folder, "backend.pem"), certificate(t), 0o600))
@@ -128,6 +131,34 @@ func TestWhatIsMadeIsNoDifferenceAnyMore(t *testing.T) {
 			`create key sandbox of key manager WSO2-IS of application Shop`,
 		)
 	})
+}
+
+// failuresAreNamed makes API-M fail at each of the requests, one after the other.
+func (s *servers) failuresAreNamed(want plan.Wanted) {
+	for path, part := range map[string]string{
+		"admin/v4/key-managers":                        "list key managers",
+		"admin/v4/key-managers/*":                      `read key manager "`,
+		"publisher/v4/scopes":                          "list shared scopes",
+		"publisher/v4/apis":                            "list APIs",
+		"publisher/v4/apis/*":                          `read API "`,
+		"publisher/v4/apis/*/revisions":                `read the deployments of API "`,
+		"publisher/v4/apis/*/documents":                `read the documents of API "Orders" 1.0.0: `,
+		"publisher/v4/apis/*/documents/*/content":      `read document "Guide" of API "Orders" 1.0.0: `,
+		"publisher/v4/endpoint-certificates":           "list endpoint certificates",
+		"publisher/v4/endpoint-certificates/*/content": `read endpoint certificate "orders": `,
+		"devportal/v3/applications":                    "list applications",
+		"devportal/v3/applications/*":                  `read application "Shop": `,
+		"devportal/v3/subscriptions":                   `read the subscriptions of application "Shop": `,
+		"devportal/v3/applications/*/oauth-keys":       `read the keys of application "Shop": `,
+	} {
+		id, err := s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "GET", Path: "/api/am/" + path, Status: 503})
+		must(s.t, err)
+		_, err = Read(s.t.Context(), Connect(s.client, s.settings), want)
+		if err == nil || !strings.HasPrefix(err.Error(), part) || !strings.Contains(err.Error(), "HTTP 503") {
+			s.t.Errorf("a failure of %s is %v", path, err)
+		}
+		s.amFaults.Remove(id)
+	}
 }
 
 // changeByHand changes one field or more of an object of each kind, as somebody does in a portal.

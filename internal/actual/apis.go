@@ -12,16 +12,6 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// subscribes reports whether an application of the file subscribes to an API.
-func (r *reader) subscribes() bool {
-	for _, app := range r.want.File.Applications.Value {
-		if len(app.Value.Subscriptions.Value) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // listAPIs lists all APIs. The list comes from a search index, which lags behind the database. So if it has no version of a name that
 // the file has, the database is asked.
 func (r *reader) listAPIs(ctx context.Context) error {
