@@ -90,7 +90,7 @@ type Change struct {
 // Make returns the changes that bring the servers to the desired state, in the order in which they are made. The problems are what a
 // person must change, because no change can bring it about.
 func Make(want Wanted, have Have) ([]Change, desired.Problems) {
-	m := maker{Wanted: want, has: have}
+	m := maker{Wanted: want, has: have, versions: versionsOf(want.File, have)}
 	m.keyManagers()
 	m.scopes()
 	m.identities()
@@ -106,8 +106,26 @@ func Make(want Wanted, have Have) ([]Change, desired.Problems) {
 type maker struct {
 	Wanted
 	has      Have
+	versions []APIVersion // of all APIs, after the changes
 	changes  []Change
 	problems desired.Problems
+}
+
+// versionsOf returns the versions of all APIs as they are after the changes. One that is still to be made has no id.
+func versionsOf(f *desired.File, have Have) []APIVersion {
+	versions, index := slices.Clone(have.Versions), map[APIName]int{}
+	for i, v := range versions {
+		index[APIName{v.Name, v.Version}] = i
+	}
+	for _, api := range f.APIs.Value {
+		name, state := APIName{api.Value.Name.Value, api.Value.Version.Value}, api.Value.Lifecycle.Or("PUBLISHED")
+		if i, exists := index[name]; exists {
+			versions[i].State = state
+			continue
+		}
+		versions = append(versions, APIVersion{Name: name.Name, Version: name.Version, State: state})
+	}
+	return versions
 }
 
 // compare adds the change of one object, if there is one.
@@ -233,6 +251,10 @@ func (m *maker) apis() {
 			all = append(all, DeploymentDifferences(want, have.Deployments)...)
 			all = append(all, m.lifecycle(item.At, name, want, have.Object)...)
 		}
+		if i := slices.IndexFunc(m.has.Versions, func(v APIVersion) bool { return v.Name != name.Name && strings.EqualFold(v.Name, name.Name) }); !exists && i >= 0 {
+			m.problems.Add(item.At, "write the name as the server has it", "API-M refuses API %q: it has %q, and takes both for one name", name.Name, m.has.Versions[i].Name)
+			continue
+		}
 		m.compare("API", name.String(), "", exists, func() []Difference { return all }, effects...)
 		for _, d := range want.Documents.Value {
 			on, there := have.Documents[d.Value.Name.Value]
@@ -284,38 +306,24 @@ func (m *maker) applications() {
 			keys = []desired.Field[desired.Key]{{Set: true, At: item.At, Value: desired.Key{Type: given("PRODUCTION")}}}
 		}
 		for _, key := range keys {
-			m.key(name, key.Value, have)
+			m.key(name, key, have)
 		}
 	}
 }
 
-// subscriptions compares the subscriptions of an application. An API that the file makes has no version on the server yet.
+// subscriptions compares the subscriptions of an application.
 func (m *maker) subscriptions(item desired.Field[desired.Application], have Application) {
 	var subscribed []string
 	for id := range have.Subscriptions {
 		subscribed = append(subscribed, id)
 	}
-	versions := slices.Clone(m.has.Versions)
-	for i, v := range versions {
-		for _, api := range m.File.APIs.Value {
-			if api.Value.Name.Value == v.Name && api.Value.Version.Value == v.Version {
-				versions[i].State = api.Value.Lifecycle.Or("PUBLISHED")
-			}
-		}
-	}
-	for _, api := range m.File.APIs.Value {
-		name := APIName{api.Value.Name.Value, api.Value.Version.Value}
-		if _, exists := m.has.APIs[name]; !exists {
-			versions = append(versions, APIVersion{Name: name.Name, Version: name.Version, State: api.Value.Lifecycle.Or("PUBLISHED")})
-		}
-	}
 	of := "application " + item.Value.Name.Value
 	for _, s := range item.Value.Subscriptions.Value {
-		if !slices.ContainsFunc(versions, func(v APIVersion) bool { return v.Name == s.Value.APIName.Value }) {
+		if !slices.ContainsFunc(m.versions, func(v APIVersion) bool { return v.Name == s.Value.APIName.Value }) {
 			m.problems.Add(s.At, "add the API to the file, or remove the subscription", "%s subscribes to API %q, which is neither in the file nor on the server", of, s.Value.APIName.Value)
 		}
 	}
-	for _, w := range Subscriptions(item.Value.Subscriptions.Value, versions, subscribed) {
+	for _, w := range Subscriptions(item.Value.Subscriptions.Value, m.versions, subscribed) {
 		on, exists := have.Subscriptions[w.API.ID]
 		title := APIName{w.API.Name, w.API.Version}.String()
 		all := SubscriptionDifferences(w.Want, on)
@@ -328,18 +336,29 @@ func (m *maker) subscriptions(item desired.Field[desired.Application], have Appl
 }
 
 // key compares one key of an application.
-func (m *maker) key(application string, want desired.Key, have Application) {
-	manager := want.KeyManager.Or(m.KeyManager)
-	kind := textAt(m.has.KeyManagers[manager], "type", "")
-	if kind == "" { // the file makes it
-		for _, km := range append([]desired.Field[desired.KeyManager]{{Value: m.Own}}, m.File.KeyManagers.Value...) {
-			if km.Value.Name.Value == manager {
-				kind = km.Value.Type.Or("WSO2-IS-7")
-			}
-		}
+func (m *maker) key(application string, item desired.Field[desired.Key], have Application) {
+	want, manager := item.Value, item.Value.KeyManager.Or(m.KeyManager)
+	kind := m.kindOf(manager)
+	if kind == "" {
+		m.problems.Add(item.At, "correct key_manager or KEY_MANAGER_NAME, or add the key manager to the file",
+			"application %s needs key manager %q, which is neither in the file nor on the server", application, manager)
+		return
 	}
 	i := slices.IndexFunc(have.Keys, func(k Object) bool { return k["keyType"] == want.Type.Value && k["keyManager"] == manager })
 	m.compare("key", strings.ToLower(want.Type.Value)+" of key manager "+manager, "application "+application, i >= 0, func() []Difference {
 		return KeyDifferences(want, have.Keys[i], kind, nil)
 	})
+}
+
+// kindOf returns the type of a key manager of the server or of the file; "" if neither has it.
+func (m *maker) kindOf(name string) string {
+	if km, exists := m.has.KeyManagers[name]; exists {
+		return textAt(km, "type", "")
+	}
+	for _, km := range append([]desired.Field[desired.KeyManager]{{Value: m.Own}}, m.File.KeyManagers.Value...) {
+		if km.Value.Name.Value == name {
+			return km.Value.Type.Or("WSO2-IS-7")
+		}
+	}
+	return ""
 }

@@ -77,7 +77,7 @@ func TestThePlanOfAFile(t *testing.T) {
 		want []string
 		bad  []string // parts of the problems
 	}{
-		"nothing is there": {small, func(w *Wanted, h *Have) { *h = Have{} }, []string{
+		"nothing is there": {small, func(w *Wanted, h *Have) { *h = Have{KeyManagers: h.KeyManagers} }, []string{
 			"create API Orders 1.0.0",
 			"create application Shop",
 			"create subscription to API Orders 1.0.0 of application Shop",
@@ -159,6 +159,20 @@ identity_server:
 			h.APIs[APIName{"Orders", "1.0.0"}].Object["policies"] = []any{"Gold", "Unlimited"}
 			h.Applications["Shop"].Subscriptions["id1"]["status"] = "BLOCKED"
 		}, nil, []string{"f.yaml:5:5: the subscription of application Shop to API Orders 1.0.0 is BLOCKED, so its policy cannot change"}},
+		"a key manager that nobody has": {small, func(w *Wanted, h *Have) { w.KeyManager = "Other" }, nil, []string{
+			`f.yaml:5:5: application Shop needs key manager "Other", which is neither in the file nor on the server`}},
+		"an API in other letter case": {small, func(w *Wanted, h *Have) {
+			h.Versions[0].Name, h.APIs = "ORDERS", nil
+			app := shop()
+			app.Subscriptions = nil
+			h.Applications["Shop"] = app
+		}, []string{"create subscription to API Orders 1.0.0 of application Shop"}, []string{`f.yaml:3:5: API-M refuses API "Orders": it has "ORDERS"`}},
+		"two applications that need two policies": {small + "  - {name: Other, subscriptions: [{api_name: Orders, throttling_policy: Gold}]}\n", func(w *Wanted, h *Have) {
+			app := shop()
+			app.Subscriptions["id1"]["throttlingPolicy"] = "Gold"
+			h.Applications["Other"] = app
+			h.Applications["Other"].Object["name"] = "Other"
+		}, []string{"update API Orders 1.0.0; policies: [Unlimited] -> [Gold Unlimited]"}, nil},
 		"permissions of a role": {small + "identity_server: {roles: [{name: reader, permissions: [read]}]}\n", func(w *Wanted, h *Have) {
 			h.Roles = map[string]Object{"reader": {"displayName": "reader", "permissions": []any{}}}
 		}, []string{"update role reader; permissions: [] -> [read]; effect: the tokens of users who have the role end"}, nil},
