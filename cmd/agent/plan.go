@@ -28,12 +28,12 @@ func planCommand() *cobra.Command {
 		Long: `plan compares the desired state with both servers, prints what differs, and changes nothing. A FILE may be a folder,
 as for validate. Without FILE it reads what API_CONFIG names.
 
-It compares everything that the file has, also what bootstrap does not apply yet. Fields and objects that the file does
-not name are no differences. Servers do not show their secrets, so a changed secret is no difference either.
+It compares what the file has, also what bootstrap does not apply yet. Fields and objects that the file does not name
+are no differences. Secrets are not compared.
 
 It reaches API-M by AM_HOST and AM_PORT, and IS by IS_HOST and IS_PORT, with the accounts of the administrators. It
-runs anywhere. It exits with 4 if a person must change something: the file has a mistake, a server refuses a password,
-or no change can bring the servers to the desired state.`,
+runs anywhere. It exits with 4 if a person must change something. Then the file has a mistake, a server refuses a
+password, or no change can bring the servers to the desired state.`,
 		Example: `  agent plan api-config.yaml
   agent plan --json apis/ applications.yaml    # changes with their fields, and how many create and update`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -99,11 +99,10 @@ func TestWhatIsMadeIsNoDifferenceAnyMore(t *testing.T) {
 	folder := files(t)
 	want := s.read(everything, folder)
 	s.planned(want,
-		"create key manager WSO2-IS", "create key manager Cloak", "create shared scope orders:read",
-		"create user Ann", "create user bob", "create group Staff", "create role Clerk", "create endpoint certificate orders",
+		"create key manager WSO2-IS", "create key manager Cloak", "create shared scope orders:read", "create endpoint certificate orders",
 		"create API Orders 1.0.0", "create document Guide of API Orders 1.0.0", "create document File of API Orders 1.0.0",
 		"create document Elsewhere of API Orders 1.0.0", "create API Chat 1", "create API Draft 1",
-		"create application Shop", "create subscription to API Orders 1.0.0 of application Shop",
+		"create user Ann", "create user bob", "create group Staff", "create role Clerk", "create application Shop", "create subscription to API Orders 1.0.0 of application Shop",
 		"create key production of key manager WSO2-IS of application Shop", "create key sandbox of key manager WSO2-IS of application Shop",
 	)
 	s.create(want)
@@ -118,14 +117,14 @@ func TestWhatIsMadeIsNoDifferenceAnyMore(t *testing.T) {
 		s.planned(changed,
 			`update key manager Cloak: token_endpoint "https://kc.example/other" -> "https://kc.example/t"`,
 			`update shared scope orders:read: description "Other" -> "May read", roles ["admin"] -> ["Internal/creator","admin"]`,
-			`update user Ann: family_name "Other" -> "Example"`,
-			`update group Staff: members ["ann"] -> ["ann","bob"]`,
-			`update role Clerk: groups [] -> ["staff"]`,
 			`update endpoint certificate orders: file "`+want.Fingerprints[file]+`" -> "`+changed.Fingerprints[file]+`"`,
 			`update API Orders 1.0.0: description "Other" -> "Takes orders", tags ["a"] -> ["a","b"], environments {} -> {"Default":"localhost"}`,
 			`update document Guide of API Orders 1.0.0: content "7 bytes, sha256 5b31751d7ad9" -> "8 bytes, sha256 ea12bbb19fb1"`,
 			`update document File of API Orders 1.0.0: summary "Other" -> "More"`,
 			`update API Draft 1: lifecycle "PROTOTYPED" -> "CREATED"`,
+			`update user Ann: family_name "Other" -> "Example"`,
+			`update group Staff: members ["ann"] -> ["ann","bob"]`,
+			`update role Clerk: groups [] -> ["staff"]`,
 			`update application Shop: groups ["c"] -> ["a","b"]`,
 			`update subscription to API Orders 1.0.0 of application Shop: throttling_policy "Unlimited" -> "Gold"`,
 			`create key sandbox of key manager WSO2-IS of application Shop`,

@@ -22,7 +22,7 @@ func (r *reader) listAPIs(ctx context.Context) error {
 	ids, names := map[plan.APIName]string{}, map[string]bool{}
 	versions := make([]plan.APIVersion, len(list))
 	for i, api := range list {
-		versions[i] = plan.APIVersion{ID: api.ID, Name: api.Name, Version: api.Version, State: api.LifeCycle}
+		versions[i] = plan.APIVersion{ID: api.ID, Name: api.Name, Version: api.Version, Context: api.Context, State: api.LifeCycle}
 		names[strings.ToLower(api.Name)] = true // API-M refuses a second API of a name in other letter case
 		// If there are two anyway, the agent takes the same one as a bootstrap.
 		if name := (plan.APIName{Name: api.Name, Version: api.Version}); ids[name] == "" || api.ID < ids[name] {

@@ -54,13 +54,15 @@ func (r *reader) listApplications(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ids := map[string]string{}
-	for _, app := range list {
+	ids, names := map[string]string{}, make([]string, len(list))
+	for i, app := range list {
+		names[i] = app.Name
 		// If there are two of a name, the agent takes the same one as a bootstrap.
 		if ids[app.Name] == "" || app.ID < ids[app.Name] {
 			ids[app.Name] = app.ID
 		}
 	}
+	r.note(func(have *plan.Have) { have.Names = names })
 	for _, item := range r.want.File.Applications.Value {
 		want := item.Value
 		if id := ids[want.Name.Value]; id != "" {

@@ -170,7 +170,7 @@ func (a *API) checkProperties(w words, ps *Problems) {
 
 // checkLimits reports fields that have no effect without another one.
 func (a *API) checkLimits(w words, ps *Problems) {
-	if l := a.RateLimits.Value; l.Unit.Set && !l.Production.Set && !l.Sandbox.Set {
+	if l := a.RateLimits.Value; l.Unit.Set && l.Production.Or(0) == 0 && l.Sandbox.Or(0) == 0 {
 		ps.Add(l.Unit.At, "add production or sandbox", "unit has no effect without a number")
 	}
 	if c := a.ResponseCaching.Value; c.Timeout.Set && !c.Enabled.Value && !c.Enabled.Wrong {

@@ -135,6 +135,7 @@ func ruleCases() []ruleCase {
 		{"APIKEY", bare(security + "{type: api_key, key_name: n, key_value: v, key_in: query}"), ""},
 		{"an unknown time unit", api("rate_limits: {production: 3, unit: DAY}"), `unit "DAY" is none of SECOND, MINUTE, HOUR`},
 		{"a unit without a number", api("rate_limits: {unit: HOUR}"), "unit has no effect without a number"},
+		{"a unit with a number that is reset", api("rate_limits: {production: null, unit: HOUR}"), "unit has no effect without a number"},
 		{"a rate of nothing", api("rate_limits: {production: 0}"), "production must be at least 1"},
 		{"a cache that is off", api("response_caching: {timeout: 3}"), "timeout has no effect while response_caching is not enabled"},
 		{"CORS that is off", api("cors: {enabled: false, allow_origins: ['*']}"), "API-M drops allow_origins while cors is not enabled: set enabled to true"},

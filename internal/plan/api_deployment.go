@@ -19,9 +19,9 @@ func Deployments(want desired.API, vhost string) []Object {
 }
 
 // DeploymentDifferences compares the environments of the file with the deployments that the Publisher shows of a revision or an API.
-// Both sides are environments with their hosts. A host that the file leaves out is not compared. Whether the Developer Portal shows
+// Both sides are environments with their hosts. A host that the file leaves out is not compared; vhost is that of a deployment that is missing. Whether the Developer Portal shows
 // an address is not compared either: API-M 4.5 makes false true without a word. If the file has no list, further environments stay.
-func DeploymentDifferences(want desired.API, deployments []Object) []Difference {
+func DeploymentDifferences(want desired.API, deployments []Object, vhost string) []Difference {
 	have := map[string]any{}
 	for _, d := range deployments {
 		have[textAt(d, "name", "")] = textAt(d, "vhost", "")
@@ -34,9 +34,14 @@ func DeploymentDifferences(want desired.API, deployments []Object) []Difference 
 	}
 	for _, d := range Deployments(want, "") {
 		name := textAt(d, "name", "")
-		wanted[name] = d["vhost"]
-		if host, deployed := have[name]; deployed && d["vhost"] == "" {
+		host, deployed := have[name]
+		switch {
+		case d["vhost"] != "":
+			wanted[name] = d["vhost"]
+		case deployed:
 			wanted[name] = host
+		default:
+			wanted[name] = vhost
 		}
 	}
 	has, wants := apart(have, wanted)

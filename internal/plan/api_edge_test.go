@@ -7,6 +7,15 @@ import (
 	"testing"
 )
 
+// TestNoAPIIsRestrictedToNobody: API-M refuses that.
+func TestNoAPIIsRestrictedToNobody(t *testing.T) {
+	have := Object{"visibility": "RESTRICTED", "visibleRoles": []any{"a"}, "accessControl": "RESTRICTED", "accessControlRoles": []any{"a"}}
+	made := APIBody(apiFile(t, "visible_roles: []\naccess_control_roles: []"), have, nil)
+	if made["visibility"] != "PUBLIC" || made["accessControl"] != "NONE" {
+		t.Errorf("visibility %v, access control %v", made["visibility"], made["accessControl"])
+	}
+}
+
 func TestANewAPIOfEachType(t *testing.T) {
 	for kind, want := range map[string]string{
 		"HTTP": "DELETE /* GET /* PATCH /* POST /* PUT /*", "WS": "PUBLISH /* SUBSCRIBE /*", "SSE": "SUBSCRIBE /*", "GRAPHQL": "",

@@ -108,7 +108,7 @@ func limitRow(name string, of func(desired.RateLimits) desired.Number) mapping[a
 	return row
 }
 
-// limitUnitRow maps the one unit of the file to the two of the server. The unit of a number that the server does not have is no matter.
+// limitUnitRow maps the one unit of the file to the two of the server. The unit of a number that the server does not have does not count.
 var limitUnitRow = mapping[api]{
 	path: "rate_limits.unit",
 	want: func(a api) (any, bool) {
@@ -146,7 +146,7 @@ var corsDefaults = map[string][]string{
 	"accessControlAllowMethods": {"GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"},
 }
 
-// noCORSRow resets CORS: API-M switches it off and takes the default lists. Lists are no matter while it is off.
+// noCORSRow resets CORS: API-M switches it off and takes the default lists. Lists do not count while it is off.
 var noCORSRow = mapping[api]{
 	path: "cors",
 	want: func(a api) (any, bool) { return nil, a.CORS.Set && a.CORS.Null },

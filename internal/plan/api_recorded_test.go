@@ -53,12 +53,12 @@ func apiExchanges(t *testing.T, file string) (all []apiExchange) {
 
 // What the server drops or changes of what was sent, by step and field. The reader of the file refuses all of it.
 var apiDropped = map[string]string{
-	"change additionalProperties as a map only/additional_properties": "the map counts beside an empty list, so the agent sends none",
+	"change additionalProperties as a map only/additional_properties": "the map counts next to an empty list, so the agent sends none",
 	"WEBSUB: create/operations":                                       "the agent makes no API of this type",
 	"change operations, unknown scope/operations":                     "a scope that the API does not declare",
 	"change scopes, local one away that is used/operations":           "a scope that the API does not declare",
-	"change accessControl to NONE, roles kept/access_control":         "roles beside NONE",
-	"change visibility to PUBLIC, roles kept/visible_roles":           "roles beside PUBLIC",
+	"change accessControl to NONE, roles kept/access_control":         "roles next to NONE",
+	"change visibility to PUBLIC, roles kept/visible_roles":           "roles next to PUBLIC",
 	"create, scope used and not declared/operations":                  "a scope that the API does not declare",
 	"create, tags with a comma/tags":                                  "a comma in a tag",
 	"create, shared scope as a local one/scopes":                      "the server decides which scopes are shared",

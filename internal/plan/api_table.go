@@ -82,7 +82,7 @@ func businessRow(name, key string, of func(desired.Business) desired.Text) mappi
 // Who sees and changes an API. Roles come after what they depend on, because a level without roles empties them.
 var apiAccess = []mapping[api]{
 	openRow("visibility", "visibility", "PUBLIC", "visibleRoles", func(a api) desired.Text { return a.Visibility }),
-	textsRow("visible_roles", "visibleRoles", func(a api) desired.Texts { return a.VisibleRoles }),
+	closedBy("visibility", "PUBLIC", textsRow("visible_roles", "visibleRoles", func(a api) desired.Texts { return a.VisibleRoles })),
 	openRow("access_control", "accessControl", "NONE", "accessControlRoles", func(a api) desired.Text { return a.AccessControl }),
 	{
 		path: "access_control_roles",
@@ -101,7 +101,19 @@ var apiAccess = []mapping[api]{
 	textRow("subscription_availability", "subscriptionAvailability", "CURRENT_TENANT", func(a api) desired.Text { return a.SubscriptionAvailability }),
 }
 
-// openRow maps a level of access. A level without roles empties the list of roles: with roles beside it, accessControl would stay
+// closedBy opens a level of access that a row leaves without roles: API-M refuses RESTRICTED without any.
+func closedBy(key, open string, row mapping[api]) mapping[api] {
+	put := row.put
+	row.put = func(body Object, value any) {
+		put(body, value)
+		if roles, _ := value.([]string); len(roles) == 0 && body[key] == "RESTRICTED" {
+			body[key] = open
+		}
+	}
+	return row
+}
+
+// openRow maps a level of access. A level without roles empties the list of roles: with roles next to it, accessControl would stay
 // RESTRICTED.
 func openRow(path, key, open, roles string, of func(api) desired.Text) mapping[api] {
 	row := textRow(path, key, open, of)

@@ -16,7 +16,7 @@ type apiRow struct {
 	reset string // empty: the field cannot be reset
 	key   string // of the server's object
 	value string // there, as JSON
-	also  string // what the file and the server have beside it
+	also  string // what the file and the server have next to it
 }
 
 const onProduction = "endpoints:\n  production:\n    url: http://a:1\n    "

@@ -18,7 +18,9 @@ var applicationTable = []mapping[desired.Application]{
 		want: func(a desired.Application) (any, bool) {
 			texts := map[string]string{}
 			for name, value := range a.Attributes.Value {
-				texts[name] = value.Value
+				if value.Value != "" {
+					texts[name] = value.Value
+				}
 			}
 			return texts, a.Attributes.Set
 		},

@@ -112,6 +112,7 @@ func TestEachFieldOfAnApplication(t *testing.T) {
 		{"token_type", "token_type: JWT", `{"tokenType":"OAUTH"}`, `{"tokenType":"JWT"}`, "OAUTH", "JWT"},
 		{"attributes", "attributes: {team: a}", `{"attributes":{"team":"b"}}`, `{"attributes":{"team":"a","unset":null}}`,
 			map[string]string{"team": "b"}, map[string]string{"team": "a"}},
+		{"attributes", "attributes: {team: a, unset: ''}", `{"attributes":{"team":"b"}}`, `{"attributes":{"team":"a"}}`, map[string]string{"team": "b"}, map[string]string{"team": "a"}},
 		{"attributes", "attributes: null", `{"attributes":{"team":"b"}}`, `{"attributes":{}}`, map[string]string{"team": "b"}, none},
 		{"groups", "groups: [b, a]", `{"groups":["a"]}`, `{"groups":["a","b"]}`, []string{"a"}, []string{"a", "b"}},
 		{"groups", "groups: []", `{"groups":["a"]}`, `{"groups":[""]}`, []string{"a"}, []string{}},
@@ -133,8 +134,8 @@ func TestEachFieldOfAnApplication(t *testing.T) {
 
 func TestSubscriptionsToAnAPIAreToAllItsVersions(t *testing.T) {
 	apis := []APIVersion{
-		{"1", "Orders", "1.0", "DEPRECATED"}, {"2", "Orders", "2.0", "PUBLISHED"}, {"3", "Orders", "3.0", "CREATED"},
-		{"4", "Orders", "4.0", "PROTOTYPED"}, {"5", "Other", "1.0", "PUBLISHED"}, {"6", "Orders", "0.9", "DEPRECATED"},
+		{ID: "1", Name: "Orders", Version: "1.0", State: "DEPRECATED"}, {ID: "2", Name: "Orders", Version: "2.0", State: "PUBLISHED"}, {ID: "3", Name: "Orders", Version: "3.0", State: "CREATED"},
+		{ID: "4", Name: "Orders", Version: "4.0", State: "PROTOTYPED"}, {ID: "5", Name: "Other", Version: "1.0", State: "PUBLISHED"}, {ID: "6", Name: "Orders", Version: "0.9", State: "DEPRECATED"},
 	}
 	want := []desired.Field[desired.Subscription]{given(desired.Subscription{APIName: given("Orders"), ThrottlingPolicy: given("Gold")})}
 	var ids []string

@@ -181,13 +181,13 @@ func TestDeploymentsAreComparedByEnvironmentAndHost(t *testing.T) {
 		want       string
 	}{
 		{"nothing in the file, deployed", "", at("Default@localhost", "partners@p"), ""},
-		{"nothing in the file, not deployed", "", at("partners@p"), "environments: map[] -> map[Default:]\n"},
+		{"nothing in the file, not deployed", "", at("partners@p"), "environments: map[] -> map[Default:localhost]\n"},
 		{"another order", "environments: [partners, Default]", at("Default@localhost", "partners@p"), ""},
-		{"one more and one less", "environments: [partners]", at("Default@localhost"), "environments: map[Default:localhost] -> map[partners:]\n"},
+		{"one more and one less", "environments: [partners]", at("Default@localhost"), "environments: map[Default:localhost] -> map[partners:localhost]\n"},
 		{"another host", "environments: [{name: Default, vhost: am}]", at("Default@localhost"), "environments: map[Default:localhost] -> map[Default:am]\n"},
 		{"hidden, which API-M drops", "environments: [{name: Default, display_on_devportal: false}]", at("Default@localhost"), ""},
 	} {
-		if got := listed(DeploymentDifferences(apiFile(t, tt.file), tt.have)); got != tt.want {
+		if got := listed(DeploymentDifferences(apiFile(t, tt.file), tt.have, "localhost")); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}

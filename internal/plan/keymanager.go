@@ -137,6 +137,11 @@ func UnsettableProperties(want desired.KeyManager) []string {
 // type cannot be applied: somebody must delete the key manager.
 func KeyManagerDifferences(want desired.KeyManager, have Object, sent func(path, value string) bool) []Difference {
 	all := differences(keyManagerTable(want, have), want, have)
+	for i, d := range all {
+		if name, is := strings.CutPrefix(d.Path, "additional_properties."); is { // only the connector knows which ones are secrets
+			all[i].Secret, all[i].Want = true, want.AdditionalProperties.Value[name].Raw
+		}
+	}
 	all = append(all, changedSecret("password", want.Password, sent)...)
 	for _, name := range slices.Sorted(maps.Keys(want.AdditionalProperties.Value)) {
 		if value := want.AdditionalProperties.Value[name]; masked(have, name) {

@@ -3,6 +3,7 @@ package plan
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"wso2agent/internal/desired"
@@ -116,6 +117,29 @@ func TestAMaskedAdditionalPropertyIsASecret(t *testing.T) {
 	}
 	if made := KeyManagerBody(km, have); at(made, "additionalProperties.apiKey") != "k3y" {
 		t.Errorf("the PUT has %v", made["additionalProperties"])
+	}
+}
+
+// TestNoAdditionalPropertyIsShown: API-M masks one only when it has a value, and which ones are secrets only the connector knows.
+func TestNoAdditionalPropertyIsShown(t *testing.T) {
+	source := apiSource()
+	source.Env = func(string) (string, bool) { return "s3cret-value", true }
+	f, err := desired.Parse(source, desired.Input{Name: "f.yaml", Data: []byte("key_managers: [{name: O, type: Okta, well_known_endpoint: 'https://o.example/', " +
+		"additional_properties: {apiKey: '${OKTA_KEY}', open: other-value}}]")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := object(t, `{"name":"O","type":"Okta","wellKnownEndpoint":"https://o.example/","additionalProperties":{"open":"old-value"}}`)
+	changes := []Change{{Action: Update, Kind: "key manager", Name: "O", Fields: KeyManagerDifferences(f.KeyManagers.Value[0].Value, have, nil)}}
+	programs, err := JSON(changes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	people := Text(changes, 0)
+	for _, shown := range []string{people, string(programs)} {
+		if strings.Contains(shown, "value") || !strings.Contains(shown, "${OKTA_KEY}") || !strings.Contains(shown, "additional_properties.open") {
+			t.Errorf("it is printed as\n%s", shown)
+		}
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package plan compares the desired state with what the servers have, and returns the changes that make them equal. It asks no server.
 //
-// Each kind of object has one table of mappings: a row for each field of the file. The comparison, the bodies of requests, and the
-// dump of a server come from the same row.
+// Each kind of object has one table of mappings: a row for each field of the file. The comparison and the bodies of requests come from
+// the same row.
 package plan
 
 import (
@@ -14,11 +14,11 @@ import (
 // Object is an object as a REST API of a server has it: decoded JSON with numbers as float64.
 type Object map[string]any
 
-// Difference is a field that the file sets and the server has otherwise.
+// Difference is a field that the file sets, and of which the server has another value.
 type Difference struct {
 	Path   string // the field as the file names it, such as endpoints.production.url
-	Have   any    // nil if the server has nothing
-	Want   any    // nil if the file resets the field to the server's default
+	Have   any    // nil or an empty value if the server has nothing
+	Want   any    // the server's default if the file resets the field: nil or an empty value if that is nothing
 	Secret bool   // the values must not be shown
 }
 

@@ -35,6 +35,7 @@ type Have struct {
 	Versions     []APIVersion                   // of every API, in the order of the server
 	APIs         map[APIName]API                // those that the file names
 	Applications map[string]Application         // those that the file names
+	Names        []string                       // of all applications of the agent's user
 }
 
 // APIName identifies an API.
@@ -84,7 +85,7 @@ type Change struct {
 	Name    string       // of the object; of an API with the version
 	Of      string       // the object that it belongs to; empty if to none
 	Fields  []Difference // what an update changes, in the order of the reference; none for a creation
-	Effects []string     // what the change does besides, such as to end tokens
+	Effects []string     // what else the change does, such as to end tokens
 }
 
 // Make returns the changes that bring the servers to the desired state, in the order in which they are made. The problems are what a
@@ -93,9 +94,9 @@ func Make(want Wanted, have Have) ([]Change, desired.Problems) {
 	m := maker{Wanted: want, has: have, versions: versionsOf(want.File, have)}
 	m.keyManagers()
 	m.scopes()
-	m.identities()
 	m.certificates()
 	m.apis()
+	m.identities() // roles give the scopes of APIs
 	m.applications()
 	for i := range m.problems { // a message may have a text of a server
 		m.problems[i].Message = escaped(m.problems[i].Message)
@@ -119,6 +120,9 @@ func versionsOf(f *desired.File, have Have) []APIVersion {
 	}
 	for _, api := range f.APIs.Value {
 		name, state := APIName{api.Value.Name.Value, api.Value.Version.Value}, api.Value.Lifecycle.Or("PUBLISHED")
+		if like(have.Versions, name) != nil {
+			continue
+		}
 		if i, exists := index[name]; exists {
 			versions[i].State = state
 			continue
@@ -126,6 +130,16 @@ func versionsOf(f *desired.File, have Have) []APIVersion {
 		versions = append(versions, APIVersion{Name: name.Name, Version: name.Version, State: state})
 	}
 	return versions
+}
+
+// like returns a version of an API whose name differs from the given one in letter case alone; nil if there is none. API-M takes both
+// for one name.
+func like(versions []APIVersion, name APIName) *APIVersion {
+	i := slices.IndexFunc(versions, func(v APIVersion) bool { return v.Name != name.Name && strings.EqualFold(v.Name, name.Name) })
+	if i < 0 {
+		return nil
+	}
+	return &versions[i]
 }
 
 // compare adds the change of one object, if there is one.
@@ -153,20 +167,23 @@ func (m *maker) fixed(at desired.Place, what string, all []Difference, remedy st
 
 func (m *maker) keyManagers() {
 	var all []desired.Field[desired.KeyManager]
-	own := m.Own
+	own, place := m.Own, m.File.Begin()
 	for _, km := range m.File.KeyManagers.Value {
 		if own.Name.Set && km.Value.Name.Value == own.Name.Value {
-			own = OverKeyManager(own, km.Value)
+			own, place = OverKeyManager(own, km.Value), km.At
 			continue
 		}
 		all = append(all, km)
 	}
 	if own.Name.Set {
-		all = append([]desired.Field[desired.KeyManager]{{Set: true, Value: own, At: m.File.Begin()}}, all...)
+		all = append([]desired.Field[desired.KeyManager]{{Set: true, Value: own, At: place}}, all...)
 	}
 	for _, km := range all {
 		name := km.Value.Name.Value
 		have, exists := m.has.KeyManagers[name]
+		for _, property := range UnsettableProperties(km.Value) {
+			m.problems.Add(km.Value.AdditionalProperties.Value[property].At, "remove it", "key manager %q: API-M makes additional_properties.%s itself", name, property)
+		}
 		m.compare("key manager", name, "", exists, func() []Difference {
 			return m.fixed(km.At, fmt.Sprintf("key manager %q", name), KeyManagerDifferences(km.Value, have, nil),
 				"correct the file, or delete the key manager in the Admin Portal", "type")
@@ -248,11 +265,10 @@ func (m *maker) apis() {
 			if NeedsRevision(all) {
 				effects = append(effects, "a new revision is deployed")
 			}
-			all = append(all, DeploymentDifferences(want, have.Deployments)...)
+			all = append(all, DeploymentDifferences(want, have.Deployments, m.VHost)...)
 			all = append(all, m.lifecycle(item.At, name, want, have.Object)...)
 		}
-		if i := slices.IndexFunc(m.has.Versions, func(v APIVersion) bool { return v.Name != name.Name && strings.EqualFold(v.Name, name.Name) }); !exists && i >= 0 {
-			m.problems.Add(item.At, "write the name as the server has it", "API-M refuses API %q: it has %q, and takes both for one name", name.Name, m.has.Versions[i].Name)
+		if !exists && m.refused(item.At, want, name) {
 			continue
 		}
 		m.compare("API", name.String(), "", exists, func() []Difference { return all }, effects...)
@@ -269,10 +285,35 @@ func (m *maker) apis() {
 	}
 }
 
+// refused reports a new API that API-M does not take next to those that it has.
+func (m *maker) refused(at desired.Place, want desired.API, name APIName) bool {
+	if other := like(m.has.Versions, name); other != nil {
+		m.problems.Add(at, "write the name as the server has it", "API-M refuses API %q: it has %q, and takes both for one name", name.Name, other.Name)
+		return true
+	}
+	i := slices.IndexFunc(m.has.Versions, func(v APIVersion) bool {
+		return v.Name == name.Name && v.Context != "" && slashed(v.Context) != slashed(want.Context.Value)
+	})
+	if i < 0 {
+		return false
+	}
+	other := m.has.Versions[i]
+	m.problems.Add(at, "give all versions of an API one context", "API-M refuses API %q %s with the context %s: version %s has %s",
+		name.Name, name.Version, want.Context.Value, other.Version, other.Context)
+	return true
+}
+
+func slashed(context string) string { return "/" + strings.TrimPrefix(context, "/") }
+
 // lifecycle compares the state of an API. A state to which no way leads is a problem.
 func (m *maker) lifecycle(at desired.Place, name APIName, want desired.API, have Object) []Difference {
 	state, target := textAt(have, "lifeCycleStatus", ""), want.Lifecycle.Or("PUBLISHED")
-	if state == target {
+	switch {
+	case state == target:
+		return nil
+	case !want.Lifecycle.Set && (state == "BLOCKED" || state == "DEPRECATED" || state == "RETIRED"):
+		m.problems.Add(at, "set lifecycle in the file, publish the API again in the Publisher, or remove it from the file",
+			"API %q %s is %s, which somebody decided", name.Name, name.Version, state)
 		return nil
 	}
 	if _, err := Lifecycle(state, target, nil); err != nil {
@@ -299,6 +340,10 @@ func (m *maker) applications() {
 		want := item.Value
 		name := want.Name.Value
 		have, exists := m.has.Applications[name]
+		if i := slices.IndexFunc(m.has.Names, func(n string) bool { return n != name && strings.EqualFold(n, name) }); !exists && i >= 0 {
+			m.problems.Add(item.At, "write the name as the server has it", "API-M refuses application %q: it has %q, and takes both for one name", name, m.has.Names[i])
+			continue
+		}
 		m.compare("application", name, "", exists, func() []Difference { return ApplicationDifferences(want, have.Object) })
 		m.subscriptions(item, have)
 		keys := want.Keys.Value
@@ -319,7 +364,7 @@ func (m *maker) subscriptions(item desired.Field[desired.Application], have Appl
 	}
 	of := "application " + item.Value.Name.Value
 	for _, s := range item.Value.Subscriptions.Value {
-		if !slices.ContainsFunc(m.versions, func(v APIVersion) bool { return v.Name == s.Value.APIName.Value }) {
+		if !slices.ContainsFunc(m.versions, func(v APIVersion) bool { return strings.EqualFold(v.Name, s.Value.APIName.Value) }) {
 			m.problems.Add(s.At, "add the API to the file, or remove the subscription", "%s subscribes to API %q, which is neither in the file nor on the server", of, s.Value.APIName.Value)
 		}
 	}
@@ -343,6 +388,9 @@ func (m *maker) key(application string, item desired.Field[desired.Key], have Ap
 		m.problems.Add(item.At, "correct key_manager or KEY_MANAGER_NAME, or add the key manager to the file",
 			"application %s needs key manager %q, which is neither in the file nor on the server", application, manager)
 		return
+	}
+	if fields := UnknownKeySettings(want, kind); len(fields) > 0 {
+		m.problems.Add(item.At, "remove it, and set it at the key manager", "the agent cannot set %s at key manager %q, whose type is %s", strings.Join(fields, ", "), manager, kind)
 	}
 	i := slices.IndexFunc(have.Keys, func(k Object) bool { return k["keyType"] == want.Type.Value && k["keyManager"] == manager })
 	m.compare("key", strings.ToLower(want.Type.Value)+" of key manager "+manager, "application "+application, i >= 0, func() []Difference {

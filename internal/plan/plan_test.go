@@ -56,7 +56,7 @@ func served() API {
 func has() Have {
 	return Have{
 		KeyManagers:  map[string]Object{"WSO2-IS": {"name": "WSO2-IS", "type": "WSO2-IS-7"}},
-		Versions:     []APIVersion{{"id1", "Orders", "1.0.0", "PUBLISHED"}},
+		Versions:     []APIVersion{{"id1", "Orders", "1.0.0", "/orders", "PUBLISHED"}},
 		APIs:         map[APIName]API{{"Orders", "1.0.0"}: served()},
 		Applications: map[string]Application{"Shop": shop()},
 	}
@@ -103,8 +103,8 @@ identity_server:
   roles: [{name: reader, permissions: [read], groups: [staff]}]
 `, func(w *Wanted, h *Have) { *h = Have{}; w.Own.Name = given("WSO2-IS") }, []string{
 			"create key manager WSO2-IS", "create key manager Other", "create shared scope read", "create shared scope write",
-			"create user anna", "create group staff", "create role reader", "create endpoint certificate backend",
-			"create API Orders 1.0.0", "create document Guide of API Orders 1.0.0", "create application Shop",
+			"create endpoint certificate backend", "create API Orders 1.0.0", "create document Guide of API Orders 1.0.0",
+			"create user anna", "create group staff", "create role reader", "create application Shop",
 			"create key sandbox of key manager WSO2-IS of application Shop",
 		}, nil},
 		"a field that the file leaves out": {small, func(w *Wanted, h *Have) {
@@ -127,10 +127,11 @@ identity_server:
 		}, []string{"update API Orders 1.0.0; lifecycle: CREATED -> PUBLISHED"}, nil},
 		"a state without a way back": {small, func(w *Wanted, h *Have) {
 			h.APIs[APIName{"Orders", "1.0.0"}].Object["lifeCycleStatus"] = "RETIRED"
+			w.File.APIs.Value[0].Value.Lifecycle = given("PUBLISHED")
 		}, nil, []string{`f.yaml:3:5: API "Orders" 1.0.0: change the lifecycle from RETIRED to PUBLISHED: a retired API can only be deleted`}},
 		"it is not deployed": {small, func(w *Wanted, h *Have) {
 			h.APIs[APIName{"Orders", "1.0.0"}] = API{Object: served().Object}
-		}, []string{"update API Orders 1.0.0; environments: map[] -> map[Default:]"}, nil},
+		}, []string{"update API Orders 1.0.0; environments: map[] -> map[Default:localhost]"}, nil},
 		"what no server can change": {small, func(w *Wanted, h *Have) {
 			h.APIs[APIName{"Orders", "1.0.0"}].Object["context"] = "/old"
 		}, nil, []string{`f.yaml:3:5: API "Orders" 1.0.0 has the context /old on the server and /orders in the file, and the server cannot change it`}},
@@ -142,7 +143,7 @@ identity_server:
 			h.KeyManagers["WSO2-IS"]["description"] = "old"
 		}, []string{"update key manager WSO2-IS; description: old -> Mine"}, nil},
 		"another version on the server": {small, func(w *Wanted, h *Have) {
-			h.Versions = append(h.Versions, APIVersion{"id2", "Orders", "2.0.0", "PUBLISHED"}, APIVersion{"id3", "Orders", "3.0.0", "CREATED"})
+			h.Versions = append(h.Versions, APIVersion{"id2", "Orders", "2.0.0", "/orders", "PUBLISHED"}, APIVersion{"id3", "Orders", "3.0.0", "/orders", "CREATED"})
 		}, []string{"create subscription to API Orders 2.0.0 of application Shop"}, nil},
 		"a version that the change publishes": {small, func(w *Wanted, h *Have) {
 			h.Versions[0].State = "CREATED"
@@ -166,7 +167,27 @@ identity_server:
 			app := shop()
 			app.Subscriptions = nil
 			h.Applications["Shop"] = app
-		}, []string{"create subscription to API Orders 1.0.0 of application Shop"}, []string{`f.yaml:3:5: API-M refuses API "Orders": it has "ORDERS"`}},
+		}, nil, []string{`f.yaml:3:5: API-M refuses API "Orders": it has "ORDERS"`}},
+		"an application in other letter case": {small, func(w *Wanted, h *Have) { h.Applications, h.Names = nil, []string{"SHOP"} }, nil,
+			[]string{`f.yaml:5:5: API-M refuses application "Shop": it has "SHOP"`}},
+		"a new version with another context": {small, func(w *Wanted, h *Have) {
+			h.Versions[0].Version, h.Versions[0].Context, h.APIs = "0.9.0", "/old", nil
+			app := shop()
+			app.Subscriptions[""] = app.Subscriptions["id1"]
+			h.Applications["Shop"] = app
+		}, nil, []string{`f.yaml:3:5: API-M refuses API "Orders" 1.0.0 with the context /orders: version 0.9.0 has /old`}},
+		"somebody has blocked the API": {small, func(w *Wanted, h *Have) {
+			h.APIs[APIName{"Orders", "1.0.0"}].Object["lifeCycleStatus"] = "BLOCKED"
+		}, nil, []string{`f.yaml:3:5: API "Orders" 1.0.0 is BLOCKED, which somebody decided`}},
+		"the file publishes a blocked API": {strings.Replace(small, "backend_url", "lifecycle: PUBLISHED, backend_url", 1), func(w *Wanted, h *Have) {
+			h.APIs[APIName{"Orders", "1.0.0"}].Object["lifeCycleStatus"] = "BLOCKED"
+		}, []string{"update API Orders 1.0.0; lifecycle: BLOCKED -> PUBLISHED"}, nil},
+		"a property that API-M makes itself": {"key_managers: [{name: WSO2-IS, additional_properties: {self_validate_jwt: 'true'}, well_known_endpoint: \"https://is/wk\"}]\n" + small, func(w *Wanted, h *Have) {
+			h.KeyManagers["WSO2-IS"]["wellKnownEndpoint"] = "https://is/wk"
+		}, nil, []string{`key manager "WSO2-IS": API-M makes additional_properties.self_validate_jwt itself`}},
+		"a setting of keys that the agent does not know there": {small + "    keys: [{type: PRODUCTION, pkce_mandatory: true}]\n", func(w *Wanted, h *Have) {
+			h.KeyManagers["WSO2-IS"]["type"] = "Okta"
+		}, nil, []string{`the agent cannot set pkce_mandatory at key manager "WSO2-IS", whose type is Okta`}},
 		"two applications that need two policies": {small + "  - {name: Other, subscriptions: [{api_name: Orders, throttling_policy: Gold}]}\n", func(w *Wanted, h *Have) {
 			app := shop()
 			app.Subscriptions["id1"]["throttlingPolicy"] = "Gold"

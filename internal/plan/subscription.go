@@ -9,6 +9,7 @@ import (
 // APIVersion is one version of an API in the Publisher.
 type APIVersion struct {
 	ID, Name, Version string
+	Context           string // without the version
 	State             string // of the lifecycle, such as PUBLISHED
 }
 
