@@ -9,8 +9,8 @@ import (
 )
 
 // EndsTokens reports whether to save an API ends tokens, and why. A save makes every local scope of the API again, also an unchanged
-// one: no application is authorized for it any more, and tokens of users who have a role that is bound to it end. have is nil for a
-// creation. Shared scopes keep both. The caller asks only if it saves the API: a deployment or a lifecycle change ends nothing.
+// one. Then no application is authorized for it any more, and tokens of users end who have a role that is bound to it. have is nil for
+// a creation. Shared scopes keep both. The caller asks only if it saves the API: a deployment or a lifecycle change ends nothing.
 func EndsTokens(want desired.API, have Object) (ends bool, reason string) {
 	before := apiScopesOf(have)
 	after := apiScopesOf(APIBody(want, have, nil))

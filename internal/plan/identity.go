@@ -104,8 +104,8 @@ func UserDifferences(want desired.User, have Object, sent func(path, value strin
 	return append(differences(userTable, want, have), changedSecret("password", want.Password, sent)...)
 }
 
-// UserBody returns the body of POST /scim2/Users if have is nil, else of PATCH /scim2/Users/{id}; nil if there is nothing to change,
-// because IS answers 500 to a PATCH without operations. all are the differences; the PATCH has nothing else.
+// UserBody returns the body of POST /scim2/Users if have is nil, else of PATCH /scim2/Users/{id}. It returns nil if there is nothing
+// to change, because IS answers 500 to a PATCH without operations. all are the differences; the PATCH has nothing else.
 func UserBody(want desired.User, have Object, all []Difference) Object {
 	if have == nil {
 		made := body(userTable, want, Object{"schemas": listOf([]string{"urn:ietf:params:scim:schemas:core:2.0:User"})})

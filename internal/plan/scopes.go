@@ -54,7 +54,7 @@ func putAPIScopes(body Object, all map[string]any) {
 }
 
 // completeScopes fills in what the scopes of the file leave out with what the server has, and adds the shared scopes that operations
-// of the file use: the server would drop a scope from an operation if the API does not declare it. If the file has no list, the scopes
+// of the file use. The server would drop a scope from an operation if the API does not declare it. If the file has no list, the scopes
 // of the server stay.
 func completeScopes(want api, have Object) desired.List[desired.Scope] {
 	list, has := want.Scopes, apiScopesOf(have)

@@ -20,7 +20,7 @@ type WantedSubscription struct {
 }
 
 // Subscriptions returns what the subscriptions of an application mean: an API's name means all its versions, in the order of apis.
-// Nobody can subscribe to a version that is in none of the states PUBLISHED and PROTOTYPED, so such a version counts only if the
+// Nobody can subscribe to a version that is in none of the states PUBLISHED and PROTOTYPED. So such a version counts only if the
 // application has subscribed before. subscribed are the ids of these versions.
 func Subscriptions(want []desired.Field[desired.Subscription], apis []APIVersion, subscribed []string) (all []WantedSubscription) {
 	for _, item := range want {
