@@ -31,7 +31,12 @@ func wrongSecrets(w *world) {
 	w.in("once it is there the pod goes on by itself", func(w *world) {
 		secret(stock)
 		w.touch("wso2is-0")
+		w.touch("wso2am-0") // kubelet may have brought the missing one to this pod as well
 		w.ready("wso2is")
+		w.eventually(2*time.Minute, "API-M's sidecar has all passwords", func() bool {
+			out, _ := w.try("exec", "wso2am-0", "-c", "agent", "--", "/agent", "probe")
+			return !strings.Contains(out, "IS_ADMIN_PASS_FILE")
+		})
 		w.proved()
 		w.works()
 	})

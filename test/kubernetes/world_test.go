@@ -215,7 +215,8 @@ func (w *world) touch(pod string) {
 	w.must("annotate", "pod", pod, "--overwrite", fmt.Sprintf("wso2agent.test/touched=%d", time.Now().UnixNano()))
 }
 
-// nodePod is a pod that may do on the node what a person with root there may.
+// nodePod is a pod that may do on the node what a person with root there may. It also uses each image of the tests: where the
+// disk is nearly full (85 %), kubelet deletes every image that no pod uses, and none of these can be pulled again.
 const nodePod = `
 apiVersion: v1
 kind: Namespace
@@ -228,7 +229,12 @@ spec:
   hostPID: true
   terminationGracePeriodSeconds: 0
   automountServiceAccountToken: false
+  initContainers:
+    - {name: agent, image: "wso2agent:latest", imagePullPolicy: Never, args: [version]}
+    - {name: am, image: "wso2/wso2am:4.5.0", imagePullPolicy: Never, command: ["true"]}
+    - {name: postgres, image: "wso2agent-test/postgres:15", imagePullPolicy: Never, command: ["true"]}
   containers:
+    - {name: prober, image: "wso2agent-test/prober:1", imagePullPolicy: Never}
     - name: node
       image: wso2/wso2is:7.1.0
       command: [sleep, infinity]
@@ -240,7 +246,7 @@ spec:
 // node runs a shell's command on the node, where its folders are below /folders.
 func (w *world) node(script string) string {
 	w.t.Helper()
-	out, err := run("", "--namespace", "wso2-test", "exec", "node", "--", "sh", "-c", script)
+	out, err := run("", "--namespace", "wso2-test", "exec", "node", "-c", "node", "--", "sh", "-c", script)
 	if err == nil {
 		return out
 	}
@@ -248,7 +254,7 @@ func (w *world) node(script string) string {
 		w.t.Fatalf("%v\n%s", err, out)
 	}
 	w.must("--namespace", "wso2-test", "wait", "--for=condition=Ready", "pod/node", "--timeout=60s")
-	return w.must("--namespace", "wso2-test", "exec", "node", "--", "sh", "-c", script)
+	return w.must("--namespace", "wso2-test", "exec", "node", "-c", "node", "--", "sh", "-c", script)
 }
 
 func TestMain(m *testing.M) {
