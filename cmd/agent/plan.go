@@ -59,7 +59,7 @@ func showPlan(ctx context.Context, paths []string, asJSON bool, stdout, stderr i
 	if err != nil {
 		return refused(err, stderr)
 	}
-	if err := printPlan(stdout, changes, len(problems), asJSON); err != nil {
+	if err := printPlan(stdout, changes, problems, asJSON); err != nil {
 		return err
 	}
 	switch {
@@ -128,11 +128,11 @@ func refused(err error, stderr io.Writer) error {
 	return err
 }
 
-func printPlan(w io.Writer, changes []plan.Change, problems int, asJSON bool) error {
-	text := []byte(plan.Text(changes, problems))
+func printPlan(w io.Writer, changes []plan.Change, problems desired.Problems, asJSON bool) error {
+	text := []byte(plan.Text(changes, len(problems)))
 	if asJSON {
 		var err error
-		if text, err = plan.JSON(changes); err != nil {
+		if text, err = plan.JSON(changes, problems); err != nil {
 			return err
 		}
 	}

@@ -292,14 +292,14 @@ func (m *maker) refused(at desired.Place, want desired.API, name APIName) bool {
 		return true
 	}
 	i := slices.IndexFunc(m.has.Versions, func(v APIVersion) bool {
-		return v.Name == name.Name && v.Context != "" && slashed(v.Context) != slashed(want.Context.Value)
+		return v.Context != "" && (v.Name == name.Name) != (slashed(v.Context) == slashed(want.Context.Value))
 	})
 	if i < 0 {
 		return false
 	}
 	other := m.has.Versions[i]
-	m.problems.Add(at, "give all versions of an API one context", "API-M refuses API %q %s with the context %s: version %s has %s",
-		name.Name, name.Version, want.Context.Value, other.Version, other.Context)
+	m.problems.Add(at, "give all versions of an API one context, and no other API the same", "API-M refuses API %q %s with the context %s: API %q %s has %s",
+		name.Name, name.Version, want.Context.Value, other.Name, other.Version, other.Context)
 	return true
 }
 
@@ -312,15 +312,29 @@ func (m *maker) lifecycle(at desired.Place, name APIName, want desired.API, have
 	case state == target:
 		return nil
 	case !want.Lifecycle.Set && (state == "BLOCKED" || state == "DEPRECATED" || state == "RETIRED"):
-		m.problems.Add(at, "set lifecycle in the file, publish the API again in the Publisher, or remove it from the file",
-			"API %q %s is %s, which somebody decided", name.Name, name.Version, state)
+		remedy := "set lifecycle in the file, or remove the API from it"
+		if state == "BLOCKED" {
+			remedy = "publish it again in the Publisher, " + remedy
+		}
+		m.problems.Add(at, remedy, "API %q %s is %s, which somebody decided", name.Name, name.Version, state)
+		m.stays(name, state)
 		return nil
 	}
 	if _, err := Lifecycle(state, target, nil); err != nil {
 		m.problems.Add(at, "change lifecycle in the file, or make a new version of the API", "API %q %s: %v", name.Name, name.Version, err)
+		m.stays(name, state)
 		return nil
 	}
 	return []Difference{{Path: "lifecycle", Have: state, Want: target}}
+}
+
+// stays notes that the state of an API does not become what the file says.
+func (m *maker) stays(name APIName, state string) {
+	for i, v := range m.versions {
+		if (APIName{v.Name, v.Version}) == name {
+			m.versions[i].State = state
+		}
+	}
 }
 
 // policies returns the policies that the subscriptions of the file need of an API.
@@ -368,7 +382,14 @@ func (m *maker) subscriptions(item desired.Field[desired.Application], have Appl
 			m.problems.Add(s.At, "add the API to the file, or remove the subscription", "%s subscribes to API %q, which is neither in the file nor on the server", of, s.Value.APIName.Value)
 		}
 	}
-	for _, w := range Subscriptions(item.Value.Subscriptions.Value, m.versions, subscribed) {
+	all := Subscriptions(item.Value.Subscriptions.Value, m.versions, subscribed)
+	for _, s := range item.Value.Subscriptions.Value {
+		named := func(name string) bool { return name == s.Value.APIName.Value }
+		if slices.ContainsFunc(m.versions, func(v APIVersion) bool { return named(v.Name) }) && !slices.ContainsFunc(all, func(w WantedSubscription) bool { return named(w.API.Name) }) {
+			m.problems.Add(s.At, "publish a version of it, or remove the subscription", "%s cannot subscribe to API %q: no version is published or a prototype", of, s.Value.APIName.Value)
+		}
+	}
+	for _, w := range all {
 		on, exists := have.Subscriptions[w.API.ID]
 		title := APIName{w.API.Name, w.API.Version}.String()
 		all := SubscriptionDifferences(w.Want, on)
@@ -393,6 +414,9 @@ func (m *maker) key(application string, item desired.Field[desired.Key], have Ap
 		m.problems.Add(item.At, "remove it, and set it at the key manager", "the agent cannot set %s at key manager %q, whose type is %s", strings.Join(fields, ", "), manager, kind)
 	}
 	i := slices.IndexFunc(have.Keys, func(k Object) bool { return k["keyType"] == want.Type.Value && k["keyManager"] == manager })
+	if i < 0 && m.has.KeyManagers[manager]["enabled"] == false {
+		return // API-M does not show the keys of a key manager that is switched off
+	}
 	m.compare("key", strings.ToLower(want.Type.Value)+" of key manager "+manager, "application "+application, i >= 0, func() []Difference {
 		return KeyDifferences(want, have.Keys[i], kind, nil)
 	})

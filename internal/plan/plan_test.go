@@ -145,6 +145,25 @@ identity_server:
 		"another version on the server": {small, func(w *Wanted, h *Have) {
 			h.Versions = append(h.Versions, APIVersion{"id2", "Orders", "2.0.0", "/orders", "PUBLISHED"}, APIVersion{"id3", "Orders", "3.0.0", "/orders", "CREATED"})
 		}, []string{"create subscription to API Orders 2.0.0 of application Shop"}, nil},
+		"a subscription to a retired API": {small, func(w *Wanted, h *Have) {
+			h.Versions[0].State = "RETIRED"
+			h.APIs[APIName{"Orders", "1.0.0"}].Object["lifeCycleStatus"] = "RETIRED"
+			app := shop()
+			app.Subscriptions = nil
+			h.Applications["Shop"] = app
+		}, nil, []string{`is RETIRED, which somebody decided`, `f.yaml:6:21: application Shop cannot subscribe to API "Orders": no version is published or a prototype`}},
+		"the context of another API": {small, func(w *Wanted, h *Have) {
+			h.Versions[0].Name, h.APIs = "Other", nil
+			app := shop()
+			app.Subscriptions[""] = app.Subscriptions["id1"]
+			h.Applications["Shop"] = app
+		}, nil, []string{`API-M refuses API "Orders" 1.0.0 with the context /orders: API "Other" 1.0.0 has /orders`}},
+		"keys of a key manager that is switched off": {small, func(w *Wanted, h *Have) {
+			h.KeyManagers["WSO2-IS"]["enabled"] = false
+			app := shop()
+			app.Keys = nil
+			h.Applications["Shop"] = app
+		}, nil, nil},
 		"a version that the change publishes": {small, func(w *Wanted, h *Have) {
 			h.Versions[0].State = "CREATED"
 			h.APIs[APIName{"Orders", "1.0.0"}].Object["lifeCycleStatus"] = "CREATED"
@@ -175,7 +194,7 @@ identity_server:
 			app := shop()
 			app.Subscriptions[""] = app.Subscriptions["id1"]
 			h.Applications["Shop"] = app
-		}, nil, []string{`f.yaml:3:5: API-M refuses API "Orders" 1.0.0 with the context /orders: version 0.9.0 has /old`}},
+		}, nil, []string{`f.yaml:3:5: API-M refuses API "Orders" 1.0.0 with the context /orders: API "Orders" 0.9.0 has /old`}},
 		"somebody has blocked the API": {small, func(w *Wanted, h *Have) {
 			h.APIs[APIName{"Orders", "1.0.0"}].Object["lifeCycleStatus"] = "BLOCKED"
 		}, nil, []string{`f.yaml:3:5: API "Orders" 1.0.0 is BLOCKED, which somebody decided`}},

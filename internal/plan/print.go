@@ -183,15 +183,24 @@ type jsonChange struct {
 	Effects []string    `json:"effects"`
 }
 
+// jsonProblem is what a person must change. It has the form of a mistake in the output of agent validate.
+type jsonProblem struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
 type jsonField struct {
 	Path string `json:"path"`
 	Have any    `json:"have"`
 	Want any    `json:"want"`
 }
 
-// JSON returns changes for programs, with secrets masked. An array is never null. A value is null if there is none. Characters that a
+// JSON returns changes and problems for programs, with secrets masked. An array is never null. A value is null if there is none. Characters that a
 // terminal acts on are escaped, as JSON allows for every character.
-func JSON(changes []Change) ([]byte, error) {
+func JSON(changes []Change, problems desired.Problems) ([]byte, error) {
 	all := []jsonChange{}
 	for _, c := range changes {
 		made := jsonChange{c.Action, c.Kind, c.Name, c.Of, []jsonField{}, append([]string{}, c.Effects...)}
@@ -204,16 +213,21 @@ func JSON(changes []Change) ([]byte, error) {
 		}
 		all = append(all, made)
 	}
+	bad := []jsonProblem{}
+	for _, p := range problems {
+		bad = append(bad, jsonProblem{p.At.File, p.At.Line, p.At.Column, p.Message, p.Hint})
+	}
 	create, update := count(changes)
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	if err := e.Encode(struct {
-		Changes []jsonChange `json:"changes"`
-		Create  int          `json:"create"`
-		Update  int          `json:"update"`
-	}{all, create, update}); err != nil {
+		Changes  []jsonChange  `json:"changes"`
+		Create   int           `json:"create"`
+		Update   int           `json:"update"`
+		Problems []jsonProblem `json:"problems"`
+	}{all, create, update, bad}); err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)
 	}
 	return asciiControls(b.Bytes()), nil

@@ -1,11 +1,14 @@
 package plan
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"wso2agent/internal/desired"
 )
 
 // printed has each kind of change and value.
@@ -85,7 +88,7 @@ func TestTheSummarySaysWhetherAnythingIsToBeDone(t *testing.T) {
 }
 
 func TestChangesArePrintedForPrograms(t *testing.T) {
-	got, err := JSON(printed)
+	got, err := JSON(printed, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,12 +119,12 @@ func TestChangesArePrintedForPrograms(t *testing.T) {
 			{"path": "client_secret", "have": "*****", "want": "*****"},
 			{"path": "issuer", "have": "https://(hidden)@is:9443", "want": "https://is:9443"}
 		], "effects": []}
-	], "create": 2, "update": 3}`
+	], "create": 2, "update": 3, "problems": []}`
 	if !reflect.DeepEqual(decoded(t, string(got)), decoded(t, want)) {
 		t.Errorf("got %s", got)
 	}
-	empty, err := JSON(nil)
-	if want := "{\n  \"changes\": [],\n  \"create\": 0,\n  \"update\": 0\n}\n"; err != nil || string(empty) != want {
+	empty, err := JSON(nil, nil)
+	if want := "{\n  \"changes\": [],\n  \"create\": 0,\n  \"update\": 0,\n  \"problems\": []\n}\n"; err != nil || string(empty) != want {
 		t.Errorf("no changes: got %q, %v, want %q", empty, err, want)
 	}
 }
@@ -149,7 +152,7 @@ func TestNoCharacterOfAServerSteersATerminal(t *testing.T) {
 		},
 	}}
 	text := Text(bad, 0)
-	machine, err := JSON(bad)
+	machine, err := JSON(bad, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,5 +188,19 @@ func TestLongTextsAreShortenedAndStayDifferent(t *testing.T) {
 	short := `"` + strings.Repeat("ä", 100) + `…"`
 	if want := "    description: " + short + " -> " + short + " (they differ in a part that this line leaves out)\n"; !strings.Contains(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestProgramsGetWhatAPersonMustChange(t *testing.T) {
+	var problems desired.Problems
+	problems.Add(desired.Place{File: "f.yaml", Line: 3, Column: 5}, "correct the file", "API %q has another context", "Orders")
+	got, err := JSON(nil, problems)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"changes":[],"create":0,"update":0,"problems":[{"file":"f.yaml","line":3,"column":5,"message":"API \"Orders\" has another context","hint":"correct the file"}]}`
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, got); err != nil || compact.String() != want {
+		t.Errorf("%s, %v", compact.String(), err)
 	}
 }
