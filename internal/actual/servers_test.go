@@ -128,7 +128,7 @@ func start(t *testing.T, change func(*wso2sim.Options)) *servers {
 	must(t, is.Wait(t.Context()))
 	must(t, s.am.Wait(t.Context()))
 	// The stand-ins' certificates are not what these tests are about.
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: atOnce}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: atOnce} // of this test's own stand-ins
 	t.Cleanup(transport.CloseIdleConnections)
 	s.client = &http.Client{Transport: transport}
 	account := func(source string) wso2.Credentials {

@@ -108,6 +108,7 @@ type maker struct {
 	Wanted
 	has      Have
 	versions []APIVersion // of all APIs, after the changes
+	refuses  []string     // names of APIs of the file that API-M does not take
 	changes  []Change
 	problems desired.Problems
 }
@@ -269,6 +270,8 @@ func (m *maker) apis() {
 			all = append(all, m.lifecycle(item.At, name, want, have.Object)...)
 		}
 		if !exists && m.refused(item.At, want, name) {
+			m.refuses = append(m.refuses, name.Name)
+			m.stays(name, "")
 			continue
 		}
 		m.compare("API", name.String(), "", exists, func() []Difference { return all }, effects...)
@@ -328,7 +331,7 @@ func (m *maker) lifecycle(at desired.Place, name APIName, want desired.API, have
 	return []Difference{{Path: "lifecycle", Have: state, Want: target}}
 }
 
-// stays notes that the state of an API does not become what the file says.
+// stays notes that the state of an API does not become what the file says. An API without a state is not made.
 func (m *maker) stays(name APIName, state string) {
 	for i, v := range m.versions {
 		if (APIName{v.Name, v.Version}) == name {
@@ -385,6 +388,9 @@ func (m *maker) subscriptions(item desired.Field[desired.Application], have Appl
 	all := Subscriptions(item.Value.Subscriptions.Value, m.versions, subscribed)
 	for _, s := range item.Value.Subscriptions.Value {
 		named := func(name string) bool { return name == s.Value.APIName.Value }
+		if slices.ContainsFunc(m.refuses, named) {
+			continue // reported
+		}
 		if slices.ContainsFunc(m.versions, func(v APIVersion) bool { return named(v.Name) }) && !slices.ContainsFunc(all, func(w WantedSubscription) bool { return named(w.API.Name) }) {
 			m.problems.Add(s.At, "publish a version of it, or remove the subscription", "%s cannot subscribe to API %q: no version is published or a prototype", of, s.Value.APIName.Value)
 		}

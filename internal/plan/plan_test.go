@@ -154,9 +154,6 @@ identity_server:
 		}, nil, []string{`is RETIRED, which somebody decided`, `f.yaml:6:21: application Shop cannot subscribe to API "Orders": no version is published or a prototype`}},
 		"the context of another API": {small, func(w *Wanted, h *Have) {
 			h.Versions[0].Name, h.APIs = "Other", nil
-			app := shop()
-			app.Subscriptions[""] = app.Subscriptions["id1"]
-			h.Applications["Shop"] = app
 		}, nil, []string{`API-M refuses API "Orders" 1.0.0 with the context /orders: API "Other" 1.0.0 has /orders`}},
 		"keys of a key manager that is switched off": {small, func(w *Wanted, h *Have) {
 			h.KeyManagers["WSO2-IS"]["enabled"] = false
@@ -191,9 +188,6 @@ identity_server:
 			[]string{`f.yaml:5:5: API-M refuses application "Shop": it has "SHOP"`}},
 		"a new version with another context": {small, func(w *Wanted, h *Have) {
 			h.Versions[0].Version, h.Versions[0].Context, h.APIs = "0.9.0", "/old", nil
-			app := shop()
-			app.Subscriptions[""] = app.Subscriptions["id1"]
-			h.Applications["Shop"] = app
 		}, nil, []string{`f.yaml:3:5: API-M refuses API "Orders" 1.0.0 with the context /orders: API "Orders" 0.9.0 has /old`}},
 		"somebody has blocked the API": {small, func(w *Wanted, h *Have) {
 			h.APIs[APIName{"Orders", "1.0.0"}].Object["lifeCycleStatus"] = "BLOCKED"

@@ -57,7 +57,7 @@ func startStandIns(t *testing.T) *standIns {
 		}
 	}
 	// The stand-ins' certificates are not what this test is about.
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // of this test's own stand-ins
 	return &standIns{t: t, am: am.URL(), is: is.URL(), client: client}
 }
 
