@@ -243,6 +243,7 @@ type replayer struct {
 	values map[string]string                    // recorded value to the one of this replay
 	forms  map[string]map[string]string         // by step: fields of the forms that are not in the recording
 	sent   map[string]bool                      // those that were needed
+	bodies strings.Builder                      // what the recorded client sent so far
 	more   func(e harEntry, got reply) []string // what else an answer has to have; may be nil
 }
 
@@ -263,6 +264,9 @@ func (r *replayer) step(t *testing.T, e harEntry) {
 	} else if !try() {
 		t.Errorf("%s\nrecorded %d %.600s\nanswered %d %.600s", strings.Join(problems, "\n"),
 			e.Response.Status, e.Response.Content.Text, got.status, got.text)
+	}
+	if e.Request.PostData != nil {
+		r.bodies.WriteString(e.Request.PostData.Text)
 	}
 	r.learn(want, got.body)
 }
@@ -317,7 +321,8 @@ func (r *replayer) translate(s string) string {
 	return s
 }
 
-// learn notes which value of this replay stands for which recorded one.
+// learn notes which value of this replay stands for which recorded one. What the client itself had sent stands for
+// itself: lists come in another order, and one name must not become another.
 func (r *replayer) learn(recorded, got any) {
 	switch recorded := recorded.(type) {
 	case map[string]any:
@@ -333,10 +338,16 @@ func (r *replayer) learn(recorded, got any) {
 			}
 		}
 	case string:
-		if got, ok := got.(string); ok && len(recorded) >= 12 && recorded != got && !strings.Contains(recorded, " ") && (r.more == nil || uuidForm.MatchString(recorded)) && r.values[recorded] == "" {
+		if got, ok := got.(string); ok && r.makes(recorded) && recorded != got && r.values[recorded] == "" {
 			r.values[recorded] = got
 		}
 	}
+}
+
+// makes reports whether a recorded value looks like one that the server made.
+func (r *replayer) makes(recorded string) bool {
+	return len(recorded) >= 12 && !strings.Contains(recorded, " ") && (r.more == nil || uuidForm.MatchString(recorded)) &&
+		!strings.Contains(r.bodies.String(), recorded)
 }
 
 // compare lists what an answer has other than the recorded one.
