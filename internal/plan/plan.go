@@ -78,14 +78,34 @@ const (
 	Update Action = "update"
 )
 
+// The kinds of objects, in words for people.
+const (
+	KindKeyManager   = "key manager"
+	KindScope        = "shared scope"
+	KindCertificate  = "endpoint certificate"
+	KindAPI          = "API"
+	KindDocument     = "document"
+	KindUser         = "user"
+	KindGroup        = "group"
+	KindRole         = "role"
+	KindApplication  = "application"
+	KindSubscription = "subscription"
+	KindKey          = "key"
+)
+
 // Change makes one object of a server what the file says.
 type Change struct {
 	Action  Action
-	Kind    string       // of the object, such as API or shared scope
+	Kind    string       // of the object, such as [KindAPI]
 	Name    string       // of the object; of an API with the version
 	Of      string       // the object that it belongs to; empty if to none
 	Fields  []Difference // what an update changes, in the order of the reference; none for a creation
 	Effects []string     // what else the change does, such as to end tokens
+	// Want is what the file says of the object: a struct of package desired, and for a subscription a [WantedSubscription]. A key
+	// names its key manager.
+	Want any
+	// Have is the object that the server has, as [Have] has it; nil for a creation.
+	Have any
 }
 
 // Make returns the changes that bring the servers to the desired state, in the order in which they are made. The problems are what a
@@ -144,10 +164,10 @@ func like(versions []APIVersion, name APIName) *APIVersion {
 }
 
 // compare adds the change of one object, if there is one.
-func (m *maker) compare(kind, name, of string, exists bool, differences func() []Difference, effects ...string) {
-	c := Change{Action: Create, Kind: kind, Name: name, Of: of, Effects: effects}
+func (m *maker) compare(c Change, exists bool, have any, differences func() []Difference) {
+	c.Action = Create
 	if exists {
-		c.Action, c.Fields = Update, differences()
+		c.Action, c.Have, c.Fields = Update, have, differences()
 		if len(c.Fields) == 0 {
 			return
 		}
@@ -185,7 +205,7 @@ func (m *maker) keyManagers() {
 		for _, property := range UnsettableProperties(km.Value) {
 			m.problems.Add(km.Value.AdditionalProperties.Value[property].At, "remove it", "key manager %q: API-M makes additional_properties.%s itself", name, property)
 		}
-		m.compare("key manager", name, "", exists, func() []Difference {
+		m.compare(Change{Kind: KindKeyManager, Name: name, Want: km.Value}, exists, have, func() []Difference {
 			return m.fixed(km.At, fmt.Sprintf("key manager %q", name), KeyManagerDifferences(km.Value, have, nil),
 				"correct the file, or delete the key manager in the Admin Portal", "type")
 		})
@@ -195,7 +215,7 @@ func (m *maker) keyManagers() {
 func (m *maker) scopes() {
 	for _, s := range m.sharedScopes() {
 		have, exists := m.has.Scopes[s.Name.Value]
-		m.compare("shared scope", s.Name.Value, "", exists, func() []Difference { return ScopeDifferences(s, have) })
+		m.compare(Change{Kind: KindScope, Name: s.Name.Value, Want: s}, exists, have, func() []Difference { return ScopeDifferences(s, have) })
 	}
 }
 
@@ -221,11 +241,11 @@ func (m *maker) identities() {
 	is := m.File.IdentityServer.Value
 	for _, u := range is.Users.Value {
 		have, exists := m.has.Users[u.Value.Username.Value]
-		m.compare("user", u.Value.Username.Value, "", exists, func() []Difference { return UserDifferences(u.Value, have, nil) })
+		m.compare(Change{Kind: KindUser, Name: u.Value.Username.Value, Want: u.Value}, exists, have, func() []Difference { return UserDifferences(u.Value, have, nil) })
 	}
 	for _, g := range is.Groups.Value {
 		have, exists := m.has.Groups[g.Value.Name.Value]
-		m.compare("group", g.Value.Name.Value, "", exists, func() []Difference { return GroupDifferences(g.Value, have) })
+		m.compare(Change{Kind: KindGroup, Name: g.Value.Name.Value, Want: g.Value}, exists, have, func() []Difference { return GroupDifferences(g.Value, have) })
 	}
 	for _, r := range is.Roles.Value {
 		have, exists := m.has.Roles[r.Value.Name.Value]
@@ -234,7 +254,7 @@ func (m *maker) identities() {
 		if exists && slices.ContainsFunc(all, func(d Difference) bool { return d.Path == "permissions" }) {
 			effects = []string{"the tokens of users who have the role end"}
 		}
-		m.compare("role", r.Value.Name.Value, "", exists, func() []Difference { return all }, effects...)
+		m.compare(Change{Kind: KindRole, Name: r.Value.Name.Value, Effects: effects, Want: r.Value}, exists, have, func() []Difference { return all })
 	}
 }
 
@@ -242,7 +262,7 @@ func (m *maker) certificates() {
 	for _, api := range m.File.APIs.Value {
 		for _, c := range api.Value.Certificates.Value {
 			have, exists := m.has.Certificates[c.Value.Alias.Value]
-			m.compare("endpoint certificate", c.Value.Alias.Value, "", exists, func() []Difference {
+			m.compare(Change{Kind: KindCertificate, Name: c.Value.Alias.Value, Want: c.Value}, exists, have, func() []Difference {
 				return CertificateDifferences(c.Value, have.Object, m.Fingerprints[desired.PathOf(c.Value.File)], have.Fingerprint)
 			})
 		}
@@ -274,14 +294,14 @@ func (m *maker) apis() {
 			m.stays(name, "")
 			continue
 		}
-		m.compare("API", name.String(), "", exists, func() []Difference { return all }, effects...)
+		m.compare(Change{Kind: KindAPI, Name: name.String(), Effects: effects, Want: want}, exists, have, func() []Difference { return all })
 		for _, d := range want.Documents.Value {
 			on, there := have.Documents[d.Value.Name.Value]
 			content := []byte(d.Value.Content.Value)
 			if d.Value.File.Set {
 				content = m.Contents[desired.PathOf(d.Value.File)]
 			}
-			m.compare("document", d.Value.Name.Value, "API "+name.String(), there, func() []Difference {
+			m.compare(Change{Kind: KindDocument, Name: d.Value.Name.Value, Of: "API " + name.String(), Want: d.Value}, there, on, func() []Difference {
 				return DocumentDifferences(d.Value, on.Object, content, on.Content)
 			})
 		}
@@ -361,7 +381,7 @@ func (m *maker) applications() {
 			m.problems.Add(item.At, "write the name as the server has it", "API-M refuses application %q: it has %q, and takes both for one name", name, m.has.Names[i])
 			continue
 		}
-		m.compare("application", name, "", exists, func() []Difference { return ApplicationDifferences(want, have.Object) })
+		m.compare(Change{Kind: KindApplication, Name: name, Want: want}, exists, have, func() []Difference { return ApplicationDifferences(want, have.Object) })
 		m.subscriptions(item, have)
 		keys := want.Keys.Value
 		if !want.Keys.Set {
@@ -403,7 +423,7 @@ func (m *maker) subscriptions(item desired.Field[desired.Application], have Appl
 			m.problems.Add(item.At, "unblock or approve it in the Publisher or the Admin Portal", "the subscription of %s to API %s is %s, so its policy cannot change", of, title, status)
 			continue
 		}
-		m.compare("subscription", "to API "+title, of, exists, func() []Difference { return all })
+		m.compare(Change{Kind: KindSubscription, Name: "to API " + title, Of: of, Want: w}, exists, on, func() []Difference { return all })
 	}
 }
 
@@ -423,9 +443,13 @@ func (m *maker) key(application string, item desired.Field[desired.Key], have Ap
 	if i < 0 && m.has.KeyManagers[manager]["enabled"] == false {
 		return // API-M does not show the keys of a key manager that is switched off
 	}
-	m.compare("key", strings.ToLower(want.Type.Value)+" of key manager "+manager, "application "+application, i >= 0, func() []Difference {
-		return KeyDifferences(want, have.Keys[i], kind, nil)
-	})
+	want.KeyManager = given(manager)
+	var on Object
+	if i >= 0 {
+		on = have.Keys[i]
+	}
+	m.compare(Change{Kind: KindKey, Name: strings.ToLower(want.Type.Value) + " of key manager " + manager, Of: "application " + application, Want: want},
+		i >= 0, on, func() []Difference { return KeyDifferences(want, on, kind, nil) })
 }
 
 // kindOf returns the type of a key manager of the server or of the file; "" if neither has it.

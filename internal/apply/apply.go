@@ -1,0 +1,146 @@
+// Package apply brings both servers to the desired state: it reads them, makes a plan, makes the changes of the plan, and starts over
+// as long as a change failed that another try can make. So a run that ends anywhere is followed by one that does the rest.
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"wso2agent/internal/actual"
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/desired"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/wso2"
+)
+
+// Options change how a run works. The zero value is of use.
+type Options struct {
+	AtOnce     int           // changes at the same time; 0 is 8
+	RetryFirst time.Duration // wait after a first round with a failure; 0 is 500 ms
+	RetryMax   time.Duration // longest wait between two rounds; 0 is 30 s
+	// Check sees the first plan, before any change. Its error ends the run. May be nil.
+	Check func([]plan.Change, desired.Problems) error
+}
+
+// Outcome is what became of one change.
+type Outcome struct {
+	Change plan.Change
+	Err    error // nil: the change is made
+}
+
+// Report is the result of a run.
+type Report struct {
+	Outcomes []Outcome        // in the order of the plans; an object that took several rounds has one
+	Problems desired.Problems // what only a person can change
+	Want     plan.Wanted
+	IDs      IDs // of what the file names, as the servers have them at the end
+}
+
+// Failed returns how many changes are not made.
+func (r Report) Failed() (n int) {
+	for _, o := range r.Outcomes {
+		if o.Err != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// Run brings the servers to the desired state. A failure of one change stops only those that need its object. Run repeats what
+// another try can make until ctx ends. The error is that of reading the servers or of Check; failed changes are in the report alone.
+func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Wanted, o Options) (Report, error) {
+	o = o.normalised()
+	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(o.RetryFirst), backoff.WithMultiplier(2),
+		backoff.WithMaxInterval(o.RetryMax), backoff.WithMaxElapsedTime(0))
+	report, checked := Report{Want: want}, false
+	all := outcomes{at: map[object]int{}}
+	for {
+		unfinished, err := func() (bool, error) {
+			have, err := actual.Read(ctx, c, want)
+			if err != nil {
+				return !permanent(err), err
+			}
+			changes, problems := plan.Make(want, have)
+			report.Problems = problems
+			if !checked && o.Check != nil {
+				if err := o.Check(changes, problems); err != nil {
+					return false, err
+				}
+			}
+			checked = true
+			r := newRound(log, c, want, have, o.AtOnce)
+			unfinished := r.act(ctx, all.open(changes), &all)
+			report.IDs = r.ids
+			return unfinished, nil
+		}()
+		report.Outcomes = all.list
+		if !unfinished || ctx.Err() != nil {
+			return report, ended(ctx, err)
+		}
+		wait := max(waits.NextBackOff(), wso2.RetryAfter(err))
+		log.Warn("not yet, trying again", "wait", wait.Round(time.Millisecond), "failed", report.Failed(), "error", errors.Join(err, all.first()))
+		select {
+		case <-ctx.Done():
+			return report, ended(ctx, err)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// ended returns the error of a run that ends now.
+func ended(ctx context.Context, last error) error {
+	if ctx.Err() == nil || last == nil {
+		return last
+	}
+	return fmt.Errorf("gave up: %w; the last failure: %w", context.Cause(ctx), last)
+}
+
+func (o Options) normalised() Options {
+	setDefault(&o.AtOnce, 8)
+	setDefault(&o.RetryFirst, 500*time.Millisecond)
+	setDefault(&o.RetryMax, 30*time.Second)
+	return o
+}
+
+func setDefault[T comparable](value *T, otherwise T) {
+	var zero T
+	if *value == zero {
+		*value = otherwise
+	}
+}
+
+// permanent reports whether no further try can solve an error. What a change says of itself counts more than the server's answer.
+func permanent(err error) bool {
+	switch {
+	case errors.Is(err, errAgain), errors.Is(err, actual.ErrMoving):
+		return false
+	case errors.Is(err, bootstrap.ErrPermanent), errors.Is(err, errByHand), errors.Is(err, errNeeds):
+		return true
+	}
+	return wso2.IsPermanent(err)
+}
+
+var (
+	errAgain  = errors.New("another try can succeed")    // although the server's answer alone looks permanent
+	errByHand = errors.New("a person must change it")    // although the server's answer alone looks transient
+	errNeeds  = errors.New("it needs what was not made") // the failure of another change explains it
+)
+
+// again marks an error as one that another try can solve. It does not change the text.
+func again(err error) error { return marked{err, errAgain} }
+
+// byHand marks an error as one that no further try can solve. It does not change the text.
+func byHand(err error) error { return marked{err, errByHand} }
+
+type marked struct {
+	error
+	as error
+}
+
+func (m marked) Unwrap() error        { return m.error }
+func (m marked) Is(target error) bool { return target == m.as }

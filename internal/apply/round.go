@@ -1,0 +1,217 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"wso2agent/internal/actual"
+	"wso2agent/internal/desired"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/wso2"
+)
+
+// levels are the kinds of objects in the order in which they are made: each needs those before it. API-M refuses to save an API while
+// it cannot reach a key manager. A group names its users, and a role its groups and the scopes of APIs.
+var levels = [][]string{
+	{plan.KindKeyManager},
+	{plan.KindScope, plan.KindCertificate},
+	{plan.KindAPI},
+	{plan.KindDocument, plan.KindUser},
+	{plan.KindGroup},
+	{plan.KindRole},
+	{plan.KindApplication},
+	{plan.KindSubscription},
+	{plan.KindKey},
+}
+
+// object names an object, so that one that appears in two plans has one outcome.
+type object struct{ kind, name, of string }
+
+func objectOf(c plan.Change) object { return object{c.Kind, c.Name, c.Of} }
+
+// outcomes are what became of the changes of all rounds.
+type outcomes struct {
+	mu   sync.Mutex
+	list []Outcome
+	at   map[object]int
+}
+
+// open returns the changes that have not failed for good before, and notes them in the order of the plan.
+func (o *outcomes) open(changes []plan.Change) (open []plan.Change) {
+	for _, c := range changes {
+		i, known := o.at[objectOf(c)]
+		if known && permanent(o.list[i].Err) && !errors.Is(o.list[i].Err, errNeeds) {
+			continue
+		}
+		if !known {
+			o.at[objectOf(c)] = len(o.list)
+			o.list = append(o.list, Outcome{c, errUndone})
+		}
+		open = append(open, c)
+	}
+	return open
+}
+
+var errUndone = again(fmt.Errorf("the run has ended before"))
+
+func (o *outcomes) note(c plan.Change, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.list[o.at[objectOf(c)]].Err = err
+}
+
+// first returns the first failure that another try can solve, for the log.
+func (o *outcomes) first() error {
+	for _, outcome := range o.list {
+		if outcome.Err != nil && !permanent(outcome.Err) {
+			return fmt.Errorf("%s %s: %w", outcome.Change.Kind, outcome.Change.Name, outcome.Err)
+		}
+	}
+	return nil
+}
+
+// round makes the changes of one plan.
+type round struct {
+	actual.Clients
+	want   plan.Wanted
+	have   plan.Have
+	log    *slog.Logger
+	atOnce int
+
+	mu    sync.Mutex // guards what follows
+	ids   IDs
+	pause time.Time // no change begins before
+}
+
+// IDs are the ids of objects, as the servers have them.
+type IDs struct {
+	KeyManagers, Applications map[string]string // by name
+	APIs                      map[plan.APIName]string
+}
+
+func newRound(log *slog.Logger, c actual.Clients, want plan.Wanted, have plan.Have, atOnce int) *round {
+	r := &round{Clients: c, want: want, have: have, log: log, atOnce: atOnce,
+		ids: IDs{KeyManagers: map[string]string{}, Applications: map[string]string{}, APIs: map[plan.APIName]string{}}}
+	for name, km := range have.KeyManagers {
+		r.ids.KeyManagers[name] = textOf(km, "id")
+	}
+	for name, app := range have.Applications {
+		r.ids.Applications[name] = textOf(app.Object, "applicationId")
+	}
+	for _, v := range have.Versions {
+		r.ids.APIs[plan.APIName{Name: v.Name, Version: v.Version}] = v.ID
+	}
+	for name, api := range have.APIs { // of two that have one name, the one that was read
+		r.ids.APIs[name] = textOf(api.Object, "id")
+	}
+	return r
+}
+
+func textOf(o plan.Object, key string) string {
+	text, _ := o[key].(string)
+	return text
+}
+
+// act makes changes level by level, and reports whether another round can make what failed.
+func (r *round) act(ctx context.Context, changes []plan.Change, all *outcomes) bool {
+	for _, kinds := range levels {
+		lanes := r.lanes(slices.DeleteFunc(slices.Clone(changes), func(c plan.Change) bool { return !slices.Contains(kinds, c.Kind) }))
+		var group sync.WaitGroup
+		free := make(chan struct{}, r.atOnce)
+		for _, lane := range lanes {
+			free <- struct{}{}
+			group.Go(func() {
+				defer func() { <-free }()
+				for _, c := range lane {
+					err := r.one(ctx, c)
+					all.note(c, err)
+				}
+			})
+		}
+		group.Wait()
+	}
+	return all.first() != nil
+}
+
+// lanes groups changes that must follow each other: the versions of an API, because API-M takes a context only once, and the keys of
+// an application.
+func (r *round) lanes(changes []plan.Change) (lanes [][]plan.Change) {
+	index := map[string]int{}
+	for _, c := range changes {
+		lane := ""
+		switch want := c.Want.(type) {
+		case desired.API:
+			lane = want.Name.Value
+		case desired.Key:
+			lane = c.Of
+		}
+		i, shared := index[lane]
+		if lane == "" || !shared {
+			i = len(lanes)
+			lanes = append(lanes, nil)
+			index[lane] = i
+		}
+		lanes[i] = append(lanes[i], c)
+	}
+	return lanes
+}
+
+// one makes one change, not before the server wants further requests.
+func (r *round) one(ctx context.Context, c plan.Change) error {
+	r.mu.Lock()
+	wait := time.Until(r.pause)
+	r.mu.Unlock()
+	if wait > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+	if ctx.Err() != nil {
+		return errUndone
+	}
+	err := r.make(ctx, c)
+	if after := wso2.RetryAfter(err); after > 0 {
+		r.mu.Lock()
+		r.pause = time.Now().Add(after)
+		r.mu.Unlock()
+	}
+	if err == nil {
+		r.log.Info(string(c.Action)+"d", "kind", c.Kind, "name", c.Name)
+	}
+	return err
+}
+
+// make makes one change.
+func (r *round) make(ctx context.Context, c plan.Change) error {
+	switch want := c.Want.(type) {
+	case desired.KeyManager:
+		return r.keyManager(ctx, c, want)
+	case desired.Scope:
+		return r.scope(ctx, c, want)
+	case desired.EndpointCertificate:
+		return r.certificate(ctx, c, want)
+	case desired.API:
+		return r.api(ctx, c, want)
+	case desired.Document:
+		return r.document(ctx, c, want)
+	case desired.User:
+		return r.user(ctx, c, want)
+	case desired.Users:
+		return r.group(ctx, c, want)
+	case desired.Role:
+		return r.role(ctx, c, want)
+	case desired.Application:
+		return r.application(ctx, c, want)
+	case plan.WantedSubscription:
+		return r.subscription(ctx, c, want)
+	case desired.Key:
+		return r.key(ctx, c, want)
+	}
+	return byHand(fmt.Errorf("the agent cannot make a %s", c.Kind))
+}
