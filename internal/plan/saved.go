@@ -1,0 +1,146 @@
+package plan
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/desired"
+	"wso2agent/internal/remedy"
+)
+
+// ErrOutdated says that a saved plan is not the plan that the files and the servers call for now.
+var ErrOutdated = errors.New("the saved plan is outdated")
+
+// Saved is a plan in a file: what was planned, and for which desired state. It has names of secrets, and no values.
+type Saved struct {
+	Version int             `json:"version"` // of this form: 1
+	Files   []string        `json:"files"`   // as they were named, for a command that names none
+	Desired string          `json:"desired"` // a hash of the desired state
+	Plan    json.RawMessage `json:"plan"`    // as [JSON] returns it
+}
+
+const savedVersion = 1
+
+// Save returns a plan for a file.
+func Save(files []string, want Wanted, changes []Change, problems desired.Problems) ([]byte, error) {
+	plan, err := JSON(changes, problems)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.MarshalIndent(Saved{savedVersion, files, hashOf(want), plan}, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode the plan: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+// OpenSaved reads a plan that Save returned.
+func OpenSaved(data []byte) (Saved, error) {
+	var s Saved
+	if err := json.Unmarshal(data, &s); err != nil || s.Version == 0 || s.Plan == nil {
+		return s, remedy.Add(errors.New("it is no plan of the agent"), "make one with agent plan --out FILE")
+	}
+	if s.Version != savedVersion {
+		return s, remedy.Add(fmt.Errorf("it has the form %d, and this agent reads %d", s.Version, savedVersion), "plan again with this agent")
+	}
+	return s, nil
+}
+
+// Check returns an error that wraps [ErrOutdated] unless the saved plan is the one that the desired state and the servers call for
+// now. Changes on the servers that the plan is not about do not matter.
+func (s Saved) Check(want Wanted, changes []Change) error {
+	if s.Desired != hashOf(want) {
+		return remedy.Add(fmt.Errorf("%w: the files or the settings are others since", ErrOutdated), "plan again")
+	}
+	now, err := JSON(changes, nil)
+	if err != nil {
+		return err
+	}
+	saved, err := changesIn(s.Plan)
+	if err != nil {
+		return err
+	}
+	planned, err := changesIn(now)
+	if err != nil {
+		return err
+	}
+	var differ []string
+	for _, key := range slices.Sorted(maps.Keys(union(saved, planned))) {
+		if saved[key] != planned[key] {
+			differ = append(differ, key)
+		}
+	}
+	if len(differ) > 0 {
+		more := ""
+		if len(differ) > 3 {
+			more = fmt.Sprintf(" and %d more", len(differ)-3)
+		}
+		return remedy.Add(fmt.Errorf("%w: the servers have changed since, in what the plan says of %s%s", ErrOutdated,
+			strings.Join(differ[:min(3, len(differ))], ", "), more), "plan again")
+	}
+	return nil
+}
+
+func union(a, b map[string]string) map[string]string {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
+
+// changesIn returns the changes of a plan in JSON by their titles.
+func changesIn(plan []byte) (map[string]string, error) {
+	var p struct{ Changes []json.RawMessage }
+	if err := json.Unmarshal(plan, &p); err != nil {
+		return nil, fmt.Errorf("read the plan: %w", err)
+	}
+	all := map[string]string{}
+	for _, raw := range p.Changes {
+		var c jsonChange
+		var compact bytes.Buffer
+		if err := errors.Join(json.Unmarshal(raw, &c), json.Compact(&compact, raw)); err != nil {
+			return nil, fmt.Errorf("read the plan: %w", err)
+		}
+		all[title(Change{Kind: c.Kind, Name: c.Name, Of: c.Of})] = compact.String()
+	}
+	return all, nil
+}
+
+// hashOf returns a hash of the desired state: of every value of the files, of the files that they name, and of the settings that count.
+// A secret counts by its name.
+func hashOf(want Wanted) string {
+	sum := sha256.New()
+	walk := func(f *desired.File) {
+		f.Walk(func(path string, _ desired.Place, null bool, value any) bool {
+			text := ""
+			switch kind := reflect.TypeOf(value).Kind(); {
+			case reflect.TypeOf(value) == reflect.TypeFor[desired.Secret]():
+				from, _ := value.(desired.Secret).MarshalText() // it never fails
+				text = string(from)
+			case kind != reflect.Struct && kind != reflect.Slice && kind != reflect.Map: // Walk visits what these hold
+				text = fmt.Sprint(value)
+			}
+			fmt.Fprintf(sum, "%q %t %q\n", path, null, text)
+			return true
+		})
+	}
+	walk(want.File)
+	walk(&desired.File{KeyManagers: desired.List[desired.KeyManager]{Set: true, Value: []desired.Field[desired.KeyManager]{given(want.Own)}}})
+	fmt.Fprintf(sum, "%q %q\n", want.KeyManager, want.VHost)
+	var files []string // their paths differ between machines
+	for _, content := range want.Contents {
+		hash := sha256.Sum256(content)
+		files = append(files, hex.EncodeToString(hash[:]))
+	}
+	files = slices.AppendSeq(files, maps.Values(want.Fingerprints))
+	slices.Sort(files)
+	fmt.Fprint(sum, strings.Join(files, "\n"))
+	return hex.EncodeToString(sum.Sum(nil))
+}
