@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -15,6 +16,7 @@ import (
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -23,8 +25,8 @@ type Options struct {
 	AtOnce     int           // changes at the same time; 0 is 8
 	RetryFirst time.Duration // wait after a first round with a failure; 0 is 500 ms
 	RetryMax   time.Duration // longest wait between two rounds; 0 is 30 s
-	// Check sees the first plan, before any change. Its error ends the run. May be nil.
-	Check func([]plan.Change, desired.Problems) error
+	// Check sees the first plan before any change. Its error ends the run. May be nil.
+	Check func(plan.Wanted, []plan.Change) error
 }
 
 // Outcome is what became of one change.
@@ -51,8 +53,21 @@ func (r Report) Failed() (n int) {
 	return n
 }
 
+// Err returns an error unless all changes are made. It wraps [bootstrap.ErrPermanent] if no further try can make any of the others.
+func (r Report) Err() error {
+	if r.Failed() == 0 {
+		return nil
+	}
+	err := fmt.Errorf("%d of %d changes failed", r.Failed(), len(r.Outcomes))
+	if !slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.Err != nil && !permanent(o.Err) }) {
+		err = fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
+	}
+	return remedy.Add(err, "the table says why")
+}
+
 // Run brings the servers to the desired state. A failure of one change stops only those that need its object. Run repeats what
-// another try can make until ctx ends. The error is that of reading the servers or of Check; failed changes are in the report alone.
+// another try can make until ctx ends. The error is that of reading the servers or of Check, or says that ctx has ended; failed changes
+// are in the report alone.
 func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Wanted, o Options) (Report, error) {
 	o = o.normalised()
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(o.RetryFirst), backoff.WithMultiplier(2),
@@ -68,8 +83,8 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 			changes, problems := plan.Make(want, have)
 			report.Problems = problems
 			if !checked && o.Check != nil {
-				if err := o.Check(changes, problems); err != nil {
-					return false, err
+				if err := o.Check(want, changes); err != nil {
+					return false, fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
 				}
 			}
 			checked = true
@@ -79,7 +94,10 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 			return unfinished, nil
 		}()
 		report.Outcomes = all.list
-		if !unfinished || ctx.Err() != nil {
+		switch {
+		case !unfinished:
+			return report, err
+		case ctx.Err() != nil:
 			return report, ended(ctx, err)
 		}
 		wait := max(waits.NextBackOff(), wso2.RetryAfter(err))
@@ -92,10 +110,10 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 	}
 }
 
-// ended returns the error of a run that ends now.
+// ended returns the error of a run whose context has ended.
 func ended(ctx context.Context, last error) error {
-	if ctx.Err() == nil || last == nil {
-		return last
+	if last == nil {
+		return fmt.Errorf("gave up: %w", context.Cause(ctx))
 	}
 	return fmt.Errorf("gave up: %w; the last failure: %w", context.Cause(ctx), last)
 }

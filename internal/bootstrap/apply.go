@@ -52,16 +52,40 @@ func Run(ctx context.Context, log *slog.Logger, servers Servers, settings Settin
 	return r.result, nil
 }
 
-// steps returns all steps in order. The key manager comes before the APIs, because API-M refuses to update any API while it cannot
-// reach a key manager.
-func (r *run) steps() []step {
+// Await waits until both servers serve requests with the credentials of the settings. Only ctx bounds the time. An error that wraps
+// [ErrPermanent] needs a person.
+func Await(ctx context.Context, log *slog.Logger, servers Servers, settings Settings) error {
+	settings, err := settings.Normalised()
+	if err != nil {
+		return err
+	}
+	r := &run{Servers: servers, Settings: settings, log: log}
+	for _, s := range r.waits() {
+		if err := r.perform(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waits returns the steps that wait for the servers.
+func (r *run) waits() []step {
 	steps := []step{
 		{name: "wait for API-M's gateway", do: r.Gateway.Healthy, maxWait: readinessWait},
 		{name: "wait for API-M's REST APIs", do: r.awaitManager, maxWait: readinessWait},
 	}
 	if !r.SkipKeyManager {
+		steps = append(steps, step{name: "wait for Identity Server", do: r.awaitIdentity, maxWait: readinessWait})
+	}
+	return steps
+}
+
+// steps returns all steps in order. The key manager comes before the APIs, because API-M refuses to update any API while it cannot
+// reach a key manager.
+func (r *run) steps() []step {
+	steps := r.waits()
+	if !r.SkipKeyManager {
 		steps = append(steps,
-			step{name: "wait for Identity Server", do: r.awaitIdentity, maxWait: readinessWait},
 			step{name: "register " + r.KMName + " as key manager", do: r.registerKeyManager},
 			step{name: "verify that " + r.KMName + " is usable", do: r.verifyKeyManager, maxWait: 2 * time.Second},
 		)

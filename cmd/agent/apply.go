@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"wso2agent/internal/actual"
+	"wso2agent/internal/apply"
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
+	"wso2agent/internal/desired"
+	"wso2agent/internal/file"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/scopes"
+	"wso2agent/internal/telemetry"
+)
+
+func applyCommand() *cobra.Command {
+	var a applying
+	cmd := &cobra.Command{
+		Use:   "apply [FILE...]",
+		Short: "Bring both servers to the desired state, and report every change",
+		Long: `apply waits until both servers serve requests, makes the changes that plan shows, and prints a table of them. A FILE
+may be a folder, as for validate. Without FILE it reads what API_CONFIG names.
+
+A failure of one change stops only what needs its object. apply repeats what another try can make, for up to
+BOOTSTRAP_TIMEOUT. Another run does what is left: after a run that was stopped it makes nothing a second time.
+
+With --plan it makes exactly the changes of a plan that "agent plan --out" saved, and nothing if the files or the
+servers call for others now.
+
+It runs anywhere, as plan does. It exits with 1 if a change failed, with 3 if the time is up, and with 4 if a person
+must change something.`,
+		Example: `  agent apply api-config.yaml
+  agent plan --out saved.json api-config.yaml; agent apply --plan saved.json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.run(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().BoolVar(&a.asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&a.plan, "plan", "", "the `file` of a saved plan")
+	cmd.ValidArgsFunction = yamlFiles
+	return cmd
+}
+
+// applying is what the flags of agent apply say.
+type applying struct {
+	asJSON bool
+	plan   string // path of a saved plan; empty: none
+}
+
+func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Writer) error {
+	cfg, err := config.Load() // without PRODUCT: CI and laptops run next to no server
+	if err != nil {
+		return err
+	}
+	var options apply.Options
+	if a.plan != "" {
+		saved, err := readSaved(a.plan)
+		if err != nil {
+			return err
+		}
+		if len(paths) == 0 {
+			paths = saved.Files
+		}
+		options.Check = saved.Check
+	}
+	l, err := load(cfg, paths)
+	if err != nil {
+		return refused(err, stderr)
+	}
+	defer l.connection.Close()
+	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Bootstrap.Timeout,
+		fmt.Errorf("%w: BOOTSTRAP_TIMEOUT is %s", context.DeadlineExceeded, cfg.Bootstrap.Timeout))
+	defer cancel()
+	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)
+	servers := bootstrap.Connect(l.client, l.settings)
+	if err := bootstrap.Await(ctx, log, servers, l.settings); err != nil {
+		return err
+	}
+	report, err := apply.Run(ctx, log, actual.Connect(l.client, l.settings), l.want, options)
+	if err != nil && len(report.Outcomes) == 0 {
+		return byHand(err) // nothing is changed
+	}
+	return errors.Join(a.print(report, stdout, stderr), err, authorize(ctx, log, servers, l.settings))
+}
+
+// authorize authorizes the applications in IS for the scopes of APIs, unless the settings say otherwise.
+func authorize(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, s bootstrap.Settings) error {
+	if !s.Authorize || s.SkipKeyManager || ctx.Err() != nil {
+		return nil
+	}
+	keeper := scopes.Keeper{Clients: s.ScopesClients, Log: log}
+	report, err := keeper.Poll(ctx, servers.Scopes)
+	if err = errors.Join(err, report.Err()); err != nil {
+		return fmt.Errorf("authorize the applications for the scopes of APIs: %w", err)
+	}
+	return nil
+}
+
+// savedLimit is the largest size of a saved plan, in bytes.
+const savedLimit = 64 << 20
+
+// readSaved reads a saved plan.
+func readSaved(path string) (plan.Saved, error) {
+	data, err := file.Read(path, savedLimit)
+	if err != nil {
+		return plan.Saved{}, fmt.Errorf("read the saved plan: %w", err)
+	}
+	saved, err := plan.OpenSaved(data)
+	if err != nil {
+		return saved, fmt.Errorf("%w: read the saved plan %s: %w", bootstrap.ErrPermanent, path, err)
+	}
+	return saved, nil
+}
+
+// print prints the report, and returns the error of the command.
+func (a applying) print(report apply.Report, stdout, stderr io.Writer) error {
+	text := []byte(report.Text())
+	if a.asJSON {
+		var err error
+		if text, err = report.JSON(); err != nil {
+			return err
+		}
+	}
+	if _, err := stdout.Write(text); err != nil {
+		return err
+	}
+	if len(report.Problems) > 0 {
+		if err := printProblems(stderr, report.Problems); err != nil {
+			return err
+		}
+		return unsolvable(report.Problems)
+	}
+	return report.Err()
+}
+
+// unsolvable returns the error for differences that no change removes.
+func unsolvable(problems desired.Problems) error {
+	return remedy.Add(fmt.Errorf("%w: differences that no change removes: %d", bootstrap.ErrPermanent, len(problems)), "the lines above say what to do")
+}

@@ -1,0 +1,82 @@
+package apply
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
+)
+
+// Text returns the report for people: a table with a line for each object, below it what failed and what to do, and a summary.
+func (r Report) Text() string {
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, o := range r.Outcomes {
+		fmt.Fprintf(table, "%s\t%s\n", state(o), o.Change.Title())
+		if o.Err == nil {
+			continue
+		}
+		text, hints := remedy.Split(o.Err)
+		fmt.Fprintf(table, "\terror: %s\n", plan.Escaped(text))
+		if len(hints) > 0 {
+			fmt.Fprintf(table, "\thint: %s\n", plan.Escaped(strings.Join(hints, "; ")))
+		}
+	}
+	table.Flush() // a strings.Builder takes everything
+	switch {
+	case len(r.Outcomes) == 0 && len(r.Problems) == 0:
+		b.WriteString("apply: nothing to change\n")
+	case len(r.Problems) > 0:
+		fmt.Fprintf(&b, "apply: %d done, %d failed, %d for a person to solve\n", len(r.Outcomes)-r.Failed(), r.Failed(), len(r.Problems))
+	default:
+		fmt.Fprintf(&b, "apply: %d done, %d failed\n", len(r.Outcomes)-r.Failed(), r.Failed())
+	}
+	return b.String()
+}
+
+// state says what became of an object.
+func state(o Outcome) string {
+	if o.Err != nil {
+		return "failed"
+	}
+	return past(o.Change.Action)
+}
+
+// past returns what an action has done.
+func past(a plan.Action) string { return strings.TrimSuffix(string(a), "e") + "ed" }
+
+type jsonOutcome struct {
+	State  string      `json:"state"`
+	Action plan.Action `json:"action"`
+	Kind   string      `json:"kind"`
+	Name   string      `json:"name"`
+	Of     string      `json:"of"`
+	Error  string      `json:"error"`
+	Hint   string      `json:"hint"`
+}
+
+// JSON returns the report for programs. An array is never null.
+func (r Report) JSON() ([]byte, error) {
+	all := []jsonOutcome{}
+	for _, o := range r.Outcomes {
+		made := jsonOutcome{State: state(o), Action: o.Change.Action, Kind: o.Change.Kind, Name: o.Change.Name, Of: o.Change.Of}
+		if o.Err != nil {
+			var hints []string
+			made.Error, hints = remedy.Split(o.Err)
+			made.Hint = strings.Join(hints, "; ")
+		}
+		all = append(all, made)
+	}
+	text, err := plan.EncodeJSON(struct {
+		Outcomes []jsonOutcome  `json:"outcomes"`
+		Done     int            `json:"done"`
+		Failed   int            `json:"failed"`
+		Problems []plan.Problem `json:"problems"`
+	}{all, len(all) - r.Failed(), r.Failed(), plan.Problems(r.Problems)})
+	if err != nil {
+		return nil, fmt.Errorf("encode the report: %w", err)
+	}
+	return text, nil
+}

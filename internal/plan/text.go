@@ -1,0 +1,45 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"wso2agent/internal/desired"
+)
+
+// Title returns what a change is about, such as "subscription to API Orders 1.0.0 (application Shop)", without characters that a terminal
+// acts on.
+func (c Change) Title() string { return escaped(title(c)) }
+
+// Escaped returns a text of a server or a file without characters that a terminal acts on.
+func Escaped(text string) string { return escaped(text) }
+
+// EncodeJSON returns a value for programs, indented, with characters that a terminal acts on escaped.
+func EncodeJSON(value any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		return nil, err
+	}
+	return asciiControls(b.Bytes()), nil
+}
+
+// Problem is a [desired.Problem] in the output for programs, in the form of a mistake in the output of agent validate.
+type Problem struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
+// Problems returns problems for programs. The array is never null.
+func Problems(problems desired.Problems) []Problem {
+	all := []Problem{}
+	for _, p := range problems {
+		all = append(all, Problem{p.At.File, p.At.Line, p.At.Column, p.Message, p.Hint})
+	}
+	return all
+}
