@@ -132,15 +132,16 @@ func setDefault[T comparable](value *T, otherwise T) {
 	}
 }
 
-// permanent reports whether no further try can solve an error. What a change says of itself counts more than the server's answer.
+// permanent reports whether no further try can solve an error. The outermost mark decides, and without one the server's answer.
 func permanent(err error) bool {
+	var m marked
 	switch {
-	case errors.Is(err, errAgain), errors.Is(err, actual.ErrMoving):
+	case errors.As(err, &m):
+		return m.as == errByHand
+	case errors.Is(err, actual.ErrMoving):
 		return false
-	case errors.Is(err, bootstrap.ErrPermanent), errors.Is(err, errByHand), errors.Is(err, errNeeds):
-		return true
 	}
-	return wso2.IsPermanent(err)
+	return errors.Is(err, bootstrap.ErrPermanent) || errors.Is(err, errNeeds) || wso2.IsPermanent(err)
 }
 
 var (
