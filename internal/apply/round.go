@@ -41,8 +41,18 @@ type outcomes struct {
 	at   map[object]int
 }
 
-// open returns the changes that have not failed for good before, and notes them in the order of the plan.
+// open returns the changes that have not failed for good before, and notes them in the order of the plan. What a plan no longer has is
+// done, although the answer that said so may be lost.
 func (o *outcomes) open(changes []plan.Change) (open []plan.Change) {
+	planned := map[object]bool{}
+	for _, c := range changes {
+		planned[objectOf(c)] = true
+	}
+	for i := range o.list {
+		if !planned[objectOf(o.list[i].Change)] {
+			o.list[i].Err = nil
+		}
+	}
 	for _, c := range changes {
 		i, known := o.at[objectOf(c)]
 		if known && permanent(o.list[i].Err) && !errors.Is(o.list[i].Err, errNeeds) {
