@@ -59,7 +59,8 @@ func (n APIName) String() string { return n.Name + " " + n.Version }
 // API is what the Publisher has of an API.
 type API struct {
 	Object      Object
-	Deployments []Object // environments in which a revision is deployed, with name and vhost
+	Deployments []Object   // environments in which a revision is deployed, with name and vhost
+	Revisions   []Revision // the oldest first
 	Documents   map[string]Document
 }
 
@@ -296,7 +297,12 @@ func (m *maker) apis() {
 			if ends, reason := EndsTokens(want, have.Object); ends && len(all) > 0 {
 				effects = append(effects, reason)
 			}
-			if NeedsRevision(all) {
+			needs := NeedsRevision(all)
+			if !needs {
+				late := RevisionDifferences(want, have)
+				needs, all = len(late) > 0, append(all, late...)
+			}
+			if needs {
 				effects = append(effects, "a new revision is deployed")
 			}
 			all = append(all, DeploymentDifferences(want, have.Deployments, m.VHost)...)
