@@ -64,7 +64,10 @@ func (r *reader) readAPI(ctx context.Context, want desired.API, name plan.APINam
 	if err != nil {
 		return about("the deployments of "+what, err)
 	}
-	api := plan.API{Object: object.Fields, Deployments: deployments(revisions)}
+	api := plan.API{Object: object.Fields, Deployments: deployments(revisions...)}
+	if api.Revisions, err = r.revisions(ctx, want, object.Fields, revisions); err != nil {
+		return about("the deployed revision of "+what, err)
+	}
 	if api.Documents, err = r.documents(ctx, want, id, what); err != nil {
 		return err
 	}
@@ -72,8 +75,24 @@ func (r *reader) readAPI(ctx context.Context, want desired.API, name plan.APINam
 	return nil
 }
 
+// revisions returns the revisions of an API. It reads a deployed one as an API if it may lack something of the API.
+func (r *reader) revisions(ctx context.Context, want desired.API, api plan.Object, list []wso2.Revision) (all []plan.Revision, err error) {
+	for _, revision := range list {
+		on := plan.Revision{ID: revision.ID, Description: revision.Description, Created: revision.Created(), Deployments: deployments(revision)}
+		if plan.DeployedFor(want, on) && plan.MayLack(api, on) {
+			object, err := r.Publisher.APIObject(ctx, revision.ID)
+			if err != nil {
+				return nil, err
+			}
+			on.Object = object.Fields
+		}
+		all = append(all, on)
+	}
+	return all, nil
+}
+
 // deployments returns the environments in which a revision is deployed.
-func deployments(revisions []wso2.Revision) (all []plan.Object) {
+func deployments(revisions ...wso2.Revision) (all []plan.Object) {
 	for _, revision := range revisions {
 		for _, d := range revision.Deployments {
 			all = append(all, plan.Object{"name": d.Environment, "vhost": d.VHost, "displayOnDevportal": d.DisplayOnDevPortal})

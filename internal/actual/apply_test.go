@@ -130,7 +130,7 @@ func (s *servers) createAPI(c Clients, want plan.Wanted, api desired.API) (id st
 			must(s.t, p.WriteFile(ctx, made.ID, o.ID, filepath.Base(d.File.Value), want.Contents[desired.PathOf(d.File)]))
 		}
 	}
-	revision, err := p.CreateRevision(ctx, made.ID, "")
+	revision, err := p.CreateRevision(ctx, made.ID, plan.Stamp(made.Fields)) // as the agent makes it
 	must(s.t, err)
 	for _, d := range plan.Deployments(api, want.VHost) {
 		must(s.t, p.DeployRevision(ctx, made.ID, revision, wso2.Deployment{Environment: d["name"].(string), VHost: d["vhost"].(string), DisplayOnDevPortal: true}))

@@ -19,6 +19,8 @@ import (
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
+
+	"wso2agent/internal/plan"
 )
 
 const oneAPI = `apis: [{name: Orders, version: "1", context: /orders, backend_url: "http://a:1"}]
@@ -190,6 +192,33 @@ func TestFiftyUnchangedAPIsCostTwoRequestsEach(t *testing.T) {
 	if got := s.isRequests.Counts(); got["GET /scim2/Users"]+got["GET /scim2/v2/Roles"] > 0 {
 		t.Errorf("IS got %v", got)
 	}
+}
+
+// TestARevisionIsReadIfItMayLackAChange counts the requests for APIs that somebody saves after their deployment.
+func TestARevisionIsReadIfItMayLackAChange(t *testing.T) {
+	s := start(t, nil)
+	want := s.read("apis: [{name: A, version: '1', context: /a, backend_url: 'http://a:1'}, {name: B, version: '1', context: /b, backend_url: 'http://b:1'}]\n", t.TempDir())
+	s.create(want)
+	p, name := Connect(s.client, s.settings).Publisher, plan.APIName{Name: "A", Version: "1"}
+	object := s.have(want).APIs[name].Object
+	object["description"], object["cacheTimeout"] = "Other", 7
+	_, err := p.UpdateAPIObject(t.Context(), object["id"].(string), object)
+	must(t, err)
+	s.amRequests.Reset()
+	have := s.have(want)
+	if n := s.amRequests.Counts()["GET /api/am/publisher/v4/apis/{id}"]; n != 3 {
+		t.Errorf("it took %d requests to read two APIs and a revision", n)
+	}
+	for api, read := range map[string]bool{"A": true, "B": false} {
+		revisions := have.APIs[plan.APIName{Name: api, Version: "1"}].Revisions
+		if len(revisions) != 1 || (revisions[0].Object != nil) != read || revisions[0].Created.IsZero() || revisions[0].Deployments[0]["name"] != "Default" {
+			t.Errorf("%s has the revisions %v", api, revisions)
+		}
+	}
+	if on := have.APIs[name].Revisions[0].Object; on["description"] != nil || on["isRevision"] != true {
+		t.Errorf("the revision is %v", on)
+	}
+	s.planned(want, `update API A 1: revision "lacks response_caching.timeout" -> "the saved API"`)
 }
 
 // TestNothingIsAskedOfWhatTheFileDoesNotName: a file without APIs and applications costs the agent's own key manager, and without IS nothing.

@@ -21,7 +21,7 @@ func Want(f *desired.File, s bootstrap.Settings) (plan.Wanted, error) {
 	}
 	want := plan.Wanted{
 		File: f, KeyManager: s.KeyManagerName, VHost: s.VHost,
-		Contents: map[string][]byte{}, Fingerprints: map[string]string{},
+		Contents: map[string][]byte{}, Fingerprints: map[string]string{}, Certificates: map[string][]byte{},
 	}
 	if !s.SkipKeyManager {
 		want.Own = ownKeyManager(s)
@@ -40,7 +40,9 @@ func Want(f *desired.File, s bootstrap.Settings) (plan.Wanted, error) {
 			}
 		}
 		for _, c := range api.Certificates.Value {
-			want.Fingerprints[desired.PathOf(c.Value.File)] = fingerprintOf(c.Value.File, &problems)
+			der, path := certificateIn(c.Value.File, &problems), desired.PathOf(c.Value.File)
+			want.Fingerprints[path] = fingerprint(der)
+			want.Certificates[path] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 		}
 	}
 	return want, f.Sorted(problems).Err()
@@ -62,12 +64,12 @@ func contents(what string, name desired.Text, problems *desired.Problems) []byte
 	return data
 }
 
-// fingerprintOf returns the fingerprint of the first certificate in a file, in PEM or DER.
-func fingerprintOf(name desired.Text, problems *desired.Problems) string {
+// certificateIn returns the first certificate in a file, which is in PEM or DER, as DER.
+func certificateIn(name desired.Text, problems *desired.Problems) []byte {
 	before := len(*problems)
 	der := contents("the endpoint certificate", name, problems)
 	if len(*problems) > before {
-		return ""
+		return nil
 	}
 	if block, _ := pem.Decode(der); block != nil {
 		der = block.Bytes
@@ -75,7 +77,7 @@ func fingerprintOf(name desired.Text, problems *desired.Problems) string {
 	if _, err := x509.ParseCertificate(der); err != nil {
 		problems.Add(name.At, "name a file with a certificate in PEM or DER", "%s is no endpoint certificate: %v", name.Shown(), err)
 	}
-	return fingerprint(der)
+	return der
 }
 
 // ownKeyManager returns IS as a bootstrap registers it. The issuer is IS's own word, which only IS knows, so it is left out.

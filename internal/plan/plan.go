@@ -20,8 +20,21 @@ type Wanted struct {
 	// Contents are the files that the file names for documents, by their [desired.PathOf].
 	Contents map[string][]byte
 	// Fingerprints are the SHA-256 fingerprints of the endpoint certificates, as hexadecimal digits, by the [desired.PathOf] of
-	// their file.
+	// their file. Certificates are the same certificates in PEM.
 	Fingerprints map[string]string
+	Certificates map[string][]byte
+}
+
+// Policies returns the policies that the subscriptions of the file need of an API.
+func (w Wanted) Policies(api string) (need []string) {
+	for _, app := range w.File.Applications.Value {
+		for _, s := range app.Value.Subscriptions.Value {
+			if s.Value.APIName.Value == api {
+				need = append(need, s.Value.ThrottlingPolicy.Or(unlimited))
+			}
+		}
+	}
+	return set(need)
 }
 
 // Have is what both servers have of what a file names, read once. What is missing on a server is missing here.
@@ -46,7 +59,8 @@ func (n APIName) String() string { return n.Name + " " + n.Version }
 // API is what the Publisher has of an API.
 type API struct {
 	Object      Object
-	Deployments []Object // environments in which a revision is deployed, with name and vhost
+	Deployments []Object   // environments in which a revision is deployed, with name and vhost
+	Revisions   []Revision // the oldest first
 	Documents   map[string]Document
 }
 
@@ -277,13 +291,18 @@ func (m *maker) apis() {
 		var all []Difference
 		var effects []string
 		if exists {
-			all = APIDifferences(want, have.Object, m.policies(name.Name), nil)
+			all = APIDifferences(want, have.Object, m.Policies(name.Name), nil)
 			all = m.fixed(item.At, fmt.Sprintf("API %q %s", name.Name, name.Version), all,
 				"correct the file, or delete the API in the Publisher", "name", "version", "context", "type")
 			if ends, reason := EndsTokens(want, have.Object); ends && len(all) > 0 {
 				effects = append(effects, reason)
 			}
-			if NeedsRevision(all) {
+			needs := NeedsRevision(all)
+			if !needs {
+				late := RevisionDifferences(want, have)
+				needs, all = len(late) > 0, append(all, late...)
+			}
+			if needs {
 				effects = append(effects, "a new revision is deployed")
 			}
 			all = append(all, DeploymentDifferences(want, have.Deployments, m.VHost)...)
@@ -358,18 +377,6 @@ func (m *maker) stays(name APIName, state string) {
 			m.versions[i].State = state
 		}
 	}
-}
-
-// policies returns the policies that the subscriptions of the file need of an API.
-func (m *maker) policies(api string) (need []string) {
-	for _, app := range m.File.Applications.Value {
-		for _, s := range app.Value.Subscriptions.Value {
-			if s.Value.APIName.Value == api {
-				need = append(need, s.Value.ThrottlingPolicy.Or(unlimited))
-			}
-		}
-	}
-	return set(need)
 }
 
 func (m *maker) applications() {

@@ -222,11 +222,19 @@ func TestTheLifecycleIsCaseSensitive(t *testing.T) {
 		return send(t, "POST", p.publisher("/apis/change-lifecycle?apiId="+id+"&action="+action), who, nil)
 	}
 	move("PUBLISH").wantCode(t, 400, 903234)
+	saved := func() string {
+		return send(t, "GET", p.publisher("/apis/"+id), admin, nil).want(t, 200).str("lastUpdatedTimestamp")
+	}
+	before := saved()
+	time.Sleep(2 * time.Millisecond) // the times have whole milliseconds
 	if got := move("Publish").want(t, 200); got.str("lifecycleState", "state") != "Published" {
 		t.Errorf("the state is %q", got.str("lifecycleState", "state"))
 	}
 	if got := send(t, "GET", p.publisher("/apis/"+id), admin, nil); got.str("lifeCycleStatus") != "PUBLISHED" {
 		t.Errorf("the API says %q", got.str("lifeCycleStatus"))
+	}
+	if after := saved(); after <= before {
+		t.Errorf("a step of the lifecycle does not change the API's time: %s, %s", before, after)
 	}
 	again := move("Publish")
 	again.wantCode(t, 400, 903234)

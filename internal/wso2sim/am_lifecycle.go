@@ -118,6 +118,7 @@ func (am *AM) move(a *api, action, checklist string) error {
 	}
 	first := target == "PUBLISHED" && a.dto.LifeCycleStatus != "BLOCKED"
 	a.enter(target)
+	a.touch(a.history[len(a.history)-1].At)
 	if target == "RETIRED" {
 		for _, s := range maps.Clone(am.lookup.ofAPI[a]) {
 			am.removeSubscription(s)
