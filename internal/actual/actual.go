@@ -23,14 +23,17 @@ type Clients struct {
 	Admin     *wso2.Admin
 	Publisher *wso2.Publisher
 	DevPortal *wso2.DevPortal
-	SCIM      *wso2.SCIM // nil: there is no IS
+	AM        *wso2.Identity // API-M's own OAuth server
+	IS        *wso2.Identity // the OAuth server of IS; nil: there is no IS
+	SCIM      *wso2.SCIM     // nil: there is no IS
 }
 
 // Connect returns the clients for the addresses and credentials of s. It sends nothing.
 func Connect(hc *http.Client, s bootstrap.Settings) Clients {
 	servers := bootstrap.Connect(hc, s)
-	c := Clients{Admin: servers.Admin, Publisher: servers.Publisher, DevPortal: servers.DevPortal}
+	c := Clients{Admin: servers.Admin, Publisher: servers.Publisher, DevPortal: servers.DevPortal, AM: servers.AM}
 	if !s.SkipKeyManager {
+		c.IS = servers.IS
 		c.SCIM = wso2.NewSCIM(hc, strings.TrimRight(s.ISURL, "/"), s.ISCredentials)
 	}
 	return c
@@ -62,8 +65,8 @@ type job func(context.Context) error
 
 // Read returns what both servers have of what want names. Each kind of object that the file names costs its list, and each object one
 // request if the list lacks fields. An API costs two requests, one more if its deployed revision may lack a change, and more if the file
-// names documents of it. Of what the file does not name, nothing is asked; without identity_server it asks IS nothing. A first error ends it, and it wraps [ErrMoving] if only another
-// try is needed.
+// names documents of it. Of what the file does not name, nothing is asked; without identity_server it asks IS for its issuer alone. A first
+// error ends it, and it wraps [ErrMoving] if only another try is needed.
 func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 	r := &reader{Clients: c, want: want, have: plan.Have{
 		KeyManagers: map[string]plan.Object{}, Scopes: map[string]plan.Object{},
@@ -107,6 +110,9 @@ func together(ctx context.Context, jobs []job) error {
 func (r *reader) lists() (jobs []job) {
 	if names := r.keyManagers(); len(names) > 0 {
 		jobs = append(jobs, func(ctx context.Context) error { return r.listKeyManagers(ctx, names) })
+	}
+	if own := r.want.Own; own.Name.Set && !own.Issuer.Set && r.IS != nil {
+		jobs = append(jobs, r.readIssuer)
 	}
 	if r.namesScopes() {
 		jobs = append(jobs, r.listScopes)

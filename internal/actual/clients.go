@@ -20,14 +20,20 @@ func (r *reader) keyManagers() map[string]bool {
 		names[km.Value.Name.Value] = true
 	}
 	for _, app := range r.want.File.Applications.Value {
-		if !app.Value.Keys.Set {
-			names[r.want.KeyManager] = true
-		}
-		for _, key := range app.Value.Keys.Value {
-			names[key.Value.KeyManager.Or(r.want.KeyManager)] = true
+		for _, key := range plan.Keys(app, r.want.KeyManager) {
+			names[key.Value.KeyManager.Value] = true
 		}
 	}
 	return names
+}
+
+// readIssuer reads the issuer of IS. A plan of what API-M has needs no IS: an issuer that nobody knows is not compared.
+func (r *reader) readIssuer(ctx context.Context) error {
+	discovery, err := r.IS.Discovery(ctx)
+	if err == nil {
+		r.note(func(have *plan.Have) { have.Issuer = discovery.Issuer })
+	}
+	return ctx.Err()
 }
 
 // listKeyManagers lists the key managers. The list has neither issuers nor endpoints.

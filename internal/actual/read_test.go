@@ -221,17 +221,23 @@ func TestARevisionIsReadIfItMayLackAChange(t *testing.T) {
 	s.planned(want, `update API A 1: revision "lacks response_caching.timeout" -> "the saved API"`)
 }
 
-// TestNothingIsAskedOfWhatTheFileDoesNotName: a file without APIs and applications costs the agent's own key manager, and without IS nothing.
+// TestNothingIsAskedOfWhatTheFileDoesNotName: a file without APIs and applications costs the agent's own key manager and the issuer of IS,
+// and without IS nothing.
 func TestNothingIsAskedOfWhatTheFileDoesNotName(t *testing.T) {
 	s := start(t, nil)
 	want := s.read("gateway: {host: gw.example}", t.TempDir())
 	s.amRequests.Reset()
+	s.isRequests.Reset()
 	s.have(want)
 	if got := s.amRequests.Counts(); len(got) != 1 || got["GET /api/am/admin/v4/key-managers"] != 1 {
 		t.Errorf("API-M got %v", got)
 	}
+	if got := s.isRequests.Counts(); len(got) != 1 || got["GET /oauth2/token/.well-known/openid-configuration"] != 1 {
+		t.Errorf("IS got %v", got)
+	}
 	want.Own = desired.KeyManager{}
 	s.amRequests.Reset()
+	s.isRequests.Reset()
 	s.have(want)
 	if got := s.amRequests.Counts(); len(got) != 0 || len(s.isRequests.List()) != 0 {
 		t.Errorf("API-M got %v, and IS %v", got, s.isRequests.Counts())

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -13,8 +12,6 @@ import (
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
-
-var errNotYet = byHand(errors.New("the agent does not make it yet"))
 
 // api makes an API, or changes what differs: first the API itself, then the gateways, and then the lifecycle, so that nobody finds an
 // API that no gateway has.
@@ -64,7 +61,7 @@ func (r *round) newAPI(ctx context.Context, want desired.API) (plan.Object, erro
 		made, err = r.copyAPI(ctx, want)
 	} else {
 		body := plan.APIBody(want, nil, r.want.Policies(want.Name.Value))
-		made, err = r.createAPI(ctx, want, body, secretsOf(want, nil))
+		made, err = r.createAPI(ctx, want, body, apiSecrets(want, nil))
 	}
 	if wso2.HasCode(err, wso2.CodeAPIExists) || wso2.HasCode(err, wso2.CodeVersionExists) {
 		return nil, again(err) // the list of APIs is behind, or the answer to an earlier creation is lost
@@ -119,12 +116,12 @@ func before(f *desired.File, name plan.APIName, other desired.API) bool {
 // between.
 func (r *round) saveAPI(ctx context.Context, want desired.API, have plan.Object) (plan.Object, error) {
 	body := plan.APIBody(want, have, r.want.Policies(want.Name.Value))
-	saved, err := r.Publisher.UpdateAPIObject(ctx, textOf(have, "id"), body, secretsOf(want, have)...)
+	saved, err := r.Publisher.UpdateAPIObject(ctx, textOf(have, "id"), body, apiSecrets(want, have)...)
 	return saved.Fields, gone(err)
 }
 
-// secretsOf returns the secrets in the body of an API, which no message may repeat.
-func secretsOf(want desired.API, have plan.Object) (secrets []wso2.Secret) {
+// apiSecrets returns the secrets in the body of an API, which no message may repeat.
+func apiSecrets(want desired.API, have plan.Object) (secrets []wso2.Secret) {
 	for value := range maps.Values(plan.APISecrets(want, have)) {
 		secrets = append(secrets, wso2.Secret(value))
 	}

@@ -25,6 +25,9 @@ type Options struct {
 	AtOnce     int           // changes at the same time; 0 is 8
 	RetryFirst time.Duration // wait after a first round with a failure; 0 is 500 ms
 	RetryMax   time.Duration // longest wait between two rounds; 0 is 30 s
+	EventWait  time.Duration // how long keys may fail before the agent clears what is in their way, or sends their key manager again; 0 is 10 s
+	// Known are the keys of an earlier run. API-M does not show a key whose client IS has lost, and only its id can clear it. May be nil.
+	Known []Credentials
 	// Check sees the first plan before any change. Its error ends the run. May be nil.
 	Check func(plan.Wanted, []plan.Change) error
 }
@@ -40,7 +43,8 @@ type Report struct {
 	Outcomes []Outcome        // in the order of the plans; an object that took several rounds has one
 	Problems desired.Problems // what only a person can change
 	Want     plan.Wanted
-	IDs      IDs // of what the file names, as the servers have them at the end
+	IDs      IDs           // of what the file names, as the servers have them at the end
+	Keys     []Credentials // that the file names and the servers have, in the order of the file; unchanged ones too
 }
 
 // Failed returns how many changes are not made.
@@ -74,6 +78,7 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 		backoff.WithMaxInterval(o.RetryMax), backoff.WithMaxElapsedTime(0))
 	report, checked := Report{Want: want}, false
 	all := outcomes{at: map[object]int{}}
+	past := newPast(o.EventWait, o.Known)
 	for {
 		unfinished, err := func() (bool, error) {
 			have, err := actual.Read(ctx, c, want)
@@ -89,8 +94,10 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 			}
 			checked = true
 			r := newRound(log, c, want, have, o.AtOnce)
+			r.past = past
 			unfinished := r.act(ctx, all.open(changes), &all)
-			report.IDs = r.ids
+			report.IDs, report.Keys = r.ids, r.credentials()
+			past.remember(report.Keys)
 			return unfinished, nil
 		}()
 		report.Outcomes = all.list
@@ -122,6 +129,7 @@ func (o Options) normalised() Options {
 	setDefault(&o.AtOnce, 8)
 	setDefault(&o.RetryFirst, 500*time.Millisecond)
 	setDefault(&o.RetryMax, 30*time.Second)
+	setDefault(&o.EventWait, 10*time.Second)
 	return o
 }
 

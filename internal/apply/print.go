@@ -41,11 +41,11 @@ func state(o Outcome) string {
 	if o.Err != nil {
 		return "failed"
 	}
-	return past(o.Change.Action)
+	return done(o.Change.Action)
 }
 
-// past returns what an action has done.
-func past(a plan.Action) string { return strings.TrimSuffix(string(a), "e") + "ed" }
+// done returns what an action has done.
+func done(a plan.Action) string { return strings.TrimSuffix(string(a), "e") + "ed" }
 
 type jsonOutcome struct {
 	State  string      `json:"state"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -41,8 +42,8 @@ type outcomes struct {
 	at   map[object]int
 }
 
-// open returns the changes that have not failed for good before, and notes them in the order of the plan. What a plan no longer has is
-// done, although the answer that said so may be lost.
+// open returns the changes that have not failed for good before, and notes them in the order of the plan. What is in no plan any more is
+// made: only its answer got lost, or somebody else has made it.
 func (o *outcomes) open(changes []plan.Change) (open []plan.Change) {
 	planned := map[object]bool{}
 	for _, c := range changes {
@@ -69,10 +70,21 @@ func (o *outcomes) open(changes []plan.Change) (open []plan.Change) {
 
 var errUndone = again(fmt.Errorf("the run has ended before"))
 
+// note notes what became of a change. One that was not begun keeps its last failure.
 func (o *outcomes) note(c plan.Change, err error) {
+	if err == errUndone {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.list[o.at[objectOf(c)]].Err = err
+}
+
+// failed reports whether a change of a kind is not made.
+func (o *outcomes) failed(which func(plan.Change) bool) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.list, func(outcome Outcome) bool { return outcome.Err != nil && which(outcome.Change) })
 }
 
 // first returns the first failure that another try can solve, for the log.
@@ -88,14 +100,21 @@ func (o *outcomes) first() error {
 // round makes the changes of one plan.
 type round struct {
 	actual.Clients
-	want   plan.Wanted
-	have   plan.Have
-	log    *slog.Logger
-	atOnce int
+	want    plan.Wanted
+	have    plan.Have
+	log     *slog.Logger
+	atOnce  int
+	past    *past
+	changes []plan.Change // that the round makes
+	all     *outcomes
+	issuers sync.Mutex // held while a key manager is compared with the others and made
 
-	mu    sync.Mutex // guards what follows
-	ids   IDs
-	pause time.Time // no change begins before
+	mu       sync.Mutex // guards what follows
+	ids      IDs
+	pause    time.Time                           // no change begins before
+	managers map[string]plan.Object              // key managers by name, as API-M has them now
+	known    map[wso2.SCIMKind]map[string]string // ids of what IS has, by folded names
+	made     map[keyName]Credentials             // keys that the round has made; empty if it has removed one
 }
 
 // IDs are the ids of objects, as the servers have them.
@@ -107,6 +126,14 @@ type IDs struct {
 func newRound(log *slog.Logger, c actual.Clients, want plan.Wanted, have plan.Have, atOnce int) *round {
 	r := &round{Clients: c, want: want, have: have, log: log, atOnce: atOnce,
 		ids: IDs{KeyManagers: map[string]string{}, Applications: map[string]string{}, APIs: map[plan.APIName]string{}}}
+	r.managers, r.made = maps.Clone(have.KeyManagers), map[keyName]Credentials{}
+	r.known = map[wso2.SCIMKind]map[string]string{}
+	for kind, all := range map[wso2.SCIMKind]map[string]plan.Object{wso2.SCIMUsers: have.Users, wso2.SCIMGroups: have.Groups, wso2.SCIMRoles: have.Roles} {
+		r.known[kind] = map[string]string{}
+		for name, o := range all {
+			r.known[kind][folded(name)] = textOf(o, "id")
+		}
+	}
 	for name, km := range have.KeyManagers {
 		r.ids.KeyManagers[name] = textOf(km, "id")
 	}
@@ -129,6 +156,7 @@ func textOf(o plan.Object, key string) string {
 
 // act makes changes level by level, and reports whether another round can make what failed.
 func (r *round) act(ctx context.Context, changes []plan.Change, all *outcomes) bool {
+	r.changes, r.all = changes, all
 	for _, kinds := range levels {
 		lanes := r.lanes(slices.DeleteFunc(slices.Clone(changes), func(c plan.Change) bool { return !slices.Contains(kinds, c.Kind) }))
 		var group sync.WaitGroup

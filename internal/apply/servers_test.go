@@ -99,8 +99,10 @@ type servers struct {
 	amRequests *wso2sim.RequestLog
 	isRequests *wso2sim.RequestLog
 	amFaults   *wso2sim.Faults
+	isFaults   *wso2sim.Faults
 	client     *http.Client
 	settings   bootstrap.Settings
+	mapped     []string // clients of IS that no generation of keys has made
 }
 
 // start starts the stand-ins. Every request is held against the products' specifications. change may be nil.
@@ -108,13 +110,15 @@ func start(t *testing.T, change func(*wso2sim.Options)) *servers {
 	t.Helper()
 	dir, err := homes()
 	must(t, err)
-	s := &servers{t: t, amRequests: wso2sim.NewRequestLog(), isRequests: wso2sim.NewRequestLog(), amFaults: wso2sim.NewFaults()}
+	s := &servers{t: t, amRequests: wso2sim.NewRequestLog(), isRequests: wso2sim.NewRequestLog(), amFaults: wso2sim.NewFaults(), isFaults: wso2sim.NewFaults()}
 	options := func(product string, log *wso2sim.RequestLog) wso2sim.Options {
 		home := filepath.Join(t.TempDir(), product)
 		must(t, os.CopyFS(home, os.DirFS(filepath.Join(dir, product))))
 		return wso2sim.Options{Home: home, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Requests: log, Wrap: speccheck.Wrap(t)}
 	}
-	is, err := wso2sim.StartIS(t.Context(), options(wso2sim.ProductIS, s.isRequests))
+	isOptions := options(wso2sim.ProductIS, s.isRequests)
+	isOptions.Faults = s.isFaults
+	is, err := wso2sim.StartIS(t.Context(), isOptions)
 	must(t, err)
 	t.Cleanup(func() { is.Close() })
 	o := options(wso2sim.ProductAM, s.amRequests)

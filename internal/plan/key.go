@@ -8,6 +8,19 @@ import (
 	"wso2agent/internal/desired"
 )
 
+// Keys returns the keys that an application is to have, each with its key manager: the one for which the file names none is keyManager.
+// An application without a word about keys has one for production.
+func Keys(app desired.Field[desired.Application], keyManager string) []desired.Field[desired.Key] {
+	keys := slices.Clone(app.Value.Keys.Value)
+	if !app.Value.Keys.Set {
+		keys = []desired.Field[desired.Key]{{Set: true, At: app.At, Value: desired.Key{Type: given("PRODUCTION")}}}
+	}
+	for i := range keys {
+		keys[i].Value.KeyManager = given(keys[i].Value.KeyManager.Or(keyManager))
+	}
+	return keys
+}
+
 // clientSettings are the names that a key manager gives to the additional properties of its clients.
 type clientSettings struct {
 	application, user, refresh, id string // lifetimes in seconds

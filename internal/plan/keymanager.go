@@ -14,6 +14,27 @@ const (
 	TypeResident = "default" // also the type of any key manager of API-M's own kind
 )
 
+// KeyManagers returns the key managers that API-M is to have: the agent's own first, with what the file says of it, and the others of the
+// file. issuer is the one of IS; "" if it is not known.
+func (w Wanted) KeyManagers(issuer string) []desired.Field[desired.KeyManager] {
+	own, place := w.Own, w.File.Begin()
+	if issuer != "" {
+		own.Issuer = given(issuer)
+	}
+	var all []desired.Field[desired.KeyManager]
+	for _, km := range w.File.KeyManagers.Value {
+		if own.Name.Set && km.Value.Name.Value == own.Name.Value {
+			own, place = OverKeyManager(own, km.Value), km.At
+			continue
+		}
+		all = append(all, km)
+	}
+	if own.Name.Set {
+		all = append([]desired.Field[desired.KeyManager]{{Set: true, Value: own, At: place}}, all...)
+	}
+	return all
+}
+
 // keyManagerTable returns the rows of a key manager. The names of its user and its password depend on its type, and each additional
 // property that the file names is a row: the others belong to the server and to the connector.
 func keyManagerTable(want desired.KeyManager, have Object) []mapping[desired.KeyManager] {

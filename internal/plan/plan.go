@@ -11,7 +11,7 @@ import (
 // Wanted is the desired state, with what it refers to.
 type Wanted struct {
 	File *desired.File
-	// Own is the key manager that the agent registers by itself. Without a name there is none.
+	// Own is the key manager that the agent registers by itself. Without a name there is none. Its issuer is in [Have].
 	Own desired.KeyManager
 	// KeyManager is the name of the key manager for keys for which the file names none.
 	KeyManager string
@@ -39,6 +39,7 @@ func (w Wanted) Policies(api string) (need []string) {
 
 // Have is what both servers have of what a file names, read once. What is missing on a server is missing here.
 type Have struct {
+	Issuer       string                         // of IS; "" if it is not known
 	KeyManagers  map[string]Object              // by name
 	Scopes       map[string]Object              // shared ones, by name
 	Roles        map[string]Object              // of IS, by name
@@ -201,27 +202,19 @@ func (m *maker) fixed(at desired.Place, what string, all []Difference, remedy st
 }
 
 func (m *maker) keyManagers() {
-	var all []desired.Field[desired.KeyManager]
-	own, place := m.Own, m.File.Begin()
-	for _, km := range m.File.KeyManagers.Value {
-		if own.Name.Set && km.Value.Name.Value == own.Name.Value {
-			own, place = OverKeyManager(own, km.Value), km.At
-			continue
-		}
-		all = append(all, km)
-	}
-	if own.Name.Set {
-		all = append([]desired.Field[desired.KeyManager]{{Set: true, Value: own, At: place}}, all...)
-	}
-	for _, km := range all {
+	for _, km := range m.Wanted.KeyManagers(m.has.Issuer) {
 		name := km.Value.Name.Value
 		have, exists := m.has.KeyManagers[name]
 		for _, property := range UnsettableProperties(km.Value) {
 			m.problems.Add(km.Value.AdditionalProperties.Value[property].At, "remove it", "key manager %q: API-M makes additional_properties.%s itself", name, property)
 		}
 		m.compare(Change{Kind: KindKeyManager, Name: name, Want: km.Value}, exists, have, func() []Difference {
-			return m.fixed(km.At, fmt.Sprintf("key manager %q", name), KeyManagerDifferences(km.Value, have, nil),
-				"correct the file, or delete the key manager in the Admin Portal", "type")
+			all := KeyManagerDifferences(km.Value, have, nil)
+			other := m.fixed(km.At, fmt.Sprintf("key manager %q", name), slices.Clone(all), "correct the file, or delete the key manager in the Admin Portal", "type")
+			if len(other) < len(all) {
+				return nil // what a key manager of another type has does not fit it
+			}
+			return all
 		})
 	}
 }
@@ -390,11 +383,7 @@ func (m *maker) applications() {
 		}
 		m.compare(Change{Kind: KindApplication, Name: name, Want: want}, exists, have, func() []Difference { return ApplicationDifferences(want, have.Object) })
 		m.subscriptions(item, have)
-		keys := want.Keys.Value
-		if !want.Keys.Set {
-			keys = []desired.Field[desired.Key]{{Set: true, At: item.At, Value: desired.Key{Type: given("PRODUCTION")}}}
-		}
-		for _, key := range keys {
+		for _, key := range Keys(item, m.KeyManager) {
 			m.key(name, key, have)
 		}
 	}
@@ -436,7 +425,7 @@ func (m *maker) subscriptions(item desired.Field[desired.Application], have Appl
 
 // key compares one key of an application.
 func (m *maker) key(application string, item desired.Field[desired.Key], have Application) {
-	want, manager := item.Value, item.Value.KeyManager.Or(m.KeyManager)
+	want, manager := item.Value, item.Value.KeyManager.Value
 	kind := m.kindOf(manager)
 	if kind == "" {
 		m.problems.Add(item.At, "correct key_manager or KEY_MANAGER_NAME, or add the key manager to the file",
@@ -450,7 +439,6 @@ func (m *maker) key(application string, item desired.Field[desired.Key], have Ap
 	if i < 0 && m.has.KeyManagers[manager]["enabled"] == false {
 		return // API-M does not show the keys of a key manager that is switched off
 	}
-	want.KeyManager = given(manager)
 	var on Object
 	if i >= 0 {
 		on = have.Keys[i]

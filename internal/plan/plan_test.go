@@ -136,12 +136,20 @@ identity_server:
 			h.APIs[APIName{"Orders", "1.0.0"}].Object["context"] = "/old"
 		}, nil, []string{`f.yaml:3:5: API "Orders" 1.0.0 has the context /old on the server and /orders in the file, and the server cannot change it`}},
 		"the type of a key manager": {"key_managers: [{name: WSO2-IS, type: Okta, well_known_endpoint: \"https://okta/wk\"}]\n" + small, func(w *Wanted, h *Have) {
-			h.KeyManagers["WSO2-IS"]["wellKnownEndpoint"] = "https://okta/wk"
+			h.KeyManagers["WSO2-IS"]["wellKnownEndpoint"] = "https://is/wk" // which a key manager of type Okta does not get
 		}, nil, []string{`key manager "WSO2-IS" has the type WSO2-IS-7 on the server and Okta in the file`}},
 		"the file's word about the agent's own key manager": {"key_managers: [{name: WSO2-IS, description: Mine}]\n" + small, func(w *Wanted, h *Have) {
 			w.Own.Name, w.Own.Description = given("WSO2-IS"), given("the agent's")
 			h.KeyManagers["WSO2-IS"]["description"] = "old"
 		}, []string{"update key manager WSO2-IS; description: old -> Mine"}, nil},
+		"the issuer of IS": {small, func(w *Wanted, h *Have) {
+			w.Own.Name, h.Issuer = given("WSO2-IS"), "https://is/oauth2/token"
+			h.KeyManagers["WSO2-IS"]["issuer"] = "https://former/oauth2/token"
+		}, []string{"update key manager WSO2-IS; issuer: https://former/oauth2/token -> https://is/oauth2/token"}, nil},
+		"an issuer that nobody knows": {small, func(w *Wanted, h *Have) {
+			w.Own.Name = given("WSO2-IS")
+			h.KeyManagers["WSO2-IS"]["issuer"] = "https://former/oauth2/token"
+		}, nil, nil},
 		"another version on the server": {small, func(w *Wanted, h *Have) {
 			h.Versions = append(h.Versions, APIVersion{"id2", "Orders", "2.0.0", "/orders", "PUBLISHED"}, APIVersion{"id3", "Orders", "3.0.0", "/orders", "CREATED"})
 		}, []string{"create subscription to API Orders 2.0.0 of application Shop"}, nil},

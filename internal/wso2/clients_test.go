@@ -210,3 +210,15 @@ func TestAnObjectWithoutAnIDIsTriedAgain(t *testing.T) {
 		}
 	}
 }
+
+func TestTheAttributesThatApplicationsCanHave(t *testing.T) {
+	base, hc := serve(t, answering(200, `{"count":2,"list":[{"attribute":"team","required":"true"},{"attribute":"External Id"}]}`))
+	names, err := NewDevPortal(hc, base, Credentials{}).ApplicationAttributes(t.Context())
+	if err != nil || !slices.Equal(names, []string{"team", "External Id"}) {
+		t.Errorf("%q, %v", names, err)
+	}
+	base, hc = serve(t, answering(200, `{}`))
+	if _, err := NewDevPortal(hc, base, Credentials{}).ApplicationAttributes(t.Context()); !errors.Is(err, ErrNoDocument) {
+		t.Errorf("an answer without a list: %v", err)
+	}
+}

@@ -28,3 +28,20 @@ func (d *DevPortal) UpdateApplicationObject(ctx context.Context, id string, fiel
 		op: "update application " + named(fields, "name"), method: http.MethodPut, path: application(id), body: fields,
 	}, keysOfApp)
 }
+
+// ApplicationAttributes lists the names of the attributes that the configuration of API-M declares for applications.
+func (d *DevPortal) ApplicationAttributes(ctx context.Context) ([]string, error) {
+	var p page[struct {
+		Name string `json:"attribute"`
+	}]
+	r := request{op: "list the attributes of applications", method: http.MethodGet, path: "/settings/application-attributes"}
+	err := d.call(ctx, r, &p)
+	if err == nil && p.List == nil {
+		err = d.noDocument(r, errNoList)
+	}
+	names := []string{}
+	for _, a := range p.List {
+		names = append(names, a.Name)
+	}
+	return names, err
+}

@@ -1,0 +1,172 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/desired"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/wso2"
+)
+
+// Credentials are a key of an application: its OAuth client at a key manager.
+type Credentials struct {
+	Application, ApplicationID string
+	Type                       string // PRODUCTION or SANDBOX
+	KeyManager                 string // its name
+	ConsumerKey                string
+	ConsumerSecret             wso2.Secret // empty if the key manager shows it only once, and an earlier run has made the key
+	MappingID                  string      // of the key in API-M
+	TokenEndpoint              string      // at which clients get tokens; empty if the key manager does not say
+}
+
+// keyName identifies a key on a server.
+type keyName struct{ application, kind, manager string }
+
+func (k Credentials) name() keyName { return keyName{k.ApplicationID, k.Type, k.KeyManager} }
+
+// client is a key that is to be made.
+type client struct {
+	keyName
+	application string // its name
+	managerID   string
+	managerType string
+	want        desired.Key
+}
+
+// key makes a key of an application.
+func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error {
+	k, err := r.client(c, want)
+	if err != nil {
+		return err
+	}
+	have, exists := c.Have.(plan.Object)
+	if exists && !plan.KeyReplaced(c.Fields) {
+		return r.updateKey(ctx, k, have)
+	}
+	if exists {
+		if err := r.DevPortal.DeleteKeys(ctx, k.keyName.application, textOf(have, "keyMappingId")); err != nil {
+			return moved(err)
+		}
+		r.keep(k, wso2.Keys{})
+	}
+	mapped := want.ClientID.Value != ""
+	var made wso2.Keys
+	if mapped {
+		body := plan.MapKeyBody(want, k.managerID)
+		secret := wso2.Secret(textOf(body, "consumerSecret"))
+		made, err = r.DevPortal.MapKeys(ctx, k.keyName.application, k.kind, k.managerID, textOf(body, "consumerKey"), secret)
+		made.ConsumerSecret = secret
+	} else {
+		made, err = r.DevPortal.MakeKeys(ctx, k.keyName.application, k.request())
+	}
+	if err != nil {
+		return r.afterFailure(ctx, k, err)
+	}
+	r.past.forget("key manager "+k.manager, hidden(k))
+	r.keep(k, made)
+	if mapped {
+		return r.setMapped(ctx, k, made.MappingID)
+	}
+	return nil
+}
+
+// client returns what is known of a key that is to be made.
+func (r *round) client(c plan.Change, want desired.Key) (client, error) {
+	name, application, err := r.applicationOf(c)
+	if err != nil {
+		return client{}, err
+	}
+	manager := want.KeyManager.Value
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id := r.ids.KeyManagers[manager]
+	if id == "" {
+		return client{}, missing(plan.KindKeyManager, manager)
+	}
+	return client{keyName{application, want.Type.Value, manager}, name, id, textOf(r.managers[manager], "type"), want}, nil
+}
+
+// request returns what a new client is to be.
+func (k client) request() wso2.KeyRequest {
+	body := plan.KeyBody(k.want, nil, k.managerType, k.managerID)
+	request := wso2.KeyRequest{Type: k.kind, KeyManager: k.managerID, Callback: textOf(body, "callbackUrl"), Properties: map[string]string{}}
+	grants, _ := body["grantTypesToBeSupported"].([]any)
+	for _, grant := range grants {
+		text, _ := grant.(string)
+		request.Grants = append(request.Grants, text)
+	}
+	properties, _ := body["additionalProperties"].(map[string]any)
+	for name := range properties {
+		request.Properties[name] = textOf(properties, name)
+	}
+	return request
+}
+
+// updateKey writes the settings of a client over those that have shows.
+func (r *round) updateKey(ctx context.Context, k client, have plan.Object) error {
+	body := plan.KeyBody(k.want, have, k.managerType, k.managerID)
+	return r.DevPortal.UpdateKeys(ctx, k.keyName.application, textOf(have, "keyMappingId"), body)
+}
+
+// setMapped writes the settings of a client that was mapped, because API-M takes none with it.
+func (r *round) setMapped(ctx context.Context, k client, mapping string) error {
+	list, err := r.DevPortal.KeyObjects(ctx, k.keyName.application)
+	if err != nil {
+		return err
+	}
+	for _, o := range list {
+		if o.ID != mapping {
+			continue
+		}
+		if len(plan.KeyDifferences(k.want, o.Fields, k.managerType, nil)) == 0 {
+			return nil
+		}
+		return r.updateKey(ctx, k, o.Fields)
+	}
+	return again(fmt.Errorf("API-M does not show the client that it has mapped"))
+}
+
+// keep notes a key that this round has made, or removed if it is empty.
+func (r *round) keep(k client, made wso2.Keys) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.made[k.keyName] = Credentials{
+		Type: k.kind, KeyManager: k.manager, MappingID: made.MappingID, ConsumerKey: made.ConsumerKey, ConsumerSecret: made.ConsumerSecret,
+	}
+}
+
+// credentials returns the keys that the file names and that the servers have, in the order of the file.
+func (r *round) credentials() (all []Credentials) {
+	for _, app := range r.want.File.Applications.Value {
+		name := app.Value.Name.Value
+		for _, want := range plan.Keys(app, r.want.KeyManager) {
+			k := Credentials{Type: want.Value.Type.Value, KeyManager: want.Value.KeyManager.Value}
+			for _, have := range r.have.Applications[name].Keys {
+				if have["keyType"] == k.Type && have["keyManager"] == k.KeyManager {
+					k.MappingID, k.ConsumerKey, k.ConsumerSecret = textOf(have, "keyMappingId"), textOf(have, "consumerKey"), wso2.Secret(textOf(have, "consumerSecret"))
+					break
+				}
+			}
+			k.ApplicationID = r.ids.Applications[name]
+			if made, is := r.made[k.name()]; is {
+				made.ApplicationID = k.ApplicationID
+				k = made
+			}
+			k.Application, k.TokenEndpoint = name, r.tokenEndpoint(k.KeyManager)
+			if k.ConsumerKey != "" {
+				all = append(all, k)
+			}
+		}
+	}
+	return all
+}
+
+// tokenEndpoint returns where clients of a key manager get tokens.
+func (r *round) tokenEndpoint(manager string) string {
+	if shown := textOf(r.managers[manager], "displayTokenEndpoint"); shown != "" && manager != bootstrap.ResidentKeyManager {
+		return shown
+	}
+	return textOf(r.managers[manager], "tokenEndpoint")
+}

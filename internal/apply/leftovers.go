@@ -1,0 +1,200 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/wso2"
+)
+
+// afterFailure clears what a failed generation of keys has left behind, so that the next try can succeed, and returns the error of the
+// generation. API-M keeps a row without a client, and refuses every further try because of it (901409). IS may keep a client, with
+// whose name the next try also fails. A row with a client is never cleared: it is the key.
+func (r *round) afterFailure(ctx context.Context, k client, cause error) error {
+	exists := wso2.HasCode(cause, wso2.CodeKeyMappingExists)
+	switch {
+	case ctx.Err() != nil:
+		return cause
+	case wso2.IsPermanent(cause) && !exists && !wso2.HasCode(cause, wso2.CodeNoKeyManager): // the last one is also about one that is not loaded
+		return cause
+	}
+	err := r.clear(ctx, k, exists)
+	if err == nil {
+		err = r.sendAgain(ctx, k.manager)
+	}
+	switch {
+	case err == nil:
+		return again(cause)
+	case wso2.HasStatus(err, http.StatusUnauthorized), errors.Is(err, errByHand): // further tries would lock the account
+		return err
+	}
+	return again(fmt.Errorf("%w; the agent cannot clear what this failure left behind: %w", cause, err))
+}
+
+func (r *round) clear(ctx context.Context, k client, exists bool) error {
+	rows, err := r.DevPortal.Keys(ctx, k.keyName.application)
+	if err != nil {
+		return err
+	}
+	var left []string
+	for _, row := range rows {
+		switch {
+		case row.KeyManager != k.manager || row.KeyType != k.kind:
+		case row.ConsumerKey != "": // only the answer or the first token failed
+			return nil
+		case exists && !r.past.since("row "+row.MappingID): // another run may be making it a key now
+			return nil
+		default:
+			left = append(left, row.MappingID)
+		}
+	}
+	if len(left) == 0 && exists {
+		return r.clearHidden(ctx, k)
+	}
+	for _, mapping := range left {
+		if err := orGone(r.DevPortal.CleanUpKeys(ctx, k.keyName.application, mapping)); err != nil {
+			return err
+		}
+	}
+	if len(left) == 0 || !r.ownKeyManager(k) || k.want.ClientID.Value != "" {
+		return nil // without a row, a client can belong to a key that API-M does not show now
+	}
+	id, name, err := r.findClient(ctx, k)
+	if err != nil || id == "" {
+		return err
+	}
+	r.log.Info("deleting a client in IS that prevents new keys", "client", name)
+	return r.IS.DeleteClient(ctx, id)
+}
+
+// clearHidden clears a key that API-M does not show because its client is lost. Only the id from an earlier run identifies that key. API-M
+// does not show a key either while it cannot reach the key manager, so the agent waits first.
+func (r *round) clearHidden(ctx context.Context, k client) error {
+	if !r.past.since(hidden(k)) {
+		return nil
+	}
+	known := r.past.key(k.keyName)
+	lost := k.manager == bootstrap.ResidentKeyManager
+	if r.ownKeyManager(k) {
+		found, err := r.hasClient(ctx, k, known)
+		if err != nil || found {
+			return err // API-M shows the key as soon as it has loaded the key manager
+		}
+		lost = true
+	}
+	if !lost || known.MappingID == "" {
+		return byHand(remedy.Add(fmt.Errorf("API-M has %s keys of application %q at %s that it does not show, because the key manager is disabled or has lost the client, or another application has the client",
+			strings.ToLower(k.kind), k.application, k.manager), "enable the key manager, correct client_id, or delete the application in the DevPortal and run again"))
+	}
+	if err := orGone(r.DevPortal.CleanUpKeys(ctx, k.keyName.application, known.MappingID)); err != nil {
+		return err
+	}
+	r.log.Warn("cleared a key whose client the key manager has lost", "application", k.application, "client", known.ConsumerKey)
+	r.past.drop(k.keyName)
+	return nil
+}
+
+// ownKeyManager reports whether IS, with which the agent works, has the client of a key.
+func (r *round) ownKeyManager(k client) bool {
+	return r.IS != nil && k.manager == r.want.Own.Name.Value
+}
+
+// hasClient reports whether IS has the client of a key that API-M does not show.
+func (r *round) hasClient(ctx context.Context, k client, known Credentials) (bool, error) {
+	if known.ConsumerKey != "" {
+		return r.IS.HasClient(ctx, known.ConsumerKey)
+	}
+	id, _, err := r.findClient(ctx, k)
+	return id != "", err
+}
+
+// findClient finds the client that API-M's connector has made in IS for a key; id is empty if there is none.
+func (r *round) findClient(ctx context.Context, k client) (id, name string, err error) {
+	app, err := r.DevPortal.Application(ctx, k.keyName.application)
+	if err != nil {
+		return "", "", err
+	}
+	name = strings.Join([]string{app.Owner, app.ID, k.kind}, "_") // as the connector calls it
+	id, err = r.IS.FindClient(ctx, name)
+	return id, name, err
+}
+
+// orGone returns nil for the error that the thing to delete does not exist.
+func orGone(err error) error {
+	if wso2.HasStatus(err, http.StatusNotFound) && wso2.IsPermanent(err) {
+		return nil
+	}
+	return err
+}
+
+func hidden(k client) string { return fmt.Sprintf("hidden %v", k.keyName) }
+
+// past is what a round knows from those before.
+type past struct {
+	wait time.Duration // how long something must last before it counts
+
+	mu    sync.Mutex
+	first map[string]time.Time // when something was first seen
+	keys  map[keyName]Credentials
+}
+
+func newPast(wait time.Duration, known []Credentials) *past {
+	p := &past{wait: wait, first: map[string]time.Time{}, keys: map[keyName]Credentials{}}
+	p.remember(known)
+	return p
+}
+
+// remember notes the keys that the servers have shown.
+func (p *past) remember(keys []Credentials) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range keys {
+		p.keys[k.name()] = k
+	}
+}
+
+func (p *past) key(name keyName) Credentials {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.keys[name]
+}
+
+func (p *past) drop(name keyName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.keys, name)
+}
+
+// since reports whether something has been seen for a while.
+func (p *past) since(what string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, seen := p.first[what]; !seen {
+		p.first[what] = time.Now()
+	}
+	return time.Since(p.first[what]) >= p.wait
+}
+
+// due is since, which then begins again.
+func (p *past) due(what string) bool {
+	due := p.since(what)
+	if due {
+		p.forget(what)
+	}
+	return due
+}
+
+func (p *past) forget(all ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, what := range all {
+		delete(p.first, what)
+	}
+}
