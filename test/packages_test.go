@@ -52,6 +52,8 @@ var packages = []row{
 		bars: []string{"internal/deployment", "internal/keystore"}},
 	{path: "internal/wso2", owns: "REST clients, one type per API and files by topic; typed answers and errors; retry rules; TLS pinned to exchanged certificates", not: "YAML, plans",
 		bars: []string{"internal/yamlfile", "go.yaml.in/yaml/v3"}},
+	{path: "internal/keysfile", owns: "the files with the keys of applications: JSON, variables, a Kubernetes Secret; encode, read, write", not: "servers, settings",
+		bars: []string{"internal/config", "net", "net/http", "log/slog"}},
 	{path: "internal/trust", owns: "the exchange volume, the truststore import, pins, store checks", not: "REST, restarts",
 		bars: []string{"internal/wso2", "net/http", "os/exec"}},
 	{path: "internal/identity", owns: "the TLS identity of the server: load, issue, read from PEM files, turn into a keystore", not: "the exchange",
