@@ -4,7 +4,7 @@ package keysfile
 
 import (
 	"encoding/json"
-	"errors"
+	"fmt"
 
 	"wso2agent/internal/wso2"
 )
@@ -112,13 +112,11 @@ func clientOf(k Key) *client {
 	return &client{k.ConsumerKey, string(k.ConsumerSecret), k.KeyManager, k.TokenEndpoint, k.MappingID}
 }
 
-var errNotOurs = errors.New("it is not the JSON that the agent writes") // without the cause, which may show a part of a secret
-
 // Decode reads the content of KEYS_FILE, also that of an agent that knew only one application.
 func Decode(data []byte) (keys []Key, err error) {
 	var doc document
-	if json.Unmarshal(data, &doc) != nil {
-		return nil, errNotOurs
+	if err := json.Unmarshal(data, &doc); err != nil { // names fields, and shows no value of a text
+		return nil, fmt.Errorf("it is not the JSON that the agent writes: %w", err)
 	}
 	for _, app := range doc.Applications {
 		for _, k := range app.Keys {
