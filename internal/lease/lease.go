@@ -216,6 +216,7 @@ func (c *claim) create(ctx context.Context) (grant, error) {
 	made, err := c.CreateApplicationObject(ctx, c.fields(own.run, own.until))
 	switch {
 	case wso2.HasStatus(err, http.StatusConflict):
+		c.log.Info("another run has created the lease on API-M first") // the next look finds whose it is
 		return grant{}, errTaken
 	case err != nil:
 		return grant{}, err

@@ -259,7 +259,9 @@ func TestAnApplicationThatIsNoLeaseStays(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := newMemory()
 			m.put("WSO2agent-Lease", description)
-			_, _, err := Acquire(t.Context(), m, "host b", quiet)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			_, _, err := Acquire(ctx, m, "host b", quiet)
 			if err == nil || m.did("create")+m.did("update")+m.did("delete") > 0 {
 				t.Fatalf("%q: error %v, calls %q", description, err, m.calls)
 			}
@@ -268,6 +270,35 @@ func TestAnApplicationThatIsNoLeaseStays(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestApplicationsOfOtherNamesDoNotMatter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.put("my-"+Application, "mine")
+		m.put(Application+"-2", `{"holder":"host b","run":"X"}`)
+		began := time.Now()
+		_, release := mustAcquire(t, m, "host a", quiet)
+		release()
+		if time.Since(began) > 0 || len(m.apps) != 2 {
+			t.Errorf("after %s: %v", time.Since(began), m.apps)
+		}
+	})
+}
+
+// TestAServerThatIsDownIsAskedLessOften: it may take minutes to start.
+func TestAServerThatIsDownIsAskedLessOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, j := newLine(newMemory()), &journal{}
+		l.breakDown(true)
+		time.AfterFunc(10*time.Minute, func() { l.breakDown(false) })
+		began := time.Now()
+		_, release := mustAcquire(t, l, "host a", j.logger())
+		if took, tries := time.Since(began), j.count("cannot acquire the lease"); took > 11*time.Minute || tries < 10 || tries > 45 {
+			t.Errorf("%d tries in %s", tries, took)
+		}
+		release()
+	})
 }
 
 // refusing refuses every creation.
@@ -279,8 +310,10 @@ func (refusing) CreateApplicationObject(context.Context, map[string]any) (wso2.O
 
 func TestARefusedCreationIsNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
 		began := time.Now()
-		_, _, err := Acquire(t.Context(), refusing{newMemory()}, "host a", quiet)
+		_, _, err := Acquire(ctx, refusing{newMemory()}, "host a", quiet)
 		if !wso2.HasStatus(err, http.StatusForbidden) || !strings.HasPrefix(err.Error(), "acquire the lease on API-M: ") || time.Since(began) > 0 {
 			t.Errorf("after %s: %v", time.Since(began), err)
 		}

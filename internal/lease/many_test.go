@@ -51,7 +51,7 @@ func TestOfEightRunsOneWorks(t *testing.T) {
 		m, all := newMemory(), &turns{}
 		var mu sync.Mutex
 		ends := map[string]int{}
-		stop := time.Now().Add(12 * time.Hour)
+		stop := time.Now().Add(8 * time.Hour)
 		var group sync.WaitGroup
 		for i := range 8 {
 			times := realTimes()
@@ -96,7 +96,7 @@ func TestOfEightRunsOneWorks(t *testing.T) {
 		}
 		group.Wait()
 		all.check(t)
-		if ends["released"] < 20 || ends["killed"] < 20 || ends["cut off"] < 20 {
+		if ends["released"] < 10 || ends["killed"] < 10 || ends["cut off"] < 10 {
 			t.Errorf("too little has happened: %v", ends)
 		}
 		t.Log(ends)
