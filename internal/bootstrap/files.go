@@ -3,18 +3,15 @@ package bootstrap
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/keysfile"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
@@ -26,12 +23,16 @@ const filesLimit = 4 << 20
 // lock, a name and a record.
 type Files struct {
 	Config string // path of the API configuration (API_CONFIG)
-	Keys   string // path of the application's keys (KEYS_FILE)
+	Keys   keysfile.Files
 }
 
 // FilesOf returns the files by the agent's settings.
 func FilesOf(c config.Config) Files {
-	return Files{Config: c.Bootstrap.File, Keys: c.Bootstrap.KeysFile}
+	b := c.Bootstrap
+	return Files{Config: b.File, Keys: keysfile.Files{
+		JSON: b.KeysFile, Env: b.KeysEnvFile, EnvFormat: keysfile.Format(b.KeysEnvFormat),
+		Manifest: b.KeysSecretFile, Name: b.KeysSecretName, Namespace: b.KeysSecretNamespace,
+	}}
 }
 
 // Desired reads the API configuration. Every error wraps [ErrPermanent].
@@ -47,22 +48,11 @@ func (f Files) Desired() (*Desired, error) {
 	return desired, nil
 }
 
-// CheckKeys returns an error that wraps [ErrPermanent] if the agent could not write the keys file. The agent calls it before
-// it changes a server.
+// CheckKeys returns an error that wraps [ErrPermanent] if the agent could not write a file with the keys. The agent calls it
+// before it changes a server.
 func (f Files) CheckKeys() error {
-	dir := filepath.Dir(f.Keys)
-	info, err := os.Stat(dir)
-	switch {
-	case err == nil && !info.IsDir():
-		err = fmt.Errorf("%s is not a folder", dir)
-	case err == nil:
-		if err = file.CheckOwner(f.Keys); err == nil || errors.Is(err, fs.ErrNotExist) {
-			err = file.Writable(f.workDir())
-		}
-	}
-	if err != nil {
-		return remedy.Add(fmt.Errorf("%w: the agent cannot write the application's keys to %s: %w", ErrPermanent, f.Keys, err),
-			"mount a folder there that this user may write to, or set KEYS_FILE")
+	if err := f.Keys.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrPermanent, err)
 	}
 	return nil
 }
@@ -93,7 +83,7 @@ var ownerForm = regexp.MustCompile(`^[a-z0-9]{8}$`)
 
 // Made returns what an earlier run has made, by the keys file. It returns the zero value if the file cannot be read.
 func (f Files) Made() Made {
-	data, _ := file.Read(f.Keys, filesLimit)
+	data, _ := file.Read(f.Keys.JSON, filesLimit)
 	return MadeBefore(data)
 }
 
@@ -106,16 +96,15 @@ type Client struct {
 
 // Client reads the application's client from the keys file.
 func (f Files) Client() (Client, error) {
-	data, err := file.Read(f.Keys, filesLimit)
+	data, err := file.Read(f.Keys.JSON, filesLimit)
 	if err != nil {
 		return Client{}, remedy.Add(fmt.Errorf("read the application's keys: %w", err), "run agent bootstrap, which writes them, or set KEYS_FILE")
 	}
-	var keys keysFile
-	if err := json.Unmarshal(data, &keys); err != nil || keys.Production.ConsumerKey == "" || keys.Production.TokenEndpoint == "" {
-		return Client{}, remedy.Add(fmt.Errorf("read the application's keys: %s is not what a bootstrap writes", f.Keys), "run agent bootstrap")
+	k := firstKey(data)
+	if k.ConsumerKey == "" || k.TokenEndpoint == "" {
+		return Client{}, remedy.Add(fmt.Errorf("read the application's keys: %s is not what a bootstrap writes", f.Keys.JSON), "run agent bootstrap")
 	}
-	p := keys.Production
-	return Client{p.ConsumerKey, wso2.Secret(p.ConsumerSecret), p.TokenEndpoint}, nil
+	return Client{k.ConsumerKey, k.ConsumerSecret, k.TokenEndpoint}, nil
 }
 
 // Token requests an access token of the application, with the keys in the keys file.
@@ -128,4 +117,4 @@ func (f Files) Token(ctx context.Context, hc *http.Client) (wso2.Secret, error) 
 	return token.AccessToken, err
 }
 
-func (f Files) workDir() string { return filepath.Join(filepath.Dir(f.Keys), file.WorkDir) }
+func (f Files) workDir() string { return keysfile.WorkDir(f.Keys.JSON) }

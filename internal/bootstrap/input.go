@@ -56,7 +56,7 @@ func (k *Keeper) Input(ctx context.Context, cfg config.Config) (in Input) {
 	}
 	in.add(false, "AM_ADMIN_PASS", "%q", cfg.AM.AdminPass)
 	in.add(false, "IS_ADMIN_PASS", "%q", cfg.IS.AdminPass)
-	in.add(false, "whether KEYS_FILE can be written", "%v", FilesOf(cfg).CheckKeys())
+	in.add(false, "whether the files with the keys can be written", "%v", FilesOf(cfg).CheckKeys())
 	exchange := trust.ExchangeOf(cfg)
 	for _, name := range append([]string{cfg.Server.Name}, cfg.Trust.Peers...) {
 		certs, err := exchange.Certificates(ctx, name)

@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,11 +19,8 @@ type Made struct {
 // MadeBefore reads from the content of an application-keys.json what an earlier run has made. It returns the zero value if the
 // content is not readable.
 func MadeBefore(keys []byte) Made {
-	var f keysFile
-	if json.Unmarshal(keys, &f) != nil {
-		return Made{}
-	}
-	return Made{f.Application, f.ApplicationID, f.Production.ConsumerKey, f.Production.KeyManager}
+	k := firstKey(keys)
+	return Made{k.Application, k.ApplicationID, k.ConsumerKey, k.KeyManager}
 }
 
 // Sight is the result of a look at both servers.

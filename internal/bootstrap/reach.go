@@ -45,7 +45,7 @@ func (k *Keeper) Reach(ctx context.Context, cfg config.Config) error {
 	unlock, err := files.Lock(ctx, func() {
 		const other = "another agent that brings the servers to the desired state"
 		k.Tell("waiting for " + other)
-		k.Log.Info("waiting", "for", other, "keys", files.Keys)
+		k.Log.Info("waiting", "for", other, "keys", files.Keys.JSON)
 	})
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (k *Keeper) reach(ctx context.Context, cfg config.Config, desired *Desired)
 	if err != nil {
 		return servers, result, err
 	}
-	before, _ := file.Read(files.Keys, filesLimit) // of an earlier run, if there was one
+	before, _ := file.Read(files.Keys.JSON, filesLimit) // of an earlier run, if there was one
 	settings.KeyMappingID = KeyMappingID(before)
 	if settings.Owner, err = files.Owner(); err != nil {
 		return servers, result, err
@@ -83,9 +83,9 @@ func (k *Keeper) reach(ctx context.Context, cfg config.Config, desired *Desired)
 	if result, err = Run(ctx, k.Log, servers, settings, desired); err != nil {
 		return servers, result, err
 	}
-	reportOtherKey(k.Log, MadeBefore(before), result, files.Keys)
-	if _, err := file.Write(files.Keys, EncodeKeys(result), 0o600, files.workDir()); err != nil {
-		return servers, result, fmt.Errorf("write the application's keys: %w", err)
+	reportOtherKey(k.Log, MadeBefore(before), result, files.Keys.JSON)
+	if err := files.Keys.Write(result.keys()); err != nil {
+		return servers, result, err
 	}
 	return servers, result, files.reportLeftOver(k.Log, record, desired, result)
 }

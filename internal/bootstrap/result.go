@@ -1,9 +1,9 @@
 package bootstrap
 
 import (
-	"encoding/json"
 	"time"
 
+	"wso2agent/internal/keysfile"
 	"wso2agent/internal/wso2"
 )
 
@@ -44,46 +44,24 @@ type PublishedAPI struct {
 // The run that deployed it may have been killed before the verification, or may have found that the API does not work.
 const freshRevision = time.Hour
 
-// keysFile is the JSON of application-keys.json. Scripts of users read it, so fields may be added and never renamed.
-type keysFile struct {
-	Application   string     `json:"application"`
-	ApplicationID string     `json:"applicationId"`
-	Production    clientKeys `json:"production"`
-}
-
-type clientKeys struct {
-	ConsumerKey    string `json:"consumerKey"`
-	ConsumerSecret string `json:"consumerSecret"`
-	KeyManager     string `json:"keyManager"`
-	TokenEndpoint  string `json:"tokenEndpoint"`
-	KeyMappingID   string `json:"keyMappingId,omitempty"`
-}
-
 // EncodeKeys returns the content of application-keys.json. It contains the consumer secret in clear: write it with mode 0600.
-func EncodeKeys(r Result) []byte {
-	text, err := json.MarshalIndent(keysFile{
-		Application:   r.Application,
-		ApplicationID: r.ApplicationID,
-		Production: clientKeys{
-			ConsumerKey:    r.ConsumerKey,
-			ConsumerSecret: string(r.ConsumerSecret),
-			KeyManager:     r.KeyManager,
-			TokenEndpoint:  r.TokenEndpoint,
-			KeyMappingID:   r.KeyMappingID,
-		},
-	}, "", "  ")
-	if err != nil {
-		panic(err) // cannot happen: all fields are texts
-	}
-	return append(text, '\n')
+func EncodeKeys(r Result) []byte { return keysfile.JSON(r.keys()) }
+
+// keys returns the keys of the application, for the files of its clients.
+func (r Result) keys() []keysfile.Key {
+	return []keysfile.Key{{
+		Application: r.Application, ApplicationID: r.ApplicationID, Type: wso2.Production, KeyManager: r.KeyManager,
+		ConsumerKey: r.ConsumerKey, ConsumerSecret: r.ConsumerSecret, TokenEndpoint: r.TokenEndpoint, MappingID: r.KeyMappingID,
+	}}
 }
 
 // KeyMappingID reads the id for [Settings] from the content of an earlier application-keys.json. It returns "" if the file is
 // missing, not readable, or older than the field.
-func KeyMappingID(keys []byte) string {
-	var f keysFile
-	if json.Unmarshal(keys, &f) != nil {
-		return ""
-	}
-	return f.Production.KeyMappingID
+func KeyMappingID(keys []byte) string { return firstKey(keys).MappingID }
+
+// firstKey reads the key of the first application from the content of an application-keys.json. It returns the zero value if the
+// content is not readable.
+func firstKey(keys []byte) keysfile.Key {
+	all, _ := keysfile.Decode(keys)
+	return keysfile.First(all)
 }

@@ -115,6 +115,12 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 		"LISTEN_ADDR":         {"127.0.0.1:9990"},
 		"LOG_LEVEL":           {"info"},
 		"LOG_FORMAT":          {""},
+
+		"KEYS_ENV_FILE":         {""},
+		"KEYS_ENV_FORMAT":       {"sh"},
+		"KEYS_SECRET_FILE":      {""},
+		"KEYS_SECRET_NAME":      {"application-keys"},
+		"KEYS_SECRET_NAMESPACE": {""},
 	}
 	if n := len(settings()); n != len(defaults)+1 { // PRODUCT has none
 		t.Errorf("there are %d settings, and %d defaults are known", n, len(defaults))
@@ -198,7 +204,7 @@ func TestOneErrorListsEveryMistakeByNameWithItsRemedy(t *testing.T) {
 		"PRODUCT": "", "AM_PORT": "tcp://10.0.0.7:9443", "IS_PORT": "99999", "INIT_TIMEOUT": "15", "MAX_RESTARTS": "0", "BOOTSTRAP": "perhaps",
 		"RESTART": "docker-compose", "PEERS": "wso2is,../wso2am", "SERVER_NAME": "wso2carbon", "KM_TOKEN_ENDPOINT": "http://wso2is/oauth2/token",
 		"IS_HOST": "https://wso2is", "SCOPES": "some", "SCOPES_AT": "nowhere", "SCOPES_INTERVAL": "1ms", "SCOPES_CLIENTS": "abc or name co a",
-		"AM_ADMIN_PASS_FILE": "/nonexistent/secret",
+		"AM_ADMIN_PASS_FILE": "/nonexistent/secret", "KEYS_ENV_FORMAT": "csv", "KEYS_SECRET_NAME": "Keys", "KEYS_SECRET_NAMESPACE": "a.b",
 	})
 	if !errors.Is(err, ErrInvalid) {
 		t.Fatalf("error = %v", err)
@@ -209,6 +215,7 @@ func TestOneErrorListsEveryMistakeByNameWithItsRemedy(t *testing.T) {
 		"SERVER_NAME has \"wso2carbon\", which is an alias in the truststores of the products", "KM_TOKEN_ENDPOINT must be an address that begins with https://",
 		"SCOPES is \"some\": it must be authorize or all", "SCOPES_AT is \"nowhere\": it must be is or am", "SCOPES_INTERVAL is \"1ms\": it must be 0 or at least 100ms",
 		"SCOPES_CLIENTS has \"abc or name co a\": a client id",
+		"KEYS_ENV_FORMAT is \"csv\": it must be sh or docker", "KEYS_SECRET_NAME is \"Keys\": it must be a name for Kubernetes", "KEYS_SECRET_NAMESPACE is \"a.b\"",
 		"IS_HOST is \"https://wso2is\"", "MAX_RESTARTS is \"0\": it must be a whole number from 1 to 1000000",
 	} {
 		if !strings.Contains(err.Error(), part) {
@@ -223,6 +230,7 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 		"a maximum below the minimum":             {"QUIET_MIN": "2s", "QUIET_MAX": "1s"},
 		"IS under the resident's name":            {"KM_NAME": "Resident Key Manager"},
 		"a keystore in addition to an issued one": {"TLS_MODE": "issue", "KEYSTORE_FILE": "my.jks"},
+		"one path for two files with keys":        {"KEYS_FILE": "/output/keys", "KEYS_SECRET_FILE": "/output/./keys"},
 		"a secret given in both ways":             {"AM_ADMIN_PASS": "hunter2", "AM_ADMIN_PASS_FILE": "GOOD"},
 		"a secret file that is missing":           {"AM_ADMIN_PASS_FILE": "/nonexistent/secret"},
 		"a secret file that is empty":             {"AM_ADMIN_PASS_FILE": "EMPTY"},

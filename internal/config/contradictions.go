@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 )
@@ -24,6 +25,22 @@ func (c Config) contradictions() (mistakes []error) {
 	mistakes = append(mistakes, c.tlsContradictions()...)
 	if c.KeyManager.ISName == ResidentKeyManager {
 		wrong("KM_NAME is %q, the name of the key manager built into API-M: choose another name for IS", c.KeyManager.ISName)
+	}
+	return append(mistakes, c.Bootstrap.sharedPaths()...)
+}
+
+// sharedPaths returns an error for each two files with the keys that have one path: each would replace the other.
+func (b Bootstrap) sharedPaths() (mistakes []error) {
+	owners := map[string]string{}
+	for _, f := range []struct{ setting, path string }{{"KEYS_FILE", b.KeysFile}, {"KEYS_ENV_FILE", b.KeysEnvFile}, {"KEYS_SECRET_FILE", b.KeysSecretFile}} {
+		if f.path == "" {
+			continue
+		}
+		path := filepath.Clean(f.path)
+		if other, taken := owners[path]; taken {
+			mistakes = append(mistakes, fmt.Errorf("%s and %s are both %s: set another path for one of them", other, f.setting, path))
+		}
+		owners[path] = f.setting
 	}
 	return mistakes
 }

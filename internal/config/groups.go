@@ -164,6 +164,12 @@ type Bootstrap struct {
 	Reconcile time.Duration `env:"RECONCILE_INTERVAL" default:"30s" rule:"positive" desc:"How often agent run checks, with four requests, that both servers answer and still have what the agent made. After changes by a peer, it verifies at most this often."`
 	File      string        `env:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"File with the desired state: APIs, the application and its subscriptions."`
 	KeysFile  string        `env:"KEYS_FILE" default:"/output/application-keys.json" rule:"path" desc:"File to which the agent writes the keys of the application, with mode 0600."`
+
+	KeysEnvFile         string `env:"KEYS_ENV_FILE" rule:"path" desc:"File to which the agent also writes the keys as variables, such as ORDERS_APP_PRODUCTION_CONSUMER_KEY, with mode 0600."`
+	KeysEnvFormat       string `env:"KEYS_ENV_FORMAT" default:"sh" rule:"oneof sh docker" desc:"How KEYS_ENV_FILE has values with special characters. sh: in quotes, for a shell and for env_file of Compose. docker: without quotes, for docker run --env-file."`
+	KeysSecretFile      string `env:"KEYS_SECRET_FILE" rule:"path" desc:"File to which the agent also writes the keys as a manifest of a Kubernetes Secret with these variables, with mode 0600."`
+	KeysSecretName      string `env:"KEYS_SECRET_NAME" default:"application-keys" rule:"label" desc:"Name of the Secret in KEYS_SECRET_FILE."`
+	KeysSecretNamespace string `env:"KEYS_SECRET_NAMESPACE" rule:"label" desc:"Namespace of the Secret in KEYS_SECRET_FILE. Without one, kubectl chooses it."`
 }
 
 // Report says how the agent reports what it does.

@@ -59,6 +59,7 @@ func rules() map[string]rule {
 		"spares":   must("a whole number from 0 to 12", func(v string) bool { return v == "0" || isNumber(v, 12) }),
 		"https":    {"an address that begins with https://, without a user or a fragment", checkHTTPS},
 		"address":  must("host:port, such as 127.0.0.1:9990", func(v string) bool { _, _, err := net.SplitHostPort(v); return err == nil }),
+		"label":    must("a name for Kubernetes: lower-case letters, digits and hyphens, with at most 63 characters", labelForm.MatchString),
 		"path":     must("a path", func(v string) bool { return !strings.ContainsRune(v, 0) }),
 	}
 }
@@ -138,6 +139,9 @@ func checkClient(value string) error {
 	}
 	return nil
 }
+
+// labelForm is a DNS label (RFC 1123), the form of a namespace in Kubernetes. The name of a Secret may have dots in addition.
+var labelForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 func isPositive(value string) bool {
 	d, err := time.ParseDuration(value)
