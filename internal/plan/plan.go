@@ -22,6 +22,8 @@ type Wanted struct {
 	// Fingerprints are the SHA-256 fingerprints of the endpoint certificates, as hexadecimal digits, by the [desired.PathOf] of
 	// their file.
 	Fingerprints map[string]string
+	// Definitions are the OpenAPI definitions and GraphQL schemas that the file names, by their [DefinitionKey].
+	Definitions map[string]Definition
 }
 
 // Have is what both servers have of what a file names, read once. What is missing on a server is missing here.
@@ -48,6 +50,9 @@ type API struct {
 	Object      Object
 	Deployments []Object // environments in which a revision is deployed, with name and vhost
 	Documents   map[string]Document
+	// Definition is what the Publisher gives back of the definition, if the file has one: for openapi a document in JSON, for schema the
+	// text. nil if it has none, or has not been asked.
+	Definition []byte
 }
 
 // Document is what the Publisher has of a document. Content is nil if it has none, and of one that is an address.
@@ -271,13 +276,14 @@ func (m *maker) certificates() {
 
 func (m *maker) apis() {
 	for _, item := range m.File.APIs.Value {
-		want := item.Value
+		want := m.Defined(item.Value)
 		name := APIName{want.Name.Value, want.Version.Value}
 		have, exists := m.has.APIs[name]
 		var all []Difference
 		var effects []string
 		if exists {
-			all = APIDifferences(want, have.Object, m.policies(name.Name), nil)
+			all = APIDifferences(want, have.Object, m.Needs(name.Name), nil)
+			all = append(all, m.definition(want, have)...)
 			all = m.fixed(item.At, fmt.Sprintf("API %q %s", name.Name, name.Version), all,
 				"correct the file, or delete the API in the Publisher", "name", "version", "context", "type")
 			if ends, reason := EndsTokens(want, have.Object); ends && len(all) > 0 {
@@ -360,16 +366,13 @@ func (m *maker) stays(name APIName, state string) {
 	}
 }
 
-// policies returns the policies that the subscriptions of the file need of an API.
-func (m *maker) policies(api string) (need []string) {
-	for _, app := range m.File.Applications.Value {
-		for _, s := range app.Value.Subscriptions.Value {
-			if s.Value.APIName.Value == api {
-				need = append(need, s.Value.ThrottlingPolicy.Or(unlimited))
-			}
-		}
+// definition compares the definition of an API, unless the API is of another type on the server: that is reported.
+func (m *maker) definition(want desired.API, have API) []Difference {
+	d, ok := m.Definition(want)
+	if !ok || textAt(have.Object, "type", "HTTP") != want.Type.Or("HTTP") {
+		return nil
 	}
-	return set(need)
+	return DefinitionDifferences(want, d, have.Definition)
 }
 
 func (m *maker) applications() {
