@@ -81,7 +81,7 @@ func compare(ctx context.Context, cfg config.Config, paths []string) ([]plan.Cha
 		return nil, nil, err
 	}
 	settings := planSettings(cfg)
-	want, err := actual.Want(f, settings)
+	want, err := actual.Want(ctx, f, settings)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -50,7 +50,7 @@ apis:
 	must(t, os.Remove(filepath.Join(filepath.Dir(document.At.File), "gone.pem")))
 	s := offline
 	s.SkipKeyManager, s.KeyManagerName = true, bootstrap.ResidentKeyManager
-	_, err := Want(f, s)
+	_, err := Want(t.Context(), f, s)
 	var problems desired.Problems
 	if !errors.As(err, &problems) || !errors.Is(err, desired.ErrInvalid) {
 		t.Fatalf("the error is %v", err)
@@ -76,7 +76,7 @@ apis:
 func TestSettingsAreChecked(t *testing.T) {
 	s := offline
 	s.AMURL = "am.example"
-	if _, err := Want(&desired.File{}, s); !errors.Is(err, bootstrap.ErrPermanent) {
+	if _, err := Want(t.Context(), &desired.File{}, s); !errors.Is(err, bootstrap.ErrPermanent) {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestFilesAreRelativeToTheFileThatNamesThem(t *testing.T) {
 		return "apis: [{name: " + name + `, version: "1", context: /` + name + `, backend_url: "http://a:1", documents: [{name: Guide, summary: How, file: guide.txt}]}]`
 	}
 	f := load(t, map[string]string{"one/file.yaml": api("One"), "one/guide.txt": "first", "two/file.yaml": api("Two"), "two/guide.txt": "second"})
-	want, err := Want(f, offline)
+	want, err := Want(t.Context(), f, offline)
 	must(t, err)
 	for i, item := range f.APIs.Value {
 		expected := map[string]string{"One": "first", "Two": "second"}[item.Value.Name.Value]
@@ -99,7 +99,7 @@ func TestFilesAreRelativeToTheFileThatNamesThem(t *testing.T) {
 func TestTheOwnKeyManagerIsWhatABootstrapRegisters(t *testing.T) {
 	s := offline
 	s.KMName, s.KMTokenEndpoint = "Login", "https://login.example/tokens"
-	want, err := Want(load(t, map[string]string{"file.yaml": "gateway: {host: gw.example}"}), s)
+	want, err := Want(t.Context(), load(t, map[string]string{"file.yaml": "gateway: {host: gw.example}"}), s)
 	must(t, err)
 	own := want.Own
 	for what, pair := range map[string][2]string{
@@ -114,7 +114,7 @@ func TestTheOwnKeyManagerIsWhatABootstrapRegisters(t *testing.T) {
 		}
 	}
 	s.SkipKeyManager = true
-	if want, err = Want(want.File, s); err != nil || want.Own.Name.Set {
+	if want, err = Want(t.Context(), want.File, s); err != nil || want.Own.Name.Set {
 		t.Errorf("without IS: %v, %v", want.Own.Name, err)
 	}
 	if c := Connect(nil, s); c.SCIM != nil || c.Admin == nil {
