@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -32,7 +33,7 @@ func named(address string) string {
 func site(t *testing.T, handler http.HandlerFunc) (address, caFile string) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(handler)
-	s.Config.ErrorLog = nil
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // one client does not trust it
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	caFile = filepath.Join(t.TempDir(), "ca.pem")
@@ -110,7 +111,7 @@ func TestADefinitionComesFromAnAddress(t *testing.T) {
 		t.Errorf("a site with an unknown CA: %v", err)
 	}
 	s.CAFile, requests = ca, 0
-	_, err = Want(t.Context(), load(t, map[string]string{"a.yaml": named(address + "/o.yaml"), "b.yaml": strings.ReplaceAll(named(address+"/o.yaml"), "A, ver", "B, ver")}), s)
+	_, err = Want(t.Context(), load(t, map[string]string{"a.yaml": named(address + "/o.yaml"), "b.yaml": strings.ReplaceAll(named(address+"/o.yaml"), "name: A, version: \"1\", context: /a", "name: B, version: \"1\", context: /b")}), s)
 	if !errors.Is(err, nil) || requests != 1 {
 		t.Errorf("two APIs with one definition: %d requests, %v", requests, err)
 	}
@@ -140,7 +141,7 @@ func TestMistakesInDefinitionsAreFoundWithoutAServer(t *testing.T) {
 	expected := []string{
 		`file.yaml:2:78: openapi: sub/a.yml:4:34: $ref "other.yml" is in another document: put what it names into the definition itself, for example with a bundler`,
 		`file.yaml:3:92: schema: b.graphql:2:4: ":" must stand here, not "}": correct the schema`,
-		`file.yaml:4:115: the schema has no operation QUERY b: remove it, or add it to the schema`,
+		`file.yaml:4:116: the schema has no operation QUERY b: remove it, or add it to the schema`,
 	}
 	if !slices.Equal(got, expected) {
 		t.Errorf("the mistakes are\n%s\nnot\n%s", strings.Join(got, "\n"), strings.Join(expected, "\n"))

@@ -44,7 +44,7 @@ apis:
   - {name: B, version: "1", context: /b, backend_url: "http://a:1", type: GRAPHQL, schema: b.graphql}
   - {name: C, version: "1", context: /c, backend_url: "http://a:1", documents: [{name: D, summary: D, file: gone.txt}],
      endpoint_certificates: [{alias: one, endpoint: "https://a:1", file: wrong.pem}, {alias: two, endpoint: "https://a:1", file: gone.pem}]}
-`, "a.yml": "openapi: 3.0.1", "b.graphql": "type Query { a: Int }", "gone.txt": "x", "gone.pem": "x", "wrong.pem": "no certificate"})
+`, "a.yml": "openapi: 3.0.1", "b.graphql": "type Query { a Int }", "gone.txt": "x", "gone.pem": "x", "wrong.pem": "no certificate"})
 	document := f.APIs.Value[2].Value.Documents.Value[0].Value.File
 	must(t, os.Remove(desired.PathOf(document))) // since it was loaded
 	must(t, os.Remove(filepath.Join(filepath.Dir(document.At.File), "gone.pem")))
@@ -57,8 +57,10 @@ apis:
 	}
 	expected := []string{
 		"file.yaml:1:18: identity_server needs an Identity Server, and the agent has none: remove it, or name IS in PEERS",
-		"file.yaml:3:78: agent plan does not read definitions yet, and openapi names one: list the operations in its place",
-		"file.yaml:4:92: agent plan does not read definitions yet, and schema names one: plan a file without this API",
+		"file.yaml:3:78: openapi: a.yml:1:1: info has no title: add it",
+		"file.yaml:3:78: openapi: a.yml:1:1: info has no version: add it",
+		"file.yaml:3:78: openapi: a.yml:1:1: it has no operation: add a path with an operation",
+		"file.yaml:4:92: schema: b.graphql:1:16: \":\" must stand here, not \"Int\": correct the schema",
 		"file.yaml:5:109: the agent cannot read the document: ",
 		"file.yaml:6:74: wrong.pem is no endpoint certificate: ",
 		"file.yaml:6:130: the agent cannot read the endpoint certificate: ",
