@@ -178,3 +178,17 @@ func TestADefinitionCostsOneMoreRequest(t *testing.T) {
 		t.Errorf("an API of another type has the definition %s", p.Definition)
 	}
 }
+
+func TestADefinitionMayBeLargerThanAConfiguration(t *testing.T) {
+	text := strings.Replace(smallDefinition, "summary: Old", "description: "+strings.Repeat("x", 5<<20), 1)
+	want, err := Want(t.Context(), load(t, map[string]string{"file.yaml": named("o.yml"), "o.yml": text}), offline)
+	must(t, err)
+	for _, d := range want.Definitions {
+		if len(d.Text) != len(text) {
+			t.Errorf("the definition has %d bytes, not %d", len(d.Text), len(text))
+		}
+	}
+	if len(want.Definitions) != 1 {
+		t.Errorf("there are %d definitions", len(want.Definitions))
+	}
+}
