@@ -71,7 +71,7 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 		}
 		options.Check = saved.Check
 	}
-	l, err := load(cfg, paths)
+	l, err := load(ctx, cfg, paths)
 	if err != nil {
 		return refused(err, stderr)
 	}

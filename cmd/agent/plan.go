@@ -59,7 +59,7 @@ func (p planning) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	l, err := load(cfg, paths)
+	l, err := load(ctx, cfg, paths)
 	if err != nil {
 		return refused(err, stderr)
 	}
@@ -109,7 +109,7 @@ type loaded struct {
 }
 
 // load reads the desired state of files, or of what API_CONFIG names if there are none.
-func load(cfg config.Config, paths []string) (*loaded, error) {
+func load(ctx context.Context, cfg config.Config, paths []string) (*loaded, error) {
 	if len(paths) == 0 {
 		paths = []string{cfg.Bootstrap.File}
 	}
@@ -118,7 +118,7 @@ func load(cfg config.Config, paths []string) (*loaded, error) {
 		return nil, err
 	}
 	l := &loaded{settings: planSettings(cfg)}
-	if l.want, err = actual.Want(f, l.settings); err != nil {
+	if l.want, err = actual.Want(ctx, f, l.settings); err != nil {
 		return nil, err
 	}
 	l.client, err = l.connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/desired"
@@ -24,7 +25,7 @@ func validateCommand() *cobra.Command {
 		Long: `validate reads the desired state, and prints all mistakes in it. A FILE may be a folder: then its files *.yaml and
 *.yml count. Several files count as one. Without FILE it reads what API_CONFIG names.
 
-It asks no server. It reads the variables and files that the desired state names.`,
+It asks no server. It reads the variables and files that the desired state names. It does not read definitions at addresses.`,
 		Example: `  agent validate api-config.yaml
   agent validate --json apis/ applications.yaml    # a list of file, line, column, message and hint`,
 		RunE: func(cmd *cobra.Command, args []string) error { return validate(args, asJSON, cmd.OutOrStdout()) },
@@ -62,6 +63,9 @@ func validate(paths []string, asJSON bool, stdout io.Writer) error {
 	var problems desired.Problems
 	if err != nil && !errors.As(err, &problems) {
 		return unreadable(err, asJSON, stdout)
+	}
+	if f != nil { // else no file is YAML
+		problems = f.Sorted(append(problems, actual.CheckDefinitions(f)...))
 	}
 	if asJSON {
 		err = printMistakes(stdout, problems)

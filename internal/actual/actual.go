@@ -64,9 +64,9 @@ type reader struct {
 type job func(context.Context) error
 
 // Read returns what both servers have of what want names. Each kind of object that the file names costs its list, and each object one
-// request if the list lacks fields. An API costs two requests, one more if its deployed revision may lack a change, and more if the file
-// names documents of it. Of what the file does not name, nothing is asked; without identity_server it asks IS for its issuer alone. A first
-// error ends it, and it wraps [ErrMoving] if only another try is needed.
+// request if the list lacks fields. An API costs two requests, one more if its deployed revision may lack a change, one more if the file
+// has a definition of it, and more if it names documents. Of what the file does not name, nothing is asked; without identity_server it asks
+// IS for its issuer alone. A first error ends it, and it wraps [ErrMoving] if only another try is needed.
 func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 	r := &reader{Clients: c, want: want, have: plan.Have{
 		KeyManagers: map[string]plan.Object{}, Scopes: map[string]plan.Object{},

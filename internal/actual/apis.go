@@ -71,6 +71,9 @@ func (r *reader) readAPI(ctx context.Context, want desired.API, name plan.APINam
 	if api.Documents, err = r.documents(ctx, want, id, what); err != nil {
 		return err
 	}
+	if api.Definition, err = r.definition(ctx, want, object, what); err != nil {
+		return err
+	}
 	r.note(func(have *plan.Have) { have.APIs[name] = api })
 	return nil
 }
@@ -89,6 +92,23 @@ func (r *reader) revisions(ctx context.Context, want desired.API, api plan.Objec
 		all = append(all, on)
 	}
 	return all, nil
+}
+
+// definition reads the definition of an API for which the file has one. An API of another type has none of that kind.
+func (r *reader) definition(ctx context.Context, want desired.API, object wso2.Object, what string) ([]byte, error) {
+	field, _, ok := plan.DefinitionOf(want)
+	if !ok || object.Fields["type"] != want.Type.Or("HTTP") {
+		return nil, nil
+	}
+	if field == "openapi" {
+		text, err := r.Publisher.OpenAPI(ctx, object.ID)
+		return text, about("the OpenAPI definition of "+what, err)
+	}
+	schema, err := r.Publisher.GraphQLSchema(ctx, object.ID)
+	if err != nil {
+		return nil, about("the GraphQL schema of "+what, err)
+	}
+	return []byte(schema), nil
 }
 
 // deployments returns the environments in which a revision is deployed.

@@ -148,7 +148,7 @@ func (s *servers) read(text, folder string) plan.Wanted {
 	source := desired.FromSystem(func(string) (string, bool) { return "", false }, func(string) bool { return false })
 	f, err := desired.Parse(source, desired.Input{Name: filepath.Join(folder, "file.yaml"), Data: []byte(text)})
 	must(s.t, err)
-	want, err := Want(f, s.settings)
+	want, err := Want(s.t.Context(), f, s.settings)
 	must(s.t, err)
 	return want
 }

@@ -1,6 +1,7 @@
 package actual
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/pem"
 
@@ -11,10 +12,10 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// Want returns the desired state with what the file refers to: the key manager that the agent registers, and the files of documents and
-// certificates. The error is [desired.Problems] with all that a person must change in the file, or wraps [bootstrap.ErrPermanent] if the
-// settings are wrong.
-func Want(f *desired.File, s bootstrap.Settings) (plan.Wanted, error) {
+// Want returns the desired state with what the file refers to: the key manager that the agent registers, the files of documents and
+// certificates, and the definitions of APIs. The error is [desired.Problems] with all that a person must change in the file, or wraps
+// [bootstrap.ErrPermanent] if the settings are wrong. Any other error says that a site does not give a definition now.
+func Want(ctx context.Context, f *desired.File, s bootstrap.Settings) (plan.Wanted, error) {
 	s, err := s.Normalised()
 	if err != nil {
 		return plan.Wanted{}, err
@@ -30,10 +31,12 @@ func Want(f *desired.File, s bootstrap.Settings) (plan.Wanted, error) {
 	if is := f.IdentityServer; is.Set && !is.Null && s.SkipKeyManager {
 		problems.Add(is.At, "remove it, or name IS in PEERS", "identity_server needs an Identity Server, and the agent has none")
 	}
+	definitions := newDefinitions(s.CAFile)
+	definitions.readAll(ctx, f)
+	want.Definitions = definitions.read
+	problems = append(problems, definitions.problems...)
 	for _, item := range f.APIs.Value {
 		api := item.Value
-		definition("openapi", "list the operations in its place", api.OpenAPI, &problems)
-		definition("schema", "plan a file without this API", api.Schema, &problems)
 		for _, d := range api.Documents.Value {
 			if name := d.Value.File; name.Set {
 				want.Contents[desired.PathOf(name)] = contents("the document", name, &problems)
@@ -45,14 +48,10 @@ func Want(f *desired.File, s bootstrap.Settings) (plan.Wanted, error) {
 			want.Certificates[path] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 		}
 	}
-	return want, f.Sorted(problems).Err()
-}
-
-// definition refuses a definition from which operations come.
-func definition(field, hint string, name desired.Text, problems *desired.Problems) {
-	if name.Set && !name.Null {
-		problems.Add(name.At, hint, "agent plan does not read definitions yet, and %s names one", field)
+	if len(problems) > 0 {
+		return want, f.Sorted(problems).Err()
 	}
+	return want, definitions.failed
 }
 
 // contents returns the bytes of a file that the configuration names.

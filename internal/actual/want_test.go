@@ -44,21 +44,23 @@ apis:
   - {name: B, version: "1", context: /b, backend_url: "http://a:1", type: GRAPHQL, schema: b.graphql}
   - {name: C, version: "1", context: /c, backend_url: "http://a:1", documents: [{name: D, summary: D, file: gone.txt}],
      endpoint_certificates: [{alias: one, endpoint: "https://a:1", file: wrong.pem}, {alias: two, endpoint: "https://a:1", file: gone.pem}]}
-`, "a.yml": "openapi: 3.0.1", "b.graphql": "type Query { a: Int }", "gone.txt": "x", "gone.pem": "x", "wrong.pem": "no certificate"})
+`, "a.yml": "openapi: 3.0.1", "b.graphql": "type Query { a Int }", "gone.txt": "x", "gone.pem": "x", "wrong.pem": "no certificate"})
 	document := f.APIs.Value[2].Value.Documents.Value[0].Value.File
 	must(t, os.Remove(desired.PathOf(document))) // since it was loaded
 	must(t, os.Remove(filepath.Join(filepath.Dir(document.At.File), "gone.pem")))
 	s := offline
 	s.SkipKeyManager, s.KeyManagerName = true, bootstrap.ResidentKeyManager
-	_, err := Want(f, s)
+	_, err := Want(t.Context(), f, s)
 	var problems desired.Problems
 	if !errors.As(err, &problems) || !errors.Is(err, desired.ErrInvalid) {
 		t.Fatalf("the error is %v", err)
 	}
 	expected := []string{
 		"file.yaml:1:18: identity_server needs an Identity Server, and the agent has none: remove it, or name IS in PEERS",
-		"file.yaml:3:78: agent plan does not read definitions yet, and openapi names one: list the operations in its place",
-		"file.yaml:4:92: agent plan does not read definitions yet, and schema names one: plan a file without this API",
+		"file.yaml:3:78: openapi: a.yml:1:1: info has no title: add it",
+		"file.yaml:3:78: openapi: a.yml:1:1: info has no version: add it",
+		"file.yaml:3:78: openapi: a.yml:1:1: it has no operation: add a path with an operation",
+		"file.yaml:4:92: schema: b.graphql:1:16: \":\" must stand here, not \"Int\": correct the schema",
 		"file.yaml:5:109: the agent cannot read the document: ",
 		"file.yaml:6:74: wrong.pem is no endpoint certificate: ",
 		"file.yaml:6:130: the agent cannot read the endpoint certificate: ",
@@ -76,7 +78,7 @@ apis:
 func TestSettingsAreChecked(t *testing.T) {
 	s := offline
 	s.AMURL = "am.example"
-	if _, err := Want(&desired.File{}, s); !errors.Is(err, bootstrap.ErrPermanent) {
+	if _, err := Want(t.Context(), &desired.File{}, s); !errors.Is(err, bootstrap.ErrPermanent) {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -86,7 +88,7 @@ func TestFilesAreRelativeToTheFileThatNamesThem(t *testing.T) {
 		return "apis: [{name: " + name + `, version: "1", context: /` + name + `, backend_url: "http://a:1", documents: [{name: Guide, summary: How, file: guide.txt}]}]`
 	}
 	f := load(t, map[string]string{"one/file.yaml": api("One"), "one/guide.txt": "first", "two/file.yaml": api("Two"), "two/guide.txt": "second"})
-	want, err := Want(f, offline)
+	want, err := Want(t.Context(), f, offline)
 	must(t, err)
 	for i, item := range f.APIs.Value {
 		expected := map[string]string{"One": "first", "Two": "second"}[item.Value.Name.Value]
@@ -99,7 +101,7 @@ func TestFilesAreRelativeToTheFileThatNamesThem(t *testing.T) {
 func TestTheOwnKeyManagerIsWhatABootstrapRegisters(t *testing.T) {
 	s := offline
 	s.KMName, s.KMTokenEndpoint = "Login", "https://login.example/tokens"
-	want, err := Want(load(t, map[string]string{"file.yaml": "gateway: {host: gw.example}"}), s)
+	want, err := Want(t.Context(), load(t, map[string]string{"file.yaml": "gateway: {host: gw.example}"}), s)
 	must(t, err)
 	own := want.Own
 	for what, pair := range map[string][2]string{
@@ -114,7 +116,7 @@ func TestTheOwnKeyManagerIsWhatABootstrapRegisters(t *testing.T) {
 		}
 	}
 	s.SkipKeyManager = true
-	if want, err = Want(want.File, s); err != nil || want.Own.Name.Set {
+	if want, err = Want(t.Context(), want.File, s); err != nil || want.Own.Name.Set {
 		t.Errorf("without IS: %v, %v", want.Own.Name, err)
 	}
 	if c := Connect(nil, s); c.SCIM != nil || c.Admin == nil {

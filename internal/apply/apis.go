@@ -35,6 +35,8 @@ func (r *round) bring(ctx context.Context, c plan.Change, want desired.API) erro
 	switch {
 	case !exists:
 		have.Object, err = r.newAPI(ctx, want)
+	case definitionDiffers(saved):
+		have.Object, err = r.redefine(ctx, want, have.Object, saved)
 	case len(saved) > 0:
 		have.Object, err = r.saveAPI(ctx, want, have.Object)
 	}

@@ -20,5 +20,6 @@ func SettingsOf(c config.Config, accounts *Accounts) Settings {
 		KMName:        c.KeyManager.ISName, KeyManagerName: c.KeyManager.KeysFrom, KMTokenEndpoint: c.KeyManager.TokenEndpoint, ISPublicURL: c.Public.ISURL,
 		SkipKeyManager: len(c.Trust.Peers) == 0,
 		Authorize:      c.Scopes.Mode == "authorize", ScopesClients: c.Scopes.Clients,
+		CAFile: c.Trust.CAFile,
 	}
 }

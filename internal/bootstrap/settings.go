@@ -39,6 +39,8 @@ type Settings struct {
 	// Known are the APIs that earlier runs have brought to the desired state, to find those that are no longer in the file.
 	Known []APIName
 
+	CAFile string // PEM file with the CAs of the sites that definitions of APIs come from; empty: those of the system
+
 	// Owner is a short name of a program that runs one bootstrap at a time, such as an agent. No two runs at the same time have
 	// the same one. Empty: a new name for this run.
 	Owner string

@@ -12,12 +12,15 @@ import (
 	"wso2agent/internal/file"
 )
 
-// limit is the largest size of a file of the configuration, in bytes, and of a file that it names.
-const limit = 4 << 20
+// The largest sizes, in bytes, of a file of the configuration, and of a file that it names. API-M takes no larger ones.
+const (
+	limit      = 4 << 20
+	namedLimit = 10 << 20
+)
 
 // FromSystem returns a source that reads the files of this machine. env and secret are as in [Source].
 func FromSystem(env func(string) (string, bool), secret func(string) bool) Source {
-	return Source{Env: env, Secret: secret, ReadFile: func(path string) ([]byte, error) { return file.Read(path, limit) }}
+	return Source{Env: env, Secret: secret, ReadFile: func(path string) ([]byte, error) { return file.Read(path, namedLimit) }}
 }
 
 // FileError is a file or a folder that cannot be read, or a folder without files.

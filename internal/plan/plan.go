@@ -23,6 +23,8 @@ type Wanted struct {
 	// their file. Certificates are the same certificates in PEM.
 	Fingerprints map[string]string
 	Certificates map[string][]byte
+	// Definitions are the OpenAPI definitions and GraphQL schemas that the file names, by their [DefinitionKey].
+	Definitions map[string]Definition
 }
 
 // Policies returns the policies that the subscriptions of the file need of an API.
@@ -63,6 +65,9 @@ type API struct {
 	Deployments []Object   // environments in which a revision is deployed, with name and vhost
 	Revisions   []Revision // the oldest first
 	Documents   map[string]Document
+	// Definition is what the Publisher gives back of the definition, if the file has one: for openapi a document in JSON, for schema the
+	// text. nil if it has none, or has not been asked.
+	Definition []byte
 }
 
 // Document is what the Publisher has of a document. Content is nil if it has none, and of one that is an address.
@@ -278,13 +283,14 @@ func (m *maker) certificates() {
 
 func (m *maker) apis() {
 	for _, item := range m.File.APIs.Value {
-		want := item.Value
+		want := m.Defined(item.Value)
 		name := APIName{want.Name.Value, want.Version.Value}
 		have, exists := m.has.APIs[name]
 		var all []Difference
 		var effects []string
 		if exists {
 			all = APIDifferences(want, have.Object, m.Policies(name.Name), nil)
+			all = append(all, m.definition(want, have)...)
 			all = m.fixed(item.At, fmt.Sprintf("API %q %s", name.Name, name.Version), all,
 				"correct the file, or delete the API in the Publisher", "name", "version", "context", "type")
 			if ends, reason := EndsTokens(want, have.Object); ends && len(all) > 0 {
@@ -370,6 +376,15 @@ func (m *maker) stays(name APIName, state string) {
 			m.versions[i].State = state
 		}
 	}
+}
+
+// definition compares the definition of an API, unless the API is of another type on the server: that is reported.
+func (m *maker) definition(want desired.API, have API) []Difference {
+	d, ok := m.Definition(want)
+	if !ok || textAt(have.Object, "type", "HTTP") != want.Type.Or("HTTP") {
+		return nil
+	}
+	return DefinitionDifferences(want, d, have.Definition)
 }
 
 func (m *maker) applications() {

@@ -84,6 +84,9 @@ func completeScopes(want api, have Object) desired.List[desired.Scope] {
 	}
 	for i := range list.Value {
 		s := &list.Value[i].Value
+		if has[s.Name.Value] == sharedScope && s.Local.At == (desired.Place{}) {
+			s.Local = desired.Switch{} // a definition has it, and API-M decides which scopes are shared
+		}
 		on, local := has[s.Name.Value].(map[string]any)
 		if !local {
 			continue

@@ -68,11 +68,27 @@ func (p *Publisher) imported(ctx context.Context, path string, fields map[string
 	return p.object(ctx, r, byID)
 }
 
+// mostDefinition is the most that is read of a definition, in bytes: API-M indents what it stores, and adds to it.
+const mostDefinition = 4 * MaxUpload
+
+// OpenAPI reads the OpenAPI definition of an API in JSON, with what API-M adds to it. A WebSocket API has none, which is HTTP 500.
+func (p *Publisher) OpenAPI(ctx context.Context, id string) ([]byte, error) {
+	r := request{op: "read the OpenAPI definition of API " + id, method: http.MethodGet, path: api(id) + "/swagger", limit: mostDefinition}
+	a, err := p.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if !json.Valid(a.body) { // as while a server starts or stops
+		return nil, p.noDocument(r, errors.New("it is no JSON"))
+	}
+	return a.body, nil
+}
+
 // UpdateOpenAPI replaces the OpenAPI definition of an API, and so its operations. Title, version and description of the API stay.
 func (p *Publisher) UpdateOpenAPI(ctx context.Context, id string, definition []byte) error {
 	return p.call(ctx, request{
 		op: "update the OpenAPI definition of API " + id, method: http.MethodPut, path: api(id) + "/swagger",
-		parts: []part{{name: "apiDefinition", contents: definition}},
+		parts: []part{{name: "apiDefinition", contents: definition}}, limit: mostDefinition, // it answers the definition
 	}, nil)
 }
 
@@ -88,6 +104,7 @@ func (p *Publisher) ValidateGraphQL(ctx context.Context, schema []byte) (Validat
 	}
 	r := request{
 		op: "validate a GraphQL schema", method: http.MethodPost, path: "/apis/validate-graphql-schema", parts: []part{schemaFile(schema)},
+		limit: mostDefinition, // it answers the schema
 	}
 	err := p.call(ctx, r, &answer)
 	if err == nil && answer.Valid == nil {
@@ -121,7 +138,7 @@ func (p *Publisher) GraphQLSchema(ctx context.Context, id string) (string, error
 	var answer struct {
 		Schema string `json:"schemaDefinition"`
 	}
-	err := p.call(ctx, request{op: "read the GraphQL schema of API " + id, method: http.MethodGet, path: api(id) + "/graphql-schema"}, &answer)
+	err := p.call(ctx, request{op: "read the GraphQL schema of API " + id, method: http.MethodGet, path: api(id) + "/graphql-schema", limit: mostDefinition}, &answer)
 	return answer.Schema, err
 }
 

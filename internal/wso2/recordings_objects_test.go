@@ -62,6 +62,14 @@ func TestObjectsOfRealServersAreUnderstood(t *testing.T) {
 	if v, err := NewPublisher(hc, base, admin).ValidateGraphQL(ctx, nil); err != nil || !v.Valid || len(v.Mistakes) != 0 || len(v.Operations) != 3 {
 		t.Errorf("a schema: %+v, %v", v, err)
 	}
+	base, hc = types.at(t, "imported: swagger")
+	if text, err := NewPublisher(hc, base, admin).OpenAPI(ctx, "x"); err != nil || !strings.Contains(string(text), `"/items/{id}"`) {
+		t.Errorf("definition: %s, %v", text, err)
+	}
+	base, hc = types.at(t, "WS: swagger")
+	if text, err := NewPublisher(hc, base, admin).OpenAPI(ctx, "x"); err == nil || text != nil {
+		t.Errorf("definition of a WebSocket API: %s, %v", text, err)
+	}
 	base, hc = types.at(t, "graphql schema get")
 	if schema, err := NewPublisher(hc, base, admin).GraphQLSchema(ctx, "x"); err != nil || !strings.HasPrefix(schema, "type Query {") {
 		t.Errorf("schema: %q, %v", schema, err)

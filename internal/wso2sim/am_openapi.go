@@ -49,6 +49,7 @@ func parseDefinition(definition []byte) (openAPI, []*fault) {
 	if err := errors.Join(yaml.Unmarshal(definition, &doc), yaml.Unmarshal(definition, &doc.raw)); err != nil {
 		return doc, []*fault{badDefinition("the definition cannot be read")}
 	}
+	doc.raw = withTextKeys(doc.raw).(object)
 	var missing []*fault
 	lacks := func(what string) { missing = append(missing, badDefinition("attribute "+what+" is missing")) }
 	versioned := doc.OpenAPI+doc.Swagger != ""
@@ -80,6 +81,27 @@ func parseDefinition(definition []byte) (openAPI, []*fault) {
 		}
 	}
 	return doc, missing
+}
+
+// withTextKeys has texts in place of other keys, such as the statuses of responses.
+func withTextKeys(v any) any {
+	switch v := v.(type) {
+	case object:
+		for name := range v {
+			v[name] = withTextKeys(v[name])
+		}
+	case map[any]any:
+		out := object{}
+		for name := range v {
+			out[fmt.Sprint(name)] = withTextKeys(v[name])
+		}
+		return out
+	case []any:
+		for i := range v {
+			v[i] = withTextKeys(v[i])
+		}
+	}
+	return v
 }
 
 // references are the local references of a document.

@@ -177,6 +177,11 @@ func enrichPaths(doc object, dto *apiDTO) {
 	}
 	for _, op := range ops {
 		verb := strings.ToLower(op.Verb)
+		for name, field := range member(known, op.Target) { // parameters and texts of the path
+			if !slices.Contains(verbs, strings.ToUpper(name)) {
+				member(paths, op.Target)[name] = field
+			}
+		}
 		shown, ok := member(known, op.Target)[verb].(object)
 		if !ok {
 			shown = object{"responses": object{"200": object{"description": "OK"}}}

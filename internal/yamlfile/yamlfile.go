@@ -18,7 +18,10 @@ import (
 )
 
 // Parse returns the one document of a file; needs names what must be in it.
-func Parse(data []byte, needs string) (*yaml.Node, error) {
+func Parse(data []byte, needs string) (*yaml.Node, error) { return ParseMost(data, needs, maxNodes) }
+
+// ParseMost is [Parse] for a file that may have more values than a configuration: most of them, also with aliases written out.
+func ParseMost(data []byte, needs string, most int) (*yaml.Node, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, second yaml.Node
 	switch err := dec.Decode(&doc); {
@@ -31,11 +34,11 @@ func Parse(data []byte, needs string) (*yaml.Node, error) {
 		return nil, errors.New("it holds more than one document: keep one, without a line of ---")
 	}
 	values, aliases := written(&doc)
-	if values > maxNodes {
-		return nil, fmt.Errorf("it has more than %d values, which are the most that the agent reads: leave some out", maxNodes)
+	if values > most {
+		return nil, fmt.Errorf("it has more than %d values, which are the most that the agent reads: leave some out", most)
 	}
-	if aliases > 0 && expanded(&doc, map[*yaml.Node]int{}) > maxNodes {
-		return nil, fmt.Errorf("its aliases (*name) make more than %d values of it: write them out, or use fewer", maxNodes)
+	if aliases > 0 && expanded(&doc, most, map[*yaml.Node]int{}) > most {
+		return nil, fmt.Errorf("its aliases (*name) make more than %d values of it: write them out, or use fewer", most)
 	}
 	return doc.Content[0], nil
 }
@@ -57,23 +60,23 @@ func written(n *yaml.Node) (values, aliases int) {
 	return values, aliases
 }
 
-// expanded counts the values below a node, those behind aliases each time, up to a little more than maxNodes. An alias to
+// expanded counts the values below a node, those behind aliases each time, up to a little more than most. An alias to
 // what it stands in counts as too many.
-func expanded(n *yaml.Node, known map[*yaml.Node]int) int {
+func expanded(n *yaml.Node, most int, known map[*yaml.Node]int) int {
 	if count, ok := known[n]; ok {
 		return count
 	}
-	known[n] = maxNodes + 1 // while it is counted
+	known[n] = most + 1 // while it is counted
 	count := 1
 	for _, child := range n.Content {
-		if count += expanded(child, known); count > maxNodes {
+		if count += expanded(child, most, known); count > most {
 			return count
 		}
 	}
 	if n.Kind == yaml.AliasNode {
-		count += expanded(n.Alias, known)
+		count += expanded(n.Alias, most, known)
 	}
-	known[n] = min(count, maxNodes+1)
+	known[n] = min(count, most+1)
 	return known[n]
 }
 

@@ -1,0 +1,99 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/desired"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/wso2"
+)
+
+// importDefinition makes an API from its definition, and returns it as the server has it then. ok is false if the API has no definition,
+// and nothing is made. body is the API to make. API-M takes operations, scopes and the description from an OpenAPI definition, so what the
+// file says otherwise is written afterwards. The API may exist although the error is not nil: the next round finds it.
+func (r *round) importDefinition(ctx context.Context, want desired.API, body plan.Object, secrets ...wso2.Secret) (made wso2.Object, ok bool, err error) {
+	d, has := r.want.Definition(want)
+	if !has {
+		return wso2.Object{}, false, nil
+	}
+	if want.OpenAPI.Set {
+		fields := maps.Clone(body)
+		delete(fields, "operations") // they would replace those of the definition, and drop its scopes
+		delete(fields, "scopes")
+		made, err = r.Publisher.ImportOpenAPI(ctx, fields, d.Text, secrets...)
+	} else if err = r.checkSchema(ctx, want, d); err == nil {
+		made, err = r.Publisher.ImportGraphQL(ctx, body, d.Text, secrets...)
+	}
+	if wso2.HasCode(err, wso2.CodeAPIExists) {
+		err = again(err) // the list of APIs is behind, or the answer to an earlier try was lost
+	}
+	if err != nil {
+		return wso2.Object{}, true, err
+	}
+	made, err = r.restore(ctx, want, made.ID, nil, secrets)
+	return made, true, err
+}
+
+// updateDefinition writes the definition of an API if fields has a difference of it. API-M then takes operations and scopes from it anew,
+// so updateDefinition brings back what the definition does not say, and writes all other fields of the API's object that differ. The
+// caller has nothing to save after that but deployments and the lifecycle.
+func (r *round) updateDefinition(ctx context.Context, want desired.API, id string, fields []plan.Difference) error {
+	d, has := r.want.Definition(want)
+	if !has || !definitionDiffers(fields) {
+		return nil
+	}
+	err := error(nil)
+	if want.OpenAPI.Set {
+		err = r.Publisher.UpdateOpenAPI(ctx, id, d.Text)
+	} else if err = r.checkSchema(ctx, want, d); err == nil {
+		err = r.Publisher.UpdateGraphQLSchema(ctx, id, string(d.Text))
+	}
+	if err != nil {
+		return err
+	}
+	before := r.have.APIs[plan.APIName{Name: want.Name.Value, Version: want.Version.Value}].Object
+	var secrets []wso2.Secret
+	for _, value := range plan.APISecrets(want, before) {
+		secrets = append(secrets, wso2.Secret(value))
+	}
+	_, err = r.restore(ctx, want, id, before, secrets)
+	return err
+}
+
+// definitionDiffers reports whether the definition of an API is among its differences.
+func definitionDiffers(fields []plan.Difference) bool {
+	return slices.ContainsFunc(fields, func(d plan.Difference) bool { return d.Path == "openapi" || d.Path == "schema" })
+}
+
+// restore reads an API whose definition was written, and writes what differs from the file. before is the API as it was, nil if it is new.
+func (r *round) restore(ctx context.Context, want desired.API, id string, before plan.Object, secrets []wso2.Secret) (wso2.Object, error) {
+	now, err := r.Publisher.APIObject(ctx, id)
+	if err != nil {
+		return wso2.Object{ID: id}, err
+	}
+	body, differs := plan.APIRestored(want, before, now.Fields, r.want.Policies(want.Name.Value))
+	if !differs {
+		return now, nil
+	}
+	made, err := r.Publisher.UpdateAPIObject(ctx, id, body, secrets...)
+	if err != nil {
+		return now, err
+	}
+	return made, nil
+}
+
+// checkSchema asks API-M whether it reads a GraphQL schema, because it imports a broken one and then cannot serve it.
+func (r *round) checkSchema(ctx context.Context, want desired.API, d plan.Definition) error {
+	v, err := r.Publisher.ValidateGraphQL(ctx, d.Text)
+	if err != nil || v.Valid {
+		return err
+	}
+	err = fmt.Errorf("API-M refuses the GraphQL schema of API %s %s: %w", want.Name.Value, want.Version.Value, errors.New(strings.Join(v.Mistakes, "; ")))
+	return byHand(remedy.Add(err, "correct the schema that %s names", want.Schema.At))
+}

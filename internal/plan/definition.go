@@ -1,0 +1,175 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"wso2agent/internal/desired"
+)
+
+// Definition is the OpenAPI definition or the GraphQL schema that the file names for an API.
+type Definition struct {
+	Text        []byte              // as it was read
+	Description string              // info.description, without spaces around it; empty if it has none, and for GraphQL
+	Operations  []desired.Operation // each target and verb once
+	Scopes      []desired.Scope     // that an OpenAPI definition declares; API-M makes them local scopes
+
+	document document // what is compared; of an OpenAPI definition
+}
+
+// Mistake is a mistake in a definition. Line and Column count from 1; Line is 0 if it has no place.
+type Mistake struct {
+	Line, Column int
+	Text, Hint   string
+}
+
+// DefinitionOf returns what the file names as the definition of an API. Its field is openapi, or schema for GraphQL. ok is false if the
+// API has none.
+func DefinitionOf(api desired.API) (field string, name desired.Text, ok bool) {
+	for field, name := range map[string]desired.Text{"openapi": api.OpenAPI, "schema": api.Schema} {
+		if name.Set && !name.Null && !name.Wrong && name.Value != "" {
+			return field, name, true
+		}
+	}
+	return "", desired.Text{}, false
+}
+
+// DefinitionKey returns the key of a definition in [Wanted]: its address, or the [desired.PathOf] of its file.
+func DefinitionKey(name desired.Text) string {
+	if strings.Contains(name.Value, "://") {
+		return name.Value
+	}
+	return desired.PathOf(name)
+}
+
+// Definition returns the definition of an API. ok is false if the API has none.
+func (w Wanted) Definition(api desired.API) (d Definition, ok bool) {
+	if _, name, has := DefinitionOf(api); has {
+		d, ok = w.Definitions[DefinitionKey(name)]
+	}
+	return d, ok
+}
+
+// Defined returns an API with what its definition says. The operations and scopes come from the definition. Scopes of the file are added,
+// and count more than those of the definition. The operations of a GraphQL API have the settings that the file gives them. Without a
+// description in the file, that of the definition counts. An API without a definition stays as it is.
+func (w Wanted) Defined(api desired.API) desired.API {
+	d, ok := w.Definition(api)
+	if !ok {
+		return api
+	}
+	api.Operations = definedOperations(api.Operations, d.Operations)
+	if api.OpenAPI.Set {
+		api.Scopes = definedScopes(api.Scopes, d.Scopes, w.File.Scopes)
+	}
+	if !api.Description.Set && d.Description != "" {
+		api.Description = given(d.Description)
+	}
+	return api
+}
+
+// definedOperations returns the operations of a definition, each with what the file says of it.
+func definedOperations(file desired.List[desired.Operation], defined []desired.Operation) desired.List[desired.Operation] {
+	all := desired.List[desired.Operation]{Set: true, At: file.At}
+	for _, op := range defined {
+		item := desired.Field[desired.Operation]{Set: true, Value: op}
+		if i := slices.IndexFunc(file.Value, func(f desired.Field[desired.Operation]) bool { return sameOperation(f.Value, op) }); i >= 0 {
+			item = file.Value[i]
+		}
+		all.Value = append(all.Value, item)
+	}
+	return all
+}
+
+func sameOperation(a, b desired.Operation) bool {
+	return a.Verb.Value == b.Verb.Value && a.Target.Value == b.Target.Value
+}
+
+// UndefinedOperations returns the operations of the file that its definition does not have. API-M takes them, and no call reaches them.
+func UndefinedOperations(api desired.API, d Definition) (all []desired.Field[desired.Operation]) {
+	for _, item := range api.Operations.Value {
+		if !slices.ContainsFunc(d.Operations, func(op desired.Operation) bool { return sameOperation(op, item.Value) }) {
+			all = append(all, item)
+		}
+	}
+	return all
+}
+
+// definedScopes returns the scopes of the file and those of a definition. A scope that the file has as a shared one is shared.
+func definedScopes(file desired.List[desired.Scope], defined []desired.Scope, shared desired.List[desired.Scope]) desired.List[desired.Scope] {
+	all := desired.List[desired.Scope]{Set: true, At: file.At, Value: slices.Clone(file.Value)}
+	named := func(list desired.List[desired.Scope], name string) int {
+		return slices.IndexFunc(list.Value, func(s desired.Field[desired.Scope]) bool { return s.Value.Name.Value == name })
+	}
+	for _, s := range defined {
+		i := named(all, s.Name.Value)
+		switch {
+		case i < 0 && named(shared, s.Name.Value) >= 0:
+			s = desired.Scope{Name: s.Name}
+			fallthrough
+		case i < 0:
+			all.Value = append(all.Value, desired.Field[desired.Scope]{Set: true, Value: s})
+		case all.Value[i].Value.Local.Or(false):
+			into := &all.Value[i].Value
+			if !into.Description.Set {
+				into.Description = s.Description
+			}
+			if !into.Roles.Set {
+				into.Roles = s.Roles
+			}
+		}
+	}
+	all.Null = len(all.Value) == 0
+	return all
+}
+
+// DefinitionDifferences compares the definition of an API with the one that the server gives back: a document in JSON for openapi, the
+// text for schema, and nil if it has none. There is at most one difference. It shows only the first part that differs.
+func DefinitionDifferences(api desired.API, d Definition, have []byte) []Difference {
+	field, _, _ := DefinitionOf(api)
+	path, was, is := "", any(nil), any(nil)
+	differs := false
+	if field == "schema" {
+		path, was, is, differs = firstLine(have, d.Text)
+	} else {
+		path, was, is, differs = firstPart(have, d.document)
+	}
+	if !differs {
+		return nil
+	}
+	return []Difference{{Path: field, Have: part(path, was), Want: part(path, is)}}
+}
+
+// part shows a part of a definition under its path, and nothing if it is not there.
+func part(path string, value any) map[string]any {
+	switch v := value.(type) {
+	case nil:
+		return map[string]any{}
+	case scalar:
+		value = v.text
+	case []any:
+		value = "a list"
+	case map[string]any:
+		value = "a mapping"
+		if ref := refOf(v); ref != "" {
+			value = ref
+		}
+	}
+	return map[string]any{path: value}
+}
+
+// APIRestored returns the API to send after a definition was written, which resets operations and scopes. before is the API as it was
+// before that, nil if it is new, and now as it is. What the file leaves out becomes what it was before. ok is false if nothing differs.
+func APIRestored(want desired.API, before, now Object, need []string) (made Object, ok bool) {
+	reference := before
+	if reference == nil {
+		reference = now
+	}
+	want = resolved(want, reference, need)
+	if len(differences(apiTable, want, now)) == 0 {
+		return nil, false
+	}
+	made = body(apiTable, want, now)
+	delete(made, "additionalPropertiesMap") // as in [APIBody]
+	return made, true
+}
