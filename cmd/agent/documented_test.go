@@ -254,6 +254,9 @@ func TestDocumentedCommands(t *testing.T) {
 	i.env["am"] = append(slices.Clone(before), "PRODUCT=am", "AM_HOST=wso2am")
 	i.run("am", 0, "plan: no differences", "agent plan api-config.yaml")
 	i.run("am", 0, `"update": 0`, "agent plan --json api-config.yaml")
+	i.run("am", 0, "- name: NotificationAPI", "agent dump")
+	i.run("am", 0, "", "agent dump --out state --identity")
+	i.run("am", 0, "- name: NotificationAPI", "agent dump --api NotificationAPI")
 	i.env["am"] = before
 	stopAMAgent := i.start("am", "PRODUCT=am AM_HOST=wso2am KEY_MANAGER_NAME=WSO2-IS AM_ADMIN_PASS_FILE=/run/secrets/am-admin agent run")
 
