@@ -257,6 +257,9 @@ func TestDocumentedCommands(t *testing.T) {
 	i.run("am", 0, "plan: no differences", "agent plan --out plan.json api-config.yaml")
 	i.run("am", 0, "apply: nothing to change", "agent apply api-config.yaml")
 	i.run("am", 0, "apply: nothing to change", "agent apply --plan plan.json")
+	i.run("am", 0, "- name: NotificationAPI", "agent dump")
+	i.run("am", 0, "", "agent dump --out state --identity")
+	i.run("am", 0, "- name: NotificationAPI", "agent dump --api NotificationAPI")
 	i.env["am"] = before
 	stopAMAgent := i.start("am", "PRODUCT=am AM_HOST=wso2am KEY_MANAGER_NAME=WSO2-IS AM_ADMIN_PASS_FILE=/run/secrets/am-admin agent run")
 

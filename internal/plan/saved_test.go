@@ -8,8 +8,8 @@ import (
 	"wso2agent/internal/desired"
 )
 
-// parsed is a desired state of one API with a document and a secret.
-func parsed(t *testing.T, text string, values map[string]string) Wanted {
+// wantedFrom is a desired state of one API with a document and a secret.
+func wantedFrom(t *testing.T, text string, values map[string]string) Wanted {
 	t.Helper()
 	lookup := func(name string) (string, bool) { v, ok := values[name]; return v, ok }
 	f, err := desired.Parse(desired.FromSystem(lookup, func(string) bool { return true }), desired.Input{Name: "file.yaml", Data: []byte(text)})
@@ -27,7 +27,7 @@ func TestASavedPlanIsTheOneOfNow(t *testing.T) {
 			{Action: Create, Kind: KindApplication, Name: "App"}}
 	}
 	values := map[string]string{"SECRET": "throwAway1"}
-	want := parsed(t, savedFile, values)
+	want := wantedFrom(t, savedFile, values)
 	data, err := Save([]string{"file.yaml"}, want, planned(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -47,10 +47,10 @@ func TestASavedPlanIsTheOneOfNow(t *testing.T) {
 		message string
 	}{
 		"nothing":                 {want, planned(), ""},
-		"the layout of the file":  {parsed(t, "# written anew\n\n"+savedFile, values), planned(), ""},
-		"the value of the secret": {parsed(t, savedFile, map[string]string{"SECRET": "throwAway2"}), planned(), ""},
-		"a creation's field":      {parsed(t, strings.Replace(savedFile, "http://a:1", "http://a:2", 1), values), planned(), "the files or the settings are others since"},
-		"the name of the secret":  {parsed(t, strings.Replace(savedFile, "SECRET", "OTHER", 1), map[string]string{"OTHER": "throwAway1"}), planned(), "the files or the settings are others since"},
+		"the layout of the file":  {wantedFrom(t, "# written anew\n\n"+savedFile, values), planned(), ""},
+		"the value of the secret": {wantedFrom(t, savedFile, map[string]string{"SECRET": "throwAway2"}), planned(), ""},
+		"a creation's field":      {wantedFrom(t, strings.Replace(savedFile, "http://a:1", "http://a:2", 1), values), planned(), "the files or the settings are others since"},
+		"the name of the secret":  {wantedFrom(t, strings.Replace(savedFile, "SECRET", "OTHER", 1), map[string]string{"OTHER": "throwAway1"}), planned(), "the files or the settings are others since"},
 		"a value on the server":   {want, other, "in what the plan says of API Orders 1"},
 		"an object on the server": {want, planned()[:1], "in what the plan says of application App"},
 	} {
@@ -62,12 +62,12 @@ func TestASavedPlanIsTheOneOfNow(t *testing.T) {
 			t.Errorf("%s changed: %v", name, err)
 		}
 	}
-	document := parsed(t, savedFile, values)
+	document := wantedFrom(t, savedFile, values)
 	document.Contents["guide.txt"] = []byte("second")
 	if err := saved.Check(document, planned()); !errors.Is(err, ErrOutdated) {
 		t.Errorf("a document changed: %v", err)
 	}
-	settings := parsed(t, savedFile, values)
+	settings := wantedFrom(t, savedFile, values)
 	settings.Own = desired.KeyManager{Name: given("WSO2-IS"), Issuer: given("https://other")}
 	if err := saved.Check(settings, planned()); !errors.Is(err, ErrOutdated) {
 		t.Errorf("the agent's key manager changed: %v", err)

@@ -28,6 +28,7 @@ var documented = []struct {
 	{"docs/api-configuration.md", "Check a file", "cmd/agent.TestDocumentedCommands"},
 	{"docs/api-configuration.md", "Plan", "cmd/agent.TestDocumentedCommands"},
 	{"docs/api-configuration.md", "Apply", "cmd/agent.TestDocumentedCommands"},
+	{"docs/api-configuration.md", "Dump", "cmd/agent.TestDocumentedCommands"},
 	{"docs/kubernetes.md", "From nothing to an API that answers", "test/kubernetes.TestANewcomersWalk"},
 	{"docs/kubernetes.md", "To look at it", "test/kubernetes.TestApplyAndWhatSurvives"},
 	{"docs/kubernetes.md", "On a cluster of yours", "test/kubernetes.TestPostgreSQL"},
