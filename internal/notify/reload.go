@@ -3,8 +3,6 @@ package notify
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -69,13 +67,12 @@ func (c Control) Reload() (r Reload, ok bool, err error) {
 	return r, ok, nil
 }
 
-// reloadWritten identifies the present request: each new one is another file. It is nil if there is none.
-func (c Control) reloadWritten() fs.FileInfo {
-	info, err := os.Stat(filepath.Join(c.Dir, reloadFile))
-	if err != nil {
-		return nil
+// dropReload removes the last request of AskReload, so that an equal one that follows counts as new.
+func (c Control) dropReload() error {
+	if _, err := file.Remove(filepath.Join(c.Dir, reloadFile)); err != nil {
+		return remedy.Add(fmt.Errorf("remove the request to load a new certificate: %w", err), "give agent exec write access to %s", c.Dir)
 	}
-	return info
+	return nil
 }
 
 // Reload requests from the supervisor that the running server loads the TLS certificate of the config volume. See
@@ -95,12 +92,11 @@ func (s Supervisor) answerReload(ctx context.Context, started *Started, before e
 	if s.Home == nil || started.Serves != ServesNow {
 		return before
 	}
-	written := s.Control.reloadWritten()
 	r, ok, err := s.Control.Reload()
 	if err != nil {
 		s.Log.Warn("cannot read the request to load a new certificate", "error", err)
 	}
-	if !ok || file.Same(written, s.stale) || r.Generation == started.Generation {
+	if !ok || r.Generation == started.Generation {
 		return before
 	}
 	switch answered := started.Placed.answers(r); {

@@ -233,6 +233,20 @@ func TestARequestLikeOneFromBeforeTheStartIsAnswered(t *testing.T) {
 	s.says(t, "the supervisor confirms it", func(st Started) bool { return st.Generation == "g1" })
 }
 
+// TestARequestEqualToOneFromBeforeTheStartIsAnswered: somebody took the certificate back before the server presented it, and gives
+// it again after the start.
+func TestARequestEqualToOneFromBeforeTheStartIsAnswered(t *testing.T) {
+	r := Reload{Generation: "g1", Certificate: "c1"}
+	s := start(t, sleeps, want("g2"), write(map[string]string{"serves": "", "reloads": ""}), func(c Control) {
+		if _, err := c.AskReload(r); err != nil {
+			t.Error(err)
+		}
+	})
+	s.says(t, "it serves", serving)
+	s.ask(t, r)
+	s.says(t, "it is placed", func(st Started) bool { return st.Placed != nil && st.Placed.Certificate == r.Certificate })
+}
+
 func TestTheKeystoreOfARunningServerIsLookedAtAgainAndAgain(t *testing.T) {
 	s := start(t, sleeps, write(map[string]string{"serves": "", "reloads": ""}))
 	s.until(t, "it is looked at three times", func() bool { return s.home("repair") >= 3 })

@@ -3,7 +3,6 @@ package notify
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -47,8 +46,6 @@ type Supervisor struct {
 	Log  *slog.Logger
 	// Stdin, Stdout and Stderr are the server's.
 	Stdin, Stdout, Stderr *os.File
-
-	stale fs.FileInfo // of the request to reload that was there before the last start; nil for none
 }
 
 // Run starts the server and returns when it has ended: by itself, after one of the signals, or because ctx ended. code is the
@@ -79,7 +76,9 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		s.announceStart(ctx)
 		// Read before the start: a generation that arrives while the server reads its files then differs from this one. That
 		// can cause one restart too many, but never one too few.
-		s.stale = s.Control.reloadWritten() // first: the sidecar writes its wish before the request
+		if err := s.Control.dropReload(); err != nil { // first: the sidecar writes its wish before the request
+			s.Log.Warn("cannot drop the sidecar's request from before this start", "error", err)
+		}
 		_, generation, err := s.Control.Wish()
 		if err != nil {
 			s.Log.Warn("cannot read the request of the sidecar", "error", err)

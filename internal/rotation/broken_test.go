@@ -104,6 +104,14 @@ func TestTheModelFindsDecisionsThatAreWrong(t *testing.T) {
 			s.Settings.Reload = false
 			return Decide(s)
 		}, "issue ahead"},
+		"it takes another successor when an agent was killed that has taken one for the same request": {"restarts for a rotation", func(s Snapshot) Decision {
+			for _, i := range s.TLS.Successors {
+				if same(i, s.TLS.Staged) && s.TLS.Asked {
+					return Decision{Memory: s.Memory, Actions: []Action{DropSuccessor{i.Leaf.Fingerprint, "is the server's own now"}}, Again: true}
+				}
+			}
+			return Decide(s)
+		}, "issue ahead"},
 		"it says that the server trusts successors that came after its start": {"refuses", func(s Snapshot) Decision {
 			trusts := slices.Clone(s.Server.Trusts)
 			for _, e := range s.Truststore.Entries {

@@ -18,7 +18,7 @@ type step struct {
 	name  string
 	event bool
 	do    func(*model)
-	free  bool // no server has to restart for it
+	free  bool // from then on no server may restart until all is at rest
 }
 
 // steps are all transitions from a state: the next step of each agent, agent exec and server, and if any is left each event.
@@ -41,17 +41,7 @@ func (m *model) steps(events bool) (all []step) {
 		if !events {
 			continue
 		}
-		if len(s.pending) > 0 || s.again || s.memory.Asked != "" || !s.memory.Queued.IsZero() || len(s.memory.Claims) > 0 {
-			for n := range max(1, s.shared()) { // between any two actions
-				add(true, fmt.Sprintf("its agent is killed after %d actions, and replaced", n), func(m *model) {
-					for range n {
-						m.act(i)
-					}
-					s := m.servers[i]
-					s.memory, s.pending, s.words, s.again, s.pressed, s.hurried = Memory{}, nil, nil, false, false, false
-				})
-			}
-		}
+		all = append(all, m.kills(i)...)
 		switch s.tlsMode {
 		case "issue":
 			add(true, "somebody asks for a rotation", func(m *model) { m.servers[i].asked = true })

@@ -405,7 +405,7 @@ func (m *model) advance(i int) (what string, ok bool) {
 	case s.phase == down:
 		s.gen, s.phase, s.says, s.since = s.onDisk, launched, started, m.now
 		s.starts++
-		s.found, s.presented, s.placed, s.stuck = s.owned(m), *s.own(), Placed{}, false
+		s.found, s.presented, s.request, s.placed, s.stuck = s.owned(m), *s.own(), Load{}, Placed{}, false
 		return "agent exec notes the generation of a start", true
 	case s.phase == launched:
 		s.read()

@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
-// successor returns the identity to switch to next: the oldest successor that every running server trusts, else the oldest one, or
-// nil for none.
+// successor returns the identity to switch to next: the one that a killed agent has taken already, else the oldest successor that
+// every running server trusts, else the oldest one, or nil for none.
 func (p *pass) successor() *Identity {
+	if i := p.taken(); i != nil {
+		return i
+	}
 	good := p.goodSuccessors()
 	for _, i := range good {
 		if p.trustedByAll(i.Leaf) {
@@ -19,6 +22,17 @@ func (p *pass) successor() *Identity {
 		return nil
 	}
 	return good[0]
+}
+
+// taken returns the successor that an agent has staged for a request, and that is still in the pool because the agent was killed
+// before it answered the request; nil for none. Another successor for the same request would waste this one.
+func (p *pass) taken() *Identity {
+	for _, i := range p.s.TLS.Successors {
+		if p.s.TLS.Asked && !p.s.TLS.Stolen && i.Stale == "" && same(i, p.staged) {
+			return i
+		}
+	}
+	return nil
 }
 
 // goodSuccessors returns the successors that can still be used, in the order of their turns.
@@ -45,6 +59,8 @@ func (p *pass) dropSuccessors() {
 	for _, i := range p.s.TLS.Successors {
 		reason := i.Stale
 		switch {
+		case i == p.taken():
+			continue
 		case same(i, p.s.TLS.Installed), same(i, p.s.TLS.Staged):
 			reason = "is the server's own now"
 		case reason != "":

@@ -112,6 +112,12 @@ func TestThePoolIsKeptFull(t *testing.T) {
 		{"one is staged, because the agent was killed", waiting, func(s *Snapshot) { s.TLS.Successors[1] = s.TLS.Staged }, `
 			do DropSuccessor{Fingerprint:B9 Reason:is the server's own now}
 			again`},
+		{"one is staged, because the agent was killed, and somebody asks for another one after a theft", waiting, func(s *Snapshot) {
+			s.TLS.Successors = []*Identity{s.TLS.Staged}
+			s.TLS.Asked, s.TLS.Stolen = true, true
+		}, `
+			do DropSuccessor{Fingerprint:B9 Reason:is the server's own now}
+			again`},
 		{"a stale one is installed", ahead, func(s *Snapshot) { s.TLS.Successors[0] = s.TLS.Installed; s.TLS.Installed.Stale = "is old" }, `
 			do DropSuccessor{Fingerprint:B1 Reason:is the server's own now}
 			again`},
@@ -270,6 +276,26 @@ func TestARotationTakesASuccessorThatAllRunningServersTrust(t *testing.T) {
 		{"all were dropped after a theft", ahead, asked(func(s *Snapshot) { s.TLS.Successors, s.TLS.Stolen = nil, true }), `
 			do Issue{Reason:somebody requested another one}
 			issued true
+			again`},
+		{"a killed agent has taken one, and has not answered the request", waiting, asked(func(s *Snapshot) { s.TLS.Successors = append(s.TLS.Successors, s.TLS.Staged) }), `
+			do StageSuccessor{Fingerprint:B9 Reason:somebody requested another one}
+			issued true
+			again`},
+		{"a killed agent has taken one, which is the only one", waiting, asked(func(s *Snapshot) { s.TLS.Successors = []*Identity{s.TLS.Staged} }), `
+			do StageSuccessor{Fingerprint:B9 Reason:somebody requested another one}
+			issued true
+			again`},
+		{"a killed agent has taken one, which lacks a name now", waiting, asked(func(s *Snapshot) {
+			s.TLS.Staged.Stale = "lacks a name"
+			s.TLS.Successors = append(s.TLS.Successors, s.TLS.Staged)
+		}), `
+			do DropSuccessor{Fingerprint:B9 Reason:is the server's own now}
+			again`},
+		{"a killed agent has taken one, and it is installed", ahead, asked(func(s *Snapshot) {
+			s.TLS.Staged, s.TLS.IsStaged = s.TLS.Installed, true
+			s.TLS.Successors = append(s.TLS.Successors, s.TLS.Staged)
+		}), `
+			do DropSuccessor{Fingerprint:B1 Reason:is the server's own now}
 			again`},
 		{"one was taken in this round", ahead, asked(func(s *Snapshot) { s.Memory.Issued = true }), `
 			wake after 8040h0m0s`},
