@@ -127,7 +127,7 @@ func (s *servers) dump(o Options) (Result, string) {
 
 func (s *servers) dumpWith(o Options) Result {
 	s.t.Helper()
-	want, err := actual.Want(t.Context(), &desired.File{}, s.settings)
+	want, err := actual.Want(s.t.Context(), &desired.File{}, s.settings)
 	must(s.t, err)
 	r, err := From(s.t.Context(), actual.Connect(s.client, s.settings), want, o)
 	must(s.t, err)
@@ -236,7 +236,7 @@ func TestASelectionBringsWhatItNeeds(t *testing.T) {
 			t.Errorf("the dump of %v has %q, not %q", test.o, got, test.want)
 		}
 	}
-	want, err := actual.Want(t.Context(), &desired.File{}, s.settings)
+	want, err := actual.Want(s.t.Context(), &desired.File{}, s.settings)
 	must(t, err)
 	for _, o := range []Options{{APIs: []string{"Order"}}, {Applications: []string{"Shops"}}} {
 		_, err := From(t.Context(), actual.Connect(s.client, s.settings), want, o)
@@ -299,7 +299,7 @@ func TestADumpMakesFewRequestsAtATime(t *testing.T) {
 	if most := c.most.Load(); len(r.YAML) == 0 || most > 8 || most < 2 {
 		t.Errorf("%d requests were made at a time", most)
 	}
-	want, err := actual.Want(t.Context(), &desired.File{}, s.settings)
+	want, err := actual.Want(s.t.Context(), &desired.File{}, s.settings)
 	must(t, err)
 	for path, part := range map[string]string{
 		"admin/v4/key-managers": "list key managers", "admin/v4/key-managers/*": `read key manager "`,
