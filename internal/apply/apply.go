@@ -145,7 +145,7 @@ func permanent(err error) bool {
 	var m marked
 	switch {
 	case errors.As(err, &m):
-		return m.as == errByHand
+		return m.as != errAgain
 	case errors.Is(err, actual.ErrMoving):
 		return false
 	}

@@ -78,6 +78,24 @@ func wantReasons(t *testing.T, got map[string]bool, want ...string) {
 	}
 }
 
+// schemaOf returns a schema with the operations of a recorded GraphQL API, whose own the recording of the API lacks.
+func schemaOf(o plan.Object) string {
+	types := map[string][]string{}
+	operations, _ := o["operations"].([]any)
+	for _, item := range operations {
+		op := item.(map[string]any)
+		verb := fmt.Sprint(op["verb"])
+		types[verb] = append(types[verb], fmt.Sprintf("  %s: String", op["target"]))
+	}
+	var b strings.Builder
+	for verb, root := range map[string]string{"QUERY": "Query", "MUTATION": "Mutation", "SUBSCRIPTION": "Subscription"} {
+		if len(types[verb]) > 0 {
+			fmt.Fprintf(&b, "type %s {\n%s\n}\n", root, strings.Join(types[verb], "\n"))
+		}
+	}
+	return b.String()
+}
+
 // TestEveryRecordedAPIIsDumpedOrNamed dumps each API that a real server has shown, as if it were deployed.
 func TestEveryRecordedAPIIsDumpedOrNamed(t *testing.T) {
 	dumped, reasons := 0, map[string]bool{}
@@ -86,7 +104,9 @@ func TestEveryRecordedAPIIsDumpedOrNamed(t *testing.T) {
 		var all actual.Everything
 		all.APIs = map[plan.APIName]plan.API{name: {Object: o, Deployments: []plan.Object{{"name": "Default", "vhost": "localhost", "displayOnDevportal": true}}}}
 		if o["type"] == "GRAPHQL" {
-			all.Schemas = map[plan.APIName]string{name: "type Query { a: String }"}
+			api := all.APIs[name]
+			api.Definition = []byte(schemaOf(o))
+			all.APIs[name], all.Schemas = api, map[plan.APIName]string{name: string(api.Definition)}
 		}
 		all.Scopes = map[string]plan.Object{}
 		scopes, _ := o["scopes"].([]any)
