@@ -52,9 +52,11 @@ type reader struct {
 	Clients
 	want plan.Wanted
 
-	mu     sync.Mutex // guards what follows
-	have   plan.Have
-	single []job // of the second round
+	mu      sync.Mutex // guards what follows
+	have    plan.Have
+	single  []job           // of the second round
+	unnamed unnamed         // owned objects that the file does not name
+	aliases map[string]bool // of all endpoint certificates, if their list is read
 }
 
 // job makes one request after the other.
@@ -62,7 +64,7 @@ type job func(context.Context) error
 
 // Read returns what both servers have of what want names. Each kind of object that the file names costs its list, and each object one
 // request if the list lacks fields. An API costs two requests, and more if the file names documents of it. Of what the file does not
-// name, nothing is asked; without identity_server it asks IS nothing. A first error ends it, and it wraps [ErrMoving] if only another
+// name, nothing is asked unless the agent owns it; without identity_server it asks IS nothing. A first error ends it, and it wraps [ErrMoving] if only another
 // try is needed.
 func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 	r := &reader{Clients: c, want: want, have: plan.Have{
@@ -70,13 +72,16 @@ func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 		Roles: map[string]plan.Object{}, Groups: map[string]plan.Object{}, Users: map[string]plan.Object{},
 		Certificates: map[string]plan.EndpointCertificate{}, APIs: map[plan.APIName]plan.API{}, Applications: map[string]plan.Application{},
 	}}
+	r.unnamed = unnamed{plan.NotNamed(want, nil), map[plan.OwnedObject]plan.Left{}, map[plan.OwnedObject]bool{}}
 	err := together(ctx, r.lists())
 	if err == nil {
-		err = together(ctx, r.single)
+		r.unnamed.all = plan.NotNamed(want, r.have.Versions)
+		err = together(ctx, append(r.single, r.unnamedJobs()...))
 	}
 	if err != nil {
 		return plan.Have{}, reachable(err)
 	}
+	r.settleUnnamed()
 	return r.have, nil
 }
 
@@ -105,19 +110,19 @@ func together(ctx context.Context, jobs []job) error {
 
 // lists returns the jobs of the first round. They find what the second round is to read.
 func (r *reader) lists() (jobs []job) {
-	if names := r.keyManagers(); len(names) > 0 {
+	if names := r.keyManagers(); len(names) > 0 || r.unnamed.has(plan.KindKeyManager) {
 		jobs = append(jobs, func(ctx context.Context) error { return r.listKeyManagers(ctx, names) })
 	}
-	if r.namesScopes() {
+	if r.namesScopes() || r.unnamed.has(plan.KindScope) {
 		jobs = append(jobs, r.listScopes)
 	}
-	if aliases := r.certificates(); len(aliases) > 0 {
+	if aliases := r.certificates(); len(aliases) > 0 || r.unnamed.has(plan.KindCertificate) {
 		jobs = append(jobs, func(ctx context.Context) error { return r.listCertificates(ctx, aliases) })
 	}
 	if len(r.want.File.APIs.Value) > 0 { // a subscription is to one of them
 		jobs = append(jobs, r.listAPIs)
 	}
-	if len(r.want.File.Applications.Value) > 0 {
+	if len(r.want.File.Applications.Value) > 0 || r.unnamed.has(plan.KindApplication) {
 		jobs = append(jobs, r.listApplications)
 	}
 	return append(jobs, r.identities()...)
