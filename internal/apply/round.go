@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -41,8 +40,18 @@ type outcomes struct {
 	at   map[object]int
 }
 
-// open returns the changes that have not failed for good before, and notes them in the order of the plan.
+// open returns the changes that have not failed for good before, and notes them in the order of the plan. A change that was to be tried
+// again, and that the plan no longer has, was made: only its answer was lost.
 func (o *outcomes) open(changes []plan.Change) (open []plan.Change) {
+	planned := map[object]bool{}
+	for _, c := range changes {
+		planned[objectOf(c)] = true
+	}
+	for i, before := range o.list {
+		if !planned[objectOf(before.Change)] && (!permanent(before.Err) || errors.Is(before.Err, errNeeds)) {
+			o.list[i].Err = nil
+		}
+	}
 	for _, c := range changes {
 		i, known := o.at[objectOf(c)]
 		if known && permanent(o.list[i].Err) && !errors.Is(o.list[i].Err, errNeeds) {
@@ -55,6 +64,16 @@ func (o *outcomes) open(changes []plan.Change) (open []plan.Change) {
 		open = append(open, c)
 	}
 	return open
+}
+
+// failed reports whether a change that makes something has failed for good.
+func (o *outcomes) failed() bool {
+	for _, outcome := range o.list {
+		if outcome.Change.Action != plan.Delete && outcome.Err != nil && permanent(outcome.Err) {
+			return true
+		}
+	}
+	return false
 }
 
 var errUndone = again(fmt.Errorf("the run has ended before"))
@@ -83,9 +102,13 @@ type round struct {
 	log    *slog.Logger
 	atOnce int
 
-	mu    sync.Mutex // guards what follows
-	ids   IDs
-	pause time.Time // no change begins before
+	record Record // may be nil
+
+	mu     sync.Mutex // guards what follows
+	ids    IDs
+	made   map[object]string // ids that no list of ids has
+	failed bool              // a creation or an update
+	pause  time.Time         // no change begins before
 }
 
 // IDs are the ids of objects, as the servers have them.
@@ -95,7 +118,7 @@ type IDs struct {
 }
 
 func newRound(log *slog.Logger, c actual.Clients, want plan.Wanted, have plan.Have, atOnce int) *round {
-	r := &round{Clients: c, want: want, have: have, log: log, atOnce: atOnce,
+	r := &round{Clients: c, want: want, have: have, log: log, atOnce: atOnce, made: map[object]string{},
 		ids: IDs{KeyManagers: map[string]string{}, Applications: map[string]string{}, APIs: map[plan.APIName]string{}}}
 	for name, km := range have.KeyManagers {
 		r.ids.KeyManagers[name] = textOf(km, "id")
@@ -119,8 +142,9 @@ func textOf(o plan.Object, key string) string {
 
 // act makes changes level by level, and reports whether another round can make what failed.
 func (r *round) act(ctx context.Context, changes []plan.Change, all *outcomes) bool {
-	for _, kinds := range levels {
-		lanes := r.lanes(slices.DeleteFunc(slices.Clone(changes), func(c plan.Change) bool { return !slices.Contains(kinds, c.Kind) }))
+	r.failed = all.failed()
+	for _, stage := range stages(changes) {
+		lanes := r.lanes(stage)
 		var group sync.WaitGroup
 		free := make(chan struct{}, r.atOnce)
 		for _, lane := range lanes {
@@ -176,12 +200,18 @@ func (r *round) one(ctx context.Context, c plan.Change) error {
 		return errUndone
 	}
 	err := r.make(ctx, c)
+	if err != nil && c.Action != plan.Delete {
+		r.mu.Lock()
+		r.failed = true
+		r.mu.Unlock()
+	}
 	if after := wso2.RetryAfter(err); after > 0 {
 		r.mu.Lock()
 		r.pause = time.Now().Add(after)
 		r.mu.Unlock()
 	}
 	if err == nil {
+		r.done(c)
 		r.log.Info(string(c.Action)+"d", "kind", c.Kind, "name", c.Name)
 	}
 	return err
@@ -189,6 +219,9 @@ func (r *round) one(ctx context.Context, c plan.Change) error {
 
 // make makes one change.
 func (r *round) make(ctx context.Context, c plan.Change) error {
+	if c.Action == plan.Delete {
+		return r.remove(ctx, c)
+	}
 	switch want := c.Want.(type) {
 	case desired.KeyManager:
 		return r.keyManager(ctx, c, want)
