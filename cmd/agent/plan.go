@@ -13,6 +13,7 @@ import (
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/desired"
+	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/server"
@@ -21,7 +22,7 @@ import (
 )
 
 func planCommand() *cobra.Command {
-	var asJSON bool
+	var o planOptions
 	cmd := &cobra.Command{
 		Use:   "plan [FILE...]",
 		Short: "Show how both servers differ from the desired state; exit code 2 if they do",
@@ -29,7 +30,11 @@ func planCommand() *cobra.Command {
 as for validate. Without FILE it reads what API_CONFIG names.
 
 It compares what the file has, also what bootstrap does not apply yet. Fields and objects that the file does not name
-are no differences. Secrets are not compared.
+are no differences. If there is a record of what the agent has made, next to KEYS_FILE, a secret that is no longer the
+one that the agent has sent is a difference. Else no secret is compared.
+
+An object that the agent has made, and that the file no longer names, stays, and plan names it. With PRUNE=owned or
+--prune the plan removes it. An API to which applications have subscribed needs a person, or --prune-subscribed.
 
 It reaches API-M by AM_HOST and AM_PORT, and IS by IS_HOST and IS_PORT, with the accounts of the administrators. It
 runs anywhere. It exits with 4 if a person must change something. Then the file has a mistake, a server refuses a
@@ -37,29 +42,40 @@ password, or no change can bring the servers to the desired state.`,
 		Example: `  agent plan api-config.yaml
   agent plan --json apis/ applications.yaml    # changes with their fields, and how many create and update`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return showPlan(cmd.Context(), args, asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return showPlan(cmd.Context(), args, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&o.prune, "prune", false, "plan to remove what the agent has made and the file no longer names, as with PRUNE=owned")
+	cmd.Flags().BoolVar(&o.pruneSubscribed, "prune-subscribed", false, "with --prune: remove APIs also if applications have subscribed to them")
 	cmd.ValidArgsFunction = yamlFiles
 	return cmd
 }
 
+// planOptions are the flags of plan.
+type planOptions struct {
+	json, prune, pruneSubscribed bool
+}
+
 // showPlan prints the changes to stdout, and to stderr what only a person can change. Its error is errDifferences if there are changes
 // and nothing else.
-func showPlan(ctx context.Context, paths []string, asJSON bool, stdout, stderr io.Writer) error {
+func showPlan(ctx context.Context, paths []string, o planOptions, stdout, stderr io.Writer) error {
 	cfg, err := config.Load() // without PRODUCT: CI and laptops run next to no server
 	if err != nil {
 		return err
 	}
+	if o.prune = o.prune || cfg.Bootstrap.Prune == "owned"; o.pruneSubscribed && !o.prune {
+		return usageError{remedy.Add(errors.New("agent plan: --prune-subscribed alone removes nothing"), "add --prune, or set PRUNE=owned")}
+	}
 	if len(paths) == 0 {
 		paths = []string{cfg.Bootstrap.File}
 	}
-	changes, problems, err := compare(ctx, cfg, paths)
+	found, err := compare(ctx, cfg, paths, o, stderr)
 	if err != nil {
 		return refused(err, stderr)
 	}
-	if err := printPlan(stdout, changes, problems, asJSON); err != nil {
+	changes, problems := found.Changes, found.Problems
+	if err := printPlan(stdout, found, o.json); err != nil {
 		return err
 	}
 	switch {
@@ -74,29 +90,57 @@ func showPlan(ctx context.Context, paths []string, asJSON bool, stdout, stderr i
 	return nil
 }
 
-// compare reads the desired state and the servers, and returns the changes between them.
-func compare(ctx context.Context, cfg config.Config, paths []string) ([]plan.Change, desired.Problems, error) {
+// compare reads the desired state and the servers, and returns the changes between them. What it cannot take into account it prints to
+// stderr.
+func compare(ctx context.Context, cfg config.Config, paths []string, o planOptions, stderr io.Writer) (plan.Comparison, error) {
+	none := plan.Comparison{}
 	f, err := desired.Load(desired.FromSystem(os.LookupEnv, config.IsSecret), paths...)
 	if err != nil {
-		return nil, nil, err
+		return none, err
 	}
 	settings := planSettings(cfg)
 	want, err := actual.Want(f, settings)
 	if err != nil {
-		return nil, nil, err
+		return none, err
+	}
+	want.Prune, want.PruneSubscribed = o.prune, o.pruneSubscribed
+	if err := addRecord(&want, owned.Path(cfg.Bootstrap.KeysFile), stderr); err != nil {
+		return none, err
 	}
 	var connection wso2.Connection
 	hc, err := connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)
 	if err != nil {
-		return nil, nil, err
+		return none, err
 	}
 	defer connection.Close()
 	have, err := actual.Read(ctx, actual.Connect(hc, settings), want)
 	if err != nil {
-		return nil, nil, byHand(err)
+		return none, byHand(err)
 	}
-	changes, problems := plan.Make(want, have)
-	return changes, problems, nil
+	return plan.Compare(want, have), nil
+}
+
+// addRecord adds what the agent has made, if there is a record. A record that the agent cannot read is a warning: the comparison of
+// fields needs none.
+func addRecord(want *plan.Wanted, path string, stderr io.Writer) error {
+	record, found, err := owned.Load(path)
+	switch {
+	case found:
+		want.Owned, want.Sent = record.Owned(), record.Sent
+		return nil
+	case err == nil && want.Prune:
+		err = remedy.Add(fmt.Errorf("there is no record of what the agent has made, %s", path), "set KEYS_FILE as for the agent; without a record the plan removes nothing")
+	case err == nil:
+		return nil
+	}
+	text, hints := remedy.Split(err)
+	_, failed := fmt.Fprintf(stderr, "warning: %s\n", text)
+	for _, hint := range hints {
+		if failed == nil {
+			_, failed = fmt.Fprintf(stderr, "hint: %s\n", hint)
+		}
+	}
+	return failed
 }
 
 // planSettings returns the settings that a bootstrap next to API-M has. Without PRODUCT the settings name no peer, and so no IS.
@@ -128,11 +172,11 @@ func refused(err error, stderr io.Writer) error {
 	return err
 }
 
-func printPlan(w io.Writer, changes []plan.Change, problems desired.Problems, asJSON bool) error {
-	text := []byte(plan.Text(changes, len(problems)))
+func printPlan(w io.Writer, c plan.Comparison, asJSON bool) error {
+	text := []byte(plan.Text(c.Changes, len(c.Problems), c.Kept...))
 	if asJSON {
 		var err error
-		if text, err = plan.JSON(changes, problems); err != nil {
+		if text, err = plan.JSON(c.Changes, c.Problems, c.Kept...); err != nil {
 			return err
 		}
 	}

@@ -164,6 +164,7 @@ type Bootstrap struct {
 	Reconcile time.Duration `env:"RECONCILE_INTERVAL" default:"30s" rule:"positive" desc:"How often agent run checks, with four requests, that both servers answer and still have what the agent made. After changes by a peer, it verifies at most this often."`
 	File      string        `env:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"File with the desired state: APIs, the application and its subscriptions."`
 	KeysFile  string        `env:"KEYS_FILE" default:"/output/application-keys.json" rule:"path" desc:"File to which the agent writes the keys of the application, with mode 0600."`
+	Prune     string        `env:"PRUNE" default:"off" rule:"oneof off owned" desc:"What the agent does with objects that it has made and that the file no longer names. off: it keeps and reports them. owned: it removes them."`
 }
 
 // Report says how the agent reports what it does.
