@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +17,8 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
+	"wso2agent/internal/keysfile"
+	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/scopes"
@@ -35,6 +39,9 @@ BOOTSTRAP_TIMEOUT. Another run does what is left: after a run that was stopped i
 With --plan it makes exactly the changes of a plan that "agent plan --out" saved, and nothing if the files or the
 servers call for others now.
 
+The keys of applications are written to KEYS_FILE. Next to it apply keeps a record of what it has made. With --prune it
+removes recorded objects that the files no longer name, and otherwise nothing.
+
 It runs anywhere, as plan does. It exits with 1 if a change failed, with 3 if the time is up, and with 4 if a person
 must change something.`,
 		Example: `  agent apply api-config.yaml
@@ -44,6 +51,8 @@ must change something.`,
 		},
 	}
 	cmd.Flags().BoolVar(&a.asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&a.prune, "prune", false, "remove what the agent has made and the file no longer names, as with PRUNE=owned")
+	cmd.Flags().BoolVar(&a.pruneSubscribed, "prune-subscribed", false, "with --prune: remove APIs also if applications have subscribed to them")
 	cmd.Flags().StringVar(&a.plan, "plan", "", "the `file` of a saved plan")
 	cmd.ValidArgsFunction = yamlFiles
 	return cmd
@@ -51,6 +60,7 @@ must change something.`,
 
 // applying is what the flags of agent apply say.
 type applying struct {
+	pruning
 	asJSON bool
 	plan   string // path of a saved plan; empty: none
 }
@@ -76,6 +86,14 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 		return refused(err, stderr)
 	}
 	defer l.connection.Close()
+	if err := a.choose(cfg, &l.want); err != nil {
+		return err
+	}
+	files := bootstrap.FilesOf(cfg)
+	keep := files.CheckKeys()
+	if keep != nil && len(l.want.File.Applications.Value) > 0 { // before anything is changed
+		return keep
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Bootstrap.Timeout,
 		fmt.Errorf("%w: BOOTSTRAP_TIMEOUT is %s", context.DeadlineExceeded, cfg.Bootstrap.Timeout))
 	defer cancel()
@@ -84,11 +102,71 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 	if err := bootstrap.Await(ctx, log, servers, l.settings); err != nil {
 		return err
 	}
+	if keep == nil {
+		unlock, err := files.Lock(ctx, func() {
+			log.Info("waiting", "for", "another agent that brings the servers to the desired state", "keys", files.Keys.JSON)
+		})
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	known, err := remember(log, files, keep, &l.want, &options)
+	if err != nil {
+		return err
+	}
 	report, err := apply.Run(ctx, log, actual.Connect(l.client, l.settings), l.want, options)
 	if err != nil && len(report.Outcomes) == 0 {
 		return byHand(err) // nothing is changed
 	}
-	return errors.Join(a.print(report, stdout, stderr), err, authorize(ctx, log, servers, l.settings))
+	return errors.Join(a.print(report, stdout, stderr), err, writeKeys(files, report, known), authorize(ctx, log, servers, l.settings))
+}
+
+// remember adds what earlier runs have left next to the keys: the keys, the record of what they have made, and the name of this
+// installation. keep is why nothing can be kept there; nil if it can. Without a record nothing is removed.
+func remember(log *slog.Logger, files bootstrap.Files, keep error, want *plan.Wanted, o *apply.Options) (known []keysfile.Key, err error) {
+	if keep != nil {
+		log.Warn("the agent keeps no record of what it makes, so it cannot remove it later", "error", keep)
+		return nil, nil
+	}
+	data, err := file.Read(files.Keys.JSON, keysLimit)
+	if err == nil {
+		known, err = keysfile.Decode(data)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: read the keys of an earlier run: %w", bootstrap.ErrPermanent, err)
+	}
+	for _, k := range known {
+		o.Known = append(o.Known, apply.Credentials{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type, KeyManager: k.KeyManager,
+			ConsumerKey: k.ConsumerKey, ConsumerSecret: k.ConsumerSecret, MappingID: k.MappingID, TokenEndpoint: k.TokenEndpoint})
+	}
+	record, _, err := owned.Load(owned.Path(files.Keys.JSON))
+	if err != nil {
+		log.Warn("the agent does not know what it has made before, and removes nothing of it", "error", err)
+	}
+	o.Record, o.Save = record, func() error { return record.Save(owned.Path(files.Keys.JSON)) }
+	want.Owner, err = files.Owner()
+	return known, err
+}
+
+// writeKeys writes the keys of applications. A secret that the server shows only once comes from an earlier run.
+func writeKeys(files bootstrap.Files, report apply.Report, known []keysfile.Key) error {
+	if len(report.Keys) == 0 {
+		return nil
+	}
+	var keys []keysfile.Key
+	for _, k := range report.Keys {
+		secret := k.ConsumerSecret
+		if i := slices.IndexFunc(known, func(old keysfile.Key) bool { return old.ConsumerKey == k.ConsumerKey }); secret == "" && i >= 0 {
+			secret = known[i].ConsumerSecret
+		}
+		keys = append(keys, keysfile.Key{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type, KeyManager: k.KeyManager,
+			ConsumerKey: k.ConsumerKey, ConsumerSecret: secret, TokenEndpoint: k.TokenEndpoint, MappingID: k.MappingID})
+	}
+	if err := files.Keys.Write(keys); err != nil {
+		return fmt.Errorf("write the applications' keys: %w", err)
+	}
+	return nil
 }
 
 // authorize authorizes the applications in IS for the scopes of APIs, unless the settings say otherwise.

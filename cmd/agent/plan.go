@@ -14,7 +14,9 @@ import (
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/desired"
+	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
@@ -29,7 +31,11 @@ func planCommand() *cobra.Command {
 as for validate. Without FILE it reads what API_CONFIG names.
 
 It compares what the file has, and apply makes these changes. Fields and objects that the file does not name
-are no differences. Secrets are not compared.
+are no differences. If there is a record of what the agent has made, next to KEYS_FILE, a secret that is no longer the
+one that the agent has sent is a difference. Else no secret is compared.
+
+An object that the agent has made, and that the file no longer names, stays, and plan names it. With PRUNE=owned or
+--prune the plan removes it. An API to which applications have subscribed needs a person, or --prune-subscribed.
 
 It reaches API-M by AM_HOST and AM_PORT, and IS by IS_HOST and IS_PORT, with the accounts of the administrators. It
 runs anywhere. It exits with 4 if a person must change something. Then the file has a mistake, a server refuses a
@@ -41,13 +47,28 @@ password, or no change can bring the servers to the desired state.`,
 		},
 	}
 	cmd.Flags().BoolVar(&p.asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&p.prune, "prune", false, "plan to remove what the agent has made and the file no longer names, as with PRUNE=owned")
+	cmd.Flags().BoolVar(&p.pruneSubscribed, "prune-subscribed", false, "with --prune: remove APIs also if applications have subscribed to them")
 	cmd.Flags().StringVar(&p.out, "out", "", "save the plan to this `file`, for agent apply --plan; not if a person must change something")
 	cmd.ValidArgsFunction = yamlFiles
 	return cmd
 }
 
+// pruning is what the flags for removals say.
+type pruning struct{ prune, pruneSubscribed bool }
+
+// choose says in the desired state whether what the file no longer names is to be removed.
+func (p pruning) choose(cfg config.Config, want *plan.Wanted) error {
+	want.Prune, want.PruneSubscribed = p.prune || cfg.Bootstrap.Prune == "owned", p.pruneSubscribed
+	if want.PruneSubscribed && !want.Prune {
+		return usageError{remedy.Add(errors.New("--prune-subscribed alone removes nothing"), "add --prune, or set PRUNE=owned")}
+	}
+	return nil
+}
+
 // planning is what the flags of agent plan say.
 type planning struct {
+	pruning
 	asJSON bool
 	out    string // where to save the plan; empty: nowhere
 }
@@ -64,11 +85,18 @@ func (p planning) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 		return refused(err, stderr)
 	}
 	defer l.connection.Close()
-	changes, problems, err := l.changes(ctx)
+	if err := p.choose(cfg, &l.want); err != nil {
+		return err
+	}
+	if err := addRecord(&l.want, owned.Path(cfg.Bootstrap.KeysFile), stderr); err != nil {
+		return err
+	}
+	found, err := l.compare(ctx)
 	if err != nil {
 		return err
 	}
-	if err := printPlan(stdout, changes, problems, p.asJSON); err != nil {
+	changes, problems := found.Changes, found.Problems
+	if err := printPlan(stdout, found, p.asJSON); err != nil {
 		return err
 	}
 	switch {
@@ -125,14 +153,36 @@ func load(ctx context.Context, cfg config.Config, paths []string) (*loaded, erro
 	return l, err
 }
 
-// changes reads the servers, and returns the changes between them and the desired state.
-func (l *loaded) changes(ctx context.Context) ([]plan.Change, desired.Problems, error) {
+// compare reads the servers, and compares them with the desired state.
+func (l *loaded) compare(ctx context.Context) (plan.Comparison, error) {
 	have, err := actual.Read(ctx, actual.Connect(l.client, l.settings), l.want)
 	if err != nil {
-		return nil, nil, byHand(err)
+		return plan.Comparison{}, byHand(err)
 	}
-	changes, problems := plan.Make(l.want, have)
-	return changes, problems, nil
+	return plan.Compare(l.want, have), nil
+}
+
+// addRecord adds what the agent has made, if there is a record. A record that the agent cannot read is a warning: the comparison of
+// fields needs none.
+func addRecord(want *plan.Wanted, path string, stderr io.Writer) error {
+	record, found, err := owned.Load(path)
+	switch {
+	case found:
+		want.Owned, want.Sent = record.Owned(), record.Sent
+		return nil
+	case err == nil && want.Prune:
+		err = remedy.Add(fmt.Errorf("there is no record of what the agent has made, %s", path), "set KEYS_FILE as for the agent; without a record the plan removes nothing")
+	case err == nil:
+		return nil
+	}
+	text, hints := remedy.Split(err)
+	_, failed := fmt.Fprintf(stderr, "warning: %s\n", text)
+	for _, hint := range hints {
+		if failed == nil {
+			_, failed = fmt.Fprintf(stderr, "hint: %s\n", hint)
+		}
+	}
+	return failed
 }
 
 // planSettings returns the settings that a bootstrap next to API-M has. Without PRODUCT the settings name no peer, and so no IS.
@@ -164,11 +214,11 @@ func refused(err error, stderr io.Writer) error {
 	return err
 }
 
-func printPlan(w io.Writer, changes []plan.Change, problems desired.Problems, asJSON bool) error {
-	text := []byte(plan.Text(changes, len(problems)))
+func printPlan(w io.Writer, c plan.Comparison, asJSON bool) error {
+	text := []byte(plan.Text(c.Changes, len(c.Problems), c.Kept...))
 	if asJSON {
 		var err error
-		if text, err = plan.JSON(changes, problems); err != nil {
+		if text, err = plan.JSON(c.Changes, c.Problems, c.Kept...); err != nil {
 			return err
 		}
 	}

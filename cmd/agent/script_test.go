@@ -48,6 +48,11 @@ func TestMain(m *testing.M) {
 				log.Fatal(err)
 			}
 		},
+		"recorded": func() {
+			if err := recorded(os.Args[1]); err != nil {
+				log.Fatal(err)
+			}
+		},
 		"wso2sim-is": standIn("is"),
 		"wso2sim-am": standIn("am"),
 	})
@@ -142,7 +147,7 @@ func freePort(ts *testscript.TestScript, _ bool, args []string) {
 var environment = []string{"PRODUCT", "PEERS", "RESTART", "SERVER_NAME", "EXCHANGE_DIR", "CONFIG_DIR", "SERVER_HOME", "INIT_TIMEOUT", "INIT_ON_TIMEOUT",
 	"KEYSTORE_PASS", "TRUSTSTORE_PASS", "TRUSTSTORE_PASS_FILE", "AM_HOST", "AM_PORT", "GW_HOST", "GW_PORT", "TLS_MODE", "SETTINGS", "LOG_FORMAT", "STOP_TIMEOUT", "API_CONFIG", "KEYS_FILE",
 	"BOOTSTRAP_TIMEOUT", "BOOTSTRAP", "LISTEN_ADDR", "AM_ADMIN_PASS", "AM_ADMIN_PASS_FILE", "POLL_INTERVAL", "KEY_MANAGER_NAME", "BACKEND", "TLS_CA_FILE", "TLS_CA_CERT_FILE", "TLS_CA_KEY_FILE",
-	"IS_HOST", "IS_PORT", "IS_ADMIN_PASS", "SCOPES_CLIENTS", "DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT"}
+	"IS_HOST", "IS_PORT", "IS_ADMIN_PASS", "SCOPES_CLIENTS", "DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT", "PRUNE"}
 
 func self(ts *testscript.TestScript, name string) (keystore.Certificate, *ecdsa.PrivateKey) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -15,9 +15,13 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
+	"wso2agent/internal/desired"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/owned"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
@@ -143,6 +147,32 @@ func bootstrapped(path string) error {
 	hc := wso2.NewHTTPClient(trust.PinsOf(cfg), nil)
 	_, err = bootstrap.Run(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)), bootstrap.Connect(hc, settings), settings, d)
 	return err
+}
+
+// recorded writes the record of an agent that has made or adopted what a file names.
+func recorded(path string) error {
+	cfg, err := config.Load("PRODUCT")
+	if err != nil {
+		return err
+	}
+	f, err := desired.Load(desired.FromSystem(os.LookupEnv, config.IsSecret), path)
+	if err != nil {
+		return err
+	}
+	settings := bootstrap.SettingsOf(cfg, &bootstrap.Accounts{})
+	want, err := actual.Want(context.Background(), f, settings)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	have, err := actual.Read(ctx, actual.Connect(wso2.NewHTTPClient(trust.PinsOf(cfg), nil), settings), want)
+	if err != nil {
+		return err
+	}
+	record := owned.New()
+	record.Settle(plan.Compare(want, have).Found, nil)
+	return record.Save(owned.Path(cfg.Bootstrap.KeysFile))
 }
 
 type pinned struct{ leaf keystore.Certificate }

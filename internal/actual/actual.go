@@ -55,9 +55,11 @@ type reader struct {
 	Clients
 	want plan.Wanted
 
-	mu     sync.Mutex // guards what follows
-	have   plan.Have
-	single []job // of the second round
+	mu      sync.Mutex // guards what follows
+	have    plan.Have
+	single  []job           // of the second round
+	unnamed unnamed         // owned objects that the file does not name
+	aliases map[string]bool // of all endpoint certificates, if their list is read
 }
 
 // job makes one request after the other.
@@ -65,21 +67,19 @@ type job func(context.Context) error
 
 // Read returns what both servers have of what want names. Each kind of object that the file names costs its list, and each object one
 // request if the list lacks fields. An API costs two requests, one more if its deployed revision may lack a change, one more if the file
-// has a definition of it, and more if it names documents. Of what the file does not name, nothing is asked; without identity_server it asks
-// IS for its issuer alone. A first error ends it, and it wraps [ErrMoving] if only another try is needed.
+// has a definition of it, and more if it names documents. Of what the file does not name, nothing is asked unless the agent owns it; without
+// identity_server it asks IS for its issuer alone. A first error ends it, and it wraps [ErrMoving] if only another try is needed.
 func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
-	r := &reader{Clients: c, want: want, have: plan.Have{
-		KeyManagers: map[string]plan.Object{}, Scopes: map[string]plan.Object{},
-		Roles: map[string]plan.Object{}, Groups: map[string]plan.Object{}, Users: map[string]plan.Object{},
-		Certificates: map[string]plan.EndpointCertificate{}, APIs: map[plan.APIName]plan.API{}, Applications: map[string]plan.Application{},
-	}}
+	r := &reader{Clients: c, want: want, have: nothing(), unnamed: unnamedOf(plan.NotNamed(want, nil))}
 	err := together(ctx, r.lists())
 	if err == nil {
-		err = together(ctx, r.single)
+		r.unnamed.all = plan.NotNamed(want, r.have.Versions)
+		err = together(ctx, append(r.single, r.unnamedJobs()...))
 	}
 	if err != nil {
 		return plan.Have{}, reachable(err)
 	}
+	r.settleUnnamed()
 	return r.have, nil
 }
 
@@ -108,22 +108,22 @@ func together(ctx context.Context, jobs []job) error {
 
 // lists returns the jobs of the first round. They find what the second round is to read.
 func (r *reader) lists() (jobs []job) {
-	if names := r.keyManagers(); len(names) > 0 {
+	if names := r.keyManagers(); len(names) > 0 || r.unnamed.has(plan.KindKeyManager) {
 		jobs = append(jobs, func(ctx context.Context) error { return r.listKeyManagers(ctx, names) })
 	}
 	if own := r.want.Own; own.Name.Set && !own.Issuer.Set && r.IS != nil {
 		jobs = append(jobs, r.readIssuer)
 	}
-	if r.namesScopes() {
+	if r.namesScopes() || r.unnamed.has(plan.KindScope) {
 		jobs = append(jobs, r.listScopes)
 	}
-	if aliases := r.certificates(); len(aliases) > 0 {
+	if aliases := r.certificates(); len(aliases) > 0 || r.unnamed.has(plan.KindCertificate) {
 		jobs = append(jobs, func(ctx context.Context) error { return r.listCertificates(ctx, aliases) })
 	}
 	if len(r.want.File.APIs.Value) > 0 { // a subscription is to one of them
 		jobs = append(jobs, r.listAPIs)
 	}
-	if len(r.want.File.Applications.Value) > 0 {
+	if len(r.want.File.Applications.Value) > 0 || r.unnamed.has(plan.KindApplication) {
 		jobs = append(jobs, r.listApplications)
 	}
 	return append(jobs, r.identities()...)

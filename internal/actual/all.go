@@ -53,7 +53,7 @@ type collector struct {
 
 // All reads everything that a selection means, with at most eight requests at a time. Errors are as in [Read].
 func All(ctx context.Context, c Clients, s Selection) (Everything, error) {
-	r := &collector{Selection: s, reader: reader{Clients: c, have: nothing()}}
+	r := &collector{Selection: s, reader: reader{Clients: c, have: nothing(), unnamed: unnamedOf(nil)}}
 	r.all.DER, r.all.Schemas = map[string][]byte{}, map[plan.APIName]string{}
 	jobs := []job{r.listScopes, r.allAPIs, r.allKeyManagers}
 	if s.Whole() || len(s.Applications) > 0 {

@@ -123,17 +123,19 @@ func deployments(revisions ...wso2.Revision) (all []plan.Object) {
 
 // documents reads the documents of an API that the file names. The list has all fields, and the content is at an address of its own.
 func (r *reader) documents(ctx context.Context, want desired.API, id, what string) (map[string]plan.Document, error) {
-	if len(want.Documents.Value) == 0 {
+	of := "API " + plan.APIName{Name: want.Name.Value, Version: want.Version.Value}.String()
+	if len(want.Documents.Value) == 0 && len(r.unnamed.of(plan.KindDocument, of)) == 0 {
 		return nil, nil
 	}
 	list, err := r.Publisher.Documents(ctx, id)
 	if err != nil {
 		return nil, about("the documents of "+what, err)
 	}
-	listed := map[string]wso2.Object{}
-	for _, d := range list {
-		listed[d.Name] = d
+	listed, ids := map[string]wso2.Object{}, make([]string, len(list))
+	for i, d := range list {
+		listed[d.Name], ids[i] = d, d.ID
 	}
+	r.children(plan.KindDocument, of, id, ids)
 	all := map[string]plan.Document{}
 	for _, item := range want.Documents.Value {
 		d, exists := listed[item.Value.Name.Value]
@@ -167,7 +169,9 @@ func (r *reader) listCertificates(ctx context.Context, aliases map[string]bool) 
 	if err != nil {
 		return err
 	}
+	r.aliases = map[string]bool{} // only the second round reads it
 	for _, c := range list {
+		r.aliases[c.Alias] = true
 		if aliases[c.Alias] {
 			r.later(func(ctx context.Context) error { return r.readCertificate(ctx, c) })
 		}
@@ -217,5 +221,8 @@ func (r *reader) listScopes(ctx context.Context) error {
 			have.Scopes[s.Name] = s.Fields
 		}
 	})
+	for _, s := range list {
+		r.still(plan.KindScope, s.Name, "", s.ID, "")
+	}
 	return err
 }

@@ -42,6 +42,9 @@ func (r *reader) listKeyManagers(ctx context.Context, names map[string]bool) err
 	if err != nil {
 		return err
 	}
+	for _, km := range list {
+		r.still(plan.KindKeyManager, km.Name, "", km.ID, "")
+	}
 	for name := range names {
 		if same := bootstrap.KeeperFirst(list, name); len(same) > 0 {
 			r.later(func(ctx context.Context) error {
@@ -63,6 +66,7 @@ func (r *reader) listApplications(ctx context.Context) error {
 	ids, names := map[string]string{}, make([]string, len(list))
 	for i, app := range list {
 		names[i] = app.Name
+		r.still(plan.KindApplication, app.Name, "", app.ID, "")
 		// If there are two of a name, the agent takes the same one as a bootstrap.
 		if ids[app.Name] == "" || app.ID < ids[app.Name] {
 			ids[app.Name] = app.ID
@@ -87,28 +91,35 @@ func (r *reader) readApplication(ctx context.Context, want desired.Application, 
 		return about(what, err)
 	}
 	app := plan.Application{Object: object.Fields, Subscriptions: map[string]plan.Object{}}
-	if len(want.Subscriptions.Value) > 0 {
+	of := "application " + name
+	if len(want.Subscriptions.Value) > 0 || len(r.unnamed.of(plan.KindSubscription, of)) > 0 {
 		list, err := r.DevPortal.Subscriptions(ctx, id)
 		if err != nil {
 			return about("the subscriptions of "+what, err)
 		}
-		for _, s := range list {
+		ids := make([]string, len(list))
+		for i, s := range list {
+			ids[i] = s.ID
 			// Of two to one API, a bootstrap keeps the one with the smaller id.
 			if other, _ := app.Subscriptions[s.APIID]["subscriptionId"].(string); other == "" || s.ID < other {
 				app.Subscriptions[s.APIID] = plan.Object{"subscriptionId": s.ID, "apiId": s.APIID, "throttlingPolicy": s.ThrottlingPolicy, "status": s.Status}
 			}
 		}
+		r.children(plan.KindSubscription, of, id, ids)
 	}
-	if !want.Keys.Set || len(want.Keys.Value) > 0 {
+	if !want.Keys.Set || len(want.Keys.Value) > 0 || len(r.unnamed.of(plan.KindKey, of)) > 0 {
 		list, err := r.DevPortal.KeyObjects(ctx, id)
 		if err != nil {
 			return about("the keys of "+what, err)
 		}
-		for _, key := range list {
+		ids := make([]string, len(list))
+		for i, key := range list {
+			ids[i] = key.ID
 			if client, _ := key.Fields["consumerKey"].(string); client != "" { // else a failure has left it behind
 				app.Keys = append(app.Keys, key.Fields)
 			}
 		}
+		r.children(plan.KindKey, of, id, ids)
 	}
 	r.note(func(have *plan.Have) { have.Applications[name] = app })
 	return nil

@@ -30,6 +30,10 @@ type Options struct {
 	Known []Credentials
 	// Check sees the first plan before any change. Its error ends the run. May be nil.
 	Check func(plan.Wanted, []plan.Change) error
+	// Record knows what the agent owns. Nil: it owns nothing, and no secret that has changed is known.
+	Record Record
+	// Save keeps the record, after each read and each round. May be nil.
+	Save func() error
 }
 
 // Outcome is what became of one change.
@@ -40,8 +44,9 @@ type Outcome struct {
 
 // Report is the result of a run.
 type Report struct {
-	Outcomes []Outcome        // in the order of the plans; an object that took several rounds has one
-	Problems desired.Problems // what only a person can change
+	Outcomes []Outcome          // in the order of the plans; an object that took several rounds has one
+	Problems desired.Problems   // what only a person can change
+	Kept     []plan.OwnedObject // what the file no longer names, and no change removes
 	Want     plan.Wanted
 	IDs      IDs           // of what the file names, as the servers have them at the end
 	Keys     []Credentials // that the file names and the servers have, in the order of the file; unchanged ones too
@@ -81,23 +86,29 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 	past := newPast(o.EventWait, o.Known)
 	for {
 		unfinished, err := func() (bool, error) {
+			want := o.recorded(want)
 			have, err := actual.Read(ctx, c, want)
 			if err != nil {
 				return !permanent(err), err
 			}
-			changes, problems := plan.Make(want, have)
-			report.Problems = problems
+			compared := plan.Compare(want, have)
+			changes, problems := compared.Changes, compared.Problems
+			report.Problems, report.Kept = problems, compared.Kept
 			if !checked && o.Check != nil {
 				if err := o.Check(want, changes); err != nil {
 					return false, fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
 				}
 			}
 			checked = true
+			o.settle(compared.Found, have.Gone)
 			r := newRound(log, c, want, have, o.AtOnce)
-			r.past = past
+			r.past, r.record = past, o.Record
 			unfinished := r.act(ctx, all.open(changes), &all)
 			report.IDs, report.Keys = r.ids, r.credentials()
 			past.remember(report.Keys)
+			if err := o.save(); err != nil {
+				log.Warn("the agent cannot keep its record of what it has made", "error", err)
+			}
 			return unfinished, nil
 		}()
 		report.Outcomes = all.list

@@ -49,8 +49,8 @@ func (o *outcomes) open(changes []plan.Change) (open []plan.Change) {
 	for _, c := range changes {
 		planned[objectOf(c)] = true
 	}
-	for i := range o.list {
-		if !planned[objectOf(o.list[i].Change)] {
+	for i, before := range o.list {
+		if !planned[objectOf(before.Change)] && (!permanent(before.Err) || errors.Is(before.Err, errNeeds)) {
 			o.list[i].Err = nil
 		}
 	}
@@ -66,6 +66,16 @@ func (o *outcomes) open(changes []plan.Change) (open []plan.Change) {
 		open = append(open, c)
 	}
 	return open
+}
+
+// lost reports whether a change that makes something has failed for good.
+func (o *outcomes) lost() bool {
+	for _, outcome := range o.list {
+		if outcome.Change.Action != plan.Delete && outcome.Err != nil && permanent(outcome.Err) {
+			return true
+		}
+	}
+	return false
 }
 
 var errUndone = again(fmt.Errorf("the run has ended before"))
@@ -109,12 +119,16 @@ type round struct {
 	all     *outcomes
 	issuers sync.Mutex // held while a key manager is compared with the others and made
 
+	record Record // may be nil
+
 	mu       sync.Mutex // guards what follows
 	ids      IDs
 	pause    time.Time                           // no change begins before
 	managers map[string]plan.Object              // key managers by name, as API-M has them now
 	known    map[wso2.SCIMKind]map[string]string // ids of what IS has, by folded names
 	made     map[keyName]Credentials             // keys that the round has made; empty if it has removed one
+	noted    map[object]string                   // ids that no list of ids has
+	failed   bool                                // a creation or an update
 }
 
 // IDs are the ids of objects, as the servers have them.
@@ -124,7 +138,7 @@ type IDs struct {
 }
 
 func newRound(log *slog.Logger, c actual.Clients, want plan.Wanted, have plan.Have, atOnce int) *round {
-	r := &round{Clients: c, want: want, have: have, log: log, atOnce: atOnce,
+	r := &round{Clients: c, want: want, have: have, log: log, atOnce: atOnce, noted: map[object]string{},
 		ids: IDs{KeyManagers: map[string]string{}, Applications: map[string]string{}, APIs: map[plan.APIName]string{}}}
 	r.managers, r.made = maps.Clone(have.KeyManagers), map[keyName]Credentials{}
 	r.known = map[wso2.SCIMKind]map[string]string{}
@@ -157,8 +171,9 @@ func textOf(o plan.Object, key string) string {
 // act makes changes level by level, and reports whether another round can make what failed.
 func (r *round) act(ctx context.Context, changes []plan.Change, all *outcomes) bool {
 	r.changes, r.all = changes, all
-	for _, kinds := range levels {
-		lanes := r.lanes(slices.DeleteFunc(slices.Clone(changes), func(c plan.Change) bool { return !slices.Contains(kinds, c.Kind) }))
+	r.failed = all.lost()
+	for _, stage := range stages(changes) {
+		lanes := r.lanes(stage)
 		var group sync.WaitGroup
 		free := make(chan struct{}, r.atOnce)
 		for _, lane := range lanes {
@@ -214,12 +229,18 @@ func (r *round) one(ctx context.Context, c plan.Change) error {
 		return errUndone
 	}
 	err := r.make(ctx, c)
+	if err != nil && c.Action != plan.Delete {
+		r.mu.Lock()
+		r.failed = true
+		r.mu.Unlock()
+	}
 	if after := wso2.RetryAfter(err); after > 0 {
 		r.mu.Lock()
 		r.pause = time.Now().Add(after)
 		r.mu.Unlock()
 	}
 	if err == nil {
+		r.done(c)
 		r.log.Info(string(c.Action)+"d", "kind", c.Kind, "name", c.Name)
 	}
 	return err
@@ -227,6 +248,9 @@ func (r *round) one(ctx context.Context, c plan.Change) error {
 
 // make makes one change.
 func (r *round) make(ctx context.Context, c plan.Change) error {
+	if c.Action == plan.Delete {
+		return r.remove(ctx, c)
+	}
 	switch want := c.Want.(type) {
 	case desired.KeyManager:
 		return r.keyManager(ctx, c, want)

@@ -111,6 +111,7 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 		"BOOTSTRAP_TIMEOUT":   {"30m0s"},
 		"API_CONFIG":          {"/config/api-config.yaml"},
 		"KEYS_FILE":           {"/output/application-keys.json"},
+		"PRUNE":               {"off"},
 		"TLS_CA_FILE":         {""},
 		"LISTEN_ADDR":         {"127.0.0.1:9990"},
 		"LOG_LEVEL":           {"info"},

@@ -170,6 +170,8 @@ type Bootstrap struct {
 	KeysSecretFile      string `env:"KEYS_SECRET_FILE" rule:"path" desc:"File to which the agent also writes the keys as a manifest of a Kubernetes Secret with these variables, with mode 0600."`
 	KeysSecretName      string `env:"KEYS_SECRET_NAME" default:"application-keys" rule:"label" desc:"Name of the Secret in KEYS_SECRET_FILE."`
 	KeysSecretNamespace string `env:"KEYS_SECRET_NAMESPACE" rule:"label" desc:"Namespace of the Secret in KEYS_SECRET_FILE. Without one, kubectl chooses it."`
+
+	Prune string `env:"PRUNE" default:"off" rule:"oneof off owned" desc:"What the agent does with objects that it has made and that the file no longer names. off: it keeps and reports them. owned: it removes them."`
 }
 
 // Report says how the agent reports what it does.

@@ -58,6 +58,9 @@ func putProperties(body Object, value any) {
 		}
 	}
 	all := value.(map[string]any)
+	if _, renewed := all[ownershipMark]; renewed {
+		list = []any{}
+	}
 	for _, name := range sortedKeys(all) {
 		p := all[name].(map[string]any)
 		list = append(list, map[string]any{"name": name, "value": p["value"], "display": p["display"]})

@@ -25,6 +25,17 @@ type Wanted struct {
 	Certificates map[string][]byte
 	// Definitions are the OpenAPI definitions and GraphQL schemas that the file names, by their [DefinitionKey].
 	Definitions map[string]Definition
+	// Owned is what the agent has made or adopted, by its record.
+	Owned []OwnedObject
+	// Sent returns what was last sent for an object of the record, or nil if nothing is known of it. A nil Sent means that there is no
+	// record.
+	Sent func(kind, name, of string) Sent
+	// Owner is the name that the additional property wso2agent of an API gets. Without a name APIs get none.
+	Owner string
+	// Prune says that owned objects that the file no longer names are to be removed.
+	Prune bool
+	// PruneSubscribed says that an API goes even if applications that stay have subscribed to it.
+	PruneSubscribed bool
 }
 
 // Policies returns the policies that the subscriptions of the file need of an API.
@@ -52,6 +63,8 @@ type Have struct {
 	APIs         map[APIName]API                // those that the file names
 	Applications map[string]Application         // those that the file names
 	Names        []string                       // of all applications of the agent's user
+	Left         []Left                         // owned objects that the file no longer names
+	Gone         []OwnedObject                  // owned objects that the file no longer names, and that no server has
 }
 
 // APIName identifies an API.
@@ -96,6 +109,7 @@ type Action string
 const (
 	Create Action = "create"
 	Update Action = "update"
+	Delete Action = "delete"
 )
 
 // The kinds of objects, in words for people.
@@ -124,24 +138,42 @@ type Change struct {
 	// Want is what the file says of the object: a struct of package desired, and for a subscription a [WantedSubscription]. A key
 	// names its key manager.
 	Want any
-	// Have is the object that the server has, as [Have] has it; nil for a creation.
+	// Have is the object that the server has, as [Have] has it; nil for a creation, and a [Left] for a deletion, whose Want is nil.
 	Have any
 }
 
-// Make returns the changes that bring the servers to the desired state, in the order in which they are made. The problems are what a
-// person must change, because no change can bring it about.
+// Comparison is what [Compare] finds.
+type Comparison struct {
+	Changes  []Change         // in the order in which they are made
+	Problems desired.Problems // what a person must change, because no change can bring it about
+	Kept     []OwnedObject    // what the file no longer names, and no change removes
+	Found    []Found          // what the file names, and a server has
+}
+
+// Make returns the changes and the problems of [Compare].
 func Make(want Wanted, have Have) ([]Change, desired.Problems) {
-	m := maker{Wanted: want, has: have, versions: versionsOf(want.File, have)}
+	c := Compare(want, have)
+	return c.Changes, c.Problems
+}
+
+// Compare compares the desired state with what the servers have. Its changes bring the servers to the desired state. What is to be
+// removed comes last, in the reverse order of its creation.
+func Compare(want Wanted, have Have) Comparison {
+	m := maker{Wanted: want, has: have, versions: versionsOf(want.File, have), owned: map[OwnedObject]bool{}}
+	for _, o := range want.Owned {
+		m.owned[o] = true
+	}
 	m.keyManagers()
 	m.scopes()
 	m.certificates()
 	m.apis()
 	m.identities() // roles give the scopes of APIs
 	m.applications()
+	m.removals()
 	for i := range m.problems { // a message may have a text of a server
 		m.problems[i].Message = escaped(m.problems[i].Message)
 	}
-	return m.changes, m.problems
+	return Comparison{m.changes, m.problems, m.kept, m.found}
 }
 
 type maker struct {
@@ -151,6 +183,9 @@ type maker struct {
 	refuses  []string     // names of APIs of the file that API-M does not take
 	changes  []Change
 	problems desired.Problems
+	owned    map[OwnedObject]bool
+	kept     []OwnedObject
+	found    []Found
 }
 
 // versionsOf returns the versions of all APIs as they are after the changes. One that is still to be made has no id.
@@ -183,14 +218,25 @@ func like(versions []APIVersion, name APIName) *APIVersion {
 	return &versions[i]
 }
 
-// compare adds the change of one object, if there is one.
+// compare adds the change of one object, if there is one, and notes an object that exists.
 func (m *maker) compare(c Change, exists bool, have any, differences func() []Difference) {
 	c.Action = Create
 	if exists {
+		o := OwnedObject{c.Kind, c.Name, c.Of, idOf(c.Kind, have)}
+		if o.ID != "" {
+			m.found = append(m.found, Found{o, Secrets(c.Want, have)})
+		}
 		c.Action, c.Have, c.Fields = Update, have, differences()
 		if len(c.Fields) == 0 {
 			return
 		}
+		if api, is := have.(API); o.ID != "" && m.Sent != nil && !m.knows(o) && !(is && marks(api.Object, m.Owner)) {
+			c.Effects = append(slices.Clone(c.Effects), "adopted: somebody else made it")
+		}
+	}
+	if api, is := c.Want.(desired.API); is {
+		on, _ := have.(API)
+		c.Want = marked(api, on.Object, m.Owner)
 	}
 	m.changes = append(m.changes, c)
 }
@@ -214,7 +260,7 @@ func (m *maker) keyManagers() {
 			m.problems.Add(km.Value.AdditionalProperties.Value[property].At, "remove it", "key manager %q: API-M makes additional_properties.%s itself", name, property)
 		}
 		m.compare(Change{Kind: KindKeyManager, Name: name, Want: km.Value}, exists, have, func() []Difference {
-			all := KeyManagerDifferences(km.Value, have, nil)
+			all := KeyManagerDifferences(km.Value, have, m.sentOf(KindKeyManager, name, "", have))
 			other := m.fixed(km.At, fmt.Sprintf("key manager %q", name), slices.Clone(all), "correct the file, or delete the key manager in the Admin Portal", "type")
 			if len(other) < len(all) {
 				return nil // what a key manager of another type has does not fit it
@@ -253,7 +299,9 @@ func (m *maker) identities() {
 	is := m.File.IdentityServer.Value
 	for _, u := range is.Users.Value {
 		have, exists := m.has.Users[u.Value.Username.Value]
-		m.compare(Change{Kind: KindUser, Name: u.Value.Username.Value, Want: u.Value}, exists, have, func() []Difference { return UserDifferences(u.Value, have, nil) })
+		m.compare(Change{Kind: KindUser, Name: u.Value.Username.Value, Want: u.Value}, exists, have, func() []Difference {
+			return UserDifferences(u.Value, have, m.sentOf(KindUser, u.Value.Username.Value, "", have))
+		})
 	}
 	for _, g := range is.Groups.Value {
 		have, exists := m.has.Groups[g.Value.Name.Value]
@@ -289,7 +337,7 @@ func (m *maker) apis() {
 		var all []Difference
 		var effects []string
 		if exists {
-			all = APIDifferences(want, have.Object, m.Policies(name.Name), nil)
+			all = APIDifferences(want, have.Object, m.Policies(name.Name), m.sentOf(KindAPI, name.String(), "", have))
 			all = append(all, m.definition(want, have)...)
 			all = m.fixed(item.At, fmt.Sprintf("API %q %s", name.Name, name.Version), all,
 				"correct the file, or delete the API in the Publisher", "name", "version", "context", "type")
@@ -404,6 +452,19 @@ func (m *maker) applications() {
 	}
 }
 
+// keysOf returns the keys of an application. Without a word in the file it has one for production.
+func keysOf(item desired.Field[desired.Application]) []desired.Field[desired.Key] {
+	if item.Value.Keys.Set {
+		return item.Value.Keys.Value
+	}
+	return []desired.Field[desired.Key]{{Set: true, At: item.At, Value: desired.Key{Type: given("PRODUCTION")}}}
+}
+
+// keyName returns the name of a key in changes. keyManager is for one for which the file names none.
+func keyName(key desired.Key, keyManager string) string {
+	return strings.ToLower(key.Type.Value) + " of key manager " + key.KeyManager.Or(keyManager)
+}
+
 // subscriptions compares the subscriptions of an application.
 func (m *maker) subscriptions(item desired.Field[desired.Application], have Application) {
 	var subscribed []string
@@ -434,7 +495,7 @@ func (m *maker) subscriptions(item desired.Field[desired.Application], have Appl
 			m.problems.Add(item.At, "unblock or approve it in the Publisher or the Admin Portal", "the subscription of %s to API %s is %s, so its policy cannot change", of, title, status)
 			continue
 		}
-		m.compare(Change{Kind: KindSubscription, Name: "to API " + title, Of: of, Want: w}, exists, on, func() []Difference { return all })
+		m.compare(Change{Kind: KindSubscription, Name: subscriptionName(w.API), Of: of, Want: w}, exists, on, func() []Difference { return all })
 	}
 }
 
@@ -458,8 +519,10 @@ func (m *maker) key(application string, item desired.Field[desired.Key], have Ap
 	if i >= 0 {
 		on = have.Keys[i]
 	}
-	m.compare(Change{Kind: KindKey, Name: strings.ToLower(want.Type.Value) + " of key manager " + manager, Of: "application " + application, Want: want},
-		i >= 0, on, func() []Difference { return KeyDifferences(want, on, kind, nil) })
+	name, of := keyName(want, manager), "application "+application
+	m.compare(Change{Kind: KindKey, Name: name, Of: of, Want: want}, i >= 0, on, func() []Difference {
+		return KeyDifferences(want, on, kind, m.sentOf(KindKey, name, of, on))
+	})
 }
 
 // kindOf returns the type of a key manager of the server or of the file; "" if neither has it.

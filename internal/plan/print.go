@@ -13,15 +13,12 @@ import (
 )
 
 // Text returns changes for people: a line for each object, below it a line for each field and each effect, and a summary at the end.
-// problems is the number of problems, for the summary. No line has a secret or a character that a terminal acts on.
-func Text(changes []Change, problems int) string {
+// problems is the number of problems, for the summary. A line names the owned objects that stay although the file does not name them.
+// No line has a secret or a character that a terminal acts on.
+func Text(changes []Change, problems int, kept ...OwnedObject) string {
 	var b strings.Builder
 	for _, c := range changes {
-		sign := "+"
-		if c.Action == Update {
-			sign = "~"
-		}
-		fmt.Fprintf(&b, "%s %s\n", sign, escaped(title(c)))
+		fmt.Fprintf(&b, "%s %s\n", signs[c.Action], escaped(title(c.Kind, c.Name, c.Of)))
 		for _, d := range c.Fields {
 			fmt.Fprintf(&b, "    %s: %s\n", escaped(d.Path), values(d))
 		}
@@ -29,32 +26,43 @@ func Text(changes []Change, problems int) string {
 			fmt.Fprintf(&b, "    effect: %s\n", escaped(e))
 		}
 	}
-	create, update := count(changes)
-	switch {
-	case problems > 0:
-		fmt.Fprintf(&b, "plan: %d to create, %d to change, %d for a person to solve\n", create, update, problems)
-	case len(changes) == 0:
-		b.WriteString("plan: no differences\n")
-	default:
-		fmt.Fprintf(&b, "plan: %d to create, %d to change\n", create, update)
+	var stay []string
+	for _, o := range kept {
+		stay = append(stay, title(o.Kind, o.Name, o.Of))
 	}
+	if len(stay) > 0 {
+		fmt.Fprintf(&b, "not in the file, and kept (PRUNE=off): %s\n", escaped(strings.Join(stay, ", ")))
+	}
+	parts := []string{fmt.Sprintf("%d to create", count(changes, Create)), fmt.Sprintf("%d to change", count(changes, Update))}
+	if n := count(changes, Delete); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d to delete", n))
+	}
+	if problems > 0 {
+		parts = append(parts, fmt.Sprintf("%d for a person to solve", problems))
+	}
+	if len(changes) == 0 && problems == 0 {
+		parts = []string{"no differences"}
+	}
+	fmt.Fprintf(&b, "plan: %s\n", strings.Join(parts, ", "))
 	return b.String()
 }
 
-func title(c Change) string {
-	if c.Of == "" {
-		return c.Kind + " " + c.Name
+var signs = map[Action]string{Create: "+", Update: "~", Delete: "-"}
+
+func title(kind, name, of string) string {
+	if of == "" {
+		return kind + " " + name
 	}
-	return c.Kind + " " + c.Name + " (" + c.Of + ")"
+	return kind + " " + name + " (" + of + ")"
 }
 
-func count(changes []Change) (create, update int) {
+func count(changes []Change, action Action) (n int) {
 	for _, c := range changes {
-		if c.Action == Create {
-			create++
+		if c.Action == action {
+			n++
 		}
 	}
-	return create, len(changes) - create
+	return n
 }
 
 // values returns both values of a field.
@@ -183,6 +191,13 @@ type jsonChange struct {
 	Effects []string    `json:"effects"`
 }
 
+// jsonOwned is an owned object that stays although the file does not name it.
+type jsonOwned struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	Of   string `json:"of"`
+}
+
 // jsonProblem is what a person must change. It has the form of a mistake in the output of agent validate.
 type jsonProblem struct {
 	File    string `json:"file"`
@@ -200,7 +215,7 @@ type jsonField struct {
 
 // JSON returns changes and problems for programs, with secrets masked. An array is never null. A value is null if there is none. Characters that a
 // terminal acts on are escaped, as JSON allows for every character.
-func JSON(changes []Change, problems desired.Problems) ([]byte, error) {
+func JSON(changes []Change, problems desired.Problems, kept ...OwnedObject) ([]byte, error) {
 	all := []jsonChange{}
 	for _, c := range changes {
 		made := jsonChange{c.Action, c.Kind, c.Name, c.Of, []jsonField{}, append([]string{}, c.Effects...)}
@@ -217,7 +232,10 @@ func JSON(changes []Change, problems desired.Problems) ([]byte, error) {
 	for _, p := range problems {
 		bad = append(bad, jsonProblem{p.At.File, p.At.Line, p.At.Column, p.Message, p.Hint})
 	}
-	create, update := count(changes)
+	stay := []jsonOwned{}
+	for _, o := range kept {
+		stay = append(stay, jsonOwned{o.Kind, o.Name, o.Of})
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
@@ -226,8 +244,10 @@ func JSON(changes []Change, problems desired.Problems) ([]byte, error) {
 		Changes  []jsonChange  `json:"changes"`
 		Create   int           `json:"create"`
 		Update   int           `json:"update"`
+		Delete   int           `json:"delete"`
+		Kept     []jsonOwned   `json:"kept"`
 		Problems []jsonProblem `json:"problems"`
-	}{all, create, update, bad}); err != nil {
+	}{all, count(changes, Create), count(changes, Update), count(changes, Delete), stay, bad}); err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)
 	}
 	return asciiControls(b.Bytes()), nil

@@ -119,12 +119,12 @@ func TestChangesArePrintedForPrograms(t *testing.T) {
 			{"path": "client_secret", "have": "*****", "want": "*****"},
 			{"path": "issuer", "have": "https://(hidden)@is:9443", "want": "https://is:9443"}
 		], "effects": []}
-	], "create": 2, "update": 3, "problems": []}`
+	], "create": 2, "update": 3, "delete": 0, "kept": [], "problems": []}`
 	if !reflect.DeepEqual(decoded(t, string(got)), decoded(t, want)) {
 		t.Errorf("got %s", got)
 	}
 	empty, err := JSON(nil, nil)
-	if want := "{\n  \"changes\": [],\n  \"create\": 0,\n  \"update\": 0,\n  \"problems\": []\n}\n"; err != nil || string(empty) != want {
+	if want := "{\n  \"changes\": [],\n  \"create\": 0,\n  \"update\": 0,\n  \"delete\": 0,\n  \"kept\": [],\n  \"problems\": []\n}\n"; err != nil || string(empty) != want {
 		t.Errorf("no changes: got %q, %v, want %q", empty, err, want)
 	}
 }
@@ -198,7 +198,7 @@ func TestProgramsGetWhatAPersonMustChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"changes":[],"create":0,"update":0,"problems":[{"file":"f.yaml","line":3,"column":5,"message":"API \"Orders\" has another context","hint":"correct the file"}]}`
+	want := `{"changes":[],"create":0,"update":0,"delete":0,"kept":[],"problems":[{"file":"f.yaml","line":3,"column":5,"message":"API \"Orders\" has another context","hint":"correct the file"}]}`
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, got); err != nil || compact.String() != want {
 		t.Errorf("%s, %v", compact.String(), err)

@@ -108,7 +108,7 @@ func changesIn(plan []byte) (map[string]string, error) {
 		if err := errors.Join(json.Unmarshal(raw, &c), json.Compact(&compact, raw)); err != nil {
 			return nil, fmt.Errorf("read the plan: %w", err)
 		}
-		all[title(Change{Kind: c.Kind, Name: c.Name, Of: c.Of})] = compact.String()
+		all[title(c.Kind, c.Name, c.Of)] = compact.String()
 	}
 	return all, nil
 }
@@ -140,6 +140,10 @@ func hashOf(want Wanted) string {
 		files = append(files, hex.EncodeToString(hash[:]))
 	}
 	files = slices.AppendSeq(files, maps.Values(want.Fingerprints))
+	for _, d := range want.Definitions {
+		hash := sha256.Sum256(d.Text)
+		files = append(files, hex.EncodeToString(hash[:]))
+	}
 	slices.Sort(files)
 	fmt.Fprint(sum, strings.Join(files, "\n"))
 	return hex.EncodeToString(sum.Sum(nil))

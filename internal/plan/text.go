@@ -9,7 +9,7 @@ import (
 
 // Title returns what a change is about, such as "subscription to API Orders 1.0.0 (application Shop)", without characters that a terminal
 // acts on.
-func (c Change) Title() string { return escaped(title(c)) }
+func (c Change) Title() string { return escaped(title(c.Kind, c.Name, c.Of)) }
 
 // Escaped returns a text of a server or a file without characters that a terminal acts on.
 func Escaped(text string) string { return escaped(text) }
