@@ -149,24 +149,56 @@ func remember(log *slog.Logger, files bootstrap.Files, keep error, want *plan.Wa
 	return known, err
 }
 
-// writeKeys writes the keys of applications. A secret that the server shows only once comes from an earlier run.
+// writeKeys writes the keys of applications: those of this run, and those of other applications from earlier runs.
 func writeKeys(files bootstrap.Files, report apply.Report, known []keysfile.Key) error {
-	if len(report.Keys) == 0 {
+	keys := keysOf(report, known)
+	if len(keys) == 0 && len(known) == 0 {
 		return nil
-	}
-	var keys []keysfile.Key
-	for _, k := range report.Keys {
-		secret := k.ConsumerSecret
-		if i := slices.IndexFunc(known, func(old keysfile.Key) bool { return old.ConsumerKey == k.ConsumerKey }); secret == "" && i >= 0 {
-			secret = known[i].ConsumerSecret
-		}
-		keys = append(keys, keysfile.Key{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type, KeyManager: k.KeyManager,
-			ConsumerKey: k.ConsumerKey, ConsumerSecret: secret, TokenEndpoint: k.TokenEndpoint, MappingID: k.MappingID})
 	}
 	if err := files.Keys.Write(keys); err != nil {
 		return fmt.Errorf("write the applications' keys: %w", err)
 	}
 	return nil
+}
+
+// keysOf returns the keys after a run. The applications keep their order, and new ones follow. A secret that the server shows only once
+// comes from an earlier run. The keys of an application that the run has removed are left out.
+func keysOf(report apply.Report, known []keysfile.Key) (keys []keysfile.Key) {
+	now, gone := map[string][]keysfile.Key{}, map[string]bool{}
+	var order []string
+	for _, k := range report.Keys {
+		secret := k.ConsumerSecret
+		if i := slices.IndexFunc(known, func(old keysfile.Key) bool { return old.ConsumerKey == k.ConsumerKey }); secret == "" && i >= 0 {
+			secret = known[i].ConsumerSecret
+		}
+		if now[k.Application] == nil {
+			order = append(order, k.Application)
+		}
+		now[k.Application] = append(now[k.Application], keysfile.Key{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type,
+			KeyManager: k.KeyManager, ConsumerKey: k.ConsumerKey, ConsumerSecret: secret, TokenEndpoint: k.TokenEndpoint, MappingID: k.MappingID})
+	}
+	for _, o := range report.Outcomes {
+		if o.Change.Action == plan.Delete && o.Change.Kind == plan.KindApplication && o.Err == nil {
+			gone[o.Change.Name] = true
+		}
+	}
+	added := map[string]bool{}
+	for _, old := range known {
+		name := old.Application
+		switch {
+		case gone[name] || added[name]:
+		case now[name] == nil:
+			keys = append(keys, old)
+		default:
+			keys, added[name] = append(keys, now[name]...), true
+		}
+	}
+	for _, name := range order {
+		if !added[name] {
+			keys = append(keys, now[name]...)
+		}
+	}
+	return keys
 }
 
 // authorize authorizes the applications in IS for the scopes of APIs, unless the settings say otherwise.

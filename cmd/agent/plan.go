@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -153,9 +154,21 @@ func load(ctx context.Context, cfg config.Config, paths []string) (*loaded, erro
 	return l, err
 }
 
+// settled is how long a plan waits for a server that is changing. API-M lists a new API after some seconds.
+const settled = 30 * time.Second
+
 // compare reads the servers, and compares them with the desired state.
 func (l *loaded) compare(ctx context.Context) (plan.Comparison, error) {
-	have, err := actual.Read(ctx, actual.Connect(l.client, l.settings), l.want)
+	clients, until := actual.Connect(l.client, l.settings), time.Now().Add(settled)
+	have, err := actual.Read(ctx, clients, l.want)
+	for errors.Is(err, actual.ErrMoving) && time.Now().Before(until) {
+		select {
+		case <-ctx.Done():
+			return plan.Comparison{}, context.Cause(ctx)
+		case <-time.After(settled / 30):
+		}
+		have, err = actual.Read(ctx, clients, l.want)
+	}
 	if err != nil {
 		return plan.Comparison{}, byHand(err)
 	}

@@ -52,7 +52,21 @@ func (s *show) planned() error {
 	if err := s.agentSays("plan: no differences", "plan", path); err != nil {
 		return err
 	}
-	return s.inStock()
+	if err := s.inStock(); err != nil {
+		return err
+	}
+	return s.pruned()
+}
+
+// pruned removes what the file before named and the main file does not name.
+func (s *show) pruned() error {
+	if err := s.plan(s.world.apiConfig(), "3 to delete", "--prune"); err != nil {
+		return err
+	}
+	if err := s.agentSays("done, 0 failed", "apply", "--prune", s.world.apiConfig()); err != nil {
+		return err
+	}
+	return s.agentSays("plan: no differences", "plan", "--prune", s.world.apiConfig())
 }
 
 func (s *show) write(path, description string) error {
@@ -60,8 +74,8 @@ func (s *show) write(path, description string) error {
 }
 
 // plan shows a plan, whose differences are no failure.
-func (s *show) plan(path, want string) error {
-	out, err := s.world.agent(s.ctx, s.world.am, "plan", path)
+func (s *show) plan(path, want string, flags ...string) error {
+	out, err := s.world.agent(s.ctx, s.world.am, append(append([]string{"plan"}, flags...), path)...)
 	if !strings.Contains(out, want) {
 		return fmt.Errorf("agent plan does not say %q: %w\n%s", want, err, out)
 	}

@@ -33,6 +33,7 @@ func (r *round) writeDocument(ctx context.Context, c plan.Change, want desired.D
 		if err != nil {
 			return err
 		}
+		r.noteID(c, made.ID)
 		return r.writeContent(ctx, api, made.ID, want)
 	}
 	id := textOf(have.Object, "documentId")

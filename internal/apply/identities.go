@@ -25,6 +25,7 @@ func (r *round) user(ctx context.Context, c plan.Change, want desired.User) erro
 		if err != nil {
 			return err
 		}
+		r.noteID(c, id)
 		have = plan.Object{"id": id}
 	}
 	if exists && !slices.ContainsFunc(c.Fields, func(d plan.Difference) bool { return d.Path == "roles" }) {
@@ -69,7 +70,8 @@ func (r *round) group(ctx context.Context, c plan.Change, want desired.Users) er
 	if exists {
 		return r.patch(ctx, wso2.SCIMGroups, name, have, body)
 	}
-	_, err = r.create(ctx, wso2.SCIMGroups, name, body)
+	id, err := r.create(ctx, wso2.SCIMGroups, name, body)
+	r.noteID(c, id)
 	return err
 }
 
@@ -89,6 +91,7 @@ func (r *round) role(ctx context.Context, c plan.Change, want desired.Role) erro
 		if err != nil { // IS refuses the scope of an API that was not made
 			return r.explained(err, plan.KindScope, plan.KindAPI)
 		}
+		r.noteID(c, id)
 		have = plan.Object{"id": id, "permissions": body["permissions"]}
 	}
 	ids, err := r.identities(ctx, wso2.SCIMGroups, want.Groups)

@@ -66,6 +66,7 @@ func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error 
 	}
 	r.past.forget("key manager "+k.manager, hidden(k))
 	r.keep(k, made)
+	r.noteID(c, made.MappingID)
 	if mapped {
 		return r.setMapped(ctx, k, made.MappingID)
 	}

@@ -18,8 +18,9 @@ func (r *round) scope(ctx context.Context, c plan.Change, want desired.Scope) er
 		_, err := r.Publisher.UpdateSharedScope(ctx, textOf(have, "id"), plan.ScopeBody(want, have))
 		return gone(err)
 	}
-	_, err := r.Publisher.CreateSharedScope(ctx, plan.ScopeBody(want, nil))
+	made, err := r.Publisher.CreateSharedScope(ctx, plan.ScopeBody(want, nil))
 	if !wso2.HasCode(err, wso2.CodeScopeExists) {
+		r.noteID(c, made.ID)
 		return err
 	}
 	// A shared scope with the name is of an earlier try whose answer is lost. Else an API has a local one.
