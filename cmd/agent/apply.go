@@ -126,7 +126,7 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 // installation. keep is why nothing can be kept there; nil if it can. Without a record nothing is removed.
 func remember(log *slog.Logger, files bootstrap.Files, keep error, want *plan.Wanted, o *apply.Options) (known []keysfile.Key, err error) {
 	if keep != nil {
-		log.Warn("the agent keeps no record of what it makes, so it cannot remove it later", "error", keep)
+		log.Warn("cannot keep a record, so later runs remove nothing that this run makes", "error", keep)
 		return nil, nil
 	}
 	data, err := file.Read(files.Keys.JSON, keysLimit)
@@ -142,16 +142,18 @@ func remember(log *slog.Logger, files bootstrap.Files, keep error, want *plan.Wa
 	}
 	record, _, err := owned.Load(owned.Path(files.Keys.JSON))
 	if err != nil {
-		log.Warn("the agent does not know what it has made before, and removes nothing of it", "error", err)
+		log.Warn("the agent cannot read the record of earlier runs, so it removes nothing that they made, and records nothing", "error", err)
+	} else {
+		o.Save = func() error { return record.Save(owned.Path(files.Keys.JSON)) }
 	}
-	o.Record, o.Save = record, func() error { return record.Save(owned.Path(files.Keys.JSON)) }
+	o.Record = record
 	want.Owner, err = files.Owner()
 	return known, err
 }
 
 // writeKeys writes the keys of applications: those of this run, and those of other applications from earlier runs.
 func writeKeys(files bootstrap.Files, report apply.Report, known []keysfile.Key) error {
-	keys := keysOf(report, known)
+	keys := keysfile.Merge(slices.DeleteFunc(slices.Clone(known), func(k keysfile.Key) bool { return gone(report, k) }), keysIn(report))
 	if len(keys) == 0 && len(known) == 0 {
 		return nil
 	}
@@ -161,44 +163,24 @@ func writeKeys(files bootstrap.Files, report apply.Report, known []keysfile.Key)
 	return nil
 }
 
-// keysOf returns the keys after a run. The applications keep their order, and new ones follow. A secret that the server shows only once
-// comes from an earlier run. The keys of an application that the run has removed are left out.
-func keysOf(report apply.Report, known []keysfile.Key) (keys []keysfile.Key) {
-	now, gone := map[string][]keysfile.Key{}, map[string]bool{}
-	var order []string
+// keysIn returns the keys of a run for the files.
+func keysIn(report apply.Report) (keys []keysfile.Key) {
 	for _, k := range report.Keys {
-		secret := k.ConsumerSecret
-		if i := slices.IndexFunc(known, func(old keysfile.Key) bool { return old.ConsumerKey == k.ConsumerKey }); secret == "" && i >= 0 {
-			secret = known[i].ConsumerSecret
-		}
-		if now[k.Application] == nil {
-			order = append(order, k.Application)
-		}
-		now[k.Application] = append(now[k.Application], keysfile.Key{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type,
-			KeyManager: k.KeyManager, ConsumerKey: k.ConsumerKey, ConsumerSecret: secret, TokenEndpoint: k.TokenEndpoint, MappingID: k.MappingID})
-	}
-	for _, o := range report.Outcomes {
-		if o.Change.Action == plan.Delete && o.Change.Kind == plan.KindApplication && o.Err == nil {
-			gone[o.Change.Name] = true
-		}
-	}
-	added := map[string]bool{}
-	for _, old := range known {
-		name := old.Application
-		switch {
-		case gone[name] || added[name]:
-		case now[name] == nil:
-			keys = append(keys, old)
-		default:
-			keys, added[name] = append(keys, now[name]...), true
-		}
-	}
-	for _, name := range order {
-		if !added[name] {
-			keys = append(keys, now[name]...)
-		}
+		keys = append(keys, keysfile.Key{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type,
+			KeyManager: k.KeyManager, ConsumerKey: k.ConsumerKey, ConsumerSecret: k.ConsumerSecret, TokenEndpoint: k.TokenEndpoint, MappingID: k.MappingID})
 	}
 	return keys
+}
+
+// gone reports whether a run has removed a key, or its application.
+func gone(report apply.Report, k keysfile.Key) bool {
+	return slices.ContainsFunc(report.Outcomes, func(o apply.Outcome) bool {
+		if o.Change.Action != plan.Delete || o.Err != nil {
+			return false
+		}
+		left, _ := o.Change.Have.(plan.Left)
+		return o.Change.Kind == plan.KindApplication && o.Change.Name == k.Application || o.Change.Kind == plan.KindKey && left.ID == k.MappingID
+	})
 }
 
 // authorize authorizes the applications in IS for the scopes of APIs, unless the settings say otherwise.

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"testing"
 
 	"wso2agent/internal/apply"
@@ -9,23 +9,23 @@ import (
 	"wso2agent/internal/plan"
 )
 
-func TestKeysOfOtherApplicationsStay(t *testing.T) {
-	known := []keysfile.Key{
-		{Application: "First", Type: "PRODUCTION", ConsumerKey: "one", ConsumerSecret: "kept"},
-		{Application: "First", Type: "SANDBOX", ConsumerKey: "former"},
-		{Application: "Gone", ConsumerKey: "two"},
-		{Application: "Other", ConsumerKey: "three"},
+func TestOnlyWhatARunHasRemovedIsGone(t *testing.T) {
+	removed := func(kind, name, id string, err error) apply.Outcome {
+		return apply.Outcome{Change: plan.Change{Action: plan.Delete, Kind: kind, Name: name, Have: plan.Left{OwnedObject: plan.OwnedObject{ID: id}}}, Err: err}
 	}
-	report := apply.Report{
-		Keys: []apply.Credentials{{Application: "New", ConsumerKey: "four"}, {Application: "First", Type: "PRODUCTION", ConsumerKey: "one"}},
-		Outcomes: []apply.Outcome{{Change: plan.Change{Action: plan.Delete, Kind: plan.KindApplication, Name: "Gone"}},
-			{Change: plan.Change{Action: plan.Delete, Kind: plan.KindApplication, Name: "Other"}, Err: fmt.Errorf("refused")}},
-	}
-	got := ""
-	for _, k := range keysOf(report, known) {
-		got += k.Application + " " + k.ConsumerKey + " " + string(k.ConsumerSecret) + ", "
-	}
-	if got != "First one kept, Other three , New four , " {
-		t.Errorf("the keys are %s", got)
+	report := apply.Report{Outcomes: []apply.Outcome{
+		removed(plan.KindApplication, "Gone", "1", nil), removed(plan.KindApplication, "Refused", "2", errors.New("refused")),
+		removed(plan.KindKey, "production of key manager IS", "mapping", nil), {Change: plan.Change{Action: plan.Create, Kind: plan.KindApplication, Name: "New"}},
+	}}
+	for _, test := range []struct {
+		key  keysfile.Key
+		gone bool
+	}{
+		{keysfile.Key{Application: "Gone"}, true}, {keysfile.Key{Application: "Refused", MappingID: "other"}, false},
+		{keysfile.Key{Application: "Kept", MappingID: "mapping"}, true}, {keysfile.Key{Application: "New"}, false},
+	} {
+		if gone(report, test.key) != test.gone {
+			t.Errorf("%+v is gone: %t", test.key, !test.gone)
+		}
 	}
 }

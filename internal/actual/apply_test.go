@@ -151,7 +151,8 @@ func (s *servers) createApplication(c Clients, app desired.Application, apis, ma
 	must(s.t, err)
 	for _, item := range app.Subscriptions.Value {
 		body := plan.SubscriptionBody(item.Value, nil, made.ID, apis[item.Value.APIName.Value])
-		must(s.t, c.DevPortal.Subscribe(ctx, made.ID, body["apiId"].(string), body["throttlingPolicy"].(string)))
+		_, err := c.DevPortal.Subscribe(ctx, made.ID, body["apiId"].(string), body["throttlingPolicy"].(string))
+		must(s.t, err)
 	}
 	for _, item := range app.Keys.Value {
 		body := plan.KeyBody(item.Value, nil, plan.TypeIS7, managers[item.Value.KeyManager.Or("WSO2-IS")])

@@ -94,7 +94,7 @@ func (r *round) copyAPI(ctx context.Context, want desired.API) (wso2.Object, err
 		return made, err
 	}
 	copied, err := r.Publisher.APIObject(ctx, made.ID) // the answer to a copy differs from what it is
-	if err != nil || len(plan.APIDifferences(want, copied.Fields, r.want.Policies(want.Name.Value), nil)) == 0 {
+	if err != nil || len(plan.APIDifferences(want, copied.Fields, r.want.Policies(want.Name.Value), nil)) == 0 && len(apiSecrets(want, copied.Fields)) == 0 {
 		return copied, err
 	}
 	copied.Fields, err = r.saveAPI(ctx, want, copied.Fields)

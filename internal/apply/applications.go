@@ -37,10 +37,14 @@ func (r *round) application(ctx context.Context, c plan.Change, want desired.App
 
 // approved returns an error if an application does not work before somebody approves it.
 func approved(name string, o plan.Object) error {
-	if status := textOf(o, "status"); status != "APPROVED" {
-		return remedy.Add(fmt.Errorf("application %q is %s", name, status), "approve it in API-M's Admin Portal, under Tasks")
+	switch status := textOf(o, "status"); status {
+	case "APPROVED":
+		return nil
+	case "REJECTED":
+		return byHand(remedy.Add(fmt.Errorf("somebody has rejected application %q", name), "delete it in the Developer Portal, or remove it from the file"))
+	default:
+		return remedy.Add(fmt.Errorf("application %q is not approved: its status is %s", name, status), "approve it in API-M's Admin Portal, under Tasks")
 	}
-	return nil
 }
 
 // dropped returns an error for attributes that API-M has not stored, because its configuration does not declare them. API-M does not say
@@ -105,7 +109,9 @@ func (r *round) subscription(ctx context.Context, c plan.Change, want plan.Wante
 		return missing(plan.KindAPI, name.String())
 	}
 	body := plan.SubscriptionBody(want.Want, nil, application, api)
-	err = moved(r.DevPortal.Subscribe(ctx, application, api, textOf(body, "throttlingPolicy")))
+	id, err := r.DevPortal.Subscribe(ctx, application, api, textOf(body, "throttlingPolicy"))
+	r.noteID(c, id)
+	err = moved(err)
 	// API-M answers HTTP 500 for an API that is not published, and refuses a policy that the API does not offer.
 	if err != nil && r.all.failed(func(c plan.Change) bool { return c.Kind == plan.KindAPI && c.Name == name.String() }) {
 		return marked{err, errNeeds}

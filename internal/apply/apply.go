@@ -71,7 +71,7 @@ func (r Report) Err() error {
 	if !slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.Err != nil && !permanent(o.Err) }) {
 		err = fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
 	}
-	return remedy.Add(err, "the table says why")
+	return remedy.Add(err, "see the errors in the table")
 }
 
 // Run brings the servers to the desired state. A failure of one change stops only those that need its object. Run repeats what
@@ -82,7 +82,7 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(o.RetryFirst), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(o.RetryMax), backoff.WithMaxElapsedTime(0))
 	report, checked := Report{Want: want}, false
-	all := outcomes{at: map[object]int{}}
+	all, allowed := outcomes{at: map[object]int{}}, map[object]bool{}
 	past := newPast(o.EventWait, o.Known)
 	for {
 		unfinished, err := func() (bool, error) {
@@ -99,12 +99,20 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 					return false, fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
 				}
 			}
+			if !checked {
+				for _, c := range changes {
+					allowed[objectOf(c)] = true
+				}
+			}
 			checked = true
 			o.settle(compared.Found, have.Gone)
 			r := newRound(log, c, want, have, o.AtOnce)
 			r.past, r.record = past, o.Record
-			unfinished := r.act(ctx, all.open(changes), &all)
-			report.IDs, report.Keys = r.ids, r.credentials()
+			if o.Check != nil { // a saved plan: what somebody changes meanwhile calls for another one
+				changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return !allowed[objectOf(c)] })
+			}
+			unfinished := r.act(ctx, all.open(changes, have.Left), &all)
+			report.IDs, report.Keys = r.ids, withSecrets(r.credentials(), report.Keys)
 			past.remember(report.Keys)
 			if err := o.save(); err != nil {
 				log.Warn("the agent cannot keep its record of what it has made", "error", err)
@@ -126,6 +134,17 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 		case <-time.After(wait):
 		}
 	}
+}
+
+// withSecrets returns keys with the secrets that an earlier round has seen: some key managers show them only once.
+func withSecrets(now, before []Credentials) []Credentials {
+	for i, k := range now {
+		at := slices.IndexFunc(before, func(b Credentials) bool { return b.ConsumerKey == k.ConsumerKey })
+		if k.ConsumerSecret == "" && at >= 0 {
+			now[i].ConsumerSecret = before[at].ConsumerSecret
+		}
+	}
+	return now
 }
 
 // ended returns the error of a run whose context has ended.
@@ -164,9 +183,9 @@ func permanent(err error) bool {
 }
 
 var (
-	errAgain  = errors.New("another try can succeed")    // although the server's answer alone looks permanent
-	errByHand = errors.New("a person must change it")    // although the server's answer alone looks transient
-	errNeeds  = errors.New("it needs what was not made") // the failure of another change explains it
+	errAgain  = errors.New("another try can succeed")            // although the server's answer alone looks permanent
+	errByHand = errors.New("a person must change it")            // although the server's answer alone looks transient
+	errNeeds  = errors.New("it needs an object that is missing") // the failure of another change explains it
 )
 
 // again marks an error as one that another try can solve. It does not change the text.

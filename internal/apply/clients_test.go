@@ -667,7 +667,7 @@ func TestAnApplicationThatWaitsForApprovalHasNoKeys(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	report, _ := Run(ctx, slog.New(slog.DiscardHandler), actual.Connect(s.client, s.settings), want, Options{RetryFirst: time.Millisecond, RetryMax: time.Millisecond})
-	s.says(s.failure(report, plan.KindKey), `application "Shop" is CREATED`, "under Tasks")
+	s.says(s.failure(report, plan.KindKey), `application "Shop" is not approved: its status is CREATED`, "under Tasks")
 	if n := s.amRequests.Counts()["POST /api/am/devportal/v3/applications/{id}/generate-keys"]; n > 0 {
 		t.Errorf("keys were generated %d times", n)
 	}

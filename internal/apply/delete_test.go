@@ -122,7 +122,7 @@ func (s *servers) create(want plan.Wanted, c plan.Change) {
 		_, err = on.DevPortal.CreateApplicationObject(ctx, plan.ApplicationBody(w, nil))
 	case plan.WantedSubscription:
 		i := slices.IndexFunc(have.Versions, func(v plan.APIVersion) bool { return v.Name == w.API.Name })
-		err = on.DevPortal.Subscribe(ctx, app(), have.Versions[i].ID, "Unlimited")
+		_, err = on.DevPortal.Subscribe(ctx, app(), have.Versions[i].ID, "Unlimited")
 	case desired.Key:
 		_, err = on.DevPortal.GenerateKeys(ctx, app(), textOf(have.KeyManagers["Resident Key Manager"], "id"))
 	}
@@ -289,7 +289,8 @@ func TestSubscribersOfAnAPIThatGoesAreNamed(t *testing.T) {
 	theirs, err := on.DevPortal.CreateApplication(t.Context(), "Theirs", "Unlimited", "")
 	must(t, err)
 	id := textOf(have.APIs[plan.APIName{Name: "Orders", Version: "1.0.0"}].Object, "id")
-	must(t, on.DevPortal.Subscribe(t.Context(), theirs.ID, id, "Unlimited"))
+	_, err = on.DevPortal.Subscribe(t.Context(), theirs.ID, id, "Unlimited")
+	must(t, err)
 
 	report := s.run(fewer, folder, record, true)
 	if len(report.Problems) != 1 || !strings.Contains(report.Problems[0].String(), `API Orders 1.0.0 is no longer in the file, and these applications have subscribed to it: "Theirs" of admin: `) {
@@ -324,7 +325,8 @@ func TestAnApplicationThatSubscribesLateKeepsItsAPI(t *testing.T) {
 	subscribe := func(name string) {
 		app, err := on.DevPortal.CreateApplication(t.Context(), name, "Unlimited", "")
 		must(t, err)
-		must(t, on.DevPortal.Subscribe(t.Context(), app.ID, id, "Unlimited"))
+		_, err = on.DevPortal.Subscribe(t.Context(), app.ID, id, "Unlimited")
+		must(t, err)
 	}
 	want := s.read(fewer, folder)
 	want.Prune = true

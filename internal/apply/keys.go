@@ -7,6 +7,7 @@ import (
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -46,6 +47,9 @@ func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error 
 		return r.updateKey(ctx, k, have)
 	}
 	if exists {
+		if err := r.hasNew(ctx, k, want.ClientID.Value); err != nil { // the client that is there now cannot come back
+			return err
+		}
 		if err := r.DevPortal.DeleteKeys(ctx, k.keyName.application, textOf(have, "keyMappingId")); err != nil {
 			return moved(err)
 		}
@@ -71,6 +75,18 @@ func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error 
 		return r.setMapped(ctx, k, made.MappingID)
 	}
 	return nil
+}
+
+// hasNew returns an error if IS lacks the client that a key is to have. Other key managers cannot be asked.
+func (r *round) hasNew(ctx context.Context, k client, id string) error {
+	if id == "" || !r.ownKeyManager(k) {
+		return nil
+	}
+	found, err := r.IS.HasClient(ctx, id)
+	if err == nil && !found {
+		err = byHand(remedy.Add(fmt.Errorf("IS has no client %q, so application %q keeps its present key", id, k.application), "correct client_id in the file"))
+	}
+	return err
 }
 
 // client returns what is known of a key that is to be made.

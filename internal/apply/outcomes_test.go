@@ -23,7 +23,7 @@ func TestWhatFailedForGoodIsNotTriedAgain(t *testing.T) {
 	all := outcomes{at: map[object]int{}}
 	good, broken, slow, child, lost := change(plan.Create, plan.KindAPI, "Good 1"), change(plan.Create, plan.KindAPI, "Broken 1"),
 		change(plan.Create, plan.KindAPI, "Slow 1"), change(plan.Create, plan.KindSubscription, "to API Slow 1"), change(plan.Create, plan.KindAPI, "Lost 1")
-	all.open([]plan.Change{good, broken, slow, lost, child})
+	all.open([]plan.Change{good, broken, slow, lost, child}, nil)
 	all.note(good, nil)
 	all.note(broken, byHand(errors.New("refused")))
 	all.note(slow, errors.New("busy"))
@@ -33,7 +33,7 @@ func TestWhatFailedForGoodIsNotTriedAgain(t *testing.T) {
 		t.Errorf("the failure to repeat is %v", err)
 	}
 	var names []string
-	for _, c := range all.open([]plan.Change{broken, slow, child}) { // the plan of the next round: Lost was made
+	for _, c := range all.open([]plan.Change{broken, slow, child}, nil) { // the plan of the next round: Lost was made
 		names = append(names, c.Name)
 	}
 	if got := strings.Join(names, ", "); got != "Slow 1, to API Slow 1" {

@@ -43,11 +43,18 @@ type outcomes struct {
 }
 
 // open returns the changes that have not failed for good before, and notes them in the order of the plan. What is in no plan any more is
-// made: only its answer got lost, or somebody else has made it.
-func (o *outcomes) open(changes []plan.Change) (open []plan.Change) {
+// made: only its answer got lost, or somebody else has made it. An object that is left is not removed, although a person must solve
+// something before the plan has it again.
+func (o *outcomes) open(changes []plan.Change, left []plan.Left) (open []plan.Change) {
 	planned := map[object]bool{}
 	for _, c := range changes {
 		planned[objectOf(c)] = true
+	}
+	for _, l := range left {
+		what := object{l.Kind, l.Name, l.Of}
+		if i, known := o.at[what]; known && !planned[what] && o.list[i].Change.Action == plan.Delete {
+			planned[what], o.list[i].Err = true, byHand(o.list[i].Err)
+		}
 	}
 	for i, before := range o.list {
 		if !planned[objectOf(before.Change)] && (!permanent(before.Err) || errors.Is(before.Err, errNeeds)) {
@@ -71,14 +78,14 @@ func (o *outcomes) open(changes []plan.Change) (open []plan.Change) {
 // lost reports whether a change that makes something has failed for good.
 func (o *outcomes) lost() bool {
 	for _, outcome := range o.list {
-		if outcome.Change.Action != plan.Delete && outcome.Err != nil && permanent(outcome.Err) {
+		if outcome.Change.Action != plan.Delete && outcome.Err != nil && permanent(outcome.Err) && !errors.Is(outcome.Err, errNeeds) {
 			return true
 		}
 	}
 	return false
 }
 
-var errUndone = again(fmt.Errorf("the run has ended before"))
+var errUndone = again(fmt.Errorf("the run ended before this change began"))
 
 // note notes what became of a change. One that was not begun keeps its last failure.
 func (o *outcomes) note(c plan.Change, err error) {

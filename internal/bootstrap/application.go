@@ -133,7 +133,8 @@ func (r *run) ensureSubscription(ctx context.Context, api PublishedAPI, policy s
 	switch {
 	case have.ID == "":
 		return r.change("subscribed to "+what, func() error {
-			return orConflict(r.DevPortal.Subscribe(ctx, r.app.ID, api.ID, policy))
+			_, err := r.DevPortal.Subscribe(ctx, r.app.ID, api.ID, policy)
+			return orConflict(err)
 		})
 	case have.Status != "UNBLOCKED":
 		r.log.Warn("the subscription does not work", "api", api.Name, "version", api.Version, "status", have.Status,

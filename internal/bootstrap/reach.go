@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/keysfile"
 )
 
 // TryPasswords waits until both servers answer, and tries the administrators' passwords on them. An error that wraps
@@ -84,7 +86,19 @@ func (k *Keeper) reach(ctx context.Context, cfg config.Config, desired *Desired)
 		return servers, result, err
 	}
 	reportOtherKey(k.Log, MadeBefore(before), result, files.Keys.JSON)
-	if err := files.Keys.Write(result.keys()); err != nil {
+	// The keys of other applications are those of agent apply.
+	earlier, _ := keysfile.Decode(before)
+	keys := keysfile.Merge(earlier, result.keys())
+	slices.SortStableFunc(keys, func(a, b keysfile.Key) int {
+		switch own := result.Application; {
+		case a.Application == own && b.Application != own:
+			return -1
+		case a.Application != own && b.Application == own:
+			return 1
+		}
+		return 0
+	})
+	if err := files.Keys.Write(keys); err != nil {
 		return servers, result, err
 	}
 	return servers, result, files.reportLeftOver(k.Log, record, desired, result)

@@ -103,14 +103,21 @@ func TestFourTimesTheFileTakesFourTimesTheWork(t *testing.T) {
 	} {
 		work := func(n int) (allocations, bytes uint64) {
 			data := []byte(text(n))
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			_, err := Parse(testSource(), Input{"f", data})
-			if err != nil {
-				_ = err.Error()
+			for i := range 3 { // the counters are those of the process, in which others work too
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				_, err := Parse(testSource(), Input{"f", data})
+				if err != nil {
+					_ = err.Error()
+				}
+				runtime.ReadMemStats(&after)
+				made, size := after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
+				if i == 0 {
+					allocations, bytes = made, size
+				}
+				allocations, bytes = min(allocations, made), min(bytes, size)
 			}
-			runtime.ReadMemStats(&after)
-			return after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc
+			return allocations, bytes
 		}
 		const n, slack = 100, 1.25 // slices and maps grow in steps
 		work(n)

@@ -57,7 +57,8 @@ func TestWhatAFileCannotSayIsLeftOut(t *testing.T) {
 	s.api("Twice", "2", "PUBLISHED", nil)
 	app, err := c.DevPortal.CreateApplicationObject(t.Context(), plan.Object{"name": "Half", "throttlingPolicy": "Unlimited", "description": ""})
 	must(t, err)
-	must(t, c.DevPortal.Subscribe(t.Context(), app.ID, first, "Unlimited"))
+	_, err = c.DevPortal.Subscribe(t.Context(), app.ID, first, "Unlimited")
+	must(t, err)
 	_, err = c.Publisher.CreateSharedScope(t.Context(), plan.Object{"name": "two", "displayName": "two", "description": strings.Repeat("x", 512), "bindings": []any{}})
 	must(t, err)
 

@@ -248,8 +248,10 @@ func (m *maker) removals() {
 	slices.SortStableFunc(left, func(a, b Left) int {
 		return cmp.Compare(slices.Index(order, b.Kind), slices.Index(order, a.Kind))
 	})
+	// An object may be the one that the file names otherwise, or the one that a change that cannot be made was to replace.
+	solved := len(m.problems) == 0
 	for _, l := range left {
-		if m.Prune {
+		if m.Prune && solved {
 			m.remove(l, left)
 		} else {
 			m.kept = append(m.kept, l.OwnedObject)

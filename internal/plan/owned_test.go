@@ -95,7 +95,7 @@ func TestASecretThatHasChangedIsADifference(t *testing.T) {
 
 // TestAChangeSaysThatItAdoptsAnObject only if somebody else has made it, and if there is a change.
 func TestAChangeSaysThatItAdoptsAnObject(t *testing.T) {
-	const adopted = "; effect: adopted: somebody else made it"
+	const adopted = "; effect: adopted: the record does not have it"
 	have := has()
 	have.APIs[APIName{"Orders", "1.0.0"}].Object["id"] = "id1"
 	w := wanted(t, strings.Replace(small, "context:", "description: New, context:", 1))

@@ -231,7 +231,7 @@ func (m *maker) compare(c Change, exists bool, have any, differences func() []Di
 			return
 		}
 		if api, is := have.(API); o.ID != "" && m.Sent != nil && !m.knows(o) && !(is && marks(api.Object, m.Owner)) {
-			c.Effects = append(slices.Clone(c.Effects), "adopted: somebody else made it")
+			c.Effects = append(slices.Clone(c.Effects), adopted)
 		}
 	}
 	if api, is := c.Want.(desired.API); is {
@@ -240,6 +240,9 @@ func (m *maker) compare(c Change, exists bool, have any, differences func() []Di
 	}
 	m.changes = append(m.changes, c)
 }
+
+// adopted is the effect of a change of an object that the record does not have.
+const adopted = "adopted: the record does not have it"
 
 // fixed reports differences in fields that the server cannot change, and returns the other ones.
 func (m *maker) fixed(at desired.Place, what string, all []Difference, remedy string, paths ...string) []Difference {
@@ -516,13 +519,17 @@ func (m *maker) key(application string, item desired.Field[desired.Key], have Ap
 		return // API-M does not show the keys of a key manager that is switched off
 	}
 	var on Object
+	name, of := keyName(want, manager), "application "+application
+	var all []Difference
+	var effects []string
 	if i >= 0 {
 		on = have.Keys[i]
+		all = KeyDifferences(want, on, kind, m.sentOf(KindKey, name, of, on))
+		if KeyReplaced(all) {
+			effects = append(effects, "the key manager deletes the present client, and its tokens end")
+		}
 	}
-	name, of := keyName(want, manager), "application "+application
-	m.compare(Change{Kind: KindKey, Name: name, Of: of, Want: want}, i >= 0, on, func() []Difference {
-		return KeyDifferences(want, on, kind, m.sentOf(KindKey, name, of, on))
-	})
+	m.compare(Change{Kind: KindKey, Name: name, Of: of, Want: want, Effects: effects}, i >= 0, on, func() []Difference { return all })
 }
 
 // kindOf returns the type of a key manager of the server or of the file; "" if neither has it.

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -58,7 +57,7 @@ func OpenSaved(data []byte) (Saved, error) {
 // now. Changes on the servers that the plan is not about do not matter.
 func (s Saved) Check(want Wanted, changes []Change) error {
 	if s.Desired != hashOf(want) {
-		return remedy.Add(fmt.Errorf("%w: the files or the settings are others since", ErrOutdated), "plan again")
+		return remedy.Add(fmt.Errorf("%w: the files or the settings have changed since", ErrOutdated), "plan again")
 	}
 	now, err := JSON(changes, nil)
 	if err != nil {
@@ -83,8 +82,8 @@ func (s Saved) Check(want Wanted, changes []Change) error {
 		if len(differ) > 3 {
 			more = fmt.Sprintf(" and %d more", len(differ)-3)
 		}
-		return remedy.Add(fmt.Errorf("%w: the servers have changed since, in what the plan says of %s%s", ErrOutdated,
-			strings.Join(differ[:min(3, len(differ))], ", "), more), "plan again")
+		return remedy.Add(fmt.Errorf("%w: the servers or the flags now call for other changes of %s%s", ErrOutdated,
+			strings.Join(differ[:min(3, len(differ))], ", "), more), "plan again, with the same flags for removals")
 	}
 	return nil
 }
@@ -104,11 +103,16 @@ func changesIn(plan []byte) (map[string]string, error) {
 	all := map[string]string{}
 	for _, raw := range p.Changes {
 		var c jsonChange
-		var compact bytes.Buffer
-		if err := errors.Join(json.Unmarshal(raw, &c), json.Compact(&compact, raw)); err != nil {
+		if err := json.Unmarshal(raw, &c); err != nil {
 			return nil, fmt.Errorf("read the plan: %w", err)
 		}
-		all[title(c.Kind, c.Name, c.Of)] = compact.String()
+		// Whether the record has an object depends on where the agent runs.
+		c.Effects = slices.DeleteFunc(c.Effects, func(e string) bool { return e == adopted })
+		text, err := json.Marshal(c)
+		if err != nil {
+			return nil, fmt.Errorf("read the plan: %w", err)
+		}
+		all[title(c.Kind, c.Name, c.Of)] = string(text)
 	}
 	return all, nil
 }

@@ -49,10 +49,10 @@ func TestASavedPlanIsTheOneOfNow(t *testing.T) {
 		"nothing":                 {want, planned(), ""},
 		"the layout of the file":  {wantedFrom(t, "# written anew\n\n"+savedFile, values), planned(), ""},
 		"the value of the secret": {wantedFrom(t, savedFile, map[string]string{"SECRET": "throwAway2"}), planned(), ""},
-		"a creation's field":      {wantedFrom(t, strings.Replace(savedFile, "http://a:1", "http://a:2", 1), values), planned(), "the files or the settings are others since"},
-		"the name of the secret":  {wantedFrom(t, strings.Replace(savedFile, "SECRET", "OTHER", 1), map[string]string{"OTHER": "throwAway1"}), planned(), "the files or the settings are others since"},
-		"a value on the server":   {want, other, "in what the plan says of API Orders 1"},
-		"an object on the server": {want, planned()[:1], "in what the plan says of application App"},
+		"a creation's field":      {wantedFrom(t, strings.Replace(savedFile, "http://a:1", "http://a:2", 1), values), planned(), "the files or the settings have changed since"},
+		"the name of the secret":  {wantedFrom(t, strings.Replace(savedFile, "SECRET", "OTHER", 1), map[string]string{"OTHER": "throwAway1"}), planned(), "the files or the settings have changed since"},
+		"a value on the server":   {want, other, "other changes of API Orders 1"},
+		"an object on the server": {want, planned()[:1], "other changes of application App"},
 	} {
 		err := saved.Check(test.want, test.changes)
 		switch {

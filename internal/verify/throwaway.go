@@ -77,7 +77,7 @@ func (r *run) makeClient(ctx context.Context) (err error) {
 	}
 	for _, t := range r.targets {
 		if t.token {
-			if err := r.DevPortal.Subscribe(ctx, app.ID, t.api.ID, throwAwayPolicy); err != nil {
+			if _, err := r.DevPortal.Subscribe(ctx, app.ID, t.api.ID, throwAwayPolicy); err != nil {
 				return err
 			}
 		}

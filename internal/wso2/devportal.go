@@ -92,12 +92,16 @@ func (d *DevPortal) Subscription(ctx context.Context, id string) (Subscription, 
 	}, func(s *Subscription) *json.RawMessage { return &s.Raw })
 }
 
-// Subscribe subscribes an application to a published API.
-func (d *DevPortal) Subscribe(ctx context.Context, applicationID, apiID, throttlingPolicy string) error {
-	return d.call(ctx, request{
+// Subscribe subscribes an application to a published API, and returns the id of the subscription.
+func (d *DevPortal) Subscribe(ctx context.Context, applicationID, apiID, throttlingPolicy string) (id string, err error) {
+	var made struct {
+		ID string `json:"subscriptionId"`
+	}
+	err = d.call(ctx, request{
 		op: "subscribe to API " + apiID, method: http.MethodPost, path: "/subscriptions",
 		body: map[string]string{"applicationId": applicationID, "apiId": apiID, "throttlingPolicy": throttlingPolicy},
-	}, nil)
+	}, &made)
+	return made.ID, err
 }
 
 // Unsubscribe deletes a subscription.

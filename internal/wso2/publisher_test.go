@@ -130,7 +130,8 @@ func TestSubscribersOfAnAPIAreNamed(t *testing.T) {
 	}
 	app, err := d.CreateApplicationObject(ctx, map[string]any{"name": "shop", "throttlingPolicy": "Unlimited"})
 	must(t, err)
-	must(t, d.Subscribe(ctx, app.ID, made.ID, "Unlimited"))
+	_, err = d.Subscribe(ctx, app.ID, made.ID, "Unlimited")
+	must(t, err)
 	who, err := p.Subscribers(ctx, made.ID)
 	if err != nil || len(who) != 1 {
 		t.Fatalf("%+v, %v", who, err)

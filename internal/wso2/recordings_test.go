@@ -144,7 +144,8 @@ func TestWhatIsSentHasTheFieldsThatFit(t *testing.T) {
 			return err
 		}},
 		{"subscription", "subscription-create.json", func() error {
-			return NewDevPortal(hc, base, admin).Subscribe(ctx, "a", "b", "Unlimited")
+			_, err := NewDevPortal(hc, base, admin).Subscribe(ctx, "a", "b", "Unlimited")
+			return err
 		}},
 		{"keys", "generate-keys.json", func() error {
 			_, err := NewDevPortal(hc, base, admin).GenerateKeys(ctx, "a", "b")
