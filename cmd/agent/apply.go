@@ -33,17 +33,18 @@ func applyCommand() *cobra.Command {
 		Long: `apply waits until both servers serve requests, makes the changes that plan shows, and prints a table of them. A FILE
 may be a folder, as for validate. Without FILE it reads what API_CONFIG names.
 
-A failure of one change stops only what needs its object. apply repeats what another try can make, for up to
-BOOTSTRAP_TIMEOUT. Another run does what is left: after a run that was stopped it makes nothing a second time.
+If a change fails, apply skips only the changes that need its object. It repeats failed changes that can still succeed,
+for up to BOOTSTRAP_TIMEOUT. After a run that was stopped, the next run makes only the remaining changes.
 
 With --plan it makes exactly the changes of a plan that "agent plan --out" saved, and nothing if the files or the
-servers call for others now.
+servers call for others now. Use the same --prune and --prune-subscribed as for plan.
 
-The keys of applications are written to KEYS_FILE. Next to it apply keeps a record of what it has made. With --prune it
-removes recorded objects that the files no longer name, and otherwise nothing.
+apply writes the keys of applications to KEYS_FILE, and records next to it what it has made. It also records objects that
+the files name and that somebody else has made. With --prune or PRUNE=owned it removes recorded objects that the files no
+longer name, also those that other files named before.
 
-It runs anywhere, as plan does. It exits with 1 if a change failed, with 3 if the time is up, and with 4 if a person
-must change something.`,
+It runs anywhere, as plan does. It exits with 3 if BOOTSTRAP_TIMEOUT has passed, and with 4 if a person must change
+something, for example because a server refuses a change.`,
 		Example: `  agent apply api-config.yaml
   agent plan --out saved.json api-config.yaml; agent apply --plan saved.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -32,8 +32,8 @@ func planCommand() *cobra.Command {
 as for validate. Without FILE it reads what API_CONFIG names.
 
 It compares what the file has, and apply makes these changes. Fields and objects that the file does not name
-are no differences. If there is a record of what the agent has made, next to KEYS_FILE, a secret that is no longer the
-one that the agent has sent is a difference. Else no secret is compared.
+are no differences. If agent apply has left a record next to KEYS_FILE, plan also shows secrets that have changed since
+apply sent them. Otherwise it compares no secret.
 
 An object that the agent has made, and that the file no longer names, stays, and plan names it. With PRUNE=owned or
 --prune the plan removes it. An API to which applications have subscribed needs a person, or --prune-subscribed.
@@ -50,7 +50,7 @@ password, or no change can bring the servers to the desired state.`,
 	cmd.Flags().BoolVar(&p.asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&p.prune, "prune", false, "plan to remove what the agent has made and the file no longer names, as with PRUNE=owned")
 	cmd.Flags().BoolVar(&p.pruneSubscribed, "prune-subscribed", false, "with --prune: remove APIs also if applications have subscribed to them")
-	cmd.Flags().StringVar(&p.out, "out", "", "save the plan to this `file`, for agent apply --plan; not if a person must change something")
+	cmd.Flags().StringVar(&p.out, "out", "", "save the plan to this `file` for agent apply --plan, unless a person must change something")
 	cmd.ValidArgsFunction = yamlFiles
 	return cmd
 }
@@ -184,7 +184,7 @@ func addRecord(want *plan.Wanted, path string, stderr io.Writer) error {
 		want.Owned, want.Sent = record.Owned(), record.Sent
 		return nil
 	case err == nil && want.Prune:
-		err = remedy.Add(fmt.Errorf("there is no record of what the agent has made, %s", path), "set KEYS_FILE as for the agent; without a record the plan removes nothing")
+		err = remedy.Add(fmt.Errorf("there is no record of what the agent has made, %s", path), "set KEYS_FILE to the path that agent apply uses; without a record the plan removes nothing")
 	case err == nil:
 		return nil
 	}

@@ -160,18 +160,18 @@ type Scopes struct {
 // Bootstrap says what the agent brings API-M and IS to, and when it checks that.
 type Bootstrap struct {
 	Enabled   bool          `env:"BOOTSTRAP" rule:"bool" shown:"true next to API-M, false next to IS" desc:"Whether agent run also keeps the desired state."`
-	Timeout   time.Duration `env:"BOOTSTRAP_TIMEOUT" default:"30m" rule:"positive" desc:"How long agent bootstrap tries before it fails. agent run has no such limit."`
+	Timeout   time.Duration `env:"BOOTSTRAP_TIMEOUT" default:"30m" rule:"positive" desc:"How long agent bootstrap and agent apply try before they fail. agent run has no such limit."`
 	Reconcile time.Duration `env:"RECONCILE_INTERVAL" default:"30s" rule:"positive" desc:"How often agent run checks, with four requests, that both servers answer and still have what the agent made. After changes by a peer, it verifies at most this often."`
 	File      string        `env:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"File with the desired state: APIs, the application and its subscriptions."`
-	KeysFile  string        `env:"KEYS_FILE" default:"/output/application-keys.json" rule:"path" desc:"File to which the agent writes the keys of the application, with mode 0600."`
+	KeysFile  string        `env:"KEYS_FILE" default:"/output/application-keys.json" rule:"path" desc:"File to which the agent writes the keys of applications. A new file has mode 0600. The agent keeps its lock and its record in the folder .agent next to it."`
 
 	KeysEnvFile         string `env:"KEYS_ENV_FILE" rule:"path" desc:"File to which the agent also writes the keys as variables, such as ORDERS_APP_PRODUCTION_CONSUMER_KEY, with mode 0600."`
-	KeysEnvFormat       string `env:"KEYS_ENV_FORMAT" default:"sh" rule:"oneof sh docker" desc:"How KEYS_ENV_FILE has values with special characters. sh: in quotes, for a shell and for env_file of Compose. docker: without quotes, for docker run --env-file."`
+	KeysEnvFormat       string `env:"KEYS_ENV_FORMAT" default:"sh" rule:"oneof sh docker" desc:"How the agent writes values with special characters to KEYS_ENV_FILE. sh: in quotes, for a shell and for env_file of Compose. docker: without quotes, for docker run --env-file."`
 	KeysSecretFile      string `env:"KEYS_SECRET_FILE" rule:"path" desc:"File to which the agent also writes the keys as a manifest of a Kubernetes Secret with these variables, with mode 0600."`
 	KeysSecretName      string `env:"KEYS_SECRET_NAME" default:"application-keys" rule:"label" desc:"Name of the Secret in KEYS_SECRET_FILE."`
 	KeysSecretNamespace string `env:"KEYS_SECRET_NAMESPACE" rule:"label" desc:"Namespace of the Secret in KEYS_SECRET_FILE. Without one, kubectl chooses it."`
 
-	Prune string `env:"PRUNE" default:"off" rule:"oneof off owned" desc:"What the agent does with objects that it has made and that the file no longer names. off: it keeps and reports them. owned: it removes them."`
+	Prune string `env:"PRUNE" default:"off" rule:"oneof off owned" desc:"What agent apply does with objects that it has made or adopted and that the file no longer names. off: it keeps them, and agent plan lists them. owned: it removes them. agent bootstrap and agent run remove nothing."`
 }
 
 // Report says how the agent reports what it does.

@@ -273,15 +273,15 @@ func (m *maker) remove(l Left, left []Left) {
 	}
 	switch {
 	case len(who) > 0 && !m.PruneSubscribed:
-		m.problems.Add(m.File.Begin(), "put the API back into the file, ask the owners to unsubscribe, or plan with --prune-subscribed",
+		m.problems.Add(m.File.Begin(), "put the API back into the file, ask the owners to unsubscribe, or add --prune-subscribed",
 			"API %s is no longer in the file, and these applications have subscribed to it: %s", l.Name, strings.Join(who, ", "))
 		return
 	case len(who) > 0:
-		c.Effects = append(c.Effects, "the API is retired before, which ends the subscriptions of the applications "+strings.Join(who, ", "))
+		c.Effects = append(c.Effects, "the agent first retires the API, which ends the subscriptions of "+strings.Join(who, ", "))
 	}
 	switch l.Kind {
 	case KindAPI:
-		c.Effects = append(c.Effects, "its revisions and documents go with it")
+		c.Effects = append(c.Effects, "API-M also deletes its revisions and documents")
 	case KindApplication:
 		c.Effects = append(c.Effects, "its subscriptions, its keys and their clients go with it, and their tokens end")
 	case KindKey:

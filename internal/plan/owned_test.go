@@ -247,7 +247,7 @@ func TestRemovalsArePrinted(t *testing.T) {
 	if text, err = JSON(c.Changes, c.Problems); err != nil || len(c.Problems) > 0 || !strings.Contains(string(text), `"delete": 3`) || !strings.Contains(string(text), `"action": "delete"`) {
 		t.Errorf("%s, %v, %v", text, c.Problems, err)
 	}
-	if !strings.Contains(Text(c.Changes, 0), "- API Old 1.0.0\n    effect: the API is retired before, which ends the subscriptions of the applications ") {
+	if !strings.Contains(Text(c.Changes, 0), "- API Old 1.0.0\n    effect: the agent first retires the API, which ends the subscriptions of ") {
 		t.Error(Text(c.Changes, 0))
 	}
 }
