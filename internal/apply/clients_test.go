@@ -18,6 +18,7 @@ import (
 
 	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
@@ -577,10 +578,8 @@ func TestTheRowOfAnotherRunIsLeftAlone(t *testing.T) {
 	if _, err := c.DevPortal.GenerateKeys(t.Context(), app, manager); err == nil {
 		t.Fatal("the client is not in the way")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
 	s.amRequests.Reset()
-	report, _ := Run(ctx, slog.New(slog.DiscardHandler), c, want, Options{RetryFirst: time.Millisecond, RetryMax: time.Millisecond})
+	report := s.rounds(want, 3)
 	s.says(s.failure(report, plan.KindKey), "code 901409")
 	if n := s.amRequests.Counts()["POST /api/am/devportal/v3/applications/{id}/oauth-keys/{mapping}/clean-up"]; n > 0 {
 		t.Errorf("the row was cleared %d times", n)
@@ -589,6 +588,26 @@ func TestTheRowOfAnotherRunIsLeftAlone(t *testing.T) {
 	s.allMade(report)
 	s.planned(want)
 	s.holds(report, "Shop PRODUCTION WSO2-IS")
+}
+
+// rounds ends a run after so many rounds.
+func (s *servers) rounds(want plan.Wanted, n int) Report {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(s.t.Context())
+	defer cancel()
+	report, err := Run(ctx, slog.New(slog.DiscardHandler), actual.Connect(s.client, s.settings), want, Options{
+		RetryFirst: time.Millisecond, RetryMax: time.Millisecond, Record: owned.New(),
+		Save: func() error {
+			if n--; n == 0 {
+				cancel()
+			}
+			return nil
+		},
+	})
+	if err == nil || n > 0 {
+		s.t.Fatalf("the run ended %d rounds too early: %v", n, err)
+	}
+	return report
 }
 
 // TestARunThatIsKilledWhileKeysAreMadeIsFinishedByTheNext ends a run while API-M waits for IS: for the client, and for its first token. It
@@ -664,9 +683,7 @@ func TestAnApplicationThatWaitsForApprovalHasNoKeys(t *testing.T) {
 		}
 	})
 	want := s.read(oneKey, t.TempDir())
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	report, _ := Run(ctx, slog.New(slog.DiscardHandler), actual.Connect(s.client, s.settings), want, Options{RetryFirst: time.Millisecond, RetryMax: time.Millisecond})
+	report := s.rounds(want, 3)
 	s.says(s.failure(report, plan.KindKey), `application "Shop" is not approved: its status is CREATED`, "under Tasks")
 	if n := s.amRequests.Counts()["POST /api/am/devportal/v3/applications/{id}/generate-keys"]; n > 0 {
 		t.Errorf("keys were generated %d times", n)

@@ -87,14 +87,18 @@ func (o *outcomes) lost() bool {
 
 var errUndone = again(fmt.Errorf("the run ended before this change began"))
 
-// note notes what became of a change. One that was not begun keeps its last failure.
+// note notes what became of a change. One that was not begun keeps its last failure, and so does one that the end of the run interrupts.
 func (o *outcomes) note(c plan.Change, err error) {
 	if err == errUndone {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.list[o.at[objectOf(c)]].Err = err
+	last := &o.list[o.at[objectOf(c)]].Err
+	if (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) && *last != nil && *last != errUndone {
+		return
+	}
+	*last = err
 }
 
 // failed reports whether a change of a kind is not made.
