@@ -512,7 +512,7 @@ func TestKeysWaitForTheirKeyManager(t *testing.T) {
 		s := start(t, func(o *wso2sim.Options) {
 			o.Delays.KeyManager = wso2sim.Span{Min: 100 * time.Millisecond, Max: 100 * time.Millisecond}
 			if lost {
-				o.Delays.LostEvent = 50 * time.Millisecond
+				o.Delays.LostEvent = 2 * time.Second // longer than a busy machine needs until the key manager is registered
 			}
 		})
 		if lost {
