@@ -15,7 +15,7 @@ import (
 type unnamed struct {
 	all    []plan.OwnedObject
 	exists map[plan.OwnedObject]plan.Left
-	unsure map[plan.OwnedObject]bool // nobody can say whether the server has it
+	unsure map[plan.OwnedObject]bool // the agent cannot find out whether the server has it
 }
 
 func unnamedOf(all []plan.OwnedObject) unnamed {
@@ -117,7 +117,7 @@ func (r *reader) unnamedAPI(ctx context.Context, o plan.OwnedObject) error {
 	return nil
 }
 
-// unnamedCertificate compares the content of a certificate, which is all that says whose it is.
+// unnamedCertificate compares the content of a certificate, because an alias does not identify it.
 func (r *reader) unnamedCertificate(ctx context.Context, o plan.OwnedObject) error {
 	der, err := r.Publisher.EndpointCertificate(ctx, o.Name)
 	if IsGone(err) {

@@ -40,7 +40,7 @@ func (r *round) importDefinition(ctx context.Context, want desired.API, body pla
 	return made, true, err
 }
 
-// updateDefinition writes the definition of an API if fields has a difference of it. API-M then takes operations and scopes from it anew,
+// updateDefinition writes the definition of an API if fields has a difference of it. API-M then takes operations and scopes from it again,
 // so updateDefinition brings back what the definition does not say, and writes all other fields of the API's object that differ. The
 // caller has nothing to save after that but deployments and the lifecycle.
 func (r *round) updateDefinition(ctx context.Context, want desired.API, id string, fields []plan.Difference) error {

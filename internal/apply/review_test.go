@@ -65,6 +65,10 @@ func TestARemovalOfWhatIsLeftIsNotDone(t *testing.T) {
 	if all.open(nil, left); all.list[0].Err == nil || all.first() != nil {
 		t.Errorf("the removal has the error %v", all.list[0].Err)
 	}
+	all.note(removal, nil)
+	if all.open(nil, left); all.list[0].Err != nil { // a list that is behind still has it
+		t.Error("a removal that is done has an error")
+	}
 	all.note(removal, again(errors.New("no answer")))
 	if all.open(nil, nil); all.list[0].Err != nil {
 		t.Errorf("a removal whose answer is lost has the error %v", all.list[0].Err)

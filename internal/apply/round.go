@@ -52,7 +52,7 @@ func (o *outcomes) open(changes []plan.Change, left []plan.Left) (open []plan.Ch
 	}
 	for _, l := range left {
 		what := object{l.Kind, l.Name, l.Of}
-		if i, known := o.at[what]; known && !planned[what] && o.list[i].Change.Action == plan.Delete {
+		if i, known := o.at[what]; known && !planned[what] && o.list[i].Change.Action == plan.Delete && o.list[i].Err != nil {
 			planned[what], o.list[i].Err = true, byHand(o.list[i].Err)
 		}
 	}

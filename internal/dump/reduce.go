@@ -149,7 +149,7 @@ func namePlace(want any) desired.Place {
 func placesOf(body []byte) (map[place][]any, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(body, &root); err != nil {
-		return nil, fmt.Errorf("read the own file: %w", err)
+		return nil, fmt.Errorf("read the file that the dump has made: %w", err)
 	}
 	places := map[place][]any{}
 	var walk func(n *yaml.Node, way []any)

@@ -60,7 +60,7 @@ func variables(body []byte) ([]string, error) {
 	var all []string
 	var root yaml.Node
 	if err := yaml.Unmarshal(body, &root); err != nil {
-		return nil, fmt.Errorf("read the own file: %w", err)
+		return nil, fmt.Errorf("read the file that the dump has made: %w", err)
 	}
 	var walk func(*yaml.Node)
 	walk = func(n *yaml.Node) {

@@ -4,7 +4,7 @@ import "slices"
 
 // Merge returns the keys after a run that knows some of them: those that it knows now, and those of earlier runs that it says nothing
 // about. Applications keep their order and new ones follow; of an application the keys that the run knows are first. A secret that the
-// server shows only once comes from an earlier run. The keys of an application that was made anew are not kept.
+// server shows only once comes from an earlier run. If an application has another id than before, its earlier keys are not kept.
 func Merge(before, now []Key) (keys []Key) {
 	var names []string
 	for _, k := range slices.Concat(before, now) {

@@ -222,7 +222,7 @@ func TestRemovalsArePrinted(t *testing.T) {
 		{OwnedObject: OwnedObject{KindDocument, "Guide", "API Orders 2", "d1"}},
 	}}
 	c := Compare(w, have)
-	if got, want := Text(c.Changes, 0, c.Kept...), "not in the file, and kept (PRUNE=off): document Guide (API Orders 2), API Old 1.0.0, shared scope read\nplan: no differences\n"; got != want {
+	if got, want := Text(c.Changes, 0, c.Kept...), "not in the file, and kept: document Guide (API Orders 2), API Old 1.0.0, shared scope read\nplan: no differences\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	text, err := JSON(c.Changes, nil, c.Kept...)

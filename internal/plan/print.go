@@ -31,7 +31,7 @@ func Text(changes []Change, problems int, kept ...OwnedObject) string {
 		stay = append(stay, title(o.Kind, o.Name, o.Of))
 	}
 	if len(stay) > 0 {
-		fmt.Fprintf(&b, "not in the file, and kept (PRUNE=off): %s\n", escaped(strings.Join(stay, ", ")))
+		fmt.Fprintf(&b, "not in the file, and kept: %s\n", escaped(strings.Join(stay, ", ")))
 	}
 	parts := []string{fmt.Sprintf("%d to create", count(changes, Create)), fmt.Sprintf("%d to change", count(changes, Update))}
 	if n := count(changes, Delete); n > 0 {

@@ -15,7 +15,7 @@ import (
 	"wso2agent/internal/remedy"
 )
 
-// ErrOutdated says that a saved plan is not the plan that the files and the servers call for now.
+// ErrOutdated says that the files and the servers call for another plan than the saved one.
 var ErrOutdated = errors.New("the saved plan is outdated")
 
 // Saved is a plan in a file: what was planned, and for which desired state. It has names of secrets, and no values.
