@@ -119,11 +119,13 @@ func TestFourTimesTheFileTakesFourTimesTheWork(t *testing.T) {
 			}
 			return allocations, bytes
 		}
-		const n, slack = 100, 1.25 // slices and maps grow in steps
+		// Slices and maps grow in steps. Bytes also depend on what sync.Pool still has, and with -race it drops at random. Work
+		// that grows with the square would be 16 times.
+		const n, slack, slackBytes = 100, 1.25, 2
 		work(n)
 		small, smallBytes := work(n)
 		large, largeBytes := work(4 * n)
-		if float64(large) > 4*slack*float64(small) || float64(largeBytes) > 4*slack*float64(smallBytes) {
+		if float64(large) > 4*slack*float64(small) || float64(largeBytes) > 4*slackBytes*float64(smallBytes) {
 			t.Errorf("%s: %d take %d allocations and %d bytes, and %d take %d and %d", name, n, small, smallBytes, 4*n, large, largeBytes)
 		}
 	}
