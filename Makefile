@@ -37,7 +37,7 @@ help:
 	@echo 'make test-kubernetes  the manifests with these (needs Docker and a cluster of one node; test/kubernetes/run tells more)'
 
 build:
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/agent ./cmd/wso2sim ./cmd/demo
+	CGO_ENABLED=0 go build -tags nethttpomithttp2 -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/agent ./cmd/wso2sim ./cmd/demo
 
 # The generator of man pages is in a test, so that it does not weigh on the agent.
 man:
