@@ -53,7 +53,7 @@ test:
 # Tests that count allocations, of which the race detector makes some of its own, and some that take very long with it. Those
 # of internal/agent and the model, which both use one processor for long, run at the same time.
 test-allocations:
-	go test -run 'TestNoInputTakes|TestNoStepAllocatesMore|LittleMemory' ./internal/keystore ./internal/artifact ./internal/wso2sim
+	go test -run 'TestNoInputTakes|TestNoStepAllocatesMore|LittleMemory|TestFourTimes' ./internal/keystore ./internal/artifact ./internal/wso2sim ./internal/desired
 	go test -run 'TestWhateverHappens|TestBothServersRotateAtOnce|Successor|Theft|Pool|EveryRenewal|FilesWithoutACA|WhosePort|ThePortsAre|TestNoOrderOfEvents|TestTheModelFinds' ./internal/agent ./internal/rotation
 
 lint: vulnerabilities

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"wso2agent/internal/testenv"
 )
 
 // many is a file with APIs, each with operations, and one application that subscribes to all of them.
@@ -53,6 +55,7 @@ func repeat(n int, line string) string {
 // TestFourTimesTheFileTakesFourTimesTheWork counts allocations and their bytes. A comparison of all entries with all others allocates
 // sixteen times as much as soon as it makes a text or copies an entry.
 func TestFourTimesTheFileTakesFourTimesTheWork(t *testing.T) {
+	testenv.WithoutRace(t)
 	const app = "applications:\n  - name: App\n    subscriptions:\n"
 	const wrong = "apis:\n  - {name: A, version: '1', context: /a, backend_url: 'http://a'}\n"
 	for name, text := range map[string]func(n int) string{
@@ -119,8 +122,8 @@ func TestFourTimesTheFileTakesFourTimesTheWork(t *testing.T) {
 			}
 			return allocations, bytes
 		}
-		// Slices and maps grow in steps. Bytes also depend on what sync.Pool still has, and with -race it drops at random. Work
-		// that grows with the square would be 16 times.
+		// Slices and maps grow in steps. Bytes also depend on what sync.Pool still has. Work that grows with the square would be
+		// 16 times.
 		const n, slack, slackBytes = 100, 1.25, 2
 		work(n)
 		small, smallBytes := work(n)
