@@ -36,7 +36,7 @@ The servers show no secret, so the file has variables in their place. dump lists
 file. It also lists what it leaves out, because a file cannot say it. Files, such as documents and certificates, need
 --out.
 
-It reaches both servers as plan does. It dumps the applications of the administrator whose account it uses.`,
+It reaches both servers as plan does. It dumps the applications of the user whose account or client it uses.`,
 		Example: `  agent dump > api-config.yaml
   agent dump --out state/                     # with documents, certificates and GraphQL schemas
   agent dump --api Orders --application Shop  # these, and the APIs to which Shop subscribes`,
@@ -112,6 +112,7 @@ func dumped(ctx context.Context, cfg config.Config, o dump.Options) (dump.Result
 		return dump.Result{}, err
 	}
 	defer connection.Close()
+	settings = reading(cfg, settings, actual.AllRights())
 	return dump.From(ctx, actual.Connect(hc, settings), want, o)
 }
 

@@ -38,8 +38,8 @@ apply sent them. Otherwise it compares no secret.
 An object that the agent has made, and that the file no longer names, stays, and plan names it. With PRUNE=owned or
 --prune the plan removes it. An API to which applications have subscribed needs a person, or --prune-subscribed.
 
-It reaches API-M by AM_HOST and AM_PORT, and IS by IS_HOST and IS_PORT, with the accounts of the administrators. It
-runs anywhere. It exits with 4 if a person must change something. Then the file has a mistake, a server refuses a
+It reaches API-M by AM_HOST and AM_PORT, and IS by IS_HOST and IS_PORT, with the accounts of the administrators, or
+with the OAuth clients of AM_CLIENT_ID and IS_CLIENT_ID. It runs anywhere. It exits with 4 if a person must change something. Then the file has a mistake, a server refuses a
 password, or no change can bring the servers to the desired state.`,
 		Example: `  agent plan api-config.yaml
   agent plan --json apis/ applications.yaml    # changes with their fields, and how many create and update`,
@@ -92,6 +92,7 @@ func (p planning) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 	if err := addRecord(&l.want, owned.Path(cfg.Bootstrap.KeysFile), stderr); err != nil {
 		return err
 	}
+	l.settings = reading(cfg, l.settings, actual.RightsFor(l.want))
 	found, err := l.compare(ctx)
 	if err != nil {
 		return err
@@ -209,6 +210,19 @@ func planSettings(cfg config.Config) bootstrap.Settings {
 		cfg = cfg.For(config.AM)
 	}
 	return bootstrap.SettingsOf(cfg, accounts)
+}
+
+// reading returns the settings of a command that changes nothing: it reads with the clients that the settings name.
+func reading(cfg config.Config, s bootstrap.Settings, rights actual.Rights) bootstrap.Settings {
+	use := func(c *wso2.Credentials, server, base, id, secret string, scopes []string) {
+		if id != "" {
+			client := &wso2.ReadingClient{TokenEndpoint: base + "/oauth2/token", ID: id, Secret: wso2.Secret(secret), Scopes: scopes}
+			*c = wso2.Credentials{Reading: client, Source: server + "_CLIENT_ID and " + server + "_CLIENT_SECRET"}
+		}
+	}
+	use(&s.AMCredentials, "AM", s.AMURL, cfg.AM.ClientID, cfg.AM.ClientSecret, rights.AM)
+	use(&s.ISCredentials, "IS", s.ISURL, cfg.IS.ClientID, cfg.IS.ClientSecret, rights.IS)
+	return s
 }
 
 // refused prints the mistakes in the desired state, if err has them, and returns the error of the command.

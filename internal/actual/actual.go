@@ -26,12 +26,14 @@ type Clients struct {
 	AM        *wso2.Identity // API-M's own OAuth server
 	IS        *wso2.Identity // the OAuth server of IS; nil: there is no IS
 	SCIM      *wso2.SCIM     // nil: there is no IS
+
+	onlyReads bool // API-M gets the token of a client that may only read
 }
 
 // Connect returns the clients for the addresses and credentials of s. It sends nothing.
 func Connect(hc *http.Client, s bootstrap.Settings) Clients {
 	servers := bootstrap.Connect(hc, s)
-	c := Clients{Admin: servers.Admin, Publisher: servers.Publisher, DevPortal: servers.DevPortal, AM: servers.AM}
+	c := Clients{Admin: servers.Admin, Publisher: servers.Publisher, DevPortal: servers.DevPortal, AM: servers.AM, onlyReads: s.AMCredentials.Reading != nil}
 	if !s.SkipKeyManager {
 		c.IS = servers.IS
 		c.SCIM = wso2.NewSCIM(hc, strings.TrimRight(s.ISURL, "/"), s.ISCredentials)

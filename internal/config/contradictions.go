@@ -26,6 +26,11 @@ func (c Config) contradictions() (mistakes []error) {
 	if c.KeyManager.ISName == ResidentKeyManager {
 		wrong("KM_NAME is %q, the name of the key manager built into API-M: choose another name for IS", c.KeyManager.ISName)
 	}
+	for name, set := range map[string][2]string{"IS": {c.IS.ClientID, c.IS.ClientSecret}, "AM": {c.AM.ClientID, c.AM.ClientSecret}} {
+		if (set[0] == "") != (set[1] == "") {
+			wrong("only one of %[1]s_CLIENT_ID and %[1]s_CLIENT_SECRET is set: set both, or neither to read with the administrator", name)
+		}
+	}
 	return append(mistakes, c.Bootstrap.sharedPaths()...)
 }
 

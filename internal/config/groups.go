@@ -119,20 +119,24 @@ type Artifacts struct {
 
 // IdentityServer says how the agent reaches IS.
 type IdentityServer struct {
-	Host      string `env:"IS_HOST" default:"wso2is" rule:"host" desc:"Host name or IP address at which the agent and API-M reach IS."`
-	Port      int    `env:"IS_PORT" default:"9443" rule:"port" desc:"Port of IS."`
-	AdminUser string `env:"IS_ADMIN_USER" default:"admin" desc:"User name of the administrator of IS."`
-	AdminPass string `env:"IS_ADMIN_PASS" default:"admin" secret:"true" desc:"Password of the administrator of IS."`
-	Container string `env:"IS_CONTAINER" default:"innover-wso2is-1" desc:"Container of IS. The agent names it when it advises a restart by hand."`
+	Host         string `env:"IS_HOST" default:"wso2is" rule:"host" desc:"Host name or IP address at which the agent and API-M reach IS."`
+	Port         int    `env:"IS_PORT" default:"9443" rule:"port" desc:"Port of IS."`
+	AdminUser    string `env:"IS_ADMIN_USER" default:"admin" desc:"User name of the administrator of IS."`
+	AdminPass    string `env:"IS_ADMIN_PASS" default:"admin" secret:"true" desc:"Password of the administrator of IS."`
+	ClientID     string `env:"IS_CLIENT_ID" desc:"OAuth client of IS with which agent plan and agent dump read IS instead of the administrator."`
+	ClientSecret string `env:"IS_CLIENT_SECRET" secret:"true" desc:"Secret of this client."`
+	Container    string `env:"IS_CONTAINER" default:"innover-wso2is-1" desc:"Container of IS. The agent names it when it advises a restart by hand."`
 }
 
 // APIManager says how the agent reaches API-M.
 type APIManager struct {
-	Host      string `env:"AM_HOST" default:"localhost" rule:"host" shown:"localhost; next to IS, the name of the peer" desc:"Host name or IP address at which the agent reaches API-M."`
-	Port      int    `env:"AM_PORT" default:"9443" rule:"port" desc:"Port of the REST APIs of API-M."`
-	AdminUser string `env:"AM_ADMIN_USER" default:"admin" desc:"User name of the administrator of API-M."`
-	AdminPass string `env:"AM_ADMIN_PASS" default:"admin" secret:"true" desc:"Password of the administrator of API-M."`
-	Container string `env:"AM_CONTAINER" default:"innover-wso2am-1" desc:"Container of API-M. The agent names it when it advises a restart by hand."`
+	Host         string `env:"AM_HOST" default:"localhost" rule:"host" shown:"localhost; next to IS, the name of the peer" desc:"Host name or IP address at which the agent reaches API-M."`
+	Port         int    `env:"AM_PORT" default:"9443" rule:"port" desc:"Port of the REST APIs of API-M."`
+	AdminUser    string `env:"AM_ADMIN_USER" default:"admin" desc:"User name of the administrator of API-M."`
+	AdminPass    string `env:"AM_ADMIN_PASS" default:"admin" secret:"true" desc:"Password of the administrator of API-M."`
+	ClientID     string `env:"AM_CLIENT_ID" desc:"OAuth client of API-M with which agent plan and agent dump read API-M instead of the administrator."`
+	ClientSecret string `env:"AM_CLIENT_SECRET" secret:"true" desc:"Secret of this client."`
+	Container    string `env:"AM_CONTAINER" default:"innover-wso2am-1" desc:"Container of API-M. The agent names it when it advises a restart by hand."`
 }
 
 // Gateway says how the agent reaches the gateway, and where it deploys APIs.

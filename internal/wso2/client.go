@@ -42,12 +42,13 @@ func (Secret) LogValue() slog.Value { return slog.StringValue("(secret)") }
 // MarshalJSON hides the secret from a log in JSON. What a request sends is converted first.
 func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
 
-// Credentials are a user's name and password, for Basic authentication.
+// Credentials are a user's name and password, for Basic authentication, or a client that only reads.
 type Credentials struct {
 	User     string
 	Password Secret
-	Source   string   // where they are set, to name when a server refuses them: "AM_ADMIN_USER and AM_ADMIN_PASS"
-	Lockout  *Lockout `json:"-"` // of this account; nil: none
+	Source   string         // where they are set, to name when a server refuses them: "AM_ADMIN_USER and AM_ADMIN_PASS"
+	Lockout  *Lockout       `json:"-"` // of this account; nil: none
+	Reading  *ReadingClient `json:"-"` // instead of User and Password; nil: none
 }
 
 // caller makes requests to one API of one server.
@@ -65,12 +66,13 @@ type request struct {
 	query        url.Values
 	body         any
 	form         url.Values
-	parts        []part       // a body as a multipart form
-	accept       string       // what the answer may be; empty is JSON
-	limit        int          // the most bytes that are read of the answer; 0 is maxBody
-	cred         *Credentials // instead of the caller's
-	anonymous    bool         // no credentials at all
-	token        Secret       // an access token, with anonymous
+	parts        []part         // a body as a multipart form
+	accept       string         // what the answer may be; empty is JSON
+	limit        int            // the most bytes that are read of the answer; 0 is maxBody
+	cred         *Credentials   // instead of the caller's
+	anonymous    bool           // no credentials at all
+	token        Secret         // an access token, with anonymous
+	reading      *ReadingClient // that the token belongs to; nil: none
 	secrets      []Secret
 }
 
@@ -103,6 +105,16 @@ func decode(body []byte, out any) error {
 
 // send makes a request; any status of 300 and above is an error.
 func (c caller) send(ctx context.Context, r request) (answer, error) {
+	if cred := c.credentials(r); cred != nil && cred.Reading != nil {
+		if !r.reads() {
+			return answer{}, c.failed(r, &Error{Err: errReads, local: true})
+		}
+		token, err := cred.Reading.bearer(ctx, c.http)
+		if err != nil {
+			return answer{}, cred.failedToken(err)
+		}
+		r.anonymous, r.token, r.reading = true, token, cred.Reading
+	}
 	req, err := c.build(ctx, r)
 	if err != nil {
 		return answer{}, c.failed(r, &Error{Err: err, local: true})
@@ -200,6 +212,7 @@ func (c caller) failed(r request, e *Error) *Error {
 	if cred := c.credentials(r); cred != nil {
 		e.credentials = cred.Source
 	}
+	e.reading = r.reading
 	return e
 }
 

@@ -60,10 +60,11 @@ type Error struct {
 	RetryAfter  time.Duration // how long the server asks to wait, 0 where it does not say
 	Err         error         // why no answer came
 
-	credentials string // where those that were sent are set
-	local       bool   // the request could not even be made
-	empty       bool   // the answer has no body
-	doubt       string // why a refused password may be right, see Lockout; empty if nothing speaks for that
+	credentials string         // where those that were sent are set
+	reading     *ReadingClient // whose token was sent; nil: none
+	local       bool           // the request could not even be made
+	empty       bool           // the answer has no body
+	doubt       string         // why a refused password may be right, see Lockout; empty if nothing speaks for that
 }
 
 // Error tells what was attempted, where, why it failed and what to do about it.
