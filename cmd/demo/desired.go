@@ -63,7 +63,7 @@ func (s *show) pruned() error {
 	if err := s.plan(s.world.apiConfig(), "3 to delete", "--prune"); err != nil {
 		return err
 	}
-	if err := s.agentSays("done, 0 failed", "apply", "--prune", s.world.apiConfig()); err != nil {
+	if err := s.agentSays("apply: 3 done, 0 failed", "apply", "--prune", s.world.apiConfig()); err != nil {
 		return err
 	}
 	return s.agentSays("plan: no differences", "plan", "--prune", s.world.apiConfig())
