@@ -25,7 +25,7 @@ help:
 	@echo 'make build         bin/agent, and the stand-ins beside it'
 	@echo 'make man           man pages of the agent, in bin/man'
 	@echo 'make handshakes    Java servers that connect to each other while certificates rotate, ROTATIONS=10 times (make test: two or three times)'
-	@echo 'make test-kill     agents that are killed at every change of a rotation, KILLS=500 times at any moment, and SEQUENCES=300 orders of events (make test: some)'
+	@echo 'make test-kill     agents that are killed at every change of a rotation, KILLS=500 times at any moment (KILL_FROM=100 begins at a later change), and SEQUENCES=300 orders of events (make test: some)'
 	@echo 'make coverage      fails unless tests run every statement of internal/rotation'
 	@echo 'make model         every order of EVENTS=3 events in a model of rotation, for SECONDS=3600 each world at most (make test-allocations: 2 events)'
 	@echo 'make java-certificates  MUTANTS=1000000 mutants of certificates, held against Java (make test: some thousands)'

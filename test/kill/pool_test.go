@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -195,7 +194,8 @@ func TestASidecarMayBeKilledAtEveryChangeOfARotationWithoutARestart(t *testing.T
 			w := newPool(t)
 			w.run()
 			kills := 0
-			for at := 1 + rand.IntN(stride); ; at += stride {
+			at := firstPoint(t, stride)
+			for ; ; at += stride {
 				w.restartIfUsedUp()
 				before := w.startsOf()
 				killed := w.killedAt(at, rotated(w))
@@ -208,7 +208,7 @@ func TestASidecarMayBeKilledAtEveryChangeOfARotationWithoutARestart(t *testing.T
 				}
 				kills++
 			}
-			if kills < 300/stride {
+			if at < 300 {
 				t.Error("a rotation changes more files than that")
 			}
 			w.probed.report(w)
@@ -261,7 +261,8 @@ func TestAgentExecMayBeKilledAtEveryChangeOfAStartAndAPlacing(t *testing.T) {
 			w := newPool(t)
 			w.run()
 			starts, placings := 0, 0
-			for at := 1 + rand.IntN(stride); ; at += stride {
+			at := firstPoint(t, stride)
+			for ; ; at += stride {
 				s := owner(w)
 				w.restartIfUsedUp()
 				w.restart(s, at)
@@ -276,7 +277,7 @@ func TestAgentExecMayBeKilledAtEveryChangeOfAStartAndAPlacing(t *testing.T) {
 				placings++
 			}
 			t.Logf("killed %d times in a start and %d times in a placing, at every %dth point", starts, placings, stride)
-			if placings < 45/stride {
+			if at-starts*stride < 45 {
 				t.Error("a placing changes more files than that")
 			}
 			w.probed.report(w)
