@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
 	"wso2agent/internal/keysfile"
+	"wso2agent/internal/lease"
 	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
@@ -35,6 +37,8 @@ may be a folder, as for validate. Without FILE it reads what API_CONFIG names.
 
 If a change fails, apply skips only the changes that need its object. It repeats failed changes that can still succeed,
 for up to BOOTSTRAP_TIMEOUT. After a run that was stopped, the next run makes only the remaining changes.
+
+If another apply changes the same API-M, from whatever machine, apply waits for it, and logs for whom it waits.
 
 With --plan it makes exactly the changes of a plan that "agent plan --out" saved, and nothing if the files or the
 servers call for others now. Use the same --prune and --prune-subscribed as for plan.
@@ -116,11 +120,24 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	report, err := apply.Run(ctx, log, actual.Connect(l.client, l.settings), l.want, options)
+	clients := actual.Connect(l.client, l.settings)
+	options.Lease = func(ctx context.Context) (held context.Context, release func(), waited bool, err error) {
+		return lease.Acquire(ctx, clients.DevPortal, holder("agent apply"), log)
+	}
+	report, err := apply.Run(ctx, log, clients, l.want, options)
 	if err != nil && len(report.Outcomes) == 0 {
 		return byHand(err) // nothing is changed
 	}
 	return errors.Join(a.print(report, stdout, stderr), err, writeKeys(files, report, known), authorize(ctx, log, servers, l.settings))
+}
+
+// holder returns what others read about this run while they wait for its lease.
+func holder(command string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		return command
+	}
+	return command + " on " + host
 }
 
 // remember adds what earlier runs have left next to the keys: the keys, the record of what they have made, and the name of this

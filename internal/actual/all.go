@@ -129,7 +129,7 @@ func (r *collector) allApplications(ctx context.Context) error {
 		return err
 	}
 	ids := map[string]string{}
-	for _, app := range list {
+	for _, app := range slices.DeleteFunc(list, isLease) {
 		r.have.Names = append(r.have.Names, app.Name)
 		if ids[app.Name] == "" || app.ID < ids[app.Name] {
 			ids[app.Name] = app.ID

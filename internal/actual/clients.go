@@ -3,10 +3,14 @@ package actual
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
+	"wso2agent/internal/lease"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/wso2"
 )
 
 // keyManagers returns the names of the key managers that the file names: those of its list, the agent's own, and those of keys, whose
@@ -63,6 +67,7 @@ func (r *reader) listApplications(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	list = slices.DeleteFunc(list, isLease)
 	ids, names := map[string]string{}, make([]string, len(list))
 	for i, app := range list {
 		names[i] = app.Name
@@ -81,6 +86,9 @@ func (r *reader) listApplications(ctx context.Context) error {
 	}
 	return nil
 }
+
+// isLease reports whether an application is the lease by which runs take turns. It is no part of the desired state, and comes and goes.
+func isLease(app wso2.Object) bool { return strings.EqualFold(app.Name, lease.Application) }
 
 // readApplication reads an application, its subscriptions and its keys, as far as the file names any.
 func (r *reader) readApplication(ctx context.Context, want desired.Application, id string) error {

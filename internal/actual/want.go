@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"strings"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
+	"wso2agent/internal/lease"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
 )
@@ -30,6 +32,11 @@ func Want(ctx context.Context, f *desired.File, s bootstrap.Settings) (plan.Want
 	var problems desired.Problems
 	if is := f.IdentityServer; is.Set && !is.Null && s.SkipKeyManager {
 		problems.Add(is.At, "remove it, or name IS in PEERS", "identity_server needs an Identity Server, and the agent has none")
+	}
+	for _, app := range f.Applications.Value {
+		if name := app.Value.Name; strings.EqualFold(name.Value, lease.Application) {
+			problems.Add(name.At, "choose another name", "application %q is the lease by which runs of the agent take turns", name.Value)
+		}
 	}
 	definitions := newDefinitions(s.CAFile)
 	definitions.readAll(ctx, f)

@@ -44,6 +44,7 @@ apis:
   - {name: B, version: "1", context: /b, backend_url: "http://a:1", type: GRAPHQL, schema: b.graphql}
   - {name: C, version: "1", context: /c, backend_url: "http://a:1", documents: [{name: D, summary: D, file: gone.txt}],
      endpoint_certificates: [{alias: one, endpoint: "https://a:1", file: wrong.pem}, {alias: two, endpoint: "https://a:1", file: gone.pem}]}
+applications: [{name: WSO2agent-lease}]
 `, "a.yml": "openapi: 3.0.1", "b.graphql": "type Query { a Int }", "gone.txt": "x", "gone.pem": "x", "wrong.pem": "no certificate"})
 	document := f.APIs.Value[2].Value.Documents.Value[0].Value.File
 	must(t, os.Remove(desired.PathOf(document))) // since it was loaded
@@ -64,6 +65,7 @@ apis:
 		"file.yaml:5:109: the agent cannot read the document: ",
 		"file.yaml:6:74: wrong.pem is no endpoint certificate: ",
 		"file.yaml:6:130: the agent cannot read the endpoint certificate: ",
+		"file.yaml:7:23: application \"WSO2agent-lease\" is the lease by which runs of the agent take turns: choose another name",
 	}
 	if len(problems) != len(expected) {
 		t.Errorf("%d problems: %v", len(problems), err)

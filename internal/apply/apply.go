@@ -34,6 +34,9 @@ type Options struct {
 	Record Record
 	// Save keeps the record, after each read and each round. May be nil.
 	Save func() error
+	// Lease waits until no other run changes the servers, as [wso2agent/internal/lease.Acquire] does. Run calls it only if the plan has
+	// changes. May be nil: nobody else changes the servers.
+	Lease func(context.Context) (held context.Context, release func(), waited bool, err error)
 }
 
 // Outcome is what became of one change.
@@ -75,65 +78,105 @@ func (r Report) Err() error {
 }
 
 // Run brings the servers to the desired state. A failure of one change stops only those that need its object. Run repeats what
-// another try can make until ctx ends. The error is that of reading the servers or of Check, or says that ctx has ended; failed changes
-// are in the report alone.
+// another try can make until ctx ends. The error is that of reading the servers, of Check or of Lease, or says that ctx or the lease has
+// ended; failed changes are in the report alone.
 func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Wanted, o Options) (Report, error) {
 	o = o.normalised()
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(o.RetryFirst), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(o.RetryMax), backoff.WithMaxElapsedTime(0))
-	report, checked := Report{Want: want}, false
-	all, allowed := outcomes{at: map[object]int{}}, map[object]bool{}
-	past := newPast(o.EventWait, o.Known)
-	for {
-		unfinished, err := func() (bool, error) {
-			want := o.recorded(want)
-			have, err := actual.Read(ctx, c, want)
+	r := run{Options: o, log: log, clients: c, report: Report{Want: want}, all: outcomes{at: map[object]int{}}, past: newPast(o.EventWait, o.Known)}
+	for leased := o.Lease == nil; ; {
+		next, err := r.next(ctx)
+		unfinished := err != nil && !permanent(err)
+		if err == nil && !leased && len(next.changes) > 0 {
+			held, release, waited, err := o.Lease(ctx)
 			if err != nil {
-				return !permanent(err), err
+				return r.report, err
 			}
-			compared := plan.Compare(want, have)
-			changes, problems := compared.Changes, compared.Problems
-			report.Problems, report.Kept = problems, compared.Kept
-			if !checked && o.Check != nil {
-				if err := o.Check(want, changes); err != nil {
-					return false, fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
-				}
+			defer release()
+			ctx, leased = held, true
+			if waited { // the other run may have made some of the changes
+				r.allowed = nil
+				continue
 			}
-			if !checked {
-				for _, c := range changes {
-					allowed[objectOf(c)] = true
-				}
-			}
-			checked = true
-			o.settle(compared.Found, have.Gone)
-			r := newRound(log, c, want, have, o.AtOnce)
-			r.past, r.record = past, o.Record
-			if o.Check != nil { // a saved plan: what somebody changes meanwhile calls for another one
-				changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return !allowed[objectOf(c)] })
-			}
-			unfinished := r.act(ctx, all.open(changes, have.Left), &all)
-			report.IDs, report.Keys = r.ids, withSecrets(r.credentials(), report.Keys)
-			past.remember(report.Keys)
-			if err := o.save(); err != nil {
-				log.Warn("the agent cannot keep its record of what it has made", "error", err)
-			}
-			return unfinished, nil
-		}()
-		report.Outcomes = all.list
+		}
+		if err == nil {
+			unfinished = r.act(ctx, next)
+		}
+		r.report.Outcomes = r.all.list
 		switch {
 		case !unfinished:
-			return report, err
+			return r.report, err
 		case ctx.Err() != nil:
-			return report, ended(ctx, err)
+			return r.report, ended(ctx, err)
 		}
 		wait := max(waits.NextBackOff(), wso2.RetryAfter(err))
-		log.Warn("not yet, trying again", "wait", wait.Round(time.Millisecond), "failed", report.Failed(), "error", errors.Join(err, all.first()))
+		log.Warn("not yet, trying again", "wait", wait.Round(time.Millisecond), "failed", r.report.Failed(), "error", errors.Join(err, r.all.first()))
 		select {
 		case <-ctx.Done():
-			return report, ended(ctx, err)
+			return r.report, ended(ctx, err)
 		case <-time.After(wait):
 		}
 	}
+}
+
+// run is what a run knows from round to round.
+type run struct {
+	Options
+	log     *slog.Logger
+	clients actual.Clients
+	report  Report
+	all     outcomes
+	past    *past
+	allowed map[object]bool // what the first plan changes; nil before
+}
+
+// step is what a round is to do.
+type step struct {
+	want    plan.Wanted
+	have    plan.Have
+	changes []plan.Change
+}
+
+// next reads the servers, and plans what is to be done.
+func (r *run) next(ctx context.Context) (step, error) {
+	want := r.recorded(r.report.Want)
+	have, err := actual.Read(ctx, r.clients, want)
+	if err != nil {
+		return step{}, err
+	}
+	compared := plan.Compare(want, have)
+	changes := compared.Changes
+	r.report.Problems, r.report.Kept = compared.Problems, compared.Kept
+	if r.allowed == nil {
+		if r.Check != nil {
+			if err := r.Check(want, changes); err != nil {
+				return step{}, fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
+			}
+		}
+		r.allowed = map[object]bool{}
+		for _, c := range changes {
+			r.allowed[objectOf(c)] = true
+		}
+	}
+	r.settle(compared.Found, have.Gone)
+	if r.Check != nil { // a saved plan: what somebody changes meanwhile calls for another one
+		changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return !r.allowed[objectOf(c)] })
+	}
+	return step{want, have, changes}, nil
+}
+
+// act makes the changes of a round, and reports whether another round can make what failed.
+func (r *run) act(ctx context.Context, s step) (unfinished bool) {
+	one := newRound(r.log, r.clients, s.want, s.have, r.AtOnce)
+	one.past, one.record = r.past, r.Record
+	unfinished = one.act(ctx, r.all.open(s.changes, s.have.Left), &r.all)
+	r.report.IDs, r.report.Keys = one.ids, withSecrets(one.credentials(), r.report.Keys)
+	r.past.remember(r.report.Keys)
+	if err := r.save(); err != nil {
+		r.log.Warn("the agent cannot keep its record of what it has made", "error", err)
+	}
+	return unfinished
 }
 
 // withSecrets returns keys with the secrets that an earlier round has seen: some key managers show them only once.

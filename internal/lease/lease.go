@@ -50,26 +50,27 @@ func realTimes() times {
 
 // Acquire waits until this run has the lease, and returns a context that ends with ctx, or with the cause [ErrLost]. The holder stops
 // its work then. holder is for people; its first 64 characters count. release ends the context and gives the lease up; it makes one
-// request, also after ctx has ended, and takes at most 10 s.
+// request, also after ctx has ended, and takes at most 10 s. waited reports whether this run has seen the lease of another one: what this
+// run has read before may be outdated.
 //
 // While another run has the lease, Acquire looks every 1 s to 3 s and logs once for whom it waits. A holder that was killed delays it
 // by at most 60 s, as long as the clocks of both differ by less than five minutes. The error is the permanent one of a request, or that of
 // an application of this name which is no lease, or that of ctx. Acquire repeats requests that fail in another way, at last every 16 s to 48 s.
-func Acquire(ctx context.Context, portal Portal, holder string, log *slog.Logger) (held context.Context, release func(), err error) {
+func Acquire(ctx context.Context, portal Portal, holder string, log *slog.Logger) (held context.Context, release func(), waited bool, err error) {
 	return acquire(ctx, portal, holder, log, realTimes())
 }
 
-func acquire(ctx context.Context, portal Portal, holder string, log *slog.Logger, t times) (context.Context, func(), error) {
+func acquire(ctx context.Context, portal Portal, holder string, log *slog.Logger, t times) (held context.Context, release func(), waited bool, err error) {
 	if runes := []rune(holder); len(runes) > 64 { // API-M refuses a description of more than 512 characters
 		holder = string(runes[:64])
 	}
 	c := &claim{Portal: portal, times: t, holder: holder, log: log, sent: map[string]time.Time{}}
 	own, err := c.acquire(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
-	held, release := c.keep(ctx, own)
-	return held, release, nil
+	held, release = c.keep(ctx, own)
+	return held, release, c.others, nil
 }
 
 // record is the description of the application.
@@ -98,10 +99,11 @@ type claim struct {
 	holder string
 	log    *slog.Logger
 
-	sent  map[string]time.Time // when this run has sent the creation of a lease, by record.Run
-	seen  lease                // of another run
-	since time.Time            // when this run first saw it as it is
-	named string               // the holder that the log last named
+	sent   map[string]time.Time // when this run has sent the creation of a lease, by record.Run
+	seen   lease                // of another run
+	since  time.Time            // when this run first saw it as it is
+	named  string               // the holder that the log last named
+	others bool                 // another run has had the lease since this one asked first
 }
 
 var errTaken = errors.New("another run has the lease")
@@ -151,6 +153,7 @@ func (c *claim) try(ctx context.Context) (grant, error) {
 		return c.create(ctx)
 	}
 	sent, mine := c.sent[there.Run] // the answer to its creation was lost
+	c.others = c.others || !mine
 	switch until := sent.Add(c.life); {
 	case mine && c.now().Before(until):
 		return grant{there.id, there.Run, until}, nil
@@ -216,6 +219,7 @@ func (c *claim) create(ctx context.Context) (grant, error) {
 	made, err := c.CreateApplicationObject(ctx, c.fields(own.run, own.until))
 	switch {
 	case wso2.HasStatus(err, http.StatusConflict):
+		c.others = true
 		c.log.Info("another run has created the lease on API-M first") // the next look finds whose it is
 		return grant{}, errTaken
 	case err != nil:

@@ -43,7 +43,7 @@ var quiet = slog.New(slog.DiscardHandler)
 // mustAcquire fails the test unless the run gets the lease.
 func mustAcquire(t *testing.T, p Portal, holder string, log *slog.Logger) (context.Context, func()) {
 	t.Helper()
-	held, release, err := Acquire(t.Context(), p, holder, log)
+	held, release, _, err := Acquire(t.Context(), p, holder, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestTheLeaseOfAKilledHolderExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, j := newMemory(), &journal{}
 		ctx, kill := context.WithCancel(t.Context())
-		if _, _, err := Acquire(ctx, m, "host a", quiet); err != nil {
+		if _, _, _, err := Acquire(ctx, m, "host a", quiet); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(30 * time.Second) // renewed after 20 s
@@ -261,7 +261,7 @@ func TestAnApplicationThatIsNoLeaseStays(t *testing.T) {
 			m.put("WSO2agent-Lease", description)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
-			_, _, err := Acquire(ctx, m, "host b", quiet)
+			_, _, _, err := Acquire(ctx, m, "host b", quiet)
 			if err == nil || m.did("create")+m.did("update")+m.did("delete") > 0 {
 				t.Fatalf("%q: error %v, calls %q", description, err, m.calls)
 			}
@@ -313,7 +313,7 @@ func TestARefusedCreationIsNotRepeated(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		began := time.Now()
-		_, _, err := Acquire(ctx, refusing{newMemory()}, "host a", quiet)
+		_, _, _, err := Acquire(ctx, refusing{newMemory()}, "host a", quiet)
 		if !wso2.HasStatus(err, http.StatusForbidden) || !strings.HasPrefix(err.Error(), "acquire the lease on API-M: ") || time.Since(began) > 0 {
 			t.Errorf("after %s: %v", time.Since(began), err)
 		}
@@ -327,7 +327,7 @@ func TestWhatEndsTheWait(t *testing.T) {
 		defer release()
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("BOOTSTRAP_TIMEOUT has passed"))
 		defer cancel()
-		_, _, err := Acquire(ctx, m, "host b", quiet)
+		_, _, _, err := Acquire(ctx, m, "host b", quiet)
 		if err == nil || !strings.Contains(err.Error(), "host a") || !strings.Contains(err.Error(), "BOOTSTRAP_TIMEOUT has passed") {
 			t.Errorf("error = %v", err)
 		}
@@ -341,7 +341,7 @@ func TestTheReleaseComesThroughAfterTheEndOfTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		ctx, cancel := context.WithCancel(t.Context())
-		held, release, err := Acquire(ctx, m, "host a", quiet)
+		held, release, _, err := Acquire(ctx, m, "host a", quiet)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -63,7 +63,7 @@ func TestOfEightRunsOneWorks(t *testing.T) {
 					l := newLine(m)
 					l.before, l.after, l.lost = slow, slow, 0.03
 					ctx, kill := context.WithCancel(t.Context())
-					held, release, err := acquire(ctx, l, who, quiet, times)
+					held, release, _, err := acquire(ctx, l, who, quiet, times)
 					if err != nil {
 						t.Errorf("%s: %v", who, err)
 						kill()

@@ -99,7 +99,7 @@ func TestOfEightRunsAtAPIManagerOneWorks(t *testing.T) {
 			for n := range 2 {
 				who, w := fmt.Sprintf("run %d.%d", i, n), &witness{Portal: devportal}
 				ctx, kill := context.WithCancel(t.Context())
-				held, release, err := acquire(ctx, w, who, quiet, times)
+				held, release, _, err := acquire(ctx, w, who, quiet, times)
 				if err != nil {
 					t.Errorf("%s: %v", who, err)
 					kill()
@@ -154,7 +154,7 @@ func TestALeaseAtAPIManager(t *testing.T) {
 		return list[0], r
 	}
 	const holder = `host "a" <b> & c`
-	held, release, err := acquire(t.Context(), devportal, holder, quiet, times)
+	held, release, _, err := acquire(t.Context(), devportal, holder, quiet, times)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestALeaseAtAPIManager(t *testing.T) {
 	if list, err := devportal.Applications(t.Context(), Application); err != nil || len(list) != 0 {
 		t.Errorf("the lease is left: %v, %v", list, err)
 	}
-	held, release, err = acquire(t.Context(), devportal, "host b", quiet, times)
+	held, release, _, err = acquire(t.Context(), devportal, "host b", quiet, times)
 	if err != nil {
 		t.Fatal(err)
 	}

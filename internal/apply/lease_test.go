@@ -1,0 +1,145 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"wso2agent/internal/actual"
+	"wso2agent/internal/lease"
+)
+
+// leased returns the lease of this API-M for a run. log gets what the lease logs.
+func (s *servers) leased(holder string, log *slog.Logger) func(context.Context) (context.Context, func(), bool, error) {
+	return func(ctx context.Context) (context.Context, func(), bool, error) {
+		return lease.Acquire(ctx, s.clients().DevPortal, holder, log)
+	}
+}
+
+// leases returns how many leases runs have created, and how many applications are a lease now.
+func (s *servers) leases() (created, now int) {
+	s.t.Helper()
+	for _, r := range s.amRequests.List() {
+		if r.Method == http.MethodPost && r.Path == "/api/am/devportal/v3/applications" && r.Status == http.StatusCreated {
+			created++
+		}
+	}
+	list, err := s.clients().DevPortal.Applications(s.t.Context(), lease.Application)
+	must(s.t, err)
+	return created, len(list)
+}
+
+func TestOnlyARunWithChangesTakesTheLease(t *testing.T) {
+	s, folder := onlyAPIs(t), files(t)
+	o := Options{Lease: s.leased("host a", slog.New(slog.DiscardHandler))}
+	if report := s.apply(s.read(few, folder), o); report.Failed() > 0 || len(report.Outcomes) == 0 {
+		t.Errorf("the first run: %q", lines(report))
+	}
+	if created, now := s.leases(); created != 1 || now != 0 {
+		t.Errorf("a run with changes has created %d leases, and %d are left", created, now)
+	}
+	s.amRequests.Reset()
+	s.apply(s.read(few, folder), o)
+	if created, _ := s.leases(); created != 0 {
+		t.Errorf("a run without changes has created %d leases", created)
+	}
+}
+
+// waiting is a log that closes its channel when a run says that it waits.
+type waiting struct {
+	slog.Handler
+	once sync.Once
+	said chan struct{}
+}
+
+func (w *waiting) Enabled(context.Context, slog.Level) bool { return true }
+
+func (w *waiting) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "waiting for another run") {
+		r.Attrs(func(a slog.Attr) bool {
+			if a.Key == "holder" && a.Value.String() == "host a" {
+				w.once.Do(func() { close(w.said) })
+			}
+			return true
+		})
+	}
+	return nil
+}
+
+// TestARunThatHasWaitedPlansAnew: the other run makes everything meanwhile, and the lease is no application of the file.
+func TestARunThatHasWaitedPlansAnew(t *testing.T) {
+	s, folder := onlyAPIs(t), files(t)
+	want := s.read(few+"applications: [{name: Shop, keys: []}]\n", folder)
+	_, release, _, err := s.leased("host a", slog.New(slog.DiscardHandler))(t.Context())
+	must(t, err)
+	w := &waiting{Handler: slog.DiscardHandler, said: make(chan struct{})}
+	ended := make(chan Report)
+	go func() {
+		report, err := Run(t.Context(), slog.New(slog.DiscardHandler), s.clients(), want, Options{
+			Lease: s.leased("host b", slog.New(w)),
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		ended <- report
+	}()
+	<-w.said
+	s.apply(want, Options{}) // as the other run, which has the lease
+	all := s.have(want).Names
+	release()
+	if report := <-ended; len(report.Outcomes) > 0 || !slices.Contains(all, "Shop") || slices.Contains(all, lease.Application) {
+		t.Errorf("the run that has waited makes %q, and a read shows the applications %q", lines(report), all)
+	}
+	if _, now := s.leases(); now != 0 {
+		t.Errorf("%d leases are left", now)
+	}
+}
+
+// TestARunThatLosesItsLeaseStops: the first write is done, and nothing more.
+func TestARunThatLosesItsLeaseStops(t *testing.T) {
+	s, folder := onlyAPIs(t), files(t)
+	held, lose := context.WithCancelCause(t.Context())
+	writes, released := 0, 0
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		answer, err := s.client.Transport.RoundTrip(r)
+		if r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/validate") {
+			writes++
+			lose(lease.ErrLost)
+		}
+		return answer, err
+	})}
+	report, err := Run(t.Context(), slog.New(slog.DiscardHandler), actual.Connect(client, s.settings), s.read(few, folder), Options{
+		AtOnce: 1,
+		Lease: func(context.Context) (context.Context, func(), bool, error) {
+			return held, func() { released++ }, false, nil
+		},
+	})
+	if !errors.Is(err, lease.ErrLost) || report.Failed() == 0 || writes != 1 || released != 1 {
+		t.Errorf("%d writes, %d failed, released %d times: %v", writes, report.Failed(), released, err)
+	}
+}
+
+func TestARunThatGetsNoLeaseChangesNothing(t *testing.T) {
+	s, folder := onlyAPIs(t), files(t)
+	refused := errors.New("refused")
+	report, err := Run(t.Context(), slog.New(slog.DiscardHandler), s.clients(), s.read(few, folder), Options{
+		Lease: func(context.Context) (context.Context, func(), bool, error) { return nil, nil, false, refused },
+	})
+	for _, r := range s.amRequests.List() {
+		if r.Method != http.MethodGet && !strings.HasSuffix(r.Path, "/validate") {
+			t.Errorf("a write: %s %s", r.Method, r.Path)
+		}
+	}
+	if !errors.Is(err, refused) || len(report.Outcomes) > 0 {
+		t.Errorf("%q: %v", lines(report), err)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
