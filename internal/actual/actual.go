@@ -55,9 +55,11 @@ const atOnce = 8
 // reader reads both servers in two rounds: first the lists, then the single objects.
 type reader struct {
 	Clients
-	want plan.Wanted
+	want   plan.Wanted
+	before memory // what an earlier read knows
 
 	mu      sync.Mutex // guards what follows
+	next    *memory    // what the next read is to know; nil: nothing
 	have    plan.Have
 	single  []job           // of the second round
 	unnamed unnamed         // owned objects that the file does not name
@@ -72,7 +74,12 @@ type job func(context.Context) error
 // has a definition of it, and more if it names documents. Of what the file does not name, nothing is asked unless the agent owns it; without
 // identity_server it asks IS for its issuer alone. A first error ends it, and it wraps [ErrMoving] if only another try is needed.
 func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
-	r := &reader{Clients: c, want: want, have: nothing(), unnamed: unnamedOf(plan.NotNamed(want, nil))}
+	return read(ctx, c, want, memory{}, nil)
+}
+
+// read is Read. It knows what an earlier read has noted, and notes what a later one is to know; nil: nothing.
+func read(ctx context.Context, c Clients, want plan.Wanted, before memory, next *memory) (plan.Have, error) {
+	r := &reader{Clients: c, want: want, before: before, next: next, have: nothing(), unnamed: unnamedOf(plan.NotNamed(want, nil))}
 	err := together(ctx, r.lists())
 	if err == nil {
 		r.unnamed.all = plan.NotNamed(want, r.have.Versions)

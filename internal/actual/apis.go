@@ -19,14 +19,14 @@ func (r *reader) listAPIs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ids, names := map[plan.APIName]string{}, map[string]bool{}
+	listed, names := map[plan.APIName]wso2.API{}, map[string]bool{}
 	versions := make([]plan.APIVersion, len(list))
 	for i, api := range list {
 		versions[i] = plan.APIVersion{ID: api.ID, Name: api.Name, Version: api.Version, Context: api.Context, State: api.LifeCycle}
 		names[strings.ToLower(api.Name)] = true // API-M refuses a second API of a name in other letter case
 		// If there are two anyway, the agent takes the same one as a bootstrap.
-		if name := (plan.APIName{Name: api.Name, Version: api.Version}); ids[name] == "" || api.ID < ids[name] {
-			ids[name] = api.ID
+		if name := (plan.APIName{Name: api.Name, Version: api.Version}); listed[name].ID == "" || api.ID < listed[name].ID {
+			listed[name] = api
 		}
 	}
 	r.note(func(have *plan.Have) { have.Versions = versions })
@@ -34,8 +34,8 @@ func (r *reader) listAPIs(ctx context.Context) error {
 		want := item.Value
 		name := plan.APIName{Name: want.Name.Value, Version: want.Version.Value}
 		switch key := strings.ToLower(name.Name); {
-		case ids[name] != "":
-			r.later(func(ctx context.Context) error { return r.readAPI(ctx, want, name, ids[name]) })
+		case listed[name].ID != "":
+			r.later(func(ctx context.Context) error { return r.readAPI(ctx, want, listed[name]) })
 		case !names[key] && !r.onlyReads: // the question is for those who may create APIs
 			names[key] = true // one question for all versions
 			r.later(func(ctx context.Context) error { return r.missingAPI(ctx, name.Name) })
@@ -53,8 +53,13 @@ func (r *reader) missingAPI(ctx context.Context, name string) error {
 	return err
 }
 
-// readAPI reads an API, where it is deployed, and the documents that the file names.
-func (r *reader) readAPI(ctx context.Context, want desired.API, name plan.APIName, id string) error {
+// readAPI reads an API, where it is deployed, and the documents that the file names, unless an earlier read knows them.
+func (r *reader) readAPI(ctx context.Context, want desired.API, listed wso2.API) error {
+	name, id := plan.APIName{Name: listed.Name, Version: listed.Version}, listed.ID
+	if api, known := r.known(listed); known {
+		r.note(func(have *plan.Have) { have.APIs[name] = api })
+		return nil
+	}
 	what := fmt.Sprintf("API %q %s", name.Name, name.Version)
 	object, err := r.Publisher.APIObject(ctx, id)
 	if err != nil {
@@ -74,6 +79,7 @@ func (r *reader) readAPI(ctx context.Context, want desired.API, name plan.APINam
 	if api.Definition, err = r.definition(ctx, want, object, what); err != nil {
 		return err
 	}
+	r.remember(listed, api)
 	r.note(func(have *plan.Have) { have.APIs[name] = api })
 	return nil
 }
@@ -172,7 +178,9 @@ func (r *reader) listCertificates(ctx context.Context, aliases map[string]bool) 
 	r.aliases = map[string]bool{} // only the second round reads it
 	for _, c := range list {
 		r.aliases[c.Alias] = true
-		if aliases[c.Alias] {
+		if known, is := r.knownCertificate(c); aliases[c.Alias] && is {
+			r.note(func(have *plan.Have) { have.Certificates[c.Alias] = known })
+		} else if aliases[c.Alias] {
 			r.later(func(ctx context.Context) error { return r.readCertificate(ctx, c) })
 		}
 	}

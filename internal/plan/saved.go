@@ -34,7 +34,7 @@ func Save(files []string, want Wanted, changes []Change, problems desired.Proble
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.MarshalIndent(Saved{savedVersion, files, hashOf(want), plan}, "", "  ")
+	text, err := json.MarshalIndent(Saved{savedVersion, files, want.Hash(), plan}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)
 	}
@@ -56,7 +56,7 @@ func OpenSaved(data []byte) (Saved, error) {
 // Check returns an error that wraps [ErrOutdated] unless the saved plan is the one that the desired state and the servers call for
 // now. Changes on the servers that the plan is not about do not matter.
 func (s Saved) Check(want Wanted, changes []Change) error {
-	if s.Desired != hashOf(want) {
+	if s.Desired != want.Hash() {
 		return remedy.Add(fmt.Errorf("%w: the files or the settings have changed since", ErrOutdated), "plan again")
 	}
 	now, err := JSON(changes, nil)
@@ -117,9 +117,9 @@ func changesIn(plan []byte) (map[string]string, error) {
 	return all, nil
 }
 
-// hashOf returns a hash of the desired state: of every value of the files, of the files that they name, and of the settings that count.
+// Hash returns a hash of the desired state: of every value of the files, of the files that they name, and of the settings that count.
 // A secret counts by its name.
-func hashOf(want Wanted) string {
+func (w Wanted) Hash() string {
 	sum := sha256.New()
 	walk := func(f *desired.File) {
 		f.Walk(func(path string, _ desired.Place, null bool, value any) bool {
@@ -135,16 +135,16 @@ func hashOf(want Wanted) string {
 			return true
 		})
 	}
-	walk(want.File)
-	walk(&desired.File{KeyManagers: desired.List[desired.KeyManager]{Set: true, Value: []desired.Field[desired.KeyManager]{given(want.Own)}}})
-	fmt.Fprintf(sum, "%q %q\n", want.KeyManager, want.VHost)
+	walk(w.File)
+	walk(&desired.File{KeyManagers: desired.List[desired.KeyManager]{Set: true, Value: []desired.Field[desired.KeyManager]{given(w.Own)}}})
+	fmt.Fprintf(sum, "%q %q\n", w.KeyManager, w.VHost)
 	var files []string // their paths differ between machines
-	for _, content := range want.Contents {
+	for _, content := range w.Contents {
 		hash := sha256.Sum256(content)
 		files = append(files, hex.EncodeToString(hash[:]))
 	}
-	files = slices.AppendSeq(files, maps.Values(want.Fingerprints))
-	for _, d := range want.Definitions {
+	files = slices.AppendSeq(files, maps.Values(w.Fingerprints))
+	for _, d := range w.Definitions {
 		hash := sha256.Sum256(d.Text)
 		files = append(files, hex.EncodeToString(hash[:]))
 	}

@@ -1,0 +1,98 @@
+package actual
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"wso2agent/internal/plan"
+	"wso2agent/internal/wso2"
+)
+
+// knownLimit is the most that a [Known] keeps, in bytes. A simple API needs some 1.5 KB. What does not fit is read every time.
+const knownLimit = 4 << 20
+
+// Known is what earlier reads know of APIs and endpoint certificates. The zero value knows nothing. Only one goroutine uses it.
+type Known struct {
+	wanted string // the hash of the desired state of which it knows: what is read depends on it
+	memory
+}
+
+// memory is what a read knows of objects that a list shows.
+type memory struct {
+	apis         map[string]knownAPI // by id
+	certificates map[string]plan.EndpointCertificate
+	size         int // of all apis, in bytes
+}
+
+// knownAPI is an API as it was when the list showed it like this.
+type knownAPI struct {
+	name    plan.APIName
+	updated string
+	packed  []byte // the [plan.API], compressed: the objects of 500 APIs take more memory than an idle agent has
+}
+
+// Read is the function [Read], except that an API costs no request if the list shows the same updatedTime as when k last
+// read it. An endpoint certificate costs none if the list shows the same alias and endpoint. So it misses changes that do not move
+// that time: of documents, deployments and revisions, and of the content of certificates. A failed read changes nothing
+// that k knows.
+func (k *Known) Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
+	if now := want.Hash(); now != k.wanted {
+		*k = Known{wanted: now}
+	}
+	next := memory{apis: map[string]knownAPI{}, certificates: map[string]plan.EndpointCertificate{}}
+	have, err := read(ctx, c, want, k.memory, &next)
+	if err == nil {
+		next.certificates = maps.Clone(have.Certificates)
+		k.memory = next
+	}
+	return have, err
+}
+
+// known returns an API that an earlier read knows, if the list still shows it as it was then. An API with documents that the record has
+// and the file does not name is read: a read also finds which of them exist.
+func (r *reader) known(listed wso2.API) (plan.API, bool) {
+	name := plan.APIName{Name: listed.Name, Version: listed.Version}
+	k, is := r.before.apis[listed.ID]
+	if !is || k.name != name || k.updated != listed.UpdatedTime || len(r.unnamed.of(plan.KindDocument, "API "+name.String())) > 0 {
+		return plan.API{}, false
+	}
+	var api plan.API
+	if err := json.NewDecoder(flate.NewReader(bytes.NewReader(k.packed))).Decode(&api); err != nil {
+		return plan.API{}, false // cannot happen; a read costs two requests
+	}
+	r.learn(listed.ID, k)
+	return api, true
+}
+
+// remember keeps an API that was read after the list showed it. The list may be older than the API. Then it shows another time later, and
+// the API is read again.
+func (r *reader) remember(listed wso2.API, api plan.API) {
+	if r.next == nil || listed.UpdatedTime == "" {
+		return
+	}
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestSpeed) // the level is one that exists
+	if err := json.NewEncoder(w).Encode(api); err != nil || w.Close() != nil {
+		return // cannot happen: the object comes from JSON
+	}
+	r.learn(listed.ID, knownAPI{plan.APIName{Name: listed.Name, Version: listed.Version}, listed.UpdatedTime, slices.Clip(b.Bytes())})
+}
+
+func (r *reader) learn(id string, k knownAPI) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.next.size+len(k.packed) <= knownLimit {
+		r.next.size += len(k.packed)
+		r.next.apis[id] = k
+	}
+}
+
+// knownCertificate returns an endpoint certificate that an earlier read knows, if the list shows it with the same endpoint.
+func (r *reader) knownCertificate(c wso2.EndpointCertificate) (plan.EndpointCertificate, bool) {
+	known, is := r.before.certificates[c.Alias]
+	return known, is && known.Object["endpoint"] == c.Endpoint
+}
