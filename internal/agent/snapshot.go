@@ -36,7 +36,7 @@ func (a Agent) read(ctx context.Context, started *notify.Started, known bool, me
 	s.Settings = rotation.SettingsOf(a.cfg)
 	if started != nil {
 		s.Server = rotation.Server{Runs: true, Known: known, Generation: started.Generation, Process: started.PID != 0, Since: started.Since, Starting: started.Serves == notify.ServesNot,
-			Trusts: started.Trusts, Presented: started.Certificate, Reloads: started.Reloads}
+			Trusts: started.Trusts, Presented: started.Certificate, Reloads: started.Reloads, Loading: started.Loading}
 		if p := started.Placed; p != nil {
 			s.Server.Placed = rotation.Placed{Generation: p.Generation, Certificate: p.Certificate, Err: p.Error}
 		}

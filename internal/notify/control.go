@@ -37,6 +37,9 @@ type Started struct {
 	Certificate string   `json:"certificate,omitempty"` // SHA-256 of the TLS certificate that this start presents; empty: not known
 	Reloads     bool     `json:"reloads,omitempty"`     // the server loads a new TLS certificate while it runs
 	Placed      *Placed  `json:"placed,omitempty"`      // the answer to the last Reload for this process; nil: none yet
+	// Loading are the SHA-256 fingerprints of the certificates that were placed since all listeners were last known to serve one.
+	// Any listener may serve them.
+	Loading []string `json:"loading,omitempty"`
 }
 
 // Serves says whether a server answers after it has read all its files.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"wso2agent/internal/file"
@@ -19,8 +20,9 @@ type Home interface {
 	// Reloads reports whether the server that serves now loads a new TLS certificate while it runs.
 	Reloads(ctx context.Context) bool
 	// Place checks the TLS keystore of the config volume, and puts it where the running server loads it. The keystore must
-	// have the certificate with the given fingerprint. After an error, the server keeps the certificate that it presents.
-	Place(ctx context.Context, certificate string) error
+	// have the certificate with the given fingerprint. placed reports whether the server may load the keystore, also with an error.
+	// If placed is false, the server keeps the certificate that it presents.
+	Place(ctx context.Context, certificate string) (placed bool, err error)
 	// Repair replaces the TLS keystore that the running server loads if that keystore is broken.
 	Repair(ctx context.Context)
 }
@@ -49,8 +51,8 @@ const reloadFile = "reload"
 
 // AskReload requests that the running server loads the TLS certificate of the config volume. The supervisor answers each
 // request once for each process of the server, in Started.Placed. It does not answer a request for the generation with which
-// the server started, and none from before the start: that start has read everything. With r.Served, the supervisor reports that the
-// server runs with the generation, if the same process of the server has got that certificate before.
+// the server runs, unless the server is loading another certificate, and none from before the start: that start has read
+// everything. With r.Served, the supervisor reports that the server runs with the generation, if the same process of the server has got that certificate before.
 func (c Control) AskReload(r Reload) (changed bool, err error) {
 	if err := c.usable(); err != nil {
 		return false, fmt.Errorf("write a request for agent exec: %w", err)
@@ -96,29 +98,34 @@ func (s Supervisor) answerReload(ctx context.Context, started *Started, before e
 	if err != nil {
 		s.Log.Warn("cannot read the request to load a new certificate", "error", err)
 	}
-	if !ok || r.Generation == started.Generation {
+	if !ok || r.Generation == started.Generation && len(started.Loading) == 0 {
 		return before
 	}
 	switch answered := started.Placed.answers(r); {
 	case r.Served && answered && started.Placed.Error == "":
 		s.Log.Info("the server presents its new certificate without a restart", "generation", r.Generation, "was", started.Generation)
-		started.Generation = r.Generation
+		started.Generation, started.Loading = r.Generation, nil
 	case r.Served || answered:
 		return before
 	default:
-		started.Placed = s.place(ctx, r)
+		s.place(ctx, r, started)
 	}
 	return s.report(*started, before)
 }
 
-func (s Supervisor) place(ctx context.Context, r Reload) *Placed {
+// place places the requested keystore, and records the result in started.
+func (s Supervisor) place(ctx context.Context, r Reload, started *Started) {
 	p := &Placed{Generation: r.Generation, Certificate: r.Certificate}
-	if err := s.Home.Place(ctx, r.Certificate); err != nil {
+	placed, err := s.Home.Place(ctx, r.Certificate)
+	if placed && !slices.Contains(started.Loading, r.Certificate) {
+		started.Loading = append(started.Loading, r.Certificate)
+	}
+	if err != nil {
 		s.Log.Warn("the server does not get its new certificate while it runs", "generation", r.Generation, "error", err)
 		p.Error = err.Error()
 	} else {
 		s.Log.Info("the new certificate is in place; the server loads it while it runs", "generation", r.Generation, "certificate", r.Certificate)
 	}
 	p.At = time.Now().UTC()
-	return p
+	started.Placed = p
 }

@@ -42,12 +42,12 @@ func (h recordedHome) Starting(context.Context) (trusts []string, certificate st
 
 func (h recordedHome) Reloads(context.Context) bool { return h.has("reloads") }
 
-func (h recordedHome) Place(_ context.Context, certificate string) error {
+func (h recordedHome) Place(_ context.Context, certificate string) (placed bool, err error) {
 	h.say("place " + certificate)
 	if h.has("refuses") {
-		return errors.New("the store is bad")
+		return false, errors.New("the store is bad")
 	}
-	return nil
+	return true, nil
 }
 
 func (h recordedHome) Repair(context.Context) { h.say("repair") }
@@ -99,7 +99,7 @@ func TestAServerGetsANewCertificateWithoutARestart(t *testing.T) {
 	}
 	s.ask(t, Reload{Generation: "g1", Certificate: "c1", Served: true})
 	served := s.says(t, "the new generation is in use", func(st Started) bool { return st.Generation == "g1" })
-	served.Generation = placed.Generation
+	served.Generation, served.Loading = placed.Generation, placed.Loading
 	if !reflect.DeepEqual(served, placed) {
 		t.Errorf("the report changed from %+v to %+v", placed, served)
 	}
@@ -122,12 +122,44 @@ func TestAServerGetsANewCertificateWithoutARestart(t *testing.T) {
 	}
 }
 
+// TestAServerGoesBackToTheCertificateThatItHasServed: somebody restores the keystore before all listeners serve the new one.
+func TestAServerGoesBackToTheCertificateThatItHasServed(t *testing.T) {
+	s := start(t, sleeps, want("g0"), write(map[string]string{"serves": "", "reloads": ""}))
+	s.says(t, "it serves", serving)
+	s.ask(t, Reload{Generation: "g1", Certificate: "c1"})
+	placed := s.says(t, "the keystore is placed", func(st Started) bool { return st.Placed != nil })
+	if !slices.Equal(placed.Loading, []string{"c1"}) {
+		t.Errorf("placed, and reported as %+v", placed)
+	}
+	// An earlier report comes back with the volume. The supervisor writes its own again.
+	restored := placed
+	restored.Placed, restored.Loading = nil, nil
+	if err := s.control.report(restored); err != nil {
+		t.Fatal(err)
+	}
+	s.says(t, "it is reported again", func(st Started) bool { return len(st.Loading) == 1 })
+	back := Reload{Generation: "g0", Certificate: "c0"}
+	s.ask(t, back)
+	st := s.says(t, "the earlier keystore is placed", func(st Started) bool { return st.Placed.Certificate == "c0" })
+	if !slices.Equal(st.Loading, []string{"c1", "c0"}) || st.Generation != "g0" {
+		t.Errorf("placed, and reported as %+v", st)
+	}
+	back.Served = true
+	s.ask(t, back)
+	st = s.says(t, "all listeners serve it", func(st Started) bool { return len(st.Loading) == 0 })
+	if st.Generation != "g0" || s.runs() != 1 {
+		t.Errorf("runs with %s, %d starts", st.Generation, s.runs())
+	}
+}
+
 func TestAKeystoreThatIsNotPlacedIsAnsweredOnceWithTheReason(t *testing.T) {
 	s := start(t, sleeps, want("g0"), write(map[string]string{"serves": "", "reloads": "", "refuses": ""}))
 	s.says(t, "it serves", serving)
 	bad := Reload{Generation: "g1", Certificate: "c1"}
 	s.ask(t, bad)
-	s.says(t, "the reason is reported", func(st Started) bool { return st.Placed != nil && st.Placed.Error == "the store is bad" })
+	s.says(t, "the reason is reported", func(st Started) bool {
+		return st.Placed != nil && st.Placed.Error == "the store is bad" && len(st.Loading) == 0
+	})
 	s.ask(t, bad)
 	bad.Served = true // a sidecar that is wrong
 	s.ask(t, bad)

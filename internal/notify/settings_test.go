@@ -25,8 +25,10 @@ type noHome struct{}
 
 func (noHome) Starting(context.Context) (trusts []string, certificate string) { return nil, "" }
 func (noHome) Reloads(context.Context) bool                                   { return false }
-func (noHome) Place(context.Context, string) error                            { return errors.New("there is no home") }
-func (noHome) Repair(context.Context)                                         {}
+func (noHome) Place(context.Context, string) (bool, error) {
+	return false, errors.New("there is no home")
+}
+func (noHome) Repair(context.Context) {}
 
 func TestOnlyWithAProductThePortIsKnown(t *testing.T) {
 	for product, port := range map[string]string{config.IS: "localhost:9444", config.AM: "localhost:9445", "": ""} {

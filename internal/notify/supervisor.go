@@ -233,7 +233,7 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 			c.forward(sig)
 			continue
 		case <-again.C:
-			if failed != nil {
+			if failed != nil || len(started.Loading) > 0 { // somebody may have restored the volume with an earlier report
 				failed = s.report(started, failed)
 			}
 			if !recorded {

@@ -21,7 +21,7 @@ import (
 func placeOnce(certificate string) int {
 	cfg, err := config.Load()
 	if err == nil {
-		err = HomeOf(cfg, slog.New(slog.DiscardHandler)).Place(context.Background(), certificate)
+		_, err = HomeOf(cfg, slog.New(slog.DiscardHandler)).Place(context.Background(), certificate)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -63,7 +63,7 @@ func TestAKillLeavesAWholeKeystoreInTheHome(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		temporary = temporary || len(w.left()) > 2
-		if err := w.Place(t.Context(), fingerprint(second)); err != nil {
+		if _, err := w.Place(t.Context(), fingerprint(second)); err != nil {
 			t.Errorf("killed at %d: the next placing: %v", at, err)
 		}
 		if left := w.left(); !slices.Equal(left, []string{"listenerprofiles.xml", config.TLSStoreFile}) {

@@ -19,12 +19,12 @@ import (
 var errReadOnly error = syscall.EROFS
 
 // Place checks the TLS keystore of the config volume and puts it into the home, from which the running server loads it. The
-// keystore must have the certificate with the given fingerprint. After an error the home has a complete keystore: the one from
-// before, or the new one. An API-M without listenersFile has no gateway, such as a traffic manager, and needs only the keystore.
-func (h *Home) Place(ctx context.Context, certificate string) error {
+// keystore must have the certificate with the given fingerprint. placed reports whether the server may load it. After an error the
+// home has a complete keystore: the one from before, or the new one if placed. An API-M without listenersFile has no gateway, such as a traffic manager, and needs only the keystore.
+func (h *Home) Place(ctx context.Context, certificate string) (placed bool, err error) {
 	c, _, err := h.running(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	c.certificate = certificate
 	data, err := c.read(ctx, h.cfg.TLSStorePath())
@@ -32,16 +32,15 @@ func (h *Home) Place(ctx context.Context, certificate string) error {
 		err = remedy.Add(err, "mount the config volume in the container of the server, or set CONFIG_DIR")
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := h.touchable(); err != nil { // before Tomcat gets what the gateway would not get
-		return err
+		return false, err
 	}
-	if err := h.put(data, nil); err != nil {
-		return err
+	if placed, err = h.put(data, nil); err == nil {
+		h.good = data
 	}
-	h.good = data
-	return nil
+	return placed, err
 }
 
 // touchable returns an error if touch would fail for listenersFile. A missing file is none: the server has no gateway then.
@@ -66,14 +65,16 @@ func inGateway(err error) error {
 }
 
 // put writes the keystore into the home, and makes the server notice it. before are the bytes that it may replace; nil for any.
-func (h *Home) put(data, before []byte) error {
+// placed reports whether the home has the keystore now.
+func (h *Home) put(data, before []byte) (placed bool, err error) {
 	if err := write(h.keystore(), data, before); err != nil {
-		return fmt.Errorf("place the TLS keystore in the home of the server: %w", err)
+		now, readErr := file.Read(h.keystore(), fileLimit) // it may be in place and not synced
+		return readErr == nil && bytes.Equal(now, data), fmt.Errorf("place the TLS keystore in the home of the server: %w", err)
 	}
-	if h.cfg.Server.Product != config.AM { // Tomcat reads the keystore periodically. The gateway of API-M reads it only if listenersFile is newer
-		return nil
+	if h.cfg.Server.Product == config.AM { // Tomcat reads the keystore periodically. The gateway of API-M reads it only if listenersFile is newer
+		err = inGateway(touch(h.path(listenersFile)))
 	}
-	return inGateway(touch(h.path(listenersFile)))
+	return true, err
 }
 
 // touch gives a file a modification time that is later than before by a second or more: the gateway compares the times, and
@@ -121,7 +122,7 @@ func (h *Home) repair(ctx context.Context) error {
 	if err == nil && c.check(before, time.Now()) == nil {
 		return nil
 	}
-	if err := h.put(h.good, before); err != nil {
+	if _, err := h.put(h.good, before); err != nil {
 		return err
 	}
 	h.trouble = ""

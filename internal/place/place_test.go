@@ -57,8 +57,8 @@ func TestANewKeystoreIsPlacedAndTheGatewayNoticesIt(t *testing.T) {
 	}
 	touched := w.listeners()
 	w.install(second)
-	if err := w.Place(t.Context(), fingerprint(second)); err != nil {
-		t.Fatal(err)
+	if placed, err := w.Place(t.Context(), fingerprint(second)); err != nil || !placed {
+		t.Fatal(placed, err)
 	}
 	if !bytes.Equal(w.get(w.home, keystoreFile), w.get(w.volume, keystoreFile)) {
 		t.Error("the home does not have the keystore of the config volume")
@@ -131,12 +131,12 @@ func TestABadKeystoreStaysOutOfTheHome(t *testing.T) {
 			w.Starting(t.Context())
 			before, touched := w.get(w.home, keystoreFile), w.listeners()
 			w.put(w.volume, keystoreFile, c.data)
-			err := w.Place(t.Context(), fingerprint(second))
+			placed, err := w.Place(t.Context(), fingerprint(second))
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), filepath.Join(w.volume, keystoreFile)) {
 				t.Errorf("got %v, want %q and the path", err, c.want)
 			}
-			if !bytes.Equal(before, w.get(w.home, keystoreFile)) || !w.listeners().Equal(touched) || len(w.left()) != 2 {
-				t.Errorf("the home was changed: %v", w.left())
+			if placed || !bytes.Equal(before, w.get(w.home, keystoreFile)) || !w.listeners().Equal(touched) || len(w.left()) != 2 {
+				t.Errorf("the home was changed: %v, placed: %t", w.left(), placed)
 			}
 		})
 	}
@@ -145,7 +145,7 @@ func TestABadKeystoreStaysOutOfTheHome(t *testing.T) {
 		if err := os.Remove(filepath.Join(w.volume, keystoreFile)); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Place(t.Context(), fingerprint(second)); err == nil || !strings.Contains(err.Error(), "mount the config volume") {
+		if _, err := w.Place(t.Context(), fingerprint(second)); err == nil || !strings.Contains(err.Error(), "mount the config volume") {
 			t.Error(err)
 		}
 	})
@@ -174,9 +174,9 @@ func TestWhatPreventsThePlacingIsNamed(t *testing.T) {
 			w.install(second)
 			c.change(w)
 			before, _ := os.ReadFile(filepath.Join(w.home, keystoreFile))
-			err := w.Place(t.Context(), fingerprint(second))
-			if after, _ := os.ReadFile(filepath.Join(w.home, keystoreFile)); !bytes.Equal(before, after) {
-				t.Error("the keystore in the home has changed")
+			placed, err := w.Place(t.Context(), fingerprint(second))
+			if after, _ := os.ReadFile(filepath.Join(w.home, keystoreFile)); placed || !bytes.Equal(before, after) {
+				t.Errorf("the keystore in the home has changed, placed: %t", placed)
 			}
 			for _, want := range c.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
@@ -199,7 +199,7 @@ func TestAServerWithoutAGatewayGetsTheKeystoreForTomcat(t *testing.T) {
 	if !w.Reloads(t.Context()) {
 		t.Errorf("the server is said not to reload\n%s", w.log)
 	}
-	if err := w.Place(t.Context(), fingerprint(second)); err != nil {
+	if _, err := w.Place(t.Context(), fingerprint(second)); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.served(); !identity.Same(&got, &second) {
@@ -231,7 +231,7 @@ func TestAHomeOfAnotherUserIsNamedWithTheRemedy(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := w.get(w.home, keystoreFile)
-	if err := w.Place(t.Context(), fingerprint(second)); err == nil || !strings.Contains(err.Error(), `run it with user: "802:803"`) {
+	if _, err := w.Place(t.Context(), fingerprint(second)); err == nil || !strings.Contains(err.Error(), `run it with user: "802:803"`) {
 		t.Error(err)
 	}
 	if !bytes.Equal(before, w.get(w.home, keystoreFile)) || len(w.left()) != 2 {
@@ -261,7 +261,7 @@ func TestAKeystoreThatIsBrokenInPlaceIsRepaired(t *testing.T) {
 			w.install(second) // not requested yet, unless placed
 			if placed {
 				want = second
-				if err := w.Place(t.Context(), fingerprint(second)); err != nil {
+				if _, err := w.Place(t.Context(), fingerprint(second)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -343,7 +343,7 @@ func TestJavaReadsThePlacedKeystore(t *testing.T) {
 	second := issue(t, "wso2am")
 	w := newWorld(t, issue(t, "wso2am"))
 	w.install(second)
-	if err := w.Place(t.Context(), fingerprint(second)); err != nil {
+	if _, err := w.Place(t.Context(), fingerprint(second)); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), keytool, "-list", "-v", "-keystore", filepath.Join(w.home, keystoreFile), "-storepass", password, "-alias", identity.Alias).CombinedOutput()

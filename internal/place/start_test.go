@@ -176,7 +176,7 @@ func TestWithoutItsNameAServerGetsTheCertificateThatItsStartHad(t *testing.T) {
 		w.Starting(t.Context())
 		second := issue(t, "api.example.com")
 		w.install(second)
-		if err := w.Place(t.Context(), fingerprint(second)); (err == nil) != want {
+		if _, err := w.Place(t.Context(), fingerprint(second)); (err == nil) != want {
 			t.Errorf("started with %s: %v", own, err)
 		}
 	}
@@ -189,7 +189,7 @@ func TestIdentityServerHasNoFileOfListeners(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.install(second)
-	if err := w.Place(t.Context(), fingerprint(second)); err != nil {
+	if _, err := w.Place(t.Context(), fingerprint(second)); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.served(); !identity.Same(&got, &second) {

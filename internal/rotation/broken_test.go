@@ -126,9 +126,20 @@ func TestTheModelFindsDecisionsThatAreWrong(t *testing.T) {
 			}
 			return Decide(s)
 		}, "issue ahead"},
-		"it takes the new certificate for served when one port serves it": {"in the end", func(s Snapshot) Decision {
+		"it takes the new certificate for served when one port serves it": {"retires", func(s Snapshot) Decision {
 			s.Server.Listeners = s.Server.Listeners[:min(1, len(s.Server.Listeners))]
 			return Decide(s)
+		}, "issue ahead"},
+		"it retires a certificate that a port may still serve": {"retires", func(s Snapshot) Decision {
+			s.Server.Loading = nil
+			return Decide(s)
+		}, "issue ahead"},
+		"it leaves a server as it is that loads a certificate which somebody has taken back": {"does not come to rest", func(s Snapshot) Decision {
+			return drop(Decide(s), func(a Action) bool {
+				do, is := a.(Load)
+				_, raises := a.(RaiseEdition)
+				return raises && len(s.Server.Loading) > 0 || is && do.Generation == s.Server.Generation
+			})
 		}, "issue ahead"},
 		"it loads a certificate that the server does not trust itself": {"does not trust itself", func(s Snapshot) Decision {
 			if s.TLS.Installed != nil && s.Server.Trusts != nil {

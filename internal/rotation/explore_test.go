@@ -51,11 +51,14 @@ func (m *model) steps(events bool) (all []step) {
 				if s.phase == serving && !s.stuck {
 					add(true, "its other port stops to load keystores", func(m *model) { m.servers[i].stuck = true })
 				}
+				if s.presented != "" && *s.own() != s.presented {
+					add(true, "somebody restores the keystore of its start", func(m *model) { m.replaceByHand(i, s.presented) })
+				}
 			}
 		case "files":
 			add(true, "its files are renewed", func(m *model) { m.servers[i].pem = m.certificate() })
 		case "none":
-			add(true, "somebody replaces its keystore", func(m *model) { m.replaceByHand(i) })
+			add(true, "somebody replaces its keystore", func(m *model) { m.replaceByHand(i, m.certificate()) })
 		}
 		add(true, "its folder on the exchange volume is lost", func(m *model) {
 			s := m.servers[i]
@@ -114,9 +117,8 @@ func (m *model) actShared(i int) {
 }
 
 // replaceByHand puts another keystore in place, which a start that the agent has not asked for may present at once.
-func (m *model) replaceByHand(i int) {
+func (m *model) replaceByHand(i int, c string) {
 	s := m.servers[i]
-	c := m.certificate()
 	*s.own() = c
 	m.byHand = cloneWith(m.byHand, c)
 	asks := slices.ContainsFunc(s.pending, func(a Action) bool { _, is := a.(Request); return is })

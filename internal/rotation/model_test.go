@@ -80,6 +80,7 @@ type modelServer struct {
 	stuck     bool      // the other port loads none any more
 	request   Load      // to agent exec
 	placed    Placed    // its answer
+	loading   []string  // what it has placed, and not noted as served
 	found     []string  // the agent's fingerprints in the truststore before the start
 	presented string    // certificate that the start was to present
 	knows     []string  // fingerprints of what it trusts
@@ -213,7 +214,7 @@ func (m *model) snapshot(i int, init bool) Snapshot {
 		Settings: Settings{Server: s.name, Init: init, Supervised: s.supervised, TLSMode: s.tlsMode, Successors: s.ahead, Reload: s.ahead > 0, RotateTimeout: modelTimeout, RotateGrace: modelGrace,
 			Pace: PaceOf(1_000_000, time.Hour)},
 		Server: Server{Runs: !init || s.phase != down, Known: s.supervised && s.starts+len(s.gen) > 0, Generation: s.gen, Process: s.phase != down, Since: s.since,
-			Starting: s.says != serving, Wish: Wish{s.running, s.onDisk}, Trusts: s.found, Presented: s.presented, Reloads: s.ahead > 0, Placed: s.placed},
+			Starting: s.says != serving, Wish: Wish{s.running, s.onDisk}, Trusts: s.found, Presented: s.presented, Reloads: s.ahead > 0, Placed: s.placed, Loading: s.loading},
 		Deployment: Deployment{Text: s.text()},
 		TLS: TLS{Named: s.named, Installed: modelIdentity(s.installed), Staged: modelIdentity(s.staged), IsStaged: s.staged != "", Files: modelIdentity(s.pem),
 			Asked: s.asked, Stolen: s.stolen},
@@ -405,7 +406,7 @@ func (m *model) advance(i int) (what string, ok bool) {
 	case s.phase == down:
 		s.gen, s.phase, s.says, s.since = s.onDisk, launched, started, m.now
 		s.starts++
-		s.found, s.presented, s.request, s.placed, s.stuck = s.owned(m), *s.own(), Load{}, Placed{}, false
+		s.found, s.presented, s.request, s.placed, s.loading, s.stuck = s.owned(m), *s.own(), Load{}, Placed{}, nil, false
 		return "agent exec notes the generation of a start", true
 	case s.phase == launched:
 		s.read()
@@ -430,14 +431,19 @@ func (m *model) advance(i int) (what string, ok bool) {
 // load lets agent exec place a keystore, and the running server load it; ok is false if there is nothing to load.
 func (m *model) load(i int) (what string, ok bool) {
 	s := m.servers[i]
-	switch r := s.request; {
+	r := s.request
+	open := r.Generation != "" && (r.Generation != s.gen || len(s.loading) > 0)
+	switch {
 	case s.phase != serving || s.ahead == 0:
-	case r.Generation != "" && !r.Served && s.placed.Generation != r.Generation:
+	case open && !r.Served && s.placed.Generation != r.Generation:
 		s.placed = Placed{Generation: r.Generation, Certificate: r.Certificate}
 		if *s.own() != r.Certificate {
 			s.placed.Err = "another certificate is in place"
 		} else {
 			s.home = r.Certificate
+			if !slices.Contains(s.loading, s.home) {
+				s.loading = append(slices.Clone(s.loading), s.home)
+			}
 		}
 		return "agent exec places its keystore", true
 	case s.shows != s.home:
@@ -448,8 +454,8 @@ func (m *model) load(i int) (what string, ok bool) {
 		s.second = s.home
 		m.loaded(s)
 		return "its other port loads the keystore", true
-	case r.Served && s.placed.Generation == r.Generation && s.placed.Err == "" && s.gen != r.Generation:
-		s.gen = r.Generation
+	case open && r.Served && s.placed.Generation == r.Generation && s.placed.Err == "":
+		s.gen, s.loading = r.Generation, nil
 		return "agent exec notes that it serves the new certificate", true
 	}
 	return "", false
@@ -581,6 +587,11 @@ func (m *model) check() string {
 				if peer != s && peer.phase >= started && !slices.Contains(peer.knows, shown) && !m.excused[shown] {
 					return fmt.Sprintf("%s presents %s, which the running %s refuses", s.name, short(shown), peer.name)
 				}
+			}
+		}
+		for _, shown := range []string{s.shows, s.second} {
+			if _, retires := s.record.Retired[shown]; retires && s.supervised {
+				return fmt.Sprintf("%s retires %s, which a port of it still presents", s.name, short(shown))
 			}
 		}
 		if s.entries[slices.IndexFunc(s.entries, func(e trust.Entry) bool { return e.Alias == "foreign" })].Fingerprint != "FF:FF:FF:FF" {
@@ -862,6 +873,9 @@ func (s *modelServer) write(t *text) {
 		t.flags(s.stolen, s.stuck, s.memory.Reload.Failed, s.memory.Reload.Served, s.placed.Err != "")
 		t.certs(s.second, s.home, s.placed.Certificate)
 		t.load(s.request)
+		t.add("loading")
+		t.set(s.loading)
+		t.add("raised")
 		t.set(s.memory.Raised)
 		t.flags(s.memory.Ahead > 0)
 		t.generations(s.placed.Generation, s.memory.Reload.Generation)

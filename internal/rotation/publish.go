@@ -26,7 +26,17 @@ func (p *pass) publish() {
 	}
 	p.d.InUse, p.d.Next = inUse, next
 	var record trust.Rotation
-	record, p.published = nextRecord(s.Records.Rotation, inUse, next, s.Own.Certificates, known, s.Now, s.Settings.RotateGrace)
+	before := s.Own.Certificates
+	for _, f := range s.Server.Loading {
+		if c := p.ownCertificate(f); c != nil { // first, so that there is room for it
+			before = slices.Concat([]Certificate{*c}, before)
+		}
+	}
+	mayPresent := func(c Certificate) bool {
+		_, retires := s.Records.Rotation.Retired[c.Fingerprint]
+		return slices.Contains(s.Server.Loading, c.Fingerprint) || !known && !retires
+	}
+	record, p.published = nextRecord(s.Records.Rotation, inUse, next, before, mayPresent, s.Now, s.Settings.RotateGrace)
 	p.d.Rotation = record
 	p.wake(retires(record, s.Settings.RotateGrace, s.Now))
 
@@ -107,9 +117,9 @@ func (p *pass) inUse() Certificate {
 }
 
 // nextRecord returns what a server's agent publishes: the certificate in use, the next one if it differs, and for the time grace
-// those that retire. before is what it has published so far. If nobody knows what the running
-// server presents, none of those begins to retire. The record has the times as they are now.
-func nextRecord(r trust.Rotation, inUse, next Certificate, before []Certificate, known bool, now time.Time, grace time.Duration) (trust.Rotation, []Certificate) {
+// those that retire. before is what it has published so far. A certificate that the running server may present, as mayPresent
+// reports, does not retire. The record has the times as they are now.
+func nextRecord(r trust.Rotation, inUse, next Certificate, before []Certificate, mayPresent func(Certificate) bool, now time.Time, grace time.Duration) (trust.Rotation, []Certificate) {
 	publish := []Certificate{inUse}
 	var after trust.Rotation
 	if next.Fingerprint != inUse.Fingerprint {
@@ -123,11 +133,11 @@ func nextRecord(r trust.Rotation, inUse, next Certificate, before []Certificate,
 		if contains(publish, c.Fingerprint) || len(publish) == maxPublished {
 			continue
 		}
-		since, retired := r.Retired[c.Fingerprint]
-		if !retired && !known {
+		if mayPresent(c) {
 			publish = append(publish, c)
 			continue
 		}
+		since, retired := r.Retired[c.Fingerprint]
 		if !retired || since.After(now) {
 			since = now
 		}

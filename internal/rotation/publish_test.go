@@ -202,7 +202,7 @@ func TestAServerPublishesNoMoreCertificatesThanPeersRead(t *testing.T) {
 		before = append(before, Certificate{Fingerprint: fmt.Sprint("B0", i)})
 	}
 	inUse, next := Certificate{Fingerprint: "B1"}, Certificate{Fingerprint: "B2"}
-	record, published := nextRecord(trust.Rotation{}, inUse, next, before, true, t0, time.Hour)
+	record, published := nextRecord(trust.Rotation{}, inUse, next, before, presentsNone, t0, time.Hour)
 	if want := append([]Certificate{inUse, next}, before[:maxPublished-2]...); !slices.Equal(published, want) || len(record.Retired) != maxPublished-2 {
 		t.Errorf("it publishes %v and retires %v", published, record.Retired)
 	}

@@ -362,3 +362,100 @@ func TestAServerThatCannotLoadTheCertificateRestartsInTurn(t *testing.T) {
 			wake after 1s`},
 	})
 }
+
+// takenBack is loading, with the keystore of before on disk again. Any port may serve B2.
+func takenBack() Snapshot {
+	s := loading()
+	s.Keystore.Own, s.Keystore.Fresh = lasting("B1", 1), true
+	s.TLS.Installed = &Identity{Leaf: lasting("B1", 1), Chain: "B1"}
+	s.Own.Successors = []Certificate{{Fingerprint: "B1"}, {Fingerprint: "B3"}, {Fingerprint: "B4"}}
+	s.Server.Loading = []string{"B2"}
+	s.Server.Placed = Placed{"other", "B2", ""}
+	s.Records.Rotation = trust.Rotation{}
+	return s
+}
+
+// askedBack is takenBack after agent exec was asked for the keystore of before.
+func askedBack(since time.Duration, change func(*Snapshot)) func(*Snapshot) {
+	return func(s *Snapshot) {
+		disk := s.Server.Generation
+		s.Memory.Reload = Reload{Generation: disk, Since: t0.Add(-since)}
+		s.Memory.Wish = Wish{disk, disk}
+		s.Server.Wish = s.Memory.Wish
+		s.Server.Placed = Placed{disk, "B1", ""}
+		s.Server.Loading = []string{"B2", "B1"}
+		change(s)
+	}
+}
+
+func TestACertificateThatPortsMayServeDoesNotRetire(t *testing.T) {
+	decides(t, []situation{
+		{"a keystore was taken back while the server loads it", takenBack, nil, `
+			INFO the running server loads the new certificate, without a restart
+			ready trust: own certificate published, 6 trusted
+			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
+			do Load{Generation:disk Certificate:B1 Served:false}
+			ready restart: the running server loads the new certificate
+			reload disk since now, served false, failed false
+			wake after 1s`},
+		{"what the server had published is lost", takenBack, func(s *Snapshot) { s.Own.Certificates = nil }, `
+			do Publish[b1 b2]
+			INFO own certificate published
+			INFO the running server loads the new certificate, without a restart
+			ready trust: own certificate published, 6 trusted
+			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
+			do Load{Generation:disk Certificate:B1 Served:false}
+			ready restart: the running server loads the new certificate
+			reload disk since now, served false, failed false
+			wake after 1s`},
+		{"it has begun to retire", takenBack, func(s *Snapshot) { s.Records.Rotation.Retired = map[string]time.Time{"B2": t0.Add(-2 * time.Hour)} }, `
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[]}}
+			INFO the running server loads the new certificate, without a restart
+			ready trust: own certificate published, 6 trusted
+			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
+			do Load{Generation:disk Certificate:B1 Served:false}
+			ready restart: the running server loads the new certificate
+			reload disk since now, served false, failed false
+			wake after 1s`},
+		{"one port serves the certificate of before", takenBack, askedBack(time.Second, func(s *Snapshot) { s.serve("B1", "B2") }), `
+			ready trust: own certificate published, 6 trusted
+			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
+			ready restart: the running server loads the new certificate
+			wake after 1s`},
+		{"all ports serve it", takenBack, askedBack(time.Second, func(s *Snapshot) { s.serve("B1", "B1") }), `
+			ready trust: own certificate published, 6 trusted
+			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
+			do Load{Generation:disk Certificate:B1 Served:true}
+			ready restart: the running server loads the new certificate
+			reload disk since 2026-01-02 03:04:04 +0000 UTC, served true, failed false
+			wake after 1s`},
+		{"agent exec has confirmed it", takenBack, askedBack(time.Second, func(s *Snapshot) { s.serve("B1", "B1"); s.Memory.Reload.Served, s.Server.Loading = true, nil }), `
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B2:now]}}
+			ready trust: own certificate published, 6 trusted
+			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
+			reload nothing since never, served false, failed false
+			wake after 1h0m0s`},
+		{"a port does not serve it in time", takenBack, askedBack(91*time.Second, func(s *Snapshot) { s.serve("B1", "B2") }), `
+			ERROR the running server does not load the new certificate, and has to restart for it
+			WARN the server has to restart, because some ports may serve a certificate whose keystore is not on disk any more
+			ready trust: own certificate published, 6 trusted
+			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
+			do RaiseEdition{Reason:some ports may serve a certificate whose keystore is not on disk any more}
+			reload disk since 2026-01-02 03:02:34 +0000 UTC, served false, failed true
+			wake after 8040h0m0s
+			again`},
+		{"the server cannot load one any more", takenBack, func(s *Snapshot) { s.Server.Reloads = false }, `
+			WARN the server has to restart, because some ports may serve a certificate whose keystore is not on disk any more
+			ready trust: own certificate published, 6 trusted
+			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
+			do RaiseEdition{Reason:some ports may serve a certificate whose keystore is not on disk any more}
+			wake after 8040h0m0s
+			again`},
+		{"the server starts", takenBack, func(s *Snapshot) { s.Server.Starting = true }, `
+			ready trust: own certificate published, 6 trusted
+			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
+			not ready restart: the server has started with what is on disk, and does not serve yet
+			starts true
+			wake after 8040h0m0s`},
+	})
+}

@@ -22,12 +22,12 @@ func (p *pass) server() {
 	started, generation := s.Server, p.d.Generation
 	inStep, starting := started.Known && started.Generation == generation, started.Known && started.Starting
 	switch {
-	case inStep && !starting:
-		p.inStep()
-	case inStep:
+	case inStep && starting:
 		p.d.Memory.Starts = true
 		p.condition(RestartCondition, false, "the server has started with what is on disk, and does not serve yet")
 		p.withdraw()
+	case inStep && len(started.Loading) == 0:
+		p.inStep()
 	case starting && s.Memory.Asked == generation:
 		p.condition(RestartCondition, false, "the agent has asked for a restart, and the server is about to stop")
 	case starting && s.Now.Sub(started.Since) < s.Settings.RotateTimeout:
@@ -35,6 +35,9 @@ func (p *pass) server() {
 		p.wake(started.Since.Add(s.Settings.RotateTimeout))
 		p.hold("a restart is due, and waits until the server serves")
 	case p.load():
+	case inStep: // it may serve another certificate than the one with which it started, and a restart needs another generation
+		p.log(Warn, "", "the server has to restart, because some ports may serve a certificate whose keystore is not on disk any more", "server", s.Settings.Server)
+		p.then(RaiseEdition{"some ports may serve a certificate whose keystore is not on disk any more"})
 	case p.upgrading():
 		// One restart then serves for all settings.
 		p.wake(p.d.Memory.Upgrade.Add(s.Settings.RotateTimeout))

@@ -71,6 +71,7 @@ type Server struct {
 	Presented  string     // fingerprint of the certificate that the start presented; empty: not known
 	Reloads    bool       // it loads a new certificate while it runs
 	Placed     Placed     // what agent exec has answered to the last request to load one
+	Loading    []string   // certificates that agent exec has placed since all listeners were last known to serve one: any may serve them
 	Listeners  []Listener // what its ports serve; empty unless it loads a certificate
 	Wish       Wish       // what agent exec was last told, by anybody; zero if it was told nothing
 }

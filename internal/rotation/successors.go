@@ -188,8 +188,13 @@ func (p *pass) presented() *Certificate {
 	if f == "" || f == p.d.InUse.Fingerprint {
 		return nil
 	}
+	return p.ownCertificate(f)
+}
+
+// ownCertificate returns the own server's certificate with a fingerprint, if the own truststore holds it or it is published; else nil.
+func (p *pass) ownCertificate(fingerprint string) *Certificate {
 	for _, c := range slices.Concat(p.s.Truststore.Own, p.s.Own.Certificates) {
-		if c.Fingerprint == f {
+		if c.Fingerprint == fingerprint {
 			return &c
 		}
 	}
