@@ -158,13 +158,16 @@ func (l *loader) step() (busy bool) {
 	l.done = len(l.r.loads)
 	r := l.r.loads[l.done-1]
 	if r.Served {
-		l.r.started.Generation = r.Generation
+		l.r.started.Generation, l.r.started.Loading = r.Generation, nil
 		return true
 	}
 	l.r.started.Placed = &notify.Placed{Generation: r.Generation, Certificate: r.Certificate, At: time.Now(), Error: l.refuses}
 	c, leaf := l.installed()
 	if leaf.Fingerprint().String() != r.Certificate {
 		l.p.t.Errorf("%s is to load %s, and the keystore has %s", l.product, r.Certificate, leaf.Fingerprint())
+	}
+	if l.refuses == "" {
+		l.r.started.Loading = append(l.r.started.Loading, r.Certificate)
 	}
 	if !l.stuck && l.refuses == "" {
 		l.shows.Store(&c)
@@ -368,6 +371,41 @@ func TestAServerWhosePortDoesNotServeTheNewCertificateRestartsInTurn(t *testing.
 			restarts(t, "a rotation of the other one", is, am, [2]int{})
 		})
 	}
+}
+
+// TestSuccessorsAreNotRetiredWhileAPortServesThem: somebody restores the keystore of before while the server loads a successor.
+func TestSuccessorsAreNotRetiredWhileAPortServesThem(t *testing.T) {
+	p, is, am := loaders(t)
+	path, first := p.agent(config.IS).cfg.TLSStorePath(), is.served()
+	before := p.read(path)
+	is.rotate()
+	for range 20 {
+		if is.step(); len(is.r.started.Loading) > 0 {
+			break
+		}
+	}
+	second := is.served()
+	if second.Fingerprint() == first.Fingerprint() {
+		t.Fatal("the server does not load the successor")
+	}
+	p.write(path, before)
+	retires := func() bool {
+		r, err := trust.LoadRotation(ControlDir(p.agent(config.IS).cfg))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, retires := r.Retired[second.Fingerprint().String()]
+		return retires
+	}
+	is.once()
+	if published := p.published(is.name()); retires() || len(published) != 2 || published[1].Fingerprint() != second.Fingerprint() {
+		t.Errorf("a port serves %s, and published are %d certificates", second.Fingerprint().Short(), len(published))
+	}
+	settle(is, am)
+	if is.served().Fingerprint() != first.Fingerprint() || !retires() || len(is.r.started.Loading) > 0 {
+		t.Errorf("in the end the server serves %s, and the agent retires %s: %t", is.served().Fingerprint().Short(), second.Fingerprint().Short(), retires())
+	}
+	restarts(t, "after the keystore was restored", is, am, [2]int{0, 0})
 }
 
 // TestThePortsAreLookedAtMoreOftenThanTheFolders: nothing on any volume changes when a port begins to serve a certificate.
