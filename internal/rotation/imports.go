@@ -35,6 +35,10 @@ func (p *pass) imports() {
 		p.d.Err = s.Truststore.Err
 		return
 	}
+	// No start has read what is not on disk. What an Import is to remove counts until it is gone, because the Import may fail.
+	p.d.Memory.Raised = slices.DeleteFunc(slices.Clone(s.Memory.Raised), func(f string) bool {
+		return !slices.ContainsFunc(s.Truststore.Entries, func(e trust.Entry) bool { return e.Fingerprint == f })
+	})
 	published := map[string][]string{}
 	for name, certs := range p.peers {
 		published[name] = fingerprints(certs)
@@ -50,9 +54,6 @@ func (p *pass) imports() {
 		changes[i].Spare = c.Fresh && (p.spare(c.Owner, c.Fingerprint) || slices.Contains(s.Server.Trusts, c.Fingerprint))
 	}
 	if len(changes) > 0 {
-		p.d.Memory.Raised = slices.DeleteFunc(slices.Clone(s.Memory.Raised), func(f string) bool { // no start reads what is removed
-			return slices.ContainsFunc(reported(changes), func(c trust.Change) bool { return c.Action == trust.Removed && c.Fingerprint == f })
-		})
 		p.then(Import{changes})
 		p.reportImport(changes)
 		return

@@ -159,7 +159,7 @@ func (p *pass) mustRead() string {
 	if p.s.Settings.Init || !server.Known || server.Trusts == nil || server.Generation != p.d.Generation {
 		return ""
 	}
-	raised := slices.DeleteFunc(slices.Clone(p.s.Memory.Raised), func(f string) bool { return slices.Contains(server.Trusts, f) && f != server.Presented })
+	raised := slices.DeleteFunc(slices.Clone(p.d.Memory.Raised), func(f string) bool { return slices.Contains(server.Trusts, f) && f != server.Presented })
 	p.d.Memory.Raised = raised
 	for _, name := range p.s.Settings.Peers {
 		for _, c := range p.peers[name] {

@@ -718,9 +718,16 @@ func TestAnImportSaysWhatTheRunningServerHasNoNeedToTrust(t *testing.T) {
 func TestACertificateThatComesBackIsAReasonAgain(t *testing.T) {
 	s := ahead()
 	s.entry("a-a2", "A2")
-	s.Memory.Raised = []string{"A2", "A9"}
-	if d := Decide(s); !slices.Equal(d.Memory.Raised, []string{"A9"}) {
-		t.Errorf("after %v the reasons are %v", d.Actions, d.Memory.Raised)
+	s.Memory.Raised = []string{"A2", "A1"}
+	d := Decide(s)
+	if !slices.Equal(d.Memory.Raised, []string{"A2", "A1"}) {
+		t.Errorf("before %v has succeeded the reasons are %v", d.Actions, d.Memory.Raised)
+	}
+	gone := ahead()
+	gone.Memory = d.Memory
+	gone.Server.Trusts = slices.DeleteFunc(slices.Clone(gone.Server.Trusts), func(f string) bool { return f == "A1" })
+	if d := Decide(gone); !slices.Equal(d.Memory.Raised, []string{"A1"}) {
+		t.Errorf("after it the reasons are %v", d.Memory.Raised)
 	}
 }
 
