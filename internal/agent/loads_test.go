@@ -481,10 +481,15 @@ func TestTroubleWithThePoolKeepsNoPeersCertificateOut(t *testing.T) {
 	if _, err := p.agent(config.AM).exchange().Publish([]keystore.Certificate{p.published("wso2am")[0], next}); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
+	var tried [2]time.Time // a minute before the agent tries again
+	for i := range tried {
 		if err := is.k.once(t.Context(), p.agent(config.IS)); err != nil {
 			t.Errorf("the pool stops the pass: %v", err)
 		}
+		tried[i] = is.k.memory.Retry
+	}
+	if tried[0].IsZero() || tried[0] != tried[1] {
+		t.Errorf("within a minute the agent tries again: %v", tried)
 	}
 	if !p.trusts(config.IS, next) {
 		t.Error("the certificate that the peer announces is not imported")

@@ -54,7 +54,7 @@ func (k *trustKeeper) soon() <-chan time.Time {
 
 // once does passes until one decides that no other has to follow at once.
 func (k *trustKeeper) once(ctx context.Context, a Agent) error {
-	k.memory.Trouble, k.memory.AheadErr, k.memory.Issued, k.memory.Ahead = nil, nil, false, 0
+	k.memory.Trouble, k.memory.Issued, k.memory.Ahead = nil, false, 0
 	for range maxPasses {
 		var seen *trust.Exchange
 		err := a.alone(ctx, func(a Agent) error { seen = a.seen; return k.pass(ctx, a) })

@@ -261,7 +261,7 @@ func (m *model) snapshot(i int, init bool) Snapshot {
 func (m *model) decide(i int, init bool) {
 	s := m.servers[i]
 	if !s.again { // a new round
-		s.memory.Trouble, s.memory.AheadErr, s.memory.Issued, s.memory.Ahead = nil, nil, false, 0
+		s.memory.Trouble, s.memory.Issued, s.memory.Ahead = nil, false, 0
 	}
 	d := m.decideBy(m.snapshot(i, init))
 	if d.Err != nil {

@@ -210,7 +210,8 @@ type Memory struct {
 	Raised   []string  // certificates for which the server was to read its truststore again, and has not
 	Reload   Reload    // that goes on, or has failed
 	Trouble  error     // why the identity that is due could not be issued in this round of passes
-	AheadErr error     // why the pool of successors is not as it should be, in this round
+	AheadErr error     // why the pool of successors is not as it should be; the agent does not try again before Retry
+	Retry    time.Time // zero while AheadErr is nil or new
 	Issued   bool      // an identity was issued in this round: a stale one is not issued again and again
 }
 
@@ -218,7 +219,7 @@ type Memory struct {
 func (m *Memory) Fail(a Action, err error) {
 	switch a.(type) {
 	case IssueSuccessor, DropSuccessor:
-		m.AheadErr = err
+		m.AheadErr, m.Retry = err, time.Time{}
 	default:
 		m.Trouble = err
 	}

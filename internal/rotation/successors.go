@@ -52,7 +52,7 @@ func (p *pass) trustedByAll(c Certificate) bool {
 
 // dropSuccessors drops identities that cannot be used any more. A request after a theft drops all.
 func (p *pass) dropSuccessors() {
-	if p.d.Trouble != nil || p.s.Memory.AheadErr != nil {
+	if p.d.Trouble != nil || p.d.Memory.AheadErr != nil {
 		return
 	}
 	kept := 0
@@ -81,7 +81,7 @@ func (p *pass) dropSuccessors() {
 func (p *pass) fillPool() {
 	turn := len(p.goodSuccessors()) + 1
 	full := turn > p.s.Settings.Successors || p.s.Memory.Ahead >= p.s.Settings.Successors // else a successor that is stale at once would be issued again and again
-	if full || p.s.TLS.Asked || p.installed == nil || p.d.Trouble != nil || p.s.Memory.AheadErr != nil {
+	if full || p.s.TLS.Asked || p.installed == nil || p.d.Trouble != nil || p.d.Memory.AheadErr != nil {
 		return
 	}
 	if p.staged != nil {
@@ -230,7 +230,7 @@ func (p *pass) reportPorts() {
 
 // reportPool reports how many rotations need no restart of a peer.
 func (p *pass) reportPool() {
-	failed := p.s.Memory.AheadErr
+	failed := p.d.Memory.AheadErr
 	if p.s.TLS.Refused != "" || p.s.Settings.Init || p.s.Settings.Successors == 0 && failed == nil {
 		return
 	}
@@ -267,15 +267,23 @@ func (p *pass) reportPool() {
 // retryPool is how soon the agent tries again to bring the pool in order. The certificate in use does not wait for it.
 const retryPool = time.Minute
 
-// reportPoolTrouble reports that the agent cannot bring the pool in order, and makes another pass due that tries again. After a
-// theft that is trouble with the certificate in use: no successor may be left when the agent answers the request.
+// reportPoolTrouble reports that the agent cannot bring the pool in order, and makes another pass due that tries again. Other passes
+// do not try: a folder that cannot be written would cost each of them a new key. After a theft that is trouble with the certificate
+// in use: no successor may be left when the agent answers the request.
 func (p *pass) reportPoolTrouble() {
-	err := p.s.Memory.AheadErr
-	if err == nil {
+	m := &p.d.Memory
+	err := m.AheadErr
+	switch wait := m.Retry.Sub(p.s.Now); {
+	case err == nil:
+		return
+	case m.Retry.IsZero():
+		m.Retry = p.s.Now.Add(retryPool)
+	case wait <= 0 || wait > retryPool: // the clock was put back
+		m.AheadErr, m.Retry = nil, time.Time{}
 		return
 	}
 	p.log(Warn, "pool", "the agent cannot keep the successors of the certificate in order; the certificate in use is not concerned", "error", err)
-	p.wake(p.s.Now.Add(retryPool))
+	p.wake(m.Retry)
 	if p.s.TLS.Stolen && p.d.Trouble == nil {
 		p.d.Trouble = err
 	}

@@ -176,6 +176,11 @@ func TestTroubleWithThePoolIsNoTroubleWithTheCertificateInUse(t *testing.T) {
 			with(s)
 		}
 	}
+	retries := func(after time.Duration) func(*Snapshot) {
+		return failed(func(s *Snapshot) {
+			s.TLS.Successors, s.Memory.Retry = s.TLS.Successors[:1], t0.Add(after)
+		})
+	}
 	decides(t, []situation{
 		{"one is missing", ahead, failed(func(s *Snapshot) { s.TLS.Successors = s.TLS.Successors[:1]; s.Own.Successors = s.Own.Successors[:2] }), `
 			WARN pool
@@ -191,6 +196,19 @@ func TestTroubleWithThePoolIsNoTroubleWithTheCertificateInUse(t *testing.T) {
 			do Acknowledge disk[a1 b1 b2 c1]
 			INFO the running server trusts what is on disk
 			wake after 1m0s`},
+		{"it failed half a minute ago", ahead, retries(30 * time.Second), `
+			WARN pool
+			do PublishSuccessors[b1 b2]
+			do Import[removed b-b3 b3]
+			INFO trusted certificate removed
+			wake after 30s
+			again`},
+		{"it failed a minute ago", ahead, retries(0), `
+			do IssueSuccessor{Turn:2}
+			again`},
+		{"it failed, and the clock was put back", ahead, retries(time.Hour), `
+			do IssueSuccessor{Turn:2}
+			again`},
 		{"there is one too many", ahead, func(s *Snapshot) { s.Settings.Successors = 1; s.Memory.Fail(DropSuccessor{}, errTest) }, `
 			WARN pool
 			advice successors: the test says so; all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2029-01-01T03:04:05Z
