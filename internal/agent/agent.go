@@ -30,6 +30,7 @@ type Agent struct {
 	upgrade  *gate               // of authorize_all_scopes
 	holding  *trust.Holding      // of the own server's name
 	seen     *trust.Exchange     // what a look at the exchange has found, for the length of a pass
+	decoded  *identity.Decoded   // keystores of the agent's own
 	listener *gate               // of the password with which IS sends notices of revoked tokens
 
 	waitInVain time.Duration // of verify.Options
@@ -42,7 +43,7 @@ func New(cfg config.Config, load func() (config.Config, error), log *slog.Logger
 		down := server.PostgresDown(cfg.Database.Host, cfg.Database.Port)
 		accounts.AM.Down, accounts.IS.Down = down, down
 	}
-	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &gate{}, listener: &gate{}, holding: &trust.Holding{}}
+	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &gate{}, listener: &gate{}, holding: &trust.Holding{}, decoded: &identity.Decoded{}}
 }
 
 // reload reads the settings again, so that a changed secret counts. If that fails, the old ones stay.

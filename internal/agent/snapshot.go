@@ -87,7 +87,7 @@ func (r *reading) published(ctx context.Context) error {
 // identity reads the TLS identity: what is installed, what is staged, and what should be.
 func (r *reading) identity(ctx context.Context) (err error) {
 	a, t, text := r.agent, &r.snapshot.TLS, r.snapshot.Deployment.Text
-	r.identities = identity.FilesOf(a.cfg, "")
+	r.identities, r.identities.Decoded = identity.FilesOf(a.cfg, ""), a.decoded
 	if t.IsStaged, err = r.identities.IsStaged(); err != nil || a.cfg.TLS.Mode == "none" {
 		return err
 	}

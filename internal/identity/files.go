@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,6 +30,38 @@ type Files struct {
 	// entrypoint does not copy it from there.
 	WorkDir  string
 	Password string // of the keystores
+	// Decoded spares Read the decoding of keystores that it has decoded before; nil for none.
+	Decoded *Decoded
+}
+
+// Decoded has the identities in the keystores of the last Files.Read, by a hash of the password and the bytes. The decoding of one
+// keystore takes 4 ms or more of a processor, because its key comes from the password in many rounds. It is not safe for use by
+// several goroutines at once.
+type Decoded struct {
+	before, now map[[sha256.Size]byte]Identity
+}
+
+// next forgets what the last Read has not found.
+func (d *Decoded) next() {
+	if d != nil {
+		d.before, d.now = d.now, map[[sha256.Size]byte]Identity{}
+	}
+}
+
+// identity returns the identity in a keystore. It keeps no error.
+func (d *Decoded) identity(data []byte, password string) (id Identity, err error) {
+	if d == nil || d.now == nil {
+		return FromKeystore(data, password, Alias)
+	}
+	key := sha256.Sum256(fmt.Appendf(nil, "%q %s", password, data))
+	id, ok := d.before[key]
+	if !ok {
+		id, err = FromKeystore(data, password, Alias)
+	}
+	if err == nil {
+		d.now[key] = id
+	}
+	return id, err
 }
 
 func (f Files) staged() string    { return filepath.Join(f.WorkDir, "identity", "next.p12") }
@@ -50,6 +83,7 @@ type Held struct {
 
 // Read returns what is there. A keystore that cannot be read, though nobody is writing it, is not an error: Held says so.
 func (f Files) Read(ctx context.Context) (h Held, err error) {
+	f.Decoded.next()
 	if h.Installed, h.InstalledErr, err = f.load(ctx, f.Keystore); err != nil {
 		return Held{}, err
 	}
@@ -70,7 +104,7 @@ func (f Files) Read(ctx context.Context) (h Held, err error) {
 func (f Files) load(ctx context.Context, path string) (id *Identity, bad, err error) {
 	var loaded Identity
 	_, err = file.ReadStable(ctx, path, fileLimit, func(data []byte) error {
-		loaded, bad = FromKeystore(data, f.Password, Alias)
+		loaded, bad = f.Decoded.identity(data, f.Password)
 		return bad
 	})
 	switch {

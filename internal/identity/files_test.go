@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -198,5 +199,51 @@ func TestReadingFilesStopsWithTheAgent(t *testing.T) {
 	cancel()
 	if _, err := ReadPEM(ctx, dir, time.Hour); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v", err)
+	}
+}
+
+func TestAKeystoreIsDecodedOnceForTheSameBytesAndPassword(t *testing.T) {
+	f := newFiles(t)
+	f.Decoded = &Decoded{}
+	first, second := ahead(t, Spec{}, 1), ahead(t, Spec{}, 2)
+	for _, err := range []error{f.AddSuccessor(first), f.Install(second)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h := mustRead(t, f); !Same(h.Installed, &second) || !Same(h.Successors[0], &first) || len(f.Decoded.now) != 2 {
+		t.Fatalf("read %+v", h)
+	}
+	remembered := func() (n int) { // marks all that is remembered, and counts what is marked
+		h := mustRead(t, f)
+		for _, i := range append(h.Successors, h.Installed) {
+			if i != nil && len(i.Chain) == 2 {
+				n++
+			}
+		}
+		for key, id := range f.Decoded.now {
+			id.Chain = append(slices.Clone(id.Chain[:1]), id.Chain[0])
+			f.Decoded.now[key] = id
+		}
+		return n
+	}
+	if remembered(); remembered() != 2 {
+		t.Error("the same bytes are decoded again")
+	}
+	if err := f.Install(first); err != nil {
+		t.Fatal(err)
+	}
+	if h := mustRead(t, f); !Same(h.Installed, &first) {
+		t.Error("what was installed is not read")
+	}
+	if err := f.DropSuccessor(first); err != nil {
+		t.Fatal(err)
+	}
+	if mustRead(t, f); len(f.Decoded.now) != 1 {
+		t.Errorf("%d identities are remembered, and there is one", len(f.Decoded.now))
+	}
+	f.Password = "another"
+	if h := mustRead(t, f); h.Installed != nil || h.InstalledErr == nil || len(f.Decoded.now) != 0 {
+		t.Errorf("with another password: %+v", h)
 	}
 }
