@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -18,9 +15,6 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
-	"wso2agent/internal/keysfile"
-	"wso2agent/internal/lease"
-	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/scopes"
@@ -116,89 +110,17 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 		}
 		defer unlock()
 	}
-	known, err := remember(log, files, keep, &l.want, &options)
+	memory, err := apply.Remember(log, files, keep, &l.want, &options)
 	if err != nil {
 		return err
 	}
 	clients := actual.Connect(l.client, l.settings)
-	options.Lease = func(ctx context.Context) (held context.Context, release func(), waited bool, err error) {
-		return lease.Acquire(ctx, clients.DevPortal, holder("agent apply"), log)
-	}
+	options.Lease = apply.Turns(clients, log, "agent apply")
 	report, err := apply.Run(ctx, log, clients, l.want, options)
 	if err != nil && len(report.Outcomes) == 0 {
 		return byHand(err) // nothing is changed
 	}
-	return errors.Join(a.print(report, stdout, stderr), err, writeKeys(files, report, known), authorize(ctx, log, servers, l.settings))
-}
-
-// holder returns what others read about this run while they wait for its lease.
-func holder(command string) string {
-	host, err := os.Hostname()
-	if err != nil {
-		return command
-	}
-	return command + " on " + host
-}
-
-// remember adds what earlier runs have left next to the keys: the keys, the record of what they have made, and the name of this
-// installation. keep is why nothing can be kept there; nil if it can. Without a record nothing is removed.
-func remember(log *slog.Logger, files bootstrap.Files, keep error, want *plan.Wanted, o *apply.Options) (known []keysfile.Key, err error) {
-	if keep != nil {
-		log.Warn("cannot keep a record, so later runs remove nothing that this run makes", "error", keep)
-		return nil, nil
-	}
-	data, err := file.Read(files.Keys.JSON, keysLimit)
-	if err == nil {
-		known, err = keysfile.Decode(data)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: read the keys of an earlier run: %w", bootstrap.ErrPermanent, err)
-	}
-	for _, k := range known {
-		o.Known = append(o.Known, apply.Credentials{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type, KeyManager: k.KeyManager,
-			ConsumerKey: k.ConsumerKey, ConsumerSecret: k.ConsumerSecret, MappingID: k.MappingID, TokenEndpoint: k.TokenEndpoint})
-	}
-	record, _, err := owned.Load(owned.Path(files.Keys.JSON))
-	if err != nil {
-		log.Warn("the agent cannot read the record of earlier runs, so it removes nothing that they made, and records nothing", "error", err)
-	} else {
-		o.Save = func() error { return record.Save(owned.Path(files.Keys.JSON)) }
-	}
-	o.Record = record
-	want.Owner, err = files.Owner()
-	return known, err
-}
-
-// writeKeys writes the keys of applications: those of this run, and those of other applications from earlier runs.
-func writeKeys(files bootstrap.Files, report apply.Report, known []keysfile.Key) error {
-	keys := keysfile.Merge(slices.DeleteFunc(slices.Clone(known), func(k keysfile.Key) bool { return gone(report, k) }), keysIn(report))
-	if len(keys) == 0 && len(known) == 0 {
-		return nil
-	}
-	if err := files.Keys.Write(keys); err != nil {
-		return fmt.Errorf("write the applications' keys: %w", err)
-	}
-	return nil
-}
-
-// keysIn returns the keys of a run for the files.
-func keysIn(report apply.Report) (keys []keysfile.Key) {
-	for _, k := range report.Keys {
-		keys = append(keys, keysfile.Key{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type,
-			KeyManager: k.KeyManager, ConsumerKey: k.ConsumerKey, ConsumerSecret: k.ConsumerSecret, TokenEndpoint: k.TokenEndpoint, MappingID: k.MappingID})
-	}
-	return keys
-}
-
-// gone reports whether a run has removed a key, or its application.
-func gone(report apply.Report, k keysfile.Key) bool {
-	return slices.ContainsFunc(report.Outcomes, func(o apply.Outcome) bool {
-		if o.Change.Action != plan.Delete || o.Err != nil {
-			return false
-		}
-		left, _ := o.Change.Have.(plan.Left)
-		return o.Change.Kind == plan.KindApplication && o.Change.Name == k.Application || o.Change.Kind == plan.KindKey && left.ID == k.MappingID
-	})
+	return errors.Join(a.print(report, stdout, stderr), err, memory.WriteKeys(report), authorize(ctx, log, servers, l.settings))
 }
 
 // authorize authorizes the applications in IS for the scopes of APIs, unless the settings say otherwise.

@@ -59,7 +59,6 @@ func validate(paths []string, asJSON bool, stdout io.Writer) error {
 		paths = []string{cfg.Bootstrap.File}
 	}
 	f, err := desired.Load(desired.FromSystem(os.LookupEnv, config.IsSecret), paths...)
-	d, err := bootstrap.FromLoad(f, err)
 	var problems desired.Problems
 	if err != nil && !errors.As(err, &problems) {
 		return unreadable(err, asJSON, stdout)
@@ -78,9 +77,17 @@ func validate(paths []string, asJSON bool, stdout io.Writer) error {
 	case len(problems) > 0:
 		return mistakes(problems)
 	case !asJSON:
-		_, err = fmt.Fprintf(stdout, "no mistakes, APIs: %d, subscriptions: %d\n", len(d.APIs), len(d.Subscriptions))
+		_, err = fmt.Fprintf(stdout, "no mistakes, APIs: %d, subscriptions: %d\n", len(f.APIs.Value), subscriptionsIn(f))
 	}
 	return err
+}
+
+// subscriptionsIn returns the number of subscriptions that a desired state names.
+func subscriptionsIn(f *desired.File) (n int) {
+	for _, app := range f.Applications.Value {
+		n += len(app.Value.Subscriptions.Value)
+	}
+	return n
 }
 
 // mistakes returns the error for mistakes that are printed.

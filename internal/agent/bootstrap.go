@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/notify"
@@ -32,7 +33,7 @@ func (a Agent) ownServer() ownServer {
 func (a Agent) bootstrapper(tell func(doing string)) (*bootstrap.Keeper, *verify.Verifier) {
 	s := a.ownServer()
 	v := &verify.Verifier{Log: a.log, Server: a.cfg.Server.Name, Process: s.Process, Poll: a.cfg.Watch.Poll, WaitInVain: a.waitInVain}
-	return &bootstrap.Keeper{Log: a.log, Load: a.load, Accounts: a.accounts, Server: s, Watch: a.watch(), Tell: tell, Check: server.OwnCalls, Verify: v.Verify}, v
+	return &bootstrap.Keeper{Log: a.log, Load: a.load, Accounts: a.accounts, Server: s, Watch: a.watch(), Tell: tell, Check: server.OwnCalls, Apply: apply.Bootstrap, Verify: v.Verify}, v
 }
 
 // Bootstrap brings the servers to the desired state once, within BOOTSTRAP_TIMEOUT, and verifies it. An error that wraps

@@ -43,6 +43,11 @@ func (r *round) bring(ctx context.Context, c plan.Change, want desired.API) erro
 	if err != nil {
 		return err
 	}
+	if !exists || len(saved) > 0 {
+		r.mu.Lock()
+		r.saved[plan.APIName{Name: want.Name.Value, Version: want.Version.Value}] = servedOf(have.Object, nil)
+		r.mu.Unlock()
+	}
 	changed, late := !exists || plan.NeedsRevision(saved), differs("revision")
 	if changed || late || differs("environments") {
 		if err := r.rollOut(ctx, have, plan.RolloutOf(want, have, r.want.VHost, changed, late)); err != nil {

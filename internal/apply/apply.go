@@ -51,8 +51,9 @@ type Report struct {
 	Problems desired.Problems   // what only a person can change
 	Kept     []plan.OwnedObject // what the file no longer names, and no change removes
 	Want     plan.Wanted
-	IDs      IDs           // of what the file names, as the servers have them at the end
-	Keys     []Credentials // that the file names and the servers have, in the order of the file; unchanged ones too
+	IDs      IDs                     // of what the file names, as the servers have them at the end
+	Keys     []Credentials           // that the file names and the servers have, in the order of the file; unchanged ones too
+	Served   map[plan.APIName]Served // of the APIs of the file
 }
 
 // Failed returns how many changes are not made.
@@ -171,7 +172,7 @@ func (r *run) act(ctx context.Context, s step) (unfinished bool) {
 	one := newRound(r.log, r.clients, s.want, s.have, r.AtOnce)
 	one.past, one.record = r.past, r.Record
 	unfinished = one.act(ctx, r.all.open(s.changes, s.have.Left), &r.all)
-	r.report.IDs, r.report.Keys = one.ids, withSecrets(one.credentials(), r.report.Keys)
+	r.report.IDs, r.report.Keys, r.report.Served = one.ids, withSecrets(one.credentials(), r.report.Keys), one.served()
 	r.past.remember(r.report.Keys)
 	if err := r.save(); err != nil {
 		r.log.Warn("the agent cannot keep its record of what it has made", "error", err)

@@ -112,7 +112,7 @@ func (o *outcomes) failed(which func(plan.Change) bool) bool {
 func (o *outcomes) first() error {
 	for _, outcome := range o.list {
 		if outcome.Err != nil && !permanent(outcome.Err) {
-			return fmt.Errorf("%s %s: %w", outcome.Change.Kind, outcome.Change.Name, outcome.Err)
+			return failed(outcome)
 		}
 	}
 	return nil
@@ -139,6 +139,7 @@ type round struct {
 	known    map[wso2.SCIMKind]map[string]string // ids of what IS has, by folded names
 	made     map[keyName]Credentials             // keys that the round has made; empty if it has removed one
 	noted    map[object]string                   // ids that no list of ids has
+	saved    map[plan.APIName]Served             // APIs that the round has made or saved
 	failed   bool                                // a creation or an update
 }
 
@@ -149,7 +150,7 @@ type IDs struct {
 }
 
 func newRound(log *slog.Logger, c actual.Clients, want plan.Wanted, have plan.Have, atOnce int) *round {
-	r := &round{Clients: c, want: want, have: have, log: log, atOnce: atOnce, noted: map[object]string{},
+	r := &round{Clients: c, want: want, have: have, log: log, atOnce: atOnce, noted: map[object]string{}, saved: map[plan.APIName]Served{},
 		ids: IDs{KeyManagers: map[string]string{}, Applications: map[string]string{}, APIs: map[plan.APIName]string{}}}
 	r.managers, r.made = maps.Clone(have.KeyManagers), map[keyName]Credentials{}
 	r.known = map[wso2.SCIMKind]map[string]string{}

@@ -1,28 +1,39 @@
 package bootstrap
 
-import "context"
+import (
+	"context"
+	"log/slog"
+	"slices"
 
-// authorizes reports whether the run authorizes applications in IS for the scopes of APIs.
-func (r *run) authorizes() bool { return r.Authorize && !r.SkipKeyManager }
+	"wso2agent/internal/scopes"
+)
 
-// authorize authorizes all applications of API-M in IS for the scopes of all APIs. A failure is an error only if it concerns the
-// application of this run. The agent that keeps scopes tries the others again.
-func (r *run) authorize(ctx context.Context) error {
-	report, err := r.scopes.Poll(ctx, r.Scopes)
-	r.result.Changes += report.Changes
-	if err != nil {
-		return err
+// Authorize authorizes all applications of API-M in IS for the scopes of all APIs, unless the settings say otherwise. It returns the
+// number of changes. It repeats a failure that concerns one of the own clients. The agent that keeps scopes tries the others again.
+// Errors are as those of [Register].
+func Authorize(ctx context.Context, log *slog.Logger, servers Servers, s Settings, own []string) (changes int, err error) {
+	if !s.Authorize || s.SkipKeyManager {
+		return 0, nil
 	}
-	for _, f := range report.Failures {
-		if f.Application.ClientID == r.result.ConsumerKey && r.result.ConsumerKey != "" {
-			return f.Err
+	keeper := scopes.Keeper{Clients: s.ScopesClients, Log: log}
+	err = Repeat(ctx, log, s, "authorize the applications for the scopes of APIs", func(ctx context.Context) error {
+		report, err := keeper.Poll(ctx, servers.Scopes)
+		changes += report.Changes
+		if err != nil {
+			return err
 		}
-	}
-	if err := report.Err(); err != nil {
-		r.log.Warn("not every application has the scopes of APIs", "error", err)
-	}
-	if len(report.Missing) > 0 {
-		r.log.Warn("IS lacks clients that SCOPES_CLIENTS names", "clients", report.Missing, "remedy", "correct SCOPES_CLIENTS")
-	}
-	return nil
+		for _, f := range report.Failures {
+			if slices.Contains(own, f.Application.ClientID) {
+				return f.Err
+			}
+		}
+		if err := report.Err(); err != nil {
+			log.Warn("not every application has the scopes of APIs", "error", err)
+		}
+		if len(report.Missing) > 0 {
+			log.Warn("IS lacks clients that SCOPES_CLIENTS names", "clients", report.Missing, "remedy", "correct SCOPES_CLIENTS")
+		}
+		return nil
+	})
+	return changes, err
 }

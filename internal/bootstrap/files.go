@@ -3,13 +3,16 @@ package bootstrap
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
 	"wso2agent/internal/keysfile"
 	"wso2agent/internal/remedy"
@@ -22,7 +25,7 @@ const filesLimit = 4 << 20
 // Files are the files of a bootstrap. Agents with the same keys file also share a folder next to it, in which they keep a
 // lock, a name and a record.
 type Files struct {
-	Config string // path of the API configuration (API_CONFIG)
+	Config string // path of the API configuration (API_CONFIG): a file or a folder
 	Keys   keysfile.Files
 }
 
@@ -36,16 +39,16 @@ func FilesOf(c config.Config) Files {
 }
 
 // Desired reads the API configuration. Every error wraps [ErrPermanent].
-func (f Files) Desired() (*Desired, error) {
-	data, err := file.Read(f.Config, filesLimit)
-	if err != nil {
+func (f Files) Desired() (*desired.File, error) {
+	d, err := desired.Load(desired.FromSystem(os.LookupEnv, config.IsSecret), f.Config)
+	var unreadable *desired.FileError
+	switch {
+	case errors.As(err, &unreadable):
 		return nil, remedy.Add(fmt.Errorf("%w: read the API configuration: %w", ErrPermanent, err), "put it there, or set API_CONFIG")
+	case err != nil:
+		return nil, fmt.Errorf("%w: read %s: %w", ErrPermanent, f.Config, err)
 	}
-	desired, err := Load(data, f.Config)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPermanent, err)
-	}
-	return desired, nil
+	return d, nil
 }
 
 // CheckKeys returns an error that wraps [ErrPermanent] if the agent could not write a file with the keys. The agent calls it

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/trust"
@@ -27,6 +28,8 @@ type Keeper struct {
 	Watch file.Watch                                      // of the exchange volume
 	Tell  func(doing string)                              // reports what the Keeper is doing
 	Check func(config.Config) (problem string, err error) // of passwords that the servers have accepted
+	// Apply brings the servers to the desired state of a file, and writes the keys of applications.
+	Apply func(context.Context, *slog.Logger, *http.Client, Settings, Files, *desired.File) (Result, error)
 	// Verify verifies that the result works.
 	Verify func(context.Context, config.Config, Servers, Result) error
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -204,34 +205,58 @@ func (s Settings) DisplayedEndpoints() (token, revoke string) {
 	return token, base + "/oauth2/revoke"
 }
 
-// chooseKeyManager finds the key manager that makes the application's keys, and the issuer and the addresses of its tokens.
-func (r *run) chooseKeyManager(ctx context.Context) error {
+// Choose finds a key manager, and the issuer and the addresses of its tokens: what the result has of it. Errors are as those of
+// [Register].
+func Choose(ctx context.Context, log *slog.Logger, servers Servers, settings Settings, name string) (result Result, err error) {
+	r, err := newRun(log, servers, settings)
+	if err != nil {
+		return result, err
+	}
+	err = r.perform(ctx, step{name: "choose " + name, do: func(ctx context.Context) error {
+		result, err = r.choose(ctx, name)
+		return err
+	}})
+	return result, err
+}
+
+func (r *run) choose(ctx context.Context, name string) (result Result, err error) {
 	list, err := r.Admin.KeyManagers(ctx)
 	if err != nil {
-		return err
+		return result, err
 	}
-	same := KeeperFirst(list, r.KeyManagerName)
+	same := KeeperFirst(list, name)
 	if len(same) == 0 {
 		var names []string
 		for _, km := range list {
 			names = append(names, km.Name)
 		}
-		return permanent(remedy.Add(fmt.Errorf("API-M has no key manager %q, only %s", r.KeyManagerName, strings.Join(names, ", ")), "correct KEY_MANAGER_NAME"))
+		return result, permanent(remedy.Add(fmt.Errorf("API-M has no key manager %q, only %s", name, strings.Join(names, ", ")), "correct KEY_MANAGER_NAME"))
 	}
 	stored, err := r.readKeyManager(ctx, same[0].ID)
 	if err != nil {
-		return err
+		return result, err
 	}
-	r.chosen, r.result.KeyManager = same[0].ID, r.KeyManagerName
-	r.result.Issuer, r.result.TokenEndpoint = stored.Issuer, r.KMTokenEndpoint
+	result = Result{KeyManager: name, KeyManagerID: same[0].ID, Issuer: stored.Issuer, TokenEndpoint: r.TokenEndpointOf(name)}
 	if stored.Certificates.Type == "JWKS" {
-		r.result.JWKS = stored.Certificates.Value
+		result.JWKS = stored.Certificates.Value
 	}
-	if r.KeyManagerName == ResidentKeyManager {
-		r.result.TokenEndpoint, r.result.JWKS = r.AMURL+"/oauth2/token", r.AM.JWKSURL()
-		if r.result.Issuer == "" {
-			r.result.Issuer, err = r.residentIssuer(ctx)
+	if name == ResidentKeyManager {
+		result.JWKS = r.AM.JWKSURL()
+		if result.Issuer == "" {
+			result.Issuer, err = r.residentIssuer(ctx)
 		}
 	}
-	return err
+	return result, err
+}
+
+// TokenEndpointOf returns the address from which the clients of a key manager get tokens; "" if the settings do not name it. The settings
+// must be normalised.
+func (s Settings) TokenEndpointOf(keyManager string) string {
+	switch keyManager {
+	case ResidentKeyManager:
+		return s.AMURL + "/oauth2/token"
+	case s.KMName, s.KeyManagerName:
+		return s.KMTokenEndpoint
+	}
+	return ""
 }

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"wso2agent/internal/desired"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
 )
 
@@ -36,7 +39,7 @@ func (r *run) verifyKeyManager(ctx context.Context) error {
 		if err != nil || verified {
 			return err
 		}
-		probe, err = r.DevPortal.CreateApplication(ctx, r.probeName(), defaultPolicy, probeDescription)
+		probe, err = r.DevPortal.CreateApplication(ctx, r.probeName(), "Unlimited", probeDescription)
 		if err != nil {
 			return orConflict(err)
 		}
@@ -69,7 +72,7 @@ func (r *run) findProbe(ctx context.Context) (own wso2.Application, err error) {
 		case app.Name == r.probeName():
 			own = app
 		case strings.HasPrefix(app.Name, ProbeApplication) && app.Description == probeDescription && olderThan(app, staleProbe):
-			if _, err := r.clearKeys(ctx, app, r.KMName); err != nil {
+			if _, err := r.clearKeys(ctx, app); err != nil {
 				return own, err
 			}
 			if err := orGone(r.DevPortal.DeleteApplication(ctx, app.ID)); err != nil {
@@ -88,17 +91,49 @@ func olderThan(app wso2.Application, age time.Duration) bool {
 }
 
 // verifiedBefore reports whether an earlier run has verified the key manager. That is so if this run has not changed it, and an
-// earlier run has got as far as the application's keys.
+// earlier run has got as far as the keys of an application. If the file wants no keys, nothing depends on the key manager.
 func (r *run) verifiedBefore(ctx context.Context) (bool, error) {
 	if r.km.changed {
 		return false, nil
 	}
-	app, err := r.findApplication(ctx, r.desired.Application.Name)
-	if err != nil || app.ID == "" {
+	wanted := false
+	for _, item := range r.desired.Applications.Value {
+		keys := plan.Keys(item, r.KeyManagerName)
+		if len(keys) == 0 {
+			continue
+		}
+		wanted = true
+		found, err := r.hasKey(ctx, item.Value.Name.Value, keys)
+		if err != nil || found {
+			return found, err
+		}
+	}
+	return !wanted, nil
+}
+
+// hasKey reports whether an application has one of these keys. A row that a failed generation left behind is none.
+func (r *run) hasKey(ctx context.Context, application string, keys []desired.Field[desired.Key]) (bool, error) {
+	list, err := r.DevPortal.Applications(ctx, application)
+	if err != nil {
 		return false, err
 	}
-	keys, err := r.keysOf(ctx, app.ID, r.KeyManagerName)
-	return keys.ConsumerKey != "", err
+	for _, app := range list {
+		if app.Name != application { // the server's search also finds other names
+			continue
+		}
+		rows, err := r.DevPortal.Keys(ctx, app.ID)
+		if err != nil {
+			return false, err
+		}
+		for _, row := range rows {
+			if row.ConsumerKey != "" && slices.ContainsFunc(keys, func(k desired.Field[desired.Key]) bool {
+				return k.Value.Type.Value == row.KeyType && k.Value.KeyManager.Value == row.KeyManager
+			}) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // probe makes keys for an application and deletes them again.
@@ -110,7 +145,7 @@ func (r *run) probe(ctx context.Context, app wso2.Application) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	cleared, clearErr := r.clearKeys(ctx, app, r.KMName)
+	cleared, clearErr := r.clearKeys(ctx, app)
 	if clearErr == nil && cleared == 0 && wso2.HasCode(err, wso2.CodeKeyMappingExists) {
 		// API-M has a row that it does not show. It deletes the row together with the application.
 		clearErr = orGone(r.DevPortal.DeleteApplication(ctx, app.ID))
@@ -127,6 +162,37 @@ func (r *run) probe(ctx context.Context, app wso2.Application) error {
 	}
 	// 400/901403, "not registered", is transient too: API-M answers so for a key manager that it has not loaded.
 	return transient(fmt.Errorf("key manager %s is not usable yet: %w", r.KMName, err))
+}
+
+// clearKeys deletes a probe's keys at the key manager, and the client in IS that has the probe's name. It returns the number of
+// deleted rows and clients.
+func (r *run) clearKeys(ctx context.Context, app wso2.Application) (int, error) {
+	rows, err := r.DevPortal.Keys(ctx, app.ID)
+	if err != nil {
+		return 0, err
+	}
+	cleared := 0
+	for _, row := range rows {
+		if row.KeyManager != r.KMName || row.KeyType != wso2.Production || row.MappingID == "" {
+			continue
+		}
+		if row.ConsumerKey == "" {
+			err = r.DevPortal.CleanUpKeys(ctx, app.ID, row.MappingID)
+		} else {
+			err = r.DevPortal.DeleteKeys(ctx, app.ID, row.MappingID)
+		}
+		if err := orGone(err); err != nil {
+			return cleared, err
+		}
+		cleared++
+	}
+	name := strings.Join([]string{app.Owner, app.ID, wso2.Production}, "_") // as API-M's connector calls it
+	client, err := r.IS.FindClient(ctx, name)
+	if err != nil || client == "" {
+		return cleared, err
+	}
+	r.log.Info("deleting a client in IS that prevents new keys", "client", name)
+	return cleared + 1, r.IS.DeleteClient(ctx, client)
 }
 
 // sendAgain updates the key manager if it has not become usable for a while. API-M sometimes loses the event that makes it load

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
 	"strconv"
 
 	"wso2agent/internal/config"
-	"wso2agent/internal/file"
-	"wso2agent/internal/keysfile"
+	"wso2agent/internal/desired"
 )
 
 // TryPasswords waits until both servers answer, and tries the administrators' passwords on them. An error that wraps
@@ -33,7 +31,7 @@ func (k *Keeper) TryPasswords(ctx context.Context, cfg config.Config) error {
 // Reach brings the servers to the desired state, writes the application's keys, and verifies that they work.
 func (k *Keeper) Reach(ctx context.Context, cfg config.Config) error {
 	files := FilesOf(cfg)
-	desired, err := files.Desired()
+	file, err := files.Desired()
 	if err != nil {
 		return err
 	}
@@ -54,7 +52,7 @@ func (k *Keeper) Reach(ctx context.Context, cfg config.Config) error {
 	}
 	defer unlock()
 	k.Tell("bringing the servers to the desired state")
-	servers, result, err := k.reach(ctx, cfg, desired)
+	servers, result, err := k.reach(ctx, cfg, file)
 	if err != nil {
 		return err
 	}
@@ -62,46 +60,28 @@ func (k *Keeper) Reach(ctx context.Context, cfg config.Config) error {
 	return k.Verify(ctx, cfg, servers, result)
 }
 
-// reach brings the servers to the desired state, writes the application's keys, and logs what earlier runs have left on the
-// servers.
-func (k *Keeper) reach(ctx context.Context, cfg config.Config, desired *Desired) (servers Servers, result Result, err error) {
+// reach brings the servers to the desired state, and logs what earlier runs have left on the servers.
+func (k *Keeper) reach(ctx context.Context, cfg config.Config, desired *desired.File) (servers Servers, result Result, err error) {
 	files, settings := FilesOf(cfg), SettingsOf(cfg, k.Accounts)
 	hc, err := k.connect(cfg)
 	if err != nil {
 		return servers, result, err
 	}
-	before, _ := file.Read(files.Keys.JSON, filesLimit) // of an earlier run, if there was one
-	settings.KeyMappingID = KeyMappingID(before)
+	before := files.Made() // of an earlier run, if there was one
 	if settings.Owner, err = files.Owner(); err != nil {
 		return servers, result, err
 	}
 	record := files.readRecord(k.Log)
-	record.APIs = desired.Names(record.APIs)
+	record.APIs = namesIn(desired, record.APIs)
 	settings.Known = record.APIs
-	if err := files.writeRecord(record); err != nil { // before Run makes anything: a run that is killed forgets nothing
+	if err := files.writeRecord(record); err != nil { // before anything is made: a run that is killed forgets nothing
 		return servers, result, err
 	}
-	servers = Connect(hc, settings)
-	if result, err = Run(ctx, k.Log, servers, settings, desired); err != nil {
+	if result, err = k.Apply(ctx, k.Log, hc, settings, files, desired); err != nil {
 		return servers, result, err
 	}
-	reportOtherKey(k.Log, MadeBefore(before), result, files.Keys.JSON)
-	// The keys of other applications are those of agent apply.
-	earlier, _ := keysfile.Decode(before)
-	keys := keysfile.Merge(earlier, result.keys())
-	slices.SortStableFunc(keys, func(a, b keysfile.Key) int {
-		switch own := result.Application; {
-		case a.Application == own && b.Application != own:
-			return -1
-		case a.Application != own && b.Application == own:
-			return 1
-		}
-		return 0
-	})
-	if err := files.Keys.Write(keys); err != nil {
-		return servers, result, err
-	}
-	return servers, result, files.reportLeftOver(k.Log, record, desired, result)
+	reportOtherKey(k.Log, before, result, files.Keys.JSON)
+	return Connect(hc, settings), result, files.reportLeftOver(k.Log, record, desired, result)
 }
 
 // reportOtherKey logs that the consumer key of the same application and key manager has changed. Clients have to learn the

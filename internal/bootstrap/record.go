@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
 )
 
@@ -46,13 +48,34 @@ func (f Files) writeRecord(r record) error {
 	return nil
 }
 
+// APIName identifies an API on a server.
+type APIName struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// String returns the quoted name and the version, for messages.
+func (a APIName) String() string { return fmt.Sprintf("%q %s", a.Name, a.Version) }
+
+// namesIn returns the APIs of the file and more, each once and in order.
+func namesIn(file *desired.File, more []APIName) []APIName {
+	names := slices.Clone(more)
+	for _, api := range file.APIs.Value {
+		names = append(names, APIName{api.Value.Name.Value, api.Value.Version.Value})
+	}
+	slices.SortFunc(names, func(a, b APIName) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
+	})
+	return slices.Compact(names)
+}
+
 // reportLeftOver logs what earlier runs have left on the server, once for each change, and records it.
-func (f Files) reportLeftOver(log *slog.Logger, before record, desired *Desired, result Result) error {
+func (f Files) reportLeftOver(log *slog.Logger, before record, file *desired.File, result Result) error {
 	var apis []string
 	for _, name := range result.LeftOver {
 		apis = append(apis, name.String())
 	}
-	now := record{desired.Names(result.LeftOver), append(slices.Clone(apis), result.OtherKeys...)}
+	now := record{namesIn(file, result.LeftOver), append(slices.Clone(apis), result.OtherKeys...)}
 	changed := !slices.Equal(now.Told, before.Told)
 	if changed && len(apis) > 0 {
 		log.Warn("APIs are no longer in the file, and still published; the agent removes none",

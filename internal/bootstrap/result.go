@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"strings"
 	"time"
 
 	"wso2agent/internal/keysfile"
@@ -11,10 +12,9 @@ import (
 type Result struct {
 	Application    string
 	ApplicationID  string
-	ConsumerKey    string
+	ConsumerKey    string // empty: the file names no key with which a client gets tokens for itself
 	ConsumerSecret wso2.Secret
 	NewKeys        bool   // the run made them, so nobody has a token of them yet
-	KeyMappingID   string // of the keys, for [Settings] of the next run
 	KeyManager     string // its name
 	KeyManagerID   string
 	TokenEndpoint  string
@@ -35,33 +35,28 @@ type PublishedAPI struct {
 	Path       string // at which the gateway serves it: context and version
 	Subscribed bool   // the application may call it
 	Made       bool   // the run made it
-	Changed    bool   // the gateway may still have an earlier revision, or none: see [freshRevision]
-	BackendURL string // to which the gateway must send calls
+	Changed    bool   // the gateway may still have an earlier revision, or none: see [FreshRevision]
+	BackendURL string // to which the gateway must send calls; empty if it chooses one of several
+	Policy     string // of its subscriptions: one that the API offers; empty: it needs none
+	OnlyKnown  bool   // a call with a token of the key manager does not reach a backend
 	Operations []wso2.Operation
 }
 
-// freshRevision is the age up to which a deployed revision makes its API count as changed, even if this run has not changed it.
+// FreshRevision is the age up to which a deployed revision makes its API count as changed, even if this run has not changed it.
 // The run that deployed it may have been killed before the verification, or may have found that the API does not work.
-const freshRevision = time.Hour
-
-// EncodeKeys returns the content of application-keys.json. It contains the consumer secret in clear: write it with mode 0600.
-func EncodeKeys(r Result) []byte { return keysfile.JSON(r.keys()) }
-
-// keys returns the keys of the application, for the files of its clients.
-func (r Result) keys() []keysfile.Key {
-	return []keysfile.Key{{
-		Application: r.Application, ApplicationID: r.ApplicationID, Type: wso2.Production, KeyManager: r.KeyManager,
-		ConsumerKey: r.ConsumerKey, ConsumerSecret: r.ConsumerSecret, TokenEndpoint: r.TokenEndpoint, MappingID: r.KeyMappingID,
-	}}
-}
-
-// KeyMappingID reads the id for [Settings] from the content of an earlier application-keys.json. It returns "" if the file is
-// missing, not readable, or older than the field.
-func KeyMappingID(keys []byte) string { return firstKey(keys).MappingID }
+const FreshRevision = time.Hour
 
 // firstKey reads the key of the first application from the content of an application-keys.json. It returns the zero value if the
 // content is not readable.
 func firstKey(keys []byte) keysfile.Key {
 	all, _ := keysfile.Decode(keys)
 	return keysfile.First(all)
+}
+
+// GatewayPath returns the path at which the gateway serves an API. The version follows the context, unless the context has a place for it.
+func GatewayPath(context, version string) string {
+	if strings.Contains(context, "{version}") {
+		return strings.ReplaceAll(context, "{version}", version)
+	}
+	return context + "/" + version
 }

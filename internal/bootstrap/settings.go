@@ -32,10 +32,6 @@ type Settings struct {
 	KMTokenEndpoint string // address from which clients outside get its tokens; not used for the resident key manager
 	SkipKeyManager  bool   // do not register IS, and do not wait for it
 
-	// KeyMappingID is that of the last run's result; empty for none. API-M hides the keys of a client that IS has lost, and then
-	// only this id can clear them.
-	KeyMappingID string
-
 	// Known are the APIs that earlier runs have brought to the desired state, to find those that are no longer in the file.
 	Known []APIName
 

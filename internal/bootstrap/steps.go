@@ -36,7 +36,7 @@ func isPermanent(err error) bool {
 	if errors.As(err, &m) {
 		return m.permanent
 	}
-	return wso2.IsPermanent(err)
+	return errors.Is(err, ErrPermanent) || wso2.IsPermanent(err)
 }
 
 // step is one part of a run. It reads the present state and does what is missing, so it can be repeated at any time.
@@ -136,13 +136,12 @@ func (p *patient) NextBackOff() time.Duration {
 	return max(next, p.atLeast)
 }
 
-// change makes one change on a server, counts it and logs it. All changes go through it, except those of the verification of a key
-// manager.
+// change makes one change on a server, counts it and logs it. The verification of a key manager counts none.
 func (r *run) change(what string, do func() error) error {
 	if err := do(); err != nil {
 		return err
 	}
-	r.result.Changes++
+	r.changes++
 	r.log.Info(what)
 	return nil
 }

@@ -12,6 +12,9 @@ import (
 // endpoint accepts the keys.
 func (r *run) keys(ctx context.Context) Check {
 	name := fmt.Sprintf("keys of application %q", r.result.Application)
+	if r.result.ConsumerKey == "" {
+		return skipped(name, "the file names no key with which a client gets tokens for itself")
+	}
 	const remedy = "check KM_TOKEN_ENDPOINT, and that the application's keys are those of this key manager; it may have lost the client"
 	var subscribed *target
 	for _, t := range r.targets {

@@ -29,7 +29,7 @@ type target struct {
 func targets(apis []bootstrap.PublishedAPI, resource string) []*target {
 	sample := -1
 	for i, api := range apis {
-		if !api.Changed && (sample < 0 || api.Subscribed && !apis[sample].Subscribed) {
+		if !api.Changed && !api.OnlyKnown && (sample < 0 || api.Subscribed && !apis[sample].Subscribed) {
 			sample = i
 		}
 	}
@@ -38,7 +38,7 @@ func targets(apis []bootstrap.PublishedAPI, resource string) []*target {
 		method, path, ok := readable(api.Operations, resource)
 		t := &target{api: api, method: method, path: api.Path + path, token: ok,
 			check: Check{API: api.ID, Called: true, Name: fmt.Sprintf("API %q %s called through the gateway", api.Name, api.Version), Verdict: Fail, Evidence: "not tried", Remedy: "try again"}}
-		if !ok || !api.Changed && i != sample {
+		if !ok || api.OnlyKnown || !api.Changed && i != sample {
 			t.onlyKnown()
 		}
 		list = append(list, t)
@@ -89,6 +89,9 @@ const (
 
 // loadingOf compares the addresses that the gateway shows with the wanted one. It ignores a path that the gateway appends.
 func loadingOf(shown []string, want string) loading {
+	if want == "" {
+		return unknown
+	}
 	want = strings.TrimRight(want, "/")
 	for _, address := range shown {
 		rest, ok := strings.CutPrefix(strings.TrimRight(address, "/"), want)

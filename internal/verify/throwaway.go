@@ -16,7 +16,7 @@ import (
 // a run that was killed.
 const (
 	throwAwayApplication = "wso2agent-verify-"
-	throwAwayPolicy      = "Unlimited" // of the application and its subscriptions; package bootstrap makes every API offer it
+	throwAwayPolicy      = "Unlimited" // of the application, and of its subscription to an API that offers it
 )
 
 var throwAwayForm = regexp.MustCompile("^" + throwAwayApplication + `(\d+)-([a-z0-9]{8})$`)
@@ -49,6 +49,10 @@ func (r *run) chooseClient(ctx context.Context) {
 		r.add(failed(name, err.Error(), "API-M fails to make applications or keys: look for errors in its log"))
 		return
 	}
+	if r.result.ConsumerKey == "" {
+		r.add(failed(name, err.Error(), "let the agent's user make applications and subscriptions without approval, or name an application in the file"))
+		return
+	}
 	r.client = client{key: r.result.ConsumerKey, secret: r.result.ConsumerSecret}
 	for _, t := range r.targets {
 		if !t.api.Subscribed {
@@ -76,8 +80,8 @@ func (r *run) makeClient(ctx context.Context) (err error) {
 		return fmt.Errorf("application %s is %s: %w", name, app.Status, errNotAllowed)
 	}
 	for _, t := range r.targets {
-		if t.token {
-			if _, err := r.DevPortal.Subscribe(ctx, app.ID, t.api.ID, throwAwayPolicy); err != nil {
+		if t.token && t.api.Policy != "" {
+			if _, err := r.DevPortal.Subscribe(ctx, app.ID, t.api.ID, t.api.Policy); err != nil {
 				return err
 			}
 		}

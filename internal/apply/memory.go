@@ -1,0 +1,105 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/file"
+	"wso2agent/internal/keysfile"
+	"wso2agent/internal/owned"
+	"wso2agent/internal/plan"
+)
+
+// keysLimit is the most that a keys file may hold, in bytes.
+const keysLimit = 4 << 20
+
+// Memory is what runs with the same keys file leave for the next one: the keys, and next to them the record of what they have made.
+type Memory struct {
+	files bootstrap.Files
+	keep  error          // why nothing can be kept; nil if it can
+	known []keysfile.Key // of an earlier run
+}
+
+// Remember adds to want and o what earlier runs have left: the keys, the record, and the name of this installation. keep is why nothing
+// can be kept there; nil if it can. Without a record nothing is removed. The error wraps [bootstrap.ErrPermanent] if the keys of an
+// earlier run cannot be read.
+func Remember(log *slog.Logger, files bootstrap.Files, keep error, want *plan.Wanted, o *Options) (Memory, error) {
+	m := Memory{files: files, keep: keep}
+	if keep != nil {
+		log.Warn("cannot keep a record, so later runs remove nothing that this run makes", "error", keep)
+		return m, nil
+	}
+	data, err := file.Read(files.Keys.JSON, keysLimit)
+	if err == nil {
+		m.known, err = keysfile.Decode(data)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return m, fmt.Errorf("%w: read the keys of an earlier run: %w", bootstrap.ErrPermanent, err)
+	}
+	for _, k := range m.known {
+		o.Known = append(o.Known, Credentials{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type, KeyManager: k.KeyManager,
+			ConsumerKey: k.ConsumerKey, ConsumerSecret: k.ConsumerSecret, MappingID: k.MappingID, TokenEndpoint: k.TokenEndpoint})
+	}
+	record, _, err := owned.Load(owned.Path(files.Keys.JSON))
+	if err != nil {
+		log.Warn("the agent cannot read the record of earlier runs, so it removes nothing that they made, and records nothing", "error", err)
+	} else {
+		o.Save = func() error { return record.Save(owned.Path(files.Keys.JSON)) }
+	}
+	o.Record = record
+	want.Owner, err = files.Owner()
+	return m, err
+}
+
+// WriteKeys writes the keys of applications: those of this run, the first application of the file first, and those of other applications
+// from earlier runs. It writes nothing if there are none.
+func (m Memory) WriteKeys(report Report) error {
+	now := keysIn(report)
+	keys := keysfile.Merge(slices.DeleteFunc(slices.Clone(m.known), func(k keysfile.Key) bool { return removed(report, k) }), now)
+	if len(keys) == 0 && len(m.known) == 0 {
+		return nil
+	}
+	if len(now) > 0 {
+		own := now[0].Application
+		slices.SortStableFunc(keys, func(a, b keysfile.Key) int { return order(a.Application != own, b.Application != own) })
+	}
+	if err := m.files.Keys.Write(keys); err != nil {
+		return fmt.Errorf("write the applications' keys: %w", err)
+	}
+	return nil
+}
+
+// order compares two answers: false comes first.
+func order(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// keysIn returns the keys of a run for the files.
+func keysIn(report Report) (keys []keysfile.Key) {
+	for _, k := range report.Keys {
+		keys = append(keys, keysfile.Key{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type,
+			KeyManager: k.KeyManager, ConsumerKey: k.ConsumerKey, ConsumerSecret: k.ConsumerSecret, TokenEndpoint: k.TokenEndpoint, MappingID: k.MappingID})
+	}
+	return keys
+}
+
+// removed reports whether a run has removed a key, or its application.
+func removed(report Report, k keysfile.Key) bool {
+	return slices.ContainsFunc(report.Outcomes, func(o Outcome) bool {
+		if o.Change.Action != plan.Delete || o.Err != nil {
+			return false
+		}
+		left, _ := o.Change.Have.(plan.Left)
+		return o.Change.Kind == plan.KindApplication && o.Change.Name == k.Application || o.Change.Kind == plan.KindKey && left.ID == k.MappingID
+	})
+}
