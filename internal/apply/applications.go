@@ -73,7 +73,7 @@ func (r *round) namePolicy(ctx context.Context, cause error, want desired.Applic
 	if err != nil || slices.Contains(names, policy) {
 		return cause
 	}
-	return byHand(remedy.Add(fmt.Errorf("API-M has no application policy %q, only %s", policy, strings.Join(names, ", ")),
+	return byHand(remedy.Add(fmt.Errorf("%s: API-M has no application policy %q, only %s", want.ThrottlingPolicy.At, policy, strings.Join(names, ", ")),
 		"correct throttling_policy, or make the policy in the Admin Portal"))
 }
 

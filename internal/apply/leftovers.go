@@ -84,10 +84,10 @@ func (r *round) clearHidden(ctx context.Context, k client) error {
 	lost := k.manager == bootstrap.ResidentKeyManager
 	if r.ownKeyManager(k) {
 		found, err := r.hasClient(ctx, k, known)
-		if err != nil || found {
+		if err != nil || found && (known.ConsumerKey != "" || !r.past.lasts(hidden(k), hiddenRounds*r.past.wait)) {
 			return err // API-M shows the key as soon as it has loaded the key manager
 		}
-		lost = true
+		lost = !found
 	}
 	if !lost || known.MappingID == "" {
 		return byHand(remedy.Add(fmt.Errorf("API-M has %s keys of application %q at %s that it does not show, because the key manager is disabled or has lost the client, or another application has the client",
@@ -100,6 +100,10 @@ func (r *round) clearHidden(ctx context.Context, k client) error {
 	r.past.drop(k.keyName)
 	return nil
 }
+
+// hiddenRounds is for how many waits API-M may hide a key that no earlier run knows, although IS has a client with its name. API-M loads a
+// key manager within seconds.
+const hiddenRounds = 6
 
 // ownKeyManager reports whether IS, with which the agent works, has the client of a key.
 func (r *round) ownKeyManager(k client) bool {
@@ -173,13 +177,16 @@ func (p *past) drop(name keyName) {
 }
 
 // since reports whether something has been seen for a while.
-func (p *past) since(what string) bool {
+func (p *past) since(what string) bool { return p.lasts(what, p.wait) }
+
+// lasts reports whether something has been seen for some time.
+func (p *past) lasts(what string, least time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, seen := p.first[what]; !seen {
 		p.first[what] = time.Now()
 	}
-	return time.Since(p.first[what]) >= p.wait
+	return time.Since(p.first[what]) >= least
 }
 
 // due is since, which then begins again.

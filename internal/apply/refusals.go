@@ -37,9 +37,9 @@ func (r *round) explain(ctx context.Context, want desired.API, err error) error 
 	if !errors.As(err, &refusal) {
 		return err
 	}
-	all := mentions(refusal.Code, want, r.want)
+	all, has := mentions(refusal.Code, want, r.want), ""
 	if refusal.Code == wso2.CodeNoPolicy {
-		all = r.unknownPolicies(ctx, all)
+		all, has = r.unknownPolicies(ctx, all)
 	}
 	answered := slices.DeleteFunc(slices.Clone(all), func(m mention) bool {
 		return !strings.Contains(strings.ToLower(refusal.Description), strings.ToLower(m.name.Value))
@@ -54,7 +54,7 @@ func (r *round) explain(ctx context.Context, want desired.API, err error) error 
 	for _, m := range all {
 		places = append(places, fmt.Sprintf("%s %q (%s)", m.what, m.name.Shown(), m.name.At))
 	}
-	err = fmt.Errorf("the file names %s: %w", strings.Join(places, ", "), err)
+	err = fmt.Errorf("the file names %s%s: %w", strings.Join(places, ", "), has, err)
 	if refusal.Remedy() != "" {
 		return err
 	}
@@ -112,18 +112,18 @@ func mentions(code int, want desired.API, file plan.Wanted) (all []mention) {
 
 const subscriptionPolicy = "subscription policy"
 
-// unknownPolicies returns the policies that API-M does not have. It cannot list those of operations, so they remain only if API-M has
-// all others.
-func (r *round) unknownPolicies(ctx context.Context, all []mention) []mention {
+// unknownPolicies returns the policies that API-M does not have, and words for those that it has. It cannot list those of operations, so
+// they remain only if API-M has all others.
+func (r *round) unknownPolicies(ctx context.Context, all []mention) (unknown []mention, has string) {
 	have, err := r.Publisher.SubscriptionPolicies(ctx)
 	if err != nil {
-		return all // the refusal is what counts
+		return all, "" // the refusal is what counts
 	}
-	unknown := slices.DeleteFunc(slices.Clone(all), func(m mention) bool {
+	unknown = slices.DeleteFunc(slices.Clone(all), func(m mention) bool {
 		return m.what != subscriptionPolicy || slices.Contains(have, m.name.Value)
 	})
 	if len(unknown) > 0 {
-		return unknown
+		return unknown, ", and API-M has only " + strings.Join(have, ", ")
 	}
-	return slices.DeleteFunc(all, func(m mention) bool { return m.what == subscriptionPolicy })
+	return slices.DeleteFunc(all, func(m mention) bool { return m.what == subscriptionPolicy }), ""
 }

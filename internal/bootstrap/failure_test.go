@@ -1,11 +1,8 @@
-package bootstrap
+package bootstrap_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -14,19 +11,20 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wso2agent/internal/apply"
+	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/remedy"
-	"wso2agent/internal/wso2"
 )
 
 func TestAPermanentErrorEndsTheRunAtOnce(t *testing.T) {
 	otherKM := object{"id": "other", "name": "Other", "type": "KeyCloak", "enabled": true, "issuer": "https://is.example:9443/oauth2/token"}
 	tests := []struct {
 		name    string
-		prepare func(*fake, *Settings)
+		prepare func(*fake, *bootstrap.Settings)
 		second  bool // it happens to a run after a successful one
 		says    string
 	}{
-		{"a wrong password", func(f *fake, _ *Settings) {
+		{"a wrong password", func(f *fake, _ *bootstrap.Settings) {
 			f.intercept = func(r *http.Request) (int, string) {
 				if strings.HasSuffix(r.URL.Path, "/apis") {
 					return 401, `{"code":401,"message":"","description":"Unauthenticated request"}`
@@ -34,7 +32,7 @@ func TestAPermanentErrorEndsTheRunAtOnce(t *testing.T) {
 				return 0, ""
 			}
 		}, false, "check the user and the password"},
-		{"a wrong password of IS", func(f *fake, _ *Settings) {
+		{"a wrong password of IS", func(f *fake, _ *bootstrap.Settings) {
 			f.intercept = func(r *http.Request) (int, string) {
 				switch {
 				case strings.HasSuffix(r.URL.Path, "/generate-keys"):
@@ -45,15 +43,15 @@ func TestAPermanentErrorEndsTheRunAtOnce(t *testing.T) {
 				return 0, ""
 			}
 		}, false, "/register): HTTP 401: Unauthorized; check the user and the password"},
-		{"a request that API-M finds wrong", func(f *fake, _ *Settings) {
+		{"a request that API-M finds wrong", func(f *fake, _ *bootstrap.Settings) {
 			f.intercept = func(r *http.Request) (int, string) {
 				if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/apis") {
 					return 400, `{"code":900704,"message":"bad name"}`
 				}
 				return 0, ""
 			}
-		}, false, `publish API "Payment API" 1.0.0: create API Payment API 1.0.0`},
-		{"a virtual host that the gateway does not have", func(f *fake, _ *Settings) {
+		}, false, `create API Payment API 1.0.0: create API Payment API 1.0.0`},
+		{"a virtual host that the gateway does not have", func(f *fake, _ *bootstrap.Settings) {
 			f.intercept = func(r *http.Request) (int, string) {
 				if strings.HasSuffix(r.URL.Path, "/deploy-revision") {
 					return 400, `{"code":900512,"message":"Invalid virtual host name provided"}`
@@ -61,21 +59,23 @@ func TestAPermanentErrorEndsTheRunAtOnce(t *testing.T) {
 				return 0, ""
 			}
 		}, false, "set VHOST"},
-		{"another key manager with IS's issuer", func(f *fake, _ *Settings) { f.kms = append(f.kms, otherKM) },
+		{"another key manager with IS's issuer", func(f *fake, _ *bootstrap.Settings) { f.kms = append(f.kms, otherKM) },
 			false, `key manager "Other" has the issuer`},
-		{"both servers with the host name that they are shipped with", func(f *fake, _ *Settings) { f.resident = f.issuer },
+		{"both servers with the host name that they are shipped with", func(f *fake, _ *bootstrap.Settings) { f.resident = f.issuer },
 			false, "hostname in deployment.toml"},
-		{"a key manager of our name with the connector of IS 5", func(f *fake, _ *Settings) { f.kms[0]["type"] = "WSO2-IS" },
+		{"a key manager of our name with the connector of IS 5", func(f *fake, _ *bootstrap.Settings) { f.kms[0]["type"] = "WSO2-IS" },
 			true, "is of type WSO2-IS, not WSO2-IS-7"},
-		{"a key manager that does not exist", func(_ *fake, s *Settings) { s.KeyManagerName = "Nobody" },
-			false, `API-M has no key manager "Nobody", only WSO2-IS, Resident Key Manager`},
-		{"an API that somebody has blocked", func(f *fake, _ *Settings) { f.apis[0]["lifeCycleStatus"] = "BLOCKED" },
+		{"a key manager that does not exist", func(_ *fake, s *bootstrap.Settings) { s.KeyManagerName = "Nobody" },
+			false, `f:11:3: application App needs key manager "Nobody", which is neither in the file nor on the server`},
+		{"an API that somebody has blocked", func(f *fake, _ *bootstrap.Settings) {
+			find(f.apis, "name", "Payment API")["lifeCycleStatus"] = "BLOCKED"
+		},
 			true, "is BLOCKED, which somebody decided"},
-		{"an API whose context is another", func(f *fake, _ *Settings) { f.apis[0]["context"] = "/pay" },
+		{"an API whose context is another", func(f *fake, _ *bootstrap.Settings) { find(f.apis, "name", "Payment API")["context"] = "/pay" },
 			true, "has the context /pay on the server and /payments in the file"},
-		{"an address without https", func(_ *fake, s *Settings) { s.AMURL = "http://am.example:9763" },
+		{"an address without https", func(_ *fake, s *bootstrap.Settings) { s.AMURL = "http://am.example:9763" },
 			false, `API-M's address must be like https://host:9443, not "http://am.example:9763"`},
-		{"a key manager's name that is API-M's own", func(_ *fake, s *Settings) { s.KMName = ResidentKeyManager },
+		{"a key manager's name that is API-M's own", func(_ *fake, s *bootstrap.Settings) { s.KMName = bootstrap.ResidentKeyManager },
 			false, "KM_NAME must not be"},
 	}
 	for _, tt := range tests {
@@ -88,7 +88,7 @@ func TestAPermanentErrorEndsTheRunAtOnce(t *testing.T) {
 				tt.prepare(f, &s)
 				start := time.Now()
 				_, log, err := pass(t, f, s, usable)
-				if !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), tt.says) {
+				if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), tt.says) {
 					t.Errorf("got %v, want a permanent error that says %q", err, tt.says)
 				}
 				if waited := time.Since(start); waited > 5*time.Second {
@@ -103,15 +103,17 @@ func TestAnErrorThatAPersonMustFixHasAHint(t *testing.T) {
 	otherKM := object{"id": "other", "name": "Other", "type": "KeyCloak", "enabled": true, "issuer": "https://is.example:9443/oauth2/token"}
 	for _, tt := range []struct {
 		name    string
-		prepare func(*fake, *Settings)
+		prepare func(*fake, *bootstrap.Settings)
 		second  bool // it happens to a run after a successful one
 		hint    string
 	}{
-		{"another key manager with IS's issuer", func(f *fake, _ *Settings) { f.kms = append(f.kms, otherKM) }, false, "or set KM_NAME to its name"},
-		{"a key manager with the connector of IS 5", func(f *fake, _ *Settings) { f.kms[0]["type"] = "WSO2-IS" }, true, "register IS under another name (KM_NAME)"},
-		{"a key manager that does not exist", func(_ *fake, s *Settings) { s.KeyManagerName = "Nobody" }, false, "correct KEY_MANAGER_NAME"},
-		{"an API that somebody has blocked", func(f *fake, _ *Settings) { f.apis[0]["lifeCycleStatus"] = "BLOCKED" }, true, "publish it again in the Publisher"},
-		{"an API with another context", func(f *fake, _ *Settings) { f.apis[0]["context"] = "/pay" }, true, "correct the file"},
+		{"another key manager with IS's issuer", func(f *fake, _ *bootstrap.Settings) { f.kms = append(f.kms, otherKM) }, false, "or set KM_NAME to its name"},
+		{"a key manager with the connector of IS 5", func(f *fake, _ *bootstrap.Settings) { f.kms[0]["type"] = "WSO2-IS" }, true, "register IS under another name (KM_NAME)"},
+		{"a key manager that does not exist", func(_ *fake, s *bootstrap.Settings) { s.KeyManagerName = "Nobody" }, false, "correct key_manager or KEY_MANAGER_NAME"},
+		{"an API that somebody has blocked", func(f *fake, _ *bootstrap.Settings) {
+			find(f.apis, "name", "Payment API")["lifeCycleStatus"] = "BLOCKED"
+		}, true, "publish it again in the Publisher"},
+		{"an API with another context", func(f *fake, _ *bootstrap.Settings) { find(f.apis, "name", "Payment API")["context"] = "/pay" }, true, "correct the file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -121,7 +123,7 @@ func TestAnErrorThatAPersonMustFixHasAHint(t *testing.T) {
 				}
 				tt.prepare(f, &s)
 				_, _, err := pass(t, f, s, usable)
-				if !errors.Is(err, ErrPermanent) {
+				if !errors.Is(err, bootstrap.ErrPermanent) {
 					t.Fatalf("got %v, want a permanent error", err)
 				}
 				if text, remedies := remedy.Split(err); strings.Contains(text, tt.hint) || !strings.Contains(strings.Join(remedies, "; "), tt.hint) {
@@ -243,8 +245,8 @@ func TestTheErrorAtTheTimeoutHasTheLastFailure(t *testing.T) {
 				defer cancel()
 				hc := &http.Client{Transport: tt.serve, Timeout: time.Minute}
 				start := time.Now()
-				_, err := Run(ctx, slog.New(slog.DiscardHandler), Connect(hc, testSettings), testSettings, wanted(t, usable))
-				if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrPermanent) {
+				_, err := apply.Bootstrap(ctx, slog.New(slog.DiscardHandler), hc, testSettings, (&fake{dir: t.TempDir()}).files(), wanted(t, usable))
+				if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, bootstrap.ErrPermanent) {
 					t.Errorf("got %v", err)
 				}
 				if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "wait for API-M's gateway: gave up after") {
@@ -266,7 +268,7 @@ func TestTheErrorOfATimeoutInTheFirstTryNamesThatTry(t *testing.T) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})}
-		_, err := Run(ctx, slog.New(slog.DiscardHandler), Connect(hc, testSettings), testSettings, wanted(t, usable))
+		_, err := apply.Bootstrap(ctx, slog.New(slog.DiscardHandler), hc, testSettings, (&fake{dir: t.TempDir()}).files(), wanted(t, usable))
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "server-startup-healthcheck): no answer in time") {
 			t.Errorf("got %v", err)
 		}
@@ -282,7 +284,7 @@ func TestARunWaitsAsLongAsTheServerAsks(t *testing.T) {
 		})}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
-		Run(ctx, slog.New(slog.DiscardHandler), Connect(hc, testSettings), testSettings, wanted(t, usable))
+		apply.Bootstrap(ctx, slog.New(slog.DiscardHandler), hc, testSettings, (&fake{dir: t.TempDir()}).files(), wanted(t, usable))
 		if len(times) != 4 || times[1].Sub(times[0]) < 90*time.Second {
 			t.Errorf("requests at %v", times)
 		}
@@ -292,7 +294,7 @@ func TestARunWaitsAsLongAsTheServerAsks(t *testing.T) {
 func TestSkippingTheKeyManagerNeedsNoIS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, s := newFake(), testSettings
-		s.SkipKeyManager, s.KeyManagerName, s.ISURL, s.KMTokenEndpoint = true, ResidentKeyManager, "", ""
+		s.SkipKeyManager, s.KeyManagerName, s.ISURL, s.KMTokenEndpoint = true, bootstrap.ResidentKeyManager, "", ""
 		f.intercept = func(r *http.Request) (int, string) {
 			if r.URL.Host != "am.example:9443" {
 				t.Errorf("asked %s", r.URL)
@@ -304,52 +306,4 @@ func TestSkippingTheKeyManagerNeedsNoIS(t *testing.T) {
 			t.Errorf("key managers: %v", f.kms)
 		}
 	})
-}
-
-func TestTheKeysFileKeepsItsShape(t *testing.T) {
-	r := Result{
-		Application: "App", ApplicationID: "1", ConsumerKey: "key", ConsumerSecret: "secret",
-		KeyManager: "WSO2-IS", TokenEndpoint: "https://is/oauth2/token", KeyMappingID: "m",
-	}
-	var got object
-	if err := json.Unmarshal(EncodeKeys(r), &got); err != nil {
-		t.Fatal(err)
-	}
-	production, _ := got["production"].(object)
-	if got["application"] != "App" || got["applicationId"] != "1" || production["consumerKey"] != "key" ||
-		production["consumerSecret"] != "secret" || production["keyManager"] != "WSO2-IS" ||
-		production["tokenEndpoint"] != "https://is/oauth2/token" {
-		t.Errorf("got %v", got)
-	}
-	if !bytes.HasSuffix(EncodeKeys(r), []byte("\n")) {
-		t.Error("the last line is not ended")
-	}
-	if KeyMappingID(EncodeKeys(r)) != "m" || KeyMappingID([]byte("rubbish")) != "" {
-		t.Error("the id for the next run is not read")
-	}
-	if text := fmt.Sprintf("%v %+v %#v", r, r, r); strings.Contains(text, `"secret"`) || strings.Contains(text, ":secret ") {
-		t.Errorf("the secret is printed: %s", text)
-	}
-}
-
-func TestAMarkDecidesOverTheAnswer(t *testing.T) {
-	refused := &wso2.Error{Status: 400}
-	tests := []struct {
-		name string
-		err  error
-		want bool
-	}{
-		{"a refused request", refused, true},
-		{"marked as passing", transient(refused), false},
-		{"marked as passing, then wrapped", fmt.Errorf("x: %w", transient(refused)), false},
-		{"an unknown error", errors.New("x"), false},
-		{"marked for good", permanent(errors.New("x")), true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := isPermanent(tt.err); got != tt.want {
-				t.Errorf("got %v", got)
-			}
-		})
-	}
 }

@@ -1,4 +1,4 @@
-package bootstrap
+package bootstrap_test
 
 import (
 	"encoding/json"
@@ -7,9 +7,14 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/keysfile"
 )
 
 type object = map[string]any
@@ -17,7 +22,9 @@ type object = map[string]any
 // fake imitates both servers as far as these tests need them, in memory and without a network. So the agent's waits pass in the time
 // of testing/synctest. It answers like the products in the recordings.
 type fake struct {
-	log      []string // every request that is no GET
+	dir      string     // of the files that runs leave for the next one
+	mu       sync.Mutex // held during a request
+	log      []string   // every request that is no GET
 	gets     int
 	nextID   int
 	issuer   string // of IS
@@ -33,6 +40,7 @@ type fake struct {
 	apis      []object
 	indexed   map[string]time.Time
 	revisions map[string][]object
+	snapshots map[string]object // APIs by the ids of their revisions
 	apps      []object
 	subs      []object
 	rows      map[string][]object // key mappings by application
@@ -45,9 +53,9 @@ type fake struct {
 func newFake() *fake {
 	return &fake{
 		issuer: "https://is.example:9443/oauth2/token", resident: "https://am.example:9443/oauth2/token", limit: 5,
-		kms:     []object{{"id": "resident", "name": ResidentKeyManager, "type": "default", "enabled": true}},
+		kms:     []object{{"id": "resident", "name": bootstrap.ResidentKeyManager, "type": "default", "enabled": true}},
 		kmReady: map[string]time.Time{"resident": {}}, indexed: map[string]time.Time{},
-		revisions: map[string][]object{}, rows: map[string][]object{}, clients: map[string]string{},
+		revisions: map[string][]object{}, snapshots: map[string]object{}, rows: map[string][]object{}, clients: map[string]string{},
 	}
 }
 
@@ -61,8 +69,15 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body = http.NoBody
 	}
 	w := httptest.NewRecorder()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.serve(w, r)
 	return w.Result(), nil
+}
+
+// files are the files of agents that share a folder.
+func (f *fake) files() bootstrap.Files {
+	return bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(f.dir, "keys.json")}}
 }
 
 func (f *fake) id(kind string) string {
@@ -71,7 +86,7 @@ func (f *fake) id(kind string) string {
 }
 
 func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodGet {
+	if r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/apis/validate") {
 		f.gets++
 	} else {
 		f.log = append(f.log, r.Method+" "+r.URL.RequestURI())
@@ -235,6 +250,11 @@ func (f *fake) servePublisher(w http.ResponseWriter, r *http.Request, path []str
 		f.apis = append(f.apis, in)
 		f.indexed[in["id"].(string)] = time.Now().Add(f.indexLag)
 		reply(w, 201, in)
+	case path[1] == "validate":
+		name, _ := strings.CutPrefix(r.FormValue("query"), "name:")
+		if find(f.apis, "name", name) == nil {
+			w.WriteHeader(404)
+		}
 	case path[1] == "change-lifecycle":
 		api := find(f.apis, "id", r.FormValue("apiId"))
 		if r.FormValue("action") != "Publish" || api["lifeCycleStatus"] == "PUBLISHED" {
@@ -246,6 +266,8 @@ func (f *fake) servePublisher(w http.ResponseWriter, r *http.Request, path []str
 	case len(path) == 2 && r.Method == http.MethodGet:
 		if api := find(f.apis, "id", path[1]); api != nil {
 			reply(w, 200, api)
+		} else if api := f.snapshots[path[1]]; api != nil {
+			reply(w, 200, api)
 		} else {
 			fail(w, 404, 404)
 		}
@@ -253,6 +275,13 @@ func (f *fake) servePublisher(w http.ResponseWriter, r *http.Request, path []str
 		i := slices.IndexFunc(f.apis, func(o object) bool { return o["id"] == path[1] })
 		f.apis[i] = in
 		reply(w, 200, in)
+	case path[2] == "lifecycle-state":
+		state := find(f.apis, "id", path[1])["lifeCycleStatus"].(string)
+		transitions := []object{{"event": "Block", "targetState": "Blocked"}}
+		if state == "CREATED" {
+			transitions = []object{{"event": "Publish", "targetState": "Published"}}
+		}
+		reply(w, 200, object{"state": state[:1] + strings.ToLower(state[1:]), "availableTransitions": transitions})
 	default:
 		f.serveRevisions(w, r, path, in, body)
 	}
@@ -294,6 +323,7 @@ func (f *fake) serveRevisions(w http.ResponseWriter, r *http.Request, path []str
 	default:
 		rev := object{"id": f.id("rev"), "description": in["description"], "deploymentInfo": []any{}, "createdTime": time.Now().UnixMilli()}
 		f.revisions[api] = append(f.revisions[api], rev)
+		f.snapshots[rev["id"].(string)] = maps.Clone(find(f.apis, "id", api))
 		reply(w, 201, rev)
 	}
 }

@@ -1,4 +1,4 @@
-package bootstrap
+package bootstrap_test
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"wso2agent/internal/bootstrap"
 )
 
 func TestALookIsAtMostFourRequestsThatChangeNothing(t *testing.T) {
@@ -23,14 +25,14 @@ func TestALookIsAtMostFourRequestsThatChangeNothing(t *testing.T) {
 	tests := []struct {
 		name     string
 		prepare  func(*fake)
-		settings func(*Settings)
+		settings func(*bootstrap.Settings)
 		requests int
 		am, is   string // in the errors; empty: none
 		lost     string
 	}{
 		{"all is well", func(*fake) {}, nil, 4, "", "", ""},
-		{"keys of API-M's own key manager: IS is only asked whether it serves", func(*fake) {}, func(s *Settings) { s.KMName = "Another" }, 3, "", "", ""},
-		{"without IS", func(*fake) {}, func(s *Settings) { s.SkipKeyManager = true }, 2, "", "", ""},
+		{"keys of API-M's own key manager: IS is only asked whether it serves", func(*fake) {}, func(s *bootstrap.Settings) { s.KMName = "Another" }, 3, "", "", ""},
+		{"without IS", func(*fake) {}, func(s *bootstrap.Settings) { s.SkipKeyManager = true }, 2, "", "", ""},
 		{"API-M starts", func(f *fake) { f.upAt = time.Now().Add(time.Minute) }, nil, 3, "HTTP 500", "", ""},
 		{"IS starts", refused("openid-configuration", 302, ""), nil, 3, "", "redirected", ""},
 		{"IS has lost its database", func(f *fake) { f.clients = nil }, nil, 4, "", "", "IS no longer knows the consumer key client-"},
@@ -42,13 +44,14 @@ func TestALookIsAtMostFourRequestsThatChangeNothing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, s := newFake(), testSettings
-				made := MadeBefore(EncodeKeys(mustPass(t, f, s, usable)))
+				mustPass(t, f, s, usable)
+				made := f.files().Made()
 				tt.prepare(f)
 				if tt.settings != nil {
 					tt.settings(&s)
 				}
 				f.log, f.gets = nil, 0
-				seen := Look(t.Context(), Connect(&http.Client{Transport: f}, s), s, made)
+				seen := bootstrap.Look(t.Context(), bootstrap.Connect(&http.Client{Transport: f}, s), s, made)
 				if len(f.log) > 0 || f.gets != tt.requests {
 					t.Errorf("%d requests to read, want %d; to write: %q", f.gets, tt.requests, f.log)
 				}
@@ -79,7 +82,7 @@ func TestALookWithoutAnythingMadeSendsNoPassword(t *testing.T) {
 		}
 		return 0, ""
 	}
-	Look(t.Context(), Connect(&http.Client{Transport: f}, testSettings), testSettings, Made{})
+	bootstrap.Look(t.Context(), bootstrap.Connect(&http.Client{Transport: f}, testSettings), testSettings, bootstrap.Made{})
 	if f.gets != 2 {
 		t.Errorf("%d requests", f.gets)
 	}
@@ -89,18 +92,18 @@ func TestTheEventsSinceTheLookBefore(t *testing.T) {
 	down := errors.New("connection refused")
 	tests := []struct {
 		name        string
-		before, now Sight
+		before, now bootstrap.Sight
 		events      string
 		again       bool
 	}{
-		{"nothing", Sight{}, Sight{}, "", false},
-		{"IS goes", Sight{}, Sight{IS: down}, "IS is not usable", false},
-		{"IS is still away", Sight{IS: down}, Sight{IS: errors.New("another error")}, "", false},
-		{"IS is back", Sight{IS: down}, Sight{}, "IS came back", true},
-		{"API-M is back and IS goes", Sight{AM: down}, Sight{IS: down}, "API-M came back; IS is not usable", true},
-		{"something is lost", Sight{}, Sight{Lost: []string{"the key is lost"}}, "the key is lost", true},
-		{"it is still lost", Sight{Lost: []string{"the key is lost"}}, Sight{Lost: []string{"the key is lost"}}, "", false},
-		{"IS is back without its database", Sight{IS: down}, Sight{Lost: []string{"the key is lost"}}, "IS came back; the key is lost", true},
+		{"nothing", bootstrap.Sight{}, bootstrap.Sight{}, "", false},
+		{"IS goes", bootstrap.Sight{}, bootstrap.Sight{IS: down}, "IS is not usable", false},
+		{"IS is still away", bootstrap.Sight{IS: down}, bootstrap.Sight{IS: errors.New("another error")}, "", false},
+		{"IS is back", bootstrap.Sight{IS: down}, bootstrap.Sight{}, "IS came back", true},
+		{"API-M is back and IS goes", bootstrap.Sight{AM: down}, bootstrap.Sight{IS: down}, "API-M came back; IS is not usable", true},
+		{"something is lost", bootstrap.Sight{}, bootstrap.Sight{Lost: []string{"the key is lost"}}, "the key is lost", true},
+		{"it is still lost", bootstrap.Sight{Lost: []string{"the key is lost"}}, bootstrap.Sight{Lost: []string{"the key is lost"}}, "", false},
+		{"IS is back without its database", bootstrap.Sight{IS: down}, bootstrap.Sight{Lost: []string{"the key is lost"}}, "IS came back; the key is lost", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package bootstrap
+package bootstrap_test
 
 import (
 	"bytes"
@@ -14,10 +14,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wso2agent/internal/apply"
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/desired"
 	"wso2agent/internal/wso2"
 )
 
-var testSettings = Settings{
+var testSettings = bootstrap.Settings{
 	AMURL: "https://am.example:9443", GatewayURL: "https://am.example:8243", ISURL: "https://is.example:9443",
 	AMCredentials: wso2.Credentials{User: "admin", Password: "am-password"},
 	ISCredentials: wso2.Credentials{User: "admin", Password: "is-password"},
@@ -25,9 +28,27 @@ var testSettings = Settings{
 	KMTokenEndpoint: "https://login.example/oauth2/token",
 }
 
-func wanted(t *testing.T, text string) *Desired {
+// usable is a file without mistakes, into which tests put one.
+const usable = `rest_apis:
+  - name: Payment API
+    context: /payments
+    version: 1.0.0
+    backend_url: http://payment:8080
+  - name: Order API
+    context: /orders
+    version: 1.0.0
+    backend_url: http://orders:8080
+application:
+  name: App
+subscriptions:
+  - api_name: Payment API
+    throttling_policy: Gold
+`
+
+func wanted(t *testing.T, text string) *desired.File {
 	t.Helper()
-	d, err := Load([]byte(text), "f")
+	source := desired.FromSystem(func(string) (string, bool) { return "", false }, func(string) bool { return false })
+	d, err := desired.Parse(source, desired.Input{Name: "f", Data: []byte(text)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,14 +56,17 @@ func wanted(t *testing.T, text string) *Desired {
 }
 
 // pass runs once against the fake, for at most ten minutes of the test's own time, and returns the log as text.
-func pass(t *testing.T, f *fake, s Settings, text string) (Result, string, error) {
+func pass(t *testing.T, f *fake, s bootstrap.Settings, text string) (bootstrap.Result, string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	f.log, f.gets = nil, 0
-	result, err := Run(ctx, log, Connect(&http.Client{Transport: f}, s), s, wanted(t, text))
+	if f.dir == "" {
+		f.dir = t.TempDir()
+	}
+	result, err := apply.Bootstrap(ctx, log, &http.Client{Transport: f}, s, f.files(), wanted(t, text))
 	for _, secret := range []string{"am-password", "is-password", "the-secret"} {
 		if strings.Contains(out.String(), secret) || err != nil && strings.Contains(err.Error(), secret) {
 			t.Errorf("a secret is in the output:\n%s\n%v", out.String(), err)
@@ -52,7 +76,7 @@ func pass(t *testing.T, f *fake, s Settings, text string) (Result, string, error
 }
 
 // mustPass runs once, and fails the test if the run fails.
-func mustPass(t *testing.T, f *fake, s Settings, text string) Result {
+func mustPass(t *testing.T, f *fake, s bootstrap.Settings, text string) bootstrap.Result {
 	t.Helper()
 	result, log, err := pass(t, f, s, text)
 	if err != nil {
@@ -62,18 +86,18 @@ func mustPass(t *testing.T, f *fake, s Settings, text string) Result {
 }
 
 func TestAFirstRunReachesTheDesiredStateAndASecondChangesNothing(t *testing.T) {
-	for _, keyManager := range []string{"WSO2-IS", ResidentKeyManager} {
+	for _, keyManager := range []string{"WSO2-IS", bootstrap.ResidentKeyManager} {
 		t.Run("keys from "+keyManager, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake()
 				s := testSettings
 				s.KeyManagerName = keyManager
 				first := mustPass(t, f, s, usable)
-				if first.Changes == 0 || first.ConsumerKey == "" || first.ConsumerSecret != "the-secret" || first.KeyMappingID == "" {
+				if first.Changes == 0 || first.ConsumerKey == "" || first.ConsumerSecret != "the-secret" {
 					t.Errorf("first run: %+v", first)
 				}
 				wantEndpoint, wantIssuer := s.KMTokenEndpoint, f.issuer
-				if keyManager == ResidentKeyManager {
+				if keyManager == bootstrap.ResidentKeyManager {
 					wantEndpoint, wantIssuer = s.AMURL+"/oauth2/token", f.resident
 				}
 				if first.TokenEndpoint != wantEndpoint || first.Issuer != wantIssuer || first.KeyManager != keyManager {
@@ -119,7 +143,7 @@ func TestAFirstRunReachesTheDesiredStateAndASecondChangesNothing(t *testing.T) {
 					t.Errorf("second result %+v, first %+v", second, first)
 				}
 
-				time.Sleep(2 * freshRevision)
+				time.Sleep(2 * bootstrap.FreshRevision)
 				if third := mustPass(t, f, s, usable); third.APIs[0].Changed || third.APIs[1].Changed {
 					t.Errorf("long after it: %+v", third.APIs)
 				}
@@ -138,15 +162,16 @@ func TestADesiredChangeIsMadeAndNothingElse(t *testing.T) {
 	tests := []struct {
 		name     string
 		old, new string
+		changes  int
 		want     []string // requests, in part
 	}{
-		{"another backend: the API and a new revision", "http://orders:8080", "http://orders:9090",
+		{"another backend: the API and a new revision", "http://orders:8080", "http://orders:9090", 1,
 			[]string{"PUT /api/am/publisher/v4/apis/api-", "POST /api/am/publisher/v4/apis/api-", "deploy-revision"}},
-		{"another policy of the subscription, which the API must offer first", "policy: Gold", "policy: Silver",
-			[]string{"PUT /api/am/publisher/v4/apis/api-", "/revisions", "deploy-revision", "PUT /api/am/devportal/v3/subscriptions/sub-"}},
-		{"another policy of the application", "name: App", "name: App\n  throttling_policy: 10PerMin",
+		{"another policy of the subscription, which the API must offer first", "policy: Gold", "policy: Silver", 2,
+			[]string{"PUT /api/am/publisher/v4/apis/api-", "PUT /api/am/devportal/v3/subscriptions/sub-"}},
+		{"another policy of the application", "name: App", "name: App\n  throttling_policy: 10PerMin", 1,
 			[]string{"PUT /api/am/devportal/v3/applications/app-"}},
-		{"another API", "application:", "  - {name: New API, context: /new, version: 1.0.0, backend_url: http://new}\napplication:",
+		{"another API", "application:", "  - {name: New API, context: /new, version: 1.0.0, backend_url: http://new}\napplication:", 1,
 			[]string{"POST /api/am/publisher/v4/apis", "/revisions", "deploy-revision", "change-lifecycle"}},
 	}
 	for _, tt := range tests {
@@ -156,8 +181,8 @@ func TestADesiredChangeIsMadeAndNothingElse(t *testing.T) {
 				mustPass(t, f, testSettings, usable)
 				changed := strings.Replace(usable, tt.old, tt.new, 1)
 				result := mustPass(t, f, testSettings, changed)
-				if len(f.log) != len(tt.want) || result.Changes != len(tt.want) {
-					t.Fatalf("requests %q, want %q", f.log, tt.want)
+				if len(f.log) != len(tt.want) || result.Changes != tt.changes {
+					t.Fatalf("%d changes by requests %q, want %d by %q", result.Changes, f.log, tt.changes, tt.want)
 				}
 				for i, want := range tt.want {
 					if !strings.Contains(f.log[i], want) {
@@ -195,14 +220,16 @@ func TestWhatPeopleAddedByHandSurvivesAnUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		mustPass(t, f, testSettings, usable)
-		f.apis[1]["policies"] = []any{"Bronze", "DefaultSubscriptionless"}
-		f.apis[1]["corsConfiguration"] = object{"corsConfigurationEnabled": true}
+		payment := find(f.apis, "name", "Payment API")
+		payment["policies"] = []any{"Bronze", "DefaultSubscriptionless"}
+		payment["corsConfiguration"] = object{"corsConfigurationEnabled": true}
 		f.kms[0]["description"] = "changed by hand"
 		mustPass(t, f, testSettings, usable)
-		if got := f.apis[1]["policies"].([]any); !slices.Equal(got, []any{"Bronze", "Unlimited"}) {
+		payment = find(f.apis, "name", "Payment API")
+		if got := payment["policies"].([]any); !slices.Equal(got, []any{"Bronze", "Gold", "Unlimited"}) {
 			t.Errorf("policies %v: the added one stays, the one that lets any token in goes", got)
 		}
-		if f.apis[1]["corsConfiguration"] == nil || f.apis[1]["later"] == nil || f.kms[0]["later"] == nil {
+		if payment["corsConfiguration"] == nil || payment["later"] == nil || f.kms[0]["later"] == nil {
 			t.Error("a field that the file does not set was lost")
 		}
 		if got := f.kms[0]["additionalProperties"].(object)["Password"]; got != "is-password" {
@@ -221,7 +248,7 @@ func TestARunVerifiesTheKeyManager(t *testing.T) {
 		{"its event is lost, so it is sent again", func(f *fake) { f.loseKM = 1 }, "sent key manager WSO2-IS again"},
 		{"two events are lost", func(f *fake) { f.loseKM = 2 }, "sent key manager WSO2-IS again"},
 		{"a probe was left behind by a run that was killed", func(f *fake) {
-			f.apps = append(f.apps, object{"name": ProbeApplication, "applicationId": "old", "description": probeDescription, "owner": "admin", "status": "APPROVED"})
+			f.apps = append(f.apps, object{"name": bootstrap.ProbeApplication, "applicationId": "old", "description": "proves a key manager; removed again", "owner": "admin", "status": "APPROVED"})
 			f.rows["old"] = []object{{"keyManager": "WSO2-IS", "keyType": "PRODUCTION", "keyMappingId": "r", "hidden": true}}
 			f.clients["admin_old_PRODUCTION"] = "stale"
 		}, "is usable"},
@@ -273,9 +300,7 @@ func TestARunMakesKeysDespiteWhatAFailureLeftBehind(t *testing.T) {
 				f := newFake()
 				first := mustPass(t, f, testSettings, usable)
 				tt.prepare(f, first.ApplicationID)
-				s := testSettings
-				s.KeyMappingID = KeyMappingID(EncodeKeys(first))
-				second := mustPass(t, f, s, usable)
+				second := mustPass(t, f, testSettings, usable)
 				if second.ConsumerKey == "" || second.ConsumerKey == first.ConsumerKey {
 					t.Errorf("keys %q, before %q", second.ConsumerKey, first.ConsumerKey)
 				}
@@ -289,7 +314,7 @@ func TestARunMakesKeysDespiteWhatAFailureLeftBehind(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake()
 			s := testSettings
-			s.KeyManagerName = ResidentKeyManager
+			s.KeyManagerName = bootstrap.ResidentKeyManager
 			lost := false
 			f.intercept = func(r *http.Request) (int, string) {
 				if !lost && strings.HasSuffix(r.URL.Path, "/generate-keys") && len(f.subs) > 0 {
@@ -310,7 +335,8 @@ func TestARunMakesKeysDespiteWhatAFailureLeftBehind(t *testing.T) {
 			f := newFake()
 			first := mustPass(t, f, testSettings, usable)
 			f.rows[first.ApplicationID][0]["hidden"] = true
-			if _, _, err := pass(t, f, testSettings, usable); !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), "delete the application") {
+			f.dir = t.TempDir()
+			if _, _, err := pass(t, f, testSettings, usable); !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "delete the application") {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -331,7 +357,7 @@ func TestARunMakesRoomAtTheRevisionLimit(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake()
 				mustPass(t, f, testSettings, usable)
-				api := f.apis[0]["id"].(string)
+				api := find(f.apis, "name", "Payment API")["id"].(string)
 				for len(f.revisions[api]) < f.limit {
 					rev := object{"id": f.id("rev"), "description": "by hand", "deploymentInfo": []any{}}
 					if tt.deployed {
@@ -392,7 +418,7 @@ func TestARunFinishesWhatAKilledRunBegan(t *testing.T) {
 func TestAnApplicationIsFoundByItsExactName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		for _, name := range []string{"My App", "app"} { // the server's search finds them for "App"
+		for _, name := range []string{"My App", "app 2"} { // the server's search finds them for "App"
 			f.apps = append(f.apps, object{"name": name, "applicationId": "not " + name, "owner": "admin", "status": "APPROVED", "throttlingPolicy": "Unlimited"})
 		}
 		if r := mustPass(t, f, testSettings, usable); !strings.HasPrefix(r.ApplicationID, "app-") {
@@ -409,7 +435,7 @@ func TestAnAPIThatTheListDoesNotHaveYetIsFound(t *testing.T) {
 			f.indexed[id] = time.Now().Add(5 * time.Second)
 		}
 		result, log, err := pass(t, f, testSettings, usable)
-		if err != nil || result.Changes != 0 || !strings.Contains(log, "code 900300") {
+		if err != nil || result.Changes != 0 || !strings.Contains(log, "does not list it yet") {
 			t.Errorf("%d changes, %v:\n%s", result.Changes, err, log)
 		}
 	})

@@ -1,35 +1,19 @@
-package bootstrap
+package desired
 
 import (
 	"errors"
-	"os"
-	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
 
-func TestTheExampleIsUsable(t *testing.T) {
-	text, err := os.ReadFile("../../examples/api-config.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := Load(text, "api-config.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(d.APIs) != 6 || len(d.Subscriptions) != 5 || d.Application.Name != "Agent Application" {
-		t.Errorf("got %d APIs, %d subscriptions, application %q", len(d.APIs), len(d.Subscriptions), d.Application.Name)
-	}
-	if d.APIs[0].Name != "Payment API" || d.APIs[0].Path() != "/payments/1.0.0" {
-		t.Errorf("first API: %+v", d.APIs[0])
-	}
-	if got := d.Subscriptions[3]; got != (Subscription{APIName: "Product Catalogue", ThrottlingPolicy: "Unlimited"}) {
-		t.Errorf("a subscription without a policy: %+v", got)
-	}
+// readText reads one file whose name is f.
+func readText(text string) (*File, error) {
+	return Parse(FromSystem(func(string) (string, bool) { return "", false }, func(string) bool { return false }), Input{Name: "f", Data: []byte(text)})
 }
 
 func TestValuesGetTheFormThatTheServersStore(t *testing.T) {
-	d, err := Load([]byte(`
+	f, err := readText(`
 rest_apis:
   - name: "  Payment   API "
     context: payments
@@ -43,20 +27,21 @@ rest_apis:
 application: {name: App}
 subscriptions:
   - api_name: Payment  API
-`), "f")
+`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Desired{
-		APIs: []API{
-			{Name: "Payment API", Context: "/payments", Version: "1.0", BackendURL: "http://payment:8080"},
-			{Name: "Payment API", Context: "/payments", Version: "2024-01-01", BackendURL: "http://payment:8080", Tags: []string{}},
-		},
-		Application:   Application{Name: "App", ThrottlingPolicy: "Unlimited"},
-		Subscriptions: []Subscription{{APIName: "Payment API", ThrottlingPolicy: "Unlimited"}},
+	var got []string
+	for _, a := range f.APIs.Value {
+		api := a.Value
+		got = append(got, strings.Join([]string{api.Name.Value, api.Context.Value, api.Version.Value, api.Endpoints.Value.Production.Value.URL.Value}, "|"))
 	}
-	if !reflect.DeepEqual(d, want) {
-		t.Errorf("got  %+v\nwant %+v", d, want)
+	want := []string{"Payment API|/payments|1.0|http://payment:8080", "Payment API|/payments|2024-01-01|http://payment:8080"}
+	if !slices.Equal(got, want) || f.APIs.Value[0].Value.Tags.Set || !f.APIs.Value[1].Value.Tags.Null {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if app := f.Applications.Value[0].Value; app.Name.Value != "App" || app.Subscriptions.Value[0].Value.APIName.Value != "Payment API" {
+		t.Errorf("got %+v", app)
 	}
 }
 
@@ -85,7 +70,6 @@ func TestEachMistakeIsReportedWithItsPlace(t *testing.T) {
 		{"a misspelt key names the nearest one", "    context: /orders", "    contxt: /orders", `f:7:5: unknown key "contxt" in an API: did you mean "context"?`},
 		{"a misspelt section", "application:", "aplication:", `f:10:1: unknown key "aplication" in the file: did you mean "application"?`},
 		{"a key like no other names them all", "    throttling_policy: Gold", "    xyz: Gold", `f:14:5: unknown key "xyz" in a subscription: known are api_name, throttling_policy`},
-		{"a missing section", "subscriptions:\n  - api_name: Payment API\n    throttling_policy: Gold\n", "", "f:1:1: section subscriptions is missing"},
 		{"a missing field", "    backend_url: http://orders:8080\n", "", `f:6:5: the API "Order API" has no backend_url`},
 		{"a key that stands twice", "  name: App", "  name: App\n  name: App2", `f:12:3: key "name" stands twice in application`},
 		{"the same API twice", "name: Order API\n    context: /orders", "name: Payment API\n    context: /payments", `f:6:5: API "Payment API" 1.0.0 appears twice, first on line 2`},
@@ -122,15 +106,15 @@ func TestEachMistakeIsReportedWithItsPlace(t *testing.T) {
 			if text == usable {
 				t.Fatal("the mistake is not in the file")
 			}
-			_, err := Load([]byte(text), "f")
+			_, err := readText(text)
 			if tt.want == "" {
 				if err != nil {
 					t.Fatal(err)
 				}
 				return
 			}
-			if !errors.Is(err, ErrConfig) {
-				t.Fatalf("got %v, want an ErrConfig", err)
+			if !errors.Is(err, ErrInvalid) {
+				t.Fatalf("got %v, want an ErrInvalid", err)
 			}
 			if !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("the error does not say %q:\n%v", tt.want, err)
@@ -144,7 +128,7 @@ func TestEachMistakeIsReportedWithItsPlace(t *testing.T) {
 
 func TestAllMistakesAreReportedTogetherInTheOrderOfTheLines(t *testing.T) {
 	text := strings.NewReplacer("/orders", "/orders/", "name: App", "nam: App", "api_name: Payment API", "api_name: X").Replace(usable)
-	_, err := Load([]byte(text), "f")
+	_, err := readText(text)
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -155,16 +139,4 @@ func TestAllMistakesAreReportedTogetherInTheOrderOfTheLines(t *testing.T) {
 	if got := strings.Join(places[1:], " "); got != "f:7:14 f:11:3 f:11:3 f:13:5" {
 		t.Errorf("got %s in\n%v", got, err)
 	}
-}
-
-func FuzzLoadNeverPanics(f *testing.F) {
-	f.Add([]byte(usable))
-	f.Add([]byte("a: &a [*a]\nrest_apis: *a\n"))
-	f.Add([]byte("? [x]\n: y\n"))
-	f.Add([]byte("<<: {a: 1}\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if d, err := Load(data, "f"); (d == nil) == (err == nil) {
-			t.Errorf("got %v and %v", d, err)
-		}
-	})
 }
