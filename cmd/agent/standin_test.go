@@ -16,9 +16,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"wso2agent/internal/actual"
+	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/desired"
+	"wso2agent/internal/keysfile"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
@@ -133,11 +135,7 @@ func bootstrapped(path string) error {
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	d, err := bootstrap.Load(data, path)
+	f, err := desired.Load(desired.FromSystem(os.LookupEnv, config.IsSecret), path)
 	if err != nil {
 		return err
 	}
@@ -145,7 +143,13 @@ func bootstrapped(path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	hc := wso2.NewHTTPClient(trust.PinsOf(cfg), nil)
-	_, err = bootstrap.Run(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)), bootstrap.Connect(hc, settings), settings, d)
+	dir, err := os.MkdirTemp("", "keys")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	files := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(dir, "keys.json")}} // so that no later command finds a record
+	_, err = apply.Bootstrap(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)), hc, settings, files, f)
 	return err
 }
 

@@ -1,10 +1,8 @@
 package actual
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -195,15 +193,4 @@ func (s *servers) planned(want plan.Wanted, lines ...string) {
 	if got := s.plan(want); !slices.Equal(got, lines) {
 		s.t.Errorf("the plan is\n  %s\nand should be\n  %s", strings.Join(got, "\n  "), strings.Join(lines, "\n  "))
 	}
-}
-
-// bootstrap applies a file as the agent does today.
-func (s *servers) bootstrap(text string) {
-	s.t.Helper()
-	d, err := bootstrap.Load([]byte(text), "file.yaml")
-	must(s.t, err)
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
-	defer cancel()
-	_, err = bootstrap.Run(ctx, slog.New(slog.DiscardHandler), bootstrap.Connect(s.client, s.settings), s.settings, d)
-	must(s.t, err)
 }

@@ -223,14 +223,13 @@ func callable(report Report, own desired.Application, manager string) (all []boo
 		if want.Type.Or("HTTP") != "HTTP" || !open && state != "DEPRECATED" || !inDefault(want) {
 			continue
 		}
-		served, production := report.Served[name], want.Endpoints.Value.Production
+		served := report.Served[name]
 		api := bootstrap.PublishedAPI{
 			Name: name.Name, Version: name.Version, Context: want.Context.Value, ID: report.IDs.APIs[name],
 			Path:       bootstrap.GatewayPath(want.Context.Value, name.Version),
 			Changed:    time.Since(served.Deployed) < bootstrap.FreshRevision,
-			BackendURL: production.Value.URL.Value, Operations: served.Operations,
-			OnlyKnown: !open || !served.Called || !slices.Contains(served.KeyManagers, "all") && !slices.Contains(served.KeyManagers, manager) ||
-				want.Endpoints.Value.Sandbox.Set && !production.Set,
+			BackendURL: served.Backend, Operations: served.Operations,
+			OnlyKnown: !open || !served.Called || !slices.Contains(served.KeyManagers, "all") && !slices.Contains(served.KeyManagers, manager),
 		}
 		if len(served.Policies) > 0 {
 			api.Policy = served.Policies[0]

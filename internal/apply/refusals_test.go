@@ -12,9 +12,9 @@ import (
 // A refusal names what the file has, and where.
 func TestARefusalNamesThePlaceInTheFile(t *testing.T) {
 	for _, tt := range []struct{ name, file, want string }{
-		{"a policy", "  policies: [Gold, Golden]\n", `create API Orders 1: the file names subscription policy "Golden" (FILE:6:20): create API Orders 1 (POST `},
+		{"a policy", "  policies: [Gold, Golden]\n", `create API Orders 1: the file names subscription policy "Golden" (FILE:6:20), and API-M has only Bronze, DefaultSubscriptionless, Gold, Silver, Unlimited: create API Orders 1 (POST `},
 		{"a policy of an operation", "  policies: [Gold]\n  operations: [{verb: GET, target: /, throttling_policy: Fast}]\n", `the file names policy of an operation "Fast" (FILE:7:58): `},
-		{"a policy of a subscription", "applications: [{name: Shop, subscriptions: [{api_name: Orders, throttling_policy: Golden}]}]\n", `the file names subscription policy "Golden" (FILE:6:83): `},
+		{"a policy of a subscription", "applications: [{name: Shop, subscriptions: [{api_name: Orders, throttling_policy: Golden}]}]\n", `the file names subscription policy "Golden" (FILE:6:83), and API-M has only Bronze, DefaultSubscriptionless, Gold, Silver, Unlimited: `},
 		{"a category", "  categories: [Money]\n", `the file names category "Money" (FILE:6:16): `},
 		{"an environment, which the answer names", "  environments: [Default, Far]\n", `the file names environment "Far" (FILE:6:27): deploy revision `},
 		{"a host", "  environments: [{name: Default, vhost: far.example}]\n", `the file names virtual host "far.example" (FILE:6:41): deploy revision `},

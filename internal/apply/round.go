@@ -112,7 +112,7 @@ func (o *outcomes) failed(which func(plan.Change) bool) bool {
 func (o *outcomes) first() error {
 	for _, outcome := range o.list {
 		if outcome.Err != nil && !permanent(outcome.Err) {
-			return failed(outcome)
+			return fmt.Errorf("%s %s: %w", outcome.Change.Kind, outcome.Change.Name, outcome.Err)
 		}
 	}
 	return nil

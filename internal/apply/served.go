@@ -14,7 +14,8 @@ type Served struct {
 	Operations  []wso2.Operation
 	Policies    []string // of its subscriptions; none if any valid token will do
 	KeyManagers []string // whose tokens it takes; "all" stands for all
-	Called      bool     // over HTTPS with an access token in the header Authorization
+	Called      bool     // over HTTPS with an access token in the header Authorization, for production
+	Backend     string   // the only address to which the gateway sends calls; empty if there are several
 	Deployed    time.Time
 }
 
@@ -25,9 +26,14 @@ func servedOf(o plan.Object, revisions []plan.Revision) (s Served) {
 		op, _ := item.(map[string]any)
 		s.Operations = append(s.Operations, wso2.Operation{Target: textOf(op, "target"), Verb: textOf(op, "verb")})
 	}
+	endpoints, _ := o["endpointConfig"].(map[string]any)
+	production, sandbox := endpoints["production_endpoints"], endpoints["sandbox_endpoints"]
+	if address := addressOf(production); sandbox == nil || addressOf(sandbox) == address {
+		s.Backend = address
+	}
 	s.Policies, s.KeyManagers = textsOf(o, "policies"), textsOf(o, "keyManagers")
 	header := textOf(o, "authorizationHeader")
-	s.Called = slices.Contains(textsOf(o, "transport"), "https") && slices.Contains(textsOf(o, "securityScheme"), "oauth2") && (header == "" || header == "Authorization")
+	s.Called = (production != nil || sandbox == nil) && slices.Contains(textsOf(o, "transport"), "https") && slices.Contains(textsOf(o, "securityScheme"), "oauth2") && (header == "" || header == "Authorization")
 	for _, r := range revisions {
 		if len(r.Deployments) > 0 && r.Created.After(s.Deployed) {
 			s.Deployed = r.Created
@@ -44,6 +50,12 @@ func (r *round) served() map[plan.APIName]Served {
 	}
 	maps.Copy(all, r.saved)
 	return all
+}
+
+// addressOf returns the address of an endpoint; "" for a list of them.
+func addressOf(endpoint any) string {
+	one, _ := endpoint.(map[string]any)
+	return textOf(one, "url")
 }
 
 func textsOf(o plan.Object, key string) (texts []string) {

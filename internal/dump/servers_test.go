@@ -15,8 +15,10 @@ import (
 	"time"
 
 	"wso2agent/internal/actual"
+	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
+	"wso2agent/internal/keysfile"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
@@ -198,13 +200,12 @@ func (s *servers) planned(want plan.Wanted, lines ...string) {
 	}
 }
 
-// bootstrap applies a file as the agent does today.
+// bootstrap applies a file as agent bootstrap does.
 func (s *servers) bootstrap(text string) {
 	s.t.Helper()
-	d, err := bootstrap.Load([]byte(text), "file.yaml")
-	must(s.t, err)
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
-	_, err = bootstrap.Run(ctx, slog.New(slog.DiscardHandler), bootstrap.Connect(s.client, s.settings), s.settings, d)
+	files := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(s.t.TempDir(), "keys.json")}}
+	_, err := apply.Bootstrap(ctx, slog.New(slog.DiscardHandler), s.client, s.settings, files, s.read(text, s.t.TempDir()).File)
 	must(s.t, err)
 }

@@ -89,7 +89,7 @@ func TestACheckOfAnAPIWithoutReadableOperationsDoesNotReachItsBackend(t *testing
 	whole["operations"] = []any{object{"target": "/orders", "verb": "POST", "authType": "None"}}
 	s.call(t, 200, http.MethodPut, address, whole)
 	d := s.desired(t)
-	d.APIs[0].Description = "only writing" // so that the operations are deployed
+	d.APIs.Value[0].Value.Description.Value = "only writing"
 	result, _ = s.run(t, settings, d)
 	checks, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), verify.Options{Wait: 5 * time.Second, Handler: true}, result)
 	if c := checks[3]; err != nil || c.Verdict != verify.Pass || c.Called || !strings.Contains(c.Evidence, "GET ") || !strings.Contains(c.Evidence, "gateway code 405") {

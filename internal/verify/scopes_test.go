@@ -58,13 +58,13 @@ func TestBootstrapAuthorizesItsKeysAndAllApplicationsOfAnAPIThatItSaves(t *testi
 	s := openWith(t, wso2sim.Delays{}, func(t *testing.T, shipped []byte) []byte { return agentSettings(t, shipped, false) })
 	settings := s.settings("WSO2-IS")
 	settings.Authorize = true
-	desired := s.desired(t)
-	first, _ := s.run(t, settings, desired)
+	d := s.desired(t)
+	first, _ := s.run(t, settings, d)
 	s.addScope(t, first.APIs[0], "pay:read")
 	if got := s.granted(t, first, "pay:read"); got != "" {
 		t.Fatalf("granted without an authorization: %q", got)
 	}
-	second, requests := s.run(t, settings, desired)
+	second, requests := s.run(t, settings, d)
 	if got := s.granted(t, first, "pay:read"); got != "pay:read" || second.Changes == 0 {
 		t.Errorf("its keys get %q; requests %q", got, requests)
 	}
@@ -79,21 +79,21 @@ func TestBootstrapAuthorizesItsKeysAndAllApplicationsOfAnAPIThatItSaves(t *testi
 		"client_name": "ann_00000001-0000-4000-8000-000000000000_PRODUCTION", "grant_types": []string{"client_credentials"},
 		"redirect_uris": []string{}, "token_type_extension": "JWT", "ext_allowed_audience": "organization"}), &made))
 	other.ConsumerKey, other.ConsumerSecret = made.ID, made.Secret
-	desired.APIs[0].Description = "changed"
-	third, _ := s.run(t, settings, desired)
+	d.APIs.Value[0].Value.Description.Value = "changed"
+	third, _ := s.run(t, settings, d)
 	for name, r := range map[string]bootstrap.Result{"its own application": first, "another one": other} {
 		if got := s.granted(t, r, "pay:read"); got != "pay:read" {
 			t.Errorf("%s gets %q", name, got)
 		}
 	}
 	s.verifyScoped(t, third)
-	if last, requests := s.run(t, settings, desired); last.Changes != 0 || len(requests) > 0 {
+	if last, requests := s.run(t, settings, d); last.Changes != 0 || len(requests) > 0 {
 		t.Errorf("a run that finds everything made %d changes, by %q", last.Changes, requests)
 	}
 
 	settings.Authorize = false // SCOPES=all
 	s.addScope(t, first.APIs[1], "old:read")
-	s.run(t, settings, desired)
+	s.run(t, settings, d)
 	if got := s.granted(t, first, "old:read"); got != "" {
 		t.Errorf("SCOPES=all authorizes: %q", got)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/desired"
 	"wso2agent/internal/verify"
 	"wso2agent/internal/wso2sim"
 )
@@ -19,15 +20,13 @@ func oneByOne(each time.Duration) wso2sim.Delays {
 }
 
 // many is a desired state of n APIs, with a subscription to the last one only.
-func (s *site) many(t *testing.T, n int) *bootstrap.Desired {
+func (s *site) many(t *testing.T, n int) *desired.File {
 	t.Helper()
-	d := s.desired(t)
-	d.APIs, d.Subscriptions = nil, nil
+	text := "apis:\n"
 	for i := range n {
-		d.APIs = append(d.APIs, bootstrap.API{Name: fmt.Sprintf("Serial %02d", i), Version: "1.0.0", Context: fmt.Sprintf("/serial%02d", i), BackendURL: s.backend.URL()})
+		text += fmt.Sprintf("  - {name: Serial %02d, version: 1.0.0, context: /serial%02d, backend_url: '%s'}\n", i, i, s.backend.URL())
 	}
-	d.Subscriptions = []bootstrap.Subscription{{APIName: d.APIs[n-1].Name, ThrottlingPolicy: "Unlimited"}}
-	return d
+	return s.parse(t, text+fmt.Sprintf("applications: [{name: App, subscriptions: [Serial %02d]}]\n", n-1))
 }
 
 // served calls an API without the code under test. Any answer except "no such API" shows that the gateway has it.
@@ -70,7 +69,7 @@ func TestAChangedBackendThatDoesNotExistIsNotVerifiedWithTheOldRevision(t *testi
 	settings, d := s.settings("WSO2-IS"), s.desired(t)
 	first, _ := s.run(t, settings, d)
 	s.verify(t, settings, first) // the gateway has the old revision
-	d.APIs[2].BackendURL = "http://127.0.0.1:1"
+	setBackend(d, 2, "http://127.0.0.1:1")
 	result, _ := s.run(t, settings, d)
 	_, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), verify.Options{Wait: time.Second}, result)
 	if err == nil || !strings.Contains(err.Error(), `"Customer API" `) || !strings.Contains(err.Error(), "http://127.0.0.1:1") || !strings.Contains(err.Error(), "its backend does not answer") {

@@ -16,7 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/desired"
+	"wso2agent/internal/keysfile"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/verify"
 	"wso2agent/internal/wso2"
@@ -74,7 +77,7 @@ type requestLog struct {
 }
 
 func (l *requestLog) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method != http.MethodGet {
+	if r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/apis/validate") { // which asks
 		l.mu.Lock()
 		l.list = append(l.list, r.Method+" "+r.URL.Path)
 		l.mu.Unlock()
@@ -221,25 +224,40 @@ func (s *site) settings(keyManager string) bootstrap.Settings {
 }
 
 // desired is the example, with the site's backend.
-func (s *site) desired(t *testing.T) *bootstrap.Desired {
+func (s *site) desired(t *testing.T) *desired.File {
 	t.Helper()
 	text, err := os.ReadFile("../../examples/api-config.yaml")
 	must(t, err)
-	d, err := bootstrap.Load(text, "api-config.yaml")
-	must(t, err)
-	for i := range d.APIs {
-		d.APIs[i].BackendURL = s.backend.URL()
+	d := s.parse(t, string(text))
+	for i := range d.APIs.Value {
+		setBackend(d, i, s.backend.URL())
 	}
 	return d
 }
 
+func (s *site) parse(t *testing.T, text string) *desired.File {
+	t.Helper()
+	d, err := desired.Parse(desired.FromSystem(os.LookupEnv, nil), desired.Input{Name: "api-config.yaml", Data: []byte(text)})
+	must(t, err)
+	return d
+}
+
+func setBackend(d *desired.File, api int, address string) {
+	d.APIs.Value[api].Value.Endpoints.Value.Production.Value.URL.Value = address
+}
+
+// files are those of an agent that has been here before.
+func (s *site) files() bootstrap.Files {
+	return bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(filepath.Dir(s.isHome), "keys.json")}}
+}
+
 // run does one bootstrap, and also returns the requests that changed something.
-func (s *site) run(t *testing.T, settings bootstrap.Settings, d *bootstrap.Desired) (bootstrap.Result, []string) {
+func (s *site) run(t *testing.T, settings bootstrap.Settings, d *desired.File) (bootstrap.Result, []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	s.requests.take()
-	result, err := bootstrap.Run(ctx, testLog(t), bootstrap.Connect(s.client, settings), settings, d)
+	result, err := apply.Bootstrap(ctx, testLog(t), s.client, settings, s.files(), d)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,9 @@ func TestAnAPIIsCalledInAWayThatItsDefinitionDeclares(t *testing.T) {
 
 func TestWhatTheGatewayShowsOfItsRevision(t *testing.T) {
 	const want = "http://b:8080/v1/"
+	if got := loadingOf([]string{"http://b:8080"}, ""); got != unknown {
+		t.Errorf("without a backend: %d", got)
+	}
 	for shown, is := range map[string]loading{
 		"": unknown, "http://b:8080/v1": current, "http://b:8080/v1/": current, "http://b:8080/v1/{+path}": current, "http://b:8080/v1?x=1": current,
 		"http://b:8080/v10": old, "http://a:8080/v1": old, "https://b:8080/v1": old, "{uri.var.host}/v1": unknown,
@@ -61,13 +64,14 @@ func TestEveryChangedAPIIsCalledAndOneOfTheOthers(t *testing.T) {
 	got := ""
 	for _, target := range targets([]bootstrap.PublishedAPI{
 		api("a", false, false, read), api("b", true, false, read), api("c", false, true, read), api("d", false, true, read), api("e", true, true, write),
+		{Name: "f", Changed: true, Operations: read, OnlyKnown: true}, {Name: "g", Subscribed: true, Operations: read, OnlyKnown: true},
 	}, "/") {
 		got += fmt.Sprintf("%s %v, ", target.api.Name, target.token)
 		if target.method != http.MethodGet && target.method != http.MethodHead {
 			t.Errorf("%s is called with %s", target.api.Name, target.method)
 		}
 	}
-	if got != "a false, b true, c true, d false, e false, " {
+	if got != "a false, b true, c true, d false, e false, f false, g false, " {
 		t.Errorf("got %s", got)
 	}
 }
@@ -176,7 +180,7 @@ func TestTheLogSaysHowManyAPIsTheGatewayStillLacks(t *testing.T) {
 		w, r := newWorld(), result()
 		r.APIs = nil
 		for i := range 20 {
-			r.APIs = append(r.APIs, bootstrap.PublishedAPI{Name: fmt.Sprint("Serial ", i), Version: "1", Path: fmt.Sprintf("/s%d/1", i), BackendURL: "http://payments:8080", Made: true, Changed: true})
+			r.APIs = append(r.APIs, bootstrap.PublishedAPI{Name: fmt.Sprint("Serial ", i), Version: "1", Path: fmt.Sprintf("/s%d/1", i), BackendURL: "http://payments:8080", Policy: "Unlimited", Made: true, Changed: true})
 		}
 		begin := time.Now()
 		served := w.gateway

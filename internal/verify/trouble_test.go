@@ -17,7 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/desired"
+	"wso2agent/internal/keysfile"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
 	"wso2agent/internal/wso2sim/speccheck"
@@ -68,9 +71,9 @@ func TestDesiredChangesReachTheGatewayAndNoMore(t *testing.T) {
 	other, err := wso2sim.StartBackend("127.0.0.1:0")
 	must(t, err)
 	t.Cleanup(func() { other.Close() })
-	d.APIs[0].BackendURL = other.URL()
-	d.Application.ThrottlingPolicy = "10PerMin"
-	d.APIs[4].Description = "Products, prices, stock and pictures"
+	setBackend(d, 0, other.URL())
+	d.Applications.Value[0].Value.ThrottlingPolicy = desired.Text{Set: true, Value: "10PerMin"}
+	d.APIs.Value[4].Value.Description.Value = "Products, prices, stock and pictures"
 	result, requests := s.run(t, settings, d)
 	s.verify(t, settings, result)
 	must(t, s.backend.Close())
@@ -79,8 +82,8 @@ func TestDesiredChangesReachTheGatewayAndNoMore(t *testing.T) {
 	if a, err := bootstrap.Connect(s.client, settings).Gateway.Get(t.Context(), result.APIs[0].Path+"/hello", token.AccessToken); err != nil || a.Status != http.StatusOK {
 		t.Errorf("only the new backend can answer: %d %s, %v", a.Status, a.Code, err)
 	}
-	if result.Changes != 7 || len(requests) != 7 {
-		t.Errorf("%d changes, by %q; want update, revision and deployment of two APIs, and an application", result.Changes, requests)
+	if result.Changes != 3 || len(requests) != 5 {
+		t.Errorf("%d changes, by %q; want an update, revision and deployment of one API, an update of another, and an application", result.Changes, requests)
 	}
 	if again, requests := s.run(t, settings, d); again.Changes != 0 || len(requests) > 0 {
 		t.Errorf("the run after it made %d changes, by %q", again.Changes, requests)
@@ -91,7 +94,7 @@ func TestManyChangesDoNotExhaustTheRevisions(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	settings, d := s.settings("WSO2-IS"), s.desired(t)
 	for i := range 8 {
-		d.APIs[0].Description = fmt.Sprintf("edition %d", i)
+		setBackend(d, 0, fmt.Sprintf("%s/edition%d", s.backend.URL(), i))
 		s.run(t, settings, d)
 	}
 	result, _ := s.run(t, settings, d)
@@ -106,7 +109,7 @@ func TestARunMakesKeysDespiteAnOldClientInIS(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	settings, d := s.settings("WSO2-IS"), s.desired(t)
 	app := s.call(t, 201, http.MethodPost, s.am.URL()+"/api/am/devportal/v3/applications",
-		object{"name": d.Application.Name, "throttlingPolicy": "Unlimited", "description": "", "tokenType": "JWT"})
+		object{"name": d.Applications.Value[0].Value.Name.Value, "throttlingPolicy": "Unlimited", "description": "", "tokenType": "JWT"})
 	s.call(t, 201, http.MethodPost, s.is.URL()+"/api/identity/oauth2/dcr/v1.1/register",
 		object{"client_name": fmt.Sprintf("admin_%s_PRODUCTION", app["applicationId"]), "grant_types": []string{"client_credentials"}})
 	result, requests := s.run(t, settings, d)
@@ -124,11 +127,11 @@ func TestARunReplacesAClientThatISHasLost(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	_, err := bootstrap.Run(ctx, testLog(t), bootstrap.Connect(s.client, settings), settings, s.desired(t))
+	others := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(t.TempDir(), "keys.json")}} // of an agent that knows nothing
+	_, err := apply.Bootstrap(ctx, testLog(t), s.client, settings, others, s.desired(t))
 	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "delete the application") {
 		t.Fatalf("without the id of the keys: %v", err)
 	}
-	settings.KeyMappingID = bootstrap.KeyMappingID(bootstrap.EncodeKeys(first))
 	second, _ := s.run(t, settings, s.desired(t))
 	if second.ConsumerKey == first.ConsumerKey {
 		t.Error("the keys are the lost ones")
@@ -148,7 +151,7 @@ func TestAKeyManagerWhoseEventIsLostIsSentAgain(t *testing.T) {
 	var logged bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	result, err := bootstrap.Run(ctx, slog.New(slog.NewTextHandler(&logged, nil)), bootstrap.Connect(s.client, settings), settings, s.desired(t))
+	result, err := apply.Bootstrap(ctx, slog.New(slog.NewTextHandler(&logged, nil)), s.client, settings, s.files(), s.desired(t))
 	if err != nil || !strings.Contains(logged.String(), "sent key manager WSO2-IS again") {
 		t.Fatalf("%v\n%s", err, logged.String())
 	}
@@ -159,7 +162,7 @@ func TestAWrongPasswordEndsTheRunAndChangesNothing(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	settings := s.settings("WSO2-IS")
 	settings.AMCredentials.Password = "wr0ng-one"
-	_, err := bootstrap.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), settings, s.desired(t))
+	_, err := apply.Bootstrap(t.Context(), testLog(t), s.client, settings, s.files(), s.desired(t))
 	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "check the user and the password") || strings.Contains(err.Error(), "wr0ng-one") {
 		t.Errorf("got %v", err)
 	}
@@ -183,7 +186,7 @@ func TestARunWaitsUntilAPIMTrustsTheKeyManager(t *testing.T) {
 	settings.ISURL, settings.KMTokenEndpoint = is.URL(), is.URL()+"/oauth2/token"
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
-	_, err = bootstrap.Run(ctx, testLog(t), bootstrap.Connect(s.client, settings), settings, s.desired(t))
+	_, err = apply.Bootstrap(ctx, testLog(t), s.client, settings, s.files(), s.desired(t))
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "key manager WSO2-IS is not usable yet") {
 		t.Fatalf("got %v", err)
 	}
@@ -201,8 +204,9 @@ func TestAnotherSubscriptionPolicyIsSetOnce(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	settings, d := s.settings("WSO2-IS"), s.desired(t)
 	s.run(t, settings, d)
-	i := slices.IndexFunc(d.Subscriptions, func(sub bootstrap.Subscription) bool { return sub.APIName == "Payment API" })
-	d.Subscriptions[i].ThrottlingPolicy = "Bronze"
+	subscriptions := d.Applications.Value[0].Value.Subscriptions.Value
+	i := slices.IndexFunc(subscriptions, func(sub desired.Field[desired.Subscription]) bool { return sub.Value.APIName.Value == "Payment API" })
+	subscriptions[i].Value.ThrottlingPolicy = desired.Text{Set: true, Value: "Bronze"}
 	if result, _ := s.run(t, settings, d); result.Changes == 0 {
 		t.Error("the policy was not changed")
 	}

@@ -212,8 +212,8 @@ func result() bootstrap.Result {
 		Application: "App", ConsumerKey: "key", ConsumerSecret: "hunter2", KeyManager: "WSO2-IS",
 		TokenEndpoint: "https://is:9443/oauth2/token", Issuer: "https://is:9443/oauth2/token", JWKS: "https://is:9443/oauth2/jwks",
 		APIs: []bootstrap.PublishedAPI{
-			{Name: "Other API", Version: "1.0.0", Path: "/other/1.0.0", BackendURL: "http://others:8080"},
-			{Name: "Payment API", Version: "1.0.0", Path: "/pay/1.0.0", BackendURL: "http://payments:8080", Subscribed: true},
+			{Name: "Other API", Version: "1.0.0", Path: "/other/1.0.0", BackendURL: "http://others:8080", Policy: "Unlimited"},
+			{Name: "Payment API", Version: "1.0.0", Path: "/pay/1.0.0", BackendURL: "http://payments:8080", Policy: "Gold", Subscribed: true},
 		},
 	}
 }

@@ -1,11 +1,16 @@
-package actual
+package apply
 
 import (
+	"context"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/keysfile"
 	"wso2agent/internal/plan"
 )
 
@@ -68,4 +73,26 @@ func TestTheFileHasTheLastWordAboutTheOwnKeyManager(t *testing.T) {
 		`update key manager WSO2-IS: display_name "WSO2-IS" -> "Login", issuer "`+s.issuer()+`" -> "https://other.example", `+
 			`grant_types ["authorization_code","client_credentials","password","refresh_token","urn:ietf:params:oauth:grant-type:device_code",`+
 			`"urn:ietf:params:oauth:grant-type:jwt-bearer","urn:ietf:params:oauth:grant-type:saml2-bearer"] -> ["password"]`)
+}
+
+// bootstrap does what agent bootstrap does, except for the verification.
+func (s *servers) bootstrap(text string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	files := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(s.t.TempDir(), "keys.json")}}
+	_, err := Bootstrap(ctx, slog.New(slog.DiscardHandler), s.client, s.settings, files, s.read(text, s.t.TempDir()).File)
+	must(s.t, err)
+}
+
+const oneAPI = `apis: [{name: Orders, version: "1", context: /orders, backend_url: "http://a:1"}]
+applications: [{name: Shop, subscriptions: [Orders]}]
+`
+
+// issuer returns the issuer of IS.
+func (s *servers) issuer() string {
+	s.t.Helper()
+	discovery, err := bootstrap.Connect(s.client, s.settings).IS.Discovery(s.t.Context())
+	must(s.t, err)
+	return discovery.Issuer
 }
