@@ -122,7 +122,7 @@ func TestAKeysFolderThatCannotBeWrittenIsToldBeforeAnythingIsMade(t *testing.T) 
 		c.Bootstrap.KeysFile = filepath.Join(p.dir, "config", "api-config.yaml", "keys.json")
 	})
 	err := p.agent(config.AM).Bootstrap(t.Context())
-	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "set KEYS_FILE") || strings.Contains(p.log.String(), "created API") {
+	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "set KEYS_FILE") || strings.Contains(p.log.String(), "msg=created") {
 		t.Errorf("error = %v", err)
 	}
 }
@@ -134,7 +134,7 @@ func TestASidecarPublishesWhatIsAddedToTheConfiguration(t *testing.T) {
 	health := p.run()
 	p.until("everything is ready", health.Ready)
 	p.configure(strings.Replace(apiConfig, "application:", "  - {name: Order API, context: /orders, version: 1.0.0, backend_url: \"BACKEND\"}\napplication:", 1))
-	p.until("the second API is published", func() bool { return strings.Contains(p.log.String(), `published API \"Order API\" 1.0.0`) })
+	p.until("the second API is made", func() bool { return strings.Contains(p.log.String(), `msg=created kind=API name="Order API 1.0.0"`) })
 	p.until("everything is ready again", health.Ready)
 	p.configure("rest_apis: [")
 	p.until("a broken file is told and does not count as reached", func() bool { return strings.Contains(p.message(health, bootstrapCondition), "api-config.yaml") })

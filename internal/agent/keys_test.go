@@ -54,7 +54,7 @@ func TestNoServerChangesIfAFileWithTheKeysCannotBeWritten(t *testing.T) {
 	p.acknowledge()
 	p.set(config.AM, func(c *config.Config) { c.Bootstrap.KeysSecretFile = filepath.Join(p.dir, "missing", "keys.yaml") })
 	err := p.agent(config.AM).Bootstrap(t.Context())
-	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "set KEYS_SECRET_FILE") || strings.Contains(p.log.String(), "created API") {
+	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "set KEYS_SECRET_FILE") || strings.Contains(p.log.String(), "msg=created") {
 		t.Errorf("error = %v\n%s", err, p.log.String())
 	}
 }

@@ -120,7 +120,7 @@ func TestAServerThatIsKilledInTheMiddleOfBootstrap(t *testing.T) {
 	go func() { _, err := w.try("up", "--wait", "--no-build"); done <- err }()
 	w.eventually(2*time.Minute, "the second API is made", func() bool {
 		out, _ := w.try("logs", "--no-log-prefix", "bootstrap")
-		return strings.Contains(out, `created API \"Old Payment API\"`)
+		return strings.Contains(out, `msg=created kind=API name="Old Payment API `)
 	})
 	w.killIn("wso2am")
 	err := <-done
