@@ -170,7 +170,7 @@ func TestARunWaitsForKeysThatAnotherRunIsMaking(t *testing.T) {
 			if len(f.subs) == 0 {
 				return 0, ""
 			}
-			app := f.apps[0]["applicationId"].(string)
+			app := find(f.apps, "name", "App")["applicationId"].(string)
 			if asked > 0 && time.Since(begun) > 2*time.Second {
 				f.rows[app][0]["consumerKey"], f.rows[app][0]["consumerSecret"] = "their-key", "the-secret"
 			}

@@ -319,7 +319,7 @@ func TestARunMakesKeysDespiteWhatAFailureLeftBehind(t *testing.T) {
 			f.intercept = func(r *http.Request) (int, string) {
 				if !lost && strings.HasSuffix(r.URL.Path, "/generate-keys") && len(f.subs) > 0 {
 					lost = true
-					f.generateKeys(httptest.NewRecorder(), f.apps[0]["applicationId"].(string), "resident")
+					f.generateKeys(httptest.NewRecorder(), find(f.apps, "name", "App")["applicationId"].(string), "resident")
 					return 502, ""
 				}
 				return 0, ""
@@ -336,8 +336,8 @@ func TestARunMakesKeysDespiteWhatAFailureLeftBehind(t *testing.T) {
 			first := mustPass(t, f, testSettings, usable)
 			f.rows[first.ApplicationID][0]["hidden"] = true
 			f.dir = t.TempDir()
-			if _, _, err := pass(t, f, testSettings, usable); !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "delete the application") {
-				t.Errorf("got %v", err)
+			if _, log, err := pass(t, f, testSettings, usable); !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "delete the application") {
+				t.Errorf("got %v\n%s", err, log)
 			}
 		})
 	})
