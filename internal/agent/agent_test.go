@@ -140,6 +140,27 @@ func TestASidecarPublishesWhatIsAddedToTheConfiguration(t *testing.T) {
 	p.until("a broken file is told and does not count as reached", func() bool { return strings.Contains(p.message(health, bootstrapCondition), "api-config.yaml") })
 }
 
+func TestASidecarSeesEveryFileOfAFolder(t *testing.T) {
+	p := newPlace(t)
+	folder := filepath.Join(p.dir, "apis")
+	write := func(name, text string) {
+		t.Helper()
+		os.MkdirAll(folder, 0o755)
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(strings.ReplaceAll(text, "BACKEND", p.backend.URL())), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.File = folder })
+	p.initBoth()
+	p.startServers()
+	write("one.yaml", apiConfig)
+	health := p.run()
+	p.until("everything is ready", health.Ready)
+	write("two.yaml", "apis: [{name: Order API, context: /orders, version: 1.0.0, backend_url: 'BACKEND'}]\n")
+	p.until("the API of another file is made", func() bool { return strings.Contains(p.log.String(), `msg=created kind=API name="Order API 1.0.0"`) })
+	p.until("everything is ready again", health.Ready)
+}
+
 func TestOnePeersRubbishKeepsNobodyElseOut(t *testing.T) {
 	p := newPlace(t)
 	p.set(config.AM, func(c *config.Config) { c.Trust.Peers = []string{"rubbish", "wso2is"} })

@@ -70,7 +70,7 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 
 // stateFolders are the folders in which a change can concern the desired state.
 func stateFolders(cfg config.Config) []string {
-	folders := []string{filepath.Dir(cfg.Bootstrap.File), ControlDir(cfg), filepath.Dir(cfg.Bootstrap.KeysFile)}
+	folders := []string{bootstrap.FilesOf(cfg).Folder(), ControlDir(cfg), filepath.Dir(cfg.Bootstrap.KeysFile)}
 	if cfg.Trust.CAFile != "" { // the folder of an empty path is the process's own, in a container the root, where /proc changes all the time
 		folders = append(folders, filepath.Dir(cfg.Trust.CAFile))
 	}

@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -49,6 +50,25 @@ func (f Files) Desired() (*desired.File, error) {
 		return nil, fmt.Errorf("%w: read %s: %w", ErrPermanent, f.Config, err)
 	}
 	return d, nil
+}
+
+// digest returns what is different after a change of a file of the API configuration.
+func (f Files) digest() string {
+	names, err := desired.FilesOf(f.Config)
+	text := fmt.Sprintf("%v", err)
+	for _, name := range names {
+		data, err := file.Read(name, filesLimit)
+		text += fmt.Sprintf("\n%q %x %v", name, sha256.Sum256(data), err)
+	}
+	return text
+}
+
+// Folder returns the folder in which files of the API configuration change: the configuration itself if it is a folder.
+func (f Files) Folder() string {
+	if info, err := os.Stat(f.Config); err == nil && info.IsDir() {
+		return f.Config
+	}
+	return filepath.Dir(f.Config)
 }
 
 // CheckKeys returns an error that wraps [ErrPermanent] if the agent could not write a file with the keys. The agent calls it

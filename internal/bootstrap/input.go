@@ -50,10 +50,9 @@ func (in *Input) add(peers bool, name, format string, values ...any) {
 // servers' certificates, whether the peers trust this server, and the last start of this server. After a start the server may have
 // other settings, or have lost its data. A look notices the start of a peer.
 func (k *Keeper) Input(ctx context.Context, cfg config.Config) (in Input) {
-	for _, path := range []string{cfg.Bootstrap.File, cfg.Trust.CAFile} {
-		data, err := file.Read(path, filesLimit)
-		in.add(false, cmp.Or(path, "TLS_CA_FILE"), "%x %v", sha256.Sum256(data), err)
-	}
+	in.add(false, cfg.Bootstrap.File, "%s", FilesOf(cfg).digest())
+	data, err := file.Read(cfg.Trust.CAFile, filesLimit)
+	in.add(false, cmp.Or(cfg.Trust.CAFile, "TLS_CA_FILE"), "%x %v", sha256.Sum256(data), err)
 	in.add(false, "AM_ADMIN_PASS", "%q", cfg.AM.AdminPass)
 	in.add(false, "IS_ADMIN_PASS", "%q", cfg.IS.AdminPass)
 	in.add(false, "whether the files with the keys can be written", "%v", FilesOf(cfg).CheckKeys())

@@ -41,7 +41,7 @@ func Load(source Source, paths ...string) (*File, error) {
 	var inputs []Input
 	var known []os.FileInfo
 	for _, path := range paths {
-		names, err := filesOf(path)
+		names, err := FilesOf(path)
 		if err != nil {
 			return nil, &FileError{path, err}
 		}
@@ -62,8 +62,8 @@ func Load(source Source, paths ...string) (*File, error) {
 	return Parse(source, inputs...)
 }
 
-// filesOf returns the path of a file, or the paths of the files in a folder.
-func filesOf(path string) ([]string, error) {
+// FilesOf returns the path of a file, or the paths of the files in a folder that [Load] reads.
+func FilesOf(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
 		return []string{path}, nil // reading it reports what is wrong with it
