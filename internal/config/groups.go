@@ -166,7 +166,7 @@ type Bootstrap struct {
 	Enabled   bool          `env:"BOOTSTRAP" rule:"bool" shown:"true next to API-M, false next to IS" desc:"Whether agent run also keeps the desired state."`
 	Timeout   time.Duration `env:"BOOTSTRAP_TIMEOUT" default:"30m" rule:"positive" desc:"How long agent bootstrap and agent apply try before they fail. agent run has no such limit."`
 	Reconcile time.Duration `env:"RECONCILE_INTERVAL" default:"30s" rule:"positive" desc:"How often agent run checks, with four requests, that both servers answer and still have what the agent made. After changes by a peer, it verifies at most this often."`
-	File      string        `env:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"File with the desired state: APIs, the application and its subscriptions."`
+	File      string        `env:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"File or folder with the desired state: APIs, applications, subscriptions and more."`
 	KeysFile  string        `env:"KEYS_FILE" default:"/output/application-keys.json" rule:"path" desc:"File to which the agent writes the keys of applications. A new file has mode 0600. The agent keeps its lock and its record in the folder .agent next to it."`
 
 	KeysEnvFile         string `env:"KEYS_ENV_FILE" rule:"path" desc:"File to which the agent also writes the keys as variables, such as ORDERS_APP_PRODUCTION_CONSUMER_KEY, with mode 0600."`
