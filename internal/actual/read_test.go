@@ -31,7 +31,7 @@ applications: [{name: Shop, subscriptions: [Orders]}]
 func TestAFailureNamesWhatWasRead(t *testing.T) {
 	s := start(t, nil)
 	withIS := "identity_server: {users: [{username: ann}], groups: [{name: staff}], roles: [{name: clerk}]}\n" + oneAPI
-	s.create(s.read(oneAPI, t.TempDir()))
+	s.bootstrap(oneAPI)
 	want := s.read(withIS, t.TempDir())
 	connect := func(password wso2.Secret) Clients {
 		settings := s.settings

@@ -194,3 +194,9 @@ func (s *servers) planned(want plan.Wanted, lines ...string) {
 		s.t.Errorf("the plan is\n  %s\nand should be\n  %s", strings.Join(got, "\n  "), strings.Join(lines, "\n  "))
 	}
 }
+
+// bootstrap makes what a file names, on servers that have nothing of it.
+func (s *servers) bootstrap(text string) {
+	s.t.Helper()
+	s.create(s.read(text, s.t.TempDir()))
+}
