@@ -75,13 +75,13 @@ func (r *round) clear(ctx context.Context, k client, exists bool) error {
 }
 
 // clearHidden clears a key that API-M does not show because its client is lost. Only the id from an earlier run identifies that key. API-M
-// does not show a key either while it cannot reach the key manager, so the agent waits first.
+// does not show a key either while it cannot reach the key manager, so the agent waits first, unless IS says that it has lost the client.
 func (r *round) clearHidden(ctx context.Context, k client) error {
-	if !r.past.since(hidden(k)) {
+	known := r.past.key(k.keyName)
+	lasts, lost := r.past.since(hidden(k)), k.manager == bootstrap.ResidentKeyManager
+	if !lasts && (!r.ownKeyManager(k) || known.ConsumerKey == "") {
 		return nil
 	}
-	known := r.past.key(k.keyName)
-	lost := k.manager == bootstrap.ResidentKeyManager
 	if r.ownKeyManager(k) {
 		found, err := r.hasClient(ctx, k, known)
 		if err != nil || found && (known.ConsumerKey != "" || !r.past.lasts(hidden(k), hiddenRounds*r.past.wait)) {

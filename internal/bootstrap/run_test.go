@@ -310,6 +310,19 @@ func TestARunMakesKeysDespiteWhatAFailureLeftBehind(t *testing.T) {
 			})
 		})
 	}
+	t.Run("IS says that it has lost the client: the run does not wait", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			first := mustPass(t, f, testSettings, usable)
+			f.rows[first.ApplicationID][0]["hidden"] = true
+			f.clients = map[string]string{}
+			begin := time.Now()
+			mustPass(t, f, testSettings, usable)
+			if took := time.Since(begin); took > 5*time.Second { // the test's own time
+				t.Errorf("it took %v", took)
+			}
+		})
+	})
 	t.Run("they were made, and only the answer was lost: they are taken", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake()
