@@ -30,6 +30,7 @@ type folder interface {
 	MkdirAll(name string, mode fs.FileMode) error
 	Rename(from, to string) error
 	Remove(name string) error
+	Chtimes(name string, access, modification time.Time) error
 }
 
 type anywhere struct{}
@@ -38,6 +39,7 @@ func (anywhere) Lstat(name string) (fs.FileInfo, error)       { return os.Lstat(
 func (anywhere) MkdirAll(name string, mode fs.FileMode) error { return os.MkdirAll(name, mode) }
 func (anywhere) Rename(from, to string) error                 { return os.Rename(from, to) }
 func (anywhere) Remove(name string) error                     { return os.Remove(name) }
+func (anywhere) Chtimes(name string, a, m time.Time) error    { return os.Chtimes(name, a, m) }
 func (anywhere) OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error) {
 	return os.OpenFile(name, flag, mode)
 }

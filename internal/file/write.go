@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"wso2agent/internal/remedy"
 )
@@ -69,6 +70,7 @@ func nothing(string) (release func(), err error) { return func() {}, nil }
 // replace does the work of Write. It calls last right before it renames the new file from temp to path.
 func replace(in folder, path string, data []byte, mode fs.FileMode, tempDir string, last func(temp string) (release func(), err error)) (changed bool, err error) {
 	group := -1
+	var alike time.Time // modification time of a file that differs from the new one in nothing else that a look at it shows
 	info, err := in.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -83,6 +85,7 @@ func replace(in folder, path string, data []byte, mode fs.FileMode, tempDir stri
 			if old, err := read(in, path, info.Size()); err == nil && bytes.Equal(old, data) {
 				return false, nil
 			}
+			alike = info.ModTime()
 		}
 		if err := checkOwner(path, info); err != nil {
 			return false, err
@@ -100,6 +103,10 @@ func replace(in folder, path string, data []byte, mode fs.FileMode, tempDir stri
 	if err != nil {
 		return false, fmt.Errorf("write %s: %w", path, err)
 	}
+	if info, err := in.Lstat(temp); err == nil && info.ModTime().Sub(alike).Abs() < coarsest {
+		later := alike.Add(coarsest)
+		step("set time", temp, func() error { return in.Chtimes(temp, later, later) }) // without it the file is as good
+	}
 	release, err := last(temp)
 	if err != nil {
 		in.Remove(temp)
@@ -108,6 +115,10 @@ func replace(in folder, path string, data []byte, mode fs.FileMode, tempDir stri
 	defer release()
 	return true, place(in, temp, path)
 }
+
+// coarsest is the longest step of modification times: some file systems keep whole seconds. A file system also gives the second next
+// file the inode number of a file that was replaced. So the times of two versions of the same size differ by at least this.
+const coarsest = time.Second
 
 // Move renames the file at from to to, whole or not at all, and gives it mode. Both must be on the same file system. Move
 // refuses what Write refuses.
