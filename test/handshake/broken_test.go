@@ -289,8 +289,8 @@ func (w *world) failedLoads(s *side) int {
 }
 
 // loadKeyThatDoesNotFit puts a keystore into a home that opens, and whose key does not fit its certificate. If the server loads it
-// before agent exec repairs it, every handshake fails until the server loads the good one. No client trusts the certificate either,
-// and a client checks that first. The repair has the gateway look at its keystore too, so the gateway can load the next broken one.
+// before agent exec repairs it, every handshake fails until the server loads the good one. No client trusts the certificate either, and
+// the JDK of these clients checks that first. Another one may report the signature, or an alert of the server. The repair has the gateway look at its keystore too, so the gateway can load the next broken one.
 func (w *world) loadKeyThatDoesNotFit(s *side) {
 	w.t.Helper()
 	broken, _ := w.mismatched(s)
@@ -307,7 +307,7 @@ func (w *world) loadKeyThatDoesNotFit(s *side) {
 		failed := w.seen(p).Failed[before[p]:]
 		w.t.Logf("%s: %d failed while %s had a key that does not fit", p.name, len(failed), s.name)
 		if p.to == s {
-			w.failedOnly(p, before[p], began, ended, "PKIX path")
+			w.failedOnly(p, before[p], began, ended, "javax.net.ssl.SSL")
 		} else if len(failed) > 0 {
 			w.t.Errorf("%s: %s", p.name, failed[0])
 		}
