@@ -120,7 +120,7 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 	if err != nil && len(report.Outcomes) == 0 {
 		return byHand(err) // nothing is changed
 	}
-	return errors.Join(a.print(report, stdout, stderr), err, memory.WriteKeys(report), authorize(ctx, log, servers, l.settings))
+	return errors.Join(a.print(report, stdout, stderr), err, memory.WriteKeys(report, ""), authorize(ctx, log, servers, l.settings))
 }
 
 // authorize authorizes the applications in IS for the scopes of APIs, unless the settings say otherwise.

@@ -78,7 +78,11 @@ func applied(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap
 			report.Keys[i].TokenEndpoint = address
 		}
 	}
-	return report, errors.Join(report.failure(ctx, err), memory.WriteKeys(report))
+	own := ""
+	if all := want.File.Applications.Value; len(all) > 0 {
+		own = all[0].Value.Name.Value
+	}
+	return report, errors.Join(report.failure(ctx, err), memory.WriteKeys(report, own))
 }
 
 // failure returns the error of a run in words of its failed changes. err is that of [Run].

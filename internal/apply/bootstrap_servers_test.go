@@ -2,9 +2,11 @@ package apply
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,14 +77,98 @@ func TestTheFileHasTheLastWordAboutTheOwnKeyManager(t *testing.T) {
 			`"urn:ietf:params:oauth:grant-type:jwt-bearer","urn:ietf:params:oauth:grant-type:saml2-bearer"] -> ["password"]`)
 }
 
+// TestAKeyManagerThatTheFileChangesIsChangedOnce: the registration of the agent's key manager does not undo what the file says of it.
+func TestAKeyManagerThatTheFileChangesIsChangedOnce(t *testing.T) {
+	s := start(t, nil)
+	folder := t.TempDir()
+	text := "key_managers: [{name: WSO2-IS, display_name: Login, grant_types: [client_credentials, password]}]\n" + oneAPI
+	first := s.bootstrapIn(folder, text)
+	if second := s.bootstrapIn(folder, text); first.Changes == 0 || second.Changes != 0 {
+		t.Errorf("changes of the first run: %d, of the second: %d", first.Changes, second.Changes)
+	}
+	s.planned(s.read(text, t.TempDir()))
+}
+
+// TestABootstrapShowsItsOwnApplicationFirst, also if other runs have left keys, and a run of another command keeps that order.
+func TestABootstrapShowsItsOwnApplicationFirst(t *testing.T) {
+	s := start(t, nil)
+	folder := t.TempDir()
+	other := `applications: [{name: Another}, {name: Further}]`
+	s.bootstrapIn(folder, other)
+	s.bootstrapIn(folder, oneAPI)
+	first := func() string {
+		t.Helper()
+		data, err := os.ReadFile(filepath.Join(folder, "keys.json"))
+		must(t, err)
+		keys, err := keysfile.Decode(data)
+		must(t, err)
+		if len(keys) != 3 {
+			t.Errorf("keys: %+v", keys)
+		}
+		return keysfile.First(keys).Application
+	}
+	if got := first(); got != "Shop" {
+		t.Errorf("after the bootstrap the first application is %q", got)
+	}
+	want, files := s.read(other, t.TempDir()), bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(folder, "keys.json")}}
+	options := Options{}
+	memory, err := Remember(slog.New(slog.DiscardHandler), files, nil, &want, &options)
+	must(t, err)
+	must(t, memory.WriteKeys(s.apply(want, options), ""))
+	if got := first(); got != "Shop" {
+		t.Errorf("after a run without a word the first application is %q", got)
+	}
+}
+
+// TestTheResultSaysWhichAPIsCanBeCalledAndHow has an API for each reason for which a verification sends no token, or does not call it.
+func TestTheResultSaysWhichAPIsCanBeCalledAndHow(t *testing.T) {
+	s := start(t, nil)
+	text := "apis:\n"
+	for i, fields := range []string{
+		"name: Plain, backend_url: 'http://a:1'", "name: Gold, backend_url: 'http://a:1', policies: [Gold, Silver]", "name: Both, backend_url: 'http://a:1', sandbox_url: 'http://b:1'",
+		"name: Sandbox, sandbox_url: 'http://b:1'", "name: Key, backend_url: 'http://a:1', security_schemes: [api_key]", "name: Header, backend_url: 'http://a:1', authorization_header: X-Auth",
+		"name: Resident, backend_url: 'http://a:1', key_managers: [Resident Key Manager]", "name: Plaintext, backend_url: 'http://a:1', transports: [http]",
+		"name: Old, backend_url: 'http://a:1', lifecycle: DEPRECATED", "name: Created, backend_url: 'http://a:1', lifecycle: CREATED", "name: Socket, type: WS, backend_url: 'ws://a:1'",
+	} {
+		text += fmt.Sprintf("  - {version: '1', context: /c%d, %s}\n", i, fields)
+	}
+	text += "applications: [{name: Shop, subscriptions: [Plain]}]\n"
+	var got []string
+	for _, api := range s.bootstrapIn(t.TempDir(), text).APIs {
+		line := api.Name + " " + api.Policy + " " + api.BackendURL
+		for word, is := range map[string]bool{" known": api.OnlyKnown, " new": api.Made && api.Changed && api.ID != "" && api.Path != "" && len(api.Operations) > 0} {
+			if is {
+				line += word
+			}
+		}
+		if api.Subscribed {
+			line += " subscribed"
+		}
+		got = append(got, line)
+	}
+	want := []string{"Plain Unlimited http://a:1 new subscribed", "Gold Gold http://a:1 new", "Both Unlimited  new"}
+	if len(got) != 9 || !slices.Equal(got[:3], want) {
+		t.Errorf("got %q, want first %q", got, want)
+	}
+	for _, line := range got[3:] {
+		if !strings.Contains(line, " known") {
+			t.Errorf("a token is sent: %s", line)
+		}
+	}
+}
+
 // bootstrap does what agent bootstrap does, except for the verification.
-func (s *servers) bootstrap(text string) {
+func (s *servers) bootstrap(text string) { s.t.Helper(); s.bootstrapIn(s.t.TempDir(), text) }
+
+// bootstrapIn is bootstrap with the keys and the record in a folder.
+func (s *servers) bootstrapIn(folder, text string) bootstrap.Result {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
-	files := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(s.t.TempDir(), "keys.json")}}
-	_, err := Bootstrap(ctx, slog.New(slog.DiscardHandler), s.client, s.settings, files, s.read(text, s.t.TempDir()).File)
+	files := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(folder, "keys.json")}}
+	result, err := Bootstrap(ctx, slog.New(slog.DiscardHandler), s.client, s.settings, files, s.read(text, folder).File)
 	must(s.t, err)
+	return result
 }
 
 const oneAPI = `apis: [{name: Orders, version: "1", context: /orders, backend_url: "http://a:1"}]

@@ -55,16 +55,14 @@ func Remember(log *slog.Logger, files bootstrap.Files, keep error, want *plan.Wa
 	return m, err
 }
 
-// WriteKeys writes the keys of applications: those of this run, the first application of the file first, and those of other applications
-// from earlier runs. It writes nothing if there are none.
-func (m Memory) WriteKeys(report Report) error {
-	now := keysIn(report)
-	keys := keysfile.Merge(slices.DeleteFunc(slices.Clone(m.known), func(k keysfile.Key) bool { return removed(report, k) }), now)
+// WriteKeys writes the keys of applications: those of this run, and those of other applications from earlier runs. The file shows the
+// application own as its own one; without a name the order of earlier runs stays. WriteKeys writes nothing if there are no keys.
+func (m Memory) WriteKeys(report Report, own string) error {
+	keys := keysfile.Merge(slices.DeleteFunc(slices.Clone(m.known), func(k keysfile.Key) bool { return removed(report, k) }), keysIn(report))
 	if len(keys) == 0 && len(m.known) == 0 {
 		return nil
 	}
-	if len(now) > 0 {
-		own := now[0].Application
+	if own != "" {
 		slices.SortStableFunc(keys, func(a, b keysfile.Key) int { return order(a.Application != own, b.Application != own) })
 	}
 	if err := m.files.Keys.Write(keys); err != nil {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"wso2agent/internal/desired"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
@@ -65,6 +67,9 @@ func (r *run) updateKeyManager(ctx context.Context) error {
 	if stored.Type != wso2.TypeIS7 {
 		return permanent(remedy.Add(fmt.Errorf("key manager %s is of type %s, not %s", r.KMName, stored.Type, wso2.TypeIS7),
 			"delete it in API-M's Admin Portal, or register IS under another name (KM_NAME)"))
+	}
+	if slices.ContainsFunc(r.desired.KeyManagers.Value, func(km desired.Field[desired.KeyManager]) bool { return km.Value.Name.Value == r.KMName }) {
+		return nil // the file has the last word, and package apply knows it
 	}
 	want := r.desiredKeyManager()
 	want.AdditionalProperties.Password = wso2.MaskedPassword // as API-M shows it
