@@ -82,6 +82,8 @@ var packages = []row{
 		bars: []string{"internal/deployment", "internal/server", "internal/keystore", "log/slog"}},
 	{path: "internal/apply", owns: "reads both servers, plans, and makes the changes, until the servers have what a file names; keeps the keys and the record", not: "the servers' files, YAML",
 		bars: []string{"internal/deployment", "internal/server", "internal/keystore", "internal/yamlfile"}},
+	{path: "internal/drift", owns: "what differs between both servers and the desired state while the agent runs: report, fix", not: "the servers' files",
+		bars: []string{"internal/deployment", "internal/server", "internal/keystore", "internal/yamlfile"}},
 	{path: "internal/dump", owns: "what both servers have -> a file of the desired state that a plan leaves as it is", not: "how to write files, or to change a server",
 		bars: []string{"internal/deployment", "internal/server", "internal/keystore", "internal/apply", "internal/file", "os", "net/http"}},
 	{path: "internal/verify", owns: "checks with verdict, evidence and remedy, over files and REST; diagnoses for `agent doctor`, which name the fix", not: "how to change anything but its own throw-away objects",

@@ -71,9 +71,6 @@ func (a Agent) supervised() bool { return a.cfg.Restart.Method != "none" }
 
 func (a Agent) control() notify.Control { return notify.ControlOf(a.cfg) }
 
-// ControlDir is the folder of notify.ControlOf.
-func ControlDir(cfg config.Config) string { return notify.ControlOf(cfg).Dir }
-
 func (a Agent) settingsFile() server.SettingsFile { return server.SettingsFileOf(a.cfg) }
 
 // atStores returns the agent with the stores that the server's settings name now. It changes no file.
@@ -106,7 +103,7 @@ func (a Agent) watch(folders ...string) file.Watch {
 
 // trustFolders are the folders in which a change can concern certificates or the server's start.
 func (a Agent) trustFolders() []string {
-	folders := []string{filepath.Dir(a.cfg.TruststorePath()), filepath.Dir(a.cfg.DeploymentTOML()), ControlDir(a.cfg)}
+	folders := []string{filepath.Dir(a.cfg.TruststorePath()), filepath.Dir(a.cfg.DeploymentTOML()), a.control().Dir}
 	for _, path := range a.cfg.KeystorePaths() {
 		folders = append(folders, filepath.Dir(path))
 	}

@@ -38,7 +38,7 @@ func (a Agent) alone(ctx context.Context, work func(Agent) error) error {
 		}
 		if seen.Current() || n == maxLooks {
 			defer unlock()
-			silent, err := a.holding.Hold(ctx, a.exchange(), ControlDir(a.cfg))
+			silent, err := a.holding.Hold(ctx, a.exchange(), a.control().Dir)
 			if silent != nil {
 				a.log.Warn("the other agent with this server's name has been silent, this one publishes again", "server", a.cfg.Server.Name, "other", silent.Host, "silent", trust.Silence.String())
 			}

@@ -16,7 +16,7 @@ import (
 
 // artifacts returns the keeper of the server's artifacts, by the settings as they are now. See artifact.KeeperOf for the error.
 func (a Agent) artifacts(cfg config.Config) (artifact.Keeper, error) {
-	k, err := artifact.KeeperOf(cfg, ControlDir(cfg), a.log)
+	k, err := artifact.KeeperOf(cfg, a.control().Dir, a.log)
 	k.Restart = a.restartForArtifacts
 	return k, err
 }

@@ -9,6 +9,7 @@ import (
 	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
+	"wso2agent/internal/drift"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
 	"wso2agent/internal/telemetry"
@@ -70,7 +71,7 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 
 // stateFolders are the folders in which a change can concern the desired state.
 func stateFolders(cfg config.Config) []string {
-	folders := []string{bootstrap.FilesOf(cfg).Folder(), ControlDir(cfg), filepath.Dir(cfg.Bootstrap.KeysFile)}
+	folders := []string{bootstrap.FilesOf(cfg).Folder(), notify.ControlOf(cfg).Dir, filepath.Dir(cfg.Bootstrap.KeysFile)}
 	if cfg.Trust.CAFile != "" { // the folder of an empty path is the process's own, in a container the root, where /proc changes all the time
 		folders = append(folders, filepath.Dir(cfg.Trust.CAFile))
 	}
@@ -80,7 +81,7 @@ func stateFolders(cfg config.Config) []string {
 // keepState keeps the servers in the desired state until ctx ends.
 func (a Agent) keepState(ctx context.Context, health *telemetry.Health) {
 	k, v := a.bootstrapper(func(doing string) { health.Set(bootstrapCondition, false, doing) })
-	l := a.life(health, bootstrapCondition)
+	l, compare := a.life(health, bootstrapCondition), drift.New(a.log, health, a.accounts, k.Current)
 	l.changes = a.watch(stateFolders(a.cfg)...).Changes(ctx)
 	l.keep(ctx, func(ctx context.Context, unreadable error) time.Duration {
 		wait := k.Turn(ctx, l.cfg, unreadable, l.changes)
@@ -90,6 +91,7 @@ func (a Agent) keepState(ctx context.Context, health *telemetry.Health) {
 			health.Set(bootstrapCondition, true, "the desired state is reached and verified")
 			ok, message := v.Revoked()
 			health.Advise(revocationCondition, ok, message)
+			wait = min(wait, compare.Turn(ctx, l.cfg))
 		}
 		return wait
 	})

@@ -27,7 +27,7 @@ func unissued(err error) error {
 // execute does one action of a decision on what r has read.
 func (r *reading) execute(ctx context.Context, by restarter, action rotation.Action) error {
 	a, e := r.agent, r.agent.exchange()
-	work, control := a.cfg.WorkDir(), ControlDir(a.cfg)
+	work, control := a.cfg.WorkDir(), a.control().Dir
 	switch do := action.(type) {
 	case rotation.Issue:
 		return r.issue(0, do.Reason, r.identities.Stage)

@@ -40,7 +40,7 @@ func (a Agent) Init(ctx context.Context) error {
 	k := trustKeeper{init: true, restarter: a.restarter()}
 	stock := seed.Of(a.cfg)
 	for waited := ""; ; {
-		err := stock.Bring(limit, a.log, ControlDir(a.cfg), a.lockOwn, a.control().Present)
+		err := stock.Bring(limit, a.log, a.control().Dir, a.lockOwn, a.control().Present)
 		if err == nil {
 			err = k.once(limit, a)
 		}

@@ -54,7 +54,7 @@ func TestAnAttemptThatIsOvertakenNamesWhatHasChanged(t *testing.T) {
 // A peer that restarts all the time, or says so, changes its generation. Whether it trusts this server is what counts.
 func TestAPeersGenerationCausesNoProof(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = 100 * time.Millisecond })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Look = 100 * time.Millisecond })
 	p.initBoth()
 	p.startServers()
 	p.acknowledge()
@@ -85,7 +85,7 @@ func TestAPeersGenerationCausesNoProof(t *testing.T) {
 
 func TestAPeerThatFlapsCausesOneProofInAnInterval(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = time.Hour })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Look = time.Hour })
 	p.initBoth()
 	p.startServers()
 	health := p.run()
@@ -116,7 +116,7 @@ func TestAPeerThatFlapsCausesOneProofInAnInterval(t *testing.T) {
 
 func TestARestartOfISIsNoticedAndToldInOneLine(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = 100 * time.Millisecond })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Look = 100 * time.Millisecond })
 	p.initBoth()
 	p.startServers()
 	health := p.run()
@@ -143,7 +143,7 @@ func TestARestartOfISIsNoticedAndToldInOneLine(t *testing.T) {
 
 func TestOneLostAnswerIsNoRestart(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = 100 * time.Millisecond })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Look = 100 * time.Millisecond })
 	p.faults = wso2sim.NewFaults()
 	p.initBoth()
 	p.startServers()
@@ -168,7 +168,7 @@ func TestOneLostAnswerIsNoRestart(t *testing.T) {
 
 func TestAnISWithANewDatabaseIsHealedWithoutARestartOfTheAgent(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = 100 * time.Millisecond })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Look = 100 * time.Millisecond })
 	p.initBoth()
 	p.startServers()
 	var empty bytes.Buffer
@@ -196,7 +196,7 @@ func TestAnISWithANewDatabaseIsHealedWithoutARestartOfTheAgent(t *testing.T) {
 
 func TestAnAPIMWithANewDatabaseIsHealed(t *testing.T) {
 	p := newPlace(t)
-	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Reconcile = 100 * time.Millisecond })
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Look = 100 * time.Millisecond })
 	p.initBoth()
 	p.startServers()
 	var empty bytes.Buffer

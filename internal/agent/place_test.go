@@ -40,6 +40,9 @@ type place struct {
 	delays  wso2sim.Delays
 	faults  *wso2sim.Faults // of IS; may be nil
 
+	amRequests *wso2sim.RequestLog // may be nil
+	amFaults   *wso2sim.Faults     // may be nil
+
 	mu    sync.Mutex
 	cfg   map[string]config.Config
 	fails map[string]error
@@ -204,7 +207,9 @@ func (p *place) startServers() {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() { p.is.Close() })
-	if p.am, err = wso2sim.StartAM(p.t.Context(), options(config.AM)); err != nil {
+	am := options(config.AM)
+	am.Requests, am.Faults = p.amRequests, p.amFaults
+	if p.am, err = wso2sim.StartAM(p.t.Context(), am); err != nil {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() { p.am.Close() })
@@ -298,15 +303,23 @@ func (p *place) acknowledge() {
 // run starts the loops of both sidecars, and returns the health of the one beside API-M.
 func (p *place) run() *telemetry.Health {
 	p.t.Helper()
+	health, _ := p.runAndStop()
+	return health
+}
+
+// runAndStop is run, and returns what ends the loops.
+func (p *place) runAndStop() (health *telemetry.Health, stop func()) {
+	p.t.Helper()
 	ctx, cancel := context.WithCancel(p.t.Context())
 	var loops sync.WaitGroup
-	p.t.Cleanup(func() { cancel(); loops.Wait() })
+	stop = func() { cancel(); loops.Wait() }
+	p.t.Cleanup(stop)
 	is, am := p.agent(config.IS), p.agent(config.AM)
-	health := telemetry.NewHealth(time.Hour, trustCondition, restartCondition, bootstrapCondition)
+	health = telemetry.NewHealth(time.Hour, trustCondition, restartCondition, bootstrapCondition)
 	loops.Go(func() { is.keepTrust(ctx, telemetry.NewHealth(time.Hour)) })
 	loops.Go(func() { am.keepTrust(ctx, health) })
 	loops.Go(func() { am.keepState(ctx, health) })
-	return health
+	return health, stop
 }
 
 func (p *place) condition(h *telemetry.Health, name string) telemetry.Condition {
@@ -354,3 +367,6 @@ func (a Agent) pass(ctx context.Context, started *notify.Started) (v view, err e
 type silent struct{ notify.None }
 
 func (silent) Request(context.Context, string) error { return nil }
+
+// ControlDir is the folder that an agent shares with agent exec.
+func ControlDir(cfg config.Config) string { return notify.ControlOf(cfg).Dir }

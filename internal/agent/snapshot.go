@@ -175,6 +175,6 @@ func (r *reading) keystore(ctx context.Context) error {
 // records reads what agents remember on the config volume.
 func (r *reading) records(context.Context) (err error) {
 	cfg := r.agent.cfg
-	r.snapshot.Records.Records, err = trust.LoadRecords(ControlDir(cfg), cfg.WorkDir())
+	r.snapshot.Records.Records, err = trust.LoadRecords(notify.ControlOf(cfg).Dir, cfg.WorkDir())
 	return err
 }

@@ -87,6 +87,11 @@ func (f Files) Lock(ctx context.Context, wait func()) (unlock func(), err error)
 	return file.Lock(ctx, filepath.Join(f.workDir(), "bootstrap.lock"), wait)
 }
 
+// TryLock is Lock without the wait: ok is false while another agent works on the servers.
+func (f Files) TryLock() (unlock func(), ok bool, err error) {
+	return file.TryLock(filepath.Join(f.workDir(), "bootstrap.lock"))
+}
+
 // Owner returns a short name that all agents with the same keys file share, for [Settings] and for the verification. Only one
 // of them works on the servers at a time. Owner makes the name if there is none.
 func (f Files) Owner() (string, error) {

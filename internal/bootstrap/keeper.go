@@ -44,9 +44,9 @@ type Keeper struct {
 // may end an attempt. Turn returns the wait before the next turn; it is 0 only if ctx has ended.
 func (k *Keeper) Turn(ctx context.Context, cfg config.Config, unreadable error, changes <-chan struct{}) (wait time.Duration) {
 	if k.attempts == nil {
-		k.attempts, k.looks = NewAttempts(k.Log, cfg.Bootstrap.Reconcile), Watch{Log: k.Log}
+		k.attempts, k.looks = NewAttempts(k.Log, cfg.Bootstrap.Look), Watch{Log: k.Log}
 	}
-	if made, err := k.attempts.Reached(); made && k.looks.Due(cfg.Bootstrap.Reconcile) && k.look(ctx, cfg, err == nil) {
+	if made, err := k.attempts.Reached(); made && k.looks.Due(cfg.Bootstrap.Look) && k.look(ctx, cfg, err == nil) {
 		k.attempts.Lost()
 	}
 	k.overtaken = nil
@@ -65,7 +65,7 @@ func (k *Keeper) Turn(ctx context.Context, cfg config.Config, unreadable error, 
 		k.looks.Forget()
 		k.attempts.Ended(in, err, time.Now())
 	}
-	look := k.looks.In(cfg.Bootstrap.Reconcile)
+	look := k.looks.In(cfg.Bootstrap.Look)
 	if again, ok := k.attempts.Wait(time.Now()); ok {
 		return max(min(again, look), atOnce)
 	}
@@ -84,6 +84,15 @@ func (k *Keeper) Trouble() error {
 		return err
 	}
 	return k.looks.Trouble()
+}
+
+// Current reports whether the servers have reached the desired state and still have it, and nothing that it depends on has changed since.
+func (k *Keeper) Current(ctx context.Context, cfg config.Config) bool {
+	if k.attempts == nil || k.Trouble() != nil {
+		return false
+	}
+	stands, _ := k.attempts.last.Stands(k.Input(ctx, cfg), time.Now(), cfg.Bootstrap.Look)
+	return stands
 }
 
 // look looks at both servers, and reports whether the desired state must be reached again. reached says that the last attempt

@@ -31,6 +31,9 @@ func (c Config) contradictions() (mistakes []error) {
 			wrong("only one of %[1]s_CLIENT_ID and %[1]s_CLIENT_SECRET is set: set both, or neither to read with the administrator", name)
 		}
 	}
+	if c.Bootstrap.Drift == "fix" && c.Bootstrap.Compare == 0 {
+		wrong("DRIFT is fix, but with RECONCILE_INTERVAL=0 the agent finds no difference: set RECONCILE_INTERVAL, or DRIFT=report")
+	}
 	return append(mistakes, c.Bootstrap.sharedPaths()...)
 }
 

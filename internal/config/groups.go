@@ -163,11 +163,13 @@ type Scopes struct {
 
 // Bootstrap says what the agent brings API-M and IS to, and when it checks that.
 type Bootstrap struct {
-	Enabled   bool          `env:"BOOTSTRAP" rule:"bool" shown:"true next to API-M, false next to IS" desc:"Whether agent run also keeps the desired state."`
-	Timeout   time.Duration `env:"BOOTSTRAP_TIMEOUT" default:"30m" rule:"positive" desc:"How long agent bootstrap and agent apply try before they fail. agent run has no such limit."`
-	Reconcile time.Duration `env:"RECONCILE_INTERVAL" default:"30s" rule:"positive" desc:"How often agent run checks, with four requests, that both servers answer and still have what the agent made. After changes by a peer, it verifies at most this often."`
-	File      string        `env:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"File or folder with the desired state: APIs, applications, subscriptions and more."`
-	KeysFile  string        `env:"KEYS_FILE" default:"/output/application-keys.json" rule:"path" desc:"File to which the agent writes the keys of applications. A new file has mode 0600. The agent keeps its lock and its record in the folder .agent next to it."`
+	Enabled  bool          `env:"BOOTSTRAP" rule:"bool" shown:"true next to API-M, false next to IS" desc:"Whether agent run also keeps the desired state."`
+	Timeout  time.Duration `env:"BOOTSTRAP_TIMEOUT" default:"30m" rule:"positive" desc:"How long agent bootstrap and agent apply try before they fail. agent run has no such limit."`
+	Look     time.Duration `env:"LOOK_INTERVAL" default:"30s" rule:"positive" desc:"How often agent run checks, with four requests, that both servers answer and still have what the agent made. After changes by a peer, it verifies at most this often."`
+	Compare  time.Duration `env:"RECONCILE_INTERVAL" default:"5m" rule:"interval" desc:"How often agent run compares both servers with the desired state, give or take a tenth. It reads an API again only if the list of APIs shows a change, and everything every tenth time. With 0, it does not compare."`
+	Drift    string        `env:"DRIFT" default:"report" rule:"oneof report fix" desc:"What agent run does with differences that it finds. report: it logs them, and shows them in the condition drift and in a metric. fix: it also makes the changes that agent plan shows."`
+	File     string        `env:"API_CONFIG" default:"/config/api-config.yaml" rule:"path" desc:"File or folder with the desired state: APIs, applications, subscriptions and more."`
+	KeysFile string        `env:"KEYS_FILE" default:"/output/application-keys.json" rule:"path" desc:"File to which the agent writes the keys of applications. A new file has mode 0600. The agent keeps its lock and its record in the folder .agent next to it."`
 
 	KeysEnvFile         string `env:"KEYS_ENV_FILE" rule:"path" desc:"File to which the agent also writes the keys as variables, such as ORDERS_APP_PRODUCTION_CONSUMER_KEY, with mode 0600."`
 	KeysEnvFormat       string `env:"KEYS_ENV_FORMAT" default:"sh" rule:"oneof sh docker" desc:"How the agent writes values with special characters to KEYS_ENV_FILE. sh: in quotes, for a shell and for env_file of Compose. docker: without quotes, for docker run --env-file."`
@@ -175,7 +177,7 @@ type Bootstrap struct {
 	KeysSecretName      string `env:"KEYS_SECRET_NAME" default:"application-keys" rule:"label" desc:"Name of the Secret in KEYS_SECRET_FILE."`
 	KeysSecretNamespace string `env:"KEYS_SECRET_NAMESPACE" rule:"label" desc:"Namespace of the Secret in KEYS_SECRET_FILE. Without one, kubectl chooses it."`
 
-	Prune string `env:"PRUNE" default:"off" rule:"oneof off owned" desc:"What agent apply does with objects that it has made or adopted and that the file no longer names. off: it keeps them, and agent plan lists them. owned: it removes them. agent bootstrap and agent run remove nothing."`
+	Prune string `env:"PRUNE" default:"off" rule:"oneof off owned" desc:"What agent apply does with objects that it has made or adopted and that the file no longer names. off: it keeps them, and agent plan lists them. owned: it removes them. agent run removes them only with DRIFT=fix, and agent bootstrap removes nothing."`
 }
 
 // Report says how the agent reports what it does.

@@ -18,9 +18,9 @@ import (
 func Text(changes []Change, problems int, kept ...OwnedObject) string {
 	var b strings.Builder
 	for _, c := range changes {
-		fmt.Fprintf(&b, "%s %s\n", signs[c.Action], escaped(title(c.Kind, c.Name, c.Of)))
-		for _, d := range c.Fields {
-			fmt.Fprintf(&b, "    %s: %s\n", escaped(d.Path), values(d))
+		fmt.Fprintf(&b, "%s %s\n", signs[c.Action], c.Title())
+		for _, line := range c.Lines() {
+			fmt.Fprintf(&b, "    %s\n", line)
 		}
 		for _, e := range c.Effects {
 			fmt.Fprintf(&b, "    effect: %s\n", escaped(e))

@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"wso2agent/internal/desired"
 )
@@ -10,6 +11,18 @@ import (
 // Title returns what a change is about, such as "subscription to API Orders 1.0.0 (application Shop)", without characters that a terminal
 // acts on.
 func (c Change) Title() string { return escaped(title(c.Kind, c.Name, c.Of)) }
+
+// Lines returns the fields that an update changes, each with both values: secrets are masked, and no line has a character that a
+// terminal acts on.
+func (c Change) Lines() (lines []string) {
+	for _, d := range c.Fields {
+		lines = append(lines, escaped(d.Path)+": "+values(d))
+	}
+	return lines
+}
+
+// Kinds returns the kinds of objects, in the order in which their objects are made.
+func Kinds() []string { return slices.Clone(order) }
 
 // Escaped returns a text of a server or a file without characters that a terminal acts on.
 func Escaped(text string) string { return escaped(text) }
