@@ -25,7 +25,8 @@ type Known struct {
 type memory struct {
 	apis         map[string]knownAPI // by id
 	certificates map[string]plan.EndpointCertificate
-	size         int // of all apis, in bytes
+	size         int           // of all apis, in bytes
+	writer       *flate.Writer // during a read: a new one for each API would allocate more than a megabyte
 }
 
 // knownAPI is an API as it was when the list showed it like this.
@@ -46,7 +47,7 @@ func (k *Known) Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Hav
 	next := memory{apis: map[string]knownAPI{}, certificates: map[string]plan.EndpointCertificate{}}
 	have, err := read(ctx, c, want, k.memory, &next)
 	if err == nil {
-		next.certificates = maps.Clone(have.Certificates)
+		next.certificates, next.writer = maps.Clone(have.Certificates), nil
 		k.memory = next
 	}
 	return have, err
@@ -64,7 +65,9 @@ func (r *reader) known(listed wso2.API) (plan.API, bool) {
 	if err := json.NewDecoder(flate.NewReader(bytes.NewReader(k.packed))).Decode(&api); err != nil {
 		return plan.API{}, false // cannot happen; a read costs two requests
 	}
-	r.learn(listed.ID, k)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.next.add(listed.ID, k)
 	return api, true
 }
 
@@ -74,20 +77,25 @@ func (r *reader) remember(listed wso2.API, api plan.API) {
 	if r.next == nil || listed.UpdatedTime == "" {
 		return
 	}
-	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, flate.BestSpeed) // the level is one that exists
-	if err := json.NewEncoder(w).Encode(api); err != nil || w.Close() != nil {
-		return // cannot happen: the object comes from JSON
-	}
-	r.learn(listed.ID, knownAPI{plan.APIName{Name: listed.Name, Version: listed.Version}, listed.UpdatedTime, slices.Clip(b.Bytes())})
-}
-
-func (r *reader) learn(id string, k knownAPI) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.next.size+len(k.packed) <= knownLimit {
-		r.next.size += len(k.packed)
-		r.next.apis[id] = k
+	var b bytes.Buffer
+	if r.next.writer == nil {
+		r.next.writer, _ = flate.NewWriter(nil, flate.BestSpeed) // a level that exists
+	}
+	r.next.writer.Reset(&b)
+	if err := json.NewEncoder(r.next.writer).Encode(api); err != nil || r.next.writer.Close() != nil {
+		return // cannot happen: the object comes from JSON
+	}
+	name := plan.APIName{Name: listed.Name, Version: listed.Version}
+	r.next.add(listed.ID, knownAPI{name, listed.UpdatedTime, slices.Clip(b.Bytes())})
+}
+
+// add adds an API, if there is room.
+func (m *memory) add(id string, k knownAPI) {
+	if m.size+len(k.packed) <= knownLimit {
+		m.size += len(k.packed)
+		m.apis[id] = k
 	}
 }
 

@@ -234,6 +234,7 @@ func TestOneErrorListsEveryMistakeByNameWithItsRemedy(t *testing.T) {
 func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 	for name, env := range map[string]map[string]string{
 		"a server that is its own peer":           {"PEERS": "wso2am"},
+		"fixes without comparisons":               {"DRIFT": "fix", "RECONCILE_INTERVAL": "0"},
 		"a maximum below the minimum":             {"QUIET_MIN": "2s", "QUIET_MAX": "1s"},
 		"IS under the resident's name":            {"KM_NAME": "Resident Key Manager"},
 		"a keystore in addition to an issued one": {"TLS_MODE": "issue", "KEYSTORE_FILE": "my.jks"},
