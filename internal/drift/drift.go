@@ -9,14 +9,12 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
-	"os"
 	"time"
 
 	"wso2agent/internal/actual"
 	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
-	"wso2agent/internal/desired"
 	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/trust"
@@ -152,13 +150,13 @@ func (w *Watch) pass(ctx context.Context, cfg config.Config) (wait time.Duration
 	}
 	w.pause.begin(every, time.Now())
 	w.passes = 0 // lists may be behind
-	w.unfixed = w.fix(ctx, files, clients, want, compared.Changes)
+	w.unfixed = w.fix(ctx, files, settings, clients, want, compared.Changes)
 	return soon, nil
 }
 
 // wanted reads the desired state, and the record of what the agent has made.
 func wanted(ctx context.Context, cfg config.Config, s bootstrap.Settings) (plan.Wanted, error) {
-	f, err := desired.Load(desired.FromSystem(os.LookupEnv, config.IsSecret), cfg.Bootstrap.File)
+	f, err := bootstrap.FilesOf(cfg).Desired()
 	if err != nil {
 		return plan.Wanted{}, err
 	}
@@ -219,8 +217,8 @@ func (w *Watch) report(cfg config.Config, err error) {
 }
 
 // fix makes the changes, and nothing if the servers call for others now. It logs what became of them.
-func (w *Watch) fix(ctx context.Context, files bootstrap.Files, clients actual.Clients, want plan.Wanted, changes []plan.Change) error {
-	report, err := w.apply(ctx, files, clients, want, changes)
+func (w *Watch) fix(ctx context.Context, files bootstrap.Files, s bootstrap.Settings, clients actual.Clients, want plan.Wanted, changes []plan.Change) error {
+	report, err := w.apply(ctx, files, s, clients, want, changes)
 	for _, o := range report.Outcomes {
 		if o.Err != nil {
 			w.log.Warn("drift: the agent cannot fix an object", "object", o.Change.Title(), "error", o.Err)
@@ -239,7 +237,7 @@ func (w *Watch) fix(ctx context.Context, files bootstrap.Files, clients actual.C
 }
 
 // apply runs package apply with exactly these changes.
-func (w *Watch) apply(ctx context.Context, files bootstrap.Files, clients actual.Clients, want plan.Wanted, changes []plan.Change) (apply.Report, error) {
+func (w *Watch) apply(ctx context.Context, files bootstrap.Files, s bootstrap.Settings, clients actual.Clients, want plan.Wanted, changes []plan.Change) (apply.Report, error) {
 	data, err := plan.Save(nil, want, changes, nil)
 	if err != nil {
 		return apply.Report{}, err
@@ -254,11 +252,9 @@ func (w *Watch) apply(ctx context.Context, files bootstrap.Files, clients actual
 		return apply.Report{}, err
 	}
 	report, err := apply.Run(ctx, w.log, clients, want, options)
-	for i, key := range report.Keys { // clients go on to use the address that they have
-		for _, before := range options.Known {
-			if before.Application == key.Application && before.Type == key.Type && before.KeyManager == key.KeyManager && before.TokenEndpoint != "" {
-				report.Keys[i].TokenEndpoint = before.TokenEndpoint
-			}
+	for i, key := range report.Keys { // as a bootstrap writes it
+		if address := s.TokenEndpointOf(key.KeyManager); address != "" {
+			report.Keys[i].TokenEndpoint = address
 		}
 	}
 	if len(report.Outcomes) > 0 {
