@@ -258,7 +258,7 @@ func (w *Watch) apply(ctx context.Context, files bootstrap.Files, s bootstrap.Se
 		}
 	}
 	if len(report.Outcomes) > 0 {
-		err = errors.Join(err, memory.WriteKeys(report))
+		err = errors.Join(err, memory.WriteKeys(report, ""))
 	}
 	return report, err
 }
