@@ -52,7 +52,8 @@ const reloadFile = "reload"
 // AskReload requests that the running server loads the TLS certificate of the config volume. The supervisor answers each
 // request once for each process of the server, in Started.Placed. It does not answer a request for the generation with which
 // the server runs, unless the server is loading another certificate, and none from before the start: that start has read
-// everything. With r.Served, the supervisor reports that the server runs with the generation, if the same process of the server has got that certificate before.
+// everything. With r.Served, the supervisor reports that the server runs with the generation, if the same process of the server
+// has got that certificate before.
 func (c Control) AskReload(r Reload) (changed bool, err error) {
 	if err := c.usable(); err != nil {
 		return false, fmt.Errorf("write a request for agent exec: %w", err)

@@ -19,8 +19,9 @@ import (
 var errReadOnly error = syscall.EROFS
 
 // Place checks the TLS keystore of the config volume and puts it into the home, from which the running server loads it. The
-// keystore must have the certificate with the given fingerprint. placed reports whether the server may load it. After an error the
-// home has a complete keystore: the one from before, or the new one if placed. An API-M without listenersFile has no gateway, such as a traffic manager, and needs only the keystore.
+// keystore must have the certificate with the given fingerprint. placed reports whether the server may load it, also with an error.
+// In any case the home has a complete keystore: the one from before, or the new one. An API-M without listenersFile has no gateway,
+// such as a traffic manager, and needs only the keystore.
 func (h *Home) Place(ctx context.Context, certificate string) (placed bool, err error) {
 	c, _, err := h.running(ctx)
 	if err != nil {
