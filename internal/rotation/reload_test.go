@@ -417,6 +417,17 @@ func TestACertificateThatPortsMayServeDoesNotRetire(t *testing.T) {
 			ready restart: the running server loads the new certificate
 			reload disk since now, served false, failed false
 			wake after 1s`},
+		{"the files of TLS_FILES_DIR were taken back", asking(time.Second), func(s *Snapshot) {
+			s.Settings.TLSMode, s.Settings.Successors, s.Own.Successors = "files", 0, nil
+			s.TLS.Staged = &Identity{Leaf: lasting("B1", 1), Chain: "B1"}
+			s.TLS.Files, s.TLS.IsStaged, s.TLS.Successors = s.TLS.Staged, true, nil
+			s.Truststore.Entries = s.Truststore.Entries[:len(s.Truststore.Entries)-2]
+			s.placed("")
+			s.Server.Loading = []string{"B2"}
+			s.serve("B1", "B2")
+		}, `
+			ready restart: the running server loads the new certificate
+			wake after 1s`},
 		{"one port serves the certificate of before", takenBack, askedBack(time.Second, func(s *Snapshot) { s.serve("B1", "B2") }), `
 			ready trust: own certificate published, 6 trusted
 			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
