@@ -93,7 +93,7 @@ func (s *Side) settings() []string {
 		"KEY_MANAGER_NAME=WSO2-IS", "KM_TOKEN_ENDPOINT=https://localhost:" + w.IS.Port + "/oauth2/token",
 		"API_CONFIG=" + filepath.Join(w.Dir, "config/api-config.yaml"), "KEYS_FILE=" + filepath.Join(w.Dir, "output/application-keys.json"),
 		"ARTIFACTS=none", "ARTIFACT_DIR=" + s.Artifacts(), "LOG_FORMAT=json",
-		"QUIET_MIN=20ms", "POLL_INTERVAL=500ms", "RECONCILE_INTERVAL=1s", "STOP_TIMEOUT=10s",
+		"QUIET_MIN=20ms", "POLL_INTERVAL=500ms", "LOOK_INTERVAL=1s", "STOP_TIMEOUT=10s",
 		"ROTATE_TIMEOUT=" + forever, "ROTATE_GRACE=" + forever, "TLS_VALIDITY=" + forever,
 	}, s.Extra...)
 }
