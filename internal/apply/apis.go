@@ -23,6 +23,9 @@ func (r *round) api(ctx context.Context, c plan.Change, want desired.API) error 
 }
 
 func (r *round) bring(ctx context.Context, c plan.Change, want desired.API) error {
+	if scope := r.lacksScope(want); scope != "" {
+		return missing(plan.KindScope, scope)
+	}
 	have, exists := c.Have.(plan.API)
 	differs := func(path string) bool {
 		return slices.ContainsFunc(c.Fields, func(d plan.Difference) bool { return d.Path == path })
@@ -58,6 +61,24 @@ func (r *round) bring(ctx context.Context, c plan.Change, want desired.API) erro
 		return nil
 	}
 	return r.lifecycle(ctx, have.Object, want.Lifecycle.Or(wso2.StatePublished))
+}
+
+// lacksScope returns a shared scope that the API uses and that could not be made; "" if there is none. API-M would make a local scope of
+// the API of it, and then refuse the shared one for good.
+func (r *round) lacksScope(want desired.API) (name string) {
+	r.all.failed(func(c plan.Change) bool {
+		uses := c.Kind == plan.KindScope && c.Action == plan.Create && slices.ContainsFunc(want.Scopes.Value, func(s desired.Field[desired.Scope]) bool {
+			return s.Value.Name.Value == c.Name
+		})
+		for _, op := range want.Operations.Value {
+			uses = uses || c.Kind == plan.KindScope && c.Action == plan.Create && slices.ContainsFunc(op.Value.Scopes.Value, func(s desired.Text) bool { return s.Value == c.Name })
+		}
+		if uses {
+			name = c.Name
+		}
+		return uses
+	})
+	return name
 }
 
 // newAPI makes an API, or a copy of another version.

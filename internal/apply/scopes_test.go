@@ -1,0 +1,34 @@
+package apply
+
+import (
+	"testing"
+
+	"wso2agent/internal/plan"
+	"wso2agent/internal/wso2sim"
+)
+
+// A new API waits for its shared scopes: API-M would take one that is not there for a local scope of the API, and then refuse the shared one.
+func TestAnAPIWaitsForItsSharedScopes(t *testing.T) {
+	const file = `
+scopes: [{name: "orders:read"}, {name: "orders:write"}]
+apis:
+  - {name: Orders, version: "1", context: /orders, backend_url: "http://a:1", scopes: ["orders:read"], operations: [{target: /a, verb: GET}]}
+  - {name: Stock, version: "1", context: /stock, backend_url: "http://a:1", operations: [{target: /a, verb: GET, scopes: ["orders:write"]}]}
+`
+	s := onlyAPIs(t)
+	want := s.read(file, t.TempDir())
+	_, err := s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Method: "POST", Path: "/api/am/publisher/v4/scopes", Count: 2})
+	must(t, err)
+	s.made(want)
+	s.planned(want)
+	if scopes := s.have(want).Scopes; len(scopes) != 2 {
+		t.Errorf("API-M has the shared scopes %v", scopes)
+	}
+	for name, api := range s.have(want).APIs {
+		for _, scope := range api.Object["scopes"].([]any) {
+			if scope.(map[string]any)["shared"] != true {
+				t.Errorf("%s has the local scope %v", plan.APIName(name), scope)
+			}
+		}
+	}
+}
