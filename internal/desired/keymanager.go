@@ -3,7 +3,7 @@ package desired
 // KeyManager is a key manager of API-M. Its name identifies it.
 type KeyManager struct {
 	Name                  Text               `yaml:"name" required:"true" form:"key_manager" doc:"The name. Resident Key Manager is the one that API-M brings."`
-	Type                  Text               `yaml:"type" enum:"WSO2-IS-7,WSO2-IS,default=resident,KeyCloak,Okta,Auth0,PingFederate,Forgerock,AzureAD,AWS,APK" default:"WSO2-IS-7" doc:"The connector. Any server with OpenID Connect works with a connector whose way to register clients it knows, or without app_creation."`
+	Type                  Text               `yaml:"type" enum:"WSO2-IS-7,WSO2-IS,default=resident,KeyCloak,Okta,Auth0,PingFederate,Forgerock,AzureAD" default:"WSO2-IS-7" doc:"The connector. Any server with OpenID Connect works with a connector whose way to register clients it knows, or without app_creation."`
 	DisplayName           Text               `yaml:"display_name" form:"text100" doc:"The name that people see."`
 	Description           Text               `yaml:"description" form:"text256" doc:"What the key manager is for."`
 	Enabled               Switch             `yaml:"enabled" default:"true" doc:"Whether API-M uses it."`

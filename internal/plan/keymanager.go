@@ -94,10 +94,55 @@ func masked(have Object, name string) bool {
 
 // accountOf returns the additional properties with the user and the password that a connector calls its server with.
 func accountOf(kind string) (user, password string) {
-	if strings.HasPrefix(kind, "WSO2-IS") || kind == TypeResident {
+	switch {
+	case strings.HasPrefix(kind, "WSO2-IS") || kind == TypeResident:
 		return "Username", "Password"
+	case kind == "AzureAD":
+		return "azure_ad_client_id", "azure_ad_client_secret"
 	}
 	return "client_id", "client_secret"
+}
+
+// furtherProperties are the additional properties that a connector needs, next to its account (GET /settings of the Admin API, recorded).
+var furtherProperties = map[string][]string{
+	TypeIS7:        {"api_resource_management_endpoint", "is7_roles_endpoint"},
+	"Auth0":        {"audience"},
+	"AzureAD":      {"microsoft_graph_api_endpoint", "v1.0"},
+	"Okta":         {"apiKey"},
+	"PingFederate": {"username", "password"},
+}
+
+// neededEndpoints are what each connector needs (GET /settings of the Admin API, recorded), by their names in the file. API-M does not read
+// the discovery document for them.
+var neededEndpoints = [][2]string{
+	{"token_endpoint", "tokenEndpoint"}, {"revoke_endpoint", "revokeEndpoint"}, {"introspection_endpoint", "introspectionEndpoint"},
+	{"client_registration_endpoint", "clientRegistrationEndpoint"},
+}
+
+// Lacking returns the fields without which API-M makes no key manager of this type, and which the file leaves out. A key manager that
+// exists has them.
+func Lacking(want desired.KeyManager) (lacks []string) {
+	kind := kindOf(want, nil)
+	if kind == TypeResident {
+		return nil
+	}
+	made := KeyManagerBody(want, nil)
+	properties, _ := made["additionalProperties"].(map[string]any)
+	need := func(field string, value any) {
+		if textOf(value) == "" {
+			lacks = append(lacks, field)
+		}
+	}
+	for _, e := range neededEndpoints {
+		need(e[0], made[e[1]])
+	}
+	user, password := accountOf(kind)
+	need("username", properties[user])
+	need("password", properties[password])
+	for _, name := range furtherProperties[kind] {
+		need("additional_properties."+name, properties[name])
+	}
+	return lacks
 }
 
 // jwksRow maps the address of the keys. A key manager can have a certificate in its place, which counts as no address.

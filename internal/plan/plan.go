@@ -262,6 +262,10 @@ func (m *maker) keyManagers() {
 		for _, property := range UnsettableProperties(km.Value) {
 			m.problems.Add(km.Value.AdditionalProperties.Value[property].At, "remove it", "key manager %q: API-M makes additional_properties.%s itself", name, property)
 		}
+		if lacks := Lacking(km.Value); !exists && len(lacks) > 0 {
+			m.problems.Add(km.At, "add them", "key manager %q: API-M makes none of type %s without %s", name, km.Value.Type.Or(TypeIS7), strings.Join(lacks, ", "))
+			continue
+		}
 		m.compare(Change{Kind: KindKeyManager, Name: name, Want: km.Value}, exists, have, func() []Difference {
 			all := KeyManagerDifferences(km.Value, have, m.sentOf(KindKeyManager, name, "", have))
 			other := m.fixed(km.At, fmt.Sprintf("key manager %q", name), slices.Clone(all), "correct the file, or delete the key manager in the Admin Portal", "type")

@@ -85,7 +85,8 @@ func TestThePlanOfAFile(t *testing.T) {
 		}, nil},
 		"all is there": {small, nil, nil, nil},
 		"each kind, in the order in which it is made": {`
-key_managers: [{name: Other, type: Okta, well_known_endpoint: "https://okta/wk"}]
+key_managers: [{name: Other, type: Okta, token_endpoint: "https://o/t", revoke_endpoint: "https://o/r", introspection_endpoint: "https://o/i",
+  client_registration_endpoint: "https://o/c", username: u, password: p, additional_properties: {apiKey: k}}]
 scopes: [{name: read, roles: [admin]}]
 apis:
   - name: Orders
@@ -101,12 +102,19 @@ identity_server:
   users: [{username: anna, password: Secret-123}]
   groups: [{name: staff, members: [anna]}]
   roles: [{name: reader, permissions: [read], groups: [staff]}]
-`, func(w *Wanted, h *Have) { *h = Have{}; w.Own.Name = given("WSO2-IS") }, []string{
+`, func(w *Wanted, h *Have) {
+			*h = Have{}
+			w.Own = IdentityServerKeyManager("https://is:9443")
+			w.Own.Name, w.Own.Username, w.Own.Password = given("WSO2-IS"), given("u"), given(desired.NewSecret("p", ""))
+		}, []string{
 			"create key manager WSO2-IS", "create key manager Other", "create shared scope read", "create shared scope write",
 			"create endpoint certificate backend", "create API Orders 1.0.0", "create document Guide of API Orders 1.0.0",
 			"create user anna", "create group staff", "create role reader", "create application Shop",
 			"create key sandbox of key manager WSO2-IS of application Shop",
 		}, nil},
+		"a new key manager that lacks what its connector needs": {`
+key_managers: [{name: Other, type: Okta, well_known_endpoint: "https://okta/wk", revoke_endpoint: "https://o/r", username: u, password: p}]
+`, nil, nil, []string{`key manager "Other": API-M makes none of type Okta without token_endpoint, introspection_endpoint, client_registration_endpoint, additional_properties.apiKey`}},
 		"a field that the file leaves out": {small, func(w *Wanted, h *Have) {
 			h.APIs[APIName{"Orders", "1.0.0"}].Object["description"] = "by hand"
 			h.Applications["Shop"].Object["description"] = "by hand"

@@ -76,9 +76,19 @@ type kmPermissions struct {
 	Roles          []string `json:"roles"`
 }
 
-// keyManagerTypes are those that an installation has connectors for. The stand-in registers all of them, and uses
-// those of IS alone.
-var keyManagerTypes = []string{typeResident, typeIS5, typeIS7, "Auth0", "ForgeRock", "KeyCloak", "Okta", "PingFederate"}
+// keyManagerTypes are those that an installation has connectors for, with the additional properties that each marks as required. The
+// stand-in registers all of them, and uses those of IS alone.
+var keyManagerTypes = map[string][]string{
+	typeResident:   nil,
+	typeIS5:        {"Username", "Password"},
+	typeIS7:        {"Username", "Password", "api_resource_management_endpoint", "is7_roles_endpoint"},
+	"Auth0":        {"client_id", "client_secret", "audience"},
+	"AzureAD":      {"microsoft_graph_api_endpoint", "v1.0", "azure_ad_client_id", "azure_ad_client_secret"},
+	"Forgerock":    {"client_id", "client_secret"},
+	"KeyCloak":     {"client_id", "client_secret"},
+	"Okta":         {"apiKey", "client_id", "client_secret"},
+	"PingFederate": {"username", "password", "client_id", "client_secret"},
+}
 
 // newKeyManagerDTO has what absent fields become. enabled stays null on purpose: without it the product fails.
 func newKeyManagerDTO() keyManagerDTO {
@@ -112,7 +122,8 @@ func normalize(dto *keyManagerDTO) {
 
 // check asks for what the connector's definition marks as required.
 func (dto *keyManagerDTO) check() error {
-	if !slices.Contains(keyManagerTypes, value(dto.Type)) {
+	required, known := keyManagerTypes[value(dto.Type)]
+	if !known {
 		return &fault{status: 400, code: 901400, message: "Key Manager Type not configured", description: "Key Manager Type not configured"}
 	}
 	endpoints := map[string]*string{
@@ -124,16 +135,6 @@ func (dto *keyManagerDTO) check() error {
 		if value(at) == "" && !listed {
 			return errKMConfig
 		}
-	}
-	var required []string
-	switch value(dto.Type) {
-	case typeIS5:
-		required = []string{"Username", "Password"}
-	case typeIS7:
-		required = []string{"Username", "Password", "api_resource_management_endpoint", "is7_roles_endpoint"}
-	case typeResident:
-	default:
-		required = []string{"client_id", "client_secret"}
 	}
 	for _, name := range required {
 		if text, _ := dto.AdditionalProperties[name].(string); text == "" {
