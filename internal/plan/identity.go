@@ -114,6 +114,7 @@ func UserBody(want desired.User, have Object, all []Difference) Object {
 		return made
 	}
 	var operations []any
+	replaced, removed := Object{}, map[string]bool{}
 	for _, m := range userTable {
 		if !slices.ContainsFunc(all, func(d Difference) bool { return d.Path == m.path }) {
 			continue
@@ -124,10 +125,21 @@ func UserBody(want desired.User, have Object, all []Difference) Object {
 		switch {
 		case len(change) == 0:
 		case value == "":
+			removed[userPaths[m.path]] = true
 			operations = append(operations, map[string]any{"op": "remove", "path": userPaths[m.path]})
 		default:
-			operations = append(operations, map[string]any{"op": "replace", "value": map[string]any(change)})
+			m.put(replaced, value)
 		}
+	}
+	if name, is := replaced["name"].(map[string]any); is { // a replacement of a part can take the other part away
+		for _, part := range []string{"givenName", "familyName"} {
+			if text := textAt(have, "name."+part, ""); name[part] == nil && text != "" && !removed["name."+part] {
+				name[part] = text
+			}
+		}
+	}
+	if len(replaced) > 0 {
+		operations = append(operations, map[string]any{"op": "replace", "value": map[string]any(replaced)})
 	}
 	return patch(operations)
 }

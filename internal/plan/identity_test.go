@@ -66,7 +66,7 @@ func TestAUserIsPatchedWithItsDifferencesAlone(t *testing.T) {
 		t.Errorf("the differences are %v", paths)
 	}
 	expected := object(t, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[
-		{"op":"replace","value":{"password":"throwAway2"}},{"op":"remove","path":"emails"},{"op":"replace","value":{"name":{"givenName":"Anna"}}}]}`)
+		{"op":"remove","path":"emails"},{"op":"replace","value":{"password":"throwAway2","name":{"givenName":"Anna","familyName":"Example"}}}]}`)
 	if made := UserBody(user, have, all); !reflect.DeepEqual(sentOver(t, made), expected) {
 		t.Errorf("the PATCH has %v", made)
 	}
