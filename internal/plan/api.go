@@ -61,9 +61,24 @@ func APIBody(want desired.API, have Object, need []string) Object {
 		base = NewAPI(want.Type.Or("HTTP"))
 	}
 	made := body(apiTable, resolved(want, have, need), base)
+	if have == nil {
+		withoutNulls(made)
+	}
 	// The server derives the map from the list. Beside an empty list it would count.
 	delete(made, "additionalPropertiesMap")
 	return made
+}
+
+// withoutNulls removes fields without a value from a new object, for which API-M takes its defaults. Its specification allows no null there.
+func withoutNulls(o map[string]any) {
+	for key, value := range o {
+		if m, is := value.(map[string]any); is {
+			withoutNulls(m)
+		}
+		if value == nil {
+			delete(o, key)
+		}
+	}
 }
 
 // APISecrets returns the secrets that [APIBody] writes, by their paths: what [Sent] is to know when the body has been sent.

@@ -65,6 +65,7 @@ var apiRows = []apiRow{
 	{path: "endpoints.sandbox", set: "backend_url: http://a:1\nsandbox_url: http://s:1", reset: "backend_url: http://a:1\nsandbox_url: null", key: "endpointConfig.sandbox_endpoints.url", value: `"http://s:1"`},
 	{path: "endpoints.production.timeout", set: onProduction + "timeout: 30s", reset: onProduction + "timeout: null", also: onProduction, key: "endpointConfig.production_endpoints.config", value: `{"actionDuration":"30000","actionSelect":"fault"}`},
 	{path: "endpoints.production.timeout_action", set: onProduction + "timeout_action: discard", reset: onProduction + "timeout_action: null", also: onProduction, key: "endpointConfig.production_endpoints.config.actionSelect", value: `"discard"`},
+	{path: "endpoints.production.timeout_action", set: onProduction + "timeout: 30s\n    timeout_action: discard", reset: onProduction + "timeout: 30s\n    timeout_action: null", also: onProduction, key: "endpointConfig.production_endpoints.config.actionSelect", value: `"discard"`},
 	{path: "endpoints.production.retries", set: onProduction + "retries: 0", reset: onProduction + "retries: null", also: onProduction, key: "endpointConfig.production_endpoints.config.retryTimeOut", value: `"0"`},
 	{path: "endpoints.production.retry_delay", set: onProduction + "retry_delay: 500ms", reset: onProduction + "retry_delay: null", also: onProduction, key: "endpointConfig.production_endpoints.config.retryDelay", value: `"500"`},
 	{path: "endpoints.production.retry_codes", set: onProduction + "retry_codes: [101504, 101503]", reset: onProduction + "retry_codes: []", also: onProduction, key: "endpointConfig.production_endpoints.config.retryErroCode", value: `["101503","101504"]`},
@@ -254,6 +255,22 @@ func TestTheSandboxFollowsProductionUntilItIsItsOwn(t *testing.T) {
 	}
 	if d := APIDifferences(want, own, nil, nil); len(d) != 1 || d[0].Path != "endpoints.production.url" {
 		t.Errorf("differences:\n%s", listed(d))
+	}
+	// It stays its own if production moves to its address.
+	with := apiFile(t, onProduction+"timeout: 30s\n  sandbox: {url: 'http://b:1'}")
+	moved := APIBody(apiFile(t, "endpoints: {production: {url: 'http://b:1', timeout: 30s}}"), APIBody(with, nil, nil), nil)
+	if d := APIDifferences(apiFile(t, "endpoints: {production: {url: 'http://b:1', timeout: 30s}}"), moved, nil, nil); len(d) != 0 {
+		t.Errorf("a sandbox at the address of production follows it:\n%s", listed(d))
+	}
+}
+
+func TestANewAPIHasNoNulls(t *testing.T) {
+	want := apiFile(t, "description: null\ncors: null\nrate_limits: null\nbusiness_information: {business_owner: null, technical_owner: Tom}\nthrottling_policy: null")
+	if made := jsonOf(t, APIBody(want, nil, nil)); strings.Contains(made, "null") || !strings.Contains(made, "Tom") {
+		t.Errorf("a new API is sent as %s", made)
+	}
+	if changed := APIBody(want, Object{"description": "Old"}, nil); changed["description"] != nil || !strings.Contains(jsonOf(t, changed), `"description":null`) {
+		t.Errorf("an API is sent as %s: nothing resets its description", jsonOf(t, changed))
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 func timeRows(path, side string, get func(api) desired.Endpoint) []mapping[api] {
 	suspend := func(a api) desired.Group[desired.Suspension] { return get(a).Suspend }
 	return []mapping[api]{
-		configRow(path+".timeout_action", side, "actionSelect", func(a api) desired.Text { return get(a).TimeoutAction }, asText),
+		configRow(path+".timeout_action", side, "actionSelect", func(a api) desired.Text { return actionOf(get(a)) }, asText),
 		timeoutRow(path, side, get),
 		configRow(path+".retries", side, "retryTimeOut", func(a api) desired.Number { return get(a).Retries }, asNumber),
 		configRow(path+".retry_delay", side, "retryDelay", func(a api) desired.Span { return get(a).RetryDelay }, asSpan),
@@ -33,6 +33,17 @@ func timeRows(path, side string, get func(api) desired.Endpoint) []mapping[api] 
 	}
 }
 
+// actionOf returns what the gateway does after the time-out. A reset one is what timeoutRow writes next to a time-out.
+func actionOf(e desired.Endpoint) desired.Text {
+	if e.TimeoutAction.Null && e.Timeout.Set && !e.Timeout.Null {
+		return given(afterTimeout)
+	}
+	return e.TimeoutAction
+}
+
+// afterTimeout is what the portal writes.
+const afterTimeout = "fault"
+
 // timeoutRow also writes what the gateway does after the time-out if nobody has said it: what the portal writes.
 func timeoutRow(path, side string, get func(api) desired.Endpoint) mapping[api] {
 	row := configRow(path+".timeout", side, "actionDuration", func(a api) desired.Span { return get(a).Timeout }, asSpan)
@@ -41,7 +52,7 @@ func timeoutRow(path, side string, get func(api) desired.Endpoint) mapping[api] 
 		put(body, value)
 		for _, b := range blocksAt(body, side) {
 			if value != nil && textAt(b, "config.actionSelect", "") == "" {
-				putAt(b, "config.actionSelect", "fault")
+				putAt(b, "config.actionSelect", afterTimeout)
 			}
 		}
 	}

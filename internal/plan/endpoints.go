@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -134,12 +135,13 @@ func putAddresses(body Object, side string, urls []string, many bool) {
 }
 
 // followed gives the sandbox the backend of production if the file says nothing of a sandbox, and the server has none of its own: so
-// the agent has always made its APIs. To have no sandbox the file says null.
+// the agent has always made its APIs. A sandbox with other time-outs is one of its own, also at the same address. To have no sandbox the
+// file says null.
 func followed(e desired.Group[desired.Endpoints], have Object) desired.Group[desired.Endpoints] {
 	if v := e.Value; !e.Set || e.Null || v.Sandbox.Set || !v.Production.Set || v.Production.Null {
 		return e
 	}
-	if have == nil || slices.Equal(addressesAt(have, "production"), addressesAt(have, "sandbox")) {
+	if have == nil || reflect.DeepEqual(blocksAt(have, "production"), blocksAt(have, "sandbox")) {
 		e.Value.Sandbox = e.Value.Production
 	}
 	return e
