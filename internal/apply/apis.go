@@ -17,7 +17,7 @@ import (
 // API that no gateway has.
 func (r *round) api(ctx context.Context, c plan.Change, want desired.API) error {
 	if err := r.bring(ctx, c, want); err != nil {
-		return fmt.Errorf("%s API %s: %w", c.Action, c.Name, r.explain(ctx, want, err))
+		return fmt.Errorf("%s API %s: %w", c.Action, c.Name, r.awaited(want, r.explain(ctx, want, err)))
 	}
 	return nil
 }
@@ -80,6 +80,29 @@ func (r *round) lacksScope(want desired.API) (name string) {
 	})
 	return name
 }
+
+// awaited makes another round of a refusal of a key manager that API-M is going to have: it loads a new one some seconds after its answer.
+func (r *round) awaited(want desired.API, err error) error {
+	if !wso2.HasCode(err, wso2.CodeNoKeyManager) {
+		return err
+	}
+	all := r.want.KeyManagers(r.have.Issuer)
+	for _, name := range want.KeyManagers.Value {
+		if r.all.failed(func(c plan.Change) bool { return c.Kind == plan.KindKeyManager && c.Name == name.Value }) {
+			return marked{err, errNeeds}
+		}
+		made := slices.ContainsFunc(all, func(km desired.Field[desired.KeyManager]) bool {
+			return km.Value.Name.Value == name.Value && km.Value.Enabled.Or(true)
+		})
+		if on := r.have.KeyManagers[name.Value]; !made && (on == nil || on["enabled"] == false) && name.Value != allKeyManagers {
+			return err
+		}
+	}
+	return again(err)
+}
+
+// allKeyManagers is what an API names for all key managers.
+const allKeyManagers = "all"
 
 // newAPI makes an API, or a copy of another version.
 func (r *round) newAPI(ctx context.Context, want desired.API) (plan.Object, error) {

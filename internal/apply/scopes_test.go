@@ -1,7 +1,9 @@
 package apply
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2sim"
@@ -30,5 +32,21 @@ apis:
 				t.Errorf("%s has the local scope %v", plan.APIName(name), scope)
 			}
 		}
+	}
+}
+
+// API-M loads a key manager some seconds after it was made, and until then refuses APIs that name it.
+func TestAnAPIWaitsForItsKeyManager(t *testing.T) {
+	s := start(t, func(o *wso2sim.Options) {
+		o.Delays.KeyManager = wso2sim.Span{Min: 300 * time.Millisecond, Max: 300 * time.Millisecond}
+	})
+	const file = `apis: [{name: Orders, version: "1", context: /orders, backend_url: "http://a:1", key_managers: [%s]}]`
+	want := s.read(fmt.Sprintf(file, "WSO2-IS"), t.TempDir())
+	s.made(want)
+	s.planned(want)
+
+	unknown := s.apply(s.read(fmt.Sprintf(file, "Nobody"), t.TempDir()), Options{})
+	if unknown.Failed() != 1 || !permanent(unknown.Outcomes[0].Err) {
+		t.Errorf("an API that names an unknown key manager: %v", unknown.Outcomes)
 	}
 }
