@@ -22,13 +22,15 @@ import (
 const usage = `usage: wso2sim is|am --home DIR [--listen ADDR] [--gateway ADDR] [--config-volume DIR]
                      [--hostname NAME] [--delay-scale F] [--boot-delay DURATION] [--start-log FILE]
                      [--plain ADDR] [--events ADDR] [--websocket ADDR] [--reload-scale F]
-                     [--control ADDR]
+                     [--latency DURATION] [--cost-scale F] [--control ADDR]
        wso2sim backend [--listen ADDR]
 
 A home that does not exist is made as the product is when freshly unpacked. User and password are admin.
 --plain serves in clear text what --listen serves, as the products do on 9763.
 --events and --websocket present a certificate as API-M's 9711 and 8099 do, and serve nothing.
 --reload-scale scales the periods in which a server looks for a new certificate: 1 is as the products.
+--latency is the time that each request takes on its way. --cost-scale adds the time that a real server works on it, on two
+cores: 1 as measured.
 --control serves faults on demand, the log of requests, and the state, to everybody who reaches that address.
 `
 
@@ -69,14 +71,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&control, "control", "", "")
 	bootDelay := flags.Duration("boot-delay", 0, "")
 	delayScale := flags.Float64("delay-scale", 0, "")
+	latency := flags.Duration("latency", 0, "")
+	costScale := flags.Float64("cost-scale", 0, "")
 	if err := flags.Parse(args[1:]); err != nil {
 		return exitUsage
 	}
-	if flags.NArg() > 0 || *delayScale < 0 || *bootDelay < 0 || o.ReloadScale <= 0 {
+	if flags.NArg() > 0 || *delayScale < 0 || *latency < 0 || *costScale < 0 || *bootDelay < 0 || o.ReloadScale <= 0 {
 		fmt.Fprint(stderr, usage)
 		return exitUsage
 	}
 	o.Delays = wso2sim.RealDelays().Scale(*delayScale)
+	o.Delays.Latency, o.Delays.Cost = *latency, *costScale
 	o.Log = slog.New(slog.NewTextHandler(stderr, nil))
 	var code int
 	var err error

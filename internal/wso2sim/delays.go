@@ -49,6 +49,9 @@ type Delays struct {
 	Client     Span          // from a new key or subscription until the gateway knows it
 	Revocation Span          // from a revocation notice until the gateway refuses the token
 	Racing     time.Duration // between the look for a key manager of the same name and the writing of a new one
+
+	Latency time.Duration // of each request, on its way
+	Cost    float64       // of each request, as a part of what it costs a real server; a server works on two requests at a time
 }
 
 // RealDelays are those of servers on two cores.
@@ -76,7 +79,7 @@ func (d Delays) Scale(f float64) Delays {
 		Index: d.Index.scale(f), KeyManager: d.KeyManager.scale(f), LostEvent: scale(d.LostEvent, f),
 		Enable: d.Enable.scale(f), Disable: d.Disable.scale(f), EventWait: d.EventWait * f, Deploy: d.Deploy.scale(f),
 		Client: d.Client.scale(f), Revocation: d.Revocation.scale(f),
-		Racing: scale(d.Racing, f),
+		Racing: scale(d.Racing, f), Latency: scale(d.Latency, f), Cost: d.Cost * f,
 	}
 }
 

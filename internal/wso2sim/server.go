@@ -41,6 +41,7 @@ type server struct {
 	settings settings
 	log      *slog.Logger
 	delays   Delays
+	working  chan struct{} // has an entry for each request that the server works on
 	hostname string
 	started  time.Time
 	wrap     func(http.Handler) http.Handler // never nil
@@ -103,7 +104,7 @@ func newServer(product string, o Options) (*server, error) {
 	if err := writePID(o.Home); err != nil {
 		return nil, fmt.Errorf("start %s: %w", product, err)
 	}
-	s := &server{product: product, home: o.Home, log: o.Log, delays: o.Delays, hostname: o.Hostname, ready: make(chan struct{})}
+	s := &server{product: product, home: o.Home, log: o.Log, delays: o.Delays, working: make(chan struct{}, cores), hostname: o.Hostname, ready: make(chan struct{})}
 	if s.settings, err = readSettings(o.Home); err != nil {
 		return nil, fmt.Errorf("start %s: %w", product, err)
 	}
@@ -188,7 +189,7 @@ func (s *server) openDoor(d *door) error {
 	if s.closed {
 		return http.ErrServerClosed
 	}
-	d.handler = s.logged(s.faulty(traced(s.wrap(named(d.handler)))))
+	d.handler = s.logged(s.faulty(s.slow(traced(s.wrap(named(d.handler))))))
 	s.doors = append(s.doors, d)
 	s.faults.mu.Lock()
 	outage := s.faults.outage
