@@ -27,6 +27,11 @@ func (r *round) bring(ctx context.Context, c plan.Change, want desired.API) erro
 		return missing(plan.KindScope, scope)
 	}
 	have, exists := c.Have.(plan.API)
+	if !exists && len(want.Scopes.Value) > 0 {
+		if err := r.lacksKeyManager(); err != nil {
+			return err
+		}
+	}
 	differs := func(path string) bool {
 		return slices.ContainsFunc(c.Fields, func(d plan.Difference) bool { return d.Path == path })
 	}

@@ -18,6 +18,9 @@ func (r *round) scope(ctx context.Context, c plan.Change, want desired.Scope) er
 		_, err := r.Publisher.UpdateSharedScope(ctx, textOf(have, "id"), plan.ScopeBody(want, have))
 		return gone(err)
 	}
+	if err := r.lacksKeyManager(); err != nil {
+		return err
+	}
 	made, err := r.Publisher.CreateSharedScope(ctx, plan.ScopeBody(want, nil))
 	if !wso2.HasCode(err, wso2.CodeScopeExists) {
 		r.noteID(c, made.ID)
@@ -30,4 +33,17 @@ func (r *round) scope(ctx context.Context, c plan.Change, want desired.Scope) er
 	}
 	return byHand(remedy.Add(fmt.Errorf("an API has a local scope %q (%s): %w", c.Name, want.Name.At, err),
 		"choose another name, or remove the scope from that API in the Publisher"))
+}
+
+// lacksKeyManager returns an error if a key manager could not be made. API-M sends a new scope to the key managers that it has, and never
+// to a later one.
+func (r *round) lacksKeyManager() error {
+	name := ""
+	if r.all.failed(func(c plan.Change) bool {
+		name = c.Name
+		return c.Kind == plan.KindKeyManager && c.Action == plan.Create
+	}) {
+		return missing(plan.KindKeyManager, name)
+	}
+	return nil
 }

@@ -50,3 +50,18 @@ func TestAnAPIWaitsForItsKeyManager(t *testing.T) {
 		t.Errorf("an API that names an unknown key manager: %v", unknown.Outcomes)
 	}
 }
+
+// API-M sends a new scope to the key managers that it has, so a scope waits for its key manager. Otherwise IS never has it.
+func TestAScopeWaitsForItsKeyManager(t *testing.T) {
+	s := start(t, nil)
+	want := s.read(`
+scopes: [{name: "orders:read"}, {name: "unused"}]
+apis:
+  - {name: Orders, version: "1", context: /orders, backend_url: "http://a:1", scopes: ["orders:read", {name: "orders:write", local: true}], operations: [{target: /a, verb: GET, scopes: ["orders:read", "orders:write"]}]}
+identity_server: {roles: [{name: Clerk, permissions: ["orders:read", "orders:write", unused]}]}
+`, t.TempDir())
+	_, err := s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Method: "POST", Path: "/api/am/admin/v4/key-managers", Count: 1})
+	must(t, err)
+	s.made(want)
+	s.planned(want)
+}
