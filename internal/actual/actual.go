@@ -77,6 +77,12 @@ func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 	return read(ctx, c, want, memory{}, nil)
 }
 
+// ReadToMake is Read for a caller that makes what is missing. It does not ask whether API-M has an API that its list lacks, which costs
+// a request for each new API: if so, API-M refuses to make another one.
+func ReadToMake(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
+	return read(ctx, c, want, memory{making: true}, nil)
+}
+
 // read is Read. It knows what an earlier read has noted, and notes what a later one is to know; nil: nothing.
 func read(ctx context.Context, c Clients, want plan.Wanted, before memory, next *memory) (plan.Have, error) {
 	r := &reader{Clients: c, want: want, before: before, next: next, have: nothing(), unnamed: unnamedOf(plan.NotNamed(want, nil))}

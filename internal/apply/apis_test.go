@@ -23,6 +23,7 @@ import (
 	"wso2agent/internal/actual"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
+	"wso2agent/internal/wso2sim"
 )
 
 // allAPIs has all that belongs to APIs, and fields that the servers store in another form.
@@ -210,6 +211,9 @@ func TestANewAPICostsFourRequests(t *testing.T) {
 	s := onlyAPIs(t)
 	want := s.read(simple, t.TempDir())
 	s.made(want)
+	if n := s.amRequests.Counts()["POST /api/am/publisher/v4/apis/validate"]; n != 0 {
+		t.Errorf("API-M was asked %d times whether it has the API", n)
+	}
 	if w := s.writes(); !slices.Equal(w, []string{"POST/apis", "POST/apis/revisions", "POST/apis/deploy-revision", "POST/apis/change-lifecycle"}) {
 		t.Errorf("it took %v", w)
 	}
@@ -509,4 +513,21 @@ func TestScopesCertificatesAndDocumentsChange(t *testing.T) {
 	if !slices.Contains(w, "PUT/endpoint-certificates/{alias}") || !slices.Contains(w, "POST/apis/documents/content") {
 		t.Errorf("it took %v", w)
 	}
+}
+
+// An API that API-M has and does not list yet is not made again.
+func TestAnAPIThatTheListLacksIsAwaited(t *testing.T) {
+	s := start(t, func(o *wso2sim.Options) {
+		o.Delays.Index = wso2sim.Span{Min: 300 * time.Millisecond, Max: 300 * time.Millisecond}
+	})
+	s.settings.SkipKeyManager, s.settings.KeyManagerName = true, "Resident Key Manager"
+	want := s.read(simple, t.TempDir())
+	s.made(want)
+	s.made(want) // the list is behind
+	if n := s.amRequests.Counts()["POST /api/am/publisher/v4/apis"]; n < 2 {
+		t.Errorf("the list was not behind: %d creations were tried", n)
+	}
+	time.Sleep(400 * time.Millisecond) // the index
+	s.planned(want)
+	s.current(want)
 }

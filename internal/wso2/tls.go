@@ -42,10 +42,10 @@ func NewHTTPClient(pins Pins, roots *x509.CertPool) *http.Client {
 				return nil, fmt.Errorf("connect to %s: %w", address, ErrPlaintext)
 			},
 			DialTLSContext: d.dial,
-			MaxIdleConns:   8,
-			// As many as a pass over IS's applications has in flight. net/http keeps two by default, and closes the others, which
+			MaxIdleConns:   16,
+			// As many as a run that applies a desired state has in flight. net/http keeps two by default, and closes the others, which
 			// costs a TLS handshake for every second request.
-			MaxIdleConnsPerHost: 4,
+			MaxIdleConnsPerHost: 8,
 			IdleConnTimeout:     30 * time.Second,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
