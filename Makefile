@@ -16,7 +16,7 @@ endif
 UNWATCHED := sha1 $(addprefix internal/fips140/,sha256 sha512 sha3 hmac pbkdf2 bigmod edwards25519/field nistec/fiat)
 RACE_FLAGS := $(if $(RACE),$(RACE) $(foreach package,$(UNWATCHED),-gcflags=crypto/$(package)=-race=false))
 
-.PHONY: help build man demo test test-allocations lint vulnerabilities handshakes test-kill coverage model java-certificates bench fuzz image stand-ins test-compose test-kubernetes clean
+.PHONY: help build man demo test test-allocations lint vulnerabilities handshakes test-kill test-crash coverage model java-certificates bench fuzz image stand-ins test-compose test-kubernetes clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
@@ -26,6 +26,7 @@ help:
 	@echo 'make man           man pages of the agent, in bin/man'
 	@echo 'make handshakes    Java servers that connect to each other while certificates rotate, ROTATIONS=10 times (make test: two or three times)'
 	@echo 'make test-kill     agents that are killed at every change of a rotation, KILLS=500 times at any moment (KILL_FROM=100 begins at a later change), and SEQUENCES=300 orders of events (make test: some)'
+	@echo 'make test-crash    CRASH_STATES=200 random desired states, each applied after CRASH_CUTS=50 interrupted runs, with faults (make test: some)'
 	@echo 'make coverage      fails unless tests run every statement of internal/rotation'
 	@echo 'make model         every order of EVENTS=3 events in a model of rotation, for SECONDS=3600 each world at most (make test-allocations: 2 events)'
 	@echo 'make java-certificates  MUTANTS=1000000 mutants of certificates, held against Java (make test: some thousands)'
@@ -88,6 +89,12 @@ SEQUENCES ?= 300
 test-kill:
 	KILLS=$(KILLS) KILL_STRIDE=1 go test -count=1 -timeout 240m -v ./test/kill
 	SEQUENCES=$(SEQUENCES) go test -count=1 -timeout 60m -run TestWhateverHappens ./internal/agent
+
+CRASH_STATES ?= 200
+CRASH_CUTS ?= 50
+
+test-crash:
+	CRASH_STATES=$(CRASH_STATES) CRASH_CUTS=$(CRASH_CUTS) RANDOM_STATES=500 MUTANTS=2000 go test -count=1 -timeout 240m -v ./test/converge
 
 # Every statement of what decides about rotations is tested, and not only by the model, which make test-allocations runs.
 coverage:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
@@ -99,7 +100,9 @@ func (r *round) awaited(want desired.API, err error) error {
 		made := slices.ContainsFunc(all, func(km desired.Field[desired.KeyManager]) bool {
 			return km.Value.Name.Value == name.Value && km.Value.Enabled.Or(true)
 		})
-		if on := r.have.KeyManagers[name.Value]; !made && (on == nil || on["enabled"] == false) && name.Value != allKeyManagers {
+		on := r.have.KeyManagers[name.Value]
+		there := on != nil || name.Value == bootstrap.ResidentKeyManager || name.Value == allKeyManagers // which no file has to name
+		if !made && (!there || on["enabled"] == false) {
 			return err
 		}
 	}

@@ -41,7 +41,7 @@ func TestAnAPIWaitsForItsKeyManager(t *testing.T) {
 		o.Delays.KeyManager = wso2sim.Span{Min: 300 * time.Millisecond, Max: 300 * time.Millisecond}
 	})
 	const file = `apis: [{name: Orders, version: "1", context: /orders, backend_url: "http://a:1", key_managers: [%s]}]`
-	want := s.read(fmt.Sprintf(file, "WSO2-IS"), t.TempDir())
+	want := s.read(fmt.Sprintf(file, "Resident Key Manager, WSO2-IS"), t.TempDir())
 	s.made(want)
 	s.planned(want)
 

@@ -96,7 +96,8 @@ func answer(r *http.Request, status int) *http.Response {
 }
 
 // TestAnInterruptedRunIsCompleted applies random desired states: without interruption, and from states in which interrupted runs have left
-// the servers, with faults. Both ways end with the same objects, field by field.
+// the servers. A fifth of all writes fail, and of the requests that read, of which each round makes many, READ_FAULTS in a hundred. Both ways
+// end with the same objects, field by field.
 func TestAnInterruptedRunIsCompleted(t *testing.T) {
 	states, cuts := number(t, "CRASH_STATES", 20), number(t, "CRASH_CUTS", 10)
 	faults, first := atomic.Int64{}, seed(t)
@@ -131,7 +132,7 @@ func (w *world) interrupted(seed uint64, cuts int, faults *atomic.Int64) {
 		what := fmt.Sprintf("cut %d, at request %d of %d, done: %v", i, n, count.n.Load(), after)
 		w.load(base)
 		w.cut(want, n, after)
-		f := &faulty{RoundTripper: w.client.Transport, reads: readFaults, writes: 0.2, random: random}
+		f := &faulty{RoundTripper: w.client.Transport, reads: float64(number(w.T, "READ_FAULTS", 2)) / 100, writes: 0.2, random: random}
 		w.made(what, want, f)
 		faults.Add(int64(f.faults))
 		if lines := w.differences(want); len(lines) > 0 {
@@ -142,9 +143,6 @@ func (w *world) interrupted(seed uint64, cuts int, faults *atomic.Int64) {
 		}
 	}
 }
-
-// readFaults is the part of requests that only read that fails. A read of a server makes many of them.
-const readFaults = 0.02
 
 // states returns the state of a seed before and after changes.
 func (w *world) states(seed uint64) (s [2]plan.Wanted) {

@@ -25,6 +25,8 @@ var exceptions = []exception{
 		"times of revisions are numbers, in milliseconds"},
 	{"POST /api/am/publisher/v4/apis/import-openapi", 500, regexp.MustCompile(`status is not supported`),
 		"two imports at a time, whose scopes are the first ones, can both make the resource for scopes in IS: one fails as any internal error"},
+	{"PUT /api/am/publisher/v4/scopes/{scopeId}", 500, regexp.MustCompile(`status is not supported`),
+		"two scopes that are saved at a time can both change one role in IS: one fails as any internal error"},
 	{"POST /client-registration/v0.17/register", 200, regexp.MustCompile(`^/isSaasApplication: value must be a string`),
 		"isSaasApplication is a boolean in the answer as saasApp is in the request"},
 	{"* /api/identity/oauth2/dcr/v1.1/*", 400, regexp.MustCompile(`Content-Type has unexpected value: "text/plain"`),
