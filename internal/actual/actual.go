@@ -27,13 +27,14 @@ type Clients struct {
 	IS        *wso2.Identity // the OAuth server of IS; nil: there is no IS
 	SCIM      *wso2.SCIM     // nil: there is no IS
 
-	onlyReads bool // API-M gets the token of a client that may only read
+	// trustsList: do not ask API-M whether it has an API that its list lacks. Only those who may create APIs may ask.
+	trustsList bool
 }
 
 // Connect returns the clients for the addresses and credentials of s. It sends nothing.
 func Connect(hc *http.Client, s bootstrap.Settings) Clients {
 	servers := bootstrap.Connect(hc, s)
-	c := Clients{Admin: servers.Admin, Publisher: servers.Publisher, DevPortal: servers.DevPortal, AM: servers.AM, onlyReads: s.AMCredentials.Reading != nil}
+	c := Clients{Admin: servers.Admin, Publisher: servers.Publisher, DevPortal: servers.DevPortal, AM: servers.AM, trustsList: s.AMCredentials.Reading != nil}
 	if !s.SkipKeyManager {
 		c.IS = servers.IS
 		c.SCIM = wso2.NewSCIM(hc, strings.TrimRight(s.ISURL, "/"), s.ISCredentials)
@@ -80,7 +81,8 @@ func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 // ReadToMake is Read for a caller that makes what is missing. It does not ask whether API-M has an API that its list lacks, which costs
 // a request for each new API: if so, API-M refuses to make another one.
 func ReadToMake(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
-	return read(ctx, c, want, memory{making: true}, nil)
+	c.trustsList = true
+	return read(ctx, c, want, memory{}, nil)
 }
 
 // read is Read. It knows what an earlier read has noted, and notes what a later one is to know; nil: nothing.

@@ -36,7 +36,7 @@ func (r *reader) listAPIs(ctx context.Context) error {
 		switch key := strings.ToLower(name.Name); {
 		case listed[name].ID != "":
 			r.later(func(ctx context.Context) error { return r.readAPI(ctx, want, listed[name]) })
-		case !names[key] && !r.onlyReads && !r.before.making: // the question is for those who may create APIs
+		case !names[key] && !r.trustsList:
 			names[key] = true // one question for all versions
 			r.later(func(ctx context.Context) error { return r.missingAPI(ctx, name.Name) })
 		}

@@ -27,7 +27,6 @@ type memory struct {
 	certificates map[string]plan.EndpointCertificate
 	size         int           // of all apis, in bytes
 	writer       *flate.Writer // during a read: a new one for each API would allocate more than a megabyte
-	making       bool          // the caller makes what is missing
 }
 
 // knownAPI is an API as it was when the list showed it like this.
