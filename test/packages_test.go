@@ -58,6 +58,8 @@ var packages = []row{
 		bars: []string{"internal/config", "net", "net/http", "log/slog"}},
 	{path: "internal/lease", owns: "the lease on API-M that lets one run at a time change the servers: acquire, renew, take over, release", not: "what a run does",
 		bars: []string{"internal/config", "internal/plan", "internal/desired", "os", "net"}},
+	{path: "internal/serviceuser", owns: "the user of IS with which API-M's key manager calls IS: choose, make with the least rights, record, change its password", not: "API-M, settings",
+		bars: []string{"internal/config", "internal/plan", "internal/desired", "os", "net"}},
 	{path: "internal/trust", owns: "the exchange volume, the truststore import, pins, store checks", not: "REST, restarts",
 		bars: []string{"internal/wso2", "net/http", "os/exec"}},
 	{path: "internal/identity", owns: "the TLS identity of the server: load, issue, read from PEM files, turn into a keystore", not: "the exchange",
