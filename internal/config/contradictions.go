@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // contradictions returns an error for each combination of settings that cannot be meant.
@@ -34,7 +35,27 @@ func (c Config) contradictions() (mistakes []error) {
 	if c.Bootstrap.Drift == "fix" && c.Bootstrap.Compare == 0 {
 		wrong("DRIFT is fix, but with RECONCILE_INTERVAL=0 the agent finds no difference: set RECONCILE_INTERVAL, or DRIFT=report")
 	}
+	mistakes = append(mistakes, c.serviceUserContradictions()...)
 	return append(mistakes, c.Bootstrap.sharedPaths()...)
+}
+
+// serviceUserContradictions are the contradictions between settings of the key manager's user.
+func (c Config) serviceUserContradictions() (mistakes []error) {
+	wrong := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	km := c.KeyManager
+	named := km.ServiceUser != "" && km.ServiceUser != "create" && km.ServiceUser != "admin"
+	switch {
+	case named && km.ServicePass == "":
+		wrong("KM_SERVICE_USER is %q, the name of a user, and KM_SERVICE_PASS is not set: set it to the password of this user, or set KM_SERVICE_USER to create or admin", km.ServiceUser)
+	case named && strings.EqualFold(km.ServiceUser, c.IS.AdminUser):
+		wrong("KM_SERVICE_USER is %q, which is also IS_ADMIN_USER: set KM_SERVICE_USER=admin, and remove KM_SERVICE_PASS", km.ServiceUser)
+	case !named && km.ServicePass != "":
+		wrong("KM_SERVICE_PASS is set, but KM_SERVICE_USER names no user: set KM_SERVICE_USER to the name, or remove KM_SERVICE_PASS")
+	}
+	if km.ServiceUser == "admin" && km.Rights == "roles" {
+		wrong("KM_RIGHTS is roles, but KM_SERVICE_USER is admin, who has all rights: remove KM_RIGHTS, or set KM_SERVICE_USER to create")
+	}
+	return mistakes
 }
 
 // sharedPaths returns an error for each two files with the keys that have one path: each would replace the other.

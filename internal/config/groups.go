@@ -151,6 +151,9 @@ type KeyManager struct {
 	ISName        string `env:"KM_NAME" default:"WSO2-IS" desc:"Name under which the agent registers IS as a key manager of API-M."`
 	KeysFrom      string `env:"KEY_MANAGER_NAME" default:"Resident Key Manager" desc:"Key manager that issues the keys of the application: the value of KM_NAME for IS, or Resident Key Manager for the one in API-M."`
 	TokenEndpoint string `env:"KM_TOKEN_ENDPOINT" default:"https://wso2is:9443/oauth2/token" rule:"https" desc:"Token endpoint of IS as a key manager. The agent does not use it if KEY_MANAGER_NAME is the key manager in API-M."`
+	ServiceUser   string `env:"KM_SERVICE_USER" shown:"create for a new key manager; an existing one keeps its user" desc:"User of IS with which API-M calls IS. create: the agent makes a user with few rights. admin: the administrator, IS_ADMIN_USER. Any other value: the name of a user that somebody else has made."`
+	ServicePass   string `env:"KM_SERVICE_PASS" secret:"true" desc:"Password of the user that KM_SERVICE_USER names. The agent chooses the password of a user that it makes itself."`
+	Rights        string `env:"KM_RIGHTS" default:"least" rule:"oneof least roles" desc:"Rights of that user. least: what API-M needs for clients and scopes; the agent binds scopes to roles. roles: API-M binds scopes to roles by itself, with a right that equals the administrator."`
 }
 
 // Scopes says how applications of API-M get the scopes of APIs in IS.
