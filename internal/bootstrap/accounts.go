@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"wso2agent/internal/config"
+	"wso2agent/internal/serviceuser"
 	"wso2agent/internal/wso2"
 )
 
@@ -21,5 +22,6 @@ func SettingsOf(c config.Config, accounts *Accounts) Settings {
 		SkipKeyManager: len(c.Trust.Peers) == 0,
 		Authorize:      c.Scopes.Mode == "authorize", ScopesClients: c.Scopes.Clients,
 		CAFile: c.Trust.CAFile,
+		KMUser: ServiceUser{Setting: c.KeyManager.ServiceUser, Password: wso2.Secret(c.KeyManager.ServicePass), Rights: c.KeyManager.Rights, Record: serviceuser.Path(c.Bootstrap.KeysFile)},
 	}
 }

@@ -42,8 +42,10 @@ func (r *run) registerKeyManager(ctx context.Context) error {
 	}
 	r.km.changed = true // even if no answer comes, because API-M may have created it anyway
 	err = r.change("created key manager "+r.KMName, func() error {
-		r.km.id, err = r.Admin.CreateKeyManager(ctx, r.desiredKeyManager())
-		return err
+		if r.km.id, err = r.Admin.CreateKeyManager(ctx, r.desiredKeyManager()); err != nil {
+			return err
+		}
+		return r.user.Taken()
 	})
 	if wso2.HasCode(err, wso2.CodeKeyManagerExists) {
 		return transient(err) // another run has created it since the list was read, so the next try finds it
@@ -74,13 +76,20 @@ func (r *run) updateKeyManager(ctx context.Context) error {
 	want := r.desiredKeyManager()
 	want.AdditionalProperties.Password = wso2.MaskedPassword // as API-M shows it
 	_, fields, err := wso2.Merge(stored.Raw, want)
-	if err != nil || len(fields) == 0 {
+	if err != nil || len(fields) == 0 && r.user.Known {
 		return err
 	}
+	if !r.user.Known {
+		fields = append(fields, "additionalProperties.Password")
+	}
 	r.km.changed = true
-	return r.change(fmt.Sprintf("updated key manager %s: %s", r.KMName, strings.Join(fields, ", ")), func() error {
+	err = r.change(fmt.Sprintf("updated key manager %s: %s", r.KMName, strings.Join(fields, ", ")), func() error {
 		return r.sendKeyManager(ctx, stored.Raw)
 	})
+	if err == nil && stored.User != r.user.User {
+		userChanged(r.log, stored.User, r.user.User)
+	}
+	return err
 }
 
 // sendKeyManager overwrites the stored key manager completely, with its password.
@@ -90,7 +99,17 @@ func (r *run) sendKeyManager(ctx context.Context, stored json.RawMessage) error 
 	if err != nil {
 		return err
 	}
-	return orDeleted(r.Admin.UpdateKeyManager(ctx, r.km.id, whole, want.AdditionalProperties.Password))
+	if err := r.Admin.UpdateKeyManager(ctx, r.km.id, whole, want.AdditionalProperties.Password); err != nil {
+		return orDeleted(err)
+	}
+	r.user.Known = true
+	return r.user.Taken()
+}
+
+// chooseUser finds the user with which the key manager calls IS, and makes it if the agent is to make one.
+func (r *run) chooseUser(ctx context.Context) (err error) {
+	r.user, err = ChooseUser(ctx, r.log, r.Servers, r.Settings)
+	return err
 }
 
 // readKeyManager reads a key manager from the list.
@@ -184,8 +203,8 @@ func (r *run) desiredKeyManager() wso2.KeyManager {
 		TokenType:                  "DIRECT",
 		Permissions:                wso2.Permissions{PermissionType: "PUBLIC", Roles: []string{}},
 		AdditionalProperties: wso2.ConnectorOfIS7{
-			Username:            r.ISCredentials.User,
-			Password:            r.ISCredentials.Password,
+			Username:            r.user.User,
+			Password:            r.user.Password,
 			APIResourceEndpoint: is + "/api/server/v1/api-resources",
 			RolesEndpoint:       is + "/scim2/v2/Roles",
 			EnableRolesCreation: true,

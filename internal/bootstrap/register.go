@@ -22,7 +22,8 @@ type run struct {
 	desired *desired.File
 	changes int
 
-	km keyManager // IS as key manager
+	km   keyManager     // IS as key manager
+	user KeyManagerUser // with which it calls IS
 }
 
 // Register waits until both servers serve requests, registers IS as key manager, and verifies that the key manager is usable. It returns
@@ -40,6 +41,7 @@ func Register(ctx context.Context, log *slog.Logger, servers Servers, settings S
 	steps := r.waits()
 	if !r.SkipKeyManager {
 		steps = append(steps,
+			step{name: "choose the user of " + r.KMName, do: r.chooseUser},
 			step{name: "register " + r.KMName + " as key manager", do: r.registerKeyManager},
 			step{name: "verify that " + r.KMName + " is usable", do: r.verifyKeyManager, maxWait: 2 * time.Second},
 		)

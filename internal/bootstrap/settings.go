@@ -41,6 +41,8 @@ type Settings struct {
 	// the same one. Empty: a new name for this run.
 	Owner string
 
+	KMUser ServiceUser // the user with which the key manager calls IS
+
 	Authorize     bool     // authorize the applications in IS for the scopes of APIs
 	ScopesClients []string // ids of further clients of IS to authorize
 
@@ -100,6 +102,7 @@ type Servers struct {
 	IS        *wso2.Identity      // IS's OAuth server
 	AM        *wso2.Identity      // API-M's own OAuth server, behind the resident key manager
 	Scopes    *wso2.Authorization // IS's authorized applications
+	SCIM      *wso2.SCIM          // IS's users and roles
 	Admin     *wso2.Admin
 	Publisher *wso2.Publisher
 	DevPortal *wso2.DevPortal
@@ -114,6 +117,7 @@ func Connect(hc *http.Client, s Settings) Servers {
 		IS:        wso2.NewIdentity(hc, is, s.ISCredentials),
 		AM:        wso2.NewIdentity(hc, am, s.AMCredentials),
 		Scopes:    wso2.NewAuthorization(hc, is, s.ISCredentials),
+		SCIM:      wso2.NewSCIM(hc, is, s.ISCredentials),
 		Admin:     wso2.NewAdmin(hc, am, s.AMCredentials),
 		Publisher: wso2.NewPublisher(hc, am, s.AMCredentials),
 		DevPortal: wso2.NewDevPortal(hc, am, s.AMCredentials),

@@ -3,6 +3,7 @@ package wso2
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 )
@@ -114,7 +115,23 @@ type StoredKeyManager struct {
 	Type         string          `json:"type"`
 	Issuer       string          `json:"issuer"`
 	Certificates Certificates    `json:"certificates"`
+	User         string          `json:"-"` // with which the connector of IS calls IS; "" for other types
 	Raw          json.RawMessage `json:"-"` // the whole object, its password masked
+}
+
+// UnmarshalJSON reads the user out of the additional properties, which differ by type.
+func (s *StoredKeyManager) UnmarshalJSON(text []byte) error {
+	type fields StoredKeyManager // without this method
+	var more struct {
+		Properties map[string]any `json:"additionalProperties"`
+	}
+	if err := errors.Join(json.Unmarshal(text, (*fields)(s)), json.Unmarshal(text, &more)); err != nil {
+		return err
+	}
+	if s.Type == TypeIS7 {
+		s.User, _ = more.Properties["Username"].(string)
+	}
+	return nil
 }
 
 // KeyManager reads a key manager.

@@ -66,6 +66,22 @@ func (a *Authorization) FindResource(ctx context.Context, identifier string) (id
 	return "", err
 }
 
+// CreateResource makes an API resource without scopes and returns its id. An application gets its scopes only if it is authorized for
+// them, and a user only with a role. An identifier that is taken is HTTP 409.
+func (a *Authorization) CreateResource(ctx context.Context, name, identifier string) (id string, err error) {
+	var made struct {
+		ID string `json:"id"`
+	}
+	r := request{
+		op: "create API resource " + identifier, method: http.MethodPost, path: "/api-resources",
+		body: map[string]any{"name": name, "identifier": identifier, "requiresAuthorization": true, "scopes": []any{}},
+	}
+	if err = a.call(ctx, r, &made); err == nil && made.ID == "" {
+		err = a.noDocument(r, errNoID)
+	}
+	return made.ID, err
+}
+
 // Scopes reads the scopes of an API resource. HTTP 404 means that the resource is gone.
 func (a *Authorization) Scopes(ctx context.Context, resource string) (scopes []Scope, err error) {
 	err = a.call(ctx, request{

@@ -1,0 +1,182 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/scopes"
+	"wso2agent/internal/serviceuser"
+	"wso2agent/internal/wso2"
+)
+
+// ServiceUser says which user of IS the key manager calls IS with. The zero value stands for IS's administrator.
+type ServiceUser struct {
+	Setting  string      // KM_SERVICE_USER: create, admin, or the name of a user; empty: see [serviceuser.Choose]
+	Password wso2.Secret // of a user that Setting names
+	Rights   string      // KM_RIGHTS
+	Record   string      // path of the record; see [serviceuser.Path]
+}
+
+// KeyManagerUser is the user that the key manager has, or is to have.
+type KeyManagerUser struct {
+	serviceuser.Account
+	Kind   serviceuser.Kind
+	Known  bool         // API-M has this account, as far as the agent knows
+	record func() error // notes that API-M has it; nil: there is nothing to note
+}
+
+// Taken notes that API-M has taken the account.
+func (u KeyManagerUser) Taken() error {
+	if u.record == nil {
+		return nil
+	}
+	return u.record()
+}
+
+// BindsRoles reports whether the agent binds scopes to roles, because the connector cannot.
+func (u KeyManagerUser) BindsRoles(s ServiceUser) bool {
+	return u.Kind != serviceuser.Administrator && s.Rights != serviceuser.RolesToo
+}
+
+// maker returns what makes users in IS.
+func (s Settings) maker(log *slog.Logger, servers Servers) serviceuser.Maker {
+	return serviceuser.Maker{
+		SCIM: servers.SCIM, Path: s.KMUser.Record, Rights: serviceuser.Rights(s.KMUser.Rights), Log: log,
+		As: func(a serviceuser.Account) *wso2.Identity {
+			return wso2.NewIdentity(servers.HTTP, s.ISURL, wso2.Credentials{User: a.User, Password: a.Password, Source: "KM_SERVICE_USER and KM_SERVICE_PASS"})
+		},
+	}
+}
+
+// registered reads the key manager that the settings name. Its ID is empty if API-M has none.
+func (s Settings) registered(ctx context.Context, admin *wso2.Admin) (km wso2.StoredKeyManager, err error) {
+	list, err := admin.KeyManagers(ctx)
+	if err != nil {
+		return km, err
+	}
+	same := KeeperFirst(list, s.KMName)
+	if len(same) == 0 {
+		return km, nil
+	}
+	km, err = admin.KeyManager(ctx, same[0].ID)
+	return km, orDeleted(err)
+}
+
+// FindUser reads which user the key manager has, or is to have, and changes nothing.
+func (s Settings) FindUser(ctx context.Context, admin *wso2.Admin) (km wso2.StoredKeyManager, kind serviceuser.Kind, err error) {
+	if km, err = s.registered(ctx, admin); err != nil {
+		return km, 0, err
+	}
+	if s.KMUser.Record == "" || km.ID != "" && km.User == "" { // of another type, which the agent refuses to change
+		return km, serviceuser.Administrator, nil
+	}
+	record, err := serviceuser.Load(s.KMUser.Record)
+	if err != nil {
+		return km, 0, permanent(err)
+	}
+	return km, serviceuser.Choose(s.KMUser.Setting, record.Made(), km.User, s.ISCredentials.User), nil
+}
+
+// ChooseUser returns the user that the key manager is to have, and makes the user in IS if the agent is to make one. The key manager
+// stays as it is. An error that wraps [ErrPermanent] needs a person.
+func ChooseUser(ctx context.Context, log *slog.Logger, servers Servers, s Settings) (user KeyManagerUser, err error) {
+	km, kind, err := s.FindUser(ctx, servers.Admin)
+	if err != nil {
+		return user, err
+	}
+	user.Kind, user.Known = kind, true
+	if kind != serviceuser.Administrator { // whose connector makes the resource by itself
+		if _, err := scopes.MakeResource(ctx, servers.Scopes); err != nil {
+			return user, err
+		}
+	}
+	m := s.maker(log, servers)
+	var record serviceuser.Record
+	switch kind {
+	case serviceuser.Kept:
+		user.Account = serviceuser.Account{User: km.User, Password: wso2.MaskedPassword}
+		return user, nil
+	case serviceuser.Made:
+		if record, err = m.Ensure(ctx); err != nil {
+			return user, userUnready(err)
+		}
+		user.Account = record.Account()
+		if s.KMUser.Rights == serviceuser.RolesToo {
+			log.Warn("the key manager's user has a right that equals IS's administrator", "right", "internal_role_mgt_update", "remedy", "set KM_RIGHTS=least")
+		}
+	case serviceuser.Named:
+		user.Account = serviceuser.Account{User: s.KMUser.Setting, Password: s.KMUser.Password}
+		if err := m.Check(ctx, user.Account); err != nil {
+			return user, userRefused(err)
+		}
+		if record, err = serviceuser.Load(s.KMUser.Record); err != nil {
+			return user, permanent(err)
+		}
+	default:
+		user.Account = serviceuser.Account{User: s.ISCredentials.User, Password: s.ISCredentials.Password}
+		if s.KMUser.Setting == "" && s.KMUser.Record != "" {
+			log.Info("the key manager calls IS as the administrator", "user", km.User, "remedy", "set KM_SERVICE_USER=create for a user with few rights, or admin to keep this one")
+		}
+		return user, nil
+	}
+	user.Known = record.Has(user.Account)
+	user.record = func() error { return record.Taken(user.Account).Save(s.KMUser.Record) }
+	return user, nil
+}
+
+// userUnready marks the errors of a user that the agent has made: IS may need a moment until it knows a right or a password.
+func userUnready(err error) error {
+	if errors.Is(err, serviceuser.ErrPassword) || errors.Is(err, serviceuser.ErrRights) {
+		return transient(err)
+	}
+	return err
+}
+
+// userRefused marks the errors of a user that somebody else has made.
+func userRefused(err error) error {
+	switch {
+	case errors.Is(err, serviceuser.ErrPassword):
+		return permanent(remedy.Add(err, "correct KM_SERVICE_USER or KM_SERVICE_PASS"))
+	case errors.Is(err, serviceuser.ErrRights):
+		return permanent(remedy.Add(err, "give the user a role with the rights in docs/security.md"))
+	}
+	return err
+}
+
+// RegisterUser is [ChooseUser]. It also gives the user to the key manager, if API-M has the key manager and does not have this user.
+func RegisterUser(ctx context.Context, log *slog.Logger, servers Servers, s Settings) (KeyManagerUser, error) {
+	s, err := s.Normalised()
+	if err != nil {
+		return KeyManagerUser{}, err
+	}
+	user, err := ChooseUser(ctx, log, servers, s)
+	if err != nil {
+		return user, err
+	}
+	km, err := s.registered(ctx, servers.Admin)
+	if err != nil || km.ID == "" || km.User == "" || user.Known && serviceuser.Same(km.User, user.User) {
+		return user, err
+	}
+	whole, _, err := wso2.Merge(km.Raw, map[string]any{"additionalProperties": map[string]any{"Username": user.User, "Password": string(user.Password)}})
+	if err != nil {
+		return user, err
+	}
+	if err := servers.Admin.UpdateKeyManager(ctx, km.ID, whole, user.Password); err != nil {
+		return user, fmt.Errorf("give key manager %s another user: %w", s.KMName, err)
+	}
+	userChanged(log, km.User, user.User)
+	user.Known = true
+	return user, user.Taken()
+}
+
+// userChanged logs that the key manager has another user or password.
+func userChanged(log *slog.Logger, before, now string) {
+	if serviceuser.Same(before, now) {
+		log.Info("gave the key manager the present password of its user", "user", now)
+		return
+	}
+	log.Info("gave the key manager another user; clients that exist keep their owner", "was", before, "now", now, "remedy", "agent km clients lists them")
+}
