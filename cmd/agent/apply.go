@@ -116,11 +116,15 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 	}
 	clients := actual.Connect(l.client, l.settings)
 	options.Lease = apply.Turns(clients, log, "agent apply")
+	options.User = func(ctx context.Context) (bootstrap.KeyManagerUser, error) {
+		return bootstrap.RegisterUser(ctx, log, servers, l.settings)
+	}
 	report, err := apply.Run(ctx, log, clients, l.want, options)
 	if err != nil && len(report.Outcomes) == 0 {
 		return byHand(err) // nothing is changed
 	}
-	return errors.Join(a.print(report, stdout, stderr), err, memory.WriteKeys(report, ""), authorize(ctx, log, servers, l.settings))
+	return errors.Join(a.print(report, stdout, stderr), err, memory.WriteKeys(report, ""),
+		apply.BindRoles(ctx, log, servers, l.settings, report), authorize(ctx, log, servers, l.settings))
 }
 
 // authorize authorizes the applications in IS for the scopes of APIs, unless the settings say otherwise.

@@ -112,6 +112,7 @@ func dumped(ctx context.Context, cfg config.Config, o dump.Options) (dump.Result
 		return dump.Result{}, err
 	}
 	defer connection.Close()
+	o.Administrator = settings.ISCredentials.User
 	settings = reading(cfg, settings, actual.AllRights())
 	return dump.From(ctx, actual.Connect(hc, settings), want, o)
 }

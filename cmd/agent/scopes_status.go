@@ -38,11 +38,12 @@ type scopesLine struct {
 
 // showScopes prints every application with the scopes that it lacks. Its error wraps errDifferences if an application lacks one.
 func showScopes(ctx context.Context, asJSON bool, stdout, stderr io.Writer) error {
-	a, err := newAgent(stderr) // without PRODUCT: CI and laptops run next to no server
+	r, err := reach(stderr)
 	if err != nil {
 		return err
 	}
-	state, lack, missing, err := a.ReadScopes(ctx)
+	defer r.connection.Close()
+	state, lack, missing, err := scopes.Lack(ctx, r.Scopes, r.cfg.Scopes.Clients)
 	if err != nil {
 		return byHand(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"wso2agent/internal/scopes"
 )
 
 func scopesSyncCommand() *cobra.Command {
@@ -25,11 +27,13 @@ func scopesSyncCommand() *cobra.Command {
 
 // syncScopes authorizes what is missing, and prints how much that was.
 func syncScopes(ctx context.Context, asJSON bool, stdout, stderr io.Writer) error {
-	a, err := newAgent(stderr) // without PRODUCT: CI and laptops run next to no server
+	r, err := reach(stderr)
 	if err != nil {
 		return err
 	}
-	report, err := a.SyncScopes(ctx)
+	defer r.connection.Close()
+	keeper := scopes.Keeper{Clients: r.cfg.Scopes.Clients, Log: r.log}
+	report, err := keeper.Poll(ctx, r.Scopes)
 	if err != nil {
 		return byHand(err)
 	}

@@ -92,6 +92,9 @@ func ownKeyManager(s bootstrap.Settings) desired.KeyManager {
 	token, revoke := s.DisplayedEndpoints()
 	own.Name, own.DisplayName, own.Description = text(s.KMName), text(s.KMName), text(bootstrap.KeyManagerDescription)
 	own.DisplayTokenEndpoint, own.DisplayRevokeEndpoint = text(token), text(revoke)
+	if s.KMUser.Record != "" { // the user is a matter of the settings: bootstrap.RegisterUser chooses it
+		return own
+	}
 	own.Username = text(s.ISCredentials.User)
 	own.Password = desired.Password{Set: true, Value: desired.NewSecret(string(s.ISCredentials.Password), s.ISCredentials.Source)}
 	return own

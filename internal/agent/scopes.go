@@ -2,8 +2,10 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/scopes"
 	"wso2agent/internal/telemetry"
@@ -19,6 +21,7 @@ type scopesLife struct {
 	servers servers
 	gate    *gate // of authorize_all_scopes, which opens when all applications are authorized
 	watch   scopes.Watch
+	roles   bootstrap.RoleBinder
 }
 
 func (a Agent) scopes(health *telemetry.Health) *scopesLife {
@@ -38,7 +41,7 @@ func (l *scopesLife) turn(ctx context.Context, unreadable error) time.Duration {
 		l.gate.open.Store(closed)
 	}
 	if ctx.Err() == nil {
-		ok, message := l.watch.State(l.cfg, closes, err)
+		ok, message := l.watch.State(l.cfg, closes, errors.Join(err, l.bindRoles(ctx, unreadable)))
 		l.health.Advise(scopesCondition, ok, message)
 		if n, known := l.watch.Unauthorized(); known {
 			l.health.Gauge(unauthorizedMetric, "Applications of API-M that lack scopes of APIs in IS.", float64(n))
@@ -48,6 +51,18 @@ func (l *scopesLife) turn(ctx context.Context, unreadable error) time.Duration {
 		l.watch.Report(err)
 	}
 	return l.watch.Wait(l.cfg, closes)
+}
+
+// bindRoles binds the scopes of APIs to roles of IS. The agent next to API-M does that, which has the record of the key manager's user.
+func (l *scopesLife) bindRoles(ctx context.Context, unreadable error) error {
+	if unreadable != nil || l.cfg.Server.Product != config.AM {
+		return nil
+	}
+	hc, err := l.servers.connect(l.cfg)
+	if err != nil {
+		return err
+	}
+	return l.roles.Turn(ctx, l.log, hc, bootstrap.SettingsOf(l.cfg, l.servers.accounts))
 }
 
 // securityLife verifies that API subscribers cannot administer IS, after each start of IS.

@@ -30,6 +30,9 @@ type Options struct {
 	Known []Credentials
 	// Check sees the first plan before any change. Its error ends the run. May be nil.
 	Check func(plan.Wanted, []plan.Change) error
+	// User chooses the user with which the agent's own key manager calls IS, after Check and before any change. It is not called if the file
+	// names the user. May be nil: then the key manager has the user of the desired state.
+	User func(context.Context) (bootstrap.KeyManagerUser, error)
 	// Record knows what the agent owns. Nil: it owns nothing, and no secret that has changed is known.
 	Record Record
 	// Save keeps the record, after each read and each round. May be nil.
@@ -101,6 +104,11 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 				continue
 			}
 		}
+		if err == nil && r.User != nil {
+			if err = r.chooseUser(ctx); err != nil {
+				unfinished = !permanent(err)
+			}
+		}
 		if err == nil {
 			unfinished = r.act(ctx, next)
 		}
@@ -130,6 +138,18 @@ type run struct {
 	all     outcomes
 	past    *past
 	allowed map[object]bool // what the first plan changes; nil before
+	account bootstrap.KeyManagerUser
+}
+
+// chooseUser chooses the user of the agent's own key manager, once.
+func (r *run) chooseUser(ctx context.Context) (err error) {
+	if own := r.report.Want.Own.Name; own.Set && !bootstrap.NamesUser(r.report.Want.File, own.Value) {
+		r.account, err = r.User(ctx)
+	}
+	if err == nil {
+		r.User = nil
+	}
+	return err
 }
 
 // step is what a round is to do.
@@ -174,7 +194,7 @@ func (r *run) next(ctx context.Context) (step, error) {
 // act makes the changes of a round, and reports whether another round can make what failed.
 func (r *run) act(ctx context.Context, s step) (unfinished bool) {
 	one := newRound(r.log, r.clients, s.want, s.have, r.AtOnce)
-	one.past, one.record = r.past, r.Record
+	one.past, one.record, one.account = r.past, r.Record, r.account
 	unfinished = one.act(ctx, r.all.open(s.changes, s.have.Left), &r.all)
 	r.report.IDs, r.report.Keys, r.report.Served = one.ids, withSecrets(one.credentials(), r.report.Keys), one.served()
 	r.past.remember(r.report.Keys)

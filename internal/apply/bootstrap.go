@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"wso2agent/internal/lease"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
+	"wso2agent/internal/scopes"
 	"wso2agent/internal/wso2"
 )
 
@@ -50,6 +52,10 @@ func Bootstrap(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstr
 	if err != nil {
 		return result, err
 	}
+	err = bootstrap.Repeat(ctx, log, s, "bind the scopes of APIs to roles", func(ctx context.Context) error { return BindRoles(ctx, log, servers, s, report) })
+	if err != nil {
+		return result, err
+	}
 	authorized, err := bootstrap.Authorize(ctx, log, servers, s, consumerKeys(report))
 	if err != nil {
 		return result, err
@@ -57,6 +63,17 @@ func Bootstrap(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstr
 	result.Changes = changes + len(report.Outcomes) + authorized
 	log.Info("the desired state is reached", "changes", result.Changes)
 	return result, nil
+}
+
+// BindRoles binds the scopes of APIs to roles of IS as API-M has them, unless API-M's connector does that.
+func BindRoles(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, s bootstrap.Settings, report Report) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	if _, err := s.BindRoles(ctx, &scopes.Roles{Log: log}, servers, slices.Collect(maps.Values(report.IDs.APIs))...); err != nil {
+		return fmt.Errorf("bind the scopes of APIs to roles of IS: %w", err)
+	}
+	return nil
 }
 
 // applied brings the servers to the desired state, and writes the keys, also those of a run that fails.

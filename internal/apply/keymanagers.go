@@ -44,6 +44,15 @@ func (r *round) keyManager(ctx context.Context, c plan.Change, want desired.KeyM
 
 // sendKeyManager writes a key manager with its secrets; a new one if have is nil. API-M loads it, even if nothing differs.
 func (r *round) sendKeyManager(ctx context.Context, want desired.KeyManager, have plan.Object) (id string, err error) {
+	if own := r.want.Own.Name; own.Set && want.Name.Value == own.Value && !want.Username.Set && r.account.User != "" {
+		want.Username = desired.Text{Set: true, Value: r.account.User}
+		want.Password = desired.Password{Set: true, Value: desired.NewSecret(string(r.account.Password), "KM_SERVICE_USER")}
+		defer func() {
+			if err == nil {
+				err = r.account.Taken()
+			}
+		}()
+	}
 	body, secrets := plan.KeyManagerBody(want, have), secretsOf(want.Password)
 	if have == nil {
 		return r.Admin.CreateKeyManagerObject(ctx, body, secrets...)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wso2agent/internal/actual"
+	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
@@ -130,7 +131,8 @@ type round struct {
 	all     *outcomes
 	issuers sync.Mutex // held while a key manager is compared with the others and made
 
-	record Record // may be nil
+	record  Record                   // may be nil
+	account bootstrap.KeyManagerUser // of the agent's own key manager; empty if the desired state has it
 
 	mu       sync.Mutex // guards what follows
 	ids      IDs

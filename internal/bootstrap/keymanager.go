@@ -12,6 +12,7 @@ import (
 
 	"wso2agent/internal/desired"
 	"wso2agent/internal/remedy"
+	"wso2agent/internal/serviceuser"
 	"wso2agent/internal/wso2"
 )
 
@@ -107,7 +108,12 @@ func (r *run) sendKeyManager(ctx context.Context, stored json.RawMessage) error 
 }
 
 // chooseUser finds the user with which the key manager calls IS, and makes it if the agent is to make one.
+// A user that the file names counts.
 func (r *run) chooseUser(ctx context.Context) (err error) {
+	if km, ok := ownIn(r.desired, r.KMName); ok && km.Username.Set {
+		r.user = KeyManagerUser{Account: serviceuser.Account{User: km.Username.Value, Password: wso2.Secret(km.Password.Value.Reveal())}, Known: true}
+		return nil
+	}
 	r.user, err = ChooseUser(ctx, r.log, r.Servers, r.Settings)
 	return err
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
+	"wso2agent/internal/desired"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/scopes"
 	"wso2agent/internal/serviceuser"
@@ -144,6 +146,24 @@ func userRefused(err error) error {
 		return permanent(remedy.Add(err, "give the user a role with the rights in docs/security.md"))
 	}
 	return err
+}
+
+// NamesUser reports whether a file names the user of a key manager.
+func NamesUser(f *desired.File, keyManager string) bool {
+	km, ok := ownIn(f, keyManager)
+	return ok && km.Username.Set
+}
+
+// ownIn returns what a file says of a key manager.
+func ownIn(f *desired.File, name string) (km desired.KeyManager, ok bool) {
+	if f == nil {
+		return km, false
+	}
+	i := slices.IndexFunc(f.KeyManagers.Value, func(km desired.Field[desired.KeyManager]) bool { return km.Value.Name.Value == name })
+	if i < 0 {
+		return km, false
+	}
+	return f.KeyManagers.Value[i].Value, true
 }
 
 // RegisterUser is [ChooseUser]. It also gives the user to the key manager, if API-M has the key manager and does not have this user.

@@ -27,6 +27,8 @@ type Options struct {
 	APIs, Applications []string
 	// Identity adds the users, groups and roles of IS.
 	Identity bool
+	// Administrator is the user of IS that the dump leaves out, because the agent works with it; empty: the one of its key manager.
+	Administrator string
 	// Save writes a file that the configuration names. The path is relative, with slashes. Several calls may be made at a time. If it
 	// is nil, what needs a file is left out.
 	Save func(path string, data []byte) error

@@ -9,6 +9,7 @@ import (
 
 	"wso2agent/internal/actual"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/serviceuser"
 )
 
 // tree returns the file as a tree, in the order of the names of objects. Its secrets are variables.
@@ -29,7 +30,7 @@ func (d *dump) tree(all actual.Everything) (branch, error) {
 	add("applications", d.applications(all, secrets))
 	add("key_managers", d.keyManagers(all, secrets))
 	if d.Identity {
-		if is := identity(all, d.want.Own.Username.Value, secrets); len(is) > 0 {
+		if is := identity(all, cmp.Or(d.Administrator, d.want.Own.Username.Value), secrets); len(is) > 0 {
 			tree["identity_server"] = is
 		}
 	}
@@ -159,7 +160,7 @@ func identity(all actual.Everything, account string, secrets *names) branch {
 	}{{"roles", all.Roles, plan.RoleFields}, {"groups", all.Groups, plan.GroupFields}, {"users", all.Users, plan.UserFields}} {
 		var list []any
 		for _, name := range slices.Sorted(maps.Keys(kind.have)) {
-			if slices.Contains(builtIn, strings.ToLower(name)) || kind.section == "users" && strings.EqualFold(name, account) {
+			if slices.Contains(builtIn, strings.ToLower(name)) || serviceuser.IsMade(name) || kind.section == "users" && strings.EqualFold(name, account) {
 				continue
 			}
 			entry := grown(kind.fields(kind.have[name]))

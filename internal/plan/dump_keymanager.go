@@ -45,6 +45,9 @@ func KeyManagerFields(have Object, own desired.KeyManager) Fields {
 		return claims
 	})
 	all.permissions(have)
+	if isOwn && !own.Username.Set { // the settings say which user it has
+		delete(all, "username")
+	}
 	if len(all) == 0 && (isOwn || name == residentKeyManager) {
 		return nil
 	}

@@ -1,0 +1,57 @@
+package bootstrap
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"wso2agent/internal/scopes"
+	"wso2agent/internal/serviceuser"
+)
+
+// rolesEvery is the wait between two passes that bind scopes to roles. API-M takes the roles of local scopes away with each save.
+const rolesEvery = 30 * time.Second
+
+// rolesUnbound is what the log says of a failure.
+const rolesUnbound = "scopes of APIs are not bound to roles of IS as API-M has them"
+
+// BindRoles binds scopes of APIs to roles of IS as API-M has them, unless the connector does that. It returns how many roles it has changed.
+// apis are ids of APIs that API-M may not list yet.
+func (s Settings) BindRoles(ctx context.Context, roles *scopes.Roles, servers Servers, apis ...string) (changes int, err error) {
+	if s.SkipKeyManager || s.KMUser.Record == "" || s.KMUser.Rights == serviceuser.RolesToo {
+		return 0, nil
+	}
+	km, kind, err := s.FindUser(ctx, servers.Admin)
+	if err != nil || km.User == "" || kind == serviceuser.Administrator {
+		return 0, err
+	}
+	return roles.Bind(ctx, scopes.Servers{Publisher: servers.Publisher, Authorization: servers.Scopes, SCIM: servers.SCIM}, apis...)
+}
+
+// RoleBinder binds scopes to roles from time to time. Only one goroutine uses it.
+type RoleBinder struct {
+	roles scopes.Roles
+	at    time.Time
+	last  error
+}
+
+// Turn binds scopes to roles if the last time is 30 s ago, and returns why they are not bound; nil if they are. It logs the first failure,
+// and the end of failures.
+func (b *RoleBinder) Turn(ctx context.Context, log *slog.Logger, hc *http.Client, s Settings) error {
+	if time.Since(b.at) < rolesEvery {
+		return b.last
+	}
+	b.roles.Log = log
+	_, err := s.BindRoles(ctx, &b.roles, Connect(hc, s))
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil && b.last == nil:
+		log.Warn(rolesUnbound+", trying again", "wait", rolesEvery.String(), "error", err)
+	case err == nil && b.last != nil:
+		log.Info("scopes of APIs are bound to roles of IS again")
+	}
+	b.at, b.last = time.Now(), err
+	return err
+}
