@@ -200,3 +200,26 @@ func userChanged(log *slog.Logger, before, now string) {
 	}
 	log.Info("gave the key manager another user; clients that exist keep their owner", "was", before, "now", now, "remedy", "agent km clients lists them")
 }
+
+// RotatePassword gives the user that the agent has made another password, first in IS and then in API-M. API-M makes no keys for the short
+// time between the two. If the call ends between them, the next bootstrap or apply does the rest.
+func RotatePassword(ctx context.Context, log *slog.Logger, servers Servers, s Settings) (KeyManagerUser, error) {
+	s, err := s.Normalised()
+	if err != nil {
+		return KeyManagerUser{}, err
+	}
+	km, kind, err := s.FindUser(ctx, servers.Admin)
+	if err == nil && (kind != serviceuser.Made || km.ID == "") {
+		err = fmt.Errorf("%w for key manager %s", serviceuser.ErrNoUser, s.KMName)
+	}
+	if err == nil {
+		_, err = s.maker(log, servers).Rotate(ctx)
+	}
+	if errors.Is(err, serviceuser.ErrNoUser) {
+		err = permanent(remedy.Add(err, "set KM_SERVICE_USER=create and run agent bootstrap, or set KEYS_FILE to the path that the other commands use"))
+	}
+	if err != nil {
+		return KeyManagerUser{}, err
+	}
+	return RegisterUser(ctx, log, servers, s)
+}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 
-	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -41,15 +40,15 @@ func (m Maker) Ensure(ctx context.Context) (Record, error) {
 	return r, m.complete(ctx, r)
 }
 
-// Rotate gives the user another password in IS. Until API-M has it too, API-M makes no keys. Call [Record.Taken] then.
+// Rotate gives the user another password in IS. Until API-M has it too, API-M makes no keys. Call [Record.Taken] then. Without a user that
+// the agent has made, the error wraps [ErrNoUser].
 func (m Maker) Rotate(ctx context.Context) (Record, error) {
 	r, err := Load(m.Path)
 	if err != nil {
 		return r, err
 	}
 	if !r.Made() {
-		return r, remedy.Add(fmt.Errorf("there is no password to change: %s has no user that the agent has made", m.Path),
-			"set KM_SERVICE_USER=create and run agent bootstrap, or set KEYS_FILE to the path that the other commands use")
+		return r, fmt.Errorf("%w in %s", ErrNoUser, m.Path)
 	}
 	r.Password = password()
 	if err := r.Save(m.Path); err != nil {
@@ -168,10 +167,12 @@ func (m Maker) password(ctx context.Context, r Record, user wso2.Object) error {
 	return m.Check(ctx, r.Account())
 }
 
-// ErrPassword: IS refuses the password of the key manager's user. ErrRights: the user may not read clients.
+// ErrPassword: IS refuses the password of the key manager's user. ErrRights: the user may not read clients. ErrNoUser: no record says that
+// the agent has made a user.
 var (
 	ErrPassword = errors.New("IS refuses the password of the key manager's user")
 	ErrRights   = errors.New("the key manager's user lacks rights in IS")
+	ErrNoUser   = errors.New("there is no user that the agent has made")
 )
 
 // Check asks IS with an account for a client that does not exist. The error wraps [ErrPassword] or [ErrRights] if IS refuses that.

@@ -73,6 +73,18 @@ func (i *Identity) HasClient(ctx context.Context, id string) (bool, error) {
 	return err == nil, err
 }
 
+// ClientOwner returns the user that owns a client, with its domain, such as admin@carbon.super; "" if IS has no such client.
+func (i *Identity) ClientOwner(ctx context.Context, id string) (string, error) {
+	var client struct {
+		Owner string `json:"ext_application_owner"`
+	}
+	err := i.call(ctx, request{op: "find client " + id, method: http.MethodGet, path: registration + "/" + url.PathEscape(id)}, &client)
+	if isAbsent(err) {
+		return "", nil
+	}
+	return client.Owner, err
+}
+
 // TokenEndpoint is where the server issues tokens.
 func (i *Identity) TokenEndpoint() string { return i.base + "/oauth2/token" }
 

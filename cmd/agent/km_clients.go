@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"wso2agent/internal/scopes"
+	"wso2agent/internal/serviceuser"
+)
+
+func kmClientsCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "clients",
+		Short: "List the clients of API-M's applications in IS with their owners",
+		Long: `clients lists the clients in IS that API-M has registered for its applications, and those in SCOPES_CLIENTS, with the
+user that owns each. A client keeps the owner that it was made with. Make the keys of an application again if its
+client belongs to IS's administrator: the list says how.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return listClients(cmd.Context(), asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// ownedLine is one client in the output of clients.
+type ownedLine struct {
+	Application   string `json:"application"`
+	ClientID      string `json:"clientId"`
+	Owner         string `json:"owner"`
+	Administrator bool   `json:"ownedByAdministrator"`
+}
+
+func listClients(ctx context.Context, asJSON bool, stdout, stderr io.Writer) error {
+	r, err := reach(stderr)
+	if err != nil {
+		return err
+	}
+	defer r.connection.Close()
+	list, missing, err := scopes.Owners(ctx, r.Scopes, r.IS, r.cfg.Scopes.Clients)
+	if err != nil {
+		return byHand(err)
+	}
+	lines := []ownedLine{}
+	for _, o := range list {
+		lines = append(lines, ownedLine{o.Name, o.ClientID, o.Owner, serviceuser.Same(o.Owner, r.settings.ISCredentials.User)})
+	}
+	slices.SortFunc(lines, func(a, b ownedLine) int { return strings.Compare(a.Application, b.Application) })
+	if asJSON {
+		err = writeJSON(stdout, map[string]any{"clients": lines, "missingClients": orEmpty(missing)})
+	} else {
+		err = printClients(stdout, lines)
+	}
+	if err != nil {
+		return err
+	}
+	return missingClients(missing)
+}
+
+func printClients(w io.Writer, lines []ownedLine) error {
+	administrators := 0
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "APPLICATION\tCLIENT\tOWNER")
+	for _, l := range lines {
+		owner := l.Owner
+		if l.Administrator {
+			administrators++
+			owner += " (administrator)"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", l.Application, l.ClientID, owner)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "clients: %d, owned by the administrator of IS: %d\n", len(lines), administrators)
+	if err == nil && administrators > 0 {
+		_, err = fmt.Fprint(w, again)
+	}
+	return err
+}
+
+// again says how to make a client again. The consumer key changes, so only a person can decide when.
+const again = `To make such a client again, first see that the key manager has another user (KM_SERVICE_USER=create).
+Then delete the keys of the application in the Developer Portal, and generate them again, or run agent apply or
+agent bootstrap if the file names the application. Give its users the new consumer key and secret.
+`

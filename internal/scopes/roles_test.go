@@ -1,0 +1,125 @@
+package scopes
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"wso2agent/internal/wso2"
+)
+
+func TestARoleOfAPIMHasTheNameThatTheConnectorGives(t *testing.T) {
+	for role, want := range map[string]string{"admin": "system_primary_admin", "clerk": "system_primary_clerk", "Internal/creator": "creator"} {
+		if got := RoleInIS(role); got != want {
+			t.Errorf("%s: %s", role, got)
+		}
+	}
+}
+
+func TestRolesGetTheScopesThatAPIMBindsAndLoseOnlyThose(t *testing.T) {
+	scopes := []wso2.Scope{{Name: "a:read"}, {Name: "a:write"}}
+	role := func(name string, permissions ...string) Role {
+		return Role{ID: "id-" + name, Name: name, Scopes: permissions}
+	}
+	for _, tt := range []struct {
+		name  string
+		bound map[string][]string
+		roles []Role
+		want  string // name +added -removed, in order
+	}{
+		{"a role that IS lacks", map[string][]string{"a:read": {"clerk"}}, nil, "system_primary_clerk(new) +a:read"},
+		{"a role that IS has", map[string][]string{"a:read": {"clerk"}}, []Role{role("system_primary_clerk")}, "system_primary_clerk +a:read"},
+		{"a role that has the scope", map[string][]string{"a:read": {"clerk"}}, []Role{role("system_primary_clerk", "a:read")}, ""},
+		{"a role of API-M itself", map[string][]string{"a:read": {"Internal/creator"}}, nil, "creator(new) +a:read"},
+		{"two scopes of one role", map[string][]string{"a:read": {"clerk"}, "a:write": {"clerk", "clerk"}}, nil, "system_primary_clerk(new) +a:read +a:write"},
+		{"a role that API-M has taken away", map[string][]string{"a:read": {}}, []Role{role("system_primary_clerk", "a:read", "a:write")}, "system_primary_clerk -a:read"},
+		{"another role instead", map[string][]string{"a:read": {"boss"}}, []Role{role("system_primary_clerk", "a:read")}, "system_primary_boss(new) +a:read; system_primary_clerk -a:read"},
+		{"a scope that API-M does not know", nil, []Role{role("system_primary_clerk", "a:read")}, ""},
+		{"a scope that IS does not have", map[string][]string{"b:read": {"clerk"}}, nil, ""},
+		{"a hand-made role with the scope", map[string][]string{"a:read": {}}, []Role{role("tellers", "a:read")}, ""},
+		{"a role of API-M itself that was taken away", map[string][]string{"a:read": {}}, []Role{role("creator", "a:read")}, ""},
+		{"the other name that the connector gives", map[string][]string{"a:read": {"Internal/creator"}}, []Role{role("system_primary_creator", "a:read"), role("creator", "a:read")}, ""},
+		{"rights of IS's own", map[string][]string{"a:read": {}}, []Role{role("system_primary_clerk", "internal_user_mgt_list")}, ""},
+		{"the administrator's role", map[string][]string{"a:read": {"Internal/admin"}}, []Role{role("admin")}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, a := range DecideRoles(tt.bound, scopes, tt.roles) {
+				text := a.Role.Name
+				if a.Role.ID == "" {
+					text += "(new)"
+				}
+				for _, s := range a.Add {
+					text += " +" + s
+				}
+				for _, s := range a.Remove {
+					text += " -" + s
+				}
+				got = append(got, text)
+			}
+			if text := strings.Join(got, "; "); text != tt.want {
+				t.Errorf("actions %q, want %q", text, tt.want)
+			}
+		})
+	}
+}
+
+func TestASecondDecisionAboutRolesIsEmpty(t *testing.T) {
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		var scopes []wso2.Scope
+		bound := map[string][]string{}
+		names := []string{"clerk", "boss", "Internal/creator", "Internal/admin", "admin"}
+		for i := range r.IntN(5) {
+			name := fmt.Sprintf("s:%d", i)
+			if r.IntN(4) > 0 {
+				scopes = append(scopes, wso2.Scope{Name: name})
+			}
+			if r.IntN(4) > 0 {
+				bound[name] = names[:r.IntN(len(names)+1)]
+			}
+		}
+		var roles []Role
+		for _, name := range []string{"admin", "tellers", "creator", "system_primary_clerk", "system_primary_old"} {
+			role := Role{ID: name, Name: name, Scopes: []string{"internal_login"}}
+			for _, s := range scopes {
+				if r.IntN(2) == 0 {
+					role.Scopes = append(role.Scopes, s.Name)
+				}
+			}
+			if r.IntN(3) > 0 {
+				roles = append(roles, role)
+			}
+		}
+		after := slices.Clone(roles)
+		for _, a := range DecideRoles(bound, scopes, roles) {
+			i := slices.IndexFunc(after, func(have Role) bool { return have.Name == a.Role.Name })
+			if i < 0 {
+				after = append(after, Role{ID: "new", Name: a.Role.Name})
+				i = len(after) - 1
+			}
+			after[i].Scopes = slices.DeleteFunc(append(slices.Clone(after[i].Scopes), a.Add...), func(s string) bool { return slices.Contains(a.Remove, s) })
+		}
+		if again := DecideRoles(bound, scopes, after); len(again) > 0 {
+			t.Fatalf("seed %d: a second decision is %+v", seed, again)
+		}
+		for i, before := range roles {
+			if (before.Name == "admin" || before.Name == "tellers") && !reflect.DeepEqual(before, after[i]) {
+				t.Fatalf("seed %d: role %s was touched", seed, before.Name)
+			}
+			if !slices.Contains(after[i].Scopes, "internal_login") {
+				t.Fatalf("seed %d: role %s lost a right of IS's own", seed, before.Name)
+			}
+		}
+		for _, s := range scopes {
+			if slices.Contains(bound[s.Name], "clerk") && !slices.ContainsFunc(after, func(have Role) bool {
+				return have.Name == "system_primary_clerk" && slices.Contains(have.Scopes, s.Name)
+			}) {
+				t.Fatalf("seed %d: the clerk lacks %s", seed, s.Name)
+			}
+		}
+	}
+}

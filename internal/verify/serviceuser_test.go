@@ -1,0 +1,367 @@
+package verify_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/scopes"
+	"wso2agent/internal/serviceuser"
+	"wso2agent/internal/wso2"
+	"wso2agent/internal/wso2sim"
+)
+
+// withUser returns settings whose key manager has a user by KM_SERVICE_USER, with a record in a new folder.
+func (s *site) withUser(t *testing.T, setting string) bootstrap.Settings {
+	t.Helper()
+	settings := s.settings("WSO2-IS")
+	settings.KMUser = bootstrap.ServiceUser{Setting: setting, Rights: "least", Record: serviceuser.Path(filepath.Join(t.TempDir(), "keys.json"))}
+	return settings
+}
+
+// keyManagerUser returns the user that API-M has in the key manager.
+func (s *site) keyManagerUser(t *testing.T, settings bootstrap.Settings) string {
+	t.Helper()
+	km, _, err := settings.FindUser(t.Context(), bootstrap.Connect(s.client, settings).Admin)
+	must(t, err)
+	return km.User
+}
+
+// try does one bootstrap that may fail.
+func (s *site) try(t *testing.T, settings bootstrap.Settings) error {
+	t.Helper()
+	_, err := bootstrap.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), settings, s.desired(t))
+	return err
+}
+
+func record(t *testing.T, settings bootstrap.Settings) serviceuser.Record {
+	t.Helper()
+	r, err := serviceuser.Load(settings.KMUser.Record)
+	must(t, err)
+	return r
+}
+
+func TestANewKeyManagerHasAUserWithFewRightsAndEverythingWorks(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	settings, d := s.withUser(t, ""), s.desired(t)
+	result, _ := s.run(t, settings, d)
+	if user := s.keyManagerUser(t, settings); !serviceuser.IsMade(user) || user != record(t, settings).User {
+		t.Errorf("the key manager has the user %q", user)
+	}
+	s.verify(t, settings, result)
+	if _, writes := s.run(t, settings, d); len(writes) > 0 {
+		t.Errorf("a second run sends %q", writes)
+	}
+	// The owner of the client is the user, and SCIM 1.1 lets a token act as the owner.
+	token, err := wso2.FetchToken(t.Context(), s.client, result.TokenEndpoint, result.ConsumerKey, result.ConsumerSecret)
+	must(t, err)
+	status, err := wso2.NewIdentity(s.client, s.is.URL(), wso2.Credentials{}).SCIM11Users(t.Context(), token.AccessToken)
+	if err != nil || status/100 == 2 {
+		t.Errorf("SCIM 1.1: %d, %v", status, err)
+	}
+}
+
+func TestAnExistingKeyManagerKeepsTheAdministratorUntilTheSettingSaysOtherwise(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	d := s.desired(t)
+	first, _ := s.run(t, s.settings("WSO2-IS"), d)
+	settings := s.withUser(t, "")
+	if _, writes := s.run(t, settings, d); len(writes) > 0 || s.keyManagerUser(t, settings) != "admin" {
+		t.Errorf("without the setting a run sends %q", writes)
+	}
+	if _, err := os.Stat(settings.KMUser.Record); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("record: %v", err)
+	}
+	settings.KMUser.Setting = "create"
+	result, _ := s.run(t, settings, d)
+	if user := s.keyManagerUser(t, settings); !serviceuser.IsMade(user) {
+		t.Errorf("the key manager has the user %q", user)
+	}
+	if result.ConsumerKey != first.ConsumerKey {
+		t.Error("the keys of the administrator's time are gone")
+	}
+	s.verify(t, settings, result)
+	if _, writes := s.run(t, settings, d); len(writes) > 0 {
+		t.Errorf("the next run sends %q", writes)
+	}
+	settings.KMUser.Setting = "admin"
+	s.run(t, settings, d)
+	if user := s.keyManagerUser(t, settings); user != "admin" {
+		t.Errorf("back to the administrator: %q", user)
+	}
+}
+
+func TestAUserThatAnotherAgentHasRegisteredStays(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	d := s.desired(t)
+	settings := s.withUser(t, "")
+	s.run(t, settings, d)
+	user := s.keyManagerUser(t, settings)
+	other := s.withUser(t, "") // without the record, as in CI
+	if _, writes := s.run(t, other, d); len(writes) > 0 || s.keyManagerUser(t, other) != user {
+		t.Errorf("another agent sends %q", writes)
+	}
+	other.KMTokenEndpoint = "https://login.example/oauth2/token" // a change that is sent with the masked password
+	s.run(t, other, d)
+	if got := s.keyManagerUser(t, other); got != user {
+		t.Errorf("user %q", got)
+	}
+	settings.KMTokenEndpoint = other.KMTokenEndpoint
+	s.worksAs(t, settings)
+}
+
+// worksAs fails the test unless API-M can make keys with the user of the key manager.
+func (s *site) worksAs(t *testing.T, settings bootstrap.Settings) {
+	t.Helper()
+	servers := bootstrap.Connect(s.client, settings)
+	km, _, err := settings.FindUser(t.Context(), servers.Admin)
+	must(t, err)
+	app, err := servers.DevPortal.CreateApplication(t.Context(), "tries-the-user", "Unlimited", "")
+	must(t, err)
+	defer func() { must(t, servers.DevPortal.DeleteApplication(t.Context(), app.ID)) }()
+	_, err = servers.DevPortal.GenerateKeys(t.Context(), app.ID, km.ID)
+	must(t, err)
+}
+
+// A run can end after IS has another password and before API-M has it, and API-M shows no password.
+func TestTheNextRunGivesAPIMThePasswordThatItLacks(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	d := s.desired(t)
+	settings := s.withUser(t, "")
+	s.run(t, settings, d)
+	servers := bootstrap.Connect(s.client, settings)
+	before := record(t, settings)
+	m := serviceuser.Maker{SCIM: servers.SCIM, Path: settings.KMUser.Record, Rights: serviceuser.Rights("least"), Log: testLog(t),
+		As: func(a serviceuser.Account) *wso2.Identity {
+			return wso2.NewIdentity(s.client, s.is.URL(), wso2.Credentials{User: a.User, Password: a.Password})
+		}}
+	_, err := m.Rotate(t.Context())
+	must(t, err)
+	if after := record(t, settings); after.Password == before.Password || after.Has(after.Account()) {
+		t.Error("the record does not say that API-M lacks the password")
+	}
+	_, writes := s.run(t, settings, d)
+	if !slices.ContainsFunc(writes, func(w string) bool { return strings.HasPrefix(w, "PUT /api/am/admin/v4/key-managers/") }) {
+		t.Errorf("the next run sends %q", writes)
+	}
+	s.worksAs(t, settings)
+	if _, writes := s.run(t, settings, d); len(writes) > 0 {
+		t.Errorf("the run after it sends %q", writes)
+	}
+}
+
+func TestOneCallChangesThePasswordInBothServers(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	settings := s.withUser(t, "")
+	s.run(t, settings, s.desired(t))
+	before := record(t, settings)
+	user, err := bootstrap.RotatePassword(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), settings)
+	must(t, err)
+	after := record(t, settings)
+	if user.User != before.User || after.Password == before.Password || !after.Has(after.Account()) {
+		t.Errorf("user %q, the record has the password that API-M took: %v", user.User, after.Has(after.Account()))
+	}
+	s.worksAs(t, settings)
+}
+
+func TestAUserThatSomebodyElseHasMadeIsTriedBeforeItIsRegistered(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	settings := s.withUser(t, "robot")
+	settings.KMUser.Password = "wrongPass1"
+	servers := bootstrap.Connect(s.client, settings)
+	id, err := servers.SCIM.Create(t.Context(), wso2.SCIMUsers, map[string]any{"userName": "robot", "password": "rightPass1"})
+	must(t, err)
+	refused := func(words string) {
+		t.Helper()
+		err := s.try(t, settings)
+		text, remedies := remedy.Split(err)
+		if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(text+strings.Join(remedies, " "), words) {
+			t.Errorf("error %v, want %q", err, words)
+		}
+	}
+	refused("KM_SERVICE_PASS")
+	settings.KMUser.Password = "rightPass1"
+	refused("rights")
+	var permissions []map[string]any
+	for _, right := range serviceuser.Rights("least") {
+		permissions = append(permissions, map[string]any{"value": right})
+	}
+	_, err = servers.SCIM.Create(t.Context(), wso2.SCIMRoles, map[string]any{"displayName": "robots", "permissions": permissions, "users": []map[string]any{{"value": id}}})
+	must(t, err)
+	d := s.desired(t)
+	s.run(t, settings, d)
+	if user := s.keyManagerUser(t, settings); user != "robot" {
+		t.Errorf("the key manager has the user %q", user)
+	}
+	if data, err := os.ReadFile(settings.KMUser.Record); err != nil || strings.Contains(string(data), "rightPass1") {
+		t.Errorf("the record has the password, or %v", err)
+	}
+	if _, writes := s.run(t, settings, d); len(writes) > 0 {
+		t.Errorf("a second run sends %q", writes)
+	}
+	must(t, servers.SCIM.Patch(t.Context(), wso2.SCIMUsers, wso2.Object{ID: id, Name: "robot"}, []wso2.Change{{Op: "replace", Value: map[string]any{"password": "another1Pass"}}}))
+	settings.KMUser.Password = "another1Pass"
+	if _, writes := s.run(t, settings, d); len(writes) == 0 {
+		t.Error("another password is not sent to API-M")
+	}
+	s.worksAs(t, settings)
+}
+
+// withPrefixes lets people make roles whose names begin with system_, as the agent sets it.
+func withPrefixes(text string) string {
+	return text + "\n[role_mgt]\nallow_system_prefix_for_role = true\n"
+}
+
+// scoped makes an API with a local scope, or saves it with other roles, and returns its id.
+func scoped(t *testing.T, p *wso2.Publisher, id string, roles ...string) string {
+	t.Helper()
+	fields := map[string]any{}
+	if id != "" {
+		api, err := p.APIObject(t.Context(), id)
+		must(t, err)
+		fields = api.Fields
+	} else {
+		fields = map[string]any{
+			"name": "Tills", "version": "1", "context": "/tills", "type": "HTTP", "policies": []string{"Unlimited"},
+			"endpointConfig": map[string]any{"endpoint_type": "http", "production_endpoints": map[string]any{"url": "http://backend.example"}},
+		}
+	}
+	fields["scopes"] = []map[string]any{{"shared": false, "scope": map[string]any{"name": "tills:open", "displayName": "tills:open", "description": "d", "bindings": roles}}}
+	fields["operations"] = []map[string]any{{"target": "/", "verb": "GET", "authType": "Application & Application User", "throttlingPolicy": "Unlimited", "scopes": []string{"tills:open"}}}
+	var err error
+	var api wso2.Object
+	if id == "" {
+		api, err = p.CreateAPIObject(t.Context(), fields)
+	} else {
+		api, err = p.UpdateAPIObject(t.Context(), id, fields)
+	}
+	must(t, err)
+	return api.ID
+}
+
+// bearers returns the names of the roles of IS that have a scope.
+func bearers(t *testing.T, scim *wso2.SCIM, scope string) (names []string) {
+	t.Helper()
+	list, err := scim.List(t.Context(), wso2.SCIMRoles)
+	must(t, err)
+	for _, role := range list {
+		permissions, _ := role.Fields["permissions"].([]any)
+		for _, p := range permissions {
+			if p.(map[string]any)["value"] == scope {
+				names = append(names, role.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestTheAgentBindsScopesToRolesThatTheKeyManagersUserMayNotBind(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	s.restartIS(t, withPrefixes)
+	settings := s.withUser(t, "")
+	s.run(t, settings, s.desired(t))
+	servers := bootstrap.Connect(s.client, settings)
+	roles := scopes.Roles{Log: testLog(t)}
+	bind := func(want int, also ...string) {
+		t.Helper()
+		changes, err := settings.BindRoles(t.Context(), &roles, servers, also...)
+		if err != nil || changes != want {
+			t.Errorf("%d roles changed, want %d: %v", changes, want, err)
+		}
+	}
+	bind(0)
+	api := scoped(t, servers.Publisher, "", "admin", "Internal/creator")
+	if got := bearers(t, servers.SCIM, "tills:open"); len(got) > 0 {
+		t.Fatalf("the connector bound %q", got)
+	}
+	bind(2, api)
+	if got := bearers(t, servers.SCIM, "tills:open"); !slices.Equal(got, []string{"creator", "system_primary_admin"}) {
+		t.Errorf("roles %q", got)
+	}
+	s.requests.take()
+	bind(0)
+	if writes := s.requests.take(); len(writes) > 0 {
+		t.Errorf("a quiet pass sends %q", writes)
+	}
+	scoped(t, servers.Publisher, api, "admin", "Internal/creator") // API-M makes a local scope again with each save
+	if got := bearers(t, servers.SCIM, "tills:open"); len(got) > 0 {
+		t.Fatalf("the scope was not made again: %q", got)
+	}
+	bind(2, api)
+	_, err := servers.Publisher.CreateSharedScope(t.Context(), map[string]any{"name": "shop:all", "displayName": "shop:all", "description": "d", "bindings": []string{"boss", "clerk"}})
+	must(t, err)
+	bind(2)
+	if got := bearers(t, servers.SCIM, "shop:all"); !slices.Equal(got, []string{"system_primary_boss", "system_primary_clerk"}) {
+		t.Errorf("roles of the shared scope: %q", got)
+	}
+	shared, err := servers.Publisher.SharedScopes(t.Context())
+	must(t, err)
+	shared[0].Fields["bindings"] = []string{"boss"}
+	_, err = servers.Publisher.UpdateSharedScope(t.Context(), shared[0].ID, shared[0].Fields)
+	must(t, err)
+	bind(1)
+	if got := bearers(t, servers.SCIM, "shop:all"); !slices.Equal(got, []string{"system_primary_boss"}) {
+		t.Errorf("roles after one was taken away: %q", got)
+	}
+}
+
+func TestTheAgentBindsNoRolesIfTheConnectorDoes(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	s.restartIS(t, withPrefixes)
+	for _, rights := range []string{"roles", ""} {
+		settings := s.withUser(t, "create")
+		settings.KMUser.Rights = rights
+		if rights == "" {
+			settings.KMUser.Setting = "admin"
+		}
+		s.run(t, settings, s.desired(t))
+		servers := bootstrap.Connect(s.client, settings)
+		api := scoped(t, servers.Publisher, "", "admin")
+		if got := bearers(t, servers.SCIM, "tills:open"); !slices.Equal(got, []string{"system_primary_admin"}) {
+			t.Errorf("rights %q: the connector bound %q", rights, got)
+		}
+		s.requests.take()
+		if changes, err := settings.BindRoles(t.Context(), &scopes.Roles{Log: testLog(t)}, servers); changes != 0 || err != nil {
+			t.Errorf("rights %q: %d, %v", rights, changes, err)
+		}
+		if writes := s.requests.take(); len(writes) > 0 {
+			t.Errorf("rights %q: %q", rights, writes)
+		}
+		must(t, servers.Publisher.DeleteAPI(t.Context(), api))
+	}
+}
+
+func TestALostAPIResourceIsMadeAgain(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	settings := s.withUser(t, "")
+	s.run(t, settings, s.desired(t))
+	servers := bootstrap.Connect(s.client, settings)
+	id, err := servers.Scopes.FindResource(t.Context(), scopes.Resource)
+	must(t, err)
+	if id == "" {
+		t.Fatal("the run made no API resource")
+	}
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodDelete, s.is.URL()+"/api/server/v1/api-resources/"+id, nil)
+	must(t, err)
+	r.SetBasicAuth("admin", "admin")
+	resp, err := s.client.Do(r)
+	must(t, err)
+	resp.Body.Close()
+	_, err = settings.BindRoles(t.Context(), &scopes.Roles{Log: testLog(t)}, servers)
+	must(t, err)
+	scoped(t, servers.Publisher, "", "admin")
+	again, err := servers.Scopes.FindResource(t.Context(), scopes.Resource)
+	must(t, err)
+	names, err := servers.Scopes.Scopes(t.Context(), again)
+	if err != nil || again == id || len(names) != 1 {
+		t.Errorf("resource %q, before %q, scopes %v, %v", again, id, names, err)
+	}
+}
