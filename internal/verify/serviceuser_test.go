@@ -147,9 +147,9 @@ func TestTheNextRunGivesAPIMThePasswordThatItLacks(t *testing.T) {
 	if after := record(t, settings); after.Password == before.Password || after.Has(after.Account()) {
 		t.Error("the record does not say that API-M lacks the password")
 	}
-	_, writes := s.run(t, settings, d)
-	if !slices.ContainsFunc(writes, func(w string) bool { return strings.HasPrefix(w, "PUT /api/am/admin/v4/key-managers/") }) {
-		t.Errorf("the next run sends %q", writes)
+	result, writes := s.run(t, settings, d)
+	if !slices.ContainsFunc(writes, func(w string) bool { return strings.HasPrefix(w, "PUT /api/am/admin/v4/key-managers/") }) || result.Changes != 1 {
+		t.Errorf("the next run makes %d changes and sends %q", result.Changes, writes)
 	}
 	s.worksAs(t, settings)
 	if _, writes := s.run(t, settings, d); len(writes) > 0 {
@@ -328,6 +328,9 @@ func TestTheAgentBindsNoRolesIfTheConnectorDoes(t *testing.T) {
 		if got := bearers(t, servers.SCIM, "tills:open"); !slices.Equal(got, []string{"system_primary_admin"}) {
 			t.Errorf("rights %q: the connector bound %q", rights, got)
 		}
+		role, _, err := servers.SCIM.Find(t.Context(), wso2.SCIMRoles, "system_primary_admin")
+		must(t, err)
+		must(t, servers.SCIM.Patch(t.Context(), wso2.SCIMRoles, role, []wso2.Change{{Op: "remove", Path: "permissions[value eq tills:open]"}}))
 		s.requests.take()
 		if changes, err := settings.BindRoles(t.Context(), &scopes.Roles{Log: testLog(t)}, servers); changes != 0 || err != nil {
 			t.Errorf("rights %q: %d, %v", rights, changes, err)
