@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/scopes"
@@ -37,7 +38,7 @@ func (s *site) keyManagerUser(t *testing.T, settings bootstrap.Settings) string 
 // try does one bootstrap that may fail.
 func (s *site) try(t *testing.T, settings bootstrap.Settings) error {
 	t.Helper()
-	_, err := bootstrap.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), settings, s.desired(t))
+	_, err := apply.Bootstrap(t.Context(), testLog(t), s.client, settings, s.files(), s.desired(t))
 	return err
 }
 
