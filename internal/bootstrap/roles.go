@@ -19,7 +19,7 @@ const rolesUnbound = "scopes of APIs are not bound to roles of IS as API-M has t
 // BindRoles binds scopes of APIs to roles of IS as API-M has them, unless the connector does that. It returns how many roles it has changed.
 // apis are ids of APIs that API-M may not list yet.
 func (s Settings) BindRoles(ctx context.Context, roles *scopes.Roles, servers Servers, apis ...string) (changes int, err error) {
-	if s.SkipKeyManager || s.KMUser.Record == "" || s.KMUser.Rights == serviceuser.RolesToo {
+	if s.SkipKeyManager || s.KMUser.Record == "" || s.KMUser.Setting == serviceuser.Admin || s.KMUser.Rights == serviceuser.RolesToo {
 		return 0, nil
 	}
 	km, kind, err := s.FindUser(ctx, servers.Admin)

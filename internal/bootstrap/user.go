@@ -79,7 +79,11 @@ func (s Settings) FindUser(ctx context.Context, admin *wso2.Admin) (km wso2.Stor
 	if err != nil {
 		return km, 0, permanent(err)
 	}
-	return km, serviceuser.Choose(s.KMUser.Setting, record.Made(), km.User, s.ISCredentials.User), nil
+	user := ""
+	if record.Made() {
+		user = record.User
+	}
+	return km, serviceuser.Choose(s.KMUser.Setting, user, km.User, s.ISCredentials.User), nil
 }
 
 // ChooseUser returns the user that the key manager is to have, and makes the user in IS if the agent is to make one. The key manager

@@ -41,7 +41,7 @@ func Load(path string) (Record, error) {
 	}
 	if err != nil {
 		return Record{}, remedy.Add(fmt.Errorf("read the record of the key manager's user, %s: %w", path, err),
-			"restore the file from a backup, or delete it and set KM_SERVICE_USER=create: the agent then makes another user")
+			"restore the file from a backup, or delete it and run with KM_SERVICE_USER=admin, then with create: the agent makes another user")
 	}
 	return r, nil
 }

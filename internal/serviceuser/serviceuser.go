@@ -54,19 +54,21 @@ const (
 	Kept                      // the one that API-M has: nobody has told the agent its password
 )
 
-// Choose decides which user the key manager has. setting is KM_SERVICE_USER; empty if it is not set. made says that the agent has a
-// record of a user that it has made. registered is the user that API-M's key manager has now; empty without a key manager.
+// Choose decides which user the key manager has. setting is KM_SERVICE_USER; empty if it is not set. made is the user that the agent has
+// made by its record; empty for none. registered is the user that API-M's key manager has now; empty without a key manager.
 //
-// Without the setting, a new key manager gets a user of its own, and an existing one keeps its user.
-func Choose(setting string, made bool, registered, administrator string) Kind {
+// Without the setting, a new key manager gets a user of its own, and an existing one keeps its user. A user that an agent with another
+// record has made always stays: otherwise two agents, such as a Job and a sidecar, replace each other's user in every run.
+func Choose(setting, made, registered, administrator string) Kind {
+	others := IsMade(registered) && !Same(registered, made)
 	switch {
 	case setting == Admin:
 		return Administrator
-	case setting == Create:
-		return Made
-	case setting != "":
+	case setting != "" && setting != Create:
 		return Named
-	case made, registered == "":
+	case others:
+		return Kept
+	case setting == Create, made != "", registered == "":
 		return Made
 	case Same(registered, administrator):
 		return Administrator

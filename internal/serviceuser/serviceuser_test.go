@@ -15,25 +15,27 @@ import (
 
 func TestASettingDecidesAndWithoutOneAnExistingKeyManagerKeepsItsUser(t *testing.T) {
 	for _, tt := range []struct {
-		name, setting string
-		made          bool
-		registered    string
-		want          Kind
+		name, setting, made, registered string
+		want                            Kind
 	}{
-		{"a new key manager", "", false, "", Made},
-		{"an earlier run was killed before it registered the key manager", "", true, "", Made},
-		{"an existing key manager with the administrator", "", false, "chief", Administrator},
-		{"the administrator in another spelling", "", false, "PRIMARY/Chief@carbon.super", Administrator},
-		{"a user that the agent has made", "", true, "wso2agent-km-abc", Made},
-		{"a record, and somebody has registered the administrator", "", true, "chief", Made},
-		{"a user that another agent has made", "", false, "wso2agent-km-abc", Kept},
-		{"a user that a person has registered", "", false, "hand-made", Kept},
-		{"create, asked for", "create", false, "chief", Made},
-		{"create, in place of a hand-made user", "create", false, "hand-made", Made},
-		{"the administrator, asked for", "admin", true, "wso2agent-km-abc", Administrator},
-		{"the administrator of a new key manager", "admin", false, "", Administrator},
-		{"a name", "robot", true, "chief", Named},
-		{"a name of a new key manager", "robot", false, "", Named},
+		{"a new key manager", "", "", "", Made},
+		{"an earlier run was killed before it registered the key manager", "", "wso2agent-km-abc", "", Made},
+		{"an existing key manager with the administrator", "", "", "chief", Administrator},
+		{"the administrator in another spelling", "", "", "PRIMARY/Chief@carbon.super", Administrator},
+		{"a user that the agent has made", "", "wso2agent-km-abc", "wso2agent-km-abc", Made},
+		{"a record, and somebody has registered the administrator", "", "wso2agent-km-abc", "chief", Made},
+		{"a user that another agent has made", "", "", "wso2agent-km-abc", Kept},
+		{"two agents that have both made a user", "", "wso2agent-km-xyz", "wso2agent-km-abc", Kept},
+		{"two agents that both are to make a user", "create", "wso2agent-km-xyz", "wso2agent-km-abc", Kept},
+		{"an agent without the record", "create", "", "wso2agent-km-abc", Kept},
+		{"a user that a person has registered", "", "", "hand-made", Kept},
+		{"create, asked for", "create", "", "chief", Made},
+		{"create, as registered", "create", "wso2agent-km-abc", "wso2agent-km-abc", Made},
+		{"create, in place of a hand-made user", "create", "", "hand-made", Made},
+		{"the administrator, asked for", "admin", "wso2agent-km-abc", "wso2agent-km-abc", Administrator},
+		{"the administrator of a new key manager", "admin", "", "", Administrator},
+		{"a name", "robot", "wso2agent-km-abc", "chief", Named},
+		{"a name of a new key manager", "robot", "", "", Named},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Choose(tt.setting, tt.made, tt.registered, "chief"); got != tt.want {

@@ -106,8 +106,11 @@ func TestAUserThatAnotherAgentHasRegisteredStays(t *testing.T) {
 	s.run(t, settings, d)
 	user := s.keyManagerUser(t, settings)
 	other := s.withUser(t, "") // without the record, as in CI
-	if _, writes := s.run(t, other, d); len(writes) > 0 || s.keyManagerUser(t, other) != user {
-		t.Errorf("another agent sends %q", writes)
+	for _, setting := range []string{"", "create"} {
+		other.KMUser.Setting = setting
+		if _, writes := s.run(t, other, d); len(writes) > 0 || s.keyManagerUser(t, other) != user {
+			t.Errorf("another agent with %q sends %q", setting, writes)
+		}
 	}
 	other.KMTokenEndpoint = "https://login.example/oauth2/token" // a change that is sent with the masked password
 	s.run(t, other, d)
