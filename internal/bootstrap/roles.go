@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -31,27 +32,30 @@ func (s Settings) BindRoles(ctx context.Context, roles *scopes.Roles, servers Se
 
 // RoleBinder binds scopes to roles from time to time. Only one goroutine uses it.
 type RoleBinder struct {
-	roles scopes.Roles
-	at    time.Time
-	last  error
+	roles    scopes.Roles
+	at       time.Time // of the last success
+	failures int       // since then
 }
 
-// Turn binds scopes to roles if the last time is 30 s ago, and returns why they are not bound; nil if they are. It logs the first failure,
-// and the end of failures.
+// Turn binds scopes to roles unless the last success is less than 30 s ago. It returns why they are not bound; nil if they are. It logs a
+// second failure in a row, because a server that starts is none, and the end of failures.
 func (b *RoleBinder) Turn(ctx context.Context, log *slog.Logger, hc *http.Client, s Settings) error {
 	if time.Since(b.at) < rolesEvery {
-		return b.last
+		return nil
 	}
 	b.roles.Log = log
 	_, err := s.BindRoles(ctx, &b.roles, Connect(hc, s))
 	switch {
 	case ctx.Err() != nil:
 		return nil
-	case err != nil && b.last == nil:
-		log.Warn(rolesUnbound+", trying again", "wait", rolesEvery.String(), "error", err)
-	case err == nil && b.last != nil:
+	case err != nil:
+		if b.failures++; b.failures == 2 {
+			log.Warn(rolesUnbound+", trying again", "error", err)
+		}
+		return fmt.Errorf(rolesUnbound+": %w", err)
+	case b.failures > 1:
 		log.Info("scopes of APIs are bound to roles of IS again")
 	}
-	b.at, b.last = time.Now(), err
-	return err
+	b.at, b.failures = time.Now(), 0
+	return nil
 }
