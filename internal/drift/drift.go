@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"wso2agent/internal/actual"
@@ -131,8 +132,7 @@ func (w *Watch) pass(ctx context.Context, cfg config.Config) (wait time.Duration
 	if w.passes%wholeEvery == 0 {
 		w.known = actual.Known{}
 	}
-	clients := actual.Connect(hc, settings)
-	have, err := w.known.Read(ctx, clients, want)
+	have, err := w.known.Read(ctx, actual.Connect(hc, settings), want)
 	if errors.Is(err, actual.ErrMoving) {
 		if w.moving++; w.moving < mostMoving {
 			return soon, errLater
@@ -150,7 +150,7 @@ func (w *Watch) pass(ctx context.Context, cfg config.Config) (wait time.Duration
 	}
 	w.pause.begin(every, time.Now())
 	w.passes = 0 // lists may be behind
-	w.unfixed = w.fix(ctx, files, settings, clients, want, compared.Changes)
+	w.unfixed = w.fix(ctx, files, settings, hc, want, compared.Changes)
 	return soon, nil
 }
 
@@ -217,8 +217,8 @@ func (w *Watch) report(cfg config.Config, err error) {
 }
 
 // fix makes the changes, and nothing if the servers call for others now. It logs what became of them.
-func (w *Watch) fix(ctx context.Context, files bootstrap.Files, s bootstrap.Settings, clients actual.Clients, want plan.Wanted, changes []plan.Change) error {
-	report, err := w.apply(ctx, files, s, clients, want, changes)
+func (w *Watch) fix(ctx context.Context, files bootstrap.Files, s bootstrap.Settings, hc *http.Client, want plan.Wanted, changes []plan.Change) error {
+	report, err := w.apply(ctx, files, s, hc, want, changes)
 	for _, o := range report.Outcomes {
 		if o.Err != nil {
 			w.log.Warn("drift: the agent cannot fix an object", "object", o.Change.Title(), "error", o.Err)
@@ -237,7 +237,7 @@ func (w *Watch) fix(ctx context.Context, files bootstrap.Files, s bootstrap.Sett
 }
 
 // apply runs package apply with exactly these changes.
-func (w *Watch) apply(ctx context.Context, files bootstrap.Files, s bootstrap.Settings, clients actual.Clients, want plan.Wanted, changes []plan.Change) (apply.Report, error) {
+func (w *Watch) apply(ctx context.Context, files bootstrap.Files, s bootstrap.Settings, hc *http.Client, want plan.Wanted, changes []plan.Change) (apply.Report, error) {
 	data, err := plan.Save(nil, want, changes, nil)
 	if err != nil {
 		return apply.Report{}, err
@@ -246,7 +246,10 @@ func (w *Watch) apply(ctx context.Context, files bootstrap.Files, s bootstrap.Se
 	if err != nil {
 		return apply.Report{}, err
 	}
-	options := apply.Options{Check: saved.Check, Lease: apply.Turns(clients, w.log, "agent run")}
+	clients := actual.Connect(hc, s)
+	options := apply.Options{Check: saved.Check, Lease: apply.Turns(clients, w.log, "agent run"), User: func(ctx context.Context) (bootstrap.KeyManagerUser, error) {
+		return bootstrap.RegisterUser(ctx, w.log, bootstrap.Connect(hc, s), s)
+	}}
 	memory, err := apply.Remember(w.log, files, nil, &want, &options)
 	if err != nil {
 		return apply.Report{}, err
