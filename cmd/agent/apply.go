@@ -96,7 +96,8 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Bootstrap.Timeout,
 		fmt.Errorf("%w: BOOTSTRAP_TIMEOUT is %s", context.DeadlineExceeded, cfg.Bootstrap.Timeout))
 	defer cancel()
-	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)
+	options.Run = l.connection.Run
+	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat).With("run", options.Run)
 	servers := bootstrap.Connect(l.client, l.settings)
 	if err := bootstrap.Await(ctx, log, servers, l.settings); err != nil {
 		return err
@@ -121,7 +122,7 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 	}
 	report, err := apply.Run(ctx, log, clients, l.want, options)
 	if err != nil && len(report.Outcomes) == 0 {
-		return byHand(err) // nothing is changed
+		return logged(byHand(err), options.Run) // nothing is changed
 	}
 	return errors.Join(a.print(report, stdout, stderr), err, memory.WriteKeys(report, ""),
 		apply.BindRoles(ctx, log, servers, l.settings, report), authorize(ctx, log, servers, l.settings))

@@ -106,7 +106,7 @@ func dumped(ctx context.Context, cfg config.Config, o dump.Options) (dump.Result
 	if err != nil {
 		return dump.Result{}, err
 	}
-	var connection wso2.Connection
+	connection := wso2.Connection{Run: wso2.NewRun()}
 	hc, err := connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)
 	if err != nil {
 		return dump.Result{}, err
@@ -114,7 +114,8 @@ func dumped(ctx context.Context, cfg config.Config, o dump.Options) (dump.Result
 	defer connection.Close()
 	o.Administrator = settings.ISCredentials.User
 	settings = reading(cfg, settings, actual.AllRights())
-	return dump.From(ctx, actual.Connect(hc, settings), want, o)
+	result, err := dump.From(ctx, actual.Connect(hc, settings), want, o)
+	return result, logged(err, connection.Run)
 }
 
 // emptyFolder opens a folder for a dump. One that has a desired state is refused: a person may have changed that.

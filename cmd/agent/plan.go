@@ -98,7 +98,7 @@ func (p planning) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 		return err
 	}
 	changes, problems := found.Changes, found.Problems
-	if err := printPlan(stdout, found, p.asJSON); err != nil {
+	if err := printPlan(stdout, l.connection.Run, found, p.asJSON); err != nil {
 		return err
 	}
 	switch {
@@ -147,7 +147,7 @@ func load(ctx context.Context, cfg config.Config, paths []string) (*loaded, erro
 	if err != nil {
 		return nil, err
 	}
-	l := &loaded{settings: planSettings(cfg)}
+	l := &loaded{settings: planSettings(cfg), connection: wso2.Connection{Run: wso2.NewRun()}}
 	if l.want, err = actual.Want(ctx, f, l.settings); err != nil {
 		return nil, err
 	}
@@ -171,9 +171,18 @@ func (l *loaded) compare(ctx context.Context) (plan.Comparison, error) {
 		have, err = actual.Read(ctx, clients, l.want)
 	}
 	if err != nil {
-		return plan.Comparison{}, byHand(err)
+		return plan.Comparison{}, logged(byHand(err), l.connection.Run)
 	}
 	return plan.Compare(l.want, have), nil
+}
+
+// logged adds to a failure of a server by which id its logs have the requests of this run.
+func logged(err error, run string) error {
+	var e *wso2.Error
+	if !errors.As(err, &e) || e.Status < http.StatusInternalServerError {
+		return err
+	}
+	return remedy.Add(err, "look for the Correlation-ID %s in the logs of the server", run)
 }
 
 // addRecord adds what the agent has made, if there is a record. A record that the agent cannot read is a warning: the comparison of
@@ -241,11 +250,11 @@ func refused(err error, stderr io.Writer) error {
 	return err
 }
 
-func printPlan(w io.Writer, c plan.Comparison, asJSON bool) error {
+func printPlan(w io.Writer, run string, c plan.Comparison, asJSON bool) error {
 	text := []byte(plan.Text(c.Changes, len(c.Problems), c.Kept...))
 	if asJSON {
 		var err error
-		if text, err = plan.JSON(c.Changes, c.Problems, c.Kept...); err != nil {
+		if text, err = plan.JSON(run, c.Changes, c.Problems, c.Kept...); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -19,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,7 +104,11 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits CODE PROGRAM [ARG...] runs a program and expects this exit code. Its output goes to the files stdout.txt and stderr.txt.
+// runID is the correlation id of a run in JSON.
+var runID = regexp.MustCompile(`("run": ?")[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"`)
+
+// exits CODE PROGRAM [ARG...] runs a program and expects this exit code. Its output goes to the files stdout.txt and stderr.txt, with ID in
+// place of the correlation id, which differs from run to run.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -115,14 +121,13 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 	}
-	stdout, err := os.Create(ts.MkAbs("stdout.txt"))
-	ts.Check(err)
-	defer stdout.Close()
+	var stdout bytes.Buffer
 	stderr, err := os.Create(ts.MkAbs("stderr.txt"))
 	ts.Check(err)
 	defer stderr.Close()
-	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Stdout, cmd.Stderr = &stdout, stderr
 	err = cmd.Run()
+	ts.Check(os.WriteFile(ts.MkAbs("stdout.txt"), runID.ReplaceAll(stdout.Bytes(), []byte(`${1}ID"`)), 0o666))
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		ts.Fatalf("run %v: %v", args[1:], err)

@@ -22,6 +22,7 @@ import (
 
 // Options change how a run works. The zero value is of use.
 type Options struct {
+	Run        string        // correlation id of the run, for the report; the clients send it to the servers
 	AtOnce     int           // changes at the same time; 0 is 8
 	RetryFirst time.Duration // wait after a first round with a failure; 0 is 500 ms
 	RetryMax   time.Duration // longest wait between two rounds; 0 is 30 s
@@ -50,6 +51,7 @@ type Outcome struct {
 
 // Report is the result of a run.
 type Report struct {
+	Run      string
 	Outcomes []Outcome          // in the order of the plans; an object that took several rounds has one
 	Problems desired.Problems   // what only a person can change
 	Kept     []plan.OwnedObject // what the file no longer names, and no change removes
@@ -88,7 +90,7 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 	o = o.normalised()
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(o.RetryFirst), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(o.RetryMax), backoff.WithMaxElapsedTime(0))
-	r := run{Options: o, log: log, clients: c, report: Report{Want: want}, all: outcomes{at: map[object]int{}}, past: newPast(o.EventWait, o.Known)}
+	r := run{Options: o, log: log, clients: c, report: Report{Run: o.Run, Want: want}, all: outcomes{at: map[object]int{}}, past: newPast(o.EventWait, o.Known)}
 	for leased := o.Lease == nil; ; {
 		next, err := r.next(ctx)
 		unfinished := err != nil && !permanent(err)

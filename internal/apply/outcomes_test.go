@@ -81,7 +81,7 @@ func TestWhatIsPermanent(t *testing.T) {
 }
 
 func TestTheReportSaysWhatFailedAndWhatToDo(t *testing.T) {
-	r := Report{Outcomes: []Outcome{
+	r := Report{Run: "id", Outcomes: []Outcome{
 		{Change: change(plan.Create, plan.KindAPI, "Orders 1.0.0")},
 		{Change: change(plan.Update, plan.KindRole, "Clerk")},
 		{Change: plan.Change{Action: plan.Create, Kind: plan.KindKey, Name: "production of key manager WSO2-IS", Of: "application Shop"},
@@ -92,6 +92,7 @@ updated  role Clerk
 failed   key production of key manager WSO2-IS (application Shop)
          error: refused\x1b[2J
          hint: look there
+the logs of the servers have this run as Correlation-ID id
 apply: 2 done, 1 failed
 `
 	if got := r.Text(); got != want {
@@ -100,12 +101,13 @@ apply: 2 done, 1 failed
 	text, err := r.JSON()
 	must(t, err)
 	var read struct {
+		Run          string
 		Outcomes     []map[string]string
 		Done, Failed int
 		Problems     []any
 	}
 	must(t, json.Unmarshal(text, &read))
-	if read.Done != 2 || read.Failed != 1 || read.Problems == nil || len(read.Outcomes) != 3 || read.Outcomes[2]["hint"] != "look there" || read.Outcomes[0]["state"] != "created" {
+	if read.Run != "id" || read.Done != 2 || read.Failed != 1 || read.Problems == nil || len(read.Outcomes) != 3 || read.Outcomes[2]["hint"] != "look there" || read.Outcomes[0]["state"] != "created" {
 		t.Errorf("the report in JSON is\n%s", text)
 	}
 	if got := (Report{}).Text(); got != "apply: nothing to change\n" {

@@ -25,6 +25,9 @@ func (r Report) Text() string {
 		}
 	}
 	table.Flush() // a strings.Builder takes everything
+	if r.Failed() > 0 && r.Run != "" {
+		fmt.Fprintf(&b, "the logs of the servers have this run as Correlation-ID %s\n", r.Run)
+	}
 	switch {
 	case len(r.Outcomes) == 0 && len(r.Problems) == 0:
 		b.WriteString("apply: nothing to change\n")
@@ -70,11 +73,12 @@ func (r Report) JSON() ([]byte, error) {
 		all = append(all, made)
 	}
 	text, err := plan.EncodeJSON(struct {
+		Run      string         `json:"run"`
 		Outcomes []jsonOutcome  `json:"outcomes"`
 		Done     int            `json:"done"`
 		Failed   int            `json:"failed"`
 		Problems []plan.Problem `json:"problems"`
-	}{all, len(all) - r.Failed(), r.Failed(), plan.Problems(r.Problems)})
+	}{r.Run, all, len(all) - r.Failed(), r.Failed(), plan.Problems(r.Problems)})
 	if err != nil {
 		return nil, fmt.Errorf("encode the report: %w", err)
 	}

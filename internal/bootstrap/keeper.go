@@ -95,6 +95,18 @@ func (k *Keeper) Current(ctx context.Context, cfg config.Config) bool {
 	return stands
 }
 
+// begin begins a run. Its correlation id is in all log lines and requests until end is called.
+func (k *Keeper) begin() (end func()) {
+	log, run := k.Log, wso2.NewRun()
+	k.correlate(log.With("run", run), run)
+	return func() { k.correlate(log, "") }
+}
+
+func (k *Keeper) correlate(log *slog.Logger, run string) {
+	k.connection.Close() // a client keeps the id that it was made with
+	k.Log, k.connection.Run = log, run
+}
+
 // look looks at both servers, and reports whether the desired state must be reached again. reached says that the last attempt
 // reached it. Otherwise the servers cannot have lost anything, and may not have accepted the passwords.
 func (k *Keeper) look(ctx context.Context, cfg config.Config, reached bool) (again bool) {

@@ -30,6 +30,7 @@ func (k *Keeper) TryPasswords(ctx context.Context, cfg config.Config) error {
 
 // Reach brings the servers to the desired state, writes the application's keys, and verifies that they work.
 func (k *Keeper) Reach(ctx context.Context, cfg config.Config) error {
+	defer k.begin()()
 	files := FilesOf(cfg)
 	file, err := files.Desired()
 	if err != nil {

@@ -131,7 +131,7 @@ func TestNoAdditionalPropertyIsShown(t *testing.T) {
 	}
 	have := object(t, `{"name":"O","type":"Okta","wellKnownEndpoint":"https://o.example/","additionalProperties":{"open":"old-value"}}`)
 	changes := []Change{{Action: Update, Kind: "key manager", Name: "O", Fields: KeyManagerDifferences(f.KeyManagers.Value[0].Value, have, nil)}}
-	programs, err := JSON(changes, nil)
+	programs, err := JSON("", changes, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

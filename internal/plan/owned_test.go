@@ -225,7 +225,7 @@ func TestRemovalsArePrinted(t *testing.T) {
 	if got, want := Text(c.Changes, 0, c.Kept...), "not in the file, and kept: document Guide (API Orders 2), API Old 1.0.0, shared scope read\nplan: no differences\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	text, err := JSON(c.Changes, nil, c.Kept...)
+	text, err := JSON("", c.Changes, nil, c.Kept...)
 	if want := `"kept": [
     {
       "kind": "document",
@@ -244,7 +244,7 @@ func TestRemovalsArePrinted(t *testing.T) {
 	}
 	w.PruneSubscribed = true
 	c = Compare(w, have)
-	if text, err = JSON(c.Changes, c.Problems); err != nil || len(c.Problems) > 0 || !strings.Contains(string(text), `"delete": 3`) || !strings.Contains(string(text), `"action": "delete"`) {
+	if text, err = JSON("", c.Changes, c.Problems); err != nil || len(c.Problems) > 0 || !strings.Contains(string(text), `"delete": 3`) || !strings.Contains(string(text), `"action": "delete"`) {
 		t.Errorf("%s, %v, %v", text, c.Problems, err)
 	}
 	if !strings.Contains(Text(c.Changes, 0), "- API Old 1.0.0\n    effect: the agent first retires the API, which ends the subscriptions of ") {

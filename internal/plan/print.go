@@ -213,9 +213,9 @@ type jsonField struct {
 	Want any    `json:"want"`
 }
 
-// JSON returns changes and problems for programs, with secrets masked. An array is never null. A value is null if there is none. Characters that a
+// JSON returns changes and problems for programs, with secrets masked. run is the correlation id of the run that has found them, or empty. An array is never null. A value is null if there is none. Characters that a
 // terminal acts on are escaped, as JSON allows for every character.
-func JSON(changes []Change, problems desired.Problems, kept ...OwnedObject) ([]byte, error) {
+func JSON(run string, changes []Change, problems desired.Problems, kept ...OwnedObject) ([]byte, error) {
 	all := []jsonChange{}
 	for _, c := range changes {
 		made := jsonChange{c.Action, c.Kind, c.Name, c.Of, []jsonField{}, append([]string{}, c.Effects...)}
@@ -241,13 +241,14 @@ func JSON(changes []Change, problems desired.Problems, kept ...OwnedObject) ([]b
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	if err := e.Encode(struct {
+		Run      string        `json:"run,omitempty"`
 		Changes  []jsonChange  `json:"changes"`
 		Create   int           `json:"create"`
 		Update   int           `json:"update"`
 		Delete   int           `json:"delete"`
 		Kept     []jsonOwned   `json:"kept"`
 		Problems []jsonProblem `json:"problems"`
-	}{all, count(changes, Create), count(changes, Update), count(changes, Delete), stay, bad}); err != nil {
+	}{run, all, count(changes, Create), count(changes, Update), count(changes, Delete), stay, bad}); err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)
 	}
 	return asciiControls(b.Bytes()), nil

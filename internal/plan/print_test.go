@@ -88,7 +88,7 @@ func TestTheSummarySaysWhetherAnythingIsToBeDone(t *testing.T) {
 }
 
 func TestChangesArePrintedForPrograms(t *testing.T) {
-	got, err := JSON(printed, nil)
+	got, err := JSON("", printed, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestChangesArePrintedForPrograms(t *testing.T) {
 	if !reflect.DeepEqual(decoded(t, string(got)), decoded(t, want)) {
 		t.Errorf("got %s", got)
 	}
-	empty, err := JSON(nil, nil)
+	empty, err := JSON("", nil, nil)
 	if want := "{\n  \"changes\": [],\n  \"create\": 0,\n  \"update\": 0,\n  \"delete\": 0,\n  \"kept\": [],\n  \"problems\": []\n}\n"; err != nil || string(empty) != want {
 		t.Errorf("no changes: got %q, %v, want %q", empty, err, want)
 	}
@@ -152,7 +152,7 @@ func TestNoCharacterOfAServerSteersATerminal(t *testing.T) {
 		},
 	}}
 	text := Text(bad, 0)
-	machine, err := JSON(bad, nil)
+	machine, err := JSON("", bad, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestLongTextsAreShortenedAndStayDifferent(t *testing.T) {
 func TestProgramsGetWhatAPersonMustChange(t *testing.T) {
 	var problems desired.Problems
 	problems.Add(desired.Place{File: "f.yaml", Line: 3, Column: 5}, "correct the file", "API %q has another context", "Orders")
-	got, err := JSON(nil, problems)
+	got, err := JSON("", nil, problems)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ const savedVersion = 1
 
 // Save returns a plan for a file.
 func Save(files []string, want Wanted, changes []Change, problems desired.Problems) ([]byte, error) {
-	plan, err := JSON(changes, problems)
+	plan, err := JSON("", changes, problems)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (s Saved) Check(want Wanted, changes []Change) error {
 	if s.Desired != want.Hash() {
 		return remedy.Add(fmt.Errorf("%w: the files or the settings have changed since", ErrOutdated), "plan again")
 	}
-	now, err := JSON(changes, nil)
+	now, err := JSON("", changes, nil)
 	if err != nil {
 		return err
 	}

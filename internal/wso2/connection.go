@@ -2,6 +2,7 @@ package wso2
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/x509"
 	"fmt"
 	"net/http"
@@ -41,8 +42,36 @@ func parseRoots(path string, data []byte) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// activityHeader carries the correlation id of a request. The valve of both servers' Tomcat (carbon-kernel, RequestCorrelationIdValve)
+// reads it from this header and logs it as Correlation-ID. API-M's gateway repeats it in its answers, as recorded.
+const activityHeader = "activityid"
+
+// NewRun returns the correlation id of a new run: a random UUID, as the servers make one for a request without an id.
+func NewRun() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])                      // it never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // version 4 of RFC 9562, section 5.4
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// ofRun sends the correlation id of a run with each request.
+type ofRun struct {
+	*http.Transport
+	run string
+}
+
+// RoundTrip makes a request.
+func (o ofRun) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set(activityHeader, o.run)
+	return o.Transport.RoundTrip(r)
+}
+
 // Connection keeps one HTTP client and its open connections. Only one goroutine uses it.
 type Connection struct {
+	// Run is the correlation id that new clients send with each request, such as that of [NewRun]; empty for none.
+	Run string
+
 	client *http.Client
 	cas    []byte
 }
@@ -69,6 +98,9 @@ func (c *Connection) Client(pins Pins, caFile string) (*http.Client, error) {
 	}
 	c.Close()
 	c.client, c.cas = NewHTTPClient(pins, roots), cas
+	if transport, is := c.client.Transport.(*http.Transport); is && c.Run != "" {
+		c.client.Transport = ofRun{transport, c.Run}
+	}
 	return c.client, nil
 }
 

@@ -7,8 +7,12 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -77,5 +81,48 @@ func TestRootsOfNoFileAreThoseOfTheSystem(t *testing.T) {
 	}
 	if roots, err := Roots(path); roots == nil || err != nil {
 		t.Errorf("%v, %v", roots, err)
+	}
+}
+
+// TestARunSendsItsCorrelationID: also on a connection that it uses again, and never into the caller's request.
+func TestARunSendsItsCorrelationID(t *testing.T) {
+	var got []string
+	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = append(got, r.Header.Get("activityid")) }))
+	t.Cleanup(server.Close)
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run := NewRun()
+	for _, id := range []string{run, ""} {
+		c := Connection{Run: id}
+		for range 2 {
+			client, err := c.Client(pins{}, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if len(r.Header) > 0 {
+				t.Errorf("the caller's request has %v", r.Header)
+			}
+		}
+		if idle, is := c.client.Transport.(interface{ CloseIdleConnections() }); !is || idle == nil {
+			t.Error("nothing closes the idle connections")
+		}
+		c.Close()
+	}
+	if want := []string{run, run, "", ""}; !slices.Equal(got, want) {
+		t.Errorf("the server got %q, not %q", got, want)
+	}
+	if form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`); !form.MatchString(run) || run == NewRun() {
+		t.Errorf("the id %q is no random UUID", run)
 	}
 }
