@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,8 @@ for up to BOOTSTRAP_TIMEOUT. After a run that was stopped, the next run makes on
 
 If another apply changes the same API-M, from whatever machine, apply waits for it, and logs for whom it waits.
 
+With --json stdout has a line for each step while it happens, and the report as the last line.
+
 With --plan it makes exactly the changes of a plan that "agent plan --out" saved, and nothing if the files or the
 servers call for others now. Use the same --prune and --prune-subscribed as for plan.
 
@@ -49,7 +52,7 @@ something, for example because a server refuses a change.`,
 			return a.run(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().BoolVar(&a.asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&a.asJSON, "json", false, "print each event as a line of JSON, and the report as the last one")
 	cmd.Flags().BoolVar(&a.prune, "prune", false, "remove what the agent has made and the file no longer names, as with PRUNE=owned")
 	cmd.Flags().BoolVar(&a.pruneSubscribed, "prune-subscribed", false, "with --prune: remove APIs also if applications have subscribed to them")
 	cmd.Flags().StringVar(&a.plan, "plan", "", "the `file` of a saved plan")
@@ -97,7 +100,9 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 		fmt.Errorf("%w: BOOTSTRAP_TIMEOUT is %s", context.DeadlineExceeded, cfg.Bootstrap.Timeout))
 	defer cancel()
 	options.Run = l.connection.Run
-	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat).With("run", options.Run)
+	log, tell, end := a.reporting(cfg, options.Run, stdout, stderr)
+	defer end()
+	options.Tell = tell
 	servers := bootstrap.Connect(l.client, l.settings)
 	if err := bootstrap.Await(ctx, log, servers, l.settings); err != nil {
 		return err
@@ -124,8 +129,26 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 	if err != nil && len(report.Outcomes) == 0 {
 		return logged(byHand(err), options.Run) // nothing is changed
 	}
+	end()
 	return errors.Join(a.print(report, stdout, stderr), err, memory.WriteKeys(report, ""),
 		apply.BindRoles(ctx, log, servers, l.settings, report), authorize(ctx, log, servers, l.settings))
+}
+
+// reporting returns the log of a run, and what gets its events: lines of JSON, a line that changes on a terminal, or lines in the log. end
+// erases what only matters while the run works.
+func (a applying) reporting(cfg config.Config, run string, stdout, stderr io.Writer) (log *slog.Logger, tell func(apply.Event), end func()) {
+	format := cfg.Report.LogFormat
+	if !a.asJSON && format != "json" && telemetry.IsTerminal(stderr) && os.Getenv("TERM") != "dumb" {
+		live := apply.NewLive(stderr)
+		return telemetry.Logger(live, cfg.Report.LogLevel, "text").With("run", run), live.Tell, live.Close
+	}
+	log = telemetry.Logger(stderr, cfg.Report.LogLevel, format).With("run", run)
+	logged := apply.InLog(log)
+	if !a.asJSON {
+		return log, logged, func() {}
+	}
+	lines := apply.Lines(stdout)
+	return log, func(e apply.Event) { lines(e); logged(e) }, func() {}
 }
 
 // authorize authorizes the applications in IS for the scopes of APIs, unless the settings say otherwise.

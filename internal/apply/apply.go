@@ -41,6 +41,8 @@ type Options struct {
 	// Lease waits until no other run changes the servers, as [wso2agent/internal/lease.Acquire] does. Run calls it only if the plan has
 	// changes. May be nil: nobody else changes the servers.
 	Lease func(context.Context) (held context.Context, release func(), waited bool, err error)
+	// Tell gets each event, one after the other. It must not wait for anything. Nil: [InLog].
+	Tell func(Event)
 }
 
 // Outcome is what became of one change.
@@ -91,7 +93,12 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(o.RetryFirst), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(o.RetryMax), backoff.WithMaxElapsedTime(0))
 	r := run{Options: o, log: log, clients: c, report: Report{Run: o.Run, Want: want}, all: outcomes{at: map[object]int{}}, past: newPast(o.EventWait, o.Known)}
+	if o.Tell == nil {
+		o.Tell = InLog(log)
+	}
+	r.progress = &progress{tell: o.Tell, last: Event{Run: o.Run}}
 	for leased := o.Lease == nil; ; {
+		r.progress.round()
 		next, err := r.next(ctx)
 		unfinished := err != nil && !permanent(err)
 		if err == nil && !leased && len(next.changes) > 0 {
@@ -122,7 +129,7 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 			return r.report, ended(ctx, err)
 		}
 		wait := max(waits.NextBackOff(), wso2.RetryAfter(err))
-		log.Warn("not yet, trying again", "wait", wait.Round(time.Millisecond), "failed", r.report.Failed(), "error", errors.Join(err, r.all.first()))
+		r.progress.again(r.report.Failed(), wait, errors.Join(err, r.all.first()))
 		select {
 		case <-ctx.Done():
 			return r.report, ended(ctx, err)
@@ -134,13 +141,14 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 // run is what a run knows from round to round.
 type run struct {
 	Options
-	log     *slog.Logger
-	clients actual.Clients
-	report  Report
-	all     outcomes
-	past    *past
-	allowed map[object]bool // what the first plan changes; nil before
-	account bootstrap.KeyManagerUser
+	log      *slog.Logger
+	clients  actual.Clients
+	report   Report
+	all      outcomes
+	past     *past
+	progress *progress
+	allowed  map[object]bool // what the first plan changes; nil before
+	account  bootstrap.KeyManagerUser
 }
 
 // chooseUser chooses the user of the agent's own key manager, once.
@@ -196,7 +204,7 @@ func (r *run) next(ctx context.Context) (step, error) {
 // act makes the changes of a round, and reports whether another round can make what failed.
 func (r *run) act(ctx context.Context, s step) (unfinished bool) {
 	one := newRound(r.log, r.clients, s.want, s.have, r.AtOnce)
-	one.past, one.record, one.account = r.past, r.Record, r.account
+	one.past, one.record, one.progress, one.account = r.past, r.Record, r.progress, r.account
 	unfinished = one.act(ctx, r.all.open(s.changes, s.have.Left), &r.all)
 	r.report.IDs, r.report.Keys, r.report.Served = one.ids, withSecrets(one.credentials(), r.report.Keys), one.served()
 	r.past.remember(r.report.Keys)

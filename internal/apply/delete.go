@@ -13,19 +13,28 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// stages returns changes in groups whose members do not need each other, in the order in which they are made: first what is created and
-// changed, by levels, then what is removed, by levels from the last one.
-func stages(changes []plan.Change) (all [][]plan.Change) {
-	pick := func(remove bool, kinds []string) []plan.Change {
-		return slices.DeleteFunc(slices.Clone(changes), func(c plan.Change) bool {
+// stage is changes that do not need each other.
+type stage struct {
+	level   string
+	changes []plan.Change
+}
+
+// stages returns changes in the order in which they are made: first what is created and changed, by levels, then what is removed, by
+// levels from the last one. It leaves out levels without changes.
+func stages(changes []plan.Change) (all []stage) {
+	pick := func(remove bool, name string, kinds []string) {
+		of := slices.DeleteFunc(slices.Clone(changes), func(c plan.Change) bool {
 			return (c.Action == plan.Delete) != remove || !slices.Contains(kinds, c.Kind)
 		})
+		if len(of) > 0 {
+			all = append(all, stage{name, of})
+		}
 	}
-	for _, kinds := range levels {
-		all = append(all, pick(false, kinds))
+	for _, l := range levels {
+		pick(false, l.name, l.kinds)
 	}
-	for _, kinds := range slices.Backward(levels) {
-		all = append(all, pick(true, kinds))
+	for _, l := range slices.Backward(levels) {
+		pick(true, "removal of "+l.name, l.kinds)
 	}
 	return all
 }

@@ -28,6 +28,7 @@ func (r Report) Text() string {
 	if r.Failed() > 0 && r.Run != "" {
 		fmt.Fprintf(&b, "the logs of the servers have this run as Correlation-ID %s\n", r.Run)
 	}
+	b.WriteString(plan.KeptText(r.Kept))
 	switch {
 	case len(r.Outcomes) == 0 && len(r.Problems) == 0:
 		b.WriteString("apply: nothing to change\n")
@@ -60,7 +61,7 @@ type jsonOutcome struct {
 	Hint   string      `json:"hint"`
 }
 
-// JSON returns the report for programs. An array is never null.
+// JSON returns the report for programs in one line, as the last event. An array is never null.
 func (r Report) JSON() ([]byte, error) {
 	all := []jsonOutcome{}
 	for _, o := range r.Outcomes {
@@ -73,12 +74,14 @@ func (r Report) JSON() ([]byte, error) {
 		all = append(all, made)
 	}
 	text, err := plan.EncodeJSON(struct {
-		Run      string         `json:"run"`
-		Outcomes []jsonOutcome  `json:"outcomes"`
-		Done     int            `json:"done"`
-		Failed   int            `json:"failed"`
-		Problems []plan.Problem `json:"problems"`
-	}{r.Run, all, len(all) - r.Failed(), r.Failed(), plan.Problems(r.Problems)})
+		Event    string           `json:"event"`
+		Run      string           `json:"run"`
+		Outcomes []jsonOutcome    `json:"outcomes"`
+		Done     int              `json:"done"`
+		Failed   int              `json:"failed"`
+		Kept     []plan.OwnedName `json:"kept"`
+		Problems []plan.Problem   `json:"problems"`
+	}{"report", r.Run, all, len(all) - r.Failed(), r.Failed(), plan.KeptNames(r.Kept), plan.Problems(r.Problems)})
 	if err != nil {
 		return nil, fmt.Errorf("encode the report: %w", err)
 	}

@@ -19,16 +19,19 @@ import (
 
 // levels are the kinds of objects in the order in which they are made: each needs those before it. API-M refuses to save an API while
 // it cannot reach a key manager. A group names its users, and a role its groups and the scopes of APIs.
-var levels = [][]string{
-	{plan.KindKeyManager},
-	{plan.KindScope, plan.KindCertificate},
-	{plan.KindAPI},
-	{plan.KindDocument, plan.KindUser},
-	{plan.KindGroup},
-	{plan.KindRole},
-	{plan.KindApplication},
-	{plan.KindSubscription},
-	{plan.KindKey},
+var levels = []struct {
+	name  string
+	kinds []string
+}{
+	{"key managers", []string{plan.KindKeyManager}},
+	{"scopes and certificates", []string{plan.KindScope, plan.KindCertificate}},
+	{"APIs", []string{plan.KindAPI}},
+	{"documents and users", []string{plan.KindDocument, plan.KindUser}},
+	{"groups", []string{plan.KindGroup}},
+	{"roles", []string{plan.KindRole}},
+	{"applications", []string{plan.KindApplication}},
+	{"subscriptions", []string{plan.KindSubscription}},
+	{"keys", []string{plan.KindKey}},
 }
 
 // object names an object, so that one that appears in two plans has one outcome.
@@ -122,14 +125,15 @@ func (o *outcomes) first() error {
 // round makes the changes of one plan.
 type round struct {
 	actual.Clients
-	want    plan.Wanted
-	have    plan.Have
-	log     *slog.Logger
-	atOnce  int
-	past    *past
-	changes []plan.Change // that the round makes
-	all     *outcomes
-	issuers sync.Mutex // held while a key manager is compared with the others and made
+	want     plan.Wanted
+	have     plan.Have
+	log      *slog.Logger
+	atOnce   int
+	past     *past
+	progress *progress
+	changes  []plan.Change // that the round makes
+	all      *outcomes
+	issuers  sync.Mutex // held while a key manager is compared with the others and made
 
 	record  Record                   // may be nil
 	account bootstrap.KeyManagerUser // of the agent's own key manager; empty if the desired state has it
@@ -187,7 +191,11 @@ func (r *round) act(ctx context.Context, changes []plan.Change, all *outcomes) b
 	r.changes, r.all = changes, all
 	r.failed = all.lost()
 	for _, stage := range stages(changes) {
-		lanes := r.lanes(stage)
+		if ctx.Err() != nil {
+			break
+		}
+		r.progress.begin(stage.level, len(stage.changes))
+		lanes := r.lanes(stage.changes)
 		var group sync.WaitGroup
 		free := make(chan struct{}, r.atOnce)
 		for _, lane := range lanes {
@@ -197,10 +205,12 @@ func (r *round) act(ctx context.Context, changes []plan.Change, all *outcomes) b
 				for _, c := range lane {
 					err := r.one(ctx, c)
 					all.note(c, err)
+					r.progress.ended(c, err)
 				}
 			})
 		}
 		group.Wait()
+		r.progress.end()
 	}
 	return all.first() != nil
 }
@@ -255,7 +265,6 @@ func (r *round) one(ctx context.Context, c plan.Change) error {
 	}
 	if err == nil {
 		r.done(c)
-		r.log.Info(string(c.Action)+"d", "kind", c.Kind, "name", c.Name)
 	}
 	return err
 }

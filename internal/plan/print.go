@@ -26,13 +26,7 @@ func Text(changes []Change, problems int, kept ...OwnedObject) string {
 			fmt.Fprintf(&b, "    effect: %s\n", escaped(e))
 		}
 	}
-	var stay []string
-	for _, o := range kept {
-		stay = append(stay, title(o.Kind, o.Name, o.Of))
-	}
-	if len(stay) > 0 {
-		fmt.Fprintf(&b, "not in the file, and kept: %s\n", escaped(strings.Join(stay, ", ")))
-	}
+	b.WriteString(KeptText(kept))
 	parts := []string{fmt.Sprintf("%d to create", count(changes, Create)), fmt.Sprintf("%d to change", count(changes, Update))}
 	if n := count(changes, Delete); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d to delete", n))
@@ -191,11 +185,32 @@ type jsonChange struct {
 	Effects []string    `json:"effects"`
 }
 
-// jsonOwned is an owned object that stays although the file does not name it.
-type jsonOwned struct {
+// OwnedName is an owned object that stays although the file does not name it, in the output for programs.
+type OwnedName struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	Of   string `json:"of"`
+}
+
+// KeptNames returns the owned objects that stay, for programs. The array is never null.
+func KeptNames(kept []OwnedObject) []OwnedName {
+	all := []OwnedName{}
+	for _, o := range kept {
+		all = append(all, OwnedName{o.Kind, o.Name, o.Of})
+	}
+	return all
+}
+
+// KeptText returns a line that names the owned objects that stay; "" if there are none.
+func KeptText(kept []OwnedObject) string {
+	var all []string
+	for _, o := range kept {
+		all = append(all, title(o.Kind, o.Name, o.Of))
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "not in the file, and kept: " + escaped(strings.Join(all, ", ")) + "\n"
 }
 
 // jsonProblem is what a person must change. It has the form of a mistake in the output of agent validate.
@@ -232,10 +247,6 @@ func JSON(run string, changes []Change, problems desired.Problems, kept ...Owned
 	for _, p := range problems {
 		bad = append(bad, jsonProblem{p.At.File, p.At.Line, p.At.Column, p.Message, p.Hint})
 	}
-	stay := []jsonOwned{}
-	for _, o := range kept {
-		stay = append(stay, jsonOwned{o.Kind, o.Name, o.Of})
-	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
@@ -246,9 +257,9 @@ func JSON(run string, changes []Change, problems desired.Problems, kept ...Owned
 		Create   int           `json:"create"`
 		Update   int           `json:"update"`
 		Delete   int           `json:"delete"`
-		Kept     []jsonOwned   `json:"kept"`
+		Kept     []OwnedName   `json:"kept"`
 		Problems []jsonProblem `json:"problems"`
-	}{run, all, count(changes, Create), count(changes, Update), count(changes, Delete), stay, bad}); err != nil {
+	}{run, all, count(changes, Create), count(changes, Update), count(changes, Delete), KeptNames(kept), bad}); err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)
 	}
 	return asciiControls(b.Bytes()), nil

@@ -27,11 +27,10 @@ func Kinds() []string { return slices.Clone(order) }
 // Escaped returns a text of a server or a file without characters that a terminal acts on.
 func Escaped(text string) string { return escaped(text) }
 
-// EncodeJSON returns a value for programs, indented, with characters that a terminal acts on escaped.
+// EncodeJSON returns a value for programs in one line, with characters that a terminal acts on escaped.
 func EncodeJSON(value any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	if err := e.Encode(value); err != nil {
 		return nil, err

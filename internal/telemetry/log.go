@@ -16,13 +16,14 @@ func Logger(w io.Writer, level, format string) *slog.Logger {
 		l = slog.LevelInfo
 	}
 	options := &slog.HandlerOptions{Level: l}
-	if format == "text" || (format == "" && isTerminal(w)) {
+	if format == "text" || (format == "" && IsTerminal(w)) {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
 }
 
-func isTerminal(w io.Writer) bool {
+// IsTerminal reports whether w is a terminal, or another device that takes characters.
+func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
 		return false
