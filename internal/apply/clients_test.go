@@ -277,6 +277,38 @@ func TestAnExistingClientIsMapped(t *testing.T) {
 	}
 }
 
+// TestAClientThatCannotBeMappedIsForAPerson: API-M answers HTTP 500, as it does while it loads a key manager.
+func TestAClientThatCannotBeMappedIsForAPerson(t *testing.T) {
+	s := start(t, nil)
+	id, secret, err := bootstrap.Connect(s.client, s.settings).IS.RegisterClient(t.Context(), "one")
+	must(t, err)
+	for _, test := range []struct{ id, secret, message, hint string }{
+		{id, "throwAway1", `map client "` + id + `" of WSO2-IS to application "Shop": API-M fails at each try: `, "or client_secret: "},
+		{"throwAway2", string(secret), `IS has no client "throwAway2", which application "Shop" is to have`, "make the client in IS"},
+	} {
+		want := s.read(`applications: [{name: Shop, keys: [{type: PRODUCTION, client_id: `+test.id+`, client_secret: `+test.secret+`}]}]`, t.TempDir())
+		s.amRequests.Reset()
+		report := s.apply(want, Options{EventWait: 50 * time.Millisecond})
+		if report.Failed() != 1 || !errors.Is(report.Err(), bootstrap.ErrPermanent) {
+			t.Fatalf("%d failed: %v", report.Failed(), report.Err())
+		}
+		tries := 0
+		for _, r := range s.amRequests.List() {
+			if strings.HasSuffix(r.Path, "/map-keys") {
+				tries++
+			}
+		}
+		text, hints := remedy.Split(report.Outcomes[len(report.Outcomes)-1].Err)
+		hint := strings.Join(hints, "; ")
+		if !strings.HasPrefix(text, test.message) || !strings.Contains(hint, "correct client_id at ") || !strings.Contains(hint, "file.yaml:1:") || !strings.Contains(hint, test.hint) || tries <= mapTries {
+			t.Errorf("after %d tries the error is %s\nhint: %s", tries, text, hint)
+		}
+		if strings.Contains(text+hint, test.secret) {
+			t.Errorf("the error has the secret: %s", text)
+		}
+	}
+}
+
 // TestClientsAreMadeInSpiteOfFaults lets a part of all requests fail: without an effect, and with one whose answer gets lost.
 func TestClientsAreMadeInSpiteOfFaults(t *testing.T) {
 	s := start(t, attributes)

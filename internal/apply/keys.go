@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
@@ -66,9 +67,9 @@ func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error 
 		made, err = r.DevPortal.MakeKeys(ctx, k.keyName.application, k.request())
 	}
 	if err != nil {
-		return r.afterFailure(ctx, k, err)
+		return r.unmappable(ctx, k, r.afterFailure(ctx, k, err))
 	}
-	r.past.forget("key manager "+k.manager, hidden(k))
+	r.past.forget("key manager "+k.manager, hidden(k), unmapped(k))
 	r.keep(k, made)
 	r.noteID(c, made.MappingID)
 	if mapped {
@@ -77,6 +78,28 @@ func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error 
 	return nil
 }
 
+// mapTries is how often API-M must fail to map a client after it has had the time to load the key manager.
+const mapTries = 3
+
+// unmappable makes a failure to map a client one for a person if it lasts. If the key manager does not have the client, or if its secret
+// is another, API-M answers HTTP 500, as recorded. It also does so while it loads a key manager.
+func (r *round) unmappable(ctx context.Context, k client, cause error) error {
+	if k.want.ClientID.Value == "" || !wso2.HasStatus(cause, http.StatusInternalServerError) || permanent(cause) {
+		r.past.forget(unmapped(k))
+		return cause
+	}
+	if !r.past.since(unmapped(k)) || r.past.count(unmapped(k)) < mapTries {
+		return cause
+	}
+	if err := r.hasNew(ctx, k, k.want.ClientID.Value); err != nil {
+		return err
+	}
+	return byHand(remedy.Add(fmt.Errorf("map client %q of %s to application %q: API-M fails at each try: %w", k.want.ClientID.Shown(), k.manager, k.application, cause),
+		"correct client_id at %s, or client_secret: the key manager does not have the client, or its secret is another", k.want.ClientID.At))
+}
+
+func unmapped(k client) string { return fmt.Sprintf("unmapped %v", k.keyName) }
+
 // hasNew returns an error if IS lacks the client that a key is to have. Other key managers cannot be asked.
 func (r *round) hasNew(ctx context.Context, k client, id string) error {
 	if id == "" || !r.ownKeyManager(k) {
@@ -84,7 +107,8 @@ func (r *round) hasNew(ctx context.Context, k client, id string) error {
 	}
 	found, err := r.IS.HasClient(ctx, id)
 	if err == nil && !found {
-		err = byHand(remedy.Add(fmt.Errorf("IS has no client %q, so application %q keeps its present key", id, k.application), "correct client_id in the file"))
+		err = byHand(remedy.Add(fmt.Errorf("IS has no client %q, which application %q is to have", k.want.ClientID.Shown(), k.application),
+			"correct client_id at %s, or make the client in IS", k.want.ClientID.At))
 	}
 	return err
 }

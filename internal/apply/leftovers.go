@@ -146,11 +146,12 @@ type past struct {
 
 	mu    sync.Mutex
 	first map[string]time.Time // when something was first seen
+	times map[string]int       // how often
 	keys  map[keyName]Credentials
 }
 
 func newPast(wait time.Duration, known []Credentials) *past {
-	p := &past{wait: wait, first: map[string]time.Time{}, keys: map[keyName]Credentials{}}
+	p := &past{wait: wait, first: map[string]time.Time{}, times: map[string]int{}, keys: map[keyName]Credentials{}}
 	p.remember(known)
 	return p
 }
@@ -189,6 +190,14 @@ func (p *past) lasts(what string, least time.Duration) bool {
 	return time.Since(p.first[what]) >= least
 }
 
+// count returns how often it was called for something.
+func (p *past) count(what string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.times[what]++
+	return p.times[what]
+}
+
 // due is since, which then begins again.
 func (p *past) due(what string) bool {
 	due := p.since(what)
@@ -203,5 +212,6 @@ func (p *past) forget(all ...string) {
 	defer p.mu.Unlock()
 	for _, what := range all {
 		delete(p.first, what)
+		delete(p.times, what)
 	}
 }
