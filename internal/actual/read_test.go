@@ -194,6 +194,29 @@ func TestFiftyUnchangedAPIsCostTwoRequestsEach(t *testing.T) {
 	}
 }
 
+// TestAReadGetsOverFailuresOfSingleRequests: each list and each API fails once, and then a server that fails always ends the read.
+func TestAReadGetsOverFailuresOfSingleRequests(t *testing.T) {
+	s := start(t, nil)
+	want := s.read(`apis: [{name: A, version: "1", context: /a, backend_url: "http://a:1"}, {name: B, version: "1", context: /b, backend_url: "http://b:1"}]`, t.TempDir())
+	s.create(want)
+	for _, path := range []string{"admin/v4/key-managers", "publisher/v4/apis", "publisher/v4/apis/*", "publisher/v4/apis/*/revisions"} {
+		_, err := s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "GET", Path: "/api/am/" + path, Status: 503, Count: 1})
+		must(t, err)
+	}
+	s.planned(want)
+	for _, f := range s.amFaults.List() {
+		if f.Hits != 1 {
+			t.Errorf("%s has failed %d times", f.Path, f.Hits)
+		}
+	}
+	s.amFaults.Clear()
+	_, err := s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "GET", Path: "/api/am/publisher/v4/apis", Status: 503})
+	must(t, err)
+	if _, err := Read(t.Context(), Connect(s.client, s.settings), want); !wso2.HasStatus(err, 503) || s.amFaults.List()[0].Hits != tries {
+		t.Errorf("after %d failures: %v", s.amFaults.List()[0].Hits, err)
+	}
+}
+
 // TestARevisionIsReadIfItMayLackAChange counts the requests for APIs that somebody saves after their deployment.
 func TestARevisionIsReadIfItMayLackAChange(t *testing.T) {
 	s := start(t, nil)
