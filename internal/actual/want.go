@@ -26,7 +26,9 @@ func Want(ctx context.Context, f *desired.File, s bootstrap.Settings) (plan.Want
 		File: f, KeyManager: s.KeyManagerName, VHost: s.VHost,
 		Contents: map[string][]byte{}, Fingerprints: map[string]string{}, Certificates: map[string][]byte{},
 	}
-	if !s.SkipKeyManager {
+	if s.SkipKeyManager {
+		want.Spared = s.KMName
+	} else {
 		want.Own = ownKeyManager(s)
 	}
 	var problems desired.Problems

@@ -190,8 +190,15 @@ func (r *run) next(ctx context.Context) (step, error) {
 			}
 		}
 		r.allowed = map[object]bool{}
+		removals := 0
 		for _, c := range changes {
 			r.allowed[objectOf(c)] = true
+			if c.Action == plan.Delete {
+				removals++
+			}
+		}
+		if removals > 0 {
+			r.log.Warn("removing all that the agent has made and that these files do not name, also what it made of other files", "objects", removals)
 		}
 	}
 	r.settle(compared.Found, have.Gone)

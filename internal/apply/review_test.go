@@ -28,6 +28,24 @@ func TestNothingIsRemovedWhileAPersonMustSolveSomething(t *testing.T) {
 	same(t, "kept", names(report.Kept), "application Shop")
 }
 
+// TestWithoutAnIdentityServerNothingOfItIsRemoved: the settings name no IS any more, and the file is the same.
+func TestWithoutAnIdentityServerNothingOfItIsRemoved(t *testing.T) {
+	s, folder, record := start(t, nil), t.TempDir(), owned.New()
+	file := "applications: [{name: Shop}]"
+	s.allMade(s.run(file, folder, record, false))
+	s.settings.SkipKeyManager, s.settings.KeyManagerName = true, "Resident Key Manager"
+	s.amRequests.Reset()
+	s.isRequests.Reset()
+	report := s.run(file, folder, record, true)
+	same(t, "changes", lines(report), "create key production of key manager Resident Key Manager")
+	same(t, "kept", names(report.Kept), "key production of key manager WSO2-IS", "key manager WSO2-IS")
+	for _, r := range append(s.amRequests.List(), s.isRequests.List()...) {
+		if r.Method == "DELETE" {
+			t.Errorf("a removal: %s %s", r.Method, r.Path)
+		}
+	}
+}
+
 // TestASubscriptionIsKnownFromItsAnswer: the next run removes it, without a run that has seen it.
 func TestASubscriptionIsKnownFromItsAnswer(t *testing.T) {
 	s, folder, record := start(t, nil), t.TempDir(), owned.New()

@@ -251,12 +251,20 @@ func (m *maker) removals() {
 	// An object may be the one that the file names otherwise, or the one that a change that cannot be made was to replace.
 	solved := len(m.problems) == 0
 	for _, l := range left {
-		if m.Prune && solved {
+		if m.Prune && solved && !m.spares(l.OwnedObject) {
 			m.remove(l, left)
 		} else {
 			m.kept = append(m.kept, l.OwnedObject)
 		}
 	}
+}
+
+// spares reports whether an object stays although the file does not name it.
+func (w Wanted) spares(o OwnedObject) bool {
+	if w.Spared == "" {
+		return false
+	}
+	return o.Kind == KindKeyManager && o.Name == w.Spared || o.Kind == KindKey && strings.HasSuffix(o.Name, ofKeyManager+w.Spared)
 }
 
 // remove adds the change that removes an object, unless other people's applications need it.

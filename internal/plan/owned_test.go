@@ -213,6 +213,29 @@ func TestARemovalNeverTakesWhatTheFileNamesOtherwise(t *testing.T) {
 	}
 }
 
+// TestTheKeyManagerOfTheSettingsIsSpared: settings without IS are no change of the file.
+func TestTheKeyManagerOfTheSettingsIsSpared(t *testing.T) {
+	w := wanted(t, "applications: [{name: Shop, keys: []}]")
+	w.Prune, w.Spared = true, "WSO2-IS"
+	have := Have{Applications: map[string]Application{"Shop": {Object: Object{"applicationId": "1", "name": "Shop"}}}}
+	for _, o := range []OwnedObject{
+		{KindKeyManager, "WSO2-IS", "", "k1"}, {KindKey, "production of key manager WSO2-IS", "application Shop", "m1"}, {KindKeyManager, "Okta", "", "k2"},
+		{KindKey, "production of key manager Old WSO2-IS", "application Shop", "m2"}, {KindScope, "WSO2-IS", "", "s1"},
+	} {
+		have.Left = append(have.Left, Left{OwnedObject: o})
+	}
+	c := Compare(w, have)
+	expect(t, "the plan", allTold(c.Changes), "delete key production of key manager Old WSO2-IS of application Shop; effect: the tokens of its client end",
+		"delete shared scope WSO2-IS", "delete key manager Okta")
+	if got := KeptText(c.Kept); got != "not in the file, and kept: key production of key manager WSO2-IS (application Shop), key manager WSO2-IS\n" {
+		t.Error(got)
+	}
+	w.Spared = ""
+	if c := Compare(w, have); len(c.Changes) != 5 || len(c.Kept) > 0 {
+		t.Errorf("with no key manager to spare: %q, kept %v", allTold(c.Changes), c.Kept)
+	}
+}
+
 // TestRemovalsArePrinted, and what stays without PRUNE.
 func TestRemovalsArePrinted(t *testing.T) {
 	w := wanted(t, "gateway: {host: gw}")
@@ -236,7 +259,7 @@ func TestRemovalsArePrinted(t *testing.T) {
 	}
 	w.Prune = true
 	c = Compare(w, have)
-	if got, want := Text(c.Changes, len(c.Problems), c.Kept...), "- document Guide (API Orders 2)\n- shared scope read\nplan: 0 to create, 0 to change, 2 to delete, 1 for a person to solve\n"; got != want {
+	if got, want := Text(c.Changes, len(c.Problems), c.Kept...), "- document Guide (API Orders 2)\n- shared scope read\nremovals: all that the agent has made and that these files do not name, also what it made of other files\nplan: 0 to create, 0 to change, 2 to delete, 1 for a person to solve\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Message, `API Old 1.0.0 is no longer in the file, and these applications have subscribed to it: "Theirs\x1b[2J" of bob`) {

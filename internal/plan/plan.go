@@ -34,6 +34,9 @@ type Wanted struct {
 	Owner string
 	// Prune says that owned objects that the file no longer names are to be removed.
 	Prune bool
+	// Spared is the name of a key manager that settings register and the file does not name. It and its keys stay although the settings
+	// name no Identity Server now: that is no change of the file. Empty: none.
+	Spared string
 	// PruneSubscribed says that an API goes even if applications that stay have subscribed to it.
 	PruneSubscribed bool
 }
@@ -469,8 +472,11 @@ func keysOf(item desired.Field[desired.Application]) []desired.Field[desired.Key
 
 // keyName returns the name of a key in changes. keyManager is for one for which the file names none.
 func keyName(key desired.Key, keyManager string) string {
-	return strings.ToLower(key.Type.Value) + " of key manager " + key.KeyManager.Or(keyManager)
+	return strings.ToLower(key.Type.Value) + ofKeyManager + key.KeyManager.Or(keyManager)
 }
+
+// ofKeyManager stands in the name of a key before that of its key manager.
+const ofKeyManager = " of key manager "
 
 // subscriptions compares the subscriptions of an application.
 func (m *maker) subscriptions(item desired.Field[desired.Application], have Application) {

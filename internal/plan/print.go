@@ -27,6 +27,9 @@ func Text(changes []Change, problems int, kept ...OwnedObject) string {
 		}
 	}
 	b.WriteString(KeptText(kept))
+	if count(changes, Delete) > 0 {
+		b.WriteString("removals: all that the agent has made and that these files do not name, also what it made of other files\n")
+	}
 	parts := []string{fmt.Sprintf("%d to create", count(changes, Create)), fmt.Sprintf("%d to change", count(changes, Update))}
 	if n := count(changes, Delete); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d to delete", n))
