@@ -205,7 +205,7 @@ func (r *run) next(ctx context.Context) (step, error) {
 	if r.Check != nil { // a saved plan: what somebody changes meanwhile calls for another one
 		changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return !r.allowed[objectOf(c)] })
 	}
-	return step{want, have, changes}, nil
+	return step{want, have, r.past.unrestored(changes, r.all.list, have)}, nil
 }
 
 // act makes the changes of a round, and reports whether another round can make what failed.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
@@ -148,10 +150,11 @@ type past struct {
 	first map[string]time.Time // when something was first seen
 	times map[string]int       // how often
 	keys  map[keyName]Credentials
+	apis  map[plan.APIName]plan.Object // as they were before this run wrote a definition of them, until it has restored the rest
 }
 
 func newPast(wait time.Duration, known []Credentials) *past {
-	p := &past{wait: wait, first: map[string]time.Time{}, times: map[string]int{}, keys: map[keyName]Credentials{}}
+	p := &past{wait: wait, first: map[string]time.Time{}, times: map[string]int{}, keys: map[keyName]Credentials{}, apis: map[plan.APIName]plan.Object{}}
 	p.remember(known)
 	return p
 }
@@ -175,6 +178,47 @@ func (p *past) drop(name keyName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.keys, name)
+}
+
+// original returns an API as it was before the first try of this run to write its definition. now is how it is.
+func (p *past) original(name plan.APIName, now plan.Object) plan.Object {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if before, is := p.apis[name]; is {
+		return before
+	}
+	p.apis[name] = now
+	return now
+}
+
+// restored forgets an API that has again what its definition does not say.
+func (p *past) restored(name plan.APIName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.apis, name)
+}
+
+// unrestored returns changes with those that must write a definition again, because what it does not say is not restored. A comparison
+// with the file does not show that. before are changes of former rounds, and have is what the servers have.
+func (p *past) unrestored(changes []plan.Change, before []Outcome, have plan.Have) []plan.Change {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name := range p.apis {
+		is := func(c plan.Change) bool { return c.Kind == plan.KindAPI && c.Name == name.String() }
+		i := slices.IndexFunc(before, func(o Outcome) bool { return is(o.Change) })
+		j := slices.IndexFunc(changes, is)
+		api, exists := have.APIs[name]
+		switch {
+		case !exists || i < 0 || permanent(before[i].Err):
+		case j < 0:
+			c := before[i].Change
+			c.Have = api
+			changes = append(changes, c)
+		case !definitionDiffers(changes[j].Fields):
+			changes[j].Fields = slices.Concat(before[i].Change.Fields, changes[j].Fields)
+		}
+	}
+	return changes
 }
 
 // since reports whether something has been seen for a while.

@@ -43,11 +43,16 @@ func (r *round) importDefinition(ctx context.Context, want desired.API, body pla
 // updateDefinition writes the definition of an API if fields has a difference of it. API-M then takes operations and scopes from it again,
 // so updateDefinition brings back what the definition does not say, and writes all other fields of the API's object that differ. The
 // caller has nothing to save after that but deployments and the lifecycle.
+//
+// If the second request fails, a later round of this run brings it back. If the run is killed between both, settings of operations and of
+// local scopes that somebody has made by hand, and that the file does not have, are lost: API-M has no request that writes all at once.
 func (r *round) updateDefinition(ctx context.Context, want desired.API, id string, fields []plan.Difference) error {
 	d, has := r.want.Definition(want)
 	if !has || !definitionDiffers(fields) {
 		return nil
 	}
+	name := plan.APIName{Name: want.Name.Value, Version: want.Version.Value}
+	before := r.past.original(name, r.have.APIs[name].Object)
 	err := error(nil)
 	if want.OpenAPI.Set {
 		err = r.Publisher.UpdateOpenAPI(ctx, id, d.Text)
@@ -57,12 +62,13 @@ func (r *round) updateDefinition(ctx context.Context, want desired.API, id strin
 	if err != nil {
 		return err
 	}
-	before := r.have.APIs[plan.APIName{Name: want.Name.Value, Version: want.Version.Value}].Object
 	var secrets []wso2.Secret
 	for _, value := range plan.APISecrets(want, before) {
 		secrets = append(secrets, wso2.Secret(value))
 	}
-	_, err = r.restore(ctx, want, id, before, secrets)
+	if _, err = r.restore(ctx, want, id, before, secrets); err == nil {
+		r.past.restored(name)
+	}
 	return err
 }
 

@@ -282,6 +282,38 @@ func TestWhatAnUpdateOfADefinitionResetsIsBroughtBack(t *testing.T) {
 	}
 }
 
+// TestWhatADefinitionResetsIsBroughtBackByALaterRound: the definition is written, and the request that restores the rest fails. The next
+// plan finds no difference.
+func TestWhatADefinitionResetsIsBroughtBackByALaterRound(t *testing.T) {
+	d := define(t)
+	d.allMade(d.servers.apply(d.want(), Options{}))
+	roles := func() []any {
+		for _, s := range d.api("Orders")["scopes"].([]any) {
+			if scope := s.(map[string]any)["scope"].(map[string]any); scope["name"] == "read" {
+				read, _ := scope["bindings"].([]any)
+				return read
+			}
+		}
+		return nil
+	}
+	have := d.api("Orders")
+	for _, s := range have["scopes"].([]any) {
+		if scope := s.(map[string]any)["scope"].(map[string]any); scope["name"] == "read" {
+			scope["bindings"] = []any{"admin"} // the file does not say who has the scope
+		}
+	}
+	_, err := d.publisher().UpdateAPIObject(t.Context(), have["id"].(string), have)
+	must(t, err)
+	d.write("o.yaml", strings.Replace(definition, "Read one", "Read it", 1))
+	_, err = d.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "PUT", Path: "/api/am/publisher/v4/apis/*", Status: 503, Count: 1})
+	must(t, err)
+	d.allMade(d.servers.apply(d.want(), Options{}))
+	if hits := d.amFaults.List()[0].Hits; hits != 1 || !slices.Equal(roles(), []any{"admin"}) {
+		t.Errorf("after %d failures the scope has the roles %v", hits, roles())
+	}
+	d.planned(d.want())
+}
+
 // TestASchemaThatTheServerRefusesIsNotImported: the stand-in reads no type but Query as the root, so it refuses this schema.
 func TestASchemaThatTheServerRefusesIsNotImported(t *testing.T) {
 	d := define(t)

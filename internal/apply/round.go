@@ -156,7 +156,7 @@ type IDs struct {
 }
 
 func newRound(log *slog.Logger, c actual.Clients, want plan.Wanted, have plan.Have, atOnce int) *round {
-	r := &round{Clients: c, want: want, have: have, log: log, atOnce: atOnce, noted: map[object]string{}, saved: map[plan.APIName]Served{},
+	r := &round{Clients: c, past: newPast(0, nil), want: want, have: have, log: log, atOnce: atOnce, noted: map[object]string{}, saved: map[plan.APIName]Served{},
 		ids: IDs{KeyManagers: map[string]string{}, Applications: map[string]string{}, APIs: map[plan.APIName]string{}}}
 	r.managers, r.made = maps.Clone(have.KeyManagers), map[keyName]Credentials{}
 	r.known = map[wso2.SCIMKind]map[string]string{}
