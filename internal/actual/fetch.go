@@ -42,7 +42,7 @@ func newSiteClient(roots *x509.CertPool) *http.Client {
 		Timeout: fetchTimeout, Transport: transport,
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > mostRedirects {
-				return refuse("name the address to which they lead", "it redirects more than %d times", mostRedirects)
+				return refuse("name the address to which the redirects lead", "the site redirects more than %d times", mostRedirects)
 			}
 			return checkAddress(r.URL)
 		},
@@ -54,7 +54,10 @@ func checkAddress(u *url.URL) error {
 	if ip := net.ParseIP(u.Hostname()); u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
 		return nil
 	}
-	return refuse("use https://, or put the definition into a file", "%s://%s is not encrypted, or no address of a definition", u.Scheme, u.Host)
+	if u.Scheme == "http" {
+		return refuse("use https://, or put the definition into a file", "%s://%s is not encrypted", u.Scheme, u.Host)
+	}
+	return refuse("use https://, or put the definition into a file", "the agent fetches no definition by %s://", u.Scheme)
 }
 
 // fetch returns what is at an address, of at most [wso2.MaxUpload] bytes. A [refusal] is an error that only a person can solve. No error
@@ -62,14 +65,14 @@ func checkAddress(u *url.URL) error {
 func fetch(ctx context.Context, client *http.Client, address string) ([]byte, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return nil, refuse("correct the address", "it is no address")
+		return nil, refuse("correct the address, which is like https://host/openapi.yaml", "it is no address")
 	}
 	if err := checkAddress(u); err != nil {
 		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, refuse("correct the address", "it is no address")
+		return nil, refuse("correct the address, which is like https://host/openapi.yaml", "it is no address")
 	}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -78,16 +81,16 @@ func fetch(ctx context.Context, client *http.Client, address string) ([]byte, er
 	defer resp.Body.Close()
 	if code := resp.StatusCode; code != http.StatusOK {
 		if code >= 500 || code == http.StatusRequestTimeout || code == http.StatusTooEarly || code == http.StatusTooManyRequests {
-			return nil, fmt.Errorf("HTTP %s", resp.Status)
+			return nil, fmt.Errorf("the site answers HTTP %s", resp.Status)
 		}
-		return nil, refuse("correct the address, or what the site allows", "HTTP %s", resp.Status)
+		return nil, refuse("correct the address, or let the site give the definition without a login", "the site answers HTTP %s", resp.Status)
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, wso2.MaxUpload+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read the answer: %w", withoutAddress(err))
 	case len(text) > wso2.MaxUpload:
-		return nil, refuse("split the API, or leave examples out", "it has more than %d MiB", wso2.MaxUpload>>20)
+		return nil, refuse("split the API, or leave examples out", "the definition has more than %d MiB", wso2.MaxUpload>>20)
 	}
 	return text, nil
 }

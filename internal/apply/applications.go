@@ -41,7 +41,7 @@ func approved(name string, o plan.Object) error {
 	case "APPROVED":
 		return nil
 	case "REJECTED":
-		return byHand(remedy.Add(fmt.Errorf("somebody has rejected application %q", name), "delete it in the Developer Portal, or remove it from the file"))
+		return byHand(remedy.Add(fmt.Errorf("somebody has rejected application %q", name), "delete it in the Developer Portal and run it again, or remove it from the file"))
 	default:
 		return remedy.Add(fmt.Errorf("application %q is not approved: its status is %s", name, status), "approve it in API-M's Admin Portal, under Tasks")
 	}
@@ -59,7 +59,7 @@ func (r *round) dropped(ctx context.Context, want desired.Application, made plan
 		return err
 	}
 	return byHand(remedy.Add(fmt.Errorf("API-M has not stored the attributes %s of application %q: its configuration does not declare them", strings.Join(names, ", "), want.Name.Value),
-		"declare them in deployment.toml of API-M ([[apim.devportal.application_attributes]]) and restart it, or remove them from the file"))
+		"declare them in deployment.toml of API-M ([[apim.devportal.application_attributes]]) and restart it, or remove them at %s", want.Attributes.At))
 }
 
 // namePolicy replaces a refusal by an error that names the policies that exist, if the application has another one. API-M answers HTTP

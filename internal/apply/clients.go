@@ -7,6 +7,7 @@ import (
 
 	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -20,7 +21,9 @@ func moved(err error) error {
 }
 
 // missing returns the error of a change that needs an object that was not made.
-func missing(kind, name string) error { return fmt.Errorf("%w: %s %q", errNeeds, kind, name) }
+func missing(kind, name string) error {
+	return remedy.Add(fmt.Errorf("%w: %s %q", errNeeds, kind, name), "correct the error of that object, and run it again")
+}
 
 // explained marks an error for which the failure of an object of these kinds can be the reason.
 func (r *round) explained(err error, kinds ...string) error {

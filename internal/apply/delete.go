@@ -40,13 +40,13 @@ func stages(changes []plan.Change) (all []stage) {
 }
 
 // errHeld holds back what is to be removed until everything else is made: the new one must be there before the old one goes.
-var errHeld = fmt.Errorf("%w: the agent removes nothing before it has made all other changes", errNeeds)
+var errHeld = remedy.Add(fmt.Errorf("%w: the agent removes nothing before it has made all other changes", errNeeds), "correct the errors of the other changes, and run it again")
 
 // remove removes one object. One that is gone already is no error.
 func (r *round) remove(ctx context.Context, c plan.Change) error {
 	left, is := c.Have.(plan.Left)
 	if !is || left.ID == "" {
-		return byHand(fmt.Errorf("remove %s %s: the agent does not know its id", c.Kind, c.Name))
+		return byHand(remedy.Add(fmt.Errorf("remove %s: the agent does not know its id", c.Title()), "delete it on the server"))
 	}
 	r.mu.Lock()
 	held := r.failed
@@ -129,7 +129,7 @@ func (r *round) retire(ctx context.Context, left plan.Left) error {
 	}
 	way, err := plan.Lifecycle(left.State, "RETIRED", nil)
 	if err != nil {
-		return byHand(fmt.Errorf("remove API %s: %w", left.Name, err))
+		return byHand(remedy.Add(fmt.Errorf("remove API %s: %w", left.Name, err), "delete it in the Publisher"))
 	}
 	for _, action := range way {
 		status, err := r.Publisher.ChangeLifecycle(ctx, left.ID, action)
@@ -138,7 +138,7 @@ func (r *round) retire(ctx context.Context, left plan.Left) error {
 		}
 		if status != "APPROVED" {
 			return byHand(remedy.Add(fmt.Errorf("remove API %s: its lifecycle action %q is %s", left.Name, action, strings.ToLower(status)),
-				"approve it in the Admin Portal, and run again"))
+				"approve it in the Admin Portal, under Tasks, and run it again"))
 		}
 	}
 	return nil

@@ -78,7 +78,7 @@ func (r *round) refuseSecondIssuer(ctx context.Context, name, issuer string) err
 		if has != issuer {
 			continue
 		}
-		hint := "delete one of the two, or correct the issuer in the file"
+		hint := fmt.Sprintf("delete key manager %q in the Admin Portal, or correct the issuer of %q in the file", km.Name, name)
 		if km.Name == bootstrap.ResidentKeyManager {
 			hint = `give each server a host name of its own ([server] hostname in deployment.toml, as shipped "localhost" in both) and restart it`
 		}

@@ -84,12 +84,14 @@ func TestTheReportSaysWhatFailedAndWhatToDo(t *testing.T) {
 	r := Report{Run: "id", Outcomes: []Outcome{
 		{Change: change(plan.Create, plan.KindAPI, "Orders 1.0.0")},
 		{Change: change(plan.Update, plan.KindRole, "Clerk")},
-		{Change: plan.Change{Action: plan.Create, Kind: plan.KindKey, Name: "production of key manager WSO2-IS", Of: "application Shop"},
+		{Change: plan.Change{Action: plan.Create, Kind: plan.KindKey, Name: "production of key manager WSO2-IS", Of: "application Shop",
+			Want: desired.Key{Type: desired.Text{At: desired.Place{File: "file.yaml", Line: 3, Column: 7}}}},
 			Err: remedy.Add(errors.New("refused\x1b[2J"), "look there")},
 	}}
 	want := `created  API Orders 1.0.0
 updated  role Clerk
 failed   key production of key manager WSO2-IS (application Shop)
+         at: file.yaml:3:7
          error: refused\x1b[2J
          hint: look there
 the logs of the servers have this run as Correlation-ID id
@@ -107,7 +109,7 @@ apply: 2 done, 1 failed
 		Problems     []any
 	}
 	must(t, json.Unmarshal(text, &read))
-	if read.Run != "id" || read.Done != 2 || read.Failed != 1 || read.Problems == nil || len(read.Outcomes) != 3 || read.Outcomes[2]["hint"] != "look there" || read.Outcomes[0]["state"] != "created" {
+	if read.Run != "id" || read.Done != 2 || read.Failed != 1 || read.Problems == nil || len(read.Outcomes) != 3 || read.Outcomes[2]["hint"] != "look there" || read.Outcomes[2]["at"] != "file.yaml:3:7" || read.Outcomes[0]["state"] != "created" {
 		t.Errorf("the report in JSON is\n%s", text)
 	}
 	if got := (Report{}).Text(); got != "apply: nothing to change\n" {

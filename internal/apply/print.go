@@ -5,6 +5,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 )
@@ -17,6 +18,9 @@ func (r Report) Text() string {
 		fmt.Fprintf(table, "%s\t%s\n", state(o), o.Change.Title())
 		if o.Err == nil {
 			continue
+		}
+		if place := at(o); place != "" {
+			fmt.Fprintf(table, "\tat: %s\n", plan.Escaped(place))
 		}
 		text, hints := remedy.Split(o.Err)
 		fmt.Fprintf(table, "\terror: %s\n", plan.Escaped(text))
@@ -48,6 +52,14 @@ func state(o Outcome) string {
 	return done(o.Change.Action)
 }
 
+// at returns where the file names an object; "" if no file does.
+func at(o Outcome) string {
+	if place := o.Change.At(); place != (desired.Place{}) {
+		return place.String()
+	}
+	return ""
+}
+
 // done returns what an action has done.
 func done(a plan.Action) string { return strings.TrimSuffix(string(a), "e") + "ed" }
 
@@ -57,6 +69,7 @@ type jsonOutcome struct {
 	Kind   string      `json:"kind"`
 	Name   string      `json:"name"`
 	Of     string      `json:"of"`
+	At     string      `json:"at"`
 	Error  string      `json:"error"`
 	Hint   string      `json:"hint"`
 }
@@ -65,7 +78,7 @@ type jsonOutcome struct {
 func (r Report) JSON() ([]byte, error) {
 	all := []jsonOutcome{}
 	for _, o := range r.Outcomes {
-		made := jsonOutcome{State: state(o), Action: o.Change.Action, Kind: o.Change.Kind, Name: o.Change.Name, Of: o.Change.Of}
+		made := jsonOutcome{State: state(o), Action: o.Change.Action, Kind: o.Change.Kind, Name: o.Change.Name, Of: o.Change.Of, At: at(o)}
 		if o.Err != nil {
 			var hints []string
 			made.Error, hints = remedy.Split(o.Err)

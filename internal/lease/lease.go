@@ -122,7 +122,7 @@ func (c *claim) acquire(ctx context.Context) (grant, error) {
 		case errors.Is(err, errTaken):
 			wait = c.poll
 		case errors.Is(err, errForeign), wso2.IsPermanent(err):
-			return grant{}, fmt.Errorf("acquire the lease on API-M: %w", err)
+			return grant{}, fmt.Errorf("acquire the lease on API-M, application %s: %w", Application, err)
 		default:
 			c.log.Warn("cannot acquire the lease on API-M, trying again", "error", err)
 			wait = min(2*wait, 16*c.poll)
@@ -137,9 +137,10 @@ func (c *claim) acquire(ctx context.Context) (grant, error) {
 
 func (c *claim) gaveUp(ctx context.Context) error {
 	if c.named != "" {
-		return fmt.Errorf("wait for the lease on API-M, which %s has: %w", c.named, context.Cause(ctx))
+		return remedy.Add(fmt.Errorf("wait for the lease on API-M (application %s), which %q has: %w", Application, c.named, context.Cause(ctx)),
+			"run it again when that run has ended; the lease of a run that was killed expires after %s", c.life)
 	}
-	return fmt.Errorf("acquire the lease on API-M: %w", context.Cause(ctx))
+	return fmt.Errorf("acquire the lease on API-M, application %s: %w", Application, context.Cause(ctx))
 }
 
 // try makes one attempt. The error is errTaken while another run has the lease.

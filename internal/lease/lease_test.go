@@ -314,7 +314,7 @@ func TestARefusedCreationIsNotRepeated(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		_, _, _, err := Acquire(ctx, refusing{newMemory()}, "host a", quiet)
-		if !wso2.HasStatus(err, http.StatusForbidden) || !strings.HasPrefix(err.Error(), "acquire the lease on API-M: ") || time.Since(began) > 0 {
+		if !wso2.HasStatus(err, http.StatusForbidden) || !strings.HasPrefix(err.Error(), "acquire the lease on API-M, application wso2agent-lease: ") || time.Since(began) > 0 {
 			t.Errorf("after %s: %v", time.Since(began), err)
 		}
 	})

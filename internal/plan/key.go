@@ -13,7 +13,7 @@ import (
 func Keys(app desired.Field[desired.Application], keyManager string) []desired.Field[desired.Key] {
 	keys := slices.Clone(app.Value.Keys.Value)
 	if !app.Value.Keys.Set {
-		keys = []desired.Field[desired.Key]{{Set: true, At: app.At, Value: desired.Key{Type: given("PRODUCTION")}}}
+		keys = []desired.Field[desired.Key]{{Set: true, At: app.At, Value: desired.Key{Type: desired.Text{Set: true, Value: "PRODUCTION", At: app.At}}}}
 	}
 	for i := range keys {
 		keys[i].Value.KeyManager = given(keys[i].Value.KeyManager.Or(keyManager))

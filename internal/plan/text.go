@@ -24,6 +24,35 @@ func (c Change) Lines() (lines []string) {
 // Kinds returns the kinds of objects, in the order in which their objects are made.
 func Kinds() []string { return slices.Clone(order) }
 
+// At returns where the file names the object of a change. It is empty if no file does, as for a removal.
+func (c Change) At() desired.Place {
+	switch w := c.Want.(type) {
+	case desired.KeyManager:
+		return w.Name.At
+	case desired.Scope:
+		return w.Name.At
+	case desired.EndpointCertificate:
+		return w.Alias.At
+	case desired.API:
+		return w.Name.At
+	case desired.Document:
+		return w.Name.At
+	case desired.User:
+		return w.Username.At
+	case desired.Users:
+		return w.Name.At
+	case desired.Role:
+		return w.Name.At
+	case desired.Application:
+		return w.Name.At
+	case WantedSubscription:
+		return w.Want.APIName.At
+	case desired.Key:
+		return w.Type.At
+	}
+	return desired.Place{}
+}
+
 // Escaped returns a text of a server or a file without characters that a terminal acts on.
 func Escaped(text string) string { return escaped(text) }
 
