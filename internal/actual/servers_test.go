@@ -1,85 +1,23 @@
 package actual
 
 import (
-	"crypto/tls"
 	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
-	"wso2agent/internal/keystore"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
-	"wso2agent/internal/wso2sim/speccheck"
+	"wso2agent/internal/wso2sim/pair"
 )
 
-// homes are those of both stand-ins, which trust each other. They are unpacked once, because their keys take longest.
-var homes = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "actual")
-	if err != nil {
-		return "", err
-	}
-	stores := map[string][2]string{
-		wso2sim.ProductIS: {"wso2carbon.p12", "client-truststore.p12"}, wso2sim.ProductAM: {"wso2carbon.jks", "client-truststore.jks"},
-	}
-	leaves := map[string]keystore.Certificate{}
-	path := func(product string, i int) string {
-		return filepath.Join(dir, product, "repository/resources/security", stores[product][i])
-	}
-	for product := range stores {
-		if err := wso2sim.UnpackWith(filepath.Join(dir, product), product, wso2sim.UnpackOptions{Rounds: 10}); err != nil {
-			return dir, err
-		}
-		store, err := open(path(product, 0))
-		if err != nil {
-			return dir, err
-		}
-		if leaves[product], err = store.Leaf(""); err != nil {
-			return dir, err
-		}
-	}
-	for product, peer := range map[string]string{wso2sim.ProductIS: wso2sim.ProductAM, wso2sim.ProductAM: wso2sim.ProductIS} {
-		store, err := open(path(product, 1))
-		if err != nil {
-			return dir, err
-		}
-		if err := store.SetTrusted("peer", leaves[peer], time.Time{}); err != nil {
-			return dir, err
-		}
-		data, err := store.Encode()
-		if err != nil {
-			return dir, err
-		}
-		if err := os.WriteFile(path(product, 1), data, 0o600); err != nil {
-			return dir, err
-		}
-	}
-	return dir, nil
-})
-
-func open(path string) (*keystore.Store, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return keystore.Open(data, "wso2carbon")
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if dir, err := homes(); err == nil {
-		os.RemoveAll(dir)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(pair.Main(m)) }
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -100,40 +38,16 @@ type servers struct {
 	settings   bootstrap.Settings
 }
 
-// start starts the stand-ins. Every request is held against the products' specifications. change may be nil.
+// start starts the stand-ins. change may be nil.
 func start(t *testing.T, change func(*wso2sim.Options)) *servers {
 	t.Helper()
-	dir, err := homes()
-	must(t, err)
-	s := &servers{t: t, amRequests: wso2sim.NewRequestLog(), isRequests: wso2sim.NewRequestLog(), amFaults: wso2sim.NewFaults()}
-	options := func(product string, log *wso2sim.RequestLog) wso2sim.Options {
-		home := filepath.Join(t.TempDir(), product)
-		must(t, os.CopyFS(home, os.DirFS(filepath.Join(dir, product))))
-		return wso2sim.Options{Home: home, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Requests: log, Wrap: speccheck.Wrap(t)}
-	}
-	is, err := wso2sim.StartIS(t.Context(), options(wso2sim.ProductIS, s.isRequests))
-	must(t, err)
-	t.Cleanup(func() { is.Close() })
-	o := options(wso2sim.ProductAM, s.amRequests)
-	o.Faults = s.amFaults
-	if change != nil {
-		change(&o)
-	}
-	s.am, err = wso2sim.StartAM(t.Context(), o)
-	must(t, err)
-	t.Cleanup(func() { s.am.Close() })
-	s.is = is
-	must(t, is.Wait(t.Context()))
-	must(t, s.am.Wait(t.Context()))
-	// The stand-ins' certificates are not what these tests are about.
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: atOnce} // of this test's own stand-ins
-	t.Cleanup(transport.CloseIdleConnections)
-	s.client = &http.Client{Transport: transport}
+	p := pair.Start(t, change)
+	s := &servers{t: t, am: p.AM, is: p.IS, amRequests: p.AMRequests, isRequests: p.ISRequests, amFaults: p.AMFaults, client: p.Client}
 	account := func(source string) wso2.Credentials {
 		return wso2.Credentials{User: "admin", Password: "admin", Source: source, Lockout: &wso2.Lockout{}}
 	}
 	s.settings = bootstrap.Settings{
-		AMURL: s.am.URL(), GatewayURL: s.am.GatewayURL(), ISURL: is.URL(), KMName: "WSO2-IS", KeyManagerName: "WSO2-IS",
+		AMURL: s.am.URL(), GatewayURL: s.am.GatewayURL(), ISURL: s.is.URL(), KMName: "WSO2-IS", KeyManagerName: "WSO2-IS",
 		AMCredentials: account("AM_ADMIN_USER and AM_ADMIN_PASS"), ISCredentials: account("IS_ADMIN_USER and IS_ADMIN_PASS"),
 		ISPublicURL: "https://login.example",
 	}
