@@ -246,7 +246,7 @@ func callable(report Report, own desired.Application, manager string) (all []boo
 		}
 		served := report.Served[name]
 		api := bootstrap.PublishedAPI{
-			Name: name.Name, Version: name.Version, Context: want.Context.Value, ID: report.IDs.APIs[name],
+			Name: name.Name, Version: name.Version, ID: report.IDs.APIs[name],
 			Path:       bootstrap.GatewayPath(want.Context.Value, name.Version),
 			Changed:    time.Since(served.Deployed) < bootstrap.FreshRevision,
 			BackendURL: served.Backend, Operations: served.Operations,

@@ -30,7 +30,6 @@ type Result struct {
 type PublishedAPI struct {
 	Name       string
 	Version    string
-	Context    string // without the version
 	ID         string
 	Path       string // at which the gateway serves it: context and version
 	Subscribed bool   // the application may call it

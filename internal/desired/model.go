@@ -29,18 +29,8 @@ type words map[Place]string
 // of returns the file's name for the field at a place, whose name in the model is name.
 func (w words) of(at Place, name string) string { return cmp.Or(w[at], name) }
 
-// Word returns the name that the file has for the field at a place, or name if it is the model's own. An entry of apis, applications
-// and key_managers has the name of its section.
-func (f *File) Word(at Place, name string) string { return f.words.of(at, name) }
-
-// APISection returns the name of the section that lists the APIs: apis, or rest_apis in a file of that shape.
-func (f *File) APISection() string { return f.section }
-
 // Begin returns where the first file begins: the place of what is missing.
 func (f *File) Begin() Place { return f.begin }
-
-// Whole reports whether all files are YAML. If not, what is missing may be in a file that could not be read.
-func (f *File) Whole() bool { return !f.partial }
 
 // Gateway is where clients reach the gateway.
 type Gateway struct {

@@ -57,11 +57,6 @@ func (d *DevPortal) ApplicationPolicies(ctx context.Context) ([]string, error) {
 	return policies(ctx, d.caller, "application")
 }
 
-// UpdateApplication writes a whole object, as made by [Merge].
-func (d *DevPortal) UpdateApplication(ctx context.Context, id string, whole json.RawMessage) error {
-	return d.call(ctx, request{op: "update application " + id, method: http.MethodPut, path: application(id), body: whole}, nil)
-}
-
 // DeleteApplication deletes an application, its subscriptions and its keys.
 func (d *DevPortal) DeleteApplication(ctx context.Context, id string) error {
 	return d.call(ctx, request{op: "delete application " + id, method: http.MethodDelete, path: application(id)}, nil)

@@ -28,58 +28,22 @@ const (
 // SubscriptionLess is the policy that API-M gives an API without policies: the gateway then lets any valid token in.
 const SubscriptionLess = "DefaultSubscriptionless"
 
-// NewAPI is an API as it is created.
-type NewAPI struct {
-	Name           string         `json:"name"`
-	Version        string         `json:"version"`
-	Context        string         `json:"context"` // with a slash before it and without the version
-	Type           string         `json:"type"`    // HTTP
-	Description    string         `json:"description,omitempty"`
-	Tags           []string       `json:"tags"`
-	Transport      []string       `json:"transport"`
-	Visibility     string         `json:"visibility"`
-	Policies       []string       `json:"policies"` // subscription policies, never none
-	KeyManagers    []string       `json:"keyManagers"`
-	SecurityScheme []string       `json:"securityScheme"`
-	EndpointConfig EndpointConfig `json:"endpointConfig"`
-	Operations     []Operation    `json:"operations"`
-}
-
-// EndpointConfig is where the gateway sends calls. The type is "http" for https addresses, too.
-type EndpointConfig struct {
-	Type       string   `json:"endpoint_type"`
-	Production Endpoint `json:"production_endpoints"`
-	Sandbox    Endpoint `json:"sandbox_endpoints"`
-}
-
-// Endpoint is a backend's address.
-type Endpoint struct {
-	URL string `json:"url"`
-}
-
 // Operation is a resource of an API.
 type Operation struct {
-	Target           string `json:"target"`
-	Verb             string `json:"verb"`
-	AuthType         string `json:"authType"`
-	ThrottlingPolicy string `json:"throttlingPolicy"`
+	Target string
+	Verb   string
 }
 
-// API is what the Publisher shows of an API. Its context is without the version.
+// API is what a list of the Publisher shows of an API. Its context is without the version.
 type API struct {
-	ID             string          `json:"id"`
-	Name           string          `json:"name"`
-	Version        string          `json:"version"`
-	Context        string          `json:"context"`
-	LifeCycle      string          `json:"lifeCycleStatus"`
-	WorkflowStatus string          `json:"workflowStatus"` // CREATED while a lifecycle change waits for approval
-	Policies       []string        `json:"policies"`       // not in lists
-	Scopes         []any           `json:"scopes"`         // not in lists
-	Type           string          `json:"type"`
-	Provider       string          `json:"provider"`
-	UpdatedTime    string          `json:"updatedTime"` // in ms, as a text; in lists only
-	Operations     []Operation     `json:"operations"`  // not in lists
-	Raw            json.RawMessage `json:"-"`           // the whole object, not in lists
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Version     string `json:"version"`
+	Context     string `json:"context"`
+	LifeCycle   string `json:"lifeCycleStatus"`
+	Type        string `json:"type"`
+	Provider    string `json:"provider"`
+	UpdatedTime string `json:"updatedTime"` // in ms, as a text; in lists only
 }
 
 // APIs lists all APIs. The list comes from a search index that is some seconds behind.
@@ -92,25 +56,6 @@ func (p *Publisher) Ready(ctx context.Context) error {
 	return p.call(ctx, request{
 		op: "ask API-M's Publisher for an API", method: http.MethodGet, path: "/apis", query: url.Values{"limit": {"1"}},
 	}, &page[API]{})
-}
-
-// API reads an API from the database, so at once after it was made.
-func (p *Publisher) API(ctx context.Context, id string) (API, error) {
-	return whole(ctx, p.caller, request{op: "read API " + id, method: http.MethodGet, path: "/apis/" + url.PathEscape(id)},
-		func(api *API) *json.RawMessage { return &api.Raw })
-}
-
-// CreateAPI makes an API and returns it.
-func (p *Publisher) CreateAPI(ctx context.Context, api NewAPI) (API, error) {
-	return whole(ctx, p.caller, request{
-		op: "create API " + api.Name + " " + api.Version, method: http.MethodPost, path: "/apis", body: api,
-	}, func(api *API) *json.RawMessage { return &api.Raw })
-}
-
-// UpdateAPI writes a whole object, as made by [Merge]: API-M empties the fields that are not in it. The gateway keeps
-// the old API until a new revision is deployed.
-func (p *Publisher) UpdateAPI(ctx context.Context, id string, whole json.RawMessage) error {
-	return p.call(ctx, request{op: "update API " + id, method: http.MethodPut, path: "/apis/" + url.PathEscape(id), body: whole}, nil)
 }
 
 // SubscriptionPolicies are the names of the throttling policies that subscriptions may have.

@@ -71,8 +71,8 @@ func TestWhatRealServersAnsweredIsUnderstood(t *testing.T) {
 		t.Errorf("key manager: %+v, %v", km, err)
 	}
 	base, hc = r.at(t, "api create")
-	api, err := NewPublisher(hc, base, admin).CreateAPI(ctx, NewAPI{})
-	if err != nil || api.LifeCycle != StateCreated || !slices.Equal(api.Policies, []string{"Unlimited"}) || api.ID == "" || len(api.Raw) < 1000 {
+	api, err := NewPublisher(hc, base, admin).CreateAPIObject(ctx, map[string]any{})
+	if err != nil || api.Fields["lifeCycleStatus"] != StateCreated || api.ID == "" || len(api.Fields) < 20 {
 		t.Errorf("API: %+v, %v", api, err)
 	}
 	base, hc = r.at(t, "revisions deployed")
@@ -133,10 +133,6 @@ func TestWhatIsSentHasTheFieldsThatFit(t *testing.T) {
 	}{
 		{"key manager", "km-create.json", func() error {
 			_, err := NewAdmin(hc, base, admin).CreateKeyManager(ctx, KeyManager{})
-			return err
-		}},
-		{"API", "api-create.json", func() error {
-			_, err := NewPublisher(hc, base, admin).CreateAPI(ctx, NewAPI{Description: "d"})
 			return err
 		}},
 		{"application", "application-create.json", func() error {
