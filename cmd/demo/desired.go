@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The desired state of more than a bootstrap makes today: planned, applied, and planned again.
+// Another file of the desired state: planned, applied, and planned again.
 
 // shop is a file of the desired state: an API whose operations, endpoints and scope the agent sets, and an application with a key.
 const shop = `apis:

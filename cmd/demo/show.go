@@ -58,6 +58,7 @@ func (s *show) all() error {
 		{"What must be refused is refused", s.refused},
 		{"A token revoked at Identity Server is refused too", s.revoked},
 		{"A second run of everything changes nothing", s.secondRun},
+		{"Somebody changes an API by hand: the agent finds that, and `agent apply` takes it back", s.drifted},
 		{"Another file: `agent plan` shows what differs, `agent apply` makes it", s.planned},
 		{"With TLS_MODE=issue, both start with certificates of their agents (`agent init`)", s.issued},
 		{"Both certificates rotate, and nothing restarts", s.rotated},

@@ -135,7 +135,7 @@ const reloadScale = "0.02"
 
 // startAgent starts the sidecar of a server.
 func (w *world) startAgent(s side) (*process, error) {
-	return w.start("agent of "+s.name, "agent", []string{"run"}, append(w.settings(s), "LISTEN_ADDR="+s.health))
+	return w.start("agent of "+s.name, "agent", []string{"run"}, append(w.settings(s), "LISTEN_ADDR="+s.health, "RECONCILE_INTERVAL="+reconcileInterval))
 }
 
 // settings are the variables of a server's agent. The two servers share one host name here, so the addresses are told
