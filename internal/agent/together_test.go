@@ -92,7 +92,7 @@ func TestTwoAgentsWithOneKeysFileWorkOneAfterTheOther(t *testing.T) {
 	if n := strings.Count(log, `for="another agent that brings the servers to the desired state"`); n != 1 {
 		t.Errorf("%d agents waited", n)
 	}
-	reached := regexp.MustCompile(`the desired state is reached" changes=(\d+)`).FindAllStringSubmatch(log, -1)
+	reached := regexp.MustCompile(`the desired state is reached" .*changes=(\d+)`).FindAllStringSubmatch(log, -1)
 	if len(reached) != 2 || reached[0][1] == "0" || reached[1][1] != "0" {
 		t.Errorf("changes %q", reached)
 	}
