@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -94,7 +95,7 @@ func InLog(log *slog.Logger) func(Event) {
 		switch {
 		case e.Step == Made:
 			log.Info(done(e.Change.Action), about(e.Change)...)
-		case e.Step == Failed && permanent(e.Err):
+		case e.Step == Failed && permanent(e.Err) && !errors.Is(e.Err, errNeeds): // the failure of another change explains the latter
 			log.Error("failed to "+string(e.Change.Action), append(about(e.Change), "error", e.Err)...)
 		case e.Step == Again && (said.IsZero() || e.Time.Sub(said) >= retryLines):
 			said = e.Time

@@ -81,6 +81,7 @@ func TestALogHasFewLinesAboutFurtherRounds(t *testing.T) {
 	key := change(plan.Update, plan.KindKey, "production")
 	key.Of = "application Shop"
 	tell(Event{Step: Made, Change: key})
+	tell(Event{Step: Failed, Change: key, Err: missing(plan.KindAPI, "Orders 1")})
 	tell(Event{Step: Failed, Change: api, Err: byHand(errors.New("refused"))})
 	var got []string
 	for line := range strings.Lines(text.String()) {

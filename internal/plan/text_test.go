@@ -8,7 +8,9 @@ import (
 // TestAChangeKnowsItsPlaceInTheFile: each kind of object has one.
 func TestAChangeKnowsItsPlaceInTheFile(t *testing.T) {
 	w := wanted(t, `
-key_managers: [{name: Okta, type: Okta, well_known_endpoint: "https://okta.example"}]
+key_managers:
+  - {name: Cloak, type: KeyCloak, well_known_endpoint: "https://kc.example/w", token_endpoint: "https://kc.example/t", revoke_endpoint: "https://kc.example/r",
+     introspection_endpoint: "https://kc.example/i", client_registration_endpoint: "https://kc.example/c", issuer: "https://kc.example", username: c, password: throwAway1}
 scopes: [{name: "read"}]
 identity_server: {users: [{username: ann, password: throwAway1}], groups: [{name: staff}], roles: [{name: clerk}]}
 apis:
