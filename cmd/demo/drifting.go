@@ -14,7 +14,7 @@ const reconcileInterval = "2s"
 // drifted changes an API as a person does in the Publisher. The agent finds that, and the next apply takes the change back.
 func (s *show) drifted() error {
 	apis := "https://" + s.world.am.address + "/api/am/publisher/v4/apis/"
-	list, err := s.ask.get(apis[:len(apis)-1]+"?query=name:Payments", basic("admin", "admin"))
+	list, err := s.ask.get(apis[:len(apis)-1]+"?query=name:Customer", basic("admin", "admin"))
 	var found struct {
 		List []struct{ ID, Name string } `json:"list"`
 	}

@@ -28,14 +28,25 @@ type Clients struct {
 	IS        *wso2.Identity // the OAuth server of IS; nil: there is no IS
 	SCIM      *wso2.SCIM     // nil: there is no IS
 
-	// trustsList: do not ask API-M whether it has an API that its list lacks. Only those who may create APIs may ask.
-	trustsList bool
+	unlisted question // about APIs that the list of API-M lacks
 }
+
+// question says about which missing APIs a reading asks whether API-M has them and does not list them yet. Each costs a request.
+type question int
+
+const (
+	askAll      question = iota
+	askRecorded          // those that the agent has made
+	askNone              // only those who may create APIs may ask
+)
 
 // Connect returns the clients for the addresses and credentials of s. It sends nothing.
 func Connect(hc *http.Client, s bootstrap.Settings) Clients {
 	servers := bootstrap.Connect(hc, s)
-	c := Clients{Admin: servers.Admin, Publisher: servers.Publisher, DevPortal: servers.DevPortal, AM: servers.AM, trustsList: s.AMCredentials.Reading != nil}
+	c := Clients{Admin: servers.Admin, Publisher: servers.Publisher, DevPortal: servers.DevPortal, AM: servers.AM}
+	if s.AMCredentials.Reading != nil {
+		c.unlisted = askNone
+	}
 	if !s.SkipKeyManager {
 		c.IS = servers.IS
 		c.SCIM = wso2.NewSCIM(hc, strings.TrimRight(s.ISURL, "/"), s.ISCredentials)
@@ -80,10 +91,10 @@ func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 	return read(ctx, c, want, memory{}, nil)
 }
 
-// ReadToMake is Read for a caller that makes what is missing. It does not ask whether API-M has an API that its list lacks, which costs
-// a request for each new API: if so, API-M refuses to make another one.
+// ReadToMake is Read for a caller that makes what is missing. Of the APIs that the list of API-M lacks, it only asks about those that the
+// agent has made: API-M refuses to make another one of the others.
 func ReadToMake(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
-	c.trustsList = true
+	c.unlisted = askRecorded
 	return read(ctx, c, want, memory{}, nil)
 }
 

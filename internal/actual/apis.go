@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"wso2agent/internal/desired"
@@ -36,12 +37,23 @@ func (r *reader) listAPIs(ctx context.Context) error {
 		switch key := strings.ToLower(name.Name); {
 		case listed[name].ID != "":
 			r.later(func(ctx context.Context) error { return r.readAPI(ctx, want, listed[name]) })
-		case !names[key] && !r.trustsList:
+		case !names[key] && r.asksAbout(name):
 			names[key] = true // one question for all versions
 			r.later(func(ctx context.Context) error { return r.missingAPI(ctx, name.Name) })
 		}
 	}
 	return nil
+}
+
+// asksAbout reports whether the database is asked for an API that the list lacks.
+func (r *reader) asksAbout(name plan.APIName) bool {
+	switch r.unlisted {
+	case askRecorded:
+		return slices.ContainsFunc(r.want.Owned, func(o plan.OwnedObject) bool { return o.Kind == plan.KindAPI && o.Name == name.String() })
+	case askNone:
+		return false
+	}
+	return true
 }
 
 // missingAPI returns an error if the database has an API that the list lacks.
