@@ -265,7 +265,11 @@ func (m *maker) keyManagers() {
 		for _, property := range UnsettableProperties(km.Value) {
 			m.problems.Add(km.Value.AdditionalProperties.Value[property].At, "remove it", "key manager %q: API-M makes additional_properties.%s itself", name, property)
 		}
-		if lacks := Lacking(km.Value); !exists && len(lacks) > 0 {
+		lacks := Lacking(km.Value)
+		if m.Own.Name.Set && name == m.Own.Name.Value && !km.Value.Username.Set { // the settings say which user it has
+			lacks = slices.DeleteFunc(lacks, func(field string) bool { return field == "username" || field == "password" })
+		}
+		if !exists && len(lacks) > 0 {
 			m.problems.Add(km.At, "add them", "key manager %q: API-M makes none of type %s without %s", name, km.Value.Type.Or(TypeIS7), strings.Join(lacks, ", "))
 			continue
 		}
