@@ -85,6 +85,9 @@ func applied(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap
 	}
 	clients := actual.Connect(hc, s)
 	options.Lease = Turns(clients, log, "agent bootstrap")
+	options.User = func(ctx context.Context) (bootstrap.KeyManagerUser, error) { // somebody may delete the key manager meanwhile
+		return bootstrap.RegisterUser(ctx, log, bootstrap.Connect(hc, s), s)
+	}
 	report, err := Run(ctx, log, clients, want, options)
 	for errors.Is(err, lease.ErrLost) && ctx.Err() == nil {
 		log.Warn("starting over", "because", err)
