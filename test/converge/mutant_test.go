@@ -88,7 +88,7 @@ func about(err error) bool {
 // nothing for its form that validation accepts.
 func TestWhatIsValidIsNotRefused(t *testing.T) {
 	w := start(t)
-	random, valid, total := rand.New(rand.NewPCG(uint64(seed(t)), 4)), 0, number(t, "MUTANTS", 150)
+	random, valid, total := rand.New(rand.NewPCG(uint64(seed(t)), 4)), 0, number(t, "MUTANTS", 100)
 	for i := range total {
 		s, what := mutate(randomState(uint64(seed(t)+i), w.clients), random)
 		f, err := w.parse(s)

@@ -468,9 +468,9 @@ func (m *maker) gateway(a tree, kind string) {
 		return one[any](m.value, []string{"all"}, []string{"WSO2-IS"}, []string{"Resident Key Manager", "WSO2-IS"})
 	})
 	m.maybe(a, "schema_validation", true, func() any { return m.value.IntN(2) == 0 })
-	m.maybe(a, "environments", true, func() any {
-		return one[any](m.value, []string{"Default"}, []any{tree{"name": "east", "vhost": "east.example"}, "Default"}, []any{tree{"name": "east", "vhost": "east.example"}}, []any{tree{"name": "Default", "display_on_devportal": true}})
-	})
+	if m.shape.IntN(2) == 0 { // an environment that a later file leaves out keeps its revision, which a dump then finds behind
+		a["environments"] = one[any](m.value, []string{"Default"}, []any{tree{"name": "east", "vhost": "east.example"}, "Default"}, []any{tree{"name": "east", "vhost": "east.example"}}, []any{tree{"name": "Default", "display_on_devportal": true}})
+	}
 }
 
 func (m *maker) documents() (all []any) {

@@ -351,7 +351,7 @@ func (w *world) differences(want plan.Wanted) (lines []string) {
 var changing = []string{
 	"id", "applicationId", "documentId", "keyMappingId", "subscriptionId", "apiId", "revisionId", "revisionedApiId", "policyId", "value", "$ref", "location",
 	"consumerKey", "consumerSecret", "token", "createdTime", "updatedTime", "lastUpdatedTime", "lastUpdatedTimestamp", "lastUpdated", "createdTimestamp", "meta", "usageCount",
-	"workflowStatus",
+	"workflowStatus", "enable_token_hash", // which any PUT drops
 }
 
 // objects returns all that the servers have of a desired state, field by field, without what differs from one run to another: a line for
