@@ -8,14 +8,14 @@ type Document struct {
 	Summary    Text `yaml:"summary" required:"true" form:"summary" doc:"What the document is about."`
 	Visibility Text `yaml:"visibility" enum:"API_LEVEL,OWNER_ONLY,PRIVATE" default:"API_LEVEL" doc:"Who sees the document."`
 	Format     Text `yaml:"format" enum:"INLINE,MARKDOWN" default:"INLINE" doc:"How the Developer Portal shows content."`
-	Content    Text `yaml:"content" form:"value" doc:"The text of the document."`
+	Content    Text `yaml:"content" form:"content" doc:"The text of the document."`
 	URL        Text `yaml:"url" form:"url" doc:"The address of the document."`
 	File       Text `yaml:"file" form:"file" doc:"The file that the document is."`
 }
 
 // EndpointCertificate is a certificate that the gateway trusts at a backend.
 type EndpointCertificate struct {
-	Alias    Text `yaml:"alias" required:"true" form:"word" doc:"The alias in the gateway's truststore."`
+	Alias    Text `yaml:"alias" required:"true" form:"alias" doc:"The alias in the gateway's truststore."`
 	Endpoint Text `yaml:"endpoint" required:"true" form:"url" doc:"The address of the backend."`
 	File     Text `yaml:"file" required:"true" form:"file" doc:"The file with the certificate in PEM or DER."`
 }

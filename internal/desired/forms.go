@@ -103,6 +103,8 @@ var forms = sync.OnceValue(func() map[string]form {
 		"description":         {most: 32766},
 		"summary":             trimmed(32766),
 		"value":               {},
+		"content":             {least: 1}, // API-M's specification has no empty one
+		"alias":               {tidy: strings.TrimSpace, least: 1, most: 255, pattern: oneWord, not: `^\s*\.\.?\s*$`, check: checkAlias},
 		"text100":             trimmed(100),
 		"text120":             trimmed(120),
 		"text255":             trimmed(255),
@@ -166,6 +168,17 @@ func checkAddress(pattern string) func(string) error {
 		}
 		return nil
 	}
+}
+
+// checkAlias refuses what leads to another address than that of the certificate.
+func checkAlias(s string) error {
+	switch {
+	case strings.ContainsFunc(s, unicode.IsSpace):
+		return errors.New("must be one word without spaces")
+	case s == "." || s == "..":
+		return errors.New("must not be . or ..")
+	}
+	return nil
 }
 
 // checkSubscriptionPolicy refuses the policy of APIs that need no subscription (API-M: 902019).
