@@ -82,8 +82,8 @@ func TestDesiredChangesReachTheGatewayAndNoMore(t *testing.T) {
 	if a, err := bootstrap.Connect(s.client, settings).Gateway.Get(t.Context(), result.APIs[0].Path+"/hello", token.AccessToken); err != nil || a.Status != http.StatusOK {
 		t.Errorf("only the new backend can answer: %d %s, %v", a.Status, a.Code, err)
 	}
-	if result.Changes != 3 || len(requests) != 5 {
-		t.Errorf("%d changes, by %q; want an update, revision and deployment of one API, an update of another, and an application", result.Changes, requests)
+	if result.Changes != 3 || len(requests) != 7 {
+		t.Errorf("%d changes, by %q; want an update, revision and deployment of one API, an update of another, an application, and the lease, created and deleted", result.Changes, requests)
 	}
 	if again, requests := s.run(t, settings, d); again.Changes != 0 || len(requests) > 0 {
 		t.Errorf("the run after it made %d changes, by %q", again.Changes, requests)
