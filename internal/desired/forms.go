@@ -176,7 +176,7 @@ func checkAlias(s string) error {
 	case strings.ContainsFunc(s, unicode.IsSpace):
 		return errors.New("must be one word without spaces")
 	case s == "." || s == "..":
-		return errors.New("must not be . or ..")
+		return errors.New("must not be the name of a folder, \".\" or \"..\"")
 	}
 	return nil
 }

@@ -226,7 +226,7 @@ func withPrefixes(text string) string {
 // scoped makes an API with a local scope, or saves it with other roles, and returns its id.
 func scoped(t *testing.T, p *wso2.Publisher, id string, roles ...string) string {
 	t.Helper()
-	fields := map[string]any{}
+	var fields map[string]any
 	if id != "" {
 		api, err := p.APIObject(t.Context(), id)
 		must(t, err)
