@@ -154,7 +154,7 @@ func ruleCases() []ruleCase {
 		{"a property twice", api("additional_properties: [{name: a, value: x}, {name: a, value: y}]"), `additional property "a" appears twice`},
 		{"an environment twice", api("environments: [Default, {name: Default}]"), `environment "Default" appears twice`},
 		{"an environment name with a space", api("environments: [a b]"), `name "a b" may only contain letters, digits, _ and -`},
-		{"a certificate alias that is a dot", api("endpoint_certificates: [{alias: ., endpoint: 'https://o', file: c}]"), `alias "." must not be . or ..`},
+		{"a certificate alias that is a dot", api("endpoint_certificates: [{alias: ., endpoint: 'https://o', file: c}]"), `alias "." must not be the name of a folder, "." or ".."`},
 		{"a document with empty content", api("documents: [{name: D, summary: s, content: ''}]"), `content "" must not be empty`},
 		{"a certificate alias twice", api("endpoint_certificates: [{alias: a, endpoint: 'https://o', file: c}, {alias: a, endpoint: 'https://p', file: c}]"), `the endpoint certificate "a" appears twice`},
 		{"an operation twice", api("operations: [{target: /a, verb: GET}, {path: /a, method: get}]"), "operation GET /a appears twice, first on line 6"},
