@@ -134,7 +134,7 @@ func TestASidecarPublishesWhatIsAddedToTheConfiguration(t *testing.T) {
 	health := p.run()
 	p.until("everything is ready", health.Ready)
 	p.configure(strings.Replace(apiConfig, "application:", "  - {name: Order API, context: /orders, version: 1.0.0, backend_url: \"BACKEND\"}\napplication:", 1))
-	p.until("the second API is made", func() bool { return strings.Contains(p.log.String(), `msg=created kind=API name="Order API 1.0.0"`) })
+	p.until("the second API is made", func() bool { return len(p.lines("msg=created", `kind=API name="Order API 1.0.0"`)) > 0 })
 	p.until("everything is ready again", health.Ready)
 	p.configure("rest_apis: [")
 	p.until("a broken file is told and does not count as reached", func() bool { return strings.Contains(p.message(health, bootstrapCondition), "api-config.yaml") })
@@ -157,7 +157,7 @@ func TestASidecarSeesEveryFileOfAFolder(t *testing.T) {
 	health := p.run()
 	p.until("everything is ready", health.Ready)
 	write("two.yaml", "apis: [{name: Order API, context: /orders, version: 1.0.0, backend_url: 'BACKEND'}]\n")
-	p.until("the API of another file is made", func() bool { return strings.Contains(p.log.String(), `msg=created kind=API name="Order API 1.0.0"`) })
+	p.until("the API of another file is made", func() bool { return len(p.lines("msg=created", `kind=API name="Order API 1.0.0"`)) > 0 })
 	p.until("everything is ready again", health.Ready)
 }
 

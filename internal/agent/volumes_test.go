@@ -65,7 +65,7 @@ func TestASecretAndAConfigMapThatKubernetesUpdatesCountWithoutARestart(t *testin
 	for _, name := range []string{"Order API", "Invoice API"} {
 		configuration = strings.Replace(configuration, "application:", "  - {name: "+name+", context: /"+name[:5]+", version: 1.0.0, backend_url: \""+p.backend.URL()+"\"}\napplication:", 1)
 		apis.Write(t, map[string]string{"api-config.yaml": configuration})
-		p.until(name+" is made", func() bool { return len(p.lines("msg=created kind=API", name)) > 0 })
+		p.until(name+" is made", func() bool { return len(p.lines("msg=created", "kind=API", name)) > 0 })
 		p.until("everything is ready again", health.Ready)
 	}
 }
