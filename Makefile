@@ -51,9 +51,8 @@ demo: build
 test:
 	$(if $(RACE),CGO_ENABLED=1) go test $(RACE_FLAGS) -timeout 15m ./...
 
-# Tests that count allocations, of which the race detector makes some of its own, and some that take very long with it, or of which it sees
-# a part. Those
-# of internal/agent and the model, which both use one processor for long, run at the same time.
+# Tests that count allocations, of which the race detector makes some of its own, and some that take very long with it: make test skips them,
+# or runs a part of them. Those of internal/agent and the model, which both use one processor for long, run at the same time.
 test-allocations:
 	go test -run 'TestNoInputTakes|TestNoStepAllocatesMore|LittleMemory|TestFourTimes' ./internal/keystore ./internal/artifact ./internal/wso2sim ./internal/desired
 	go test -run 'TestAnInterruptedRun|TestRandomDesired|TestWhatIsValid' ./test/converge
