@@ -260,6 +260,8 @@ func TestDocumentedCommands(t *testing.T) {
 	i.run("am", 0, "- name: NotificationAPI", "agent dump")
 	i.run("am", 0, "", "agent dump --out state --identity")
 	i.run("am", 0, "- name: NotificationAPI", "agent dump --api NotificationAPI")
+	i.run("am", 0, "another password in IS and in API-M", "agent km rotate-password")
+	i.run("am", 0, "clients: 0, owned by the administrator of IS: 0", "agent km clients")
 	i.env["am"] = before
 	stopAMAgent := i.start("am", "PRODUCT=am AM_HOST=wso2am KEY_MANAGER_NAME=WSO2-IS AM_ADMIN_PASS_FILE=/run/secrets/am-admin agent run")
 

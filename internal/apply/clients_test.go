@@ -586,7 +586,7 @@ func TestAKeyWhoseClientIsLostIsMadeAgain(t *testing.T) {
 
 	must(t, bootstrap.Connect(s.client, s.settings).IS.DeleteClient(t.Context(), first.Keys[0].ConsumerKey))
 	err = s.failure(s.apply(want, wait), plan.KindKey)
-	s.says(err, `API-M has production keys of application "Shop" at WSO2-IS that it does not show`, "delete the application in the DevPortal")
+	s.says(err, `API-M has production keys of application "Shop" at key manager "WSO2-IS", and does not show them`, "delete the application in the Developer Portal")
 	report = s.apply(want, known)
 	s.allMade(report)
 	s.planned(want)

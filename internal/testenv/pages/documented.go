@@ -25,6 +25,7 @@ var documented = []struct {
 	{"README.md", "Once: `agent bootstrap`", "cmd/agent.TestDocumentedCommands"},
 	{"README.md", "For people: `agent certs`", "cmd/agent.TestDocumentedCommands"},
 	{"README.md", "For people: `agent scopes`", "cmd/agent.TestDocumentedCommands"},
+	{"README.md", "For people: `agent km`", "cmd/agent.TestDocumentedCommands"},
 	{"docs/api-configuration.md", "Check a file", "cmd/agent.TestDocumentedCommands"},
 	{"docs/api-configuration.md", "Plan", "cmd/agent.TestDocumentedCommands"},
 	{"docs/api-configuration.md", "Apply", "cmd/agent.TestDocumentedCommands"},
@@ -38,6 +39,7 @@ var documented = []struct {
 	{"docs/operating.md", "Files of the servers", "test/compose.TestSettingsOfOnesOwnAndUpgrades"},
 	{"docs/postgres.md", "Tables of your own", "deploy/postgres.TestDatabases"},
 	{"docs/security.md", "How applications get scopes", "cmd/agent.TestDocumentedCommands"},
+	{"docs/security.md", "The key manager's user", "cmd/agent.TestDocumentedCommands"},
 	{"docs/settings.md", "The servers' settings", "cmd/agent.TestDocumentedCommands"},
 	{"docs/stand-ins.md", "Run one alone", "cmd/wso2sim.TestTheDocumentedStandInsStart"},
 }
