@@ -219,7 +219,7 @@ func TestARemovedAPIAndOldKeysAreToldOncePerChange(t *testing.T) {
 	p.acknowledge()
 	two := strings.Replace(apiConfig, "application:", "  - {name: Order API, context: /orders, version: 1.0.0, backend_url: \"BACKEND\"}\napplication:", 1)
 	apis := func() int {
-		return len(p.lines("APIs are no longer in the file, and still published; the agent removes none", `APIs="\"Order API\" 1.0.0"`))
+		return len(p.lines("APIs are no longer in the file, and still published; a bootstrap removes none", `APIs="\"Order API\" 1.0.0"`))
 	}
 	keys := func() int {
 		return len(p.lines("the application also has keys of another key manager, which still work", `application="Agent Application" "key managers"=WSO2-IS`))

@@ -78,8 +78,8 @@ func (f Files) reportLeftOver(log *slog.Logger, before record, file *desired.Fil
 	now := record{namesIn(file, result.LeftOver), append(slices.Clone(apis), result.OtherKeys...)}
 	changed := !slices.Equal(now.Told, before.Told)
 	if changed && len(apis) > 0 {
-		log.Warn("APIs are no longer in the file, and still published; the agent removes none",
-			"APIs", strings.Join(apis, ", "), "remedy", "delete them in API-M's Publisher, or put them back into "+f.Config)
+		log.Warn("APIs are no longer in the file, and still published; a bootstrap removes none",
+			"APIs", strings.Join(apis, ", "), "remedy", "run agent apply --prune, delete them in API-M's Publisher, or put them back into "+f.Config)
 	}
 	if changed && len(result.OtherKeys) > 0 {
 		log.Warn("the application also has keys of another key manager, which still work", "application", result.Application,
