@@ -34,7 +34,8 @@ may be a folder, as for validate. Without FILE it reads what API_CONFIG names.
 If a change fails, apply skips only the changes that need its object. It repeats failed changes that can still succeed,
 for up to BOOTSTRAP_TIMEOUT. After a run that was stopped, the next run makes only the remaining changes.
 
-If another apply changes the same API-M, from whatever machine, apply waits for it, and logs for whom it waits.
+If another apply, bootstrap or run changes the same API-M, from whatever machine, apply waits for it, and logs which
+one it waits for.
 
 With --json stdout has a line for each step while it happens, and the report as the last line.
 

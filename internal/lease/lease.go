@@ -1,5 +1,6 @@
-// Package lease lets one run at a time change API-M, wherever the runs are. The lease is an application of the agent's user: API-M makes
-// only one application of a name, so of several runs that create it one succeeds. Its description says who has it and until when.
+// Package lease lets one run at a time of the same API-M user change API-M, wherever the runs are. The lease is an application of that
+// user: API-M makes only one application of a name for a user, so of several runs that create it one succeeds. Its description says who
+// has it and until when.
 //
 // A holder renews its lease. A lease that is not renewed for its whole life has expired, and the next run takes it over: it deletes
 // the application by its id and creates another one. Because the id is that of one lease, nobody deletes the lease of another run by
