@@ -68,7 +68,7 @@ func (p *place) logged(text string) int { return strings.Count(p.log.String(), t
 
 const (
 	differs  = "drift: an object differs from the API configuration"
-	noLonger = "drift: it no longer differs"
+	noLonger = "drift: an object no longer differs"
 )
 
 func metrics(t *testing.T, health *telemetry.Health) string {
@@ -304,7 +304,7 @@ func TestAFixThatFailsStopsNoLaterPass(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.turn()
-	if p.logged("drift: the agent cannot fix an object") != 1 || !strings.Contains(p.message(w.health, drift.Condition), "the agent has not fixed them: ") {
+	if p.logged("drift: the agent cannot fix an object") != 1 || !strings.Contains(p.message(w.health, drift.Condition), "the last fix failed: ") {
 		t.Errorf("%s\n%s", p.message(w.health, drift.Condition), p.log)
 	}
 	p.amFaults.Remove(id)

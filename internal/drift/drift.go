@@ -29,7 +29,7 @@ const Condition = "drift"
 const metric, help = "wso2agent_drift", "Objects of both servers that differ from the API configuration, by kind."
 
 const (
-	// wholeEvery is which pass reads everything. The others read no API that the list shows unchanged.
+	// Every wholeEvery-th pass reads everything. The others read no API that the list shows unchanged.
 	wholeEvery = 10
 	// settled is how long a change needs until all lists show it.
 	settled = 30 * time.Second
@@ -182,7 +182,7 @@ func (w *Watch) note(now []finding) {
 		w.log.Warn("drift: an object differs from the API configuration", "object", f.object, "needs", string(f.action), "fields", f.fields)
 	}
 	for _, f := range gone {
-		w.log.Info("drift: it no longer differs", "object", f.object)
+		w.log.Info("drift: an object no longer differs", "object", f.object)
 	}
 	if w.found = now; len(now) == 0 {
 		w.unfixed = nil
@@ -230,7 +230,7 @@ func (w *Watch) fix(ctx context.Context, files bootstrap.Files, s bootstrap.Sett
 	}
 	if err != nil {
 		w.log.Warn("drift: not fixed, trying again later", "done", done, "failed", report.Failed(), "wait", w.pause.last.String(), "error", err)
-		return fmt.Errorf("the agent has not fixed them: %w", err)
+		return fmt.Errorf("the last fix failed: %w", err)
 	}
 	w.log.Info("drift: fixed", "changes", done)
 	return nil
