@@ -39,8 +39,9 @@ An object that the agent has made, and that the file no longer names, stays, and
 --prune the plan removes it. An API to which applications have subscribed needs a person, or --prune-subscribed.
 
 It reaches API-M by AM_HOST and AM_PORT, and IS by IS_HOST and IS_PORT, with the accounts of the administrators, or
-with the OAuth clients of AM_CLIENT_ID and IS_CLIENT_ID. It runs anywhere. It exits with 4 if a person must change something. Then the file has a mistake, a server refuses a
-password, or no change can bring the servers to the desired state.`,
+with the OAuth clients of AM_CLIENT_ID and IS_CLIENT_ID. It runs anywhere. It exits with 4 if a person must change
+something: the file has a mistake, a server refuses a password, or no change can bring the servers to the desired
+state.`,
 		Example: `  agent plan api-config.yaml
   agent plan --json apis/ applications.yaml    # changes with their fields, and how many create and update`,
 		RunE: func(cmd *cobra.Command, args []string) error {
