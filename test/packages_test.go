@@ -76,7 +76,7 @@ var packages = []row{
 		bars: []string{"internal/wso2", "net/http"}},
 	{path: "internal/place", owns: "the TLS keystore in the home of a running server: check, place, repair; what a start reads", not: "why and when",
 		bars: []string{"internal/rotation", "internal/wso2", "net", "net/http"}},
-	{path: "internal/scopes", owns: "which applications of API-M are authorized in IS for which scopes: read, decide, act", not: "YAML, files",
+	{path: "internal/scopes", owns: "which applications of API-M are authorized in IS for which scopes, and which roles of IS have them: read, decide, act", not: "YAML, files",
 		bars: []string{"internal/yamlfile", "internal/file", "go.yaml.in/yaml/v3", "os", "io/fs", "path/filepath"}},
 	{path: "internal/bootstrap", owns: "what a run next to API-M needs around its changes: wait for both servers, register and verify the key manager, know when a run is due", not: "the servers' files",
 		bars: []string{"internal/deployment", "internal/server", "internal/keystore"}, tests: []string{"internal/apply"}},
