@@ -84,9 +84,9 @@ type job func(context.Context) error
 
 // Read returns what both servers have of what want names. Each kind of object that the file names costs its list, and each object one
 // request if the list lacks fields. An API costs two requests, one more if its deployed revision may lack a change, one more if the file
-// has a definition of it, and more if it names documents. Of what the file does not name, nothing is asked unless the agent owns it; without
-// identity_server it asks IS for its issuer alone. What fails is tried up to three times. An error wraps [ErrMoving] if only another read
-// is needed.
+// has a definition of it, and more if it names documents. Of what the file does not name, nothing is asked unless the agent owns it;
+// without identity_server it asks IS for its issuer alone. What fails is tried up to three times. An error wraps [ErrMoving] if only
+// another read is needed.
 func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 	return read(ctx, c, want, memory{}, nil)
 }
@@ -143,7 +143,8 @@ const (
 	mostWait  = 5 * time.Second        // a server that wants a longer one gets it between two reads
 )
 
-// stubborn does a job again if a request of it fails, unless another try is of no use. A job changes nothing before its first request succeeds.
+// stubborn does a job again if a request of it fails, unless another try is of no use. A job changes nothing before its first request
+// succeeds.
 func stubborn(ctx context.Context, do job) error {
 	wait := firstWait
 	for try := 1; ; try++ {

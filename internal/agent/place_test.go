@@ -340,8 +340,8 @@ type view struct {
 	own keystore.Certificate // that a start of the server presents
 }
 
-// pass does passes as an init would, until no other has to follow, and says nothing to agent exec. started is what the server runs with; nil for a
-// server that does not run.
+// pass does passes as an init would, until no other has to follow, and says nothing to agent exec. started is what the server runs with;
+// nil for a server that does not run.
 func (a Agent) pass(ctx context.Context, started *notify.Started) (v view, err error) {
 	for range maxPasses {
 		r, err := a.read(ctx, started, started != nil && started.Generation != "", rotation.Memory{})

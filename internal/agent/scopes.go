@@ -53,7 +53,8 @@ func (l *scopesLife) turn(ctx context.Context, unreadable error) time.Duration {
 	return l.watch.Wait(l.cfg, closes)
 }
 
-// bindRoles binds the scopes of APIs to roles of IS. The agent next to API-M does that, which has the record of the key manager's user.
+// bindRoles binds the scopes of APIs to roles of IS. Only the agent next to API-M does that, because it has the record of the key manager's
+// user.
 func (l *scopesLife) bindRoles(ctx context.Context, unreadable error) error {
 	if unreadable != nil || l.cfg.Server.Product != config.AM {
 		return nil

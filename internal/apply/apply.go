@@ -20,7 +20,7 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// Options change how a run works. The zero value is of use.
+// Options change how a run works. The zero value is usable.
 type Options struct {
 	Run        string        // correlation id of the run, for the report; the clients send it to the servers
 	AtOnce     int           // changes at the same time; 0 is 8
@@ -31,8 +31,8 @@ type Options struct {
 	Known []Credentials
 	// Check sees the first plan before any change. Its error ends the run. May be nil.
 	Check func(plan.Wanted, []plan.Change) error
-	// User chooses the user with which the agent's own key manager calls IS, after Check and before any change. It is not called if the file
-	// names the user. May be nil: then the key manager has the user of the desired state.
+	// User chooses the user with which the agent's own key manager calls IS, after Check and before any change. It is not called if the
+	// file names the user. May be nil: then the key manager has the user of the desired state.
 	User func(context.Context) (bootstrap.KeyManagerUser, error)
 	// Record knows what the agent owns. Nil: it owns nothing, and no secret that has changed is known.
 	Record Record
@@ -86,8 +86,8 @@ func (r Report) Err() error {
 }
 
 // Run brings the servers to the desired state. A failure of one change stops only those that need its object. Run repeats what
-// another try can make until ctx ends. The error is that of reading the servers, of Check or of Lease, or says that ctx or the lease has
-// ended; failed changes are in the report alone.
+// another try can make until ctx ends. The error is that of reading the servers, of Check, User or Lease, or says that ctx or the lease
+// has ended; failed changes are in the report alone.
 func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Wanted, o Options) (Report, error) {
 	o = o.normalised()
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(o.RetryFirst), backoff.WithMultiplier(2),

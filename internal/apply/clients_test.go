@@ -601,7 +601,8 @@ func TestTheRowOfAnotherRunIsLeftAlone(t *testing.T) {
 	s := start(t, nil)
 	want := s.read(oneKey, t.TempDir())
 	s.allMade(s.apply(s.read("applications: [{name: Shop, keys: []}]", t.TempDir()), Options{}))
-	// A first token that fails leaves a client in IS. The clean-up of its row leaves it there too, and the next generation fails by its name.
+	// A first token that fails leaves a client in IS. The clean-up of its row leaves it there too, and the next generation fails by its
+	// name.
 	c, have := actual.Connect(s.client, s.settings), s.have(want)
 	app, manager := textOf(have.Applications["Shop"].Object, "applicationId"), textOf(have.KeyManagers["WSO2-IS"], "id")
 	made, err := c.DevPortal.GenerateKeys(t.Context(), app, manager)

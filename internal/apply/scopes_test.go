@@ -9,7 +9,8 @@ import (
 	"wso2agent/internal/wso2sim"
 )
 
-// A new API waits for its shared scopes: API-M would take one that is not there for a local scope of the API, and then refuse the shared one.
+// A new API waits for its shared scopes: API-M would take one that is not there for a local scope of the API, and then refuse the shared
+// one.
 func TestAnAPIWaitsForItsSharedScopes(t *testing.T) {
 	const file = `
 scopes: [{name: "orders:read"}, {name: "orders:write"}]

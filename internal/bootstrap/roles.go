@@ -17,8 +17,8 @@ const rolesEvery = 30 * time.Second
 // rolesUnbound is what the log says of a failure.
 const rolesUnbound = "scopes of APIs are not bound to roles of IS as API-M has them"
 
-// BindRoles binds scopes of APIs to roles of IS as API-M has them, unless the connector does that. It returns how many roles it has changed.
-// apis are ids of APIs that API-M may not list yet.
+// BindRoles binds scopes of APIs to roles of IS as API-M has them, unless the connector does that. It returns how many roles it has
+// changed. apis are ids of APIs that API-M may not list yet.
 func (s Settings) BindRoles(ctx context.Context, roles *scopes.Roles, servers Servers, apis ...string) (changes int, err error) {
 	if s.SkipKeyManager || s.KMUser.Record == "" || s.KMUser.Setting == serviceuser.Admin || s.KMUser.Rights == serviceuser.RolesToo {
 		return 0, nil
@@ -37,8 +37,8 @@ type RoleBinder struct {
 	failures int       // since then
 }
 
-// Turn binds scopes to roles unless the last success is less than 30 s ago. It returns why they are not bound; nil if they are. It logs a
-// second failure in a row, because a server that starts is none, and the end of failures.
+// Turn binds scopes to roles unless the last success is less than 30 s ago. It returns why they are not bound; nil if they are. It logs the
+// second failure in a row, because one failure can be a server that is starting, and logs the end of failures.
 func (b *RoleBinder) Turn(ctx context.Context, log *slog.Logger, hc *http.Client, s Settings) error {
 	if time.Since(b.at) < rolesEvery {
 		return nil

@@ -116,8 +116,8 @@ func replace(in folder, path string, data []byte, mode fs.FileMode, tempDir stri
 	return true, place(in, temp, path)
 }
 
-// coarsest is the longest step of modification times: some file systems keep whole seconds. A file system also gives the second next
-// file the inode number of a file that was replaced. So the times of two versions of the same size differ by at least this.
+// coarsest is the longest step of modification times: some file systems keep whole seconds. A file system may also give the second next
+// version the inode number of the first. So the times of two versions of the same size differ by at least this.
 const coarsest = time.Second
 
 // Move renames the file at from to to, whole or not at all, and gives it mode. Both must be on the same file system. Move

@@ -56,7 +56,8 @@ func realTimes() times {
 //
 // While another run has the lease, Acquire looks every 1 s to 3 s and logs once for whom it waits. A holder that was killed delays it
 // by at most 60 s, as long as the clocks of both differ by less than five minutes. The error is the permanent one of a request, or that of
-// an application of this name which is no lease, or that of ctx. Acquire repeats requests that fail in another way, at last every 16 s to 48 s.
+// an application of this name which is no lease, or that of ctx. Acquire repeats requests that fail in another way, at last every 16 s to
+// 48 s.
 func Acquire(ctx context.Context, portal Portal, holder string, log *slog.Logger) (held context.Context, release func(), waited bool, err error) {
 	return acquire(ctx, portal, holder, log, realTimes())
 }

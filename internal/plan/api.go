@@ -69,7 +69,8 @@ func APIBody(want desired.API, have Object, need []string) Object {
 	return made
 }
 
-// withoutNulls removes fields without a value from a new object, for which API-M takes its defaults. Its specification allows no null there.
+// withoutNulls removes fields without a value from a new object, for which API-M takes its defaults. Its specification allows no null
+// there.
 func withoutNulls(o map[string]any) {
 	for key, value := range o {
 		if m, is := value.(map[string]any); is {

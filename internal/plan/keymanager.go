@@ -236,8 +236,8 @@ func kindOf(want desired.KeyManager, have Object) string {
 	return want.Type.Or(textAt(have, "type", TypeIS7))
 }
 
-// newKeyManager returns what a new key manager has without a word in the file. API-M takes what is absent for null or false. A key manager of
-// type WSO2-IS-7 has the addresses of its IS, if the file names one of them.
+// newKeyManager returns what a new key manager has without a word in the file. API-M takes what is absent for null or false. A key manager
+// of type WSO2-IS-7 has the addresses of its IS, if the file names one of them.
 func newKeyManager(want desired.KeyManager) Object {
 	kind := kindOf(want, nil)
 	base := Object{

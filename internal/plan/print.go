@@ -231,8 +231,9 @@ type jsonField struct {
 	Want any    `json:"want"`
 }
 
-// JSON returns changes and problems for programs, with secrets masked. run is the correlation id of the run that has found them, or empty. An array is never null. A value is null if there is none. Characters that a
-// terminal acts on are escaped, as JSON allows for every character.
+// JSON returns changes and problems for programs, with secrets masked. run is the correlation id of the run that has found them, or empty.
+// An array is never null. A value is null if there is none. Characters that a terminal acts on are escaped, as JSON allows for every
+// character.
 func JSON(run string, changes []Change, problems desired.Problems, kept ...OwnedObject) ([]byte, error) {
 	all := []jsonChange{}
 	for _, c := range changes {

@@ -115,7 +115,8 @@ type Servers struct {
 }
 
 // Bind makes the connector's API resource if IS has none, and binds its scopes to roles. It returns how many roles it has changed. also
-// are ids of APIs that API-M may not list yet. If no API has a scope, it only reads the resource.
+// are ids of APIs that API-M may not list yet. If no API has a scope, it only reads the resource and its scopes, and makes the resource if
+// it is missing.
 func (k *Roles) Bind(ctx context.Context, s Servers, also ...string) (changes int, err error) {
 	resource, err := MakeResource(ctx, s.Authorization)
 	if err != nil {

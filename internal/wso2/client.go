@@ -58,8 +58,8 @@ type caller struct {
 	cred *Credentials
 }
 
-// request is one call. A body is sent as JSON, a form as a form, parts as a multipart form; secrets are texts that the server's error message
-// might repeat and that must not reach ours.
+// request is one call. A body is sent as JSON, a form as a form, parts as a multipart form; secrets are texts that the server's error
+// message might repeat and that must not reach ours.
 type request struct {
 	op           string // what is attempted, on what: "create key manager WSO2-IS"
 	method, path string

@@ -96,8 +96,8 @@ func answer(r *http.Request, status int) *http.Response {
 }
 
 // TestAnInterruptedRunIsCompleted applies random desired states: without interruption, and from states in which interrupted runs have left
-// the servers. A fifth of all writes fail, and of the requests that read, of which each round makes many, READ_FAULTS in a hundred. Both ways
-// end with the same objects, field by field.
+// the servers. A fifth of all writes fail, and of the requests that read, of which each round makes many, READ_FAULTS in a hundred. Both
+// ways end with the same objects, field by field.
 func TestAnInterruptedRunIsCompleted(t *testing.T) {
 	states, cuts := number(t, "CRASH_STATES", 20), number(t, "CRASH_CUTS", 10)
 	faults, first := atomic.Int64{}, seed(t)

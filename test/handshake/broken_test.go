@@ -290,7 +290,8 @@ func (w *world) failedLoads(s *side) int {
 
 // loadKeyThatDoesNotFit puts a keystore into a home that opens, and whose key does not fit its certificate. If the server loads it
 // before agent exec repairs it, every handshake fails until the server loads the good one. No client trusts the certificate either, and
-// the JDK of these clients checks that first. Another one may report the signature, or an alert of the server. The repair has the gateway look at its keystore too, so the gateway can load the next broken one.
+// the JDK of these clients checks that first. Another one may report the signature, or an alert of the server. The repair has the gateway
+// look at its keystore too, so the gateway can load the next broken one.
 func (w *world) loadKeyThatDoesNotFit(s *side) {
 	w.t.Helper()
 	broken, _ := w.mismatched(s)
