@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"wso2agent/internal/actual"
 	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
@@ -119,21 +118,15 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 		}
 		defer unlock()
 	}
-	memory, err := apply.Remember(log, files, keep, &l.want, &options)
-	if err != nil {
-		return err
-	}
-	clients := actual.Connect(l.client, l.settings)
-	options.Lease = apply.Turns(clients, log, "agent apply")
 	options.User = func(ctx context.Context) (bootstrap.KeyManagerUser, error) {
 		return bootstrap.RegisterUser(ctx, log, servers, l.settings)
 	}
-	report, err := apply.Run(ctx, log, clients, l.want, options)
+	report, err, unwritten := apply.Keep(ctx, log, l.client, l.settings, files, keep, "agent apply", "", l.want, options)
 	if err != nil && len(report.Outcomes) == 0 {
 		return logged(byHand(err), options.Run) // nothing is changed
 	}
 	end()
-	return errors.Join(a.print(report, stdout, stderr), err, memory.WriteKeys(report, ""),
+	return errors.Join(a.print(report, stdout, stderr), err, unwritten,
 		apply.BindRoles(ctx, log, servers, l.settings, report), authorize(ctx, log, servers, l.settings))
 }
 

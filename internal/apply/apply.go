@@ -38,6 +38,10 @@ type Options struct {
 	Record Record
 	// Save keeps the record, after each read and each round. May be nil.
 	Save func() error
+	// Keys writes the keys of applications after each round, because a round may fail for long. May be nil.
+	Keys func(Report) error
+	// TokenEndpoint returns the address for clients of a key manager; "" or nil: the one that API-M says.
+	TokenEndpoint func(keyManager string) string
 	// Lease waits until no other run changes the servers, as [wso2agent/internal/lease.Acquire] does. Run calls it only if the plan has
 	// changes. May be nil: nobody else changes the servers.
 	Lease func(context.Context) (held context.Context, release func(), waited bool, err error)
@@ -86,8 +90,8 @@ func (r Report) Err() error {
 }
 
 // Run brings the servers to the desired state. A failure of one change stops only those that need its object. Run repeats what
-// another try can make until ctx ends. The error is that of reading the servers, of Check, User or Lease, or says that ctx or the lease
-// has ended; failed changes are in the report alone.
+// another try can make until ctx ends. The error is that of reading the servers, of Check, User or Lease, or says that ctx has ended;
+// failed changes are in the report alone.
 func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Wanted, o Options) (Report, error) {
 	o = o.normalised()
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(o.RetryFirst), backoff.WithMultiplier(2),
@@ -97,30 +101,9 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 		o.Tell = InLog(log)
 	}
 	r.progress = &progress{tell: o.Tell, last: Event{Run: o.Run}}
-	for leased := o.Lease == nil; ; {
+	for {
 		r.progress.round()
-		next, err := r.next(ctx)
-		unfinished := err != nil && !permanent(err)
-		if err == nil && !leased && len(next.changes) > 0 {
-			held, release, waited, err := o.Lease(ctx)
-			if err != nil {
-				return r.report, err
-			}
-			defer release()
-			ctx, leased = held, true
-			if waited { // the other run may have made some of the changes
-				r.allowed = nil
-				continue
-			}
-		}
-		if err == nil && r.User != nil {
-			if err = r.chooseUser(ctx); err != nil {
-				unfinished = !permanent(err)
-			}
-		}
-		if err == nil {
-			unfinished = r.act(ctx, next)
-		}
+		unfinished, err := r.once(ctx)
 		r.report.Outcomes = r.all.list
 		switch {
 		case !unfinished:
@@ -136,6 +119,38 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 		case <-time.After(wait):
 		}
 	}
+}
+
+// once reads the servers, plans, and makes the changes while no other run makes any. It reports whether another round can make what is
+// left. Between two rounds other runs may work: what fails for long must not stop them.
+func (r *run) once(ctx context.Context) (unfinished bool, err error) {
+	next, err := r.next(ctx)
+	held := ctx
+	if err == nil && r.Lease != nil && len(next.changes) > 0 {
+		var release func()
+		var waited bool
+		if held, release, waited, err = r.Lease(ctx); err != nil {
+			return false, err
+		}
+		defer release()
+		if waited { // the other run may have made some of the changes
+			if len(r.all.list) == 0 {
+				r.allowed = nil
+			}
+			next, err = r.next(held)
+		}
+	}
+	if err == nil && r.User != nil {
+		err = r.chooseUser(held)
+	}
+	if err != nil {
+		return !permanent(err), err
+	}
+	unfinished = r.act(held, next)
+	if held.Err() != nil && ctx.Err() == nil {
+		return true, context.Cause(held)
+	}
+	return unfinished, nil
 }
 
 // run is what a run knows from round to round.
@@ -214,9 +229,22 @@ func (r *run) act(ctx context.Context, s step) (unfinished bool) {
 	one.past, one.record, one.progress, one.account = r.past, r.Record, r.progress, r.account
 	unfinished = one.act(ctx, r.all.open(s.changes, s.have.Left), &r.all)
 	r.report.IDs, r.report.Keys, r.report.Served = one.ids, withSecrets(one.credentials(), r.report.Keys), one.served()
+	for i, k := range r.report.Keys {
+		if r.TokenEndpoint == nil {
+			break
+		}
+		if address := r.TokenEndpoint(k.KeyManager); address != "" {
+			r.report.Keys[i].TokenEndpoint = address
+		}
+	}
 	r.past.remember(r.report.Keys)
 	if err := r.save(); err != nil {
 		r.log.Warn("the agent cannot keep its record of what it has made", "error", err)
+	}
+	if r.report.Outcomes = r.all.list; r.Keys != nil {
+		if err := r.Keys(r.report); err != nil {
+			r.log.Warn("the agent cannot write the keys of applications", "error", err)
+		}
 	}
 	return unfinished
 }

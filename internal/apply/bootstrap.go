@@ -13,7 +13,6 @@ import (
 	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
-	"wso2agent/internal/lease"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/scopes"
@@ -78,31 +77,12 @@ func BindRoles(ctx context.Context, log *slog.Logger, servers bootstrap.Servers,
 
 // applied brings the servers to the desired state, and writes the keys, also those of a run that fails.
 func applied(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap.Settings, files bootstrap.Files, want plan.Wanted) (Report, error) {
-	options := Options{RetryFirst: s.RetryFirst, RetryMax: s.RetryMax, EventWait: s.EventWait}
-	memory, err := Remember(log, files, nil, &want, &options)
-	if err != nil {
-		return Report{}, err
-	}
-	clients := actual.Connect(hc, s)
-	options.Lease = Turns(clients, log, "agent bootstrap")
-	options.User = func(ctx context.Context) (bootstrap.KeyManagerUser, error) { // somebody may delete the key manager meanwhile
-		return bootstrap.RegisterUser(ctx, log, bootstrap.Connect(hc, s), s)
-	}
-	report, err := Run(ctx, log, clients, want, options)
-	for errors.Is(err, lease.ErrLost) && ctx.Err() == nil {
-		log.Warn("starting over", "because", err)
-		report, err = Run(ctx, log, clients, want, options)
-	}
-	for i, k := range report.Keys { // the agent itself, and clients outside, reach the address of the settings
-		if address := s.TokenEndpointOf(k.KeyManager); address != "" {
-			report.Keys[i].TokenEndpoint = address
-		}
-	}
 	own := ""
 	if all := want.File.Applications.Value; len(all) > 0 {
 		own = all[0].Value.Name.Value
 	}
-	return report, errors.Join(report.failure(ctx, err), memory.WriteKeys(report, own))
+	report, err, unwritten := Keep(ctx, log, hc, s, files, nil, "agent bootstrap", own, want, Options{RetryFirst: s.RetryFirst, RetryMax: s.RetryMax, EventWait: s.EventWait})
+	return report, errors.Join(report.failure(ctx, err), unwritten)
 }
 
 // failure returns the error of a run in words of its failed changes. err is that of [Run].
@@ -122,6 +102,9 @@ func (r Report) failure(ctx context.Context, err error) error {
 	}
 	if more := len(all) - failuresShown; more > 0 {
 		all = append(all[:failuresShown:failuresShown], fmt.Errorf("%d more failed", more))
+	}
+	if len(all) == 0 && err == nil && r.Failed() > 0 { // each waits for another one, of which no failure is known
+		return r.Err()
 	}
 	switch failures := errors.Join(all...); {
 	case ctx.Err() != nil && err != nil && failures != nil:

@@ -112,9 +112,9 @@ func TestABootstrapShowsItsOwnApplicationFirst(t *testing.T) {
 	}
 	want, files := s.read(other, t.TempDir()), bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(folder, "keys.json")}}
 	options := Options{}
-	memory, err := Remember(slog.New(slog.DiscardHandler), files, nil, &want, &options)
+	memory, err := remember(slog.New(slog.DiscardHandler), files, nil, &want, &options)
 	must(t, err)
-	must(t, memory.WriteKeys(s.apply(want, options), ""))
+	must(t, memory.writeKeys(s.apply(want, options), ""))
 	if got := first(); got != "Shop" {
 		t.Errorf("after a run without a word the first application is %q", got)
 	}

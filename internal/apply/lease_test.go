@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"wso2agent/internal/actual"
 	"wso2agent/internal/lease"
@@ -100,28 +101,40 @@ func TestARunThatHasWaitedPlansAnew(t *testing.T) {
 	}
 }
 
-// TestARunThatLosesItsLeaseStops: the first write is done, and nothing more.
-func TestARunThatLosesItsLeaseStops(t *testing.T) {
+// TestARunThatLosesItsLeaseGoesOnWithAnotherOne: after the loss it writes nothing until it has the next lease, and then plans anew.
+func TestARunThatLosesItsLeaseGoesOnWithAnotherOne(t *testing.T) {
 	s, folder := onlyAPIs(t), files(t)
-	held, lose := context.WithCancelCause(t.Context())
-	writes, released := 0, 0
+	lost, lose := context.WithCancelCause(t.Context())
+	leases, released, writes, writesAtLoss := 0, 0, 0, 0
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		answer, err := s.client.Transport.RoundTrip(r)
 		if r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/validate") {
 			writes++
+			if lost.Err() != nil && leases == 1 {
+				t.Errorf("%s %s without a lease", r.Method, r.URL.Path)
+			}
 			lose(lease.ErrLost)
 		}
 		return answer, err
 	})}
 	report, err := Run(t.Context(), slog.New(slog.DiscardHandler), actual.Connect(client, s.settings), s.read(few, folder), Options{
-		AtOnce: 1,
-		Lease: func(context.Context) (context.Context, func(), bool, error) {
+		AtOnce: 1, RetryFirst: time.Millisecond,
+		Lease: func(ctx context.Context) (context.Context, func(), bool, error) {
+			held := ctx
+			if leases++; leases == 1 {
+				held = lost
+			} else if leases == 2 {
+				writesAtLoss = writes
+			}
 			return held, func() { released++ }, false, nil
 		},
 	})
-	if !errors.Is(err, lease.ErrLost) || report.Failed() == 0 || writes != 1 || released != 1 {
-		t.Errorf("%d writes, %d failed, released %d times: %v", writes, report.Failed(), released, err)
+	must(t, err)
+	s.allMade(report)
+	if writesAtLoss != 1 || leases != 2 || released != leases {
+		t.Errorf("%d writes with the first lease; %d leases, and %d are released", writesAtLoss, leases, released)
 	}
+	s.planned(s.read(few, folder))
 }
 
 func TestARunThatGetsNoLeaseChangesNothing(t *testing.T) {

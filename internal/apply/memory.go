@@ -1,12 +1,15 @@
 package apply
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"slices"
 
+	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/file"
 	"wso2agent/internal/keysfile"
@@ -17,18 +20,18 @@ import (
 // keysLimit is the most that a keys file may hold, in bytes.
 const keysLimit = 4 << 20
 
-// Memory is what runs with the same keys file leave for the next one: the keys, and next to them the record of what they have made.
-type Memory struct {
+// memory is what runs with the same keys file leave for the next one: the keys, and next to them the record of what they have made.
+type memory struct {
 	files bootstrap.Files
 	keep  error          // why nothing can be kept; nil if it can
 	known []keysfile.Key // of an earlier run
 }
 
-// Remember adds to want and o what earlier runs have left: the keys, the record, and the name of this installation. keep is why nothing
+// remember adds to want and o what earlier runs have left: the keys, the record, and the name of this installation. keep is why nothing
 // can be kept there; nil if it can. Without a record nothing is removed. The error wraps [bootstrap.ErrPermanent] if the keys of an
 // earlier run cannot be read.
-func Remember(log *slog.Logger, files bootstrap.Files, keep error, want *plan.Wanted, o *Options) (Memory, error) {
-	m := Memory{files: files, keep: keep}
+func remember(log *slog.Logger, files bootstrap.Files, keep error, want *plan.Wanted, o *Options) (memory, error) {
+	m := memory{files: files, keep: keep}
 	if keep != nil {
 		log.Warn("cannot keep a record, so later runs remove nothing that this run makes", "error", keep)
 		return m, nil
@@ -55,9 +58,30 @@ func Remember(log *slog.Logger, files bootstrap.Files, keep error, want *plan.Wa
 	return m, err
 }
 
-// WriteKeys writes the keys of applications: those of this run, and those of other applications from earlier runs. The file shows the
-// application own as its own one; without a name the order of earlier runs stays. WriteKeys writes nothing if there are no keys.
-func (m Memory) WriteKeys(report Report, own string) error {
+// Keep is [Run] for an installation: it takes turns with other runs, and keeps the keys and the record for the next run. command names
+// this run for others that wait for it. unkept is why nothing can be kept; nil if it can. The file of keys shows the application own as
+// its own one; "" keeps the order of earlier runs. err is that of Run, and unwritten says that the keys are not in their files.
+func Keep(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap.Settings, files bootstrap.Files, unkept error, command, own string, want plan.Wanted, o Options) (report Report, err, unwritten error) {
+	if s, err = s.Normalised(); err != nil {
+		return report, err, nil
+	}
+	memory, err := remember(log, files, unkept, &want, &o)
+	if err != nil {
+		return report, err, nil
+	}
+	clients := actual.Connect(hc, s)
+	o.Lease, o.TokenEndpoint = turns(clients, log, command), s.TokenEndpointOf
+	o.Keys = func(report Report) error { return memory.writeKeys(report, own) }
+	report, err = Run(ctx, log, clients, want, o)
+	if len(report.Outcomes) == 0 && err != nil {
+		return report, err, nil
+	}
+	return report, err, o.Keys(report)
+}
+
+// writeKeys writes the keys of applications: those of this run, and those of other applications from earlier runs. The file shows the
+// application own as its own one; without a name the order of earlier runs stays. writeKeys writes nothing if there are no keys.
+func (m memory) writeKeys(report Report, own string) error {
 	keys := keysfile.Merge(slices.DeleteFunc(slices.Clone(m.known), func(k keysfile.Key) bool { return removed(report, k) }), keysIn(report))
 	if len(keys) == 0 && len(m.known) == 0 {
 		return nil

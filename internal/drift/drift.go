@@ -246,22 +246,8 @@ func (w *Watch) apply(ctx context.Context, files bootstrap.Files, s bootstrap.Se
 	if err != nil {
 		return apply.Report{}, err
 	}
-	clients := actual.Connect(hc, s)
-	options := apply.Options{Check: saved.Check, Lease: apply.Turns(clients, w.log, "agent run"), User: func(ctx context.Context) (bootstrap.KeyManagerUser, error) {
+	report, err, unwritten := apply.Keep(ctx, w.log, hc, s, files, nil, "agent run", "", want, apply.Options{Check: saved.Check, User: func(ctx context.Context) (bootstrap.KeyManagerUser, error) {
 		return bootstrap.RegisterUser(ctx, w.log, bootstrap.Connect(hc, s), s)
-	}}
-	memory, err := apply.Remember(w.log, files, nil, &want, &options)
-	if err != nil {
-		return apply.Report{}, err
-	}
-	report, err := apply.Run(ctx, w.log, clients, want, options)
-	for i, key := range report.Keys { // as a bootstrap writes it
-		if address := s.TokenEndpointOf(key.KeyManager); address != "" {
-			report.Keys[i].TokenEndpoint = address
-		}
-	}
-	if len(report.Outcomes) > 0 {
-		err = errors.Join(err, memory.WriteKeys(report, ""))
-	}
-	return report, err
+	}})
+	return report, errors.Join(err, unwritten)
 }

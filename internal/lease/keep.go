@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"wso2agent/internal/remedy"
 )
 
 // releaseIn is the most time that the release of a lease takes.
@@ -18,7 +16,7 @@ func (c *claim) keep(ctx context.Context, own grant) (held context.Context, rele
 	var renewing sync.WaitGroup
 	renewing.Go(func() {
 		if err := c.renew(held, own); err != nil {
-			end(remedy.Add(err, "run it again: it makes what is missing"))
+			end(err)
 		}
 	})
 	return held, sync.OnceFunc(func() {
