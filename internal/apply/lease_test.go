@@ -137,6 +137,28 @@ func TestARunThatLosesItsLeaseGoesOnWithAnotherOne(t *testing.T) {
 	s.planned(s.read(few, folder))
 }
 
+// TestAChangeThatHasBegunEnds: the run is stopped with its first write, and nothing is half made.
+func TestAChangeThatHasBegunEnds(t *testing.T) {
+	s, folder := onlyAPIs(t), files(t)
+	ctx, stop := context.WithCancel(t.Context())
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		answer, err := s.client.Transport.RoundTrip(r)
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/publisher/v4/apis") {
+			stop()
+		}
+		return answer, err
+	})}
+	want := s.read(few, folder)
+	report, err := Run(ctx, slog.New(slog.DiscardHandler), actual.Connect(client, s.settings), want, Options{AtOnce: 1})
+	if !errors.Is(err, context.Canceled) || report.Failed() == 0 {
+		t.Errorf("%q: %v", lines(report), err)
+	}
+	left := s.plan(want)
+	if made := len(report.Outcomes) - report.Failed(); made == 0 || len(left) != report.Failed() || strings.Contains(strings.Join(left, ","), "update") {
+		t.Errorf("%d changes are made, and %q are left", made, left)
+	}
+}
+
 func TestARunThatGetsNoLeaseChangesNothing(t *testing.T) {
 	s, folder := onlyAPIs(t), files(t)
 	refused := errors.New("refused")

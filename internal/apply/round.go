@@ -252,7 +252,9 @@ func (r *round) one(ctx context.Context, c plan.Change) error {
 	if ctx.Err() != nil {
 		return errUndone
 	}
-	err := r.make(ctx, c)
+	work, cancel := finishing(ctx)
+	defer cancel()
+	err := r.make(work, c)
 	if err != nil && c.Action != plan.Delete {
 		r.mu.Lock()
 		r.failed = true
@@ -267,6 +269,18 @@ func (r *round) one(ctx context.Context, c plan.Change) error {
 		r.done(c)
 	}
 	return err
+}
+
+// grace is how long a change that has begun may go on after the end of its run. Some changes need two requests, and what a server has
+// between them is no state that anybody wants.
+const grace = 10 * time.Second
+
+// finishing returns a context that ends some time after ctx.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	late := func() { time.AfterFunc(grace, func() { cancel(context.Cause(ctx)) }) }
+	stop := context.AfterFunc(ctx, late)
+	return work, func() { stop(); cancel(nil) }
 }
 
 // make makes one change.
