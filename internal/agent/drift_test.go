@@ -315,7 +315,7 @@ func TestAFixThatFailsStopsNoLaterPass(t *testing.T) {
 	}
 }
 
-// TestAFixRemovesOnlyWithPRUNE what a fix has recorded, and the file no longer names.
+// TestAFixRemovesOnlyWithPRUNE: a fix removes what the record has and the file no longer names, if two comparisons find that.
 func TestAFixRemovesOnlyWithPRUNE(t *testing.T) {
 	p := newPlace(t)
 	w := p.watch(func(c *config.Config) { c.Bootstrap.Drift = "fix" })
@@ -329,6 +329,10 @@ func TestAFixRemovesOnlyWithPRUNE(t *testing.T) {
 		t.Errorf("without PRUNE: %s\n%s", p.message(w.health, drift.Condition), p.log)
 	}
 	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Prune = "owned" })
+	w.turn()
+	if p.logged(removed) != 0 || !strings.Contains(p.message(w.health, drift.Condition), "is no longer in the file") {
+		t.Errorf("after one comparison: %s", p.message(w.health, drift.Condition))
+	}
 	w.turn()
 	w.turn()
 	if p.logged(removed) != 1 || !p.ok(w.health, drift.Condition) {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"wso2agent/internal/actual"
@@ -63,6 +64,7 @@ type Watch struct {
 	failed     bool  // the log has an error since the last pass that succeeded
 	unfixed    error // of the last fix, until nothing differs
 	pause      pause
+	doomed     []string // what the last comparison would remove
 }
 
 // New returns a Watch that has compared nothing. current reports whether the servers have reached the desired state, and nothing that it
@@ -145,13 +147,34 @@ func (w *Watch) pass(ctx context.Context, cfg config.Config) (wait time.Duration
 	w.passes++
 	compared := plan.Compare(want, have)
 	w.note(findings(compared))
-	if cfg.Bootstrap.Drift != "fix" || !w.pause.over(len(compared.Changes), time.Now()) {
+	doomed := removals(compared.Changes)
+	confirmed := slices.Equal(doomed, w.doomed)
+	w.doomed = doomed
+	changes := compared.Changes
+	if !confirmed { // a folder may be half written: what a file no longer names must be missing in two comparisons
+		want.Prune = false
+		changes = plan.Compare(want, have).Changes
+	}
+	if cfg.Bootstrap.Drift != "fix" || !w.pause.over(len(changes), time.Now()) {
 		return every, nil
 	}
+	before := w.pause
 	w.pause.begin(every, time.Now())
 	w.passes = 0 // lists may be behind
-	w.unfixed = w.fix(ctx, files, settings, hc, want, compared.Changes)
+	if w.unfixed = w.fix(ctx, files, settings, hc, want, changes); errors.Is(w.unfixed, plan.ErrOutdated) {
+		w.pause = before // nothing was made: a comparison that reads everything comes next
+	}
 	return soon, nil
+}
+
+// removals returns what changes remove.
+func removals(changes []plan.Change) (titles []string) {
+	for _, c := range changes {
+		if c.Action == plan.Delete {
+			titles = append(titles, c.Title())
+		}
+	}
+	return titles
 }
 
 // wanted reads the desired state, and the record of what the agent has made.
@@ -165,10 +188,11 @@ func wanted(ctx context.Context, cfg config.Config, s bootstrap.Settings) (plan.
 		return want, err
 	}
 	want.Prune = cfg.Bootstrap.Prune == "owned"
-	if record, found, err := owned.Load(owned.Path(cfg.Bootstrap.KeysFile)); found && err == nil { // without one, the agent owns nothing
+	record, found, err := owned.Load(owned.Path(cfg.Bootstrap.KeysFile))
+	if found && err == nil { // without one, the agent owns nothing
 		want.Owned, want.Sent = record.Owned(), record.Sent
 	}
-	return want, nil
+	return want, err
 }
 
 // note logs what differs since the last pass and what no longer does, and counts it.
