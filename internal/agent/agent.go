@@ -34,6 +34,7 @@ type Agent struct {
 	listener *gate               // of the password with which IS sends notices of revoked tokens
 
 	waitInVain time.Duration // of verify.Options
+	rolesEvery time.Duration // between two passes that bind scopes to roles
 }
 
 // New returns an agent with the settings cfg. The agent calls load later, to read the settings again while it runs.
@@ -43,7 +44,7 @@ func New(cfg config.Config, load func() (config.Config, error), log *slog.Logger
 		down := server.PostgresDown(cfg.Database.Host, cfg.Database.Port)
 		accounts.AM.Down, accounts.IS.Down = down, down
 	}
-	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &gate{}, listener: &gate{}, holding: &trust.Holding{}, decoded: &identity.Decoded{}}
+	return Agent{cfg: cfg, load: load, log: log, accounts: accounts, upgrade: &gate{}, listener: &gate{}, holding: &trust.Holding{}, decoded: &identity.Decoded{}, rolesEvery: bootstrap.RolesEvery}
 }
 
 // reload reads the settings again, so that a changed secret counts. If that fails, the old ones stay.

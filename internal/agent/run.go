@@ -37,6 +37,7 @@ const (
 	// These are advisory, and so are those of the pool and the ports in rotation.
 	scopesCondition     = "scopes"
 	securityCondition   = "security"
+	rolesCondition      = "roles"
 	artifactsCondition  = "artifacts"
 	revocationCondition = "revocation"
 	importsCondition    = rotation.ImportsCondition
@@ -64,6 +65,10 @@ func (a Agent) Run(ctx context.Context) error {
 		if scopes.May(a.cfg) {
 			loops.Go(func() { l := a.scopes(health); l.keep(ctx, l.turn) })
 		}
+	}
+	if a.cfg.Server.Product == config.AM && len(a.cfg.Trust.Peers) > 0 {
+		health.Advise(rolesCondition, false, "not yet known")
+		loops.Go(func() { a.keepRoles(ctx, health) })
 	}
 	if k, _ := a.artifacts(a.cfg); k.Useful() {
 		loops.Go(func() { a.keepArtifacts(ctx, health) })

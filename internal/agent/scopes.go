@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"wso2agent/internal/bootstrap"
@@ -21,7 +20,6 @@ type scopesLife struct {
 	servers servers
 	gate    *gate // of authorize_all_scopes, which opens when all applications are authorized
 	watch   scopes.Watch
-	roles   bootstrap.RoleBinder
 }
 
 func (a Agent) scopes(health *telemetry.Health) *scopesLife {
@@ -41,7 +39,7 @@ func (l *scopesLife) turn(ctx context.Context, unreadable error) time.Duration {
 		l.gate.open.Store(closed)
 	}
 	if ctx.Err() == nil {
-		ok, message := l.watch.State(l.cfg, closes, errors.Join(err, l.bindRoles(ctx, unreadable)))
+		ok, message := l.watch.State(l.cfg, closes, err)
 		l.health.Advise(scopesCondition, ok, message)
 		if n, known := l.watch.Unauthorized(); known {
 			l.health.Gauge(unauthorizedMetric, "Applications of API-M that lack scopes of APIs in IS.", float64(n))
@@ -53,17 +51,21 @@ func (l *scopesLife) turn(ctx context.Context, unreadable error) time.Duration {
 	return l.watch.Wait(l.cfg, closes)
 }
 
-// bindRoles binds the scopes of APIs to roles of IS. Only the agent next to API-M does that, because it has the record of the key manager's
-// user.
-func (l *scopesLife) bindRoles(ctx context.Context, unreadable error) error {
-	if unreadable != nil || l.cfg.Server.Product != config.AM {
-		return nil
-	}
-	hc, err := l.servers.connect(l.cfg)
-	if err != nil {
-		return err
-	}
-	return l.roles.Turn(ctx, l.log, hc, bootstrap.SettingsOf(l.cfg, l.servers.accounts))
+// keepRoles binds the scopes of APIs to roles of IS until ctx ends. The agent next to API-M does that, which has the record of the key
+// manager's user.
+func (a Agent) keepRoles(ctx context.Context, health *telemetry.Health) {
+	l, servers, roles := a.life(health, rolesCondition), a.servers(), bootstrap.RoleBinder{}
+	l.keep(ctx, func(ctx context.Context, unreadable error) time.Duration {
+		if unreadable != nil { // the trust life reports it
+			return l.cfg.Watch.Poll
+		}
+		hc, err := servers.connect(l.cfg)
+		ok, message := roles.Turn(ctx, l.log, hc, bootstrap.SettingsOf(l.cfg, a.accounts), err)
+		if ctx.Err() == nil {
+			health.Advise(rolesCondition, ok, message)
+		}
+		return a.rolesEvery
+	})
 }
 
 // securityLife verifies that API subscribers cannot administer IS, after each start of IS.

@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -11,8 +10,8 @@ import (
 	"wso2agent/internal/serviceuser"
 )
 
-// rolesEvery is the wait between two passes that bind scopes to roles. API-M takes the roles of local scopes away with each save.
-const rolesEvery = 30 * time.Second
+// RolesEvery is the wait between two passes that bind scopes to roles. API-M takes the roles of local scopes away with each save.
+const RolesEvery = 30 * time.Second
 
 // rolesUnbound is what the log says of a failure.
 const rolesUnbound = "scopes of APIs are not bound to roles of IS as API-M has them"
@@ -33,29 +32,29 @@ func (s Settings) BindRoles(ctx context.Context, roles *scopes.Roles, servers Se
 // RoleBinder binds scopes to roles from time to time. Only one goroutine uses it.
 type RoleBinder struct {
 	roles    scopes.Roles
-	at       time.Time // of the last success
-	failures int       // since then
+	failures int // since the last success
 }
 
-// Turn binds scopes to roles unless the last success is less than 30 s ago. It returns why they are not bound; nil if they are. It logs the
-// second failure in a row, because one failure can be a server that is starting, and logs the end of failures.
-func (b *RoleBinder) Turn(ctx context.Context, log *slog.Logger, hc *http.Client, s Settings) error {
-	if time.Since(b.at) < rolesEvery {
-		return nil
-	}
+// Turn binds scopes to roles, unless unusable says that there is no connection. It reports whether they are bound, and describes the
+// state in a sentence. It logs the second failure in a row, because one failure can be a server that is starting,
+// and the end of failures.
+func (b *RoleBinder) Turn(ctx context.Context, log *slog.Logger, hc *http.Client, s Settings, unusable error) (ok bool, message string) {
 	b.roles.Log = log
-	_, err := s.BindRoles(ctx, &b.roles, Connect(hc, s))
+	err := unusable
+	if err == nil {
+		_, err = s.BindRoles(ctx, &b.roles, Connect(hc, s))
+	}
 	switch {
 	case ctx.Err() != nil:
-		return nil
+		return false, context.Cause(ctx).Error()
 	case err != nil:
 		if b.failures++; b.failures == 2 {
 			log.Warn(rolesUnbound+", trying again", "error", err)
 		}
-		return fmt.Errorf(rolesUnbound+": %w", err)
+		return false, rolesUnbound + ": " + err.Error()
 	case b.failures > 1:
 		log.Info("scopes of APIs are bound to roles of IS again")
 	}
-	b.at, b.failures = time.Now(), 0
-	return nil
+	b.failures = 0
+	return true, "the agent or API-M's connector binds scopes of APIs to roles of IS"
 }
