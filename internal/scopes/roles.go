@@ -150,7 +150,13 @@ func MakeResource(ctx context.Context, is *wso2.Authorization) (id string, err e
 	if id, err = is.FindResource(ctx, Resource); err != nil || id != "" {
 		return id, err
 	}
-	return is.CreateResource(ctx, "User-defined OAuth2 Resource", Resource)
+	id, err = is.CreateResource(ctx, "User-defined OAuth2 Resource", Resource)
+	if wso2.HasStatus(err, http.StatusConflict) { // another agent has made it since
+		if found, findErr := is.FindResource(ctx, Resource); findErr == nil && found != "" {
+			return found, nil
+		}
+	}
+	return id, err
 }
 
 // rolesOf reads the roles of IS.
