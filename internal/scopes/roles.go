@@ -212,30 +212,29 @@ func (k *Roles) bound(ctx context.Context, p *wso2.Publisher, also []string) (ma
 			apis = append(apis, wso2.API{ID: id})
 		}
 	}
-	if now := time.Now(); now.Sub(k.full) >= fullEvery {
-		k.local, k.full = nil, now
+	if now := time.Now(); k.local == nil || now.Sub(k.full) >= fullEvery {
+		k.local, k.full = map[string]localScopes{}, now
 	}
-	local := make([]localScopes, len(apis))
+	local := make([]*localScopes, len(apis))
 	err = inFlight(ctx, len(apis), func(ctx context.Context, i int) error {
 		known, ok := k.local[apis[i].ID]
 		if ok && known.updated == apis[i].UpdatedTime && known.updated != "" && !slices.Contains(also, apis[i].ID) {
-			local[i] = known
+			local[i] = &known
 			return nil
 		}
 		api, err := p.APIObject(ctx, apis[i].ID)
-		if wso2.HasStatus(err, http.StatusNotFound) { // deleted since the list was read
+		switch {
+		case wso2.HasStatus(err, http.StatusNotFound): // deleted since the list was read
 			return nil
 		}
-		local[i] = localScopes{apis[i].UpdatedTime, localBindings(api)}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	k.local = map[string]localScopes{}
+	k.local = read
 	bound := map[string][]string{}
-	for i, of := range local {
-		k.local[apis[i].ID] = of
+	for _, of := range read {
 		for scope, roles := range of.bound { // versions of an API have the same local scopes
 			bound[scope] = append(bound[scope], roles...)
 		}
@@ -272,3 +271,12 @@ func texts(list any) []string {
 	}
 	return out
 }
+		case err == nil:
+			local[i] = &localScopes{apis[i].UpdatedTime, localBindings(api)}
+	read := map[string]localScopes{}
+	for i, of := range local {
+		if of != nil {
+			read[apis[i].ID] = *of
+		}
+	}
+		maps.Copy(k.local, read) // the next pass reads the others

@@ -3,9 +3,13 @@ package scopes
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"wso2agent/internal/wso2"
@@ -121,5 +125,63 @@ func TestASecondDecisionAboutRolesIsEmpty(t *testing.T) {
 				t.Fatalf("seed %d: the clerk lacks %s", seed, s.Name)
 			}
 		}
+	}
+}
+
+func TestAnAPIResourceThatAnotherAgentMakesMeanwhileIsFound(t *testing.T) {
+	s := newServer(t)
+	var once sync.Once
+	made := ""
+	s.meanwhile(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost {
+			once.Do(func() { s.meanwhile(nil); made = s.resource() })
+		}
+		return false
+	})
+	if id, err := MakeResource(t.Context(), s.authorization()); err != nil || id != made || id == "" {
+		t.Errorf("id %q, want %q: %v", id, made, err)
+	}
+}
+
+// apiM answers like API-M with two APIs. It counts the reads of each, and fails those of one.
+type apiM struct {
+	mu    sync.Mutex
+	reads map[string]int
+	fails string
+}
+
+func (a *apiM) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w := httptest.NewRecorder()
+	switch id := path.Base(r.URL.Path); {
+	case id == "apis":
+		fmt.Fprint(w, `{"count":2,"list":[{"id":"a","updatedTime":"1"},{"id":"b","updatedTime":"1"}]}`)
+	case id == "scopes":
+		fmt.Fprint(w, `{"count":0,"list":[]}`)
+	case id == a.fails:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	default:
+		a.reads[id]++
+		fmt.Fprintf(w, `{"id":%q,"name":%q,"scopes":[]}`, id, id)
+	}
+	return w.Result(), nil
+}
+
+func TestAFailedReadingKeepsWhatItHasRead(t *testing.T) {
+	a := &apiM{reads: map[string]int{}, fails: "b"}
+	k := Roles{}
+	p := wso2.NewPublisher(&http.Client{Transport: a}, "https://am.example:9443", wso2.Credentials{})
+	for failed := 0; failed < 3; {
+		if _, err := k.bound(t.Context(), p, nil); err == nil {
+			t.Fatal("no error")
+		}
+		if a.reads["a"] > 0 {
+			failed++
+		}
+	}
+	a.fails = ""
+	if _, err := k.bound(t.Context(), p, nil); err != nil || a.reads["a"] != 1 {
+		t.Errorf("reads %v, %v", a.reads, err)
 	}
 }
