@@ -64,12 +64,17 @@ func Bootstrap(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstr
 	return result, nil
 }
 
-// BindRoles binds the scopes of APIs to roles of IS as API-M has them, unless API-M's connector does that.
+// BindRoles binds the scopes of APIs to roles of IS as API-M has them, unless API-M's connector does that. It logs roles that IS refuses:
+// the scopes of other roles, and applications, work without them.
 func BindRoles(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, s bootstrap.Settings, report Report) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	if _, err := s.BindRoles(ctx, &scopes.Roles{Log: log}, servers, slices.Collect(maps.Values(report.IDs.APIs))...); err != nil {
+	_, refused, err := s.BindRoles(ctx, &scopes.Roles{Log: log}, servers, slices.Collect(maps.Values(report.IDs.APIs))...)
+	for _, r := range refused {
+		log.Warn("a role of IS does not have the scopes of APIs that API-M binds to it", "role", r.Role, "error", r)
+	}
+	if err != nil {
 		return fmt.Errorf("bind the scopes of APIs to roles of IS: %w", err)
 	}
 	return nil

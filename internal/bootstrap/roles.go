@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -16,17 +17,17 @@ const RolesEvery = 30 * time.Second
 // rolesUnbound is what the log says of a failure.
 const rolesUnbound = "scopes of APIs are not bound to roles of IS as API-M has them"
 
-// BindRoles binds scopes of APIs to roles of IS as API-M has them, unless the connector does that. It returns how many roles it has
-// changed. apis are ids of APIs that API-M may not list yet.
-func (s Settings) BindRoles(ctx context.Context, roles *scopes.Roles, servers Servers, apis ...string) (changes int, err error) {
+// BindRoles binds scopes of APIs to roles of IS as API-M has them, unless the connector does that. It returns how many roles it has changed,
+// and those that IS refuses. apis are ids of APIs that API-M may not list yet.
+func (s Settings) BindRoles(ctx context.Context, roles *scopes.Roles, servers Servers, apis ...string) (changes int, refused []*scopes.Refusal, err error) {
 	if s.SkipKeyManager || s.KMUser.Record == "" || s.KMUser.Setting == serviceuser.Admin || s.KMUser.Rights == serviceuser.RolesToo {
-		return 0, nil
+		return 0, nil, nil
 	}
 	km, kind, err := s.FindUser(ctx, servers.Admin)
 	if err != nil || km.User == "" || kind == serviceuser.Administrator {
-		return 0, err
+		return 0, nil, err
 	}
-	return roles.Bind(ctx, scopes.Servers{Publisher: servers.Publisher, Authorization: servers.Scopes, SCIM: servers.SCIM}, apis...)
+	return roles.Bind(ctx, scopes.Servers{Publisher: servers.Publisher, Authorization: servers.Scopes, SCIM: servers.SCIM}, km.MakesRoles, apis...)
 }
 
 // RoleBinder binds scopes to roles from time to time. Only one goroutine uses it.
@@ -42,7 +43,11 @@ func (b *RoleBinder) Turn(ctx context.Context, log *slog.Logger, hc *http.Client
 	b.roles.Log = log
 	err := unusable
 	if err == nil {
-		_, err = s.BindRoles(ctx, &b.roles, Connect(hc, s))
+		var refused []*scopes.Refusal
+		_, refused, err = s.BindRoles(ctx, &b.roles, Connect(hc, s))
+		for _, r := range refused {
+			err = errors.Join(err, r)
+		}
 	}
 	switch {
 	case ctx.Err() != nil:

@@ -2,6 +2,7 @@ package scopes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -35,8 +37,11 @@ const userStoreRole = "system_primary_"
 // adminRole is the role of IS that has every right. The agent leaves it alone.
 const adminRole = "admin"
 
-// RoleInIS returns the name in IS of a role of API-M, as the connector chooses it.
-func RoleInIS(role string) string {
+// RoleInIS returns the name in IS of a role of API-M, as the connector chooses it. makes says that the connector makes roles.
+func RoleInIS(role string, makes bool) string {
+	if !makes {
+		return role
+	}
 	if internal, ok := strings.CutPrefix(role, "Internal/"); ok {
 		return internal
 	}
@@ -45,8 +50,9 @@ func RoleInIS(role string) string {
 
 // DecideRoles returns the actions after which the roles of IS have the scopes that API-M binds to them. bound has the roles of API-M by
 // the name of the scope; scopes are those that IS has of API-M. A role loses only scopes of which API-M says other roles, and only if its
-// name is one that the connector gives. Each action ends the tokens of the users of the role.
-func DecideRoles(bound map[string][]string, scopes []wso2.Scope, roles []Role) (actions []RoleAction) {
+// name is one that the connector gives. If makes is false, as enable_roles_creation of the key manager, roles get only scopes, names are
+// as API-M has them, and IS gets no new role. Each action ends the tokens of the users of the role.
+func DecideRoles(bound map[string][]string, scopes []wso2.Scope, roles []Role, makes bool) (actions []RoleAction) {
 	wanted := map[string][]string{} // scopes by role of IS
 	kept := map[string][]string{}   // scopes that a role of IS may have, too
 	decided := map[string]bool{}    // scopes of which API-M says the roles
@@ -54,7 +60,7 @@ func DecideRoles(bound map[string][]string, scopes []wso2.Scope, roles []Role) (
 		names, known := bound[s.Name]
 		decided[s.Name] = known
 		for _, role := range names {
-			name := RoleInIS(role)
+			name := RoleInIS(role, makes)
 			// The connector gives a scope that changes to another role than a new one: system_primary_x for Internal/x.
 			also := userStoreRole + strings.TrimPrefix(role, "Internal/")
 			kept[also] = append(kept[also], s.Name)
@@ -66,12 +72,15 @@ func DecideRoles(bound map[string][]string, scopes []wso2.Scope, roles []Role) (
 	have := map[string]Role{}
 	for _, r := range roles {
 		have[r.Name] = r
-		if _, is := wanted[r.Name]; !is && strings.HasPrefix(r.Name, userStoreRole) {
+		if _, is := wanted[r.Name]; !is && makes && strings.HasPrefix(r.Name, userStoreRole) {
 			wanted[r.Name] = nil
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		a := RoleAction{Role: have[name]}
+		if a.Role.ID == "" && !makes {
+			continue
+		}
 		a.Role.Name = name
 		for _, scope := range wanted[name] {
 			if !slices.Contains(a.Role.Scopes, scope) {
@@ -79,7 +88,7 @@ func DecideRoles(bound map[string][]string, scopes []wso2.Scope, roles []Role) (
 			}
 		}
 		for _, scope := range a.Role.Scopes {
-			if strings.HasPrefix(name, userStoreRole) && decided[scope] && !slices.Contains(kept[name], scope) {
+			if makes && strings.HasPrefix(name, userStoreRole) && decided[scope] && !slices.Contains(kept[name], scope) {
 				a.Remove = append(a.Remove, scope)
 			}
 		}
@@ -114,34 +123,81 @@ type Servers struct {
 	SCIM          *wso2.SCIM
 }
 
-// Bind makes the connector's API resource if IS has none, and binds its scopes to roles. It returns how many roles it has changed. also
-// are ids of APIs that API-M may not list yet. If no API has a scope, it only reads the resource and its scopes, and makes the resource if
-// it is missing.
-func (k *Roles) Bind(ctx context.Context, s Servers, also ...string) (changes int, err error) {
+// Refusal is a role that IS does not let the agent make or change. It stops no other role.
+type Refusal struct {
+	Role string
+	err  error
+}
+
+func (r *Refusal) Error() string { return r.err.Error() }
+func (r *Refusal) Unwrap() error { return r.err }
+
+// Remedies of refusals.
+const (
+	retried    = "wait: the next pass tries again"
+	prefixed   = "let IS allow the name: set allow_system_prefix_for_role = true under [role_mgt] in its deployment.toml, and restart IS"
+	renamed    = "IS allows no such name: take the role away from the scopes of APIs in API-M"
+	forbidden  = "give IS's administrator the rights to make and change roles"
+	impossible = "correct the role in IS, or take it away from the scopes of APIs in API-M"
+)
+
+// refusal returns what IS refused if err is an answer that only concerns one role; nil for any other error.
+func refusal(role string, err error) *Refusal {
+	if wso2.HasStatus(err, http.StatusUnauthorized) || !wso2.IsPermanent(err) {
+		return nil
+	}
+	hint := impossible
+	switch {
+	case wso2.HasStatus(err, http.StatusForbidden):
+		hint = forbidden
+	case !wso2.HasStatus(err, http.StatusBadRequest), strings.Contains(err.Error(), "Permission: "): // another agent, or API-M with a scope
+		hint = retried
+	case strings.Contains(role, "/"):
+		hint = renamed
+	case strings.HasPrefix(role, "system_"):
+		hint = prefixed
+	}
+	return &Refusal{role, remedy.Add(fmt.Errorf("IS refuses role %s: %w", role, err), "%s", hint)}
+}
+
+// Bind makes the connector's API resource if IS has none, and binds its scopes to roles. makes is as for [DecideRoles]. Bind returns how
+// many roles it has changed, and those that IS refuses. also are ids of APIs that API-M may not list yet. If no API has a scope, it only
+// reads the resource.
+func (k *Roles) Bind(ctx context.Context, s Servers, makes bool, also ...string) (changes int, refused []*Refusal, err error) {
 	resource, err := MakeResource(ctx, s.Authorization)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	scopes, err := s.Authorization.Scopes(ctx, resource)
 	if err != nil || len(scopes) == 0 {
-		return 0, err
+		return 0, nil, err
 	}
 	bound, err := k.bound(ctx, s.Publisher, also)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	roles, err := rolesOf(ctx, s.SCIM)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	for _, a := range DecideRoles(bound, scopes, roles) {
-		if err := act(ctx, s.SCIM, a); err != nil {
-			return changes, fmt.Errorf("bind scopes of APIs to role %s of IS: %w", a.Role.Name, err)
+	var failed []error
+	for _, a := range DecideRoles(bound, scopes, roles, makes) {
+		err := act(ctx, s.SCIM, a)
+		switch r := refusal(a.Role.Name, err); {
+		case err == nil:
+			changes++
+			k.Log.Info("bound a role of IS to scopes of APIs as API-M has them", "role", a.Role.Name, "added", len(a.Add), "removed", len(a.Remove))
+			continue
+		case r != nil:
+			refused = append(refused, r)
+			continue
 		}
-		changes++
-		k.Log.Info("bound a role of IS to scopes of APIs as API-M has them", "role", a.Role.Name, "added", len(a.Add), "removed", len(a.Remove))
+		failed = append(failed, fmt.Errorf("bind scopes of APIs to role %s of IS: %w", a.Role.Name, err))
+		if ctx.Err() != nil || wso2.HasStatus(err, http.StatusUnauthorized) || errors.Is(err, wso2.ErrHeldBack) { // the next requests would fail too
+			break
+		}
 	}
-	return changes, nil
+	return changes, refused, errors.Join(failed...)
 }
 
 // MakeResource returns the id of the API resource in which the connector keeps all scopes, and makes it if IS has none, as the
@@ -226,10 +282,19 @@ func (k *Roles) bound(ctx context.Context, p *wso2.Publisher, also []string) (ma
 		switch {
 		case wso2.HasStatus(err, http.StatusNotFound): // deleted since the list was read
 			return nil
+		case err == nil:
+			local[i] = &localScopes{apis[i].UpdatedTime, localBindings(api)}
 		}
 		return err
 	})
+	read := map[string]localScopes{}
+	for i, of := range local {
+		if of != nil {
+			read[apis[i].ID] = *of
+		}
+	}
 	if err != nil {
+		maps.Copy(k.local, read) // the next pass reads the others
 		return nil, err
 	}
 	k.local = read
@@ -271,12 +336,3 @@ func texts(list any) []string {
 	}
 	return out
 }
-		case err == nil:
-			local[i] = &localScopes{apis[i].UpdatedTime, localBindings(api)}
-	read := map[string]localScopes{}
-	for i, of := range local {
-		if of != nil {
-			read[apis[i].ID] = *of
-		}
-	}
-		maps.Copy(k.local, read) // the next pass reads the others

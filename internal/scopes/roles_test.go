@@ -17,7 +17,7 @@ import (
 
 func TestARoleOfAPIMHasTheNameThatTheConnectorGives(t *testing.T) {
 	for role, want := range map[string]string{"admin": "system_primary_admin", "clerk": "system_primary_clerk", "Internal/creator": "creator"} {
-		if got := RoleInIS(role); got != want {
+		if got := RoleInIS(role, true); got != want {
 			t.Errorf("%s: %s", role, got)
 		}
 	}
@@ -51,7 +51,7 @@ func TestRolesGetTheScopesThatAPIMBindsAndLoseOnlyThose(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			for _, a := range DecideRoles(tt.bound, scopes, tt.roles) {
+			for _, a := range DecideRoles(tt.bound, scopes, tt.roles, true) {
 				text := a.Role.Name
 				if a.Role.ID == "" {
 					text += "(new)"
@@ -68,6 +68,15 @@ func TestRolesGetTheScopesThatAPIMBindsAndLoseOnlyThose(t *testing.T) {
 				t.Errorf("actions %q, want %q", text, tt.want)
 			}
 		})
+	}
+}
+
+func TestWithoutRolesOfTheConnectorNamesStayAndOnlyRolesThatExistGetScopes(t *testing.T) {
+	bound := map[string][]string{"a:read": {"tellers", "clerk", "Internal/creator", "admin"}}
+	roles := []Role{{ID: "1", Name: "tellers"}, {ID: "2", Name: "system_primary_boss", Scopes: []string{"a:read"}}, {ID: "3", Name: "creator"}, {ID: "4", Name: "admin"}}
+	got := DecideRoles(bound, []wso2.Scope{{Name: "a:read"}}, roles, false)
+	if want := []RoleAction{{Role: roles[0], Add: []string{"a:read"}}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("actions %+v, want %+v", got, want)
 	}
 }
 
@@ -99,7 +108,7 @@ func TestASecondDecisionAboutRolesIsEmpty(t *testing.T) {
 			}
 		}
 		after := slices.Clone(roles)
-		for _, a := range DecideRoles(bound, scopes, roles) {
+		for _, a := range DecideRoles(bound, scopes, roles, true) {
 			i := slices.IndexFunc(after, func(have Role) bool { return have.Name == a.Role.Name })
 			if i < 0 {
 				after = append(after, Role{ID: "new", Name: a.Role.Name})
@@ -107,7 +116,7 @@ func TestASecondDecisionAboutRolesIsEmpty(t *testing.T) {
 			}
 			after[i].Scopes = slices.DeleteFunc(append(slices.Clone(after[i].Scopes), a.Add...), func(s string) bool { return slices.Contains(a.Remove, s) })
 		}
-		if again := DecideRoles(bound, scopes, after); len(again) > 0 {
+		if again := DecideRoles(bound, scopes, after, true); len(again) > 0 {
 			t.Fatalf("seed %d: a second decision is %+v", seed, again)
 		}
 		for i, before := range roles {

@@ -276,8 +276,8 @@ func TestTheAgentBindsScopesToRolesThatTheKeyManagersUserMayNotBind(t *testing.T
 	roles := scopes.Roles{Log: testLog(t)}
 	bind := func(want int, also ...string) {
 		t.Helper()
-		changes, err := settings.BindRoles(t.Context(), &roles, servers, also...)
-		if err != nil || changes != want {
+		changes, refused, err := settings.BindRoles(t.Context(), &roles, servers, also...)
+		if err != nil || len(refused) > 0 || changes != want {
 			t.Errorf("%d roles changed, want %d: %v", changes, want, err)
 		}
 	}
@@ -336,7 +336,7 @@ func TestTheAgentBindsNoRolesIfTheConnectorDoes(t *testing.T) {
 		must(t, err)
 		must(t, servers.SCIM.Patch(t.Context(), wso2.SCIMRoles, role, []wso2.Change{{Op: "remove", Path: "permissions[value eq tills:open]"}}))
 		s.requests.take()
-		if changes, err := settings.BindRoles(t.Context(), &scopes.Roles{Log: testLog(t)}, servers); changes != 0 || err != nil {
+		if changes, _, err := settings.BindRoles(t.Context(), &scopes.Roles{Log: testLog(t)}, servers); changes != 0 || err != nil {
 			t.Errorf("rights %q: %d, %v", rights, changes, err)
 		}
 		if writes := s.requests.take(); len(writes) > 0 {
@@ -362,7 +362,7 @@ func TestALostAPIResourceIsMadeAgain(t *testing.T) {
 	resp, err := s.client.Do(r)
 	must(t, err)
 	resp.Body.Close()
-	_, err = settings.BindRoles(t.Context(), &scopes.Roles{Log: testLog(t)}, servers)
+	_, _, err = settings.BindRoles(t.Context(), &scopes.Roles{Log: testLog(t)}, servers)
 	must(t, err)
 	scoped(t, servers.Publisher, "", "admin")
 	again, err := servers.Scopes.FindResource(t.Context(), scopes.Resource)
@@ -370,5 +370,97 @@ func TestALostAPIResourceIsMadeAgain(t *testing.T) {
 	names, err := servers.Scopes.Scopes(t.Context(), again)
 	if err != nil || again == id || len(names) != 1 {
 		t.Errorf("resource %q, before %q, scopes %v, %v", again, id, names, err)
+	}
+}
+
+// sharedScope makes a shared scope, of which API-M takes the names of any roles.
+func sharedScope(t *testing.T, p *wso2.Publisher, roles ...string) {
+	t.Helper()
+	_, err := p.CreateSharedScope(t.Context(), map[string]any{"name": "tills:open", "displayName": "tills:open", "description": "d", "bindings": roles})
+	must(t, err)
+}
+
+// IS allows no role with the prefix system_ by default, and no role with a slash.
+func TestARoleThatISRefusesStopsNeitherOtherRolesNorApplications(t *testing.T) {
+	s := openWith(t, wso2sim.Delays{}, func(t *testing.T, shipped []byte) []byte { return agentSettings(t, shipped, false) })
+	s.restartIS(t, func(text string) string {
+		return strings.ReplaceAll(text, "allow_system_prefix_for_role = true", "allow_system_prefix_for_role = false")
+	})
+	settings, d := s.withUser(t, ""), s.desired(t)
+	settings.Authorize = true
+	first, _ := s.run(t, settings, d)
+	servers := bootstrap.Connect(s.client, settings)
+	sharedScope(t, servers.Publisher, "boss", "Internal/alpha", "Internal/LDAP/dev", "Internal/zeta")
+	s.run(t, settings, d)
+	if got := bearers(t, servers.SCIM, "tills:open"); !slices.Equal(got, []string{"alpha", "zeta"}) {
+		t.Errorf("roles %q", got)
+	}
+	if got := s.granted(t, first, "tills:open"); got != "tills:open" {
+		t.Errorf("the application gets %q", got)
+	}
+	_, refused, err := settings.BindRoles(t.Context(), &scopes.Roles{Log: testLog(t)}, servers)
+	must(t, err)
+	var said []string
+	for _, r := range refused {
+		_, remedies := remedy.Split(r)
+		said = append(said, r.Role+": "+strings.Join(remedies, " "))
+	}
+	if len(said) != 2 || !strings.HasPrefix(said[0], "LDAP/dev: IS allows no such name") || !strings.HasPrefix(said[1], "system_primary_boss: let IS allow the name") {
+		t.Errorf("refused %q", said)
+	}
+}
+
+// Another agent makes a role, and API-M makes a scope again, between a reading and what follows from it.
+func TestWhatChangesBetweenAReadingAndABindingIsLeftToTheNextPass(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	settings := s.withUser(t, "")
+	s.run(t, settings, s.desired(t))
+	servers := bootstrap.Connect(s.client, settings)
+	sharedScope(t, servers.Publisher, "Internal/alpha", "Internal/beta")
+	lists := 0
+	late := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		answer, err := s.client.Transport.RoundTrip(r)
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/scim2/v2/Roles") {
+			if lists++; lists == 1 {
+				_, err := servers.SCIM.Create(t.Context(), wso2.SCIMRoles, map[string]any{"displayName": "alpha"})
+				must(t, err)
+			}
+		}
+		return answer, err
+	})}
+	for pass, want := range [][]string{{"beta"}, {"alpha", "beta"}} {
+		_, refused, err := settings.BindRoles(t.Context(), &scopes.Roles{Log: testLog(t)}, bootstrap.Connect(late, settings))
+		if err != nil || len(refused) != 1-pass || len(refused) > 0 && !strings.Contains(refused[0].Error(), "the next pass tries again") {
+			t.Errorf("pass %d: refused %v, %v", pass, refused, err)
+		}
+		if got := bearers(t, servers.SCIM, "tills:open"); !slices.Equal(got, want) {
+			t.Errorf("pass %d: roles %q, want %q", pass, got, want)
+		}
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestAKeyManagerThatMakesNoRolesLeavesTheirNames(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	settings := s.withUser(t, "")
+	s.run(t, settings, s.desired(t))
+	servers := bootstrap.Connect(s.client, settings)
+	km, _, err := settings.FindUser(t.Context(), servers.Admin)
+	must(t, err)
+	whole, _, err := wso2.Merge(km.Raw, map[string]any{"additionalProperties": map[string]any{"enable_roles_creation": false, "Password": record(t, settings).Password}})
+	must(t, err)
+	must(t, servers.Admin.UpdateKeyManager(t.Context(), km.ID, whole, wso2.Secret(record(t, settings).Password)))
+	for _, name := range []string{"tellers", "creator"} {
+		_, err = servers.SCIM.Create(t.Context(), wso2.SCIMRoles, map[string]any{"displayName": name})
+		must(t, err)
+	}
+	sharedScope(t, servers.Publisher, "tellers", "clerk", "Internal/creator")
+	_, refused, err := settings.BindRoles(t.Context(), &scopes.Roles{Log: testLog(t)}, servers)
+	must(t, err)
+	if got := bearers(t, servers.SCIM, "tills:open"); len(refused) > 0 || !slices.Equal(got, []string{"tellers"}) {
+		t.Errorf("roles %q, refused %v", got, refused)
 	}
 }

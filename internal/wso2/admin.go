@@ -116,6 +116,7 @@ type StoredKeyManager struct {
 	Issuer       string          `json:"issuer"`
 	Certificates Certificates    `json:"certificates"`
 	User         string          `json:"-"` // with which the connector of IS calls IS; "" for other types
+	MakesRoles   bool            `json:"-"` // the connector of IS makes roles that IS lacks, under names of its own
 	Raw          json.RawMessage `json:"-"` // the whole object, its password masked
 }
 
@@ -130,6 +131,7 @@ func (s *StoredKeyManager) UnmarshalJSON(text []byte) error {
 	}
 	if s.Type == TypeIS7 {
 		s.User, _ = more.Properties["Username"].(string)
+		s.MakesRoles, _ = more.Properties["enable_roles_creation"].(bool) // the connector ignores a text
 	}
 	return nil
 }
