@@ -91,14 +91,14 @@ func olderThan(app wso2.Application, age time.Duration) bool {
 }
 
 // verifiedBefore reports whether an earlier run has verified the key manager. That is so if this run has not changed it, and an
-// earlier run has got as far as the keys of an application. If the file wants no keys, nothing depends on the key manager.
+// earlier run has got as far as its keys of an application. If the file wants none of its keys, nothing depends on the key manager.
 func (r *run) verifiedBefore(ctx context.Context) (bool, error) {
 	if r.km.changed {
 		return false, nil
 	}
 	wanted := false
 	for _, item := range r.desired.Applications.Value {
-		keys := plan.Keys(item, r.KeyManagerName)
+		keys := slices.DeleteFunc(plan.Keys(item, r.KeyManagerName), func(k desired.Field[desired.Key]) bool { return k.Value.KeyManager.Value != r.KMName })
 		if len(keys) == 0 {
 			continue
 		}
