@@ -66,9 +66,9 @@ func (r Record) Has(a Account) bool {
 	return r.Salt != "" && hmac.Equal([]byte(r.Sent), []byte(hash(r.Salt, a)))
 }
 
-// Taken returns the record once API-M has taken an account. It keeps no password of a user that the agent has not made.
+// Taken returns the record once API-M has taken an account. It keeps a user that the agent has made, and no password of any other.
 func (r Record) Taken(a Account) Record {
-	if r.User != a.User {
+	if !r.Made() && r.User != a.User {
 		r = Record{User: a.User}
 	}
 	if r.Salt == "" {

@@ -268,12 +268,22 @@ func TestARecordThatCannotBeReadIsAnErrorAndNoSecondUser(t *testing.T) {
 
 func TestARecordOfANamedUserHasNoPassword(t *testing.T) {
 	named := Account{"robot", "hisPassword1"}
-	r := Record{User: "wso2agent-km-a", Password: "former"}.Taken(named)
+	r := Record{User: "former"}.Taken(named)
 	if r.Password != "" || r.User != "robot" || r.Made() {
 		t.Errorf("record %+v", r)
 	}
 	if !r.Has(named) || r.Has(Account{"robot", "another1"}) || r.Has(Account{"rob", "hisPassword1"}) || (Record{}).Has(named) {
 		t.Error("the hash does not tell accounts apart")
+	}
+}
+
+func TestARecordKeepsTheUserThatTheAgentHasMadeWhileAPIMHasAnotherOne(t *testing.T) {
+	made := Record{User: "wso2agent-km-a", Password: "its"}
+	made = made.Taken(made.Account())
+	other := Account{"admin", "his"}
+	r := made.Taken(other)
+	if r.Account() != made.Account() || !r.Has(other) || r.Has(made.Account()) {
+		t.Errorf("record %+v", r)
 	}
 }
 
