@@ -123,10 +123,15 @@ func ChooseUser(ctx context.Context, log *slog.Logger, servers Servers, s Settin
 		}
 	default:
 		user.Account = serviceuser.Account{User: s.ISCredentials.User, Password: s.ISCredentials.Password}
-		if s.KMUser.Setting == "" && s.KMUser.Record != "" {
+		if s.KMUser.Record == "" {
+			return user, nil
+		}
+		if s.KMUser.Setting == "" {
 			log.Info("the key manager calls IS as the administrator", "user", km.User, "remedy", "set KM_SERVICE_USER=create for a user with few rights, or admin to keep this one")
 		}
-		return user, nil
+		if record, err = serviceuser.Load(s.KMUser.Record); err != nil {
+			return user, permanent(err)
+		}
 	}
 	user.Known = record.Has(user.Account)
 	user.record = func() error { return record.Taken(user.Account).Save(s.KMUser.Record) }

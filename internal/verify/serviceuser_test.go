@@ -74,11 +74,15 @@ func TestAnExistingKeyManagerKeepsTheAdministratorUntilTheSettingSaysOtherwise(t
 	d := s.desired(t)
 	first, _ := s.run(t, s.settings("WSO2-IS"), d)
 	settings := s.withUser(t, "")
-	if _, writes := s.run(t, settings, d); len(writes) > 0 || s.keyManagerUser(t, settings) != "admin" {
-		t.Errorf("without the setting a run sends %q", writes)
+	for pass, want := range []int{1, 0} { // the first run cannot know whether API-M has the present password
+		_, writes := s.run(t, settings, d)
+		puts := slices.DeleteFunc(writes, func(w string) bool { return !strings.HasPrefix(w, "PUT ") })
+		if len(puts) != want || want == 0 && len(writes) > 0 || s.keyManagerUser(t, settings) != "admin" {
+			t.Errorf("without the setting, run %d sends %q", pass, writes)
+		}
 	}
-	if _, err := os.Stat(settings.KMUser.Record); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("record: %v", err)
+	if r := record(t, settings); r.Made() || r.Password != "" {
+		t.Errorf("record %+v", r)
 	}
 	settings.KMUser.Setting = "create"
 	result, _ := s.run(t, settings, d)
@@ -97,6 +101,46 @@ func TestAnExistingKeyManagerKeepsTheAdministratorUntilTheSettingSaysOtherwise(t
 	if user := s.keyManagerUser(t, settings); user != "admin" {
 		t.Errorf("back to the administrator: %q", user)
 	}
+}
+
+// API-M never shows the password, and keys of other key managers do not need it.
+func TestANewPasswordOfTheAdministratorReachesAPIM(t *testing.T) {
+	for _, keyManager := range []string{"WSO2-IS", bootstrap.ResidentKeyManager} {
+		t.Run("keys from "+keyManager, func(t *testing.T) {
+			s := open(t, wso2sim.Delays{})
+			settings, d := s.withUser(t, "admin"), s.desired(t)
+			settings.KeyManagerName = keyManager
+			s.run(t, settings, d)
+			if _, writes := s.run(t, settings, d); len(writes) > 0 {
+				t.Errorf("a second run sends %q", writes)
+			}
+			scim := bootstrap.Connect(s.client, settings).SCIM
+			admin, _, err := scim.Find(t.Context(), wso2.SCIMUsers, "admin")
+			must(t, err)
+			must(t, scim.Patch(t.Context(), wso2.SCIMUsers, admin, []wso2.Change{{Op: "replace", Value: map[string]any{"password": "another1Pass"}}}))
+			settings.ISCredentials.Password = "another1Pass"
+			s.run(t, settings, d)
+			s.worksAs(t, settings)
+			if _, writes := s.run(t, settings, d); len(writes) > 0 {
+				t.Errorf("the run after it sends %q", writes)
+			}
+		})
+	}
+}
+
+func TestTheUserThatTheAgentHasMadeComesBackAfterTheAdministrator(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	settings, d := s.withUser(t, "create"), s.desired(t)
+	s.run(t, settings, d)
+	made := record(t, settings).Account()
+	settings.KMUser.Setting = "admin"
+	s.run(t, settings, d)
+	settings.KMUser.Setting = "create"
+	s.run(t, settings, d)
+	if r := record(t, settings); r.Account() != made || s.keyManagerUser(t, settings) != made.User {
+		t.Errorf("user %s, then %s", made.User, r.User)
+	}
+	s.worksAs(t, settings)
 }
 
 func TestAUserThatAnotherAgentHasRegisteredStays(t *testing.T) {
