@@ -55,6 +55,7 @@ func (k *Keeper) Input(ctx context.Context, cfg config.Config) (in Input) {
 	in.add(false, cmp.Or(cfg.Trust.CAFile, "TLS_CA_FILE"), "%x %v", sha256.Sum256(data), err)
 	in.add(false, "AM_ADMIN_PASS", "%q", cfg.AM.AdminPass)
 	in.add(false, "IS_ADMIN_PASS", "%q", cfg.IS.AdminPass)
+	in.add(false, "KM_SERVICE_PASS", "%q", cfg.KeyManager.ServicePass)
 	in.add(false, "whether the files with the keys can be written", "%v", FilesOf(cfg).CheckKeys())
 	exchange := trust.ExchangeOf(cfg)
 	for _, name := range append([]string{cfg.Server.Name}, cfg.Trust.Peers...) {

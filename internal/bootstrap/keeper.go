@@ -13,6 +13,7 @@ import (
 	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/serviceuser"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 )
@@ -36,7 +37,8 @@ type Keeper struct {
 	connection wso2.Connection
 	attempts   *Attempts
 	looks      Watch
-	overtaken  error // why the last attempt was cancelled, and the next one is due at once
+	overtaken  error              // why the last attempt was cancelled, and the next one is due at once
+	unsent     serviceuser.Record // the last one that made an attempt due
 }
 
 // Turn brings the servers to the desired state if its input has changed, or if a look at the servers shows that they have lost
@@ -117,9 +119,26 @@ func (k *Keeper) look(ctx context.Context, cfg config.Config, reached bool) (aga
 	}
 	var made Made
 	if reached {
+		if k.lacksPassword(SettingsOf(cfg, k.Accounts)) {
+			k.Log.Info("reaching the desired state again", "because", "API-M does not have the present password of the key manager's user")
+			return true
+		}
 		made = FilesOf(cfg).Made()
 	}
 	return k.looks.Look(ctx, hc, SettingsOf(cfg, k.Accounts), made)
+}
+
+// lacksPassword reports whether API-M has not got the password of the user that the agent has made, as after a killed
+// agent km rotate-password. Each such password counts once, because API-M may keep another user. The record is not part of the [Input],
+// because an attempt changes it.
+func (k *Keeper) lacksPassword(s Settings) bool {
+	record, err := serviceuser.Load(s.KMUser.Record) // an attempt reports the error
+	made := s.KMUser.Setting == "" || s.KMUser.Setting == serviceuser.Create
+	if err != nil || !made || !record.Made() || record.Has(record.Account()) || record == k.unsent {
+		return false
+	}
+	k.unsent = record
+	return true
 }
 
 func (k *Keeper) connect(cfg config.Config) (*http.Client, error) {
