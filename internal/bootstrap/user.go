@@ -93,6 +93,11 @@ func ChooseUser(ctx context.Context, log *slog.Logger, servers Servers, s Settin
 	if err != nil {
 		return user, err
 	}
+	if kind == serviceuser.Kept && serviceuser.IsMade(km.User) {
+		if kind, err = s.kept(ctx, log, servers.SCIM, km.User); err != nil {
+			return user, err
+		}
+	}
 	user.Kind, user.Known = kind, true
 	if kind != serviceuser.Administrator { // whose connector makes the resource by itself
 		if _, err := scopes.MakeResource(ctx, servers.Scopes); err != nil {
@@ -110,9 +115,6 @@ func ChooseUser(ctx context.Context, log *slog.Logger, servers Servers, s Settin
 			return user, userUnready(err)
 		}
 		user.Account = record.Account()
-		if s.KMUser.Rights == serviceuser.RolesToo {
-			log.Warn("the key manager's user has a right that equals IS's administrator", "right", "internal_role_mgt_update", "remedy", "set KM_RIGHTS=least")
-		}
 	case serviceuser.Named:
 		user.Account = serviceuser.Account{User: s.KMUser.Setting, Password: s.KMUser.Password}
 		if err := m.Check(ctx, user.Account); err != nil {
@@ -133,9 +135,29 @@ func ChooseUser(ctx context.Context, log *slog.Logger, servers Servers, s Settin
 			return user, permanent(err)
 		}
 	}
+	if kind != serviceuser.Administrator && s.KMUser.Rights == serviceuser.RolesToo {
+		log.Warn("with KM_RIGHTS=roles, the key manager's user has a right that equals IS's administrator", "user", user.User, "right", "internal_role_mgt_update", "remedy", "set KM_RIGHTS=least")
+	}
 	user.Known = record.Has(user.Account)
 	user.record = func() error { return record.Taken(user.Account).Save(s.KMUser.Record) }
 	return user, nil
+}
+
+// lostRecord is what a person can do if the record of the key manager's user is lost.
+const lostRecord = "if another agent keeps the user, do nothing; if km-user.json is lost, run agent bootstrap with KM_SERVICE_USER=admin, and then with create, and delete the former user"
+
+// kept returns [serviceuser.Kept] if IS has the user, which an agent has made and this one has no record of. If IS has lost the user, the
+// agent is to make another one.
+func (s Settings) kept(ctx context.Context, log *slog.Logger, scim *wso2.SCIM, user string) (serviceuser.Kind, error) {
+	switch _, found, err := scim.Find(ctx, wso2.SCIMUsers, user); {
+	case err != nil:
+		return serviceuser.Kept, err
+	case !found:
+		log.Warn("IS has lost the key manager's user, and this agent has no record of it: the agent makes another one", "was", user)
+		return serviceuser.Made, nil
+	}
+	log.Warn("the key manager keeps a user of which this agent has no record", "user", user, "remedy", lostRecord)
+	return serviceuser.Kept, nil
 }
 
 // userUnready marks the errors of a user that the agent has made: IS may need a moment until it knows a right or a password.
@@ -222,9 +244,19 @@ func RotatePassword(ctx context.Context, log *slog.Logger, servers Servers, s Se
 		err = fmt.Errorf("%w for key manager %s", serviceuser.ErrNoUser, s.KMName)
 	}
 	if err == nil {
+		var record serviceuser.Record
+		if record, err = serviceuser.Load(s.KMUser.Record); record.Made() && !serviceuser.Same(km.User, record.User) {
+			return KeyManagerUser{}, permanent(remedy.Add(fmt.Errorf("key manager %s has the user %s, not %s, which the agent has made", s.KMName, km.User, record.User),
+				"run agent bootstrap with KM_SERVICE_USER=create first"))
+		}
+	}
+	if err == nil {
 		_, err = s.maker(log, servers).Rotate(ctx)
 	}
-	if errors.Is(err, serviceuser.ErrNoUser) {
+	switch lacks := errors.Is(err, serviceuser.ErrNoUser); {
+	case lacks && kind == serviceuser.Kept && serviceuser.IsMade(km.User):
+		err = permanent(remedy.Add(err, "set KEYS_FILE to the path that the other commands use; %s", lostRecord))
+	case lacks:
 		err = permanent(remedy.Add(err, "set KM_SERVICE_USER=create and run agent bootstrap, or set KEYS_FILE to the path that the other commands use"))
 	}
 	if err != nil {

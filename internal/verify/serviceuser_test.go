@@ -1,14 +1,17 @@
 package verify_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
@@ -506,5 +509,87 @@ func TestAKeyManagerThatMakesNoRolesLeavesTheirNames(t *testing.T) {
 	must(t, err)
 	if got := bearers(t, servers.SCIM, "tills:open"); len(refused) > 0 || !slices.Equal(got, []string{"tellers"}) {
 		t.Errorf("roles %q, refused %v", got, refused)
+	}
+}
+
+// logged does one bootstrap, and returns its log.
+func (s *site) logged(t *testing.T, settings bootstrap.Settings) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var out bytes.Buffer
+	_, err := apply.Bootstrap(ctx, slog.New(slog.NewTextHandler(&out, nil)), s.client, settings, s.files(), s.desired(t))
+	must(t, err)
+	return out.String()
+}
+
+func TestALostRecordIsReportedAndAUserThatISHasLostIsReplaced(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	settings := s.withUser(t, "create")
+	s.run(t, settings, s.desired(t))
+	user := s.keyManagerUser(t, settings)
+	lost := s.withUser(t, "create")
+	const remedies = "KM_SERVICE_USER=admin, and then with create"
+	if log := s.logged(t, lost); strings.Count(log, remedies) == 0 || s.keyManagerUser(t, lost) != user {
+		t.Errorf("user %s, log:\n%s", s.keyManagerUser(t, lost), log)
+	}
+	servers := bootstrap.Connect(s.client, lost)
+	if _, err := bootstrap.RotatePassword(t.Context(), testLog(t), servers, lost); !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), remedies) {
+		t.Errorf("another password: %v", err)
+	}
+	made, found, err := servers.SCIM.Find(t.Context(), wso2.SCIMUsers, user)
+	if err != nil || !found {
+		t.Fatalf("user %s: %v, %v", user, found, err)
+	}
+	must(t, servers.SCIM.Delete(t.Context(), wso2.SCIMUsers, made))
+	lost.KMUser.Setting = ""
+	if log := s.logged(t, lost); !strings.Contains(log, "IS has lost the key manager's user") || s.keyManagerUser(t, lost) == user {
+		t.Errorf("user %s, log:\n%s", s.keyManagerUser(t, lost), log)
+	}
+	s.worksAs(t, lost)
+	if _, writes := s.run(t, lost, s.desired(t)); len(writes) > 0 {
+		t.Errorf("the next run sends %q", writes)
+	}
+}
+
+func TestThePasswordOfAUserThatTheKeyManagerDoesNotHaveStays(t *testing.T) {
+	s := open(t, wso2sim.Delays{})
+	settings := s.withUser(t, "create")
+	s.run(t, settings, s.desired(t))
+	settings.KMUser.Setting = "admin"
+	s.run(t, settings, s.desired(t))
+	settings.KMUser.Setting = ""
+	before := record(t, settings)
+	_, err := bootstrap.RotatePassword(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), settings)
+	if !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "has the user admin, not "+before.User) || record(t, settings) != before {
+		t.Errorf("error %v", err)
+	}
+	if user := s.keyManagerUser(t, settings); user != "admin" {
+		t.Errorf("the key manager has the user %s", user)
+	}
+}
+
+func TestAUserWithTheRightOfTheAdministratorIsReported(t *testing.T) {
+	const warning = "has a right that equals IS's administrator"
+	s := open(t, wso2sim.Delays{})
+	settings := s.withUser(t, "robot")
+	settings.KMUser.Password = "rightPass1"
+	scim := bootstrap.Connect(s.client, settings).SCIM
+	id, err := scim.Create(t.Context(), wso2.SCIMUsers, map[string]any{"userName": "robot", "password": "rightPass1"})
+	must(t, err)
+	var permissions []map[string]any
+	for _, right := range serviceuser.Rights(serviceuser.RolesToo) {
+		permissions = append(permissions, map[string]any{"value": right})
+	}
+	_, err = scim.Create(t.Context(), wso2.SCIMRoles, map[string]any{"displayName": "robots", "permissions": permissions, "users": []map[string]any{{"value": id}}})
+	must(t, err)
+	for setting, rights := range map[string][]string{"robot": {"least", "roles"}, "create": {"least", "roles"}} {
+		settings.KMUser.Setting = setting
+		for _, rights := range rights {
+			settings.KMUser.Rights = rights
+			if log := s.logged(t, settings); strings.Contains(log, warning) != (rights == "roles") {
+				t.Errorf("%s with %s: %s", setting, rights, log)
+			}
+		}
 	}
 }
