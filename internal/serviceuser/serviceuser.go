@@ -24,8 +24,9 @@ const (
 // RolesToo is the value of KM_RIGHTS with which the connector binds scopes to roles by itself.
 const RolesToo = "roles"
 
-// least are the rights that the connector needs to register clients and to keep scopes. None of them gives another right (asked of IS
-// 7.1.0 by taking away one after the other).
+// least are the rights that the connector needs to register clients and to keep scopes (asked of IS 7.1.0 by taking away one after the
+// other). None of them gives another right as long as IS has authorize_all_scopes = false. Otherwise a client that the user registers can
+// get every scope.
 var least = []string{
 	"internal_dcr_create", "internal_dcr_view", "internal_dcr_update", "internal_dcr_delete",
 	"internal_api_resource_view", "internal_api_resource_update", "internal_api_resource_delete",
