@@ -245,6 +245,8 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 		"a password of nobody":                    {"KM_SERVICE_PASS": "hunter2"},
 		"a password of a user that is made":       {"KM_SERVICE_USER": "create", "KM_SERVICE_PASS": "hunter2"},
 		"the administrator by name":               {"KM_SERVICE_USER": "Admin", "KM_SERVICE_PASS": "hunter2", "IS_ADMIN_USER": "admin"},
+		"the administrator with the user store":   {"KM_SERVICE_USER": "PRIMARY/admin", "KM_SERVICE_PASS": "hunter2", "IS_ADMIN_USER": "admin"},
+		"the administrator with the domain":       {"KM_SERVICE_USER": "admin@carbon.super", "KM_SERVICE_PASS": "hunter2", "IS_ADMIN_USER": "admin"},
 		"rights of the administrator":             {"KM_SERVICE_USER": "admin", "KM_RIGHTS": "roles"},
 		"one path for two files with keys":        {"KEYS_FILE": "/output/keys", "KEYS_SECRET_FILE": "/output/./keys"},
 		"a secret given in both ways":             {"AM_ADMIN_PASS": "hunter2", "AM_ADMIN_PASS_FILE": "GOOD"},

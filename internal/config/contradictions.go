@@ -47,8 +47,8 @@ func (c Config) serviceUserContradictions() (mistakes []error) {
 	switch {
 	case named && km.ServicePass == "":
 		wrong("KM_SERVICE_USER is %q, the name of a user, and KM_SERVICE_PASS is not set: set it to the password of this user, or set KM_SERVICE_USER to create or admin", km.ServiceUser)
-	case named && strings.EqualFold(km.ServiceUser, c.IS.AdminUser):
-		wrong("KM_SERVICE_USER is %q, which is also IS_ADMIN_USER: set KM_SERVICE_USER=admin, and remove KM_SERVICE_PASS", km.ServiceUser)
+	case named && plainUser(km.ServiceUser) == plainUser(c.IS.AdminUser):
+		wrong("KM_SERVICE_USER is %q, which is also IS_ADMIN_USER, %s: set KM_SERVICE_USER=admin, and remove KM_SERVICE_PASS", km.ServiceUser, c.IS.AdminUser)
 	case !named && km.ServicePass != "":
 		wrong("KM_SERVICE_PASS is set, but KM_SERVICE_USER names no user: set KM_SERVICE_USER to the name, or remove KM_SERVICE_PASS")
 	}
@@ -56,6 +56,13 @@ func (c Config) serviceUserContradictions() (mistakes []error) {
 		wrong("KM_RIGHTS is roles, but KM_SERVICE_USER is admin, who has all rights: remove KM_RIGHTS, or set KM_SERVICE_USER to create")
 	}
 	return mistakes
+}
+
+// plainUser returns the name of a user of IS in one spelling. IS ignores the case of letters, the primary user store, and the domain of the
+// super tenant.
+func plainUser(name string) string {
+	name = strings.TrimPrefix(strings.ToLower(name), "primary/")
+	return strings.TrimSuffix(name, "@carbon.super")
 }
 
 // sharedPaths returns an error for each two files with the keys that have one path: each would replace the other.
