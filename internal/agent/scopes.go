@@ -51,8 +51,7 @@ func (l *scopesLife) turn(ctx context.Context, unreadable error) time.Duration {
 	return l.watch.Wait(l.cfg, closes)
 }
 
-// keepRoles binds the scopes of APIs to roles of IS until ctx ends. The agent next to API-M does that, which has the record of the key
-// manager's user.
+// keepRoles binds scopes of APIs to roles of IS until ctx ends, next to API-M, where the record of the key manager's user is.
 func (a Agent) keepRoles(ctx context.Context, health *telemetry.Health) {
 	l, servers, roles := a.life(health, rolesCondition), a.servers(), bootstrap.RoleBinder{}
 	l.keep(ctx, func(ctx context.Context, unreadable error) time.Duration {
