@@ -55,7 +55,6 @@ test:
 # or runs a part of them. Those of internal/agent and the model, which both use one processor for long, run at the same time.
 test-allocations:
 	go test -run 'TestNoInputTakes|TestNoStepAllocatesMore|LittleMemory|TestFourTimes' ./internal/keystore ./internal/artifact ./internal/wso2sim ./internal/desired
-	go test -run 'TestAnInterruptedRun|TestRandomDesired|TestWhatIsValid' ./test/converge
 	go test -run 'TestWhateverHappens|TestBothServersRotateAtOnce|Successor|Theft|Pool|EveryRenewal|FilesWithoutACA|WhosePort|ThePortsAre|TestNoOrderOfEvents|TestTheModelFinds' ./internal/agent ./internal/rotation
 
 lint: vulnerabilities

@@ -15,7 +15,7 @@ import (
 )
 
 // number returns the value of an environment variable, or what counts without it. The race detector makes each run some times as long, so
-// it sees a part.
+// it sees a part; make test-crash runs more.
 func number(t *testing.T, name string, otherwise int) int {
 	t.Helper()
 	text := os.Getenv(name)
