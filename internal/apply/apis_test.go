@@ -518,7 +518,7 @@ func TestScopesCertificatesAndDocumentsChange(t *testing.T) {
 // An API that API-M has and does not list yet is not made again.
 func TestAnAPIThatTheListLacksIsAwaited(t *testing.T) {
 	s := start(t, func(o *wso2sim.Options) {
-		o.Delays.Index = wso2sim.Span{Min: 300 * time.Millisecond, Max: 300 * time.Millisecond}
+		o.Delays.Index = wso2sim.Span{Min: 3 * time.Second, Max: 3 * time.Second} // longer than a run takes
 	})
 	s.settings.SkipKeyManager, s.settings.KeyManagerName = true, "Resident Key Manager"
 	want := s.read(simple, t.TempDir())
@@ -527,7 +527,6 @@ func TestAnAPIThatTheListLacksIsAwaited(t *testing.T) {
 	if n := s.amRequests.Counts()["POST /api/am/publisher/v4/apis"]; n < 2 {
 		t.Errorf("the list was not behind: %d creations were tried", n)
 	}
-	time.Sleep(400 * time.Millisecond) // the index
 	s.planned(want)
 	s.current(want)
 }
