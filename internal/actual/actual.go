@@ -131,7 +131,7 @@ func together(ctx context.Context, jobs []job) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for _, do := range jobs {
-		group.Go(func() error { return stubborn(ctx, do) })
+		group.Go(func() error { return retried(ctx, do) })
 	}
 	return group.Wait()
 }
@@ -143,9 +143,9 @@ const (
 	mostWait  = 5 * time.Second        // a server that wants a longer one gets it between two reads
 )
 
-// stubborn does a job again if a request of it fails, unless another try is of no use. A job changes nothing before its first request
+// retried does a job, and does it again if a request of it fails, unless another try is of no use. A job changes nothing before its first request
 // succeeds.
-func stubborn(ctx context.Context, do job) error {
+func retried(ctx context.Context, do job) error {
 	wait := firstWait
 	for try := 1; ; try++ {
 		err := do(ctx)

@@ -101,7 +101,7 @@ func TestARunThatHasWaitedPlansAnew(t *testing.T) {
 	}
 }
 
-// TestARunThatLosesItsLeaseGoesOnWithAnotherOne: after the loss it writes nothing until it has the next lease, and then plans anew.
+// TestARunThatLosesItsLeaseGoesOnWithAnotherOne: after the loss it writes nothing until it has the next lease, and then plans again.
 func TestARunThatLosesItsLeaseGoesOnWithAnotherOne(t *testing.T) {
 	s, folder := onlyAPIs(t), files(t)
 	lost, lose := context.WithCancelCause(t.Context())

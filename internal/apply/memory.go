@@ -23,17 +23,16 @@ const keysLimit = 4 << 20
 // memory is what runs with the same keys file leave for the next one: the keys, and next to them the record of what they have made.
 type memory struct {
 	files bootstrap.Files
-	keep  error          // why nothing can be kept; nil if it can
 	known []keysfile.Key // of an earlier run
 }
 
-// remember adds to want and o what earlier runs have left: the keys, the record, and the name of this installation. keep is why nothing
+// remember adds to want and o what earlier runs have left: the keys, the record, and the name of this installation. unkept is why nothing
 // can be kept there; nil if it can. Without a record nothing is removed. The error wraps [bootstrap.ErrPermanent] if the keys of an
 // earlier run cannot be read.
-func remember(log *slog.Logger, files bootstrap.Files, keep error, want *plan.Wanted, o *Options) (memory, error) {
-	m := memory{files: files, keep: keep}
-	if keep != nil {
-		log.Warn("cannot keep a record, so later runs remove nothing that this run makes", "error", keep)
+func remember(log *slog.Logger, files bootstrap.Files, unkept error, want *plan.Wanted, o *Options) (memory, error) {
+	m := memory{files: files}
+	if unkept != nil {
+		log.Warn("cannot keep a record, so later runs remove nothing that this run makes", "error", unkept)
 		return m, nil
 	}
 	data, err := file.Read(files.Keys.JSON, keysLimit)
