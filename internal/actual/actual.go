@@ -143,8 +143,8 @@ const (
 	mostWait  = 5 * time.Second        // a server that wants a longer one gets it between two reads
 )
 
-// retried does a job, and does it again if a request of it fails, unless another try is of no use. A job changes nothing before its first request
-// succeeds.
+// retried does a job, and does it again if a request of it fails, unless another try is of no use. A job changes nothing before its first
+// request succeeds.
 func retried(ctx context.Context, do job) error {
 	wait := firstWait
 	for try := 1; ; try++ {
