@@ -139,6 +139,12 @@ func ChooseUser(ctx context.Context, log *slog.Logger, servers Servers, s Settin
 		log.Warn("with KM_RIGHTS=roles, the key manager's user has a right that equals IS's administrator", "user", user.User, "right", "internal_role_mgt_update", "remedy", "set KM_RIGHTS=least")
 	}
 	user.Known = record.Has(user.Account)
+	if kind == serviceuser.Administrator && record == (serviceuser.Record{}) && serviceuser.Same(km.User, user.User) {
+		user.Known = true // an agent that kept no record has registered the administrator; keys that fail make the agent send it again
+		if err := record.Taken(user.Account).Save(s.KMUser.Record); err != nil {
+			return user, err
+		}
+	}
 	user.record = func() error { return record.Taken(user.Account).Save(s.KMUser.Record) }
 	return user, nil
 }
