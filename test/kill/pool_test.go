@@ -277,8 +277,8 @@ func TestAgentExecMayBeKilledAtEveryChangeOfAStartAndAPlacing(t *testing.T) {
 				placings++
 			}
 			t.Logf("killed %d times in a start and %d times in a placing, at every %dth point", starts, placings, stride)
-			if at-starts*stride < 45 {
-				t.Error("a placing changes more files than that")
+			if starts == 0 || placings == 0 {
+				t.Error("both a start and a placing change more files than that")
 			}
 			w.probed.report(w)
 		})
