@@ -2,6 +2,8 @@
 # in go.mod.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
+# As in the Dockerfile. docs/decisions.md says why.
+SMALL := -tags nethttpomithttp2 -gcflags=wso2agent/...=-l -gcflags=wso2agent/internal/keystore=
 
 # The race detector needs a C compiler. In CI it is not optional.
 RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
@@ -38,7 +40,7 @@ help:
 	@echo 'make test-kubernetes  the manifests with these (needs Docker and a cluster of one node; test/kubernetes/run tells more)'
 
 build:
-	CGO_ENABLED=0 go build -tags nethttpomithttp2 -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/agent ./cmd/wso2sim ./cmd/demo
+	CGO_ENABLED=0 go build $(SMALL) -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/agent ./cmd/wso2sim ./cmd/demo
 
 # The generator of man pages is in a test, so that it does not weigh on the agent.
 man:
