@@ -18,7 +18,7 @@ endif
 UNWATCHED := sha1 $(addprefix internal/fips140/,sha256 sha512 sha3 hmac pbkdf2 bigmod edwards25519/field nistec/fiat)
 RACE_FLAGS := $(if $(RACE),$(RACE) $(foreach package,$(UNWATCHED),-gcflags=crypto/$(package)=-race=false))
 
-.PHONY: help build man demo test test-allocations lint vulnerabilities handshakes test-kill test-crash coverage model java-certificates bench fuzz image stand-ins test-compose test-kubernetes clean
+.PHONY: help build man demo test test-allocations lint vulnerabilities handshakes test-kill test-crash coverage model java-certificates bench fuzz image stand-ins test-compose test-real test-kubernetes clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
@@ -37,6 +37,7 @@ help:
 	@echo 'make image         the container image, wso2agent:latest (needs Docker)'
 	@echo 'make stand-ins     images of stand-ins, tagged like the products (needs Docker)'
 	@echo 'make test-compose  the compose files with these (needs Docker)'
+	@echo 'make test-real     the compose files with real images: IS_IMAGE=… AM_IMAGE=… (needs Docker, 6 GiB and some hours; RUN=TestFacts only asks the servers)'
 	@echo 'make test-kubernetes  the manifests with these (needs Docker and a cluster of one node; test/kubernetes/run tells more)'
 
 build:
@@ -150,6 +151,11 @@ stand-ins:
 test-compose: image stand-ins
 	go test -tags compose -count=1 -timeout 30m -v ./test/compose
 	cd test/compose/parse && go test -count=1 ./...
+
+# The same tests with the images that IS_IMAGE and AM_IMAGE name, real ones included, one after the other. They also print which facts about
+# the servers hold that the agent relies on. RUN=TestFacts runs these alone.
+test-real: image
+	REAL=1 IS_IMAGE='$(IS_IMAGE)' AM_IMAGE='$(AM_IMAGE)' go test -tags compose -count=1 -timeout 12h -v $(if $(RUN),-run '$(RUN)') ./test/compose
 
 # The manifests of deploy/kubernetes on a real cluster, with stand-ins.
 test-kubernetes: image stand-ins

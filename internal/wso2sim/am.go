@@ -112,7 +112,7 @@ func (am *AM) openPorts() {
 		am.log.Error("Failed to retrieve /internal/data/v1/scopes. Unauthenticated request: [super_admin] has another administrator than the database")
 	}
 	am.after(am.delays.AMReady, func() {
-		am.log.Info("WSO2 Carbon started", "issuer", am.oauth.issuer)
+		am.log.Info("WSO2 Carbon started in 1 sec", "issuer", am.oauth.issuer)
 		close(am.ready)
 	})
 }

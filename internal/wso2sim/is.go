@@ -76,7 +76,7 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 			is.fail(err)
 			return
 		}
-		is.log.Info("WSO2 Carbon started", "issuer", is.oauth.issuer)
+		is.log.Info("WSO2 Carbon started in 1 sec", "issuer", is.oauth.issuer)
 		close(is.ready)
 	})
 	return is, nil

@@ -75,7 +75,7 @@ func TestTheOverrideFitsOtherComposeFiles(t *testing.T) {
 			w := newWorld(t)
 			own := w.dir
 			w.dir = t.TempDir()
-			if err := os.WriteFile(filepath.Join(w.dir, "docker-compose.yml"), []byte(text), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(w.dir, "docker-compose.yml"), []byte(strings.NewReplacer("wso2/wso2is:7.1.0", is.image, "wso2/wso2am:4.5.0", am.image).Replace(text)), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			w.files = []string{"docker-compose.yml", filepath.Join(own, "compose.override.yml")}
@@ -131,6 +131,12 @@ func TestPostgreSQL(t *testing.T) {
 	}
 	if log := w.compose("logs", "databases"); !strings.Contains(log, "the server allows 90 connections") {
 		t.Errorf("POSTGRES_CONNECTIONS does not reach the server, or nobody compares it with the pools:\n%s", log)
+	}
+	if real() {
+		w.up()
+		w.works()
+		w.wantStarts(1, 1)
+		return
 	}
 	// What the servers get: the stand-ins know no PostgreSQL, so only the inits run.
 	w.try("up", "-d", "--no-build", "is-init", "am-init")

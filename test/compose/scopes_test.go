@@ -3,7 +3,6 @@
 package compose
 
 import (
-	"bytes"
 	"context"
 	"net"
 	"regexp"
@@ -212,11 +211,21 @@ func (w *world) wantClosed(c subscriber.Client) {
 	}
 }
 
-// startTimes are the times of a server's starts since its container was made.
+// startTimes are the times of a server's starts since its container was made. Those of a real server are when a start came to its end.
 func (w *world) startTimes(service string) (times []time.Time) {
 	w.t.Helper()
-	for line := range bytes.Lines(w.file(service, "/home/wso2carbon/start.log")) {
-		stamp, _, _ := strings.Cut(string(line), " ")
+	log := ""
+	if real() {
+		for line := range strings.Lines(w.docker("logs", "--timestamps", w.container(service))) {
+			if strings.Contains(line, startedReal) {
+				log += line
+			}
+		}
+	} else {
+		log = string(w.file(service, "/home/wso2carbon/start.log"))
+	}
+	for line := range strings.Lines(log) {
+		stamp, _, _ := strings.Cut(line, " ")
 		at, err := time.Parse(time.RFC3339Nano, stamp)
 		if err != nil {
 			w.t.Fatalf("the start log of %s has the line %q", service, line)

@@ -4,6 +4,7 @@ package compose
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/pem"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 // The settings of IS are somebody's own from before its first start, with a password of IS's that the agents do not know.
 // They go through the corrected password, another version of both products' images, and another one of the agent's.
 func TestSettingsOfOnesOwnAndUpgrades(t *testing.T) {
+	standInsOnly(t, "a second version of each image, made from the stand-ins' stores")
 	w := newWorld(t)
 	own := strings.Replace(string(w.shipped(is, "repository/conf/deployment.toml")), `password = "admin"`, `password = "of-somebody" # ours`, 1) +
 		"\n[transport.https.properties]\nmaxThreads = \"300\"\n"
@@ -199,8 +201,8 @@ func (w *world) agentBefore() {
 type product struct{ service, image, home, store, user string }
 
 var (
-	is = product{"wso2is", "wso2/wso2is:7.1.0", "/home/wso2carbon/wso2is-7.1.0/", "repository/resources/security/client-truststore.p12", "802:802"}
-	am = product{"wso2am", "wso2/wso2am:4.5.0", "/home/wso2carbon/wso2am-4.5.0/", "repository/resources/security/client-truststore.jks", "10001:10001"}
+	is = product{"wso2is", cmp.Or(os.Getenv("IS_IMAGE"), "wso2/wso2is:7.1.0"), "/home/wso2carbon/wso2is-7.1.0/", "repository/resources/security/client-truststore.p12", "802:802"}
+	am = product{"wso2am", cmp.Or(os.Getenv("AM_IMAGE"), "wso2/wso2am:4.5.0"), "/home/wso2carbon/wso2am-4.5.0/", "repository/resources/security/client-truststore.jks", "10001:10001"}
 )
 
 // shipped is a file of a product's image.

@@ -38,10 +38,13 @@ func newWorld(t *testing.T) *world {
 	return newWorldOf(t, "wso2agent-test")
 }
 
-// newParallelWorld is newWorld for a test that mostly waits, next to others that do so. They have projects of their own.
+// newParallelWorld is newWorld for a test that mostly waits, next to others that do so. They have projects of their own. Real servers
+// need the whole machine.
 func newParallelWorld(t *testing.T, name string) *world {
 	t.Helper()
-	t.Parallel()
+	if !real() {
+		t.Parallel()
+	}
 	return newWorldOf(t, "wso2agent-test-"+name)
 }
 
@@ -55,6 +58,9 @@ func newWorldOf(t *testing.T, project string) *world {
 		"COMPOSE_PROJECT_NAME": project, "IS_PUBLISHED_PORT": "0", "AM_PUBLISHED_PORT": "0", "GW_PUBLISHED_PORT": "0",
 		"ARTIFACTS": "none", // no test needs the network
 	}}
+	if real() {
+		delete(w.env, "ARTIFACTS") // what the agent adds to a stock image is for real servers
+	}
 	w.down()
 	t.Cleanup(func() {
 		w.dir, w.files = "/", nil // the files may be gone: the project is known by its name
@@ -79,7 +85,7 @@ func (w *world) try(args ...string) (out string, err error) { return w.feed(nil,
 
 // feed runs docker compose with an input.
 func (w *world) feed(input []byte, args ...string) (out string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience(6*time.Minute))
 	defer cancel()
 	command := []string{"compose", "--ansi", "never", "--progress", "plain"}
 	for _, f := range w.files {
@@ -165,9 +171,13 @@ func (w *world) inspect(service, template string) string {
 	return w.docker("inspect", "-f", template, w.container(service))
 }
 
-// starts counts the starts of a server since its container was made, those in place too.
+// starts counts the starts of a server since its container was made, those in place too. Of a real server it counts those that have
+// come to their end, which its log has.
 func (w *world) starts(service string) int {
 	w.t.Helper()
+	if real() {
+		return strings.Count(w.docker("logs", w.container(service)), startedReal)
+	}
 	tar := exec.Command("docker", "cp", w.container(service)+":/home/wso2carbon/start.log", "-")
 	data, err := tar.Output()
 	if err != nil {
@@ -193,6 +203,7 @@ func (w *world) last(service string) string {
 // eventually waits for what containers bring about by themselves.
 func (w *world) eventually(limit time.Duration, what string, holds func() bool) {
 	w.t.Helper()
+	limit = patience(limit)
 	for deadline := time.Now().Add(limit); !holds(); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("not within %s: %s", limit, what)
