@@ -21,8 +21,12 @@ func (r *round) lifecycle(ctx context.Context, api plan.Object, target string) e
 	if err != nil {
 		return byHand(err)
 	}
-	for _, action := range way {
-		status, err := r.Publisher.ChangeLifecycle(ctx, id, action)
+	for i, action := range way {
+		var checklist []string
+		if action == "Publish" && i < len(way)-1 { // nobody can subscribe to what is published on the way to another state
+			checklist = append(checklist, wso2.NoCarriedSubscriptions)
+		}
+		status, err := r.Publisher.ChangeLifecycle(ctx, id, action, checklist...)
 		switch {
 		case wso2.HasCode(err, wso2.CodeLifecycle):
 			return r.notOffered(ctx, id, target, err)

@@ -74,15 +74,22 @@ func policies(ctx context.Context, c caller, level string) (names []string, err 
 	return names, err
 }
 
-// ChangeLifecycle moves an API through its lifecycle. The action's letter case matters: "Publish". It returns the
-// status of the workflow: APPROVED, or CREATED where a person must approve the change first.
-func (p *Publisher) ChangeLifecycle(ctx context.Context, id, action string) (string, error) {
+// NoCarriedSubscriptions is an item of the checklist of "Publish". Without it, API-M subscribes the applications that have subscribed to
+// older versions of the API to this one too (carbon-apimgt, executeLifeCycleChecklist).
+const NoCarriedSubscriptions = "Requires re-subscription when publishing the API"
+
+// ChangeLifecycle moves an API through its lifecycle. The action's letter case matters: "Publish". checklist has the items of the action
+// that are to be true. It returns the status of the workflow: APPROVED, or CREATED where a person must approve the change first.
+func (p *Publisher) ChangeLifecycle(ctx context.Context, id, action string, checklist ...string) (string, error) {
 	var a struct {
 		WorkflowStatus string `json:"workflowStatus"`
 	}
+	query := url.Values{"apiId": {id}, "action": {action}}
+	if len(checklist) > 0 {
+		query.Set("lifecycleChecklist", strings.Join(checklist, ":true,")+":true")
+	}
 	err := p.call(ctx, request{
-		op: action + " API " + id, method: http.MethodPost, path: "/apis/change-lifecycle",
-		query: url.Values{"apiId": {id}, "action": {action}},
+		op: action + " API " + id, method: http.MethodPost, path: "/apis/change-lifecycle", query: query,
 	}, &a)
 	return a.WorkflowStatus, err
 }
