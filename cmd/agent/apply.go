@@ -118,9 +118,7 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 		}
 		defer unlock()
 	}
-	options.User = func(ctx context.Context) (bootstrap.KeyManagerUser, error) {
-		return bootstrap.RegisterUser(ctx, log, servers, l.settings)
-	}
+	options.User = apply.ServiceUser{Log: log, Servers: servers, Settings: l.settings}
 	report, err, unwritten := apply.Keep(ctx, log, l.client, l.settings, files, keep, "agent apply", "", l.want, options)
 	if err != nil && len(report.Outcomes) == 0 {
 		return logged(byHand(err), options.Run) // nothing is changed

@@ -31,9 +31,9 @@ type Options struct {
 	Known []Credentials
 	// Check sees the first plan before any change. Its error ends the run. May be nil.
 	Check func(plan.Wanted, []plan.Change) error
-	// User chooses the user with which the agent's own key manager calls IS, after Check and before any change. It is not called if the
-	// file names the user. May be nil: then the key manager has the user of the desired state.
-	User func(context.Context) (bootstrap.KeyManagerUser, error)
+	// User chooses the user with which the agent's own key manager calls IS. It is not used if the file names the user. May be nil: then
+	// the key manager has the user of the desired state.
+	User User
 	// Record knows what the agent owns. Nil: it owns nothing, and no secret that has changed is known.
 	Record Record
 	// Save keeps the record, after each read and each round. May be nil.
@@ -43,10 +43,36 @@ type Options struct {
 	// TokenEndpoint returns the address for clients of a key manager; "" or nil: the one that API-M says.
 	TokenEndpoint func(keyManager string) string
 	// Lease waits until no other run changes the servers, as [wso2agent/internal/lease.Acquire] does. Run calls it only if the plan has
-	// changes. May be nil: nobody else changes the servers.
+	// changes, or if the key manager lacks its user. May be nil: nobody else changes the servers.
 	Lease func(context.Context) (held context.Context, release func(), waited bool, err error)
 	// Tell gets each event, one after the other. It must not wait for anything. Nil: [InLog].
 	Tell func(Event)
+}
+
+// User is the user with which the agent's own key manager calls IS.
+type User interface {
+	// Registered reports whether the key manager has the user. It only reads.
+	Registered(context.Context) (bool, error)
+	// Register chooses the user, and gives it to the key manager if API-M has that. Run calls it after Check and before any change, and with
+	// the lease if it writes to API-M.
+	Register(context.Context) (bootstrap.KeyManagerUser, error)
+}
+
+// ServiceUser is the [User] that the settings choose.
+type ServiceUser struct {
+	Log      *slog.Logger
+	Servers  bootstrap.Servers
+	Settings bootstrap.Settings
+}
+
+// Registered is [bootstrap.UserRegistered].
+func (u ServiceUser) Registered(ctx context.Context) (bool, error) {
+	return bootstrap.UserRegistered(ctx, u.Servers, u.Settings)
+}
+
+// Register is [bootstrap.RegisterUser].
+func (u ServiceUser) Register(ctx context.Context) (bootstrap.KeyManagerUser, error) {
+	return bootstrap.RegisterUser(ctx, u.Log, u.Servers, u.Settings)
 }
 
 // Outcome is what became of one change.
@@ -125,8 +151,12 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 // left. Between two rounds other runs may work: what fails for long must not stop them.
 func (r *run) once(ctx context.Context) (unfinished bool, err error) {
 	next, err := r.next(ctx)
+	writes := len(next.changes) > 0
+	if err == nil && !writes {
+		writes, err = r.lacksUser(ctx)
+	}
 	held := ctx
-	if err == nil && r.Lease != nil && len(next.changes) > 0 {
+	if err == nil && r.Lease != nil && writes {
 		var release func()
 		var waited bool
 		if held, release, waited, err = r.Lease(ctx); err != nil {
@@ -140,8 +170,10 @@ func (r *run) once(ctx context.Context) (unfinished bool, err error) {
 			next, err = r.next(held)
 		}
 	}
-	if err == nil && r.User != nil {
-		err = r.chooseUser(held)
+	if err == nil && r.choosesUser() {
+		if r.account, err = r.User.Register(held); err == nil {
+			r.User = nil
+		}
 	}
 	if err != nil {
 		return !permanent(err), err
@@ -166,15 +198,19 @@ type run struct {
 	account  bootstrap.KeyManagerUser
 }
 
-// chooseUser chooses the user of the agent's own key manager, once.
-func (r *run) chooseUser(ctx context.Context) (err error) {
-	if own := r.report.Want.Own.Name; own.Set && !bootstrap.NamesUser(r.report.Want.File, own.Value) {
-		r.account, err = r.User(ctx)
+// choosesUser reports whether the run is to choose the user of the agent's own key manager. It does so once.
+func (r *run) choosesUser() bool {
+	own := r.report.Want.Own.Name
+	return r.User != nil && own.Set && !bootstrap.NamesUser(r.report.Want.File, own.Value)
+}
+
+// lacksUser reports whether the agent's own key manager is to get another user.
+func (r *run) lacksUser(ctx context.Context) (bool, error) {
+	if !r.choosesUser() {
+		return false, nil
 	}
-	if err == nil {
-		r.User = nil
-	}
-	return err
+	has, err := r.User.Registered(ctx)
+	return !has, err
 }
 
 // step is what a round is to do.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +13,9 @@ import (
 	"time"
 
 	"wso2agent/internal/actual"
+	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/lease"
+	"wso2agent/internal/serviceuser"
 )
 
 // leased returns the lease of this API-M for a run. log gets what the lease logs.
@@ -178,3 +181,46 @@ func TestARunThatGetsNoLeaseChangesNothing(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestAnotherUserOfTheKeyManagerNeedsTheLease: nothing else differs, so the plan is empty. A run that finds the user registered takes no
+// lease.
+func TestAnotherUserOfTheKeyManagerNeedsTheLease(t *testing.T) {
+	s := start(t, nil)
+	s.bootstrap(oneAPI)
+	s.settings.KMUser = bootstrap.ServiceUser{Setting: "create", Rights: "least", Record: serviceuser.Path(filepath.Join(t.TempDir(), "keys.json"))}
+	want := s.read(oneAPI, t.TempDir())
+	writes, holds, leases := 0, false, 0
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/validate") {
+			if writes++; !holds {
+				t.Errorf("%s %s without a lease", r.Method, r.URL.Path)
+			}
+		}
+		return s.client.Transport.RoundTrip(r)
+	})}
+	run := func() {
+		t.Helper()
+		log := slog.New(slog.DiscardHandler)
+		report, err := Run(t.Context(), log, actual.Connect(client, s.settings), want, Options{
+			User: ServiceUser{log, bootstrap.Connect(client, s.settings), s.settings},
+			Lease: func(ctx context.Context) (context.Context, func(), bool, error) {
+				leases++
+				holds = true
+				return ctx, func() { holds = false }, false, nil
+			},
+		})
+		must(t, err)
+		if len(report.Outcomes) > 0 {
+			t.Errorf("the run makes %q", lines(report))
+		}
+	}
+	run()
+	if leases != 1 || writes == 0 {
+		t.Errorf("%d leases and %d writes give the key manager its user", leases, writes)
+	}
+	writes = 0
+	run()
+	if leases != 1 || writes > 0 {
+		t.Errorf("a run that finds the user registered takes %d leases and writes %d times", leases-1, writes)
+	}
+}

@@ -138,15 +138,20 @@ func ChooseUser(ctx context.Context, log *slog.Logger, servers Servers, s Settin
 	if kind != serviceuser.Administrator && s.KMUser.Rights == serviceuser.RolesToo {
 		log.Warn("with KM_RIGHTS=roles, the key manager's user has a right that equals IS's administrator", "user", user.User, "right", "internal_role_mgt_update", "remedy", "set KM_RIGHTS=least")
 	}
-	user.Known = record.Has(user.Account)
-	if kind == serviceuser.Administrator && record == (serviceuser.Record{}) && serviceuser.Same(km.User, user.User) {
-		user.Known = true // an agent that kept no record has registered the administrator; keys that fail make the agent send it again
+	user.Known = known(record, kind, km.User, user.Account)
+	if user.Known && record == (serviceuser.Record{}) {
 		if err := record.Taken(user.Account).Save(s.KMUser.Record); err != nil {
 			return user, err
 		}
 	}
 	user.record = func() error { return record.Taken(user.Account).Save(s.KMUser.Record) }
 	return user, nil
+}
+
+// known reports whether API-M has an account as far as the agent knows. registered is the user that the key manager has now. An agent that
+// kept no record has registered the administrator; keys that fail make the agent send it again.
+func known(record serviceuser.Record, kind serviceuser.Kind, registered string, a serviceuser.Account) bool {
+	return record.Has(a) || kind == serviceuser.Administrator && record == (serviceuser.Record{}) && serviceuser.Same(registered, a.User)
 }
 
 // lostRecord is what a person can do if the record of the key manager's user is lost.
@@ -201,6 +206,40 @@ func ownIn(f *desired.File, name string) (km desired.KeyManager, ok bool) {
 		return km, false
 	}
 	return f.KeyManagers.Value[i].Value, true
+}
+
+// UserRegistered reports whether the key manager has the user that it is to have, so that [RegisterUser] writes nothing to API-M. It only
+// reads.
+func UserRegistered(ctx context.Context, servers Servers, s Settings) (bool, error) {
+	s, err := s.Normalised()
+	if err != nil {
+		return false, err
+	}
+	km, kind, err := s.FindUser(ctx, servers.Admin)
+	if err != nil || km.ID == "" || km.User == "" {
+		return err == nil, err
+	}
+	if kind == serviceuser.Kept {
+		if !serviceuser.IsMade(km.User) {
+			return true, nil
+		}
+		_, found, err := servers.SCIM.Find(ctx, wso2.SCIMUsers, km.User)
+		return found, err
+	}
+	account, record := serviceuser.Account{User: s.ISCredentials.User, Password: s.ISCredentials.Password}, serviceuser.Record{}
+	if s.KMUser.Record != "" {
+		if record, err = serviceuser.Load(s.KMUser.Record); err != nil {
+			return false, permanent(err)
+		}
+	}
+	switch kind {
+	case serviceuser.Made:
+		account = record.Account()
+	case serviceuser.Named:
+		account = serviceuser.Account{User: s.KMUser.Setting, Password: s.KMUser.Password}
+	}
+	sent := s.KMUser.Record == "" || known(record, kind, km.User, account)
+	return sent && serviceuser.Same(km.User, account.User), nil
 }
 
 // RegisterUser is [ChooseUser]. It also gives the user to the key manager, if API-M has the key manager and does not have this user.

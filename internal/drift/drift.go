@@ -270,9 +270,8 @@ func (w *Watch) apply(ctx context.Context, files bootstrap.Files, s bootstrap.Se
 	if err != nil {
 		return apply.Report{}, err
 	}
-	report, err, unwritten := apply.Keep(ctx, w.log, hc, s, files, nil, "agent run", "", want, apply.Options{Check: saved.Check, User: func(ctx context.Context) (bootstrap.KeyManagerUser, error) {
-		return bootstrap.RegisterUser(ctx, w.log, bootstrap.Connect(hc, s), s)
-	}})
+	report, err, unwritten := apply.Keep(ctx, w.log, hc, s, files, nil, "agent run", "", want,
+		apply.Options{Check: saved.Check, User: apply.ServiceUser{Log: w.log, Servers: bootstrap.Connect(hc, s), Settings: s}})
 	if len(report.Outcomes) > 0 {
 		if unbound := apply.BindRoles(ctx, w.log, bootstrap.Connect(hc, s), s, report); unbound != nil { // a save takes the roles of local scopes away
 			w.log.Warn("drift: scopes of APIs may lack roles for a while", "error", unbound)
