@@ -53,6 +53,18 @@ func (k *Known) Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Hav
 	return have, err
 }
 
+// ReadToMake is [ReadToMake] by the rules of [Known.Read].
+func (k *Known) ReadToMake(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
+	c.unlisted = askRecorded
+	return k.Read(ctx, c, want)
+}
+
+// Forget makes the next read ask for an API and for an endpoint certificate of these names, whatever their lists show.
+func (k *Known) Forget(api, alias string) {
+	maps.DeleteFunc(k.apis, func(_ string, known knownAPI) bool { return known.name.String() == api })
+	delete(k.certificates, alias)
+}
+
 // known returns an API that an earlier read knows, if the list still shows it as it was then. An API with documents that the record has
 // and the file does not name is read: a read also finds which of them exist.
 func (r *reader) known(listed wso2.API) (plan.API, bool) {

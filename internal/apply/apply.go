@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -150,7 +151,8 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 // once reads the servers, plans, and makes the changes while no other run makes any. It reports whether another round can make what is
 // left. Between two rounds other runs may work: what fails for long must not stop them.
 func (r *run) once(ctx context.Context) (unfinished bool, err error) {
-	next, err := r.next(ctx)
+	var known actual.Known
+	next, err := r.next(ctx, &known)
 	writes := len(next.changes) > 0
 	if err == nil && !writes {
 		writes, err = r.lacksUser(ctx)
@@ -163,12 +165,10 @@ func (r *run) once(ctx context.Context) (unfinished bool, err error) {
 			return false, err
 		}
 		defer release()
-		if waited { // the other run may have made some of the changes
-			if len(r.all.list) == 0 {
-				r.allowed = nil
-			}
-			next, err = r.next(held)
+		if waited { // the other run has changed what it liked, and the lists may be behind
+			known = actual.Known{}
 		}
+		next, err = r.nextAgain(held, &known, next)
 	}
 	if err == nil && r.choosesUser() {
 		if r.account, err = r.User.Register(held); err == nil {
@@ -178,6 +178,7 @@ func (r *run) once(ctx context.Context) (unfinished bool, err error) {
 	if err != nil {
 		return !permanent(err), err
 	}
+	r.warnOfRemovals(next)
 	unfinished = r.act(held, next)
 	if held.Err() != nil && ctx.Err() == nil {
 		return true, context.Cause(held)
@@ -220,12 +221,33 @@ type step struct {
 	changes []plan.Change
 }
 
+// nextAgain is next once the run has the lease. Another run may have changed an object since the first read, and a run writes most objects
+// as a whole. So it reads again what the first plan changes, and of the rest only the lists.
+func (r *run) nextAgain(ctx context.Context, known *actual.Known, first step) (step, error) {
+	for _, c := range first.changes {
+		known.Forget(apiOf(c), c.Name)
+	}
+	if len(r.all.list) == 0 {
+		r.allowed = nil
+	}
+	return r.next(ctx, known)
+}
+
+// apiOf returns the API that a change is about; "" if it is about none.
+func apiOf(c plan.Change) string {
+	if c.Kind == plan.KindAPI {
+		return c.Name
+	}
+	api, _ := strings.CutPrefix(c.Of, "API ")
+	return api
+}
+
 // next reads the servers, and plans what is to be done.
-func (r *run) next(ctx context.Context) (step, error) {
+func (r *run) next(ctx context.Context, known *actual.Known) (step, error) {
 	want := r.recorded(r.report.Want)
-	read := actual.ReadToMake
+	read := known.ReadToMake
 	if r.Check != nil { // which refuses the creation of what is there, although nothing would come of it
-		read = actual.Read
+		read = known.Read
 	}
 	have, err := read(ctx, r.clients, want)
 	if err != nil {
@@ -241,15 +263,8 @@ func (r *run) next(ctx context.Context) (step, error) {
 			}
 		}
 		r.allowed = map[object]bool{}
-		removals := 0
 		for _, c := range changes {
 			r.allowed[objectOf(c)] = true
-			if c.Action == plan.Delete {
-				removals++
-			}
-		}
-		if removals > 0 {
-			r.log.Warn("removing all that the agent has made and that these files do not name, also what it made of other files", "objects", removals)
 		}
 	}
 	r.settle(compared.Found, have.Gone)
@@ -257,6 +272,14 @@ func (r *run) next(ctx context.Context) (step, error) {
 		changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return !r.allowed[objectOf(c)] })
 	}
 	return step{want, have, r.past.unrestored(changes, r.all.list, have)}, nil
+}
+
+// warnOfRemovals says once what the run is about to remove.
+func (r *run) warnOfRemovals(s step) {
+	removals := len(slices.DeleteFunc(slices.Clone(s.changes), func(c plan.Change) bool { return c.Action != plan.Delete }))
+	if removals > 0 && len(r.all.list) == 0 {
+		r.log.Warn("removing all that the agent has made and that these files do not name, also what it made of other files", "objects", removals)
+	}
 }
 
 // act makes the changes of a round, and reports whether another round can make what failed.

@@ -15,6 +15,7 @@ import (
 	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/lease"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/serviceuser"
 )
 
@@ -222,5 +223,38 @@ func TestAnotherUserOfTheKeyManagerNeedsTheLease(t *testing.T) {
 	run()
 	if leases != 1 || writes > 0 {
 		t.Errorf("a run that finds the user registered takes %d leases and writes %d times", leases-1, writes)
+	}
+}
+
+// TestAChangeBeforeTheLeaseIsNotOverwritten: another run saves an API between the read of this run and its first write, and gives its
+// lease back before this run asks for one. Of the APIs that the plan does not change, the second read asks for none.
+func TestAChangeBeforeTheLeaseIsNotOverwritten(t *testing.T) {
+	s, folder := onlyAPIs(t), t.TempDir()
+	two := func(tag string) plan.Wanted {
+		return s.read("apis:\n- {name: A, version: '1', context: /a, backend_url: 'http://a:1', tags: ["+tag+"]}\n"+
+			"- {name: B, version: '1', context: /b, backend_url: 'http://b:1'}\n", folder)
+	}
+	s.made(two("old"))
+	p, a, b := s.clients().Publisher, plan.APIName{Name: "A", Version: "1"}, plan.APIName{Name: "B", Version: "1"}
+	ids := s.have(two("old")).APIs
+	s.amRequests.Reset()
+	report := s.apply(two("new"), Options{Lease: func(ctx context.Context) (context.Context, func(), bool, error) {
+		object, err := p.APIObject(ctx, textOf(ids[a].Object, "id"))
+		must(t, err)
+		object.Fields["description"] = "From another run"
+		_, err = p.UpdateAPIObject(ctx, object.ID, object.Fields)
+		must(t, err)
+		return ctx, func() {}, false, nil
+	}})
+	s.allMade(report)
+	reads := 0
+	for _, r := range s.amRequests.List() {
+		if r.Method == http.MethodGet && r.Path == "/api/am/publisher/v4/apis/"+textOf(ids[b].Object, "id") {
+			reads++
+		}
+	}
+	have := s.have(two("new")).APIs[a].Object
+	if have["description"] != "From another run" || !slices.Equal(have["tags"].([]any), []any{"new"}) || reads != 1 {
+		t.Errorf("after the run, the API has the description %v and the tags %v; the other API was read %d times", have["description"], have["tags"], reads)
 	}
 }
