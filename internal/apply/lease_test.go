@@ -1,8 +1,10 @@
 package apply
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -227,7 +229,8 @@ func TestAnotherUserOfTheKeyManagerNeedsTheLease(t *testing.T) {
 }
 
 // TestAChangeBeforeTheLeaseIsNotOverwritten: another run saves an API between the read of this run and its first write, and gives its
-// lease back before this run asks for one. Of the APIs that the plan does not change, the second read asks for none.
+// lease back before this run asks for one. The list of APIs is behind all the time. Of the APIs that the plan does not change, the second
+// read asks for none.
 func TestAChangeBeforeTheLeaseIsNotOverwritten(t *testing.T) {
 	s, folder := onlyAPIs(t), t.TempDir()
 	two := func(tag string) plan.Wanted {
@@ -238,7 +241,20 @@ func TestAChangeBeforeTheLeaseIsNotOverwritten(t *testing.T) {
 	p, a, b := s.clients().Publisher, plan.APIName{Name: "A", Version: "1"}, plan.APIName{Name: "B", Version: "1"}
 	ids := s.have(two("old")).APIs
 	s.amRequests.Reset()
-	report := s.apply(two("new"), Options{Lease: func(ctx context.Context) (context.Context, func(), bool, error) {
+	var list []byte
+	behind := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		answer, err := s.client.Transport.RoundTrip(r)
+		if err != nil || r.URL.Path != "/api/am/publisher/v4/apis" || r.Method != http.MethodGet {
+			return answer, err
+		}
+		now, err := io.ReadAll(answer.Body)
+		if list == nil {
+			list = now
+		}
+		answer.Body = io.NopCloser(bytes.NewReader(list))
+		return answer, err
+	})}
+	report, err := Run(t.Context(), slog.New(slog.DiscardHandler), actual.Connect(behind, s.settings), two("new"), Options{Lease: func(ctx context.Context) (context.Context, func(), bool, error) {
 		object, err := p.APIObject(ctx, textOf(ids[a].Object, "id"))
 		must(t, err)
 		object.Fields["description"] = "From another run"
@@ -246,6 +262,7 @@ func TestAChangeBeforeTheLeaseIsNotOverwritten(t *testing.T) {
 		must(t, err)
 		return ctx, func() {}, false, nil
 	}})
+	must(t, err)
 	s.allMade(report)
 	reads := 0
 	for _, r := range s.amRequests.List() {
