@@ -84,6 +84,8 @@ var packages = []row{
 		bars: []string{"internal/deployment", "internal/server", "internal/keystore", "log/slog"}},
 	{path: "internal/apply", owns: "reads both servers, plans, and makes the changes, until the servers have what a file names; keeps the keys and the record", not: "the servers' files, YAML",
 		bars: []string{"internal/deployment", "internal/server", "internal/keystore", "internal/yamlfile"}},
+	{path: "internal/objects", owns: "what a person does with one object on the servers by a command: find it by its name, show what goes with it, make, change and delete it", not: "files of the desired state, flags",
+		bars: []string{"internal/yamlfile", "go.yaml.in/yaml/v3", "github.com/spf13/cobra", "os", "io/fs", "path/filepath"}},
 	{path: "internal/drift", owns: "what differs between both servers and the desired state while the agent runs: report, fix", not: "the servers' files",
 		bars: []string{"internal/deployment", "internal/server", "internal/keystore", "internal/yamlfile"}},
 	{path: "internal/dump", owns: "what both servers have -> a file of the desired state that a plan leaves as it is", not: "how to write files, or to change a server",

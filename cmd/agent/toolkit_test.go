@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"wso2agent/internal/wso2"
+)
+
+// The answers of a person are in the scripts, which have a terminal.
+func TestConfirmNeedsAFlagWhereNobodyCanAnswer(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for name, in := range map[string]io.Reader{"a pipe": strings.NewReader("y\n"), "the null device": null} {
+		t.Run(name, func(t *testing.T) {
+			var stderr bytes.Buffer
+			cmd := &cobra.Command{Use: "delete"}
+			cmd.SetIn(in)
+			cmd.SetErr(&stderr)
+			var yes bool
+			agree(cmd, &yes)
+			if err := cmd.Flags().Set("yes", "true"); err != nil {
+				t.Fatal(err)
+			}
+			if err := confirm(cmd, "Delete it?", yes); err != nil || stderr.Len() > 0 {
+				t.Errorf("with --yes: error %v, stderr %q", err, &stderr)
+			}
+			var usage usageError
+			if err := confirm(cmd, "Delete it?", false); !errors.As(err, &usage) || !strings.Contains(err.Error(), "delete: Delete it?") || !strings.HasSuffix(err.Error(), "add --yes to agree") {
+				t.Errorf("without --yes: error %v", err)
+			}
+		})
+	}
+}
+
+func TestTablesQuoteWhatWouldSteerATerminal(t *testing.T) {
+	var out bytes.Buffer
+	if err := table(&out, []string{"NAME", "OWNER"}, [][]string{{"a\x1b[2J", ""}, {"b", yesNo(true)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := details(&out, [][2]string{{"name", "x\ny"}, {"owner", ""}, {"enabled", yesNo(false)}}); err != nil {
+		t.Fatal(err)
+	}
+	const want = "NAME        OWNER\n\"a\\x1b[2J\"  -\nb           yes\nname:     \"x\\ny\"\nenabled:  no\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &out, want)
+	}
+}
+
+func TestASecretIsMaskedUnlessAPersonAsksForIt(t *testing.T) {
+	for _, tc := range []struct {
+		secret wso2.Secret
+		show   bool
+		want   string
+	}{{"s3cret", false, "(secret)"}, {"s3cret", true, "s3cret"}, {"", false, ""}} {
+		if got := masked(tc.secret, tc.show); got != tc.want {
+			t.Errorf("masked(%q, %t) = %q, want %q", string(tc.secret), tc.show, got, tc.want)
+		}
+	}
+}
+
+func TestCompletionOffersTheNamesOfTheServerAndIsSilentOtherwise(t *testing.T) {
+	names := func(context.Context, *reached, []string) ([]string, error) {
+		return []string{"Orders", "Order Desk", "Pay", "Or\nder"}, nil
+	}
+	cmd := &cobra.Command{}
+	cmd.SetContext(t.Context())
+	complete := completed(names, func(_ context.Context, _ *reached, args []string) ([]string, error) {
+		return args, errors.New("no answer")
+	})
+	for _, tc := range []struct {
+		args  []string
+		begun string
+		want  []string
+	}{{nil, "Or", []string{"Orders", "Order Desk"}}, {[]string{"Orders"}, "", nil}, {[]string{"Orders", "Pay"}, "", nil}} {
+		got, directive := complete(cmd, tc.args, tc.begun)
+		if !slices.Equal(got, tc.want) || directive != cobra.ShellCompDirectiveNoFileComp {
+			t.Errorf("%q %q: %q with the directive %d, want %q", tc.args, tc.begun, got, directive, tc.want)
+		}
+	}
+	t.Setenv("AM_PORT", "none")
+	if got, _ := complete(cmd, nil, ""); got != nil {
+		t.Errorf("with a setting that is wrong: %q", got)
+	}
+}
+
+func TestArgumentsRepeatNothingThatAPersonTyped(t *testing.T) {
+	cmd := &cobra.Command{Use: "show"}
+	check := arguments("APP", "API")
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{{[]string{"a", "b"}, ""}, {[]string{"a"}, "API is missing"}, {[]string{"", "b"}, "APP is missing"}, {[]string{"a", "b", "s3cret"}, "too many arguments: it takes APP API"}} {
+		err := check(cmd, tc.args)
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "s3cret")) {
+			t.Errorf("%q: %v, want %q", tc.args, err, tc.want)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+// Package objects is what a person does with one object on the servers by a command: find it by its name, read what goes with it, make it,
+// change it, delete it. Nothing here asks who has made the object. What package apply can do to an object is done there.
+package objects
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/suggest"
+	"wso2agent/internal/wso2"
+)
+
+// ErrUnknown says that a server has no object of a name.
+var ErrUnknown = errors.New("there is no such object")
+
+// Pick returns the object of a list that has a name. kind names the objects for the error, such as "application". An unknown name, and
+// one that several objects have, is an error that wraps [bootstrap.ErrPermanent]; an unknown one also wraps [ErrUnknown].
+func Pick[T any](kind, name string, list []T, nameOf func(T) string) (found T, err error) {
+	var names []string
+	matches := 0
+	for _, o := range list {
+		names = append(names, nameOf(o))
+		if nameOf(o) == name {
+			found = o
+			matches++
+		}
+	}
+	switch matches {
+	case 1:
+		return found, nil
+	case 0:
+		return found, unknown(kind, name, names)
+	}
+	return found, fmt.Errorf("%w: the server has %d objects of kind %s with the name %q", bootstrap.ErrPermanent, matches, kind, name)
+}
+
+// unknown is the error for a name that no object has. It suggests the nearest one.
+func unknown(kind, name string, known []string) error {
+	err := fmt.Errorf("%w: %w: %s %q", bootstrap.ErrPermanent, ErrUnknown, kind, name)
+	if near := suggest.Nearest(name, known); near != "" {
+		return remedy.Add(err, "did you mean %q?", near)
+	}
+	return err
+}
+
+// PickAPI returns the API that text names: NAME, or NAME:VERSION. A name may have a colon in it. Errors are as those of [Pick]; the error
+// for a name with several versions lists them.
+func PickAPI(text string, list []wso2.API) (wso2.API, error) {
+	var matches []wso2.API
+	var known []string
+	for _, a := range list {
+		known = append(known, a.Name, APIName(a))
+		if a.Name == text || APIName(a) == text {
+			matches = append(matches, a)
+		}
+	}
+	switch len(matches) {
+	case 0:
+		return wso2.API{}, unknown("API", text, known)
+	case 1:
+		return matches[0], nil
+	}
+	var versions []string
+	for _, a := range matches {
+		versions = append(versions, APIName(a))
+	}
+	slices.Sort(versions)
+	return wso2.API{}, remedy.Add(fmt.Errorf("%w: several APIs have the name %q", bootstrap.ErrPermanent, text), "name one of them: %s", strings.Join(versions, ", "))
+}
+
+// APIName returns the name and the version of an API as commands take them: NAME:VERSION.
+func APIName(a wso2.API) string { return a.Name + ":" + a.Version }

@@ -1,0 +1,64 @@
+package objects_test
+
+import (
+	"errors"
+	"testing"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/objects"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/wso2"
+)
+
+func TestPickFindsOneObject(t *testing.T) {
+	self := func(s string) string { return s }
+	for _, tc := range []struct {
+		what, name string
+		list       []string
+		text, hint string // of the error; both empty: it is found
+		unknown    bool
+	}{
+		{what: "it is there", name: "Shop", list: []string{"Shop", "Shopping"}},
+		{what: "a near name is suggested", name: "Shopp", list: []string{"Bank", "Shop"}, unknown: true,
+			text: `this needs to be changed by hand: there is no such object: application "Shopp"`, hint: `did you mean "Shop"?`},
+		{what: "no name is near", name: "X", list: []string{"Billing"}, unknown: true,
+			text: `this needs to be changed by hand: there is no such object: application "X"`},
+		{what: "two have the name", name: "Shop", list: []string{"Shop", "Shop"},
+			text: `this needs to be changed by hand: the server has 2 objects of kind application with the name "Shop"`},
+	} {
+		t.Run(tc.what, func(t *testing.T) {
+			found, err := objects.Pick("application", tc.name, tc.list, self)
+			if tc.text == "" {
+				if err != nil || found != tc.name {
+					t.Fatalf("found %q, error %v", found, err)
+				}
+				return
+			}
+			wantError(t, err, tc.text, tc.hint, tc.unknown)
+		})
+	}
+}
+
+func TestPickAPITakesANameWithOrWithoutItsVersion(t *testing.T) {
+	list := []wso2.API{{ID: "1", Name: "Orders", Version: "2.0.0"}, {ID: "2", Name: "Orders", Version: "1.0.0"}, {ID: "3", Name: "Pay", Version: "1"}, {ID: "4", Name: "a:b", Version: "1"}}
+	for text, id := range map[string]string{"Orders:1.0.0": "2", "Pay": "3", "Pay:1": "3", "a:b": "4", "a:b:1": "4"} {
+		if api, err := objects.PickAPI(text, list); err != nil || api.ID != id {
+			t.Errorf("%s: %v, error %v, want the id %s", text, api, err, id)
+		}
+	}
+	_, err := objects.PickAPI("Orders", list)
+	wantError(t, err, `this needs to be changed by hand: several APIs have the name "Orders"`, "name one of them: Orders:1.0.0, Orders:2.0.0", false)
+	_, err = objects.PickAPI("Orders:3.0.0", list)
+	wantError(t, err, `this needs to be changed by hand: there is no such object: API "Orders:3.0.0"`, `did you mean "Orders:2.0.0"?`, true)
+}
+
+func wantError(t *testing.T, err error, text, hint string, unknown bool) {
+	t.Helper()
+	if !errors.Is(err, bootstrap.ErrPermanent) || errors.Is(err, objects.ErrUnknown) != unknown {
+		t.Fatalf("error %v", err)
+	}
+	got, hints := remedy.Split(err)
+	if got != text || hint != "" && (len(hints) != 1 || hints[0] != hint) || hint == "" && len(hints) > 0 {
+		t.Errorf("error %q with the hints %q, want %q with %q", got, hints, text, hint)
+	}
+}
