@@ -48,6 +48,7 @@ type Delays struct {
 	Deploy     Span          // from the end of that wait until the gateway has the revision; it takes up one after another
 	Client     Span          // from a new key or subscription until the gateway knows it
 	Revocation Span          // from a revocation notice until the gateway refuses the token
+	DevicePoll time.Duration // between two requests of a device for its token, else it shall slow down
 	Racing     time.Duration // between the look for a key manager of the same name and the writing of a new one
 
 	Latency time.Duration // of each request, on its way
@@ -65,7 +66,7 @@ func RealDelays() Delays {
 		Index:  Span{1300 * ms, 2700 * ms}, KeyManager: Span{600 * ms, 2500 * ms}, LostEvent: 1500 * ms,
 		Enable: Span{1300 * ms, 1300 * ms}, Disable: Span{1 * s, 3 * s}, EventWait: 1, Deploy: Span{100 * ms, 200 * ms},
 		Client: Span{100 * ms, 700 * ms}, Revocation: Span{700 * ms, 1100 * ms},
-		Racing: 50 * ms,
+		DevicePoll: 5 * s, Racing: 50 * ms,
 	}
 }
 
@@ -79,7 +80,7 @@ func (d Delays) Scale(f float64) Delays {
 		Index: d.Index.scale(f), KeyManager: d.KeyManager.scale(f), LostEvent: scale(d.LostEvent, f),
 		Enable: d.Enable.scale(f), Disable: d.Disable.scale(f), EventWait: d.EventWait * f, Deploy: d.Deploy.scale(f),
 		Client: d.Client.scale(f), Revocation: d.Revocation.scale(f),
-		Racing: scale(d.Racing, f), Latency: scale(d.Latency, f), Cost: d.Cost * f,
+		DevicePoll: scale(d.DevicePoll, f), Racing: scale(d.Racing, f), Latency: scale(d.Latency, f), Cost: d.Cost * f,
 	}
 }
 

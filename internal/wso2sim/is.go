@@ -29,6 +29,7 @@ type IS struct {
 	roles     []*role
 	groups    []*group
 	stopping  isStopping
+	logins    logins
 }
 
 // isStopping is how far IS has come in going down.
@@ -64,9 +65,10 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 	is.rules = accessRules(is.settings)
 	is.oauth = newOAuthServer(is.url(is.port)+"/oauth2/token", is.signer, oauthRules{
 		scopes: is.grantedScopes, subject: is.subject, keepOld: is.keepsOldTokens, revoked: is.tokenRevoked,
-		user: is.logsIn, userID: is.userID,
+		user: is.logsIn, userID: is.userID, more: is.grantsMore,
 		claims: object{"org_id": superOrganization, "org_name": "Super"}, changed: is.changed,
 	})
+	is.logins = newLogins()
 	is.notices = newNotifier(is.server)
 	if err := is.keep(is.describe, is.restoreAll); err != nil {
 		return nil, errors.Join(err, is.shut())
@@ -132,6 +134,7 @@ func (is *IS) routes() http.Handler {
 	is.groupRoutes(mux)
 	is.applicationRoutes(mux)
 	is.scim1Routes(mux)
+	is.loginRoutes(mux)
 	mux.HandleFunc("/", is.toLoginPage)
 	return is.whileServing(is.guarded(is.durable(mux)))
 }

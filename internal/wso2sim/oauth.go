@@ -35,8 +35,12 @@ type oauthRules struct {
 	claims  object                                           // in every access token
 	keepOld func(grant string) bool                          // whether a new JWT leaves the one before it alone
 	revoked func(t accessToken, c oauthClient, ended reason) // must not block: the lock is held
+	more    moreGrants                                       // nil: none
 	changed func(kind, id string)                            // see server.changed
 }
+
+// moreGrants are grants that only one of the products has here. want is the token as far as the client decides it.
+type moreGrants func(c *oauthClient, want accessToken, form url.Values) (*accessToken, *oauthFault)
 
 // reason is why a token is no longer good.
 type reason int
@@ -164,12 +168,18 @@ func (o *oauthServer) grant(c *oauthClient, grant string, form url.Values) (*acc
 	switch grant {
 	case "client_credentials":
 	case "password":
+		if !form.Has("username") || !form.Has("password") {
+			return nil, &oauthFault{400, "invalid_request", "Missing parameters: password username"}
+		}
 		user, ok := o.rules.user(form.Get("username"), form.Get("password"))
 		if !ok {
 			return nil, &oauthFault{400, "invalid_grant", "Authentication failed for " + form.Get("username")}
 		}
 		want.user = user
 	case "refresh_token":
+		if form.Get("refresh_token") == "" {
+			return nil, &oauthFault{400, "invalid_request", "Missing parameters: refresh_token"}
+		}
 		old := o.refresh[form.Get("refresh_token")]
 		if old == nil || old.client != c.id {
 			return nil, &oauthFault{400, "invalid_grant", "Persisted access token data not found"}
@@ -184,6 +194,9 @@ func (o *oauthServer) grant(c *oauthClient, grant string, form url.Values) (*acc
 		o.end(old, byReissue)
 		return o.issue(want), nil
 	default:
+		if o.rules.more != nil {
+			return o.rules.more(c, want, form)
+		}
 		return nil, &oauthFault{400, "invalid_grant", "The stand-in has no " + grant + " grant"}
 	}
 	want.scopes = o.rules.scopes(c, want.user, asked)
@@ -273,12 +286,20 @@ func (o *oauthServer) idClaims(t *accessToken) object {
 	sum := sha256.Sum256([]byte(t.value))
 	claims := object{
 		"at_hash": b64.EncodeToString(sum[:16]), "sub": o.rules.userID(t.user), "aud": t.client, "azp": t.client, "iss": o.issuer,
-		"amr": []string{"password"}, "nbf": t.issued.Unix(), "iat": t.issued.Unix(), "exp": t.expires.Unix(), "jti": newUUID(),
+		"amr": []string{methodOf(t.grant)}, "nbf": t.issued.Unix(), "iat": t.issued.Unix(), "exp": t.expires.Unix(), "jti": newUUID(),
 	}
 	for name, value := range o.rules.claims {
 		claims[name] = value
 	}
 	return claims
+}
+
+// methodOf is how a user has logged in, for the claim "amr": by the login page, or by a grant.
+func methodOf(grant string) string {
+	if grant == grantCode || grant == grantDevice {
+		return "BasicAuthenticator"
+	}
+	return grant
 }
 
 // end revokes a token and its refresh token.

@@ -117,11 +117,11 @@ func (p *pair) replay(entries []harEntry, want, wantOut int, left map[string]str
 			values[tier.name] = tier.name
 		}
 	}
-	replayListed(p.t, entries, values, want, wantOut, left)
+	replayListed(p.t, entries, values, want, wantOut, left, nil)
 }
 
 // replayListed sends the steps of a recording that are not left out.
-func replayListed(t *testing.T, entries []harEntry, values map[string]string, want, wantOut int, left map[string]string) {
+func replayListed(t *testing.T, entries []harEntry, values map[string]string, want, wantOut int, left map[string]string, before hooks) {
 	t.Helper()
 	r, sent, skipped, out := newReplayer(values, nil), 0, 0, map[string]bool{}
 	for _, e := range entries {
@@ -129,6 +129,9 @@ func replayListed(t *testing.T, entries []harEntry, values map[string]string, wa
 			out[e.Comment] = true
 			skipped++
 			continue
+		}
+		if f := before[e.Comment]; f != nil {
+			f()
 		}
 		t.Run(e.Comment, func(t *testing.T) { r.step(t, e) })
 		sent++

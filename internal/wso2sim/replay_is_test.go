@@ -1,6 +1,9 @@
 package wso2sim
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // Users, roles, applications and tokens of IS with the settings for API Manager.
 
@@ -12,9 +15,9 @@ func TestReplayOfApplicationsOfIS(t *testing.T) {
 	replayIS(t, "is-7.1.0-apps.har", 48, 22, leftOutOfApplications)
 }
 
-func TestReplayOfTokens(t *testing.T) { replayIS(t, "is-7.1.0-tokens.har", 80, 15, leftOutOfTokens) }
+func TestReplayOfTokens(t *testing.T) { replayIS(t, "is-7.1.0-tokens.har", 84, 11, leftOutOfTokens) }
 
-func TestReplayOfLogins(t *testing.T) { replayIS(t, "is-7.1.0-login.har", 14, 41, leftOutOfLogins) }
+func TestReplayOfLogins(t *testing.T) { replayIS(t, "is-7.1.0-login.har", 39, 16, leftOutOfLogins) }
 
 func replayIS(t *testing.T, file string, want, wantOut int, left map[string]string) {
 	t.Helper()
@@ -28,5 +31,18 @@ func replayIS(t *testing.T, file string, want, wantOut int, left map[string]stri
 	}
 	at := p.is.url(p.is.port)
 	values := map[string]string{"https://localhost:39444": at, "https://wso2is:9443": at}
-	replayListed(t, recorded(t, file), values, want, wantOut, left)
+	replayListed(t, recorded(t, file), values, want, wantOut, left, hooks{ // what the recorder waited for
+		"device: authorize":                p.devicesPoll(5 * time.Second),
+		"token device, after the interval": p.devicesPoll(0),
+		"token, device, done":              p.devicesPoll(0),
+	})
+}
+
+// devicesPoll returns what changes how often a device may ask for its token.
+func (p *pair) devicesPoll(every time.Duration) func() {
+	return func() {
+		p.is.mu.Lock()
+		defer p.is.mu.Unlock()
+		p.is.delays.DevicePoll = every
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -189,7 +190,8 @@ type harEntry struct {
 		} `json:"postData"`
 	} `json:"request"`
 	Response struct {
-		Status  int `json:"status"`
+		Status  int         `json:"status"`
+		Headers []harHeader `json:"headers"`
 		Content struct {
 			Text string `json:"text"`
 		} `json:"content"`
@@ -197,6 +199,16 @@ type harEntry struct {
 }
 
 type harHeader struct{ Name, Value string }
+
+// redirect is where the recorded server redirects to; nil: it does not.
+func (e harEntry) redirect() *url.URL {
+	for _, h := range e.Response.Headers {
+		if to, err := url.Parse(h.Value); err == nil && e.Response.Status == http.StatusFound && strings.EqualFold(h.Name, "Location") {
+			return to
+		}
+	}
+	return nil
+}
 
 var attempt = regexp.MustCompile(`^(.*), try \d+$`)
 
@@ -253,7 +265,7 @@ func (r *replayer) step(t *testing.T, e harEntry) {
 	var problems []string
 	try := func() bool {
 		got = do(t, r.request(t, e))
-		problems = compare(e, got, want)
+		problems = append(compare(e, got, want), r.compareRedirect(e.redirect(), got)...)
 		if r.more != nil {
 			problems = append(problems, r.more(e, got)...)
 		}
@@ -269,6 +281,41 @@ func (r *replayer) step(t *testing.T, e harEntry) {
 		r.bodies.WriteString(e.Request.PostData.Text)
 	}
 	r.learn(want, got.body)
+	r.learnRedirect(e.redirect(), got)
+}
+
+// learnRedirect notes the keys of sessions and the codes of clients, which only redirects carry.
+func (r *replayer) learnRedirect(recorded *url.URL, got reply) {
+	to, err := url.Parse(got.header.Get("Location"))
+	if recorded == nil || err != nil {
+		return
+	}
+	for _, name := range []string{"sessionDataKey", "code"} {
+		if value := recorded.Query().Get(name); value != "" {
+			r.values[value] = to.Query().Get(name)
+		}
+	}
+}
+
+// compareRedirect lists what a redirect has other than the recorded one: the address, and what it says about a mistake.
+func (r *replayer) compareRedirect(recorded *url.URL, got reply) (problems []string) {
+	if recorded == nil {
+		return nil
+	}
+	to, err := url.Parse(got.header.Get("Location"))
+	if err != nil {
+		return []string{err.Error()}
+	}
+	address := func(u url.URL) string { u.RawQuery = ""; return u.String() }
+	if want := r.translate(address(*recorded)); address(*to) != want {
+		problems = append(problems, fmt.Sprintf("redirects to %s, recorded %s", address(*to), want))
+	}
+	for _, name := range []string{"error", "error_description", "state", "oauthErrorCode", "oauthErrorMsg", "authFailure", "authFailureMsg"} {
+		if is, want := to.Query().Get(name), recorded.Query().Get(name); is != want {
+			problems = append(problems, fmt.Sprintf("redirects with %s %q, recorded %q", name, is, want))
+		}
+	}
+	return problems
 }
 
 func decoded(text string) any {
@@ -328,6 +375,9 @@ func (r *replayer) learn(recorded, got any) {
 	case map[string]any:
 		if got, ok := got.(map[string]any); ok {
 			for name := range recorded {
+				if code, short := recorded[name].(string); short && name == "user_code" {
+					r.values[code], _ = got[name].(string)
+				}
 				r.learn(recorded[name], got[name])
 			}
 		}
@@ -365,6 +415,11 @@ func compare(e harEntry, got reply, want any) []string {
 	if w, ok := want.(map[string]any); ok && w["code"] != nil {
 		if g, _ := got.body.(map[string]any); g["code"] != w["code"] {
 			problems = append(problems, fmt.Sprintf("code %v, recorded %v", g["code"], w["code"]))
+		}
+	}
+	if w, ok := want.(map[string]any); ok && w["error_description"] != nil {
+		if g, _ := got.body.(map[string]any); g["error"] != w["error"] {
+			problems = append(problems, fmt.Sprintf("error %v, recorded %v", g["error"], w["error"]))
 		}
 	}
 	return append(problems, differences("", want, got.body)...)
