@@ -73,6 +73,16 @@ func TestDesignTimeObjectsSurviveARestart(t *testing.T) {
 	}
 }
 
+func TestAnAPIWithoutScopesHasAnEmptyListAfterADefinition(t *testing.T) {
+	p := newPair(t)
+	p.startAM()
+	path := "/apis/" + p.api("A", "/a")
+	p.form("PUT", path+"/swagger", map[string]string{"apiDefinition": `{"openapi":"3.0.1","info":{"title":"x","version":"1"},"paths":{"/z":{"get":{}}}}`}).want(t, 200)
+	if got := send(t, "GET", p.publisher(path), admin, nil).want(t, 200); !strings.Contains(got.text, `"scopes":[]`) || strings.Contains(got.text, `"scopes":null`) {
+		t.Errorf("the scopes are %v", got.at("scopes"))
+	}
+}
+
 func TestASecretOfABackendIsKeptAndNotShown(t *testing.T) {
 	p := newPair(t)
 	p.startAM()

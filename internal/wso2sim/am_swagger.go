@@ -130,7 +130,7 @@ func (am *AM) updateDefinition(w http.ResponseWriter, r *http.Request, a *api) e
 			a.id() + " - 900763:No resources found::API must have at least one resource defined"}
 	}
 	dto := a.dto
-	dto.Operations, dto.Scopes = ops, doc.scopes()
+	dto.Operations, dto.Scopes = ops, orEmpty(doc.scopes()) // as recorded, an API without scopes has an empty list
 	if err := am.check(&dto); err != nil {
 		return err
 	}

@@ -3,9 +3,12 @@ package wso2sim
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"unicode"
 )
 
 // clientSettings are what a client has next to its grants and redirects. Lifetimes are in seconds.
@@ -117,10 +120,27 @@ func joinedRedirects(uris []string) []string {
 	return []string{"regexp=(" + strings.Join(uris, "|") + ")"}
 }
 
-// isRedirect reports whether a text can be redirected to.
+// isRedirect reports whether a text can be redirected to: it must be a URI as java.net.URI reads one
+// (identity-inbound-auth-oauth, DCRMUtils.isRedirectionUriValid).
 func isRedirect(uri string) bool {
-	return strings.Contains(uri, "://") && !strings.ContainsAny(uri, " ")
+	return uri != "" && javaURI().MatchString(uri) && !strings.ContainsFunc(uri, func(r rune) bool { return unicode.Is(unicode.Z, r) })
 }
+
+// javaURI is the grammar of java.net.URI: RFC 2396, and any letter beyond ASCII.
+var javaURI = sync.OnceValue(func() *regexp.Regexp {
+	const (
+		scheme = `[a-zA-Z][a-zA-Z0-9+.-]*:`
+		plain  = `a-zA-Z0-9_!.~'()*,;@&=+$\x{a0}-\x{10ffff}-`
+		coded  = `%[0-9a-fA-F]{2}`
+		one    = `([:` + plain + `]|` + coded + `)`
+		path   = `([:/` + plain + `]|` + coded + `)*`
+		query  = `([:/?\[\]` + plain + `]|` + coded + `)*`
+		host   = `(` + one + `+|([^@\[\]/?#]*@)?\[[0-9a-fA-F:.]+\](:[0-9]*)?)`
+	)
+	return regexp.MustCompile(`^((` + scheme + `)?(//` + host + `(/` + path + `)?|///` + path + `|/(` + one + path + `)?)(\?` + query + `)?` +
+		`|(([` + plain + `]|` + coded + `)+(/` + path + `)?)?(\?` + query + `)?` + // relative
+		`|` + scheme + `([:?\[\]` + plain + `]|` + coded + `)` + query + `)(#` + query + `)?$`) // opaque
+})
 
 // registrable reports whether a client may have a grant.
 func registrable(grant string) bool {
