@@ -69,9 +69,12 @@ const (
 	aURL        = `^\s*[hH][tT][tT][pP][sS]?` + atAHost
 	aBackend    = `^\s*([hH][tT][tT][pP]|[wW][sS])[sS]?` + atAHost
 	// What url.Parse takes behind a scheme, without a user.
-	atAHost     = `://(` + hostForm + `|\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\])(:[0-9]*)?` + `(/` + escaped + `)?(\?[^\x00-\x1f\x7f#]*)?(#(` + escaped + `|[?#])*)?\s*$`
-	hostForm    = `[^\x00-\x20\x7f/?#@:%\[\]\\^{|}` + "`" + `]+`
-	escaped     = `([^\x00-\x1f\x7f%?#]|%[0-9a-fA-F]{2})*`
+	atAHost  = `://(` + hostForm + `|\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\])(:[0-9]*)?` + `(/` + escaped + `)?(\?[^\x00-\x1f\x7f#]*)?(#(` + escaped + `|[?#])*)?\s*$`
+	hostForm = `[^\x00-\x20\x7f/?#@:%\[\]\\^{|}` + "`" + `]+`
+	escaped  = `([^\x00-\x1f\x7f%?#]|%[0-9a-fA-F]{2})*`
+	// What java.net.URI takes, by which IS checks it (identity-inbound-auth-oauth, DCRMUtils), without a comma: API-M would make two of it.
+	aCallback   = `^[A-Za-z][A-Za-z0-9+.-]*:(//([^/?#\[\]]+|\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\](:[0-9]*)?)(/[^?#\[\]]*)?|/?[^/?#\[\]][^?#\[\]]*|/)(\?[^#]*)?(#[^#]*)?$`
+	noCallback  = "[\x00- \",<>\\\\^`{|}\x7f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|%($|[^0-9a-fA-F]|[0-9a-fA-F]($|[^0-9a-fA-F]))"
 	contextForm = `^[a-zA-Z0-9_${}/.;()-]+$`
 	versionForm = `^[^~!@#;:%^*()+={}|\\<>"',&/$\[\]\s]+$`
 )
@@ -128,7 +131,7 @@ var forms = sync.OnceValue(func() map[string]form {
 		"target":              patterned(1, 0, oneWord, "must be one word without spaces"),
 		"grant": patterned(1, 255, `^(authorization_code|client_credentials|implicit|kerberos|password|refresh_token|organization_switch)$|^\S+:\S+$`,
 			"is no grant type: write authorization_code, client_credentials, implicit, kerberos, password, refresh_token, organization_switch, or one with a colon, such as urn:ietf:params:oauth:grant-type:token-exchange"),
-		"callback": patterned(1, 0, `^[A-Za-z][A-Za-z0-9+.-]*:[^,\s]+$`, "must be one address, without a comma and spaces"),
+		"callback": {tidy: strings.TrimSpace, least: 1, pattern: aCallback, not: noCallback, check: checkCallback},
 		"url":      {tidy: strings.TrimSpace, least: 1, pattern: aURL, check: checkAddress(aURL)},
 		"backend":  {tidy: strings.TrimSpace, least: 1, pattern: aBackend, check: checkAddress(aBackend)},
 		"source":   {tidy: strings.TrimSpace, least: 1, pattern: `\S`, not: contents, check: checkSource},
@@ -168,6 +171,18 @@ func checkAddress(pattern string) func(string) error {
 		}
 		return nil
 	}
+}
+
+var (
+	isCallback  = regexp.MustCompile(aCallback)
+	isNoAddress = regexp.MustCompile(noCallback)
+)
+
+func checkCallback(s string) error {
+	if !isCallback.MatchString(s) || isNoAddress.MatchString(s) {
+		return errors.New("must be one address, without a comma, spaces and any of { } | \\ ^ ` < > \"")
+	}
+	return nil
 }
 
 // checkAlias refuses what leads to another address than that of the certificate.

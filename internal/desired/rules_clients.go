@@ -121,6 +121,11 @@ func (app *Application) checkKeys(w words, ps *Problems) {
 		if k.Callbacks.Null && !k.Callbacks.Wrong {
 			ps.Add(k.Callbacks.At, "leave it out, or name a callback", "API-M cannot remove the callbacks of a key: it keeps the old ones")
 		}
+		for _, c := range k.Callbacks.Value {
+			if len(k.Callbacks.Value) > 1 && strings.ContainsAny(c.Value, "()[]*$") {
+				ps.Add(c.At, "write %28 and so on, or make it the only callback", "a callback that is not the only one must not contain ( ) [ ] * or $: API-M makes one regular expression of all")
+			}
+		}
 		if k.ClientID.Set != k.ClientSecret.Set {
 			ps.Add(item.At, "", "an existing client needs client_id and client_secret")
 		}

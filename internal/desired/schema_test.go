@@ -131,7 +131,7 @@ var samples = map[string]struct{ good, bad []string }{
 	"email":               {good: []string{"a@b.c"}, bad: []string{"", "a", "a@", "a b@c"}},
 	"target":              {good: []string{"/a/{id}", "products"}, bad: []string{"", "/a b"}},
 	"grant":               {good: []string{"client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"}, bad: []string{"", "token_exchange", "a b:c"}},
-	"callback":            {good: []string{"https://a/b", "myapp:/done"}, bad: []string{"", "/a", "https://a,https://b", "https://a b"}},
+	"callback":            {good: []string{"https://a/b", "myapp:/done", "urn:a:b", "http://[::1]:80/?[x]"}, bad: []string{"", "/a", "https://a,https://b", "https://a b", "https://", "a:", "https://a/{b}", "https://a/%4", "https://a/[b]", "https://a\u3000b"}},
 	"url":                 {good: []string{"https://a:8443/b/c", "http://a"}, bad: []string{"", "a", "ftp://a", "https://", "https://u:p@a", "ws://a"}},
 	"backend":             {good: []string{"https://a:8443/b", "ws://a"}, bad: []string{"", "a:80", "ftp://a", "https://u:p@a", "http:///x"}},
 	"source":              {good: []string{"orders.yaml", "https://a/o.yaml", "type x.graphql"}, bad: []string{"", "type Query { a: Int }", "schema {", "a: b\nc: d"}},
