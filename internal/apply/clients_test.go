@@ -491,6 +491,30 @@ applications: [{name: Shop, attributes: {team: sales}, subscriptions: [Orders], 
 	}
 }
 
+// A grant type that the key manager does not know is for a person, also where the key is there. A server that fails is not.
+func TestAGrantTypeThatTheKeyManagerDoesNotKnowIsForAPerson(t *testing.T) {
+	s := start(t, nil)
+	const file = `applications: [{name: Shop, keys: [{type: PRODUCTION, grant_types: [client_credentials, "urn:ours"]}, {type: PRODUCTION, key_manager: Resident Key Manager, grant_types: ["urn:ours"]}]}]`
+	known := strings.ReplaceAll(file, "urn:ours", "urn:ietf:params:oauth:grant-type:device_code")
+	for _, before := range []string{"", known} {
+		if before != "" {
+			s.allMade(s.apply(s.read(before, t.TempDir()), Options{}))
+		}
+		report := s.apply(s.read(file, t.TempDir()), Options{EventWait: time.Millisecond})
+		if report.Failed() != 2 {
+			t.Fatalf("%d changes failed: %v", report.Failed(), report.Err())
+		}
+		for _, o := range report.Outcomes {
+			if o.Err != nil {
+				s.says(o.Err, "does not know the grant type urn:ours", "correct grant_types")
+			}
+		}
+	}
+	_, err := s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "PUT", Path: "/api/am/devportal/v3/applications/*/oauth-keys/*", Status: 500, Count: 3})
+	must(t, err)
+	s.allMade(s.apply(s.read(strings.ReplaceAll(known, "client_credentials, ", ""), t.TempDir()), Options{}))
+}
+
 // TestTheIssuerOfTheOwnKeyManagerIsCompared: IS may get another host name.
 func TestTheIssuerOfTheOwnKeyManagerIsCompared(t *testing.T) {
 	s := start(t, nil)

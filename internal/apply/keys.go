@@ -67,7 +67,7 @@ func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error 
 		made, err = r.DevPortal.MakeKeys(ctx, k.keyName.application, k.request())
 	}
 	if err != nil {
-		return r.unmappable(ctx, k, r.afterFailure(ctx, k, err))
+		return r.refusedGrant(ctx, k, r.unmappable(ctx, k, r.afterFailure(ctx, k, err)))
 	}
 	r.past.forget("key manager "+k.manager, hidden(k), unmapped(k))
 	r.keep(k, made)
@@ -148,7 +148,7 @@ func (k client) request() wso2.KeyRequest {
 // updateKey writes the settings of a client over those that have shows.
 func (r *round) updateKey(ctx context.Context, k client, have plan.Object) error {
 	body := plan.KeyBody(k.want, have, k.managerType, k.managerID)
-	return r.DevPortal.UpdateKeys(ctx, k.keyName.application, textOf(have, "keyMappingId"), body)
+	return r.refusedGrant(ctx, k, r.DevPortal.UpdateKeys(ctx, k.keyName.application, textOf(have, "keyMappingId"), body))
 }
 
 // setMapped writes the settings of a client that was mapped, because API-M takes none with it.

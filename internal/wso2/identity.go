@@ -19,7 +19,8 @@ func NewIdentity(hc *http.Client, base string, cred Credentials) *Identity {
 
 // Discovery is what the agent needs of the OpenID provider's metadata.
 type Discovery struct {
-	Issuer string `json:"issuer"`
+	Issuer string   `json:"issuer"`
+	Grants []string `json:"grant_types_supported"` // without implicit, which is a response type
 }
 
 // Discovery reads the OpenID provider's metadata. IS answers 200 with an empty body while it stops; that is an error
