@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -85,7 +84,7 @@ type job func(context.Context) error
 // Read returns what both servers have of what want names. Each kind of object that the file names costs its list, and each object one
 // request if the list lacks fields. An API costs two requests, one more if its deployed revision may lack a change, one more if the file
 // has a definition of it, and more if it names documents. Of what the file does not name, nothing is asked unless the agent owns it;
-// without identity_server it asks IS for its issuer alone. What fails is tried up to three times. An error wraps [ErrMoving] if only
+// without identity_server it asks IS for its issuer alone. A request that fails is tried up to [wso2.ReadTries] times. An error wraps [ErrMoving] if only
 // another read is needed.
 func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 	return read(ctx, c, want, memory{}, nil)
@@ -126,40 +125,14 @@ func reachable(err error) error {
 	return remedy.Add(err, "check that the server runs, and %s", settings)
 }
 
-// together does jobs, some at a time, until one fails for good.
+// together does jobs, some at a time, until one fails.
 func together(ctx context.Context, jobs []job) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := errgroup.WithContext(wso2.RepeatReads(ctx))
 	group.SetLimit(atOnce)
 	for _, do := range jobs {
-		group.Go(func() error { return retried(ctx, do) })
+		group.Go(func() error { return do(ctx) })
 	}
 	return group.Wait()
-}
-
-// Bounds of the tries of one job. A read of many objects would seldom succeed if one failed request ended it.
-const (
-	tries     = 3
-	firstWait = 100 * time.Millisecond // between two tries; doubled each time
-	mostWait  = 5 * time.Second        // a server that wants a longer one gets it between two reads
-)
-
-// retried does a job, and does it again if a request of it fails, unless another try is of no use. A job changes nothing before its first
-// request succeeds.
-func retried(ctx context.Context, do job) error {
-	wait := firstWait
-	for try := 1; ; try++ {
-		err := do(ctx)
-		var e *wso2.Error
-		if !errors.As(err, &e) || try == tries || e.Permanent() || wso2.RetryAfter(err) > mostWait {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(max(wait, wso2.RetryAfter(err))):
-		}
-		wait *= 2
-	}
 }
 
 // lists returns the jobs of the first round. They find what the second round is to read.

@@ -212,7 +212,7 @@ func TestAReadGetsOverFailuresOfSingleRequests(t *testing.T) {
 	s.amFaults.Clear()
 	_, err := s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "GET", Path: "/api/am/publisher/v4/apis", Status: 503})
 	must(t, err)
-	if _, err := Read(t.Context(), Connect(s.client, s.settings), want); !wso2.HasStatus(err, 503) || s.amFaults.List()[0].Hits != tries {
+	if _, err := Read(t.Context(), Connect(s.client, s.settings), want); !wso2.HasStatus(err, 503) || s.amFaults.List()[0].Hits != wso2.ReadTries {
 		t.Errorf("after %d failures: %v", s.amFaults.List()[0].Hits, err)
 	}
 }

@@ -252,7 +252,7 @@ func (r *round) one(ctx context.Context, c plan.Change) error {
 	if ctx.Err() != nil {
 		return errUndone
 	}
-	work, cancel := finishing(ctx)
+	work, cancel := finishing(wso2.RepeatReads(ctx)) // a change of which only a part is made is worse than a later one
 	defer cancel()
 	err := r.make(work, c)
 	if err != nil && c.Action != plan.Delete {

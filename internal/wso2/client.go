@@ -1,9 +1,9 @@
 // Package wso2 speaks to the REST APIs of WSO2 API Manager 4.5 (carbon-apimgt 9.31) and Identity Server 7.1: typed
 // requests and answers, errors that tell what to do, and TLS that trusts a peer by its certificate's fingerprint.
 //
-// There is one type per API, in files by topic. Their methods make one request each (for a list one for each page) and never
-// repeat one: repeating is a decision about the whole task. [IsPermanent] says whether it is worth while. What is compared with
-// a desired state comes as an [Object].
+// There is one type per API, in files by topic. Their methods make one request each (for a list one for each page), and repeat one
+// only in a context of [RepeatReads]: repeating is a decision about the whole task. [IsPermanent] says whether it is worth while.
+// What is compared with a desired state comes as an [Object].
 package wso2
 
 import (
@@ -103,8 +103,8 @@ func decode(body []byte, out any) error {
 	return json.Unmarshal(body, out)
 }
 
-// send makes a request; any status of 300 and above is an error.
-func (c caller) send(ctx context.Context, r request) (answer, error) {
+// sendOnce makes a request.
+func (c caller) sendOnce(ctx context.Context, r request) (answer, error) {
 	if cred := c.credentials(r); cred != nil && cred.Reading != nil {
 		if !r.reads() {
 			return answer{}, c.failed(r, &Error{Err: errReads, local: true})

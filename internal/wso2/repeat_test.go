@@ -1,0 +1,47 @@
+package wso2
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+)
+
+func TestOnlyReadsThatCanSucceedAreRepeated(t *testing.T) {
+	var count atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n := count.Add(1); n == ReadTries && r.URL.Path == "/late" {
+			return
+		}
+		status := http.StatusServiceUnavailable
+		if r.URL.Path == "/never" {
+			status = http.StatusForbidden
+		}
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	c := caller{server.Client(), server.URL, nil}
+	for _, tt := range []struct {
+		name, method, path string
+		repeats            bool
+		want               int32
+		fails              bool
+	}{
+		{"a read that succeeds at last", "GET", "/late", true, ReadTries, false},
+		{"a read that does not", "GET", "/busy", true, ReadTries, true},
+		{"a refused one", "GET", "/never", true, 1, true},
+		{"a write", "PUT", "/late", true, 1, true},
+		{"a read of which nobody said so", "GET", "/late", false, 1, true},
+	} {
+		ctx := context.Context(t.Context())
+		if tt.repeats {
+			ctx = RepeatReads(ctx)
+		}
+		count.Store(0)
+		_, err := c.send(ctx, request{op: "try", method: tt.method, path: tt.path})
+		if got := count.Load(); got != tt.want || (err != nil) != tt.fails {
+			t.Errorf("%s: %d requests, %v", tt.name, got, err)
+		}
+	}
+}
