@@ -106,15 +106,13 @@ func decode(body []byte, out any) error {
 // sendOnce makes a request.
 func (c caller) sendOnce(ctx context.Context, r request) (answer, error) {
 	if cred := c.credentials(r); cred != nil && cred.Reading != nil {
-		if !r.reads() {
-			return answer{}, c.failed(r, &Error{Err: errReads, local: true})
-		}
-		token, err := cred.Reading.bearer(ctx, c.http)
-		if err != nil {
-			return answer{}, cred.failedToken(err)
-		}
-		r.anonymous, r.token, r.reading = true, token, cred.Reading
+		return c.sendReading(ctx, r, *cred)
 	}
+	return c.exchange(ctx, r)
+}
+
+// exchange sends a request with the credentials that it has, and reads the answer.
+func (c caller) exchange(ctx context.Context, r request) (answer, error) {
 	req, err := c.build(ctx, r)
 	if err != nil {
 		return answer{}, c.failed(r, &Error{Err: err, local: true})

@@ -3,6 +3,7 @@ package wso2
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,11 +21,56 @@ type ReadingClient struct {
 
 	mu    sync.Mutex // guards what follows
 	token Secret
+	lacks bool      // the token lacks a scope: a server that refuses it does so for good
 	until time.Time // when to get another token
 }
 
 // errReads says that a request was not sent, because it could change something.
 var errReads = errors.New("not sent: the client with these credentials only reads")
+
+// Bounds of tokens of a [ReadingClient].
+const (
+	leastLife  = time.Minute            // of a token whose server does not say how long it is valid (RFC 6749, section 5.1, only recommends expires_in)
+	tokenTries = 4                      // of one request, each with another token
+	tokenPause = 250 * time.Millisecond // the longest wait before the second further try; each further one may be twice as long
+)
+
+// sendReading sends a request with a token of a client. If the server refuses a token that has all scopes, another run with this client has
+// got a token since, which ended this one. Then sendReading repeats the request with another token: at once, and later after a random wait,
+// because two such runs could end each other's tokens for long.
+func (c caller) sendReading(ctx context.Context, r request, cred Credentials) (answer, error) {
+	if !r.reads() {
+		return answer{}, c.failed(r, &Error{Err: errReads, local: true})
+	}
+	for try := 1; ; try++ {
+		token, err := cred.Reading.bearer(ctx, c.http)
+		if err != nil {
+			return answer{}, cred.failedToken(err)
+		}
+		r.anonymous, r.token, r.reading = true, token, cred.Reading
+		a, err := c.exchange(ctx, r)
+		if !HasStatus(err, http.StatusUnauthorized) || try == tokenTries || !cred.Reading.drop(token) {
+			return a, err
+		}
+		if try > 1 {
+			select {
+			case <-ctx.Done():
+				return a, err
+			case <-time.After(rand.N(tokenPause << (try - 2))):
+			}
+		}
+	}
+}
+
+// drop forgets a token that a server has refused, unless another request has replaced it. It reports whether another token may help.
+func (c *ReadingClient) drop(token Secret) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.token == token {
+		c.token = ""
+	}
+	return !c.lacks
+}
 
 // bearer returns a token that is still valid.
 func (c *ReadingClient) bearer(ctx context.Context, hc *http.Client) (Secret, error) {
@@ -37,7 +83,12 @@ func (c *ReadingClient) bearer(ctx context.Context, hc *http.Client) (Secret, er
 	if err != nil {
 		return "", err
 	}
-	c.token, c.until = token.AccessToken, time.Now().Add(token.ExpiresIn*9/10)
+	life := token.ExpiresIn * 9 / 10
+	if life <= 0 {
+		life = leastLife
+	}
+	c.token, c.until = token.AccessToken, time.Now().Add(life)
+	c.lacks = slices.ContainsFunc(c.Scopes, func(scope string) bool { return !slices.Contains(token.Scopes, scope) })
 	return c.token, nil
 }
 

@@ -15,7 +15,7 @@ func (e *Error) Remedy() string {
 	case e.reading != nil && e.CodeText == CodeTextNoClient:
 		return "check " + e.credentials + ": the server does not know this client, or it has another secret"
 	case e.reading != nil && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden):
-		return "give the client, and the user who owns it, the scopes " + e.reading.rights() + "; if it has them, another run with this client has ended the token: run it again"
+		return "give the client, and the user who owns it, the scopes " + e.reading.rights() + "; if it has them, other runs with this client have ended its tokens: give each pipeline a client of its own"
 	case e.CodeText == CodeTextNoClient:
 		return "the server does not know this client, or it has another secret: its database is new, or somebody has deleted the client; agent bootstrap makes new keys"
 	case e.doubt != "":
