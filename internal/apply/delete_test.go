@@ -281,7 +281,7 @@ func TestARecordThatKnowsTheServersOtherwiseOwnsNothing(t *testing.T) {
 }
 
 // TestSubscribersOfAnAPIThatGoesAreNamed: an API to which an application of somebody has subscribed stays, until somebody decides
-// otherwise. Subscriptions of the agent that also go are no reason.
+// otherwise, with what it may need. The other removals go on. Subscriptions of the agent that also go are no reason.
 func TestSubscribersOfAnAPIThatGoesAreNamed(t *testing.T) {
 	s, folder := startWith(t, every)
 	record := s.recordOf(every, folder)
@@ -296,15 +296,18 @@ func TestSubscribersOfAnAPIThatGoesAreNamed(t *testing.T) {
 	if len(report.Problems) != 1 || !strings.Contains(report.Problems[0].String(), `API Orders 1.0.0 is no longer in the file, and these applications have subscribed to it: "Theirs" of admin: `) {
 		t.Errorf("problems %v", report.Problems)
 	}
-	if !record.Owns(plan.KindAPI, "Orders 1.0.0", "") || report.Failed() > 0 {
+	if !record.Owns(plan.KindAPI, "Orders 1.0.0", "") || report.Failed() > 0 || len(report.Outcomes) == 0 {
 		t.Errorf("%q", lines(report))
+	}
+	if got := plan.KeptText(report.Kept); got != "not in the file, and kept: API Orders 1.0.0, endpoint certificate orders-backend, shared scope orders:read, key manager Cloak\n" {
+		t.Error(got)
 	}
 	if _, err := on.Publisher.APIObject(t.Context(), id); err != nil {
 		t.Errorf("the API is gone: %v", err)
 	}
 
 	report = s.run(fewer, folder, record, true, func(w *plan.Wanted) { w.PruneSubscribed = true })
-	same(t, "removed", lines(report), "delete API Orders 1.0.0")
+	same(t, "removed", lines(report), "delete API Orders 1.0.0", "delete endpoint certificate orders-backend", "delete shared scope orders:read", "delete key manager Cloak")
 	if len(report.Problems) > 0 {
 		t.Errorf("problems %v", report.Problems)
 	}

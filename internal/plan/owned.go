@@ -249,15 +249,21 @@ func (m *maker) removals() {
 		return cmp.Compare(slices.Index(order, b.Kind), slices.Index(order, a.Kind))
 	})
 	// An object may be the one that the file names otherwise, or the one that a change that cannot be made was to replace.
-	solved := len(m.problems) == 0
+	solved, stays := len(m.problems) == 0, false
 	for _, l := range left {
-		if m.Prune && solved && !m.spares(l.OwnedObject) {
-			m.remove(l, left)
-		} else {
+		removes := m.Prune && solved && !m.spares(l.OwnedObject) && !(stays && apiNeeds(l.Kind))
+		if removes && !m.remove(l, left) {
+			removes, stays = false, true
+		}
+		if !removes {
 			m.kept = append(m.kept, l.OwnedObject)
 		}
 	}
 }
+
+// apiNeeds reports whether an API may need an object of a kind. The list of APIs does not say which ones an API needs, so all stay with an
+// API that stays.
+func apiNeeds(kind string) bool { return slices.Index(order, kind) < slices.Index(order, KindAPI) }
 
 // spares reports whether an object stays although the file does not name it.
 func (w Wanted) spares(o OwnedObject) bool {
@@ -267,8 +273,9 @@ func (w Wanted) spares(o OwnedObject) bool {
 	return o.Kind == KindKeyManager && o.Name == w.Spared || o.Kind == KindKey && strings.HasSuffix(o.Name, ofKeyManager+w.Spared)
 }
 
-// remove adds the change that removes an object, unless other people's applications need it.
-func (m *maker) remove(l Left, left []Left) {
+// remove adds the change that removes an object, and reports whether it does. If other people's applications need the object, a person
+// decides. The other removals go on: the person may never want this one.
+func (m *maker) remove(l Left, left []Left) bool {
 	c := Change{Action: Delete, Kind: l.Kind, Name: l.Name, Of: l.Of}
 	var who []string
 	l.Subscribers = slices.DeleteFunc(slices.Clone(l.Subscribers), func(s Subscriber) bool {
@@ -283,7 +290,7 @@ func (m *maker) remove(l Left, left []Left) {
 	case len(who) > 0 && !m.PruneSubscribed:
 		m.problems.Add(m.File.Begin(), "put the API back into the file, ask the owners to unsubscribe, or add --prune-subscribed",
 			"API %s is no longer in the file, and these applications have subscribed to it: %s", l.Name, strings.Join(who, ", "))
-		return
+		return false
 	case len(who) > 0:
 		c.Effects = append(c.Effects, "the agent first retires the API, which ends the subscriptions of "+strings.Join(who, ", "))
 	}
@@ -301,6 +308,7 @@ func (m *maker) remove(l Left, left []Left) {
 	}
 	c.Have = l
 	m.changes = append(m.changes, c)
+	return true
 }
 
 // marked returns an API with the additional property by which people and other agents see whose it is. The mark alone is no

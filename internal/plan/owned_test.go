@@ -259,7 +259,7 @@ func TestRemovalsArePrinted(t *testing.T) {
 	}
 	w.Prune = true
 	c = Compare(w, have)
-	if got, want := Text(c.Changes, len(c.Problems), c.Kept...), "- document Guide (API Orders 2)\n- shared scope read\nremovals: all that the agent has made and that these files do not name, also what it made of other files\nplan: 0 to create, 0 to change, 2 to delete, 1 for a person to solve\n"; got != want {
+	if got, want := Text(c.Changes, len(c.Problems), c.Kept...), "- document Guide (API Orders 2)\nnot in the file, and kept: API Old 1.0.0, shared scope read\nremovals: all that the agent has made and that these files do not name, also what it made of other files\nplan: 0 to create, 0 to change, 1 to delete, 1 for a person to solve\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Message, `API Old 1.0.0 is no longer in the file, and these applications have subscribed to it: "Theirs\x1b[2J" of bob`) {
