@@ -18,7 +18,6 @@ import (
 	"wso2agent/internal/file"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
-	"wso2agent/internal/scopes"
 	"wso2agent/internal/telemetry"
 )
 
@@ -36,7 +35,8 @@ for up to BOOTSTRAP_TIMEOUT. After a run that was stopped, the next run makes on
 If another apply, bootstrap or run changes the same API-M, from whatever machine, apply waits for it, and logs which
 one it waits for.
 
-With --json stdout has a line for each step while it happens, and the report as the last line.
+With --json stdout has a line for each step while it happens, and the report as the last line, also if the servers do
+not answer. The report then has the fields error and hint.
 
 With --plan it makes exactly the changes of a plan that "agent plan --out" saved, and nothing if the files or the
 servers call for others now. Use the same --prune and --prune-subscribed as for plan.
@@ -107,25 +107,40 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 	options.Tell = tell
 	servers := bootstrap.Connect(l.client, l.settings)
 	if err := bootstrap.Await(ctx, log, servers, l.settings); err != nil {
-		return err
+		return a.unchanged(apply.Report{Run: options.Run}, err, stdout)
 	}
 	if keep == nil {
 		unlock, err := files.Lock(ctx, func() {
 			log.Info("waiting", "for", "another agent that brings the servers to the desired state", "keys", files.Keys.JSON)
 		})
 		if err != nil {
-			return err
+			return a.unchanged(apply.Report{Run: options.Run}, err, stdout)
 		}
 		defer unlock()
 	}
 	options.User = apply.ServiceUser{Log: log, Servers: servers, Settings: l.settings}
 	report, err, unwritten := apply.Keep(ctx, log, l.client, l.settings, files, keep, "agent apply", "", l.want, options)
-	if err != nil && len(report.Outcomes) == 0 {
-		return logged(byHand(err), options.Run) // nothing is changed
-	}
 	end()
-	return errors.Join(a.print(report, stdout, stderr), err, unwritten,
-		apply.BindRoles(ctx, log, servers, l.settings, report), authorize(ctx, log, servers, l.settings))
+	if err != nil && len(report.Outcomes) == 0 {
+		return a.unchanged(report, logged(byHand(err), options.Run), stdout)
+	}
+	printed := a.print(report, err, stdout, stderr)
+	if err == nil { // what is made needs this, also if another change has failed
+		_, err = apply.Complete(ctx, log, servers, l.settings, report)
+	}
+	return errors.Join(printed, err, unwritten)
+}
+
+// unchanged returns the error of a run that has changed nothing. Programs get a report anyway.
+func (a applying) unchanged(report apply.Report, err error, stdout io.Writer) error {
+	if !a.asJSON {
+		return err
+	}
+	text, failed := report.JSON(err)
+	if failed == nil {
+		_, failed = stdout.Write(text)
+	}
+	return errors.Join(err, failed)
 }
 
 // reporting returns the log of a run, and what gets its events: lines of JSON, a line that changes on a terminal, or lines in the log. end
@@ -145,19 +160,6 @@ func (a applying) reporting(cfg config.Config, run string, stdout, stderr io.Wri
 	return log, func(e apply.Event) { lines(e); logged(e) }, func() {}
 }
 
-// authorize authorizes the applications in IS for the scopes of APIs, unless the settings say otherwise.
-func authorize(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, s bootstrap.Settings) error {
-	if !s.Authorize || s.SkipKeyManager || ctx.Err() != nil {
-		return nil
-	}
-	keeper := scopes.Keeper{Clients: s.ScopesClients, Log: log}
-	report, err := keeper.Poll(ctx, servers.Scopes)
-	if err = errors.Join(err, report.Err()); err != nil {
-		return fmt.Errorf("authorize the applications for the scopes of APIs: %w", err)
-	}
-	return nil
-}
-
 // savedLimit is the largest size of a saved plan, in bytes.
 const savedLimit = 64 << 20
 
@@ -174,12 +176,11 @@ func readSaved(path string) (plan.Saved, error) {
 	return saved, nil
 }
 
-// print prints the report, and returns the error of the command.
-func (a applying) print(report apply.Report, stdout, stderr io.Writer) error {
+// print prints the report of a run that err has ended, and returns the error of its changes. A nil err means that the run came to its end.
+func (a applying) print(report apply.Report, err error, stdout, stderr io.Writer) error {
 	text := []byte(report.Text())
 	if a.asJSON {
-		var err error
-		if text, err = report.JSON(); err != nil {
+		if text, err = report.JSON(err); err != nil {
 			return err
 		}
 	}

@@ -51,17 +51,24 @@ func Bootstrap(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstr
 	if err != nil {
 		return result, err
 	}
-	err = bootstrap.Repeat(ctx, log, s, "bind the scopes of APIs to roles", func(ctx context.Context) error { return BindRoles(ctx, log, servers, s, report) })
-	if err != nil {
-		return result, err
-	}
-	authorized, err := bootstrap.Authorize(ctx, log, servers, s, consumerKeys(report))
+	authorized, err := Complete(ctx, log, servers, s, report)
 	if err != nil {
 		return result, err
 	}
 	result.Changes = changes + len(report.Outcomes) + authorized
 	log.Info("the desired state is reached", "changes", result.Changes)
 	return result, nil
+}
+
+// Complete does what clients need after the changes of a run: it binds the scopes of APIs to roles of IS ([BindRoles]), and authorizes the
+// applications in IS for the scopes ([bootstrap.Authorize]). It returns how many authorizations it has changed. It repeats what another try
+// can make until ctx ends. Errors are as those of [bootstrap.Register].
+func Complete(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, s bootstrap.Settings, report Report) (authorized int, err error) {
+	err = bootstrap.Repeat(ctx, log, s, "bind the scopes of APIs to roles", func(ctx context.Context) error { return BindRoles(ctx, log, servers, s, report) })
+	if err != nil {
+		return 0, err
+	}
+	return bootstrap.Authorize(ctx, log, servers, s, consumerKeys(report))
 }
 
 // BindRoles binds the scopes of APIs to roles of IS as API-M has them, unless API-M's connector does that. It logs roles that IS refuses:

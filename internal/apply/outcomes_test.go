@@ -100,7 +100,7 @@ apply: 2 done, 1 failed
 	if got := r.Text(); got != want {
 		t.Errorf("the report is\n%s\nand should be\n%s", got, want)
 	}
-	text, err := r.JSON()
+	text, err := r.JSON(nil)
 	must(t, err)
 	var read struct {
 		Run          string

@@ -74,8 +74,9 @@ type jsonOutcome struct {
 	Hint   string      `json:"hint"`
 }
 
-// JSON returns the report for programs in one line, as the last event. An array is never null.
-func (r Report) JSON() ([]byte, error) {
+// JSON returns the report for programs in one line, as the last event. An array is never null. err is why the run ended early; nil if it
+// did not.
+func (r Report) JSON(err error) ([]byte, error) {
 	all := []jsonOutcome{}
 	for _, o := range r.Outcomes {
 		made := jsonOutcome{State: state(o), Action: o.Change.Action, Kind: o.Change.Kind, Name: o.Change.Name, Of: o.Change.Of, At: at(o)}
@@ -86,6 +87,10 @@ func (r Report) JSON() ([]byte, error) {
 		}
 		all = append(all, made)
 	}
+	message, hints := "", []string(nil)
+	if err != nil {
+		message, hints = remedy.Split(err)
+	}
 	text, err := plan.EncodeJSON(struct {
 		Event    string           `json:"event"`
 		Run      string           `json:"run"`
@@ -94,7 +99,9 @@ func (r Report) JSON() ([]byte, error) {
 		Failed   int              `json:"failed"`
 		Kept     []plan.OwnedName `json:"kept"`
 		Problems []plan.Problem   `json:"problems"`
-	}{"report", r.Run, all, len(all) - r.Failed(), r.Failed(), plan.KeptNames(r.Kept), plan.Problems(r.Problems)})
+		Error    string           `json:"error,omitempty"`
+		Hint     string           `json:"hint,omitempty"`
+	}{"report", r.Run, all, len(all) - r.Failed(), r.Failed(), plan.KeptNames(r.Kept), plan.Problems(r.Problems), message, strings.Join(hints, "; ")})
 	if err != nil {
 		return nil, fmt.Errorf("encode the report: %w", err)
 	}
