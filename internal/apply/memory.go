@@ -24,6 +24,7 @@ const keysLimit = 4 << 20
 type memory struct {
 	files bootstrap.Files
 	known []keysfile.Key // of an earlier run
+	told  []string       // the consumer keys of this run that the log has as new ones
 }
 
 // remember adds to want and o what earlier runs have left: the keys, the record, and the name of this installation. unkept is why nothing
@@ -70,12 +71,30 @@ func Keep(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap.Se
 	}
 	clients := actual.Connect(hc, s)
 	o.Lease, o.TokenEndpoint = turns(clients, log, command), s.TokenEndpointOf
-	o.Keys = func(report Report) error { return memory.writeKeys(report, own) }
+	o.Keys = func(report Report) error {
+		memory.tellOtherKeys(log, report)
+		return memory.writeKeys(report, own)
+	}
 	report, err = Run(ctx, log, clients, want, o)
 	if len(report.Outcomes) == 0 && err != nil {
 		return report, err, nil
 	}
 	return report, err, o.Keys(report)
+}
+
+// tellOtherKeys logs once which keys of an earlier run this run has made again: their clients need the new ones.
+func (m *memory) tellOtherKeys(log *slog.Logger, report Report) {
+	for _, now := range keysIn(report) {
+		i := slices.IndexFunc(m.known, func(k keysfile.Key) bool {
+			return k.Application == now.Application && k.Type == now.Type && k.KeyManager == now.KeyManager
+		})
+		if i < 0 || m.known[i].ConsumerKey == now.ConsumerKey || slices.Contains(m.told, now.ConsumerKey) {
+			continue
+		}
+		m.told = append(m.told, now.ConsumerKey)
+		log.Warn("the application has another consumer key than before", "application", now.Application, "type", now.Type, "key manager", now.KeyManager,
+			"was", m.known[i].ConsumerKey, "now", now.ConsumerKey, "keys", m.files.Keys.JSON, "remedy", "give its clients the keys in the keys file")
+	}
 }
 
 // writeKeys writes the keys of applications: those of this run, and those of other applications from earlier runs. The file shows the

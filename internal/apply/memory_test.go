@@ -2,8 +2,12 @@ package apply
 
 import (
 	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/keysfile"
 	"wso2agent/internal/plan"
 )
@@ -26,5 +30,34 @@ func TestOnlyWhatARunHasRemovedIsGone(t *testing.T) {
 		if removed(report, test.key) != test.gone {
 			t.Errorf("%+v is gone: %t", test.key, !test.gone)
 		}
+	}
+}
+
+// TestANewConsumerKeyIsToldOnce: somebody deletes the keys of an application, and the next run makes others.
+func TestANewConsumerKeyIsToldOnce(t *testing.T) {
+	s, folder := onlyAPIs(t), t.TempDir()
+	want := s.read("applications: [{name: Shop, keys: [{type: PRODUCTION}, {type: SANDBOX}]}]\n", folder)
+	keys := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(folder, "keys.json")}}
+	var log strings.Builder
+	keep := func() Report {
+		t.Helper()
+		log.Reset()
+		report, err, unwritten := Keep(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), s.client, s.settings, keys, nil, "agent apply", "", want, Options{})
+		must(t, errors.Join(err, unwritten, report.Err()))
+		return report
+	}
+	const told = `msg="the application has another consumer key than before" application=Shop type=PRODUCTION "key manager"="Resident Key Manager" was=`
+	first := keep()
+	if strings.Contains(log.String(), "another consumer key") {
+		t.Errorf("the first run: %s", &log)
+	}
+	must(t, s.clients().DevPortal.DeleteKeys(t.Context(), first.Keys[0].ApplicationID, first.Keys[0].MappingID))
+	second := keep()
+	line := told + first.Keys[0].ConsumerKey + " now=" + second.Keys[0].ConsumerKey
+	if strings.Count(log.String(), "another consumer key") != 1 || !strings.Contains(log.String(), line) {
+		t.Errorf("the log lacks\n%s\nand has\n%s", line, &log)
+	}
+	if keep(); strings.Contains(log.String(), "another consumer key") {
+		t.Errorf("the third run: %s", &log)
 	}
 }

@@ -3,7 +3,6 @@ package bootstrap
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"strconv"
 
@@ -68,7 +67,6 @@ func (k *Keeper) reach(ctx context.Context, cfg config.Config, desired *desired.
 	if err != nil {
 		return servers, result, err
 	}
-	before := files.Made() // of an earlier run, if there was one
 	if settings.Owner, err = files.Owner(); err != nil {
 		return servers, result, err
 	}
@@ -81,18 +79,7 @@ func (k *Keeper) reach(ctx context.Context, cfg config.Config, desired *desired.
 	if result, err = k.Apply(ctx, k.Log, hc, settings, files, desired); err != nil {
 		return servers, result, err
 	}
-	reportOtherKey(k.Log, before, result, files.Keys.JSON)
 	return Connect(hc, settings), result, files.reportLeftOver(k.Log, record, desired, result)
-}
-
-// reportOtherKey logs that the consumer key of the same application and key manager has changed. Clients have to learn the
-// new one.
-func reportOtherKey(log *slog.Logger, before Made, now Result, keys string) {
-	if before.ConsumerKey == "" || before.ConsumerKey == now.ConsumerKey || before.Application != now.Application || before.KeyManager != now.KeyManager {
-		return
-	}
-	log.Warn("the application has another consumer key than before, because the old one was lost",
-		"application", now.Application, "was", before.ConsumerKey, "now", now.ConsumerKey, "keys", keys, "remedy", "give clients the keys in the keys file")
 }
 
 // Try returns a command that calls an API through the gateway at host and port, with a token from the given agent command;
