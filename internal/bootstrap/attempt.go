@@ -3,7 +3,6 @@ package bootstrap
 import (
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -61,7 +60,7 @@ func NewAttempts(log *slog.Logger, pause time.Duration) *Attempts {
 func (a *Attempts) Due(in Input, clock time.Time) bool {
 	stands, because := a.last.Stands(in, clock, a.pause)
 	if because != nil {
-		a.log.Info("reaching the desired state again", "because", "changed: "+strings.Join(because, ", "))
+		a.log.Info("reaching the desired state again", "because", "changed: "+listed(because))
 	}
 	return !stands
 }

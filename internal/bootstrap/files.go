@@ -6,10 +6,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"wso2agent/internal/config"
@@ -61,6 +63,31 @@ func (f Files) digest() string {
 		text += fmt.Sprintf("\n%q %x %v", name, sha256.Sum256(data), err)
 	}
 	return text
+}
+
+// named returns the paths of the files that the API configuration names, each once: documents, certificates, definitions, and those of
+// variables.
+func (f Files) named() (paths []string) {
+	source := desired.FromSystem(os.LookupEnv, config.IsSecret)
+	read := source.ReadFile
+	source.ReadFile = func(path string) ([]byte, error) {
+		paths = append(paths, path)
+		return read(path)
+	}
+	_, _ = desired.Load(source, f.Config) // an attempt reports the mistakes
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// digestOf returns what is different after a change of a file.
+func digestOf(path string) string {
+	sum := sha256.New()
+	f, err := file.Open(path, wso2.MaxUpload)
+	if err == nil {
+		defer f.Close()
+		_, err = io.Copy(sum, io.LimitReader(f, wso2.MaxUpload))
+	}
+	return fmt.Sprintf("%x %v", sum.Sum(nil), err)
 }
 
 // Folder returns the folder in which files of the API configuration change: the configuration itself if it is a folder.

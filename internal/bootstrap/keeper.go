@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"wso2agent/internal/config"
@@ -39,6 +38,10 @@ type Keeper struct {
 	looks      Watch
 	overtaken  error              // why the last attempt was cancelled, and the next one is due at once
 	unsent     serviceuser.Record // the last one that made an attempt due
+	named      struct {           // the files that the API configuration names
+		digest string // of the configuration
+		paths  []string
+	}
 }
 
 // Turn brings the servers to the desired state if its input has changed, or if a look at the servers shows that they have lost
@@ -164,7 +167,7 @@ func (k *Keeper) attempt(ctx context.Context, cfg config.Config, changes <-chan 
 			return nil
 		}
 		if own, _ := in.Changes(k.Input(ctx, now)); len(own) > 0 {
-			return fmt.Errorf("%w: %s", errInputChanged, strings.Join(own, ", "))
+			return fmt.Errorf("%w: %s", errInputChanged, listed(own))
 		}
 		return nil
 	}
