@@ -93,6 +93,7 @@ func TestScripts(t *testing.T) {
 			"exits":                   exits,
 			"freeport":                freePort,
 			"mkstore":                 mkstore,
+			"prints":                  prints,
 			"standin-is":              standIn,
 			"standins":                standIns,
 			"mkcert":                  mkcert,

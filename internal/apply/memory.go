@@ -70,7 +70,7 @@ func Keep(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap.Se
 		return report, err, nil
 	}
 	clients := actual.Connect(hc, s)
-	o.Lease, o.TokenEndpoint = turns(clients, log, command), s.TokenEndpointOf
+	o.Lease, o.TokenEndpoint = Turns(clients, log, command), s.TokenEndpointOf
 	o.Keys = func(report Report) error {
 		memory.tellOtherKeys(log, report)
 		return memory.writeKeys(report, own)
@@ -142,4 +142,44 @@ func removed(report Report, k keysfile.Key) bool {
 		left, _ := o.Change.Have.(plan.Left)
 		return o.Change.Kind == plan.KindApplication && o.Change.Name == k.Application || o.Change.Kind == plan.KindKey && left.ID == k.MappingID
 	})
+}
+
+// Forget takes an object that somebody has deleted out of the record next to the keys file, and the keys of an application out of the
+// files of keys. known reports whether the record had the object, under the same id.
+func Forget(files bootstrap.Files, o plan.OwnedObject) (known bool, err error) {
+	path := owned.Path(files.Keys.JSON)
+	record, found, err := owned.Load(path)
+	if err != nil {
+		return false, fmt.Errorf("take %s %s out of the agent's record: %w", o.Kind, o.Name, err)
+	}
+	if !found || !slices.ContainsFunc(record.Owned(), func(has plan.OwnedObject) bool {
+		return has.Kind == o.Kind && has.Name == o.Name && has.Of == o.Of && (has.ID == o.ID || has.ID == "")
+	}) {
+		return false, nil
+	}
+	record.Gone(o.Kind, o.Name, o.Of)
+	if err := record.Save(path); err != nil || o.Kind != plan.KindApplication {
+		return true, err
+	}
+	return true, forgetKeys(files.Keys, o.ID)
+}
+
+// forgetKeys takes the keys of an application out of the files of keys. Without a file there are none.
+func forgetKeys(files keysfile.Files, application string) error {
+	data, err := file.Read(files.JSON, keysLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var keys []keysfile.Key
+	if err == nil {
+		keys, err = keysfile.Decode(data)
+	}
+	if err != nil {
+		return fmt.Errorf("take the keys of a deleted application out of the file: %w", err)
+	}
+	left := slices.DeleteFunc(slices.Clone(keys), func(k keysfile.Key) bool { return k.ApplicationID == application })
+	if len(left) == len(keys) {
+		return nil
+	}
+	return files.Write(left)
 }

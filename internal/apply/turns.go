@@ -9,9 +9,9 @@ import (
 	"wso2agent/internal/lease"
 )
 
-// turns returns what [Options] needs for runs on several machines to change the servers one after the other: the lease on API-M. command
+// Turns returns what [Options] needs for runs on several machines to change the servers one after the other: the lease on API-M. command
 // names this run for others that wait for it.
-func turns(c actual.Clients, log *slog.Logger, command string) func(context.Context) (held context.Context, release func(), waited bool, err error) {
+func Turns(c actual.Clients, log *slog.Logger, command string) func(context.Context) (held context.Context, release func(), waited bool, err error) {
 	return func(ctx context.Context) (context.Context, func(), bool, error) {
 		return lease.Acquire(ctx, c.DevPortal, holder(command), log)
 	}

@@ -3,7 +3,6 @@
 package objects
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,11 +13,8 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// ErrUnknown says that a server has no object of a name.
-var ErrUnknown = errors.New("there is no such object")
-
 // Pick returns the object of a list that has a name. kind names the objects for the error, such as "application". An unknown name, and
-// one that several objects have, is an error that wraps [bootstrap.ErrPermanent]; an unknown one also wraps [ErrUnknown].
+// one that several objects have, is an error that wraps [bootstrap.ErrPermanent].
 func Pick[T any](kind, name string, list []T, nameOf func(T) string) (found T, err error) {
 	var names []string
 	matches := 0
@@ -35,12 +31,12 @@ func Pick[T any](kind, name string, list []T, nameOf func(T) string) (found T, e
 	case 0:
 		return found, unknown(kind, name, names)
 	}
-	return found, fmt.Errorf("%w: the server has %d objects of kind %s with the name %q", bootstrap.ErrPermanent, matches, kind, name)
+	return found, fmt.Errorf("%w: there are %d of %s %q", bootstrap.ErrPermanent, matches, kind, name)
 }
 
 // unknown is the error for a name that no object has. It suggests the nearest one.
 func unknown(kind, name string, known []string) error {
-	err := fmt.Errorf("%w: %w: %s %q", bootstrap.ErrPermanent, ErrUnknown, kind, name)
+	err := fmt.Errorf("%w: there is no %s %q", bootstrap.ErrPermanent, kind, name)
 	if near := suggest.Nearest(name, known); near != "" {
 		return remedy.Add(err, "did you mean %q?", near)
 	}

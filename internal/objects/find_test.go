@@ -16,15 +16,14 @@ func TestPickFindsOneObject(t *testing.T) {
 		what, name string
 		list       []string
 		text, hint string // of the error; both empty: it is found
-		unknown    bool
 	}{
 		{what: "it is there", name: "Shop", list: []string{"Shop", "Shopping"}},
-		{what: "a near name is suggested", name: "Shopp", list: []string{"Bank", "Shop"}, unknown: true,
-			text: `this needs to be changed by hand: there is no such object: application "Shopp"`, hint: `did you mean "Shop"?`},
-		{what: "no name is near", name: "X", list: []string{"Billing"}, unknown: true,
-			text: `this needs to be changed by hand: there is no such object: application "X"`},
+		{what: "a near name is suggested", name: "Shopp", list: []string{"Bank", "Shop"},
+			text: `this needs to be changed by hand: there is no application "Shopp"`, hint: `did you mean "Shop"?`},
+		{what: "no name is near", name: "X", list: []string{"Billing"},
+			text: `this needs to be changed by hand: there is no application "X"`},
 		{what: "two have the name", name: "Shop", list: []string{"Shop", "Shop"},
-			text: `this needs to be changed by hand: the server has 2 objects of kind application with the name "Shop"`},
+			text: `this needs to be changed by hand: there are 2 of application "Shop"`},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
 			found, err := objects.Pick("application", tc.name, tc.list, self)
@@ -34,7 +33,7 @@ func TestPickFindsOneObject(t *testing.T) {
 				}
 				return
 			}
-			wantError(t, err, tc.text, tc.hint, tc.unknown)
+			wantError(t, err, tc.text, tc.hint)
 		})
 	}
 }
@@ -47,14 +46,14 @@ func TestPickAPITakesANameWithOrWithoutItsVersion(t *testing.T) {
 		}
 	}
 	_, err := objects.PickAPI("Orders", list)
-	wantError(t, err, `this needs to be changed by hand: several APIs have the name "Orders"`, "name one of them: Orders:1.0.0, Orders:2.0.0", false)
+	wantError(t, err, `this needs to be changed by hand: several APIs have the name "Orders"`, "name one of them: Orders:1.0.0, Orders:2.0.0")
 	_, err = objects.PickAPI("Orders:3.0.0", list)
-	wantError(t, err, `this needs to be changed by hand: there is no such object: API "Orders:3.0.0"`, `did you mean "Orders:2.0.0"?`, true)
+	wantError(t, err, `this needs to be changed by hand: there is no API "Orders:3.0.0"`, `did you mean "Orders:2.0.0"?`)
 }
 
-func wantError(t *testing.T, err error, text, hint string, unknown bool) {
+func wantError(t *testing.T, err error, text, hint string) {
 	t.Helper()
-	if !errors.Is(err, bootstrap.ErrPermanent) || errors.Is(err, objects.ErrUnknown) != unknown {
+	if !errors.Is(err, bootstrap.ErrPermanent) {
 		t.Fatalf("error %v", err)
 	}
 	got, hints := remedy.Split(err)

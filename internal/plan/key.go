@@ -59,7 +59,7 @@ func keyTable(kind string) []mapping[desired.Key] {
 		{
 			path: "callbacks", // API-M keeps the old callbacks if it gets none, so nobody can reset them
 			want: func(k desired.Key) (any, bool) { return valuesOf(k.Callbacks), k.Callbacks.Set && !k.Callbacks.Null },
-			have: func(o Object) any { return set(callbacks(textAt(o, "callbackUrl", ""))) },
+			have: func(o Object) any { return set(Callbacks(textAt(o, "callbackUrl", ""))) },
 			put:  func(body Object, value any) { body["callbackUrl"] = strings.Join(value.([]string), ",") },
 		},
 		{
@@ -111,9 +111,9 @@ func flagRow(path, name string, of func(desired.Key) desired.Switch) mapping[des
 	}
 }
 
-// callbacks returns the addresses in a callbackUrl. API-M takes several with commas between them, and shows them as regexp=(a|b). A
+// Callbacks returns the addresses in a callbackUrl. API-M takes several with commas between them, and shows them as regexp=(a|b). A
 // regular expression that somebody has written by hand stays whole.
-func callbacks(url string) []string {
+func Callbacks(url string) []string {
 	if inner, is := strings.CutPrefix(url, "regexp=("); is && strings.HasSuffix(inner, ")") {
 		if inner = strings.TrimSuffix(inner, ")"); !strings.ContainsAny(inner, "()[]*\\^$") {
 			return strings.Split(inner, "|")
@@ -147,7 +147,7 @@ func KeyBody(want desired.Key, have Object, kind, keyManager string) Object {
 	base := clone(have).(Object)
 	base["keyManager"] = keyManager
 	// IS refuses regexp=, and without the callbacks a key with authorization_code.
-	base["callbackUrl"] = strings.Join(callbacks(textAt(have, "callbackUrl", "")), ",")
+	base["callbackUrl"] = strings.Join(Callbacks(textAt(have, "callbackUrl", "")), ",")
 	// What is no text goes back to its default.
 	properties, _ := base["additionalProperties"].(map[string]any)
 	for name, value := range properties {

@@ -38,6 +38,7 @@ type ISApplication struct {
 	Name        string `json:"name"`
 	Description string `json:"description"`
 	ClientID    string `json:"clientId"`
+	Access      string `json:"access"` // READ for an application of IS itself, such as the Console; else WRITE
 }
 
 // ApplicationPage is one page of applications, the newest first.
@@ -91,14 +92,39 @@ func (a *Authorization) Scopes(ctx context.Context, resource string) (scopes []S
 	return scopes, err
 }
 
-// Applications reads one page of the applications that a SCIM filter selects, from offset (0 is the newest) on.
+// Applications reads one page of the applications that a SCIM filter selects (all without one), from offset (0 is the newest) on.
 func (a *Authorization) Applications(ctx context.Context, filter string, offset int) (page ApplicationPage, err error) {
-	query := url.Values{"attributes": {"clientId"}, "limit": {fmt.Sprint(ApplicationPageSize)}, "filter": {filter}}
+	query := url.Values{"attributes": {"clientId"}, "limit": {fmt.Sprint(ApplicationPageSize)}}
+	if filter != "" {
+		query.Set("filter", filter)
+	}
 	if offset > 0 {
 		query.Set("offset", fmt.Sprint(offset))
 	}
 	err = a.call(ctx, request{op: "list applications of IS", method: http.MethodGet, path: "/applications", query: query}, &page)
 	return page, err
+}
+
+// AllApplications lists all applications of IS, the newest first. A list without an end is an error.
+func (a *Authorization) AllApplications(ctx context.Context) (all []ISApplication, err error) {
+	for range maxPages {
+		page, err := a.Applications(ctx, "", len(all))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Applications...)
+		if len(page.Applications) == 0 || len(all) >= page.Total {
+			return all, nil
+		}
+	}
+	return nil, fmt.Errorf("list applications of IS: more than %d", maxPages*ApplicationPageSize)
+}
+
+// DeleteApplication deletes an application, with its client and the tokens of the client; one that is gone is no error.
+func (a *Authorization) DeleteApplication(ctx context.Context, id string) error {
+	return a.call(ctx, request{
+		op: "delete application " + id + " of IS", method: http.MethodDelete, path: "/applications/" + url.PathEscape(id),
+	}, nil)
 }
 
 // Authorized reads for which scopes of an API resource an application is authorized; ok is false where it is not

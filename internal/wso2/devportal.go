@@ -64,9 +64,13 @@ func (d *DevPortal) DeleteApplication(ctx context.Context, id string) error {
 
 // Subscription is an application's right to call an API.
 type Subscription struct {
-	ID               string          `json:"subscriptionId"`
-	ApplicationID    string          `json:"applicationId"`
-	APIID            string          `json:"apiId"`
+	ID            string `json:"subscriptionId"`
+	ApplicationID string `json:"applicationId"`
+	APIID         string `json:"apiId"`
+	API           struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+	} `json:"apiInfo"`
 	ThrottlingPolicy string          `json:"throttlingPolicy"`
 	Status           string          `json:"status"` // UNBLOCKED, or why it does not work
 	Raw              json.RawMessage `json:"-"`      // the whole object, not in lists

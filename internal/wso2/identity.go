@@ -86,6 +86,26 @@ func (i *Identity) ClientOwner(ctx context.Context, id string) (string, error) {
 	return client.Owner, err
 }
 
+// Registered is a client as its registration shows it.
+type Registered struct {
+	ID        string   `json:"client_id"`
+	Secret    Secret   `json:"client_secret"`
+	Name      string   `json:"client_name"`
+	Owner     string   `json:"ext_application_owner"` // with its domain, such as admin@carbon.super
+	Grants    []string `json:"grant_types"`
+	Callbacks []string `json:"redirect_uris"`
+	TokenType string   `json:"token_type_extension"`
+}
+
+// Registered reads a client by its id; found is false if IS has no such client.
+func (i *Identity) Registered(ctx context.Context, id string) (client Registered, found bool, err error) {
+	err = i.call(ctx, request{op: "read client " + id, method: http.MethodGet, path: registration + "/" + url.PathEscape(id)}, &client)
+	if isAbsent(err) {
+		return Registered{}, false, nil
+	}
+	return client, err == nil, err
+}
+
 // TokenEndpoint is where the server issues tokens.
 func (i *Identity) TokenEndpoint() string { return i.base + "/oauth2/token" }
 

@@ -75,6 +75,14 @@ func TestObjectsOfRealServersAreUnderstood(t *testing.T) {
 		t.Errorf("schema: %q, %v", schema, err)
 	}
 
+	base, hc = admins.at(t, "the IS key manager: usages, apps")
+	if uses, err := NewAdmin(hc, base, admin).KeyManagerApplications(ctx, "x"); err != nil || len(uses) != 1 || uses[0].Name != "Agent Application" || uses[0].Owner != "admin" {
+		t.Errorf("applications of a key manager: %+v, %v", uses, err)
+	}
+	base, hc = admins.at(t, "key manager usages, apis")
+	if uses, err := NewAdmin(hc, base, admin).KeyManagerAPIs(ctx, "x"); err != nil || len(uses) != 0 {
+		t.Errorf("APIs of a key manager: %+v, %v", uses, err)
+	}
 	base, hc = portal.at(t, "application create, groups")
 	app, err := NewDevPortal(hc, base, admin).CreateApplicationObject(ctx, nil)
 	app.has(t, err, "App G t3908a0", nil)

@@ -1,0 +1,24 @@
+package objects
+
+import (
+	"context"
+	"fmt"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
+)
+
+// Removal is what a person decides on before an object is deleted.
+type Removal struct {
+	plan.OwnedObject
+	With    []string                    // what goes with it, and what stops working: one line for each
+	Do      func(context.Context) error // deletes it; an object that is gone is no error
+	Title   string                      // such as "application Shop"
+	Warning string                      // why a person may not want that; "" if there is no such reason
+}
+
+// refuse returns the error for a change that the servers would only half make.
+func refuse(hint, format string, args ...any) error {
+	return remedy.Add(fmt.Errorf("%w: %w", bootstrap.ErrPermanent, fmt.Errorf(format, args...)), "%s", hint)
+}
