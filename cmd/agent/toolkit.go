@@ -120,6 +120,14 @@ func completed(listers ...lister) cobra.CompletionFunc {
 	}
 }
 
+// completeFlag completes the value of a flag as completed does.
+func completeFlag(cmd *cobra.Command, flag string, list lister) {
+	// The error is that of a flag that does not exist.
+	cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return namesFor(cmd.Context(), list, args, begun), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
 // namesFor returns the names of a lister that begin as a person has typed; none if anything fails.
 func namesFor(ctx context.Context, list lister, args []string, begun string) (names []string) {
 	ctx, cancel := context.WithTimeout(ctx, namesTimeout)
