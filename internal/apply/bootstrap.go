@@ -267,6 +267,20 @@ func callable(report Report, own desired.Application, manager string) (all []boo
 	return all
 }
 
+// Callable returns the APIs of the file that the gateway serves over HTTP, as the servers have them. One that they lack has no id. manager
+// is the key manager of the tokens that calls have.
+func Callable(want plan.Wanted, have plan.Have, manager string) []bootstrap.PublishedAPI {
+	report := Report{Want: want, IDs: IDs{APIs: map[plan.APIName]string{}}, Served: map[plan.APIName]Served{}}
+	for name, api := range have.APIs {
+		report.IDs.APIs[name], report.Served[name] = textOf(api.Object, "id"), servedOf(api.Object, api.Revisions)
+	}
+	var own desired.Application
+	if all := want.File.Applications.Value; len(all) > 0 {
+		own = all[0].Value
+	}
+	return callable(report, own, manager)
+}
+
 const unlimited = "Unlimited"
 
 // inDefault reports whether the file wants an API in the gateway environment that API-M brings, which GW_HOST and GW_PORT name.

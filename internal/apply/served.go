@@ -24,7 +24,7 @@ func servedOf(o plan.Object, revisions []plan.Revision) (s Served) {
 	list, _ := o["operations"].([]any)
 	for _, item := range list {
 		op, _ := item.(map[string]any)
-		s.Operations = append(s.Operations, wso2.Operation{Target: textOf(op, "target"), Verb: textOf(op, "verb")})
+		s.Operations = append(s.Operations, wso2.Operation{Target: textOf(op, "target"), Verb: textOf(op, "verb"), Scopes: textsOf(op, "scopes")})
 	}
 	endpoints, _ := o["endpointConfig"].(map[string]any)
 	production, sandbox := endpoints["production_endpoints"], endpoints["sandbox_endpoints"]

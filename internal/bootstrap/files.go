@@ -142,6 +142,12 @@ func (f Files) Made() Made {
 	return MadeBefore(data)
 }
 
+// Key returns the first key of the keys file; the zero value if the file cannot be read.
+func (f Files) Key() keysfile.Key {
+	data, _ := file.Read(f.Keys.JSON, filesLimit)
+	return firstKey(data)
+}
+
 // Client is the application's client, with which people get a token.
 type Client struct {
 	Key           string

@@ -65,7 +65,7 @@ func TestEveryChangedAPIIsCalledAndOneOfTheOthers(t *testing.T) {
 	for _, target := range targets([]bootstrap.PublishedAPI{
 		api("a", false, false, read), api("b", true, false, read), api("c", false, true, read), api("d", false, true, read), api("e", true, true, write),
 		{Name: "f", Changed: true, Operations: read, OnlyKnown: true}, {Name: "g", Subscribed: true, Operations: read, OnlyKnown: true},
-	}, "/") {
+	}, "/", false) {
 		got += fmt.Sprintf("%s %v, ", target.api.Name, target.token)
 		if target.method != http.MethodGet && target.method != http.MethodHead {
 			t.Errorf("%s is called with %s", target.api.Name, target.method)

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,15 +12,20 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// The name of a throw-away application of API-M consists of throwAwayApplication, the Unix time in milliseconds, and the owner, so
-// that two verifications at the same time do not conflict. One of the same owner, or one that is older than throwAwayAge, belongs to
-// a run that was killed.
+// The name of a throw-away application of API-M consists of a prefix, the Unix time in milliseconds, and the owner, so that two
+// verifications at the same time do not conflict. One of the same owner, or one that is older than its kind may get, belongs to a run that
+// was killed: a bootstrap waits long for many APIs, and agent verify ends within [LongestInspection].
 const (
-	throwAwayApplication = "wso2agent-verify-"
-	throwAwayPolicy      = "Unlimited" // of the application, and of its subscription to an API that offers it
+	throwAwayPrefix      = "wso2agent-"
+	throwAwayApplication = throwAwayPrefix + "verify-" // of a bootstrap
+	throwAwayInspection  = throwAwayPrefix + "check-"  // of agent verify
+	throwAwayPolicy      = "Unlimited"                 // of the application, and of its subscription to an API that offers it
 )
 
-var throwAwayForm = regexp.MustCompile("^" + throwAwayApplication + `(\d+)-([a-z0-9]{8})$`)
+// LongestInspection is how long a run of [All] may take.
+const LongestInspection = 10 * time.Minute
+
+var throwAwayForm = regexp.MustCompile("^(" + throwAwayApplication + "|" + throwAwayInspection + `)(\d+)-([a-z0-9]{8})$`)
 
 // client is the client whose tokens call the APIs: that of a throw-away application, or that of the application of bootstrap.
 type client struct {
@@ -65,7 +71,7 @@ func (r *run) chooseClient(ctx context.Context) {
 
 // makeClient makes an application with subscriptions to the APIs to call, and its keys. If it fails, it deletes what it has made.
 func (r *run) makeClient(ctx context.Context) (err error) {
-	name := fmt.Sprintf("%s%d-%s", throwAwayApplication, time.Now().UnixMilli(), r.Owner)
+	name := fmt.Sprintf("%s%d-%s", cmp.Or(r.prefix, throwAwayApplication), time.Now().UnixMilli(), r.Owner)
 	app, err := r.DevPortal.CreateApplication(ctx, name, throwAwayPolicy, "verifies that APIs can be called; removed again")
 	if err != nil {
 		return err
@@ -120,7 +126,7 @@ func (r *run) removeClient(ctx context.Context) {
 // deleteApplicationsLeftBehind deletes throw-away applications of verifications that were killed. An application that it cannot read
 // or delete stays until the next verification.
 func (r *run) deleteApplicationsLeftBehind(ctx context.Context, now time.Time) {
-	list, err := r.DevPortal.Applications(ctx, throwAwayApplication)
+	list, err := r.DevPortal.Applications(ctx, throwAwayPrefix)
 	if err != nil {
 		return
 	}
@@ -129,7 +135,11 @@ func (r *run) deleteApplicationsLeftBehind(ctx context.Context, now time.Time) {
 		if m == nil {
 			continue
 		}
-		if made, err := strconv.ParseInt(m[1], 10, 64); m[2] == r.Owner || err == nil && now.Sub(time.UnixMilli(made)) >= throwAwayAge {
+		age := throwAwayAge
+		if m[1] == throwAwayInspection {
+			age = LongestInspection
+		}
+		if made, err := strconv.ParseInt(m[2], 10, 64); m[3] == r.Owner || err == nil && now.Sub(time.UnixMilli(made)) >= age {
 			_ = r.DevPortal.DeleteApplication(ctx, app.ID)
 		}
 	}

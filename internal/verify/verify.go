@@ -38,12 +38,14 @@ const (
 
 // Check is one check and its outcome.
 type Check struct {
+	ID       string // in the table of checks; empty at the end of a bootstrap
 	Name     string
 	Verdict  Verdict
-	Evidence string // what the check has seen; never a secret
-	Remedy   string // what to do about a failure or a warning
-	API      string // id of the API that the check is about; empty for none
-	Called   bool   // the check called the API with a good token
+	Evidence string        // what the check has seen; never a secret
+	Remedy   string        // what to do about a failure or a warning
+	API      string        // id of the API that the check is about; empty for none
+	Called   bool          // the check called the API with a good token
+	Took     time.Duration // how long the check took; of a check with several results the first has it
 }
 
 // Options of a run.
@@ -78,6 +80,7 @@ type run struct {
 	called  string // path at which the gateway served an API
 	refuses bool   // it refused a wrong token there
 	checks  []Check
+	prefix  string // of the name of the throw-away application; empty: that of a bootstrap
 }
 
 // Run makes the checks on a result of bootstrap, and returns all of them. The error wraps [ErrFailed] if a check has failed, and the
@@ -86,7 +89,7 @@ func Run(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, optio
 	options.Wait = cmp.Or(options.Wait, time.Minute)
 	options.Resource = cmp.Or(options.Resource, "/")
 	options.Owner = cmp.Or(options.Owner, strings.ToLower(rand.Text()[:8]))
-	r := &run{Servers: servers, Options: options, log: log, result: result, targets: targets(result.APIs, options.Resource)}
+	r := &run{Servers: servers, Options: options, log: log, result: result, targets: targets(result.APIs, options.Resource, false)}
 	r.chooseClient(ctx)
 	defer r.removeClient(ctx)
 	for _, check := range []func(context.Context) Check{r.fetchToken, r.signature, r.issuer} {

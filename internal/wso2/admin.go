@@ -114,6 +114,8 @@ type StoredKeyManager struct {
 	Name         string          `json:"name"`
 	Type         string          `json:"type"`
 	Issuer       string          `json:"issuer"`
+	UserInfo     string          `json:"userInfoEndpoint"`
+	WellKnown    string          `json:"wellKnownEndpoint"`
 	Certificates Certificates    `json:"certificates"`
 	User         string          `json:"-"` // with which the connector of IS calls IS; "" for other types
 	MakesRoles   bool            `json:"-"` // the connector of IS makes roles that IS lacks, under names of its own
@@ -168,4 +170,26 @@ func (a *Admin) DeleteKeyManager(ctx context.Context, id string) error {
 	return a.call(ctx, request{
 		op: "delete key manager " + id, method: http.MethodDelete, path: "/key-managers/" + url.PathEscape(id),
 	}, nil)
+}
+
+// Discovered is what API-M has read of an OpenID provider.
+type Discovered struct {
+	Issuer string
+	JWKS   string // address of the keys that sign the tokens
+}
+
+// Discover has API-M itself read a discovery document, over its own connection and with its own truststore. It changes nothing. A document
+// that API-M cannot read is HTTP 500, as recorded.
+func (a *Admin) Discover(ctx context.Context, address string) (Discovered, error) {
+	var answer struct {
+		Value struct {
+			Issuer       string       `json:"issuer"`
+			Certificates Certificates `json:"certificates"`
+		} `json:"value"`
+	}
+	err := a.call(ctx, request{
+		op: "have API-M read " + address, method: http.MethodPost, path: "/key-managers/discover",
+		parts: []part{text("url", address), text("type", TypeIS7)},
+	}, &answer)
+	return Discovered{answer.Value.Issuer, answer.Value.Certificates.Value}, err
 }

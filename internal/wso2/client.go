@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -67,6 +68,7 @@ type request struct {
 	body         any
 	form         url.Values
 	parts        []part         // a body as a multipart form
+	header       http.Header    // in addition to those that the other fields stand for
 	accept       string         // what the answer may be; empty is JSON
 	limit        int            // the most bytes that are read of the answer; 0 is maxBody
 	cred         *Credentials   // instead of the caller's
@@ -172,6 +174,7 @@ func (c caller) build(ctx context.Context, r request) (*http.Request, error) {
 	if err != nil {
 		return nil, reason(err)
 	}
+	maps.Copy(req.Header, r.header)
 	req.Header.Set("Accept", cmp.Or(r.accept, "application/json"))
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)

@@ -16,6 +16,7 @@ import (
 type Gateway struct {
 	management caller
 	traffic    caller
+	notices    caller
 }
 
 // NewGateway makes the client of the API-M at base, such as https://wso2am:9443, and of its gateway at traffic, such
@@ -24,6 +25,7 @@ func NewGateway(hc *http.Client, base, traffic string, cred Credentials) *Gatewa
 	return &Gateway{
 		management: caller{http: hc, base: base + "/api/am/gateway/v2", cred: &cred},
 		traffic:    caller{http: hc, base: traffic},
+		notices:    caller{http: hc, base: base + "/internal/data/v1/notify", cred: &cred},
 	}
 }
 

@@ -144,6 +144,17 @@ func (i *Identity) SCIM11Users(ctx context.Context, token Secret) (status int, e
 	return 0, err
 }
 
+// UserInfoPath is where API-M's connector for IS 7 asks IS for the user of a token. It cannot use the endpoint in IS's discovery document.
+const UserInfoPath = "/scim2/Me"
+
+// Me asks IS who the caller is: the owner of a token, or the user of the credentials if there is none.
+func (i *Identity) Me(ctx context.Context, token Secret) error {
+	var document json.RawMessage
+	return i.call(ctx, request{
+		op: "ask IS for the user", method: http.MethodGet, path: UserInfoPath, anonymous: token != "", token: token, secrets: []Secret{token},
+	}, &document)
+}
+
 // DeleteClient removes a client; one that is not there is no error.
 func (i *Identity) DeleteClient(ctx context.Context, id string) error {
 	err := i.call(ctx, request{

@@ -32,6 +32,7 @@ const SubscriptionLess = "DefaultSubscriptionless"
 type Operation struct {
 	Target string
 	Verb   string
+	Scopes []string // a token needs one of them; none: any token will do
 }
 
 // API is what a list of the Publisher shows of an API. Its context is without the version.

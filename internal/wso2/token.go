@@ -22,18 +22,29 @@ type Token struct {
 // servers revoke the token that the same client got before, so tokens must not be fetched side by side. A scope that is
 // not granted is no error: it is missing in the token's Scopes.
 func FetchToken(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret Secret, scopes ...string) (Token, error) {
+	form := url.Values{"grant_type": {"client_credentials"}}
+	if len(scopes) > 0 {
+		form.Set("scope", strings.Join(scopes, " "))
+	}
+	return fetch(ctx, hc, endpoint, clientID, clientSecret, form)
+}
+
+// FetchUserToken gets a token for a user by the user's password (RFC 6749, section 4.3). A client that may not do that is
+// [CodeTextNoGrant].
+func FetchUserToken(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret Secret, user string, password Secret) (Token, error) {
+	form := url.Values{"grant_type": {"password"}, "username": {user}, "password": {string(password)}}
+	return fetch(ctx, hc, endpoint, clientID, clientSecret, form, password)
+}
+
+func fetch(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret Secret, form url.Values, secrets ...Secret) (Token, error) {
 	var t struct {
 		AccessToken Secret `json:"access_token"`
 		ExpiresIn   int    `json:"expires_in"`
 		Scope       string `json:"scope"`
 	}
-	form := url.Values{"grant_type": {"client_credentials"}}
-	if len(scopes) > 0 {
-		form.Set("scope", strings.Join(scopes, " "))
-	}
 	err := caller{http: hc, base: endpoint}.call(ctx, request{
 		op: "fetch a token", method: http.MethodPost, cred: clientCredentials(clientID, clientSecret),
-		form: form, secrets: []Secret{clientSecret},
+		form: form, secrets: append(secrets, clientSecret),
 	}, &t)
 	return Token{t.AccessToken, time.Duration(t.ExpiresIn) * time.Second, strings.Fields(t.Scope)}, err
 }

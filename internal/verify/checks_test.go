@@ -1,0 +1,59 @@
+package verify
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestTheTableOfChecksIsInOrder(t *testing.T) {
+	form := regexp.MustCompile(`^[a-z0-9]+\.[a-z0-9-]+$`)
+	var before []string
+	for _, d := range Checks() {
+		if !form.MatchString(d.ID) || slices.Contains(before, d.ID) || d.Name == "" || d.Asks == "" || d.do == nil {
+			t.Errorf("row %+v", d)
+		}
+		for _, need := range d.Needs {
+			at := slices.Index(before, need)
+			if at < 0 {
+				t.Errorf("%s needs %s, which is not above it", d.ID, need)
+			} else if Checks()[at].Write && !d.Write {
+				t.Errorf("%s changes nothing, and needs %s, which does", d.ID, need)
+			}
+		}
+		before = append(before, d.ID)
+	}
+}
+
+func TestASelectionHasWhatItsChecksNeed(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		o    Selection
+		ids  string
+	}{
+		{"one, with what it needs", Selection{Only: []string{"km.jwks"}}, "is.ready am.ready km.registered trust.am km.jwks"},
+		{"a subject", Selection{Only: []string{"scopes"}}, "is.ready am.ready scopes.reached scopes.authorized"},
+		{"one that another needs is left out", Selection{Only: []string{"km.issuer"}, Skip: []string{"is"}}, "am.ready km.registered km.issuer"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			selected, err := Selected(tt.o)
+			var ids []string
+			for _, d := range selected {
+				ids = append(ids, d.ID)
+			}
+			if got := strings.Join(ids, " "); err != nil || got != tt.ids {
+				t.Errorf("got %s, %v", got, err)
+			}
+		})
+	}
+	if all, err := Selected(Selection{}); err != nil || len(all) != len(Checks()) {
+		t.Errorf("an empty selection has %d checks, %v", len(all), err)
+	}
+	for _, o := range []Selection{{Only: []string{"km.isuer"}}, {Skip: []string{"km.isuer"}}} {
+		if _, err := Selected(o); !errors.Is(err, ErrSelection) || !strings.Contains(err.Error(), "did you mean km.issuer?") {
+			t.Errorf("got %v", err)
+		}
+	}
+}

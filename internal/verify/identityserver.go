@@ -1,0 +1,270 @@
+package verify
+
+import (
+	"archive/zip"
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"wso2agent/internal/artifact"
+	"wso2agent/internal/config"
+	"wso2agent/internal/server"
+	"wso2agent/internal/trust"
+	"wso2agent/internal/wso2"
+)
+
+// isSettings compares IS's deployment.toml with what IS needs. A file that the running IS has not read yet does not count, and IS's agent
+// says so on the exchange volume.
+func (i *inspection) isSettings(ctx context.Context) Check {
+	cfg := i.subject.Config
+	statement, said := i.statement(ctx)
+	switch {
+	case said && statement.Restart == trust.RestartByHand:
+		return failed("", "IS runs with older settings, and RESTART is none next to it", "restart IS: docker restart "+cfg.IS.Container)
+	case said && statement.Restart != "":
+		return failed("", "IS runs with older settings, and its agent is about to restart it", "wait for the restart")
+	case cfg.Server.Product != config.IS && said:
+		return passed("the agent next to IS has nothing to restart it for")
+	case cfg.Server.Product != config.IS:
+		return skipped("", "the agent does not run next to IS, and reads no statement of the one that does (EXCHANGE_DIR)")
+	case cfg.Settings.Mode == "none":
+		return skipped("", "SETTINGS is none: the settings are a person's")
+	}
+	file := server.SettingsFileOf(cfg)
+	text, err := file.Read(ctx)
+	if err != nil {
+		return i.withoutVolume(err)
+	}
+	needs, err := server.NeedsWithoutSidecar(cfg, text)
+	if err != nil {
+		return broken(err, "correct the settings of the agent")
+	}
+	_, changes, err := file.Diff(ctx, needs, cfg.Settings.Mode == "override")
+	if err != nil {
+		return broken(err, "correct "+file.Path)
+	}
+	var lacks, kept []string
+	for _, c := range changes {
+		switch {
+		case c.Made():
+			lacks = append(lacks, c.Setting)
+		case c.Action == server.Kept:
+			kept = append(kept, c.Setting)
+		}
+	}
+	switch {
+	case len(lacks) > 0:
+		return failed("", file.Path+" lacks "+listed(lacks), "run agent config diff, and agent init or agent run next to IS, which make the settings")
+	case len(kept) > 0:
+		return Check{Verdict: Warn, Evidence: "somebody else has set " + listed(kept), Remedy: "run agent config diff next to IS; SETTINGS=override replaces these values"}
+	}
+	return passed("%s has all of them", file.Path)
+}
+
+// listed joins names, of many only the first.
+func listed(names []string) string {
+	text := strings.Join(names[:min(len(names), namedAtMost)], ", ")
+	if more := len(names) - namedAtMost; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// isHandler looks for the handler where IS takes it from. Away from IS it takes the word of the agent next to IS.
+func (i *inspection) isHandler(ctx context.Context) Check {
+	cfg := i.subject.Config
+	const remedy = "put the handler wso2is.notification.event.handlers into IS (ARTIFACTS=default next to IS, or ARTIFACT_SOURCE_DIR if it has no network) and restart it"
+	if cfg.Server.Product != config.IS {
+		switch statement, said := i.statement(ctx); {
+		case !said:
+			return skipped("", "the agent does not run next to IS, and reads no statement of the one that does (EXCHANGE_DIR)")
+		case !statement.Handler:
+			return Check{Verdict: Warn, Evidence: "the agent next to IS says that IS has no handler: " + StillValid, Remedy: remedy}
+		}
+		return passed("the agent next to IS says that IS has it")
+	}
+	found := artifact.RevocationHandlers(cfg.Artifacts.Dir, cfg.Server.Home)
+	switch len(found) {
+	case 0:
+		return Check{Verdict: Warn, Evidence: "IS has no handler: " + StillValid, Remedy: remedy}
+	case 1:
+	default:
+		return failed("", "IS has more than one: "+listed(found), "keep one of them: IS loads both")
+	}
+	needs, err := osgiServices(found[0])
+	if err != nil {
+		return failed("", fmt.Sprintf("%s is not a bundle: %v", found[0], err), remedy)
+	}
+	if version := versionOf(cfg.Server.Home); version != "" && !slices.Contains(needs, osgiOf(version)) {
+		return failed("", fmt.Sprintf("%s needs another OSGi than IS %s has, so IS does not load it, and reports no error", filepath.Base(found[0]), version),
+			"take version 2.1.2 or a later one, which fits IS 7.0 to 7.3 (ARTIFACTS_FILE)")
+	}
+	return passed("%s", found[0])
+}
+
+// versionOf returns the version of IS in the name of its home; "" if it has none.
+func versionOf(home string) string {
+	_, version, found := strings.Cut(filepath.Base(home), "wso2is-")
+	if !found {
+		return ""
+	}
+	return version
+}
+
+// generation of the OSGi framework: IS 7.3 has a new Equinox. The handler imports the packages of OSGi's services in the range
+// imp.package.version.osgi.service of its pom.xml (wso2-extensions/apim-km-wso2is): [1.2,1.3) up to version 2.0.11, [1.3,2.0) from 2.0.12
+// to 2.1.1, and [1.2,2.0) since.
+type generation int
+
+const (
+	oldEquinox generation = iota
+	newEquinox
+)
+
+func osgiOf(version string) generation {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) > 1 {
+		if minor, err := strconv.Atoi(parts[1]); err == nil && parts[0] == "7" && minor < 3 {
+			return oldEquinox
+		}
+	}
+	return newEquinox
+}
+
+// osgiServices returns the generations that a handler fits, by the range of versions in which it imports the packages of OSGi's services.
+// A handler that says nothing of them fits both.
+func osgiServices(path string) ([]generation, error) {
+	manifest, err := manifestOf(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, clause := range splitClauses(manifest["Import-Package"]) {
+		name, attributes, _ := strings.Cut(clause, ";")
+		if !strings.HasPrefix(name, "org.osgi.service.") {
+			continue
+		}
+		switch {
+		case strings.Contains(attributes, "[1.2,1.3)"), strings.Contains(attributes, "[1.2.0,1.3.0)"):
+			return []generation{oldEquinox}, nil
+		case strings.Contains(attributes, "[1.3,2.0)"), strings.Contains(attributes, "[1.3.0,2.0.0)"):
+			return []generation{newEquinox}, nil
+		}
+	}
+	return []generation{oldEquinox, newEquinox}, nil
+}
+
+// splitClauses splits a header of a manifest at the commas outside quotes.
+func splitClauses(header string) (clauses []string) {
+	quoted := false
+	return strings.FieldsFunc(header, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return r == ',' && !quoted
+	})
+}
+
+// manifestLimit is the largest size of a manifest, in bytes.
+const manifestLimit = 1 << 20
+
+// manifestOf reads the main section of the manifest of a jar. A line that begins with a space continues the one before.
+func manifestOf(path string) (map[string]string, error) {
+	jar, err := zip.OpenReader(path)
+	if err != nil {
+		return nil, err
+	}
+	defer jar.Close()
+	f, err := jar.Open("META-INF/MANIFEST.MF")
+	if errors.Is(err, fs.ErrNotExist) {
+		return map[string]string{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	headers, last := map[string]string{}, ""
+	lines := bufio.NewScanner(io.LimitReader(f, manifestLimit))
+	for lines.Scan() && lines.Text() != "" {
+		line := lines.Text()
+		if more, is := strings.CutPrefix(line, " "); is {
+			headers[last] += more
+			continue
+		}
+		name, value, _ := strings.Cut(line, ": ")
+		last, headers[name] = name, value
+	}
+	return headers, lines.Err()
+}
+
+// exposed is what a try as an API subscriber has found, once for both checks.
+type exposed struct {
+	tried bool
+	Exposure
+	err error
+}
+
+// expose tries to administer IS as an API subscriber.
+func (i *inspection) expose(ctx context.Context) exposed {
+	if !i.exposure.tried {
+		is := IdentityServer{HTTP: i.HTTP, OAuth: i.IS, Authorization: i.Scopes}
+		name := i.subject.Config.Server.Name
+		if name == "" {
+			name = i.Owner
+		}
+		e, err := Expose(ctx, is, name)
+		i.exposure = exposed{true, e, err}
+	}
+	return i.exposure
+}
+
+func (i *inspection) closedScopes(ctx context.Context) Check {
+	e := i.expose(ctx)
+	if e.err != nil {
+		return broken(e.err, "look for errors in IS's log")
+	}
+	return judged(judgeScopes(e.Scopes, i.circumstances(ctx)), "a new client does not get the scope "+adminScope)
+}
+
+func (i *inspection) closedSCIM11(ctx context.Context) Check {
+	e := i.expose(ctx)
+	if e.err != nil {
+		return broken(e.err, "look for errors in IS's log")
+	}
+	return judged(judgeSCIM11(e.SCIM11, i.circumstances(ctx)), "SCIM 1.1 refuses the token of a new client")
+}
+
+func (i *inspection) circumstances(ctx context.Context) Circumstances {
+	c, said := i.statement(ctx)
+	return Circumstances{Closing: c, Said: said, All: i.subject.Config.Scopes.Mode == "all", Container: i.subject.Config.IS.Container}
+}
+
+func judged(j Judgement, closed string) Check {
+	switch j.Openness {
+	case Closed:
+		return passed("%s", closed)
+	case Open:
+		return failed("", j.why, j.remedy)
+	}
+	return Check{Verdict: Warn, Evidence: j.why, Remedy: j.remedy}
+}
+
+// isMe asks IS for the user of the throw-away application's token, as API-M's connector does. IS answers only with the entry for
+// /scim2/Me in its list of access control.
+func (i *inspection) isMe(ctx context.Context) Check {
+	if i.result.KeyManager != i.subject.Settings.KMName {
+		return skipped("", "the token is not of IS (KEY_MANAGER_NAME)")
+	}
+	if err := i.IS.Me(ctx, i.token.AccessToken); err != nil {
+		c := broken(err, "")
+		c.Remedy = "run agent init or agent run next to IS: its deployment.toml needs the entry for (.*)/scim2/Me in [[resource.access_control]] (agent config diff), and IS must have been restarted since"
+		return c
+	}
+	return passed("%s answers to the token of an application", wso2.UserInfoPath)
+}

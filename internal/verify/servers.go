@@ -1,0 +1,62 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"wso2agent/internal/wso2"
+)
+
+// isReady asks IS for its discovery document. IS serves it when everything else is up.
+func (i *inspection) isReady(ctx context.Context) Check {
+	d, err := i.IS.Discovery(ctx)
+	if err != nil {
+		return broken(err, "check that IS runs, and IS_HOST and IS_PORT")
+	}
+	i.announced = d.Issuer
+	return passed("IS announces the issuer %s", d.Issuer)
+}
+
+// amReady asks for the health of the gateway, which comes last at a start, and for the REST API, which takes the password.
+func (i *inspection) amReady(ctx context.Context) Check {
+	if err := i.Gateway.Healthy(ctx); err != nil {
+		return broken(err, "check that API-M runs, and AM_HOST and AM_PORT")
+	}
+	if err := i.Publisher.Ready(ctx); err != nil {
+		return broken(err, "look for errors in API-M's log")
+	}
+	return passed("the gateway has loaded its APIs, and the Publisher accepts %s", i.subject.Settings.AMCredentials.User)
+}
+
+// mostSkew is how far two clocks may differ. It is the agent's own limit: a token of an issuer whose clock is ahead is not valid yet, and
+// one of an issuer whose clock is behind expires early.
+const mostSkew = 30 * time.Second
+
+// clocks compares the clocks of both servers with that of the agent, and with each other.
+func (i *inspection) clocks(ctx context.Context) Check {
+	is, err := wso2.Clock(ctx, i.HTTP, i.IS.JWKSURL())
+	if err != nil {
+		return broken(err, "check that IS runs")
+	}
+	am, err := wso2.Clock(ctx, i.HTTP, i.subject.Settings.AMURL+"/api/am/gateway/v2/server-startup-healthcheck")
+	if err != nil {
+		return broken(err, "check that API-M runs")
+	}
+	evidence := fmt.Sprintf("IS %s, API-M %s", ahead(is), ahead(am))
+	if max(is.Abs(), am.Abs(), (is-am).Abs()) > mostSkew {
+		return failed("", evidence, "synchronize the clocks (NTP): more than "+mostSkew.String()+" make tokens invalid too early or too late")
+	}
+	return passed("%s", evidence)
+}
+
+// ahead describes how far a clock differs from the agent's. The answers of the servers have whole seconds.
+func ahead(d time.Duration) string {
+	switch d = d.Round(time.Second); {
+	case d > 0:
+		return d.String() + " ahead of the agent"
+	case d < 0:
+		return (-d).String() + " behind the agent"
+	}
+	return "as the agent"
+}
