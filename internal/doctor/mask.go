@@ -1,0 +1,55 @@
+package doctor
+
+import (
+	"encoding/base64"
+	"regexp"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/config"
+)
+
+// mask stands for a secret.
+const mask = "*****"
+
+// tokens are texts that give access by their form alone: JSON Web Tokens, and what follows Basic or Bearer.
+var tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?|((?i:\b(?:basic|bearer))\s+)[A-Za-z0-9+/=._~-]{8,}`)
+
+// assigned is a value that follows the name of a secret: password=x, "client_secret": "x", <Password>x</Password>. A path that ends with
+// such a name, such as /oauth2/token, is none.
+var assigned = regexp.MustCompile(`(?i)((?:^|[^/\w.-])[\w.-]*(?:pass(?:w(?:or)?d|phrase)?|secret|token|credentials?|api_?key|private_?key)["']?\s*[=:>]\s*["']?)([^\s"',;&<>]+)`)
+
+// keyBlock is a private key in PEM.
+var keyBlock = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`)
+
+// Masker takes secrets out of texts: those that it knows by their value, and what looks like one.
+type Masker struct{ known *strings.Replacer }
+
+// MaskerOf returns a masker that knows the secrets in the settings, and further ones. The passwords that the products ship are no secrets,
+// and words that people read.
+func MaskerOf(cfg config.Config, more ...string) Masker {
+	secrets := slices.Clone(more)
+	for _, name := range config.SettingNames() {
+		if value, ok := cfg.Secret(name); ok {
+			secrets = append(secrets, value)
+		}
+	}
+	secrets = slices.DeleteFunc(secrets, func(s string) bool { return len(s) < 4 || s == "admin" || s == "wso2carbon" })
+	for _, s := range slices.Clone(secrets) {
+		secrets = append(secrets, base64.StdEncoding.EncodeToString([]byte(s)))
+	}
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // a secret may be a part of another one
+	var pairs []string
+	for _, s := range slices.Compact(secrets) {
+		pairs = append(pairs, s, mask)
+	}
+	return Masker{strings.NewReplacer(pairs...)}
+}
+
+// Text returns the text without secrets.
+func (m Masker) Text(text string) string {
+	text = keyBlock.ReplaceAllString(text, mask)
+	text = m.known.Replace(text)
+	text = tokens.ReplaceAllString(text, "${2}"+mask)
+	return assigned.ReplaceAllString(text, "${1}"+mask)
+}
