@@ -52,6 +52,8 @@ var packages = []row{
 		bars: []string{"net/http", "log/slog"}},
 	{path: "internal/telemetry", owns: "logging, metrics, `/livez` `/readyz` `/metrics` `/status`, the status page", not: "what the steps do",
 		bars: []string{"internal/deployment", "internal/keystore"}},
+	{path: "internal/docker", owns: "the part of the Engine API that the agent uses, of Docker and Podman: inspect, restart, files in containers", not: "the servers",
+		bars: []string{"internal/config", "internal/wso2", "internal/keystore", "os/exec"}},
 	{path: "internal/wso2", owns: "REST clients, one type per API and files by topic; typed answers and errors; retry rules; TLS pinned to exchanged certificates", not: "YAML, plans",
 		bars: []string{"internal/yamlfile", "go.yaml.in/yaml/v3"}},
 	{path: "internal/keysfile", owns: "the files with the keys of applications: JSON, variables, a Kubernetes Secret; encode, read, write", not: "servers, settings",
