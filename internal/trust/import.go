@@ -132,7 +132,15 @@ func (s Store) Entries(ctx context.Context, configured []string) ([]Entry, error
 	if err != nil {
 		return nil, err
 	}
-	var entries []Entry
+	entries, err := EntriesOf(store, configured)
+	if err != nil {
+		return nil, fmt.Errorf("import into %s: %w", s.Path, err)
+	}
+	return entries, nil
+}
+
+// EntriesOf is Entries for a store that is open.
+func EntriesOf(store *keystore.Store, configured []string) (entries []Entry, err error) {
 	var others []keystore.Entry
 	for _, e := range store.Entries() {
 		entry := Entry{Alias: e.Alias}
@@ -148,7 +156,7 @@ func (s Store) Entries(ctx context.Context, configured []string) ([]Entry, error
 		entries = append(entries, entry)
 	}
 	if err := keystore.CheckJava(others); err != nil {
-		return nil, fmt.Errorf("import into %s: %w", s.Path, err)
+		return nil, err
 	}
 	return entries, nil
 }
@@ -158,7 +166,7 @@ func (s Store) Entries(ctx context.Context, configured []string) ([]Entry, error
 func Import(ctx context.Context, s Store, changes []Change, certificates map[string]keystore.Certificate, workDir string) error {
 	store, data, err := s.read(ctx)
 	if err == nil {
-		err = edit(store, changes, certificates)
+		err = Edit(store, changes, certificates)
 	}
 	if err == nil {
 		due := slices.ContainsFunc(changes, func(c Change) bool { return c.Fresh && !c.Spare })
@@ -170,7 +178,8 @@ func Import(ctx context.Context, s Store, changes []Change, certificates map[str
 	return nil
 }
 
-func edit(store *keystore.Store, changes []Change, certificates map[string]keystore.Certificate) error {
+// Edit makes the changes of PlanImport in an open store. certificates are as for Import.
+func Edit(store *keystore.Store, changes []Change, certificates map[string]keystore.Certificate) error {
 	for _, c := range changes {
 		if c.Action == Removed {
 			if err := store.Delete(c.Alias); err != nil && !errors.Is(err, keystore.ErrAliasNotFound) {
