@@ -71,6 +71,9 @@ func (o ofRun) RoundTrip(r *http.Request) (*http.Response, error) {
 type Connection struct {
 	// Run is the correlation id that new clients send with each request, such as that of [NewRun]; empty for none.
 	Run string
+	// Routes are addresses (host:port) that this process reaches at another one, such as a port of a container that its engine publishes.
+	// The certificate there is verified as that of the first address.
+	Routes map[string]string
 
 	client *http.Client
 	cas    []byte
@@ -97,7 +100,7 @@ func (c *Connection) Client(pins Pins, caFile string) (*http.Client, error) {
 		}
 	}
 	c.Close()
-	c.client, c.cas = NewHTTPClient(pins, roots), cas
+	c.client, c.cas = newHTTPClient(pins, roots, c.Routes), cas
 	if transport, is := c.client.Transport.(*http.Transport); is && c.Run != "" {
 		c.client.Transport = ofRun{transport, c.Run}
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -124,5 +125,26 @@ func TestARunSendsItsCorrelationID(t *testing.T) {
 	}
 	if form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`); !form.MatchString(run) || run == NewRun() {
 		t.Errorf("the id %q is no random UUID", run)
+	}
+}
+
+// TestARouteLeadsToTheServerThatItsAddressIsPinnedFor: the address of a key manager is one that only containers reach.
+func TestARouteLeadsToTheServerThatItsAddressIsPinnedFor(t *testing.T) {
+	right, wrong := issue(t, nil, asIs), issue(t, nil, asIs)
+	const inner = "wso2is.invalid:9443"
+	for want, id := range map[error]identity{nil: right, ErrNotPinned: wrong} {
+		c := Connection{Routes: map[string]string{inner: serveAs(t, id)}}
+		hc, err := c.Client(pins{inner: {right.fingerprint()}}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := hc.Get("https://" + inner)
+		if err == nil {
+			resp.Body.Close()
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+		c.Close()
 	}
 }

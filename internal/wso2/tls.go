@@ -1,6 +1,7 @@
 package wso2
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -34,7 +35,11 @@ type Pins interface {
 // of any other address is verified by name against roots (nil: the system's). There is no third way: http:// is
 // refused, redirects are not followed, proxies of the environment are not used.
 func NewHTTPClient(pins Pins, roots *x509.CertPool) *http.Client {
-	d := dialer{pins: pins, roots: roots}
+	return newHTTPClient(pins, roots, nil)
+}
+
+func newHTTPClient(pins Pins, roots *x509.CertPool, routes map[string]string) *http.Client {
+	d := dialer{pins: pins, roots: roots, routes: routes}
 	return &http.Client{
 		Timeout: requestTimeout,
 		Transport: &http.Transport{
@@ -53,8 +58,9 @@ func NewHTTPClient(pins Pins, roots *x509.CertPool) *http.Client {
 }
 
 type dialer struct {
-	pins  Pins
-	roots *x509.CertPool
+	pins   Pins
+	roots  *x509.CertPool
+	routes map[string]string // see Connection.Routes
 }
 
 // dial connects to address and verifies the server there.
@@ -63,7 +69,7 @@ func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, er
 	if err != nil {
 		return nil, err
 	}
-	raw, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address)
+	raw, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, cmp.Or(d.routes[address], address))
 	if err != nil {
 		return nil, err
 	}
