@@ -14,7 +14,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -208,23 +211,47 @@ func TestNoSecretOfARequestIsRepeatedByItsError(t *testing.T) {
 
 func TestEveryPageOfAListIsRead(t *testing.T) {
 	const total = 250
+	for name, tt := range map[string]struct {
+		says    int // the total that the server says
+		offsets string
+	}{
+		"the server does not say how many there are": {0, "0 100 200"},
+		"it says so":             {total, "0 100 200"},
+		"it says too few":        {50, "0 100 200"},
+		"it says a few too many": {300, "0 100 200 300"},
+	} {
+		t.Run(name, func(t *testing.T) { everyPage(t, total, tt.says, tt.offsets) })
+	}
+}
+
+// everyPage reads a list with total entries of which the server says how many there are.
+func everyPage(t *testing.T, total, says int, wantOffsets string) {
+	var mu sync.Mutex
 	var offsets []string
 	base, hc := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		var offset, limit int
 		fmt.Sscan(r.FormValue("offset"), &offset)
 		fmt.Sscan(r.FormValue("limit"), &limit)
+		mu.Lock()
 		offsets = append(offsets, r.FormValue("offset"))
-		var list []map[string]string
+		mu.Unlock()
+		list := []map[string]string{}
 		for i := offset; i < min(offset+limit, total); i++ {
 			list = append(list, map[string]string{"id": fmt.Sprint(i)})
 		}
-		json.NewEncoder(w).Encode(map[string]any{"count": len(list), "list": list})
+		json.NewEncoder(w).Encode(map[string]any{"count": len(list), "list": list, "pagination": map[string]int{"total": says}})
 	})
 	apis, err := NewPublisher(hc, base, admin).APIs(t.Context())
-	if err != nil || len(apis) != total || apis[total-1].ID != "249" {
+	if err != nil || len(apis) != total {
 		t.Fatalf("got %d APIs, %v", len(apis), err)
 	}
-	if got := strings.Join(offsets, " "); got != "0 100 200" {
+	for i, api := range apis {
+		if api.ID != fmt.Sprint(i) {
+			t.Fatalf("entry %d is %s", i, api.ID)
+		}
+	}
+	slices.Sort(offsets)
+	if got := strings.Join(offsets, " "); got != wantOffsets {
 		t.Errorf("asked for offsets %s", got)
 	}
 }
@@ -347,9 +374,9 @@ func TestAListWithoutAnEndIsAnError(t *testing.T) {
 		"always another page": {func(offset, i int) string { return fmt.Sprintf(`{"id":"%d"}`, offset+i) }, "more than 10000 entries"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
+			var asked atomic.Int32
 			base, hc := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				asked++
+				asked.Add(1)
 				var offset int
 				fmt.Sscan(r.URL.Query().Get("offset"), &offset)
 				entries := make([]string, 100)
@@ -361,8 +388,8 @@ func TestAListWithoutAnEndIsAnError(t *testing.T) {
 			if _, err := NewPublisher(hc, base, admin).APIs(t.Context()); err == nil || !strings.Contains(err.Error(), tt.says) || IsPermanent(err) {
 				t.Errorf("error = %v", err)
 			}
-			if asked > 100 {
-				t.Errorf("%d requests", asked)
+			if n := asked.Load(); n > 100 {
+				t.Errorf("%d requests", n)
 			}
 		})
 	}

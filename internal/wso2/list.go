@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // whole makes a request and decodes the answer twice: into the fields that T knows, and as it came, for an update that
@@ -42,52 +45,93 @@ const maxList = 8 << 20
 // pageSize is how many entries are asked for at once; the servers' own default is 25.
 const pageSize = 100
 
+// pagesAtOnce is how many pages of a list are asked for at the same time.
+const pagesAtOnce = 8
+
 // all reads every page of a list. A page that is not full is the last one: "total" is 0 in some answers of the
-// DevPortal that do have entries, and "next" is left out by lists that have no pages. A list without an end is an error.
+// DevPortal that do have entries, and "next" is left out by lists that have no pages. If the first page says how many
+// entries there are, the others are read some at a time. A list without an end is an error.
 func all[T any](ctx context.Context, c caller, r request) ([]T, error) {
-	var list []T
-	var before json.RawMessage
-	kept := 0
-	for range maxPages {
-		query := url.Values{"limit": {fmt.Sprint(pageSize)}, "offset": {fmt.Sprint(len(list))}}
-		for name, values := range r.query {
-			query[name] = values
+	read := pages[T]{caller: c, request: r}
+	ahead := 1
+	for next := 0; next < maxPages; {
+		batch := make([]page[json.RawMessage], min(ahead, maxPages-next))
+		group, ctx := errgroup.WithContext(ctx)
+		for i := range batch {
+			offset := len(read.list) + i*pageSize
+			group.Go(func() (err error) {
+				batch[i], err = read.page(ctx, offset)
+				return err
+			})
 		}
-		one := r
-		one.query = query
-		var raw page[json.RawMessage]
-		if err := c.call(ctx, one, &raw); err != nil {
+		if err := group.Wait(); err != nil {
 			return nil, err
 		}
-		if raw.List == nil {
-			raw.List = raw.Certificates
-		}
-		if raw.List == nil {
-			return nil, c.noDocument(r, errNoList)
-		}
-		if len(raw.List) >= pageSize && bytes.Equal(raw.List[0], before) {
-			return nil, c.noDocument(r, errors.New("every page begins with the same entry"))
-		}
-		for _, text := range raw.List {
-			var entry T
-			if err := json.Unmarshal(text, &entry); err != nil {
-				return nil, c.noDocument(r, err)
+		for _, one := range batch {
+			last, err := read.add(one)
+			switch {
+			case err != nil:
+				return nil, err
+			case last:
+				return read.list, nil
 			}
-			known, err := json.Marshal(entry)
-			if err != nil {
-				return nil, c.noDocument(r, err)
-			}
-			if kept += len(known); kept > maxList {
-				return nil, c.noDocument(r, fmt.Errorf("the list is larger than %d MiB", maxList>>20))
-			}
-			list = append(list, entry)
 		}
-		if len(raw.List) < pageSize {
-			return list, nil
-		}
-		before = raw.List[0]
+		next += len(batch)
+		ahead = max(1, min(pagesAtOnce, batch[0].Pagination.Total/pageSize+1-next))
 	}
 	return nil, c.noDocument(r, fmt.Errorf("the list has more than %d entries", maxPages*pageSize))
+}
+
+// pages puts the pages of a list together.
+type pages[T any] struct {
+	caller
+	request
+	list   []T
+	kept   int             // bytes of JSON
+	before json.RawMessage // the first entry of the last page
+}
+
+// page reads the page that begins with an entry.
+func (p *pages[T]) page(ctx context.Context, offset int) (raw page[json.RawMessage], err error) {
+	one := p.request
+	one.query = url.Values{"limit": {fmt.Sprint(pageSize)}, "offset": {fmt.Sprint(offset)}}
+	maps.Copy(one.query, p.query)
+	if err := p.call(ctx, one, &raw); err != nil {
+		return raw, err
+	}
+	if raw.List == nil {
+		raw.List = raw.Certificates
+	}
+	if raw.List == nil {
+		return raw, p.noDocument(one, errNoList)
+	}
+	return raw, nil
+}
+
+// add adds the next page, and reports whether it is the last one.
+func (p *pages[T]) add(raw page[json.RawMessage]) (last bool, err error) {
+	if len(raw.List) >= pageSize && bytes.Equal(raw.List[0], p.before) {
+		return false, p.noDocument(p.request, errors.New("every page begins with the same entry"))
+	}
+	for _, text := range raw.List {
+		var entry T
+		if err := json.Unmarshal(text, &entry); err != nil {
+			return false, p.noDocument(p.request, err)
+		}
+		known, err := json.Marshal(entry)
+		if err != nil {
+			return false, p.noDocument(p.request, err)
+		}
+		if p.kept += len(known); p.kept > maxList {
+			return false, p.noDocument(p.request, fmt.Errorf("the list is larger than %d MiB", maxList>>20))
+		}
+		p.list = append(p.list, entry)
+	}
+	if len(raw.List) < pageSize {
+		return true, nil
+	}
+	p.before = raw.List[0]
+	return false, nil
 }
 
 // errNoList: a document that should hold a list holds none, not even an empty one.
