@@ -192,7 +192,7 @@ func addRecord(want *plan.Wanted, path string, stderr io.Writer) error {
 	record, found, err := owned.Load(path)
 	switch {
 	case found:
-		want.Owned, want.Sent = record.Owned(), record.Sent
+		want.Owned, want.Sent, want.Unrestored = record.Owned(), record.Sent, record.Unrestored()
 		return nil
 	case err == nil && want.Prune:
 		err = remedy.Add(fmt.Errorf("there is no record of what the agent has made, %s", path), "set KEYS_FILE to the path that agent apply uses; without a record the plan removes nothing")

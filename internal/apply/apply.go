@@ -127,6 +127,9 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 	if o.Tell == nil {
 		o.Tell = InLog(log)
 	}
+	if o.Record != nil {
+		r.past.apis = o.Record.Unrestored()
+	}
 	r.progress = &progress{tell: o.Tell, last: Event{Run: o.Run}}
 	for {
 		r.progress.round()
@@ -245,6 +248,7 @@ func apiOf(c plan.Change) string {
 // next reads the servers, and plans what is to be done.
 func (r *run) next(ctx context.Context, known *actual.Known) (step, error) {
 	want := r.recorded(r.report.Want)
+	want.Unrestored = r.past.unrestored()
 	read := known.ReadToMake
 	if r.Check != nil { // which refuses the creation of what is there, although nothing would come of it
 		read = known.Read
@@ -271,7 +275,7 @@ func (r *run) next(ctx context.Context, known *actual.Known) (step, error) {
 	if r.Check != nil { // a saved plan: what somebody changes meanwhile calls for another one
 		changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return !r.allowed[objectOf(c)] })
 	}
-	return step{want, have, r.past.unrestored(changes, r.all.list, have)}, nil
+	return step{want, have, changes}, nil
 }
 
 // warnOfRemovals says once what the run is about to remove.
@@ -285,7 +289,7 @@ func (r *run) warnOfRemovals(s step) {
 // act makes the changes of a round, and reports whether another round can make what failed.
 func (r *run) act(ctx context.Context, s step) (unfinished bool) {
 	one := newRound(r.log, r.clients, s.want, s.have, r.AtOnce)
-	one.past, one.record, one.progress, one.account = r.past, r.Record, r.progress, r.account
+	one.past, one.record, one.progress, one.account, one.save = r.past, r.Record, r.progress, r.account, r.save
 	unfinished = one.act(ctx, r.all.open(s.changes, s.have.Left), &r.all)
 	r.report.IDs, r.report.Keys, r.report.Served = one.ids, withSecrets(one.credentials(), r.report.Keys), one.served()
 	for i, k := range r.report.Keys {

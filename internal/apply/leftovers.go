@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -150,11 +150,11 @@ type past struct {
 	first map[string]time.Time // when something was first seen
 	times map[string]int       // how often
 	keys  map[keyName]Credentials
-	apis  map[plan.APIName]plan.Object // as they were before this run wrote a definition of them, until it has restored the rest
+	apis  map[string]plan.Object // what a new definition has reset of them, until it is there again
 }
 
 func newPast(wait time.Duration, known []Credentials) *past {
-	p := &past{wait: wait, first: map[string]time.Time{}, times: map[string]int{}, keys: map[keyName]Credentials{}, apis: map[plan.APIName]plan.Object{}}
+	p := &past{wait: wait, first: map[string]time.Time{}, times: map[string]int{}, keys: map[keyName]Credentials{}, apis: map[string]plan.Object{}}
 	p.remember(known)
 	return p
 }
@@ -180,45 +180,30 @@ func (p *past) drop(name keyName) {
 	delete(p.keys, name)
 }
 
-// original returns an API as it was before the first try of this run to write its definition. now is how it is.
-func (p *past) original(name plan.APIName, now plan.Object) plan.Object {
+// original returns what the first try to write the definition of an API resets. now is the API as it is.
+func (p *past) original(name string, now plan.Object) plan.Object {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if before, is := p.apis[name]; is {
-		return before
+	before, is := p.apis[name]
+	if !is || before["id"] != now["id"] {
+		before = plan.BeforeDefinition(now)
+		p.apis[name] = before
 	}
-	p.apis[name] = now
-	return now
+	return before
 }
 
 // restored forgets an API that has again what its definition does not say.
-func (p *past) restored(name plan.APIName) {
+func (p *past) restored(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.apis, name)
 }
 
-// unrestored returns changes with those that must write a definition again, because what it does not say is not restored. A comparison
-// with the file does not show that. before are changes of former rounds, and have is what the servers have.
-func (p *past) unrestored(changes []plan.Change, before []Outcome, have plan.Have) []plan.Change {
+// unrestored returns the APIs that do not.
+func (p *past) unrestored() map[string]plan.Object {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for name := range p.apis {
-		is := func(c plan.Change) bool { return c.Kind == plan.KindAPI && c.Name == name.String() }
-		i := slices.IndexFunc(before, func(o Outcome) bool { return is(o.Change) })
-		j := slices.IndexFunc(changes, is)
-		api, exists := have.APIs[name]
-		switch {
-		case !exists || i < 0 || permanent(before[i].Err):
-		case j < 0:
-			c := before[i].Change
-			c.Have = api
-			changes = append(changes, c)
-		case !definitionDiffers(changes[j].Fields):
-			changes[j].Fields = slices.Concat(before[i].Change.Fields, changes[j].Fields)
-		}
-	}
-	return changes
+	return maps.Clone(p.apis)
 }
 
 // since reports whether something has been seen for a while.

@@ -44,32 +44,57 @@ func (r *round) importDefinition(ctx context.Context, want desired.API, body pla
 // so updateDefinition brings back what the definition does not say, and writes all other fields of the API's object that differ. The
 // caller has nothing to save after that but deployments and the lifecycle.
 //
-// If the second request fails, a later round of this run brings it back. If the run is killed between both, settings of operations and of
-// local scopes that somebody has made by hand, and that the file does not have, are lost: API-M has no request that writes all at once.
+// API-M has no request that does both. So the record has what the first request resets until the second one has succeeded: a later round
+// or run brings it back. Without a record, only a later round of this run does.
 func (r *round) updateDefinition(ctx context.Context, want desired.API, id string, fields []plan.Difference) error {
 	d, has := r.want.Definition(want)
 	if !has || !definitionDiffers(fields) {
 		return nil
 	}
+	if !want.OpenAPI.Set {
+		if err := r.checkSchema(ctx, want, d); err != nil {
+			return err
+		}
+	}
 	name := plan.APIName{Name: want.Name.Value, Version: want.Version.Value}
-	before := r.past.original(name, r.have.APIs[name].Object)
+	now := r.have.APIs[name].Object
+	before := r.past.original(name.String(), now)
+	r.rewriting(name.String(), before)
 	err := error(nil)
 	if want.OpenAPI.Set {
 		err = r.Publisher.UpdateOpenAPI(ctx, id, d.Text)
-	} else if err = r.checkSchema(ctx, want, d); err == nil {
+	} else {
 		err = r.Publisher.UpdateGraphQLSchema(ctx, id, string(d.Text))
 	}
-	if err != nil {
-		return err
-	}
-	var secrets []wso2.Secret
-	for _, value := range plan.APISecrets(want, before) {
-		secrets = append(secrets, wso2.Secret(value))
-	}
-	if _, err = r.restore(ctx, want, id, before, secrets); err == nil {
-		r.past.restored(name)
+	if err == nil {
+		now = plan.WithBefore(now, before)
+		var secrets []wso2.Secret
+		for _, value := range plan.APISecrets(want, now) {
+			secrets = append(secrets, wso2.Secret(value))
+		}
+		if _, err = r.restore(ctx, want, id, now, secrets); err == nil {
+			r.rewriting(name.String(), nil)
+		}
+	} else if wso2.IsPermanent(err) { // API-M has refused it
+		r.rewriting(name.String(), nil)
 	}
 	return err
+}
+
+// rewriting keeps in the record what a new definition resets of an API; nil if it is there again.
+func (r *round) rewriting(name string, before plan.Object) {
+	if before == nil {
+		r.past.restored(name)
+	}
+	if r.record == nil || r.save == nil {
+		return
+	}
+	r.saving.Lock()
+	defer r.saving.Unlock()
+	r.record.Rewriting(name, before)
+	if err := r.save(); err != nil {
+		r.log.Warn("the agent cannot keep what a new definition resets: it is lost if this run ends now", "api", name, "error", err)
+	}
 }
 
 // definitionDiffers reports whether the definition of an API is among its differences.

@@ -1,16 +1,20 @@
 package apply
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"wso2agent/internal/actual"
 	"wso2agent/internal/desired"
+	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
@@ -282,34 +286,94 @@ func TestWhatAnUpdateOfADefinitionResetsIsBroughtBack(t *testing.T) {
 	}
 }
 
+// change gives the scope "read" of Orders a role by hand, of which the file says nothing, and changes the definition.
+func (d *defined) change() {
+	d.t.Helper()
+	d.allMade(d.servers.apply(d.want(), Options{}))
+	have := d.api("Orders")
+	for _, s := range have["scopes"].([]any) {
+		if scope := s.(map[string]any)["scope"].(map[string]any); scope["name"] == "read" {
+			scope["bindings"] = []any{"admin"}
+		}
+	}
+	_, err := d.publisher().UpdateAPIObject(d.t.Context(), have["id"].(string), have)
+	must(d.t, err)
+	d.write("o.yaml", strings.Replace(definition, "Read one", "Read it", 1))
+}
+
+// roles returns the roles of the scope "read" of Orders.
+func (d *defined) roles() []any {
+	d.t.Helper()
+	for _, s := range d.api("Orders")["scopes"].([]any) {
+		if scope := s.(map[string]any)["scope"].(map[string]any); scope["name"] == "read" {
+			read, _ := scope["bindings"].([]any)
+			return read
+		}
+	}
+	return nil
+}
+
 // TestWhatADefinitionResetsIsBroughtBackByALaterRound: the definition is written, and the request that restores the rest fails. The next
 // plan finds no difference.
 func TestWhatADefinitionResetsIsBroughtBackByALaterRound(t *testing.T) {
 	d := define(t)
-	d.allMade(d.servers.apply(d.want(), Options{}))
-	roles := func() []any {
-		for _, s := range d.api("Orders")["scopes"].([]any) {
-			if scope := s.(map[string]any)["scope"].(map[string]any); scope["name"] == "read" {
-				read, _ := scope["bindings"].([]any)
-				return read
-			}
-		}
-		return nil
-	}
-	have := d.api("Orders")
-	for _, s := range have["scopes"].([]any) {
-		if scope := s.(map[string]any)["scope"].(map[string]any); scope["name"] == "read" {
-			scope["bindings"] = []any{"admin"} // the file does not say who has the scope
-		}
-	}
-	_, err := d.publisher().UpdateAPIObject(t.Context(), have["id"].(string), have)
-	must(t, err)
-	d.write("o.yaml", strings.Replace(definition, "Read one", "Read it", 1))
-	_, err = d.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "PUT", Path: "/api/am/publisher/v4/apis/*", Status: 503, Count: 1})
+	d.change()
+	_, err := d.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "PUT", Path: "/api/am/publisher/v4/apis/*", Status: 503, Count: 1})
 	must(t, err)
 	d.allMade(d.servers.apply(d.want(), Options{}))
-	if hits := d.amFaults.List()[0].Hits; hits != 1 || !slices.Equal(roles(), []any{"admin"}) {
-		t.Errorf("after %d failures the scope has the roles %v", hits, roles())
+	if hits := d.amFaults.List()[0].Hits; hits != 1 || !slices.Equal(d.roles(), []any{"admin"}) {
+		t.Errorf("after %d failures the scope has the roles %v", hits, d.roles())
+	}
+	d.planned(d.want())
+}
+
+// definitionOnly lets no request through after one that writes a definition, as if the run was killed then.
+type definitionOnly struct {
+	http.RoundTripper
+	written atomic.Bool
+	cancel  context.CancelFunc
+}
+
+func (o *definitionOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	if o.written.Load() {
+		return nil, context.Canceled
+	}
+	answer, err := o.RoundTripper.RoundTrip(r)
+	if strings.HasSuffix(r.URL.Path, "/swagger") && r.Method == http.MethodPut {
+		o.written.Store(true)
+		o.cancel()
+	}
+	return answer, err
+}
+
+// TestWhatADefinitionResetsIsBroughtBackByALaterRun: a run is killed after it has written the definition. The next one knows by the
+// record what it must bring back, and the plan shows it.
+func TestWhatADefinitionResetsIsBroughtBackByALaterRun(t *testing.T) {
+	d := define(t)
+	d.change()
+	path := filepath.Join(t.TempDir(), ".agent", "applied.json")
+	recorded := func() (*owned.Record, Options) {
+		record, _, err := owned.Load(path)
+		must(t, err)
+		return record, Options{Record: record, Save: func() error { return record.Save(path) }}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cut := &definitionOnly{RoundTripper: d.client.Transport, cancel: cancel}
+	_, o := recorded()
+	_, err := Run(ctx, slog.New(slog.DiscardHandler), actual.Connect(&http.Client{Transport: cut}, d.settings), d.want(), o)
+	if err == nil || !cut.written.Load() || len(d.roles()) > 0 {
+		t.Fatalf("the run was not killed after the definition: %v, roles %v", err, d.roles())
+	}
+	record, o := recorded()
+	want := d.want()
+	want.Unrestored = record.Unrestored()
+	d.planned(want, `update API Orders 1: scopes {} -> {"extra":"shared"}, openapi {"operations":"reset by a run that was interrupted"} -> {"operations":"as before that run"}`)
+	d.allMade(d.servers.apply(d.want(), o))
+	if !slices.Equal(d.roles(), []any{"admin"}) {
+		t.Errorf("the scope has the roles %v", d.roles())
+	}
+	if record, _ = recorded(); len(record.Unrestored()) > 0 {
+		t.Errorf("the record still has %v", record.Unrestored())
 	}
 	d.planned(d.want())
 }

@@ -9,6 +9,9 @@ type Record interface {
 	Settle(found []plan.Found, gone []plan.OwnedObject) // after each read of the servers
 	Made(c plan.Change, id string)                      // id is empty if only the next read shows it
 	Gone(kind, name, of string)
+	// Rewriting notes what a new definition resets of an API, until it is there again: before is nil then.
+	Rewriting(api string, before plan.Object)
+	Unrestored() map[string]plan.Object
 }
 
 // recorded returns the desired state with what the record knows now.

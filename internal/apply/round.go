@@ -136,6 +136,8 @@ type round struct {
 	issuers  sync.Mutex // held while a key manager is compared with the others and made
 
 	record  Record                   // may be nil
+	save    func() error             // keeps the record; may be nil
+	saving  sync.Mutex               // held while it does
 	account bootstrap.KeyManagerUser // of the agent's own key manager; empty if the desired state has it
 
 	mu       sync.Mutex // guards what follows

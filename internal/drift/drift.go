@@ -190,7 +190,7 @@ func wanted(ctx context.Context, cfg config.Config, s bootstrap.Settings) (plan.
 	want.Prune = cfg.Bootstrap.Prune == "owned"
 	record, found, err := owned.Load(owned.Path(cfg.Bootstrap.KeysFile))
 	if found && err == nil { // without one, the agent owns nothing
-		want.Owned, want.Sent = record.Owned(), record.Sent
+		want.Owned, want.Sent, want.Unrestored = record.Owned(), record.Sent, record.Unrestored()
 	}
 	return want, err
 }

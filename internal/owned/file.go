@@ -29,6 +29,7 @@ type storedObject struct {
 	Of      string            `json:"of,omitempty"`
 	ID      string            `json:"id,omitempty"`
 	Secrets map[string]string `json:"secrets,omitempty"` // HMAC-SHA-256 as hexadecimal digits, by path
+	Before  plan.Object       `json:"before,omitempty"`  // of an API, what a new definition has reset
 }
 
 // Path returns the path of the record of agents with one keys file: in the folder that they share.
@@ -56,7 +57,7 @@ func Load(path string) (r *Record, found bool, err error) {
 	r = New()
 	r.key = s.Key
 	for _, o := range s.Objects {
-		r.objects[name{o.Kind, o.Name, o.Of}] = entry{o.ID, o.Secrets}
+		r.objects[name{o.Kind, o.Name, o.Of}] = entry{o.ID, o.Secrets, o.Before}
 	}
 	return r, true, nil
 }
@@ -65,7 +66,8 @@ func Load(path string) (r *Record, found bool, err error) {
 func (r *Record) Save(path string) error {
 	s := stored{Version: version, Key: r.key, Objects: []storedObject{}}
 	for _, o := range r.Owned() {
-		s.Objects = append(s.Objects, storedObject{o.Kind, o.Name, o.Of, o.ID, r.hashes(o)})
+		e := r.entry(o)
+		s.Objects = append(s.Objects, storedObject{o.Kind, o.Name, o.Of, o.ID, e.secrets, e.before})
 	}
 	data, err := file.EncodeJSON(s)
 	if err == nil && len(data) > limit {
@@ -81,8 +83,8 @@ func (r *Record) Save(path string) error {
 	return nil
 }
 
-func (r *Record) hashes(o plan.OwnedObject) map[string]string {
+func (r *Record) entry(o plan.OwnedObject) entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.objects[name{o.Kind, o.Name, o.Of}].secrets // nobody changes the map
+	return r.objects[name{o.Kind, o.Name, o.Of}] // nobody changes its maps
 }

@@ -31,6 +31,7 @@ type name struct{ kind, name, of string }
 type entry struct {
 	id      string            // empty until the agent has seen it
 	secrets map[string]string // keyed hashes of what was last sent, by path
+	before  plan.Object       // of an API: what a new definition has reset, until it is there again
 }
 
 // New returns a record that owns nothing.
@@ -70,7 +71,7 @@ func (r *Record) Made(c plan.Change, id string) {
 	e := r.objects[n]
 	e.id = id
 	if c.Action == plan.Create {
-		e.secrets = nil
+		e.secrets, e.before = nil, nil
 	}
 	r.objects[n] = e
 	r.mu.Unlock()
@@ -148,6 +149,30 @@ func (r *Record) see(o plan.OwnedObject) bool {
 	}
 	r.objects[n] = entry{id: o.ID}
 	return true
+}
+
+// Rewriting records what a new definition resets of an API that the record has; nil if it is there again.
+func (r *Record) Rewriting(api string, before plan.Object) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := name{kind: plan.KindAPI, name: api}
+	if e, is := r.objects[n]; is {
+		e.before = before
+		r.objects[n] = e
+	}
+}
+
+// Unrestored returns what new definitions have reset, by the names of the APIs.
+func (r *Record) Unrestored() map[string]plan.Object {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := map[string]plan.Object{}
+	for n, e := range r.objects {
+		if e.before != nil {
+			all[n.name] = e.before
+		}
+	}
+	return all
 }
 
 // hash returns the HMAC-SHA-256 of a value, as hexadecimal digits. It covers the object and the path, so that equal secrets of two

@@ -130,6 +130,40 @@ func TestTheRecordOutlivesTheAgent(t *testing.T) {
 	}
 }
 
+func TestTheRecordHasWhatADefinitionResetsUntilItIsThereAgain(t *testing.T) {
+	path, before := filepath.Join(t.TempDir(), "applied.json"), plan.Object{"id": "i1", "scopes": []any{map[string]any{"shared": false}}}
+	r := New()
+	r.Rewriting("Orders 1", before) // of an API that the record does not have
+	if got := r.Unrestored(); len(got) > 0 {
+		t.Errorf("an empty record has %v", got)
+	}
+	again := func() map[string]plan.Object {
+		t.Helper()
+		if err := r.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if r, _, err = Load(path); err != nil {
+			t.Fatal(err)
+		}
+		return r.Unrestored()
+	}
+	r.Settle([]plan.Found{{OwnedObject: object(plan.KindAPI, "Orders 1", "", "i1")}}, nil)
+	r.Rewriting("Orders 1", before)
+	if got := again(); !reflect.DeepEqual(got, map[string]plan.Object{"Orders 1": before}) {
+		t.Errorf("the record has %v", got)
+	}
+	r.Rewriting("Orders 1", nil)
+	if got := again(); len(got) > 0 {
+		t.Errorf("afterwards it has %v", got)
+	}
+	r.Rewriting("Orders 1", before)
+	r.Settle([]plan.Found{{OwnedObject: object(plan.KindAPI, "Orders 1", "", "i2")}}, nil) // somebody has made the API anew
+	if got := again(); len(got) > 0 {
+		t.Errorf("of another API it has %v", got)
+	}
+}
+
 func TestARecordThatCannotBeReadOwnsNothingAndSaysSo(t *testing.T) {
 	good := New()
 	good.Made(user(plan.Create, "p"), "u1")

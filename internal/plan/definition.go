@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -156,6 +157,39 @@ func part(path string, value any) map[string]any {
 		}
 	}
 	return map[string]any{path: value}
+}
+
+// BeforeDefinition returns what a new definition resets of an API, and the id of the API.
+func BeforeDefinition(api Object) Object {
+	operations := []any{}
+	list, _ := api["operations"].([]any)
+	for _, item := range list {
+		op, _ := item.(map[string]any)
+		operations = append(operations, map[string]any{"target": op["target"], "verb": op["verb"], "authType": op["authType"],
+			"throttlingPolicy": op["throttlingPolicy"], "scopes": op["scopes"]}) // the parameters of its policies may be secret
+	}
+	return Object{"id": api["id"], "operations": operations, "scopes": api["scopes"]}
+}
+
+// WithBefore returns an API as it was before its definition was written. The API stays as it is if before is of another one.
+func WithBefore(api, before Object) Object {
+	if before == nil || before["id"] != api["id"] {
+		return api
+	}
+	was := maps.Clone(api)
+	was["operations"], was["scopes"] = before["operations"], before["scopes"]
+	return was
+}
+
+// unrestored returns the difference of an API whose definition must be written again, because a run has not restored what it does not say.
+// A comparison with the file does not show that.
+func (m *maker) unrestored(want desired.API, have API, all []Difference) []Difference {
+	field, _, ok := DefinitionOf(want)
+	before := m.Unrestored[APIName{want.Name.Value, want.Version.Value}.String()]
+	if !ok || before == nil || before["id"] != have.Object["id"] || slices.ContainsFunc(all, func(d Difference) bool { return d.Path == field }) {
+		return nil
+	}
+	return []Difference{{Path: field, Have: part("operations", "reset by a run that was interrupted"), Want: part("operations", "as before that run")}}
 }
 
 // APIRestored returns the API to send after a definition was written, which resets operations and scopes. before is the API as it was

@@ -30,6 +30,9 @@ type Wanted struct {
 	// Sent returns what was last sent for an object of the record, or nil if nothing is known of it. A nil Sent means that there is no
 	// record.
 	Sent func(kind, name, of string) Sent
+	// Unrestored are APIs whose definition a run has written, and which do not have again what the definition does not say, each as
+	// [BeforeDefinition] has it, by the name of its change.
+	Unrestored map[string]Object
 	// Owner is the name that the additional property wso2agent of an API gets. Without a name APIs get none.
 	Owner string
 	// Prune says that owned objects that the file no longer names are to be removed.
@@ -353,6 +356,7 @@ func (m *maker) apis() {
 		if exists {
 			all = APIDifferences(want, have.Object, m.Policies(name.Name), m.sentOf(KindAPI, name.String(), "", have))
 			all = append(all, m.definition(want, have)...)
+			all = append(all, m.unrestored(want, have, all)...)
 			all = m.fixed(item.At, fmt.Sprintf("API %q %s", name.Name, name.Version), all,
 				"correct the file, or delete the API in the Publisher", "name", "version", "context", "type")
 			if ends, reason := EndsTokens(want, have.Object); ends && len(all) > 0 {
