@@ -81,7 +81,7 @@ func stateFolders(cfg config.Config) []string {
 // keepState keeps the servers in the desired state until ctx ends.
 func (a Agent) keepState(ctx context.Context, health *telemetry.Health) {
 	k, v := a.bootstrapper(func(doing string) { health.Set(bootstrapCondition, false, doing) })
-	l, compare := a.life(health, bootstrapCondition), drift.New(a.log, health, a.accounts, k.Current)
+	l, compare := a.life(health, bootstrapCondition), drift.New(a.log, health, a.accounts, k.Reached)
 	l.changes = a.watch(stateFolders(a.cfg)...).Changes(ctx)
 	l.keep(ctx, func(ctx context.Context, unreadable error) time.Duration {
 		wait := k.Turn(ctx, l.cfg, unreadable, l.changes)

@@ -180,6 +180,7 @@ type watched struct {
 	p       *place
 	health  *telemetry.Health
 	current bool
+	reached time.Time // the end of the bootstrap
 }
 
 // watch returns a Watch next to servers that have the desired state.
@@ -195,7 +196,7 @@ func (p *place) watch(change func(*config.Config)) *watched {
 	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Compare = time.Nanosecond; change(c) })
 	w := &watched{p: p, health: telemetry.NewHealth(time.Hour), current: true}
 	a := p.agent(config.AM)
-	w.Watch = drift.New(a.log, w.health, a.accounts, func(context.Context, config.Config) bool { return w.current })
+	w.Watch = drift.New(a.log, w.health, a.accounts, func(context.Context, config.Config) (time.Time, bool) { return w.reached, w.current })
 	w.turn()
 	return w
 }
@@ -207,6 +208,19 @@ func (w *watched) turn() map[string]int {
 	w.Turn(w.p.t.Context(), w.p.agent(config.AM).cfg) // the first one may only set the time of the next
 	time.Sleep(time.Microsecond)
 	return w.p.amRequests.Counts()
+}
+
+// TestAComparisonWaitsAfterALaterBootstrap: the lists may not show yet what it has made.
+func TestAComparisonWaitsAfterALaterBootstrap(t *testing.T) {
+	p := newPlace(t)
+	w := p.watch(asIs)
+	p.set(config.AM, func(c *config.Config) { c.Bootstrap.Compare = time.Hour })
+	w.reached = time.Now().Add(-10 * time.Second)
+	p.amRequests.Reset()
+	wait := w.Turn(t.Context(), p.agent(config.AM).cfg)
+	if n := len(p.amRequests.Counts()); n > 0 || wait < 17*time.Second || wait > 22*time.Second {
+		t.Errorf("10 s after a bootstrap, it sends %d requests, and waits for %s", n, wait)
+	}
 }
 
 func asIs(*config.Config) {}

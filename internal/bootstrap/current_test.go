@@ -35,7 +35,7 @@ func TestTheDesiredStateIsCurrentOnlyWhileNothingHasChanged(t *testing.T) {
 	k := &Keeper{Log: log, Server: neverStarted{}}
 	is := func(when string, want bool) {
 		t.Helper()
-		if k.Current(t.Context(), cfg) != want {
+		if _, is := k.Reached(t.Context(), cfg); is != want {
 			t.Errorf("%s, it is current: %t", when, !want)
 		}
 	}
@@ -45,8 +45,12 @@ func TestTheDesiredStateIsCurrentOnlyWhileNothingHasChanged(t *testing.T) {
 	is("before the first attempt", false)
 	k.attempts.Ended(k.Input(t.Context(), cfg), errors.New("no answer"), time.Now())
 	is("after a failure", false)
-	k.attempts.Ended(k.Input(t.Context(), cfg), nil, time.Now())
+	ended := time.Now()
+	k.attempts.Ended(k.Input(t.Context(), cfg), nil, ended)
 	is("after an attempt", true)
+	if at, _ := k.Reached(t.Context(), cfg); !at.Equal(ended) {
+		t.Errorf("the desired state is reached at %s, not at the end of the attempt, %s", at, ended)
+	}
 	configure("b")
 	is("after a change of the file", false)
 	configure("a")

@@ -95,13 +95,15 @@ func (k *Keeper) Trouble() error {
 	return k.looks.Trouble()
 }
 
-// Current reports whether the servers have reached the desired state and still have it, and nothing that it depends on has changed since.
-func (k *Keeper) Current(ctx context.Context, cfg config.Config) bool {
+// Reached returns when the servers have reached the desired state, and reports whether they still have it, and nothing that it depends on
+// has changed since.
+func (k *Keeper) Reached(ctx context.Context, cfg config.Config) (at time.Time, is bool) {
 	if k.attempts == nil || k.Trouble() != nil {
-		return false
+		return at, false
 	}
-	stands, _ := k.attempts.last.Stands(k.Input(ctx, cfg), time.Now(), cfg.Bootstrap.Look)
-	return stands
+	last := k.attempts.last
+	is, _ = last.Stands(k.Input(ctx, cfg), time.Now(), cfg.Bootstrap.Look)
+	return last.At, is
 }
 
 // begin begins a run. Its correlation id is in all log lines and requests until end is called.

@@ -53,7 +53,7 @@ type Watch struct {
 	log      *slog.Logger
 	health   Health
 	accounts *bootstrap.Accounts
-	current  func(context.Context, config.Config) bool
+	reached  func(context.Context, config.Config) (at time.Time, is bool)
 
 	connection wso2.Connection
 	due        time.Time
@@ -67,11 +67,11 @@ type Watch struct {
 	doomed     []string // what the last comparison would remove
 }
 
-// New returns a Watch that has compared nothing. current reports whether the servers have reached the desired state, and nothing that it
-// depends on has changed since. Otherwise a difference is no drift, because a bootstrap is due.
-func New(log *slog.Logger, health Health, accounts *bootstrap.Accounts, current func(context.Context, config.Config) bool) *Watch {
+// New returns a Watch that has compared nothing. reached reports when a bootstrap has last reached the desired state, and whether nothing
+// that it depends on has changed since. Otherwise a difference is no drift, because a bootstrap is due.
+func New(log *slog.Logger, health Health, accounts *bootstrap.Accounts, reached func(context.Context, config.Config) (at time.Time, is bool)) *Watch {
 	health.Advise(Condition, true, "the agent compares the servers with the API configuration after the bootstrap")
-	return &Watch{log: log, health: health, accounts: accounts, current: current}
+	return &Watch{log: log, health: health, accounts: accounts, reached: reached}
 }
 
 // Turn compares the servers with the desired state if RECONCILE_INTERVAL has passed. It returns the wait before the next turn. The caller
@@ -128,8 +128,15 @@ func (w *Watch) pass(ctx context.Context, cfg config.Config) (wait time.Duration
 		return soon, errLater
 	}
 	defer unlock()
-	if !w.current(ctx, cfg) { // since the file was read
+	reached, is := w.reached(ctx, cfg)
+	if !is { // since the file was read
 		return soon, errLater
+	}
+	if rest := soon - time.Since(reached); rest > 0 { // the lists may not show yet what the bootstrap has made
+		return rest, errLater
+	}
+	if err := addRecord(&want, owned.Path(cfg.Bootstrap.KeysFile)); err != nil { // which another agent may have written before it gave the lock back
+		return every, err
 	}
 	if w.passes%wholeEvery == 0 {
 		w.known = actual.Known{}
@@ -177,22 +184,24 @@ func removals(changes []plan.Change) (titles []string) {
 	return titles
 }
 
-// wanted reads the desired state, and the record of what the agent has made.
+// wanted reads the desired state.
 func wanted(ctx context.Context, cfg config.Config, s bootstrap.Settings) (plan.Wanted, error) {
 	f, err := bootstrap.FilesOf(cfg).Desired()
 	if err != nil {
 		return plan.Wanted{}, err
 	}
 	want, err := actual.Want(ctx, f, s)
-	if err != nil {
-		return want, err
-	}
 	want.Prune = cfg.Bootstrap.Prune == "owned"
-	record, found, err := owned.Load(owned.Path(cfg.Bootstrap.KeysFile))
-	if found && err == nil { // without one, the agent owns nothing
+	return want, err
+}
+
+// addRecord adds the record of what the agent has made. Without one, the agent owns nothing.
+func addRecord(want *plan.Wanted, path string) error {
+	record, found, err := owned.Load(path)
+	if found && err == nil {
 		want.Owned, want.Sent, want.Unrestored = record.Owned(), record.Sent, record.Unrestored()
 	}
-	return want, err
+	return err
 }
 
 // note logs what differs since the last pass and what no longer does, and counts it.
@@ -262,16 +271,9 @@ func (w *Watch) fix(ctx context.Context, files bootstrap.Files, s bootstrap.Sett
 
 // apply runs package apply with exactly these changes.
 func (w *Watch) apply(ctx context.Context, files bootstrap.Files, s bootstrap.Settings, hc *http.Client, want plan.Wanted, changes []plan.Change) (apply.Report, error) {
-	data, err := plan.Save(nil, want, changes, nil)
-	if err != nil {
-		return apply.Report{}, err
-	}
-	saved, err := plan.OpenSaved(data)
-	if err != nil {
-		return apply.Report{}, err
-	}
+	same := func(_ plan.Wanted, now []plan.Change) error { return plan.SameChanges(changes, now) }
 	report, err, unwritten := apply.Keep(ctx, w.log, hc, s, files, nil, "agent run", "", want,
-		apply.Options{Check: saved.Check, User: apply.ServiceUser{Log: w.log, Servers: bootstrap.Connect(hc, s), Settings: s}})
+		apply.Options{Check: same, User: apply.ServiceUser{Log: w.log, Servers: bootstrap.Connect(hc, s), Settings: s}})
 	if len(report.Outcomes) > 0 {
 		if unbound := apply.BindRoles(ctx, w.log, bootstrap.Connect(hc, s), s, report); unbound != nil { // a save takes the roles of local scopes away
 			w.log.Warn("drift: scopes of APIs may lack roles for a while", "error", unbound)

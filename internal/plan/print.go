@@ -235,18 +235,6 @@ type jsonField struct {
 // An array is never null. A value is null if there is none. Characters that a terminal acts on are escaped, as JSON allows for every
 // character.
 func JSON(run string, changes []Change, problems desired.Problems, kept ...OwnedObject) ([]byte, error) {
-	all := []jsonChange{}
-	for _, c := range changes {
-		made := jsonChange{c.Action, c.Kind, c.Name, c.Of, []jsonField{}, append([]string{}, c.Effects...)}
-		for _, d := range c.Fields {
-			field := jsonField{d.Path, complete(d.Have), complete(d.Want)}
-			if d.Secret {
-				field.Have, field.Want = mask, source(d)
-			}
-			made.Fields = append(made.Fields, field)
-		}
-		all = append(all, made)
-	}
 	bad := []jsonProblem{}
 	for _, p := range problems {
 		bad = append(bad, jsonProblem{p.At.File, p.At.Line, p.At.Column, p.Message, p.Hint})
@@ -263,10 +251,27 @@ func JSON(run string, changes []Change, problems desired.Problems, kept ...Owned
 		Delete   int           `json:"delete"`
 		Kept     []OwnedName   `json:"kept"`
 		Problems []jsonProblem `json:"problems"`
-	}{run, all, count(changes, Create), count(changes, Update), count(changes, Delete), KeptNames(kept), bad}); err != nil {
+	}{run, forPrograms(changes), count(changes, Create), count(changes, Update), count(changes, Delete), KeptNames(kept), bad}); err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)
 	}
 	return asciiControls(b.Bytes()), nil
+}
+
+// forPrograms returns changes in the form of their JSON, with secrets masked. An array is never nil.
+func forPrograms(changes []Change) []jsonChange {
+	all := []jsonChange{}
+	for _, c := range changes {
+		made := jsonChange{c.Action, c.Kind, c.Name, c.Of, []jsonField{}, append([]string{}, c.Effects...)}
+		for _, d := range c.Fields {
+			field := jsonField{d.Path, complete(d.Have), complete(d.Want)}
+			if d.Secret {
+				field.Have, field.Want = mask, source(d)
+			}
+			made.Fields = append(made.Fields, field)
+		}
+		all = append(all, made)
+	}
+	return all
 }
 
 // complete returns a value with empty lists in place of nil ones, and without passwords in addresses.

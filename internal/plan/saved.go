@@ -15,8 +15,8 @@ import (
 	"wso2agent/internal/remedy"
 )
 
-// ErrOutdated says that the files and the servers call for another plan than the saved one.
-var ErrOutdated = errors.New("the saved plan is outdated")
+// ErrOutdated says that the files and the servers call for another plan than before.
+var ErrOutdated = errors.New("the plan is outdated")
 
 // Saved is a plan in a file: what was planned, and for which desired state. It has names of secrets, and no values.
 type Saved struct {
@@ -71,46 +71,63 @@ func (s Saved) Check(want Wanted, changes []Change) error {
 	if err != nil {
 		return err
 	}
-	var differ []string
-	for _, key := range slices.Sorted(maps.Keys(union(saved, planned))) {
-		if saved[key] != planned[key] {
-			differ = append(differ, key)
-		}
-	}
-	if len(differ) > 0 {
-		more := ""
-		if len(differ) > 3 {
-			more = fmt.Sprintf(" and %d more", len(differ)-3)
-		}
-		return remedy.Add(fmt.Errorf("%w: the servers or the flags now call for other changes of %s%s", ErrOutdated,
-			strings.Join(differ[:min(3, len(differ))], ", "), more), "plan again, with the same flags for removals")
+	if differ := differing(saved, planned); differ != "" {
+		return remedy.Add(fmt.Errorf("%w: the servers or the flags now call for other changes of %s", ErrOutdated, differ), "plan again, with the same flags for removals")
 	}
 	return nil
 }
 
-func union(a, b map[string]string) map[string]string {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
-	return all
+// SameChanges returns an error that wraps [ErrOutdated] unless two plans have the same changes of the same objects.
+func SameChanges(before, now []Change) error {
+	first, err := textsOf(forPrograms(before))
+	if err != nil {
+		return err
+	}
+	second, err := textsOf(forPrograms(now))
+	if err != nil {
+		return err
+	}
+	if differ := differing(first, second); differ != "" {
+		return fmt.Errorf("%w: the servers now call for other changes of %s", ErrOutdated, differ)
+	}
+	return nil
 }
 
-// changesIn returns the changes of a plan in JSON by their titles.
+// differing names up to three objects whose changes differ, and says how many more there are; "" if there are none.
+func differing(before, now map[string]string) string {
+	all := maps.Clone(before)
+	maps.Copy(all, now)
+	var differ []string
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if before[key] != now[key] {
+			differ = append(differ, key)
+		}
+	}
+	text := strings.Join(differ[:min(3, len(differ))], ", ")
+	if len(differ) > 3 {
+		text += fmt.Sprintf(" and %d more", len(differ)-3)
+	}
+	return text
+}
+
+// changesIn returns the changes of a plan in JSON as texts, by their titles.
 func changesIn(plan []byte) (map[string]string, error) {
-	var p struct{ Changes []json.RawMessage }
+	var p struct{ Changes []jsonChange }
 	if err := json.Unmarshal(plan, &p); err != nil {
 		return nil, fmt.Errorf("read the plan: %w", err)
 	}
+	return textsOf(p.Changes)
+}
+
+// textsOf returns changes as texts that are equal if the changes are, by their titles.
+func textsOf(changes []jsonChange) (map[string]string, error) {
 	all := map[string]string{}
-	for _, raw := range p.Changes {
-		var c jsonChange
-		if err := json.Unmarshal(raw, &c); err != nil {
-			return nil, fmt.Errorf("read the plan: %w", err)
-		}
+	for _, c := range changes {
 		// Whether the record has an object depends on where the agent runs.
 		c.Effects = slices.DeleteFunc(c.Effects, func(e string) bool { return e == adopted })
 		text, err := json.Marshal(c)
 		if err != nil {
-			return nil, fmt.Errorf("read the plan: %w", err)
+			return nil, fmt.Errorf("compare plans: %w", err)
 		}
 		all[title(c.Kind, c.Name, c.Of)] = string(text)
 	}

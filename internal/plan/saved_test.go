@@ -81,3 +81,29 @@ func TestWhatIsNoSavedPlan(t *testing.T) {
 		}
 	}
 }
+
+// TestSameChangesAreThoseOfTheSameFields, whoever has made the objects.
+func TestSameChangesAreThoseOfTheSameFields(t *testing.T) {
+	change := func(name string, want any, effects ...string) Change {
+		return Change{Action: Update, Kind: KindAPI, Name: name, Effects: effects, Fields: []Difference{{Path: "tags", Have: "x", Want: want}}}
+	}
+	before := []Change{change("A 1", "a"), change("B 1", "b")}
+	for name, c := range map[string]struct {
+		now  []Change
+		same bool
+	}{
+		"the same":        {before, true},
+		"another order":   {[]Change{before[1], before[0]}, true},
+		"one is adopted":  {[]Change{change("A 1", "a", adopted), before[1]}, true},
+		"another value":   {[]Change{change("A 1", "c"), before[1]}, false},
+		"another effect":  {[]Change{change("A 1", "a", "a new revision"), before[1]}, false},
+		"one is missing":  {before[:1], false},
+		"one more":        {append([]Change{change("C 1", "c")}, before...), false},
+		"another action":  {[]Change{{Action: Create, Kind: KindAPI, Name: "A 1"}, before[1]}, false},
+		"nothing differs": {nil, false},
+	} {
+		if err := SameChanges(before, c.now); (err == nil) != c.same || err != nil && !errors.Is(err, ErrOutdated) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
