@@ -193,7 +193,10 @@ func (a applying) print(report apply.Report, err error, stdout, stderr io.Writer
 		}
 		return unsolvable(report.Problems)
 	}
-	return report.Err()
+	if err := report.Err(); err != nil {
+		return remedy.Add(err, "the report says what failed, and what to do")
+	}
+	return nil
 }
 
 // unsolvable returns the error for differences that no change removes.

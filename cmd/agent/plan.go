@@ -177,8 +177,12 @@ func (l *loaded) compare(ctx context.Context) (plan.Comparison, error) {
 	return plan.Compare(l.want, have), nil
 }
 
-// logged adds to a failure of a server by which id its logs have the requests of this run.
+// logged adds to a failure of a server by which id its logs have the requests of this run, and to one of a server that is changing that
+// another run helps: the packages below do not know who repeats what they do.
 func logged(err error, run string) error {
+	if errors.Is(err, actual.ErrMoving) {
+		return remedy.Add(err, "wait some seconds, and run it again")
+	}
 	var e *wso2.Error
 	if !errors.As(err, &e) || e.Status < http.StatusInternalServerError {
 		return err

@@ -58,7 +58,7 @@ var ErrMoving = errors.New("the server is changing")
 
 // tryAgain returns an error that wraps [ErrMoving] and no answer of a server: that answer is no reason to change anything by hand.
 func tryAgain(format string, args ...any) error {
-	return remedy.Add(fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrMoving), "wait some seconds, and run it again")
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrMoving)
 }
 
 // atOnce is the most requests that are made at the same time.

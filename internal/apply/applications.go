@@ -41,9 +41,9 @@ func approved(name string, o plan.Object) error {
 	case "APPROVED":
 		return nil
 	case "REJECTED":
-		return byHand(remedy.Add(fmt.Errorf("somebody has rejected application %q", name), "delete it in the Developer Portal and run it again, or remove it from the file"))
+		return byHand(remedy.Add(fmt.Errorf("somebody has rejected application %q", name), "delete it in the Developer Portal, so that the next run makes it again, or remove it from the file"))
 	default:
-		return remedy.Add(fmt.Errorf("application %q is not approved: its status is %s", name, status), "approve it in API-M's Admin Portal, under Tasks")
+		return toApprove(remedy.Add(fmt.Errorf("application %q is not approved: its status is %s", name, status), "approve it in API-M's Admin Portal, under Tasks"))
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
-	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -113,7 +112,7 @@ func (r Report) Err() error {
 	if !slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.Err != nil && !permanent(o.Err) }) {
 		err = fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
 	}
-	return remedy.Add(err, "see the errors in the table")
+	return err
 }
 
 // Run brings the servers to the desired state. A failure of one change stops only those that need its object. Run repeats what
@@ -369,6 +368,9 @@ func again(err error) error { return marked{err, errAgain} }
 
 // byHand marks an error as one that no further try can solve. It does not change the text.
 func byHand(err error) error { return marked{err, errByHand} }
+
+// toApprove marks an error as one that somebody solves who approves something in API-M. A person may take days, so the run ends.
+func toApprove(err error) error { return marked{byHand(err), bootstrap.ErrApproval} }
 
 type marked struct {
 	error

@@ -22,7 +22,7 @@ func moved(err error) error {
 
 // missing returns the error of a change that needs an object that was not made.
 func missing(kind, name string) error {
-	return remedy.Add(fmt.Errorf("%w: %s %q", errNeeds, kind, name), "correct the error of that object, and run it again")
+	return remedy.Add(fmt.Errorf("%w: %s %q", errNeeds, kind, name), "correct the error of that object first")
 }
 
 // explained marks an error for which the failure of an object of these kinds can be the reason.

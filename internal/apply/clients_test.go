@@ -718,7 +718,7 @@ func TestWhatNeedsAnObjectThatWasNotMadeSaysSo(t *testing.T) {
 	s.planned(want)
 }
 
-// TestAnApplicationThatWaitsForApprovalHasNoKeys: the run goes on until somebody approves it.
+// TestAnApplicationThatWaitsForApprovalHasNoKeys: the run ends, because a person may take days, and the next one goes on.
 func TestAnApplicationThatWaitsForApprovalHasNoKeys(t *testing.T) {
 	approved := make(chan struct{})
 	s := start(t, func(o *wso2sim.Options) {
@@ -740,8 +740,11 @@ func TestAnApplicationThatWaitsForApprovalHasNoKeys(t *testing.T) {
 		}
 	})
 	want := s.read(oneKey, t.TempDir())
-	report := s.rounds(want, 3)
-	s.says(s.failure(report, plan.KindKey), `application "Shop" is not approved: its status is CREATED`, "under Tasks")
+	report := s.apply(want, Options{})
+	if err := report.failure(t.Context(), nil); !errors.Is(err, bootstrap.ErrPermanent) || !errors.Is(err, bootstrap.ErrApproval) {
+		t.Errorf("the run ends with %v", err)
+	}
+	s.says(s.failure(report, plan.KindApplication), `application "Shop" is not approved: its status is CREATED`, "under Tasks")
 	if n := s.amRequests.Counts()["POST /api/am/devportal/v3/applications/{id}/generate-keys"]; n > 0 {
 		t.Errorf("keys were generated %d times", n)
 	}

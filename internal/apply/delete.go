@@ -40,7 +40,7 @@ func stages(changes []plan.Change) (all []stage) {
 }
 
 // errHeld holds back what is to be removed until everything else is made: the new one must be there before the old one goes.
-var errHeld = remedy.Add(fmt.Errorf("%w: the agent removes nothing before it has made all other changes", errNeeds), "correct the errors of the other changes, and run it again")
+var errHeld = remedy.Add(fmt.Errorf("%w: the agent removes nothing before it has made all other changes", errNeeds), "correct the errors of the other changes first")
 
 // remove removes one object. One that is gone already is no error.
 func (r *round) remove(ctx context.Context, c plan.Change) error {
@@ -137,8 +137,8 @@ func (r *round) retire(ctx context.Context, left plan.Left) error {
 			return err
 		}
 		if status != "APPROVED" {
-			return byHand(remedy.Add(fmt.Errorf("remove API %s: its lifecycle action %q is %s", left.Name, action, strings.ToLower(status)),
-				"approve it in the Admin Portal, under Tasks, and run it again"))
+			return toApprove(remedy.Add(fmt.Errorf("remove API %s: its lifecycle action %q is %s", left.Name, action, strings.ToLower(status)),
+				"approve it in the Admin Portal, under Tasks"))
 		}
 	}
 	return nil

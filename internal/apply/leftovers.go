@@ -93,7 +93,7 @@ func (r *round) clearHidden(ctx context.Context, k client) error {
 	}
 	if !lost || known.MappingID == "" {
 		return byHand(remedy.Add(fmt.Errorf("API-M has %s keys of application %q at key manager %q, and does not show them: the key manager is disabled, or it has lost the client, or another application has the client",
-			strings.ToLower(k.kind), k.application, k.manager), "enable the key manager in the Admin Portal, correct client_id in the file, or delete the application in the Developer Portal and run it again"))
+			strings.ToLower(k.kind), k.application, k.manager), "enable the key manager in the Admin Portal, correct client_id in the file, or delete the application in the Developer Portal, so that the next run makes it again"))
 	}
 	if err := orGone(r.DevPortal.CleanUpKeys(ctx, k.keyName.application, known.MappingID)); err != nil {
 		return err

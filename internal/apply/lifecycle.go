@@ -43,8 +43,8 @@ func (r *round) lifecycle(ctx context.Context, api plan.Object, target string) e
 const waits = "CREATED"
 
 func pending(state, target string) error {
-	return byHand(remedy.Add(fmt.Errorf("the change of the lifecycle from %s to %s waits for approval", state, target),
-		"approve it in API-M's Admin Portal, under Tasks, and run it again"))
+	return toApprove(remedy.Add(fmt.Errorf("the change of the lifecycle from %s to %s waits for approval", state, target),
+		"approve it in API-M's Admin Portal, under Tasks"))
 }
 
 // notOffered says why the server refuses a step. If it offers another way, or if somebody else has made the step, another round goes on.

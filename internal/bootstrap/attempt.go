@@ -66,7 +66,7 @@ func (a *Attempts) Due(in Input, clock time.Time) bool {
 }
 
 // Ended notes the end of an attempt, and logs a failure. The next attempt with the same input is due 30 s after a first
-// failure, up to 15 minutes after later ones, and one hour after a permanent error.
+// failure, up to 15 minutes after later ones, and one hour after a permanent error that no approval solves.
 func (a *Attempts) Ended(in Input, err error, clock time.Time) {
 	a.last, a.made = Outcome{Input: in, Err: err, At: clock}, true
 	if err == nil {
@@ -74,7 +74,7 @@ func (a *Attempts) Ended(in Input, err error, clock time.Time) {
 		return
 	}
 	wait := a.waits.NextBackOff().Round(time.Second)
-	if errors.Is(err, ErrPermanent) {
+	if errors.Is(err, ErrPermanent) && !errors.Is(err, ErrApproval) {
 		wait = permanentAttempt
 	}
 	a.last.Until = clock.Add(wait)

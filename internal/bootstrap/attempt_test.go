@@ -53,6 +53,18 @@ func TestWhenAnAttemptIsDueAgain(t *testing.T) {
 	}
 }
 
+// TestAnApprovalIsNoticedSoonerThanAPersonsChange, because the agent sees no sign of it.
+func TestAnApprovalIsNoticedSoonerThanAPersonsChange(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for err, longest := range map[error]time.Duration{ErrPermanent: time.Hour, fmt.Errorf("%w: %w", ErrPermanent, ErrApproval): time.Minute} {
+		a := NewAttempts(slog.New(slog.DiscardHandler), time.Minute)
+		a.Ended(Input{}, err, at)
+		if wait, ok := a.Wait(at); !ok || wait > longest || wait < longest/4 {
+			t.Errorf("after %q: %s", err, wait)
+		}
+	}
+}
+
 func TestFailedAttemptsBecomeRare(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	a := NewAttempts(slog.New(slog.DiscardHandler), time.Minute)

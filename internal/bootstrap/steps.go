@@ -15,6 +15,10 @@ import (
 // ErrPermanent says that an error stays until a person changes something: the settings, the file or a server.
 var ErrPermanent = errors.New("this needs to be changed by hand")
 
+// ErrApproval says that somebody must approve something in API-M first. A single run fails, as with [ErrPermanent]. An agent that runs
+// tries again after a while: nothing that it can see changes then.
+var ErrApproval = errors.New("somebody must approve it")
+
 // permanent marks an error as one that no further try can solve. It does not change the text.
 func permanent(err error) error { return marked{err, true} }
 

@@ -140,7 +140,7 @@ func (c *claim) acquire(ctx context.Context) (grant, error) {
 func (c *claim) gaveUp(ctx context.Context) error {
 	if c.named != "" {
 		return remedy.Add(fmt.Errorf("wait for the lease on API-M (application %s), which %q has: %w", Application, c.named, context.Cause(ctx)),
-			"run it again when that run has ended; the lease of a run that was killed expires after %s", c.life)
+			"wait until that run has ended; the lease of a run that was killed expires after %s", c.life)
 	}
 	return fmt.Errorf("acquire the lease on API-M, application %s: %w", Application, context.Cause(ctx))
 }
