@@ -20,14 +20,15 @@ func kmClientsCommand() *cobra.Command {
 		Use:   "clients",
 		Short: "List the clients of API-M's applications in IS with their owners",
 		Long: `clients lists the clients in IS that API-M has registered for its applications, and those in SCOPES_CLIENTS, with the
-user that owns each. A client keeps the owner that it was made with. Make the keys of an application again if its
-client belongs to IS's administrator: the list says how.`,
+user that owns each. A client keeps the owner that it was made with. Make the keys of an application again with
+"agent km clients renew" if its client belongs to IS's administrator.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return listClients(cmd.Context(), asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.AddCommand(kmClientsRenewCommand())
 	return cmd
 }
 
@@ -88,7 +89,7 @@ func printClients(w io.Writer, lines []ownedLine) error {
 }
 
 // again says how to make a client again. The consumer key changes, so only a person can decide when.
-const again = `To make such a client again, first see that the key manager has another user (KM_SERVICE_USER=create).
-Then delete the keys of the application in the Developer Portal, and generate them again, or run agent apply or
-agent bootstrap if the file names the application. Give its users the new consumer key and secret.
+const again = `To make such a client again, first see that the key manager has another user: KM_SERVICE_USER=create, then agent
+apply or agent bootstrap. Then run agent km clients renew with the name of the application, and give its users the new
+consumer key and secret.
 `

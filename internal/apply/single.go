@@ -75,23 +75,31 @@ const keyWait = time.Second
 // MakeKey makes a key of an application at a key manager, both as API-M has them. It clears what a failed try has left behind, and tries
 // again until it succeeds, fails for good, or ctx ends: API-M makes no keys while it loads a key manager.
 func (s Single) MakeKey(ctx context.Context, application wso2.Object, manager wso2.Object, kind string) error {
+	_, err := s.makeKey(ctx, application, manager, desired.Key{Type: desired.Text{Set: true, Value: kind}, KeyManager: desired.Text{Set: true, Value: manager.Name}})
+	return err
+}
+
+// makeKey is MakeKey for a key with settings, and returns it.
+func (s Single) makeKey(ctx context.Context, application wso2.Object, manager wso2.Object, want desired.Key) (Credentials, error) {
 	r := s.round(plan.Have{
 		Applications: map[string]plan.Application{application.Name: {Object: application.Fields}},
 		KeyManagers:  map[string]plan.Object{manager.Name: manager.Fields},
 	})
-	want := desired.Key{Type: desired.Text{Set: true, Value: kind}, KeyManager: desired.Text{Set: true, Value: manager.Name}}
+	kind := want.Type.Value
 	change := plan.Change{Action: plan.Create, Kind: plan.KindKey, Name: strings.ToLower(kind), Of: "application " + application.Name, Want: want}
 	for logged := false; ; logged = true {
 		err := r.key(ctx, change, want)
 		if err == nil || permanent(err) {
-			return final(err)
+			made := r.made[keyName{application.ID, kind, manager.Name}]
+			made.Application, made.ApplicationID = application.Name, application.ID
+			return made, final(err)
 		}
 		if !logged {
 			s.Log.Warn("API-M does not make the key yet, trying again", "application", application.Name, "key manager", manager.Name, "error", err)
 		}
 		select {
 		case <-ctx.Done():
-			return ended(ctx, err)
+			return Credentials{}, ended(ctx, err)
 		case <-time.After(max(keyWait, wso2.RetryAfter(err))):
 		}
 	}

@@ -1,0 +1,202 @@
+package apply
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"wso2agent/internal/actual"
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/desired"
+	"wso2agent/internal/file"
+	"wso2agent/internal/keysfile"
+	"wso2agent/internal/owned"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/serviceuser"
+	"wso2agent/internal/wso2"
+)
+
+// Renewed is a key that was made again.
+type Renewed struct {
+	Credentials
+	Was string // its former consumer key
+}
+
+// renewal is a key that is to be made again. The agent keeps it in a file until it is made: between the deletion and the making, no server
+// knows the settings of the client.
+type renewal struct {
+	ApplicationID string      `json:"applicationId"`
+	Manager       string      `json:"keyManager"`
+	Key           plan.Object `json:"key"` // as API-M had it, without its secrets
+}
+
+func (r renewal) is(other renewal) bool {
+	return r.ApplicationID == other.ApplicationID && r.Manager == other.Manager && r.Key["keyType"] == other.Key["keyType"]
+}
+
+// renewalsPath returns the path of the keys that are to be made again.
+func renewalsPath(keys string) string { return filepath.Join(keysfile.WorkDir(keys), "renewals.json") }
+
+// Renewable returns the keys that [Single.Renew] makes again, by their types: those that the application has at the key manager, and those
+// that a run has deleted that was stopped. An application without any, and a client that somebody else has made in IS, is an error that
+// wraps [bootstrap.ErrPermanent].
+func (s Single) Renewable(ctx context.Context, files bootstrap.Files, application, manager wso2.Object) ([]plan.Object, error) {
+	begun, err := s.renewals(ctx, files, application, manager)
+	var keys []plan.Object
+	for _, r := range begun {
+		keys = append(keys, r.Key)
+	}
+	return keys, err
+}
+
+// renewals returns what is to be made again: what a stopped run has left, and what the server has.
+func (s Single) renewals(ctx context.Context, files bootstrap.Files, application, manager wso2.Object) ([]renewal, error) {
+	all, _, err := file.LoadJSON[[]renewal](renewalsPath(files.Keys.JSON), keysLimit)
+	if err != nil {
+		return nil, fmt.Errorf("read the keys that a stopped run has left: %w", err)
+	}
+	all = slices.DeleteFunc(all, func(r renewal) bool { return r.ApplicationID != application.ID || r.Manager != manager.Name })
+	rows, err := s.DevPortal.KeyObjects(ctx, application.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		key := plan.Object(row.Fields)
+		now := renewal{application.ID, manager.Name, key}
+		if row.Name != manager.Name || textOf(key, "consumerKey") == "" || slices.ContainsFunc(all, now.is) {
+			continue
+		}
+		if key["mode"] == "MAPPED" {
+			return nil, fmt.Errorf("%w: %w", bootstrap.ErrPermanent, remedy.Add(fmt.Errorf("client %s of application %q was made by somebody else, and mapped", textOf(key, "consumerKey"), application.Name),
+				"make another client in IS, and write its client_id into the file"))
+		}
+		for _, secret := range []string{"consumerSecret", "token"} {
+			delete(key, secret)
+		}
+		all = append(all, now)
+	}
+	if len(all) == 0 {
+		return nil, remedy.Add(fmt.Errorf("%w: application %q has no keys at key manager %q", bootstrap.ErrPermanent, application.Name, manager.Name), "name another key manager with --key-manager")
+	}
+	slices.SortFunc(all, func(a, b renewal) int { return cmp.Compare(textOf(a.Key, "keyType"), textOf(b.Key, "keyType")) })
+	return all, nil
+}
+
+// Renew deletes the keys of an application at a key manager, and makes them again with the same settings: the client then belongs to the
+// user that the key manager has now. It writes the new keys to the files of keys that have the former ones, and to the record. A call that
+// is stopped anywhere is completed by the next one. It repeats what another try can make until ctx ends. Errors wrap
+// [bootstrap.ErrPermanent] if a person must change something first.
+func (s Single) Renew(ctx context.Context, files bootstrap.Files, application, manager wso2.Object) (made []Renewed, err error) {
+	if err := files.CheckKeys(); err != nil { // the settings of a deleted client would be in the memory of this process alone
+		return nil, err
+	}
+	begun, err := s.renewals(ctx, files, application, manager)
+	if err != nil {
+		return nil, err
+	}
+	path := renewalsPath(files.Keys.JSON)
+	stored, _, err := file.LoadJSON[[]renewal](path, keysLimit)
+	if err != nil {
+		return nil, err
+	}
+	// The stored ones of other applications stay.
+	stored = append(slices.DeleteFunc(stored, func(r renewal) bool { return slices.ContainsFunc(begun, r.is) }), begun...)
+	save := func() error {
+		if len(stored) == 0 {
+			_, err := file.Remove(path)
+			return err
+		}
+		_, err := file.SaveJSON(path, stored, 0o600, keysfile.WorkDir(files.Keys.JSON))
+		return err
+	}
+	if err := save(); err != nil {
+		return nil, fmt.Errorf("keep the settings of the clients until they are made again: %w", err)
+	}
+	for _, r := range begun {
+		k, err := s.renew(ctx, application, manager, r.Key)
+		if err != nil {
+			return made, err
+		}
+		made = append(made, Renewed{k, textOf(r.Key, "consumerKey")})
+		if err := noteRenewed(files, k); err != nil {
+			return made, err
+		}
+		stored = slices.DeleteFunc(stored, r.is)
+		if err := save(); err != nil {
+			return made, err
+		}
+	}
+	return made, nil
+}
+
+// renew makes one key again. former is the key as API-M had it before.
+func (s Single) renew(ctx context.Context, application, manager wso2.Object, former plan.Object) (k Credentials, err error) {
+	want := plan.KeyLike(former, textOf(manager.Fields, "type"))
+	for {
+		rows, err := s.DevPortal.KeyObjects(ctx, application.ID)
+		if err != nil {
+			return k, err
+		}
+		i := slices.IndexFunc(rows, func(o wso2.Object) bool { return o.Name == manager.Name && o.Fields["keyType"] == former["keyType"] })
+		if i < 0 || textOf(rows[i].Fields, "consumerKey") == "" {
+			return s.makeKey(ctx, application, manager, want)
+		}
+		have := plan.Object(rows[i].Fields)
+		if have["consumerKey"] != former["consumerKey"] { // a stopped run has made it, or another one since
+			return s.complete(ctx, application, manager, want, have)
+		}
+		if err := s.DevPortal.DeleteKeys(ctx, application.ID, rows[i].ID); err != nil && !actual.IsGone(err) {
+			return k, final(moved(err))
+		}
+	}
+}
+
+// complete gives a key that exists the settings of the former one, and returns it.
+func (s Single) complete(ctx context.Context, application, manager wso2.Object, want desired.Key, have plan.Object) (Credentials, error) {
+	kind := textOf(manager.Fields, "type")
+	k := Credentials{Application: application.Name, ApplicationID: application.ID, Type: want.Type.Value, KeyManager: manager.Name, MappingID: textOf(have, "keyMappingId"),
+		ConsumerKey: textOf(have, "consumerKey"), ConsumerSecret: wso2.Secret(textOf(have, "consumerSecret"))}
+	if len(plan.KeyDifferences(want, have, kind, nil)) == 0 {
+		return k, nil
+	}
+	return k, final(s.DevPortal.UpdateKeys(ctx, application.ID, k.MappingID, plan.KeyBody(want, have, kind, manager.ID)))
+}
+
+// noteRenewed writes a new key over the former one in the files of keys and in the record, if they have it.
+func noteRenewed(files bootstrap.Files, k Credentials) error {
+	path := owned.Path(files.Keys.JSON)
+	record, found, err := owned.Load(path)
+	change := plan.Change{Action: plan.Create, Kind: plan.KindKey, Name: plan.KeyName(desired.Key{Type: desired.Text{Set: true, Value: k.Type}, KeyManager: desired.Text{Set: true, Value: k.KeyManager}}), Of: "application " + k.Application}
+	if err == nil && found && record.Owns(change.Kind, change.Name, change.Of) {
+		record.Made(change, k.MappingID)
+		err = record.Save(path)
+	}
+	data, readErr := file.Read(files.Keys.JSON, keysLimit)
+	if errors.Is(readErr, fs.ErrNotExist) || err != nil {
+		return err
+	}
+	keys, err := keysfile.Decode(data)
+	if err = errors.Join(readErr, err); err != nil {
+		return fmt.Errorf("write the new key to the file of keys: %w", err)
+	}
+	i := slices.IndexFunc(keys, func(f keysfile.Key) bool {
+		return f.ApplicationID == k.ApplicationID && f.Type == k.Type && f.KeyManager == k.KeyManager
+	})
+	if i < 0 {
+		return nil
+	}
+	keys[i].ConsumerKey, keys[i].ConsumerSecret, keys[i].MappingID = k.ConsumerKey, k.ConsumerSecret, k.MappingID
+	return files.Keys.Write(keys)
+}
+
+// OwnerOf returns who owns a client in IS, and reports whether that is the user of a key manager.
+func (s Single) OwnerOf(ctx context.Context, consumerKey string, manager wso2.Object) (owner string, current bool, err error) {
+	properties, _ := manager.Fields["additionalProperties"].(map[string]any)
+	owner, err = s.IS.ClientOwner(ctx, consumerKey)
+	return owner, serviceuser.Same(owner, textOf(properties, "Username")), err
+}

@@ -1,0 +1,123 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"wso2agent/internal/actual"
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/keysfile"
+	"wso2agent/internal/owned"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/wso2"
+)
+
+const twoKeys = `applications:
+- name: Shop
+  keys:
+  - {type: PRODUCTION, grant_types: [authorization_code, refresh_token], callbacks: ["https://a.example/cb", "https://b.example/cb"], user_token_lifetime: 1200, pkce_mandatory: true}
+  - {type: SANDBOX, grant_types: [client_credentials]}
+`
+
+// TestARenewalThatIsStoppedAnywhereIsCompletedByTheNext: it is stopped before or after each of its requests. Then the next one makes both
+// keys with the same settings, and writes them to the file of keys and to the record.
+func TestARenewalThatIsStoppedAnywhereIsCompletedByTheNext(t *testing.T) {
+	s, folder := start(t, nil), t.TempDir()
+	s.bootstrapIn(folder, twoKeys)
+	want := s.read(twoKeys, t.TempDir())
+	files := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(folder, "keys.json")}}
+	application := wso2.Object{Name: "Shop"}
+	application.Fields = s.have(want).Applications["Shop"].Object
+	application.ID = textOf(application.Fields, "applicationId")
+	manager := wso2.Object{Name: "WSO2-IS", Fields: s.have(want).KeyManagers["WSO2-IS"]}
+	manager.ID = textOf(manager.Fields, "id")
+	clients := func() (ids []string) {
+		t.Helper()
+		for _, k := range s.have(want).Applications["Shop"].Keys {
+			ids = append(ids, textOf(k, "consumerKey"))
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	renew := func(ctx context.Context, hc *http.Client) ([]Renewed, error) {
+		on := Single{Clients: actual.Connect(hc, s.settings), Log: slog.New(slog.DiscardHandler), KeyManager: "WSO2-IS", EventWait: time.Millisecond}
+		return on.Renew(ctx, files, application, manager)
+	}
+	requests, stopped := 0, true
+	for at := 1; stopped; at++ {
+		for _, answered := range []bool{false, true} { // whether the server has done the last request
+			before := clients()
+			ctx, stop := context.WithCancel(t.Context())
+			requests, stopped = 0, false
+			_, err := renew(ctx, &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if requests++; requests < at {
+					return s.client.Transport.RoundTrip(r)
+				}
+				if stopped = true; requests == at && answered {
+					if answer, err := s.client.Transport.RoundTrip(r); err == nil {
+						answer.Body.Close()
+					}
+				}
+				stop()
+				return nil, errors.New("killed")
+			})})
+			stop()
+			if stopped == (err == nil) {
+				t.Fatalf("stopped at request %d: %v", at, err)
+			}
+			if stopped {
+				_, err = renew(t.Context(), s.client)
+				must(t, err)
+			}
+			what := fmt.Sprintf("after a stop at request %d (done: %t)", at, answered)
+			now := clients()
+			if len(now) != 2 || slices.ContainsFunc(now, func(id string) bool { return slices.Contains(before, id) }) {
+				t.Errorf("%s, the clients are %q, and were %q", what, now, before)
+			}
+			for _, id := range before {
+				if found, err := s.clients().IS.HasClient(t.Context(), id); err != nil || found {
+					t.Errorf("%s, IS has the former client %s: %v", what, id, err)
+				}
+			}
+			s.planned(want) // the settings are those of before
+			if _, err := os.Stat(renewalsPath(files.Keys.JSON)); !os.IsNotExist(err) {
+				t.Errorf("%s, the settings are still kept: %v", what, err)
+			}
+			s.inFiles(files, now)
+		}
+	}
+	if requests < 8 {
+		t.Errorf("a renewal of two keys sends %d requests", requests)
+	}
+}
+
+// inFiles fails the test unless the file of keys has these consumer keys, and the record these keys.
+func (s *servers) inFiles(files bootstrap.Files, clients []string) {
+	s.t.Helper()
+	data, err := os.ReadFile(files.Keys.JSON)
+	must(s.t, err)
+	keys, err := keysfile.Decode(data)
+	must(s.t, err)
+	record, _, err := owned.Load(owned.Path(files.Keys.JSON))
+	must(s.t, err)
+	var written []string
+	for _, k := range keys {
+		written = append(written, k.ConsumerKey)
+		id := plan.OwnedObject{Kind: plan.KindKey, Name: map[string]string{"PRODUCTION": "production", "SANDBOX": "sandbox"}[k.Type] + " of key manager WSO2-IS", Of: "application Shop", ID: k.MappingID}
+		if !slices.Contains(record.Owned(), id) || k.ConsumerSecret == "" {
+			s.t.Errorf("the record lacks %v", id)
+		}
+	}
+	slices.Sort(written)
+	if !slices.Equal(written, clients) {
+		s.t.Errorf("the file of keys has %q, and the server %q", written, clients)
+	}
+}
