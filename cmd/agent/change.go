@@ -76,7 +76,11 @@ func (d *deletion) run(cmd *cobra.Command, find func(context.Context, *reached) 
 		return err
 	}
 	if err := r.changing(cmd, func(ctx context.Context) error {
-		if err := removal.Do(ctx); err != nil {
+		stays, err := removal.Do(ctx)
+		for _, line := range stays {
+			fmt.Fprintln(stderr, "warning:", printable(line))
+		}
+		if err != nil {
 			return err
 		}
 		known, err := apply.Forget(bootstrap.FilesOf(r.cfg), removal.OwnedObject)

@@ -13,7 +13,8 @@ var differing = []struct {
 }{
 	{regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "UUID"},
 	{regexp.MustCompile(`(127\.0\.0\.1|localhost):[0-9]+`), "HOST"},
-	{regexp.MustCompile(`\b[A-Za-z0-9_]{28}\b`), "KEY"}, // a consumer key or secret
+	{regexp.MustCompile(`(?m)([ "(]|^)[A-Za-z0-9_-]{28}([ "),]|$)`), "${1}KEY${2}"},    // a consumer key
+	{regexp.MustCompile(`(?m)([ "(]|^)[A-Za-z0-9_-]{44}([ "),]|$)`), "${1}SECRET${2}"}, // a consumer secret
 }
 
 // prints FILE WANT compares an output of exits with a file of the script, without what differs from run to run.

@@ -74,12 +74,11 @@ const keyWait = time.Second
 
 // MakeKey makes a key of an application at a key manager, both as API-M has them. It clears what a failed try has left behind, and tries
 // again until it succeeds, fails for good, or ctx ends: API-M makes no keys while it loads a key manager.
-func (s Single) MakeKey(ctx context.Context, application wso2.Object, manager wso2.Object, kind string) error {
-	_, err := s.makeKey(ctx, application, manager, desired.Key{Type: desired.Text{Set: true, Value: kind}, KeyManager: desired.Text{Set: true, Value: manager.Name}})
-	return err
+func (s Single) MakeKey(ctx context.Context, application wso2.Object, manager wso2.Object, kind string) (Credentials, error) {
+	return s.makeKey(ctx, application, manager, desired.Key{Type: desired.Text{Set: true, Value: kind}, KeyManager: desired.Text{Set: true, Value: manager.Name}})
 }
 
-// makeKey is MakeKey for a key with settings, and returns it.
+// makeKey is MakeKey for a key with settings.
 func (s Single) makeKey(ctx context.Context, application wso2.Object, manager wso2.Object, want desired.Key) (Credentials, error) {
 	r := s.round(plan.Have{
 		Applications: map[string]plan.Application{application.Name: {Object: application.Fields}},

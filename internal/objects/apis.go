@@ -132,7 +132,7 @@ func RemoveAPI(ctx context.Context, s apply.Single, name string, withSubscriptio
 	if len(who) > 0 && !withSubscriptions {
 		return r, refuse("--with-subscriptions retires the API first, which ends them", "API %s cannot be deleted, because applications have subscribed to it: %s", APIName(listed), strings.Join(who, ", "))
 	}
-	r = Removal{OwnedObject: left.OwnedObject, Title: "API " + APIName(listed), Do: func(ctx context.Context) error { return s.Remove(ctx, left) }}
+	r = Removal{OwnedObject: left.OwnedObject, Title: "API " + APIName(listed), Do: func(ctx context.Context) ([]string, error) { return nil, s.Remove(ctx, left) }}
 	for _, d := range deployed(revisions) {
 		r.With = append(r.With, fmt.Sprintf("the gateway of environment %s no longer serves %s", d.Environment, listed.Context))
 	}

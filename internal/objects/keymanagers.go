@@ -111,7 +111,7 @@ func RemoveKeyManager(ctx context.Context, s apply.Single, name string) (Removal
 		return Removal{}, err
 	}
 	owned := plan.OwnedObject{Kind: plan.KindKeyManager, Name: name, ID: info.ID}
-	r := Removal{OwnedObject: owned, Title: "key manager " + name, Do: func(ctx context.Context) error { return s.Remove(ctx, plan.Left{OwnedObject: owned}) }}
+	r := Removal{OwnedObject: owned, Title: "key manager " + name, Do: func(ctx context.Context) ([]string, error) { return nil, s.Remove(ctx, plan.Left{OwnedObject: owned}) }}
 	if stored.Issuer != "" {
 		r.With = []string{"the gateway no longer accepts tokens of " + stored.Issuer}
 	}

@@ -12,10 +12,11 @@ import (
 // Removal is what a person decides on before an object is deleted.
 type Removal struct {
 	plan.OwnedObject
-	With    []string                    // what goes with it, and what stops working: one line for each
-	Do      func(context.Context) error // deletes it; an object that is gone is no error
-	Title   string                      // such as "application Shop"
-	Warning string                      // why a person may not want that; "" if there is no such reason
+	Title   string   // such as "application Shop"
+	With    []string // what goes with it, and what stops working: one line for each
+	Warning string   // why a person may not want that; "" if there is no such reason
+	// Do deletes it; an object that is gone is no error. stays has what should have gone and has not: one line for each.
+	Do func(context.Context) (stays []string, err error)
 }
 
 // refuse returns the error for a change that the servers would only half make.

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"wso2agent/internal/objects"
+)
+
+func appsCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "apps",
+		Short: "Show, create and delete applications of API-M, and show or make their keys",
+		Long: `apps works on the applications of the user with which the agent calls API-M: the Developer Portal shows nobody those of
+other people. It reaches both servers by their settings, and runs anywhere.`,
+		Example: `  agent apps list
+  agent apps create Shop
+  agent apps keys Shop --generate`,
+	})
+	cmd.AddCommand(appsListCommand(), appsShowCommand(), appsCreateCommand(), appsKeysCommand(), appsDeleteCommand())
+	return cmd
+}
+
+// applicationNames lists the applications of the user.
+func applicationNames(ctx context.Context, r *reached, _ []string) (names []string, err error) {
+	list, err := objects.Applications(ctx, r.DevPortal)
+	for _, a := range list {
+		names = append(names, a.Name)
+	}
+	return names, err
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/objects"
+	"wso2agent/internal/wso2"
+)
+
+// keysFlags are what the flags of apps keys say.
+type keysFlags struct {
+	keyManager                        string // empty: all; with generate, that of the settings
+	sandbox, generate, secret, asJSON bool
+}
+
+// kind is the type of the keys that a person means.
+func (f keysFlags) kind() string {
+	if f.sandbox {
+		return wso2.Sandbox
+	}
+	return wso2.Production
+}
+
+func appsKeysCommand() *cobra.Command {
+	var f keysFlags
+	cmd := &cobra.Command{
+		Use:   "keys APP",
+		Short: "Show the keys of an application, or make them",
+		Long: `keys shows the production keys of an application: its client at each key manager, with grant types and callbacks. The
+secret is masked unless --show-secrets is there. API-M does not show keys of a key manager that is disabled.
+
+With --generate it makes the keys if they are missing, at the key manager that --key-manager or KEY_MANAGER_NAME names,
+and authorizes the client for the scopes of APIs as apply does. Keys that exist stay as they are.`,
+		Example: `  agent apps keys Shop
+  agent apps keys Shop --generate --key-manager WSO2-IS
+  agent apps keys Shop --show-secrets --json`,
+		Args:              arguments("APP"),
+		ValidArgsFunction: completed(applicationNames),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return applicationKeys(cmd, args[0], f)
+		},
+	}
+	cmd.Flags().StringVar(&f.keyManager, "key-manager", "", "the key manager with this `NAME`")
+	cmd.Flags().BoolVar(&f.sandbox, "sandbox", false, "sandbox keys in place of production keys")
+	cmd.Flags().BoolVar(&f.generate, "generate", false, "make the keys if they are missing")
+	cmd.Flags().BoolVar(&f.secret, "show-secrets", false, "print the consumer secret")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
+	completeFlag(cmd, "key-manager", keyManagerNames)
+	return cmd
+}
+
+// keyLine is one key in JSON.
+type keyLine struct {
+	KeyManager  string   `json:"keyManager"`
+	Type        string   `json:"type"`
+	ConsumerKey string   `json:"consumerKey"`
+	Secret      string   `json:"consumerSecret"` // masked unless a person asks for it
+	Grants      []string `json:"grantTypes"`
+	Callbacks   []string `json:"callbacks"`
+	Mapped      bool     `json:"mapped"` // API-M has not made the client
+}
+
+func keyLines(keys []objects.Key, show bool) []keyLine {
+	lines := []keyLine{}
+	for _, k := range keys {
+		lines = append(lines, keyLine{k.KeyManager, k.Type, k.ConsumerKey, masked(k.Secret, show), orEmpty(k.Grants), orEmpty(k.Callbacks), k.Mapped})
+	}
+	return lines
+}
+
+func applicationKeys(cmd *cobra.Command, name string, f keysFlags) error {
+	r, err := reach(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer r.connection.Close()
+	ctx := cmd.Context()
+	app, err := objects.FindApplication(ctx, r.DevPortal, name)
+	if err != nil {
+		return byHand(err)
+	}
+	var keys []objects.Key
+	if f.generate {
+		keys, err = generateKeys(cmd, r, app, f)
+	} else {
+		keys, err = findKeys(ctx, r, app, f)
+	}
+	if err != nil {
+		return byHand(err)
+	}
+	if f.asJSON {
+		return writeJSON(cmd.OutOrStdout(), keyLines(keys, f.secret))
+	}
+	if len(keys) == 0 {
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "application %s: no %s keys; --generate makes them\n", printable(app.Name), strings.ToLower(f.kind()))
+		return err
+	}
+	return printApplicationKeys(cmd.OutOrStdout(), keyLines(keys, f.secret))
+}
+
+// findKeys returns the keys that the flags mean.
+func findKeys(ctx context.Context, r *reached, app objects.Application, f keysFlags) (keys []objects.Key, err error) {
+	if f.keyManager != "" { // a mistyped name is no key manager without keys
+		if _, err := objects.FindKeyManager(ctx, r.Admin, f.keyManager); err != nil {
+			return nil, err
+		}
+	}
+	all, err := objects.Keys(ctx, r.DevPortal, app.ID)
+	for _, k := range all {
+		if k.Type == f.kind() && (f.keyManager == "" || k.KeyManager == f.keyManager) {
+			keys = append(keys, k)
+		}
+	}
+	return keys, err
+}
+
+// generateKeys makes the keys if they are missing, and returns them.
+func generateKeys(cmd *cobra.Command, r *reached, app objects.Application, f keysFlags) (keys []objects.Key, err error) {
+	manager := cmp.Or(f.keyManager, r.settings.KeyManagerName, bootstrap.ResidentKeyManager)
+	err = r.changing(cmd, func(ctx context.Context) error {
+		key, made, err := objects.MakeKey(ctx, r.single(), app, manager, f.kind())
+		if err != nil {
+			return err
+		}
+		keys = []objects.Key{key}
+		if made && manager == r.settings.KMName {
+			_, err := bootstrap.Authorize(ctx, r.log, r.Servers, r.settings, []string{key.ConsumerKey})
+			return err
+		}
+		return nil
+	})
+	return keys, err
+}
+
+func printApplicationKeys(w io.Writer, keys []keyLine) error {
+	for i, k := range keys {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		err := details(w, [][2]string{
+			{"key manager", k.KeyManager}, {"type", k.Type}, {"consumer key", k.ConsumerKey}, {"consumer secret", k.Secret},
+			{"grant types", strings.Join(k.Grants, " ")}, {"callbacks", strings.Join(k.Callbacks, " ")}, {"made by", map[bool]string{true: "somebody else, mapped", false: "API-M"}[k.Mapped]},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

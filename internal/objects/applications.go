@@ -1,0 +1,184 @@
+package objects
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/apply"
+	"wso2agent/internal/lease"
+	"wso2agent/internal/plan"
+	"wso2agent/internal/wso2"
+)
+
+// Application is what commands show of an application. It has no secret.
+type Application struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Owner       string `json:"owner"`
+	Policy      string `json:"policy"`
+	Status      string `json:"status"` // APPROVED, or CREATED while it waits for approval
+	Description string `json:"description"`
+}
+
+func applicationOf(o wso2.Object) Application {
+	return Application{o.ID, o.Name, text(o.Fields, "owner"), text(o.Fields, "throttlingPolicy"), text(o.Fields, "status"), text(o.Fields, "description")}
+}
+
+// Applications lists the applications of the user, in the order of their names. The lease of the agent, which is an application too, is
+// not among them.
+func Applications(ctx context.Context, portal *wso2.DevPortal) (all []Application, err error) {
+	list, err := portal.ApplicationObjects(ctx)
+	for _, o := range list {
+		if o.Name != lease.Application {
+			all = append(all, applicationOf(o))
+		}
+	}
+	slices.SortFunc(all, func(a, b Application) int { return strings.Compare(a.Name, b.Name) })
+	return all, err
+}
+
+// FindApplication finds an application of the user by its name.
+func FindApplication(ctx context.Context, portal *wso2.DevPortal, name string) (Application, error) {
+	list, err := Applications(ctx, portal)
+	if err != nil {
+		return Application{}, err
+	}
+	return Pick("application", name, list, func(a Application) string { return a.Name })
+}
+
+// CreateApplication makes an application. One of the name must not exist.
+func CreateApplication(ctx context.Context, portal *wso2.DevPortal, name, policy, description string) (Application, error) {
+	policies, err := portal.ApplicationPolicies(ctx)
+	if err != nil {
+		return Application{}, err
+	}
+	if _, err := Pick("application policy", policy, policies, func(p string) string { return p }); err != nil {
+		return Application{}, err
+	}
+	a, err := portal.CreateApplication(ctx, name, policy, description)
+	return Application{a.ID, a.Name, a.Owner, a.ThrottlingPolicy, a.Status, a.Description}, err
+}
+
+// RemoveApplication returns what to know before an application is deleted.
+func RemoveApplication(ctx context.Context, s apply.Single, name string) (r Removal, err error) {
+	if name == lease.Application {
+		return r, refuse("a lease that nobody renews expires after a minute", "application %q is the lease with which the agents take turns to change API-M", name)
+	}
+	app, err := FindApplication(ctx, s.DevPortal, name)
+	if err != nil {
+		return r, err
+	}
+	subscriptions, err := s.DevPortal.Subscriptions(ctx, app.ID)
+	if err != nil {
+		return r, err
+	}
+	keys, err := Keys(ctx, s.DevPortal, app.ID)
+	if err != nil {
+		return r, err
+	}
+	r = Removal{OwnedObject: plan.OwnedObject{Kind: plan.KindApplication, Name: name, ID: app.ID}, Title: "application " + name}
+	for _, sub := range subscriptions {
+		r.With = append(r.With, fmt.Sprintf("its subscription to API %s:%s ends", sub.API.Name, sub.API.Version))
+	}
+	for _, k := range keys {
+		if k.Mapped {
+			r.With = append(r.With, fmt.Sprintf("client %s stays at key manager %s, because API-M has not made it", k.ConsumerKey, k.KeyManager))
+			continue
+		}
+		r.With = append(r.With, fmt.Sprintf("its %s client %s at key manager %s is deleted, and its tokens end", strings.ToLower(k.Type), k.ConsumerKey, k.KeyManager))
+	}
+	r.Do = func(ctx context.Context) (stays []string, err error) {
+		if err := s.Remove(ctx, plan.Left{OwnedObject: r.OwnedObject}); err != nil {
+			return nil, err
+		}
+		return clientsLeft(ctx, s, keys), nil
+	}
+	return r, nil
+}
+
+// clientsLeft names the clients in IS that API-M should have deleted with an application. It does not delete them if the key manager's user
+// may not, and answers 200 anyway.
+func clientsLeft(ctx context.Context, s apply.Single, keys []Key) (left []string) {
+	for _, k := range keys {
+		if k.Mapped || k.ConsumerKey == "" || s.IS == nil || k.KeyManager != s.KeyManager {
+			continue
+		}
+		found, err := s.IS.HasClient(ctx, k.ConsumerKey)
+		if err != nil {
+			left = append(left, fmt.Sprintf("IS does not say whether client %s is deleted: %v", k.ConsumerKey, err))
+		} else if found {
+			left = append(left, fmt.Sprintf("API-M has not deleted client %s in IS, which can still get tokens: agent clients delete %s", k.ConsumerKey, k.ConsumerKey))
+		}
+	}
+	return left
+}
+
+// Key is a key of an application: its client at a key manager.
+type Key struct {
+	KeyManager  string
+	Type        string // PRODUCTION or SANDBOX
+	ConsumerKey string // empty in a row that a failed generation has left behind
+	Secret      wso2.Secret
+	Grants      []string
+	Callbacks   []string
+	Mapped      bool // API-M has not made the client
+}
+
+// Keys lists the keys of an application. API-M does not show those of a key manager that is disabled or that it cannot reach.
+func Keys(ctx context.Context, portal *wso2.DevPortal, application string) (all []Key, err error) {
+	list, err := portal.KeyObjects(ctx, application)
+	for _, o := range list {
+		all = append(all, Key{
+			KeyManager: o.Name, Type: text(o.Fields, "keyType"), ConsumerKey: text(o.Fields, "consumerKey"), Secret: wso2.Secret(text(o.Fields, "consumerSecret")),
+			Grants: texts(o.Fields["supportedGrantTypes"]), Callbacks: plan.Callbacks(text(o.Fields, "callbackUrl")), Mapped: text(o.Fields, "mode") == "MAPPED",
+		})
+	}
+	slices.SortFunc(all, func(a, b Key) int {
+		return cmp.Or(cmp.Compare(a.KeyManager, b.KeyManager), cmp.Compare(a.Type, b.Type))
+	})
+	return all, err
+}
+
+// MakeKey makes a key of an application, unless it has one of that type at the key manager. made reports whether it has.
+func MakeKey(ctx context.Context, s apply.Single, application Application, manager, kind string) (key Key, made bool, err error) {
+	find := func() (bool, error) {
+		keys, err := Keys(ctx, s.DevPortal, application.ID)
+		i := slices.IndexFunc(keys, func(k Key) bool { return k.KeyManager == manager && k.Type == kind && k.ConsumerKey != "" })
+		if i >= 0 {
+			key = keys[i]
+		}
+		return i >= 0, err
+	}
+	info, err := FindKeyManager(ctx, s.Admin, manager)
+	if err != nil {
+		return key, false, err
+	}
+	if !info.Enabled {
+		return key, false, refuse(fmt.Sprintf("agent km enable '%s'", manager), "key manager %q is disabled, so API-M neither makes nor shows keys of it", manager)
+	}
+	if found, err := find(); err != nil || found {
+		return key, false, err
+	}
+	o, err := s.DevPortal.ApplicationObject(ctx, application.ID)
+	if err != nil {
+		return key, false, err
+	}
+	km, err := s.Admin.KeyManagerObject(ctx, info.ID)
+	if err != nil {
+		return key, false, err
+	}
+	credentials, err := s.MakeKey(ctx, o, km, kind)
+	if err != nil {
+		return key, false, err
+	}
+	if found, err := find(); err != nil || !found {
+		return Key{KeyManager: manager, Type: kind, ConsumerKey: credentials.ConsumerKey, Secret: credentials.ConsumerSecret}, true, err
+	}
+	if key.Secret == "" { // a key manager that hashes secrets shows them only once
+		key.Secret = credentials.ConsumerSecret
+	}
+	return key, true, nil
+}
