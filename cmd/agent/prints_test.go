@@ -27,3 +27,12 @@ func prints(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s is\n%s\nand %s is\n%s", args[0], got, args[1], want)
 	}
 }
+
+// capture NAME FILE PATTERN sets a variable to the first group of a regular expression in an output of exits.
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	found := regexp.MustCompile(args[2]).FindStringSubmatch(ts.ReadFile(args[1]))
+	if len(found) < 2 {
+		ts.Fatalf("no %s in %s", args[2], args[1])
+	}
+	ts.Setenv(args[0], found[1])
+}

@@ -43,8 +43,8 @@ func rootCommand(stdout, stderr io.Writer) *cobra.Command {
 	add("server", runCommand(), initCommand(), bootstrapCommand(), execCommand(), probeCommand(), installCommand())
 	add("people",
 		certsCommand(), configCommand(), scopesCommand(), kmCommand(), apisCommand(), appsCommand(), subscriptionsCommand(),
-		keysCommand(), tokenCommand(), validateCommand(), planCommand(), applyCommand(), verifyCommand(), dumpCommand(),
-		schemaCommand())
+		clientsCommand(), keysCommand(), tokenCommand(), validateCommand(), planCommand(), applyCommand(), verifyCommand(),
+		dumpCommand(), schemaCommand())
 	add("more", backendCommand(), versionCommand())
 	help := helpCommand()
 	help.GroupID = "more"
