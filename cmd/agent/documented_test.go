@@ -262,6 +262,8 @@ func TestDocumentedCommands(t *testing.T) {
 	i.run("am", 0, "- name: NotificationAPI", "agent dump --api NotificationAPI")
 	i.run("am", 0, "another password in IS and in API-M", "agent km rotate-password")
 	i.run("am", 0, "clients: 0, owned by the administrator of IS: 0", "agent km clients")
+	i.toolkit()
+	i.run("am", 0, "apply: ", "agent apply api-config.yaml") // makes again what the toolkit has deleted
 	i.env["am"] = before
 	stopAMAgent := i.start("am", "PRODUCT=am AM_HOST=wso2am KEY_MANAGER_NAME=WSO2-IS AM_ADMIN_PASS_FILE=/run/secrets/am-admin agent run")
 
@@ -314,6 +316,46 @@ func TestDocumentedCommands(t *testing.T) {
 		if code, failed := i.codes[line]; failed && !regexp.MustCompile(fmt.Sprintf(`(exit code|exits with|ends with) %d\b`, code)).MatchString(c.Comment) {
 			t.Errorf("the comment behind this command does not name its exit code %d: %s\n%s", code, c.Comment, line)
 		}
+	}
+}
+
+// toolkit runs the commands for single objects.
+func (i *installation) toolkit() {
+	i.t.Helper()
+	for _, c := range []struct {
+		code       int
+		text, line string
+	}{
+		{0, "WSO2-IS", "agent km list"},
+		{0, "issuer:", "agent km show WSO2-IS"},
+		{0, "registered", "agent km register"},
+		{0, "disabled", "agent km disable WSO2-IS"},
+		{0, "enabled", "agent km enable WSO2-IS"},
+		{4, `no key manager "Okta"`, "agent km delete Okta --yes"},
+		{0, "NotificationAPI", "agent apis list"},
+		{0, "PUBLISHED", "agent apis show NotificationAPI:1.0.0"},
+		{0, "deployed in Default", "agent apis deploy NotificationAPI"},
+		{0, "deployed in Default", "agent apis deploy NotificationAPI --env Default"},
+		{0, "BLOCKED, was PUBLISHED", "agent apis lifecycle NotificationAPI blocked"},
+		{0, "PUBLISHED, was BLOCKED", "agent apis lifecycle NotificationAPI published"},
+		{0, "application Shop: created", `agent apps create Shop --description "The web shop"`},
+		{0, "subscribed", "agent subscriptions add Shop NotificationAPI"},
+		{0, "NotificationAPI", "agent subscriptions list --app Shop"},
+		{0, "Shop", "agent subscriptions list --api NotificationAPI"},
+		{0, "(secret)", "agent apps keys Shop --generate --key-manager WSO2-IS"},
+		{0, "SANDBOX", "agent apps keys Shop --generate --sandbox --key-manager WSO2-IS"},
+		{0, `"consumerSecret"`, "agent apps keys Shop --show-secrets --json"},
+		{0, "The web shop", "agent apps show Shop"},
+		{0, "Shop", "agent apps list"},
+		{0, "Shop (PRODUCTION)", "agent clients list"},
+		{0, `"application": "Shop (SANDBOX)"`, "agent clients list --json"},
+		{4, `no client in IS "reporting"`, "agent clients show reporting"},
+		{4, `no client in IS "reporting"`, "agent clients delete reporting --yes"},
+		{0, "deleted the subscription", "agent subscriptions delete Shop NotificationAPI --yes"},
+		{0, "deleted application Shop", "agent apps delete Shop --yes"},
+		{0, "deleted API NotificationAPI:1.0.0", "agent apis delete NotificationAPI --with-subscriptions --yes"},
+	} {
+		i.run("am", c.code, c.text, c.line)
 	}
 }
 

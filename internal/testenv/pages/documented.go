@@ -41,6 +41,10 @@ var documented = []struct {
 	{"docs/security.md", "How applications get scopes", "cmd/agent.TestDocumentedCommands"},
 	{"docs/security.md", "The key manager's user", "cmd/agent.TestDocumentedCommands"},
 	{"docs/settings.md", "The servers' settings", "cmd/agent.TestDocumentedCommands"},
+	{"docs/toolkit.md", "Key managers", "cmd/agent.TestDocumentedCommands"},
+	{"docs/toolkit.md", "APIs", "cmd/agent.TestDocumentedCommands"},
+	{"docs/toolkit.md", "Applications and subscriptions", "cmd/agent.TestDocumentedCommands"},
+	{"docs/toolkit.md", "Clients of IS", "cmd/agent.TestDocumentedCommands"},
 	{"docs/stand-ins.md", "Run one alone", "cmd/wso2sim.TestTheDocumentedStandInsStart"},
 }
 
