@@ -70,7 +70,7 @@ func places(deployments []wso2.Deployment) (all []plan.Object) {
 }
 
 // keyWait is the wait between two tries to make a key.
-const keyWait = time.Second
+const keyWait = 500 * time.Millisecond
 
 // MakeKey makes a key of an application at a key manager, both as API-M has them. It clears what a failed try has left behind, and tries
 // again until it succeeds, fails for good, or ctx ends: API-M makes no keys while it loads a key manager.
