@@ -58,6 +58,8 @@ var packages = []row{
 		bars: []string{"internal/yamlfile", "go.yaml.in/yaml/v3"}},
 	{path: "internal/keysfile", owns: "the files with the keys of applications: JSON, variables, a Kubernetes Secret; encode, read, write", not: "servers, settings",
 		bars: []string{"internal/config", "net", "net/http", "log/slog"}},
+	{path: "internal/tokens", owns: "how a person or a script gets a token by the grants of OAuth 2.0, and what a token says", not: "settings, files",
+		bars: []string{"internal/config", "internal/keysfile", "internal/file", "os", "io/fs"}},
 	{path: "internal/lease", owns: "the lease on API-M that lets one run at a time change the servers: acquire, renew, take over, release", not: "what a run does",
 		bars: []string{"internal/config", "internal/plan", "internal/desired", "os", "net"}},
 	{path: "internal/serviceuser", owns: "the user of IS with which API-M's key manager calls IS: choose, make with the least rights, record, change its password", not: "API-M, settings",

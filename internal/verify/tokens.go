@@ -133,7 +133,7 @@ func (i *inspection) tokenPassword(ctx context.Context) Check {
 		return err == nil || wso2.IsPermanent(err), said(err, "")
 	})
 	switch {
-	case wso2.HasCodeText(err, wso2.CodeTextNoGrant):
+	case wso2.HasCodeText(err, wso2.CodeTextUnauthorizedClient):
 		return skipped("", "IS does not allow the client the password grant")
 	case err != nil:
 		return broken(err, "check IS_ADMIN_USER and IS_ADMIN_PASS")

@@ -458,3 +458,17 @@ func TestALostClientIsNotTakenForAWrongPassword(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestIntrospectionOfAToken(t *testing.T) {
+	hc, base, asked := oneAnswer(t, 200, `{"active":true,"exp":5}`)
+	got, err := NewIdentity(hc, base, admin).Introspect(t.Context(), "t0k3n")
+	if user, _, _ := asked.BasicAuth(); err != nil || got["active"] != true || got["exp"] != 5.0 || asked.URL.Path != "/oauth2/introspect" || asked.Form.Get("token") != "t0k3n" || user != admin.User {
+		t.Errorf("%v, %v, asked %s as %s", got, err, asked.URL, user)
+	}
+	for body, status := range map[string]int{"{}": 200, "": 200, `{"code":403,"message":"about t0k3n"}`: 403} {
+		hc, base, _ := oneAnswer(t, status, body)
+		if got, err := NewIdentity(hc, base, admin).Introspect(t.Context(), "t0k3n"); err == nil || strings.Contains(err.Error(), "t0k3n") {
+			t.Errorf("%d %s: %v, %v", status, body, got, err)
+		}
+	}
+}

@@ -49,8 +49,9 @@ const (
 // 5.2). It is no word about a user.
 const CodeTextNoClient = "invalid_client"
 
-// CodeTextNoGrant is OAuth's error for a client that may not use a grant (RFC 6749, section 5.2).
-const CodeTextNoGrant = "unauthorized_client"
+// CodeTextUnauthorizedClient is OAuth's error for a client that may not use a grant (RFC 6749, section 5.2), and IS's for one that revokes the
+// token of another client.
+const CodeTextUnauthorizedClient = "unauthorized_client"
 
 // Error is a request that failed: without an answer (Status 0), or with one that is no success.
 type Error struct {

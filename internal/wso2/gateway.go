@@ -1,15 +1,18 @@
 package wso2
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Gateway is API-M's gateway: its own REST API v2 on the management port, and the traffic port that serves APIs.
@@ -80,9 +83,12 @@ type Answer struct {
 	Method  string
 	URL     string
 	Status  int
-	Body    []byte // its beginning
-	Code    string // of the gateway's own error, "900901" for instance; empty for a backend's answer
-	Message string // of the gateway's own error
+	Header  http.Header
+	Body    []byte        // its beginning
+	Cut     bool          // the body has more than that
+	Took    time.Duration // from the request to the end of what was read
+	Code    string        // of the gateway's own error, "900901" for instance; empty for a backend's answer
+	Message string        // of the gateway's own error
 }
 
 // Codes of the gateway's own errors.
@@ -90,8 +96,9 @@ const (
 	GatewayInvalidToken  = "900901"
 	GatewayNotSubscribed = "900908"
 	GatewayNoScope       = "900910"
-	GatewayUnknown       = "404" // no API, or no such resource, at this path
-	GatewayNoMethod      = "405" // the API's resource at this path lacks the method
+	GatewayBlocked       = "700700" // the API's lifecycle
+	GatewayUnknown       = "404"    // no API, or no such resource, at this path
+	GatewayNoMethod      = "405"    // the API's resource at this path lacks the method
 )
 
 // answerBeginning is how much is read of an answer to a call: enough for the gateway's own errors. A backend's document may have
@@ -105,24 +112,45 @@ func (g *Gateway) Get(ctx context.Context, path string, token Secret) (Answer, e
 
 // Call is Get with another method.
 func (g *Gateway) Call(ctx context.Context, method, path string, token Secret) (Answer, error) {
-	r := request{op: "call an API through the gateway", method: method, path: path}
+	return g.Send(ctx, Request{Method: method, Path: path, Token: token})
+}
+
+// Request is a call of an API.
+type Request struct {
+	Method, Path string // the path may have a query
+	Header       http.Header
+	Body         []byte
+	Token        Secret // for the header Authorization; empty: none is sent
+}
+
+// Send makes a call of an API. Any answer is a result, as in Get.
+func (g *Gateway) Send(ctx context.Context, call Request) (Answer, error) {
+	r := request{op: "call an API through the gateway", method: call.Method, path: call.Path}
 	req, err := g.traffic.build(ctx, r)
 	if err != nil {
 		return Answer{}, g.traffic.failed(r, &Error{Err: err, local: true})
 	}
 	req.Header.Set("Accept", "*/*")
-	req.Header.Set("Authorization", "Bearer "+string(token))
+	maps.Copy(req.Header, call.Header)
+	if call.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+string(call.Token))
+	}
+	if len(call.Body) > 0 {
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(call.Body)), int64(len(call.Body))
+	}
+	begun := time.Now()
 	resp, err := g.traffic.http.Do(req)
 	if err != nil {
 		return Answer{}, g.traffic.failed(r, &Error{Err: reason(err)})
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, answerBeginning))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, answerBeginning+1))
 	if err != nil && resp.StatusCode >= 400 { // a success is one whatever follows: the answer may be a stream
 		return Answer{}, g.traffic.failed(r, &Error{Status: resp.StatusCode, Err: fmt.Errorf("read the answer: %w", reason(err))})
 	}
-	a := Answer{Method: method, URL: g.traffic.base + path, Status: resp.StatusCode, Body: body}
-	a.Code, a.Message = gatewayError(resp.StatusCode, body)
+	a := Answer{Method: call.Method, URL: g.traffic.base + call.Path, Status: resp.StatusCode, Header: resp.Header, Took: time.Since(begun)}
+	a.Body, a.Cut = body[:min(len(body), answerBeginning)], len(body) > answerBeginning
+	a.Code, a.Message = gatewayError(resp.StatusCode, a.Body)
 	return a, nil
 }
 
@@ -131,8 +159,15 @@ func gatewayError(status int, body []byte) (code, message string) {
 	var e struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
+		Type    string `json:"type"`
 	}
-	if status < 400 || json.Unmarshal(body, &e) != nil || e.Message == "" {
+	if status < 400 || json.Unmarshal(body, &e) != nil {
+		return "", ""
+	}
+	if e.Code == GatewayBlocked { // it has no message, as recorded
+		return e.Code, e.Type
+	}
+	if e.Message == "" {
 		return "", ""
 	}
 	return e.Code, e.Message

@@ -126,3 +126,42 @@ func TestOfABackendsAnswerOnlyTheBeginningIsRead(t *testing.T) {
 		})
 	}
 }
+
+func TestACallSendsWhatItIsGiven(t *testing.T) {
+	body := strings.Repeat("x", answerBeginning+10)
+	var got string
+	base, hc := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		sent, err := io.ReadAll(r.Body)
+		must(t, err)
+		got = r.Method + " " + r.URL.String() + " " + r.Header.Get("X-A") + " " + r.Header.Get("Authorization") + " " + string(sent)
+		w.Header().Set("X-B", "b")
+		io.WriteString(w, body)
+	})
+	call := Request{Method: "PUT", Path: "/a/1?q=1", Header: http.Header{"X-A": {"a"}}, Body: []byte("data"), Token: "t"}
+	a, err := NewGateway(hc, base, base, Credentials{}).Send(t.Context(), call)
+	must(t, err)
+	if got != "PUT /a/1?q=1 a Bearer t data" {
+		t.Errorf("sent %s", got)
+	}
+	if a.Status != 200 || a.Header.Get("X-B") != "b" || len(a.Body) != answerBeginning || !a.Cut || a.Took <= 0 || a.URL != base+"/a/1?q=1" {
+		t.Errorf("answer: %d %v, %d bytes, cut %v, %s, %s", a.Status, a.Header, len(a.Body), a.Cut, a.Took, a.URL)
+	}
+	call.Token = ""
+	if _, err := NewGateway(hc, base, base, Credentials{}).Send(t.Context(), call); err != nil || got != "PUT /a/1?q=1 a  data" {
+		t.Errorf("without a token: sent %s, %v", got, err)
+	}
+}
+
+func TestTheGatewaysOwnErrorsAreRecognised(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"code":"900908","message":"Resource forbidden ","description":"x"}`: "900908 Resource forbidden ",
+		`{"code":"700700","type":"API blocked","description":"x"}`:            "700700 API blocked", // it has no message, as recorded
+		`{"code":"E1","type":"about:blank"}`:                                  " ",
+		`{"message":"no"}`:                                                    " no",
+		`no`:                                                                  " ",
+	} {
+		if code, message := gatewayError(503, []byte(body)); code+" "+message != want {
+			t.Errorf("%s: %q %q", body, code, message)
+		}
+	}
+}

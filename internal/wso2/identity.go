@@ -109,6 +109,21 @@ func (i *Identity) Registered(ctx context.Context, id string) (client Registered
 // TokenEndpoint is where the server issues tokens.
 func (i *Identity) TokenEndpoint() string { return i.base + "/oauth2/token" }
 
+// Introspect asks the server what it knows of a token (RFC 7662), of any client. IS wants the administrator, or a user with the right
+// internal_oauth2_introspect. The answer has "active", and more if that is true.
+func (i *Identity) Introspect(ctx context.Context, token Secret) (map[string]any, error) {
+	var answer map[string]any
+	r := request{
+		op: "introspect a token", method: http.MethodPost, path: "/oauth2/introspect",
+		form: url.Values{"token": {string(token)}}, secrets: []Secret{token},
+	}
+	err := i.call(ctx, r, &answer)
+	if _, ok := answer["active"].(bool); err == nil && !ok {
+		err = i.noDocument(r, errors.New(`it has no "active"`))
+	}
+	return answer, err
+}
+
 // RegisterClient makes a client with the grant client_credentials and JWTs as tokens, and returns its id and secret. A
 // name that is taken is HTTP 400.
 func (i *Identity) RegisterClient(ctx context.Context, name string) (id string, secret Secret, err error) {

@@ -18,6 +18,8 @@ func (e *Error) Remedy() string {
 		return "give the client, and the user who owns it, the scopes " + e.reading.rights() + "; if it has them, other runs with this client have ended its tokens: give each pipeline a client of its own"
 	case e.CodeText == CodeTextNoClient:
 		return "the server does not know this client, or it has another secret: its database is new, or somebody has deleted the client; agent bootstrap makes new keys"
+	case e.CodeText == CodeTextUnauthorizedClient:
+		return "" // nothing is wrong with the client's credentials
 	case e.doubt != "":
 		return e.doubt + ": either the server's database is down (it then refuses every password), or the password was changed in the server; check the database, or " +
 			cmp.Or(e.credentials, "the user and the password")

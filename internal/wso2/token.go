@@ -5,17 +5,20 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 )
 
-// Token is an access token of a client.
+// Token is an answer of a token endpoint.
 type Token struct {
-	AccessToken Secret
-	ExpiresIn   time.Duration
-	Scopes      []string // that were granted, which may be fewer than were asked for
+	AccessToken  Secret
+	RefreshToken Secret // empty if the grant or the client gets none
+	IDToken      Secret // of a user, with the scope openid
+	ExpiresIn    time.Duration
+	Scopes       []string // that were granted, which may be fewer than were asked for
 }
 
 // FetchToken gets a token for a client by its own credentials (RFC 6749, section 4.4) from a token endpoint. Both
@@ -26,27 +29,102 @@ func FetchToken(ctx context.Context, hc *http.Client, endpoint, clientID string,
 	if len(scopes) > 0 {
 		form.Set("scope", strings.Join(scopes, " "))
 	}
-	return fetch(ctx, hc, endpoint, clientID, clientSecret, form)
+	return RequestToken(ctx, hc, endpoint, clientID, clientSecret, form)
 }
 
 // FetchUserToken gets a token for a user by the user's password (RFC 6749, section 4.3). A client that may not do that is
-// [CodeTextNoGrant].
+// [CodeTextUnauthorizedClient].
 func FetchUserToken(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret Secret, user string, password Secret) (Token, error) {
-	form := url.Values{"grant_type": {"password"}, "username": {user}, "password": {string(password)}}
-	return fetch(ctx, hc, endpoint, clientID, clientSecret, form, password)
+	return RequestToken(ctx, hc, endpoint, clientID, clientSecret, url.Values{"grant_type": {"password"}, "username": {user}, "password": {string(password)}})
 }
 
-func fetch(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret Secret, form url.Values, secrets ...Secret) (Token, error) {
+// RequestToken gets a token for a client by any grant: form is its grant_type, and the parameters of the grant. See [FetchToken] for what
+// both servers do with tokens and scopes. A client without a secret is a public one.
+func RequestToken(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret Secret, form url.Values) (Token, error) {
 	var t struct {
-		AccessToken Secret `json:"access_token"`
-		ExpiresIn   int    `json:"expires_in"`
-		Scope       string `json:"scope"`
+		AccessToken  Secret `json:"access_token"`
+		RefreshToken Secret `json:"refresh_token"`
+		IDToken      Secret `json:"id_token"`
+		ExpiresIn    int    `json:"expires_in"`
+		Scope        string `json:"scope"`
 	}
-	err := caller{http: hc, base: endpoint}.call(ctx, request{
-		op: "fetch a token", method: http.MethodPost, cred: clientCredentials(clientID, clientSecret),
-		form: form, secrets: append(secrets, clientSecret),
-	}, &t)
-	return Token{t.AccessToken, time.Duration(t.ExpiresIn) * time.Second, strings.Fields(t.Scope)}, err
+	err := caller{http: hc, base: endpoint}.call(ctx, asClient(request{op: "fetch a token", method: http.MethodPost, form: form}, clientID, clientSecret), &t)
+	return Token{t.AccessToken, t.RefreshToken, t.IDToken, time.Duration(t.ExpiresIn) * time.Second, strings.Fields(t.Scope)}, err
+}
+
+// secretParameters are the parameters of forms that no error may show.
+var secretParameters = []string{"password", "refresh_token", "code", "code_verifier", "device_code", "assertion", "subject_token", "token"}
+
+// asClient makes a form a request of a client: by Basic authentication, or by its id alone if it has no secret (RFC 6749, section 3.2.1).
+func asClient(r request, clientID string, clientSecret Secret) request {
+	r.form = maps.Clone(r.form)
+	for _, name := range secretParameters {
+		for _, value := range r.form[name] {
+			r.secrets = append(r.secrets, Secret(value))
+		}
+	}
+	if clientSecret == "" {
+		r.form.Set("client_id", clientID)
+		r.anonymous = true
+		return r
+	}
+	r.cred, r.secrets = clientCredentials(clientID, clientSecret), append(r.secrets, clientSecret)
+	return r
+}
+
+// DeviceCode is what a device needs to get a token while a person logs in elsewhere (RFC 8628, section 3.2).
+type DeviceCode struct {
+	Code     Secret
+	UserCode string // which the person enters
+	Page     string // at this address
+	Complete string // the address with the code in it; empty if the server has none
+	Expires  time.Duration
+	Interval time.Duration // between two requests for the token
+}
+
+// AuthorizeDevice begins a login of a person for a client, at a device authorization endpoint.
+func AuthorizeDevice(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret Secret, scopes ...string) (DeviceCode, error) {
+	var d struct {
+		Code     Secret `json:"device_code"`
+		UserCode string `json:"user_code"`
+		Page     string `json:"verification_uri"`
+		Complete string `json:"verification_uri_complete"`
+		Expires  int    `json:"expires_in"`
+		Interval int    `json:"interval"`
+	}
+	form := url.Values{"client_id": {clientID}} // IS 7.1 wants it next to the credentials
+	if len(scopes) > 0 {
+		form.Set("scope", strings.Join(scopes, " "))
+	}
+	c, r := caller{http: hc, base: endpoint}, asClient(request{op: "ask for a device code", method: http.MethodPost, form: form}, clientID, clientSecret)
+	err := c.call(ctx, r, &d)
+	if err == nil && d.Code == "" {
+		err = c.noDocument(r, errors.New("it has no device_code"))
+	}
+	if d.Interval <= 0 {
+		d.Interval = 5 // RFC 8628, section 3.2
+	}
+	return DeviceCode{d.Code, d.UserCode, d.Page, d.Complete, time.Duration(d.Expires) * time.Second, time.Duration(d.Interval) * time.Second}, err
+}
+
+// AuthorizeTarget asks an authorization endpoint what a browser would get, and returns where it redirects to; nil for a page. Nobody is
+// logged in by that.
+func AuthorizeTarget(ctx context.Context, hc *http.Client, endpoint string, query url.Values) (*url.URL, error) {
+	c, r := caller{http: hc, base: endpoint}, request{op: "ask whether a person can log in", method: http.MethodGet, query: query, anonymous: true, accept: "text/html"}
+	req, err := c.build(ctx, r)
+	if err != nil {
+		return nil, c.failed(r, &Error{Err: err, local: true})
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.failed(r, &Error{Err: reason(err)})
+	}
+	resp.Body.Close()
+	to, err := resp.Location()
+	if err != nil && resp.StatusCode >= 300 {
+		return nil, c.failed(r, &Error{Status: resp.StatusCode})
+	}
+	return to, nil // without a Location: nil
 }
 
 // CheckClient asks a token endpoint whether it takes a client's credentials, without getting a token, which would end the one
@@ -71,10 +149,8 @@ func CheckClient(ctx context.Context, hc *http.Client, endpoint, clientID string
 
 // RevokeToken ends a token of a client's own (RFC 7009) at a revocation endpoint.
 func RevokeToken(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret, token Secret) error {
-	return caller{http: hc, base: endpoint}.call(ctx, request{
-		op: "revoke a token", method: http.MethodPost, cred: clientCredentials(clientID, clientSecret),
-		form: url.Values{"token": {string(token)}}, secrets: []Secret{clientSecret, token},
-	}, nil)
+	form := url.Values{"token": {string(token)}}
+	return caller{http: hc, base: endpoint}.call(ctx, asClient(request{op: "revoke a token", method: http.MethodPost, form: form}, clientID, clientSecret), nil)
 }
 
 // clientCredentials are a client's, for Basic authentication. RFC 6749, section 2.3.1: id and secret are form-encoded before.
