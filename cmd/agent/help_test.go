@@ -50,7 +50,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 					t.Errorf("%s: exit code %d, stderr %q", flag, code, &stderr)
 				}
 				usage := "Usage:\n  " + c.CommandPath()
-				if c.HasSubCommands() {
+				if isGroup(c) {
 					usage += " [command]\n\n" // it takes nothing else
 				}
 				if !strings.Contains(stdout.String(), usage) {

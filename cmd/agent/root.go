@@ -43,8 +43,8 @@ func rootCommand(stdout, stderr io.Writer) *cobra.Command {
 	add("server", runCommand(), initCommand(), bootstrapCommand(), execCommand(), probeCommand(), installCommand())
 	add("people",
 		certsCommand(), configCommand(), scopesCommand(), kmCommand(), apisCommand(), appsCommand(), subscriptionsCommand(),
-		clientsCommand(), keysCommand(), tokenCommand(), validateCommand(), planCommand(), applyCommand(), verifyCommand(),
-		dumpCommand(), schemaCommand())
+		clientsCommand(), usersCommand(), rolesCommand(), keysCommand(), tokenCommand(), callCommand(), validateCommand(),
+		planCommand(), applyCommand(), verifyCommand(), dumpCommand(), schemaCommand())
 	add("more", backendCommand(), versionCommand())
 	help := helpCommand()
 	help.GroupID = "more"
@@ -66,10 +66,15 @@ func exitCodesText() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
+// groupUse ends the usage of a command that only has commands below it.
+const groupUse = " [command]"
+
+func isGroup(c *cobra.Command) bool { return strings.HasSuffix(c.Use, groupUse) }
+
 // group makes c a command that only has commands below it. Its help command is there because "agent certs help" was before every
 // command had --help.
 func group(c *cobra.Command) *cobra.Command {
-	c.Use += " [command]"
+	c.Use += groupUse
 	c.DisableFlagsInUseLine = true
 	c.Args = cobra.ArbitraryArgs // an unknown command reaches RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -90,7 +95,7 @@ func group(c *cobra.Command) *cobra.Command {
 // only to refuse what is not one of its commands.
 func usageOf(plain func(*cobra.Command) error) func(*cobra.Command) error {
 	return func(cmd *cobra.Command) error {
-		if cmd.HasSubCommands() {
+		if isGroup(cmd) {
 			defer func(run func(*cobra.Command, []string) error) { cmd.RunE = run }(cmd.RunE)
 			cmd.RunE = nil
 		}
@@ -132,7 +137,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 // flagError words what pflag refused. It does not repeat the value of an unknown flag, or of one that takes no value, because that may
 // be a password. No known flag takes a password.
 func flagError(cmd *cobra.Command, err error) error {
-	if before := cmd.Flags().Args(); cmd.HasSubCommands() && len(before) > 0 {
+	if before := cmd.Flags().Args(); isGroup(cmd) && len(before) > 0 {
 		return unknownCommand(cmd, before[0])
 	}
 	var invalid *pflag.InvalidValueError

@@ -91,10 +91,14 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"capture":                 capture,
+			"backend-for":             backendFor,
 			"exits":                   exits,
 			"freeport":                freePort,
+			"login":                   login,
 			"mkstore":                 mkstore,
 			"prints":                  prints,
+			"refresh":                 refreshToken,
+			"shown":                   shown,
 			"standin-is":              standIn,
 			"standins":                standIns,
 			"mkcert":                  mkcert,
@@ -154,7 +158,7 @@ func freePort(ts *testscript.TestScript, _ bool, args []string) {
 var environment = []string{"PRODUCT", "PEERS", "RESTART", "SERVER_NAME", "EXCHANGE_DIR", "CONFIG_DIR", "SERVER_HOME", "INIT_TIMEOUT", "INIT_ON_TIMEOUT",
 	"KEYSTORE_PASS", "TRUSTSTORE_PASS", "TRUSTSTORE_PASS_FILE", "AM_HOST", "AM_PORT", "GW_HOST", "GW_PORT", "TLS_MODE", "SETTINGS", "LOG_FORMAT", "STOP_TIMEOUT", "API_CONFIG", "KEYS_FILE",
 	"BOOTSTRAP_TIMEOUT", "BOOTSTRAP", "LISTEN_ADDR", "AM_ADMIN_PASS", "AM_ADMIN_PASS_FILE", "POLL_INTERVAL", "KEY_MANAGER_NAME", "BACKEND", "TLS_CA_FILE", "TLS_CA_CERT_FILE", "TLS_CA_KEY_FILE",
-	"IS_HOST", "IS_PORT", "IS_ADMIN_PASS", "SCOPES_CLIENTS", "DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT", "PRUNE", "KM_SERVICE_USER"}
+	"IS_HOST", "IS_PORT", "IS_ADMIN_PASS", "KM_TOKEN_ENDPOINT", "SCOPES_CLIENTS", "DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT", "PRUNE", "KM_SERVICE_USER"}
 
 func self(ts *testscript.TestScript, name string) (keystore.Certificate, *ecdsa.PrivateKey) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -14,6 +14,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/trust"
+	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
 )
 
@@ -186,7 +187,13 @@ func TestAnISWithANewDatabaseIsHealedWithoutARestartOfTheAgent(t *testing.T) {
 	})
 	p.until("there are new keys", func() bool { return p.made().ConsumerKey != lost })
 	p.until("everything is ready again", health.Ready)
-	if _, err := p.agent(config.AM).Token(t.Context()); err != nil {
+	cfg := p.agent(config.AM).cfg
+	keys, err := bootstrap.FilesOf(cfg).Clients()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := keys[0]
+	if _, err := wso2.FetchToken(t.Context(), wso2.NewHTTPClient(trust.PinsOf(cfg), nil), k.TokenEndpoint, k.ConsumerKey, k.ConsumerSecret); err != nil {
 		t.Error(err)
 	}
 	if log := p.log.String(); !strings.Contains(log, `msg="the application has another consumer key than before`) || !strings.Contains(log, "was="+lost) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -148,34 +147,18 @@ func (f Files) Key() keysfile.Key {
 	return firstKey(data)
 }
 
-// Client is the application's client, with which people get a token.
-type Client struct {
-	Key           string
-	Secret        wso2.Secret
-	TokenEndpoint string
-}
-
-// Client reads the application's client from the keys file.
-func (f Files) Client() (Client, error) {
+// Clients reads the clients of all applications that can get tokens from the keys file, those of the first application first.
+func (f Files) Clients() ([]keysfile.Key, error) {
 	data, err := file.Read(f.Keys.JSON, filesLimit)
 	if err != nil {
-		return Client{}, remedy.Add(fmt.Errorf("read the application's keys: %w", err), "run agent bootstrap, which writes them, or set KEYS_FILE")
+		return nil, remedy.Add(fmt.Errorf("read the application's keys: %w", err), "run agent bootstrap, which writes them, or set KEYS_FILE")
 	}
-	k := firstKey(data)
-	if k.ConsumerKey == "" || k.TokenEndpoint == "" {
-		return Client{}, remedy.Add(fmt.Errorf("read the application's keys: %s is not what a bootstrap writes", f.Keys.JSON), "run agent bootstrap")
+	keys, _ := keysfile.Decode(data)
+	keys = slices.DeleteFunc(keys, func(k keysfile.Key) bool { return k.ConsumerKey == "" || k.TokenEndpoint == "" })
+	if len(keys) == 0 {
+		return nil, remedy.Add(fmt.Errorf("read the application's keys: %s is not what a bootstrap writes", f.Keys.JSON), "run agent bootstrap")
 	}
-	return Client{k.ConsumerKey, k.ConsumerSecret, k.TokenEndpoint}, nil
-}
-
-// Token requests an access token of the application, with the keys in the keys file.
-func (f Files) Token(ctx context.Context, hc *http.Client) (wso2.Secret, error) {
-	client, err := f.Client()
-	if err != nil {
-		return "", err
-	}
-	token, err := wso2.FetchToken(ctx, hc, client.TokenEndpoint, client.Key, client.Secret)
-	return token.AccessToken, err
+	return keys, nil
 }
 
 func (f Files) workDir() string { return keysfile.WorkDir(f.Keys.JSON) }

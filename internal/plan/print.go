@@ -254,7 +254,7 @@ func JSON(run string, changes []Change, problems desired.Problems, kept ...Owned
 	}{run, forPrograms(changes), count(changes, Create), count(changes, Update), count(changes, Delete), KeptNames(kept), bad}); err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)
 	}
-	return asciiControls(b.Bytes()), nil
+	return EscapeControls(b.Bytes()), nil
 }
 
 // forPrograms returns changes in the form of their JSON, with secrets masked. An array is never nil.
@@ -303,8 +303,8 @@ func complete(value any) any {
 	return whole
 }
 
-// asciiControls escapes characters in JSON that do not print and that the encoder leaves as they are, such as the C1 controls.
-func asciiControls(text []byte) []byte {
+// EscapeControls escapes characters in JSON that do not print and that the encoder leaves as they are, such as the C1 controls.
+func EscapeControls(text []byte) []byte {
 	var b bytes.Buffer
 	for _, r := range string(text) {
 		switch {

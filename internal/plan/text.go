@@ -64,7 +64,7 @@ func EncodeJSON(value any) ([]byte, error) {
 	if err := e.Encode(value); err != nil {
 		return nil, err
 	}
-	return asciiControls(b.Bytes()), nil
+	return EscapeControls(b.Bytes()), nil
 }
 
 // Problem is a [desired.Problem] in the output for programs, in the form of a mistake in the output of agent validate.

@@ -50,7 +50,7 @@ func (m Maker) Rotate(ctx context.Context) (Record, error) {
 	if !r.Made() {
 		return r, fmt.Errorf("%w in %s", ErrNoUser, m.Path)
 	}
-	r.Password = password()
+	r.Password = NewPassword()
 	if err := r.Save(m.Path); err != nil {
 		return r, err
 	}

@@ -86,9 +86,9 @@ func hash(salt string, a Account) string {
 
 // invent returns the record of a user that does not exist yet.
 func invent() Record {
-	return Record{User: prefix + strings.ToLower(rand.Text()[:8]), Password: password(), Salt: rand.Text()}
+	return Record{User: prefix + strings.ToLower(rand.Text()[:8]), Password: NewPassword(), Salt: rand.Text()}
 }
 
-// password returns a password of 128 random bits and more that IS's rules allow: 8 to 64 characters with a digit, an upper-case and a
+// NewPassword returns a password of 128 random bits and more that IS's rules allow: 8 to 64 characters with a digit, an upper-case and a
 // lower-case letter.
-func password() string { return rand.Text() + "-" + strings.ToLower(rand.Text()[:8]) + "-a0A" }
+func NewPassword() string { return rand.Text() + "-" + strings.ToLower(rand.Text()[:8]) + "-a0A" }

@@ -289,7 +289,7 @@ func TestARecordKeepsTheUserThatTheAgentHasMadeWhileAPIMHasAnotherOne(t *testing
 
 func TestPasswordsFitTheRulesOfIS(t *testing.T) {
 	for range 200 {
-		p := password()
+		p := NewPassword()
 		if len(p) < 8 || len(p) > 64 || !strings.ContainsAny(p, "0123456789") || strings.ToUpper(p) == p || strings.ToLower(p) == p {
 			t.Fatalf("a password of %d characters", len(p))
 		}

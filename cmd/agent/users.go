@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/objects"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/serviceuser"
+	"wso2agent/internal/wso2"
+)
+
+func usersCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "users",
+		Short: "List, create or delete users of IS, or give one another password",
+		Long: `users is about the users of IS, over SCIM 2. It reaches IS by IS_HOST, IS_PORT, IS_ADMIN_USER and IS_ADMIN_PASS, and runs
+anywhere. To keep users in a file, see "users" in the API configuration.`,
+	})
+	cmd.AddCommand(usersListCommand(), usersCreateCommand(), usersDeleteCommand(), usersPasswordCommand())
+	return cmd
+}
+
+// namesOf lists the names of the objects of a kind in IS.
+func namesOf(kind wso2.SCIMKind) lister {
+	return func(ctx context.Context, r *reached, _ []string) ([]string, error) {
+		list, err := r.SCIM.List(ctx, kind)
+		var names []string
+		for _, o := range list {
+			names = append(names, o.Name)
+		}
+		return names, err
+	}
+}
+
+// find returns an object of IS by its name. The error for an unknown one names the nearest.
+func find(ctx context.Context, r *reached, kind wso2.SCIMKind, word, name string) (wso2.Object, error) {
+	o, ok, err := r.SCIM.Find(ctx, kind, name)
+	if err != nil || ok {
+		return o, byHand(err)
+	}
+	names, err := namesOf(kind)(ctx, r, nil)
+	if err != nil {
+		return o, byHand(err)
+	}
+	_, err = objects.Pick(word, name, names, func(n string) string { return n })
+	if err == nil { // IS has made it in between
+		err = fmt.Errorf("%s %q: IS finds it by a list alone", word, name)
+	}
+	return o, err
+}
+
+// notTheServiceUser refuses what would part the key manager from its user or its role, which has the user's name.
+func notTheServiceUser(r *reached, word, name string) error {
+	record, err := serviceuser.Load(r.settings.KMUser.Record)
+	if err != nil {
+		return err
+	}
+	if !serviceuser.IsMade(name) && !(record.User != "" && serviceuser.Same(record.User, name)) {
+		return nil
+	}
+	return remedy.Add(fmt.Errorf("%w: API-M's key manager needs the %s %s to call IS", bootstrap.ErrPermanent, word, name),
+		"agent km rotate-password changes its password; choose another user with KM_SERVICE_USER before you delete this one")
+}
+
+// refs returns the display names of a list of SCIM references that keep passes; all without keep.
+func refs(list any, keep func(ref map[string]any) bool) (names []string) {
+	all, _ := list.([]any)
+	for _, one := range all {
+		ref, _ := one.(map[string]any)
+		if name, ok := ref["display"].(string); ok && (keep == nil || keep(ref)) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// userLine is a user as list prints it.
+type userLine struct {
+	ID       string   `json:"id"`
+	UserName string   `json:"userName"`
+	Emails   []string `json:"emails"`
+	Roles    []string `json:"roles"` // of the organization, without everyone
+	Locked   bool     `json:"locked"`
+	Disabled bool     `json:"disabled"`
+}
+
+func userLineOf(o wso2.Object) userLine {
+	l := userLine{ID: o.ID, UserName: o.Name, Emails: orEmpty(emails(o.Fields["emails"]))}
+	l.Roles = orEmpty(refs(o.Fields["roles"], func(ref map[string]any) bool {
+		return ref["display"] != "everyone" && (ref["audienceType"] == nil || ref["audienceType"] == "organization")
+	}))
+	state, _ := o.Fields["urn:scim:wso2:schema"].(map[string]any)
+	is := func(name string) bool { return fmt.Sprint(state[name]) == "true" } // a text or a boolean
+	l.Locked, l.Disabled = is("accountLocked"), is("accountDisabled")
+	return l
+}
+
+// emails are addresses: texts, or objects with a value if they have a type.
+func emails(list any) (addresses []string) {
+	all, _ := list.([]any)
+	for _, one := range all {
+		if typed, ok := one.(map[string]any); ok {
+			one = typed["value"]
+		}
+		if text, ok := one.(string); ok {
+			addresses = append(addresses, text)
+		}
+	}
+	return addresses
+}
+
+// state says in a word whether a user can log in.
+func (l userLine) state() string {
+	var words []string
+	if l.Locked {
+		words = append(words, "locked")
+	}
+	if l.Disabled {
+		words = append(words, "disabled")
+	}
+	if len(words) == 0 {
+		return "active"
+	}
+	return strings.Join(words, ", ")
+}
