@@ -82,8 +82,8 @@ Tokens and cookies in the answer are masked without --show-secrets.`,
 func (c calling) request(cmd *cobra.Command) (wso2.Request, error) {
 	call := wso2.Request{Method: strings.ToUpper(cmp.Or(c.method, http.MethodGet)), Header: http.Header{}}
 	switch {
-	case c.tokenStdin && (c.application != "" || c.sandbox || len(c.scopes) > 0):
-		return call, usage(cmd, "--token-stdin has a token already: it goes with neither --app, --sandbox nor --scope")
+	case c.tokenStdin && (c.choice != choice{} || len(c.scopes) > 0):
+		return call, usage(cmd, "--token-stdin has a token already: it goes with neither --app, --key-manager, --sandbox nor --scope")
 	case c.tokenStdin && c.data == "-":
 		return call, usage(cmd, "the standard input cannot have both the token and the data")
 	}

@@ -264,6 +264,7 @@ func TestDocumentedCommands(t *testing.T) {
 	i.run("am", 0, "clients: 0, owned by the administrator of IS: 0", "agent km clients")
 	i.toolkit()
 	i.run("am", 0, "apply: ", "agent apply api-config.yaml") // makes again what the toolkit has deleted
+	i.tokens()
 	i.env["am"] = before
 	stopAMAgent := i.start("am", "PRODUCT=am AM_HOST=wso2am KEY_MANAGER_NAME=WSO2-IS AM_ADMIN_PASS_FILE=/run/secrets/am-admin agent run")
 
@@ -357,6 +358,39 @@ func (i *installation) toolkit() {
 	} {
 		i.run("am", c.code, c.text, c.line)
 	}
+}
+
+// tokens runs the commands for tokens, calls, users and roles.
+func (i *installation) tokens() {
+	i.t.Helper()
+	i.write("password", "aB3aB3aB3\n")
+	i.run("am", 0, "password, shown only now: ", "agent users create ann --email ann@example.com")
+	i.run("am", 0, "user bob: created", "agent users create bob --password-stdin < password")
+	i.run("am", 0, "ann@example.com", "agent users list")
+	i.run("am", 0, "its tokens have ended", "agent users password ann")
+	i.run("am", 0, "user ann: deleted", "agent users delete ann --yes")
+	i.run("am", 0, "role Clerk: created", "agent roles create Clerk")
+	i.run("am", 0, "role Clerk: assigned to bob", "agent roles assign Clerk bob")
+	i.run("am", 0, "everyone", "agent roles list")
+	i.run("am", 0, "role Clerk: taken from bob", "agent roles unassign Clerk bob")
+	i.run("am", 0, "role Clerk: deleted", "agent roles delete Clerk --yes")
+	i.run("am", 0, "", "KEY_MANAGER_NAME=WSO2-IS agent apply api-config.yaml") // so that the users of IS get tokens
+	i.run("am", 0, "eyJ", "agent token")
+	i.run("am", 0, "warning: not granted: openid", "agent token --app 'Agent Application' --scope openid")
+	i.run("am", 0, "eyJ", "agent token --key-manager 'Resident Key Manager'")
+	i.run("am", 0, "expires in", "agent token --decode")
+	i.run("am", 0, `"access_token": "eyJ`, "agent token --json --show-secrets")
+	i.run("am", 0, "eyJ", "agent token --grant password --user bob --password-stdin < password")
+	i.run("am", 0, "", "agent token > token.txt")
+	i.run("am", 0, "verified, RS256", "agent token inspect token.txt")
+	i.run("am", 0, "not verified", "agent token inspect --offline token.txt")
+	i.run("am", 0, `"active": true`, "agent token introspect --json token.txt")
+	i.run("am", 0, "revoked: a token of application Agent Application", "agent token revoke token.txt")
+	i.run("am", 1, "the token is not active", "agent token introspect token.txt")
+	i.run("am", 0, "200 OK", "agent call NotificationAPI")
+	i.run("am", 0, "200 OK", "agent call 'Payment API:1.0.0' '/payments?limit=5' --header 'X-Trace: 1'")
+	i.run("am", 0, `"status": 200`, "agent call /payments/1.0.0/ --json")
+	i.run("am", 0, "200 OK", "agent token | agent call NotificationAPI --token-stdin")
 }
 
 // nameServer is the variable that names the address of [serveNames] to this program's commands.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,15 +32,14 @@ func listRoles(ctx context.Context, asJSON bool, stdout, stderr io.Writer) error
 		return err
 	}
 	defer r.connection.Close()
-	list, err := r.SCIM.List(ctx, wso2.SCIMRoles)
+	list, err := listed(ctx, r, wso2.SCIMRoles)
 	if err != nil {
-		return byHand(err)
+		return err
 	}
 	lines := []roleLine{}
 	for _, o := range list {
 		lines = append(lines, roleLineOf(o))
 	}
-	slices.SortFunc(lines, func(a, b roleLine) int { return strings.Compare(a.Name, b.Name) })
 	if asJSON {
 		return writeEscaped(stdout, map[string]any{"roles": lines})
 	}

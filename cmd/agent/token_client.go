@@ -17,29 +17,34 @@ import (
 // choice is whose token a command uses.
 type choice struct {
 	application string // empty: the first one of the keys file
+	keyManager  string // empty: the first one at which the application has a key
 	sandbox     bool
 }
 
 // flags adds the flags of a choice.
 func (c *choice) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.application, "app", "", "the application `NAME` in KEYS_FILE (default: the first one)")
+	cmd.Flags().StringVar(&c.keyManager, "key-manager", "", "the key at the key manager `NAME` (default: the first one of the application)")
 	cmd.Flags().BoolVar(&c.sandbox, "sandbox", false, "use the key of type SANDBOX, not that of type PRODUCTION")
-	_ = cmd.RegisterFlagCompletionFunc("app", func(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return namesFor(cmd.Context(), applicationsWithKeys, nil, begun), cobra.ShellCompDirectiveNoFileComp
-	}) // it fails only without the flag
+	for flag, name := range map[string]func(keysfile.Key) string{"app": applicationOf, "key-manager": keyManagerOf} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			list := func(_ context.Context, r *reached, _ []string) ([]string, error) {
+				keys, err := bootstrap.FilesOf(r.cfg).Clients()
+				return namesIn(keys, name), err
+			}
+			return namesFor(cmd.Context(), list, nil, begun), cobra.ShellCompDirectiveNoFileComp
+		}) // it fails only without the flag
+	}
 }
 
-// applicationsWithKeys lists the applications in the keys file.
-func applicationsWithKeys(_ context.Context, r *reached, _ []string) ([]string, error) {
-	keys, err := bootstrap.FilesOf(r.cfg).Clients()
-	return ofApplications(keys), err
-}
+func applicationOf(k keysfile.Key) string { return k.Application }
+func keyManagerOf(k keysfile.Key) string  { return k.KeyManager }
 
-// ofApplications lists the applications that keys are of, each once.
-func ofApplications(keys []keysfile.Key) (names []string) {
+// namesIn returns the names in keys, each once, in the order of the keys.
+func namesIn(keys []keysfile.Key, name func(keysfile.Key) string) (names []string) {
 	for _, k := range keys {
-		if !slices.Contains(names, k.Application) {
-			names = append(names, k.Application)
+		if !slices.Contains(names, name(k)) {
+			names = append(names, name(k))
 		}
 	}
 	return names
@@ -52,9 +57,15 @@ func (c choice) key(r *reached) (keysfile.Key, error) {
 	if err != nil {
 		return keysfile.Key{}, err
 	}
+	itself := func(name string) string { return name }
 	application := keys[0].Application
 	if c.application != "" {
-		if application, err = objects.Pick("application", c.application, ofApplications(keys), func(name string) string { return name }); err != nil {
+		if application, err = objects.Pick("application", c.application, namesIn(keys, applicationOf), itself); err != nil {
+			return keysfile.Key{}, fmt.Errorf("%s: %w", files.Keys.JSON, err)
+		}
+	}
+	if c.keyManager != "" {
+		if _, err := objects.Pick("key manager", c.keyManager, namesIn(keys, keyManagerOf), itself); err != nil {
 			return keysfile.Key{}, fmt.Errorf("%s: %w", files.Keys.JSON, err)
 		}
 	}
@@ -63,9 +74,12 @@ func (c choice) key(r *reached) (keysfile.Key, error) {
 		kind = "SANDBOX"
 	}
 	for _, k := range keys {
-		if k.Application == application && k.Type == kind {
+		if k.Application == application && k.Type == kind && (c.keyManager == "" || k.KeyManager == c.keyManager) {
 			return k, nil
 		}
+	}
+	if c.keyManager != "" {
+		kind += " at " + c.keyManager
 	}
 	return keysfile.Key{}, remedy.Add(fmt.Errorf("%w: application %q has no key of type %s in %s", bootstrap.ErrPermanent, application, kind, files.Keys.JSON),
 		"list the key in the API configuration, and run agent apply")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,15 +32,14 @@ func listUsers(ctx context.Context, asJSON bool, stdout, stderr io.Writer) error
 		return err
 	}
 	defer r.connection.Close()
-	list, err := r.SCIM.List(ctx, wso2.SCIMUsers)
+	list, err := listed(ctx, r, wso2.SCIMUsers)
 	if err != nil {
-		return byHand(err)
+		return err
 	}
 	lines := []userLine{}
 	for _, o := range list {
 		lines = append(lines, userLineOf(o))
 	}
-	slices.SortFunc(lines, func(a, b userLine) int { return strings.Compare(a.UserName, b.UserName) })
 	if asJSON {
 		return writeEscaped(stdout, map[string]any{"users": lines})
 	}

@@ -45,6 +45,11 @@ var documented = []struct {
 	{"docs/toolkit.md", "APIs", "cmd/agent.TestDocumentedCommands"},
 	{"docs/toolkit.md", "Applications and subscriptions", "cmd/agent.TestDocumentedCommands"},
 	{"docs/toolkit.md", "Clients of IS", "cmd/agent.TestDocumentedCommands"},
+	{"docs/tokens.md", "Get a token", "cmd/agent.TestDocumentedCommands"},
+	{"docs/tokens.md", "Look at a token", "cmd/agent.TestDocumentedCommands"},
+	{"docs/tokens.md", "Call an API", "cmd/agent.TestDocumentedCommands"},
+	{"docs/tokens.md", "Users", "cmd/agent.TestDocumentedCommands"},
+	{"docs/tokens.md", "Roles", "cmd/agent.TestDocumentedCommands"},
 	{"docs/stand-ins.md", "Run one alone", "cmd/wso2sim.TestTheDocumentedStandInsStart"},
 }
 
