@@ -54,12 +54,15 @@ var serverKeys = sync.OnceValues(func() (map[string]*rsa.PrivateKey, error) {
 // site has both stand-ins and a backend, with a client that trusts each of them by its fingerprint.
 type site struct {
 	isHome   string
+	amHome   string
 	is       *wso2sim.IS
 	am       *wso2sim.AM
 	backend  *wso2sim.Backend
 	pins     pins
 	client   *http.Client
 	requests *requestLog
+
+	isFaults, amFaults *wso2sim.Faults
 }
 
 type pins map[string][]keystore.Fingerprint
@@ -138,10 +141,10 @@ func openWith(t *testing.T, delays wso2sim.Delays, settings func(t *testing.T, s
 	isCert, amCert := leaf(t, isHome, wso2sim.ProductIS), leaf(t, amHome, wso2sim.ProductAM)
 	trust(t, isHome, wso2sim.ProductIS, "wso2am", amCert)
 	trust(t, amHome, wso2sim.ProductAM, "wso2is", isCert)
-	s := &site{isHome: isHome}
+	s := &site{isHome: isHome, amHome: amHome, isFaults: wso2sim.NewFaults(), amFaults: wso2sim.NewFaults()}
 	wrap := speccheck.Wrap(t)
 	s.am, err = wso2sim.StartAM(ctx, wso2sim.Options{
-		Home: amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Hostname: "wso2am", Delays: delays, Wrap: wrap,
+		Home: amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Hostname: "wso2am", Delays: delays, Wrap: wrap, Faults: s.amFaults,
 	})
 	must(t, err)
 	t.Cleanup(func() { s.am.Close() })
@@ -151,7 +154,7 @@ func openWith(t *testing.T, delays wso2sim.Delays, settings func(t *testing.T, s
 	must(t, err)
 	must(t, os.WriteFile(path, append(settings(t, shipped), s.listener(t)...), 0o600))
 	must(t, wso2sim.WriteRevocationHandler(isHome))
-	s.is, err = wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0", Hostname: "wso2is", Delays: delays, Wrap: wrap})
+	s.is, err = wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0", Hostname: "wso2is", Delays: delays, Wrap: wrap, Faults: s.isFaults})
 	must(t, err)
 	t.Cleanup(func() { s.is.Close() })
 	s.backend, err = wso2sim.StartBackend("127.0.0.1:0")
@@ -179,7 +182,7 @@ func (s *site) restartIS(t *testing.T, change func(text string) string) {
 	text, err := os.ReadFile(path)
 	must(t, err)
 	must(t, os.WriteFile(path, []byte(change(string(text))), 0o600))
-	is, err := wso2sim.StartIS(t.Context(), wso2sim.Options{Home: s.isHome, Listen: at, Hostname: "wso2is"})
+	is, err := wso2sim.StartIS(t.Context(), wso2sim.Options{Home: s.isHome, Listen: at, Hostname: "wso2is", Faults: s.isFaults})
 	must(t, err)
 	t.Cleanup(func() { is.Close() })
 	must(t, is.Wait(t.Context()))
