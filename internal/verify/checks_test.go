@@ -2,6 +2,8 @@ package verify
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -55,5 +57,30 @@ func TestASelectionHasWhatItsChecksNeed(t *testing.T) {
 		if _, err := Selected(o); !errors.Is(err, ErrSelection) || !strings.Contains(err.Error(), "did you mean km.issuer?") {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+func TestTheDocumentHasTheTableOfChecks(t *testing.T) {
+	text, err := os.ReadFile("../../docs/verification.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "| check | asks | `--write` |")
+	section, _, _ = strings.Cut(section, "\n\n")
+	var rows, want []string
+	for line := range strings.Lines(section) {
+		if strings.HasPrefix(line, "| `") {
+			rows = append(rows, strings.TrimSpace(line))
+		}
+	}
+	for _, d := range Checks() {
+		writes := ""
+		if d.Write {
+			writes = "yes"
+		}
+		want = append(want, fmt.Sprintf("| `%s` | %s | %s | %s |", d.ID, d.Asks, writes, d.Name))
+	}
+	if !slices.Equal(rows, want) {
+		t.Errorf("docs/verification.md has\n%s\nwant\n%s", strings.Join(rows, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -50,6 +50,7 @@ var documented = []struct {
 	{"docs/tokens.md", "Call an API", "cmd/agent.TestDocumentedCommands"},
 	{"docs/tokens.md", "Users", "cmd/agent.TestDocumentedCommands"},
 	{"docs/tokens.md", "Roles", "cmd/agent.TestDocumentedCommands"},
+	{"docs/verification.md", "`agent verify`", "cmd/agent.TestDocumentedCommands"},
 	{"docs/stand-ins.md", "Run one alone", "cmd/wso2sim.TestTheDocumentedStandInsStart"},
 }
 
