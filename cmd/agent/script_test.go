@@ -95,6 +95,7 @@ func TestScripts(t *testing.T) {
 			"exits":                   exits,
 			"freeport":                freePort,
 			"login":                   login,
+			"mask":                    mask,
 			"mkstore":                 mkstore,
 			"prints":                  prints,
 			"refresh":                 refreshToken,
@@ -142,6 +143,35 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 		text, _ := os.ReadFile(ts.MkAbs("stderr.txt"))
 		ts.Fatalf("%v exited with %d, want %d\n%s", args[1:], got, want, text)
 	}
+}
+
+// varying are texts that differ from run to run, with what mask puts in their place.
+var varying = []struct {
+	text *regexp.Regexp
+	mask string
+}{
+	{regexp.MustCompile(`(127\.0\.0\.1|localhost):\d+`), "$1:PORT"},
+	{regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "UUID"},
+	{regexp.MustCompile(`(nonce[^0-9a-f]+)[0-9a-f]{32}`), "${1}NONCE"},
+	{regexp.MustCompile(`[0-9A-F]{2}(:[0-9A-F]{2}){3}:…`), "FINGERPRINT"},
+	{regexp.MustCompile(`key [A-Za-z0-9_-]{12}…`), "key ID"},
+	{regexp.MustCompile(`"seconds": [0-9.e-]+`), `"seconds": TIME`},
+	{regexp.MustCompile(`time="[0-9.e-]+"`), `time="TIME"`},
+	{regexp.MustCompile(`\b[0-9.]+m?s after`), "TIME after"},
+	{regexp.MustCompile(`\b(1h0m0|59m\d+)s\b`), "TIME"},
+	{regexp.MustCompile(`time=\S+ `), "time=TIME "},
+	{regexp.MustCompile(`run=\S+ `), "run=ID "},
+}
+
+// mask FILE replaces what differs from run to run.
+func mask(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	for _, v := range varying {
+		data = v.text.ReplaceAll(data, []byte(v.mask))
+	}
+	ts.Check(os.WriteFile(path, data, 0o666))
 }
 
 // freePort NAME sets a variable to a TCP port that nobody uses.

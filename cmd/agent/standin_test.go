@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -24,6 +25,7 @@ import (
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/server"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
@@ -101,9 +103,9 @@ func address(ts *testscript.TestScript, at, prefix string) {
 	ts.Setenv(prefix+"_PORT", parsed.Port())
 }
 
-// standIns starts stand-ins of both servers, which trust each other and have what a new installation has. It publishes their certificates,
-// and sets the variables with their addresses.
-func standIns(ts *testscript.TestScript, _ bool, _ []string) {
+// standIns [with-settings] starts stand-ins of both servers, which trust each other and have what a new installation has. It publishes their
+// certificates, and sets the variables with their addresses. With settings, IS also has those of its agent, and the handler of revocations.
+func standIns(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
 	isHome, amHome := unpack(ts, wso2sim.ProductIS), unpack(ts, wso2sim.ProductAM)
 	accept := func(path string, leaf keystore.Certificate) {
@@ -115,17 +117,36 @@ func standIns(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 	accept(security(amHome, "client-truststore.jks"), publish(ts, isHome, "wso2carbon.p12", "wso2is"))
 	accept(security(isHome, "client-truststore.p12"), publish(ts, amHome, "wso2carbon.jks", "wso2am"))
-	is, err := wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0"})
-	ts.Check(err)
-	ts.Defer(func() { is.Close() })
 	am, err := wso2sim.StartAM(ctx, wso2sim.Options{Home: amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0"})
 	ts.Check(err)
 	ts.Defer(func() { am.Close() })
+	if len(args) > 0 {
+		settle(ts, isHome, am.URL())
+	}
+	is, err := wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0"})
+	ts.Check(err)
+	ts.Defer(func() { is.Close() })
 	ts.Check(is.Wait(ctx))
 	ts.Check(am.Wait(ctx))
 	address(ts, is.URL(), "IS")
 	address(ts, am.URL(), "AM")
 	address(ts, am.GatewayURL(), "GW")
+}
+
+// settle makes the settings of an IS as its agent does, with the handler that reports revoked tokens to the API-M at an address.
+func settle(ts *testscript.TestScript, home, am string) {
+	at, err := url.Parse(am)
+	ts.Check(err)
+	port, err := strconv.Atoi(at.Port())
+	ts.Check(err)
+	path := filepath.Join(home, "repository/conf/deployment.toml")
+	shipped, err := os.ReadFile(path)
+	ts.Check(err)
+	needs := server.Needs{Product: config.IS, Hostname: "localhost", User: "admin", Password: "admin", AMHost: "localhost", AMPort: port, AMUser: "admin", AMPassword: "admin"}
+	text, _, _, err := needs.Merge(shipped, nil, false)
+	ts.Check(err)
+	ts.Check(os.WriteFile(path, text, 0o600))
+	ts.Check(wso2sim.WriteRevocationHandler(home))
 }
 
 // bootstrapped brings both servers to the desired state of a file as agent bootstrap does, but does not wait for the agents next to the

@@ -48,7 +48,7 @@ func (i *inspection) scopesReached(ctx context.Context) Check {
 		return failed("", "API-M has them, and IS does not: "+listed(missing),
 			"give the key manager's user the rights for API resources (docs/security.md), and save the API in the Publisher again")
 	}
-	return passed("IS has all %d", len(wanted))
+	return passed("scopes of the file that IS has: %d of %d", len(wanted), len(wanted))
 }
 
 // scopesAuthorized reads what the applications of API-M lack in IS. IS grants them no scope that they lack.

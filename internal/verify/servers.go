@@ -50,13 +50,13 @@ func (i *inspection) clocks(ctx context.Context) Check {
 	return passed("%s", evidence)
 }
 
-// ahead describes how far a clock differs from the agent's. The answers of the servers have whole seconds.
+// ahead describes how far a clock differs from the agent's. The answers of the servers have whole seconds, and a request takes some time.
 func ahead(d time.Duration) string {
 	switch d = d.Round(time.Second); {
+	case d.Abs() <= 2*time.Second:
+		return "as the agent"
 	case d > 0:
 		return d.String() + " ahead of the agent"
-	case d < 0:
-		return (-d).String() + " behind the agent"
 	}
-	return "as the agent"
+	return (-d).String() + " behind the agent"
 }
