@@ -121,20 +121,11 @@ func (v verifying) run(ctx context.Context, paths []string, stdout, stderr io.Wr
 		err = errors.Join(verify.WriteText(stdout, checks), verdict(checks, err))
 	}
 	if v.junit != "" {
-		err = errors.Join(err, writeJUnit(v.junit, checks))
+		if failed := os.WriteFile(v.junit, verify.JUnit(checks), 0o644); failed != nil {
+			err = errors.Join(err, fmt.Errorf("write the results for CI: %w", failed))
+		}
 	}
 	return err
-}
-
-func writeJUnit(path string, checks []verify.Check) error {
-	text, err := verify.JUnit(checks)
-	if err == nil {
-		err = os.WriteFile(path, text, 0o644)
-	}
-	if err != nil {
-		return fmt.Errorf("write the results for CI: %w", err)
-	}
-	return nil
 }
 
 // verdict returns the error of the command for an error of the checks. The output has the details of those that failed.

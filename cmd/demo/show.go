@@ -62,6 +62,7 @@ func (s *show) all() error {
 		{"Another file: `agent plan` shows what differs, `agent apply` makes it", s.planned},
 		{"With TLS_MODE=issue, both start with certificates of their agents (`agent init`)", s.issued},
 		{"Both certificates rotate, and nothing restarts", s.rotated},
+		{"Whether everything works is a command: `agent verify`", s.verified},
 	} {
 		s.steps++
 		fmt.Fprintf(s.out, "\n%5.1f s  %d. %s\n", time.Since(s.began).Seconds(), s.steps, step.title)
@@ -70,7 +71,7 @@ func (s *show) all() error {
 		}
 	}
 	fmt.Fprintf(s.out, "\nAll %d steps held, in %.1f s: from two servers that did not trust each other to an API called with a token\n"+
-		"from Identity Server, with one restart of each and no manual step. The rotation in the end needed no restart.\n", s.steps, time.Since(s.began).Seconds())
+		"from Identity Server, with one restart of each and no manual step. The rotation needed no restart.\n", s.steps, time.Since(s.began).Seconds())
 	return nil
 }
 

@@ -27,9 +27,9 @@ func (i *inspection) isSettings(ctx context.Context) Check {
 	statement, said := i.statement(ctx)
 	switch {
 	case said && statement.Restart == trust.RestartByHand:
-		return failed("", "IS runs with older settings, and RESTART is none next to it", "restart IS: docker restart "+cfg.IS.Container)
+		return failed("", "the running IS has not read its present deployment.toml, and RESTART is none next to it", "restart IS: docker restart "+cfg.IS.Container)
 	case said && statement.Restart != "":
-		return failed("", "IS runs with older settings, and its agent is about to restart it", "wait for the restart")
+		return Check{Verdict: Warn, Evidence: "the running IS has not read its present deployment.toml, and its agent is about to change that", Remedy: "wait until the agent next to IS is ready"}
 	case cfg.Server.Product != config.IS && said:
 		return passed("the agent next to IS has nothing to restart it for")
 	case cfg.Server.Product != config.IS:
