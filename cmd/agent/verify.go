@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/telemetry"
@@ -52,8 +53,8 @@ A check that needs one which has failed is skipped, too.`,
 			return v.run(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringSliceVar(&v.Only, "only", nil, "run only these `checks`, by id or subject, and what they need")
-	cmd.Flags().StringSliceVar(&v.Skip, "skip", nil, "leave out these `checks`, by id or subject, and what needs them")
+	cmd.Flags().Var((*checkNames)(&v.Only), "only", "run only these `checks`, by id or subject with commas between, and what they need")
+	cmd.Flags().Var((*checkNames)(&v.Skip), "skip", "leave out these `checks`, by id or subject, and what needs them")
 	cmd.Flags().BoolVar(&v.Write, "write", false, "also run checks that make something on the servers, and remove it again")
 	cmd.Flags().BoolVar(&v.asJSON, "json", false, "print JSON")
 	cmd.Flags().StringVar(&v.junit, "junit", "", "also write the results to this `file`, as JUnit's XML")
@@ -64,6 +65,20 @@ A check that needs one which has failed is skipped, too.`,
 		cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(checkIDs(), cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that does not exist
 	}
 	return cmd
+}
+
+// checkNames is a flag with names, with commas between. It may be given several times.
+type checkNames []string
+
+func (n *checkNames) String() string { return strings.Join(*n, ",") }
+
+// Type is what help shows of a flag without a word in backquotes.
+func (n *checkNames) Type() string { return "checks" }
+
+// Set adds names.
+func (n *checkNames) Set(text string) error {
+	*n = append(*n, strings.Split(text, ",")...)
+	return nil
 }
 
 func checkIDs() (ids []string) {
@@ -111,7 +126,7 @@ func (v verifying) run(ctx context.Context, paths []string, stdout, stderr io.Wr
 	ctx, cancel := context.WithTimeoutCause(ctx, v.timeout, fmt.Errorf("%w: --timeout is %s", context.DeadlineExceeded, v.timeout))
 	defer cancel()
 	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat).With("run", l.connection.Run)
-	checks, err := verify.All(ctx, log, verify.Subject{Config: cfg, Settings: l.settings, Client: l.client, Want: l.want}, v.Selection)
+	checks, err := verify.All(ctx, log, verify.Subject{Config: cfg, Settings: l.settings, Servers: bootstrap.Connect(l.client, l.settings), Want: l.want}, v.Selection)
 	if err != nil && len(checks) == 0 {
 		return err
 	}

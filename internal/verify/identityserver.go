@@ -4,10 +4,8 @@ import (
 	"archive/zip"
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -181,10 +179,11 @@ func manifestOf(path string) (map[string]string, error) {
 		return nil, err
 	}
 	defer jar.Close()
-	f, err := jar.Open("META-INF/MANIFEST.MF")
-	if errors.Is(err, fs.ErrNotExist) {
+	at := slices.IndexFunc(jar.File, func(f *zip.File) bool { return f.Name == "META-INF/MANIFEST.MF" })
+	if at < 0 {
 		return map[string]string{}, nil
 	}
+	f, err := jar.File[at].Open()
 	if err != nil {
 		return nil, err
 	}

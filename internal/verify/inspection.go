@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +26,10 @@ import (
 type Subject struct {
 	Config   config.Config
 	Settings bootstrap.Settings
-	Client   *http.Client // reaches both servers
-	Want     plan.Wanted  // the desired state; without a File, checks of its APIs and application are skipped
+	Servers  bootstrap.Servers
+	Want     plan.Wanted // the desired state; without a File, checks of its APIs and application are skipped
+	// APIs are those of the desired state, if they are known. nil: they are read from API-M.
+	APIs []bootstrap.PublishedAPI
 }
 
 // Selection says which checks of the table run. The zero value stands for all that change nothing.
@@ -72,7 +73,7 @@ func All(ctx context.Context, log *slog.Logger, s Subject, o Selection) ([]Check
 		return nil, err
 	}
 	options := Options{Resource: "/", Wait: cmp.Or(o.Wait, 30*time.Second), WaitInVain: o.WaitInVain, Owner: strings.ToLower(rand.Text()[:8])}
-	i := &inspection{subject: s, run: &run{Servers: bootstrap.Connect(s.Client, s.Settings), Options: options, log: log, prefix: throwAwayInspection}}
+	i := &inspection{subject: s, seen: apis{read: s.APIs != nil, list: s.APIs}, run: &run{Servers: s.Servers, Options: options, log: log, prefix: throwAwayInspection}}
 	defer i.removeClient(ctx)
 	verdicts := map[string]Verdict{}
 	var results []Check
@@ -180,7 +181,8 @@ type apis struct {
 // apis reads what both servers have of the file, once.
 func (i *inspection) apis(ctx context.Context) apis {
 	if !i.seen.read && i.subject.Want.File != nil {
-		i.seen.have, i.seen.err = actual.Read(ctx, actual.Connect(i.subject.Client, i.subject.Settings), i.subject.Want)
+		clients := actual.Clients{Admin: i.Admin, Publisher: i.Publisher, DevPortal: i.DevPortal, AM: i.AM, IS: i.IS, SCIM: i.SCIM}
+		i.seen.have, i.seen.err = actual.Read(ctx, clients, i.subject.Want)
 		if i.seen.err == nil {
 			i.seen.list = apply.Callable(i.subject.Want, i.seen.have, i.subject.Settings.KeyManagerName)
 		}

@@ -82,7 +82,7 @@ func working(t *testing.T) (*site, verify.Subject) {
 	must(t, err)
 	_, err = is.SayClosing(exchange.Closing{SCIM11: true, Handler: true})
 	must(t, err)
-	return s, verify.Subject{Config: cfg, Settings: settings, Client: s.client, Want: want}
+	return s, verify.Subject{Config: cfg, Settings: settings, Want: want}
 }
 
 // inspect runs checks, and returns the worst result of each.
@@ -131,9 +131,14 @@ func replaced(resp *http.Response, status int, body string) {
 }
 
 func (s *site) altered(subject verify.Subject, alter func(*http.Request, *http.Response)) verify.Subject {
+	return s.through(subject, altering{s.client.Transport, alter})
+}
+
+// through returns a subject whose requests go through a transport.
+func (s *site) through(subject verify.Subject, transport http.RoundTripper) verify.Subject {
 	hc := *s.client
-	hc.Transport = altering{s.client.Transport, alter}
-	subject.Client = &hc
+	hc.Transport = transport
+	subject.Servers = bootstrap.Connect(&hc, subject.Settings)
 	return subject
 }
 
@@ -160,7 +165,7 @@ func (s *site) keyManager(t *testing.T, change map[string]any) (undo func()) {
 
 func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 	s, subject := working(t)
-	passes := inspect(t, subject, verify.Selection{Write: true, Wait: 10 * time.Second})
+	passes := inspect(t, s.through(subject, s.client.Transport), verify.Selection{Write: true, Wait: 10 * time.Second})
 	for _, d := range verify.Checks() {
 		want := verify.Pass
 		if d.ID == "trust.store" { // the certificate that IS ships has expired
@@ -330,15 +335,15 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		}, verify.Warn, "revoked tokens stay valid"},
 		{"notify.endpoint", fault(s.amFaults, wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 401, Path: "/internal/data/v1/notify"}), verify.Fail, "HTTP 401"},
 		{"notify.endpoint", func(t *testing.T, subject verify.Subject) (verify.Subject, func()) {
-			hc := *s.client
-			hc.Transport = otherHeader{s.client.Transport, "X-Wso2-Key-Manager", "Other"}
-			subject.Client = &hc
-			return subject, func() {}
+			return s.through(subject, otherHeader{s.client.Transport, "X-Wso2-Key-Manager", "Other"}), func() {}
 		}, verify.Fail, "its gateway still accepts the token"},
 	} {
 		t.Run(tt.id+" "+tt.says, func(t *testing.T) {
 			changed, undo := tt.prepare(t, subject)
 			defer undo()
+			if changed.Servers.HTTP == nil {
+				changed = s.through(changed, s.client.Transport)
+			}
 			o := verify.Selection{Only: []string{tt.id}, Wait: time.Second}
 			o.Write = slices.ContainsFunc(verify.Checks(), func(d verify.Definition) bool { return d.ID == tt.id && d.Write })
 			c := inspect(t, changed, o)[tt.id]
@@ -429,7 +434,7 @@ func handler(is, version, services string) func(*testing.T, verify.Subject) (ver
 func TestAReadOnlyRunChangesNothing(t *testing.T) {
 	s, subject := working(t)
 	s.requests.take()
-	inspect(t, subject, verify.Selection{})
+	inspect(t, s.through(subject, s.client.Transport), verify.Selection{})
 	// API-M reads IS's document, and the token endpoint refuses a refresh token that does not exist
 	if requests := s.requests.take(); !slices.Equal(requests, []string{"POST /api/am/admin/v4/key-managers/discover", "POST /oauth2/token"}) {
 		t.Errorf("it sends %q", requests)
