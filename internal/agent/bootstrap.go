@@ -3,12 +3,10 @@ package agent
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
-	"wso2agent/internal/config"
 	"wso2agent/internal/drift"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
@@ -69,20 +67,11 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 	return verify.AwaitClosed(ctx, a.log, a.cfg, s.is)
 }
 
-// stateFolders are the folders in which a change can concern the desired state.
-func stateFolders(cfg config.Config) []string {
-	folders := []string{bootstrap.FilesOf(cfg).Folder(), notify.ControlOf(cfg).Dir, filepath.Dir(cfg.Bootstrap.KeysFile)}
-	if cfg.Trust.CAFile != "" { // the folder of an empty path is the process's own, in a container the root, where /proc changes all the time
-		folders = append(folders, filepath.Dir(cfg.Trust.CAFile))
-	}
-	return folders
-}
-
 // keepState keeps the servers in the desired state until ctx ends.
 func (a Agent) keepState(ctx context.Context, health *telemetry.Health) {
 	k, v := a.bootstrapper(func(doing string) { health.Set(bootstrapCondition, false, doing) })
 	l, compare := a.life(health, bootstrapCondition), drift.New(a.log, health, a.accounts, k.Reached)
-	l.changes = a.watch(stateFolders(a.cfg)...).Changes(ctx)
+	l.changes = a.watch(bootstrap.Folders(a.cfg)...).Changes(ctx)
 	l.keep(ctx, func(ctx context.Context, unreadable error) time.Duration {
 		wait := k.Turn(ctx, l.cfg, unreadable, l.changes)
 		if err := k.Trouble(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 )
@@ -76,7 +77,7 @@ func TestOnlyFoldersThatSettingsNameAreWatched(t *testing.T) {
 	for _, caFile := range []string{"", "/etc/own/ca.pem"} {
 		p.set(config.AM, func(c *config.Config) { c.Trust.CAFile = caFile })
 		a := p.agent(config.AM)
-		folders := a.watch(append(stateFolders(a.cfg), a.trustFolders()...)...).Folders
+		folders := a.watch(append(bootstrap.Folders(a.cfg), a.trustFolders()...)...).Folders
 		if slices.ContainsFunc(folders, func(f string) bool { return !filepath.IsAbs(f) }) {
 			t.Errorf("with TLS_CA_FILE=%q: %q", caFile, folders)
 		}

@@ -17,6 +17,7 @@ import (
 	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
 	"wso2agent/internal/keysfile"
+	"wso2agent/internal/notify"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
@@ -95,6 +96,15 @@ func (f Files) Folder() string {
 		return f.Config
 	}
 	return filepath.Dir(f.Config)
+}
+
+// Folders are the folders in which a change can concern the desired state, by the agent's settings.
+func Folders(c config.Config) []string {
+	folders := []string{FilesOf(c).Folder(), notify.ControlOf(c).Dir, filepath.Dir(c.Bootstrap.KeysFile)}
+	if c.Trust.CAFile != "" { // the folder of an empty path is the process's own, in a container the root, where /proc changes all the time
+		folders = append(folders, filepath.Dir(c.Trust.CAFile))
+	}
+	return folders
 }
 
 // CheckKeys returns an error that wraps [ErrPermanent] if the agent could not write a file with the keys. The agent calls it

@@ -56,8 +56,8 @@ func WriteList(w io.Writer) error {
 	return table.Flush()
 }
 
-// result is a check in JSON.
-type result struct {
+// jsonCheck is a result in JSON.
+type jsonCheck struct {
 	ID       string  `json:"id"`
 	Name     string  `json:"name"`
 	Verdict  Verdict `json:"verdict"`
@@ -69,9 +69,9 @@ type result struct {
 
 // JSON returns the results for programs: all of them, and how many passed, failed, were warnings or were skipped.
 func JSON(checks []Check) any {
-	results := []result{}
+	results := []jsonCheck{}
 	for _, c := range checks {
-		results = append(results, result{c.ID, c.Name, c.Verdict, c.Evidence, c.Remedy, c.API, seconds(c.Took)})
+		results = append(results, jsonCheck{c.ID, c.Name, c.Verdict, c.Evidence, c.Remedy, c.API, seconds(c.Took)})
 	}
 	n := Count(checks)
 	return map[string]any{"checks": results, "passed": n[Pass], "failed": n[Fail], "warnings": n[Warn], "skipped": n[Skip]}
