@@ -263,6 +263,8 @@ func TestDocumentedCommands(t *testing.T) {
 	i.run("am", 0, "failed: 0", "agent verify")
 	i.run("am", 0, "failed: 0", "agent verify --write --junit junit.xml")
 	i.run("am", 0, "km.jwks", "agent verify --only km,trust.am")
+	i.run("am", 0, "km.jwks", "agent verify --only km")
+	i.run("am", 0, `"failed": 0`, "agent verify --write --json")
 	i.run("am", 0, "gateway.revoked", "agent verify --list")
 	i.run("am", 0, "another password in IS and in API-M", "agent km rotate-password")
 	i.run("am", 0, "clients: 0, owned by the administrator of IS: 0", "agent km clients")

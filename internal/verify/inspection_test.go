@@ -2,8 +2,11 @@ package verify_test
 
 import (
 	"archive/zip"
+	"bytes"
+	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -69,6 +72,7 @@ func working(t *testing.T) (*site, verify.Subject) {
 	cfg.IS.Host, cfg.IS.Port = address(s.is.URL())
 	_, cfg.AM.Port = address(s.am.URL())
 	cfg.AM.Host = "localhost"
+	s.pins["localhost:"+am.Port()] = s.pins[host(t, s.am.URL())]
 	cfg.Gateway.Host, cfg.Gateway.Port = address(s.am.GatewayURL())
 	cfg.IS.Container, cfg.Scopes.Mode, cfg.Settings.Mode = "wso2is-1", "authorize", "merge"
 	cfg.Server.Product, cfg.Server.Name, cfg.Trust.Peers = config.AM, "localhost", []string{"wso2is"}
@@ -438,5 +442,26 @@ func TestAReadOnlyRunChangesNothing(t *testing.T) {
 	// API-M reads IS's document, and the token endpoint refuses a refresh token that does not exist
 	if requests := s.requests.take(); !slices.Equal(requests, []string{"POST /api/am/admin/v4/key-managers/discover", "POST /oauth2/token"}) {
 		t.Errorf("it sends %q", requests)
+	}
+}
+
+// The agent makes the checks that change nothing after each verification. What they find is logged, and fails no run.
+func TestAVerificationLogsWhatTheTableFinds(t *testing.T) {
+	s, subject := working(t)
+	settings := subject.Settings
+	result, _ := s.run(t, settings, subject.Want.File)
+	var log bytes.Buffer
+	v := &verify.Verifier{Log: slog.New(slog.NewTextHandler(&log, nil)), Server: "wso2am", Poll: time.Second,
+		Process: func(context.Context) (string, bool) { return "1", false }}
+	s.requests.take()
+	must(t, v.Verify(t.Context(), subject.Config, bootstrap.Connect(s.client, settings), result))
+	if text := log.String(); !strings.Contains(text, `msg="both servers are checked" passed=16 failed=0 warnings=1 skipped=0`) {
+		t.Errorf("got %s", text)
+	}
+	defer s.keyManager(t, map[string]any{"userInfoEndpoint": s.is.URL() + "/oauth2/userinfo"})()
+	log.Reset()
+	must(t, v.Verify(t.Context(), subject.Config, bootstrap.Connect(s.client, settings), result))
+	if text := log.String(); !strings.Contains(text, `level=WARN msg=check check=km.userinfo verdict=fail`) || !strings.Contains(text, "passed=15 failed=1 warnings=1 skipped=0") {
+		t.Errorf("got %s", text)
 	}
 }

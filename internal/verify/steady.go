@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"wso2agent/internal/bootstrap"
@@ -31,7 +32,11 @@ func (v *Verifier) Verify(ctx context.Context, cfg config.Config, servers bootst
 			return err
 		}
 		options := Options{EventWait: cfg.EventWait(), Handler: promised(is, result.KeyManager == cfg.KeyManager.ISName), Owner: owner, WaitInVain: v.WaitInVain}
-		return v.Memory.verify(ctx, v.Log, servers, options, result, "keys", cfg.Bootstrap.KeysFile, "try", result.Try(cfg.Report.AgentCommand, cfg.Gateway.VHost, cfg.Gateway.Port))
+		err = v.Memory.verify(ctx, v.Log, servers, options, result, "keys", cfg.Bootstrap.KeysFile, "try", result.Try(cfg.Report.AgentCommand, cfg.Gateway.VHost, cfg.Gateway.Port))
+		if err == nil && len(cfg.Trust.Peers) > 0 {
+			v.inspect(ctx, cfg, servers, result.APIs)
+		}
+		return err
 	}
 	return v.own(ctx, servers.Gateway.Healthy, func(ctx context.Context) error {
 		if len(cfg.Trust.Peers) == 0 {
@@ -42,6 +47,30 @@ func (v *Verifier) Verify(ctx context.Context, cfg config.Config, servers bootst
 			return err
 		}, check)
 	})
+}
+
+// inspect makes the checks of the table that change nothing, and logs what they find. The verification before has looked at the APIs and the
+// keys. A failure here does not undo its result: what was changed works, and the rest is often a matter of a person, such as the clocks.
+func (v *Verifier) inspect(ctx context.Context, cfg config.Config, servers bootstrap.Servers, apis []bootstrap.PublishedAPI) {
+	var only []string
+	for _, d := range Checks() {
+		if !d.Write && d.Asks != asksGateway && !strings.HasPrefix(d.ID, "keys.") {
+			only = append(only, d.ID)
+		}
+	}
+	subject := Subject{Config: cfg, Settings: bootstrap.SettingsOf(cfg, &bootstrap.Accounts{}), Servers: servers, APIs: apis}
+	checks, err := All(ctx, v.Log, subject, Selection{Only: only})
+	if err != nil && !errors.Is(err, ErrFailed) {
+		v.Log.Warn("the agent could not check both servers", "error", err, "remedy", "run agent verify")
+		return
+	}
+	for _, c := range checks {
+		if c.Verdict == Fail || c.Verdict == Warn {
+			v.Log.Warn("check", "check", c.ID, "verdict", c.Verdict, "evidence", c.Evidence, "remedy", c.Remedy)
+		}
+	}
+	n := Count(checks)
+	v.Log.Info("both servers are checked", "passed", n[Pass], "failed", n[Fail], "warnings", n[Warn], "skipped", n[Skip])
 }
 
 // own does work on the own server while that server keeps running. If an agent has requested a restart, own waits for it

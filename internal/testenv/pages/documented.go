@@ -25,6 +25,7 @@ var documented = []struct {
 	{"README.md", "Once: `agent bootstrap`", "cmd/agent.TestDocumentedCommands"},
 	{"README.md", "For people: `agent certs`", "cmd/agent.TestDocumentedCommands"},
 	{"README.md", "For people: `agent scopes`", "cmd/agent.TestDocumentedCommands"},
+	{"README.md", "For people: `agent verify`", "cmd/agent.TestDocumentedCommands"},
 	{"README.md", "For people: `agent km`", "cmd/agent.TestDocumentedCommands"},
 	{"docs/api-configuration.md", "Check a file", "cmd/agent.TestDocumentedCommands"},
 	{"docs/api-configuration.md", "Plan", "cmd/agent.TestDocumentedCommands"},
