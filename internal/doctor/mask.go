@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"encoding/base64"
+	"html"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,9 +37,7 @@ func MaskerOf(cfg config.Config, more ...string) Masker {
 		}
 	}
 	secrets = slices.DeleteFunc(secrets, func(s string) bool { return len(s) < 4 || s == "admin" || s == "wso2carbon" })
-	for _, s := range slices.Clone(secrets) {
-		secrets = append(secrets, base64.StdEncoding.EncodeToString([]byte(s)))
-	}
+	secrets = variants(secrets, html.EscapeString, url.QueryEscape, func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) })
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // a secret may be a part of another one
 	var pairs []string
 	for _, s := range slices.Compact(secrets) {
@@ -52,4 +52,15 @@ func (m Masker) Text(text string) string {
 	text = m.known.Replace(text)
 	text = tokens.ReplaceAllString(text, "${2}"+mask)
 	return assigned.ReplaceAllString(text, "${1}"+mask)
+}
+
+// variants adds the forms in which secrets appear in texts.
+func variants(secrets []string, forms ...func(string) string) []string {
+	all := slices.Clone(secrets)
+	for _, s := range secrets {
+		for _, form := range forms {
+			all = append(all, form(s))
+		}
+	}
+	return all
 }

@@ -1,0 +1,24 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Shown returns the settings as lines for support, in the order of the table: NAME=value, with "(default)" after a value that no variable
+// sets. A secret is masked.
+func (c Config) Shown() string {
+	var b strings.Builder
+	for _, s := range settings() {
+		value := fmt.Sprint(reflect.ValueOf(c).FieldByIndex(s.index).Interface())
+		if s.secret && value != "" {
+			value = "*****"
+		}
+		if !c.given[s.name] {
+			value += " (default)"
+		}
+		fmt.Fprintf(&b, "%s=%s\n", s.name, value)
+	}
+	return b.String()
+}

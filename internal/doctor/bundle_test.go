@@ -1,0 +1,171 @@
+package doctor_test
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/doctor"
+)
+
+// unpack returns the files of a bundle.
+func unpack(t *testing.T, path string) map[string]string {
+	t.Helper()
+	f, err := os.Open(path)
+	must(t, err)
+	defer f.Close()
+	packed, err := gzip.NewReader(f)
+	must(t, err)
+	files := map[string]string{}
+	for in := tar.NewReader(packed); ; {
+		header, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return files
+		}
+		must(t, err)
+		data, err := io.ReadAll(in)
+		must(t, err)
+		files[header.Name] = string(data)
+	}
+}
+
+func TestABundleHasNoSecret(t *testing.T) {
+	s := newSite(t)
+	const (
+		admin    = `hunter<2&"x`
+		database = "db-Pass-9!"
+		listener = "notice-Pass-7"
+		token    = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
+		opaque   = "0b5a2b1c-7a11-3f3e-9c55-aa0000000001"
+		loose    = "Zz-loose-9"
+	)
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("the bytes of a private key, which are long enough")}))
+	basic := base64.StdEncoding.EncodeToString([]byte("admin:" + admin))
+	settings(config.AM, func(text string) string {
+		return text + "\n[database.apim_db.pool_options]\npassword = \"" + database + "\"\n# old_password = \"" + loose + "\"\n[[event_handler]]\nname = \"x\"\nproperties.secret = \"" + listener + "\"\n"
+	})(t, s)
+	line("user admin logs in with "+admin+" and "+database, "Authorization: Basic "+basic, "authorization: bearer "+opaque, "jwt "+token,
+		`{"client_secret":"`+loose+`","password" : "`+loose+`"}`, "<Password>"+loose+"</Password>", "access_token="+loose+"&x=1", key,
+		"PKIX path building failed for "+admin)(t, s)
+	must(t, os.WriteFile(filepath.Join(s.exchange, "wso2is/holder.json"), []byte(key), 0o600))
+	cfg := s.config(t, config.AM, map[string]string{"IS_DB_PASSWORD": database, "KEYSTORE_PASS": "wso2carbon"})
+	cfg.IS.AdminPass = admin
+	keys, err := os.ReadFile(filepath.Join(s.path("output"), "keys.json"))
+	must(t, err)
+	_, consumer, _ := strings.Cut(string(keys), `"consumerSecret": "`)
+	consumer, _, _ = strings.Cut(consumer, `"`)
+	if len(consumer) < 8 {
+		t.Fatalf("no secret in %s", keys)
+	}
+	must(t, os.WriteFile(filepath.Join(s.logs, "agent.log"), []byte("consumer "+consumer+"\n"), 0o600))
+	r := s.reader(cfg)
+	r.Logs = append(r.Logs, filepath.Join(s.logs, "agent.log"))
+	facts := r.Read(t.Context())
+	facts.Unread = append(facts.Unread, doctor.Unread{What: "x", Why: "refused " + admin})
+	found := doctor.Diagnose(facts)
+	path := filepath.Join(s.dir, "bundle.tar.gz")
+	must(t, r.Bundle(t.Context(), path, "agent v1", facts, found))
+	info, err := os.Stat(path)
+	must(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the mode is %v", info.Mode())
+	}
+	files := unpack(t, path)
+	secrets := map[string]string{"a password": admin, "in JSON": `hunter\u003c2`, "in XML": "hunter&lt;2", "a database's password": database, "a nested secret": listener, "a JWT": token,
+		"a token": opaque, "an assigned secret": loose, "Basic": basic, "a private key": "Ynl0ZXMgb2Y", "a consumer secret": consumer}
+	for name, text := range files {
+		for what, secret := range secrets {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s has %s", name, what)
+			}
+		}
+	}
+	for name, has := range map[string]string{
+		"version.txt": "agent v1", "settings.txt": "IS_ADMIN_PASS=*****", "facts.json": `"unread"`, "diagnoses.json": "trust.refused", "deployment.toml": `password = "*****"`,
+		"exchange/wso2is/certs.pem": "BEGIN CERTIFICATE", "exchange/wso2is/holder.json": "*****", "logs/01-agent.log": "consumer *****", "logs/02-wso2carbon.log": "PKIX path building failed",
+	} {
+		if !strings.Contains(files["wso2agent/"+name], has) {
+			t.Errorf("%s has no %q:\n%s", name, has, files["wso2agent/"+name])
+		}
+	}
+	if !slices.ContainsFunc(slices.Collect(keysOf(files)), func(name string) bool {
+		return strings.HasPrefix(name, "wso2agent/stores/") && strings.Contains(files[name], "wso2is")
+	}) {
+		t.Error("no list of a store")
+	}
+	before, err := os.ReadFile(path)
+	must(t, err)
+	if err := r.Bundle(t.Context(), path, "agent v1", facts, found); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over a file that exists: %v", err)
+	}
+	if after, _ := os.ReadFile(path); string(after) != string(before) {
+		t.Error("the file has changed")
+	}
+}
+
+func keysOf(files map[string]string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for name := range files {
+			if !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// The words of diagnoses survive masking: paths and endpoints are no secrets.
+func TestWhatIsNoSecretStays(t *testing.T) {
+	m := doctor.MaskerOf(config.Config{})
+	for _, text := range []string{
+		`"issuer": "https://wso2is:9443/oauth2/token"`, "https://wso2is:9443/oauth2/token: HTTP 401", "TLS_KEY=ecdsa-p256", "tokenEndpoint: https://wso2is:9443/oauth2/token",
+		"unable to find valid certification path to requested target", `id = "token_revocation"`, "SHA-256 AA:BB:CC",
+	} {
+		if got := m.Text(text); got != text {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	}
+	for text, want := range map[string]string{
+		"password=x1": "password=*****", `{"client_secret": "abc"}`: `{"client_secret": "*****"}`, "KEYSTORE_PASS=abc": "KEYSTORE_PASS=*****",
+		"-----BEGIN RSA PRIVATE KEY-----\nAAAA": "*****",
+	} {
+		if got := m.Text(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}
+
+// A long log costs a bounded amount of memory, and its end counts. What begins in the part that is left out is left out.
+func TestTheEndOfALongLogCounts(t *testing.T) {
+	s := newSite(t)
+	path := filepath.Join(s.logs, "wso2carbon.log")
+	f, err := os.Create(path)
+	must(t, err)
+	filler := strings.Repeat("x", 1023) + "\n"
+	for range 9 << 10 { // 9 MiB
+		_, err = f.WriteString(filler)
+		must(t, err)
+	}
+	_, err = f.WriteString(strings.Repeat("y", 2<<20) + "\nKey Mappings already exists\n")
+	must(t, err)
+	must(t, f.Close())
+	found, facts := s.diagnose(t, config.AM, nil)
+	if got := ids(found); !slices.Equal(got, []string{"keys.half-made"}) {
+		t.Errorf("found %q", got)
+	}
+	cfg := s.config(t, config.AM, nil)
+	bundle := filepath.Join(s.dir, "long.tar.gz")
+	must(t, s.reader(cfg).Bundle(t.Context(), bundle, "v", facts, found))
+	if text := unpack(t, bundle)["wso2agent/logs/01-wso2carbon.log"]; len(text) > 1<<20+1000 || !strings.HasSuffix(text, "Key Mappings already exists\n") {
+		t.Errorf("the bundle has %d bytes of the log, at the end %q", len(text), text[max(0, len(text)-60):])
+	}
+}
