@@ -44,7 +44,7 @@ func rootCommand(stdout, stderr io.Writer) *cobra.Command {
 	add("people",
 		certsCommand(), configCommand(), scopesCommand(), kmCommand(), apisCommand(), appsCommand(), subscriptionsCommand(),
 		clientsCommand(), usersCommand(), rolesCommand(), keysCommand(), tokenCommand(), callCommand(), validateCommand(),
-		planCommand(), applyCommand(), verifyCommand(), dumpCommand(), schemaCommand())
+		planCommand(), applyCommand(), verifyCommand(), doctorCommand(), dumpCommand(), schemaCommand())
 	add("more", backendCommand(), versionCommand())
 	help := helpCommand()
 	help.GroupID = "more"

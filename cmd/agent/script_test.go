@@ -101,6 +101,7 @@ func TestScripts(t *testing.T) {
 			"refresh":                 refreshToken,
 			"shown":                   shown,
 			"standin-is":              standIn,
+			"stable":                  stable,
 			"standins":                standIns,
 			"mkcert":                  mkcert,
 			"waitfor":                 waitfor,
@@ -172,6 +173,26 @@ func mask(ts *testscript.TestScript, _ bool, args []string) {
 		data = v.text.ReplaceAll(data, []byte(v.mask))
 	}
 	ts.Check(os.WriteFile(path, data, 0o666))
+}
+
+// unstable are the parts of an output that differ from run to run, and what stands for them.
+var unstable = []struct {
+	text *regexp.Regexp
+	by   string
+}{
+	{regexp.MustCompile(`127\.0\.0\.1:[0-9]+`), "HOST:PORT"},
+	{regexp.MustCompile(`\b[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]+Z)?\b`), "DATE"},
+	{regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`), "ID"},
+	{regexp.MustCompile(`\b[0-9a-f]{8}\b`), "FINGERPRINT"},
+}
+
+// stable FILE replaces what differs from run to run in a file, so that the script can compare the whole of it.
+func stable(ts *testscript.TestScript, _ bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), ts.Getenv("WORK"), "WORK")
+	for _, c := range unstable {
+		text = c.text.ReplaceAllString(text, c.by)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o666))
 }
 
 // freePort NAME sets a variable to a TCP port that nobody uses.

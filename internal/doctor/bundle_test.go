@@ -129,6 +129,7 @@ func TestWhatIsNoSecretStays(t *testing.T) {
 	for _, text := range []string{
 		`"issuer": "https://wso2is:9443/oauth2/token"`, "https://wso2is:9443/oauth2/token: HTTP 401", "TLS_KEY=ecdsa-p256", "tokenEndpoint: https://wso2is:9443/oauth2/token",
 		"unable to find valid certification path to requested target", `id = "token_revocation"`, "SHA-256 AA:BB:CC",
+		"Invalid OAuth Token : Invalid Access Token. ACTIVE access token is not found.",
 	} {
 		if got := m.Text(text); got != text {
 			t.Errorf("%q becomes %q", text, got)
@@ -136,6 +137,7 @@ func TestWhatIsNoSecretStays(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"password=x1": "password=*****", `{"client_secret": "abc"}`: `{"client_secret": "*****"}`, "KEYSTORE_PASS=abc": "KEYSTORE_PASS=*****",
+		"Error while retrieving token information for token: 0b5a2b1c-7a11-3f3e-9c55-aa0000000001": "Error while retrieving token information for token: *****", `"access_token":"x"`: `"access_token":"*****"`,
 		"-----BEGIN RSA PRIVATE KEY-----\nAAAA": "*****",
 	} {
 		if got := m.Text(text); got != want {

@@ -17,7 +17,7 @@ const page = "../../docs/troubleshooting.md"
 // introduction is what the page says before the table.
 const introduction = `# Troubleshooting
 
-` + "`agent doctor`" + ` reads what both servers answer, the files of the server next to it, the exchange volume, and the servers' log files. It recognises the
+` + "`agent doctor`" + ` reads what both servers answer, the files of the server next to it, the exchange volume, and the servers' log files. It recognizes the
 troubles below, and prints for each one the evidence and the remedy. It changes nothing, except that the first request of a user to the Developer Portal
 makes API-M create DefaultApplication.
 

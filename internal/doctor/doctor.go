@@ -1,4 +1,4 @@
-// Package doctor recognises known troubles of IS and API-M from outside, from the files of the own server and from the servers' log
+// Package doctor recognizes known troubles of IS and API-M from outside, from the files of the own server and from the servers' log
 // files. It reads everything once ([Reader]), decides purely ([Diagnose]), and names for each trouble the remedy, the evidence and, if
 // the agent can repair it safely, the fix. It changes nothing.
 //

@@ -19,7 +19,10 @@ var tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0
 
 // assigned is a value that follows the name of a secret: password=x, "client_secret": "x", <Password>x</Password>. A path that ends with
 // such a name, such as /oauth2/token, is none.
-var assigned = regexp.MustCompile(`(?i)((?:^|[^/\w.-])[\w.-]*(?:pass(?:w(?:or)?d|phrase)?|secret|token|credentials?|api_?key|private_?key)["']?\s*[=:>]\s*["']?)([^\s"',;&<>]+)`)
+var assigned = regexp.MustCompile(`(?i)((?:^|[^/\w.-])[\w.-]*(pass(?:w(?:or)?d|phrase)?|secret|token|credentials?|api_?key|private_?key)["']?\s*([=:>])\s*["']?)([^\s"',;&<>]+)`)
+
+// random is a text that nobody writes in a sentence. After "token:" only such a text is a token: "Invalid OAuth Token : Invalid" has none.
+var random = regexp.MustCompile(`^[\w.=+/-]*[0-9][\w.=+/-]*$`)
 
 // keyBlock is a private key in PEM.
 var keyBlock = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`)
@@ -51,7 +54,13 @@ func (m Masker) Text(text string) string {
 	text = keyBlock.ReplaceAllString(text, mask)
 	text = m.known.Replace(text)
 	text = tokens.ReplaceAllString(text, "${2}"+mask)
-	return assigned.ReplaceAllString(text, "${1}"+mask)
+	return assigned.ReplaceAllStringFunc(text, func(found string) string {
+		m := assigned.FindStringSubmatch(found)
+		if strings.EqualFold(m[2], "token") && m[3] == ":" && !strings.HasSuffix(m[1], `"`) && (len(m[4]) < 16 || !random.MatchString(m[4])) {
+			return found
+		}
+		return m[1] + mask
+	})
 }
 
 // variants adds the forms in which secrets appear in texts.

@@ -127,9 +127,7 @@ func (r *Repairer) applyKeyManager(ctx context.Context) error {
 			}
 			return nil
 		},
-		User: func(ctx context.Context) (bootstrap.KeyManagerUser, error) {
-			return bootstrap.RegisterUser(ctx, r.Log, bootstrap.Connect(r.HTTP, r.Settings), r.Settings)
-		},
+		User: apply.ServiceUser{Log: r.Log, Servers: bootstrap.Connect(r.HTTP, r.Settings), Settings: r.Settings},
 	}
 	report, err, unwritten := apply.Keep(ctx, r.Log, r.HTTP, r.Settings, files, keep, "agent doctor", "", want, options)
 	if err == nil {
