@@ -29,6 +29,9 @@ func (i *inspection) trustStore(ctx context.Context) Check {
 	case config.IS:
 		peer, address = "API-M", cfg.AMAddress()
 	}
+	if i.subject.Settings.SkipKeyManager {
+		return skipped("", withoutIS)
+	}
 	cfg, err := server.AtStores(ctx, cfg)
 	if err != nil {
 		return i.withoutVolume(err)

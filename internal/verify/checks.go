@@ -66,7 +66,7 @@ func Checks() []Definition {
 		{ID: "keys.accepted", Name: "the token endpoint accepts the keys of the application", Asks: asksIS, do: one((*inspection).keysAccepted)},
 
 		{ID: "api.loaded", Name: "the gateway has the API", Asks: asksGateway, Needs: []string{amReady}, do: (*inspection).apisLoaded},
-		{ID: application, Name: "API-M makes an application with keys", Asks: asksBoth, Write: true, Needs: []string{kmRegistered, isReady}, do: one((*inspection).makeApplication)},
+		{ID: application, Name: "API-M makes an application with keys", Asks: asksBoth, Write: true, Needs: []string{amReady}, do: one((*inspection).makeApplication)},
 		{ID: tokenClient, Name: "a client gets a token for itself", Asks: asksIS, Write: true, Needs: []string{application}, do: one((*inspection).tokenClient)},
 		{ID: "token.signature", Name: "a published key has signed the token", Asks: asksIS, Write: true, Needs: []string{tokenClient}, do: one((*inspection).tokenSignature)},
 		{ID: "token.issuer", Name: "the token has the issuer of the key manager", Asks: asksIS, Write: true, Needs: []string{tokenClient}, do: one((*inspection).tokenIssuer)},

@@ -38,10 +38,10 @@ type IdentityServer struct {
 
 // The name of a throw-away client consists of throwAway, the caller's name, the Unix time in seconds, and random letters. With that
 // nobody else deletes the client while its check runs: IS would then refuse the token, and would look closed. A client that is older
-// than throwAwayAge belongs to a check that was killed.
+// than throwAwayClientAge belongs to a check that was killed: each of its four requests takes a minute at most.
 const (
-	throwAway    = "wso2agent-security-"
-	throwAwayAge = time.Hour
+	throwAway          = "wso2agent-security-"
+	throwAwayClientAge = 10 * time.Minute
 )
 
 // Expose finds out what a subscriber's client can do in the running IS. It registers a client, as API-M's connector does for a
@@ -96,7 +96,7 @@ func deleteLeftBehind(ctx context.Context, is IdentityServer, name string, now t
 		if m == nil {
 			continue
 		}
-		if made, err := strconv.ParseInt(m[1], 10, 64); err == nil && now.Sub(time.Unix(made, 0)) >= throwAwayAge {
+		if made, err := strconv.ParseInt(m[1], 10, 64); err == nil && now.Sub(time.Unix(made, 0)) >= throwAwayClientAge {
 			_ = is.OAuth.DeleteClient(ctx, app.ClientID)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -242,6 +243,22 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		{"trust.is", said(func(exchange.Exchange) {}), verify.Skip, "has not said"},
 		{"trust.name", with(func(s *verify.Subject) { s.Config.Server.Name = "wso2am" }), verify.Fail, "IS calls API-M wso2am, and the certificate names localhost"},
 		{"km.enabled", manager(map[string]any{"enabled": false}), verify.Fail, "is disabled"},
+		{"km.type", func(t *testing.T, subject verify.Subject) (verify.Subject, func()) { // as the guide for IS 5 and 6 registers it
+			base := s.am.URL() + "/api/am/admin/v4/key-managers"
+			var whole object
+			for _, km := range s.call(t, 200, "GET", base, nil)["list"].([]any) {
+				if km := km.(map[string]any); km["name"] == "WSO2-IS" {
+					whole = s.call(t, 200, "GET", base+"/"+km["id"].(string), nil)
+				}
+			}
+			maps.DeleteFunc(whole, func(name string, value any) bool { return name == "id" || value == nil })
+			whole["name"], whole["type"], whole["issuer"] = "Old", "WSO2-IS", "https://old/oauth2/token"
+			made := s.call(t, 201, "POST", base, whole)
+			subject.Settings.KMName = "Old"
+			return subject, func() { s.call(t, 200, "DELETE", base+"/"+made["id"].(string), nil) }
+		}, verify.Fail, "the type is WSO2-IS, and IS 7 needs WSO2-IS-7"},
+		{"is.ready", with(func(s *verify.Subject) { s.Settings.SkipKeyManager = true }), verify.Skip, "no Identity Server"},
+		{"km.registered", with(func(s *verify.Subject) { s.Settings.SkipKeyManager = true }), verify.Skip, "no Identity Server"},
 		{"km.issuer", manager(map[string]any{"issuer": "https://elsewhere/oauth2/token"}), verify.Fail, `has "https://elsewhere/oauth2/token"`},
 		{"km.userinfo", manager(map[string]any{"userInfoEndpoint": s.is.URL() + "/oauth2/userinfo"}), verify.Fail, "can only use /scim2/Me"},
 		{"km.userinfo", fault(s.isFaults, wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Path: "/scim2/Me"}), verify.Fail, "HTTP 500"},

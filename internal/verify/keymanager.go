@@ -14,6 +14,9 @@ import (
 
 // kmRegistered finds IS in the list of key managers. Two of one name share their tokens by luck.
 func (i *inspection) kmRegistered(ctx context.Context) Check {
+	if i.subject.Settings.SkipKeyManager {
+		return skipped("", withoutIS)
+	}
 	name := i.subject.Settings.KMName
 	list, err := i.Admin.KeyManagers(ctx)
 	if err != nil {

@@ -10,6 +10,9 @@ import (
 
 // isReady asks IS for its discovery document. IS serves it when everything else is up.
 func (i *inspection) isReady(ctx context.Context) Check {
+	if i.subject.Settings.SkipKeyManager {
+		return skipped("", withoutIS)
+	}
 	d, err := i.IS.Discovery(ctx)
 	if err != nil {
 		return broken(err, "check that IS runs, and IS_HOST and IS_PORT")
@@ -17,6 +20,9 @@ func (i *inspection) isReady(ctx context.Context) Check {
 	i.announced = d.Issuer
 	return passed("IS announces the issuer %s", d.Issuer)
 }
+
+// withoutIS says why there is nothing to check about IS.
+const withoutIS = "the agent has no Identity Server (PEERS is none)"
 
 // amReady asks for the health of the gateway, which comes last at a start, and for the REST API, which takes the password.
 func (i *inspection) amReady(ctx context.Context) Check {

@@ -20,6 +20,7 @@ const (
 	throwAwayApplication = throwAwayPrefix + "verify-" // of a bootstrap
 	throwAwayInspection  = throwAwayPrefix + "check-"  // of agent verify
 	throwAwayPolicy      = "Unlimited"                 // of the application, and of its subscription to an API that offers it
+	throwAwayAge         = time.Hour                   // of one of a bootstrap
 )
 
 // LongestInspection is how long a run of [All] may take.

@@ -18,9 +18,15 @@ import (
 // makeApplication makes the throw-away application, with subscriptions to the APIs of the file and with keys. It never takes the keys of
 // another application, because a new token would end the one in use.
 func (i *inspection) makeApplication(ctx context.Context) Check {
+	s := i.subject.Settings
+	if s.KeyManagerName == s.KMName {
+		if _, err := i.IS.Discovery(ctx); err != nil {
+			return skipped("", "the keys are of IS, which does not serve requests (is.ready)")
+		}
+	}
 	patience, cancel := context.WithTimeout(ctx, i.Wait)
 	defer cancel()
-	result, err := bootstrap.Choose(patience, i.log, i.Servers, i.subject.Settings, i.subject.Settings.KeyManagerName)
+	result, err := bootstrap.Choose(patience, i.log, i.Servers, s, s.KeyManagerName)
 	if err != nil {
 		return broken(err, "correct KEY_MANAGER_NAME")
 	}
