@@ -77,23 +77,23 @@ func (e *examination) flags(cmd *cobra.Command) {
 }
 
 // reader returns what reads the facts. Close the connection of r.
-func (e *examination) reader(stderr io.Writer) (doctor.Reader, *reached, error) {
+func (e *examination) reader(stderr io.Writer) (*doctor.Reader, *reached, error) {
 	r, err := reach(stderr)
 	if err != nil {
-		return doctor.Reader{}, nil, err
+		return nil, nil, err
 	}
 	settings, err := r.settings.Normalised()
 	if err != nil {
 		r.connection.Close()
-		return doctor.Reader{}, nil, err
+		return nil, nil, err
 	}
-	reader := doctor.Reader{Config: r.cfg, HTTP: r.HTTP, Settings: settings, Logs: e.logs, Masker: doctor.MaskerOf(r.cfg)}
+	reader := &doctor.Reader{Config: r.cfg, HTTP: r.HTTP, Settings: settings, Logs: e.logs, Masker: doctor.MaskerOf(r.cfg)}
 	reader.Desired, _ = bootstrap.FilesOf(r.cfg).Desired() // without a file, nothing is compared with one
 	return reader, r, nil
 }
 
 // read reads the facts, and returns them with the diagnoses.
-func (e *examination) read(ctx context.Context, r doctor.Reader) (doctor.Facts, []doctor.Diagnosis) {
+func (e *examination) read(ctx context.Context, r *doctor.Reader) (doctor.Facts, []doctor.Diagnosis) {
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
 	facts := r.Read(ctx)

@@ -12,7 +12,7 @@ import (
 )
 
 // repair shows what the fixes are about to do, asks, and makes them.
-func (d *doctoring) repair(cmd *cobra.Command, reader doctor.Reader, log *slog.Logger, fixes []doctor.Fix, found []doctor.Diagnosis) error {
+func (d *doctoring) repair(cmd *cobra.Command, reader *doctor.Reader, log *slog.Logger, fixes []doctor.Fix, found []doctor.Diagnosis) error {
 	ctx, stdout := cmd.Context(), cmd.OutOrStdout()
 	r := &repair.Repairer{Reader: reader, Log: log}
 	if slices.Contains(fixes, doctor.FixTrust) {

@@ -38,7 +38,7 @@ const (
 // Bundle writes an archive for support to a new file with mode 0600: the facts, the diagnoses, the settings, deployment.toml, lists of
 // stores without keys, the public files of the exchange volume, and the ends of logs, all without secrets. version is the agent's. A file
 // that exists stays, and the error wraps fs.ErrExist.
-func (r Reader) Bundle(ctx context.Context, path, version string, f Facts, found []Diagnosis) (err error) {
+func (r *Reader) Bundle(ctx context.Context, path, version string, f Facts, found []Diagnosis) (err error) {
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -109,7 +109,7 @@ func maskedTree(v any, m Masker) any {
 }
 
 // fill adds everything. What cannot be read is named in the archive.
-func (r Reader) fill(ctx context.Context, b *bundle, version string, f Facts, found []Diagnosis) {
+func (r *Reader) fill(ctx context.Context, b *bundle, version string, f Facts, found []Diagnosis) {
 	b.add("version.txt", version+"\n")
 	b.add("settings.txt", r.Config.Shown())
 	b.addJSON("facts.json", f)
@@ -149,7 +149,7 @@ func (r Reader) fill(ctx context.Context, b *bundle, version string, f Facts, fo
 }
 
 // secrets returns the secrets in files that this process can read, to mask them wherever they appear.
-func (r Reader) secrets() (secrets []string) {
+func (r *Reader) secrets() (secrets []string) {
 	if data, err := file.Read(r.Config.DeploymentTOML(), secretsFile); err == nil && r.Config.Server.Product != "" {
 		if doc, err := deployment.Parse(data); err == nil {
 			doc.Masked(func(value string) string {
@@ -172,7 +172,7 @@ func (r Reader) secrets() (secrets []string) {
 }
 
 // addDeployment adds the settings file of the own server. A text that is no TOML shows no value, because nobody knows which are secret.
-func (r Reader) addDeployment(b *bundle) error {
+func (r *Reader) addDeployment(b *bundle) error {
 	data, err := file.Read(r.Config.DeploymentTOML(), secretsFile)
 	if err != nil {
 		return err

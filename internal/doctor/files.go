@@ -23,7 +23,7 @@ import (
 )
 
 // files reads the volumes of the own server. Without a config volume there is nothing to examine.
-func (r Reader) files(ctx context.Context, f *Facts) {
+func (r *Reader) files(ctx context.Context, f *Facts) {
 	entries, err := os.ReadDir(r.Config.Server.ConfigDir)
 	if err != nil {
 		f.unread("config volume", err)
@@ -81,7 +81,7 @@ func hidden(cfg config.Config) (evidence []string) {
 }
 
 // handler looks for the library with which IS reports revoked tokens.
-func (r Reader) handler(v *Volume) {
+func (r *Reader) handler(v *Volume) {
 	if r.Config.Server.Product != config.IS {
 		return
 	}
@@ -101,7 +101,7 @@ func (r Reader) handler(v *Volume) {
 }
 
 // deployment compares the settings of the own server with what it needs.
-func (r Reader) deployment(ctx context.Context, text []byte, f *Facts) {
+func (r *Reader) deployment(ctx context.Context, text []byte, f *Facts) {
 	d := &f.Deployment
 	if r.Config.Server.Product == config.IS {
 		closed, err := server.ReadClosed(text)
@@ -162,7 +162,7 @@ func lacking(changes []server.Change) (lacks []Lack) {
 }
 
 // listener asks API-M whether it accepts the account with which IS reports revoked tokens.
-func (r Reader) listener(ctx context.Context, text []byte, f *Facts) {
+func (r *Reader) listener(ctx context.Context, text []byte, f *Facts) {
 	variable := func(name string) (string, bool) {
 		if value, ok := os.LookupEnv(name); ok {
 			return value, true
@@ -181,7 +181,7 @@ func (r Reader) listener(ctx context.Context, text []byte, f *Facts) {
 }
 
 // trust compares the truststore with what the exchange volume has.
-func (r Reader) trust(ctx context.Context, cfg config.Config, f *Facts) {
+func (r *Reader) trust(ctx context.Context, cfg config.Config, f *Facts) {
 	t := &f.Trust
 	store := trust.Store{Path: cfg.TruststorePath(), Password: cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS"}
 	t.Store = store.Path
@@ -235,7 +235,7 @@ func (r Reader) trust(ctx context.Context, cfg config.Config, f *Facts) {
 }
 
 // peers finds out which peers the truststore lacks, and which running server does not trust another one.
-func (r Reader) peers(ctx context.Context, cfg config.Config, e trust.Exchange, has func(keystore.Certificate) bool, f *Facts) {
+func (r *Reader) peers(ctx context.Context, cfg config.Config, e trust.Exchange, has func(keystore.Certificate) bool, f *Facts) {
 	t := &f.Trust
 	own := cfg.Server.Name
 	for _, peer := range cfg.Trust.Peers {

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"encoding/base64"
-	"html"
 	"net/url"
 	"regexp"
 	"slices"
@@ -30,6 +29,9 @@ var keyBlock = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-
 // Masker takes secrets out of texts: those that it knows by their value, and what looks like one.
 type Masker struct{ known *strings.Replacer }
 
+// inXML encodes characters as the products' XML files have them.
+var inXML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
+
 // MaskerOf returns a masker that knows the secrets in the settings, and further ones. The passwords that the products ship are no secrets,
 // and words that people read.
 func MaskerOf(cfg config.Config, more ...string) Masker {
@@ -40,7 +42,7 @@ func MaskerOf(cfg config.Config, more ...string) Masker {
 		}
 	}
 	secrets = slices.DeleteFunc(secrets, func(s string) bool { return len(s) < 4 || s == "admin" || s == "wso2carbon" })
-	secrets = variants(secrets, html.EscapeString, url.QueryEscape, func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) })
+	secrets = variants(secrets, inXML.Replace, url.QueryEscape, func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) })
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // a secret may be a part of another one
 	var pairs []string
 	for _, s := range slices.Compact(secrets) {

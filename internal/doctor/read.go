@@ -39,7 +39,7 @@ const (
 )
 
 // Read reads the facts. What cannot be read is in Unread.
-func (r Reader) Read(ctx context.Context) Facts {
+func (r *Reader) Read(ctx context.Context) Facts {
 	f := Facts{At: time.Now(), Unread: []Unread{}, Settings: Settings{Product: r.Config.Server.Product, Server: r.Config.Server.Name,
 		KeyManager: r.Settings.KMName, KeysFrom: r.Settings.KeyManagerName, AllScopes: r.Config.Scopes.Mode == "all"}}
 	if f.Settings.Product != "" {
@@ -72,7 +72,7 @@ func (f *Facts) unread(what string, err error) {
 }
 
 // servers asks both servers whether they serve.
-func (r Reader) servers(ctx context.Context, s bootstrap.Servers, f *Facts) {
+func (r *Reader) servers(ctx context.Context, s bootstrap.Servers, f *Facts) {
 	am, is := &f.AM, &f.IS
 	am.Asked, am.Address = true, r.Config.AMAddress()
 	r.look(ctx, am, r.Settings.AMURL+"/api/am/gateway/v2/server-startup-healthcheck", config.AM, r.Config.AM.Host)
@@ -136,7 +136,7 @@ func (s *Server) unreached(err error) {
 }
 
 // look sees whether a server answers, with which certificate, and what time it has.
-func (r Reader) look(ctx context.Context, s *Server, address, product, host string) {
+func (r *Reader) look(ctx context.Context, s *Server, address, product, host string) {
 	if served, err := wso2.Served(ctx, s.Address); err == nil {
 		if c, err := served.Parse(); err == nil {
 			s.NotAfter = c.NotAfter
@@ -165,7 +165,7 @@ func (r Reader) look(ctx context.Context, s *Server, address, product, host stri
 
 // calledAs returns the host name by which the other server calls the server of a product; empty if that is not known, as on a laptop.
 // API-M does not verify the host name of IS; the name of IS is that of its issuer.
-func (r Reader) calledAs(product, host string) string {
+func (r *Reader) calledAs(product, host string) string {
 	if product == config.IS || r.Config.Server.Product == "" {
 		return ""
 	}
@@ -176,7 +176,7 @@ func (r Reader) calledAs(product, host string) string {
 }
 
 // keyManagers reads the key managers, and what agent apply would change of the agent's own one.
-func (r Reader) keyManagers(ctx context.Context, s bootstrap.Servers, f *Facts) {
+func (r *Reader) keyManagers(ctx context.Context, s bootstrap.Servers, f *Facts) {
 	k := &f.KeyManagers
 	list, err := s.Admin.KeyManagers(ctx)
 	if err != nil {
@@ -218,7 +218,7 @@ func (r Reader) keyManagers(ctx context.Context, s bootstrap.Servers, f *Facts) 
 }
 
 // KeyManagerWanted returns the desired state of the agent's own key manager alone: what the settings say, and what API_CONFIG says of it.
-func (r Reader) KeyManagerWanted(ctx context.Context) (plan.Wanted, error) {
+func (r *Reader) KeyManagerWanted(ctx context.Context) (plan.Wanted, error) {
 	only := &desired.File{}
 	if r.Desired != nil {
 		for _, km := range r.Desired.KeyManagers.Value {
@@ -249,7 +249,7 @@ func differences(changes []plan.Change, name string) (lines []string) {
 }
 
 // applications reads the keys of the administrator's applications.
-func (r Reader) applications(ctx context.Context, s bootstrap.Servers, f *Facts) {
+func (r *Reader) applications(ctx context.Context, s bootstrap.Servers, f *Facts) {
 	a, made := &f.Applications, bootstrap.FilesOf(r.Config).Made()
 	a.FileManager = made.KeyManager
 	if made.KeyManager == r.Settings.KMName && made.ConsumerKey != "" && f.IS.serves() && f.IS.Refused == "" { // API-M leaves such a key out of its list
@@ -276,7 +276,7 @@ func (r Reader) applications(ctx context.Context, s bootstrap.Servers, f *Facts)
 }
 
 // apis reads the APIs, and whether the gateway has them.
-func (r Reader) apis(ctx context.Context, s bootstrap.Servers, f *Facts) {
+func (r *Reader) apis(ctx context.Context, s bootstrap.Servers, f *Facts) {
 	list, err := s.Publisher.APIs(ctx)
 	if err != nil {
 		f.unread("APIs", err)
@@ -304,7 +304,7 @@ func (r Reader) apis(ctx context.Context, s bootstrap.Servers, f *Facts) {
 }
 
 // namedAPIs returns the APIs that API_CONFIG names, with their visibility.
-func (r Reader) namedAPIs() map[bootstrap.APIName]string {
+func (r *Reader) namedAPIs() map[bootstrap.APIName]string {
 	named := map[bootstrap.APIName]string{}
 	if r.Desired == nil {
 		return named
@@ -317,7 +317,7 @@ func (r Reader) namedAPIs() map[bootstrap.APIName]string {
 	return named
 }
 
-func (r Reader) api(ctx context.Context, s bootstrap.Servers, listed wso2.API, named map[bootstrap.APIName]string) (api API, err error) {
+func (r *Reader) api(ctx context.Context, s bootstrap.Servers, listed wso2.API, named map[bootstrap.APIName]string) (api API, err error) {
 	api = API{Name: listed.Name + " " + listed.Version, State: listed.LifeCycle}
 	wanted, isNamed := named[bootstrap.APIName{Name: listed.Name, Version: listed.Version}]
 	api.Named = isNamed
@@ -371,7 +371,7 @@ func (r Reader) api(ctx context.Context, s bootstrap.Servers, listed wso2.API, n
 func list(v any) []any { l, _ := v.([]any); return l }
 
 // scopes reads which scopes IS has, and which applications lack some.
-func (r Reader) scopes(ctx context.Context, s bootstrap.Servers, f *Facts) {
+func (r *Reader) scopes(ctx context.Context, s bootstrap.Servers, f *Facts) {
 	state, lack, _, err := scopes.Lack(ctx, s.Scopes, r.Config.Scopes.Clients)
 	if err != nil {
 		f.unread("scopes in IS", err)
@@ -387,6 +387,6 @@ func (r Reader) scopes(ctx context.Context, s bootstrap.Servers, f *Facts) {
 }
 
 // exchange returns the exchange volume and the names of all servers on it.
-func (r Reader) exchange() (e trust.Exchange, names []string) {
+func (r *Reader) exchange() (e trust.Exchange, names []string) {
 	return trust.ExchangeOf(r.Config), append(slices.Clone(r.Config.Trust.Peers), r.Config.Server.Name)
 }

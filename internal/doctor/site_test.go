@@ -217,14 +217,14 @@ func (s *site) servers(cfg config.Config) bootstrap.Servers {
 }
 
 // reader returns a reader of the facts, as agent doctor has it.
-func (s *site) reader(cfg config.Config) doctor.Reader {
+func (s *site) reader(cfg config.Config) *doctor.Reader {
 	settings, err := s.settings(cfg).Normalised()
 	if err != nil {
 		panic(err)
 	}
 	hc := s.client(cfg)
 	hc.Transport = answering{hc.Transport, s}
-	r := doctor.Reader{Config: cfg, HTTP: hc, Settings: settings, Logs: []string{s.logs}, Masker: doctor.MaskerOf(cfg)}
+	r := &doctor.Reader{Config: cfg, HTTP: hc, Settings: settings, Logs: []string{s.logs}, Masker: doctor.MaskerOf(cfg)}
 	r.Desired, _ = bootstrap.FilesOf(cfg).Desired()
 	return r
 }

@@ -25,9 +25,9 @@ var ErrChanged = errors.New("the servers have changed since the plan was shown")
 
 // Repairer makes fixes. Use one for a plan and for its fixes.
 type Repairer struct {
-	doctor.Reader             // what the diagnoses come from
-	Agent         agent.Agent // next to the own server, for [doctor.FixTrust]
-	Log           *slog.Logger
+	*doctor.Reader             // what the diagnoses come from
+	Agent          agent.Agent // next to the own server, for [doctor.FixTrust]
+	Log            *slog.Logger
 
 	keyManager string // the plan that a person has seen
 }
