@@ -27,6 +27,7 @@ var documented = []struct {
 	{"README.md", "For people: `agent scopes`", "cmd/agent.TestDocumentedCommands"},
 	{"README.md", "For people: `agent verify`", "cmd/agent.TestDocumentedCommands"},
 	{"README.md", "For people: `agent km`", "cmd/agent.TestDocumentedCommands"},
+	{"README.md", "For people: `agent doctor`", "cmd/agent.TestDocumentedCommands"},
 	{"docs/api-configuration.md", "Check a file", "cmd/agent.TestDocumentedCommands"},
 	{"docs/api-configuration.md", "Plan", "cmd/agent.TestDocumentedCommands"},
 	{"docs/api-configuration.md", "Apply", "cmd/agent.TestDocumentedCommands"},
