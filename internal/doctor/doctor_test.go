@@ -146,6 +146,14 @@ func truststore(change func(*keystore.Store) error) func(*testing.T, *site) {
 	}
 }
 
+// desires changes the desired state.
+func desires(change func(string) string) func(*testing.T, *site) {
+	return func(t *testing.T, s *site) {
+		t.Helper()
+		must(t, os.WriteFile(s.apiConfig, []byte(change(desiredState)), 0o600))
+	}
+}
+
 // fault has API-M answer a request in another way than it should.
 func fault(f wso2sim.Fault) func(*testing.T, *site) {
 	return func(t *testing.T, s *site) {
@@ -218,7 +226,7 @@ var troubles = []trouble{
 		must(t, err)
 		km.Fields["enabled"] = false
 		must(t, admin.UpdateKeyManagerObject(t.Context(), km.ID, km.Fields))
-	}, also: []string{"keys.other-manager"}, has: "is disabled"},
+	}, has: "is disabled"},
 	{id: "km.type", env: map[string]string{"KM_NAME": "Former"}, breaks: another("Former", map[string]any{"type": "WSO2-IS", "issuer": "https://former/oauth2/token"}), has: "its type is WSO2-IS, not WSO2-IS-7"},
 	{id: "km.issuer", breaks: keyManager(map[string]any{"issuer": "https://is.example.com/oauth2/token"}), has: "is.example.com"},
 	{id: "km.user-info", breaks: keyManager(map[string]any{"userInfoEndpoint": "https://wso2is:9443/oauth2/userinfo"}), has: "/oauth2/userinfo"},
@@ -242,7 +250,7 @@ var troubles = []trouble{
 		must(t, err)
 		must(t, servers.IS.DeleteClient(t.Context(), keys[0].ConsumerKey))
 	}, has: `"Shop"`},
-	{id: "keys.other-manager", env: map[string]string{"KEY_MANAGER_NAME": "Resident Key Manager"}, breaks: func(*testing.T, *site) {}, has: `"WSO2-IS"`},
+	{id: "keys.other-manager", env: map[string]string{"KEY_MANAGER_NAME": "Resident Key Manager"}, breaks: desires(replaced("key_manager: WSO2-IS, ", "")), has: `"WSO2-IS"`},
 	{id: "keys.wrong-endpoint", breaks: line("TID: [-1234] [api/am/publisher] [2026-11-28 10:01:00,000] ERROR {org.wso2.carbon.apimgt.rest.api.util.impl.OAuthOpaqueAuthenticatorImpl} - Invalid OAuth Token : Invalid Access Token. ACTIVE access token is not found.")},
 	{id: "keys.default-application", breaks: line("ERROR - GlobalThrowableMapper A duplicate application already exists by the name - DefaultApplication")},
 	{id: "setup.failed", breaks: line("API setup failed"), has: `"Pay Orders 1.0.0" has a space`},
@@ -372,6 +380,50 @@ func TestEachTroubleIsFound(t *testing.T) {
 	}
 }
 
+// What a person has chosen, and what is only different, is no trouble.
+func TestWhatIsNoTrouble(t *testing.T) {
+	s := newSite(t)
+	restore := s.keep(t)
+	for name, c := range map[string]struct {
+		env    map[string]string
+		breaks func(t *testing.T, s *site)
+		unread string // what the doctor cannot read then
+	}{
+		"keys of a key manager that API_CONFIG names":        {env: map[string]string{"KEY_MANAGER_NAME": "Resident Key Manager"}},
+		"an API without subscriptions, as API_CONFIG has it": {breaks: desires(replaced("policies: [Unlimited]", "policies: [DefaultSubscriptionless]"))},
+		"a visibility that API_CONFIG names": {breaks: func(t *testing.T, s *site) {
+			desires(replaced("    context: /orders\n", "    context: /orders\n    visibility: PRIVATE\n"))(t, s)
+			api(map[string]any{"visibility": "PRIVATE"})(t, s)
+		}},
+		"an API that API_CONFIG does not name, and nobody has published": {breaks: func(t *testing.T, s *site) {
+			must(t, os.WriteFile(s.apiConfig, []byte("applications: [{name: Shop}]\n"), 0o600))
+			_, err := s.servers(s.config(t, config.AM, nil)).Publisher.ChangeLifecycle(t.Context(), s.apiID(t), "Demote to Created")
+			must(t, err)
+		}},
+		"every client gets every scope, as SCOPES says": {env: map[string]string{"SCOPES": "all"}, breaks: func(t *testing.T, s *site) { must(t, newKeys(t, s)) }},
+		"lines from before the last start of a server": {breaks: func(t *testing.T, s *site) {
+			must(t, os.WriteFile(filepath.Join(s.logs, "wso2carbon.log"), []byte("Key Mappings already exists\n{org.wso2.carbon.core.internal.CarbonCoreActivator} - Starting WSO2 Carbon...\nWSO2 Carbon started in 45 sec\n"), 0o600))
+		}},
+		"clocks that differ by a moment":                    {breaks: func(_ *testing.T, s *site) { s.clockOfIS = 2 * time.Second }},
+		"a gateway at another address that does not answer": {env: map[string]string{"GW_PORT": "1"}, unread: "gateway"},
+		"a file with the desired state that is not there":   {env: map[string]string{"API_CONFIG": "/nowhere/api-config.yaml"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer restore(t)
+			if c.breaks != nil {
+				c.breaks(t, s)
+			}
+			found, facts := s.diagnose(t, config.AM, c.env)
+			if len(found) > 0 {
+				t.Errorf("found %+v", found)
+			}
+			if c.unread == "" && len(facts.Unread) > 0 || c.unread != "" && (len(facts.Unread) != 1 || facts.Unread[0].What != c.unread) {
+				t.Errorf("unread: %+v, want %q", facts.Unread, c.unread)
+			}
+		})
+	}
+}
+
 // keep remembers the site as it is, and returns what brings it back.
 func (s *site) keep(t *testing.T) (restore func(*testing.T)) {
 	t.Helper()
@@ -395,5 +447,6 @@ func (s *site) keep(t *testing.T) (restore func(*testing.T)) {
 			must(t, os.CopyFS(s.path(folder), os.DirFS(filepath.Join(kept, folder))))
 		}
 		must(t, os.RemoveAll(filepath.Join(s.logs, "wso2carbon.log")))
+		must(t, os.WriteFile(s.apiConfig, []byte(desiredState), 0o600))
 	}
 }

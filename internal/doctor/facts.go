@@ -101,7 +101,7 @@ func (f *Facts) own() (km KeyManager, found bool) {
 type Applications struct {
 	Read bool  `json:"read"`
 	Keys []Key `json:"keys"`
-	// FileManager is the key manager of the keys in KEYS_FILE; empty if there is no such file.
+	// FileManager is the key manager of the keys in KEYS_FILE, if neither KEY_MANAGER_NAME nor API_CONFIG names it; empty otherwise.
 	FileManager string `json:"fileManager,omitempty"`
 	Lost        string `json:"lost,omitempty"` // IS does not know the client in KEYS_FILE
 }
@@ -130,7 +130,7 @@ type API struct {
 	Missing  bool     `json:"missing,omitempty"`  // the gateway answers 404 to its path
 	Named    bool     `json:"named,omitempty"`    // API_CONFIG names it
 	Hidden   string   `json:"hidden,omitempty"`   // its visibility, if that is not public and API_CONFIG does not say so
-	AnyToken bool     `json:"anyToken,omitempty"` // it has no policy, so that the gateway wants no subscription
+	AnyToken bool     `json:"anyToken,omitempty"` // it has no policy, so that the gateway wants no subscription, and API_CONFIG does not say so
 	NoHeader bool     `json:"noHeader,omitempty"` // it names no header for the token
 	Managers []string `json:"managers"`           // key managers whose tokens it accepts; "all" for all
 	Scopes   []string `json:"scopes"`
@@ -181,6 +181,7 @@ type Deployment struct {
 type Lack struct {
 	Setting string `json:"setting"`
 	Text    string `json:"text"`
+	Kept    bool   `json:"kept"` // somebody has given it the other value, perhaps on purpose
 }
 
 // lacks returns the texts of the lacking settings that want accepts.

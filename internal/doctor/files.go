@@ -156,7 +156,7 @@ func lacking(changes []server.Change) (lacks []Lack) {
 		case !c.Secret:
 			text += ", and should be " + c.Now
 		}
-		lacks = append(lacks, Lack{c.Setting, text})
+		lacks = append(lacks, Lack{c.Setting, text, c.Action == server.Kept})
 	}
 	return lacks
 }
@@ -208,9 +208,7 @@ func (r *Reader) trust(ctx context.Context, cfg config.Config, f *Facts) {
 		f.Volume.Writable = true
 	}
 	has := func(c keystore.Certificate) bool {
-		return slices.ContainsFunc(entries, func(e keystore.Entry) bool {
-			return e.Kind == keystore.TrustedCertificate && len(e.Chain) > 0 && e.Chain[0].Fingerprint() == c.Fingerprint()
-		})
+		return slices.ContainsFunc(entries, func(e keystore.Entry) bool { return e.Kind == keystore.TrustedCertificate && vouches(e, c) })
 	}
 	e, _ := r.exchange()
 	if _, err := os.Stat(e.Dir); err != nil {
@@ -232,6 +230,19 @@ func (r *Reader) trust(ctx context.Context, cfg config.Config, f *Facts) {
 		}
 	}
 	t.Read = true
+}
+
+// vouches reports whether a trusted entry is a certificate, or the CA that has signed it.
+func vouches(e keystore.Entry, c keystore.Certificate) bool {
+	if len(e.Chain) == 0 {
+		return false
+	}
+	if e.Chain[0].Fingerprint() == c.Fingerprint() {
+		return true
+	}
+	ca, err := e.Chain[0].Parse()
+	leaf, leafErr := c.Parse()
+	return err == nil && leafErr == nil && ca.IsCA && leaf.CheckSignatureFrom(ca) == nil
 }
 
 // peers finds out which peers the truststore lacks, and which running server does not trust another one.

@@ -251,7 +251,9 @@ func differences(changes []plan.Change, name string) (lines []string) {
 // applications reads the keys of the administrator's applications.
 func (r *Reader) applications(ctx context.Context, s bootstrap.Servers, f *Facts) {
 	a, made := &f.Applications, bootstrap.FilesOf(r.Config).Made()
-	a.FileManager = made.KeyManager
+	if !r.wantsKeysOf(made.KeyManager) {
+		a.FileManager = made.KeyManager
+	}
 	if made.KeyManager == r.Settings.KMName && made.ConsumerKey != "" && f.IS.serves() && f.IS.Refused == "" { // API-M leaves such a key out of its list
 		if there, err := s.IS.HasClient(ctx, made.ConsumerKey); err == nil && !there {
 			a.Lost = fmt.Sprintf("IS has no client %s, which KEYS_FILE names for application %q", made.ConsumerKey, made.Application)
@@ -275,6 +277,16 @@ func (r *Reader) applications(ctx context.Context, s bootstrap.Servers, f *Facts
 	a.Read = true
 }
 
+// wantsKeysOf reports whether the settings or API_CONFIG want keys of a key manager.
+func (r *Reader) wantsKeysOf(manager string) bool {
+	if manager == r.Settings.KeyManagerName || r.Desired == nil {
+		return manager == r.Settings.KeyManagerName
+	}
+	return slices.ContainsFunc(r.Desired.Applications.Value, func(app desired.Field[desired.Application]) bool {
+		return slices.ContainsFunc(plan.Keys(app, r.Settings.KeyManagerName), func(key desired.Field[desired.Key]) bool { return key.Value.KeyManager.Value == manager })
+	})
+}
+
 // apis reads the APIs, and whether the gateway has them.
 func (r *Reader) apis(ctx context.Context, s bootstrap.Servers, f *Facts) {
 	list, err := s.Publisher.APIs(ctx)
@@ -292,45 +304,53 @@ func (r *Reader) apis(ctx context.Context, s bootstrap.Servers, f *Facts) {
 		}
 	}
 	slices.Sort(f.APIs.Unlisted)
+	asked := true // the gateway answers
 	for _, listed := range list[:min(len(list), apisLimit)] {
-		api, err := r.api(ctx, s, listed, named)
+		wanted, isNamed := named[bootstrap.APIName{Name: listed.Name, Version: listed.Version}]
+		api, here, err := r.api(ctx, s, listed, wanted, isNamed)
 		if err != nil {
 			f.unread(fmt.Sprintf("API %q %s", listed.Name, listed.Version), err)
 			return
+		}
+		if here && asked {
+			if api.Missing, err = missing(ctx, s.Gateway, listed); err != nil {
+				f.unread("gateway", err)
+				asked = false
+			}
 		}
 		f.APIs.List = append(f.APIs.List, api)
 	}
 	f.APIs.Read = true
 }
 
-// namedAPIs returns the APIs that API_CONFIG names, with their visibility.
-func (r *Reader) namedAPIs() map[bootstrap.APIName]string {
-	named := map[bootstrap.APIName]string{}
+// namedAPIs returns the published APIs that API_CONFIG names.
+func (r *Reader) namedAPIs() map[bootstrap.APIName]desired.API {
+	named := map[bootstrap.APIName]desired.API{}
 	if r.Desired == nil {
 		return named
 	}
 	for _, api := range r.Desired.APIs.Value {
 		if api.Value.Lifecycle.Or(wso2.StatePublished) == wso2.StatePublished {
-			named[bootstrap.APIName{Name: api.Value.Name.Value, Version: api.Value.Version.Value}] = api.Value.Visibility.Or("PUBLIC")
+			named[bootstrap.APIName{Name: api.Value.Name.Value, Version: api.Value.Version.Value}] = api.Value
 		}
 	}
 	return named
 }
 
-func (r *Reader) api(ctx context.Context, s bootstrap.Servers, listed wso2.API, named map[bootstrap.APIName]string) (api API, err error) {
-	api = API{Name: listed.Name + " " + listed.Version, State: listed.LifeCycle}
-	wanted, isNamed := named[bootstrap.APIName{Name: listed.Name, Version: listed.Version}]
-	api.Named = isNamed
+// api reads one API. here reports whether the gateway is to have it.
+func (r *Reader) api(ctx context.Context, s bootstrap.Servers, listed wso2.API, wanted desired.API, isNamed bool) (api API, here bool, err error) {
+	api = API{Name: listed.Name + " " + listed.Version, State: listed.LifeCycle, Named: isNamed}
 	object, err := s.Publisher.APIObject(ctx, listed.ID)
 	if err != nil {
-		return api, err
+		return api, false, err
 	}
 	text := func(field string) string { v, _ := object.Fields[field].(string); return v }
-	if visibility := text("visibility"); isNamed && visibility != wanted {
+	if visibility := text("visibility"); isNamed && visibility != wanted.Visibility.Or("PUBLIC") {
 		api.Hidden = visibility
 	}
 	policies, ok := object.Fields["policies"].([]any)
-	api.AnyToken = ok && (len(policies) == 0 || slices.Contains(policies, any(wso2.SubscriptionLess))) && listed.LifeCycle != wso2.StateCreated
+	onPurpose := slices.ContainsFunc(wanted.Policies.Value, func(p desired.Text) bool { return p.Value == wso2.SubscriptionLess })
+	api.AnyToken = ok && !onPurpose && (len(policies) == 0 || slices.Contains(policies, any(wso2.SubscriptionLess)))
 	api.NoHeader = text("authorizationHeader") == ""
 	for _, manager := range list(object.Fields["keyManagers"]) {
 		if name, ok := manager.(string); ok {
@@ -345,26 +365,19 @@ func (r *Reader) api(ctx context.Context, s bootstrap.Servers, listed wso2.API, 
 		}
 	}
 	revisions, err := s.Publisher.Revisions(ctx, listed.ID)
-	if err != nil {
-		return api, err
-	}
-	here := false // in the environment whose gateway the doctor can ask
 	for _, revision := range revisions {
 		for _, d := range revision.Deployments {
-			api.Deployed, here = true, here || d.Environment == "Default"
+			api.Deployed, here = true, here || d.Environment == "Default" // whose gateway the doctor can ask
 		}
 	}
-	if !here || !api.offered() || listed.Type != "HTTP" {
-		return api, nil
-	}
-	// The token is wrong, so the call reaches no backend, unless the operation asks for no token. The gateway names another error where the
-	// API has no such resource.
-	a, err := s.Gateway.Get(ctx, bootstrap.GatewayPath(listed.Context, listed.Version)+"/", "wso2agent-doctor")
-	if err != nil {
-		return api, err
-	}
-	api.Missing = a.Code == wso2.GatewayUnknown && a.Message != "Runtime Error"
-	return api, nil
+	return api, here && api.offered() && listed.Type == "HTTP", err
+}
+
+// missing asks whether the gateway lacks an API. The token is wrong, so the call reaches no backend, unless the operation asks for no token.
+// The gateway names another error if the API has no such resource.
+func missing(ctx context.Context, gateway *wso2.Gateway, listed wso2.API) (bool, error) {
+	a, err := gateway.Get(ctx, bootstrap.GatewayPath(listed.Context, listed.Version)+"/", "wso2agent-doctor")
+	return a.Code == wso2.GatewayUnknown && a.Message != "Runtime Error", err
 }
 
 // list returns a list of JSON.

@@ -391,7 +391,7 @@ func keyTroubles() []Trouble {
 			Symptom: "The issuer (iss) of its tokens is API-M's instead of IS's, or the other way round.",
 			Remedy:  "run agent apply with the KEY_MANAGER_NAME that you want, and give clients the new keys",
 			find: func(f *Facts) finding {
-				if is := f.Applications.FileManager; is != "" && is != f.Settings.KeysFrom {
+				if is := f.Applications.FileManager; is != "" {
 					return sure(fmt.Sprintf("the keys in KEYS_FILE are of key manager %q, and KEY_MANAGER_NAME is %q", is, f.Settings.KeysFrom))
 				}
 				return finding{}
@@ -477,7 +477,13 @@ func settingsTroubles() []Trouble {
 			ID: "settings.differ", Name: "The settings of the server lack what the two products need",
 			Symptom: "It depends on the setting. A server ignores a misspelt one without a word.",
 			Remedy:  howTo,
-			find:    func(f *Facts) finding { return sure(f.lacks(func(s string) bool { return !special(s) })...) },
+			find: func(f *Facts) finding {
+				other := func(s string) bool { return !special(s) }
+				if slices.ContainsFunc(f.Deployment.Lacks, func(l Lack) bool { return other(l.Setting) && !l.Kept }) {
+					return sure(f.lacks(other)...)
+				}
+				return likely(f.lacks(other)...)
+			},
 		},
 		{
 			ID: "settings.open", Name: "Any API subscriber can administer IS",
