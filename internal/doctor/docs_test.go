@@ -24,8 +24,10 @@ makes API-M create DefaultApplication.
 - It runs next to a server (` + "`PRODUCT`" + ` is set), or anywhere. Without a volume it examines only what the servers answer.
 - ` + "`--logs DIR`" + ` names a folder with log files (` + "`wso2carbon.log`" + `, also in folders below) or one file, several times if need be. Next to a server it also reads ` + "`repository/logs`" + ` below
   ` + "`SERVER_HOME`" + ` and ` + "`CONFIG_DIR`" + `. Of each file the last 8 MiB count, and in them what follows the last start of the server.
+  If no log is mounted, save what ` + "`docker compose logs`" + ` or ` + "`kubectl logs`" + ` prints, and name that file.
 - A diagnosis is *sure* if nothing else explains the evidence, and *likely* if it is the usual reason.
-- ` + "`--fix`" + ` repairs the troubles whose row names a fix. It shows what it is about to do, and asks; without a terminal it needs ` + "`--yes`" + `. Then it examines everything again.
+- ` + "`--fix`" + ` repairs the troubles whose row names a fix. It shows what it is about to do, and asks; without a terminal it needs ` + "`--yes`" + `. Then it examines everything again. It changes the key manager only if it can read
+  ` + "`API_CONFIG`" + `, which has the last word.
 - ` + "`agent doctor bundle FILE.tar.gz`" + ` writes an archive for support: facts, diagnoses, settings, ` + "`deployment.toml`" + `, lists of stores, public files of the exchange volume, ends of logs.
   Secrets are masked. The file has mode 0600, and an existing file stays.
 - It exits with 0 if it finds nothing, and with 1 if it finds something or could not read something of the servers. ` + "`--json`" + ` prints JSON.
