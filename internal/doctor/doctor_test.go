@@ -389,8 +389,7 @@ func TestWhatIsNoTrouble(t *testing.T) {
 		breaks func(t *testing.T, s *site)
 		unread string // what the doctor cannot read then
 	}{
-		"keys of a key manager that API_CONFIG names":        {env: map[string]string{"KEY_MANAGER_NAME": "Resident Key Manager"}},
-		"an API without subscriptions, as API_CONFIG has it": {breaks: desires(replaced("policies: [Unlimited]", "policies: [DefaultSubscriptionless]"))},
+		"keys of a key manager that API_CONFIG names": {env: map[string]string{"KEY_MANAGER_NAME": "Resident Key Manager"}},
 		"a visibility that API_CONFIG names": {breaks: func(t *testing.T, s *site) {
 			desires(replaced("    context: /orders\n", "    context: /orders\n    visibility: PRIVATE\n"))(t, s)
 			api(map[string]any{"visibility": "PRIVATE"})(t, s)
@@ -419,6 +418,31 @@ func TestWhatIsNoTrouble(t *testing.T) {
 			}
 			if c.unread == "" && len(facts.Unread) > 0 || c.unread != "" && (len(facts.Unread) != 1 || facts.Unread[0].What != c.unread) {
 				t.Errorf("unread: %+v, want %q", facts.Unread, c.unread)
+			}
+		})
+	}
+}
+
+// A diagnosis names a fix only if the agent can make it here.
+func TestAFixIsNamedOnlyWhereItIsPossible(t *testing.T) {
+	untrusted := doctor.Facts{Trust: doctor.Trust{Missing: []string{"wso2is"}}, Volume: doctor.Volume{Writable: true}}
+	disabled := doctor.Facts{Settings: doctor.Settings{KeyManager: "WSO2-IS"}, KeyManagers: doctor.KeyManagers{Read: true, List: []doctor.KeyManager{{Name: "WSO2-IS", Type: "WSO2-IS-7", UserInfo: "/scim2/Me"}}}}
+	for name, c := range map[string]struct {
+		facts  doctor.Facts
+		change func(*doctor.Facts)
+		want   []doctor.Fix
+		remedy string
+	}{
+		"a truststore":                             {untrusted, func(*doctor.Facts) {}, []doctor.Fix{doctor.FixTrust}, ""},
+		"a truststore of another user":             {untrusted, func(f *doctor.Facts) { f.Volume.Writable = false }, nil, ""},
+		"a key manager":                            {disabled, func(*doctor.Facts) {}, []doctor.Fix{doctor.FixKeyManager}, ""},
+		"a key manager of which a file may say so": {disabled, func(f *doctor.Facts) { f.KeyManagers.Unfixable = "no file" }, nil, "The agent does not repair it here: no file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.change(&c.facts)
+			found := doctor.Diagnose(c.facts)
+			if len(found) != 1 || !slices.Equal(doctor.Fixes(found), c.want) || !strings.Contains(found[0].Remedy, c.remedy) {
+				t.Errorf("found %+v, fixes %q, want %q", found, doctor.Fixes(found), c.want)
 			}
 		})
 	}

@@ -130,7 +130,7 @@ type API struct {
 	Missing  bool     `json:"missing,omitempty"`  // the gateway answers 404 to its path
 	Named    bool     `json:"named,omitempty"`    // API_CONFIG names it
 	Hidden   string   `json:"hidden,omitempty"`   // its visibility, if that is not public and API_CONFIG does not say so
-	AnyToken bool     `json:"anyToken,omitempty"` // it has no policy, so that the gateway wants no subscription, and API_CONFIG does not say so
+	AnyToken bool     `json:"anyToken,omitempty"` // it has no policy, so that the gateway wants no subscription
 	NoHeader bool     `json:"noHeader,omitempty"` // it names no header for the token
 	Managers []string `json:"managers"`           // key managers whose tokens it accepts; "all" for all
 	Scopes   []string `json:"scopes"`

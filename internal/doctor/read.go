@@ -349,8 +349,7 @@ func (r *Reader) api(ctx context.Context, s bootstrap.Servers, listed wso2.API, 
 		api.Hidden = visibility
 	}
 	policies, ok := object.Fields["policies"].([]any)
-	onPurpose := slices.ContainsFunc(wanted.Policies.Value, func(p desired.Text) bool { return p.Value == wso2.SubscriptionLess })
-	api.AnyToken = ok && !onPurpose && (len(policies) == 0 || slices.Contains(policies, any(wso2.SubscriptionLess)))
+	api.AnyToken = ok && (len(policies) == 0 || slices.Contains(policies, any(wso2.SubscriptionLess)))
 	api.NoHeader = text("authorizationHeader") == ""
 	for _, manager := range list(object.Fields["keyManagers"]) {
 		if name, ok := manager.(string); ok {
