@@ -84,6 +84,9 @@ func TestABundleHasNoSecret(t *testing.T) {
 	secrets := map[string]string{"a password": admin, "in JSON": `hunter\u003c2`, "in XML": "hunter&lt;2", "a database's password": database, "a nested secret": listener, "a JWT": token,
 		"a token": opaque, "an assigned secret": loose, "Basic": basic, "a private key": "Ynl0ZXMgb2Y", "a consumer secret": consumer}
 	for name, text := range files {
+		if strings.ContainsRune(text, 0) {
+			t.Errorf("%s has bytes of another part of the archive", name)
+		}
 		for what, secret := range secrets {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s has %s", name, what)

@@ -413,8 +413,8 @@ func TestWhatIsNoTrouble(t *testing.T) {
 				c.breaks(t, s)
 			}
 			found, facts := s.diagnose(t, config.AM, c.env)
-			if len(found) > 0 {
-				t.Errorf("found %+v", found)
+			if len(found) > 0 || !facts.APIs.Read {
+				t.Errorf("found %+v; the APIs are read: %v", found, facts.APIs.Read)
 			}
 			if c.unread == "" && len(facts.Unread) > 0 || c.unread != "" && (len(facts.Unread) != 1 || facts.Unread[0].What != c.unread) {
 				t.Errorf("unread: %+v, want %q", facts.Unread, c.unread)
