@@ -98,6 +98,8 @@ var packages = []row{
 		bars: []string{"internal/notify", "internal/rotation"}},
 	{path: "internal/doctor", owns: "known troubles, recognised from what the servers answer, files and logs, with evidence, remedy and the name of the fix", not: "how to change a server or a file of it",
 		bars: []string{"internal/apply", "internal/drift", "internal/rotation", "internal/place", "log/slog"}, tests: []string{"internal/repair", "internal/agent"}},
+	{path: "internal/up", owns: "servers that run already, from a laptop: read both and their stores, decide, make them trust each other, restart them, bring them to the desired state; take back what an agent has made in a server's files", not: "how an agent next to a server lives",
+		bars: []string{"internal/rotation", "internal/place"}},
 	{path: "internal/agent", owns: "the lives of an agent: `init`, `run`, `bootstrap`; takes the snapshot, executes the decision", not: "details of the packages above"},
 	{path: "internal/repair", owns: "the fixes that diagnoses of `internal/doctor` name: plan, make", not: "when a fix is due"},
 	{path: "cmd/agent", owns: "one file per command: flags in, exit code out; no logic"},

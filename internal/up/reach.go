@@ -1,0 +1,149 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"wso2agent/internal/apply"
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
+	"wso2agent/internal/desired"
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/notify"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/server"
+	"wso2agent/internal/trust"
+	"wso2agent/internal/verify"
+	"wso2agent/internal/wso2"
+)
+
+// Reached is how this machine reaches both servers.
+type Reached struct {
+	Config config.Config     // of an agent next to API-M
+	Pins   wso2.Pins         // the certificates of both servers
+	Routes map[string]string // see [wso2.Connection]
+}
+
+// pinned are the certificates of servers by their addresses (host:port).
+type pinned map[string]keystore.Fingerprint
+
+// Pinned is that of [wso2.Pins].
+func (p pinned) Pinned(address string) ([]keystore.Fingerprint, bool, error) {
+	f, known := p[address]
+	if !known {
+		return nil, false, nil
+	}
+	return []keystore.Fingerprint{f}, true, nil
+}
+
+// reached returns how this machine reaches both servers. API-M may reach IS at another address than this machine does: that address goes
+// into the key manager, and this machine reaches it through the address of the command line.
+func (o Options) reached(is, am side) (r Reached, err error) {
+	cfg := o.Config.For(config.AM)
+	cfg.Server.Name, cfg.Trust.Peers = nameAM, []string{nameIS}
+	if cfg.AM.Host, cfg.AM.Port, err = split(am.Address); err != nil {
+		return r, err
+	}
+	if !cfg.Given("GW_HOST") {
+		cfg.Gateway.Host = cfg.AM.Host
+	}
+	if cfg.IS.Host, cfg.IS.Port, err = inner(cfg, is, am); err != nil {
+		return r, err
+	}
+	if !cfg.Given("KM_TOKEN_ENDPOINT") {
+		cfg.KeyManager.TokenEndpoint = "https://" + cfg.ISAddress() + "/oauth2/token"
+	}
+	r = Reached{Config: cfg, Routes: map[string]string{}}
+	r.Pins = pinned{
+		cfg.ISAddress(): is.Certificate.Fingerprint(), is.Address: is.Certificate.Fingerprint(),
+		cfg.AMAddress(): am.Certificate.Fingerprint(),
+	}
+	if cfg.Gateway.Host == cfg.AM.Host { // another host is an ingress with its own certificate
+		r.Pins.(pinned)[cfg.GatewayAddress()] = am.Certificate.Fingerprint()
+	}
+	if cfg.ISAddress() != is.Address {
+		r.Routes[cfg.ISAddress()] = is.Address
+	}
+	return r, nil
+}
+
+// inner returns the address at which API-M reaches IS.
+func inner(cfg config.Config, is, am side) (host string, port int, err error) {
+	if cfg.Given("IS_HOST") || cfg.Given("IS_PORT") {
+		return cfg.IS.Host, cfg.IS.Port, nil
+	}
+	of, isInContainer := is.place.(*container)
+	_, amInContainer := am.place.(*container)
+	switch host, port, err = split(is.Address); {
+	case err != nil:
+		return "", 0, err
+	case !amInContainer:
+		return host, port, nil
+	case isInContainer:
+		return of.address(), cfg.IS.Port, nil
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return "", 0, fmt.Errorf("%w: %w", ErrPermanent, remedy.Add(fmt.Errorf("API-M in a container cannot reach IS at %s", is.Address), "set IS_HOST and IS_PORT to the address at which it can"))
+	}
+	return host, port, nil
+}
+
+func split(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err == nil {
+		port, err = strconv.Atoi(text)
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("read the address %s: %w", address, err)
+	}
+	return host, port, nil
+}
+
+// Bootstrap brings both servers to the desired state and verifies it, as agent bootstrap does. It returns the number of changes on the
+// servers.
+func Bootstrap(ctx context.Context, log *slog.Logger, r Reached) (changes int, err error) {
+	accounts := &bootstrap.Accounts{}
+	if r.Config.Database.Kind == "postgres" { // while it is down, a server refuses right passwords
+		down := server.PostgresDown(r.Config.Database.Host, r.Config.Database.Port)
+		accounts.AM.Down, accounts.IS.Down = down, down
+	}
+	v := &verify.Verifier{Log: log, Server: nameAM, Process: nobody, Poll: r.Config.Watch.Poll}
+	k := &bootstrap.Keeper{
+		Log: log, Load: func() (config.Config, error) { return r.Config, nil }, Accounts: accounts, Server: notify.None{}, Tell: func(string) {},
+		Check: func(config.Config) (string, error) { return "", nil }, Verify: v.Verify, Pins: r.Pins, Routes: r.Routes,
+		Apply: func(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap.Settings, files bootstrap.Files, f *desired.File) (bootstrap.Result, error) {
+			result, err := apply.Bootstrap(ctx, log, hc, s, files, f)
+			changes = result.Changes
+			return result, err
+		},
+	}
+	if err := k.Reach(ctx, r.Config); err != nil {
+		return changes, err
+	}
+	connection := wso2.Connection{Routes: r.Routes}
+	defer connection.Close()
+	err = verify.AwaitClosed(ctx, log, r.Config, func(cfg config.Config) (verify.IdentityServer, error) {
+		hc, err := connection.Client(r.Pins, cfg.Trust.CAFile)
+		return verify.IdentityServerOf(hc, bootstrap.SettingsOf(cfg, accounts)), err
+	})
+	if errors.Is(err, ErrPermanent) { // the settings of IS are somebody else's, and IS as shipped is open
+		text, remedies := remedy.Split(err)
+		log.Warn("everything works, but IS is not closed to API subscribers", "error", text, "remedy", strings.Join(remedies, "; "))
+		err = nil
+	}
+	return changes, err
+}
+
+// nobody names no process: nothing next to a server reports one here.
+func nobody(context.Context) (name string, pending bool) { return "", false }
+
+// PinsOf returns the pins of settings (PEER_PINS) by product.
+func PinsOf(cfg config.Config) map[string][]keystore.Fingerprint {
+	return map[string][]keystore.Fingerprint{config.IS: trust.PeerPins(cfg.Trust.Pins)[nameIS], config.AM: trust.PeerPins(cfg.Trust.Pins)[nameAM]}
+}
