@@ -137,6 +137,19 @@ func (e Element) MoveFirst() error {
 	return d.replace(to, end, block+d.newline+d.text[to:start])
 }
 
+// Remove removes the element with the tables in it, and the blank line that Insert or Append has added with it. Comments above the element
+// stay where they are.
+func (e Element) Remove() error {
+	d := e.doc
+	start, end := d.statements[e.first].start, e.end()
+	if strings.HasPrefix(d.text[end:], d.newline) {
+		end += len(d.newline)
+	} else if strings.HasSuffix(d.text[:start], d.newline+d.newline) && end == len(d.text) {
+		start -= len(d.newline)
+	}
+	return d.replace(start, end, "")
+}
+
 // Append adds lines at the end of the file, such as the first element of an array of tables. It changes nothing and returns an
 // error if the servers would refuse the result, for example because the file has a part of the same table already.
 func (d *Document) Append(lines string) error {

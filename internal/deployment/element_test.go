@@ -108,3 +108,42 @@ func FuzzElements(f *testing.F) {
 		}
 	})
 }
+
+func TestAnElementIsRemovedAsItWasAdded(t *testing.T) {
+	const lines = "[[a.b]]\nid = \"new\"\n[a.b.properties]\nx = 1\n"
+	for name, before := range map[string]string{
+		"no other":            "[server]\nhostname = \"h\"\n",
+		"others":              "[server]\nhostname = \"h\"\n\n# of the shop\n[[a.b]]\nid = \"old\"\n\n[c]\nd = 1\n",
+		"ends as Windows has": "[server]\r\nhostname = \"h\"\r\n\r\n[[a.b]]\r\nid = \"old\"\r\n",
+	} {
+		for _, how := range []string{"append", "insert"} {
+			d, err := Parse([]byte(before))
+			if err != nil {
+				t.Fatal(err)
+			}
+			elements, err := d.Elements("a", "b")
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case how == "append":
+				err = d.Append(lines)
+			case len(elements) > 0:
+				err = elements[0].Insert(lines)
+			default:
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range d.AllElements() {
+				if v, _ := e.Get("id"); v.Data == "new" {
+					err = e.Remove()
+				}
+			}
+			if got := string(d.Bytes()); err != nil || got != before {
+				t.Errorf("%s, %s: %v\n%q\nwas\n%q", name, how, err, got, before)
+			}
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"wso2agent/internal/deployment"
+	"wso2agent/internal/file"
+)
+
+// GiveBack returns the text of a deployment.toml without what the agent has made, by its record: a setting gets its former value, and an
+// element of an array that the agent has added goes. What somebody else has changed since stays, and so do settings that the server's
+// database goes with: [database] and [super_admin]. Those changes are [Kept], with the needed value empty.
+//
+// Errors wrap [ErrRefused] if the server would refuse the text.
+func GiveBack(text []byte, record Record) ([]byte, []Change, error) {
+	doc, err := deployment.Parse(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	given, err := deployment.Parse(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := merger{given: given, doc: doc, record: Record{}, next: Record{}}
+	var kept []Change
+	for _, name := range slices.Sorted(maps.Keys(record)) {
+		w := record[name]
+		if w.Path == "" {
+			continue // of an element
+		}
+		v, there := given.Get(strings.Split(w.Path, "\n")...)
+		switch {
+		case !there, w.Was == given.Text(v): // it is given back already
+		case record.wrote(name, given.Text(v)) && !goesWithData(w.Path):
+			m.record[name] = w
+		default:
+			kept = append(kept, Change{Setting: name, Line: v.Line, Was: given.Text(v), Action: Kept, Secret: strings.Contains(name, "password")})
+		}
+	}
+	if err := m.takeBack(); err != nil {
+		return nil, nil, err
+	}
+	if err := m.takeElements(record); err != nil {
+		return nil, nil, err
+	}
+	kept = append(kept, m.leftInElements(record)...)
+	return doc.Bytes(), append(m.changes, kept...), nil
+}
+
+// goesWithData reports whether a database of the server was made with a setting: another value would lose the data, or its administrator.
+func goesWithData(path string) bool {
+	first, _, _ := strings.Cut(path, "\n")
+	return first == "database" || first == "super_admin"
+}
+
+// takeElements removes the elements of arrays all of whose settings are the agent's, and gives those of other elements their former values.
+func (m *merger) takeElements(record Record) error {
+	for { // an edit ends the validity of all elements
+		changed, err := m.takeElement(record)
+		if !changed || err != nil {
+			return err
+		}
+	}
+}
+
+func (m *merger) takeElement(record Record) (changed bool, err error) {
+	for _, e := range m.doc.AllElements() {
+		settings := e.Settings()
+		prefix := prefixOf(e, settings, record)
+		if prefix == "" {
+			continue
+		}
+		ours := true
+		for key, v := range settings {
+			w := record[prefix+key]
+			ours = ours && record.wrote(prefix+key, m.doc.Text(v)) && w.Was == ""
+		}
+		if ours {
+			name := strings.TrimSuffix(prefix, ".")
+			m.changes = append(m.changes, Change{Setting: name, Line: e.Line, Was: fmt.Sprintf("[[%s]] with %d settings", deployment.Path(e.Path()...), len(settings)), Action: Removed})
+			return true, e.Remove()
+		}
+		for _, key := range slices.Sorted(maps.Keys(settings)) {
+			v := settings[key]
+			was, text := record[prefix+key].Was, m.doc.Text(v)
+			if was == "" || was == text || !record.wrote(prefix+key, text) {
+				continue
+			}
+			m.changes = append(m.changes, Change{Setting: prefix + key, Line: v.Line, Was: text, Now: was, Action: Removed, Secret: strings.Contains(key, "password")})
+			return true, e.Set(deployment.Raw(was), deployment.Keys(key)...)
+		}
+	}
+	return false, nil
+}
+
+// leftInElements are the settings of the record that stay in elements of somebody else.
+func (m *merger) leftInElements(record Record) (kept []Change) {
+	for _, e := range m.doc.AllElements() {
+		settings := e.Settings()
+		prefix := prefixOf(e, settings, record)
+		for _, key := range slices.Sorted(maps.Keys(settings)) {
+			if w, known := record[prefix+key]; prefix != "" && known && w.Was != m.doc.Text(settings[key]) {
+				kept = append(kept, Change{Setting: prefix + key, Line: settings[key].Line, Was: m.doc.Text(settings[key]), Action: Kept, Secret: strings.Contains(key, "password")})
+			}
+		}
+	}
+	return kept
+}
+
+// prefixOf returns how the names of an element's settings begin in the record; empty if the record has none.
+func prefixOf(e deployment.Element, settings map[string]deployment.Value, record Record) string {
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		prefix := fmt.Sprintf("%s[%v].", deployment.Path(e.Path()...), settings[key].Data)
+		for name := range record {
+			if strings.HasPrefix(name, prefix) {
+				return prefix
+			}
+		}
+	}
+	return ""
+}
+
+// PlanBack returns what GiveBack would do with the file, by the record of the agent next to it.
+func (f SettingsFile) PlanBack(ctx context.Context) ([]Change, error) {
+	_, _, changes, err := f.back(ctx)
+	return changes, err
+}
+
+// GiveBack gives back what the agent has made in the file, completely or not at all. See the function of the same name.
+func (f SettingsFile) GiveBack(ctx context.Context) ([]Change, error) {
+	before, after, changes, err := f.back(ctx)
+	if err != nil || bytes.Equal(before, after) {
+		return changes, err
+	}
+	if _, err := file.Replace(f.Path, before, after, 0o600, f.tempDir()); err != nil {
+		return nil, fmt.Errorf("give the server's settings back: %w", err)
+	}
+	return changes, f.rememberSize(len(after))
+}
+
+func (f SettingsFile) back(ctx context.Context) (before, after []byte, changes []Change, err error) {
+	record, err := f.record()
+	if err != nil || len(record) == 0 {
+		return nil, nil, nil, err
+	}
+	if before, err = f.Read(ctx); err == nil {
+		after, changes, err = GiveBack(before, record)
+	}
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("give the server's settings back: %w", err)
+	}
+	return before, after, changes, nil
+}
