@@ -44,7 +44,8 @@ func rootCommand(stdout, stderr io.Writer) *cobra.Command {
 	add("people",
 		certsCommand(), configCommand(), scopesCommand(), kmCommand(), apisCommand(), appsCommand(), subscriptionsCommand(),
 		clientsCommand(), usersCommand(), rolesCommand(), keysCommand(), tokenCommand(), callCommand(), validateCommand(),
-		planCommand(), applyCommand(), verifyCommand(), doctorCommand(), dumpCommand(), schemaCommand(), upCommand())
+		planCommand(), applyCommand(), verifyCommand(), doctorCommand(), dumpCommand(), schemaCommand(), upCommand(),
+		uninstallCommand())
 	add("more", backendCommand(), versionCommand())
 	help := helpCommand()
 	help.GroupID = "more"

@@ -96,6 +96,7 @@ func TestScripts(t *testing.T) {
 			"freeport":                freePort,
 			"login":                   login,
 			"mask":                    mask,
+			"homes":                   homes,
 			"mkstore":                 mkstore,
 			"prints":                  prints,
 			"refresh":                 refreshToken,
@@ -210,6 +211,8 @@ var environment = []string{"PRODUCT", "PEERS", "RESTART", "SERVER_NAME", "EXCHAN
 	"KEYSTORE_PASS", "TRUSTSTORE_PASS", "TRUSTSTORE_PASS_FILE", "AM_HOST", "AM_PORT", "GW_HOST", "GW_PORT", "TLS_MODE", "SETTINGS", "LOG_FORMAT", "STOP_TIMEOUT", "API_CONFIG", "KEYS_FILE",
 	"BOOTSTRAP_TIMEOUT", "BOOTSTRAP", "LISTEN_ADDR", "AM_ADMIN_PASS", "AM_ADMIN_PASS_FILE", "POLL_INTERVAL", "KEY_MANAGER_NAME", "BACKEND", "TLS_CA_FILE", "TLS_CA_CERT_FILE", "TLS_CA_KEY_FILE",
 	"IS_HOST", "IS_PORT", "IS_ADMIN_PASS", "KM_TOKEN_ENDPOINT", "SCOPES_CLIENTS", "DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT", "PRUNE", "KM_SERVICE_USER"}
+	"IS_HOST", "IS_PORT", "IS_ADMIN_PASS", "SCOPES_CLIENTS", "DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT", "PRUNE", "KM_SERVICE_USER",
+	"IS_CONTAINER", "AM_CONTAINER", "DOCKER_HOST"}
 
 func self(ts *testscript.TestScript, name string) (keystore.Certificate, *ecdsa.PrivateKey) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

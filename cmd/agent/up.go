@@ -22,6 +22,9 @@ import (
 	"wso2agent/internal/up"
 )
 
+// laptopKeys is the default of KEYS_FILE on a laptop, in the folder in which people are.
+const laptopKeys = "application-keys.json"
+
 func upCommand() *cobra.Command {
 	var f upFlags
 	cmd := &cobra.Command{
@@ -154,7 +157,7 @@ func (f *upFlags) run(ctx context.Context, args []string, stdin io.Reader, stdou
 		cfg.Bootstrap.File = "api-config.yaml"
 	}
 	if !cfg.Given("KEYS_FILE") {
-		cfg.Bootstrap.KeysFile = "application-keys.json"
+		cfg.Bootstrap.KeysFile = laptopKeys
 	}
 	files := bootstrap.FilesOf(cfg)
 	if _, err := files.Desired(); err != nil { // before anything is changed

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
+	"wso2agent/internal/docker"
+	"wso2agent/internal/owned"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/serviceuser"
+	"wso2agent/internal/telemetry"
+	"wso2agent/internal/up"
+)
+
+func uninstallCommand() *cobra.Command {
+	var f uninstallFlags
+	cmd := &cobra.Command{
+		Use:   "uninstall",
+		Short: "Take back what the agent has made in a server's files",
+		Long: `uninstall takes back what the agent has made in the files of a server, and lists what stays on the servers with the
+commands that remove it. It shows what it will do, and asks. It stops and restarts no server without --restart.
+
+With PRODUCT it works next to a server, on its config volume: it removes the agent's aliases from the truststore, gives
+the settings in deployment.toml their former values, and removes the agent's folder and its folder on the exchange
+volume. Stop agent run before. Settings that somebody else has changed since stay, and so do those of databases and
+of the administrator, because the data of the server goes with them.
+
+With --is-home and --am-home it does the same in the home of a server on this machine. With --is-container and
+--am-container it removes the aliases from the truststore in a container, which agent up has added.`,
+		Example: `  PRODUCT=is agent uninstall
+  agent uninstall --is-container is-1 --am-container am-1 --restart`,
+		Args: f.check,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f.places.on(cmd)
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&f.restart, "restart", false, "restart servers that have read what is taken back")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// uninstallFlags are the flags of agent uninstall.
+type uninstallFlags struct {
+	places
+	yes, restart, asJSON bool
+}
+
+func (f *uninstallFlags) check(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return noArgs(cmd, args)
+	}
+	return f.places.check(cmd)
+}
+
+func (f *uninstallFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) error {
+	cfg, err := config.Load()
+	if err != nil {
+		return err
+	}
+	o := up.Options{Config: cfg, Engine: func() (*docker.Engine, error) { return docker.Open(os.Getenv) }, Out: stderr}
+	o.IS, o.AM = f.targets(cfg)
+	own := cfg.Server.Product
+	for _, t := range []*up.Target{&o.IS, &o.AM} {
+		if t.Optional || own != "" && f.places == (places{}) { // no container unless somebody has named it
+			t.Container = ""
+		}
+		if t.Container != "" || t.Home != "" {
+			own = ""
+		}
+	}
+	if own == "" && o.IS.Container+o.IS.Home+o.AM.Container+o.AM.Home == "" {
+		return usageError{remedy.Add(errors.New("agent uninstall: nothing says where the files of a server are"),
+			"set PRODUCT next to a server, or name --is-container, --am-container, --is-home or --am-home")}
+	}
+	if own == "" && !cfg.Given("KEYS_FILE") {
+		cfg.Bootstrap.KeysFile = laptopKeys
+	}
+	if f.restart && own != "" {
+		return usageError{remedy.Add(errors.New("agent uninstall: --restart needs a container or a home"), "restart the server's container afterwards")}
+	}
+	undos, err := up.PlanUninstall(ctx, o, own)
+	if err != nil {
+		return err
+	}
+	left, err := leftOnServers(cfg)
+	if err != nil {
+		return err
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+	if !f.asJSON {
+		say = func(format string, args ...any) { fmt.Fprintf(stdout, format+"\n", args...) }
+	}
+	empty := true
+	var report []up.Removal
+	for _, u := range undos {
+		u.Print(say)
+		empty = empty && u.Empty()
+		report = append(report, u.Removal)
+	}
+	if !empty {
+		if err := f.confirmed(stdin, stderr); err != nil {
+			return err
+		}
+	}
+	restarted := []string{}
+	for _, u := range undos {
+		if err := u.Do(ctx); err != nil {
+			return err
+		}
+	}
+	for _, u := range undos {
+		if !f.restart {
+			continue
+		}
+		done, err := u.Restart(ctx)
+		if err != nil {
+			return err
+		}
+		if done {
+			restarted = append(restarted, u.Place)
+		}
+	}
+	if f.asJSON {
+		return writeJSON(stdout, map[string]any{"places": append([]up.Removal{}, report...), "restarted": restarted, "left": left})
+	}
+	return printUninstalled(stdout, empty, f.restart, restarted, left)
+}
+
+// confirmed asks whether to go on, and returns an error unless somebody says yes.
+func (f *uninstallFlags) confirmed(stdin io.Reader, stderr io.Writer) error {
+	if f.yes {
+		return nil
+	}
+	in, ok := stdin.(*os.File)
+	yes, err := false, up.ErrNobody
+	if ok && telemetry.IsTerminal(in) && telemetry.IsTerminal(stderr) {
+		yes, err = ask(in, stderr, "Write yes to do this: ")
+	}
+	switch {
+	case errors.Is(err, up.ErrNobody):
+		return remedy.Add(fmt.Errorf("%w: nobody answers whether to do this; nothing is changed", bootstrap.ErrPermanent), "add --yes")
+	case err == nil && !yes:
+		return fmt.Errorf("%w: you did not write yes; nothing is changed", bootstrap.ErrPermanent)
+	}
+	return err
+}
+
+// leftOnServers returns what stays on the servers, by the records next to KEYS_FILE.
+func leftOnServers(cfg config.Config) ([]up.Left, error) {
+	record, _, err := owned.Load(owned.Path(cfg.Bootstrap.KeysFile))
+	if err != nil {
+		return nil, err
+	}
+	var objects []string
+	for _, o := range record.Owned() {
+		if o.Of == "" { // the others go with it
+			objects = append(objects, o.Kind+" "+o.Name)
+		}
+	}
+	user, err := serviceuser.Load(serviceuser.Path(cfg.Bootstrap.KeysFile))
+	if err != nil {
+		return nil, err
+	}
+	name := ""
+	if user.Made() {
+		name = user.User
+	}
+	return up.LeftOnServers(cfg, objects, name), nil
+}
+
+func printUninstalled(w io.Writer, empty, restart bool, restarted []string, left []up.Left) error {
+	if empty {
+		fmt.Fprintln(w, "nothing to take back")
+	}
+	for _, place := range restarted {
+		fmt.Fprintf(w, "%s: restarted\n", place)
+	}
+	if !empty && !restart {
+		fmt.Fprintln(w, "a running server keeps what it has read until it is restarted")
+	}
+	fmt.Fprintln(w, "stays on the servers:")
+	for _, l := range left {
+		fmt.Fprintf(w, "  %s\n    %s\n", l.What, l.Remove)
+	}
+	return nil
+}

@@ -1,0 +1,381 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/docker"
+	"wso2agent/internal/file"
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/seed"
+	"wso2agent/internal/server"
+	"wso2agent/internal/trust"
+)
+
+// Removal is what is taken back at one place.
+type Removal struct {
+	Place    string          `json:"place"`
+	Aliases  []string        `json:"aliases,omitempty"`  // of the truststore
+	Settings []server.Change `json:"-"`                  // of deployment.toml; those that stay too
+	Lines    []string        `json:"lines,omitempty"`    // files that have lines of the agent
+	Files    []string        `json:"files,omitempty"`    // files and folders of the agent
+	Stays    []string        `json:"stays,omitempty"`    // what stays at this place, and why
+	Given    []string        `json:"settings,omitempty"` // names of the settings that get their former values
+}
+
+// Empty reports whether nothing is to be taken back.
+func (r Removal) Empty() bool {
+	return len(r.Aliases)+len(r.Given)+len(r.Lines)+len(r.Files) == 0
+}
+
+// restartDue reports whether the running server has read something of it.
+func (r Removal) restartDue() bool { return len(r.Aliases)+len(r.Given)+len(r.Lines) > 0 }
+
+// Print says what the removal does, a line for each thing. Secrets are masked.
+func (r Removal) Print(say func(format string, args ...any)) {
+	for _, alias := range r.Aliases {
+		say("%s: no longer trust %s", r.Place, alias)
+	}
+	for _, c := range r.Settings {
+		was, now := c.Was, c.Now
+		if c.Secret {
+			was, now = "*****", "*****"
+		}
+		switch {
+		case c.Action == server.Kept:
+			say("%s: stays: %s = %s of line %d: somebody has changed it, or the server's data goes with it", r.Place, c.Setting, was, c.Line)
+		case c.Now == "":
+			say("%s: without %s again", r.Place, c.Setting)
+		default:
+			say("%s: %s = %s again, is %s", r.Place, c.Setting, now, was)
+		}
+	}
+	for _, f := range r.Lines {
+		say("%s: %s without the agent's lines again", r.Place, f)
+	}
+	for _, f := range r.Files {
+		say("%s: remove %s", r.Place, f)
+	}
+	for _, s := range r.Stays {
+		say("%s: stays: %s", r.Place, s)
+	}
+}
+
+// settingsOf adds the changes of a deployment.toml.
+func (r *Removal) settingsOf(changes []server.Change) {
+	r.Settings = changes
+	for _, c := range changes {
+		if c.Action != server.Kept {
+			r.Given = append(r.Given, c.Setting)
+		}
+	}
+}
+
+// Undo takes back what an agent has made in the files of one server. Plan comes first.
+type Undo struct {
+	Removal
+	files fileOwner
+}
+
+// fileOwner has files of a server in which an agent has made something.
+type fileOwner interface {
+	String() string
+	planBack(ctx context.Context) (Removal, error)
+	takeBack(ctx context.Context, r Removal) error
+	restartAfter(ctx context.Context) error
+}
+
+// PlanUninstall reads the places of both servers that o names, and returns what is to be taken back there. A target without a place is
+// left out. own is the server next to this agent, by PRODUCT; empty for none.
+func PlanUninstall(ctx context.Context, o Options, own string) (all []Undo, err error) {
+	var owners []fileOwner
+	if own != "" {
+		owners = append(owners, &folder{cfg: o.Config, configured: append([]string{o.Config.Server.Name}, o.Config.Trust.Peers...), say: o.say, exchange: true})
+	}
+	for _, t := range []Target{o.IS, o.AM} {
+		switch {
+		case t.Home != "":
+			cfg := o.Config.For(t.Product)
+			cfg.Server.ConfigDir, cfg.Server.Home = t.Home, t.Home
+			owners = append(owners, &folder{cfg: cfg, configured: names(), say: o.say, home: &home{target: t, dir: t.Home, cfg: cfg, restarts: true, say: o.say}})
+		case t.Container != "":
+			c, err := o.findContainer(ctx, t)
+			if err != nil {
+				return nil, err
+			}
+			owners = append(owners, &undoContainer{container: c})
+		}
+	}
+	for _, f := range owners {
+		r, err := f.planBack(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f, err)
+		}
+		r.Place = f.String()
+		all = append(all, Undo{r, f})
+	}
+	return all, nil
+}
+
+// Do takes back what the plan says. If it is stopped, another plan has the rest.
+func (u Undo) Do(ctx context.Context) error {
+	if u.Empty() {
+		return nil
+	}
+	if err := u.files.takeBack(ctx, u.Removal); err != nil {
+		return fmt.Errorf("%s: %w", u.files, err)
+	}
+	return nil
+}
+
+// Restart restarts the server if it has read something that is taken back.
+func (u Undo) Restart(ctx context.Context) (restarted bool, err error) {
+	if !u.restartDue() {
+		return false, nil
+	}
+	if err := u.files.restartAfter(ctx); err != nil {
+		return false, fmt.Errorf("%s: %w", u.files, err)
+	}
+	return true, nil
+}
+
+// removals returns the changes that remove the agent's entries from a truststore.
+func removals(entries []trust.Entry, configured []string) (changes []trust.Change) {
+	for _, e := range entries {
+		if trust.Owner(e, configured) != "" {
+			changes = append(changes, trust.Change{Action: trust.Removed, Alias: e.Alias, Fingerprint: e.Fingerprint})
+		}
+	}
+	return changes
+}
+
+func aliases(changes []trust.Change) (all []string) {
+	for _, c := range changes {
+		all = append(all, c.Alias+" "+short(c.Fingerprint))
+	}
+	return all
+}
+
+// folder is a home or a config volume on this machine.
+type folder struct {
+	cfg        config.Config // with the folder as its config volume
+	configured []string      // names of servers whose entries are the agent's
+	say        func(format string, args ...any)
+	exchange   bool  // the server's own folder on the exchange volume is the agent's too
+	home       *home // nil for a config volume
+}
+
+func (f *folder) dir() string { return f.cfg.Server.ConfigDir }
+
+func (f *folder) String() string {
+	title := Target{Product: f.cfg.Server.Product}.title()
+	return fmt.Sprintf("%s in %s", title, f.dir())
+}
+
+// silent is how long an agent must have said nothing on the exchange volume to count as stopped. It repeats its word every minute.
+const silent = 2 * time.Minute
+
+// stopped returns an error if an agent still works on the files: it would make everything again.
+func (f *folder) stopped(ctx context.Context) error {
+	own := filepath.Join(f.cfg.Trust.ExchangeDir, f.cfg.Server.Name)
+	if _, err := os.Stat(own); err != nil || !f.exchange {
+		return nil
+	}
+	holder, said, ok, err := trust.ExchangeOf(f.cfg).Holder(ctx)
+	if err != nil {
+		return err
+	}
+	if age := time.Since(said); ok && age < silent {
+		return remedy.Add(fmt.Errorf("%w: an agent on host %s worked on it %s ago", ErrPermanent, holder.Host, age.Round(time.Second)),
+			"stop agent run next to this server, and run the command again after %s", silent)
+	}
+	return nil
+}
+
+func (f *folder) planBack(ctx context.Context) (r Removal, err error) {
+	if _, err := os.Stat(f.dir()); err != nil {
+		return r, fmt.Errorf("%w: %w", ErrPermanent, remedy.Add(err, "correct the folder"))
+	}
+	if err := f.stopped(ctx); err != nil {
+		return r, err
+	}
+	changes, _, err := f.entries(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.Aliases = aliases(changes)
+	settings, err := server.SettingsFileOf(f.cfg).PlanBack(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.settingsOf(settings)
+	for _, name := range seed.ReloadFiles() {
+		if text, err := file.Read(filepath.Join(f.dir(), name), storeLimit); err == nil {
+			if _, has := seed.WithoutReload(name, text); has {
+				r.Lines = append(r.Lines, name)
+			}
+		}
+	}
+	for _, one := range f.own() {
+		if _, err := os.Lstat(one); err != nil {
+			continue
+		}
+		if one == f.cfg.TLSStorePath() && f.keepsTLS(settings) {
+			r.Stays = append(r.Stays, one+": the server's settings still name it")
+			continue
+		}
+		r.Files = append(r.Files, one)
+	}
+	return r, nil
+}
+
+// own are the files and folders that are the agent's alone, the folder with the records last.
+func (f *folder) own() (all []string) {
+	all = append(all, f.cfg.TLSStorePath())
+	if f.exchange {
+		all = append(all, filepath.Join(f.cfg.Trust.ExchangeDir, f.cfg.Server.Name))
+	}
+	return append(all, filepath.Join(f.dir(), file.WorkDir))
+}
+
+// keepsTLS reports whether the settings keep the agent's keystore of the TLS listeners.
+func (f *folder) keepsTLS(changes []server.Change) bool {
+	for _, c := range changes {
+		if c.Action == server.Kept && strings.HasPrefix(c.Setting, "keystore.tls.") {
+			return true
+		}
+	}
+	return false
+}
+
+// entries returns the changes that remove the agent's entries, and the truststore; none without a truststore.
+func (f *folder) entries(ctx context.Context) ([]trust.Change, trust.Store, error) {
+	cfg, err := server.AtStores(ctx, f.cfg)
+	if err != nil {
+		return nil, trust.Store{}, err
+	}
+	store := trust.Store{Path: cfg.TruststorePath(), Password: cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS"}
+	entries, err := store.Entries(ctx, f.configured)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, store, nil
+	}
+	return removals(entries, f.configured), store, err
+}
+
+// takeBack removes the records last, so that a run that is stopped can go on.
+func (f *folder) takeBack(ctx context.Context, r Removal) error {
+	work := filepath.Join(f.dir(), file.WorkDir)
+	unlock, err := file.Lock(ctx, file.LockPath(work), func() { f.say("%s: waiting for another agent that is working on its files", f) })
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	changes, store, err := f.entries(ctx)
+	if err == nil && len(changes) > 0 {
+		err = trust.Import(ctx, store, changes, nil, work)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := server.SettingsFileOf(f.cfg).GiveBack(ctx); err != nil {
+		return err
+	}
+	var report seed.Report
+	if err := (seed.Seed{Volume: f.dir(), Product: f.cfg.Server.Product}).Overlay(ctx, &report); err != nil {
+		return err
+	}
+	for _, o := range report.Files {
+		if o.Err != nil {
+			return fmt.Errorf("take the agent's lines out of %s: %w", o.Path, o.Err)
+		}
+	}
+	for _, one := range r.Files {
+		if err := os.RemoveAll(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *folder) restartAfter(ctx context.Context) error {
+	if f.home == nil {
+		return remedy.Add(errors.New("nothing here can restart the server"), "restart its container")
+	}
+	start, err := f.home.start()
+	if err != nil {
+		return err
+	}
+	return f.home.restart(ctx, Files{Start: start})
+}
+
+// undoContainer is a server in a container, of whose files an agent has edited the truststore.
+type undoContainer struct {
+	*container
+	files Files
+}
+
+func (b *undoContainer) planBack(ctx context.Context) (r Removal, err error) {
+	if b.files, err = b.read(ctx); err != nil {
+		return r, err
+	}
+	r.Aliases = aliases(removals(b.files.Entries, names()))
+	for _, root := range b.roots() {
+		work := path.Join(root, file.WorkDir)
+		for name, why := range map[string]string{
+			"settings.json": "settings that an agent next to the server has made: run agent uninstall with PRODUCT on its config volume",
+			"up.json":       "copies and a record of agent up; remove them with: docker exec -u 0 " + b.facts.Name + " rm -r " + work,
+		} {
+			there, err := b.engine.Exists(ctx, b.facts.ID, path.Join(work, name))
+			if err != nil && !errors.Is(err, docker.ErrNotFound) {
+				return r, err
+			}
+			if there {
+				r.Stays = append(r.Stays, fmt.Sprintf("%s: %s", work, why))
+			}
+		}
+	}
+	return r, nil
+}
+
+func (b *undoContainer) takeBack(ctx context.Context, _ Removal) error {
+	return b.write(ctx, b.files, removals(b.files.Entries, names()), map[string]keystore.Certificate{}, false)
+}
+
+func (b *undoContainer) restartAfter(ctx context.Context) error { return b.restart(ctx, b.files) }
+
+// Left is something that stays on a server, and how to remove it.
+type Left struct {
+	What   string `json:"what"`
+	Remove string `json:"remove"`
+}
+
+// LeftOnServers returns what runs of an agent leave on both servers. objects are those of the record of agents with the same keys file, and
+// user is the key manager's user, if the agent has made one.
+func LeftOnServers(cfg config.Config, objects []string, user string) (all []Left) {
+	for _, o := range objects {
+		all = append(all, Left{o, "agent apply --prune FILE, with a FILE that does not name it"})
+	}
+	keyManager := "key manager " + cfg.KeyManager.ISName
+	am, is := "https://"+cfg.AMAddress(), "https://"+cfg.ISAddress()
+	curl := func(admin, address string) string { return "curl -u " + admin + " -X DELETE " + address }
+	if !slices.Contains(objects, keyManager) {
+		all = append(all, Left{keyManager + " of API-M", curl(cfg.AM.AdminUser, am+"/api/am/admin/v4/key-managers/ID") + "; GET without /ID lists the ids"})
+	}
+	if user != "" {
+		all = append(all,
+			Left{"user " + user + " of IS", curl(cfg.IS.AdminUser, is+"/scim2/Users/ID") + "; GET /scim2/Users?filter=userName+eq+" + user + " has the id"},
+			Left{"role " + user + " of IS", curl(cfg.IS.AdminUser, is+"/scim2/v2/Roles/ID") + "; GET /scim2/v2/Roles?filter=displayName+eq+" + user + " has the id"})
+	}
+	return append(all, Left{"API resource User-defined-oauth2-resource of IS, with the scopes of all APIs",
+		curl(cfg.IS.AdminUser, is+"/api/server/v1/api-resources/ID") + "; GET without /ID lists the ids"})
+}
