@@ -175,6 +175,32 @@ func (d *Document) Delete(path ...string) error {
 	return remedy.Add(&Error{v.Line, Path(path...) + " is inside an inline table"}, "remove it by hand")
 }
 
+// DropEmpty removes the header of a table that has no settings, no tables and no comments in it, with the blank line before it. It does nothing if
+// there is no such table.
+func (d *Document) DropEmpty(path ...string) error {
+	for i, st := range d.statements {
+		if st.kind != tableHeader || !slices.Equal(st.path, path) {
+			continue
+		}
+		next := len(d.text)
+		if i+1 < len(d.statements) {
+			if following := d.statements[i+1]; following.kind == keyValue || len(following.path) > len(path) && slices.Equal(following.path[:len(path)], path) {
+				return nil
+			}
+			next = d.statements[i+1].start
+		}
+		if strings.TrimSpace(d.text[st.end:next]) != "" || strings.Contains(d.text[st.start:st.end], "#") {
+			return nil
+		}
+		start, blank := st.start, d.newline+d.newline
+		if strings.HasSuffix(d.text[:start], blank) {
+			start -= len(d.newline)
+		}
+		return d.replace(start, st.end, "")
+	}
+	return nil
+}
+
 // withNewlines returns the lines with the line ends of the file.
 func (d *Document) withNewlines(lines string) string {
 	return strings.ReplaceAll(lines, "\n", d.newline)

@@ -298,3 +298,28 @@ func onlyAdded(before, after string) bool {
 	}
 	return strings.HasSuffix(after[same:], before[same:])
 }
+
+func TestOnlyATableThatHasNothingIsDropped(t *testing.T) {
+	for before, want := range map[string]string{
+		"[a]\nb = 1\n\n[c]\n":                "[a]\nb = 1\n",
+		"[c]\n\n[a]\nb = 1\n":                "\n[a]\nb = 1\n",
+		"[a]\r\nb = 1\r\n\r\n[c]\r\n":        "[a]\r\nb = 1\r\n",
+		"[c]\nd = 1\n":                       "",
+		"[c]\n# here is something to come\n": "",
+		"[c] # ours\n":                       "",
+		"[c]\n[c.d]\ne = 1\n":                "",
+		"[[c]]\n":                            "",
+		"[other]\n":                          "",
+	} {
+		d, err := Parse([]byte(before))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" {
+			want = before
+		}
+		if err := d.DropEmpty("c"); err != nil || string(d.Bytes()) != want {
+			t.Errorf("%q: %v, %q, want %q", before, err, d.Bytes(), want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
 	"wso2agent/internal/file"
 )
@@ -45,6 +46,17 @@ func GiveBack(text []byte, record Record) ([]byte, []Change, error) {
 	if err := m.takeBack(); err != nil {
 		return nil, nil, err
 	}
+	for _, c := range m.changes {
+		if c.Now != "" { // its table has it still
+			continue
+		}
+		keys := strings.Split(m.record[c.Setting].Path, "\n")
+		for n := len(keys) - 1; n > 0; n-- { // the merge made the table if it has nothing else
+			if err := m.doc.DropEmpty(keys[:n]...); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
 	if err := m.takeElements(record); err != nil {
 		return nil, nil, err
 	}
@@ -75,12 +87,7 @@ func (m *merger) takeElement(record Record) (changed bool, err error) {
 		if prefix == "" {
 			continue
 		}
-		ours := true
-		for key, v := range settings {
-			w := record[prefix+key]
-			ours = ours && record.wrote(prefix+key, m.doc.Text(v)) && w.Was == ""
-		}
-		if ours {
+		if m.added(e, settings, prefix, record) {
 			name := strings.TrimSuffix(prefix, ".")
 			m.changes = append(m.changes, Change{Setting: name, Line: e.Line, Was: fmt.Sprintf("[[%s]] with %d settings", deployment.Path(e.Path()...), len(settings)), Action: Removed})
 			return true, e.Remove()
@@ -96,6 +103,34 @@ func (m *merger) takeElement(record Record) (changed bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// added reports whether the agent has added an element, and nobody has changed it since. The record need not have the settings by which a
+// merge finds the element.
+func (m *merger) added(e deployment.Element, settings map[string]deployment.Value, prefix string, record Record) bool {
+	for key, v := range settings {
+		w, known := record[prefix+key]
+		if known && (w.Was != "" || !record.wrote(prefix+key, m.doc.Text(v))) || !known && !slices.Contains(identifying(e.Path()), key) {
+			return false
+		}
+	}
+	return true
+}
+
+// identifying are the settings by which a merge finds its elements of an array, in the form of [deployment.Path].
+func identifying(array []string) (keys []string) {
+	needs, err := Needs{Product: config.IS}.identityServer()
+	if err != nil {
+		return nil
+	}
+	for _, n := range needs {
+		if n.array != nil && slices.Equal(n.array, array) {
+			for _, w := range n.settings[:n.match] {
+				keys = append(keys, deployment.Path(w.path...))
+			}
+		}
+	}
+	return keys
 }
 
 // leftInElements are the settings of the record that stay in elements of somebody else.
