@@ -299,7 +299,7 @@ func (f *folder) takeBack(ctx context.Context, r Removal) error {
 			return fmt.Errorf("take the agent's lines out of %s: %w", o.Path, o.Err)
 		}
 	}
-	for _, one := range r.Files {
+	for _, one := range append(slices.Clone(r.Files), work) { // the lock may have made work
 		if err := os.RemoveAll(one); err != nil {
 			return err
 		}
