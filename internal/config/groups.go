@@ -125,7 +125,7 @@ type IdentityServer struct {
 	AdminPass    string `env:"IS_ADMIN_PASS" default:"admin" secret:"true" desc:"Password of the administrator of IS."`
 	ClientID     string `env:"IS_CLIENT_ID" desc:"OAuth client of IS with which agent plan and agent dump read IS instead of the administrator."`
 	ClientSecret string `env:"IS_CLIENT_SECRET" secret:"true" desc:"Secret of this client."`
-	Container    string `env:"IS_CONTAINER" default:"innover-wso2is-1" desc:"Container of IS. The agent names it when it advises a restart by hand."`
+	Container    string `env:"IS_CONTAINER" default:"innover-wso2is-1" desc:"Container of IS. agent up edits the truststore in it and restarts it. Other commands name it when they advise a restart by hand."`
 }
 
 // APIManager says how the agent reaches API-M.
@@ -136,7 +136,7 @@ type APIManager struct {
 	AdminPass    string `env:"AM_ADMIN_PASS" default:"admin" secret:"true" desc:"Password of the administrator of API-M."`
 	ClientID     string `env:"AM_CLIENT_ID" desc:"OAuth client of API-M with which agent plan and agent dump read API-M instead of the administrator."`
 	ClientSecret string `env:"AM_CLIENT_SECRET" secret:"true" desc:"Secret of this client."`
-	Container    string `env:"AM_CONTAINER" default:"innover-wso2am-1" desc:"Container of API-M. The agent names it when it advises a restart by hand."`
+	Container    string `env:"AM_CONTAINER" default:"innover-wso2am-1" desc:"Container of API-M. agent up edits the truststore in it and restarts it. Other commands name it when they advise a restart by hand."`
 }
 
 // Gateway says how the agent reaches the gateway, and where it deploys APIs.

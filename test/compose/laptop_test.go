@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wso2agent/internal/testenv/pages"
 )
 
 // laptop has both servers in plain containers, without an agent next to them, and a program agent on this machine.
@@ -103,6 +105,21 @@ func (l *laptop) command(args ...string) string {
 	return string(out)
 }
 
+// shell runs a block of the pages, with the ports and the names of this test.
+func (l *laptop) shell(b pages.Block) string {
+	l.t.Helper()
+	text := strings.NewReplacer("localhost:9443", "localhost:"+l.is, "localhost:9444", "localhost:"+l.am, "shop-wso2is-1", laptopName+"-is", "shop-wso2am-1", laptopName+"-am").Replace(b.Text)
+	cmd := exec.Command("sh", "-e", "-c", text)
+	cmd.Dir, cmd.Env = l.dir, append(l.env, "PATH="+l.dir+":"+os.Getenv("PATH"))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		l.t.Fatalf("%s: %v\n%s\n%s", text, err, out, stderr.String())
+	}
+	return string(out)
+}
+
 func (l *laptop) up() string {
 	l.t.Helper()
 	return l.command("up", "--is", "https://localhost:"+l.is, "--am", "https://localhost:"+l.am)
@@ -178,7 +195,8 @@ func TestServersInPlainContainersAreConnectedFromALaptop(t *testing.T) {
 	l := newLaptop(t)
 	isStore, amStore := onVolume+"/repository/resources/security/client-truststore.p12", amSecurity+"/client-truststore.jks"
 	isOwner, amOwner := l.stat("-is", isStore), l.stat("-am", amStore)
-	out := l.up()
+	documented := pages.Blocks(t) // to connect the servers, and to take it back
+	out := l.shell(documented[0])
 	for _, part := range []string{
 		"IS in container " + laptopName + "-is: trust wso2am ", "API-M in container " + laptopName + "-am: trust wso2is ",
 		"IS in container " + laptopName + "-is: restart", "API-M in container " + laptopName + "-am: restart", "up: 4 steps, 5 changes on the servers; everything works",
@@ -205,7 +223,7 @@ func TestServersInPlainContainersAreConnectedFromALaptop(t *testing.T) {
 	if is, am := l.starts("-is"), l.starts("-am"); is != 2 || am != 2 {
 		t.Errorf("%d and %d starts after a second run", is, am)
 	}
-	if out := l.command("uninstall", "--yes", "--restart"); !strings.Contains(out, "no longer trust wso2am") || strings.Count(out, ": restarted\n") != 2 || !strings.Contains(out, "  API Payments 1.0.0\n") {
+	if out := l.shell(documented[1]); !strings.Contains(out, "no longer trust wso2am") || strings.Count(out, ": restarted\n") != 2 || !strings.Contains(out, "  API Payments 1.0.0\n") {
 		t.Errorf("uninstall:\n%s", out)
 	}
 	if is, am := l.aliases("-is", isStore), l.aliases("-am", amStore); strings.Contains(is, "wso2am ") || strings.Contains(am, "wso2is ") || !strings.Contains(is, "wso2carbon ") {

@@ -36,6 +36,8 @@ var documented = []struct {
 	{"docs/kubernetes.md", "To look at it", "test/kubernetes.TestApplyAndWhatSurvives"},
 	{"docs/kubernetes.md", "On a cluster of yours", "test/kubernetes.TestPostgreSQL"},
 	{"docs/kubernetes.md", "Security", "test/kubernetes.TestApplyAndWhatSurvives"},
+	{"docs/laptop.md", "Two containers", "test/compose.TestServersInPlainContainersAreConnectedFromALaptop"},
+	{"docs/laptop.md", "Take it back", "test/compose.TestServersInPlainContainersAreConnectedFromALaptop"},
 	{"docs/operating.md", "What runs", "test/compose.TestUpAndWhatSurvives"},
 	{"docs/operating.md", "Certificates", "test/compose.TestATLSKeystoreThatIsReplacedByHand"},
 	{"docs/operating.md", "Files of the servers", "test/compose.TestSettingsOfOnesOwnAndUpgrades"},
