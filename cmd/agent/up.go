@@ -113,13 +113,14 @@ func (f *upFlags) check(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 {
 		return usage(cmd, "takes one file or folder with the desired state")
 	}
-	for flag, text := range map[string]string{"is": f.isURL, "am": f.amURL} {
-		if text == "" {
-			return usage(cmd, "needs --is and --am with the addresses of both servers")
-		}
-		if err := up.CheckURL(text); err != nil {
-			return usage(cmd, "--%s is no address of a server: %w", flag, err)
-		}
+	if f.isURL == "" || f.amURL == "" {
+		return usage(cmd, "needs --is and --am with the addresses of both servers")
+	}
+	if err := up.CheckURL(f.isURL); err != nil {
+		return usage(cmd, "--is is no address of a server: %w", err)
+	}
+	if err := up.CheckURL(f.amURL); err != nil {
+		return usage(cmd, "--am is no address of a server: %w", err)
 	}
 	if _, err := f.pinned(nil); err != nil {
 		return usage(cmd, "%w", err)

@@ -63,25 +63,6 @@ func (e *Engine) read(ctx context.Context, id, file string) (f File, err error) 
 	return f, err
 }
 
-// Folder returns a folder of a container without what is in it. Errors wrap [ErrNotFound] if nothing is there.
-func (e *Engine) Folder(ctx context.Context, id, dir string) (File, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel() // ends the transfer after the first entry, which is the folder itself
-	resp, err := e.do(ctx, http.MethodGet, archive(id), url.Values{"path": {dir}}, nil)
-	if err != nil {
-		return File{}, fmt.Errorf("look at %s in container %s: %w", dir, id, err)
-	}
-	defer resp.Body.Close()
-	h, err := tar.NewReader(resp.Body).Next()
-	if err == nil && h.Typeflag != tar.TypeDir {
-		err = errors.New("it is no folder")
-	}
-	if err != nil {
-		return File{}, fmt.Errorf("look at %s in container %s: %w", dir, id, err)
-	}
-	return File{Name: path.Base(h.Name), Folder: true, Mode: h.FileInfo().Mode().Perm(), UID: h.Uid, GID: h.Gid, Modified: h.ModTime}, nil
-}
-
 // Exists reports whether a path exists in a container.
 func (e *Engine) Exists(ctx context.Context, id, file string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)

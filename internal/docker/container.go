@@ -31,7 +31,6 @@ type Container struct {
 	Labels    map[string]string
 	Mounts    []Mount
 	Ports     map[int][]int // ports of the container to those of the host on which they are published
-	Network   string        // the mode of the network, such as host
 	ReadOnly  bool          // whether its root file system is read-only
 }
 
@@ -100,7 +99,6 @@ type inspected struct {
 		Labels map[string]string
 	}
 	HostConfig struct {
-		NetworkMode    string
 		ReadonlyRootfs bool
 	}
 	Mounts []struct {
@@ -130,7 +128,7 @@ func (e *Engine) Inspect(ctx context.Context, name string) (Container, error) {
 	}
 	c := Container{
 		ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Image: in.Config.Image, User: in.Config.User, Running: in.State.Running, StartedAt: in.State.StartedAt,
-		Env: NewEnv(in.Config.Env), Labels: in.Config.Labels, Ports: map[int][]int{}, Network: in.HostConfig.NetworkMode, ReadOnly: in.HostConfig.ReadonlyRootfs,
+		Env: NewEnv(in.Config.Env), Labels: in.Config.Labels, Ports: map[int][]int{}, ReadOnly: in.HostConfig.ReadonlyRootfs,
 	}
 	for _, m := range in.Mounts {
 		c.Mounts = append(c.Mounts, Mount{Kind: m.Type, Name: m.Name, Source: m.Source, Target: path.Clean(m.Destination), Writable: m.RW})

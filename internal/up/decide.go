@@ -13,14 +13,14 @@ import (
 type Side struct {
 	Server      string // its name: wso2is or wso2am
 	URL         string
-	Address     string                // host:port of URL
-	Certificate keystore.Certificate  // that it presents: of its keystore if that can be read
-	Shown       *keystore.Certificate // that it presents at Address; nil if it does not answer at the moment
-	Editable    bool                  // whether its files can be read and changed
-	Entries     []trust.Entry         // of its truststore
-	Start       string                // names the process that runs
-	Unread      string                // names the process that has not read the truststore; empty for none
-	Cut         bool                  // a run was killed while it wrote the truststore
+	Address     string               // host:port of URL
+	Certificate keystore.Certificate // of its keystore if that can be read, else that it presents
+	Shown       keystore.Certificate // that it presents at Address
+	Editable    bool                 // whether its files can be read and changed
+	Entries     []trust.Entry        // of its truststore
+	Start       string               // names the process that runs
+	Unread      string               // names the process that has not read the truststore; empty for none
+	Cut         bool                 // a run was killed while it wrote the truststore
 }
 
 // Kind is a kind of step.

@@ -84,15 +84,14 @@ func TestOnlyAKeystoreAPinOrAPersonSaysWhoAServerIs(t *testing.T) {
 		unknown bool
 		err     string
 	}{
-		"its keystore has it":                  {Side{Certificate: own, Shown: &own, Editable: true}, nil, false, ""},
-		"its keystore has it, and it starts":   {Side{Certificate: own, Editable: true}, nil, false, ""},
-		"its keystore has another one":         {Side{Certificate: own, Shown: &other, Editable: true}, nil, false, "its keystore has"},
-		"a pin does not help against that":     {Side{Certificate: own, Shown: &other, Editable: true}, pin(own), false, "its keystore has"},
-		"its keystore has it, a pin another":   {Side{Certificate: own, Shown: &own, Editable: true}, pin(other), false, "not pinned"},
-		"no keystore, and a pin":               {Side{Certificate: own, Shown: &own}, pin(own), false, ""},
-		"no keystore, and one of two pins":     {Side{Certificate: own, Shown: &own}, append(pin(other), pin(own)...), false, ""},
-		"no keystore, and the pin of another":  {Side{Certificate: own, Shown: &own}, pin(other), false, "not pinned"},
-		"no keystore and no pin: ask a person": {Side{Certificate: own, Shown: &own}, nil, true, ""},
+		"its keystore has it":                  {Side{Certificate: own, Shown: own, Editable: true}, nil, false, ""},
+		"its keystore has another one":         {Side{Certificate: own, Shown: other, Editable: true}, nil, false, "its keystore has"},
+		"a pin does not help against that":     {Side{Certificate: own, Shown: other, Editable: true}, pin(own), false, "its keystore has"},
+		"its keystore has it, a pin another":   {Side{Certificate: own, Shown: own, Editable: true}, pin(other), false, "not pinned"},
+		"no keystore, and a pin":               {Side{Certificate: own, Shown: own}, pin(own), false, ""},
+		"no keystore, and one of two pins":     {Side{Certificate: own, Shown: own}, append(pin(other), pin(own)...), false, ""},
+		"no keystore, and the pin of another":  {Side{Certificate: own, Shown: own}, pin(other), false, "not pinned"},
+		"no keystore and no pin: ask a person": {Side{Certificate: own, Shown: own}, nil, true, ""},
 	} {
 		unknown, err := Identify(c.side, c.pins)
 		if unknown != c.unknown || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
@@ -105,7 +104,7 @@ func TestAPersonSeesTheCertificateBeforeAnythingIsTrusted(t *testing.T) {
 	is, am := certificate(t, "is.example"), certificate(t, "am.example")
 	remote := func(product string, c keystore.Certificate) side {
 		target := Target{Product: product, URL: "https://" + product + ".example"}
-		return side{Target: target, Side: Side{Server: target.name(), URL: target.URL, Certificate: c, Shown: &c}}
+		return side{Target: target, Side: Side{Server: target.name(), URL: target.URL, Certificate: c, Shown: c}}
 	}
 	var out strings.Builder
 	var asked []Shown

@@ -141,7 +141,7 @@ func shown(s side) Shown {
 func Identify(s Side, pins []keystore.Fingerprint) (unknown bool, err error) {
 	is := s.Certificate.Fingerprint()
 	switch {
-	case s.Editable && s.Shown != nil && s.Shown.Fingerprint() != is:
+	case s.Editable && s.Shown.Fingerprint() != is:
 		return false, remedy.Add(fmt.Errorf("the server at %s presents the certificate %s, and its keystore has %s", s.URL, s.Shown.Fingerprint(), is),
 			"correct the address or the name of the container; if the keystore is new, restart the server first")
 	case len(pins) > 0 && !slices.Contains(pins, is):

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
-	"wso2agent/internal/docker"
 	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/remedy"
@@ -236,6 +235,9 @@ func (f *folder) planBack(ctx context.Context) (r Removal, err error) {
 		}
 		r.Files = append(r.Files, one)
 	}
+	if _, err := os.Stat(filepath.Join(f.cfg.Artifacts.Dir, file.WorkDir)); err == nil && f.exchange {
+		r.Stays = append(r.Stays, f.cfg.Artifacts.Dir+": files that the image of the server lacks, and the agent's record of them")
+	}
 	return r, nil
 }
 
@@ -331,16 +333,16 @@ func (b *undoContainer) planBack(ctx context.Context) (r Removal, err error) {
 	r.Aliases = aliases(removals(b.files.Entries, names()))
 	for _, root := range b.roots() {
 		work := path.Join(root, file.WorkDir)
-		for name, why := range map[string]string{
-			"settings.json": "settings that an agent next to the server has made: run agent uninstall with PRODUCT on its config volume",
-			"up.json":       "copies and a record of agent up; remove them with: docker exec -u 0 " + b.facts.Name + " rm -r " + work,
+		for _, stays := range []struct{ name, why string }{
+			{"settings.json", "settings that an agent next to the server has made: run agent uninstall with PRODUCT on its config volume"},
+			{"up.json", "copies and a record of agent up; remove them with: docker exec -u 0 " + b.facts.Name + " rm -r " + work},
 		} {
-			there, err := b.engine.Exists(ctx, b.facts.ID, path.Join(work, name))
-			if err != nil && !errors.Is(err, docker.ErrNotFound) {
+			there, err := b.engine.Exists(ctx, b.facts.ID, path.Join(work, stays.name))
+			if err != nil {
 				return r, err
 			}
 			if there {
-				r.Stays = append(r.Stays, fmt.Sprintf("%s: %s", work, why))
+				r.Stays = append(r.Stays, fmt.Sprintf("%s: %s", work, stays.why))
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
@@ -110,7 +111,7 @@ func Run(ctx context.Context, o Options, reach func(context.Context, Reached) (c
 	for _, s := range sides {
 		certificates[s.Certificate.Fingerprint().String()] = s.Certificate
 	}
-	for _, s := range sides {
+	for _, s := range []side{is, am} {
 		if s.place == nil {
 			o.say("%s: nobody can edit its truststore from here; it must trust the certificate of the other server", s.title())
 		}
@@ -225,16 +226,25 @@ func (s *side) read(ctx context.Context, o Options) error {
 	}
 	s.Side = Side{Server: s.name(), Address: address, URL: s.Target.URL}
 	shown, err := Presented(ctx, address)
-	switch {
-	case err == nil:
-		s.Shown = &shown
-	case s.place == nil:
-		return remedy.Add(fmt.Errorf("%s: %w", s.title(), err), "start the server, or correct --%s", s.Product)
-	} // a server that starts at the moment answers later, and must then present the certificate of its keystore
 	if s.place == nil {
-		s.Certificate = shown
+		s.Certificate, s.Shown = shown, shown
+		if err != nil {
+			return remedy.Add(fmt.Errorf("%s: %w", s.title(), err), "start the server, or correct --%s", s.Product)
+		}
 		return nil
 	}
+	if err != nil { // a server that an earlier run has restarted
+		o.say("%s: waiting until it answers: %v", s.place, err)
+	}
+	for err != nil {
+		select {
+		case <-ctx.Done():
+			return remedy.Add(fmt.Errorf("%s: %w: %w", s.place, err, context.Cause(ctx)), "start the server, or correct --%s", s.Product)
+		case <-time.After(time.Second):
+			shown, err = Presented(ctx, address)
+		}
+	}
+	s.Shown = shown
 	if s.files, err = s.place.read(ctx); err != nil {
 		return fmt.Errorf("%s: %w", s.place, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/docker"
@@ -228,5 +229,25 @@ func TestACertificateIsReadWithoutARequest(t *testing.T) {
 	}
 	if _, err := Presented(t.Context(), strings.TrimPrefix(is.instance.URL(), "https://")); err == nil {
 		t.Error("a server that does not run presents a certificate")
+	}
+}
+
+// TestNothingIsChangedBeforeAServerAnswers: an address may be wrong, or an earlier run may have restarted the server.
+func TestNothingIsChangedBeforeAServerAnswers(t *testing.T) {
+	h, _ := unpacked(t)
+	var out strings.Builder
+	o := Options{Config: h.cfg, Out: &out, IS: Target{Product: config.IS, URL: "https://127.0.0.1:1", Home: h.dir}, AM: Target{Product: config.AM, URL: "https://127.0.0.1:1"}}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Nanosecond, errors.New("the time is up"))
+	defer cancel()
+	_, err := Run(ctx, o, func(context.Context, Reached) (int, error) { t.Error("the servers are changed"); return 0, nil })
+	if err == nil || !strings.Contains(err.Error(), "the time is up") || !strings.Contains(err.Error(), "correct --is") || !strings.Contains(out.String(), "waiting until it answers") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	if _, err := os.Stat(filepath.Join(h.dir, ".agent")); !os.IsNotExist(err) {
+		t.Errorf("files are changed: %v", err)
+	}
+	o.IS.Home = ""
+	if _, err := Run(t.Context(), o, nil); err == nil || !strings.Contains(err.Error(), "read the certificate of the server at 127.0.0.1:1") || !strings.Contains(err.Error(), "start the server, or correct --is") {
+		t.Errorf("without files: %v", err)
 	}
 }
