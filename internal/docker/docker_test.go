@@ -47,7 +47,7 @@ func server(t *testing.T) *engine.Container {
 	c := &engine.Container{
 		Name: "is-1", Image: "wso2/wso2is:7.1.0", Project: "shop", Service: "wso2is", Root: t.TempDir(), Ports: map[int]int{9443: 19443},
 		Env:    []string{"WSO2_SERVER_HOME=/home/is", "IS_ADMIN_PASS=secret-word"},
-		Mounts: []engine.Mount{{Target: "/home/is/volume", Source: t.TempDir()}, {Target: "/home/is/volume/ro", Source: t.TempDir(), ReadOnly: true}},
+		Mounts: []engine.Mount{{Target: "/home/is/volume/ro", Source: t.TempDir(), ReadOnly: true}, {Target: "/home/is/volume", Source: t.TempDir()}},
 	}
 	if err := os.MkdirAll(filepath.Join(c.Root, "home/is"), 0o755); err != nil {
 		t.Fatal(err)

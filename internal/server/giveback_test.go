@@ -119,3 +119,21 @@ func TestAFileIsGivenBackByTheRecordNextToIt(t *testing.T) {
 		t.Errorf("a file that the server refuses: %v", err)
 	}
 }
+
+// TestAnElementOfSomebodyElseGetsItsValuesBack: the agent has replaced one of them on request, and added the others.
+func TestAnElementOfSomebodyElseGetsItsValuesBack(t *testing.T) {
+	const before = "[[event_listener]]\nid = \"token_revocation\"\n[event_listener.properties]\nusername = \"me\"\n"
+	after, _, record, err := isNeeds().Merge([]byte(before), nil, true)
+	if err != nil || strings.Contains(string(after), `"me"`) {
+		t.Fatalf("%v\n%s", err, after)
+	}
+	back, changes, err := GiveBack(after, record)
+	if err != nil || !strings.Contains(string(back), before[:35]) || !strings.Contains(string(back), "username = \"me\"\n") {
+		t.Errorf("%v\n%s", err, back)
+	}
+	for _, c := range changes {
+		if c.Setting == "event_listener[token_revocation].properties.username" && (c.Action != Removed || c.Now != `"me"`) {
+			t.Errorf("%+v", c)
+		}
+	}
+}
