@@ -3,14 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"wso2agent/internal/keystore"
+	"wso2agent/internal/up"
 	"wso2agent/internal/wso2sim"
 )
 
@@ -65,4 +70,22 @@ func hostPort(ts *testscript.TestScript, at string) string {
 	parsed, err := url.Parse(at)
 	ts.Check(err)
 	return parsed.Host
+}
+
+func TestAPersonSeesWhatToTrust(t *testing.T) {
+	shown := []up.Shown{{Server: "IS", URL: "https://localhost:9443", Subject: "CN=localhost,O=WSO2", Names: []string{"localhost", "127.0.0.1"}, Expires: time.Date(2026, 1, 8, 10, 0, 0, 0, time.UTC), Fingerprint: keystore.Fingerprint{0xab, 1}}}
+	const want = "IS at https://localhost:9443 presents this certificate:\n" +
+		"  SHA-256  AB:01:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00\n" +
+		"  subject  CN=localhost,O=WSO2\n  names    localhost, 127.0.0.1\n  expires  2026-01-08T10:00:00Z\n" +
+		"Do you trust it, and is it the right server? Write yes to go on: "
+	for answer, c := range map[string]struct {
+		yes bool
+		err error
+	}{"yes\n": {true, nil}, " yes": {true, nil}, "y\n": {false, nil}, "no\nyes\n": {false, nil}, "": {false, up.ErrNobody}} {
+		var out bytes.Buffer
+		yes, err := confirmCertificates(shown, strings.NewReader(answer), &out)
+		if yes != c.yes || !errors.Is(err, c.err) || out.String() != want {
+			t.Errorf("%q: %t, %v\n%s", answer, yes, err, &out)
+		}
+	}
 }

@@ -3,10 +3,13 @@ package up
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"wso2agent/internal/config"
@@ -23,14 +26,29 @@ const (
 	volume = "/home/wso2carbon/wso2-config-volume"
 )
 
+// key is that of all servers: to make one takes longest. All stock images of a version have the same key, too.
+var key = sync.OnceValue(func() *rsa.PrivateKey {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+// unpack makes a home of a product.
+func unpack(t *testing.T, home, product string) {
+	t.Helper()
+	if err := wso2sim.UnpackWith(home, product, wso2sim.UnpackOptions{Rounds: 10, Key: key()}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // boxed returns a container with a fresh home of a product.
 func boxed(t *testing.T, product, name string) *engine.Container {
 	t.Helper()
 	c := &engine.Container{Name: name, Image: "wso2/wso2" + product, Service: "wso2" + product, Root: t.TempDir()}
 	home := map[string]string{"is": isHome, "am": amHome}[product]
-	if err := wso2sim.UnpackWith(filepath.Join(c.Root, home), product, wso2sim.UnpackOptions{Rounds: 10}); err != nil {
-		t.Fatal(err)
-	}
+	unpack(t, filepath.Join(c.Root, home), product)
 	return c
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
-	"wso2agent/internal/wso2sim"
 )
 
 // unpacked returns a home of IS in which a server seems to run, and what is said.
@@ -23,9 +22,7 @@ func unpacked(t *testing.T) (*home, *strings.Builder) {
 	}
 	var said strings.Builder
 	h := &home{target: Target{Product: config.IS}, dir: filepath.Join(t.TempDir(), "is"), cfg: cfg.For(config.IS), say: func(format string, args ...any) { fmt.Fprintf(&said, format+"\n", args...) }}
-	if err := wso2sim.UnpackWith(h.dir, "is", wso2sim.UnpackOptions{Rounds: 10}); err != nil {
-		t.Fatal(err)
-	}
+	unpack(t, h.dir, "is")
 	write(t, h, "wso2carbon.pid", "4711\n\x00\x00\x00")
 	return h, &said
 }
