@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +49,6 @@ something, for example because a server refuses a change.`,
 		Example: `  agent apply api-config.yaml
   agent plan --out saved.json api-config.yaml; agent apply --plan saved.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			debug.SetGCPercent(idleGC) // hundreds of APIs fit into a container of 64 MiB
 			return a.run(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}

@@ -8,11 +8,17 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 )
 
+// gcPercent is how far the heap may grow between two collections, in percent of what is in use. Go's own 100 waits for at least 4 MiB. A
+// sidecar is idle nearly always, and uses less than 1 MiB. A command that compares hundreds of APIs fits into a container of 64 MiB.
+const gcPercent = 25
+
 func main() {
+	debug.SetGCPercent(gcPercent)
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -1,16 +1,10 @@
 package main
 
 import (
-	"runtime/debug"
-
 	"github.com/spf13/cobra"
 
 	"wso2agent/internal/agent"
 )
-
-// idleGC is how far the heap of a sidecar may grow between two collections, in percent of what is in use. Go's own 100 waits
-// for at least 4 MiB. A sidecar is idle nearly always, and uses less than 1 MiB.
-const idleGC = 25
 
 func runCommand() *cobra.Command {
 	return &cobra.Command{
@@ -25,9 +19,6 @@ with differences.
 It needs PRODUCT. After its start it does not exit because of an error: it logs what to do, and tries again.
 It serves /livez, /readyz, /status and /metrics on LISTEN_ADDR.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			debug.SetGCPercent(idleGC)
-			return live(cmd, agent.Agent.Run)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return live(cmd, agent.Agent.Run) },
 	}
 }
