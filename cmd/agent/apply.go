@@ -31,6 +31,10 @@ may be a folder, as for validate. Without FILE it reads what API_CONFIG names.
 If a change fails, apply skips only the changes that need its object. It repeats failed changes that can still succeed,
 for up to BOOTSTRAP_TIMEOUT. After a run that was stopped, the next run makes only the remaining changes.
 
+An API that has not changed since an earlier apply, neither in the files nor in API-M's list of APIs, costs no request. No
+list shows changes of documents, deployments and endpoint certificates: every tenth apply reads everything, and so do
+apply --full and plan.
+
 If another apply, bootstrap or run changes the same API-M, from whatever machine, apply waits for it, and logs which
 one it waits for.
 
@@ -55,6 +59,7 @@ something, for example because a server refuses a change.`,
 	cmd.Flags().BoolVar(&a.asJSON, "json", false, "print each event as a line of JSON, and the report as the last one")
 	cmd.Flags().BoolVar(&a.prune, "prune", false, "remove what the agent has made and the file no longer names, as with PRUNE=owned")
 	cmd.Flags().BoolVar(&a.pruneSubscribed, "prune-subscribed", false, "with --prune: remove APIs also if applications have subscribed to them")
+	cmd.Flags().BoolVar(&a.full, "full", false, "read every API, also one that has not changed since an earlier apply")
 	cmd.Flags().StringVar(&a.plan, "plan", "", "the `file` of a saved plan")
 	cmd.ValidArgsFunction = yamlFiles
 	return cmd
@@ -64,6 +69,7 @@ something, for example because a server refuses a change.`,
 type applying struct {
 	pruning
 	asJSON bool
+	full   bool
 	plan   string // path of a saved plan; empty: none
 }
 
@@ -72,7 +78,7 @@ func (a applying) run(ctx context.Context, paths []string, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	var options apply.Options
+	options := apply.Options{Full: a.full}
 	if a.plan != "" {
 		saved, err := readSaved(a.plan)
 		if err != nil {

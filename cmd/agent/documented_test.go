@@ -256,6 +256,7 @@ func TestDocumentedCommands(t *testing.T) {
 	i.run("am", 0, `"update": 0`, "agent plan --json api-config.yaml")
 	i.run("am", 0, "plan: no differences", "agent plan --out plan.json api-config.yaml")
 	i.run("am", 0, "apply: nothing to change", "agent apply api-config.yaml")
+	i.run("am", 0, "apply: nothing to change", "agent apply --full api-config.yaml")
 	i.run("am", 0, "apply: nothing to change", "agent apply --plan plan.json")
 	i.run("am", 0, "- name: NotificationAPI", "agent dump")
 	i.run("am", 0, "", "agent dump --out state --identity")

@@ -162,14 +162,14 @@ const settled = 30 * time.Second
 // compare reads the servers, and compares them with the desired state.
 func (l *loaded) compare(ctx context.Context) (plan.Comparison, error) {
 	clients, until := actual.Connect(l.client, l.settings), time.Now().Add(settled)
-	have, err := actual.Read(ctx, clients, l.want)
+	have, err := new(actual.Known).Read(ctx, clients, l.want)
 	for errors.Is(err, actual.ErrMoving) && time.Now().Before(until) {
 		select {
 		case <-ctx.Done():
 			return plan.Comparison{}, context.Cause(ctx)
 		case <-time.After(settled / 30):
 		}
-		have, err = actual.Read(ctx, clients, l.want)
+		have, err = new(actual.Known).Read(ctx, clients, l.want)
 	}
 	if err != nil {
 		return plan.Comparison{}, logged(byHand(err), l.connection.Run)

@@ -90,13 +90,6 @@ func Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 	return read(ctx, c, want, memory{}, nil)
 }
 
-// ReadToMake is Read for a caller that makes what is missing. Of the APIs that the list of API-M lacks, it only asks about those that the
-// agent has made: API-M refuses to make another one of the others.
-func ReadToMake(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
-	c.unlisted = askRecorded
-	return read(ctx, c, want, memory{}, nil)
-}
-
 // read is Read. It knows what an earlier read has noted, and notes what a later one is to know; nil: nothing.
 func read(ctx context.Context, c Clients, want plan.Wanted, before memory, next *memory) (plan.Have, error) {
 	r := &reader{Clients: c, want: want, before: before, next: next, have: nothing(), unnamed: unnamedOf(plan.NotNamed(want, nil))}

@@ -82,7 +82,7 @@ func nothing() plan.Have {
 	return plan.Have{
 		KeyManagers: map[string]plan.Object{}, Scopes: map[string]plan.Object{},
 		Roles: map[string]plan.Object{}, Groups: map[string]plan.Object{}, Users: map[string]plan.Object{},
-		Certificates: map[string]plan.EndpointCertificate{}, APIs: map[plan.APIName]plan.API{}, Applications: map[string]plan.Application{},
+		Certificates: map[string]plan.EndpointCertificate{}, APIs: map[plan.APIName]plan.API{}, Agreed: map[plan.APIName]plan.Agreed{}, Applications: map[string]plan.Application{},
 	}
 }
 

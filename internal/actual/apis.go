@@ -36,7 +36,7 @@ func (r *reader) listAPIs(ctx context.Context) error {
 		name := plan.APIName{Name: want.Name.Value, Version: want.Version.Value}
 		switch key := strings.ToLower(name.Name); {
 		case listed[name].ID != "":
-			r.later(func(ctx context.Context) error { return r.readAPI(ctx, want, listed[name]) })
+			r.later(func(ctx context.Context) error { return r.readAPI(ctx, item, listed[name]) })
 		case !names[key] && r.asksAbout(name):
 			names[key] = true // one question for all versions
 			r.later(func(ctx context.Context) error { return r.missingAPI(ctx, name.Name) })
@@ -65,11 +65,12 @@ func (r *reader) missingAPI(ctx context.Context, name string) error {
 	return err
 }
 
-// readAPI reads an API, where it is deployed, and the documents that the file names, unless an earlier read knows them.
-func (r *reader) readAPI(ctx context.Context, want desired.API, listed wso2.API) error {
-	name, id := plan.APIName{Name: listed.Name, Version: listed.Version}, listed.ID
-	if api, known := r.known(listed); known {
-		r.note(func(have *plan.Have) { have.APIs[name] = api })
+// readAPI reads an API, where it is deployed, and the documents that the file names, unless an earlier read knows that it has what the
+// file says.
+func (r *reader) readAPI(ctx context.Context, item desired.Field[desired.API], listed wso2.API) error {
+	name, id, want := plan.APIName{Name: listed.Name, Version: listed.Version}, listed.ID, item.Value
+	if kept, known := r.known(item, listed); known {
+		r.note(func(have *plan.Have) { have.Agreed[name] = kept })
 		return nil
 	}
 	what := fmt.Sprintf("API %q %s", name.Name, name.Version)
@@ -91,7 +92,10 @@ func (r *reader) readAPI(ctx context.Context, want desired.API, listed wso2.API)
 	if api.Definition, err = r.definition(ctx, want, object, what); err != nil {
 		return err
 	}
-	r.remember(listed, api)
+	if kept, ok := r.agreed(item, listed, api); ok {
+		r.note(func(have *plan.Have) { have.Agreed[name] = kept })
+		return nil
+	}
 	r.note(func(have *plan.Have) { have.APIs[name] = api })
 	return nil
 }

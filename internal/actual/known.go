@@ -1,118 +1,195 @@
 package actual
 
 import (
-	"bytes"
-	"compress/flate"
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
+	"strings"
 
+	"wso2agent/internal/desired"
+	"wso2agent/internal/file"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
 )
 
-// knownLimit is the most that a [Known] keeps, in bytes. A simple API needs some 1.5 KB. What does not fit is read every time.
-const knownLimit = 4 << 20
+// wholeEvery is the number of reads of which one reads everything.
+const wholeEvery = 10
 
 // Known is what earlier reads know of APIs and endpoint certificates. The zero value knows nothing. Only one goroutine uses it.
 type Known struct {
-	wanted string // the hash of the desired state of which it knows: what is read depends on it
+	reads int // since the last one that read everything
 	memory
 }
 
 // memory is what a read knows of objects that a list shows.
 type memory struct {
-	apis         map[string]knownAPI // by id
-	certificates map[string]plan.EndpointCertificate
-	size         int           // of all apis, in bytes
-	writer       *flate.Writer // during a read: a new one for each API would allocate more than a megabyte
+	apis         map[plan.APIName]knownAPI
+	certificates map[string]plan.EndpointCertificate // by alias
 }
 
-// knownAPI is an API as it was when the list showed it like this.
+// knownAPI is an API that had all that the file says of it, when the list showed it like this.
 type knownAPI struct {
-	name    plan.APIName
-	updated string
-	packed  []byte // the [plan.API], compressed: the objects of 500 APIs take more memory than an idle agent has
+	Updated string // the updatedTime of the list
+	Desired string // [plan.Wanted.APIHash] of what the file said
+	plan.Agreed
 }
 
-// Read is the function [Read], except that an API costs no request if the list shows the same updatedTime as when k last
-// read it. An endpoint certificate costs none if the list shows the same alias and endpoint. So it misses changes that do not move
-// that time: of documents, deployments and revisions, and of the content of certificates. A failed read changes nothing
-// that k knows.
+// Read is the function [Read], except that it keeps less of an API that has all that the file says of it: that is in Agreed. Such an
+// API costs no request if the list shows the same updatedTime as before, and the file says the same. An endpoint certificate costs none
+// if the list shows the same alias and endpoint. So it misses changes that do not move that time: of documents, deployments and
+// revisions, and of the content of certificates. Every tenth read reads everything. It keeps all of an API whose definition is still to be
+// restored. A failed read changes nothing that k knows.
 func (k *Known) Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
-	if now := want.Hash(); now != k.wanted {
-		*k = Known{wanted: now}
+	before := k.memory
+	if k.reads%wholeEvery == 0 {
+		before = memory{}
 	}
-	next := memory{apis: map[string]knownAPI{}, certificates: map[string]plan.EndpointCertificate{}}
-	have, err := read(ctx, c, want, k.memory, &next)
+	next := memory{apis: map[plan.APIName]knownAPI{}}
+	have, err := read(ctx, c, want, before, &next)
 	if err == nil {
-		next.certificates, next.writer = maps.Clone(have.Certificates), nil
+		next.certificates = maps.Clone(have.Certificates)
 		k.memory = next
+		k.reads++
 	}
 	return have, err
 }
 
-// ReadToMake is [ReadToMake] by the rules of [Known.Read].
+// ReadToMake is Read for a caller that makes what is missing. Of the APIs that the list of API-M lacks, it only asks about those that the
+// agent has made: API-M refuses to make another one of the others.
 func (k *Known) ReadToMake(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 	c.unlisted = askRecorded
 	return k.Read(ctx, c, want)
 }
 
-// Forget makes the next read ask for an API and for an endpoint certificate of these names, whatever their lists show.
-func (k *Known) Forget(api, alias string) {
-	maps.DeleteFunc(k.apis, func(_ string, known knownAPI) bool { return known.name.String() == api })
-	delete(k.certificates, alias)
+// Whole reports whether the last read has read everything.
+func (k *Known) Whole() bool { return k.reads%wholeEvery == 1 }
+
+// Forget forgets what changes are about to change. A change of one version of an API may change the others.
+func (k *Known) Forget(changes []plan.Change) {
+	for _, c := range changes {
+		switch c.Kind {
+		case plan.KindAPI:
+			maps.DeleteFunc(k.apis, func(name plan.APIName, _ knownAPI) bool { return strings.HasPrefix(c.Name, name.Name+" ") })
+		case plan.KindDocument:
+			maps.DeleteFunc(k.apis, func(name plan.APIName, _ knownAPI) bool { return c.Of == "API "+name.String() })
+		case plan.KindCertificate:
+			delete(k.certificates, c.Name)
+		}
+	}
 }
 
-// known returns an API that an earlier read knows, if the list still shows it as it was then. An API with documents that the record has
-// and the file does not name is read: a read also finds which of them exist.
-func (r *reader) known(listed wso2.API) (plan.API, bool) {
+// known returns what is kept of an API, if the list shows it as it was then, and the file says the same. An API with documents that the
+// record has and the file does not name is read: a read also finds which of them exist.
+func (r *reader) known(item desired.Field[desired.API], listed wso2.API) (plan.Agreed, bool) {
 	name := plan.APIName{Name: listed.Name, Version: listed.Version}
-	k, is := r.before.apis[listed.ID]
-	if !is || k.name != name || k.updated != listed.UpdatedTime || len(r.unnamed.of(plan.KindDocument, "API "+name.String())) > 0 {
-		return plan.API{}, false
-	}
-	var api plan.API
-	if err := json.NewDecoder(flate.NewReader(bytes.NewReader(k.packed))).Decode(&api); err != nil {
-		return plan.API{}, false // cannot happen; a read costs two requests
+	k, is := r.before.apis[name]
+	if !is || k.ID != listed.ID || k.Updated != listed.UpdatedTime || r.unrestored(name) ||
+		len(r.unnamed.of(plan.KindDocument, "API "+name.String())) > 0 ||
+		k.Desired != r.want.APIHash(item) || !plan.SecretsSent(r.want, item.Value, k.ID) {
+		return plan.Agreed{}, false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.next.add(listed.ID, k)
-	return api, true
+	r.next.apis[name] = k
+	return k.Agreed, true
 }
 
-// remember keeps an API that was read after the list showed it. The list may be older than the API. Then it shows another time later, and
-// the API is read again.
-func (r *reader) remember(listed wso2.API, api plan.API) {
-	if r.next == nil || listed.UpdatedTime == "" {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var b bytes.Buffer
-	if r.next.writer == nil {
-		r.next.writer, _ = flate.NewWriter(nil, flate.BestSpeed) // a level that exists
-	}
-	r.next.writer.Reset(&b)
-	if err := json.NewEncoder(r.next.writer).Encode(api); err != nil || r.next.writer.Close() != nil {
-		return // cannot happen: the object comes from JSON
-	}
+// unrestored reports whether the definition of an API is still to be restored.
+func (r *reader) unrestored(name plan.APIName) bool {
+	_, is := r.want.Unrestored[name.String()]
+	return is
+}
+
+// agreed returns what is kept of an API that was read after the list showed it, if it has all that the file says. The list may be older
+// than the API. Then it shows another time later, and the API is read again.
+func (r *reader) agreed(item desired.Field[desired.API], listed wso2.API, api plan.API) (plan.Agreed, bool) {
 	name := plan.APIName{Name: listed.Name, Version: listed.Version}
-	r.next.add(listed.ID, knownAPI{name, listed.UpdatedTime, slices.Clip(b.Bytes())})
-}
-
-// add adds an API, if there is room.
-func (m *memory) add(id string, k knownAPI) {
-	if m.size+len(k.packed) <= knownLimit {
-		m.size += len(k.packed)
-		m.apis[id] = k
+	if r.next == nil || r.unrestored(name) {
+		return plan.Agreed{}, false
 	}
+	kept, ok := plan.AgreedOf(r.want, item, api)
+	if ok && listed.UpdatedTime != "" {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.next.apis[name] = knownAPI{listed.UpdatedTime, r.want.APIHash(item), kept}
+	}
+	return kept, ok
 }
 
 // knownCertificate returns an endpoint certificate that an earlier read knows, if the list shows it with the same endpoint.
 func (r *reader) knownCertificate(c wso2.EndpointCertificate) (plan.EndpointCertificate, bool) {
 	known, is := r.before.certificates[c.Alias]
 	return known, is && known.Object["endpoint"] == c.Endpoint
+}
+
+const (
+	// knownForm is the version of the form of the file. A change of the rules by which package plan compares an API needs another one.
+	knownForm = 1
+	// knownLimit is the largest size of the file, in bytes. An API with ten operations needs some 700.
+	knownLimit = 8 << 20
+)
+
+// stored is the form of the file.
+type stored struct {
+	Version      int                 `json:"version"`
+	Server       string              `json:"server"` // the address of API-M
+	Reads        int                 `json:"reads"`
+	APIs         []storedAPI         `json:"apis"`
+	Certificates []storedCertificate `json:"certificates"`
+}
+
+type storedAPI struct {
+	plan.APIName
+	knownAPI
+}
+
+type storedCertificate struct{ Alias, Endpoint, Fingerprint string }
+
+// LoadKnown returns what [Known.Save] has kept for a server. A file that is missing, damaged, of another server or of another form counts
+// as nothing.
+func LoadKnown(path, server string) *Known {
+	s, found, err := file.LoadJSON[stored](path, knownLimit)
+	if err != nil || !found || s.Version != knownForm || s.Server != server || s.Reads < 0 {
+		return &Known{}
+	}
+	k := &Known{s.Reads, memory{map[plan.APIName]knownAPI{}, map[string]plan.EndpointCertificate{}}}
+	for _, api := range s.APIs {
+		k.apis[api.APIName] = api.knownAPI
+	}
+	for _, c := range s.Certificates {
+		k.certificates[c.Alias] = plan.EndpointCertificate{Object: plan.Object{"alias": c.Alias, "endpoint": c.Endpoint}, Fingerprint: c.Fingerprint}
+	}
+	return k
+}
+
+// Save replaces the file at path with what k knows of a server, with mode 0600. The file has no secret. If it would be larger than 8 MiB,
+// Save returns an error and the file stays.
+func (k *Known) Save(path, server string) error {
+	s := stored{Version: knownForm, Server: server, Reads: k.reads, APIs: []storedAPI{}, Certificates: []storedCertificate{}}
+	for name, api := range k.apis {
+		s.APIs = append(s.APIs, storedAPI{name, api})
+	}
+	slices.SortFunc(s.APIs, func(a, b storedAPI) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
+	})
+	for alias, c := range k.certificates {
+		endpoint, _ := c.Object["endpoint"].(string)
+		s.Certificates = append(s.Certificates, storedCertificate{alias, endpoint, c.Fingerprint})
+	}
+	slices.SortFunc(s.Certificates, func(a, b storedCertificate) int { return cmp.Compare(a.Alias, b.Alias) })
+	data, err := json.Marshal(s) // not indented: it is large, and nobody reads it
+	if err == nil && len(data) > knownLimit {
+		err = fmt.Errorf("it has %d bytes, and may have %d", len(data), knownLimit)
+	}
+	if err == nil {
+		_, err = file.Write(path, data, 0o600, filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("write what is known of unchanged APIs, %s: %w", path, err)
+	}
+	return nil
 }

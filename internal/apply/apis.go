@@ -54,7 +54,7 @@ func (r *round) bring(ctx context.Context, c plan.Change, want desired.API) erro
 	}
 	if !exists || len(saved) > 0 {
 		r.mu.Lock()
-		r.saved[plan.APIName{Name: want.Name.Value, Version: want.Version.Value}] = servedOf(have.Object, nil)
+		r.saved[plan.APIName{Name: want.Name.Value, Version: want.Version.Value}] = plan.ServedOf(have.Object, nil)
 		r.mu.Unlock()
 	}
 	changed, late := !exists || plan.NeedsRevision(saved), differs("revision")

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -38,6 +37,12 @@ type Options struct {
 	Record Record
 	// Save keeps the record, after each read and each round. May be nil.
 	Save func() error
+	// Full makes [Keep] read every API, also one that has not changed since an earlier run.
+	Full bool
+	// Unchanged is what earlier runs know of APIs that have what the file says. Nil: nothing. With Check it counts for nothing.
+	Unchanged *actual.Known
+	// SaveUnchanged keeps it, after each read and before any change. May be nil.
+	SaveUnchanged func(*actual.Known) error
 	// Keys writes the keys of applications after each round, because a round may fail for long. May be nil.
 	Keys func(Report) error
 	// TokenEndpoint returns the address for clients of a key manager; "" or nil: the one that API-M says.
@@ -88,9 +93,10 @@ type Report struct {
 	Problems desired.Problems   // what only a person can change
 	Kept     []plan.OwnedObject // what the file no longer names, and no change removes
 	Want     plan.Wanted
-	IDs      IDs                     // of what the file names, as the servers have them at the end
-	Keys     []Credentials           // that the file names and the servers have, in the order of the file; unchanged ones too
-	Served   map[plan.APIName]Served // of the APIs of the file
+	IDs      IDs                          // of what the file names, as the servers have them at the end
+	Keys     []Credentials                // that the file names and the servers have, in the order of the file; unchanged ones too
+	Served   map[plan.APIName]plan.Served // of the APIs of the file
+	Whole    bool                         // the run has read every API, also one that has not changed since an earlier run
 }
 
 // Failed returns how many changes are not made.
@@ -153,8 +159,7 @@ func Run(ctx context.Context, log *slog.Logger, c actual.Clients, want plan.Want
 // once reads the servers, plans, and makes the changes while no other run makes any. It reports whether another round can make what is
 // left. Between two rounds other runs may work: what fails for long must not stop them.
 func (r *run) once(ctx context.Context) (unfinished bool, err error) {
-	var known actual.Known
-	next, err := r.next(ctx, &known)
+	next, err := r.next(ctx)
 	writes := len(next.changes) > 0
 	if err == nil && !writes {
 		writes, err = r.lacksUser(ctx)
@@ -168,9 +173,9 @@ func (r *run) once(ctx context.Context) (unfinished bool, err error) {
 		}
 		defer release()
 		if waited { // the other run has changed what it liked, and the lists may be behind
-			known = actual.Known{}
+			*r.Unchanged = actual.Known{}
 		}
-		next, err = r.nextAgain(held, &known, next)
+		next, err = r.nextAgain(held)
 	}
 	if err == nil && r.choosesUser() {
 		if r.account, err = r.User.Register(held); err == nil {
@@ -224,35 +229,20 @@ type step struct {
 }
 
 // nextAgain is next once the run has the lease. Another run may have changed an object since the first read, and a run writes most objects
-// as a whole. So it reads again what the first plan changes, and of the rest only the lists.
-func (r *run) nextAgain(ctx context.Context, known *actual.Known, first step) (step, error) {
-	for _, c := range first.changes {
-		known.Forget(apiOf(c), c.Name)
-	}
+// as a whole. So it reads again what the first plan changes, which [run.keepUnchanged] has forgotten, and of the rest only the
+// lists.
+func (r *run) nextAgain(ctx context.Context) (step, error) {
 	if len(r.all.list) == 0 {
 		r.allowed = nil
 	}
-	return r.next(ctx, known)
-}
-
-// apiOf returns the API that a change is about; "" if it is about none.
-func apiOf(c plan.Change) string {
-	if c.Kind == plan.KindAPI {
-		return c.Name
-	}
-	api, _ := strings.CutPrefix(c.Of, "API ")
-	return api
+	return r.next(ctx)
 }
 
 // next reads the servers, and plans what is to be done.
-func (r *run) next(ctx context.Context, known *actual.Known) (step, error) {
+func (r *run) next(ctx context.Context) (step, error) {
 	want := r.recorded(r.report.Want)
 	want.Unrestored = r.past.unrestored()
-	read := known.ReadToMake
-	if r.Check != nil { // which refuses the creation of what is there, although nothing would come of it
-		read = known.Read
-	}
-	have, err := read(ctx, r.clients, want)
+	have, err := r.read(ctx, want)
 	if err != nil {
 		return step{}, err
 	}
@@ -271,6 +261,7 @@ func (r *run) next(ctx context.Context, known *actual.Known) (step, error) {
 		}
 	}
 	r.settle(compared.Found, have.Gone)
+	r.keepUnchanged(changes)
 	if r.Check != nil { // a saved plan: what somebody changes meanwhile calls for another one
 		changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return !r.allowed[objectOf(c)] })
 	}
@@ -282,6 +273,27 @@ func (r *run) warnOfRemovals(s step) {
 	removals := len(slices.DeleteFunc(slices.Clone(s.changes), func(c plan.Change) bool { return c.Action != plan.Delete }))
 	if removals > 0 && len(r.all.list) == 0 {
 		r.log.Warn("removing all that the agent has made and that these files do not name, also what it made of other files", "objects", removals)
+	}
+}
+
+// read reads the servers.
+func (r *run) read(ctx context.Context, want plan.Wanted) (plan.Have, error) {
+	if r.Check != nil { // which refuses the creation of what is there, although nothing would come of it
+		return new(actual.Known).Read(ctx, r.clients, want)
+	}
+	return r.Unchanged.ReadToMake(ctx, r.clients, want)
+}
+
+// keepUnchanged keeps for the next run which APIs have what the file says. What the run is about to change is not among them: it may be
+// stopped at any moment.
+func (r *run) keepUnchanged(changes []plan.Change) {
+	r.report.Whole = r.report.Whole || r.Unchanged.Whole()
+	r.Unchanged.Forget(changes)
+	if r.SaveUnchanged == nil {
+		return
+	}
+	if err := r.SaveUnchanged(r.Unchanged); err != nil {
+		r.log.Warn("the agent cannot keep which APIs are unchanged, so the next run reads them all", "error", err)
 	}
 }
 
@@ -335,6 +347,9 @@ func (o Options) normalised() Options {
 	setDefault(&o.RetryFirst, 500*time.Millisecond)
 	setDefault(&o.RetryMax, 30*time.Second)
 	setDefault(&o.EventWait, 10*time.Second)
+	if o.Unchanged == nil {
+		o.Unchanged = &actual.Known{}
+	}
 	return o
 }
 

@@ -55,6 +55,7 @@ func Bootstrap(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstr
 	if err != nil {
 		return result, err
 	}
+	result.Whole = report.Whole
 	result.Changes = changes + len(report.Outcomes) + authorized
 	log.Info("the desired state is reached", "changes", result.Changes)
 	return result, nil
@@ -247,7 +248,7 @@ func callable(report Report, own desired.Application, manager string) (all []boo
 			Name: name.Name, Version: name.Version, ID: report.IDs.APIs[name],
 			Path:       bootstrap.GatewayPath(want.Context.Value, name.Version),
 			Changed:    time.Since(served.Deployed) < bootstrap.FreshRevision,
-			BackendURL: served.Backend, Operations: served.Operations,
+			BackendURL: served.Backend, Operations: operationsOf(served),
 			OnlyKnown: !open || !served.Called || !slices.Contains(served.KeyManagers, "all") && !slices.Contains(served.KeyManagers, manager),
 		}
 		if len(served.Policies) > 0 {
@@ -270,9 +271,9 @@ func callable(report Report, own desired.Application, manager string) (all []boo
 // Callable returns the APIs of the file that the gateway serves over HTTP, as the servers have them. One that they lack has no id. manager
 // is the key manager of the tokens that calls have.
 func Callable(want plan.Wanted, have plan.Have, manager string) []bootstrap.PublishedAPI {
-	report := Report{Want: want, IDs: IDs{APIs: map[plan.APIName]string{}}, Served: map[plan.APIName]Served{}}
+	report := Report{Want: want, IDs: IDs{APIs: map[plan.APIName]string{}}, Served: map[plan.APIName]plan.Served{}}
 	for name, api := range have.APIs {
-		report.IDs.APIs[name], report.Served[name] = textOf(api.Object, "id"), servedOf(api.Object, api.Revisions)
+		report.IDs.APIs[name], report.Served[name] = textOf(api.Object, "id"), plan.ServedOf(api.Object, api.Revisions)
 	}
 	var own desired.Application
 	if all := want.File.Applications.Value; len(all) > 0 {

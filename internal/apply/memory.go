@@ -20,7 +20,8 @@ import (
 // keysLimit is the most that a keys file may hold, in bytes.
 const keysLimit = 4 << 20
 
-// memory is what runs with the same keys file leave for the next one: the keys, and next to them the record of what they have made.
+// memory is what runs with the same keys file leave for the next one: the keys, and next to them the record of what they have made. [Keep]
+// also leaves which APIs have what the file says.
 type memory struct {
 	files bootstrap.Files
 	known []keysfile.Key // of an earlier run
@@ -70,6 +71,12 @@ func Keep(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap.Se
 		return report, err, nil
 	}
 	clients := actual.Connect(hc, s)
+	if unkept == nil {
+		if o.Unchanged = actual.LoadKnown(files.UnchangedPath(), s.AMURL); o.Full {
+			o.Unchanged = nil
+		}
+		o.SaveUnchanged = func(k *actual.Known) error { return k.Save(files.UnchangedPath(), s.AMURL) }
+	}
 	o.Lease, o.TokenEndpoint = Turns(clients, log, command), s.TokenEndpointOf
 	o.Keys = func(report Report) error {
 		memory.tellOtherKeys(log, report)

@@ -147,7 +147,7 @@ type round struct {
 	known    map[wso2.SCIMKind]map[string]string // ids of what IS has, by folded names
 	made     map[keyName]Credentials             // keys that the round has made; empty if it has removed one
 	noted    map[object]string                   // ids that no list of ids has
-	saved    map[plan.APIName]Served             // APIs that the round has made or saved
+	saved    map[plan.APIName]plan.Served        // APIs that the round has made or saved
 	failed   bool                                // a creation or an update
 }
 
@@ -158,7 +158,7 @@ type IDs struct {
 }
 
 func newRound(log *slog.Logger, c actual.Clients, want plan.Wanted, have plan.Have, atOnce int) *round {
-	r := &round{Clients: c, past: newPast(0, nil), want: want, have: have, log: log, atOnce: atOnce, noted: map[object]string{}, saved: map[plan.APIName]Served{},
+	r := &round{Clients: c, past: newPast(0, nil), want: want, have: have, log: log, atOnce: atOnce, noted: map[object]string{}, saved: map[plan.APIName]plan.Served{},
 		ids: IDs{KeyManagers: map[string]string{}, Applications: map[string]string{}, APIs: map[plan.APIName]string{}}}
 	r.managers, r.made = maps.Clone(have.KeyManagers), map[keyName]Credentials{}
 	r.known = map[wso2.SCIMKind]map[string]string{}
@@ -179,6 +179,9 @@ func newRound(log *slog.Logger, c actual.Clients, want plan.Wanted, have plan.Ha
 	}
 	for name, api := range have.APIs { // of two that have one name, the one that was read
 		r.ids.APIs[name] = textOf(api.Object, "id")
+	}
+	for name, api := range have.Agreed {
+		r.ids.APIs[name] = api.ID
 	}
 	return r
 }

@@ -171,4 +171,13 @@ func (f Files) Clients() ([]keysfile.Key, error) {
 	return keys, nil
 }
 
+// UnchangedPath returns the path of what runs know of APIs that have what the file says.
+func (f Files) UnchangedPath() string { return filepath.Join(f.workDir(), "unchanged.json") }
+
+// forgetUnchanged makes the next run read everything: no list shows that an API has lost its deployment.
+func (f Files) forgetUnchanged() error {
+	_, err := file.Remove(f.UnchangedPath())
+	return err
+}
+
 func (f Files) workDir() string { return keysfile.WorkDir(f.Keys.JSON) }

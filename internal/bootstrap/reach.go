@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -51,13 +52,31 @@ func (k *Keeper) Reach(ctx context.Context, cfg config.Config) error {
 		return err
 	}
 	defer unlock()
-	k.Tell("bringing the servers to the desired state")
-	servers, result, err := k.reach(ctx, cfg, file)
-	if err != nil {
-		return err
+	return k.bring(ctx, cfg, file)
+}
+
+// bring brings the servers to the desired state, and verifies that it works. If it does not, and the run has not read every API, bring
+// reads everything, and verifies again if that has changed anything: no list shows that an API has lost its deployment.
+func (k *Keeper) bring(ctx context.Context, cfg config.Config, file *desired.File) (failed error) {
+	for {
+		k.Tell("bringing the servers to the desired state")
+		servers, result, err := k.reach(ctx, cfg, file)
+		if err != nil {
+			return err
+		}
+		if failed != nil && result.Changes == 0 {
+			return failed
+		}
+		k.Tell("verifying it")
+		failed = k.Verify(ctx, cfg, servers, result)
+		if failed == nil || result.Whole || ctx.Err() != nil {
+			return failed
+		}
+		k.Log.Info("the verification failed, so the agent reads everything", "error", failed)
+		if err := FilesOf(cfg).forgetUnchanged(); err != nil {
+			return errors.Join(failed, err)
+		}
 	}
-	k.Tell("verifying it")
-	return k.Verify(ctx, cfg, servers, result)
 }
 
 // reach brings the servers to the desired state, and logs what earlier runs have left on the servers.

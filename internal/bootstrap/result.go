@@ -23,6 +23,7 @@ type Result struct {
 	APIs           []PublishedAPI
 	LeftOver       []APIName // of [Settings].Known: on the server, and no longer in the file
 	OtherKeys      []string  // other key managers of which the application has keys
+	Whole          bool      // the run has read every API, also one that has not changed since an earlier run
 	Changes        int       // number of changes that the run made on the servers, without those of the verification
 }
 

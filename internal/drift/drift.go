@@ -30,8 +30,6 @@ const Condition = "drift"
 const metric, help = "wso2agent_drift", "Objects of both servers that differ from the API configuration, by kind."
 
 const (
-	// Every wholeEvery-th pass reads everything. The others read no API that the list shows unchanged.
-	wholeEvery = 10
 	// settled is how long a change needs until all lists show it.
 	settled = 30 * time.Second
 	// mostMoving is after how many passes a server that is changing is an error.
@@ -58,7 +56,6 @@ type Watch struct {
 	connection wso2.Connection
 	due        time.Time
 	known      actual.Known
-	passes     int // since the last one that read everything
 	moving     int // passes one after the other in which a server was changing
 	found      []finding
 	failed     bool  // the log has an error since the last pass that succeeded
@@ -138,9 +135,6 @@ func (w *Watch) pass(ctx context.Context, cfg config.Config) (wait time.Duration
 	if err := addRecord(&want, owned.Path(cfg.Bootstrap.KeysFile)); err != nil { // which another agent may have written before it gave the lock back
 		return every, err
 	}
-	if w.passes%wholeEvery == 0 {
-		w.known = actual.Known{}
-	}
 	have, err := w.known.Read(ctx, actual.Connect(hc, settings), want)
 	if errors.Is(err, actual.ErrMoving) {
 		if w.moving++; w.moving < mostMoving {
@@ -151,7 +145,6 @@ func (w *Watch) pass(ctx context.Context, cfg config.Config) (wait time.Duration
 		return every, err
 	}
 	w.moving = 0
-	w.passes++
 	compared := plan.Compare(want, have)
 	w.note(findings(compared))
 	doomed := removals(compared.Changes)
@@ -167,7 +160,7 @@ func (w *Watch) pass(ctx context.Context, cfg config.Config) (wait time.Duration
 	}
 	before := w.pause
 	w.pause.begin(every, time.Now())
-	w.passes = 0 // lists may be behind
+	w.known = actual.Known{} // lists may be behind
 	if w.unfixed = w.fix(ctx, files, settings, hc, want, changes); errors.Is(w.unfixed, plan.ErrOutdated) {
 		w.pause = before // nothing was made: a comparison that reads everything comes next
 	}

@@ -47,6 +47,8 @@ func idOf(kind string, have any) string {
 	switch v := have.(type) {
 	case API:
 		return textAt(v.Object, "id", "")
+	case Agreed:
+		return v.ID
 	case Document:
 		return textAt(v.Object, "documentId", "")
 	case Application:

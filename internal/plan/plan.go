@@ -66,7 +66,8 @@ type Have struct {
 	Users        map[string]Object              // of IS, by name
 	Certificates map[string]EndpointCertificate // of endpoints, by alias
 	Versions     []APIVersion                   // of every API, in the order of the server
-	APIs         map[APIName]API                // those that the file names
+	APIs         map[APIName]API                // those that the file names, without Agreed
+	Agreed       map[APIName]Agreed             // those that have all that the file says, if the reader keeps no more of them
 	Applications map[string]Application         // those that the file names
 	Names        []string                       // of all applications of the agent's user
 	Left         []Left                         // owned objects that the file no longer names
@@ -77,6 +78,9 @@ type Have struct {
 type APIName struct{ Name, Version string }
 
 func (n APIName) String() string { return n.Name + " " + n.Version }
+
+// nameOf returns the name of an API of the file.
+func nameOf(api desired.API) APIName { return APIName{api.Name.Value, api.Version.Value} }
 
 // API is what the Publisher has of an API.
 type API struct {
@@ -348,47 +352,56 @@ func (m *maker) certificates() {
 
 func (m *maker) apis() {
 	for _, item := range m.File.APIs.Value {
-		want := m.Defined(item.Value)
-		name := APIName{want.Name.Value, want.Version.Value}
-		have, exists := m.has.APIs[name]
-		var all []Difference
-		var effects []string
-		if exists {
-			all = APIDifferences(want, have.Object, m.Policies(name.Name), m.sentOf(KindAPI, name.String(), "", have))
-			all = append(all, m.definition(want, have)...)
-			all = append(all, m.unrestored(want, have, all)...)
-			all = m.fixed(item.At, fmt.Sprintf("API %q %s", name.Name, name.Version), all,
-				"correct the file, or delete the API in the Publisher", "name", "version", "context", "type")
-			if ends, reason := EndsTokens(want, have.Object); ends && len(all) > 0 {
-				effects = append(effects, reason)
-			}
-			needs := NeedsRevision(all)
-			if !needs {
-				late := RevisionDifferences(want, have)
-				needs, all = len(late) > 0, append(all, late...)
-			}
-			if needs {
-				effects = append(effects, "a new revision is deployed")
-			}
-			all = append(all, DeploymentDifferences(want, have.Deployments, m.VHost)...)
-			all = append(all, m.lifecycle(item.At, name, want, have.Object)...)
-		}
-		if !exists && m.refused(item.At, want, name) {
-			m.refuses = append(m.refuses, name.Name)
-			m.stays(name, "")
+		if a, is := m.has.Agreed[nameOf(item.Value)]; is {
+			m.agreed(item.Value, a)
 			continue
 		}
-		m.compare(Change{Kind: KindAPI, Name: name.String(), Effects: effects, Want: want}, exists, have, func() []Difference { return all })
-		for _, d := range want.Documents.Value {
-			on, there := have.Documents[d.Value.Name.Value]
-			content := []byte(d.Value.Content.Value)
-			if d.Value.File.Set {
-				content = m.Contents[desired.PathOf(d.Value.File)]
-			}
-			m.compare(Change{Kind: KindDocument, Name: d.Value.Name.Value, Of: "API " + name.String(), Want: d.Value}, there, on, func() []Difference {
-				return DocumentDifferences(d.Value, on.Object, content, on.Content)
-			})
+		m.api(item)
+	}
+}
+
+// api compares an API and its documents.
+func (m *maker) api(item desired.Field[desired.API]) {
+	want := m.Defined(item.Value)
+	name := nameOf(want)
+	have, exists := m.has.APIs[name]
+	var all []Difference
+	var effects []string
+	if exists {
+		all = APIDifferences(want, have.Object, m.Policies(name.Name), m.sentOf(KindAPI, name.String(), "", have))
+		all = append(all, m.definition(want, have)...)
+		all = append(all, m.unrestored(want, have, all)...)
+		all = m.fixed(item.At, fmt.Sprintf("API %q %s", name.Name, name.Version), all,
+			"correct the file, or delete the API in the Publisher", "name", "version", "context", "type")
+		if ends, reason := EndsTokens(want, have.Object); ends && len(all) > 0 {
+			effects = append(effects, reason)
 		}
+		needs := NeedsRevision(all)
+		if !needs {
+			late := RevisionDifferences(want, have)
+			needs, all = len(late) > 0, append(all, late...)
+		}
+		if needs {
+			effects = append(effects, "a new revision is deployed")
+		}
+		all = append(all, DeploymentDifferences(want, have.Deployments, m.VHost)...)
+		all = append(all, m.lifecycle(item.At, name, want, have.Object)...)
+	}
+	if !exists && m.refused(item.At, want, name) {
+		m.refuses = append(m.refuses, name.Name)
+		m.stays(name, "")
+		return
+	}
+	m.compare(Change{Kind: KindAPI, Name: name.String(), Effects: effects, Want: want}, exists, have, func() []Difference { return all })
+	for _, d := range want.Documents.Value {
+		on, there := have.Documents[d.Value.Name.Value]
+		content := []byte(d.Value.Content.Value)
+		if d.Value.File.Set {
+			content = m.Contents[desired.PathOf(d.Value.File)]
+		}
+		m.compare(Change{Kind: KindDocument, Name: d.Value.Name.Value, Of: "API " + name.String(), Want: d.Value}, there, on, func() []Difference {
+			return DocumentDifferences(d.Value, on.Object, content, on.Content)
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"maps"
 	"reflect"
 	"slices"
@@ -138,34 +139,36 @@ func textsOf(changes []jsonChange) (map[string]string, error) {
 // A secret counts by its name.
 func (w Wanted) Hash() string {
 	sum := sha256.New()
-	walk := func(f *desired.File) {
-		f.Walk(func(path string, _ desired.Place, null bool, value any) bool {
-			text := ""
-			switch kind := reflect.TypeOf(value).Kind(); {
-			case reflect.TypeOf(value) == reflect.TypeFor[desired.Secret]():
-				from, _ := value.(desired.Secret).MarshalText() // it never fails
-				text = string(from)
-			case kind != reflect.Struct && kind != reflect.Slice && kind != reflect.Map: // Walk visits what these hold
-				text = fmt.Sprint(value)
-			}
-			fmt.Fprintf(sum, "%q %t %q\n", path, null, text)
-			return true
-		})
-	}
-	walk(w.File)
-	walk(&desired.File{KeyManagers: desired.List[desired.KeyManager]{Set: true, Value: []desired.Field[desired.KeyManager]{given(w.Own)}}})
+	hashFields(sum, w.File)
+	hashFields(sum, &desired.File{KeyManagers: desired.List[desired.KeyManager]{Set: true, Value: []desired.Field[desired.KeyManager]{given(w.Own)}}})
 	fmt.Fprintf(sum, "%q %q\n", w.KeyManager, w.VHost)
 	var files []string // their paths differ between machines
 	for _, content := range w.Contents {
-		hash := sha256.Sum256(content)
-		files = append(files, hex.EncodeToString(hash[:]))
+		digest := sha256.Sum256(content)
+		files = append(files, hex.EncodeToString(digest[:]))
 	}
 	files = slices.AppendSeq(files, maps.Values(w.Fingerprints))
 	for _, d := range w.Definitions {
-		hash := sha256.Sum256(d.Text)
-		files = append(files, hex.EncodeToString(hash[:]))
+		digest := sha256.Sum256(d.Text)
+		files = append(files, hex.EncodeToString(digest[:]))
 	}
 	slices.Sort(files)
 	fmt.Fprint(sum, strings.Join(files, "\n"))
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// hashFields adds every value that a file has to a hash.
+func hashFields(sum hash.Hash, f *desired.File) {
+	f.Walk(func(path string, _ desired.Place, null bool, value any) bool {
+		text := ""
+		switch kind := reflect.TypeOf(value).Kind(); {
+		case reflect.TypeOf(value) == reflect.TypeFor[desired.Secret]():
+			from, _ := value.(desired.Secret).MarshalText() // it never fails
+			text = string(from)
+		case kind != reflect.Struct && kind != reflect.Slice && kind != reflect.Map: // Walk visits what these hold
+			text = fmt.Sprint(value)
+		}
+		fmt.Fprintf(sum, "%q %t %q\n", path, null, text)
+		return true
+	})
 }
