@@ -1,6 +1,6 @@
 // Command apply measures agent apply next to bare clients, on one stand-in of API-M. Run by bench/apply.sh.
 //
-//	apply AGENT APIS LATENCY COST
+//	apply AGENT APIS LATENCY COST OPERATIONS
 package main
 
 import (
@@ -39,6 +39,7 @@ func main() {
 type bench struct {
 	agent, dir string
 	apis       int
+	operations int // of each API; 0: those that the agent gives an API without any
 	am         *wso2sim.AM
 	log        *wso2sim.RequestLog
 	empty      []byte // the state of the stand-in without APIs
@@ -47,8 +48,8 @@ type bench struct {
 }
 
 func run(args []string) error {
-	if len(args) != 4 {
-		return errors.New("usage: apply AGENT APIS LATENCY COST")
+	if len(args) != 5 {
+		return errors.New("usage: apply AGENT APIS LATENCY COST OPERATIONS")
 	}
 	apis, err := strconv.Atoi(args[1])
 	if err != nil {
@@ -62,12 +63,16 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	operations, err := strconv.Atoi(args[4])
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "bench-apply")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{agent: args[0], dir: dir, apis: apis, log: wso2sim.NewRequestLog()}
+	b := &bench{agent: args[0], dir: dir, apis: apis, operations: operations, log: wso2sim.NewRequestLog()}
 	if err := b.start(wso2sim.Delays{Latency: latency, Cost: cost}); err != nil {
 		return err
 	}
@@ -110,7 +115,7 @@ func (b *bench) start(delays wso2sim.Delays) (err error) {
 		return err
 	}
 	b.env = append(os.Environ(), "PRODUCT=am", "PEERS=none", "EXCHANGE_DIR="+exchange, "AM_HOST="+u.Hostname(), "AM_PORT="+u.Port(),
-		"KEY_MANAGER_NAME=Resident Key Manager", "KEYS_FILE="+filepath.Join(b.dir, "output", "keys.json"), "LOG_LEVEL=error")
+		"KEY_MANAGER_NAME=Resident Key Manager", "KEYS_FILE="+filepath.Join(b.output(), "keys.json"), "LOG_LEVEL=error")
 	b.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 8}}
 	var state bytes.Buffer
 	err = b.am.SaveState(&state)
@@ -120,12 +125,23 @@ func (b *bench) start(delays wso2sim.Delays) (err error) {
 
 func (b *bench) file() string { return filepath.Join(b.dir, "apis.yaml") }
 
+// output is the folder of the keys, in which the agent keeps what the next run needs.
+func (b *bench) output() string { return filepath.Join(b.dir, "output") }
+
 // desired is a file of simple APIs, as many people have.
 func (b *bench) desired() []byte {
 	var text bytes.Buffer
 	text.WriteString("apis:\n")
 	for i := range b.apis {
-		fmt.Fprintf(&text, "  - {name: API %d, version: 1.0.0, context: /a%d, backend_url: 'http://b%d:8080', description: What API %d is for, tags: [bench]}\n", i, i, i, i)
+		fmt.Fprintf(&text, "  - {name: API %d, version: 1.0.0, context: /a%d, backend_url: 'http://b%d:8080', description: What API %d is for, tags: [bench]", i, i, i, i)
+		for o := range b.operations {
+			text.WriteString(map[bool]string{true: ",\n     operations: [", false: ", "}[o == 0])
+			fmt.Fprintf(&text, "{target: /o%d, verb: GET}", o)
+		}
+		if b.operations > 0 {
+			text.WriteString("]")
+		}
+		text.WriteString("}\n")
 	}
 	return text.Bytes()
 }
@@ -153,14 +169,23 @@ func (b *bench) compare() error {
 		{"bare client, one at a time", true, few, func(*result) error { return b.bare(few, 1) }},
 		{"curl script, 8 at a time", true, b.apis, func(*result) error { return b.curl(b.apis, 8) }},
 		{"curl script, one at a time", true, few, func(*result) error { return b.curl(few, 1) }},
-		{"agent apply, first run", true, b.apis, b.apply},
-		{"agent apply, nothing changed", false, b.apis, b.apply},
+		{"agent apply, first run", true, b.apis, b.run("apply")},
+		{"agent apply, after the first run", false, b.apis, b.run("apply")},
+		{"agent apply, nothing changed", false, b.apis, b.run("apply")},
+		{"agent plan, nothing changed", false, b.apis, b.run("plan")},
+		{"agent validate", false, b.apis, b.run("validate")},
 	} {
+		if os.Getenv("BENCH_ONLY") == "agent" && !strings.HasPrefix(c.who, "agent ") {
+			continue
+		}
 		if c.fresh {
 			if err := b.am.LoadState(bytes.NewReader(b.empty)); err != nil {
 				return err
 			}
-			if err := os.RemoveAll(filepath.Join(b.dir, "output")); err != nil {
+			if err := os.RemoveAll(b.output()); err != nil {
+				return err
+			}
+			if err := os.Mkdir(b.output(), 0o755); err != nil { // without the folder the agent keeps nothing for the next run
 				return err
 			}
 		}
@@ -182,9 +207,13 @@ func (b *bench) compare() error {
 	return show(os.Stdout, all)
 }
 
-// apply runs the agent, and measures its memory.
-func (b *bench) apply(r *result) error {
-	cmd := exec.Command(b.agent, "apply", b.file())
+// run returns a function that runs a command of the agent, and measures its memory.
+func (b *bench) run(command string) func(*result) error {
+	return func(r *result) error { return b.agentRuns(r, command) }
+}
+
+func (b *bench) agentRuns(r *result, command string) error {
+	cmd := exec.Command(b.agent, command, b.file())
 	var out bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = b.env, &out, &out
 	if err := cmd.Start(); err != nil {
@@ -275,8 +304,16 @@ func (b *bench) publish(i int) error {
 // body is an API as the agent sends it.
 func (b *bench) body(i int) []byte {
 	operations := []any{}
-	for _, verb := range []string{"GET", "PUT", "POST", "DELETE", "PATCH"} {
-		operations = append(operations, map[string]any{"target": "/*", "verb": verb, "authType": "Application & Application User", "throttlingPolicy": "Unlimited"})
+	add := func(target, verb string) {
+		operations = append(operations, map[string]any{"target": target, "verb": verb, "authType": "Application & Application User", "throttlingPolicy": "Unlimited"})
+	}
+	for o := range b.operations {
+		add(fmt.Sprintf("/o%d", o), "GET")
+	}
+	if b.operations == 0 {
+		for _, verb := range []string{"GET", "PUT", "POST", "DELETE", "PATCH"} {
+			add("/*", verb)
+		}
 	}
 	endpoint := map[string]any{"url": fmt.Sprintf("http://b%d:8080", i)}
 	text, _ := json.Marshal(map[string]any{
@@ -380,7 +417,7 @@ func show(w io.Writer, all []result) error {
 		return err
 	}
 	for _, r := range all {
-		if !strings.HasPrefix(r.who, "agent apply") {
+		if !strings.HasPrefix(r.who, "agent ") || r.requests == 0 {
 			continue
 		}
 		fmt.Fprintf(w, "\nThe requests of %s:\n", r.who)
