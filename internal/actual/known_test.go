@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
@@ -200,5 +201,24 @@ func TestAFailedReadForgetsNothing(t *testing.T) {
 	s.amFaults.Remove(id)
 	if counts := s.again(&k, want); len(counts) != 0 {
 		t.Errorf("after a failed read, an unchanged API costs %v", counts)
+	}
+}
+
+// TestAnotherAPIOfTheNameIsRead, also if the list shows it with the same time.
+func TestAnotherAPIOfTheNameIsRead(t *testing.T) {
+	f, err := desired.Parse(desired.Source{}, desired.Input{Name: "f.yaml", Data: []byte("apis: [{name: Orders, version: '1', context: /orders, backend_url: 'http://a:1'}]")})
+	must(t, err)
+	want, item, name := plan.Wanted{File: f}, f.APIs.Value[0], plan.APIName{Name: "Orders", Version: "1"}
+	before := memory{apis: map[plan.APIName]knownAPI{name: {"17", want.APIHash(item), plan.Agreed{ID: "i1"}}}}
+	for _, c := range []struct {
+		id, updated string
+		unrestored  map[string]plan.Object
+		known       bool
+	}{{"i1", "17", nil, true}, {"i2", "17", nil, false}, {"i1", "18", nil, false}, {"i1", "17", map[string]plan.Object{name.String(): {}}, false}} {
+		want.Unrestored = c.unrestored
+		r := reader{want: want, before: before, next: &memory{apis: map[plan.APIName]knownAPI{}}}
+		if _, known := r.known(item, wso2.API{ID: c.id, Name: "Orders", Version: "1", UpdatedTime: c.updated}); known != c.known || known != (len(r.next.apis) == 1) {
+			t.Errorf("%+v: known %t, and %d APIs are kept", c, known, len(r.next.apis))
+		}
 	}
 }
