@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"wso2agent/internal/config"
@@ -63,6 +64,7 @@ func (k *Keeper) Turn(ctx context.Context, cfg config.Config, unreadable error, 
 		k.attempts.Unreadable(unreadable, time.Now())
 	} else if k.attempts.Due(k.Input(ctx, cfg), time.Now()) {
 		in, err := k.attempt(ctx, cfg, changes)
+		debug.FreeOSMemory() // an attempt takes far more than an idle agent needs
 		switch {
 		case ctx.Err() != nil:
 			return 0

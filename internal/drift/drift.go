@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -88,6 +89,7 @@ func (w *Watch) Turn(ctx context.Context, cfg config.Config) (wait time.Duration
 	pass, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("%w: a comparison and its changes may take %s", context.DeadlineExceeded, longest))
 	defer cancel()
 	wait, err := w.pass(pass, cfg)
+	debug.FreeOSMemory() // a comparison takes far more than the agent needs until the next one, minutes later
 	if ctx.Err() == nil {
 		w.report(cfg, err)
 	}
