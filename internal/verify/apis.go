@@ -44,6 +44,7 @@ func (r *run) callAPIs(ctx context.Context, targets []*target) {
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstWait), backoff.WithMaxInterval(longestWait), backoff.WithMaxElapsedTime(0))
 	for said := begin; ; {
 		pending := unfinished(targets)
+		before := len(pending)
 		r.look(ctx, pending, settled)
 		now := time.Now()
 		for _, t := range pending {
@@ -51,6 +52,9 @@ func (r *run) callAPIs(ctx context.Context, targets []*target) {
 		}
 		if pending = unfinished(pending); len(pending) == 0 || ctx.Err() != nil {
 			return
+		}
+		if len(pending) < before { // the gateway loads one after the other: the next one comes soon
+			waits.Reset()
 		}
 		if now.Sub(said) >= progressEvery {
 			said = now
