@@ -6,6 +6,7 @@
 #
 # LATENCY is what each request takes on its way. COST is what a real server on two cores works on it: 1 as measured, 0 nothing.
 # OPERATIONS is how many operations the file gives each API; 0: none, and then each has the five that the agent gives it.
+# APICTL names a program: WSO2's own client, of github.com/wso2/product-apim-tooling. Then it is measured too.
 # BENCH_ONLY=agent leaves out the other clients.
 set -eu
 cd "$(dirname "$0")/.."

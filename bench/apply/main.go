@@ -169,12 +169,17 @@ func (b *bench) compare() error {
 		{"bare client, one at a time", true, few, func(*result) error { return b.bare(few, 1) }},
 		{"curl script, 8 at a time", true, b.apis, func(*result) error { return b.curl(b.apis, 8) }},
 		{"curl script, one at a time", true, few, func(*result) error { return b.curl(few, 1) }},
+		{apictl + "8 at a time", true, b.apis, func(*result) error { return b.apictl(b.apis, 8) }},
+		{apictl + "one at a time", true, few, func(*result) error { return b.apictl(few, 1) }},
 		{"agent apply, first run", true, b.apis, b.run("apply")},
 		{"agent apply, after the first run", false, b.apis, b.run("apply")},
 		{"agent apply, nothing changed", false, b.apis, b.run("apply")},
 		{"agent plan, nothing changed", false, b.apis, b.run("plan")},
 		{"agent validate", false, b.apis, b.run("validate")},
 	} {
+		if os.Getenv("APICTL") == "" && strings.HasPrefix(c.who, apictl) {
+			continue
+		}
 		if os.Getenv("BENCH_ONLY") == "agent" && !strings.HasPrefix(c.who, "agent ") {
 			continue
 		}
@@ -376,6 +381,65 @@ func (b *bench) curl(apis, atOnce int) error {
 		return fmt.Errorf("%w\n%s", err, out[max(0, len(out)-1000):])
 	}
 	return nil
+}
+
+// apictl begins the name of measurements of WSO2's own client, the program that the variable APICTL names.
+const apictl = "apictl import, "
+
+// apictl makes the APIs with WSO2's own client: an import of a project for each.
+func (b *bench) apictl(apis, atOnce int) error {
+	projects := filepath.Join(b.dir, "projects")
+	var numbers strings.Builder
+	for i := range apis {
+		api := map[string]any{}
+		if err := json.Unmarshal(b.body(i), &api); err != nil {
+			return err
+		}
+		api["provider"], api["lifeCycleStatus"], api["transport"], api["keyManagers"] = "admin", "PUBLISHED", []string{"http", "https"}, []string{"all"}
+		for path, content := range map[string]any{
+			"api.yaml":                     map[string]any{"type": "api", "version": "v4.5.0", "data": api},
+			"deployment_environments.yaml": map[string]any{"type": "deployment_environments", "version": "v4.5.0", "data": []any{map[string]any{"displayOnDevportal": true, "deploymentEnvironment": "Default", "deploymentVhost": "localhost"}}},
+			"Definitions/swagger.yaml":     definitionOf(api),
+		} {
+			text, err := json.Marshal(content) // which is YAML too
+			if err != nil {
+				return err
+			}
+			file := filepath.Join(projects, fmt.Sprint(i), path)
+			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+				return err
+			}
+			if err := os.WriteFile(file, text, 0o644); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintln(&numbers, i)
+	}
+	// It keeps the environment and the password in the home folder.
+	cmd := exec.Command("sh", "-c", `set -eu
+"$APICTL" add env bench --apim "$AM" --token "$AM/oauth2/token" >/dev/null 2>&1 || true
+"$APICTL" login bench -u admin -p admin -k >/dev/null 2>&1
+xargs -n 1 -P "$0" sh -c '"$APICTL" import api -f "$1" -e bench -k --update=true' import`, fmt.Sprint(atOnce))
+	cmd.Dir, cmd.Env, cmd.Stdin = projects, append(os.Environ(), "HOME="+b.dir, "AM="+b.am.URL()), strings.NewReader(numbers.String())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out[max(0, len(out)-1000):])
+	}
+	return nil
+}
+
+// definitionOf returns the OpenAPI definition of an API, which a project has to have.
+func definitionOf(api map[string]any) map[string]any {
+	paths := map[string]map[string]any{}
+	for _, item := range api["operations"].([]any) {
+		op := item.(map[string]any)
+		target := op["target"].(string)
+		if paths[target] == nil {
+			paths[target] = map[string]any{}
+		}
+		paths[target][strings.ToLower(op["verb"].(string))] = map[string]any{"responses": map[string]any{"200": map[string]any{"description": "OK"}}}
+	}
+	return map[string]any{"openapi": "3.0.1", "info": map[string]any{"title": api["name"], "version": api["version"]}, "paths": paths}
 }
 
 // check fails unless API-M has the APIs, all published.
