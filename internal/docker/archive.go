@@ -77,7 +77,8 @@ func (e *Engine) Exists(ctx context.Context, id, file string) (bool, error) {
 	return true, resp.Body.Close()
 }
 
-// Write writes files below a folder of a container, one after the other, with their modes and owners. The engine removes a file before it
+// Write writes files below a folder of a container, one after the other, with their modes and owners. Podman does not show the owner of a
+// file, so it gives files to the user of the container, as which the server runs. The engine removes a file before it
 // writes the new one, so a connection that breaks can leave a part of the file that was written then. A folder that exists keeps what is
 // in it.
 func (e *Engine) Write(ctx context.Context, id, dir string, files ...File) error {
@@ -87,8 +88,16 @@ func (e *Engine) Write(ctx context.Context, id, dir string, files ...File) error
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	// Without copyUIDGID=1 the engine sets the owner of each header.
-	resp, err := e.do(ctx, http.MethodPut, archive(id), url.Values{"path": {dir}, "noOverwriteDirNonDir": {"1"}}, bytes.NewReader(data))
+	if err := e.Ping(ctx); err != nil {
+		return err
+	}
+	query := url.Values{"path": {dir}, "noOverwriteDirNonDir": {"1"}}
+	if e.podman {
+		// In an archive that is read, Podman has the numbers of this machine for the user of the container in place of the owner. It would
+		// take them for numbers of the container (containers/podman, libpod/container_copy_common.go).
+		query.Set("copyUIDGID", "1")
+	}
+	resp, err := e.do(ctx, http.MethodPut, archive(id), query, bytes.NewReader(data))
 	if err != nil {
 		return fmt.Errorf("write below %s in container %s: %w", dir, id, err)
 	}

@@ -45,6 +45,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	version string // of the API, once it is negotiated
+	podman  bool   // whether the engine is Podman
 }
 
 // Address returns where the engine is, as in DOCKER_HOST.
@@ -81,7 +82,7 @@ func (e *Engine) negotiated(ctx context.Context) (string, error) {
 	if resp.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("%w: %s answers %s to /_ping", ErrNoEngine, e.address, resp.Status)
 	}
-	e.version = "/v" + older(newest, resp.Header.Get("Api-Version"))
+	e.version, e.podman = "/v"+older(newest, resp.Header.Get("Api-Version")), resp.Header.Get("Libpod-API-Version") != ""
 	return e.version, nil
 }
 

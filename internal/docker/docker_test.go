@@ -139,6 +139,21 @@ func TestAFileIsReplacedWithItsOwnerAndMode(t *testing.T) {
 	}
 }
 
+// TestPodmanGivesFilesToTheUserOfTheContainer: it shows other numbers than those of the owner.
+func TestPodmanGivesFilesToTheUserOfTheContainer(t *testing.T) {
+	for _, podman := range []bool{false, true} {
+		e := engine.Start(t, server(t))
+		e.Podman = podman
+		if err := open(t, e).Write(t.Context(), "is-1", "/home/is", docker.File{Name: "store", Data: []byte("new"), Mode: 0o640}); err != nil {
+			t.Fatal(err)
+		}
+		sent := e.Requests()
+		if len(sent) != 1 || strings.Contains(sent[0], "copyUIDGID=1") != podman {
+			t.Errorf("Podman %t: %q", podman, sent)
+		}
+	}
+}
+
 func TestAContainerStopsAndStarts(t *testing.T) {
 	c := server(t)
 	restarts := 0

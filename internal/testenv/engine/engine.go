@@ -28,6 +28,7 @@ import (
 type Engine struct {
 	Host    string // for DOCKER_HOST
 	Version string // of the API that it reports; empty: none, as old engines
+	Podman  bool   // it says that it is Podman
 
 	mu         sync.Mutex
 	containers []*Container
@@ -118,6 +119,9 @@ func (e *Engine) handler() http.Handler {
 	mux.HandleFunc("GET /_ping", func(w http.ResponseWriter, _ *http.Request) {
 		if e.Version != "" {
 			w.Header().Set("Api-Version", e.Version)
+		}
+		if e.Podman {
+			w.Header().Set("Libpod-API-Version", "4.9.3")
 		}
 		fmt.Fprint(w, "OK")
 	})
@@ -270,7 +274,7 @@ func (e *Engine) put(w http.ResponseWriter, r *http.Request, c *Container) {
 		return
 	}
 	if c.readOnly(dir) {
-		refuse(w, http.StatusForbidden, "container rootfs is marked read-only")
+		refuse(w, http.StatusBadRequest, "container rootfs is marked read-only")
 		return
 	}
 	for archive := tar.NewReader(r.Body); ; {
