@@ -105,3 +105,32 @@ func TestSkewInWords(t *testing.T) {
 		}
 	}
 }
+
+// FuzzDecode: a token comes from anybody.
+func FuzzDecode(f *testing.F) {
+	for _, seed := range []string{
+		"", "a.b.c", "e30.e30.", "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL25vYm9keS5leGFtcGxlIiwiZXhwIjoxNzk1MDAwMDAwfQ.eA",
+		"eyJhbGciOiJub25lIn0.eyJleHAiOjFlOTksImlhdCI6LTEsIm5iZiI6IngifQ.", "e30.eyJleHAiOjEwOTk1MTE2Mjc3NzV9.eA",
+	} {
+		f.Add(seed)
+	}
+	now := time.Unix(1_800_000_000, 0)
+	f.Fuzz(func(t *testing.T, token string) {
+		j, err := Decode(token)
+		if err != nil {
+			if !errors.Is(err, ErrOpaque) {
+				t.Error(err)
+			}
+			return
+		}
+		if words := j.When(now); len(words) == 0 || len(strings.Join(words, " ")) > 200 {
+			t.Errorf("%q", words)
+		}
+		if at, expires := j.Expires(); expires && !now.Before(at) && j.Invalid(now) == "" {
+			t.Errorf("it expired at %s, and is valid", at)
+		}
+		if j.Verify(json.RawMessage(`{"keys":[]}`)) == nil {
+			t.Error("verified without a key")
+		}
+	})
+}
