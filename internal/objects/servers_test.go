@@ -10,6 +10,7 @@ import (
 	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
+	"wso2agent/internal/lease"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
 	"wso2agent/internal/wso2sim/pair"
@@ -42,6 +43,11 @@ func TestADeletionNamesTheClientsThatStay(t *testing.T) {
 		t.Errorf("made %t and %t, keys %q and %q, error %v", made, madeAgain, key.ConsumerKey, again.ConsumerKey, err)
 	}
 
+	_, err = s.DevPortal.CreateApplication(ctx, lease.Application, "Unlimited", "")
+	must(err)
+	if list, err := Applications(ctx, s.DevPortal); err != nil || len(list) != 2 || list[0].Name != "DefaultApplication" || list[1].Name != "Shop" {
+		t.Errorf("with a lease the applications are %+v, %v", list, err)
+	}
 	removal, err := RemoveApplication(ctx, s, "Shop")
 	must(err)
 	id, err := p.ISFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "DELETE", Path: "/api/identity/oauth2/dcr/**", Status: 403})
