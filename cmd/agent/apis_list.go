@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
-	"wso2agent/internal/wso2"
+	"wso2agent/internal/objects"
 )
 
 func apisListCommand() *cobra.Command {
@@ -44,11 +42,10 @@ func listAPIs(ctx context.Context, asJSON bool, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer r.connection.Close()
-	list, err := r.Publisher.APIs(ctx)
+	list, err := objects.APIs(ctx, r.Publisher)
 	if err != nil {
 		return byHand(err)
 	}
-	slices.SortFunc(list, func(a, b wso2.API) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version)) })
 	lines, rows := []apiLine{}, [][]string{}
 	for _, a := range list {
 		lines = append(lines, apiLine{a.ID, a.Name, a.Version, a.Context, a.LifeCycle, a.Type, a.Provider})

@@ -56,6 +56,13 @@ func FindAPI(ctx context.Context, publisher *wso2.Publisher, text string) (wso2.
 	return PickAPI(text, list)
 }
 
+// APIs lists the APIs of API-M, in the order of their names and versions. The list of API-M is about a second behind.
+func APIs(ctx context.Context, publisher *wso2.Publisher) ([]wso2.API, error) {
+	list, err := publisher.APIs(ctx)
+	sortBy(list, func(a wso2.API) []string { return []string{a.Name, a.Version} })
+	return list, err
+}
+
 // ReadAPI reads an API, where it is deployed, and who has subscribed to it.
 func ReadAPI(ctx context.Context, publisher *wso2.Publisher, name string) (api API, err error) {
 	listed, err := FindAPI(ctx, publisher, name)
@@ -102,7 +109,7 @@ func deployed(revisions []wso2.Revision) (all []wso2.Deployment) {
 	for _, r := range revisions {
 		all = append(all, r.Deployments...)
 	}
-	slices.SortFunc(all, func(a, b wso2.Deployment) int { return strings.Compare(a.Environment, b.Environment) })
+	sortBy(all, func(d wso2.Deployment) []string { return []string{d.Environment} })
 	return all
 }
 

@@ -1,7 +1,6 @@
 package objects
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -36,7 +35,7 @@ func Applications(ctx context.Context, portal *wso2.DevPortal) (all []Applicatio
 			all = append(all, applicationOf(o))
 		}
 	}
-	slices.SortFunc(all, func(a, b Application) int { return strings.Compare(a.Name, b.Name) })
+	sortBy(all, func(a Application) []string { return []string{a.Name} })
 	return all, err
 }
 
@@ -136,9 +135,7 @@ func Keys(ctx context.Context, portal *wso2.DevPortal, application string) (all 
 			Grants: texts(o.Fields["supportedGrantTypes"]), Callbacks: plan.Callbacks(text(o.Fields, "callbackUrl")), Mapped: text(o.Fields, "mode") == "MAPPED",
 		})
 	}
-	slices.SortFunc(all, func(a, b Key) int {
-		return cmp.Or(cmp.Compare(a.KeyManager, b.KeyManager), cmp.Compare(a.Type, b.Type))
-	})
+	sortBy(all, func(k Key) []string { return []string{k.KeyManager, k.Type} })
 	return all, err
 }
 

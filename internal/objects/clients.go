@@ -47,7 +47,7 @@ func Clients(ctx context.Context, s ClientServers) (all []Client, err error) {
 			all = append(all, Client{ID: app.ID, Name: app.Name, ClientID: app.ClientID, Application: used.application(app, s.User), System: system(app)})
 		}
 	}
-	slices.SortFunc(all, func(a, b Client) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ClientID, b.ClientID)) })
+	sortBy(all, func(c Client) []string { return []string{c.Name, c.ClientID} })
 	return all, each(ctx, len(all), func(i int) (err error) {
 		if !all[i].System { // whose registration belongs to nobody
 			all[i].Owner, err = s.Registration.ClientOwner(ctx, all[i].ClientID)

@@ -1,7 +1,6 @@
 package objects
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -44,9 +43,7 @@ func Subscriptions(ctx context.Context, s apply.Single, application, api string)
 	} else {
 		all, err = subscriptionsOf(ctx, s.DevPortal, of)
 	}
-	slices.SortFunc(all, func(a, b Subscription) int {
-		return cmp.Or(cmp.Compare(a.Application, b.Application), cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.API, b.API), cmp.Compare(a.Version, b.Version))
-	})
+	sortBy(all, func(s Subscription) []string { return []string{s.Application, s.Owner, s.API, s.Version} })
 	return all, err
 }
 
