@@ -120,6 +120,10 @@ func RemoveAPI(ctx context.Context, s apply.Single, name string, withSubscriptio
 	if err != nil {
 		return r, err
 	}
+	o, err := s.Publisher.APIObject(ctx, listed.ID) // the list is behind
+	if err != nil {
+		return r, err
+	}
 	subscribers, err := s.Publisher.Subscribers(ctx, listed.ID)
 	if err != nil {
 		return r, err
@@ -128,7 +132,7 @@ func RemoveAPI(ctx context.Context, s apply.Single, name string, withSubscriptio
 	if err != nil {
 		return r, err
 	}
-	left := plan.Left{State: listed.LifeCycle}
+	left := plan.Left{State: text(o.Fields, "lifeCycleStatus")}
 	left.Kind, left.Name, left.ID = plan.KindAPI, plan.APIName{Name: listed.Name, Version: listed.Version}.String(), listed.ID
 	var who []string
 	for _, one := range subscribers {

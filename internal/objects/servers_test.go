@@ -1,10 +1,12 @@
 package objects
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"wso2agent/internal/actual"
 	"wso2agent/internal/apply"
@@ -18,50 +20,63 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pair.Main(m)) }
 
+// servers are stand-ins, and what the functions of this package need of them.
+type servers struct {
+	*pair.Servers
+	connected bootstrap.Servers
+	settings  bootstrap.Settings
+	single    apply.Single
+}
+
+func start(t *testing.T, change func(*wso2sim.Options)) servers {
+	p := pair.Start(t, change)
+	account := wso2.Credentials{User: "admin", Password: "admin", Source: "the test", Lockout: &wso2.Lockout{}}
+	settings := bootstrap.Settings{AMURL: p.AM.URL(), GatewayURL: p.AM.GatewayURL(), ISURL: p.IS.URL(), KMName: "WSO2-IS", KeyManagerName: "WSO2-IS", AMCredentials: account, ISCredentials: account}
+	single := apply.Single{Clients: actual.Connect(p.Client, settings), Log: slog.New(slog.DiscardHandler), KeyManager: "WSO2-IS"}
+	return servers{p, bootstrap.Connect(p.Client, settings), settings, single}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestADeletionNamesTheClientsThatStay: as recorded, API-M deletes an application and answers 200 although IS refuses to delete its client.
 // A person then deletes the client.
 func TestADeletionNamesTheClientsThatStay(t *testing.T) {
-	p := pair.Start(t, nil)
-	account := wso2.Credentials{User: "admin", Password: "admin", Source: "the test", Lockout: &wso2.Lockout{}}
-	settings := bootstrap.Settings{AMURL: p.AM.URL(), GatewayURL: p.AM.GatewayURL(), ISURL: p.IS.URL(), KMName: "WSO2-IS", KeyManagerName: "WSO2-IS", AMCredentials: account, ISCredentials: account}
-	ctx, servers := t.Context(), bootstrap.Connect(p.Client, settings)
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	log := slog.New(slog.DiscardHandler)
-	_, err := bootstrap.Register(ctx, log, servers, settings, &desired.File{})
-	must(err)
-	s := apply.Single{Clients: actual.Connect(p.Client, settings), Log: log, KeyManager: "WSO2-IS"}
+	p := start(t, nil)
+	s, ctx := p.single, t.Context()
+	_, err := bootstrap.Register(ctx, s.Log, p.connected, p.settings, &desired.File{})
+	must(t, err)
 	app, err := CreateApplication(ctx, s.DevPortal, "Shop", "Unlimited", "")
-	must(err)
+	must(t, err)
 	key, made, err := MakeKey(ctx, s, app, "WSO2-IS", wso2.Production)
-	must(err)
+	must(t, err)
 	if again, madeAgain, err := MakeKey(ctx, s, app, "WSO2-IS", wso2.Production); err != nil || !made || madeAgain || again.ConsumerKey != key.ConsumerKey || again.Secret != key.Secret {
 		t.Errorf("made %t and %t, keys %q and %q, error %v", made, madeAgain, key.ConsumerKey, again.ConsumerKey, err)
 	}
 
 	_, err = s.DevPortal.CreateApplication(ctx, lease.Application, "Unlimited", "")
-	must(err)
+	must(t, err)
 	if list, err := Applications(ctx, s.DevPortal); err != nil || len(list) != 2 || list[0].Name != "DefaultApplication" || list[1].Name != "Shop" {
 		t.Errorf("with a lease the applications are %+v, %v", list, err)
 	}
 	removal, err := RemoveApplication(ctx, s, "Shop")
-	must(err)
+	must(t, err)
 	id, err := p.ISFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "DELETE", Path: "/api/identity/oauth2/dcr/**", Status: 403})
-	must(err)
+	must(t, err)
 	stays, err := removal.Do(ctx)
-	must(err)
+	must(t, err)
 	if len(stays) != 1 || !strings.Contains(stays[0], "agent clients delete "+key.ConsumerKey) {
 		t.Errorf("stays %q", stays)
 	}
 	p.ISFaults.Remove(id)
 
-	clients := ClientServers{Applications: servers.Scopes, Registration: servers.IS, DevPortal: servers.DevPortal, User: "admin"}
+	clients := ClientServers{Applications: p.connected.Scopes, Registration: p.connected.IS, DevPortal: p.connected.DevPortal, User: "admin"}
 	left, err := FindClient(ctx, clients, key.ConsumerKey)
-	must(err)
+	must(t, err)
 	if left.Application != Deleted || left.Owner != "admin@carbon.super" {
 		t.Errorf("%+v", left)
 	}
@@ -69,11 +84,45 @@ func TestADeletionNamesTheClientsThatStay(t *testing.T) {
 		t.Errorf("the client that the agent uses: %v", err)
 	}
 	removal, err = RemoveClient(ctx, clients, left.Name, nil)
-	must(err)
+	must(t, err)
 	if stays, err := removal.Do(ctx); err != nil || len(stays) > 0 || removal.Warning != "" {
 		t.Errorf("stays %q, warning %q, error %v", stays, removal.Warning, err)
 	}
-	if found, err := servers.IS.HasClient(ctx, key.ConsumerKey); err != nil || found {
+	if found, err := p.connected.IS.HasClient(ctx, key.ConsumerKey); err != nil || found {
 		t.Errorf("the client is there: %t, %v", found, err)
+	}
+}
+
+// TestAnAPIIsDeletedInTheStateThatItHas: the list of API-M is behind, and shows an API that somebody has just published as created.
+func TestAnAPIIsDeletedInTheStateThatItHas(t *testing.T) {
+	p := start(t, func(o *wso2sim.Options) { o.Delays.Index = wso2sim.Span{Min: time.Second, Max: time.Second} })
+	s, ctx := p.single, t.Context()
+	api, err := s.Publisher.CreateAPIObject(ctx, map[string]any{"name": "Orders", "version": "1", "context": "/orders", "policies": []any{"Unlimited"},
+		"endpointConfig": map[string]any{"endpoint_type": "http", "production_endpoints": map[string]any{"url": "http://a:1"}}})
+	must(t, err)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		_, err := FindAPI(ctx, s.Publisher, "Orders")
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	_, err = s.Publisher.ChangeLifecycle(ctx, api.ID, "Publish")
+	must(t, err)
+	_, err = CreateApplication(ctx, s.DevPortal, "Shop", "Unlimited", "")
+	must(t, err)
+	_, added, err := Subscribe(ctx, s, "Shop", "Orders", "")
+	must(t, err)
+	if _, err := RemoveAPI(ctx, s, "Orders", false); !added || !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "Shop of admin") {
+		t.Errorf("added %t, and then %v", added, err)
+	}
+	removal, err := RemoveAPI(ctx, s, "Orders:1", true)
+	must(t, err)
+	_, err = removal.Do(ctx)
+	must(t, err)
+	if _, err := s.Publisher.APIObject(ctx, api.ID); !actual.IsGone(err) {
+		t.Errorf("the API is there: %v", err)
 	}
 }
