@@ -9,7 +9,7 @@ import (
 func kmCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "km",
-		Short: "Show and change the key managers of API-M, and the user with which IS's one calls IS",
+		Short: "Show and change the key managers of API-M, and their user in IS",
 		Long: `km shows and changes the key managers of API-M. rotate-password and clients are about the user with which API-M's
 key manager calls IS (KM_SERVICE_USER); docs/security.md explains what this user is for.
 

@@ -58,6 +58,12 @@ func TestADeletionNamesTheClientsThatStay(t *testing.T) {
 		t.Errorf("made %t and %t, keys %q and %q, error %v", made, madeAgain, key.ConsumerKey, again.ConsumerKey, err)
 	}
 
+	if km, err := ReadKeyManager(ctx, s.Admin, "WSO2-IS"); err != nil || len(km.Applications) != 1 || km.Applications[0] != "Shop of admin" || len(km.APIs) > 0 || km.User != "admin" {
+		t.Errorf("%+v, %v", km, err)
+	}
+	if changed, err := EnableKeyManager(ctx, s.Admin, "WSO2-IS", true); changed || err != nil {
+		t.Errorf("enabled already: changed %t, %v", changed, err)
+	}
 	_, err = s.DevPortal.CreateApplication(ctx, lease.Application, "Unlimited", "")
 	must(t, err)
 	if list, err := Applications(ctx, s.DevPortal); err != nil || len(list) != 2 || list[0].Name != "DefaultApplication" || list[1].Name != "Shop" {
