@@ -751,3 +751,37 @@ func TestAnApplicationThatWaitsForApprovalHasNoKeys(t *testing.T) {
 	close(approved)
 	s.allMade(s.apply(want, Options{}))
 }
+
+// TestAClientOfTheFormerUserIsMadeAgain: API-M has another user for its key manager, and makes clients with the former one for a moment.
+func TestAClientOfTheFormerUserIsMadeAgain(t *testing.T) {
+	for _, former := range []int{0, 2, 1 << 30} { // how many clients belong to the former user
+		s := start(t, nil)
+		s.bootstrap(`apis: [{name: Orders, version: "1", context: /orders, backend_url: "http://a:1"}]`)
+		s.amRequests.Reset()
+		seen := 0
+		behind := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			answer, err := s.client.Transport.RoundTrip(r)
+			if err != nil || r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/dcr/v1.1/register/") {
+				return answer, err
+			}
+			if seen++; seen <= former {
+				text, err := io.ReadAll(answer.Body)
+				must(t, err)
+				answer.Body = io.NopCloser(bytes.NewReader(bytes.Replace(text, []byte(`"ext_application_owner":"admin`), []byte(`"ext_application_owner":"former`), 1)))
+			}
+			return answer, nil
+		})}
+		var log strings.Builder
+		report, err := Run(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), actual.Connect(behind, s.settings), s.read(oneKey, t.TempDir()),
+			Options{RetryFirst: time.Millisecond, RetryMax: time.Millisecond, EventWait: 500 * time.Millisecond})
+		must(t, err)
+		s.allMade(report)
+		deleted := s.amRequests.Counts()["DELETE /api/am/devportal/v3/applications/{id}/oauth-keys/{mapping}"]
+		if warned := strings.Contains(log.String(), "belongs to another user"); former < 3 && deleted != former || former > 3 && deleted == 0 || warned != (former > 3) {
+			t.Errorf("of %d clients with the former user, %d are deleted; a warning: %t", former, deleted, warned)
+		}
+		if len(report.Keys) != 1 || report.Keys[0].ConsumerKey == "" {
+			t.Errorf("the keys are %v", report.Keys)
+		}
+	}
+}

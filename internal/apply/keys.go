@@ -9,6 +9,7 @@ import (
 	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
+	"wso2agent/internal/serviceuser"
 	"wso2agent/internal/wso2"
 )
 
@@ -70,12 +71,53 @@ func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error 
 		return r.refusedGrant(ctx, k, r.unmappable(ctx, k, r.afterFailure(ctx, k, err)))
 	}
 	r.past.forget("key manager "+k.manager, hidden(k), unmapped(k))
+	if !mapped {
+		if err := r.refuseFormerOwner(ctx, k, made); err != nil {
+			return err
+		}
+	}
 	r.keep(k, made)
 	r.noteID(c, made.MappingID)
 	if mapped {
 		return r.setMapped(ctx, k, made.MappingID)
 	}
 	return nil
+}
+
+// refuseFormerOwner deletes a new key if its client belongs to another user than the one that the key manager has. API-M loads another user
+// within 3 s, as recorded, and makes clients with the former one until then. A client keeps its owner, so the next try makes another one.
+func (r *round) refuseFormerOwner(ctx context.Context, k client, made wso2.Keys) error {
+	user := r.userOf(k.manager)
+	if !r.ownKeyManager(k) || user == "" {
+		return nil
+	}
+	owner, err := r.IS.ClientOwner(ctx, made.ConsumerKey)
+	if err != nil || owner == "" || serviceuser.Same(owner, user) { // without an answer the key is as good as before
+		r.past.forget(ownerOf(k))
+		return nil
+	}
+	if r.past.since(ownerOf(k)) {
+		r.log.Warn("a new client belongs to another user than the one of its key manager", "application", k.application, "client", made.ConsumerKey, "owner", owner, "user", user)
+		return nil
+	}
+	if err := r.DevPortal.DeleteKeys(ctx, k.keyName.application, made.MappingID); err != nil {
+		return moved(err)
+	}
+	return again(fmt.Errorf("the new client of application %q belongs to %s, and key manager %s has the user %s: API-M has not loaded it yet", k.application, owner, k.manager, user))
+}
+
+func ownerOf(k client) string { return fmt.Sprintf("owner %v", k.keyName) }
+
+// userOf returns the user with which a key manager of IS calls IS now; "" if it is not known.
+func (r *round) userOf(manager string) string {
+	if r.account.User != "" && manager == r.want.Own.Name.Value {
+		return r.account.User
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	properties, _ := r.managers[manager]["additionalProperties"].(map[string]any)
+	user, _ := properties["Username"].(string)
+	return user
 }
 
 // mapTries is how often API-M must fail to map a client after it has had the time to load the key manager.
