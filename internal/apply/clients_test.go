@@ -785,3 +785,21 @@ func TestAClientOfTheFormerUserIsMadeAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestAKeyManagerOfPingFederateIsMade: its connector has an account of an administrator next to the client.
+func TestAKeyManagerOfPingFederateIsMade(t *testing.T) {
+	s := start(t, nil)
+	s.settings.SkipKeyManager, s.settings.KeyManagerName = true, "Resident Key Manager"
+	want := s.read(`key_managers:
+- {name: Ping, type: PingFederate, issuer: "https://p.example", token_endpoint: "https://p.example/t", revoke_endpoint: "https://p.example/r",
+   introspection_endpoint: "https://p.example/i", client_registration_endpoint: "https://p.example/c", username: client, password: throwAway1,
+   additional_properties: {username: administrator, password: throwAway2}}
+applications: [{name: Shop, keys: []}]
+`, t.TempDir())
+	s.allMade(s.apply(want, Options{}))
+	s.planned(want)
+	properties, _ := s.have(want).KeyManagers["Ping"]["additionalProperties"].(map[string]any)
+	if properties["username"] != "administrator" || properties["client_id"] != "client" {
+		t.Errorf("the connector has %v", properties)
+	}
+}

@@ -180,7 +180,12 @@ func (km *KeyManager) check(at Place, ps *Problems) {
 			ps.Add(p.Type.At, "add roles", "permissions are %s, and there are no roles", p.Type.Shown())
 		}
 	}
+	// The connector of PingFederate has an administrator with these names, next to the client (GET /settings of the Admin API, recorded).
+	administrator := km.Type.Value == "PingFederate"
 	for key, value := range km.AdditionalProperties.Value {
+		if administrator && (key == "username" || key == "password") {
+			continue
+		}
 		if strings.EqualFold(key, "password") || strings.EqualFold(key, "username") || strings.EqualFold(key, "client_secret") {
 			ps.Add(value.At, "write username and password of the key manager", "additional_properties must not contain %s: they are no secrets", key)
 		}

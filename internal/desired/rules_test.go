@@ -209,6 +209,8 @@ func ruleCases() []ruleCase {
 		{"roles for everybody", km("permissions: {type: PUBLIC, roles: [r]}"), "roles have no effect while permissions are PUBLIC"},
 		{"an unknown permission", km("permissions: {type: SOME}"), `type "SOME" is none of PUBLIC, ALLOW, DENY`},
 		{"a password in a property", km("additional_properties: {Password: x}"), "additional_properties must not contain Password"},
+		{"the administrator of PingFederate", km("type: PingFederate\nwell_known_endpoint: https://o/x\nadditional_properties: {username: a, password: x}"), ""},
+		{"its client's secret in a property", km("type: PingFederate\nwell_known_endpoint: https://o/x\nadditional_properties: {client_secret: x}"), "additional_properties must not contain client_secret"},
 		{"another type of the resident", "key_managers: [{name: Resident Key Manager, type: WSO2-IS}]\n", "the type of Resident Key Manager is default"},
 		{"the resident that is off", "key_managers: [{name: Resident Key Manager, enabled: false}]\n", ""},
 
