@@ -38,11 +38,6 @@ func (u KeyManagerUser) Taken() error {
 	return u.record()
 }
 
-// BindsRoles reports whether the agent binds scopes to roles, because the connector cannot.
-func (u KeyManagerUser) BindsRoles(s ServiceUser) bool {
-	return u.Kind != serviceuser.Administrator && s.Rights != serviceuser.RolesToo
-}
-
 // maker returns what makes users in IS.
 func (s Settings) maker(log *slog.Logger, servers Servers) serviceuser.Maker {
 	return serviceuser.Maker{

@@ -32,14 +32,6 @@ func (a *Admin) Categories(ctx context.Context) ([]Object, error) {
 	return a.shortList(ctx, request{op: "list categories", method: http.MethodGet, path: "/api-categories"}, byID)
 }
 
-// CreateCategory makes a category. One that exists, in any letter case, is HTTP 500.
-func (a *Admin) CreateCategory(ctx context.Context, name, description string) (Object, error) {
-	return a.object(ctx, request{
-		op: "create category " + name, method: http.MethodPost, path: "/api-categories",
-		body: map[string]string{"name": name, "description": description},
-	}, byID)
-}
-
 // Environments lists the gateway environments and their virtual hosts. The list has no pages.
 func (a *Admin) Environments(ctx context.Context) ([]Object, error) {
 	return a.shortList(ctx, request{op: "list gateway environments", method: http.MethodGet, path: "/environments"}, byID)

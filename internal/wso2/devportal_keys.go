@@ -2,8 +2,6 @@ package wso2
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 )
 
@@ -73,23 +71,4 @@ func (d *DevPortal) MapKeys(ctx context.Context, applicationID, keyType, keyMana
 		},
 		secrets: []Secret{clientSecret},
 	})
-}
-
-// ErrSecretKept: a client still has its old secret, though API-M has answered a request for a new one with a success.
-var ErrSecretKept = errors.New("the client keeps its secret")
-
-// RegenerateSecret gives a client of API-M's own key manager a new secret, and ends the old one. The connector for IS 7 cannot: API-M
-// answers with a success and no secret, and nothing has changed. That is [ErrSecretKept].
-func (d *DevPortal) RegenerateSecret(ctx context.Context, applicationID, mappingID string) (Secret, error) {
-	r := request{op: "regenerate the secret of application " + applicationID, method: http.MethodPost}
-	if mappingID == "" {
-		return "", d.onKeys(ctx, r, applicationID, mappingID, "")
-	}
-	r.path = keysOf(applicationID, mappingID) + "/regenerate-secret"
-	var made Keys
-	err := d.call(ctx, r, &made)
-	if err == nil && made.ConsumerSecret == "" {
-		err = d.failed(r, &Error{Err: fmt.Errorf("%w: API-M names no new one", ErrSecretKept), local: true})
-	}
-	return made.ConsumerSecret, err
 }

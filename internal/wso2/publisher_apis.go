@@ -2,7 +2,6 @@ package wso2
 
 import (
 	"context"
-	"encoding/base64"
 	"net/http"
 	"net/url"
 )
@@ -49,21 +48,6 @@ func (p *Publisher) HasAPI(ctx context.Context, name string) (bool, error) {
 	return p.exists(ctx, request{
 		op: "ask whether API " + name + " exists", method: http.MethodPost, path: "/apis/validate", query: url.Values{"query": {"name:" + name}},
 	})
-}
-
-// HasContext reports whether an API has a context, given without the version. It reads the database.
-func (p *Publisher) HasContext(ctx context.Context, context string) (bool, error) {
-	return p.exists(ctx, request{
-		op: "ask whether an API has the context " + context, method: http.MethodPost, path: "/apis/validate",
-		query: url.Values{"query": {"context:" + context}},
-	})
-}
-
-// HasRole reports whether API-M has a role. Roles of IS are others.
-func (p *Publisher) HasRole(ctx context.Context, role string) (bool, error) {
-	// With padding, API-M answers 401 for a role that exists.
-	name := base64.RawURLEncoding.EncodeToString([]byte(role))
-	return p.exists(ctx, request{op: "ask whether role " + role + " exists", method: http.MethodHead, path: "/roles/" + name})
 }
 
 // exists makes a request that is answered 200 or 404, both without a body. A server that is starting answers 404 as well: call

@@ -19,33 +19,6 @@ type Validation struct {
 	Operations []map[string]any // of a GraphQL schema, to be sent with an import
 }
 
-// ValidateOpenAPI asks API-M whether it reads an OpenAPI definition in JSON or YAML. A definition with mistakes is no error here.
-func (p *Publisher) ValidateOpenAPI(ctx context.Context, definition []byte) (Validation, error) {
-	var answer struct {
-		Valid  *bool `json:"isValid"`
-		Errors []struct {
-			Message     string `json:"message"`
-			Description string `json:"description"`
-		} `json:"errors"`
-	}
-	r := request{
-		op: "validate an OpenAPI definition", method: http.MethodPost, path: "/apis/validate-openapi",
-		parts: []part{{name: "inlineAPIDefinition", contents: definition}},
-	}
-	err := p.call(ctx, r, &answer)
-	if err == nil && answer.Valid == nil {
-		err = p.noDocument(r, errNoVerdict)
-	}
-	if err != nil {
-		return Validation{}, err
-	}
-	v := Validation{Valid: *answer.Valid}
-	for _, e := range answer.Errors {
-		v.Mistakes = append(v.Mistakes, trim(join([]string{e.Message, e.Description}), 300))
-	}
-	return v, nil
-}
-
 // errNoVerdict: an answer to a validation does not say whether the definition is valid.
 var errNoVerdict = errors.New("it does not say whether the definition is valid")
 

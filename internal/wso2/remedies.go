@@ -33,8 +33,6 @@ func (e *Error) Remedy() string {
 		return "check " + cmp.Or(e.credentials, "the user and the password")
 	case errors.Is(e.Err, ErrTooLarge):
 		return "use a smaller file"
-	case errors.Is(e.Err, ErrSecretKept):
-		return "regenerate the secret in the Console of IS, and read the keys again"
 	case errors.Is(e.Err, ErrOwnUser):
 		return "use another administrator in IS_ADMIN_USER before you delete this one"
 	case errors.Is(e.Err, ErrPlaintext):
