@@ -30,11 +30,12 @@ func stages(changes []plan.Change) (all []stage) {
 			all = append(all, stage{name, of})
 		}
 	}
+	levels := plan.Levels()
 	for _, l := range levels {
-		pick(false, l.name, l.kinds)
+		pick(false, l.Name, l.Kinds)
 	}
 	for _, l := range slices.Backward(levels) {
-		pick(true, "removal of "+l.name, l.kinds)
+		pick(true, "removal of "+l.Name, l.Kinds)
 	}
 	return all
 }

@@ -2,15 +2,11 @@ package apply
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"slices"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
-	"wso2agent/internal/remedy"
-	"wso2agent/internal/wso2"
 )
 
 // keyManager makes a key manager. API-M loads it some seconds after its answer.
@@ -27,8 +23,12 @@ func (r *round) keyManager(ctx context.Context, c plan.Change, want desired.KeyM
 	r.issuers.Lock() // two that are made at the same time are compared too
 	defer r.issuers.Unlock()
 	if want.Issuer.Value != "" && want.Issuer.Value != textOf(have, "issuer") {
-		if err := r.refuseSecondIssuer(ctx, name, want.Issuer.Value); err != nil {
+		list, err := r.Admin.KeyManagers(ctx)
+		if err != nil {
 			return err
+		}
+		if err := bootstrap.RefuseSecondIssuer(ctx, r.Admin, r.AM, list, name, want.Issuer.Value, "correct the issuer in the file"); err != nil {
+			return moved(err)
 		}
 	}
 	id, err := r.sendKeyManager(ctx, want, have)
@@ -58,48 +58,6 @@ func (r *round) sendKeyManager(ctx context.Context, want desired.KeyManager, hav
 		return r.Admin.CreateKeyManagerObject(ctx, body, secrets...)
 	}
 	return textOf(have, "id"), r.Admin.UpdateKeyManagerObject(ctx, textOf(have, "id"), body, secrets...)
-}
-
-// refuseSecondIssuer returns an error if another key manager has the issuer. API-M would take both. Its gateway would then use one of
-// them for all tokens, and refuse the clients of the other.
-func (r *round) refuseSecondIssuer(ctx context.Context, name, issuer string) error {
-	list, err := r.Admin.KeyManagers(ctx)
-	if err != nil {
-		return err
-	}
-	for _, km := range list {
-		if km.Name == name {
-			continue
-		}
-		has, err := r.issuerOf(ctx, km)
-		if err != nil {
-			return moved(err)
-		}
-		if has != issuer {
-			continue
-		}
-		hint := fmt.Sprintf("delete key manager %q in the Admin Portal, or correct the issuer of %q in the file", km.Name, name)
-		if km.Name == bootstrap.ResidentKeyManager {
-			hint = `give each server a host name of its own ([server] hostname in deployment.toml, as shipped "localhost" in both) and restart it`
-		}
-		return byHand(remedy.Add(fmt.Errorf("key manager %q has the issuer %s, which %q is to have too: API-M's gateway would mix up their tokens", km.Name, issuer, name), "%s", hint))
-	}
-	return nil
-}
-
-// issuerOf returns the issuer of a key manager; "" if it has none. API-M does not always show the one of its own key manager, which has
-// a discovery document.
-func (r *round) issuerOf(ctx context.Context, km wso2.KeyManagerInfo) (string, error) {
-	o, err := r.Admin.KeyManagerObject(ctx, km.ID)
-	issuer := textOf(o.Fields, "issuer")
-	if err != nil || issuer != "" || km.Name != bootstrap.ResidentKeyManager {
-		return issuer, err
-	}
-	discovery, err := r.AM.Discovery(ctx)
-	if wso2.HasStatus(err, http.StatusNotFound) {
-		return "", nil
-	}
-	return discovery.Issuer, err
 }
 
 // sendAgain sends a key manager again that has made no keys for a while. API-M sometimes loses the event on which it loads a key manager,

@@ -17,23 +17,6 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// levels are the kinds of objects in the order in which they are made: each needs those before it. API-M refuses to save an API while
-// it cannot reach a key manager. A group names its users, and a role its groups and the scopes of APIs.
-var levels = []struct {
-	name  string
-	kinds []string
-}{
-	{"key managers", []string{plan.KindKeyManager}},
-	{"scopes and certificates", []string{plan.KindScope, plan.KindCertificate}},
-	{"APIs", []string{plan.KindAPI}},
-	{"documents and users", []string{plan.KindDocument, plan.KindUser}},
-	{"groups", []string{plan.KindGroup}},
-	{"roles", []string{plan.KindRole}},
-	{"applications", []string{plan.KindApplication}},
-	{"subscriptions", []string{plan.KindSubscription}},
-	{"keys", []string{plan.KindKey}},
-}
-
 // object names an object, so that one that appears in two plans has one outcome.
 type object struct{ kind, name, of string }
 

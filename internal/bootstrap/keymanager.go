@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -31,8 +30,8 @@ func (r *run) registerKeyManager(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.refuseSecondIssuer(ctx, list); err != nil {
-		return err
+	if err := RefuseSecondIssuer(ctx, r.Admin, r.AM, list, r.KMName, r.km.issuer, "set KM_NAME to its name"); err != nil {
+		return orDeleted(err)
 	}
 	found, err := r.takeKeyManager(ctx, list)
 	if err != nil {
@@ -122,50 +121,6 @@ func (r *run) chooseUser(ctx context.Context) (err error) {
 func (r *run) readKeyManager(ctx context.Context, id string) (wso2.StoredKeyManager, error) {
 	stored, err := r.Admin.KeyManager(ctx, id)
 	return stored, orDeleted(err)
-}
-
-// refuseSecondIssuer returns an error if another key manager has IS's issuer. API-M would accept the second one. Its gateway would
-// then use one of the two for all tokens, and refuse the clients of the other.
-func (r *run) refuseSecondIssuer(ctx context.Context, list []wso2.KeyManagerInfo) error {
-	for _, km := range list {
-		if km.Name == r.KMName {
-			continue
-		}
-		issuer, err := r.issuerOf(ctx, km)
-		if err != nil {
-			return err
-		}
-		if issuer == r.km.issuer {
-			return permanent(remedy.Add(fmt.Errorf("key manager %q has the issuer %s, which IS has too: API-M's gateway would mix up their tokens", km.Name, issuer),
-				"%s", issuerRemedy(km.Name)))
-		}
-	}
-	return nil
-}
-
-func issuerRemedy(name string) string {
-	if name == ResidentKeyManager {
-		return "give each server a host name of its own ([server] hostname in deployment.toml, as shipped \"localhost\" in both) and restart it"
-	}
-	return "delete it in API-M's Admin Portal, or set KM_NAME to its name"
-}
-
-// issuerOf returns a key manager's issuer; "" if it has none or API-M does not show it. API-M does not always show the issuer of
-// its own key manager, which has a discovery document.
-func (r *run) issuerOf(ctx context.Context, km wso2.KeyManagerInfo) (string, error) {
-	stored, err := r.readKeyManager(ctx, km.ID)
-	if err != nil || stored.Issuer != "" || km.Name != ResidentKeyManager {
-		return stored.Issuer, err
-	}
-	return r.residentIssuer(ctx)
-}
-
-func (r *run) residentIssuer(ctx context.Context) (string, error) {
-	d, err := r.AM.Discovery(ctx)
-	if wso2.HasStatus(err, http.StatusNotFound) {
-		return "", nil
-	}
-	return d.Issuer, err
 }
 
 // desiredKeyManager returns IS as key manager for the connector of IS 7 (https://apim.docs.wso2.com, "Configure WSO2 IS 7 as a Key
@@ -273,7 +228,7 @@ func (r *run) choose(ctx context.Context, name string) (result Result, err error
 	if name == ResidentKeyManager {
 		result.JWKS = r.AM.JWKSURL()
 		if result.Issuer == "" {
-			result.Issuer, err = r.residentIssuer(ctx)
+			result.Issuer, err = residentIssuer(ctx, r.AM)
 		}
 	}
 	return result, err

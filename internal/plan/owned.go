@@ -36,10 +36,36 @@ type Subscriber struct {
 	Application, Owner          string // names
 }
 
-// order has the kinds in the order in which their objects are made. The agent removes objects in the reverse order.
-var order = []string{
-	KindKeyManager, KindScope, KindCertificate, KindAPI, KindDocument, KindUser, KindGroup, KindRole, KindApplication, KindSubscription, KindKey,
+// Level is a group of kinds whose objects do not need each other.
+type Level struct {
+	Name  string // for people
+	Kinds []string
 }
+
+// Levels returns all kinds in the order in which their objects are made: each level needs those before it. API-M refuses to save an API
+// while it cannot reach a key manager. A group names its users, and a role its groups and the scopes of APIs. The agent removes objects in
+// the reverse order.
+func Levels() []Level {
+	return []Level{
+		{"key managers", []string{KindKeyManager}},
+		{"scopes and certificates", []string{KindScope, KindCertificate}},
+		{"APIs", []string{KindAPI}},
+		{"documents and users", []string{KindDocument, KindUser}},
+		{"groups", []string{KindGroup}},
+		{"roles", []string{KindRole}},
+		{"applications", []string{KindApplication}},
+		{"subscriptions", []string{KindSubscription}},
+		{"keys", []string{KindKey}},
+	}
+}
+
+// order has the kinds in the order of their levels.
+var order = func() (kinds []string) {
+	for _, l := range Levels() {
+		kinds = append(kinds, l.Kinds...)
+	}
+	return kinds
+}()
 
 // idOf returns the id of an object that a server has; "" if it shows none. That of a certificate is its content, because an alias
 // alone does not say whose certificate it is.
@@ -183,7 +209,7 @@ func namesOf(want Wanted) map[OwnedObject]bool {
 	}
 	for _, item := range want.File.Applications.Value {
 		add(KindApplication, item.Value.Name.Value, "")
-		for _, key := range keysOf(item) {
+		for _, key := range Keys(item, want.KeyManager) {
 			add(KindKey, keyName(key.Value, want.KeyManager), "application "+item.Value.Name.Value)
 		}
 	}
@@ -201,8 +227,8 @@ func keyManagersOf(want Wanted) []string {
 		names = append(names, valuesOf(api.Value.KeyManagers)...)
 	}
 	for _, app := range want.File.Applications.Value {
-		for _, key := range keysOf(app) {
-			names = append(names, key.Value.KeyManager.Or(want.KeyManager))
+		for _, key := range Keys(app, want.KeyManager) {
+			names = append(names, key.Value.KeyManager.Value)
 		}
 	}
 	return names

@@ -483,14 +483,6 @@ func (m *maker) applications() {
 	}
 }
 
-// keysOf returns the keys of an application. Without a word in the file it has one for production.
-func keysOf(item desired.Field[desired.Application]) []desired.Field[desired.Key] {
-	if item.Value.Keys.Set {
-		return item.Value.Keys.Value
-	}
-	return []desired.Field[desired.Key]{{Set: true, At: item.At, Value: desired.Key{Type: given("PRODUCTION")}}}
-}
-
 // keyName returns the name of a key in changes. keyManager is for one for which the file names none.
 func keyName(key desired.Key, keyManager string) string {
 	return strings.ToLower(key.Type.Value) + ofKeyManager + key.KeyManager.Or(keyManager)
