@@ -482,3 +482,32 @@ func TestAVerificationLogsWhatTheTableFinds(t *testing.T) {
 		t.Errorf("got %s", text)
 	}
 }
+
+// A run that is stopped removes its application and its client, though its context has ended.
+func TestAStoppedInspectionLeavesNothing(t *testing.T) {
+	s, subject := working(t)
+	subject = s.through(subject, s.client.Transport)
+	before := s.clients(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	subject.Servers.HTTP = &http.Client{Transport: altering{s.client.Transport, func(r *http.Request, _ *http.Response) {
+		if r.URL.Path == "/oauth2/token" { // the token of the throw-away application
+			stop()
+		}
+	}}}
+	if _, err := verify.All(ctx, testLog(t), subject, verify.Selection{Only: []string{"api.called"}, Write: true}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if left := s.call(t, 200, "GET", s.am.URL()+"/api/am/devportal/v3/applications?query=wso2agent-", nil)["list"].([]any); len(left) > 0 {
+		t.Errorf("it leaves %v", left)
+	}
+	if now := s.clients(t); now != before {
+		t.Errorf("IS has %v clients, and had %v", now, before)
+	}
+}
+
+// clients returns how many applications IS has.
+func (s *site) clients(t *testing.T) any {
+	t.Helper()
+	return s.call(t, 200, "GET", s.is.URL()+"/api/server/v1/applications", nil)["totalResults"]
+}

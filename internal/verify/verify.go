@@ -1,7 +1,7 @@
-// Package verify checks that what bootstrap has set up works. It requests a token from the key manager, verifies its signature and
-// issuer, calls every new or changed API through the gateway, and checks that the gateway refuses a wrong and a revoked token. For
-// that it makes and deletes a throw-away application. With the keys of another application, a new token would revoke the one that
-// its client has.
+// Package verify checks that both servers work together. [All] makes the checks of one table. [Run] verifies what a bootstrap has set up: it
+// requests a token from the key manager, verifies its signature and issuer, calls every new or changed API through the gateway, and checks
+// that the gateway refuses a wrong and a revoked token. For that it makes and deletes a throw-away application. With the keys of another
+// application, a new token would revoke the one that its client has.
 package verify
 
 import (
