@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"wso2agent/internal/testenv"
@@ -67,8 +68,13 @@ func TestWhatRealServersAnsweredIsUnderstood(t *testing.T) {
 	}
 	base, hc = r.at(t, "key manager get")
 	km, err := NewAdmin(hc, base, admin).KeyManager(ctx, "x")
-	if err != nil || km.Type != TypeIS7 || km.Issuer == "" || km.Certificates.Type != "JWKS" || len(km.Raw) < 1000 {
+	if err != nil || km.Type != TypeIS7 || km.Issuer == "" || km.Certificates.Type != "JWKS" || !strings.HasSuffix(km.UserInfo, UserInfoPath) || km.WellKnown == "" || len(km.Raw) < 1000 {
 		t.Errorf("key manager: %+v, %v", km, err)
+	}
+	base, hc = r.at(t, "key manager discover")
+	document, err := NewAdmin(hc, base, admin).Discover(ctx, "https://localhost:9463/oauth2/token/.well-known/openid-configuration")
+	if err != nil || document != (Discovered{"https://localhost:9463/oauth2/token", "https://localhost:9463/oauth2/jwks"}) {
+		t.Errorf("discovered: %+v, %v", document, err)
 	}
 	base, hc = r.at(t, "api create")
 	api, err := NewPublisher(hc, base, admin).CreateAPIObject(ctx, map[string]any{})
