@@ -14,6 +14,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
+	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 )
 
@@ -113,4 +115,41 @@ func TestAnInspectionRemovesItsApplications(t *testing.T) {
 			t.Errorf("it leaves %v", w.apps)
 		}
 	})
+}
+
+// With the handler the gateway must refuse a revoked token, and without it that is a warning.
+func TestARevokedTokenThatStaysValidIsAFailureWithTheHandler(t *testing.T) {
+	newKeys()
+	for _, tt := range []struct {
+		name    string
+		closing trust.Closing
+		verdict Verdict
+	}{
+		{"with the handler", trust.Closing{Handler: true}, Fail},
+		{"without", trust.Closing{}, Warn},
+		{"with one that IS has not loaded yet", trust.Closing{Handler: true, Restart: trust.RestartDue}, Warn},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var cfg config.Config
+			cfg.Server.Product, cfg.Server.Name, cfg.Trust.Peers, cfg.Trust.ExchangeDir = config.AM, "wso2am", []string{"wso2is"}, t.TempDir()
+			if _, err := (trust.Exchange{Dir: cfg.Trust.ExchangeDir, Name: "wso2is"}).SayClosing(tt.closing); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				w, s := newWorld(), settings
+				w.deaf, s.KMName = true, "WSO2-IS"
+				i := &inspection{subject: Subject{Config: cfg, Settings: s}, run: &run{Servers: bootstrap.Connect(&http.Client{Transport: w}, settings),
+					Options: Options{Owner: "mine1234", Wait: time.Minute}, log: slog.New(slog.DiscardHandler), result: result(), refuses: true, called: "/pay/1.0.0/"}}
+				if err := i.makeClient(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if c := i.tokenClient(t.Context()); c.Verdict != Pass {
+					t.Fatal(c)
+				}
+				if c := i.revokedRefused(t.Context()); c.Verdict != tt.verdict || !strings.Contains(c.Evidence, StillValid) {
+					t.Errorf("%+v", c)
+				}
+			})
+		})
+	}
 }
