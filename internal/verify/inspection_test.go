@@ -170,6 +170,7 @@ func (s *site) keyManager(t *testing.T, change map[string]any) (undo func()) {
 
 func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 	s, subject := working(t)
+	s.requests.take()
 	passes := inspect(t, s.through(subject, s.client.Transport), verify.Selection{Write: true, Wait: 10 * time.Second})
 	for _, d := range verify.Checks() {
 		want := verify.Pass
@@ -178,6 +179,11 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		}
 		if c := passes[d.ID]; c.Verdict != want {
 			t.Errorf("%s: %+v", d.ID, c)
+		}
+	}
+	for _, request := range s.requests.take() { // it notes those that may change something
+		if _, path, _ := strings.Cut(request, " "); strings.HasPrefix(path, "/orders/") || strings.HasPrefix(path, "/payments/") {
+			t.Errorf("%s reaches a back end", request)
 		}
 	}
 	portal := s.am.URL() + "/api/am/devportal/v3/applications?query=wso2agent-"
