@@ -58,6 +58,9 @@ func (r *round) bring(ctx context.Context, c plan.Change, want desired.API) erro
 		r.mu.Unlock()
 	}
 	changed, late := !exists || plan.NeedsRevision(saved), differs("revision")
+	if changed && r.past.revised(have) { // an earlier round could not deploy it, or failed after that
+		changed, late = false, true
+	}
 	if changed || late || differs("environments") {
 		if err := r.rollOut(ctx, have, plan.RolloutOf(want, have, r.want.VHost, changed, late)); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -151,10 +152,12 @@ type past struct {
 	times map[string]int       // how often
 	keys  map[keyName]Credentials
 	apis  map[string]plan.Object // what a new definition has reset of them, until it is there again
+	// The revisions that each API had before this run made one, by the ids of both.
+	revisions map[string]map[string]bool
 }
 
 func newPast(wait time.Duration, known []Credentials) *past {
-	p := &past{wait: wait, first: map[string]time.Time{}, times: map[string]int{}, keys: map[keyName]Credentials{}, apis: map[string]plan.Object{}}
+	p := &past{wait: wait, first: map[string]time.Time{}, times: map[string]int{}, keys: map[keyName]Credentials{}, apis: map[string]plan.Object{}, revisions: map[string]map[string]bool{}}
 	p.remember(known)
 	return p
 }
@@ -204,6 +207,23 @@ func (p *past) unrestored() map[string]plan.Object {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return maps.Clone(p.apis)
+}
+
+// revised reports whether this run has made a revision of an API as it is. The API has the secrets of the file since then, which no stamp
+// shows. The API has the revisions that this round has read.
+func (p *past) revised(api plan.API) bool {
+	id, stamp := textOf(api.Object, "id"), plan.Stamp(api.Object)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before, is := p.revisions[id]
+	if !is {
+		before = map[string]bool{}
+		for _, r := range api.Revisions {
+			before[r.ID] = true
+		}
+		p.revisions[id] = before
+	}
+	return slices.ContainsFunc(api.Revisions, func(r plan.Revision) bool { return !before[r.ID] && r.Description == stamp })
 }
 
 // since reports whether something has been seen for a while.

@@ -11,6 +11,7 @@ import (
 	"wso2agent/internal/desired"
 	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/wso2sim"
 )
 
 // TestTheRecordGetsTheIDsThatARunKnows: without another read, and with an empty one where only the next read shows it.
@@ -85,4 +86,31 @@ func TestARunKeepsItsRecord(t *testing.T) {
 	s.planned(want, "update user Ann: password null -> \"*****\"")
 	run(fewer, true, save)
 	same(t, "the record", names(onDisk()), "API Keep 1", "application Shop", "key manager WSO2-IS", "subscription to API Keep 1")
+}
+
+// TestAFailureAfterARevisionMakesNoOtherOne: a new secret, which no server shows, is a difference until its change has succeeded.
+func TestAFailureAfterARevisionMakesNoOtherOne(t *testing.T) {
+	s, record := onlyAPIs(t), owned.New()
+	file := func(password, state string) plan.Wanted {
+		return s.read(`apis: [{name: Orders, version: "1", context: /orders, lifecycle: `+state+`, endpoints: {production: {url: "http://a:1", security: {type: BASIC, username: u, password: `+password+`}}}}]`, t.TempDir())
+	}
+	s.allMade(s.apply(file("throwAway1", "PUBLISHED"), Options{Record: record}))
+	for _, f := range []wso2sim.Fault{
+		{Kind: wso2sim.FaultStatus, Status: 503, Method: "POST", Path: "/api/am/publisher/v4/apis/*/deploy-revision", Count: 1},
+		{Kind: wso2sim.FaultReset, After: true, Method: "POST", Path: "/api/am/publisher/v4/apis/*/deploy-revision", Count: 1},
+		{Kind: wso2sim.FaultStatus, Status: 503, Method: "POST", Path: "/api/am/publisher/v4/apis/change-lifecycle", Count: 2},
+	} {
+		_, err := s.amFaults.Add(f)
+		must(t, err)
+	}
+	s.amRequests.Reset()
+	s.allMade(s.apply(file("throwAway2", "BLOCKED"), Options{Record: record}))
+	if n := s.amRequests.Counts()["POST /api/am/publisher/v4/apis/{id}/revisions"]; n != 1 {
+		t.Errorf("%d revisions", n)
+	}
+	for _, f := range s.amFaults.List() {
+		if f.Hits != f.Count {
+			t.Errorf("%s: %d of %d faults", f.Path, f.Hits, f.Count)
+		}
+	}
 }
