@@ -515,6 +515,14 @@ func TestAGrantTypeThatTheKeyManagerDoesNotKnowIsForAPerson(t *testing.T) {
 	s.allMade(s.apply(s.read(strings.ReplaceAll(known, "client_credentials, ", ""), t.TempDir()), Options{}))
 }
 
+// API-M answers 404 for such a role, which is no object that is gone.
+func TestARoleThatAKeyManagerIsForAndThatIsMissingIsForAPerson(t *testing.T) {
+	s := start(t, nil)
+	report := s.apply(s.read(`key_managers: [{name: Cloak, type: KeyCloak, well_known_endpoint: "https://kc.example/w", token_endpoint: "https://kc.example/t", revoke_endpoint: "https://kc.example/r",
+  introspection_endpoint: "https://kc.example/i", client_registration_endpoint: "https://kc.example/c", issuer: "https://kc.example", username: c, password: throwAway1, permissions: {type: ALLOW, roles: [nothing]}}]`, t.TempDir()), Options{})
+	s.says(s.failure(report, plan.KindKeyManager), `the file names role of the permissions "nothing"`, "correct the file")
+}
+
 // TestTheIssuerOfTheOwnKeyManagerIsCompared: IS may get another host name.
 func TestTheIssuerOfTheOwnKeyManagerIsCompared(t *testing.T) {
 	s := start(t, nil)

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
@@ -33,13 +34,25 @@ func (r *round) keyManager(ctx context.Context, c plan.Change, want desired.KeyM
 	}
 	id, err := r.sendKeyManager(ctx, want, have)
 	if err != nil {
-		return moved(err)
+		return unknownRole(want, moved(err))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ids.KeyManagers[name] = id
 	r.managers[name] = plan.KeyManagerBody(want, have)
 	return nil
+}
+
+// unknownRole names the roles of a key manager if API-M does not know one. It answers 404 then, which no other try changes.
+func unknownRole(want desired.KeyManager, err error) error {
+	if !wso2.HasCode(err, codeNoPermissionRole) {
+		return err
+	}
+	var roles []string
+	for _, role := range want.Permissions.Value.Roles.Value {
+		roles = append(roles, fmt.Sprintf("role of the permissions %q (%s)", role.Shown(), role.At))
+	}
+	return byHand(remedy.Add(fmt.Errorf("the file names %s: %w", strings.Join(roles, ", "), err), "correct the file, or make in API-M what it names"))
 }
 
 // sendKeyManager writes a key manager with its secrets; a new one if have is nil. API-M loads it, even if nothing differs.

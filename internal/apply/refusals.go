@@ -19,6 +19,7 @@ const (
 	codeRevisionDeployed = 900348 // 400: the revision cannot be deleted
 	codeNoEnvironment    = 900504 // 400: no gateway environment has this name
 	codeNoVHost          = 900512 // 400: the environment does not have this virtual host
+	codeNoPermissionRole = 900607 // 404: no role has this name, of the permissions of a key manager
 	codeNoRole           = 900610 // 400: no role has this name
 	codeNoScopeRole      = 903250 // 404: the same for the role of a local scope
 	codeLocalScope       = 900988 // 400: another API has this local scope

@@ -320,6 +320,10 @@ func (m *maker) identities() {
 	is := m.File.IdentityServer.Value
 	for _, u := range is.Users.Value {
 		have, exists := m.has.Users[u.Value.Username.Value]
+		if !exists && !u.Value.Password.Set {
+			m.problems.Add(u.At, "add password", "user %q: IS makes none without a password", u.Value.Username.Value)
+			continue
+		}
 		m.compare(Change{Kind: KindUser, Name: u.Value.Username.Value, Want: u.Value}, exists, have, func() []Difference {
 			return UserDifferences(u.Value, have, m.sentOf(KindUser, u.Value.Username.Value, "", have))
 		})

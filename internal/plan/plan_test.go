@@ -112,6 +112,9 @@ identity_server:
 			"create user anna", "create group staff", "create role reader", "create application Shop",
 			"create key sandbox of key manager WSO2-IS of application Shop",
 		}, nil},
+		"a new user without a password, and one that is there": {`identity_server: {users: [{username: ann}, {username: bob}]}`, func(w *Wanted, h *Have) {
+			h.Users = map[string]Object{"bob": {"id": "u1", "userName": "bob"}}
+		}, nil, []string{`user "ann": IS makes none without a password`}},
 		"a new key manager that lacks what its connector needs": {`
 key_managers: [{name: Other, type: Okta, well_known_endpoint: "https://okta/wk", revoke_endpoint: "https://o/r", username: u, password: p}]
 `, nil, nil, []string{`key manager "Other": API-M makes none of type Okta without token_endpoint, introspection_endpoint, client_registration_endpoint, additional_properties.apiKey`}},
