@@ -10,7 +10,7 @@ type API struct {
 	Lifecycle   Text `yaml:"lifecycle" enum:"CREATED,PROTOTYPED,PUBLISHED,BLOCKED,DEPRECATED,RETIRED" default:"PUBLISHED" doc:"The state that the API is to reach."`
 
 	DefaultVersion Switch `yaml:"default_version" default:"false" doc:"Whether calls without a version reach this one."`
-	CopyOf         Text   `yaml:"copy_of" form:"version" doc:"The version that the server copies to make this one. Without it the server makes a new API."`
+	CopyOf         Text   `yaml:"copy_of" form:"version" doc:"The version that the server copies to make this one, with the documents that it has then. Without it the server makes a new API."`
 
 	Tags                 Texts                     `yaml:"tags" item:"tag" form:"tag" doc:"Words by which people find the API."`
 	Categories           Texts                     `yaml:"categories" item:"category" form:"word" doc:"Categories of API-M."`

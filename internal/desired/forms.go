@@ -107,7 +107,7 @@ var forms = sync.OnceValue(func() map[string]form {
 		"summary":             trimmed(32766),
 		"value":               {},
 		"content":             {least: 1}, // API-M's specification has no empty one
-		"alias":               {tidy: strings.TrimSpace, least: 1, most: 255, pattern: oneWord, not: `^\s*\.\.?\s*$`, check: checkAlias},
+		"alias":               {tidy: strings.TrimSpace, least: 1, most: 255, pattern: `^[^\s/\\]+$`, not: `^\s*\.\.?\s*$`, check: checkAlias},
 		"text100":             trimmed(100),
 		"text120":             trimmed(120),
 		"text255":             trimmed(255),
@@ -185,11 +185,11 @@ func checkCallback(s string) error {
 	return nil
 }
 
-// checkAlias refuses what leads to another address than that of the certificate.
+// checkAlias refuses what leads to another address than that of the certificate, or to none: Tomcat refuses an encoded slash.
 func checkAlias(s string) error {
 	switch {
-	case strings.ContainsFunc(s, unicode.IsSpace):
-		return errors.New("must be one word without spaces")
+	case strings.ContainsFunc(s, unicode.IsSpace) || strings.ContainsAny(s, `/\`):
+		return errors.New("must be one word without spaces and slashes")
 	case s == "." || s == "..":
 		return errors.New("must not be the name of a folder, \".\" or \"..\"")
 	}

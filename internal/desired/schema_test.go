@@ -112,7 +112,7 @@ var samples = map[string]struct{ good, bad []string }{
 	"text120":             {good: []string{"x y"}, bad: []string{"", strings.Repeat("x", 121)}},
 	"text255":             {good: []string{"x y"}, bad: []string{"", "\t", strings.Repeat("x", 256)}},
 	"text256":             {good: []string{"x y"}, bad: []string{"", strings.Repeat("x", 257)}},
-	"alias":               {good: []string{"a-b", "..."}, bad: []string{"", "a b", ".", " .. "}},
+	"alias":               {good: []string{"a-b", "..."}, bad: []string{"a/b", `a\b`, "", "a b", ".", " .. "}},
 	"content":             {good: []string{"any thing", " "}, bad: []string{""}},
 	"word":                {good: []string{"a-b"}, bad: []string{"", "a b", "a\tb"}},
 	"tag":                 {good: []string{"a b"}, bad: []string{"", "a,b", ","}},
