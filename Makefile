@@ -18,7 +18,7 @@ endif
 UNWATCHED := sha1 $(addprefix internal/fips140/,sha256 sha512 sha3 hmac pbkdf2 bigmod edwards25519/field nistec/fiat)
 RACE_FLAGS := $(if $(RACE),$(RACE) $(foreach package,$(UNWATCHED),-gcflags=crypto/$(package)=-race=false))
 
-.PHONY: help build man demo test test-allocations lint vulnerabilities handshakes test-kill test-crash coverage model java-certificates bench fuzz image stand-ins test-compose test-real test-kubernetes clean
+.PHONY: help build man demo test test-allocations test-states lint vulnerabilities handshakes test-kill test-crash coverage model java-certificates bench fuzz image stand-ins test-compose test-real test-kubernetes clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
@@ -28,7 +28,8 @@ help:
 	@echo 'make man           man pages of the agent, in bin/man'
 	@echo 'make handshakes    Java servers that connect to each other while certificates rotate, ROTATIONS=10 times (make test: two or three times)'
 	@echo 'make test-kill     agents that are killed at every change of a rotation, KILLS=500 times at any moment (KILL_FROM=100 begins at a later change), and SEQUENCES=300 orders of events (make test: some)'
-	@echo 'make test-crash    CRASH_STATES=200 random desired states, each applied after CRASH_CUTS=50 interrupted runs, with faults (make test: some)'
+	@echo 'make test-states   20 random desired states, each applied after 10 interrupted runs, with faults, and random mistakes (make test: some)'
+	@echo 'make test-crash    the same with CRASH_STATES=200 and CRASH_CUTS=50, beginning with state SEED=1'
 	@echo 'make coverage      fails unless tests run every statement of internal/rotation'
 	@echo 'make model         every order of EVENTS=3 events in a model of rotation, for SECONDS=3600 each world at most (make test-allocations: 2 events)'
 	@echo 'make java-certificates  MUTANTS=1000000 mutants of certificates, held against Java (make test: some thousands)'
@@ -93,11 +94,17 @@ test-kill:
 	KILLS=$(KILLS) KILL_STRIDE=1 go test -count=1 -timeout 240m -v ./test/kill
 	SEQUENCES=$(SEQUENCES) go test -count=1 -timeout 60m -run TestWhateverHappens ./internal/agent
 
+# Without the race detector, which makes each run some times as long. Most of the time a run waits between two tries, so more of them
+# than there are processors run at the same time.
+test-states:
+	CRASH_STATES=20 CRASH_CUTS=10 RANDOM_STATES=20 MUTANTS=200 go test -count=1 -parallel 8 -timeout 20m ./test/converge
+
 CRASH_STATES ?= 200
 CRASH_CUTS ?= 50
+SEED ?= 1
 
 test-crash:
-	CRASH_STATES=$(CRASH_STATES) CRASH_CUTS=$(CRASH_CUTS) RANDOM_STATES=500 MUTANTS=2000 go test -count=1 -timeout 240m -v ./test/converge
+	CRASH_STATES=$(CRASH_STATES) CRASH_CUTS=$(CRASH_CUTS) SEED=$(SEED) RANDOM_STATES=500 MUTANTS=2000 go test -count=1 -parallel 8 -timeout 240m -v ./test/converge
 
 # Every statement of what decides about rotations is tested, and not only by the model, which make test-allocations runs.
 coverage:

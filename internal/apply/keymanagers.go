@@ -2,12 +2,15 @@ package apply
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/wso2"
 )
 
 // keyManager makes a key manager. API-M loads it some seconds after its answer.

@@ -2,7 +2,6 @@ package converge
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -11,7 +10,7 @@ import (
 	"testing"
 
 	"wso2agent/internal/apply"
-	"wso2agent/internal/wso2"
+	"wso2agent/internal/plan"
 )
 
 // place is a value in a file, and what puts another one there.
@@ -60,42 +59,47 @@ func mutate(s state, random *rand.Rand) (state, string) {
 	return state{file, s.files}, fmt.Sprintf("%s: %.60q", p.path, fmt.Sprint(value))
 }
 
-// about reports whether a server refuses a change because of what it has, and not because of the form of the file: only the server knows
-// its roles, policies, categories, environments, key managers, users, groups and clients.
+// excused are the refusals that no validation can foresee, by what the agent says: only the servers know what they have. Whatever else a
+// server refuses is a mistake of validation.
+var excused = []struct{ says, what string }{
+	{"the file names subscription policy ", "API-M lists its policies"},
+	{"the file names policy of an operation ", "API-M knows its policies"},
+	{"the file names category ", "somebody makes categories in the Admin Portal"},
+	{"the file names environment ", "somebody makes environments in the Admin Portal"},
+	{"the file names virtual host ", "an environment has its virtual hosts"},
+	{"the file names visible role ", "API-M has its roles"},
+	{"the file names role of the access control ", "API-M has its roles"},
+	{"the file names role of a scope ", "API-M has its roles"},
+	{"the file names role of the permissions ", "API-M has its roles"},
+	{"the file names key manager ", "API-M has key managers that no file makes"},
+	{"API-M has no application policy ", "API-M lists its policies"},
+	{"IS has no user ", "IS has users that no file makes"},
+	{"IS has no group ", "IS has groups that no file makes"},
+	{"IS has no role ", "IS has roles that no file makes"},
+	{"IS has no client ", "IS has clients that no file makes"},
+	{"does not know the grant type ", "somebody can add grant types to a key manager"},
+}
+
+// about reports whether a server refuses a change because of what it has, and not because of the form of the file.
 func about(err error) bool {
-	var e *wso2.Error
-	if !errors.As(err, &e) {
-		return true // the agent's own word, about what the servers have
+	for _, e := range excused {
+		if strings.Contains(err.Error(), e.says) {
+			return true
+		}
 	}
-	if slices.Contains([]int{
-		900305, // no such policy
-		900345, // no such category
-		900504, // no such environment
-		900512, // no such virtual host
-		900607, // no such role of a key manager
-		900610, // no such role
-		900967, // an application policy that does not exist, or a key whose client does not
-		903250, // no such role of a scope
-		901403, // no such key manager
-		wso2.CodeNoPolicy,
-	}, e.Code) {
-		return true
-	}
-	return strings.Contains(err.Error(), "not found") // a permission, a user or a group of IS
+	return false
 }
 
 // TestWhatIsValidIsNotRefused makes one mistake in a random desired state. Validation refuses it, or the servers take it: they refuse
 // nothing for its form that validation accepts.
 func TestWhatIsValidIsNotRefused(t *testing.T) {
 	w := start(t)
-	random, valid, total := rand.New(rand.NewPCG(uint64(seed(t)), 4)), 0, number(t, "MUTANTS", 100)
+	random, valid, total := rand.New(rand.NewPCG(uint64(seed(t)), 4)), 0, number(t, "MUTANTS", 20)
 	for i := range total {
 		s, what := mutate(randomState(uint64(seed(t)+i), w.clients), random)
-		f, err := w.parse(s)
-		if err != nil {
+		if _, err := w.parse(s); err != nil {
 			continue
 		}
-		_ = f
 		valid++
 		t.Run(what, func(t *testing.T) {
 			w := w.in(t)
@@ -125,7 +129,10 @@ func TestWhatIsValidIsNotRefused(t *testing.T) {
 
 func randomState(seed uint64, clients []client) state { return random(seed, false, clients) }
 
-// needs reports whether a change fails because another one has failed.
+// needs reports whether a change fails because another one has failed. API-M answers HTTP 500 to a subscription to an API that is not
+// published.
 func needs(report apply.Report, o apply.Outcome) bool {
-	return strings.Contains(o.Err.Error(), "it needs an object that is missing")
+	return strings.Contains(o.Err.Error(), "it needs an object that is missing") || slices.ContainsFunc(report.Outcomes, func(of apply.Outcome) bool {
+		return o.Change.Kind == plan.KindSubscription && of.Change.Kind == plan.KindAPI && of.Err != nil && strings.HasSuffix(o.Change.Name, of.Change.Name)
+	})
 }

@@ -210,8 +210,8 @@ func (m *maker) api(name, kind, context string, version, versions int) tree {
 	m.backends(a, kind)
 	m.operations(a, kind, versions)
 	m.gateway(a, kind)
-	if m.shape.IntN(2) == 0 && versions == 1 { // whether a copy brings documents depends on the moment of the copy
-		a["documents"] = m.documents()
+	if m.shape.IntN(2) == 0 {
+		a["documents"] = m.documents(versions > 1)
 	}
 	if m.shape.IntN(4) == 0 {
 		a["endpoint_certificates"] = []any{tree{"alias": strings.TrimPrefix(context, "/") + fmt.Sprint(version), "endpoint": "https://b" + fmt.Sprint(m.value.IntN(3)) + ":1", "file": one(m.value, "backend.pem", "other.pem")}}
@@ -334,9 +334,6 @@ func (m *maker) operations(a tree, kind string, versions int) {
 		m.locals++
 		s := m.scope(fmt.Sprintf("local:%d", m.locals))
 		s["local"] = true
-		if kind == "OPENAPI" { // a run that ends between the two requests for a definition loses what the file leaves out
-			s["display_name"], s["description"], s["roles"] = m.line(), m.line(), []string{"admin"}
-		}
 		scopes, names = append(scopes, s), append(names, s["name"].(string))
 	}
 	if m.shape.IntN(4) == 0 { // a shared scope that only the API declares
@@ -384,10 +381,6 @@ func (m *maker) operation(target, verb string, scopes []string, kind string) tre
 	if kind == "HTTP" {
 		m.maybe(op, "throttling_policy", true, func() any { return one(m.value, "Unlimited", "10KPerMin", "20KPerMin") })
 	}
-	if kind == "GRAPHQL" { // as for the local scopes of a definition
-		op["auth"], op["scopes"] = one(m.value, "Application", "Application & Application User"), []string{}
-		auth = ""
-	}
 	if auth != "None" && len(scopes) > 0 && m.value.IntN(2) == 0 {
 		op["scopes"] = some(m.value, scopes...)
 	}
@@ -404,7 +397,8 @@ func (m *maker) openAPI(scopes []string) string {
 			if strings.Contains(path, "{id}") {
 				op["parameters"] = []any{tree{"name": "id", "in": "path", "required": true, "schema": tree{"type": "string"}}}
 			}
-			op["x-auth-type"], op["x-throttling-tier"] = "Application & Application User", one(m.value, "Unlimited", "10KPerMin")
+			m.maybe(op, "x-auth-type", false, func() any { return "Application & Application User" })
+			m.maybe(op, "x-throttling-tier", false, func() any { return one(m.value, "Unlimited", "10KPerMin") })
 			switch m.value.IntN(3) {
 			case 0:
 				op["x-auth-type"] = "None"
@@ -468,15 +462,21 @@ func (m *maker) gateway(a tree, kind string) {
 		return one[any](m.value, []string{"all"}, []string{"WSO2-IS"}, []string{"Resident Key Manager", "WSO2-IS"})
 	})
 	m.maybe(a, "schema_validation", true, func() any { return m.value.IntN(2) == 0 })
-	if m.shape.IntN(2) == 0 { // an environment that a later file leaves out keeps its revision, which a dump then finds behind
+	if m.value.IntN(2) == 0 {
 		a["environments"] = one[any](m.value, []string{"Default"}, []any{tree{"name": "east", "vhost": "east.example"}, "Default"}, []any{tree{"name": "east", "vhost": "east.example"}}, []any{tree{"name": "Default", "display_on_devportal": true}})
 	}
 }
 
-func (m *maker) documents() (all []any) {
+// documents are those of an API. Of a version that may be a copy, they say everything, and the same documents have the same sources: a copy
+// has the documents of the other version at that moment, and the agent and API-M leave what nobody says.
+func (m *maker) documents(whole bool) (all []any) {
 	for i := range 1 + m.shape.IntN(2) {
 		d := tree{"name": fmt.Sprintf("Doc %d", i), "summary": m.line()}
-		switch m.shape.IntN(3) {
+		source := m.shape.IntN(3)
+		if whole {
+			source = i
+		}
+		switch source {
 		case 0:
 			d["content"] = m.word()
 			m.maybe(d, "format", false, func() any { return one(m.value, "INLINE", "MARKDOWN") })
@@ -486,12 +486,19 @@ func (m *maker) documents() (all []any) {
 			name := one(m.value, "guide.txt", "Other Guide.md")
 			d["file"], m.files[name] = name, "text "+name
 		}
-		if m.value.IntN(4) == 0 {
+		if m.value.IntN(4) == 0 && !whole {
 			d["type"], d["other_type"] = "OTHER", m.line()
 		} else {
 			m.maybe(d, "type", true, func() any { return one(m.value, "HOWTO", "SAMPLES", "PUBLIC_FORUM", "SUPPORT_FORUM") })
 		}
 		m.maybe(d, "visibility", true, func() any { return one(m.value, "API_LEVEL", "OWNER_ONLY") })
+		if whole {
+			for field, value := range map[string]any{"type": "HOWTO", "visibility": "API_LEVEL", "format": "INLINE"} {
+				if _, is := d[field]; !is && (field != "format" || d["content"] != nil) {
+					d[field] = value
+				}
+			}
+		}
 		all = append(all, d)
 	}
 	return all
