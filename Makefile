@@ -3,7 +3,7 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 # As in the Dockerfile. docs/decisions.md says why.
-SMALL := -tags nethttpomithttp2 -gcflags=wso2agent/...=-l -gcflags=wso2agent/internal/keystore=
+SMALL := -tags nethttpomithttp2 -gcflags=all=-l -gcflags=wso2agent/internal/keystore= -gcflags=crypto/...= -gcflags=hash/...= -gcflags=runtime/...=
 
 # The race detector needs a C compiler. In CI it is not optional.
 RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)

@@ -26,6 +26,7 @@ type row struct {
 
 // packages is the table of docs/architecture.md. A package imports only packages above it.
 var packages = []row{
+	{path: "internal/sorting", owns: "one way to sort a list of any type", not: "what is sorted"},
 	{path: "internal/suggest", owns: "the known name that a mistyped one may mean", not: "files, networks",
 		bars: []string{"os", "net", "net/http"}},
 	{path: "internal/remedy", owns: "errors that carry their remedy apart from their text", not: "files, networks",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -12,6 +11,7 @@ import (
 
 	"wso2agent/internal/scopes"
 	"wso2agent/internal/serviceuser"
+	"wso2agent/internal/sorting"
 )
 
 func kmClientsCommand() *cobra.Command {
@@ -54,7 +54,7 @@ func listClients(ctx context.Context, asJSON bool, stdout, stderr io.Writer) err
 	for _, o := range list {
 		lines = append(lines, ownedLine{o.Name, o.ClientID, o.Owner, serviceuser.Same(o.Owner, r.settings.ISCredentials.User)})
 	}
-	slices.SortFunc(lines, func(a, b ownedLine) int { return strings.Compare(a.Application, b.Application) })
+	sorting.By(lines, func(a, b ownedLine) int { return strings.Compare(a.Application, b.Application) })
 	if asJSON {
 		err = writeJSON(stdout, map[string]any{"clients": lines, "missingClients": orEmpty(missing)})
 	} else {

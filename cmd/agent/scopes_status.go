@@ -12,6 +12,7 @@ import (
 
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/scopes"
+	"wso2agent/internal/sorting"
 )
 
 func scopesStatusCommand() *cobra.Command {
@@ -59,7 +60,7 @@ func showScopes(ctx context.Context, asJSON bool, stdout, stderr io.Writer) erro
 		}
 		lines = append(lines, line)
 	}
-	slices.SortFunc(lines, func(a, b scopesLine) int { return strings.Compare(a.Application, b.Application) })
+	sorting.By(lines, func(a, b scopesLine) int { return strings.Compare(a.Application, b.Application) })
 	if asJSON {
 		err = writeJSON(stdout, map[string]any{"scopes": len(state.Scopes), "applications": lines, "missingClients": orEmpty(missing)})
 	} else {

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/sorting"
 	"wso2agent/internal/wso2"
 )
 
@@ -173,14 +173,14 @@ func (k *Known) Save(path, server string) error {
 	for name, api := range k.apis {
 		s.APIs = append(s.APIs, storedAPI{name, api})
 	}
-	slices.SortFunc(s.APIs, func(a, b storedAPI) int {
+	sorting.By(s.APIs, func(a, b storedAPI) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
 	})
 	for alias, c := range k.certificates {
 		endpoint, _ := c.Object["endpoint"].(string)
 		s.Certificates = append(s.Certificates, storedCertificate{alias, endpoint, c.Fingerprint})
 	}
-	slices.SortFunc(s.Certificates, func(a, b storedCertificate) int { return cmp.Compare(a.Alias, b.Alias) })
+	sorting.By(s.Certificates, func(a, b storedCertificate) int { return cmp.Compare(a.Alias, b.Alias) })
 	data, err := json.Marshal(s) // not indented: it is large, and nobody reads it
 	if err == nil && len(data) > knownLimit {
 		err = fmt.Errorf("it has %d bytes, and may have %d", len(data), knownLimit)

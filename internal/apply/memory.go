@@ -15,6 +15,7 @@ import (
 	"wso2agent/internal/keysfile"
 	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/sorting"
 )
 
 // keysLimit is the most that a keys file may hold, in bytes.
@@ -112,7 +113,7 @@ func (m memory) writeKeys(report Report, own string) error {
 		return nil
 	}
 	if own != "" {
-		slices.SortStableFunc(keys, func(a, b keysfile.Key) int { return order(a.Application != own, b.Application != own) })
+		sorting.By(keys, func(a, b keysfile.Key) int { return order(a.Application != own, b.Application != own) })
 	}
 	if err := m.files.Keys.Write(keys); err != nil {
 		return fmt.Errorf("write the applications' keys: %w", err)

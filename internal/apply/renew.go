@@ -18,6 +18,7 @@ import (
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/serviceuser"
+	"wso2agent/internal/sorting"
 	"wso2agent/internal/wso2"
 )
 
@@ -83,7 +84,7 @@ func (s Single) renewals(ctx context.Context, files bootstrap.Files, application
 	if len(all) == 0 {
 		return nil, remedy.Add(fmt.Errorf("%w: application %q has no keys at key manager %q", bootstrap.ErrPermanent, application.Name, manager.Name), "name another key manager with --key-manager")
 	}
-	slices.SortFunc(all, func(a, b renewal) int { return cmp.Compare(textOf(a.Key, "keyType"), textOf(b.Key, "keyType")) })
+	sorting.By(all, func(a, b renewal) int { return cmp.Compare(textOf(a.Key, "keyType"), textOf(b.Key, "keyType")) })
 	return all, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"wso2agent/internal/remedy"
+	"wso2agent/internal/sorting"
 	"wso2agent/internal/wso2"
 )
 
@@ -18,7 +19,7 @@ import (
 // smallest id.
 func KeeperFirst(list []wso2.KeyManagerInfo, name string) []wso2.KeyManagerInfo {
 	same := slices.DeleteFunc(slices.Clone(list), func(km wso2.KeyManagerInfo) bool { return km.Name != name })
-	slices.SortFunc(same, func(a, b wso2.KeyManagerInfo) int {
+	sorting.By(same, func(a, b wso2.KeyManagerInfo) int {
 		switch {
 		case a.Used == b.Used:
 			return cmp.Compare(a.ID, b.ID)

@@ -13,6 +13,7 @@ import (
 
 	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
+	"wso2agent/internal/sorting"
 )
 
 // record is what agents with the same keys file remember from one run to the next.
@@ -63,7 +64,7 @@ func namesIn(file *desired.File, more []APIName) []APIName {
 	for _, api := range file.APIs.Value {
 		names = append(names, APIName{api.Value.Name.Value, api.Value.Version.Value})
 	}
-	slices.SortFunc(names, func(a, b APIName) int {
+	sorting.By(names, func(a, b APIName) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
 	})
 	return slices.Compact(names)

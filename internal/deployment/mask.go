@@ -2,8 +2,9 @@ package deployment
 
 import (
 	"regexp"
-	"slices"
 	"strings"
+
+	"wso2agent/internal/sorting"
 )
 
 // secretName matches the names of settings whose values must not be shown.
@@ -39,7 +40,7 @@ func (d *Document) Masked(mask func(value string) string) string {
 			walk(st.path[len(st.path)-1], st.value)
 		}
 	}
-	slices.SortFunc(spans, func(a, b span) int { return b.start - a.start })
+	sorting.By(spans, func(a, b span) int { return b.start - a.start })
 	text := d.text
 	for _, s := range spans {
 		text = text[:s.start] + mask(text[s.start:s.end]) + text[s.end:]

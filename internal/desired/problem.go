@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+
+	"wso2agent/internal/sorting"
 )
 
 // ErrInvalid says that a person must change the files. Every error of [Load] and [Parse] wraps it.
@@ -73,7 +74,7 @@ func (f *File) Sorted(ps Problems) Problems {
 	for i, name := range f.files {
 		order[name] = i + 1 // 0: what stands in no file
 	}
-	slices.SortStableFunc(sorted, func(a, b Problem) int {
+	sorting.By(sorted, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(order[a.At.File], order[b.At.File]), a.At.compare(b.At))
 	})
 	return sorted

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/sorting"
 )
 
 // mask stands for a secret.
@@ -43,7 +44,7 @@ func MaskerOf(cfg config.Config, more ...string) Masker {
 	}
 	secrets = slices.DeleteFunc(secrets, func(s string) bool { return len(s) < 4 || s == "admin" || s == "wso2carbon" })
 	secrets = variants(secrets, inXML.Replace, url.QueryEscape, func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) })
-	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // a secret may be a part of another one
+	sorting.By(secrets, func(a, b string) int { return len(b) - len(a) }) // a secret may be a part of another one
 	var pairs []string
 	for _, s := range slices.Compact(secrets) {
 		pairs = append(pairs, s, mask)

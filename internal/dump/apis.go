@@ -13,17 +13,19 @@ import (
 
 	"wso2agent/internal/actual"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/sorting"
 	"wso2agent/internal/wso2"
 )
 
 // apis returns the APIs with their documents, deployments and certificates.
 func (d *dump) apis(all actual.Everything, secrets *names) (list []any, err error) {
-	slices.SortFunc(all.Others, func(a, b wso2.API) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version)) })
+	sorting.By(all.Others, func(a, b wso2.API) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version)) })
 	for _, other := range all.Others {
 		d.leaveOut("API %s %s: a file has no APIs of type %s", other.Name, other.Version, other.Type)
 	}
 	given, limited := map[string]bool{}, limitedAPIs(all)
-	order := slices.SortedFunc(maps.Keys(all.APIs), func(a, b plan.APIName) int {
+	order := slices.Collect(maps.Keys(all.APIs))
+	sorting.By(order, func(a, b plan.APIName) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
 	})
 	for _, name := range order {

@@ -10,6 +10,7 @@ import (
 	"wso2agent/internal/actual"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/serviceuser"
+	"wso2agent/internal/sorting"
 )
 
 // tree returns the file as a tree, in the order of the names of objects. Its secrets are variables.
@@ -93,7 +94,7 @@ func (d *dump) subscriptions(name string, app plan.Application, versions map[str
 			d.leaveOut("application %s: a subscription to something that is no API", name)
 		}
 	}
-	slices.SortFunc(to, func(a, b plan.APIVersion) int {
+	sorting.By(to, func(a, b plan.APIVersion) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
 	})
 	to = slices.CompactFunc(to, func(a, b plan.APIVersion) bool { return a.Name == b.Name })
@@ -118,7 +119,7 @@ func (d *dump) keys(all actual.Everything, name string, app plan.Application, se
 		secrets.hide(entry, title...)
 		list = append(list, entry)
 	}
-	slices.SortFunc(list, func(a, b any) int {
+	sorting.By(list, func(a, b any) int {
 		of := func(v any, key string) string { text, _ := v.(branch)[key].(string); return text }
 		return cmp.Or(cmp.Compare(of(a, "type"), of(b, "type")), cmp.Compare(of(a, "key_manager"), of(b, "key_manager")))
 	})

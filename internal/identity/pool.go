@@ -14,6 +14,7 @@ import (
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/remedy"
+	"wso2agent/internal/sorting"
 )
 
 // The pool holds the successors of a server: identities that the agent has issued in advance. Peers trust their certificates
@@ -141,7 +142,7 @@ func (f Files) readPool(ctx context.Context) (successors []*Identity, unreadable
 			successors = append(successors, id)
 		}
 	}
-	slices.SortFunc(successors, func(a, b *Identity) int {
+	sorting.By(successors, func(a, b *Identity) int {
 		return cmp.Or(a.leaf.NotAfter.Compare(b.leaf.NotAfter), strings.Compare(a.Leaf().Fingerprint().String(), b.Leaf().Fingerprint().String()))
 	})
 	return successors, unreadable, nil

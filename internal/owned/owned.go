@@ -10,10 +10,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"maps"
-	"slices"
 	"sync"
 
 	"wso2agent/internal/plan"
+	"wso2agent/internal/sorting"
 )
 
 // Record is what the agent has made or adopted. Several goroutines may use it at once.
@@ -57,7 +57,7 @@ func (r *Record) Owned() []plan.OwnedObject {
 	for n, e := range r.objects {
 		all = append(all, plan.OwnedObject{Kind: n.kind, Name: n.name, Of: n.of, ID: e.id})
 	}
-	slices.SortFunc(all, func(a, b plan.OwnedObject) int {
+	sorting.By(all, func(a, b plan.OwnedObject) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Of, b.Of), cmp.Compare(a.Name, b.Name))
 	})
 	return all

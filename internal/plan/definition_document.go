@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"wso2agent/internal/sorting"
 )
 
 // scalar is a text, a number or a switch of a definition.
@@ -289,7 +291,9 @@ func required(list []any, properties any) []any {
 }
 
 func sorted(list []any) []any {
-	return slices.SortedFunc(slices.Values(list), func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	sorted := slices.Clone(list)
+	sorting.By(sorted, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	return sorted
 }
 
 // comparison compares two cleaned documents.

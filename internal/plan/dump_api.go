@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/desired"
+	"wso2agent/internal/sorting"
 )
 
 // APIFields returns the fields of an API that are in the Publisher's object. Documents, endpoint certificates and environments are
@@ -69,7 +70,7 @@ func operationList(value any) any {
 		}
 		list = append(list, entry)
 	}
-	slices.SortStableFunc(list, func(a, b Fields) int { return strings.Compare(a["target"].(string), b["target"].(string)) })
+	sorting.By(list, func(a, b Fields) int { return strings.Compare(a["target"].(string), b["target"].(string)) })
 	if len(list) == 0 {
 		return nil
 	}
@@ -163,7 +164,7 @@ func EnvironmentFields(deployments []Object, vhost string) (list []Fields) {
 		}
 		list = append(list, entry)
 	}
-	slices.SortFunc(list, func(a, b Fields) int { return strings.Compare(a["name"].(string), b["name"].(string)) })
+	sorting.By(list, func(a, b Fields) int { return strings.Compare(a["name"].(string), b["name"].(string)) })
 	if len(list) == 1 && equal(list[0], Fields{"name": defaultEnvironment}) {
 		return nil
 	}

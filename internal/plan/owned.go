@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/desired"
+	"wso2agent/internal/sorting"
 )
 
 // OwnedObject is an object that the agent has made or adopted. Kind, Name and Of are those of its [Change].
@@ -156,7 +157,7 @@ func NotNamed(want Wanted, versions []APIVersion) []OwnedObject {
 			all = append(all, o)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b OwnedObject) int {
+	sorting.By(all, func(a, b OwnedObject) int {
 		return cmp.Compare(slices.Index(order, b.Kind), slices.Index(order, a.Kind))
 	})
 	return all
@@ -273,7 +274,7 @@ func (m *maker) removals() {
 		// Two names of one object, such as that of a user in another letter case.
 		return slices.ContainsFunc(m.found, func(f Found) bool { return f.Kind == l.Kind && f.ID == l.ID })
 	})
-	slices.SortStableFunc(left, func(a, b Left) int {
+	sorting.By(left, func(a, b Left) int {
 		return cmp.Compare(slices.Index(order, b.Kind), slices.Index(order, a.Kind))
 	})
 	// An object may be the one that the file names otherwise, or the one that a change that cannot be made was to replace.

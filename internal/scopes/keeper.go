@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"wso2agent/internal/sorting"
 	"wso2agent/internal/wso2"
 )
 
@@ -166,7 +167,7 @@ func failures(actions []Action, reasons map[string]error) (list []Failure) {
 		}
 		list = append(list, Failure{a.Application, err})
 	}
-	slices.SortFunc(list, func(a, b Failure) int { return strings.Compare(a.Application.Name, b.Application.Name) })
+	sorting.By(list, func(a, b Failure) int { return strings.Compare(a.Application.Name, b.Application.Name) })
 	return list
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/sorting"
 )
 
 // paths are the files of the seed and of the stock that was applied last, without ReloadFiles. The settings come last, because they hold the
@@ -29,7 +30,7 @@ func (s Seed) paths() ([]string, error) {
 			return nil, fmt.Errorf("list the product's stock: %w", err)
 		}
 	}
-	slices.SortFunc(paths, func(a, b string) int {
+	sorting.By(paths, func(a, b string) int {
 		if (a == settingsFile) != (b == settingsFile) {
 			return strings.Compare(b, a) // repository/resources before repository/conf
 		}

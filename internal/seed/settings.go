@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"wso2agent/internal/deployment"
+	"wso2agent/internal/sorting"
 )
 
 // settingsMerge merges the settings of three versions into own.
@@ -62,7 +63,7 @@ func (m *settingsMerge) plain() {
 		rest = append(rest, path)
 	}
 	slices.Sort(dropped)
-	slices.SortFunc(rest, func(a, b string) int { return cmp.Or(cmp.Compare(seed[a].Line, seed[b].Line), strings.Compare(a, b)) })
+	sorting.By(rest, func(a, b string) int { return cmp.Or(cmp.Compare(seed[a].Line, seed[b].Line), strings.Compare(a, b)) })
 	for _, path := range append(dropped, rest...) {
 		keys := deployment.Keys(path)
 		own, there := m.own.Get(keys...)

@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"wso2agent/internal/sorting"
 	"wso2agent/internal/suggest"
 )
 
@@ -113,7 +114,7 @@ func (r *Reader) Report(n *yaml.Node, format string, args ...any) {
 
 // Found returns all mistakes so far, in the order of the lines.
 func (r *Reader) Found() []Problem {
-	slices.SortStableFunc(r.found, func(a, b Problem) int {
+	sorting.By(r.found, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return slices.Clone(r.found)
