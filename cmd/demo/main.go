@@ -29,7 +29,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	flags.SetOutput(stderr)
 	bin := flags.String("bin", "bin", "folder with the programs agent and wso2sim")
 	apis := flags.String("apis", "examples/api-config.yaml", "API configuration")
-	delays := flags.Float64("delay-scale", 0.05, "how slow the stand-ins are: 1 is as slow as real servers, 0 instant")
+	delays := flags.Float64("delay-scale", 0.025, "how slow the stand-ins are: 1 is as slow as real servers, 0 instant")
 	keep := flags.Bool("keep", false, "leave everything running until Ctrl-C")
 	limit := flags.Duration("timeout", 5*time.Minute, "how long the whole may take")
 	if flags.Parse(args) != nil || flags.NArg() > 0 {

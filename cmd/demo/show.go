@@ -38,7 +38,7 @@ type keysFile struct {
 // all is the whole way. The first step that does not hold ends it.
 func (s *show) all() error {
 	fmt.Fprint(s.out, "The agent at work, with stand-ins for both servers: no WSO2 software runs here.\n"+
-		"The stand-ins use the products' file formats and take a twentieth of the time of real servers.\n"+
+		"The stand-ins use the products' file formats and take a fortieth of the time of real servers.\n"+
 		"They look for a new certificate fifty times as often.\n")
 	for _, step := range []struct {
 		title string
