@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -96,11 +98,11 @@ func printRows(w io.Writer, rows []row) error {
 	return table.Flush()
 }
 
-// printable quotes a text of a file that would steer the terminal or begin a second line.
+// printable quotes a text of a file or a server that would steer the terminal, begin a second line, or not look like what it is: a
+// character without width, or one that turns the direction of a line, can make one name look like another.
 func printable(text string) string {
-	quoted := fmt.Sprintf("%+q", text)
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x202e }) {
-		return quoted
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Sprintf("%+q", text)
 	}
 	return text
 }

@@ -58,6 +58,25 @@ func TestTablesQuoteWhatWouldSteerATerminal(t *testing.T) {
 	}
 }
 
+func TestPrintableQuotesWhatDoesNotPrint(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                 "",
+		"Grüße, 世界 \"x\"":  "Grüße, 世界 \"x\"",
+		"a\x1b[2J":         `"a\x1b[2J"`,
+		"a\x7f":            `"a\x7f"`,
+		"a\u009b2J":        `"a\u009b2J"`,
+		"a\x9b2J":          `"a\x9b2J"`, // no UTF-8: a terminal may take the byte for a C1 control
+		"nimda\u202eadmin": `"nimda\u202eadmin"`,
+		"a\u202ab\u2066c":  `"a\u202ab\u2066c"`,
+		"ad\u200bmin":      `"ad\u200bmin"`,
+		"a\u2028b":         `"a\u2028b"`,
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("printable(%+q) = %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestASecretIsMaskedUnlessAPersonAsksForIt(t *testing.T) {
 	for _, tc := range []struct {
 		secret wso2.Secret
