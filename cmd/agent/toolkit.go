@@ -142,8 +142,9 @@ func namesFor(ctx context.Context, list lister, args []string, begun string) (na
 		return nil
 	}
 	for _, name := range all {
-		// A shell takes a line for a name, and what follows a tab for a description.
-		if strings.HasPrefix(name, begun) && !strings.ContainsAny(name, "\t\n\r") {
+		// A shell takes a line for a name, and what follows a tab for a description. It prints what begins with this mark of cobra as a
+		// message to the person. Other control characters would steer the terminal.
+		if strings.HasPrefix(name, begun) && !strings.HasPrefix(name, "_activeHelp_") && printable(name) == name {
 			names = append(names, name)
 		}
 	}

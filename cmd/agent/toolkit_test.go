@@ -91,7 +91,7 @@ func TestASecretIsMaskedUnlessAPersonAsksForIt(t *testing.T) {
 
 func TestCompletionOffersTheNamesOfTheServerAndIsSilentOtherwise(t *testing.T) {
 	names := func(context.Context, *reached, []string) ([]string, error) {
-		return []string{"Orders", "Order Desk", "Pay", "Or\nder"}, nil
+		return []string{"Orders", "Order Desk", "Pay", "Or\nder", "Or\tder", "Or\x1b[2Jder", "Or\u202eder", "_activeHelp_ Run this"}, nil
 	}
 	cmd := &cobra.Command{}
 	cmd.SetContext(t.Context())
@@ -102,7 +102,7 @@ func TestCompletionOffersTheNamesOfTheServerAndIsSilentOtherwise(t *testing.T) {
 		args  []string
 		begun string
 		want  []string
-	}{{nil, "Or", []string{"Orders", "Order Desk"}}, {[]string{"Orders"}, "", nil}, {[]string{"Orders", "Pay"}, "", nil}} {
+	}{{nil, "Or", []string{"Orders", "Order Desk"}}, {nil, "", []string{"Orders", "Order Desk", "Pay"}}, {[]string{"Orders"}, "", nil}, {[]string{"Orders", "Pay"}, "", nil}} {
 		got, directive := complete(cmd, tc.args, tc.begun)
 		if !slices.Equal(got, tc.want) || directive != cobra.ShellCompDirectiveNoFileComp {
 			t.Errorf("%q %q: %q with the directive %d, want %q", tc.args, tc.begun, got, directive, tc.want)
