@@ -247,7 +247,7 @@ func isText(body []byte, cut bool) bool {
 // print prints an answer, the headers in order.
 func (s shownAnswer) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		return writeEscaped(w, s)
+		return writeJSON(w, s)
 	}
 	fmt.Fprintf(w, "%s %s\n%d %s in %s\n", s.Method, printable(s.URL), s.Status, http.StatusText(s.Status), s.took.Round(time.Millisecond))
 	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {

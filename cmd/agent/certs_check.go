@@ -37,7 +37,7 @@ func checkStore(ctx context.Context, f certsFlags, stdout io.Writer) error {
 		return err
 	}
 	if f.json {
-		err = printJSON(stdout, report)
+		err = writeJSON(stdout, report)
 	} else {
 		printReport(stdout, report)
 	}

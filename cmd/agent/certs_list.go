@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -54,7 +53,7 @@ func listEntries(ctx context.Context, f certsFlags, stdout io.Writer) error {
 		rows = append(rows, rowOf(e))
 	}
 	if f.json {
-		return printJSON(stdout, rows)
+		return writeJSON(stdout, rows)
 	}
 	fmt.Fprintf(stdout, "%s: %s, %d entries\n", store.Path, format, len(entries))
 	return printRows(stdout, rows)
@@ -105,10 +104,4 @@ func printable(text string) string {
 		return fmt.Sprintf("%+q", text)
 	}
 	return text
-}
-
-func printJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
 }

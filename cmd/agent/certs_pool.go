@@ -32,7 +32,7 @@ func listPool(ctx context.Context, json bool, stdout, stderr io.Writer) error {
 	warn(stderr, unreadable)
 	report := poolReport{prospect.Pool, prospect.Lasts()}
 	if json {
-		return printJSON(stdout, report)
+		return writeJSON(stdout, report)
 	}
 	return printPool(stdout, report)
 }

@@ -147,13 +147,13 @@ func printDiagnoses(w io.Writer, f doctor.Facts, found []doctor.Diagnosis) error
 		for _, e := range d.Evidence {
 			fmt.Fprintf(&b, "    evidence: %s\n", printable(e))
 		}
-		fmt.Fprintf(&b, "    remedy: %s\n", d.Remedy)
+		fmt.Fprintf(&b, "    remedy: %s\n", printable(d.Remedy))
 		if d.Fix != doctor.ByHand {
 			fixable++
 		}
 	}
 	for _, u := range f.Unread {
-		fmt.Fprintf(&b, "not examined: %s: %s\n", u.What, printable(u.Why))
+		fmt.Fprintf(&b, "not examined: %s: %s\n", printable(u.What), printable(u.Why))
 	}
 	fmt.Fprintf(&b, "found: %d, of these agent doctor --fix repairs: %d, not examined: %d\n", len(found), fixable, len(f.Unread))
 	_, err := io.WriteString(w, b.String())

@@ -94,7 +94,7 @@ func changeMembers(cmd *cobra.Command, name string, users []string, done string,
 		return byHand(err)
 	}
 	if asJSON {
-		return writeEscaped(cmd.OutOrStdout(), map[string]any{"id": role.ID, "displayName": role.Name, "users": names})
+		return writeJSON(cmd.OutOrStdout(), map[string]any{"id": role.ID, "displayName": role.Name, "users": names})
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "role %s: %s %s\n", printable(role.Name), done, printable(strings.Join(names, ", ")))
 	return err

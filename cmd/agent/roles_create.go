@@ -40,7 +40,7 @@ func createRole(cmd *cobra.Command, name string, scopes []string, asJSON bool) e
 		return byHand(err)
 	}
 	if asJSON {
-		return writeEscaped(cmd.OutOrStdout(), roleLine{id, name, orEmpty(scopes), []string{}, []string{}})
+		return writeJSON(cmd.OutOrStdout(), roleLine{id, name, orEmpty(scopes), []string{}, []string{}})
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "role %s: created, scopes: %d\n", printable(name), len(scopes))
 	return err

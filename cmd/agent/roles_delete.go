@@ -53,7 +53,7 @@ func deleteRole(cmd *cobra.Command, name string, yes, asJSON bool) error {
 		return byHand(err)
 	}
 	if asJSON {
-		return writeEscaped(cmd.OutOrStdout(), map[string]any{"id": role.ID, "displayName": role.Name})
+		return writeJSON(cmd.OutOrStdout(), map[string]any{"id": role.ID, "displayName": role.Name})
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "role %s: deleted\n", printable(role.Name))
 	return err

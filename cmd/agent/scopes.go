@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
@@ -43,10 +45,16 @@ func byHand(err error) error {
 	return err
 }
 
+// writeJSON prints a value for programs. A person may look at it too, so no text of a server in it steers a terminal.
 func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(plan.EscapeControls(b.Bytes()))
+	return err
 }
 
 func orEmpty(list []string) []string {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/tokens"
 	"wso2agent/internal/wso2"
@@ -216,7 +214,7 @@ func issuerOf(ctx context.Context, r *reached, issuer string) (name, keySet stri
 // print prints an inspection: what matters first, then everything.
 func (i inspection) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		return writeEscaped(w, i)
+		return writeJSON(w, i)
 	}
 	signature := i.Signature
 	if !i.Verified {
@@ -234,18 +232,8 @@ func (i inspection) print(w io.Writer, asJSON bool) error {
 			_, err = fmt.Fprintf(w, "\n%s:\n", part.name)
 		}
 		if err == nil {
-			err = writeEscaped(w, part.value)
+			err = writeJSON(w, part.value)
 		}
 	}
-	return err
-}
-
-// writeEscaped is writeJSON for texts of others: nothing in them steers a terminal.
-func writeEscaped(w io.Writer, v any) error {
-	var b bytes.Buffer
-	if err := writeJSON(&b, v); err != nil {
-		return err
-	}
-	_, err := w.Write(plan.EscapeControls(b.Bytes()))
 	return err
 }

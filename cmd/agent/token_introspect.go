@@ -59,7 +59,7 @@ func introspect(cmd *cobra.Command, token wso2.Secret, asJSON bool) error {
 	}
 	known["server"] = server
 	if asJSON {
-		err = writeEscaped(cmd.OutOrStdout(), known)
+		err = writeJSON(cmd.OutOrStdout(), known)
 	} else {
 		err = details(cmd.OutOrStdout(), introspected(known, time.Now()))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"wso2agent/internal/doctor"
 	"wso2agent/internal/wso2"
 )
 
@@ -74,6 +76,32 @@ func TestPrintableQuotesWhatDoesNotPrint(t *testing.T) {
 		if got := printable(text); got != want {
 			t.Errorf("printable(%+q) = %s, want %s", text, got, want)
 		}
+	}
+}
+
+func TestJSONEscapesWhatWouldSteerATerminal(t *testing.T) {
+	const name = "a\u009b2J\x7f\u202eb\u2028"
+	var out bytes.Buffer
+	if err := writeJSON(&out, map[string]string{"name": name}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "{\n  \"name\": \"a\\u009b2J\\u007f\\u202eb\\u2028\"\n}\n"; out.String() != want {
+		t.Errorf("got %+q, want %+q", &out, want)
+	}
+	var read map[string]string
+	if err := json.Unmarshal(out.Bytes(), &read); err != nil || read["name"] != name {
+		t.Errorf("a program reads %+q, error %v", read["name"], err)
+	}
+}
+
+func TestADiagnosisDoesNotSteerATerminal(t *testing.T) {
+	const text = "a\u009b2J"
+	var out bytes.Buffer
+	if err := printDiagnoses(&out, doctor.Facts{Unread: []doctor.Unread{{What: text, Why: text}}}, []doctor.Diagnosis{{Evidence: []string{text}, Remedy: text}}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), text) || strings.Count(out.String(), `"a\u009b2J"`) != 4 {
+		t.Errorf("the output is %+q", &out)
 	}
 }
 

@@ -89,7 +89,7 @@ func printUser(w io.Writer, what, name, id string, password wso2.Secret, generat
 		if generated {
 			out["password"] = string(password)
 		}
-		return writeEscaped(w, out)
+		return writeJSON(w, out)
 	}
 	_, err := fmt.Fprintf(w, "user %s: %s\n", printable(name), what)
 	if err == nil && generated {
