@@ -73,7 +73,7 @@ type serverExited struct{ code int }
 
 func (e serverExited) Error() string { return fmt.Sprintf("the server exited with code %d", e.code) }
 
-// report prints err and its remedy to stderr, and returns the process's exit code.
+// report prints err and its remedy to stderr, and returns the process's exit code. Both may have texts of servers in them.
 func report(err error, stderr io.Writer) int {
 	code := exitCode(err)
 	var exited serverExited
@@ -84,9 +84,9 @@ func report(err error, stderr io.Writer) int {
 	if errors.Is(err, config.ErrInvalid) {
 		remedies = append(remedies, `"agent help settings NAME" describes a setting`)
 	}
-	fmt.Fprintln(stderr, "error:", text)
+	fmt.Fprintln(stderr, "error:", escapedLines(text))
 	if len(remedies) > 0 {
-		fmt.Fprintln(stderr, "hint:", strings.Join(remedies, "; "))
+		fmt.Fprintln(stderr, "hint:", escapedLines(strings.Join(remedies, "; ")))
 	}
 	return code
 }

@@ -34,6 +34,8 @@ func TestExitCodes(t *testing.T) {
 		{"failed", errors.New("no disk; sorry"), 1, "error: no disk; sorry\n"},
 		{"failed, with a remedy", remedy.Add(errors.New("no disk"), "buy one"), 1, "error: no disk\nhint: buy one\n"},
 		{"failed, with two remedies", remedy.Add(fmt.Errorf("read: %w", remedy.Add(errors.New("no disk"), "buy one")), "stop"), 1, "error: read: no disk\nhint: buy one; stop\n"},
+		{"failed, with a text of a server", remedy.Add(errors.New("HTTP 500: a\x1b]0;b\x07\u009bc\u202ed\n  Grüße\r\n\te\rf"), "ask\x1b[2J"), 1,
+			"error: HTTP 500: a\\x1b]0;b\\a\\u009bc\\u202ed\n  Grüße\n\te\\rf\nhint: ask\\x1b[2J\n"},
 		{"differences that stdout shows", errDifferences, 2, ""},
 		{"differences that need a word", fmt.Errorf("%w: two", errDifferences), 2, "error: there are differences: two\n"},
 		{"init timed out", fmt.Errorf("%w after 1s", agent.ErrTimeout), 3, "error: timed out after 1s\n"},

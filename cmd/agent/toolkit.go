@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/wso2"
@@ -84,6 +85,19 @@ func cellOf(text string) string {
 		return "-"
 	}
 	return printable(text)
+}
+
+// escapedLines returns a text of several lines without characters that a terminal acts on, except tabs and ends of lines.
+func escapedLines(text string) string {
+	var b strings.Builder
+	for _, r := range strings.ReplaceAll(text, "\r\n", "\n") {
+		if r == '\n' || r == '\t' {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(plan.Escaped(string(r)))
+	}
+	return b.String()
 }
 
 // yesNo returns a switch for a table.
