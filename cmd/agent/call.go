@@ -228,19 +228,33 @@ func (c calling) shown(a wso2.Answer, token wso2.Secret) shownAnswer {
 			s.Headers[name] = append(s.Headers[name], mask(value))
 		}
 	}
-	if isText(a.Body, a.Cut) {
-		s.Body = mask(string(a.Body))
+	body := a.Body
+	if a.Cut {
+		body = wholeLetters(body)
+	}
+	if isText(body) {
+		s.Body = mask(string(body))
 	} else {
-		s.BodyBase64 = base64.StdEncoding.EncodeToString(a.Body)
+		s.BodyBase64 = base64.StdEncoding.EncodeToString([]byte(mask(string(a.Body))))
 	}
 	return s
 }
 
-// isText reports whether a terminal can show a body. Of a body that is cut, the last letter may be half.
-func isText(body []byte, cut bool) bool {
-	if cut {
-		body = body[:max(0, len(body)-utf8.UTFMax)]
+// wholeLetters returns a body without its last letter if that is cut in two.
+func wholeLetters(body []byte) []byte {
+	for end := len(body) - 1; end >= max(0, len(body)-utf8.UTFMax); end-- {
+		if utf8.RuneStart(body[end]) {
+			if !utf8.FullRune(body[end:]) {
+				return body[:end]
+			}
+			break
+		}
 	}
+	return body
+}
+
+// isText reports whether a body is a text for people.
+func isText(body []byte) bool {
 	return utf8.Valid(body) && !strings.ContainsFunc(string(body), func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) })
 }
 
@@ -255,7 +269,7 @@ func (s shownAnswer) print(w io.Writer, asJSON bool) error {
 			fmt.Fprintf(w, "%s: %s\n", printable(name), printable(value))
 		}
 	}
-	body := s.Body
+	body := escapedLines(s.Body)
 	if s.BodyBase64 != "" {
 		body = fmt.Sprintf("(%d bytes that are no text)", s.size)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
@@ -30,23 +31,41 @@ func TestCallMasksTheTokenAndCookies(t *testing.T) {
 	}
 }
 
+func TestCallMasksTheTokenInABodyThatIsNoText(t *testing.T) {
+	for _, show := range []bool{false, true} {
+		shown := (calling{show: show}).shown(wso2.Answer{Status: 200, Body: []byte("\x00t0k3n\xff")}, "t0k3n")
+		want := "\x00(secret)\xff"
+		if show {
+			want = "\x00t0k3n\xff"
+		}
+		if body, err := base64.StdEncoding.DecodeString(shown.BodyBase64); err != nil || string(body) != want {
+			t.Errorf("with --show-secrets=%v the body is %q, error %v; want %q", show, body, err, want)
+		}
+	}
+}
+
 func TestCallShowsOnlyTextAsText(t *testing.T) {
 	for name, tc := range map[string]struct {
 		body string
 		cut  bool
 		want string
 	}{
-		"a text":                      {"grün\tund\r\ngut\n", false, "\ngrün\tund\r\ngut\n"},
+		"a text":                      {"grün\tund\r\ngut\n", false, "\ngrün\tund\ngut\n"},
+		"a second start of a line":    {"bad\rgood", false, "\nbad\\rgood\n"},
+		"a turned direction":          {"a\u202eb\u2066c", false, "\na\\u202eb\\u2066c\n"},
+		"no text where it is cut":     {"abcdefg\x1b[2J", true, "\n(11 bytes that are no text)\n(the rest is left out)\n"},
+		"no UTF-8 where it is cut":    {"abcdefg\xff", true, "\n(8 bytes that are no text)\n(the rest is left out)\n"},
 		"no text":                     {"\x1b[2Jboo", false, "\n(7 bytes that are no text)\n"},
 		"no UTF-8":                    {"\xff\xfe", false, "\n(2 bytes that are no text)\n"},
-		"a letter that is cut in two": {"abcdefgü"[:8], true, "(the rest is left out)\n"},
+		"a letter that is cut in two": {"abcdefgü"[:8], true, "\nabcdefg\n(the rest is left out)\n"},
+		"a letter that is not cut":    {"abcdefgü", true, "\nabcdefgü\n(the rest is left out)\n"},
 		"nothing":                     {"", false, "\n\n"},
 	} {
 		var b bytes.Buffer
 		if err := (calling{}).shown(wso2.Answer{Status: 200, Body: []byte(tc.body), Cut: tc.cut}, "t0k3n").print(&b, false); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(b.String(), tc.want) || tc.cut && !strings.Contains(b.String(), "abcdefg") {
+		if !strings.HasSuffix(b.String(), tc.want) {
 			t.Errorf("%s: %q, want %q at the end", name, &b, tc.want)
 		}
 	}
