@@ -40,3 +40,44 @@ y = "shown"
 		t.Errorf("%d masked, got\n%s\nwant\n%s", n, got, want)
 	}
 }
+
+// Passwords in URLs are secrets whatever the name of the setting is, and so is everything in [secrets].
+func TestSecretsWithoutATellingNameAreMasked(t *testing.T) {
+	d := mustParse(t, `db_pwd = "p1"
+hash_salt = "p2"
+url = "jdbc:mysql://user:p3@host/db"
+other_url = "jdbc:mysql://host/db?user=u&password=p4"
+plain_url = "https://localhost:9443/x"
+# old_url = "jdbc:mysql://user:p5@host/db"
+# plain = "https://localhost:9443/x"
+[secrets]
+db = "p7"
+number = 1234
+long = """
+# no_comment = "p6"
+"""
+# old = "p8"
+[x]
+# shown = "y"
+secrets.y = "shown"
+`)
+	want := `db_pwd = M
+hash_salt = M
+url = M
+other_url = M
+plain_url = "https://localhost:9443/x"
+# old_url = *****
+# plain = "https://localhost:9443/x"
+[secrets]
+db = M
+number = M
+long = M
+# old = *****
+[x]
+# shown = "y"
+secrets.y = "shown"
+`
+	if got := d.Masked(func(string) string { return "M" }); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
