@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -132,7 +133,8 @@ func TestWhatIsNoSecretStays(t *testing.T) {
 	for _, text := range []string{
 		`"issuer": "https://wso2is:9443/oauth2/token"`, "https://wso2is:9443/oauth2/token: HTTP 401", "TLS_KEY=ecdsa-p256", "tokenEndpoint: https://wso2is:9443/oauth2/token",
 		"unable to find valid certification path to requested target", `id = "token_revocation"`, "SHA-256 AA:BB:CC",
-		"Invalid OAuth Token : Invalid Access Token. ACTIVE access token is not found.",
+		"Invalid OAuth Token : Invalid Access Token. ACTIVE access token is not found.", "status code: 401, errorCode=900901, code=401",
+		"GET https://wso2is:9443/api/server/v1/applications answers 404", `password = ""`, `{\"password\":\"\"}`, "application 0b5a2b1c-7a11-3f3e-9c55-aa0000000001 is missing",
 	} {
 		if got := m.Text(text); got != text {
 			t.Errorf("%q becomes %q", text, got)
@@ -142,9 +144,23 @@ func TestWhatIsNoSecretStays(t *testing.T) {
 		"password=x1": "password=*****", `{"client_secret": "abc"}`: `{"client_secret": "*****"}`, "KEYSTORE_PASS=abc": "KEYSTORE_PASS=*****",
 		"Error while retrieving token information for token: 0b5a2b1c-7a11-3f3e-9c55-aa0000000001": "Error while retrieving token information for token: *****", `"access_token":"x"`: `"access_token":"*****"`,
 		"-----BEGIN RSA PRIVATE KEY-----\nAAAA": "*****",
+		"amqp://bob:S3c@ret@clientid/carbon":    "amqp://bob:*****@clientid/carbon", "https://svc:x@host:9443/y": "https://svc:*****@host:9443/y",
+		`url = "jdbc:mysql://u:x@host/db?a=b"`: `url = "jdbc:mysql://u:*****@host/db?a=b"`, `db_pwd = "my x"`: `db_pwd = "*****"`, "hash_salt = 'x y'": "hash_salt = '*****'", "pwd=x": "pwd=*****", "passwd: x": "passwd: *****",
+		`password = "my secret \" phrase" # why`: `password = "*****" # why`, `{\"password\":\"my x\",\"a\":\"b\"}`: `{\"password\":\"*****\",\"a\":\"b\"}`,
+		"<Password>my secret phrase</Password>": "<Password>*****</Password>", `<p:password type="x">my phrase</p:password>`: `<p:password type="x">*****</p:password>`,
+		"Cookie: JSESSIONID=9A1B; commonAuthId=5c-x": "Cookie: JSESSIONID=*****; commonAuthId=*****", "/login.do?sessionDataKey=a-1&x=y": "/login.do?sessionDataKey=*****&x=y",
+		"/callback?code=0b5a2b1c-7a11-3f3e-9c55-aa0000000001&state=1":         "/callback?code=*****&state=1",
+		"Access token 0b5a2b1c-7a11-3f3e-9c55-aa0000000001 is inactive\nnext": "Access token ***** is inactive\nnext",
+		"curl -k -u admin:x https://h":                                        "curl -k -u admin:***** https://h", `curl -u "admin:x y" https://h`: `curl -u "admin:*****" https://h`, "curl --user=admin:x": "curl --user=admin:*****", "curl -u 'admin:x y'": "curl -u 'admin:*****'",
 	} {
 		if got := m.Text(text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+		// A value in facts.json is masked once more, as a part of the file.
+		inJSON, err := json.Marshal(want)
+		must(t, err)
+		if got := m.Text(string(inJSON)); !json.Valid([]byte(got)) {
+			t.Errorf("%s becomes %s, which is no JSON", inJSON, got)
 		}
 	}
 }

@@ -17,11 +17,26 @@ const mask = "*****"
 // tokens are texts that give access by their form alone: JSON Web Tokens, and what follows Basic or Bearer.
 var tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?|((?i:\b(?:basic|bearer))\s+)[A-Za-z0-9+/=._~-]{8,}`)
 
-// assigned is a value that follows the name of a secret: password=x, "client_secret": "x", <Password>x</Password>. A path that ends with
-// such a name, such as /oauth2/token, is none.
-var assigned = regexp.MustCompile(`(?i)((?:^|[^/\w.-])[\w.-]*(pass(?:w(?:or)?d|phrase)?|secret|token|credentials?|api_?key|private_?key)["']?\s*([=:>])\s*["']?)([^\s"',;&<>]+)`)
+// assigned is a value that follows the name of a secret: password=x, "client_secret": "x y", <Password>x y</Password>. In quotes, it ends
+// with the quote; in XML, with the tag. A path that ends with such a name, such as /oauth2/token, is none.
+var assigned = regexp.MustCompile(`(?i)((?:^|[^/\w.-])[\w.-]*(pass(?:w(?:or)?d|phrase)?|pwd|secret|salt|token|credentials?|api_?key|private_?key|code|jsessionid|commonauthid|sessiondatakey)\\*["']?\s*([=:>])\s*)` +
+	`(\\+["'][^"'\\\n]+|"(?:[^"\\\n]|\\.)+|'[^'\n]+|\\*[^\s"',;&<>\\][^\s"',;&<>]*)`)
 
-// random is a text that nobody writes in a sentence. After "token:" only such a text is a token: "Invalid OAuth Token : Invalid" has none.
+// inElement is the rest of a value in XML after its first word.
+var inElement = regexp.MustCompile(`(?i)(<[\w:.-]*(?:pass(?:w(?:or)?d|phrase)?|pwd|secret|salt|token|credentials?|api_?key|private_?key)(?:\s[^<>\n]*)?>)[^<\n]+`)
+
+// inURL is a password in front of a URL's host.
+var inURL = regexp.MustCompile(`(://[^:/\s"'<>]*:)[^\s"<>]+@`)
+
+// option is an account among the arguments of curl and its like.
+var option = regexp.MustCompile(`((?:^|\s)(?:-u\s*|--user[\s=]+)"[^\s:"]+:)[^"\n]+|((?:^|\s)(?:-u\s*|--user[\s=]+)'[^\s:']+:)[^'\n]+|((?:^|\s)(?:-u\s*|--user[\s=]+)[^\s:"']+:)[^\s"']+`)
+
+// afterToken is the rest of a line with the word token. A UUID in it is an opaque token: "Access token UUID is inactive".
+var afterToken = regexp.MustCompile(`(?i)token.*`)
+
+var uuid = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b`)
+
+// random is a text that nobody writes in a sentence. After "token:" and "code=", only such a text is a secret: "Invalid OAuth Token : Invalid" has none.
 var random = regexp.MustCompile(`^[\w.=+/-]*[0-9][\w.=+/-]*$`)
 
 // keyBlock is a private key in PEM.
@@ -57,13 +72,24 @@ func (m Masker) Text(text string) string {
 	text = keyBlock.ReplaceAllString(text, mask)
 	text = m.known.Replace(text)
 	text = tokens.ReplaceAllString(text, "${2}"+mask)
-	return assigned.ReplaceAllStringFunc(text, func(found string) string {
+	text = inURL.ReplaceAllString(text, "${1}"+mask+"@")
+	text = option.ReplaceAllString(text, "${1}${2}${3}"+mask)
+	text = inElement.ReplaceAllString(text, "${1}"+mask)
+	text = assigned.ReplaceAllStringFunc(text, func(found string) string {
 		m := assigned.FindStringSubmatch(found)
-		if strings.EqualFold(m[2], "token") && m[3] == ":" && !strings.HasSuffix(m[1], `"`) && (len(m[4]) < 16 || !random.MatchString(m[4])) {
+		value := strings.TrimLeft(m[4], `\"'`)
+		quote := m[4][:len(m[4])-len(value)]
+		if mayBeWord(m[2], m[3], strings.HasSuffix(m[1]+quote, `"`)) && (len(value) < 16 || !random.MatchString(value)) {
 			return found
 		}
-		return m[1] + mask
+		return m[1] + quote + mask + value[len(strings.TrimRight(value, `\`)):] // the backslash may belong to the quote that follows
 	})
+	return afterToken.ReplaceAllStringFunc(text, func(rest string) string { return uuid.ReplaceAllString(rest, mask) })
+}
+
+// mayBeWord reports whether a plain word may follow a name: "code=401", and "Token : Invalid" if it is not in quotes.
+func mayBeWord(name, separator string, quoted bool) bool {
+	return strings.EqualFold(name, "code") || strings.EqualFold(name, "token") && separator == ":" && !quoted
 }
 
 // variants adds the forms in which secrets appear in texts.
