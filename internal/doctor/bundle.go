@@ -127,7 +127,7 @@ func (r *Reader) fill(ctx context.Context, b *bundle, version string, f Facts, f
 		for _, store := range storesOf(cfg) {
 			leave(store.Path, addStore(ctx, b, store))
 		}
-		leave("exchange volume", addExchange(b, r.Config.Trust.ExchangeDir))
+		leave("exchange volume", addExchange(ctx, b, r.Config.Trust.ExchangeDir))
 		for _, name := range []string{"started.json", "wanted"} {
 			data, err := file.Read(filepath.Join(notify.ControlOf(cfg).Dir, name), bundledFile)
 			leave(name, err)
@@ -223,24 +223,46 @@ func certificateLine(e keystore.Entry) string {
 // exchanged are the files that agents publish.
 var exchanged = []string{"certs.pem", "ca.pem", "successors.pem", "trusts.json", "turn.json", "closing.json", "holder.json"}
 
-// addExchange adds what the agents have published. Whoever has put a private key there finds it masked.
-func addExchange(b *bundle, dir string) error {
-	servers, err := os.ReadDir(dir)
+// addExchange adds what the agents have published. Whoever has put a private key there finds it masked. Other servers write to the
+// volume, so a symbolic link on it is left out: it may lead to any file that this process can read.
+func addExchange(ctx context.Context, b *bundle, dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	servers, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, s := range servers {
+		if !s.IsDir() {
+			continue
+		}
 		for _, name := range exchanged {
-			data, err := file.Read(filepath.Join(dir, s.Name(), name), bundledFile)
+			path := filepath.Join(s.Name(), name)
+			data, err := readRegular(ctx, root, path)
 			if err == nil {
-				b.add("exchange/"+s.Name()+"/"+name, string(data))
-			} else if s.IsDir() && !errors.Is(err, fs.ErrNotExist) {
+				b.add("exchange/"+path, string(data))
+			} else if !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, err)
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// readRegular reads a file below root that is no symbolic link.
+func readRegular(ctx context.Context, root *os.Root, path string) ([]byte, error) {
+	info, err := root.Lstat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file", filepath.Join(root.Name(), path))
+	}
+	return file.ReadStableIn(ctx, root, path, bundledFile, func([]byte) error { return nil })
 }
 
 // endOf returns the end of a log, from a whole line on. The end of a private key that begins before is left out.

@@ -127,6 +127,30 @@ func keysOf(files map[string]string) func(func(string) bool) {
 	}
 }
 
+// Every server writes to the exchange volume. A link there must not take a file of this machine into the archive.
+func TestABundleFollowsNoLinkOnTheExchangeVolume(t *testing.T) {
+	s := newSite(t)
+	foreign := filepath.Join(s.dir, "foreign")
+	must(t, os.Mkdir(foreign, 0o700))
+	must(t, os.WriteFile(filepath.Join(foreign, "ca.pem"), []byte("a foreign file"), 0o600))
+	must(t, os.Mkdir(filepath.Join(s.exchange, "evil"), 0o700))
+	must(t, os.Symlink(filepath.Join(foreign, "ca.pem"), filepath.Join(s.exchange, "evil/certs.pem")))
+	must(t, os.WriteFile(filepath.Join(s.exchange, "other"), []byte("a foreign file"), 0o600))
+	must(t, os.Symlink("../other", filepath.Join(s.exchange, "evil/turn.json")))
+	must(t, os.Symlink(foreign, filepath.Join(s.exchange, "linked")))
+	path := filepath.Join(s.dir, "links.tar.gz")
+	must(t, s.reader(s.config(t, config.AM, nil)).Bundle(t.Context(), path, "v", doctor.Facts{}, nil))
+	files := unpack(t, path)
+	for name, text := range files {
+		if strings.Contains(text, "a foreign file") {
+			t.Errorf("%s is a foreign file", name)
+		}
+	}
+	if !strings.Contains(files["wso2agent/left-out.txt"], "evil/certs.pem is no regular file") || files["wso2agent/exchange/wso2is/certs.pem"] == "" {
+		t.Errorf("the archive has %q, left out is\n%s", slices.Sorted(keysOf(files)), files["wso2agent/left-out.txt"])
+	}
+}
+
 // The words of diagnoses survive masking: paths and endpoints are no secrets.
 func TestWhatIsNoSecretStays(t *testing.T) {
 	m := doctor.MaskerOf(config.Config{})
