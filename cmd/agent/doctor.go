@@ -87,7 +87,7 @@ func (e *examination) reader(stderr io.Writer) (*doctor.Reader, *reached, error)
 		r.connection.Close()
 		return nil, nil, err
 	}
-	reader := &doctor.Reader{Config: r.cfg, HTTP: r.HTTP, Settings: settings, Logs: e.logs, Masker: doctor.MaskerOf(r.cfg)}
+	reader := &doctor.Reader{Config: r.cfg, HTTP: r.HTTP, Settings: settings, Logs: e.logs}
 	reader.Desired, _ = bootstrap.FilesOf(r.cfg).Desired() // without a file, nothing is compared with one
 	return reader, r, nil
 }

@@ -47,8 +47,7 @@ func (r *Reader) Bundle(ctx context.Context, path, version string, f Facts, foun
 		return fmt.Errorf("write the bundle: %w", err)
 	}
 	packed := gzip.NewWriter(out)
-	b := bundle{tar: tar.NewWriter(packed), at: f.At}
-	b.mask = MaskerOf(r.Config, r.secrets()...)
+	b := bundle{tar: tar.NewWriter(packed), mask: r.masker(), at: f.At}
 	r.fill(ctx, &b, version, f, found)
 	if err = errors.Join(b.err, b.tar.Close(), packed.Close(), out.Close()); err != nil {
 		return errors.Join(fmt.Errorf("write the bundle: %w", err), os.Remove(path))
@@ -147,6 +146,9 @@ func (r *Reader) fill(ctx context.Context, b *bundle, version string, f Facts, f
 		b.add("left-out.txt", strings.Join(left, "\n")+"\n")
 	}
 }
+
+// masker masks the secrets in the settings and in files, wherever texts have them.
+func (r *Reader) masker() Masker { return MaskerOf(r.Config, r.secrets()...) }
 
 // secrets returns the secrets in files that this process can read, to mask them wherever they appear.
 func (r *Reader) secrets() (secrets []string) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -124,6 +125,17 @@ func keysOf(files map[string]string) func(func(string) bool) {
 				return
 			}
 		}
+	}
+}
+
+// What doctor prints and what the bundle has know the same secrets: here that of deployment.toml, in a line that is evidence.
+func TestEvidenceHasNoSecretOfDeploymentTOML(t *testing.T) {
+	s := newSite(t)
+	settings(config.AM, func(text string) string { return text + "\n[database.x]\npassword = \"Zz-known-9\"\n" })(t, s)
+	line("Key Mappings already exists for Zz-known-9")(t, s)
+	found, facts := s.diagnose(t, config.AM, nil)
+	if text := fmt.Sprint(found, facts); !strings.Contains(text, "already exists for *****") || strings.Contains(text, "Zz-known-9") {
+		t.Errorf("found %v", found)
 	}
 }
 

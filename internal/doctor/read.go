@@ -28,7 +28,6 @@ type Reader struct {
 	Settings bootstrap.Settings // see [bootstrap.SettingsOf]
 	Logs     []string           // files, or folders with logs; besides the known places next to the own server
 	Desired  *desired.File      // what API_CONFIG says; nil if it cannot be read
-	Masker   Masker
 }
 
 // Bounds of what is read of the servers, so that a large installation costs as little as a small one.
@@ -51,7 +50,7 @@ func (r *Reader) Read(ctx context.Context) Facts {
 	}
 	paths, unread := logFiles(places)
 	f.Unread = append(f.Unread, unread...)
-	f.Logs, unread = readLogs(paths, r.Masker.Text)
+	f.Logs, unread = readLogs(paths, r.masker().Text)
 	f.Unread = append(f.Unread, unread...)
 	s := bootstrap.Connect(r.HTTP, r.Settings)
 	r.servers(ctx, s, &f)

@@ -224,7 +224,7 @@ func (s *site) reader(cfg config.Config) *doctor.Reader {
 	}
 	hc := s.client(cfg)
 	hc.Transport = answering{hc.Transport, s}
-	r := &doctor.Reader{Config: cfg, HTTP: hc, Settings: settings, Logs: []string{s.logs}, Masker: doctor.MaskerOf(cfg)}
+	r := &doctor.Reader{Config: cfg, HTTP: hc, Settings: settings, Logs: []string{s.logs}}
 	r.Desired, _ = bootstrap.FilesOf(cfg).Desired()
 	return r
 }
