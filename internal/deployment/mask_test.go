@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -79,5 +80,24 @@ secrets.y = "shown"
 `
 	if got := d.Masked(func(string) string { return "M" }); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestSecretsAreWhatTheServersRead(t *testing.T) {
+	got := mustParse(t, `name = "shown"
+password = "a\"b"
+pass = 'c\d'
+listen = [{name = "shown", password = "p1"}]
+keys_secret = ["p2", "p3"]
+url = "jdbc:mysql://user:p4@host/db"
+other_url = "jdbc:mysql://host/db?user=u&password=p5&a=b"
+user = {name = "shown", password = "p6"}
+reference_pass = "$env{P}"
+[secrets]
+db = "p7"
+`).Secrets()
+	slices.Sort(got)
+	if want := []string{`a"b`, `c\d`, "p1", "p2", "p3", "p4", "p5", "p6", "p7"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

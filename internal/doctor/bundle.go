@@ -154,10 +154,7 @@ func (r *Reader) masker() Masker { return MaskerOf(r.Config, r.secrets()...) }
 func (r *Reader) secrets() (secrets []string) {
 	if data, err := file.Read(r.Config.DeploymentTOML(), secretsFile); err == nil && r.Config.Server.Product != "" {
 		if doc, err := deployment.Parse(data); err == nil {
-			doc.Masked(func(value string) string {
-				secrets = append(secrets, strings.Trim(value, `"'`))
-				return mask
-			})
+			secrets = doc.Secrets()
 		}
 	}
 	files := bootstrap.FilesOf(r.Config)

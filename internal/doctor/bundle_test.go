@@ -139,6 +139,25 @@ func TestEvidenceHasNoSecretOfDeploymentTOML(t *testing.T) {
 	}
 }
 
+// A log has a password as the server reads it, or in the form of a JSON document. deployment.toml has it in the form of TOML.
+func TestASecretIsKnownInEveryForm(t *testing.T) {
+	s := newSite(t)
+	settings(config.AM, func(text string) string {
+		return text + "\n[database.x]\npassword = \"Zz\\\"9<\\u0041&\"\n[database.y]\nurl = \"jdbc:mysql://u:Yy-url-9@host/db\"\n"
+	})(t, s)
+	line(`plain Zz"9<A&`, `json Zz\"9<A&`, `escaped Zz\"9\u003cA\u0026`, "inside Yy-url-9", "end")(t, s)
+	path := filepath.Join(s.dir, "forms.tar.gz")
+	r := s.reader(s.config(t, config.AM, nil))
+	facts := r.Read(t.Context())
+	must(t, r.Bundle(t.Context(), path, "v", facts, nil))
+	text := unpack(t, path)["wso2agent/logs/01-wso2carbon.log"]
+	for _, want := range []string{"plain *****", "json *****", "escaped *****", "inside *****"} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("the log has no %q:\n%s", want, text)
+		}
+	}
+}
+
 // Every server writes to the exchange volume. A link there must not take a file of this machine into the archive.
 func TestABundleFollowsNoLinkOnTheExchangeVolume(t *testing.T) {
 	s := newSite(t)

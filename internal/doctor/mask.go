@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/url"
 	"regexp"
 	"slices"
@@ -48,6 +49,17 @@ type Masker struct{ known *strings.Replacer }
 // inXML encodes characters as the products' XML files have them.
 var inXML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
 
+// inJSON encodes characters as JSON documents have them. Some encoders, such as Go's, escape <, > and & too.
+func inJSON(escapeHTML bool) func(string) string {
+	return func(s string) string {
+		var b strings.Builder
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(escapeHTML)
+		_ = e.Encode(s)                            // every text has a form in JSON
+		return b.String()[1 : b.Len()-len("\"\n")] // without the quotes
+	}
+}
+
 // MaskerOf returns a masker that knows the secrets in the settings, and further ones. The passwords that the products ship are no secrets,
 // and words that people read.
 func MaskerOf(cfg config.Config, more ...string) Masker {
@@ -58,7 +70,7 @@ func MaskerOf(cfg config.Config, more ...string) Masker {
 		}
 	}
 	secrets = slices.DeleteFunc(secrets, func(s string) bool { return len(s) < 4 || s == "admin" || s == "wso2carbon" })
-	secrets = variants(secrets, inXML.Replace, url.QueryEscape, func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) })
+	secrets = variants(secrets, inJSON(false), inJSON(true), inXML.Replace, url.QueryEscape, func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) })
 	sorting.By(secrets, func(a, b string) int { return len(b) - len(a) }) // a secret may be a part of another one
 	var pairs []string
 	for _, s := range slices.Compact(secrets) {
