@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -472,5 +473,47 @@ func (s *site) keep(t *testing.T) (restore func(*testing.T)) {
 		}
 		must(t, os.RemoveAll(filepath.Join(s.logs, "wso2carbon.log")))
 		must(t, os.WriteFile(s.apiConfig, []byte(desiredState), 0o600))
+	}
+}
+
+// A wrong password counts as a failed login at API-M, and a few of them lock its administrator. So doctor does not try the listener's
+// password if it contradicts AM_ADMIN_PASS, and tries it on no other server than the listener's.
+func TestDoctorTriesNoPasswordThatLocksAnAccount(t *testing.T) {
+	const account = "username = \"admin\"\npassword = \"admin\"\n'header"
+	s := newSite(t)
+	before, err := os.ReadFile(filepath.Join(s.volumeIS, "repository/conf/deployment.toml"))
+	must(t, err)
+	var tried atomic.Bool
+	s.answer = func(r *http.Request) *http.Response {
+		if _, password, _ := r.BasicAuth(); password == "Zz-stale" {
+			tried.Store(true)
+		}
+		return nil
+	}
+	am := strings.TrimPrefix(s.am.URL(), "https://")
+	for _, c := range []struct {
+		name   string
+		change func(string) string
+		tries  bool
+		unread int
+	}{
+		{"another user", func(text string) string {
+			return strings.Replace(text, account, "username = \"nobody\"\npassword = \"Zz-stale\"\n'header", 1)
+		}, true, 0},
+		{"another user of another server", func(text string) string {
+			text = strings.Replace(text, account, "username = \"nobody\"\npassword = \"Zz-stale\"\n'header", 1)
+			return strings.Replace(text, am+"/internal/data", "other.example:9443/internal/data", 1)
+		}, false, 0},
+		{"the administrator with a former password", func(text string) string {
+			return strings.Replace(text, account, "username = \"Admin@carbon.super\"\npassword = \"Zz-stale\"\n'header", 1)
+		}, false, 1},
+	} {
+		must(t, os.WriteFile(filepath.Join(s.volumeIS, "repository/conf/deployment.toml"), before, 0o600))
+		settings(config.IS, c.change)(t, s)
+		tried.Store(false)
+		found, facts := s.diagnose(t, config.IS, nil)
+		if tried.Load() != c.tries || len(facts.Unread) != c.unread || !slices.Contains(ids(found), "settings.listener") {
+			t.Errorf("%s: tried: %v, not examined: %q, found: %q", c.name, tried.Load(), facts.Unread, ids(found))
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
+	"wso2agent/internal/serviceuser"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 )
@@ -161,7 +163,8 @@ func lacking(changes []server.Change) (lacks []Lack) {
 	return lacks
 }
 
-// listener asks API-M whether it accepts the account with which IS reports revoked tokens.
+// listener asks API-M whether it accepts the account with which IS reports revoked tokens. It tries no account on a server for which the
+// account is not meant, and no password that AM_ADMIN_PASS contradicts: a few wrong ones lock the account of the administrator.
 func (r *Reader) listener(ctx context.Context, text []byte, f *Facts) {
 	variable := func(name string) (string, bool) {
 		if value, ok := os.LookupEnv(name); ok {
@@ -169,14 +172,21 @@ func (r *Reader) listener(ctx context.Context, text []byte, f *Facts) {
 		}
 		return r.Config.Secret(name)
 	}
-	user, password, known, err := server.ListenerAccount(text, variable)
+	l, known, err := server.ReadListener(text, variable)
 	if err != nil || !known {
 		return // the settings row says so, or only IS can tell
 	}
 	s := r.Settings
-	s.AMCredentials = wso2.Credentials{User: user, Password: wso2.Secret(password), Source: "the event listener in IS's deployment.toml"}
+	if endpoint, err := url.Parse(l.Endpoint); err != nil || !strings.EqualFold("https://"+endpoint.Host, s.AMURL) {
+		return // the settings row says so, too
+	}
+	if serviceuser.Same(l.User, s.AMCredentials.User) && l.Password != string(s.AMCredentials.Password) {
+		f.unread("account of the event listener token_revocation", fmt.Errorf("its password of %q is not AM_ADMIN_PASS, and wrong passwords lock the account", l.User))
+		return
+	}
+	s.AMCredentials = wso2.Credentials{User: l.User, Password: wso2.Secret(l.Password), Source: "the event listener in IS's deployment.toml"}
 	if _, err := bootstrap.Connect(r.HTTP, s).Admin.KeyManagers(ctx); wso2.HasStatus(err, http.StatusUnauthorized) {
-		f.Deployment.Listener = fmt.Sprintf("API-M answers 401 to the user %q of the event listener token_revocation", user)
+		f.Deployment.Listener = fmt.Sprintf("API-M answers 401 to the user %q of the event listener token_revocation", l.User)
 	}
 }
 
