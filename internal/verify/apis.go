@@ -125,7 +125,7 @@ func (r *run) try(ctx context.Context, t *target, settled time.Time) (v Verdict,
 		return Fail, evidenceOf(a), t.remedy(a)
 	}
 	t.finished = true
-	return Pass, evidenceOf(a), ""
+	return Pass, bodyless(a), ""
 }
 
 const remedyLoading = "the gateway has not loaded the new revision: look for errors in API-M's log"

@@ -66,8 +66,7 @@ func (r *run) revocation(ctx context.Context) Check {
 	if err != nil { // it says nothing about the token
 		return failed(name, err.Error(), "check GW_HOST and GW_PORT, and whether API-M is up")
 	}
-	a.Body = nil // the backend's text would stay in /readyz, and is of no interest here
-	evidence := StillValid + ": " + wait.String() + " after it was revoked, " + evidenceOf(a)
+	evidence := StillValid + ": " + wait.String() + " after it was revoked, " + bodyless(a)
 	switch {
 	case r.result.KeyManager == bootstrap.ResidentKeyManager:
 		return failed(name, evidence, "check the [[event_listener]] token_revocation in API-M's deployment.toml, and look for errors in its log")

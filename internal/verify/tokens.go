@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -151,7 +150,7 @@ func (i *inspection) tokenPassword(ctx context.Context) Check {
 	case !ok:
 		return failed("", evidenceOf(a), t.remedy(a))
 	}
-	return passed("a token of %s: %s", s.ISCredentials.User, evidenceOf(a))
+	return passed("a token of %s: %s", s.ISCredentials.User, bodyless(a))
 }
 
 // accepted returns an API that has answered to the throw-away application's token; nil if there is none.
@@ -172,10 +171,4 @@ func (i *inspection) callUntil(ctx context.Context, t *target, token wso2.Secret
 		return ok || wso2.IsPermanent(err), said(err, evidenceOf(a))
 	})
 	return a, ok, err
-}
-
-// bodyless returns the evidence without the backend's text.
-func bodyless(a wso2.Answer) string {
-	a.Body = nil
-	return strings.TrimSpace(evidenceOf(a))
 }
