@@ -3,7 +3,9 @@ package server
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -160,10 +162,11 @@ func prefixOf(e deployment.Element, settings map[string]deployment.Value, record
 	return ""
 }
 
-// PlanBack returns what GiveBack would do with the file, by the record of the agent next to it.
-func (f SettingsFile) PlanBack(ctx context.Context) ([]Change, error) {
-	_, _, changes, err := f.back(ctx)
-	return changes, err
+// PlanBack returns what GiveBack would do with the file, by the record of the agent next to it, and the text that the file has then. There
+// is no text without a file, which is no error if there is no record either.
+func (f SettingsFile) PlanBack(ctx context.Context) (after []byte, changes []Change, err error) {
+	_, after, changes, err = f.back(ctx)
+	return after, changes, err
 }
 
 // GiveBack gives back what the agent has made in the file, completely or not at all. See the function of the same name.
@@ -180,10 +183,16 @@ func (f SettingsFile) GiveBack(ctx context.Context) ([]Change, error) {
 
 func (f SettingsFile) back(ctx context.Context) (before, after []byte, changes []Change, err error) {
 	record, err := f.record()
-	if err != nil || len(record) == 0 {
+	if err != nil {
 		return nil, nil, nil, err
 	}
-	if before, err = f.Read(ctx); err == nil {
+	before, err = f.Read(ctx)
+	switch {
+	case len(record) == 0 && errors.Is(err, fs.ErrNotExist):
+		return nil, nil, nil, nil
+	case err == nil && len(record) == 0:
+		return before, before, nil, nil
+	case err == nil:
 		after, changes, err = GiveBack(before, record)
 	}
 	if err != nil {

@@ -98,7 +98,7 @@ func TestAFileIsGivenBackByTheRecordNextToIt(t *testing.T) {
 	if _, _, err := f.Apply(t.Context(), isNeeds(), false); err != nil {
 		t.Fatal(err)
 	}
-	planned, err := f.PlanBack(t.Context())
+	_, planned, err := f.PlanBack(t.Context())
 	if err != nil || len(planned) == 0 {
 		t.Fatalf("%v, %v", planned, err)
 	}

@@ -1,6 +1,7 @@
 package up
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"wso2agent/internal/config"
@@ -213,7 +213,7 @@ func (f *folder) planBack(ctx context.Context) (r Removal, err error) {
 		return r, err
 	}
 	r.Aliases = aliases(changes)
-	settings, err := server.SettingsFileOf(f.cfg).PlanBack(ctx)
+	text, settings, err := server.SettingsFileOf(f.cfg).PlanBack(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -229,7 +229,7 @@ func (f *folder) planBack(ctx context.Context) (r Removal, err error) {
 		if _, err := os.Lstat(one); err != nil {
 			continue
 		}
-		if one == f.cfg.TLSStorePath() && f.keepsTLS(settings) {
+		if one == f.cfg.TLSStorePath() && bytes.Contains(text, []byte(config.TLSStoreFile)) {
 			r.Stays = append(r.Stays, one+": the server's settings still name it")
 			continue
 		}
@@ -248,16 +248,6 @@ func (f *folder) own() (all []string) {
 		all = append(all, filepath.Join(f.cfg.Trust.ExchangeDir, f.cfg.Server.Name))
 	}
 	return append(all, filepath.Join(f.dir(), file.WorkDir))
-}
-
-// keepsTLS reports whether the settings keep the agent's keystore of the TLS listeners.
-func (f *folder) keepsTLS(changes []server.Change) bool {
-	for _, c := range changes {
-		if c.Action == server.Kept && strings.HasPrefix(c.Setting, "keystore.tls.") {
-			return true
-		}
-	}
-	return false
 }
 
 // entries returns the changes that remove the agent's entries, and the truststore; none without a truststore.

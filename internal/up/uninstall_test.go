@@ -101,6 +101,23 @@ func TestAHomeIsAsBeforeTheAgent(t *testing.T) {
 	}
 }
 
+// TestAKeystoreThatTheSettingsNameStays: without it the server does not start. No record says who named it: a person may have, and
+// records get lost.
+func TestAKeystoreThatTheSettingsNameStays(t *testing.T) {
+	h, _ := unpacked(t)
+	write(t, h, settingsPath, string(read(t, filepath.Join(h.dir, settingsPath)))+"\n[keystore.tls]\nfile_name = \""+config.TLSStoreFile+"\"\npassword = \"changeit\"\n")
+	keystore := "repository/resources/security/" + config.TLSStoreFile
+	write(t, h, keystore, "a keystore")
+	write(t, h, ".agent/serving", "")
+	o := Options{Config: h.cfg, IS: Target{Product: config.IS, Home: h.dir}, Out: &bytes.Buffer{}}
+	if said, _ := uninstalled(t, o, false); !strings.Contains(said, "stays: "+filepath.Join(h.dir, keystore)+": the server's settings still name it") {
+		t.Error(said)
+	}
+	if _, err := os.Stat(filepath.Join(h.dir, keystore)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatStaysOnTheServersIsListedOnce(t *testing.T) {
 	cfg, err := config.Load()
 	if err != nil {
