@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/docker"
 	"wso2agent/internal/file"
-	"wso2agent/internal/keystore"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/seed"
 	"wso2agent/internal/server"
@@ -24,7 +24,8 @@ import (
 // Removal is what is taken back at one place.
 type Removal struct {
 	Place    string          `json:"place"`
-	Aliases  []string        `json:"aliases,omitempty"`  // of the truststore
+	Aliases  []string        `json:"aliases,omitempty"`  // that leave the truststore
+	Restored []string        `json:"restored,omitempty"` // aliases of the truststore that get their former certificates
 	Settings []server.Change `json:"-"`                  // of deployment.toml; those that stay too
 	Lines    []string        `json:"lines,omitempty"`    // files that have lines of the agent
 	Files    []string        `json:"files,omitempty"`    // files and folders of the agent
@@ -34,16 +35,21 @@ type Removal struct {
 
 // Empty reports whether nothing is to be taken back.
 func (r Removal) Empty() bool {
-	return len(r.Aliases)+len(r.Given)+len(r.Lines)+len(r.Files) == 0
+	return len(r.Aliases)+len(r.Restored)+len(r.Given)+len(r.Lines)+len(r.Files) == 0
 }
 
 // restartDue reports whether the running server has read something of it.
-func (r Removal) restartDue() bool { return len(r.Aliases)+len(r.Given)+len(r.Lines) > 0 }
+func (r Removal) restartDue() bool {
+	return len(r.Aliases)+len(r.Restored)+len(r.Given)+len(r.Lines) > 0
+}
 
 // Print says what the removal does, a line for each thing. Secrets are masked.
 func (r Removal) Print(say func(format string, args ...any)) {
 	for _, alias := range r.Aliases {
 		say("%s: no longer trust %s", r.Place, alias)
+	}
+	for _, alias := range r.Restored {
+		say("%s: trust %s again: it was there before the agent", r.Place, alias)
 	}
 	for _, c := range r.Settings {
 		was, now := c.Was, c.Now
@@ -148,23 +154,6 @@ func (u Undo) Restart(ctx context.Context) (restarted bool, err error) {
 	return true, nil
 }
 
-// removals returns the changes that remove the agent's entries from a truststore.
-func removals(entries []trust.Entry, configured []string) (changes []trust.Change) {
-	for _, e := range entries {
-		if trust.Owner(e, configured) != "" {
-			changes = append(changes, trust.Change{Action: trust.Removed, Alias: e.Alias, Fingerprint: e.Fingerprint})
-		}
-	}
-	return changes
-}
-
-func aliases(changes []trust.Change) (all []string) {
-	for _, c := range changes {
-		all = append(all, c.Alias+" "+short(c.Fingerprint))
-	}
-	return all
-}
-
 // folder is a home or a config volume on this machine.
 type folder struct {
 	cfg        config.Config // with the folder as its config volume
@@ -208,11 +197,11 @@ func (f *folder) planBack(ctx context.Context) (r Removal, err error) {
 	if err := f.stopped(ctx); err != nil {
 		return r, err
 	}
-	changes, _, err := f.entries(ctx)
+	back, _, err := f.entries(ctx)
 	if err != nil {
 		return r, err
 	}
-	r.Aliases = aliases(changes)
+	back.add(&r)
 	text, settings, err := server.SettingsFileOf(f.cfg).PlanBack(ctx)
 	if err != nil {
 		return r, err
@@ -250,18 +239,28 @@ func (f *folder) own() (all []string) {
 	return append(all, filepath.Join(f.dir(), file.WorkDir))
 }
 
-// entries returns the changes that remove the agent's entries, and the truststore; none without a truststore.
-func (f *folder) entries(ctx context.Context) ([]trust.Change, trust.Store, error) {
+// entries returns what is done with the truststore, and the truststore; nothing without a truststore.
+func (f *folder) entries(ctx context.Context) (g giveBack, store trust.Store, err error) {
 	cfg, err := server.AtStores(ctx, f.cfg)
 	if err != nil {
-		return nil, trust.Store{}, err
+		return g, store, err
 	}
-	store := trust.Store{Path: cfg.TruststorePath(), Password: cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS"}
+	store = trust.Store{Path: cfg.TruststorePath(), Password: cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS"}
 	entries, err := store.Entries(ctx, f.configured)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, store, nil
+		return g, store, nil
 	}
-	return removals(entries, f.configured), store, err
+	if err != nil {
+		return g, store, err
+	}
+	path := filepath.Join(f.dir(), file.WorkDir, filepath.Base(store.Path)+".original")
+	data, err := file.Read(path, storeLimit)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
+		return g, store, err
+	}
+	original, reason := openOriginal(data, missing, path, store.Password)
+	return giveBackOf(entries, f.configured, original, reason), store, nil
 }
 
 // takeBack removes the records last, so that a run that is stopped can go on.
@@ -272,9 +271,9 @@ func (f *folder) takeBack(ctx context.Context, r Removal) error {
 		return err
 	}
 	defer unlock()
-	changes, store, err := f.entries(ctx)
-	if err == nil && len(changes) > 0 {
-		err = trust.Import(ctx, store, changes, nil, work)
+	back, store, err := f.entries(ctx)
+	if err == nil && len(back.changes) > 0 {
+		err = trust.Import(ctx, store, back.changes, back.certificates, work)
 	}
 	if err != nil {
 		return err
@@ -314,13 +313,22 @@ func (f *folder) restartAfter(ctx context.Context) error {
 type undoContainer struct {
 	*container
 	files Files
+	back  giveBack
 }
 
 func (b *undoContainer) planBack(ctx context.Context) (r Removal, err error) {
 	if b.files, err = b.read(ctx); err != nil {
 		return r, err
 	}
-	r.Aliases = aliases(removals(b.files.Entries, names()))
+	at := b.work(b.files, ".original")
+	kept, err := b.engine.Read(ctx, b.facts.ID, at)
+	missing := errors.Is(err, docker.ErrNotFound)
+	if err != nil && !missing {
+		return r, err
+	}
+	original, reason := openOriginal(kept.Data, missing, at, b.files.password)
+	b.back = giveBackOf(b.files.Entries, names(), original, reason)
+	b.back.add(&r)
 	for _, root := range b.roots() {
 		work := path.Join(root, file.WorkDir)
 		for _, stays := range []struct{ name, why string }{
@@ -340,7 +348,7 @@ func (b *undoContainer) planBack(ctx context.Context) (r Removal, err error) {
 }
 
 func (b *undoContainer) takeBack(ctx context.Context, _ Removal) error {
-	return b.write(ctx, b.files, removals(b.files.Entries, names()), map[string]keystore.Certificate{}, false)
+	return b.write(ctx, b.files, b.back.changes, b.back.certificates, false)
 }
 
 func (b *undoContainer) restartAfter(ctx context.Context) error { return b.restart(ctx, b.files) }

@@ -2,16 +2,20 @@ package up
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/keystore"
 	"wso2agent/internal/server"
 	"wso2agent/internal/testenv/engine"
+	"wso2agent/internal/trust"
 )
 
 // uninstalled plans and does an uninstall of IS, and returns what it says.
@@ -66,6 +70,81 @@ func TestOnlyTheAgentsAliasesLeaveAContainer(t *testing.T) {
 	}
 }
 
+// TestWhatTheOriginalHadComesBack: people and scripts use the aliases of the agent too.
+func TestWhatTheOriginalHadComesBack(t *testing.T) {
+	store := func(t *testing.T, aliases map[string]keystore.Certificate) *keystore.Store {
+		s, err := keystore.New(keystore.Options{Format: keystore.PKCS12, Password: "wso2carbon", MAC: keystore.NoMAC, Certificates: keystore.Clear})
+		for alias, c := range aliases {
+			err = errors.Join(err, s.SetTrusted(alias, c, time.Now()))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	old, am, other := certificate(t, "old"), certificate(t, "am"), certificate(t, "other")
+	digits := func(c keystore.Certificate) string { return c.Fingerprint().Short() }
+	entries := []trust.Entry{{Alias: "wso2am", Fingerprint: am.Fingerprint().String()}, {Alias: "other", Fingerprint: other.Fingerprint().String()}}
+	for name, c := range map[string]struct {
+		original *keystore.Store
+		changes  string
+		stays    string
+	}{
+		"added by the agent":       {store(t, map[string]keystore.Certificate{"other": other}), "removed wso2am " + digits(am), ""},
+		"replaced by the agent":    {store(t, map[string]keystore.Certificate{"wso2am": old}), "replaced wso2am " + digits(old), ""},
+		"there before":             {store(t, map[string]keystore.Certificate{"WSO2AM": am}), "", "wso2am " + digits(am) + ": it was there before the agent"},
+		"no original says who did": {nil, "", "wso2am " + digits(am) + ": nothing shows that the agent has added it: lost; remove it with agent certs delete if it did"},
+	} {
+		g := giveBackOf(entries, names(), c.original, errors.New("lost"))
+		var changes []string
+		for _, change := range g.changes {
+			changes = append(changes, change.String())
+		}
+		if strings.Join(changes, "; ") != c.changes || strings.Join(g.stays, "; ") != c.stays {
+			t.Errorf("%s: %q, stays %q", name, changes, g.stays)
+		}
+	}
+}
+
+func TestAnEntryThatNoAgentHasAddedStays(t *testing.T) {
+	box := boxed(t, "is", "is-1")
+	o, _ := options(t, engine.Start(t, box))
+	o.IS = Target{Product: config.IS, Container: "is-1", URL: "https://localhost"}
+	path := security(box, isHome, "client-truststore.p12")
+	old, peer := certificate(t, "wso2am"), certificate(t, "wso2am")
+	store, err := keystore.Open(read(t, path), "wso2carbon")
+	if err == nil {
+		err = store.SetTrusted("wso2am", old, time.Now())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	byHand, err := store.Encode()
+	if err == nil {
+		err = os.WriteFile(path, byHand, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said, _ := uninstalled(t, o, true); !strings.Contains(said, "stays: wso2am "+old.Fingerprint().Short()+": nothing shows that the agent has added it") || !bytes.Equal(read(t, path), byHand) {
+		t.Errorf("no agent has run: %s", said)
+	}
+	home := Target{Product: config.IS, Home: filepath.Join(box.Root, isHome)}
+	if said, _ := uninstalled(t, Options{Config: o.Config, IS: home, Out: &bytes.Buffer{}}, false); !strings.Contains(said, "stays: wso2am ") || !bytes.Equal(read(t, path), byHand) {
+		t.Errorf("no agent has run in the home: %s", said)
+	}
+	c, err := found(t, o, "is", "is-1")
+	if err == nil {
+		_, err = imported(t, c, peer)
+	}
+	if err != nil || trusts(t, path)["wso2am"] != peer.Fingerprint() {
+		t.Fatalf("not replaced: %v", err)
+	}
+	if said, _ := uninstalled(t, o, true); !strings.Contains(said, "trust wso2am "+old.Fingerprint().Short()+" in place of "+peer.Fingerprint().Short()+" again: it was there before the agent") || trusts(t, path)["wso2am"] != old.Fingerprint() {
+		t.Errorf("an agent has replaced it: %s", said)
+	}
+}
+
 func TestAHomeIsAsBeforeTheAgent(t *testing.T) {
 	h, _ := unpacked(t)
 	o := Options{Config: h.cfg, IS: Target{Product: config.IS, Home: h.dir}, Out: &bytes.Buffer{}}
@@ -106,14 +185,14 @@ func TestAHomeIsAsBeforeTheAgent(t *testing.T) {
 func TestAKeystoreThatTheSettingsNameStays(t *testing.T) {
 	h, _ := unpacked(t)
 	write(t, h, settingsPath, string(read(t, filepath.Join(h.dir, settingsPath)))+"\n[keystore.tls]\nfile_name = \""+config.TLSStoreFile+"\"\npassword = \"changeit\"\n")
-	keystore := "repository/resources/security/" + config.TLSStoreFile
-	write(t, h, keystore, "a keystore")
+	made := "repository/resources/security/" + config.TLSStoreFile
+	write(t, h, made, "a keystore")
 	write(t, h, ".agent/serving", "")
 	o := Options{Config: h.cfg, IS: Target{Product: config.IS, Home: h.dir}, Out: &bytes.Buffer{}}
-	if said, _ := uninstalled(t, o, false); !strings.Contains(said, "stays: "+filepath.Join(h.dir, keystore)+": the server's settings still name it") {
+	if said, _ := uninstalled(t, o, false); !strings.Contains(said, "stays: "+filepath.Join(h.dir, made)+": the server's settings still name it") {
 		t.Error(said)
 	}
-	if _, err := os.Stat(filepath.Join(h.dir, keystore)); err != nil {
+	if _, err := os.Stat(filepath.Join(h.dir, made)); err != nil {
 		t.Error(err)
 	}
 }
