@@ -43,7 +43,8 @@ files through the API of Docker or Podman (DOCKER_HOST), and runs no command in 
 without containers, --is-home and --am-home name their homes; a person then restarts them, unless --restart is given.
 
 The certificate in the keystore shows that the right server answers. Without a container or a home, up shows the
-certificate and asks. Where nobody can answer, --pin has its fingerprint.
+certificate and asks. It also asks about a certificate that WSO2 ships, unless the container publishes its port at the
+address on this machine, or the home is on this machine. Where nobody can answer, --pin has its fingerprint.
 
 FILE defaults to API_CONFIG, or api-config.yaml in this folder. KEYS_FILE defaults to application-keys.json in this folder.
 It exits with 3 after BOOTSTRAP_TIMEOUT, and with 4 if a person must change something.`,
@@ -199,6 +200,9 @@ func confirmCertificates(all []up.Shown, in io.Reader, out io.Writer) (yes bool,
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintf(table, "%s at %s presents this certificate:\n", c.Server, c.URL)
 		fmt.Fprintf(table, "  SHA-256\t%s\n  subject\t%s\n  names\t%s\n  expires\t%s\n", c.Fingerprint, c.Subject, strings.Join(c.Names, ", "), c.Expires.UTC().Format(time.RFC3339))
+		if c.Shipped {
+			fmt.Fprint(table, "  warning\tWSO2 ships this certificate: everybody has its key\n")
+		}
 		if err := table.Flush(); err != nil {
 			return false, err
 		}

@@ -31,6 +31,7 @@ type Container struct {
 	Labels    map[string]string
 	Mounts    []Mount
 	Ports     map[int][]int // ports of the container to those of the host on which they are published
+	Network   string        // its mode: bridge, host, container:ID, or the name of a network
 	ReadOnly  bool          // whether its root file system is read-only
 }
 
@@ -99,6 +100,7 @@ type inspected struct {
 		Labels map[string]string
 	}
 	HostConfig struct {
+		NetworkMode    string
 		ReadonlyRootfs bool
 	}
 	Mounts []struct {
@@ -128,7 +130,7 @@ func (e *Engine) Inspect(ctx context.Context, name string) (Container, error) {
 	}
 	c := Container{
 		ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Image: in.Config.Image, User: in.Config.User, Running: in.State.Running, StartedAt: in.State.StartedAt,
-		Env: NewEnv(in.Config.Env), Labels: in.Config.Labels, Ports: map[int][]int{}, ReadOnly: in.HostConfig.ReadonlyRootfs,
+		Env: NewEnv(in.Config.Env), Labels: in.Config.Labels, Ports: map[int][]int{}, Network: in.HostConfig.NetworkMode, ReadOnly: in.HostConfig.ReadonlyRootfs,
 	}
 	for _, m := range in.Mounts {
 		c.Mounts = append(c.Mounts, Mount{Kind: m.Type, Name: m.Name, Source: m.Source, Target: path.Clean(m.Destination), Writable: m.RW})

@@ -51,6 +51,16 @@ type Engine struct {
 // Address returns where the engine is, as in DOCKER_HOST.
 func (e *Engine) Address() string { return e.address }
 
+// Local reports whether the engine is at an address of this machine, so that it publishes ports here.
+func (e *Engine) Local() bool {
+	u, err := url.Parse(e.address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "unix" || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 // Close closes the idle connections.
 func (e *Engine) Close() { e.client.CloseIdleConnections() }
 

@@ -78,7 +78,25 @@ func (c *container) check(ctx context.Context) error {
 		return remedy.Add(fmt.Errorf("%w: container %s publishes its port %s at %d, and not at the port of %s", ErrPermanent, c.facts.Name, defaultPort, port, c.target.URL),
 			"correct --%s or --%[1]s-container", c.target.Product)
 	}
+	if c.engine.Local() && hidden(c.facts) && onThisMachine(c.target.URL) {
+		return remedy.Add(fmt.Errorf("%w: container %s publishes no port %s, so another server answers at %s", ErrPermanent, c.facts.Name, defaultPort, c.target.URL),
+			"publish the port, or correct --%s or --%[1]s-container", c.target.Product)
+	}
 	return nil
+}
+
+// hidden reports whether the port of the server is at no port of the engine's machine. A container in the network of another one has the
+// ports of that one.
+func hidden(c docker.Container) bool {
+	inner, _ := strconv.Atoi(defaultPort)
+	return len(c.Ports[inner]) == 0 && c.Network != "host" && !strings.HasPrefix(c.Network, "container:")
+}
+
+// at reports whether the container publishes the port of the server at address, on this machine.
+func (c *container) at(address string) bool {
+	_, elsewhere := publishedElsewhere(c.facts, address)
+	inner, _ := strconv.Atoi(defaultPort)
+	return c.engine.Local() && onThisMachine(address) && !elsewhere && (len(c.facts.Ports[inner]) > 0 || c.facts.Network == "host")
 }
 
 // publishedElsewhere reports whether a container publishes the port of the server at other ports of this machine than the one in
@@ -86,7 +104,7 @@ func (c *container) check(ctx context.Context) error {
 func publishedElsewhere(c docker.Container, address string) (port int, elsewhere bool) {
 	u, err := url.Parse(address)
 	inner, _ := strconv.Atoi(defaultPort)
-	if published := c.Ports[inner]; err == nil && len(published) > 0 && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname()) {
+	if published := c.Ports[inner]; err == nil && len(published) > 0 && loopback(u.Hostname()) {
 		wanted, err := strconv.Atoi(u.Port())
 		if u.Port() == "" {
 			wanted, err = inner, nil

@@ -46,7 +46,7 @@ func unpack(t *testing.T, home, product string) {
 // boxed returns a container with a fresh home of a product.
 func boxed(t *testing.T, product, name string) *engine.Container {
 	t.Helper()
-	c := &engine.Container{Name: name, Image: "wso2/wso2" + product, Service: "wso2" + product, Root: t.TempDir()}
+	c := &engine.Container{Name: name, Image: "wso2/wso2" + product, Service: "wso2" + product, Root: t.TempDir(), Ports: map[int]int{9443: 19443}}
 	home := map[string]string{"is": isHome, "am": amHome}[product]
 	unpack(t, filepath.Join(c.Root, home), product)
 	return c
@@ -80,7 +80,9 @@ func TestAServerOfSomebodyElseIsRefused(t *testing.T) {
 	}{
 		"the container of IS":             {func(*engine.Container) {}, "is", ""},
 		"the home that its image names":   {func(c *engine.Container) { c.Env = []string{"WSO2_SERVER_HOME=" + isHome} }, "is", ""},
-		"a port that nobody publishes":    {func(c *engine.Container) { c.Ports = nil }, "is", ""},
+		"a port that nobody publishes":    {func(c *engine.Container) { c.Ports = nil }, "is", "publishes no port 9443, so another server answers"},
+		"the network of this machine":     {func(c *engine.Container) { c.Ports, c.Network = nil, "host" }, "is", ""},
+		"the network of another one":      {func(c *engine.Container) { c.Ports, c.Network = nil, "container:1" }, "is", ""},
 		"the container of IS as API-M's":  {func(*engine.Container) {}, "am", "it does not run API-M"},
 		"another product, by its image":   {func(c *engine.Container) { c.Env = []string{"WSO2_SERVER_HOME=/home/wso2carbon/wso2mi-4.4.0"} }, "is", "wso2mi-4.4.0, which is not IS"},
 		"a home of another version":       {func(c *engine.Container) { c.Env = []string{"WSO2_SERVER_HOME=/home/wso2carbon/wso2is-7.0.0"} }, "is", "has no /home/wso2carbon/wso2is-7.0.0"},

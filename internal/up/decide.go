@@ -17,6 +17,7 @@ type Side struct {
 	Certificate keystore.Certificate // of its keystore if that can be read, else that it presents
 	Shown       keystore.Certificate // that it presents at Address
 	Editable    bool                 // whether its files can be read and changed
+	Near        bool                 // whether the server of these files must be the one at URL, whoever has its key
 	Entries     []trust.Entry        // of its truststore
 	Start       string               // names the process that runs
 	Unread      string               // names the process that has not read the truststore; empty for none

@@ -14,17 +14,19 @@ import (
 	"time"
 
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/testenv"
+	"wso2agent/internal/testenv/engine"
 	"wso2agent/internal/trust"
 )
 
 // certificate returns a new self-signed certificate.
-func certificate(t *testing.T, name string) keystore.Certificate {
+func certificate(t *testing.T, name string, organization ...string) keystore.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true}
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name, Organization: organization}, DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +78,7 @@ func TestTheStepsAreThoseThatAreLeft(t *testing.T) {
 }
 
 func TestOnlyAKeystoreAPinOrAPersonSaysWhoAServerIs(t *testing.T) {
-	own, other := certificate(t, "own"), certificate(t, "other")
+	own, other, stock := certificate(t, "own"), certificate(t, "other"), certificate(t, "localhost", "WSO2")
 	pin := func(c keystore.Certificate) []keystore.Fingerprint { return []keystore.Fingerprint{c.Fingerprint()} }
 	for name, c := range map[string]struct {
 		side    Side
@@ -84,19 +86,56 @@ func TestOnlyAKeystoreAPinOrAPersonSaysWhoAServerIs(t *testing.T) {
 		unknown bool
 		err     string
 	}{
-		"its keystore has it":                  {Side{Certificate: own, Shown: own, Editable: true}, nil, false, ""},
-		"its keystore has another one":         {Side{Certificate: own, Shown: other, Editable: true}, nil, false, "its keystore has"},
-		"a pin does not help against that":     {Side{Certificate: own, Shown: other, Editable: true}, pin(own), false, "its keystore has"},
-		"its keystore has it, a pin another":   {Side{Certificate: own, Shown: own, Editable: true}, pin(other), false, "not pinned"},
-		"no keystore, and a pin":               {Side{Certificate: own, Shown: own}, pin(own), false, ""},
-		"no keystore, and one of two pins":     {Side{Certificate: own, Shown: own}, append(pin(other), pin(own)...), false, ""},
-		"no keystore, and the pin of another":  {Side{Certificate: own, Shown: own}, pin(other), false, "not pinned"},
-		"no keystore and no pin: ask a person": {Side{Certificate: own, Shown: own}, nil, true, ""},
+		"its keystore has it": {Side{Certificate: own, Shown: own, Editable: true}, nil, false, ""},
+		"everybody has its key, and nothing else shows who answers": {Side{Certificate: stock, Shown: stock, Editable: true}, nil, true, ""},
+		"everybody has its key, and a pin":                          {Side{Certificate: stock, Shown: stock, Editable: true}, pin(stock), false, ""},
+		"everybody has its key, and it is published there":          {Side{Certificate: stock, Shown: stock, Editable: true, Near: true}, nil, false, ""},
+		"its keystore has another one":                              {Side{Certificate: own, Shown: other, Editable: true}, nil, false, "its keystore has"},
+		"a pin does not help against that":                          {Side{Certificate: own, Shown: other, Editable: true}, pin(own), false, "its keystore has"},
+		"its keystore has it, a pin another":                        {Side{Certificate: own, Shown: own, Editable: true}, pin(other), false, "not pinned"},
+		"no keystore, and a pin":                                    {Side{Certificate: own, Shown: own}, pin(own), false, ""},
+		"no keystore, and one of two pins":                          {Side{Certificate: own, Shown: own}, append(pin(other), pin(own)...), false, ""},
+		"no keystore, and the pin of another":                       {Side{Certificate: own, Shown: own}, pin(other), false, "not pinned"},
+		"no keystore and no pin: ask a person":                      {Side{Certificate: own, Shown: own}, nil, true, ""},
 	} {
 		unknown, err := Identify(c.side, c.pins)
 		if unknown != c.unknown || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: %t, %v", name, unknown, err)
 		}
+	}
+}
+
+func TestTheShippedCertificatesAreKnown(t *testing.T) {
+	for name, want := range map[string]string{"is-7.1.0/wso2carbon.p12": "9bf78253", "apim-4.5.0/wso2carbon.jks": "1e1bcdeb"} {
+		store, err := keystore.Open(read(t, testenv.Shared(t, "keystores", name)), "wso2carbon")
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf, err := store.Leaf("wso2carbon")
+		if err != nil || leaf.Fingerprint().Short() != want || !shipped(leaf) {
+			t.Errorf("%s: %s, shipped %t, %v", name, leaf.Fingerprint().Short(), shipped(leaf), err)
+		}
+	}
+	if shipped(certificate(t, "localhost")) || shipped(certificate(t, "is.example", "WSO2")) {
+		t.Error("a certificate of somebody else counts as shipped")
+	}
+}
+
+func TestAContainerThatPublishesThePortIsTheServerThere(t *testing.T) {
+	box := boxed(t, "is", "is-1")
+	o, _ := options(t, engine.Start(t, box))
+	c, err := found(t, o, "is", "is-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]bool{"https://localhost:19443": true, "https://[::1]:19443": true, "https://localhost:19444": false, "https://10.0.0.5:19443": false} {
+		if got := c.at(address); got != want {
+			t.Errorf("%s: %t", address, got)
+		}
+	}
+	h := &home{}
+	if !h.at("https://127.0.0.1:9443") || h.at("https://is.example:9443") {
+		t.Error("a home is on this machine")
 	}
 }
 

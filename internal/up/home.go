@@ -32,6 +32,9 @@ type home struct {
 
 func (h *home) String() string { return fmt.Sprintf("%s in %s", h.target.title(), h.dir) }
 
+// at reports whether address is on this machine.
+func (h *home) at(address string) bool { return onThisMachine(address) }
+
 func (h *home) work() string { return filepath.Join(h.dir, file.WorkDir) }
 
 func (h *home) read(ctx context.Context) (f Files, err error) {

@@ -39,6 +39,26 @@ func addressOf(text string) (string, error) {
 	return u.Host, nil
 }
 
+// loopback reports whether a host is this machine.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// onThisMachine reports whether the address of a server is of this machine.
+func onThisMachine(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && loopback(u.Hostname())
+}
+
+// shipped reports whether a certificate is like those that WSO2 ships in wso2carbon.p12 (IS 7.1.0) and wso2carbon.jks (API-M 4.5.0). All
+// servers of a version have its key, and everybody can download it. The subject finds those of other versions too; a certificate of somebody
+// else with this subject only costs a question.
+func shipped(c keystore.Certificate) bool {
+	parsed, err := c.Parse()
+	return err == nil && parsed.Subject.CommonName == "localhost" && slices.Contains(parsed.Subject.Organization, "WSO2")
+}
+
 // errSeen ends a handshake once it has shown a certificate.
 var errSeen = errors.New("the certificate is seen")
 
@@ -80,6 +100,7 @@ type Shown struct {
 	Names       []string // for which the certificate is valid
 	Expires     time.Time
 	Fingerprint keystore.Fingerprint
+	Shipped     bool // WSO2 ships it, so everybody has its key
 }
 
 // identify makes sure that the certificate of each server is that server's: its keystore has it, a pin names it, or a person says so.
@@ -114,20 +135,24 @@ func (o Options) identify(is, am side) error {
 	}
 	err := fmt.Errorf("%w: nobody has said whether the server at %s is the right one", ErrPermanent, ask[0].URL)
 	for _, a := range ask {
+		if a.Shipped {
+			err = remedy.Add(err, "give %s a key of its own, because everybody has the one that WSO2 ships; or use the port that its container publishes on this machine; or, if you trust the network, add --pin %s=%s", a.Server, a.Product, a.Fingerprint)
+			continue
+		}
 		err = remedy.Add(err, "compare the certificate of %s (%s, until %s) with its keystore, and add --pin %s=%s", a.Server, a.Subject, a.Expires.UTC().Format(time.DateOnly), a.Product, a.Fingerprint)
 	}
 	return err
 }
 
 func proof(s side) string {
-	if s.Editable {
+	if s.Editable && (s.Near || !shipped(s.Certificate)) {
 		return "its keystore has it, in " + s.place.String()
 	}
 	return "pinned"
 }
 
 func shown(s side) Shown {
-	a := Shown{Server: s.title(), Product: s.Product, URL: s.Target.URL, Fingerprint: s.Certificate.Fingerprint()}
+	a := Shown{Server: s.title(), Product: s.Product, URL: s.Target.URL, Fingerprint: s.Certificate.Fingerprint(), Shipped: shipped(s.Certificate)}
 	if c, err := s.Certificate.Parse(); err == nil {
 		a.Subject, a.Expires, a.Names = c.Subject.String(), c.NotAfter, c.DNSNames
 		for _, ip := range c.IPAddresses {
@@ -137,7 +162,8 @@ func shown(s side) Shown {
 	return a
 }
 
-// Identify reports whether a person must say that the certificate is that of the server. An error says that it cannot be.
+// Identify reports whether a person must say that the certificate is that of the server. A keystore does not show it if it has a
+// certificate that WSO2 ships, unless the server must be the one of these files anyway. An error says that it cannot be.
 func Identify(s Side, pins []keystore.Fingerprint) (unknown bool, err error) {
 	is := s.Certificate.Fingerprint()
 	switch {
@@ -147,5 +173,6 @@ func Identify(s Side, pins []keystore.Fingerprint) (unknown bool, err error) {
 	case len(pins) > 0 && !slices.Contains(pins, is):
 		return false, remedy.Add(fmt.Errorf("its certificate is %s, which is not pinned", is), "correct --pin, or look who answers at %s", s.URL)
 	}
-	return !s.Editable && len(pins) == 0, nil
+	shows := s.Editable && (s.Near || !shipped(s.Certificate))
+	return !shows && len(pins) == 0, nil
 }

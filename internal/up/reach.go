@@ -88,7 +88,7 @@ func inner(cfg config.Config, is, am side) (host string, port int, err error) {
 	case isInContainer:
 		return of.address(), cfg.IS.Port, nil
 	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+	if loopback(host) {
 		return "", 0, fmt.Errorf("%w: %w", ErrPermanent, remedy.Add(fmt.Errorf("API-M in a container cannot reach IS at %s", is.Address), "set IS_HOST and IS_PORT to the address at which it can"))
 	}
 	return host, port, nil

@@ -43,7 +43,7 @@ func TestOnlyTheAgentsAliasesLeaveAContainer(t *testing.T) {
 	restarts := 0
 	box.Restart = func() error { restarts++; return nil }
 	o, _ := options(t, engine.Start(t, box))
-	o.IS = Target{Product: config.IS, Container: "is-1", URL: "https://localhost"}
+	o.IS = Target{Product: config.IS, Container: "is-1"}
 	path := security(box, isHome, "client-truststore.p12")
 	before := trusts(t, path)
 	if said, restarted := uninstalled(t, o, true); restarted || said != "" {
@@ -109,7 +109,7 @@ func TestWhatTheOriginalHadComesBack(t *testing.T) {
 func TestAnEntryThatNoAgentHasAddedStays(t *testing.T) {
 	box := boxed(t, "is", "is-1")
 	o, _ := options(t, engine.Start(t, box))
-	o.IS = Target{Product: config.IS, Container: "is-1", URL: "https://localhost"}
+	o.IS = Target{Product: config.IS, Container: "is-1"}
 	path := security(box, isHome, "client-truststore.p12")
 	old, peer := certificate(t, "wso2am"), certificate(t, "wso2am")
 	store, err := keystore.Open(read(t, path), "wso2carbon")

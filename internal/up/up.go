@@ -77,6 +77,8 @@ func (o Options) say(format string, args ...any) { fmt.Fprintf(o.Out, format+"\n
 // place holds the files of a server.
 type place interface {
 	String() string
+	// at reports whether the server of these files must be the one at address, whoever has its key.
+	at(address string) bool
 	read(ctx context.Context) (Files, error)
 	// write makes the changes in the truststore, and remembers that the process that runs now has not read them if unread is set.
 	write(ctx context.Context, f Files, changes []trust.Change, certificates map[string]keystore.Certificate, unread bool) error
@@ -249,6 +251,7 @@ func (s *side) read(ctx context.Context, o Options) error {
 		return fmt.Errorf("%s: %w", s.place, err)
 	}
 	s.Editable, s.Certificate, s.Entries = true, s.files.Own, s.files.Entries
+	s.Near = s.place.at(s.Target.URL)
 	s.Start, s.Unread, s.Cut = s.files.Start, s.files.Record.Unread, s.files.Cut
 	return nil
 }

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"archive/tar"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -47,6 +48,7 @@ type Mount struct {
 type Container struct {
 	Name, Image, Project, Service string
 	Root                          string // the folder that is its root
+	Network                       string // its mode; empty: bridge
 	Env                           []string
 	Mounts                        []Mount
 	Ports                         map[int]int // of the container to those of this machine
@@ -190,7 +192,7 @@ func (e *Engine) inspect(w http.ResponseWriter, _ *http.Request, c *Container) {
 	json.NewEncoder(w).Encode(map[string]any{ // to a client that may be gone
 		"Id": c.id(), "Name": "/" + c.Name, "State": map[string]any{"Running": !c.Stopped, "StartedAt": c.started},
 		"Config":     map[string]any{"Image": c.Image, "Env": c.Env, "Labels": labels, "User": "802"},
-		"HostConfig": map[string]any{"NetworkMode": "bridge", "ReadonlyRootfs": c.ReadOnly}, "Mounts": mounts,
+		"HostConfig": map[string]any{"NetworkMode": cmp.Or(c.Network, "bridge"), "ReadonlyRootfs": c.ReadOnly}, "Mounts": mounts,
 		"NetworkSettings": map[string]any{"Ports": ports},
 	})
 }
