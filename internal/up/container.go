@@ -126,15 +126,9 @@ func together(is, am docker.Container) error {
 	return nil
 }
 
-// roots are the folders that can hold a file of the server, the one that counts first.
-func (c *container) roots() (all []string) {
-	for _, v := range volumes {
-		if _, mounted := c.facts.MountOf(v); mounted {
-			all = append(all, v)
-		}
-	}
-	return append(all, c.home)
-}
+// roots are the folders that can hold a file of the server, the one that counts first. Something may be mounted only below a volume, such
+// as the folder of the stores, and the entrypoint copies that too.
+func (c *container) roots() []string { return append(slices.Clone(volumes), c.home) }
 
 // find returns a file of the server from the root that counts.
 func (c *container) find(ctx context.Context, relative string) (root string, f docker.File, err error) {

@@ -317,6 +317,30 @@ func TestTheStoreThatCountsIsEdited(t *testing.T) {
 	}
 }
 
+// TestAFolderBelowTheVolumeCounts: the entrypoint copies what is mounted there over the home, too.
+func TestAFolderBelowTheVolumeCounts(t *testing.T) {
+	box := boxed(t, "is", "is-1")
+	stores := t.TempDir()
+	box.Mounts = []engine.Mount{{Target: volume + "/repository/resources/security", Source: stores}}
+	if err := os.MkdirAll(filepath.Join(box.Root, volume), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	inHome, mounted := security(box, isHome, "client-truststore.p12"), filepath.Join(stores, "client-truststore.p12")
+	before := read(t, inHome)
+	if err := os.WriteFile(mounted, before, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	o, _ := options(t, engine.Start(t, box))
+	c, err := found(t, o, "is", "is-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer := certificate(t, "wso2am")
+	if f, err := imported(t, c, peer); err != nil || f.root != volume || trusts(t, mounted)["wso2am"] != peer.Fingerprint() || !bytes.Equal(read(t, inHome), before) {
+		t.Errorf("edited in %s, %v", f.root, err)
+	}
+}
+
 func TestARestartThatMovesThePortIsReported(t *testing.T) {
 	box := boxed(t, "is", "is-1")
 	box.Ports = map[int]int{9443: 19443}
