@@ -2,6 +2,7 @@ package up
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 // Removal is what is taken back at one place.
 type Removal struct {
 	Place    string          `json:"place"`
+	Is       string          `json:"is,omitempty"`       // what a container is, so that a person sees a mistaken name
 	Aliases  []string        `json:"aliases,omitempty"`  // that leave the truststore
 	Restored []string        `json:"restored,omitempty"` // aliases of the truststore that get their former certificates
 	Settings []server.Change `json:"-"`                  // of deployment.toml; those that stay too
@@ -45,6 +47,9 @@ func (r Removal) restartDue() bool {
 
 // Print says what the removal does, a line for each thing. Secrets are masked.
 func (r Removal) Print(say func(format string, args ...any)) {
+	if r.Is != "" && !r.Empty() {
+		say("%s: %s", r.Place, r.Is)
+	}
 	for _, alias := range r.Aliases {
 		say("%s: no longer trust %s", r.Place, alias)
 	}
@@ -104,6 +109,7 @@ type fileOwner interface {
 // left out. own is the server next to this agent, by PRODUCT; empty for none.
 func PlanUninstall(ctx context.Context, o Options, own string) (all []Undo, err error) {
 	var owners []fileOwner
+	var facts []docker.Container
 	if own != "" {
 		owners = append(owners, &folder{cfg: o.Config, configured: append([]string{o.Config.Server.Name}, o.Config.Trust.Peers...), say: o.say, exchange: true})
 	}
@@ -118,7 +124,12 @@ func PlanUninstall(ctx context.Context, o Options, own string) (all []Undo, err 
 			if err != nil {
 				return nil, err
 			}
-			owners = append(owners, &undoContainer{container: c})
+			owners, facts = append(owners, &undoContainer{container: c}), append(facts, c.facts)
+		}
+	}
+	if len(facts) == 2 {
+		if err := together(facts[0], facts[1]); err != nil {
+			return nil, err
 		}
 	}
 	for _, f := range owners {
@@ -320,6 +331,7 @@ func (b *undoContainer) planBack(ctx context.Context) (r Removal, err error) {
 	if b.files, err = b.read(ctx); err != nil {
 		return r, err
 	}
+	r.Is = b.is()
 	at := b.work(b.files, ".original")
 	kept, err := b.engine.Read(ctx, b.facts.ID, at)
 	missing := errors.Is(err, docker.ErrNotFound)
@@ -345,6 +357,18 @@ func (b *undoContainer) planBack(ctx context.Context) (r Removal, err error) {
 		}
 	}
 	return r, nil
+}
+
+// is says what the container is.
+func (b *undoContainer) is() string {
+	is := "of the image " + b.facts.Image
+	if project := b.facts.Project(); project != "" {
+		is += ", of the Compose project " + project
+	}
+	if m, mounted := b.facts.MountOf(path.Join(b.files.root, b.files.path)); mounted {
+		is += ", with its truststore on " + cmp.Or(m.Name, m.Source)
+	}
+	return is
 }
 
 func (b *undoContainer) takeBack(ctx context.Context, _ Removal) error {

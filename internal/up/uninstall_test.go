@@ -145,6 +145,29 @@ func TestAnEntryThatNoAgentHasAddedStays(t *testing.T) {
 	}
 }
 
+func TestAContainerOfAnotherProjectIsSeen(t *testing.T) {
+	is, am := boxed(t, "is", "shop-is"), boxed(t, "am", "bank-am")
+	is.Project, am.Project = "shop", "bank"
+	o, _ := options(t, engine.Start(t, is, am))
+	o.IS, o.AM = Target{Product: config.IS, Container: "shop-is"}, Target{Product: config.AM, Container: "bank-am"}
+	if _, err := PlanUninstall(t.Context(), o, ""); !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), "container shop-is belongs to the Compose project shop, and container bank-am to bank") {
+		t.Errorf("two projects: %v", err)
+	}
+	o.AM = Target{Product: config.AM}
+	stores := filepath.Join(is.Root, isHome, "repository/resources/security")
+	is.Mounts = []engine.Mount{{Target: isHome + "/repository/resources/security", Source: stores}}
+	c, err := found(t, o, "is", "shop-is")
+	if err == nil {
+		_, err = imported(t, c, certificate(t, "wso2am"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said, _ := uninstalled(t, o, false); !strings.HasPrefix(said, "IS in container shop-is: of the image wso2/wso2is, of the Compose project shop, with its truststore on "+stores+"\n") {
+		t.Error(said)
+	}
+}
+
 func TestAHomeIsAsBeforeTheAgent(t *testing.T) {
 	h, _ := unpacked(t)
 	o := Options{Config: h.cfg, IS: Target{Product: config.IS, Home: h.dir}, Out: &bytes.Buffer{}}
