@@ -103,7 +103,7 @@ func (f *uninstallFlags) run(ctx context.Context, stdin io.Reader, stdout, stder
 	var report []up.Removal
 	for _, u := range undos {
 		u.Print(say)
-		empty = empty && u.Empty()
+		empty = empty && u.Empty() && !(f.restart && u.RestartDue())
 		report = append(report, u.Removal)
 	}
 	if !empty {
@@ -112,12 +112,10 @@ func (f *uninstallFlags) run(ctx context.Context, stdin io.Reader, stdout, stder
 		}
 	}
 	restarted := []string{}
-	for _, u := range undos {
+	for _, u := range undos { // each to its end: a run that fails at one server leaves no other one without its restart
 		if err := u.Do(ctx); err != nil {
 			return err
 		}
-	}
-	for _, u := range undos {
 		if !f.restart {
 			continue
 		}

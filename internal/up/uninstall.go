@@ -33,6 +33,7 @@ type Removal struct {
 	Files    []string        `json:"files,omitempty"`    // files and folders of the agent
 	Stays    []string        `json:"stays,omitempty"`    // what stays at this place, and why
 	Given    []string        `json:"settings,omitempty"` // names of the settings that get their former values
+	Unread   bool            `json:"unread,omitempty"`   // an earlier run has changed the truststore, and the running server has not read it
 }
 
 // Empty reports whether nothing is to be taken back.
@@ -40,14 +41,14 @@ func (r Removal) Empty() bool {
 	return len(r.Aliases)+len(r.Restored)+len(r.Given)+len(r.Lines)+len(r.Files) == 0
 }
 
-// restartDue reports whether the running server has read something of it.
-func (r Removal) restartDue() bool {
-	return len(r.Aliases)+len(r.Restored)+len(r.Given)+len(r.Lines) > 0
+// RestartDue reports whether the running server has read something that is taken back now, or was by an earlier run.
+func (r Removal) RestartDue() bool {
+	return r.Unread || len(r.Aliases)+len(r.Restored)+len(r.Given)+len(r.Lines) > 0
 }
 
 // Print says what the removal does, a line for each thing. Secrets are masked.
 func (r Removal) Print(say func(format string, args ...any)) {
-	if r.Is != "" && !r.Empty() {
+	if r.Is != "" && (!r.Empty() || r.Unread) {
 		say("%s: %s", r.Place, r.Is)
 	}
 	for _, alias := range r.Aliases {
@@ -75,6 +76,9 @@ func (r Removal) Print(say func(format string, args ...any)) {
 	}
 	for _, f := range r.Files {
 		say("%s: remove %s", r.Place, f)
+	}
+	if r.Unread {
+		say("%s: the running server has not read its truststore: --restart restarts it", r.Place)
 	}
 	for _, s := range r.Stays {
 		say("%s: stays: %s", r.Place, s)
@@ -156,7 +160,7 @@ func (u Undo) Do(ctx context.Context) error {
 
 // Restart restarts the server if it has read something that is taken back.
 func (u Undo) Restart(ctx context.Context) (restarted bool, err error) {
-	if !u.restartDue() {
+	if !u.RestartDue() {
 		return false, nil
 	}
 	if err := u.files.restartAfter(ctx); err != nil {
@@ -331,7 +335,7 @@ func (b *undoContainer) planBack(ctx context.Context) (r Removal, err error) {
 	if b.files, err = b.read(ctx); err != nil {
 		return r, err
 	}
-	r.Is = b.is()
+	r.Is, r.Unread = b.is(), b.files.Record.Unread != "" && b.files.Record.Unread == b.files.Start
 	at := b.work(b.files, ".original")
 	kept, err := b.engine.Read(ctx, b.facts.ID, at)
 	missing := errors.Is(err, docker.ErrNotFound)
@@ -372,7 +376,7 @@ func (b *undoContainer) is() string {
 }
 
 func (b *undoContainer) takeBack(ctx context.Context, _ Removal) error {
-	return b.write(ctx, b.files, b.back.changes, b.back.certificates, false)
+	return b.write(ctx, b.files, b.back.changes, b.back.certificates, true)
 }
 
 func (b *undoContainer) restartAfter(ctx context.Context) error { return b.restart(ctx, b.files) }

@@ -145,6 +145,33 @@ func TestAnEntryThatNoAgentHasAddedStays(t *testing.T) {
 	}
 }
 
+// TestARestartThatAnEarlierRunOwesIsMadeUpFor: until then the server trusts what was taken back.
+func TestARestartThatAnEarlierRunOwesIsMadeUpFor(t *testing.T) {
+	o, _ := options(t, engine.Start(t, boxed(t, "is", "is-1")))
+	o.IS = Target{Product: config.IS, Container: "is-1"}
+	c, err := found(t, o, "is", "is-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := imported(t, c, certificate(t, "wso2am"))
+	if err == nil {
+		err = c.restart(t.Context(), f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const owed = "IS in container is-1: the running server has not read its truststore: --restart restarts it\n"
+	if said, _ := uninstalled(t, o, false); strings.Contains(said, owed) {
+		t.Errorf("first: %s", said)
+	}
+	if said, restarted := uninstalled(t, o, true); !restarted || !strings.Contains(said, owed) {
+		t.Errorf("second: restarted %t, %s", restarted, said)
+	}
+	if said, restarted := uninstalled(t, o, true); restarted || strings.Contains(said, owed) {
+		t.Errorf("third: restarted %t, %s", restarted, said)
+	}
+}
+
 func TestAContainerOfAnotherProjectIsSeen(t *testing.T) {
 	is, am := boxed(t, "is", "shop-is"), boxed(t, "am", "bank-am")
 	is.Project, am.Project = "shop", "bank"
