@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"wso2agent/internal/agent"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/docker"
@@ -33,7 +34,9 @@ volume. Stop agent run before. Settings that somebody else has changed since sta
 of the administrator, because the data of the server goes with them.
 
 With --is-home and --am-home it does the same in the home of a server on this machine. With --is-container and
---am-container it removes the aliases from the truststore in a container, which agent up has added.`,
+--am-container it removes the aliases from the truststore in a container, which agent up has added.
+
+It exits with 3 if a server has not restarted after BOOTSTRAP_TIMEOUT.`,
 		Example: `  PRODUCT=is agent uninstall
   agent uninstall --is-container is-1 --am-container am-1 --restart`,
 		Args: f.check,
@@ -111,6 +114,8 @@ func (f *uninstallFlags) run(ctx context.Context, stdin io.Reader, stdout, stder
 			return err
 		}
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Bootstrap.Timeout, fmt.Errorf("%w: BOOTSTRAP_TIMEOUT, %s, has passed", agent.ErrTimeout, cfg.Bootstrap.Timeout))
+	defer cancel()
 	restarted := []string{}
 	for _, u := range undos { // each to its end: a run that fails at one server leaves no other one without its restart
 		if err := u.Do(ctx); err != nil {

@@ -26,6 +26,7 @@ type Container struct {
 	Image     string // as the container was made with, such as wso2/wso2is:7.1.0
 	User      string // that its process runs as; empty: root
 	Running   bool
+	Again     bool   // the engine starts it again, because it has exited
 	StartedAt string // as the engine writes it; another one after each start, whoever caused it
 	Env       Env
 	Labels    map[string]string
@@ -90,8 +91,9 @@ type inspected struct {
 	ID    string `json:"Id"`
 	Name  string
 	State struct {
-		Running   bool
-		StartedAt string
+		Running    bool
+		Restarting bool
+		StartedAt  string
 	}
 	Config struct {
 		Image  string
@@ -129,7 +131,7 @@ func (e *Engine) Inspect(ctx context.Context, name string) (Container, error) {
 		return Container{}, fmt.Errorf("inspect container %s: %w", name, err)
 	}
 	c := Container{
-		ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Image: in.Config.Image, User: in.Config.User, Running: in.State.Running, StartedAt: in.State.StartedAt,
+		ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Image: in.Config.Image, User: in.Config.User, Running: in.State.Running, Again: in.State.Restarting, StartedAt: in.State.StartedAt,
 		Env: NewEnv(in.Config.Env), Labels: in.Config.Labels, Ports: map[int][]int{}, Network: in.HostConfig.NetworkMode, ReadOnly: in.HostConfig.ReadonlyRootfs,
 	}
 	for _, m := range in.Mounts {
@@ -149,12 +151,16 @@ func (e *Engine) Inspect(ctx context.Context, name string) (Container, error) {
 	return c, nil
 }
 
-// AwaitStart waits until a container runs that was started at another time than before. It returns the container.
+// AwaitStart waits until a container runs that was started at another time than before. It returns the container. One that has exited since
+// is an error, unless the engine starts it again.
 func (e *Engine) AwaitStart(ctx context.Context, id, before string) (Container, error) {
 	for {
 		c, err := e.Inspect(ctx, id)
 		if err != nil || c.Running && c.StartedAt != before {
 			return c, err
+		}
+		if c.StartedAt != before && !c.Again {
+			return c, remedy.Add(fmt.Errorf("container %s has exited after its start", c.Name), "docker logs %s shows the reason", c.Name)
 		}
 		select {
 		case <-ctx.Done():

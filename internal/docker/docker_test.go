@@ -179,6 +179,11 @@ func TestAContainerStopsAndStarts(t *testing.T) {
 	if err != nil || after.StartedAt == before.StartedAt || restarts != 1 {
 		t.Errorf("started at %s and %s, %d restarts, %v", before.StartedAt, after.StartedAt, restarts, err)
 	}
+	c.Stopped = true
+	if _, err := d.AwaitStart(t.Context(), "is-1", before.StartedAt); err == nil || !strings.Contains(err.Error(), "container is-1 has exited after its start") {
+		t.Errorf("a container that exits at once: %v", err)
+	}
+	c.Stopped = false
 	if sent := e.Requests(); !slices.Contains(sent, "POST /containers/is-1/stop t=2") || !slices.Contains(sent, "POST /containers/is-1/restart") {
 		t.Errorf("%q", sent)
 	}

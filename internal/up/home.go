@@ -125,7 +125,13 @@ func startScript(product string) string {
 func (h *home) restart(ctx context.Context, f Files) error {
 	script := filepath.Join(h.dir, "bin", startScript(h.target.Product))
 	if h.restarts {
-		if out, err := exec.CommandContext(ctx, "sh", script, "restart").CombinedOutput(); err != nil {
+		cmd := exec.CommandContext(ctx, "sh", script, "restart")
+		cmd.WaitDelay = time.Second // the server may hold the output
+		out, err := cmd.CombinedOutput()
+		if ctx.Err() != nil {
+			return fmt.Errorf("restart it with %s: %w", script, context.Cause(ctx))
+		}
+		if err != nil {
 			return remedy.Add(fmt.Errorf("restart it with %s: %w: %s", script, err, bytes.TrimSpace(out)), "restart it by hand, and run the command again")
 		}
 	} else {
