@@ -260,7 +260,7 @@ func (c *container) write(ctx context.Context, f Files, changes []trust.Change, 
 		own(file.WorkDir+"/"+path.Base(f.path)+".next", data, owner),
 		own(recordPath, record, docker.File{Mode: 0o600, UID: owner.UID, GID: owner.GID}),
 	}
-	kept, err := c.engine.Exists(ctx, c.facts.ID, c.work(f, ".original"))
+	kept, err := c.keeps(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -282,6 +282,23 @@ func (c *container) write(ctx context.Context, f Files, changes []trust.Change, 
 	}
 	f.Record.Writing = false
 	return c.remember(ctx, f, owner)
+}
+
+// keeps reports whether the agent's folder has the original of a truststore. A run may have been stopped while it wrote it. The record and the
+// truststore come later, so without a record the truststore is the original still.
+func (c *container) keeps(ctx context.Context, f Files) (bool, error) {
+	original, err := c.engine.Read(ctx, c.facts.ID, c.work(f, ".original"))
+	if errors.Is(err, docker.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	_, broken := keystore.Open(original.Data, f.password)
+	if !errors.Is(broken, keystore.ErrTorn) && !errors.Is(broken, keystore.ErrDamaged) {
+		return true, nil
+	}
+	return c.engine.Exists(ctx, c.facts.ID, path.Join(f.root, recordPath))
 }
 
 // writable returns why the engine cannot write below a folder of the container.

@@ -219,7 +219,7 @@ func TestARunGoesOnWhereAnotherWasKilled(t *testing.T) {
 		}
 		peer := certificate(t, "wso2am")
 		path := security(box, isHome, "client-truststore.p12")
-		before := trusts(t, path)
+		before, original := trusts(t, path), read(t, path)
 		e.Cut(cut)
 		if _, err := imported(t, c, peer); err == nil {
 			t.Fatalf("%s: the write succeeds", cut)
@@ -235,6 +235,9 @@ func TestARunGoesOnWhereAnotherWasKilled(t *testing.T) {
 		after := trusts(t, path)
 		if after["wso2am"] != peer.Fingerprint() || len(after) != len(before)+1 {
 			t.Errorf("%s: %v", cut, after)
+		}
+		if !bytes.Equal(read(t, filepath.Join(box.Root, isHome, ".agent/client-truststore.p12.original")), original) {
+			t.Errorf("%s: the original is not kept", cut)
 		}
 		if f, err := c.read(t.Context()); err != nil || f.Cut || f.Record.Writing || f.Record.Unread != f.Start {
 			t.Errorf("%s: %+v, %v", cut, f.Record, err)
