@@ -139,8 +139,8 @@ func (r *reader) lists() (jobs []job) {
 	if r.namesScopes() || r.unnamed.has(plan.KindScope) {
 		jobs = append(jobs, r.listScopes)
 	}
-	if aliases := r.certificates(); len(aliases) > 0 || r.unnamed.has(plan.KindCertificate) {
-		jobs = append(jobs, func(ctx context.Context) error { return r.listCertificates(ctx, aliases) })
+	if named := r.certificates(); len(named) > 0 || r.unnamed.has(plan.KindCertificate) {
+		jobs = append(jobs, func(ctx context.Context) error { return r.listCertificates(ctx, named) })
 	}
 	if len(r.want.File.APIs.Value) > 0 { // a subscription is to one of them
 		jobs = append(jobs, r.listAPIs)

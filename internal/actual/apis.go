@@ -175,18 +175,18 @@ func (r *reader) documents(ctx context.Context, want desired.API, id, what strin
 	return all, nil
 }
 
-// certificates returns the aliases of the endpoint certificates that the file names.
-func (r *reader) certificates() map[string]bool {
-	aliases := map[string]bool{}
+// certificates returns the fingerprints of the endpoint certificates that the file names, by alias.
+func (r *reader) certificates() map[string]string {
+	named := map[string]string{}
 	for _, api := range r.want.File.APIs.Value {
 		for _, c := range api.Value.Certificates.Value {
-			aliases[c.Value.Alias.Value] = true
+			named[c.Value.Alias.Value] = r.want.Fingerprints[desired.PathOf(c.Value.File)]
 		}
 	}
-	return aliases
+	return named
 }
 
-func (r *reader) listCertificates(ctx context.Context, aliases map[string]bool) error {
+func (r *reader) listCertificates(ctx context.Context, named map[string]string) error {
 	list, err := r.Publisher.EndpointCertificates(ctx)
 	if err != nil {
 		return err
@@ -194,9 +194,13 @@ func (r *reader) listCertificates(ctx context.Context, aliases map[string]bool) 
 	r.aliases = map[string]bool{} // only the second round reads it
 	for _, c := range list {
 		r.aliases[c.Alias] = true
-		if known, is := r.knownCertificate(c); aliases[c.Alias] && is {
+		wanted, is := named[c.Alias]
+		if !is {
+			continue
+		}
+		if known, is := r.knownCertificate(c, wanted); is {
 			r.note(func(have *plan.Have) { have.Certificates[c.Alias] = known })
-		} else if aliases[c.Alias] {
+		} else {
 			r.later(func(ctx context.Context) error { return r.readCertificate(ctx, c) })
 		}
 	}

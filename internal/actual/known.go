@@ -39,10 +39,10 @@ type knownAPI struct {
 }
 
 // Read is the function [Read], except that it keeps less of an API that has all that the file says of it: that is in Agreed. Such an
-// API costs no request if the list shows the same updatedTime as before, and the file says the same. An endpoint certificate costs none
-// if the list shows the same alias and endpoint. So it misses changes that do not move that time: of documents, deployments and
-// revisions, and of the content of certificates. Every tenth read reads everything. It keeps all of an API whose definition is still to be
-// restored. A failed read changes nothing that k knows.
+// API costs no request if the list shows the same updatedTime as before, and the file says the same. An endpoint certificate that was as
+// the file says costs none if the list shows the same alias and endpoint. So it misses changes that do not move that time: of documents,
+// deployments and revisions, and of the content of certificates. Every tenth read reads everything. It keeps all of an API whose
+// definition is still to be restored. A failed read changes nothing that k knows.
 func (k *Known) Read(ctx context.Context, c Clients, want plan.Wanted) (plan.Have, error) {
 	before := k.memory
 	if k.reads%wholeEvery == 0 {
@@ -120,10 +120,11 @@ func (r *reader) agreed(item desired.Field[desired.API], listed wso2.API, api pl
 	return kept, ok
 }
 
-// knownCertificate returns an endpoint certificate that an earlier read knows, if the list shows it with the same endpoint.
-func (r *reader) knownCertificate(c wso2.EndpointCertificate) (plan.EndpointCertificate, bool) {
+// knownCertificate returns an endpoint certificate that an earlier read knows, if it was the wanted one, and the list shows it with the
+// same endpoint. One that differed is read: the agent may have replaced it since, which no list shows.
+func (r *reader) knownCertificate(c wso2.EndpointCertificate, wanted string) (plan.EndpointCertificate, bool) {
 	known, is := r.before.certificates[c.Alias]
-	return known, is && known.Object["endpoint"] == c.Endpoint
+	return known, is && known.Object["endpoint"] == c.Endpoint && known.Fingerprint == wanted
 }
 
 const (

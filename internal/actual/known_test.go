@@ -84,6 +84,14 @@ func TestAnUnchangedAPICostsNoRequest(t *testing.T) {
 	if n := s.again(&k, want)["GET /api/am/publisher/v4/endpoint-certificates/{alias}/content"]; n != 1 {
 		t.Errorf("a certificate of another endpoint costs %d requests", n)
 	}
+	must(t, p.DeleteEndpointCertificate(t.Context(), "orders"))
+	must(t, p.AddEndpointCertificate(t.Context(), wso2.EndpointCertificate{Alias: "orders", Endpoint: "https://a:1"}, pem))
+	s.again(&k, want)
+	replacement := certificate(t)
+	must(t, os.WriteFile(filepath.Join(dir, "backend.pem"), replacement, 0o600))
+	want = s.read(everything, dir)
+	must(t, p.ReplaceEndpointCertificate(t.Context(), "orders", replacement)) // as an apply does: the list shows the same
+	s.again(&k, want)
 
 	other := s.read(strings.Replace(everything, "Takes orders", "Takes all orders", 1), dir)
 	if n := s.again(&k, other)["GET /api/am/publisher/v4/apis/{id}"]; n != 2 {
