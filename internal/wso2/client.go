@@ -86,15 +86,12 @@ type answer struct {
 
 // call makes a request and decodes its JSON answer into out, unless out is nil.
 func (c caller) call(ctx context.Context, r request, out any) error {
-	a, err := c.send(ctx, r)
-	if err != nil || out == nil {
+	if out == nil {
+		_, err := c.send(ctx, r, nil)
 		return err
 	}
-	if err := decode(a.body, out); err != nil {
-		// A server that is starting or stopping answers 200 with an empty body or with a page, so another try helps.
-		return c.failed(r, &Error{Status: a.status, Err: fmt.Errorf("%w: %w", ErrNoDocument, err)})
-	}
-	return nil
+	_, err := c.send(ctx, r, func(body []byte) error { return decode(body, out) })
+	return err
 }
 
 // decode reads a JSON document; null is none.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 )
 
 // Object is an object as a server has it, to compare it with what is desired, and to send it back with changes.
@@ -52,16 +51,12 @@ func (k keys) of(fields map[string]any) Object {
 }
 
 // object makes a request that answers one object.
-func (c caller) object(ctx context.Context, r request, k keys) (Object, error) {
-	a, err := c.send(ctx, r)
-	if err != nil {
-		return Object{}, err
-	}
-	o, err := k.object(a.body)
-	if err != nil {
-		return Object{}, c.failed(r, &Error{Status: a.status, Err: fmt.Errorf("%w: %w", ErrNoDocument, err)})
-	}
-	return o, nil
+func (c caller) object(ctx context.Context, r request, k keys) (o Object, err error) {
+	_, err = c.send(ctx, r, func(body []byte) (err error) {
+		o, err = k.object(body)
+		return err
+	})
+	return o, err
 }
 
 // objects makes a request for each page of a list of objects.

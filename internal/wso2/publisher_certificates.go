@@ -24,10 +24,12 @@ func (p *Publisher) EndpointCertificate(ctx context.Context, alias string) (der 
 	r := request{
 		op: "read endpoint certificate " + alias, method: http.MethodGet, path: endpointCertificate(alias) + "/content", accept: "*/*",
 	}
-	a, err := p.send(ctx, r)
-	if err == nil && len(a.body) == 0 {
-		err = p.noDocument(r, errEmpty)
-	}
+	a, err := p.send(ctx, r, func(body []byte) error {
+		if len(body) == 0 {
+			return errEmpty
+		}
+		return nil
+	})
 	return a.body, err
 }
 

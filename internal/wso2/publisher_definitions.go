@@ -47,12 +47,14 @@ const mostDefinition = 4 * MaxUpload
 // OpenAPI reads the OpenAPI definition of an API in JSON, with what API-M adds to it. A WebSocket API has none, which is HTTP 500.
 func (p *Publisher) OpenAPI(ctx context.Context, id string) ([]byte, error) {
 	r := request{op: "read the OpenAPI definition of API " + id, method: http.MethodGet, path: api(id) + "/swagger", limit: mostDefinition}
-	a, err := p.send(ctx, r)
+	a, err := p.send(ctx, r, func(body []byte) error {
+		if !json.Valid(body) {
+			return errors.New("it is no JSON")
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	if !json.Valid(a.body) { // as while a server starts or stops
-		return nil, p.noDocument(r, errors.New("it is no JSON"))
 	}
 	return a.body, nil
 }

@@ -36,7 +36,7 @@ func (p *Publisher) ReadContent(ctx context.Context, apiID, id string) (content 
 	a, err := p.send(ctx, request{
 		op: "read the content of document " + id + " of API " + apiID, method: http.MethodGet, path: document(apiID, id) + "/content",
 		accept: "*/*", limit: MaxUpload,
-	})
+	}, nil)
 	if isAbsent(err) {
 		return nil, false, nil
 	}
