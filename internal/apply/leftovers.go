@@ -183,16 +183,17 @@ func (p *past) drop(name keyName) {
 	delete(p.keys, name)
 }
 
-// original returns what the first try to write the definition of an API resets. now is the API as it is.
-func (p *past) original(name string, now plan.Object) plan.Object {
+// original returns what the first try to write the definition of an API resets, and whether this is the first one. now is the API as it is.
+func (p *past) original(name string, now plan.Object) (before plan.Object, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before, is := p.apis[name]
 	if !is || before["id"] != now["id"] {
 		before = plan.BeforeDefinition(now)
 		p.apis[name] = before
+		return before, true
 	}
-	return before
+	return before, false
 }
 
 // restored forgets an API that has again what its definition does not say.

@@ -58,7 +58,7 @@ func (r *round) updateDefinition(ctx context.Context, want desired.API, id strin
 	}
 	name := plan.APIName{Name: want.Name.Value, Version: want.Version.Value}
 	now := r.have.APIs[name].Object
-	before := r.past.original(name.String(), now)
+	before, first := r.past.original(name.String(), now)
 	r.rewriting(name.String(), before)
 	err := error(nil)
 	if want.OpenAPI.Set {
@@ -75,7 +75,7 @@ func (r *round) updateDefinition(ctx context.Context, want desired.API, id strin
 		if _, err = r.restore(ctx, want, id, now, secrets); err == nil {
 			r.rewriting(name.String(), nil)
 		}
-	} else if wso2.IsPermanent(err) { // API-M has refused it
+	} else if first && wso2.IsPermanent(err) { // API-M has refused it, and no earlier try can have reset anything
 		r.rewriting(name.String(), nil)
 	}
 	return err

@@ -368,6 +368,18 @@ func TestWhatADefinitionResetsIsBroughtBackByALaterRun(t *testing.T) {
 	want := d.want()
 	want.Unrestored = record.Unrestored()
 	d.planned(want, `update API Orders 1: scopes {} -> {"extra":"shared"}, openapi {"operations":"reset by a run that was interrupted"} -> {"operations":"as before that run"}`)
+
+	t.Log("API-M refuses the definition of the next run")
+	id, err := d.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "PUT", Path: "/api/am/publisher/v4/apis/*/swagger", Status: 403})
+	must(t, err)
+	if report := d.servers.apply(d.want(), o); report.Failed() != 1 {
+		t.Errorf("a refused definition: %s", report.Text())
+	}
+	d.amFaults.Remove(id)
+	record, o = recorded()
+	if len(record.Unrestored()) != 1 {
+		t.Error("the record has forgotten what the first run has reset")
+	}
 	d.allMade(d.servers.apply(d.want(), o))
 	if !slices.Equal(d.roles(), []any{"admin"}) {
 		t.Errorf("the scope has the roles %v", d.roles())
