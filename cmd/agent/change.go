@@ -23,7 +23,8 @@ func (r *reached) single() apply.Single {
 }
 
 // changing calls do while no other run of the agent changes the servers: neither one with the same keys file, nor one on another machine.
-// do has at most BOOTSTRAP_TIMEOUT, including the wait.
+// The next apply reads everything, because no list shows a deployment that do may change. do has at most BOOTSTRAP_TIMEOUT, including the
+// wait.
 func (r *reached) changing(cmd *cobra.Command, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), r.cfg.Bootstrap.Timeout,
 		fmt.Errorf("%w: BOOTSTRAP_TIMEOUT is %s", context.DeadlineExceeded, r.cfg.Bootstrap.Timeout))
@@ -37,6 +38,9 @@ func (r *reached) changing(cmd *cobra.Command, do func(context.Context) error) e
 			return err
 		}
 		defer unlock()
+		if err := files.ForgetUnchanged(); err != nil {
+			return err
+		}
 	}
 	held, release, _, err := apply.Turns(actual.Connect(r.HTTP, r.settings), r.log, cmd.CommandPath())(ctx)
 	if err != nil {

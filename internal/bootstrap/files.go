@@ -174,8 +174,8 @@ func (f Files) Clients() ([]keysfile.Key, error) {
 // UnchangedPath returns the path of what runs know of APIs that have what the file says.
 func (f Files) UnchangedPath() string { return filepath.Join(f.workDir(), "unchanged.json") }
 
-// forgetUnchanged makes the next run read everything: no list shows that an API has lost its deployment.
-func (f Files) forgetUnchanged() error {
+// ForgetUnchanged makes the next run read everything: no list shows that the deployments of an API have changed.
+func (f Files) ForgetUnchanged() error {
 	_, err := file.Remove(f.UnchangedPath())
 	return err
 }

@@ -73,7 +73,7 @@ func (k *Keeper) bring(ctx context.Context, cfg config.Config, file *desired.Fil
 			return failed
 		}
 		k.Log.Info("the verification failed, so the agent reads everything", "error", failed)
-		if err := FilesOf(cfg).forgetUnchanged(); err != nil {
+		if err := FilesOf(cfg).ForgetUnchanged(); err != nil {
 			return errors.Join(failed, err)
 		}
 	}
