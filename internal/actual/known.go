@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -167,8 +168,8 @@ func LoadKnown(path, server string) *Known {
 	return k
 }
 
-// Save replaces the file at path with what k knows of a server, with mode 0600. The file has no secret. If it would be larger than 8 MiB,
-// Save returns an error and the file stays.
+// Save replaces the file at path with what k knows of a server, with mode 0600. The file has no secret. It may have 8 MiB. If Save returns
+// an error, it has removed the file if it could: each later run would count its reads from the same one, and none would be the tenth.
 func (k *Known) Save(path, server string) error {
 	s := stored{Version: knownForm, Server: server, Reads: k.reads, APIs: []storedAPI{}, Certificates: []storedCertificate{}}
 	for name, api := range k.apis {
@@ -190,7 +191,8 @@ func (k *Known) Save(path, server string) error {
 		_, err = file.Write(path, data, 0o600, filepath.Dir(path))
 	}
 	if err != nil {
-		return fmt.Errorf("write what is known of unchanged APIs, %s: %w", path, err)
+		_, removed := file.Remove(path)
+		return fmt.Errorf("write what is known of unchanged APIs, %s: %w", path, errors.Join(err, removed))
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package actual
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -166,6 +168,20 @@ func TestWhatIsKnownComesBack(t *testing.T) {
 	must(t, os.Remove(path))
 	if got := LoadKnown(path, "https://am"); !reflect.DeepEqual(got, &Known{}) {
 		t.Errorf("no file gives %+v", got)
+	}
+}
+
+// TestWhatCannotBeSavedIsForgotten: a file that stays would make each later run count from the same read.
+func TestWhatCannotBeSavedIsForgotten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "unchanged.json")
+	k := &Known{reads: 3}
+	must(t, k.Save(path, "https://am"))
+	k.apis = map[plan.APIName]knownAPI{{Name: "Orders", Version: "1"}: {Desired: strings.Repeat("a", knownLimit)}}
+	if err := k.Save(path, "https://am"); err == nil {
+		t.Error("a file that is too large is written")
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the former file is there: %v", err)
 	}
 }
 
