@@ -287,7 +287,7 @@ func (r *run) read(ctx context.Context, want plan.Wanted) (plan.Have, error) {
 // keepUnchanged keeps for the next run which APIs have what the file says. What the run is about to change is not among them: it may be
 // stopped at any moment.
 func (r *run) keepUnchanged(changes []plan.Change) {
-	r.report.Whole = r.report.Whole || r.Unchanged.Whole()
+	r.report.Whole = r.report.Whole || r.Check != nil || r.Unchanged.Whole()
 	r.Unchanged.Forget(changes)
 	if r.SaveUnchanged == nil {
 		return
