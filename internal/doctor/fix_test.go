@@ -16,6 +16,8 @@ import (
 	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
 	"wso2agent/internal/doctor"
+	"wso2agent/internal/owned"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/repair"
 	"wso2agent/internal/wso2sim"
 )
@@ -161,4 +163,23 @@ func TestAKeyManagerThatChangesAfterThePlanStays(t *testing.T) {
 	if list := writes(s.requests); len(list) > 0 {
 		t.Errorf("changed %q", list)
 	}
+}
+
+// A secret of the key manager that has changed since the agent sent it is part of the plan, as it is for agent apply. Otherwise the fix
+// would find another plan each time, and make nothing.
+func TestTheFixOfAKeyManagerSendsAChangedSecret(t *testing.T) {
+	s := newSite(t)
+	must(t, os.WriteFile(s.apiConfig, []byte("key_managers: [{name: WSO2-IS, username: admin, password: admin}]\n"), 0o600))
+	r := s.repairer(t)
+	path := owned.Path(r.Config.Bootstrap.KeysFile)
+	record, _, err := owned.Load(path)
+	must(t, err)
+	record.Note(plan.KindKeyManager, "WSO2-IS", "", map[string]string{"password": "former"})
+	must(t, record.Save(path))
+	text, err := r.Plan(t.Context(), []doctor.Fix{doctor.FixKeyManager}, nil)
+	must(t, err)
+	if !strings.Contains(text, "password") {
+		t.Errorf("the plan is\n%s", text)
+	}
+	must(t, r.Do(t.Context(), doctor.FixKeyManager))
 }

@@ -67,7 +67,7 @@ func (r *Repairer) changes(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if record, found, _ := owned.Load(owned.Path(r.Config.Bootstrap.KeysFile)); found { // as apply compares secrets
-		want.Sent = record.Sent
+		want.Owned, want.Sent = record.Owned(), record.Sent
 	}
 	have, err := actual.Read(ctx, actual.Connect(r.HTTP, r.Settings), want)
 	if err != nil {
