@@ -153,12 +153,16 @@ func removed(report Report, k keysfile.Key) bool {
 }
 
 // Forget takes an object that somebody has deleted out of the record next to the keys file, and the keys of an application out of the
-// files of keys. known reports whether the record had the object, under the same id.
+// files of keys. known reports whether the record had the object, under the same id. The files do not need a record that can be read.
 func Forget(files bootstrap.Files, o plan.OwnedObject) (known bool, err error) {
 	path := owned.Path(files.Keys.JSON)
 	record, found, err := owned.Load(path)
 	if err != nil {
-		return false, fmt.Errorf("take %s %s out of the agent's record: %w", o.Kind, o.Name, err)
+		err = fmt.Errorf("take %s %s out of the agent's record: %w", o.Kind, o.Name, err)
+		if o.Kind == plan.KindApplication {
+			err = errors.Join(forgetKeys(files.Keys, o.ID), err)
+		}
+		return false, err
 	}
 	if !found || !slices.ContainsFunc(record.Owned(), func(has plan.OwnedObject) bool {
 		return has.Kind == o.Kind && has.Name == o.Name && has.Of == o.Of && (has.ID == o.ID || has.ID == "")
@@ -166,10 +170,10 @@ func Forget(files bootstrap.Files, o plan.OwnedObject) (known bool, err error) {
 		return false, nil
 	}
 	record.Gone(o.Kind, o.Name, o.Of)
-	if err := record.Save(path); err != nil || o.Kind != plan.KindApplication {
-		return true, err
+	if o.Kind == plan.KindApplication {
+		err = forgetKeys(files.Keys, o.ID)
 	}
-	return true, forgetKeys(files.Keys, o.ID)
+	return true, errors.Join(err, record.Save(path))
 }
 
 // forgetKeys takes the keys of an application out of the files of keys. Without a file there are none.

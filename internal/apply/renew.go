@@ -168,21 +168,22 @@ func (s Single) complete(ctx context.Context, application, manager wso2.Object, 
 	return k, final(s.DevPortal.UpdateKeys(ctx, application.ID, k.MappingID, plan.KeyBody(want, have, kind, manager.ID)))
 }
 
-// noteRenewed writes a new key over the former one in the files of keys and in the record, if they have it.
+// noteRenewed writes a new key over the former one in the files of keys and in the record, if they have it. The files come first: nothing
+// else has the new secret.
 func noteRenewed(files bootstrap.Files, k Credentials) error {
-	path := owned.Path(files.Keys.JSON)
-	record, found, err := owned.Load(path)
-	change := plan.Change{Action: plan.Create, Kind: plan.KindKey, Name: plan.KeyName(desired.Key{Type: desired.Text{Set: true, Value: k.Type}, KeyManager: desired.Text{Set: true, Value: k.KeyManager}}), Of: "application " + k.Application}
-	if err == nil && found && record.Owns(change.Kind, change.Name, change.Of) {
-		record.Made(change, k.MappingID)
-		err = record.Save(path)
+	return errors.Join(renewInFiles(files.Keys, k), renewInRecord(owned.Path(files.Keys.JSON), k))
+}
+
+func renewInFiles(files keysfile.Files, k Credentials) error {
+	data, err := file.Read(files.JSON, keysLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	data, readErr := file.Read(files.Keys.JSON, keysLimit)
-	if errors.Is(readErr, fs.ErrNotExist) || err != nil {
-		return err
+	var keys []keysfile.Key
+	if err == nil {
+		keys, err = keysfile.Decode(data)
 	}
-	keys, err := keysfile.Decode(data)
-	if err = errors.Join(readErr, err); err != nil {
+	if err != nil {
 		return fmt.Errorf("write the new key to the file of keys: %w", err)
 	}
 	i := slices.IndexFunc(keys, func(f keysfile.Key) bool {
@@ -192,7 +193,17 @@ func noteRenewed(files bootstrap.Files, k Credentials) error {
 		return nil
 	}
 	keys[i].ConsumerKey, keys[i].ConsumerSecret, keys[i].MappingID = k.ConsumerKey, k.ConsumerSecret, k.MappingID
-	return files.Keys.Write(keys)
+	return files.Write(keys)
+}
+
+func renewInRecord(path string, k Credentials) error {
+	record, found, err := owned.Load(path)
+	change := plan.Change{Action: plan.Create, Kind: plan.KindKey, Name: plan.KeyName(desired.Key{Type: desired.Text{Set: true, Value: k.Type}, KeyManager: desired.Text{Set: true, Value: k.KeyManager}}), Of: "application " + k.Application}
+	if err != nil || !found || !record.Owns(change.Kind, change.Name, change.Of) {
+		return err
+	}
+	record.Made(change, k.MappingID)
+	return record.Save(path)
 }
 
 // OwnerOf returns who owns a client in IS, and reports whether that is the user of a key manager.

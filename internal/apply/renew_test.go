@@ -120,3 +120,28 @@ func (s *servers) inFiles(files bootstrap.Files, clients []string) {
 		s.t.Errorf("the file of keys has %q, and the server %q", written, clients)
 	}
 }
+
+// TestADamagedRecordKeepsNothingOutOfTheFilesOfKeys: only they have the secret of a new key, and they lose those of a deleted application.
+func TestADamagedRecordKeepsNothingOutOfTheFilesOfKeys(t *testing.T) {
+	files := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(t.TempDir(), "keys.json")}}
+	path := owned.Path(files.Keys.JSON)
+	must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	must(t, os.WriteFile(path, []byte("{"), 0o600))
+	must(t, files.Keys.Write([]keysfile.Key{{Application: "Shop", ApplicationID: "1", Type: "PRODUCTION", KeyManager: "K", ConsumerKey: "former"}}))
+	keys := func() []keysfile.Key {
+		t.Helper()
+		data, err := os.ReadFile(files.Keys.JSON)
+		must(t, err)
+		keys, err := keysfile.Decode(data)
+		must(t, err)
+		return keys
+	}
+	err := noteRenewed(files, Credentials{Application: "Shop", ApplicationID: "1", Type: "PRODUCTION", KeyManager: "K", ConsumerKey: "new", ConsumerSecret: "secret"})
+	if now := keys(); err == nil || len(now) != 1 || now[0].ConsumerKey != "new" || now[0].ConsumerSecret != "secret" {
+		t.Errorf("the file has %v, and the error is %v", now, err)
+	}
+	_, err = Forget(files, plan.OwnedObject{Kind: plan.KindApplication, Name: "Shop", ID: "1"})
+	if now := keys(); err == nil || len(now) != 0 {
+		t.Errorf("the file has %v, and the error is %v", now, err)
+	}
+}
