@@ -33,7 +33,8 @@ the new consumer key and secret at once: nothing else tells them. Without --show
 It asks before it deletes anything; --yes agrees. If it is stopped, run it again: it keeps the settings of the clients
 next to KEYS_FILE until they are made. It does not touch a client that somebody has made in IS and mapped.
 
-It exits with 4 if the application has no keys there, or if the key manager does not have its user yet.`,
+It exits with 4 if the application has no keys there, if the key manager does not have its user yet, or if the key
+manager is neither IS 7 nor API-M's own: the agent does not know all settings of the clients of others.`,
 		Example: `  agent km clients
   agent km clients renew Shop --yes --show-secrets`,
 		Args: arguments("APP"),

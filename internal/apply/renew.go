@@ -44,8 +44,8 @@ func (r renewal) is(other renewal) bool {
 func renewalsPath(keys string) string { return filepath.Join(keysfile.WorkDir(keys), "renewals.json") }
 
 // Renewable returns the keys that [Single.Renew] makes again, by their types: those that the application has at the key manager, and those
-// that a run has deleted that was stopped. An application without any, and a client that somebody else has made in IS, is an error that
-// wraps [bootstrap.ErrPermanent].
+// that a run has deleted that was stopped. An application without any, a client that somebody else has made in IS, and a key manager whose
+// clients have settings that the agent does not know, is an error that wraps [bootstrap.ErrPermanent].
 func (s Single) Renewable(ctx context.Context, files bootstrap.Files, application, manager wso2.Object) ([]plan.Object, error) {
 	begun, err := s.renewals(ctx, files, application, manager)
 	var keys []plan.Object
@@ -83,6 +83,11 @@ func (s Single) renewals(ctx context.Context, files bootstrap.Files, application
 	}
 	if len(all) == 0 {
 		return nil, remedy.Add(fmt.Errorf("%w: application %q has no keys at key manager %q", bootstrap.ErrPermanent, application.Name, manager.Name), "name another key manager with --key-manager")
+	}
+	kind := textOf(manager.Fields, "type")
+	if _, whole := plan.KeyLike(all[0].Key, kind); !whole { // nothing is deleted yet
+		return nil, remedy.Add(fmt.Errorf("%w: the agent does not know all settings that clients of key manager %q (type %s) have, so new clients would lack some", bootstrap.ErrPermanent, manager.Name, kind),
+			"delete the keys of application %q in the Developer Portal, and make them again there", application.Name)
 	}
 	sorting.By(all, func(a, b renewal) int { return cmp.Compare(textOf(a.Key, "keyType"), textOf(b.Key, "keyType")) })
 	return all, nil
@@ -137,7 +142,7 @@ func (s Single) Renew(ctx context.Context, files bootstrap.Files, application, m
 
 // renew makes one key again. former is the key as API-M had it before.
 func (s Single) renew(ctx context.Context, application, manager wso2.Object, former plan.Object) (k Credentials, err error) {
-	want := plan.KeyLike(former, textOf(manager.Fields, "type"))
+	want, _ := plan.KeyLike(former, textOf(manager.Fields, "type")) // renewals has refused the others
 	for {
 		rows, err := s.DevPortal.KeyObjects(ctx, application.ID)
 		if err != nil {

@@ -27,37 +27,65 @@ const twoKeys = `applications:
   - {type: SANDBOX, grant_types: [client_credentials]}
 `
 
+// shop is an application that has the keys of twoKeys.
+type shop struct {
+	*servers
+	want                 plan.Wanted
+	files                bootstrap.Files
+	application, manager wso2.Object
+}
+
+func startShop(t *testing.T) shop {
+	t.Helper()
+	folder := t.TempDir()
+	s := shop{servers: start(t, nil), files: bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(folder, "keys.json")}}}
+	s.bootstrapIn(folder, twoKeys)
+	s.want = s.read(twoKeys, t.TempDir())
+	have := s.have(s.want)
+	s.application = wso2.Object{Name: "Shop", Fields: have.Applications["Shop"].Object}
+	s.application.ID = textOf(s.application.Fields, "applicationId")
+	s.manager = wso2.Object{Name: "WSO2-IS", Fields: have.KeyManagers["WSO2-IS"]}
+	s.manager.ID = textOf(s.manager.Fields, "id")
+	return s
+}
+
+// key returns a key of the application as API-M has it.
+func (s shop) key(kind string) plan.Object {
+	s.t.Helper()
+	for _, k := range s.have(s.want).Applications["Shop"].Keys {
+		if k["keyType"] == kind {
+			return k
+		}
+	}
+	return nil
+}
+
+// clients returns the consumer keys of the application in their order.
+func (s shop) clients() (ids []string) {
+	s.t.Helper()
+	for _, k := range s.have(s.want).Applications["Shop"].Keys {
+		ids = append(ids, textOf(k, "consumerKey"))
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func (s shop) renew(ctx context.Context, hc *http.Client) ([]Renewed, error) {
+	on := Single{Clients: actual.Connect(hc, s.settings), Log: slog.New(slog.DiscardHandler), KeyManager: "WSO2-IS", EventWait: time.Millisecond}
+	return on.Renew(ctx, s.files, s.application, s.manager)
+}
+
 // TestARenewalThatIsStoppedAnywhereIsCompletedByTheNext: it is stopped before or after each of its requests. Then the next one makes both
 // keys with the same settings, and writes them to the file of keys and to the record.
 func TestARenewalThatIsStoppedAnywhereIsCompletedByTheNext(t *testing.T) {
-	s, folder := start(t, nil), t.TempDir()
-	s.bootstrapIn(folder, twoKeys)
-	want := s.read(twoKeys, t.TempDir())
-	files := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(folder, "keys.json")}}
-	application := wso2.Object{Name: "Shop"}
-	application.Fields = s.have(want).Applications["Shop"].Object
-	application.ID = textOf(application.Fields, "applicationId")
-	manager := wso2.Object{Name: "WSO2-IS", Fields: s.have(want).KeyManagers["WSO2-IS"]}
-	manager.ID = textOf(manager.Fields, "id")
-	clients := func() (ids []string) {
-		t.Helper()
-		for _, k := range s.have(want).Applications["Shop"].Keys {
-			ids = append(ids, textOf(k, "consumerKey"))
-		}
-		slices.Sort(ids)
-		return ids
-	}
-	renew := func(ctx context.Context, hc *http.Client) ([]Renewed, error) {
-		on := Single{Clients: actual.Connect(hc, s.settings), Log: slog.New(slog.DiscardHandler), KeyManager: "WSO2-IS", EventWait: time.Millisecond}
-		return on.Renew(ctx, files, application, manager)
-	}
+	s := startShop(t)
 	requests, stopped := 0, true
 	for at := 1; stopped; at++ {
 		for _, answered := range []bool{false, true} { // whether the server has done the last request
-			before := clients()
+			before := s.clients()
 			ctx, stop := context.WithCancel(t.Context())
 			requests, stopped = 0, false
-			_, err := renew(ctx, &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			_, err := s.renew(ctx, &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 				if requests++; requests < at {
 					return s.client.Transport.RoundTrip(r)
 				}
@@ -73,29 +101,41 @@ func TestARenewalThatIsStoppedAnywhereIsCompletedByTheNext(t *testing.T) {
 			if !stopped {
 				must(t, err)
 			} else if err != nil { // it does without the owner of a client
-				_, err = renew(t.Context(), s.client)
+				_, err = s.renew(t.Context(), s.client)
 				must(t, err)
 			}
 			what := fmt.Sprintf("after a stop at request %d (done: %t)", at, answered)
-			now := clients()
+			now := s.clients()
 			if len(now) != 2 || slices.ContainsFunc(now, func(id string) bool { return slices.Contains(before, id) }) {
 				t.Errorf("%s, the clients are %q, and were %q", what, now, before)
 			}
 			for _, id := range before {
-				if found, err := s.clients().IS.HasClient(t.Context(), id); err != nil || found {
+				if found, err := s.servers.clients().IS.HasClient(t.Context(), id); err != nil || found {
 					t.Errorf("%s, IS has the former client %s: %v", what, id, err)
 				}
 			}
-			s.planned(want) // the settings are those of before
-			if _, err := os.Stat(renewalsPath(files.Keys.JSON)); !os.IsNotExist(err) {
+			s.planned(s.want) // the settings are those of before
+			if _, err := os.Stat(renewalsPath(s.files.Keys.JSON)); !os.IsNotExist(err) {
 				t.Errorf("%s, the settings are still kept: %v", what, err)
 			}
-			s.inFiles(files, now)
+			s.inFiles(s.files, now)
 		}
 	}
 	if requests < 8 {
 		t.Errorf("a renewal of two keys sends %d requests", requests)
 	}
+}
+
+// TestRenewRefusesAKeyManagerWhoseClientsItDoesNotKnow: their settings would be lost with the former clients.
+func TestRenewRefusesAKeyManagerWhoseClientsItDoesNotKnow(t *testing.T) {
+	s := startShop(t)
+	before := s.clients()
+	s.manager.Fields["type"] = "KeyCloak"
+	made, err := s.renew(t.Context(), s.client)
+	if len(made) > 0 || !errors.Is(err, bootstrap.ErrPermanent) || !slices.Equal(s.clients(), before) {
+		t.Errorf("made %v, %v", made, err)
+	}
+	s.says(err, `of key manager "WSO2-IS" (type KeyCloak)`, "in the Developer Portal")
 }
 
 // inFiles fails the test unless the file of keys has these consumer keys, and the record these keys.
