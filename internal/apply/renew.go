@@ -132,12 +132,10 @@ func (s Single) Renew(ctx context.Context, files bootstrap.Files, application, m
 		if err := noteRenewed(files, k); err != nil {
 			return made, err
 		}
-		stored = slices.DeleteFunc(stored, r.is)
-		if err := save(); err != nil {
-			return made, err
-		}
 	}
-	return made, nil
+	// Not before: the next call would make again a key that this call has made, and whose secret somebody has got.
+	stored = slices.DeleteFunc(stored, func(r renewal) bool { return slices.ContainsFunc(begun, r.is) })
+	return made, save()
 }
 
 // renew makes one key again. former is the key as API-M had it before.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,9 +134,36 @@ func TestRenewRefusesAKeyManagerWhoseClientsItDoesNotKnow(t *testing.T) {
 	s.manager.Fields["type"] = "KeyCloak"
 	made, err := s.renew(t.Context(), s.client)
 	if len(made) > 0 || !errors.Is(err, bootstrap.ErrPermanent) || !slices.Equal(s.clients(), before) {
-		t.Errorf("made %v, %v", made, err)
+		t.Fatalf("made %v, %v", made, err)
 	}
 	s.says(err, `of key manager "WSO2-IS" (type KeyCloak)`, "in the Developer Portal")
+}
+
+// TestARenewalThatFailsHalfwayKeepsTheKeysThatItHasMade: somebody may have their secrets.
+func TestARenewalThatFailsHalfwayKeepsTheKeysThatItHasMade(t *testing.T) {
+	s := startShop(t)
+	before, deleted := s.clients(), 0
+	made, err := s.renew(t.Context(), &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/oauth-keys/") {
+			if deleted++; deleted > 1 {
+				return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			}
+		}
+		return s.client.Transport.RoundTrip(r)
+	})})
+	if err == nil || len(made) != 1 {
+		t.Fatalf("made %v, %v", made, err)
+	}
+	again, err := s.renew(t.Context(), s.client)
+	must(t, err)
+	if len(again) != 2 || again[0] != made[0] {
+		t.Errorf("the first call made %v, and the second one returns %v", made, again)
+	}
+	now := s.clients()
+	if !slices.Contains(now, made[0].ConsumerKey) || slices.ContainsFunc(now, func(id string) bool { return slices.Contains(before, id) }) {
+		t.Errorf("the clients are %q, after %q and %v", now, before, made)
+	}
+	s.inFiles(s.files, now)
 }
 
 // inFiles fails the test unless the file of keys has these consumer keys, and the record these keys.
