@@ -81,6 +81,9 @@ func Keep(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap.Se
 	o.Lease, o.TokenEndpoint = Turns(clients, log, command), s.TokenEndpointOf
 	o.Keys = func(report Report) error {
 		memory.tellOtherKeys(log, report)
+		if err := dropRenewals(files, report); err != nil {
+			log.Warn("the agent cannot forget the renewals of keys that it has made", "error", err)
+		}
 		return memory.writeKeys(report, own)
 	}
 	report, err = Run(ctx, log, clients, want, o)

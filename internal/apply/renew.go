@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
@@ -34,6 +35,16 @@ type renewal struct {
 	ApplicationID string      `json:"applicationId"`
 	Manager       string      `json:"keyManager"`
 	Key           plan.Object `json:"key"` // as API-M had it, without its secrets
+	Begun         time.Time   `json:"begun"`
+}
+
+// renewalAge is how long another client than the one that was to be deleted counts as the one that a stopped run has made. Later somebody
+// may have made it, with settings of their own.
+const renewalAge = time.Hour
+
+// made reports whether a stopped run may have made a key that the server has.
+func (r renewal) made(row plan.Object) bool {
+	return r.Key["consumerKey"] != row["consumerKey"] && time.Since(r.Begun) < renewalAge
 }
 
 func (r renewal) is(other renewal) bool {
@@ -42,6 +53,44 @@ func (r renewal) is(other renewal) bool {
 
 // renewalsPath returns the path of the keys that are to be made again.
 func renewalsPath(keys string) string { return filepath.Join(keysfile.WorkDir(keys), "renewals.json") }
+
+func loadRenewals(keys string) ([]renewal, error) {
+	all, _, err := file.LoadJSON[[]renewal](renewalsPath(keys), keysLimit)
+	if err != nil {
+		return nil, fmt.Errorf("read the keys that a stopped run has left: %w", err)
+	}
+	return all, nil
+}
+
+func saveRenewals(keys string, all []renewal) error {
+	if len(all) == 0 {
+		_, err := file.Remove(renewalsPath(keys))
+		return err
+	}
+	_, err := file.SaveJSON(renewalsPath(keys), all, 0o600, keysfile.WorkDir(keys))
+	return err
+}
+
+// dropRenewals forgets the keys that are to be made again and that a run has made: they have the settings of the desired state.
+func dropRenewals(files bootstrap.Files, report Report) error {
+	all, err := loadRenewals(files.Keys.JSON)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	left := slices.DeleteFunc(slices.Clone(all), func(r renewal) bool {
+		return slices.ContainsFunc(report.Outcomes, func(o Outcome) bool {
+			want, is := o.Change.Want.(desired.Key)
+			return is && o.Err == nil && o.Change.Action == plan.Create && want.Type.Value == r.Key["keyType"] && want.KeyManager.Value == r.Manager &&
+				slices.ContainsFunc(report.Keys, func(k Credentials) bool {
+					return k.ApplicationID == r.ApplicationID && o.Change.Of == "application "+k.Application
+				})
+		})
+	})
+	if len(left) == len(all) {
+		return nil
+	}
+	return saveRenewals(files.Keys.JSON, left)
+}
 
 // Renewable returns the keys that [Single.Renew] makes again, by their types: those that the application has at the key manager, and those
 // that a run has deleted that was stopped. An application without any, a client that somebody else has made in IS, and a key manager whose
@@ -55,11 +104,11 @@ func (s Single) Renewable(ctx context.Context, files bootstrap.Files, applicatio
 	return keys, err
 }
 
-// renewals returns what is to be made again: what a stopped run has left, and what the server has.
+// renewals returns what is to be made again: what the server has, and what a stopped run has left unless the server has it.
 func (s Single) renewals(ctx context.Context, files bootstrap.Files, application, manager wso2.Object) ([]renewal, error) {
-	all, _, err := file.LoadJSON[[]renewal](renewalsPath(files.Keys.JSON), keysLimit)
+	all, err := loadRenewals(files.Keys.JSON)
 	if err != nil {
-		return nil, fmt.Errorf("read the keys that a stopped run has left: %w", err)
+		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(r renewal) bool { return r.ApplicationID != application.ID || r.Manager != manager.Name })
 	rows, err := s.DevPortal.KeyObjects(ctx, application.ID)
@@ -68,14 +117,18 @@ func (s Single) renewals(ctx context.Context, files bootstrap.Files, application
 	}
 	for _, row := range rows {
 		key := plan.Object(row.Fields)
-		now := renewal{application.ID, manager.Name, key}
-		if row.Name != manager.Name || textOf(key, "consumerKey") == "" || slices.ContainsFunc(all, now.is) {
+		now := renewal{application.ID, manager.Name, key, time.Now()}
+		if row.Name != manager.Name || textOf(key, "consumerKey") == "" {
 			continue
 		}
 		if key["mode"] == "MAPPED" {
 			return nil, fmt.Errorf("%w: %w", bootstrap.ErrPermanent, remedy.Add(fmt.Errorf("client %s of application %q was made by somebody else, and mapped", textOf(key, "consumerKey"), application.Name),
 				"make another client in IS, and write its client_id into the file"))
 		}
+		if i := slices.IndexFunc(all, now.is); i >= 0 && all[i].made(key) {
+			continue
+		}
+		all = slices.DeleteFunc(all, now.is) // the server knows the settings of today
 		for _, secret := range []string{"consumerSecret", "token"} {
 			delete(key, secret)
 		}
@@ -105,22 +158,13 @@ func (s Single) Renew(ctx context.Context, files bootstrap.Files, application, m
 	if err != nil {
 		return nil, err
 	}
-	path := renewalsPath(files.Keys.JSON)
-	stored, _, err := file.LoadJSON[[]renewal](path, keysLimit)
+	stored, err := loadRenewals(files.Keys.JSON)
 	if err != nil {
 		return nil, err
 	}
 	// The stored ones of other applications stay.
-	stored = append(slices.DeleteFunc(stored, func(r renewal) bool { return slices.ContainsFunc(begun, r.is) }), begun...)
-	save := func() error {
-		if len(stored) == 0 {
-			_, err := file.Remove(path)
-			return err
-		}
-		_, err := file.SaveJSON(path, stored, 0o600, keysfile.WorkDir(files.Keys.JSON))
-		return err
-	}
-	if err := save(); err != nil {
+	others := slices.DeleteFunc(stored, func(r renewal) bool { return slices.ContainsFunc(begun, r.is) })
+	if err := saveRenewals(files.Keys.JSON, append(slices.Clone(others), begun...)); err != nil {
 		return nil, fmt.Errorf("keep the settings of the clients until they are made again: %w", err)
 	}
 	for _, r := range begun {
@@ -134,8 +178,7 @@ func (s Single) Renew(ctx context.Context, files bootstrap.Files, application, m
 		}
 	}
 	// Not before: the next call would make again a key that this call has made, and whose secret somebody has got.
-	stored = slices.DeleteFunc(stored, func(r renewal) bool { return slices.ContainsFunc(begun, r.is) })
-	return made, save()
+	return made, saveRenewals(files.Keys.JSON, others)
 }
 
 // renew makes one key again. former is the key as API-M had it before.
@@ -151,8 +194,14 @@ func (s Single) renew(ctx context.Context, application, manager wso2.Object, for
 			return s.makeKey(ctx, application, manager, want)
 		}
 		have := plan.Object(rows[i].Fields)
-		if have["consumerKey"] != former["consumerKey"] { // a stopped run has made it, or another one since
-			return s.complete(ctx, application, manager, want, have)
+		if have["consumerKey"] != former["consumerKey"] { // a stopped run has made it
+			current, err := s.ownedByManager(ctx, textOf(have, "consumerKey"), manager)
+			if err != nil {
+				return k, final(err)
+			}
+			if current {
+				return s.complete(ctx, application, manager, want, have)
+			}
 		}
 		if err := s.DevPortal.DeleteKeys(ctx, application.ID, rows[i].ID); err != nil && !actual.IsGone(err) {
 			return k, final(moved(err))
@@ -209,9 +258,12 @@ func renewInRecord(path string, k Credentials) error {
 	return record.Save(path)
 }
 
-// OwnerOf returns who owns a client in IS, and reports whether that is the user of a key manager.
-func (s Single) OwnerOf(ctx context.Context, consumerKey string, manager wso2.Object) (owner string, current bool, err error) {
+// ownedByManager reports whether a client belongs to the user of its key manager. IS alone can say.
+func (s Single) ownedByManager(ctx context.Context, consumerKey string, manager wso2.Object) (bool, error) {
+	if s.IS == nil || manager.Name != s.KeyManager {
+		return true, nil
+	}
 	properties, _ := manager.Fields["additionalProperties"].(map[string]any)
-	owner, err = s.IS.ClientOwner(ctx, consumerKey)
-	return owner, serviceuser.Same(owner, textOf(properties, "Username")), err
+	owner, err := s.IS.ClientOwner(ctx, consumerKey)
+	return serviceuser.Same(owner, textOf(properties, "Username")), err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -164,6 +165,57 @@ func TestARenewalThatFailsHalfwayKeepsTheKeysThatItHasMade(t *testing.T) {
 		t.Errorf("the clients are %q, after %q and %v", now, before, made)
 	}
 	s.inFiles(s.files, now)
+}
+
+// TestWhatAStoppedRenewalHasLeftGrowsOld: the client that API-M has now is its own for an hour, and if the user of the key manager owns it.
+// Otherwise the settings of the server count.
+func TestWhatAStoppedRenewalHasLeftGrowsOld(t *testing.T) {
+	s := startShop(t)
+	for _, tc := range []struct {
+		name    string
+		age     time.Duration
+		owner   string // of the client that API-M has
+		renewed bool   // whether that is deleted
+		old     bool   // whether the new key has what the stopped run has kept
+	}{
+		{"completed", 0, "admin", false, true},
+		{"made with the former owner", 0, "former", true, true},
+		{"made by somebody else", renewalAge, "admin", true, false},
+	} {
+		kept := s.key("PRODUCTION")
+		kept["consumerKey"] = "deleted"
+		kept["additionalProperties"].(map[string]any)["ext_user_token_lifetime"] = "777"
+		before := s.key("PRODUCTION")["consumerKey"]
+		must(t, saveRenewals(s.files.Keys.JSON, []renewal{{s.application.ID, "WSO2-IS", kept, time.Now().Add(-tc.age)}}))
+		_, err := s.renew(t.Context(), &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			answer, err := s.client.Transport.RoundTrip(r)
+			if err == nil && strings.HasSuffix(r.URL.Path, "/register/"+before.(string)) {
+				text, err := io.ReadAll(answer.Body)
+				must(t, err)
+				answer.Body = io.NopCloser(strings.NewReader(strings.Replace(string(text), `"ext_application_owner":"admin`, `"ext_application_owner":"`+tc.owner, 1)))
+			}
+			return answer, err
+		})})
+		must(t, err)
+		now := s.key("PRODUCTION")
+		lifetime := fmt.Sprint(now["additionalProperties"].(map[string]any)["ext_user_token_lifetime"])
+		if renewed := now["consumerKey"] != before; renewed != tc.renewed || (lifetime == "777") != tc.old {
+			t.Errorf("%s: renewed %t, and the lifetime is %s", tc.name, renewed, lifetime)
+		}
+		s.apply(s.want, Options{}) // the settings of the file
+	}
+}
+
+// TestARunForgetsTheRenewalOfAKeyThatItMakes: later its settings are not to go back to the former ones.
+func TestARunForgetsTheRenewalOfAKeyThatItMakes(t *testing.T) {
+	s := startShop(t)
+	kept, other := s.key("PRODUCTION"), s.key("SANDBOX")
+	must(t, saveRenewals(s.files.Keys.JSON, []renewal{{s.application.ID, "WSO2-IS", kept, time.Now()}, {s.application.ID, "WSO2-IS", other, time.Now()}}))
+	must(t, s.servers.clients().DevPortal.DeleteKeys(t.Context(), s.application.ID, textOf(kept, "keyMappingId")))
+	s.bootstrapIn(filepath.Dir(s.files.Keys.JSON), twoKeys)
+	if left, err := loadRenewals(s.files.Keys.JSON); err != nil || len(left) != 1 || left[0].Key["keyType"] != "SANDBOX" {
+		t.Errorf("left are %v, %v", left, err)
+	}
 }
 
 // inFiles fails the test unless the file of keys has these consumer keys, and the record these keys.
