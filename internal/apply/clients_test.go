@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -791,6 +792,69 @@ func TestAClientOfTheFormerUserIsMadeAgain(t *testing.T) {
 		if len(report.Keys) != 1 || report.Keys[0].ConsumerKey == "" {
 			t.Errorf("the keys are %v", report.Keys)
 		}
+	}
+}
+
+// TestAClientOfTheFormerUserDoesNotStayUnnoticed: a request of the look at the owner, or of the deletion, fails.
+func TestAClientOfTheFormerUserDoesNotStayUnnoticed(t *testing.T) {
+	const keys = "/api/am/devportal/v3/applications/*"
+	for _, tc := range []struct {
+		name     string
+		am, is   wso2sim.Fault
+		wait     time.Duration
+		deleted  bool
+		failures int
+	}{
+		{name: "the look fails four times", is: wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 503, Count: wso2.ReadTries}, wait: time.Minute, deleted: true},
+		{name: "the deletion fails once", am: wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Method: "DELETE", Path: keys + "/oauth-keys/*", Count: 1}, wait: time.Minute, deleted: true},
+		{name: "the deletion always fails", am: wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Method: "DELETE", Path: keys + "/oauth-keys/*"}, wait: 100 * time.Millisecond, failures: 1},
+		{name: "the answer of the generation is lost", am: wso2sim.Fault{Kind: wso2sim.FaultReset, After: true, Method: "POST", Path: keys + "/generate-keys", Count: 1}, wait: time.Minute, deleted: true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, nil)
+			s.bootstrap(`apis: [{name: Orders, version: "1", context: /orders, backend_url: "http://a:1"}]`)
+			if tc.am.Kind != "" {
+				_, err := s.amFaults.Add(tc.am)
+				must(t, err)
+			}
+			if tc.is.Kind != "" {
+				tc.is.Method, tc.is.Path = "GET", "/api/identity/oauth2/dcr/v1.1/register/*"
+				_, err := s.isFaults.Add(tc.is)
+				must(t, err)
+			}
+			former := "" // the first client that IS shows
+			behind := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				answer, err := s.client.Transport.RoundTrip(r)
+				if err != nil || r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/dcr/v1.1/register/") || answer.StatusCode != http.StatusOK {
+					return answer, err
+				}
+				if former == "" {
+					former = path.Base(r.URL.Path)
+				}
+				if former == path.Base(r.URL.Path) {
+					text, err := io.ReadAll(answer.Body)
+					must(t, err)
+					answer.Body = io.NopCloser(bytes.NewReader(bytes.Replace(text, []byte(`"ext_application_owner":"admin`), []byte(`"ext_application_owner":"former`), 1)))
+				}
+				return answer, nil
+			})}
+			report, err := Run(t.Context(), slog.New(slog.DiscardHandler), actual.Connect(behind, s.settings), s.read(oneKey, t.TempDir()),
+				Options{RetryFirst: time.Millisecond, RetryMax: time.Millisecond, EventWait: tc.wait})
+			must(t, err)
+			if report.Failed() != tc.failures {
+				t.Errorf("%d changes failed: %v", report.Failed(), report.Outcomes)
+			}
+			if tc.failures > 0 {
+				s.says(s.failure(report, plan.KindKey), former, "belongs to former@carbon.super", "km clients renew")
+			}
+			if found, err := s.clients().IS.HasClient(t.Context(), former); err != nil || former == "" || found == tc.deleted {
+				t.Errorf("IS has client %q of the former user: %t, %v", former, found, err)
+			}
+			if tc.deleted && (len(report.Keys) != 1 || report.Keys[0].ConsumerKey == former) {
+				t.Errorf("the keys are %v", report.Keys)
+			}
+		})
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"time"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
@@ -57,7 +59,7 @@ func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error 
 		}
 		r.keep(k, wso2.Keys{})
 	}
-	mapped := want.ClientID.Value != ""
+	mapped, recovered := want.ClientID.Value != "", false
 	var made wso2.Keys
 	if mapped {
 		body := plan.MapKeyBody(want, k.managerID)
@@ -65,12 +67,14 @@ func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error 
 		made, err = r.DevPortal.MapKeys(ctx, k.keyName.application, k.kind, k.managerID, textOf(body, "consumerKey"), secret)
 		made.ConsumerSecret = secret
 	} else {
-		made, err = r.DevPortal.MakeKeys(ctx, k.keyName.application, k.request())
+		if made, err = r.DevPortal.MakeKeys(ctx, k.keyName.application, k.request()); err != nil {
+			made, recovered = r.madeAnyway(ctx, k, err)
+		}
 	}
-	if err != nil {
+	if err != nil && !recovered {
 		return r.refusedGrant(ctx, k, r.unmappable(ctx, k, r.afterFailure(ctx, k, err)))
 	}
-	r.past.forget("key manager "+k.manager, hidden(k), unmapped(k))
+	r.past.forget("key manager "+k.manager, hidden(k), unmapped(k), lost(k))
 	if !mapped {
 		if err := r.refuseFormerOwner(ctx, k, made); err != nil {
 			return err
@@ -78,11 +82,39 @@ func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error 
 	}
 	r.keep(k, made)
 	r.noteID(c, made.MappingID)
-	if mapped {
+	if mapped || recovered {
 		return r.setMapped(ctx, k, made.MappingID)
 	}
 	return nil
 }
+
+// madeAnyway returns the key that a failed generation has made: only its answer or the first token failed. Its owner is to be looked at as
+// that of any other new key, and the next plan would not, because it has no difference.
+func (r *round) madeAnyway(ctx context.Context, k client, cause error) (made wso2.Keys, found bool) {
+	switch {
+	case wso2.HasCode(cause, wso2.CodeKeyMappingExists):
+		if !r.past.seen(lost(k)) { // somebody else has made it
+			return made, false
+		}
+	case wso2.IsPermanent(cause):
+		return made, false
+	default:
+		r.past.since(lost(k))
+	}
+	rows, err := r.DevPortal.Keys(ctx, k.keyName.application)
+	if err != nil {
+		return made, false
+	}
+	i := slices.IndexFunc(rows, func(row wso2.Keys) bool {
+		return row.KeyManager == k.manager && row.KeyType == k.kind && row.ConsumerKey != ""
+	})
+	if i < 0 {
+		return made, false
+	}
+	return rows[i], true
+}
+
+func lost(k client) string { return fmt.Sprintf("lost %v", k.keyName) }
 
 // refuseFormerOwner deletes a new key if its client belongs to another user than the one that the key manager has. API-M loads another user
 // within 3 s, as recorded, and makes clients with the former one until then. A client keeps its owner, so the next try makes another one.
@@ -91,8 +123,15 @@ func (r *round) refuseFormerOwner(ctx context.Context, k client, made wso2.Keys)
 	if !r.ownKeyManager(k) || user == "" {
 		return nil
 	}
-	owner, err := r.IS.ClientOwner(ctx, made.ConsumerKey)
-	if err != nil || owner == "" || serviceuser.Same(owner, user) { // without an answer the key is as good as before
+	var owner string
+	err := r.insist(ctx, func() (err error) {
+		owner, err = r.IS.ClientOwner(ctx, made.ConsumerKey)
+		return err
+	})
+	if err != nil { // the key is as good as before
+		r.log.Warn("the agent cannot read the owner of a new client", "application", k.application, "client", made.ConsumerKey, "error", err)
+	}
+	if err != nil || owner == "" || serviceuser.Same(owner, user) {
 		r.past.forget(ownerOf(k))
 		return nil
 	}
@@ -100,10 +139,27 @@ func (r *round) refuseFormerOwner(ctx context.Context, k client, made wso2.Keys)
 		r.log.Warn("a new client belongs to another user than the one of its key manager", "application", k.application, "client", made.ConsumerKey, "owner", owner, "user", user)
 		return nil
 	}
-	if err := r.DevPortal.DeleteKeys(ctx, k.keyName.application, made.MappingID); err != nil {
-		return moved(err)
+	err = r.insist(ctx, func() error { return orGone(r.DevPortal.DeleteKeys(ctx, k.keyName.application, made.MappingID)) })
+	if err != nil { // the next plan has no difference, so only a person can still see it
+		return byHand(remedy.Add(fmt.Errorf("the new client %s of application %q belongs to %s, key manager %s has the user %s, and the agent cannot delete the client: %w", made.ConsumerKey, k.application, owner, k.manager, user, err),
+			"run agent km clients renew with the name of the application"))
 	}
 	return again(fmt.Errorf("the new client of application %q belongs to %s, and key manager %s has the user %s: API-M has not loaded it yet", k.application, owner, k.manager, user))
+}
+
+// insist repeats a request that a change must not go without, for as long as something must last before it counts.
+func (r *round) insist(ctx context.Context, request func() error) error {
+	for end := time.Now().Add(r.past.wait); ; {
+		err := request()
+		if err == nil || permanent(err) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(max(keyWait, wso2.RetryAfter(err))):
+		}
+	}
 }
 
 func ownerOf(k client) string { return fmt.Sprintf("owner %v", k.keyName) }

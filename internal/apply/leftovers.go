@@ -230,6 +230,14 @@ func (p *past) revised(api plan.API) bool {
 // since reports whether something has been seen for a while.
 func (p *past) since(what string) bool { return p.lasts(what, p.wait) }
 
+// seen reports whether since or lasts was called for something.
+func (p *past) seen(what string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, seen := p.first[what]
+	return seen
+}
+
 // lasts reports whether something has been seen for some time.
 func (p *past) lasts(what string, least time.Duration) bool {
 	p.mu.Lock()

@@ -87,7 +87,12 @@ func (s Single) makeKey(ctx context.Context, application wso2.Object, manager ws
 	kind := want.Type.Value
 	change := plan.Change{Action: plan.Create, Kind: plan.KindKey, Name: strings.ToLower(kind), Of: "application " + application.Name, Want: want}
 	for logged := false; ; logged = true {
-		err := r.key(ctx, change, want)
+		if ctx.Err() != nil {
+			return Credentials{}, ended(ctx, nil)
+		}
+		work, cancel := finishing(wso2.RepeatReads(ctx)) // as in a round: a new key whose owner nobody has looked at is half a change
+		err := r.key(work, change, want)
+		cancel()
 		if err == nil || permanent(err) {
 			made := r.made[keyName{application.ID, kind, manager.Name}]
 			made.Application, made.ApplicationID = application.Name, application.ID

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,7 +30,8 @@ func TestSingleChanges(t *testing.T) {
 	single, ctx := s.single(), t.Context()
 	have := s.have(s.read(every, folder))
 	orders := have.APIs[plan.APIName{Name: "Orders", Version: "1.0.0"}].Object
-	id := textOf(orders, "id")
+	id, shopID := textOf(orders, "id"), textOf(have.Applications["Shop"].Object, "applicationId")
+	var sandbox Credentials
 
 	t.Run("a deployment at the limit of revisions makes room", func(t *testing.T) {
 		for range 8 { // API-M allows fewer
@@ -47,11 +49,30 @@ func TestSingleChanges(t *testing.T) {
 	t.Run("a key whose first try fails is made", func(t *testing.T) {
 		_, err := s.isFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Method: "POST", Path: "/api/identity/oauth2/dcr/v1.1/register", Status: 500, Count: 1})
 		must(t, err)
-		app, err := single.DevPortal.ApplicationObject(ctx, textOf(have.Applications["Shop"].Object, "applicationId"))
+		app, err := single.DevPortal.ApplicationObject(ctx, shopID)
 		must(t, err)
 		manager, err := single.Admin.KeyManagerObject(ctx, textOf(have.KeyManagers["WSO2-IS"], "id"))
 		must(t, err)
 		key, err := single.MakeKey(ctx, app, manager, wso2.Sandbox)
+		must(t, err)
+		found, err := single.IS.HasClient(ctx, key.ConsumerKey)
+		if err != nil || !found || key.ConsumerSecret == "" {
+			t.Errorf("client %q: %t, %v, secret %t", key.ConsumerKey, found, err, key.ConsumerSecret != "")
+		}
+		sandbox = key
+	})
+
+	t.Run("a key whose answer is lost is the key", func(t *testing.T) {
+		_, err := s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultReset, After: true, Method: "POST", Path: "/api/am/devportal/v3/applications/*/generate-keys", Count: 1})
+		must(t, err)
+		must(t, single.DevPortal.DeleteKeys(ctx, shopID, sandbox.MappingID))
+		app, err := single.DevPortal.ApplicationObject(ctx, shopID)
+		must(t, err)
+		manager, err := single.Admin.KeyManagerObject(ctx, textOf(have.KeyManagers["WSO2-IS"], "id"))
+		must(t, err)
+		short, stop := context.WithTimeout(ctx, 30*time.Second)
+		defer stop()
+		key, err := single.MakeKey(short, app, manager, wso2.Sandbox)
 		must(t, err)
 		found, err := single.IS.HasClient(ctx, key.ConsumerKey)
 		if err != nil || !found || key.ConsumerSecret == "" {
