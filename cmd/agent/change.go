@@ -109,13 +109,18 @@ func explainRemoval(w io.Writer, removal objects.Removal) error {
 			return err
 		}
 	}
-	if len(removal.With) == 0 {
+	return consequences(w, removal.Title+" is deleted", removal.With)
+}
+
+// consequences prints what a change brings with it, before a person agrees to it. change is such as "application Shop is deleted".
+func consequences(w io.Writer, change string, with []string) error {
+	if len(with) == 0 {
 		return nil
 	}
-	if _, err := fmt.Fprintf(w, "If %s is deleted:\n", printable(removal.Title)); err != nil {
+	if _, err := fmt.Fprintf(w, "If %s:\n", printable(change)); err != nil {
 		return err
 	}
-	for _, line := range removal.With {
+	for _, line := range with {
 		if _, err := fmt.Fprintln(w, "  -", printable(line)); err != nil {
 			return err
 		}

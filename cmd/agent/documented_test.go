@@ -340,7 +340,7 @@ func (i *installation) toolkit() {
 		{0, "WSO2-IS", "agent km list"},
 		{0, "issuer:", "agent km show WSO2-IS"},
 		{0, "registered", "agent km register"},
-		{0, "disabled", "agent km disable WSO2-IS"},
+		{0, "disabled", "agent km disable WSO2-IS --yes"},
 		{0, "enabled", "agent km enable WSO2-IS"},
 		{4, `no key manager "Okta"`, "agent km delete Okta --yes"},
 		{0, "NotificationAPI", "agent apis list"},

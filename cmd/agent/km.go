@@ -16,7 +16,7 @@ key manager calls IS (KM_SERVICE_USER); docs/security.md explains what this user
 It reaches both servers by their settings, and runs anywhere.`,
 		Example: `  agent km list
   agent km show WSO2-IS
-  agent km disable WSO2-IS`,
+  agent km disable WSO2-IS --yes`,
 	})
 	cmd.AddCommand(kmListCommand(), kmShowCommand(), kmRegisterCommand(), kmEnableCommand(true), kmEnableCommand(false), kmDeleteCommand(),
 		kmRotatePasswordCommand(), kmClientsCommand())

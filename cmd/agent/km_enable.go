@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +12,7 @@ import (
 
 // kmEnableCommand returns the command enable, or disable.
 func kmEnableCommand(enable bool) *cobra.Command {
-	var asJSON bool
+	var yes, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "enable NAME",
 		Short: "Enable a key manager",
@@ -21,25 +22,34 @@ was disabled are there again.`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: completed(keyManagerNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return enableKeyManager(cmd, args[0], enable, asJSON)
+			return enableKeyManager(cmd, args[0], enable, yes, asJSON)
 		},
 	}
 	if !enable {
-		cmd.Use, cmd.Example = "disable NAME", "  agent km disable WSO2-IS"
-		cmd.Short = "Disable a key manager: API-M makes no keys with it until it is enabled"
-		cmd.Long = `disable disables a key manager of API-M, and changes nothing else of it. API-M then neither makes nor shows keys of this
-key manager. The key manager of the agent's own IS is enabled again by the next bootstrap.`
+		cmd.Use, cmd.Example = "disable NAME", "  agent km disable WSO2-IS --yes"
+		cmd.Short = "Disable a key manager: the gateway refuses its tokens until it is enabled"
+		cmd.Long = `disable disables a key manager of API-M, and changes nothing else of it. The gateway refuses all tokens of this key manager
+within seconds, and API-M neither makes nor shows keys of it. The key manager of the agent's own IS is enabled again by
+the next bootstrap.
+
+It asks first, or needs --yes where there is no terminal.`
+		agree(cmd, &yes)
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-func enableKeyManager(cmd *cobra.Command, name string, enable, asJSON bool) error {
+func enableKeyManager(cmd *cobra.Command, name string, enable, yes, asJSON bool) error {
 	r, err := reach(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	defer r.connection.Close()
+	if !enable {
+		if err := agreeToDisable(cmd, r, name, yes); err != nil {
+			return err
+		}
+	}
 	var changed bool
 	err = r.changing(cmd, func(ctx context.Context) (err error) {
 		changed, err = objects.EnableKeyManager(ctx, r.Admin, name, enable)
@@ -57,4 +67,20 @@ func enableKeyManager(cmd *cobra.Command, name string, enable, asJSON bool) erro
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "key manager %s: %s\n", printable(name), state)
 	return err
+}
+
+// agreeToDisable says what stops working without a key manager, and asks a person. It asks nothing if the key manager is disabled already.
+func agreeToDisable(cmd *cobra.Command, r *reached, name string, yes bool) error {
+	km, err := objects.ReadKeyManager(cmd.Context(), r.Admin, name)
+	if err != nil || !km.Enabled {
+		return byHand(err)
+	}
+	with := []string{"the gateway refuses all tokens of this key manager within seconds", "API-M neither makes nor shows keys of it"}
+	if len(km.Applications) > 0 {
+		with = append(with, "applications that have keys of it: "+strings.Join(km.Applications, ", "))
+	}
+	if err := consequences(cmd.ErrOrStderr(), "key manager "+name+" is disabled", with); err != nil {
+		return err
+	}
+	return confirm(cmd, fmt.Sprintf("Disable key manager %s?", printable(name)), yes)
 }
