@@ -16,7 +16,7 @@ func apisCommand() *cobra.Command {
 API-M by its settings, and runs anywhere.`,
 		Example: `  agent apis list
   agent apis show Orders:1.0.0
-  agent apis lifecycle Orders:1.0.0 deprecated`,
+  agent apis lifecycle Orders:1.0.0 blocked`,
 	})
 	cmd.AddCommand(apisListCommand(), apisShowCommand(), apisDeployCommand(), apisLifecycleCommand(), apisDeleteCommand())
 	return cmd

@@ -19,9 +19,9 @@ func apisLifecycleCommand() *cobra.Command {
 		Long: `lifecycle brings an API to a state: CREATED, PROTOTYPED, PUBLISHED, BLOCKED, DEPRECATED or RETIRED, in any letter case.
 It takes the shortest way that API-M allows, which may have several steps.
 
-A deprecated API can only be retired. Retiring ends all subscriptions, so lifecycle asks first, or needs --yes where
-there is no terminal. It exits with 4 if there is no way, and if somebody must approve a step.`,
-		Example: `  agent apis lifecycle Orders:1.0.0 published
+A deprecated API can only be retired, and a retired one only deleted. So lifecycle asks first if there is no way back to
+the present state, or needs --yes where there is no terminal. Retiring ends all subscriptions. It exits with 4 if there is no way, and if somebody must approve a step.`,
+		Example: `  agent apis lifecycle Orders:1.0.0 blocked
   agent apis lifecycle Orders:1.0.0 retired --yes`,
 		Args: arguments("API", "STATE"),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -51,11 +51,11 @@ func changeLifecycle(cmd *cobra.Command, name, state string, yes, asJSON bool) e
 		return byHand(err)
 	}
 	api := printable(objects.APIName(t.API))
-	if t.To == objects.Retired && len(t.Actions) > 0 {
+	if t.Final {
 		for _, s := range t.Subscribers {
 			fmt.Fprintf(stderr, "The subscription of application %s ends.\n", printable(s))
 		}
-		if err := confirm(cmd, fmt.Sprintf("Retire API %s? There is no way back.", api), yes); err != nil {
+		if err := confirm(cmd, fmt.Sprintf("Change API %s from %s to %s? There is no way back to %s.", api, t.From, t.To, t.From), yes); err != nil {
 			return err
 		}
 	}

@@ -213,8 +213,8 @@ func States() []string {
 	return []string{"CREATED", "PROTOTYPED", "PUBLISHED", "BLOCKED", "DEPRECATED", "RETIRED"}
 }
 
-// Retired is the state in which an API has no subscriptions. There is no way back.
-const Retired = "RETIRED"
+// retired is the state in which an API has no subscriptions.
+const retired = "RETIRED"
 
 // Transition is a change of the lifecycle of an API.
 type Transition struct {
@@ -222,6 +222,7 @@ type Transition struct {
 	From, To    string   // states
 	Actions     []string // of API-M, in order; empty if the API is in the state
 	Subscribers []string // whose subscriptions end
+	Final       bool     // no way leads back to From
 	fields      plan.Object
 }
 
@@ -250,7 +251,9 @@ func FindTransition(ctx context.Context, publisher *wso2.Publisher, name, state 
 	if t.Actions, err = plan.Lifecycle(t.From, t.To, offered); err != nil {
 		return t, fmt.Errorf("%w: API %s: %w", bootstrap.ErrPermanent, APIName(t.API), err)
 	}
-	if t.To != Retired || len(t.Actions) == 0 {
+	_, err = plan.Lifecycle(t.To, t.From, nil)
+	t.Final = err != nil
+	if t.To != retired || len(t.Actions) == 0 {
 		return t, nil
 	}
 	subscribers, err := publisher.Subscribers(ctx, t.API.ID)
