@@ -90,7 +90,7 @@ func applicationKeys(cmd *cobra.Command, name string, f keysFlags) error {
 	if f.generate {
 		keys, err = generateKeys(cmd, r, app, f)
 	} else {
-		keys, err = findKeys(ctx, r, app, f)
+		keys, err = findKeys(cmd, r, app, f)
 	}
 	if err != nil {
 		return byHand(err)
@@ -106,19 +106,42 @@ func applicationKeys(cmd *cobra.Command, name string, f keysFlags) error {
 }
 
 // findKeys returns the keys that the flags mean.
-func findKeys(ctx context.Context, r *reached, app objects.Application, f keysFlags) (keys []objects.Key, err error) {
+func findKeys(cmd *cobra.Command, r *reached, app objects.Application, f keysFlags) (keys []objects.Key, err error) {
+	ctx := cmd.Context()
 	if f.keyManager != "" { // a mistyped name is no key manager without keys
-		if _, err := objects.FindKeyManager(ctx, r.Admin, f.keyManager); err != nil {
+		km, err := objects.FindKeyManager(ctx, r.Admin, f.keyManager)
+		if err != nil {
 			return nil, err
+		}
+		if !km.Enabled {
+			return nil, objects.DisabledKeyManager(km.Name)
 		}
 	}
 	all, err := objects.Keys(ctx, r.DevPortal, app.ID)
+	if err != nil {
+		return nil, err
+	}
 	for _, k := range all {
 		if k.Type == f.kind() && (f.keyManager == "" || k.KeyManager == f.keyManager) {
 			keys = append(keys, k)
 		}
 	}
+	if f.keyManager != "" {
+		return keys, nil
+	}
+	hiding, err := objects.HidingKeys(ctx, r.Admin, app)
+	if err == nil && len(keys) == 0 && len(hiding) > 0 {
+		return nil, objects.DisabledKeyManager(hiding[0])
+	}
+	noteHidden(cmd.ErrOrStderr(), hiding)
 	return keys, err
+}
+
+// noteHidden names the key managers of which API-M shows no keys.
+func noteHidden(stderr io.Writer, managers []string) {
+	for _, manager := range managers {
+		fmt.Fprintf(stderr, "note: API-M shows no keys of key manager %s, because it is disabled: agent km enable '%[1]s'\n", printable(manager))
+	}
 }
 
 // generateKeys makes the keys if they are missing, and returns them.

@@ -45,6 +45,11 @@ func showApplication(ctx context.Context, name string, asJSON bool, stdout, stde
 	if err != nil {
 		return byHand(err)
 	}
+	hiding, err := objects.HidingKeys(ctx, r.Admin, app)
+	if err != nil {
+		return byHand(err)
+	}
+	noteHidden(stderr, hiding)
 	if asJSON {
 		return writeJSON(stdout, struct {
 			objects.Application

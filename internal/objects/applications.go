@@ -78,6 +78,10 @@ func RemoveApplication(ctx context.Context, s apply.Single, name string) (r Remo
 	if err != nil {
 		return r, err
 	}
+	hiding, err := HidingKeys(ctx, s.Admin, app)
+	if err != nil {
+		return r, err
+	}
 	r = Removal{OwnedObject: plan.OwnedObject{Kind: plan.KindApplication, Name: name, ID: app.ID}, Title: "application " + name}
 	for _, sub := range subscriptions {
 		r.With = append(r.With, fmt.Sprintf("its subscription to API %s:%s ends", sub.API.Name, sub.API.Version))
@@ -88,6 +92,9 @@ func RemoveApplication(ctx context.Context, s apply.Single, name string) (r Remo
 			continue
 		}
 		r.With = append(r.With, fmt.Sprintf("its %s client %s at key manager %s is deleted, and its tokens end", strings.ToLower(k.Type), k.ConsumerKey, k.KeyManager))
+	}
+	for _, manager := range hiding {
+		r.With = append(r.With, fmt.Sprintf("API-M does not show its keys at key manager %s, because the key manager is disabled", manager))
 	}
 	r.Do = func(ctx context.Context) (stays []string, err error) {
 		if err := s.Remove(ctx, plan.Left{OwnedObject: r.OwnedObject}); err != nil {
@@ -139,6 +146,33 @@ func Keys(ctx context.Context, portal *wso2.DevPortal, application string) (all 
 	return all, err
 }
 
+// HidingKeys lists the disabled key managers of which an application has keys: API-M does not show these.
+func HidingKeys(ctx context.Context, admin *wso2.Admin, app Application) (names []string, err error) {
+	list, err := admin.KeyManagers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, km := range list {
+		if km.Enabled {
+			continue
+		}
+		uses, err := admin.KeyManagerApplications(ctx, km.ID)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(uses, func(u wso2.Use) bool { return u.ID == app.ID }) {
+			names = append(names, km.Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// DisabledKeyManager is the error for keys of a key manager that is disabled.
+func DisabledKeyManager(name string) error {
+	return refuse(fmt.Sprintf("agent km enable '%s'", name), "key manager %q is disabled, so API-M neither makes nor shows keys of it", name)
+}
+
 // MakeKey makes a key of an application, unless it has one of that type at the key manager. made reports whether it has.
 func MakeKey(ctx context.Context, s apply.Single, application Application, manager, kind string) (key Key, made bool, err error) {
 	find := func() (bool, error) {
@@ -154,7 +188,7 @@ func MakeKey(ctx context.Context, s apply.Single, application Application, manag
 		return key, false, err
 	}
 	if !info.Enabled {
-		return key, false, refuse(fmt.Sprintf("agent km enable '%s'", manager), "key manager %q is disabled, so API-M neither makes nor shows keys of it", manager)
+		return key, false, DisabledKeyManager(manager)
 	}
 	if found, err := find(); err != nil || found {
 		return key, false, err
