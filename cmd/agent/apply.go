@@ -175,7 +175,7 @@ func readSaved(path string) (plan.Saved, error) {
 	}
 	saved, err := plan.OpenSaved(data)
 	if err != nil {
-		return saved, fmt.Errorf("%w: read the saved plan %s: %w", bootstrap.ErrPermanent, path, err)
+		return saved, bootstrap.Permanent(fmt.Errorf("read the saved plan %s: %w", path, err))
 	}
 	return saved, nil
 }
@@ -205,5 +205,5 @@ func (a applying) print(report apply.Report, err error, stdout, stderr io.Writer
 
 // unsolvable returns the error for differences that no change removes.
 func unsolvable(problems desired.Problems) error {
-	return remedy.Add(fmt.Errorf("%w: differences that no change removes: %d", bootstrap.ErrPermanent, len(problems)), "the lines above say what to do")
+	return remedy.Add(bootstrap.Permanent(fmt.Errorf("differences that no change removes: %d", len(problems))), "the lines above say what to do")
 }

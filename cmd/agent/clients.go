@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -31,7 +31,7 @@ says to whom it belongs. It reaches both servers by their settings, and runs any
 // clientServers returns what the clients are read from.
 func (r *reached) clientServers() (objects.ClientServers, error) {
 	if r.settings.SkipKeyManager {
-		return objects.ClientServers{}, remedy.Add(fmt.Errorf("%w: the settings name no Identity Server", bootstrap.ErrPermanent), "name IS in PEERS")
+		return objects.ClientServers{}, remedy.Add(bootstrap.Permanent(errors.New("the settings name no Identity Server")), "name IS in PEERS")
 	}
 	return objects.ClientServers{Applications: r.Scopes, Registration: r.IS, DevPortal: r.DevPortal, User: r.settings.AMCredentials.User}, nil
 }

@@ -70,7 +70,7 @@ func writeDump(ctx context.Context, o dump.Options, folder string, stdout, stder
 	result, err := dumped(ctx, cfg, o)
 	switch {
 	case errors.Is(err, dump.ErrUnknown):
-		return fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
+		return bootstrap.Permanent(err)
 	case err != nil:
 		return byHand(err)
 	case out == nil:
@@ -100,7 +100,7 @@ func saveConfiguration(save func(string, []byte) error, text []byte) error {
 func dumped(ctx context.Context, cfg config.Config, o dump.Options) (dump.Result, error) {
 	settings := planSettings(cfg)
 	if o.Identity && settings.SkipKeyManager {
-		return dump.Result{}, remedy.Add(fmt.Errorf("%w: dump the users of IS: the agent has no IS", bootstrap.ErrPermanent), "leave out --identity, or name IS in PEERS")
+		return dump.Result{}, remedy.Add(bootstrap.Permanent(errors.New("dump the users of IS: the agent has no IS")), "leave out --identity, or name IS in PEERS")
 	}
 	want, err := actual.Want(ctx, &desired.File{}, settings)
 	if err != nil {
@@ -121,7 +121,7 @@ func dumped(ctx context.Context, cfg config.Config, o dump.Options) (dump.Result
 // emptyFolder opens a folder for a dump. One that has a desired state is refused: a person may have changed that.
 func emptyFolder(folder string) (*os.Root, error) {
 	failed := func(err error) (*os.Root, error) {
-		return nil, remedy.Add(fmt.Errorf("%w: dump into %s: %w", bootstrap.ErrPermanent, folder, err), "name a folder of your own, such as a new one")
+		return nil, remedy.Add(bootstrap.Permanent(fmt.Errorf("dump into %s: %w", folder, err)), "name a folder of your own, such as a new one")
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return failed(err)

@@ -29,7 +29,7 @@ var ownRoles = []string{"admin", "everyone", "system", "selfsignup"}
 // notOwn refuses a change of a role that IS needs itself.
 func notOwn(name, change string) error {
 	if slices.Contains(ownRoles, strings.ToLower(name)) {
-		return fmt.Errorf("%w: IS needs the role %s itself, so nobody may %s it", bootstrap.ErrPermanent, name, change)
+		return bootstrap.Permanent(fmt.Errorf("IS needs the role %s itself, so nobody may %s it", name, change))
 	}
 	return nil
 }

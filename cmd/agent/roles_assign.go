@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,7 +68,7 @@ func changeMembers(cmd *cobra.Command, name string, users []string, done string,
 	}
 	defer r.connection.Close()
 	if strings.EqualFold(name, "everyone") {
-		return fmt.Errorf("%w: IS gives the role everyone to each user itself", bootstrap.ErrPermanent)
+		return bootstrap.Permanent(errors.New("IS gives the role everyone to each user itself"))
 	}
 	if err := notTheServiceUser(r, "role", name); err != nil {
 		return err
@@ -85,7 +86,7 @@ func changeMembers(cmd *cobra.Command, name string, users []string, done string,
 		}
 		c := change(user.ID)
 		if c.Op == "remove" && role.Name == "admin" && serviceuser.Same(user.Name, r.settings.ISCredentials.User) {
-			return remedy.Add(fmt.Errorf("%w: the agent calls IS as user %s, who would not be an administrator any more", bootstrap.ErrPermanent, user.Name),
+			return remedy.Add(bootstrap.Permanent(fmt.Errorf("the agent calls IS as user %s, who would not be an administrator any more", user.Name)),
 				"use another administrator in IS_ADMIN_USER before")
 		}
 		changes, names = append(changes, c), append(names, user.Name)

@@ -34,13 +34,13 @@ func missingClients(ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return remedy.Add(fmt.Errorf("%w: IS has no client %s", bootstrap.ErrPermanent, strings.Join(ids, ", ")), "correct SCOPES_CLIENTS")
+	return remedy.Add(bootstrap.Permanent(fmt.Errorf("IS has no client %s", strings.Join(ids, ", "))), "correct SCOPES_CLIENTS")
 }
 
 // byHand marks an error that stays until a person changes something, such as a refused password.
 func byHand(err error) error {
 	if wso2.IsPermanent(err) {
-		return fmt.Errorf("%w: %w", bootstrap.ErrPermanent, err)
+		return bootstrap.Permanent(err)
 	}
 	return err
 }

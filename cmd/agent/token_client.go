@@ -81,7 +81,7 @@ func (c choice) key(r *reached) (keysfile.Key, error) {
 	if c.keyManager != "" {
 		kind += " at " + c.keyManager
 	}
-	return keysfile.Key{}, remedy.Add(fmt.Errorf("%w: application %q has no key of type %s in %s", bootstrap.ErrPermanent, application, kind, files.Keys.JSON),
+	return keysfile.Key{}, remedy.Add(bootstrap.Permanent(fmt.Errorf("application %q has no key of type %s in %s", application, kind, files.Keys.JSON)),
 		"list the key in the API configuration, and run agent apply")
 }
 

@@ -89,7 +89,7 @@ func keyOfClient(r *reached, id string) (keysfile.Key, error) {
 			return k, nil
 		}
 	}
-	return keysfile.Key{}, remedy.Add(fmt.Errorf("%w: %s has no keys of the token's client %s", bootstrap.ErrPermanent, files.Keys.JSON, printable(id)),
+	return keysfile.Key{}, remedy.Add(bootstrap.Permanent(fmt.Errorf("%s has no keys of the token's client %s", files.Keys.JSON, printable(id))),
 		"set KEYS_FILE to the file with the keys of this client, which alone can revoke its token")
 }
 

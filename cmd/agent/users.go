@@ -71,7 +71,7 @@ func notTheServiceUser(r *reached, word, name string) error {
 	if !serviceuser.IsMade(name) && !(record.User != "" && serviceuser.Same(record.User, name)) {
 		return nil
 	}
-	return remedy.Add(fmt.Errorf("%w: API-M's key manager needs the %s %s to call IS", bootstrap.ErrPermanent, word, name),
+	return remedy.Add(bootstrap.Permanent(fmt.Errorf("API-M's key manager needs the %s %s to call IS", word, name)),
 		"agent km rotate-password changes its password; choose another user with KM_SERVICE_USER before you delete this one")
 }
 

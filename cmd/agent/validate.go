@@ -92,7 +92,7 @@ func subscriptionsIn(f *desired.File) (n int) {
 
 // mistakes returns the error for mistakes that are printed.
 func mistakes(problems desired.Problems) error {
-	return remedy.Add(fmt.Errorf("%w: mistakes in the desired state: %d", bootstrap.ErrPermanent, len(problems)), "correct the file")
+	return remedy.Add(bootstrap.Permanent(fmt.Errorf("mistakes in the desired state: %d", len(problems))), "correct the file")
 }
 
 // unreadable returns the error for a file that cannot be read. For programs it prints the file as a mistake that has no line.
@@ -107,7 +107,7 @@ func unreadable(err error, asJSON bool, stdout io.Writer) error {
 			return err
 		}
 	}
-	return remedy.Add(fmt.Errorf("%w: read the desired state: %w", bootstrap.ErrPermanent, err), "%s", hint)
+	return remedy.Add(bootstrap.Permanent(fmt.Errorf("read the desired state: %w", err)), "%s", hint)
 }
 
 // printProblems prints mistakes for people.

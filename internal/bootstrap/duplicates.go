@@ -61,7 +61,7 @@ func (r *run) dropKeyManager(ctx context.Context, keeper, other string) (stays s
 		}
 		keeper, other = other, keeper
 	}
-	return "", permanent(remedy.Add(fmt.Errorf("API-M has two key managers %s, %s and %s, and applications have keys of both: its gateway mixes up their tokens", r.KMName, keeper, other),
+	return "", Permanent(remedy.Add(fmt.Errorf("API-M has two key managers %s, %s and %s, and applications have keys of both: its gateway mixes up their tokens", r.KMName, keeper, other),
 		"delete the keys of one of them in the DevPortal"))
 }
 

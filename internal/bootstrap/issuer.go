@@ -28,7 +28,7 @@ func RefuseSecondIssuer(ctx context.Context, admin *wso2.Admin, am *wso2.Identit
 		if km.Name == ResidentKeyManager {
 			hint = `give each server a host name of its own ([server] hostname in deployment.toml, as shipped "localhost" in both) and restart it`
 		}
-		return permanent(remedy.Add(fmt.Errorf("key manager %q has the issuer %s, which %q is to have too: API-M's gateway would mix up their tokens", km.Name, issuer, name), "%s", hint))
+		return Permanent(remedy.Add(fmt.Errorf("key manager %q has the issuer %s, which %q is to have too: API-M's gateway would mix up their tokens", km.Name, issuer, name), "%s", hint))
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (r *run) updateKeyManager(ctx context.Context) error {
 		return err
 	}
 	if stored.Type != wso2.TypeIS7 {
-		return permanent(remedy.Add(fmt.Errorf("key manager %s is of type %s, not %s", r.KMName, stored.Type, wso2.TypeIS7),
+		return Permanent(remedy.Add(fmt.Errorf("key manager %s is of type %s, not %s", r.KMName, stored.Type, wso2.TypeIS7),
 			"delete it in API-M's Admin Portal, or register IS under another name (KM_NAME)"))
 	}
 	if slices.ContainsFunc(r.desired.KeyManagers.Value, func(km desired.Field[desired.KeyManager]) bool { return km.Value.Name.Value == r.KMName }) {
@@ -215,7 +215,7 @@ func (r *run) choose(ctx context.Context, name string) (result Result, err error
 		for _, km := range list {
 			names = append(names, km.Name)
 		}
-		return result, permanent(remedy.Add(fmt.Errorf("API-M has no key manager %q, only %s", name, strings.Join(names, ", ")), "correct KEY_MANAGER_NAME"))
+		return result, Permanent(remedy.Add(fmt.Errorf("API-M has no key manager %q, only %s", name, strings.Join(names, ", ")), "correct KEY_MANAGER_NAME"))
 	}
 	stored, err := r.readKeyManager(ctx, same[0].ID)
 	if err != nil {

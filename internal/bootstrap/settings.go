@@ -84,7 +84,7 @@ func (s Settings) Normalised() (Settings, error) {
 		errs = append(errs, fmt.Errorf("KM_NAME %w", err))
 	}
 	if len(errs) > 0 {
-		return s, permanent(fmt.Errorf("settings: %w", errors.Join(errs...)))
+		return s, Permanent(fmt.Errorf("settings: %w", errors.Join(errs...)))
 	}
 	return s, nil
 }

@@ -19,8 +19,8 @@ var ErrPermanent = errors.New("this needs to be changed by hand")
 // tries again after a while: nothing that it can see changes then.
 var ErrApproval = errors.New("somebody must approve it")
 
-// permanent marks an error as one that no further try can solve. It does not change the text.
-func permanent(err error) error { return marked{err, true} }
+// Permanent marks an error as one that no further try can solve. It does not change the text.
+func Permanent(err error) error { return marked{err, true} }
 
 // transient marks an error as one that a further try can solve, although the server's answer alone looks permanent.
 func transient(err error) error { return marked{err, false} }
@@ -75,7 +75,7 @@ func (r *run) perform(ctx context.Context, s step) error {
 	case err == nil:
 		return nil
 	case isPermanent(err):
-		return permanent(fmt.Errorf("%s: %w", s.name, err))
+		return Permanent(fmt.Errorf("%s: %w", s.name, err))
 	case ctx.Err() == nil:
 		return fmt.Errorf("%s: %w", s.name, last)
 	}

@@ -19,7 +19,7 @@ func TestAMarkDecidesOverTheAnswer(t *testing.T) {
 		{"marked as passing", transient(refused), false},
 		{"marked as passing, then wrapped", fmt.Errorf("x: %w", transient(refused)), false},
 		{"an unknown error", errors.New("x"), false},
-		{"marked for good", permanent(errors.New("x")), true},
+		{"marked for good", Permanent(errors.New("x")), true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

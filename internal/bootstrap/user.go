@@ -72,7 +72,7 @@ func (s Settings) FindUser(ctx context.Context, admin *wso2.Admin) (km wso2.Stor
 	}
 	record, err := serviceuser.Load(s.KMUser.Record)
 	if err != nil {
-		return km, 0, permanent(err)
+		return km, 0, Permanent(err)
 	}
 	user := ""
 	if record.Made() {
@@ -116,7 +116,7 @@ func ChooseUser(ctx context.Context, log *slog.Logger, servers Servers, s Settin
 			return user, userRefused(err)
 		}
 		if record, err = serviceuser.Load(s.KMUser.Record); err != nil {
-			return user, permanent(err)
+			return user, Permanent(err)
 		}
 	default:
 		user.Account = serviceuser.Account{User: s.ISCredentials.User, Password: s.ISCredentials.Password}
@@ -127,7 +127,7 @@ func ChooseUser(ctx context.Context, log *slog.Logger, servers Servers, s Settin
 			log.Info("the key manager calls IS as the administrator", "user", km.User, "remedy", "set KM_SERVICE_USER=create for a user with few rights, or admin to keep this one")
 		}
 		if record, err = serviceuser.Load(s.KMUser.Record); err != nil {
-			return user, permanent(err)
+			return user, Permanent(err)
 		}
 	}
 	if kind != serviceuser.Administrator && s.KMUser.Rights == serviceuser.RolesToo {
@@ -178,9 +178,9 @@ func userUnready(err error) error {
 func userRefused(err error) error {
 	switch {
 	case errors.Is(err, serviceuser.ErrPassword):
-		return permanent(remedy.Add(err, "correct KM_SERVICE_USER or KM_SERVICE_PASS"))
+		return Permanent(remedy.Add(err, "correct KM_SERVICE_USER or KM_SERVICE_PASS"))
 	case errors.Is(err, serviceuser.ErrRights):
-		return permanent(remedy.Add(err, "give the user a role with the rights in docs/security.md"))
+		return Permanent(remedy.Add(err, "give the user a role with the rights in docs/security.md"))
 	}
 	return err
 }
@@ -224,7 +224,7 @@ func UserRegistered(ctx context.Context, servers Servers, s Settings) (bool, err
 	account, record := serviceuser.Account{User: s.ISCredentials.User, Password: s.ISCredentials.Password}, serviceuser.Record{}
 	if s.KMUser.Record != "" {
 		if record, err = serviceuser.Load(s.KMUser.Record); err != nil {
-			return false, permanent(err)
+			return false, Permanent(err)
 		}
 	}
 	switch kind {
@@ -286,7 +286,7 @@ func RotatePassword(ctx context.Context, log *slog.Logger, servers Servers, s Se
 	if err == nil {
 		var record serviceuser.Record
 		if record, err = serviceuser.Load(s.KMUser.Record); record.Made() && !serviceuser.Same(km.User, record.User) {
-			return KeyManagerUser{}, permanent(remedy.Add(fmt.Errorf("key manager %s has the user %s, not %s, which the agent has made", s.KMName, km.User, record.User),
+			return KeyManagerUser{}, Permanent(remedy.Add(fmt.Errorf("key manager %s has the user %s, not %s, which the agent has made", s.KMName, km.User, record.User),
 				"run agent bootstrap with KM_SERVICE_USER=create first"))
 		}
 	}
@@ -295,9 +295,9 @@ func RotatePassword(ctx context.Context, log *slog.Logger, servers Servers, s Se
 	}
 	switch lacks := errors.Is(err, serviceuser.ErrNoUser); {
 	case lacks && kind == serviceuser.Kept && serviceuser.IsMade(km.User):
-		err = permanent(remedy.Add(err, "set KEYS_FILE to the path that the other commands use; %s", lostRecord))
+		err = Permanent(remedy.Add(err, "set KEYS_FILE to the path that the other commands use; %s", lostRecord))
 	case lacks:
-		err = permanent(remedy.Add(err, "set KM_SERVICE_USER=create and run agent bootstrap, or set KEYS_FILE to the path that the other commands use"))
+		err = Permanent(remedy.Add(err, "set KM_SERVICE_USER=create and run agent bootstrap, or set KEYS_FILE to the path that the other commands use"))
 	}
 	if err != nil {
 		return KeyManagerUser{}, err

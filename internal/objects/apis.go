@@ -249,7 +249,7 @@ func FindTransition(ctx context.Context, publisher *wso2.Publisher, name, state 
 		offered = append(offered, action.Action)
 	}
 	if t.Actions, err = plan.Lifecycle(t.From, t.To, offered); err != nil {
-		return t, fmt.Errorf("%w: API %s: %w", bootstrap.ErrPermanent, APIName(t.API), err)
+		return t, bootstrap.Permanent(fmt.Errorf("API %s: %w", APIName(t.API), err))
 	}
 	_, err = plan.Lifecycle(t.To, t.From, nil)
 	t.Final = err != nil

@@ -31,12 +31,12 @@ func Pick[T any](kind, name string, list []T, nameOf func(T) string) (found T, e
 	case 0:
 		return found, unknown(kind, name, names)
 	}
-	return found, fmt.Errorf("%w: there are %d of %s %q", bootstrap.ErrPermanent, matches, kind, name)
+	return found, bootstrap.Permanent(fmt.Errorf("there are %d of %s %q", matches, kind, name))
 }
 
 // unknown is the error for a name that no object has. It suggests the nearest one.
 func unknown(kind, name string, known []string) error {
-	err := fmt.Errorf("%w: there is no %s %q", bootstrap.ErrPermanent, kind, name)
+	err := bootstrap.Permanent(fmt.Errorf("there is no %s %q", kind, name))
 	if near := suggest.Nearest(name, known); near != "" {
 		return remedy.Add(err, "did you mean %q?", near)
 	}
@@ -65,7 +65,7 @@ func PickAPI(text string, list []wso2.API) (wso2.API, error) {
 		versions = append(versions, APIName(a))
 	}
 	slices.Sort(versions)
-	return wso2.API{}, remedy.Add(fmt.Errorf("%w: several APIs have the name %q", bootstrap.ErrPermanent, text), "name one of them: %s", strings.Join(versions, ", "))
+	return wso2.API{}, remedy.Add(bootstrap.Permanent(fmt.Errorf("several APIs have the name %q", text)), "name one of them: %s", strings.Join(versions, ", "))
 }
 
 // APIName returns the name and the version of an API as commands take them: NAME:VERSION.

@@ -19,11 +19,11 @@ func TestPickFindsOneObject(t *testing.T) {
 	}{
 		{what: "it is there", name: "Shop", list: []string{"Shop", "Shopping"}},
 		{what: "a near name is suggested", name: "Shopp", list: []string{"Bank", "Shop"},
-			text: `this needs to be changed by hand: there is no application "Shopp"`, hint: `did you mean "Shop"?`},
+			text: `there is no application "Shopp"`, hint: `did you mean "Shop"?`},
 		{what: "no name is near", name: "X", list: []string{"Billing"},
-			text: `this needs to be changed by hand: there is no application "X"`},
+			text: `there is no application "X"`},
 		{what: "two have the name", name: "Shop", list: []string{"Shop", "Shop"},
-			text: `this needs to be changed by hand: there are 2 of application "Shop"`},
+			text: `there are 2 of application "Shop"`},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
 			found, err := objects.Pick("application", tc.name, tc.list, self)
@@ -46,9 +46,9 @@ func TestPickAPITakesANameWithOrWithoutItsVersion(t *testing.T) {
 		}
 	}
 	_, err := objects.PickAPI("Orders", list)
-	wantError(t, err, `this needs to be changed by hand: several APIs have the name "Orders"`, "name one of them: Orders:1.0.0, Orders:2.0.0")
+	wantError(t, err, `several APIs have the name "Orders"`, "name one of them: Orders:1.0.0, Orders:2.0.0")
 	_, err = objects.PickAPI("Orders:3.0.0", list)
-	wantError(t, err, `this needs to be changed by hand: there is no API "Orders:3.0.0"`, `did you mean "Orders:2.0.0"?`)
+	wantError(t, err, `there is no API "Orders:3.0.0"`, `did you mean "Orders:2.0.0"?`)
 }
 
 func wantError(t *testing.T, err error, text, hint string) {

@@ -21,5 +21,5 @@ type Removal struct {
 
 // refuse returns the error for a change that the servers would only half make.
 func refuse(hint, format string, args ...any) error {
-	return remedy.Add(fmt.Errorf("%w: %w", bootstrap.ErrPermanent, fmt.Errorf(format, args...)), "%s", hint)
+	return remedy.Add(bootstrap.Permanent(fmt.Errorf(format, args...)), "%s", hint)
 }
