@@ -30,7 +30,7 @@ func doctorCommand() *cobra.Command {
 files. It recognizes known troubles, and prints for each one the evidence and the remedy. It changes nothing.
 
 With PRODUCT it examines the volumes of that server too. Without it, it runs anywhere. It finds the servers by AM_HOST,
-AM_PORT, IS_HOST and IS_PORT.
+AM_PORT, IS_HOST and IS_PORT. If it could not examine a server, it says so, and exits with 1.
 
 With --fix it repairs what the agent can repair safely: it registers or corrects the key manager as apply does,
 authorizes applications as scopes sync does, and does next to a server what the sidecar does. It shows first what it is
@@ -115,7 +115,7 @@ func (d *doctoring) run(cmd *cobra.Command) error {
 	defer r.connection.Close()
 	facts, found := d.read(ctx, reader)
 	if d.asJSON {
-		err = writeJSON(stdout, map[string]any{"diagnoses": found, "unread": facts.Unread})
+		err = writeJSON(stdout, map[string]any{"product": facts.Settings.Product, "diagnoses": found, "unread": facts.Unread})
 	} else {
 		err = printDiagnoses(stdout, facts, found)
 	}
@@ -154,6 +154,9 @@ func printDiagnoses(w io.Writer, f doctor.Facts, found []doctor.Diagnosis) error
 	}
 	for _, u := range f.Unread {
 		fmt.Fprintf(&b, "not examined: %s: %s\n", printable(u.What), printable(u.Why))
+	}
+	if f.Settings.Product == "" {
+		b.WriteString("the files and settings of the servers are left out: PRODUCT is not set, so doctor runs next to no server\n")
 	}
 	fmt.Fprintf(&b, "found: %d, of these agent doctor --fix repairs: %d, not examined: %d\n", len(found), fixable, len(f.Unread))
 	_, err := io.WriteString(w, b.String())

@@ -31,6 +31,7 @@ type trouble struct {
 	breaks  func(t *testing.T, s *site)
 	also    []string // what follows from it
 	has     string   // a part of the evidence
+	unread  string   // the server that cannot be examined then; empty: both can
 }
 
 // line is a log of a server, which has started and then written these lines.
@@ -180,15 +181,19 @@ const notVerified = "org.apache.http.conn.ssl.SSLConnectionSocketFactory.verifyH
 
 // troubles has every row of the table at least once.
 var troubles = []trouble{
-	{id: "server.away", breaks: func(_ *testing.T, s *site) { s.isFaults.SetOutage(true) }, has: "IS: "},
-	{id: "server.starting", breaks: fault(wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Path: "/api/am/gateway/v2/server-startup-healthcheck"}), has: "API-M: "},
+	{id: "server.away", breaks: func(_ *testing.T, s *site) { s.isFaults.SetOutage(true) }, has: "IS: ", unread: "IS"},
+	{id: "server.away", why: "nothing published", breaks: func(t *testing.T, s *site) {
+		must(t, os.RemoveAll(filepath.Join(s.path("exchange"), "wso2is")))
+		s.isFaults.SetOutage(true)
+	}, also: []string{"trust.unpublished"}, has: "IS: ", unread: "IS"},
+	{id: "server.starting", breaks: fault(wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Path: "/api/am/gateway/v2/server-startup-healthcheck"}), has: "API-M: ", unread: "API-M"},
 	{id: "server.health-check", breaks: func(t *testing.T, s *site) {
 		start := "[2026-02-10 11:15:19,138] []  INFO {org.wso2.carbon.core.internal.CarbonCoreActivator} - Starting WSO2 Carbon...\n"
 		must(t, os.WriteFile(filepath.Join(s.logs, "wso2carbon.log"), []byte(strings.Repeat(start, 3)), 0o600))
 	}, has: "3 starts"},
-	{id: "server.other-certificate", breaks: func(t *testing.T, s *site) { must(t, s.isFaults.SetCertificate(wso2sim.CertificateSwapped)) }, has: "IS: "},
-	{id: "server.unverified", product: "none", breaks: func(*testing.T, *site) {}, has: "unknown authority"},
-	{id: "password.refused", product: config.IS, env: map[string]string{"IS_ADMIN_PASS": "changed-Since-1"}, breaks: func(*testing.T, *site) {}, has: "IS: "},
+	{id: "server.other-certificate", breaks: func(t *testing.T, s *site) { must(t, s.isFaults.SetCertificate(wso2sim.CertificateSwapped)) }, has: "IS: ", unread: "IS"},
+	{id: "server.unverified", product: "none", breaks: func(*testing.T, *site) {}, has: "unknown authority", unread: "API-M, IS"},
+	{id: "password.refused", product: config.IS, env: map[string]string{"IS_ADMIN_PASS": "changed-Since-1"}, breaks: func(*testing.T, *site) {}, has: "IS: ", unread: "IS"},
 	{id: "password.own-calls", why: "settings", breaks: settings(config.AM, replaced(`password = "admin"`, `password = "former-One-1"`)), has: "[super_admin]"},
 	{id: "password.own-calls", why: "log", breaks: line("TID: [-1] [] [2021-02-07 21:41:38,547] ERROR {org.wso2.carbon.databridge.agent.endpoint.DataEndpointConnectionWorker} - Error while trying to connect to the endpoint. Cannot borrow client for ssl://10.124.6.166:9711. org.wso2.carbon.databridge.agent.exception.DataEndpointLoginException: Cannot borrow client for ssl://10.124.6.166:9711.")},
 	{id: "clock.skew", breaks: func(_ *testing.T, s *site) { s.clockOfIS = time.Hour }, has: "IS is 3600 s ahead of that of API-M"},
@@ -204,13 +209,13 @@ var troubles = []trouble{
 		must(t, os.WriteFile(filepath.Join(control.Dir, "started.json"), []byte(`{"generation":"former","pid":1,"since":"2026-11-28T10:00:00Z","starts":1}`), 0o600))
 	}, has: "wso2am has started"},
 	{id: "trust.own", breaks: truststore(func(s *keystore.Store) error { return s.Delete("wso2am") }), has: "wso2am presents"},
-	{id: "trust.unpublished", breaks: func(t *testing.T, s *site) { must(t, os.Remove(filepath.Join(s.exchange, "wso2is/certs.pem"))) }, has: "wso2is"},
+	{id: "trust.unpublished", breaks: func(t *testing.T, s *site) { must(t, os.Remove(filepath.Join(s.exchange, "wso2is/certs.pem"))) }, has: "wso2is", unread: "IS"},
 	{id: "trust.store", breaks: func(t *testing.T, s *site) {
 		must(t, os.WriteFile(filepath.Join(s.volumeOfAM, stores, "client-truststore.jks"), []byte("not a store"), 0o600))
 	}},
 	{id: "trust.refused", breaks: line("ERROR - TargetHandler I/O error: PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid certification path to requested target",
 		"javax.net.ssl.SSLHandshakeException: PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid certification path to requested target"), has: "(2 such lines)"},
-	{id: "trust.expired", why: "served", breaks: func(t *testing.T, s *site) { must(t, s.isFaults.SetCertificate(wso2sim.CertificateExpired)) }, also: []string{"server.other-certificate"}, has: "has expired on"},
+	{id: "trust.expired", why: "served", breaks: func(t *testing.T, s *site) { must(t, s.isFaults.SetCertificate(wso2sim.CertificateExpired)) }, also: []string{"server.other-certificate"}, has: "has expired on", unread: "IS"},
 	{id: "trust.expired", why: "log", breaks: line("feign.RetryableException: sun.security.validator.ValidatorException: PKIX path validation failed: java.security.cert.CertPathValidatorException: validity check failed executing GET https://localhost:9444/keymanager-operations/dcr/register/WURm")},
 	{id: "trust.name", why: "served", env: map[string]string{"SERVER_NAME": "wso2gw"}, breaks: func(t *testing.T, s *site) {
 		must(t, os.CopyFS(filepath.Join(s.exchange, "wso2gw"), os.DirFS(filepath.Join(s.exchange, "wso2am"))))
@@ -341,6 +346,17 @@ func ids(list []doctor.Diagnosis) (ids []string) {
 	return ids
 }
 
+// serversOf returns the servers in what could not be read.
+func serversOf(list []doctor.Unread) string {
+	var names []string
+	for _, u := range list {
+		if u.What == "API-M" || u.What == "IS" {
+			names = append(names, u.What)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // Every trouble of the table is found for its own reason, and nothing is found before and after it.
 func TestEachTroubleIsFound(t *testing.T) {
 	s := newSite(t)
@@ -366,6 +382,9 @@ func TestEachTroubleIsFound(t *testing.T) {
 			slices.Sort(got)
 			if !slices.Equal(got, want) {
 				t.Fatalf("found %q, want %q\n%+v\nunread: %+v", got, want, found, facts.Unread)
+			}
+			if unread := serversOf(facts.Unread); unread != c.unread {
+				t.Errorf("the servers that were not examined are %q, want %q", unread, c.unread)
 			}
 			d := found[slices.IndexFunc(found, func(d doctor.Diagnosis) bool { return d.ID == c.id })]
 			if !strings.Contains(strings.Join(d.Evidence, "\n"), c.has) {

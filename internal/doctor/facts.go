@@ -48,6 +48,7 @@ type Server struct {
 	Asked      bool      `json:"asked"`
 	Address    string    `json:"address"`
 	Away       string    `json:"away,omitempty"`       // why no answer came
+	Pinless    bool      `json:"pinless,omitempty"`    // its agent has published no certificate, so nothing was sent
 	Other      string    `json:"other,omitempty"`      // it presents another certificate than its agent has published
 	Unverified string    `json:"unverified,omitempty"` // this machine cannot verify its certificate
 	Starting   string    `json:"starting,omitempty"`   // it answers, but does not serve yet
@@ -65,11 +66,32 @@ type Server struct {
 // Seconds is a duration in whole seconds.
 type Seconds int64
 
-// serves reports whether the server was asked and serves.
-func (s Server) serves() bool { return s.reached() && s.Starting == "" }
+// closed returns why the server could not be examined, with the row that says more; empty if it serves the administrator.
+func (s Server) closed() string {
+	switch {
+	case s.Away != "":
+		return "it does not answer (server.away)"
+	case s.Pinless:
+		return "its agent has published no certificate (trust.unpublished)"
+	case s.Other != "":
+		return "it presents another certificate (server.other-certificate)"
+	case s.Unverified != "":
+		return "this machine cannot verify its certificate (server.unverified)"
+	case s.Starting != "":
+		return "it does not serve yet (server.starting)"
+	case s.Refused != "":
+		return "it refuses the password (password.refused)"
+	}
+	return ""
+}
+
+// serves reports whether the server was asked, and serves the administrator.
+func (s Server) serves() bool { return s.Asked && s.closed() == "" }
 
 // reached reports whether the server was asked and has answered.
-func (s Server) reached() bool { return s.Asked && s.Away == "" && s.Other == "" && s.Unverified == "" }
+func (s Server) reached() bool {
+	return s.Asked && s.Away == "" && !s.Pinless && s.Other == "" && s.Unverified == ""
+}
 
 // KeyManagers are the key managers of API-M.
 type KeyManagers struct {

@@ -54,12 +54,17 @@ func (r *Reader) Read(ctx context.Context) Facts {
 	f.Unread = append(f.Unread, unread...)
 	s := bootstrap.Connect(r.HTTP, r.Settings)
 	r.servers(ctx, s, &f)
-	if f.AM.serves() && f.AM.Refused == "" {
+	for _, server := range f.servers() {
+		if why := server.closed(); server.Asked && why != "" {
+			f.Unread = append(f.Unread, Unread{server.name, why})
+		}
+	}
+	if f.AM.serves() {
 		r.keyManagers(ctx, s, &f)
 		r.applications(ctx, s, &f)
 		r.apis(ctx, s, &f)
 	}
-	if f.IS.serves() && f.IS.Refused == "" {
+	if f.IS.serves() {
 		r.scopes(ctx, s, &f)
 	}
 	return f
@@ -124,7 +129,7 @@ func (s *Server) unreached(err error) {
 	var unverified *tls.CertificateVerificationError
 	switch {
 	case errors.Is(err, wso2.ErrNoPinYet): // the truststore's rows say so
-		s.Asked = false
+		s.Pinless = true
 	case errors.Is(err, wso2.ErrNotPinned):
 		s.Other = text
 	case errors.As(err, &unverified):
@@ -136,7 +141,8 @@ func (s *Server) unreached(err error) {
 
 // look sees whether a server answers, with which certificate, and what time it has.
 func (r *Reader) look(ctx context.Context, s *Server, address, product, host string) {
-	if served, err := wso2.Served(ctx, s.Address); err == nil {
+	served, away := wso2.Served(ctx, s.Address)
+	if away == nil {
 		if c, err := served.Parse(); err == nil {
 			s.NotAfter = c.NotAfter
 			if s.CalledAs = r.calledAs(product, host); s.CalledAs != "" {
@@ -151,6 +157,9 @@ func (r *Reader) look(ctx context.Context, s *Server, address, product, host str
 	}
 	sent := time.Now()
 	resp, err := r.HTTP.Do(req)
+	if errors.Is(err, wso2.ErrNoPinYet) && away != nil { // the client connects to no such server, so only the handshake knows
+		err = away
+	}
 	if err != nil {
 		s.unreached(err)
 		return
@@ -253,7 +262,7 @@ func (r *Reader) applications(ctx context.Context, s bootstrap.Servers, f *Facts
 	if !r.wantsKeysOf(made.KeyManager) {
 		a.FileManager = made.KeyManager
 	}
-	if made.KeyManager == r.Settings.KMName && made.ConsumerKey != "" && f.IS.serves() && f.IS.Refused == "" { // API-M leaves such a key out of its list
+	if made.KeyManager == r.Settings.KMName && made.ConsumerKey != "" && f.IS.serves() { // API-M leaves such a key out of its list
 		if there, err := s.IS.HasClient(ctx, made.ConsumerKey); err == nil && !there {
 			a.Lost = fmt.Sprintf("IS has no client %s, which KEYS_FILE names for application %q", made.ConsumerKey, made.Application)
 		}

@@ -102,10 +102,7 @@ func clockSkew(f *Facts) finding {
 	if f.AM.Clock && f.IS.Clock {
 		compare("IS", "API-M", f.IS.Ahead-f.AM.Ahead)
 	}
-	for _, s := range []struct {
-		name string
-		Server
-	}{{"API-M", f.AM}, {"IS", f.IS}} {
+	for _, s := range f.servers() {
 		if s.Clock {
 			compare(s.name, "this machine", s.Ahead)
 		}
@@ -113,12 +110,18 @@ func clockSkew(f *Facts) finding {
 	return sure(evidence...)
 }
 
+// named is a server with the name that people see.
+type named struct {
+	name string
+	Server
+}
+
+// servers returns both servers.
+func (f *Facts) servers() []named { return []named{{"API-M", f.AM}, {"IS", f.IS}} }
+
 // eachServer returns what a function says of the servers that were asked, with their names.
 func (f *Facts) eachServer(says func(Server) string) (evidence []string) {
-	for _, s := range []struct {
-		name string
-		Server
-	}{{"API-M", f.AM}, {"IS", f.IS}} {
+	for _, s := range f.servers() {
 		if text := says(s.Server); s.Asked && text != "" {
 			evidence = append(evidence, s.name+": "+text)
 		}
