@@ -215,6 +215,10 @@ var troubles = []trouble{
 	}},
 	{id: "trust.refused", breaks: line("ERROR - TargetHandler I/O error: PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid certification path to requested target",
 		"javax.net.ssl.SSLHandshakeException: PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid certification path to requested target"), has: "(2 such lines)"},
+	{id: "trust.expired", why: "no CA helps", product: "none", breaks: func(t *testing.T, s *site) {
+		must(t, s.isFaults.SetCertificate(wso2sim.CertificateExpired))
+		s.amFaults.SetOutage(true)
+	}, also: []string{"server.away"}, has: "IS: the certificate", unread: "API-M, IS"},
 	{id: "trust.expired", why: "served", breaks: func(t *testing.T, s *site) { must(t, s.isFaults.SetCertificate(wso2sim.CertificateExpired)) }, also: []string{"server.other-certificate"}, has: "has expired on", unread: "IS"},
 	{id: "trust.expired", why: "log", breaks: line("feign.RetryableException: sun.security.validator.ValidatorException: PKIX path validation failed: java.security.cert.CertPathValidatorException: validity check failed executing GET https://localhost:9444/keymanager-operations/dcr/register/WURm")},
 	{id: "trust.name", why: "served", env: map[string]string{"SERVER_NAME": "wso2gw"}, breaks: func(t *testing.T, s *site) {

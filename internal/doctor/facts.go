@@ -76,7 +76,7 @@ func (s Server) closed() string {
 	case s.Other != "":
 		return "it presents another certificate (server.other-certificate)"
 	case s.Unverified != "":
-		return "this machine cannot verify its certificate (server.unverified)"
+		return "this machine cannot verify its certificate"
 	case s.Starting != "":
 		return "it does not serve yet (server.starting)"
 	case s.Refused != "":
@@ -84,6 +84,9 @@ func (s Server) closed() string {
 	}
 	return ""
 }
+
+// expired reports whether the certificate that the server presents is too old.
+func (s Server) expired(at time.Time) bool { return !s.NotAfter.IsZero() && !at.Before(s.NotAfter) }
 
 // serves reports whether the server was asked, and serves the administrator.
 func (s Server) serves() bool { return s.Asked && s.closed() == "" }

@@ -55,7 +55,12 @@ func serverTroubles() []Trouble {
 			Symptom: "agent plan, apply and doctor on a laptop or in CI report an unknown authority or a wrong name.",
 			Remedy:  "set TLS_CA_FILE to the CA of the servers, or run the command next to a server, where it finds the certificates on the exchange volume",
 			find: func(f *Facts) finding {
-				return sure(f.eachServer(func(s Server) string { return s.Unverified })...)
+				return sure(f.eachServer(func(s Server) string {
+					if s.expired(f.At) { // which no CA helps; trust.expired says so
+						return ""
+					}
+					return s.Unverified
+				})...)
 			},
 		},
 		{
@@ -180,10 +185,10 @@ func trustTroubles() []Trouble {
 		{
 			ID: "trust.expired", Name: "A certificate has expired",
 			Symptom: "Browsers and clients refuse the server. The stock certificate of IS 7.1.0 has expired.",
-			Remedy:  "set TLS_MODE=issue, or TLS_MODE=files with a certificate of yours, for the agent next to the server",
+			Remedy:  "set TLS_MODE=issue, or TLS_MODE=files with a certificate of yours, for the agent next to the server. Elsewhere, commands reach such a server only with EXCHANGE_DIR and PRODUCT, by the certificate that is published there",
 			find: func(f *Facts) finding {
 				evidence := f.eachServer(func(s Server) string {
-					if s.NotAfter.IsZero() || f.At.Before(s.NotAfter) {
+					if !s.expired(f.At) {
 						return ""
 					}
 					return "the certificate at " + s.Address + " has expired on " + s.NotAfter.UTC().Format("2006-01-02")

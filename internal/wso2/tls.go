@@ -132,6 +132,9 @@ func handshakeError(address string, err error) error {
 	switch {
 	case errors.Is(err, ErrNotPinned):
 		return err
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired: // no CA helps; the stock certificate of IS is such a one
+		return remedy.Add(fmt.Errorf("verify the certificate of %s, which is no peer: %w", address, err),
+			"give the server a new certificate (TLS_MODE=issue for the agent next to it), or set EXCHANGE_DIR and PRODUCT, and the agent accepts the certificate that is published there")
 	case errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &invalid):
 		return remedy.Add(fmt.Errorf("verify the certificate of %s, which is no peer: %w", address, err),
 			"put its CA into TLS_CA_FILE, or use the address of a peer")
