@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
+	"wso2agent/internal/desired"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/verify"
@@ -26,7 +28,7 @@ func verifyCommand() *cobra.Command {
 		Short: "Check that both servers work together; exit code 1 if a check fails",
 		Long: `verify checks both servers, their trust, the key manager, the APIs of the desired state, their scopes, and what the
 gateway accepts and refuses. It prints the evidence of each check, and what to do if it fails. A FILE may be a folder, as
-for validate. Without FILE it reads what API_CONFIG names.
+for validate. Without FILE it reads what API_CONFIG names. Without both it skips the checks of the desired state.
 
 By default it changes nothing. With --write it also makes a throw-away application and clients, gets tokens with them,
 calls the APIs with GET or HEAD, and revokes a token. It removes all of that again, also if it is stopped. What a killed
@@ -37,7 +39,7 @@ It runs anywhere, as plan does. Checks of files need the volumes of the server, 
 A check that needs one which has failed is skipped, too.`,
 		Example: `  agent verify                          # what needs no change on the servers
   agent verify --write --junit junit.xml
-  agent verify --only km,trust.am       # these, and what they need
+  agent verify --only km,trust.am       # these, and what they need; they need no FILE
   agent verify --list`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -118,7 +120,7 @@ func (v verifying) run(ctx context.Context, paths []string, stdout, stderr io.Wr
 	if err != nil {
 		return err
 	}
-	l, err := load(ctx, cfg, paths)
+	l, err := v.load(ctx, cfg, paths)
 	if err != nil {
 		return refused(err, stderr)
 	}
@@ -141,6 +143,20 @@ func (v verifying) run(ctx context.Context, paths []string, stdout, stderr io.Wr
 		}
 	}
 	return err
+}
+
+// load reads the desired state. If nobody names a file, and there is none at the default of API_CONFIG, there is no desired state: most
+// checks need none.
+func (v verifying) load(ctx context.Context, cfg config.Config, paths []string) (*loaded, error) {
+	_, err := os.Stat(cfg.Bootstrap.File)
+	if len(paths) > 0 || os.Getenv("API_CONFIG") != "" || !errors.Is(err, fs.ErrNotExist) {
+		return load(ctx, cfg, paths)
+	}
+	l, err := loadedFrom(ctx, cfg, &desired.File{})
+	if err == nil {
+		l.want.File = nil
+	}
+	return l, err
 }
 
 // verdict returns the error of the command for an error of the checks. The output has the details of those that failed.

@@ -7,6 +7,7 @@ type Definition struct {
 	ID    string   // subject and name, such as km.issuer
 	Name  string   // what holds if the check passes
 	Asks  string   // whom it asks
+	File  bool     // it is about the desired state, and skipped without one
 	Write bool     // it makes objects on the servers, and removes them again
 	Needs []string // ids of the checks that must have passed before
 
@@ -59,13 +60,13 @@ func Checks() []Definition {
 		{ID: "security.scopes", Name: "no API subscriber can administer IS by scopes", Asks: asksIS, Write: true, Needs: []string{isReady}, do: one((*inspection).closedScopes)},
 		{ID: "security.scim11", Name: "no API subscriber can administer IS by SCIM 1.1", Asks: asksIS, Write: true, Needs: []string{isReady}, do: one((*inspection).closedSCIM11)},
 
-		{ID: "scopes.reached", Name: "the scopes of the APIs are in IS", Asks: asksBoth, Needs: []string{isReady, amReady}, do: one((*inspection).scopesReached)},
+		{ID: "scopes.reached", Name: "the scopes of the APIs are in IS", Asks: asksBoth, File: true, Needs: []string{isReady, amReady}, do: one((*inspection).scopesReached)},
 		{ID: "scopes.authorized", Name: "every application of API-M is authorized in IS for its scopes", Asks: asksIS, Needs: []string{isReady}, do: one((*inspection).scopesAuthorized)},
 
-		{ID: "keys.manager", Name: "the keys of the application belong to the right key manager", Asks: asksAM, Needs: []string{amReady}, do: one((*inspection).keysManager)},
+		{ID: "keys.manager", Name: "the keys of the application belong to the right key manager", Asks: asksAM, File: true, Needs: []string{amReady}, do: one((*inspection).keysManager)},
 		{ID: "keys.accepted", Name: "the token endpoint accepts the keys of the application", Asks: asksIS, do: one((*inspection).keysAccepted)},
 
-		{ID: "api.loaded", Name: "the gateway has the API", Asks: asksGateway, Needs: []string{amReady}, do: (*inspection).apisLoaded},
+		{ID: "api.loaded", Name: "the gateway has the API", Asks: asksGateway, File: true, Needs: []string{amReady}, do: (*inspection).apisLoaded},
 		{ID: application, Name: "API-M makes an application with keys", Asks: asksBoth, Write: true, Needs: []string{amReady}, do: one((*inspection).makeApplication)},
 		{ID: tokenClient, Name: "a client gets a token for itself", Asks: asksIS, Write: true, Needs: []string{application}, do: one((*inspection).tokenClient)},
 		{ID: "token.signature", Name: "a published key has signed the token", Asks: asksIS, Write: true, Needs: []string{tokenClient}, do: one((*inspection).tokenSignature)},
@@ -73,7 +74,7 @@ func Checks() []Definition {
 		{ID: "token.audience", Name: "the token names its client", Asks: asksIS, Write: true, Needs: []string{tokenClient}, do: one((*inspection).tokenAudience)},
 		{ID: "token.lifetime", Name: "the token is valid now, and as long as IS says", Asks: asksIS, Write: true, Needs: []string{tokenClient}, do: one((*inspection).tokenLifetime)},
 		{ID: "is.me", Name: "IS runs with the access to /scim2/Me that API-M needs", Asks: asksIS, Write: true, Needs: []string{tokenClient}, do: one((*inspection).isMe)},
-		{ID: apiCalled, Name: "the API answers through the gateway", Asks: asksGateway, Write: true, Needs: []string{tokenClient}, do: (*inspection).apisCalled},
+		{ID: apiCalled, Name: "the API answers through the gateway", Asks: asksGateway, File: true, Write: true, Needs: []string{tokenClient}, do: (*inspection).apisCalled},
 		{ID: "token.password", Name: "a user gets a token that the gateway accepts", Asks: asksBoth, Write: true, Needs: []string{apiCalled}, do: one((*inspection).tokenPassword)},
 		{ID: wrongRefused, Name: "the gateway refuses a wrong token", Asks: asksGateway, Write: true, Needs: []string{apiCalled}, do: one((*inspection).wrongTokenRefused)},
 		{ID: "gateway.subscription", Name: "the gateway refuses an application without a subscription", Asks: asksGateway, Write: true, Needs: []string{apiCalled}, do: one((*inspection).subscriptionRefused)},

@@ -105,6 +105,9 @@ func (i *inspection) check(ctx context.Context, d Definition, write bool, verdic
 	if d.Write && !write {
 		return []Check{skipped(d.Name, "needs --write: it makes something on the servers, and removes it again")}
 	}
+	if d.File && i.subject.Want.File == nil && i.subject.APIs == nil {
+		return []Check{skipped(d.Name, "there is no desired state: name a FILE, or set API_CONFIG")}
+	}
 	for _, need := range d.Needs {
 		switch verdicts[need] {
 		case Pass, Warn:
