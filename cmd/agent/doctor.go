@@ -13,9 +13,10 @@ import (
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/doctor"
+	"wso2agent/internal/remedy"
 )
 
-// Reasons for exit code 1. The output has the details.
+// Reasons for exit code 1. If the time is up, the exit code is 3. The output has the details.
 var (
 	errTroubles   = errors.New("troubles found")
 	errUnexamined = errors.New("not everything could be examined")
@@ -114,12 +115,15 @@ func (d *doctoring) run(cmd *cobra.Command) error {
 	}
 	defer r.connection.Close()
 	facts, found := d.read(ctx, reader)
+	if ctx.Err() != nil { // a person has stopped it
+		return ctx.Err()
+	}
 	if d.asJSON {
 		err = writeJSON(stdout, map[string]any{"product": facts.Settings.Product, "diagnoses": found, "unread": facts.Unread})
 	} else {
 		err = printDiagnoses(stdout, facts, found)
 	}
-	if fixes := doctor.Fixes(found); err == nil && d.fix && len(fixes) > 0 {
+	if fixes := doctor.Fixes(found); err == nil && d.fix && !facts.Late && len(fixes) > 0 {
 		if err := d.repair(cmd, reader, r.log.With("run", r.connection.Run), fixes, found); err != nil {
 			return err
 		}
@@ -130,6 +134,8 @@ func (d *doctoring) run(cmd *cobra.Command) error {
 	switch {
 	case err != nil:
 		return err
+	case facts.Late:
+		return remedy.Add(fmt.Errorf("%w: --timeout is %s, and not everything is examined", context.DeadlineExceeded, d.timeout), "give it more time")
 	case len(found) > 0:
 		return fmt.Errorf("%w: %d", errTroubles, len(found))
 	case len(facts.Unread) > 0:

@@ -30,7 +30,7 @@ makes API-M create DefaultApplication.
   ` + "`API_CONFIG`" + `, which has the last word.
 - ` + "`agent doctor bundle FILE.tar.gz`" + ` writes an archive for support: facts, diagnoses, settings, ` + "`deployment.toml`" + `, lists of stores, public files of the exchange volume, ends of logs.
   Secrets are masked. The file has mode 0600, and an existing file stays.
-- It exits with 0 if it finds nothing, and with 1 if it finds something or could not read something of the servers. ` + "`--json`" + ` prints JSON.
+- It exits with 0 if it finds nothing, and with 1 if it finds something or could not read something of the servers, and with 3 if ` + "`--timeout`" + ` has passed. ` + "`--json`" + ` prints JSON.
 
 | fix | what it does |
 |---|---|

@@ -408,6 +408,10 @@ func TestEachTroubleIsFound(t *testing.T) {
 func TestWhatIsNoTrouble(t *testing.T) {
 	s := newSite(t)
 	restore := s.keep(t)
+	t.Run("a time that is up", func(t *testing.T) {
+		defer restore(t)
+		theTimeIsUp(t, s)
+	})
 	for name, c := range map[string]struct {
 		env    map[string]string
 		breaks func(t *testing.T, s *site)
@@ -444,6 +448,24 @@ func TestWhatIsNoTrouble(t *testing.T) {
 				t.Errorf("unread: %+v, want %q", facts.Unread, c.unread)
 			}
 		})
+	}
+}
+
+// A server that has not answered when the time is up is neither away nor starting.
+func theTimeIsUp(t *testing.T, s *site) {
+	for _, part := range []string{"/server-startup-healthcheck", "/openid-configuration", "/api/am/publisher/v4/apis"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		s.answer = func(r *http.Request) *http.Response {
+			if strings.HasSuffix(r.URL.Path, part) {
+				cancel()
+			}
+			return nil
+		}
+		f := s.reader(s.config(t, config.AM, nil)).Read(ctx)
+		if found := doctor.Diagnose(f); len(found) > 0 || !f.Late || len(f.Unread) == 0 {
+			t.Errorf("the time is up at %s: found %+v, late: %v, unread %+v", part, found, f.Late, f.Unread)
+		}
+		cancel()
 	}
 }
 

@@ -26,6 +26,7 @@ type Facts struct {
 	Logs       Logs       `json:"logs"`
 
 	Unread []Unread `json:"unread"`
+	Late   bool     `json:"late,omitempty"` // the time was up before everything was read
 }
 
 // Unread is a part that the doctor could not read, and so did not examine.
@@ -48,6 +49,7 @@ type Server struct {
 	Asked      bool      `json:"asked"`
 	Address    string    `json:"address"`
 	Away       string    `json:"away,omitempty"`       // why no answer came
+	Late       bool      `json:"late,omitempty"`       // the time was up before it had answered
 	Pinless    bool      `json:"pinless,omitempty"`    // its agent has published no certificate, so nothing was sent
 	Other      string    `json:"other,omitempty"`      // it presents another certificate than its agent has published
 	Unverified string    `json:"unverified,omitempty"` // this machine cannot verify its certificate
@@ -66,9 +68,14 @@ type Server struct {
 // Seconds is a duration in whole seconds.
 type Seconds int64
 
+// timeIsUp says why a part was not examined: a server that is slow is not away.
+const timeIsUp = "the time is up"
+
 // closed returns why the server could not be examined, with the row that says more; empty if it serves the administrator.
 func (s Server) closed() string {
 	switch {
+	case s.Late:
+		return timeIsUp
 	case s.Away != "":
 		return "it does not answer (server.away)"
 	case s.Pinless:
@@ -93,7 +100,7 @@ func (s Server) serves() bool { return s.Asked && s.closed() == "" }
 
 // reached reports whether the server was asked and has answered.
 func (s Server) reached() bool {
-	return s.Asked && s.Away == "" && !s.Pinless && s.Other == "" && s.Unverified == ""
+	return s.Asked && !s.Late && s.Away == "" && !s.Pinless && s.Other == "" && s.Unverified == ""
 }
 
 // KeyManagers are the key managers of API-M.

@@ -37,7 +37,7 @@ const (
 	apisLimit         = 100
 )
 
-// Read reads the facts. What cannot be read is in Unread.
+// Read reads the facts. What cannot be read is in Unread, also because ctx ends first.
 func (r *Reader) Read(ctx context.Context) Facts {
 	f := Facts{At: time.Now(), Unread: []Unread{}, Settings: Settings{Product: r.Config.Server.Product, Server: r.Config.Server.Name,
 		KeyManager: r.Settings.KMName, KeysFrom: r.Settings.KeyManagerName, AllScopes: r.Config.Scopes.Mode == "all"}}
@@ -67,6 +67,7 @@ func (r *Reader) Read(ctx context.Context) Facts {
 	if f.IS.serves() {
 		r.scopes(ctx, s, &f)
 	}
+	f.Late = ctx.Err() != nil
 	return f
 }
 
@@ -81,9 +82,9 @@ func (r *Reader) servers(ctx context.Context, s bootstrap.Servers, f *Facts) {
 	am.Asked, am.Address = true, r.Config.AMAddress()
 	r.look(ctx, am, r.Settings.AMURL+"/api/am/gateway/v2/server-startup-healthcheck", config.AM, r.Config.AM.Host)
 	if am.reached() {
-		am.note(s.Gateway.Healthy(ctx))
+		am.note(ctx, s.Gateway.Healthy(ctx))
 		if _, err := s.Admin.KeyManagers(ctx); err != nil { // a password that works is no news of the gateway
-			am.note(err)
+			am.note(ctx, err)
 		}
 	}
 	if r.Settings.SkipKeyManager {
@@ -96,15 +97,19 @@ func (r *Reader) servers(ctx context.Context, s bootstrap.Servers, f *Facts) {
 	}
 	d, err := s.IS.Discovery(ctx)
 	is.Issuer = d.Issuer
-	is.note(err)
+	is.note(ctx, err)
 	if _, err := s.Scopes.FindResource(ctx, scopes.Resource); err != nil {
-		is.note(err)
+		is.note(ctx, err)
 	}
 }
 
 // note sorts an error of a request that reached the server.
-func (s *Server) note(err error) {
+func (s *Server) note(ctx context.Context, err error) {
 	if err == nil {
+		return
+	}
+	if ctx.Err() != nil {
+		s.Late = true
 		return
 	}
 	text, _ := remedy.Split(err)
@@ -120,7 +125,7 @@ func (s *Server) note(err error) {
 }
 
 // unreached sorts the error of a connection.
-func (s *Server) unreached(err error) {
+func (s *Server) unreached(ctx context.Context, err error) {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
@@ -128,6 +133,8 @@ func (s *Server) unreached(err error) {
 	text, _ := remedy.Split(err)
 	var unverified *tls.CertificateVerificationError
 	switch {
+	case ctx.Err() != nil:
+		s.Late = true
 	case errors.Is(err, wso2.ErrNoPinYet): // the truststore's rows say so
 		s.Pinless = true
 	case errors.Is(err, wso2.ErrNotPinned):
@@ -152,7 +159,7 @@ func (r *Reader) look(ctx context.Context, s *Server, address, product, host str
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		s.unreached(err)
+		s.unreached(ctx, err)
 		return
 	}
 	sent := time.Now()
@@ -161,7 +168,7 @@ func (r *Reader) look(ctx context.Context, s *Server, address, product, host str
 		err = away
 	}
 	if err != nil {
-		s.unreached(err)
+		s.unreached(ctx, err)
 		return
 	}
 	resp.Body.Close()
