@@ -119,7 +119,7 @@ func (d *doctoring) run(cmd *cobra.Command) error {
 		return ctx.Err()
 	}
 	if d.asJSON {
-		err = writeJSON(stdout, map[string]any{"product": facts.Settings.Product, "diagnoses": found, "unread": facts.Unread})
+		err = writeJSON(stdout, map[string]any{"product": facts.Settings.Product, "diagnoses": found, "unread": facts.Unread, "logs": facts.Logs.Files})
 	} else {
 		err = printDiagnoses(stdout, facts, found)
 	}
@@ -164,7 +164,7 @@ func printDiagnoses(w io.Writer, f doctor.Facts, found []doctor.Diagnosis) error
 	if f.Settings.Product == "" {
 		b.WriteString("the files and settings of the servers are left out: PRODUCT is not set, so doctor runs next to no server\n")
 	}
-	fmt.Fprintf(&b, "found: %d, of these agent doctor --fix repairs: %d, not examined: %d\n", len(found), fixable, len(f.Unread))
+	fmt.Fprintf(&b, "found: %d, of these agent doctor --fix repairs: %d, not examined: %d, logs read: %d\n", len(found), fixable, len(f.Unread), len(f.Logs.Files))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

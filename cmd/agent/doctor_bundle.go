@@ -35,7 +35,7 @@ password, a token or a private key. Look through the archive before you send it.
 			if err := reader.Bundle(cmd.Context(), args[0], about, facts, found); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: found: %d, not examined: %d\n", args[0], len(found), len(facts.Unread))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s (mode 0600): found: %d, not examined: %d, logs read: %d\n", args[0], len(found), len(facts.Unread), len(facts.Logs.Files))
 			return err
 		},
 	}

@@ -271,7 +271,7 @@ func TestDocumentedCommands(t *testing.T) {
 	i.run("am", 0, "clients: 0, owned by the administrator of IS: 0", "agent km clients")
 	i.run("am", 0, "found: 0, of these agent doctor --fix repairs: 0, not examined: 0", "agent doctor")
 	i.run("am", 0, "km.disabled", "agent doctor --list")
-	i.run("am", 0, "support.tar.gz: found: 0, not examined: 0", "agent doctor bundle support.tar.gz")
+	i.run("am", 0, "wrote support.tar.gz (mode 0600): found: 0, not examined: 0", "agent doctor bundle support.tar.gz")
 	i.toolkit()
 	i.run("am", 0, "apply: ", "agent apply api-config.yaml") // makes again what the toolkit has deleted
 	i.tokens()

@@ -22,7 +22,7 @@ troubles below, and prints for each one the evidence and the remedy. It changes 
 makes API-M create DefaultApplication.
 
 - It runs next to a server (` + "`PRODUCT`" + ` is set), or anywhere. Without ` + "`PRODUCT`" + ` it examines only what the servers answer, and says so.
-- ` + "`--logs DIR`" + ` names a folder with log files (` + "`wso2carbon.log`" + `, also in folders below) or one file, several times if need be. Next to a server it also reads ` + "`repository/logs`" + ` below
+- ` + "`--logs DIR`" + ` names a folder with log files (` + "`wso2carbon.log`" + `, also in folders below) or one file, several times if need be. Each such folder must have one. Next to a server it also reads ` + "`repository/logs`" + ` below
   ` + "`SERVER_HOME`" + ` and ` + "`CONFIG_DIR`" + `. Of each file the last 8 MiB count, and in them what follows the last start of the server.
   If no log is mounted, save what ` + "`docker compose logs`" + ` or ` + "`kubectl logs`" + ` prints, and name that file.
 - A diagnosis is *sure* if nothing else explains the evidence, and *likely* if it is the usual reason.

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -103,9 +104,11 @@ const (
 	lineBytes = 1 << 20 // the longest line that is searched; more of it is left out
 )
 
-// logFiles returns the logs below the given places, each a file or a folder: wso2carbon.log, and a file that a person names.
-func logFiles(places []string) (paths []string, unread []Unread) {
-	for _, place := range places {
+// logFiles returns the logs below the known places and those that a person names, each a file or a folder: wso2carbon.log, and a file that
+// a person names. A folder that a person names must have one.
+func logFiles(known, named []string) (paths []string, unread []Unread) {
+	for n, place := range slices.Concat(known, named) {
+		before := len(paths)
 		info, err := os.Stat(place)
 		if err == nil && !info.IsDir() {
 			paths = append(paths, place)
@@ -121,6 +124,9 @@ func logFiles(places []string) (paths []string, unread []Unread) {
 				}
 				return nil // a folder that cannot be read hides no other one
 			})
+		}
+		if err == nil && n >= len(known) && len(paths) == before {
+			err = errors.New("no wso2carbon.log is in it; name the file")
 		}
 		if err != nil {
 			unread = append(unread, Unread{"logs in " + place, err.Error()})
@@ -172,7 +178,7 @@ func openTail(path string) (*os.File, error) {
 
 // readLogs searches the ends of log files.
 func readLogs(paths []string, masked func(string) string) (l Logs, unread []Unread) {
-	l.Lines = map[pattern][]Found{}
+	l.Files, l.Lines = []string{}, map[pattern][]Found{}
 	for _, path := range paths {
 		f, err := openTail(path)
 		if err == nil {

@@ -44,11 +44,11 @@ func (r *Reader) Read(ctx context.Context) Facts {
 	if f.Settings.Product != "" {
 		r.files(ctx, &f)
 	}
-	places := r.Logs
+	var known []string
 	if f.Settings.Product != "" {
-		places = append(knownLogs(r.Config.Server.Home, r.Config.Server.ConfigDir), places...)
+		known = knownLogs(r.Config.Server.Home, r.Config.Server.ConfigDir)
 	}
-	paths, unread := logFiles(places)
+	paths, unread := logFiles(known, r.Logs)
 	f.Unread = append(f.Unread, unread...)
 	f.Logs, unread = readLogs(paths, r.masker().Text)
 	f.Unread = append(f.Unread, unread...)

@@ -77,6 +77,7 @@ func newSite(t *testing.T) *site {
 	s := &site{dir: t.TempDir(), isFaults: wso2sim.NewFaults(), amFaults: wso2sim.NewFaults(), requests: wso2sim.NewRequestLog(), isRequests: wso2sim.NewRequestLog()}
 	s.exchange, s.apiConfig, s.logs = s.path("exchange"), s.path("api-config.yaml"), s.path("logs")
 	must(t, os.MkdirAll(s.logs, 0o755))
+	must(t, os.WriteFile(filepath.Join(s.logs, "wso2carbon.log"), nil, 0o600))
 	must(t, os.MkdirAll(s.exchange, 0o755))
 	must(t, os.WriteFile(s.apiConfig, []byte(desiredState), 0o600))
 	isHome, amHome := s.path("home-is"), s.path("home-am")
