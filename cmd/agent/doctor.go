@@ -43,6 +43,8 @@ about to do, and asks.`,
 			switch {
 			case len(args) > 0:
 				return unknownCommand(cmd, args[0])
+			case d.list:
+				return listsOnly(cmd, "fix", "yes", "logs", "timeout")
 			case d.yes && !d.fix:
 				return usage(cmd, "--yes confirms what --fix is about to do: add --fix")
 			case d.fix && d.asJSON:
@@ -51,7 +53,10 @@ about to do, and asks.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if d.list {
+			switch {
+			case d.list && d.asJSON:
+				return writeJSON(cmd.OutOrStdout(), troublesForJSON())
+			case d.list:
 				return printTroubles(cmd.OutOrStdout())
 			}
 			return d.run(cmd)
@@ -167,6 +172,25 @@ func printDiagnoses(w io.Writer, f doctor.Facts, found []doctor.Diagnosis) error
 	fmt.Fprintf(&b, "found: %d, of these agent doctor --fix repairs: %d, not examined: %d, logs read: %d\n", len(found), fixable, len(f.Unread), len(f.Logs.Files))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// listsOnly refuses a flag of a command whose --list does nothing else.
+func listsOnly(cmd *cobra.Command, others ...string) error {
+	for _, name := range others {
+		if cmd.Flags().Changed(name) {
+			return usage(cmd, "--list does nothing else, so use it without --%s", name)
+		}
+	}
+	return nil
+}
+
+// troublesForJSON returns the troubles that doctor knows, for programs.
+func troublesForJSON() any {
+	list := []map[string]string{}
+	for _, t := range doctor.Troubles() {
+		list = append(list, map[string]string{"id": t.ID, "name": t.Name, "symptom": t.Symptom, "remedy": t.Remedy, "fix": string(t.Fix)})
+	}
+	return list
 }
 
 // printTroubles lists the troubles that doctor knows.

@@ -47,6 +47,12 @@ A check that needs one which has failed is skipped, too.`,
 				if len(args) > 0 {
 					return usage(cmd, "--list takes no files")
 				}
+				if err := listsOnly(cmd, "only", "skip", "write", "junit", "timeout"); err != nil {
+					return err
+				}
+				if v.asJSON {
+					return writeJSON(cmd.OutOrStdout(), verify.ListJSON())
+				}
 				return verify.WriteList(cmd.OutOrStdout())
 			}
 			if err := v.check(cmd); err != nil {

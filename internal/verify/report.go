@@ -56,6 +56,15 @@ func WriteList(w io.Writer) error {
 	return table.Flush()
 }
 
+// ListJSON returns the table of checks for programs.
+func ListJSON() any {
+	list := []map[string]any{}
+	for _, d := range Checks() {
+		list = append(list, map[string]any{"id": d.ID, "asks": d.Asks, "write": d.Write, "name": d.Name})
+	}
+	return list
+}
+
 // jsonCheck is a result in JSON.
 type jsonCheck struct {
 	ID       string  `json:"id"`
