@@ -17,7 +17,8 @@ import (
 // noToken is no token of anybody. The gateway refuses it after it has found the API.
 const noToken wso2.Secret = "no-token"
 
-// apisLoaded calls every API of the file with a wrong token. The gateway answers 401 if it has the API, and no back end sees the call.
+// apisLoaded calls every API of the file with a wrong token. The gateway answers 401 if it has the API. It passes the call on to the
+// back end only if the operation needs no token (auth None): then any answer below 500 shows that the gateway has the API.
 func (i *inspection) apisLoaded(ctx context.Context) []Check {
 	seen := i.apis(ctx)
 	switch {

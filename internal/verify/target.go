@@ -17,7 +17,7 @@ type target struct {
 	api    bootstrap.PublishedAPI
 	method string
 	path   string // at the gateway
-	token  bool   // the call has a good token, for which the client needs a subscription; else a wrong one, with which no call reaches a backend
+	token  bool   // the call has a good token, for which the client needs a subscription; else a wrong one
 
 	loaded   time.Time // when the agent first saw the deployed revision at the gateway
 	check    Check
@@ -25,7 +25,7 @@ type target struct {
 }
 
 // targets returns the APIs to verify. The agent calls each new or changed one, and one of the others, or all of them. It requests the rest
-// with a wrong token, which shows that the gateway has them and does not reach their backends.
+// with a wrong token, which shows that the gateway has them. Such a call reaches a backend only if the operation needs no token (auth None).
 func targets(apis []bootstrap.PublishedAPI, resource string, all bool) []*target {
 	sample := -1
 	for i, api := range apis {
@@ -54,7 +54,7 @@ func (t *target) onlyKnown() {
 
 // readable chooses how to call an API: with GET, or else HEAD, of a path without parameters that its definition declares. For /* it
 // chooses resource, and for another path with a * at its end the path before the *. ok is false if the definition declares no such
-// path. Then a GET with a wrong token is useful for any path, because the gateway alone answers it.
+// path. Then a GET with a wrong token is useful for any path, because the gateway answers it, except for an operation that needs no token.
 func readable(operations []wso2.Operation, resource string) (method, path string, ok bool) {
 	first := ""
 	for _, verb := range []string{http.MethodGet, http.MethodHead} {
