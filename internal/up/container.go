@@ -226,8 +226,10 @@ func (c *container) remember(ctx context.Context, f Files, owner docker.File) er
 // write puts the record, the original and the next truststore into the agent's folder first. So a later run completes this one,
 // wherever it is stopped, although the engine does not replace a file at once.
 func (c *container) write(ctx context.Context, f Files, changes []trust.Change, certificates map[string]keystore.Certificate, unread bool) error {
-	if err := c.writable(f.root); err != nil {
-		return err
+	for _, one := range []string{path.Join(f.root, f.path), path.Join(f.root, recordPath)} { // before anything is written
+		if err := c.writable(one); err != nil {
+			return err
+		}
 	}
 	data, err := f.edited(changes, certificates)
 	if err != nil {
@@ -301,10 +303,14 @@ func (c *container) keeps(ctx context.Context, f Files) (bool, error) {
 	return c.engine.Exists(ctx, c.facts.ID, path.Join(f.root, recordPath))
 }
 
-// writable returns why the engine cannot write below a folder of the container.
-func (c *container) writable(root string) error {
-	m, mounted := c.facts.MountOf(root)
+// writable returns why the engine cannot write a file of the container. It removes a file before it writes the new one, and so it cannot
+// write one that is a mount itself.
+func (c *container) writable(file string) error {
+	m, mounted := c.facts.MountOf(file)
 	switch {
+	case mounted && m.Target == file:
+		return fmt.Errorf("%w: %w", ErrPermanent, remedy.Add(fmt.Errorf("%s is a mount of its own, and the engine cannot replace it", file),
+			"edit the truststore at its source, %s, with agent certs import, or mount its folder", m.Source))
 	case mounted && !m.Writable:
 		return fmt.Errorf("%w: %w", ErrPermanent, remedy.Add(fmt.Errorf("%s is mounted read-only", m.Target), "edit the truststore at its source, %s, with agent certs import", m.Source))
 	case !mounted && c.facts.ReadOnly:

@@ -344,6 +344,33 @@ func TestAFolderBelowTheVolumeCounts(t *testing.T) {
 	}
 }
 
+// TestATruststoreThatCannotBeWrittenIsLeftAlone: nothing is written next to it either.
+func TestATruststoreThatCannotBeWrittenIsLeftAlone(t *testing.T) {
+	box := boxed(t, "is", "is-1")
+	stores := isHome + "/repository/resources/security"
+	source := filepath.Join(box.Root, stores)
+	o, _ := options(t, engine.Start(t, box))
+	for name, c := range map[string]struct {
+		mount engine.Mount
+		want  string
+	}{
+		"a folder that is read-only": {engine.Mount{Target: stores, Source: source, ReadOnly: true}, stores + " is mounted read-only"},
+		"a mount of its own":         {engine.Mount{Target: stores + "/client-truststore.p12", Source: source + "/client-truststore.p12"}, "client-truststore.p12 is a mount of its own"},
+	} {
+		box.Mounts = []engine.Mount{c.mount}
+		at, err := found(t, o, "is", "is-1")
+		if err == nil {
+			_, err = imported(t, at, certificate(t, "wso2am"))
+		}
+		if !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "at its source, "+c.mount.Source) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(filepath.Join(box.Root, isHome, ".agent")); !os.IsNotExist(err) {
+			t.Errorf("%s: files are written: %v", name, err)
+		}
+	}
+}
+
 func TestARestartThatMovesThePortIsReported(t *testing.T) {
 	box := boxed(t, "is", "is-1")
 	box.Ports = map[int]int{9443: 19443}
