@@ -18,6 +18,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/docker"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/telemetry"
 	"wso2agent/internal/up"
 )
@@ -194,15 +195,17 @@ func (f *upFlags) run(ctx context.Context, args []string, stdin io.Reader, stdou
 	return err
 }
 
-// confirmCertificates shows certificates and asks whether they are the right ones.
+// confirmCertificates shows certificates and asks whether they are the right ones. Nobody has verified who has written the texts in them: they
+// must not steer the terminal, and the fingerprint comes after them.
 func confirmCertificates(all []up.Shown, in io.Reader, out io.Writer) (yes bool, err error) {
 	for _, c := range all {
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintf(table, "%s at %s presents this certificate:\n", c.Server, c.URL)
-		fmt.Fprintf(table, "  SHA-256\t%s\n  subject\t%s\n  names\t%s\n  expires\t%s\n", c.Fingerprint, c.Subject, strings.Join(c.Names, ", "), c.Expires.UTC().Format(time.RFC3339))
+		fmt.Fprintf(table, "  subject\t%s\n  names\t%s\n  expires\t%s\n", plan.Escaped(c.Subject), plan.Escaped(strings.Join(c.Names, ", ")), c.Expires.UTC().Format(time.RFC3339))
 		if c.Shipped {
 			fmt.Fprint(table, "  warning\tWSO2 ships this certificate: everybody has its key\n")
 		}
+		fmt.Fprintf(table, "  SHA-256\t%s\n", c.Fingerprint)
 		if err := table.Flush(); err != nil {
 			return false, err
 		}

@@ -73,10 +73,11 @@ func hostPort(ts *testscript.TestScript, at string) string {
 }
 
 func TestAPersonSeesWhatToTrust(t *testing.T) {
-	shown := []up.Shown{{Server: "IS", URL: "https://localhost:9443", Subject: "CN=localhost,O=WSO2", Names: []string{"localhost", "127.0.0.1"}, Expires: time.Date(2026, 1, 8, 10, 0, 0, 0, time.UTC), Fingerprint: keystore.Fingerprint{0xab, 1}}}
+	shown := []up.Shown{{Server: "IS", URL: "https://localhost:9443", Subject: "CN=localhost\x1b[2J,O=WSO2", Names: []string{"localhost", "127.0.0.1\n\u202e"}, Shipped: true, Expires: time.Date(2026, 1, 8, 10, 0, 0, 0, time.UTC), Fingerprint: keystore.Fingerprint{0xab, 1}}}
 	const want = "IS at https://localhost:9443 presents this certificate:\n" +
+		"  subject  CN=localhost\\x1b[2J,O=WSO2\n  names    localhost, 127.0.0.1\\n\\u202e\n  expires  2026-01-08T10:00:00Z\n" +
+		"  warning  WSO2 ships this certificate: everybody has its key\n" +
 		"  SHA-256  AB:01:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00\n" +
-		"  subject  CN=localhost,O=WSO2\n  names    localhost, 127.0.0.1\n  expires  2026-01-08T10:00:00Z\n" +
 		"Do you trust it, and is it the right server? Write yes to go on: "
 	for answer, c := range map[string]struct {
 		yes bool

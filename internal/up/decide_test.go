@@ -26,7 +26,7 @@ func certificate(t *testing.T, name string, organization ...string) keystore.Cer
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name, Organization: organization}, DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true}
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name, Organization: organization}, DNSNames: []string{strings.Trim(name, "\u202e")}, NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func TestAContainerThatPublishesThePortIsTheServerThere(t *testing.T) {
 }
 
 func TestAPersonSeesTheCertificateBeforeAnythingIsTrusted(t *testing.T) {
-	is, am := certificate(t, "is.example"), certificate(t, "am.example")
+	is, am := certificate(t, "is.example\u202e"), certificate(t, "am.example")
 	remote := func(product string, c keystore.Certificate) side {
 		target := Target{Product: product, URL: "https://" + product + ".example"}
 		return side{Target: target, Side: Side{Server: target.name(), URL: target.URL, Certificate: c, Shown: c}}
@@ -154,7 +154,7 @@ func TestAPersonSeesTheCertificateBeforeAnythingIsTrusted(t *testing.T) {
 		asked = nil
 		return Options{Confirm: confirm, Pins: pins, Out: &out}.identify(remote("is", is), remote("am", am))
 	}
-	if err := run(answer(true, nil), nil); err != nil || len(asked) != 2 || asked[0].Subject != "CN=is.example" || asked[1].Fingerprint != am.Fingerprint() || !slices.Equal(asked[1].Names, []string{"am.example"}) || asked[0].Expires.IsZero() {
+	if err := run(answer(true, nil), nil); err != nil || len(asked) != 2 || asked[0].Subject != "CN=is.example\u202e" || asked[1].Fingerprint != am.Fingerprint() || !slices.Equal(asked[1].Names, []string{"am.example"}) || asked[0].Expires.IsZero() {
 		t.Errorf("%v, %+v", err, asked)
 	}
 	if err := run(answer(false, nil), nil); !errors.Is(err, ErrPermanent) {
@@ -162,7 +162,7 @@ func TestAPersonSeesTheCertificateBeforeAnythingIsTrusted(t *testing.T) {
 	}
 	for name, confirm := range map[string]func([]Shown) (bool, error){"no terminal": nil, "no answer": answer(false, ErrNobody)} {
 		err := run(confirm, map[string][]keystore.Fingerprint{"am": {am.Fingerprint()}})
-		if !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), "--pin is="+is.Fingerprint().String()) || strings.Contains(err.Error(), "--pin am") {
+		if !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), `(CN=is.example\u202e, until`) || !strings.Contains(err.Error(), "--pin is="+is.Fingerprint().String()) || strings.Contains(err.Error(), "--pin am") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/trust"
 )
@@ -139,7 +140,7 @@ func (o Options) identify(is, am side) error {
 			err = remedy.Add(err, "give %s a key of its own, because everybody has the one that WSO2 ships; or use the port that its container publishes on this machine; or, if you trust the network, add --pin %s=%s", a.Server, a.Product, a.Fingerprint)
 			continue
 		}
-		err = remedy.Add(err, "compare the certificate of %s (%s, until %s) with its keystore, and add --pin %s=%s", a.Server, a.Subject, a.Expires.UTC().Format(time.DateOnly), a.Product, a.Fingerprint)
+		err = remedy.Add(err, "compare the certificate of %s (%s, until %s) with its keystore, and add --pin %s=%s", a.Server, plan.Escaped(a.Subject), a.Expires.UTC().Format(time.DateOnly), a.Product, a.Fingerprint)
 	}
 	return err
 }
