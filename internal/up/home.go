@@ -9,9 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/deployment"
 	"wso2agent/internal/file"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/remedy"
@@ -122,11 +125,32 @@ func startScript(product string) string {
 	return "api-manager.sh"
 }
 
+// environment is that of the server: this process's, without the agent's secrets. It keeps those that deployment.toml names as $env{NAME}.
+func (h *home) environment() ([]string, error) {
+	text, err := file.Read(filepath.Join(h.dir, settingsPath), storeLimit)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := deployment.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	named := doc.Variables()
+	return slices.DeleteFunc(os.Environ(), func(one string) bool {
+		name, _, _ := strings.Cut(one, "=")
+		return config.IsSecret(name) && !slices.Contains(named, name)
+	}), nil
+}
+
 func (h *home) restart(ctx context.Context, f Files) error {
 	script := filepath.Join(h.dir, "bin", startScript(h.target.Product))
 	if h.restarts {
 		cmd := exec.CommandContext(ctx, "sh", script, "restart")
 		cmd.WaitDelay = time.Second // the server may hold the output
+		var err error
+		if cmd.Env, err = h.environment(); err != nil {
+			return err
+		}
 		out, err := cmd.CombinedOutput()
 		if ctx.Err() != nil {
 			return fmt.Errorf("restart it with %s: %w", script, context.Cause(ctx))

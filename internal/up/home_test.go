@@ -61,6 +61,24 @@ func TestAHomeIsThatOfAServerThatHasRun(t *testing.T) {
 	}
 }
 
+// TestAServerInAHomeGetsNoSecretOfTheAgent: its environment is for everybody to read who runs as its user, as long as it runs.
+func TestAServerInAHomeGetsNoSecretOfTheAgent(t *testing.T) {
+	t.Setenv("IS_ADMIN_PASS", "of-the-agent")
+	t.Setenv("AM_ADMIN_PASS", "of-the-server")
+	t.Setenv("JAVA_OPTS", "-Xmx1g")
+	h, _ := unpacked(t)
+	write(t, h, settingsPath, "[super_admin]\nusername = \"admin\"\npassword = \"$env{AM_ADMIN_PASS}\"\n")
+	write(t, h, "bin/wso2server.sh", "env > "+h.dir+"/got; echo 4712 > "+h.dir+"/wso2carbon.pid\n")
+	h.restarts = true
+	if err := h.restart(t.Context(), Files{}); err != nil {
+		t.Fatal(err)
+	}
+	got := string(read(t, filepath.Join(h.dir, "got")))
+	if strings.Contains(got, "of-the-agent") || !strings.Contains(got, "AM_ADMIN_PASS=of-the-server\n") || !strings.Contains(got, "JAVA_OPTS=-Xmx1g\n") {
+		t.Errorf("IS_ADMIN_PASS there: %t\n", strings.Contains(got, "IS_ADMIN_PASS"))
+	}
+}
+
 func TestAServerInAHomeIsRestartedByItsScriptOrByAPerson(t *testing.T) {
 	h, said := unpacked(t)
 	f, err := h.read(t.Context())
