@@ -347,20 +347,29 @@ func (b *undoContainer) planBack(ctx context.Context) (r Removal, err error) {
 	b.back.add(&r)
 	for _, root := range b.roots() {
 		work := path.Join(root, file.WorkDir)
-		for _, stays := range []struct{ name, why string }{
-			{"settings.json", "settings that an agent next to the server has made: run agent uninstall with PRODUCT on its config volume"},
-			{"up.json", "copies and a record of agent up; remove them with: docker exec -u 0 " + b.facts.Name + " rm -r " + work},
-		} {
-			there, err := b.engine.Exists(ctx, b.facts.ID, path.Join(work, stays.name))
-			if err != nil {
-				return r, err
-			}
-			if there {
-				r.Stays = append(r.Stays, fmt.Sprintf("%s: %s", work, stays.why))
-			}
+		stays, err := b.leftIn(ctx, work)
+		if err != nil {
+			return r, err
+		}
+		if stays != "" {
+			r.Stays = append(r.Stays, work+": "+stays)
 		}
 	}
 	return r, nil
+}
+
+// leftIn says what stays in a folder of the agent in the container, and how to remove it; empty for nothing. What an agent next to the server
+// has there goes with that agent: its settings get their former values by it.
+func (b *undoContainer) leftIn(ctx context.Context, work string) (string, error) {
+	there, err := b.engine.Exists(ctx, b.facts.ID, path.Join(work, "settings.json"))
+	if err != nil || there {
+		return "settings that an agent next to the server has made: run agent uninstall with PRODUCT on its config volume", err
+	}
+	if there, err = b.engine.Exists(ctx, b.facts.ID, path.Join(work, path.Base(recordPath))); err != nil || !there {
+		return "", err
+	}
+	store := path.Join(work, path.Base(b.files.path))
+	return fmt.Sprintf("copies and a record of agent up; remove them with: docker exec -u 0 %s rm -f %s %s.next %s.original", b.facts.Name, path.Join(work, path.Base(recordPath)), store, store), nil
 }
 
 // is says what the container is.

@@ -58,7 +58,7 @@ func TestOnlyTheAgentsAliasesLeaveAContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	said, restarted := uninstalled(t, o, true)
-	if !strings.Contains(said, "IS in container is-1: no longer trust wso2am "+peer.Fingerprint().Short()) || !strings.Contains(said, "docker exec -u 0 is-1 rm -r "+isHome+"/.agent") {
+	if !strings.Contains(said, "IS in container is-1: no longer trust wso2am "+peer.Fingerprint().Short()) || !strings.Contains(said, "docker exec -u 0 is-1 rm -f "+strings.ReplaceAll("WORK/up.json WORK/client-truststore.p12.next WORK/client-truststore.p12.original\n", "WORK", isHome+"/.agent")) {
 		t.Error(said)
 	}
 	after := trusts(t, path)
@@ -67,6 +67,12 @@ func TestOnlyTheAgentsAliasesLeaveAContainer(t *testing.T) {
 	}
 	if !restarted || restarts != 1 {
 		t.Errorf("%t, %d restarts", restarted, restarts)
+	}
+	if err := os.WriteFile(filepath.Join(box.Root, isHome, ".agent/settings.json"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said, _ := uninstalled(t, o, false); !strings.Contains(said, "run agent uninstall with PRODUCT on its config volume") || strings.Contains(said, " rm ") {
+		t.Errorf("an agent next to the server needs what is there: %s", said)
 	}
 }
 
