@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -21,28 +20,25 @@ If the command ends in between, run it again, or run agent bootstrap.
 It exits with 4 if the agent has not made the user.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return rotatePassword(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return rotatePassword(cmd)
 		},
 	}
 }
 
-func rotatePassword(ctx context.Context, stdout, stderr io.Writer) error {
-	r, err := reach(stderr)
+func rotatePassword(cmd *cobra.Command) error {
+	r, err := reach(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	defer r.connection.Close()
-	unlock, err := bootstrap.FilesOf(r.cfg).Lock(ctx, func() {
-		r.log.Info("waiting", "for", "another agent that brings the servers to the desired state", "keys", r.cfg.Bootstrap.KeysFile)
+	var user bootstrap.KeyManagerUser
+	err = r.changing(cmd, func(ctx context.Context) (err error) {
+		user, err = bootstrap.RotatePassword(ctx, r.log, r.Servers, r.settings)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	user, err := bootstrap.RotatePassword(ctx, r.log, r.Servers, r.settings)
-	if err != nil {
-		return byHand(err)
-	}
-	_, err = fmt.Fprintf(stdout, "user %s of key manager %s: another password in IS and in API-M\n", user.User, r.settings.KMName)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "user %s of key manager %s: another password in IS and in API-M\n", user.User, r.settings.KMName)
 	return err
 }
