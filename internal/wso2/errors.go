@@ -68,7 +68,7 @@ type Error struct {
 	reading     *ReadingClient // whose token was sent; nil: none
 	local       bool           // the request could not even be made
 	empty       bool           // the answer has no body
-	doubt       string         // why a refused password may be right, see Lockout; empty if nothing speaks for that
+	doubt       string         // why a refused password may be right, see Lockout, or a refused token; empty if nothing speaks for that
 }
 
 // Error tells what was attempted, where, why it failed and what to do about it.

@@ -37,7 +37,7 @@ const (
 
 // sendReading sends a request with a token of a client. If the server refuses a token that has all scopes, another run with this client has
 // got a token since, which ended this one. Then sendReading repeats the request with another token: at once, and later after a random wait,
-// because two such runs could end each other's tokens for long.
+// because two such runs could end each other's tokens for long. The error of the last try is not permanent.
 func (c caller) sendReading(ctx context.Context, r request, cred Credentials) (answer, error) {
 	if !r.reads() {
 		return answer{}, c.failed(r, &Error{Err: errReads, local: true})
@@ -49,8 +49,11 @@ func (c caller) sendReading(ctx context.Context, r request, cred Credentials) (a
 		}
 		r.anonymous, r.token, r.reading = true, token, cred.Reading
 		a, err := c.exchange(ctx, r)
-		if !HasStatus(err, http.StatusUnauthorized) || try == tokenTries || !cred.Reading.drop(token) {
+		if !HasStatus(err, http.StatusUnauthorized) || !cred.Reading.drop(token) {
 			return a, err
+		}
+		if try == tokenTries {
+			return a, inDoubt(err)
 		}
 		if try > 1 {
 			select {
@@ -60,6 +63,15 @@ func (c caller) sendReading(ctx context.Context, r request, cred Credentials) (a
 			}
 		}
 	}
+}
+
+// inDoubt makes the error of a refused request one that another try can solve.
+func inDoubt(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.doubt = "another run with this client may have ended its token"
+	}
+	return err
 }
 
 // drop forgets a token that a server has refused, unless another request has replaced it. It reports whether another token may help.

@@ -67,6 +67,9 @@ func TestARefusedTokenIsReplacedSomeTimes(t *testing.T) {
 			if !HasStatus(err, 401) || s.made != made || !strings.Contains(err.Error(), "give each pipeline a client of its own") {
 				t.Errorf("with the scope %s, %d tokens: %v", scope, s.made, err)
 			}
+			if lacks := scope == "default"; IsPermanent(err) != lacks {
+				t.Errorf("with the scope %s, the error is permanent: %t", scope, !lacks)
+			}
 		}
 	})
 }
