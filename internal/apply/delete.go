@@ -153,7 +153,7 @@ func (r *round) onlyKnownSubscribers(ctx context.Context, left plan.Left) error 
 	}
 	for _, s := range now {
 		if !slices.ContainsFunc(left.Subscribers, func(known plan.Subscriber) bool { return known.Subscription == s.Subscription }) {
-			return again(fmt.Errorf("remove API %s: application %q of %s has subscribed in the meantime", left.Name, s.Application.Name, s.Application.Owner))
+			return again(fmt.Errorf("retire API %s: application %q of %s has subscribed in the meantime", left.Name, s.Application.Name, s.Application.Owner))
 		}
 	}
 	return nil

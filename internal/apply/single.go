@@ -46,9 +46,18 @@ func (s Single) Remove(ctx context.Context, left plan.Left) error {
 	return final(err)
 }
 
-// ChangeLifecycle brings an API to a state, such as DEPRECATED, by the shortest legal way. api is the API as the Publisher has it.
-func (s Single) ChangeLifecycle(ctx context.Context, api plan.Object, state string) error {
-	return final(s.round(plan.Have{}).lifecycle(ctx, api, state))
+// ChangeLifecycle brings an API to a state, such as DEPRECATED, by the shortest legal way. api is the API as the Publisher has it. The
+// state RETIRED ends its subscriptions, and ChangeLifecycle fails if another application has subscribed than known has.
+func (s Single) ChangeLifecycle(ctx context.Context, api plan.Object, state string, known []plan.Subscriber) error {
+	r := s.round(plan.Have{})
+	if state == "RETIRED" {
+		name := plan.APIName{Name: textOf(api, "name"), Version: textOf(api, "version")}
+		left := plan.Left{OwnedObject: plan.OwnedObject{Kind: plan.KindAPI, Name: name.String(), ID: textOf(api, "id")}, Subscribers: known}
+		if err := r.onlyKnownSubscribers(ctx, left); err != nil {
+			return final(err)
+		}
+	}
+	return final(r.lifecycle(ctx, api, state))
 }
 
 // Deploy makes a revision of an API as it is saved, and deploys it. revisions are those that the API has. If they are as many as API-M

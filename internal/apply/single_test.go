@@ -81,10 +81,10 @@ func TestSingleChanges(t *testing.T) {
 	})
 
 	t.Run("a lifecycle without a legal way is for a person", func(t *testing.T) {
-		must(t, single.ChangeLifecycle(ctx, orders, "DEPRECATED"))
+		must(t, single.ChangeLifecycle(ctx, orders, "DEPRECATED", nil))
 		now, err := single.Publisher.APIObject(ctx, id)
 		must(t, err)
-		if err := single.ChangeLifecycle(ctx, now.Fields, "PUBLISHED"); now.Fields["lifeCycleStatus"] != "DEPRECATED" || !errors.Is(err, bootstrap.ErrPermanent) {
+		if err := single.ChangeLifecycle(ctx, now.Fields, "PUBLISHED", nil); now.Fields["lifeCycleStatus"] != "DEPRECATED" || !errors.Is(err, bootstrap.ErrPermanent) {
 			t.Errorf("the state is %v, and then %v", now.Fields["lifeCycleStatus"], err)
 		}
 	})

@@ -135,11 +135,7 @@ func RemoveAPI(ctx context.Context, s apply.Single, name string, withSubscriptio
 	left := plan.Left{State: text(o.Fields, "lifeCycleStatus")}
 	left.Kind, left.Name, left.ID = plan.KindAPI, plan.APIName{Name: listed.Name, Version: listed.Version}.String(), listed.ID
 	var who []string
-	for _, one := range subscribers {
-		who = append(who, Subscriber{Application: one.Application.Name, Owner: one.Application.Owner}.String())
-		left.Subscribers = append(left.Subscribers, plan.Subscriber{Subscription: one.Subscription, ApplicationID: one.Application.ID,
-			Application: one.Application.Name, Owner: one.Application.Owner})
-	}
+	who, left.Subscribers = known(subscribers)
 	if len(who) > 0 && !withSubscriptions {
 		return r, refuse("--with-subscriptions retires the API first, which ends them", "API %s cannot be deleted, because applications have subscribed to it: %s", APIName(listed), strings.Join(who, ", "))
 	}
@@ -152,6 +148,15 @@ func RemoveAPI(ctx context.Context, s apply.Single, name string, withSubscriptio
 	}
 	r.With = append(r.With, "its revisions and documents go with it")
 	return r, nil
+}
+
+// known returns subscribers as a person reads them, and as package apply compares them.
+func known(subscribers []wso2.Subscriber) (who []string, all []plan.Subscriber) {
+	for _, s := range subscribers {
+		who = append(who, Subscriber{Application: s.Application.Name, Owner: s.Application.Owner}.String())
+		all = append(all, plan.Subscriber{Subscription: s.Subscription, ApplicationID: s.Application.ID, Application: s.Application.Name, Owner: s.Application.Owner})
+	}
+	return who, all
 }
 
 // Deploy makes a revision of an API as it is saved, and deploys it in gateway environments; without any, where the API is deployed now. It
@@ -224,6 +229,7 @@ type Transition struct {
 	Subscribers []string // whose subscriptions end
 	Final       bool     // no way leads back to From
 	fields      plan.Object
+	known       []plan.Subscriber // the same
 }
 
 // FindTransition finds the shortest legal way of an API to a state, which may be written in any letter case.
@@ -257,13 +263,11 @@ func FindTransition(ctx context.Context, publisher *wso2.Publisher, name, state 
 		return t, nil
 	}
 	subscribers, err := publisher.Subscribers(ctx, t.API.ID)
-	for _, s := range subscribers {
-		t.Subscribers = append(t.Subscribers, Subscriber{Application: s.Application.Name, Owner: s.Application.Owner}.String())
-	}
+	t.Subscribers, t.known = known(subscribers)
 	return t, err
 }
 
-// Make makes the transition.
+// Make makes the transition. If it would end a subscription that is not in Subscribers, it fails.
 func (t Transition) Make(ctx context.Context, s apply.Single) error {
-	return s.ChangeLifecycle(ctx, t.fields, t.To)
+	return s.ChangeLifecycle(ctx, t.fields, t.To, t.known)
 }

@@ -124,6 +124,21 @@ func TestAnAPIIsDeletedInTheStateThatItHas(t *testing.T) {
 	if _, err := RemoveAPI(ctx, s, "Orders", false); !added || !errors.Is(err, bootstrap.ErrPermanent) || !strings.Contains(err.Error(), "Shop of admin") {
 		t.Errorf("added %t, and then %v", added, err)
 	}
+	t.Run("an API is not retired if another application has subscribed than a person knows", func(t *testing.T) {
+		transition, err := FindTransition(ctx, s.Publisher, "Orders", "retired")
+		must(t, err)
+		_, err = CreateApplication(ctx, s.DevPortal, "Late", "Unlimited", "")
+		must(t, err)
+		_, _, err = Subscribe(ctx, s, "Late", "Orders", "")
+		must(t, err)
+		if err := transition.Make(ctx, s); err == nil || !strings.Contains(err.Error(), `application "Late" of admin has subscribed in the meantime`) {
+			t.Errorf("%v", err)
+		}
+		now, err := s.Publisher.APIObject(ctx, api.ID)
+		if must(t, err); now.Fields["lifeCycleStatus"] != "PUBLISHED" {
+			t.Errorf("the state is %v", now.Fields["lifeCycleStatus"])
+		}
+	})
 	removal, err := RemoveAPI(ctx, s, "Orders:1", true)
 	must(t, err)
 	_, err = removal.Do(ctx)
