@@ -20,7 +20,8 @@ func apisDeployCommand() *cobra.Command {
 		Long: `deploy makes a revision of an API as it is saved in the Publisher, and deploys it in the gateway environments in which
 the API is deployed now, or in those that --env names. The gateway loads it some seconds later.
 
-If API-M has as many revisions as it allows, deploy deletes the oldest one that is not deployed.`,
+If API-M has as many revisions as it allows, deploy deletes the oldest one that is not deployed, or else one that the new
+revision replaces. If each serves another environment, it exits with 4.`,
 		Example: `  agent apis deploy Orders:1.0.0
   agent apis deploy Orders:1.0.0 --env Default`,
 		Args:              arguments("API"),

@@ -3,9 +3,12 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 
 	"wso2agent/internal/plan"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
 
@@ -17,7 +20,7 @@ func (r *round) rollOut(ctx context.Context, have plan.API, o plan.Rollout) erro
 		revision := o.Revision
 		if revision == "" {
 			var err error
-			if revision, err = r.revision(ctx, have); err != nil {
+			if revision, err = r.revision(ctx, have, o); err != nil {
 				return err
 			}
 		}
@@ -42,7 +45,7 @@ func deploymentsOf(places []plan.Object) (all []wso2.Deployment) {
 }
 
 // revision makes a revision of an API. If the API has the maximum number of revisions, it deletes one before.
-func (r *round) revision(ctx context.Context, have plan.API) (string, error) {
+func (r *round) revision(ctx context.Context, have plan.API, o plan.Rollout) (string, error) {
 	id, stamp := textOf(have.Object, "id"), plan.Stamp(have.Object)
 	made, err := r.Publisher.CreateRevision(ctx, id, stamp)
 	if !wso2.HasCode(err, wso2.CodeRevisionLimit) {
@@ -51,33 +54,50 @@ func (r *round) revision(ctx context.Context, have plan.API) (string, error) {
 	if len(have.Revisions) == 0 {
 		return "", again(err) // somebody made them since the round has read the API
 	}
-	if err := r.makeRoom(ctx, id, have.Revisions); err != nil {
+	old, ok := surplus(have.Revisions, o)
+	if !ok {
+		return "", byHand(remedy.Add(fmt.Errorf("each revision serves an environment in which the new one is not to be deployed: %w", err),
+			"undeploy or delete a revision in the Publisher, or deploy in more environments"))
+	}
+	if err := r.makeRoom(ctx, id, old); err != nil {
 		return "", err
 	}
 	return r.Publisher.CreateRevision(ctx, id, stamp)
 }
 
-// makeRoom deletes the oldest revision that is not deployed. If all are deployed, it undeploys the oldest one first.
-func (r *round) makeRoom(ctx context.Context, id string, revisions []plan.Revision) error {
-	oldest := revisions[0]
-	for _, revision := range revisions {
-		if len(revision.Deployments) == 0 {
-			oldest = revision
-			break
+// surplus returns which revision to delete before another one is made: the oldest one that is not deployed, else the oldest one that the
+// new one replaces everywhere, else the oldest one. ok is false if only the last one is left, and its environments are to be spared.
+func surplus(revisions []plan.Revision, o plan.Rollout) (old plan.Revision, ok bool) {
+	left := func(d plan.Object) bool {
+		return !slices.ContainsFunc(o.To, func(to plan.Object) bool { return to["name"] == d["name"] })
+	}
+	for _, r := range revisions {
+		if len(r.Deployments) == 0 {
+			return r, true
 		}
 	}
+	for _, r := range revisions {
+		if !slices.ContainsFunc(r.Deployments, left) {
+			return r, true
+		}
+	}
+	return revisions[0], !o.Spare
+}
+
+// makeRoom undeploys a revision where it is deployed, and deletes it.
+func (r *round) makeRoom(ctx context.Context, id string, old plan.Revision) error {
 	var err error
-	if len(oldest.Deployments) > 0 {
-		err = r.Publisher.UndeployRevision(ctx, id, oldest.ID, deploymentsOf(oldest.Deployments))
+	if len(old.Deployments) > 0 {
+		err = r.Publisher.UndeployRevision(ctx, id, old.ID, deploymentsOf(old.Deployments))
 	}
 	if err == nil {
-		err = r.Publisher.DeleteRevision(ctx, id, oldest.ID)
+		err = r.Publisher.DeleteRevision(ctx, id, old.ID)
 	}
 	if wso2.HasStatus(err, http.StatusNotFound) {
 		return nil // somebody has deleted it
 	}
 	if wso2.HasCode(err, codeRevisionDeployed) {
-		return again(errors.Join(errors.New("somebody has just deployed the oldest revision"), err))
+		return again(errors.Join(errors.New("somebody has just deployed the revision to delete"), err))
 	}
 	return err
 }

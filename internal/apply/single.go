@@ -61,13 +61,14 @@ func (s Single) ChangeLifecycle(ctx context.Context, api plan.Object, state stri
 }
 
 // Deploy makes a revision of an API as it is saved, and deploys it. revisions are those that the API has. If they are as many as API-M
-// allows, Deploy deletes the oldest one that is not deployed; if all are, it undeploys the oldest one first.
+// allows, Deploy deletes the oldest one that is not deployed; if all are, the oldest one that is deployed nowhere else. It fails if there is
+// none.
 func (s Single) Deploy(ctx context.Context, api plan.Object, revisions []wso2.Revision, to []wso2.Deployment) error {
 	have := plan.API{Object: api}
 	for _, r := range revisions {
 		have.Revisions = append(have.Revisions, plan.Revision{ID: r.ID, Description: r.Description, Created: r.Created(), Deployments: places(r.Deployments)})
 	}
-	return final(s.round(plan.Have{}).rollOut(ctx, have, plan.Rollout{To: places(to)}))
+	return final(s.round(plan.Have{}).rollOut(ctx, have, plan.Rollout{To: places(to), Spare: true}))
 }
 
 // places is the reverse of deploymentsOf.

@@ -61,6 +61,7 @@ type Rollout struct {
 	Revision string     // the id of the revision to deploy; empty for a new one
 	To       []Object   // where to deploy it: the body of the request
 	Withdraw []Revision // what to undeploy then, with the environments
+	Spare    bool       // take an API out of no environment that is not in To, to make room for a new revision
 }
 
 // RolloutOf returns how to bring an API to the environments of the file. have is the API as it is saved now. changed reports whether the
