@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/file"
@@ -96,7 +95,7 @@ func dropRenewals(files bootstrap.Files, report Report) error {
 // that a run has deleted that was stopped. An application without any, a client that somebody else has made in IS, and a key manager whose
 // clients have settings that the agent does not know, is an error that wraps [bootstrap.ErrPermanent].
 func (s Single) Renewable(ctx context.Context, files bootstrap.Files, application, manager wso2.Object) ([]plan.Object, error) {
-	begun, err := s.renewals(ctx, files, application, manager)
+	begun, err := s.renewals(wso2.RepeatReads(ctx), files, application, manager)
 	var keys []plan.Object
 	for _, r := range begun {
 		keys = append(keys, r.Key)
@@ -154,6 +153,7 @@ func (s Single) Renew(ctx context.Context, files bootstrap.Files, application, m
 	if err := files.CheckKeys(); err != nil { // the settings of a deleted client would be in the memory of this process alone
 		return nil, err
 	}
+	ctx = wso2.RepeatReads(ctx)
 	begun, err := s.renewals(ctx, files, application, manager)
 	if err != nil {
 		return nil, err
@@ -182,31 +182,48 @@ func (s Single) Renew(ctx context.Context, files bootstrap.Files, application, m
 }
 
 // renew makes one key again. former is the key as API-M had it before.
-func (s Single) renew(ctx context.Context, application, manager wso2.Object, former plan.Object) (k Credentials, err error) {
+func (s Single) renew(ctx context.Context, application, manager wso2.Object, former plan.Object) (Credentials, error) {
+	for logged := false; ; logged = true {
+		k, err := s.renewOnce(ctx, application, manager, former)
+		if err == nil || permanent(err) || ctx.Err() != nil {
+			return k, final(err)
+		}
+		if !logged {
+			s.Log.Warn("cannot make the key again yet, trying again", "application", application.Name, "key manager", manager.Name, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return Credentials{}, ended(ctx, err)
+		case <-time.After(max(keyWait, wso2.RetryAfter(err))):
+		}
+	}
+}
+
+// renewOnce is one try of renew.
+func (s Single) renewOnce(ctx context.Context, application, manager wso2.Object, former plan.Object) (k Credentials, err error) {
 	want, _ := plan.KeyLike(former, textOf(manager.Fields, "type")) // renewals has refused the others
-	for {
-		rows, err := s.DevPortal.KeyObjects(ctx, application.ID)
+	rows, err := s.DevPortal.KeyObjects(ctx, application.ID)
+	if err != nil {
+		return k, err
+	}
+	i := slices.IndexFunc(rows, func(o wso2.Object) bool { return o.Name == manager.Name && o.Fields["keyType"] == former["keyType"] })
+	if i < 0 || textOf(rows[i].Fields, "consumerKey") == "" {
+		return s.makeKey(ctx, application, manager, want)
+	}
+	have := plan.Object(rows[i].Fields)
+	if have["consumerKey"] != former["consumerKey"] { // a stopped run has made it
+		current, err := s.ownedByManager(ctx, textOf(have, "consumerKey"), manager)
 		if err != nil {
 			return k, err
 		}
-		i := slices.IndexFunc(rows, func(o wso2.Object) bool { return o.Name == manager.Name && o.Fields["keyType"] == former["keyType"] })
-		if i < 0 || textOf(rows[i].Fields, "consumerKey") == "" {
-			return s.makeKey(ctx, application, manager, want)
-		}
-		have := plan.Object(rows[i].Fields)
-		if have["consumerKey"] != former["consumerKey"] { // a stopped run has made it
-			current, err := s.ownedByManager(ctx, textOf(have, "consumerKey"), manager)
-			if err != nil {
-				return k, final(err)
-			}
-			if current {
-				return s.complete(ctx, application, manager, want, have)
-			}
-		}
-		if err := s.DevPortal.DeleteKeys(ctx, application.ID, rows[i].ID); err != nil && !actual.IsGone(err) {
-			return k, final(moved(err))
+		if current {
+			return s.complete(ctx, application, manager, want, have)
 		}
 	}
+	if err := s.DevPortal.DeleteKeys(ctx, application.ID, rows[i].ID); err != nil {
+		return k, moved(err)
+	}
+	return s.makeKey(ctx, application, manager, want)
 }
 
 // complete gives a key that exists the settings of the former one, and returns it.
@@ -217,7 +234,7 @@ func (s Single) complete(ctx context.Context, application, manager wso2.Object, 
 	if len(plan.KeyDifferences(want, have, kind, nil)) == 0 {
 		return k, nil
 	}
-	return k, final(s.DevPortal.UpdateKeys(ctx, application.ID, k.MappingID, plan.KeyBody(want, have, kind, manager.ID)))
+	return k, s.DevPortal.UpdateKeys(ctx, application.ID, k.MappingID, plan.KeyBody(want, have, kind, manager.ID))
 }
 
 // noteRenewed writes a new key over the former one in the files of keys and in the record, if they have it. The files come first: nothing

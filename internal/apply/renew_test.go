@@ -20,6 +20,7 @@ import (
 	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
+	"wso2agent/internal/wso2sim"
 )
 
 const twoKeys = `applications:
@@ -80,6 +81,7 @@ func (s shop) renew(ctx context.Context, hc *http.Client) ([]Renewed, error) {
 // TestARenewalThatIsStoppedAnywhereIsCompletedByTheNext: it is stopped before or after each of its requests. Then the next one makes both
 // keys with the same settings, and writes them to the file of keys and to the record.
 func TestARenewalThatIsStoppedAnywhereIsCompletedByTheNext(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := startShop(t)
 	requests, stopped := 0, true
 	for at := 1; stopped; at++ {
@@ -215,6 +217,46 @@ func TestARunForgetsTheRenewalOfAKeyThatItMakes(t *testing.T) {
 	s.bootstrapIn(filepath.Dir(s.files.Keys.JSON), twoKeys)
 	if left, err := loadRenewals(s.files.Keys.JSON); err != nil || len(left) != 1 || left[0].Key["keyType"] != "SANDBOX" {
 		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+// TestARenewalRepeatsWhatAnotherTryCanMake: a list and a deletion fail once, and once API-M says that the key is gone, which it still lists.
+func TestARenewalRepeatsWhatAnotherTryCanMake(t *testing.T) {
+	s := startShop(t)
+	before := s.clients()
+	_, err := s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Method: "GET", Path: "/api/am/devportal/v3/applications/*/oauth-keys", Count: 1})
+	must(t, err)
+	_, err = s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Method: "DELETE", Path: "/api/am/devportal/v3/applications/*/oauth-keys/*", Count: 1})
+	must(t, err)
+	deletions, began := 0, time.Now()
+	_, err = s.renew(t.Context(), &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodDelete {
+			if deletions++; deletions == 2 {
+				return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(`{"code":404,"message":"Not Found"}`)), Request: r}, nil
+			}
+		}
+		return s.client.Transport.RoundTrip(r)
+	})})
+	must(t, err)
+	now := s.clients()
+	if len(now) != 2 || slices.ContainsFunc(now, func(id string) bool { return slices.Contains(before, id) }) {
+		t.Errorf("the clients are %q, and were %q", now, before)
+	}
+	if took := time.Since(began); deletions != 4 || took < 2*keyWait {
+		t.Errorf("%d deletions within %s", deletions, took)
+	}
+
+	// The PUT that completes a key.
+	kept := s.key("PRODUCTION")
+	kept["consumerKey"] = "deleted"
+	kept["additionalProperties"].(map[string]any)["ext_user_token_lifetime"] = "777"
+	must(t, saveRenewals(s.files.Keys.JSON, []renewal{{s.application.ID, "WSO2-IS", kept, time.Now()}}))
+	_, err = s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Method: "PUT", Path: "/api/am/devportal/v3/applications/*/oauth-keys/*", Count: 1})
+	must(t, err)
+	_, err = s.renew(t.Context(), s.client)
+	must(t, err)
+	if lifetime := fmt.Sprint(s.key("PRODUCTION")["additionalProperties"].(map[string]any)["ext_user_token_lifetime"]); lifetime != "777" {
+		t.Errorf("the lifetime is %s", lifetime)
 	}
 }
 
