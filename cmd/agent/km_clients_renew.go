@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -86,15 +87,16 @@ func (f renewing) run(cmd *cobra.Command, name string) error {
 	var made []apply.Renewed
 	err = r.changing(cmd, func(ctx context.Context) error {
 		made, err = r.single().Renew(ctx, files, application, manager)
-		if err != nil || len(made) == 0 {
+		if len(made) == 0 {
 			return err
 		}
+		// Also if a later key has failed: the users of these get their secrets now.
 		var clients []string
 		for _, k := range made {
 			clients = append(clients, k.ConsumerKey)
 		}
-		_, err = bootstrap.Authorize(ctx, r.log, r.Servers, r.settings, clients)
-		return err
+		_, unauthorized := bootstrap.Authorize(ctx, r.log, r.Servers, r.settings, clients)
+		return errors.Join(err, unauthorized)
 	})
 	if len(made) > 0 { // also if a later step has failed: the former clients are gone
 		if printed := f.print(cmd, r, application, manager, made); printed != nil && err == nil {
