@@ -31,8 +31,9 @@ the former key, renew writes the new one there.
 The former client gets no more tokens. Its tokens end when they expire, if not before. Give the users of the application
 the new consumer key and secret at once: nothing else tells them. Without --show-secrets the secret is masked.
 
-It asks before it deletes anything; --yes agrees. If it is stopped, run it again: it keeps the settings of the clients
-next to KEYS_FILE until they are made. It does not touch a client that somebody has made in IS and mapped.
+It asks before it deletes anything; --yes agrees. If it is stopped, run it again within an hour: it keeps the settings of
+the clients next to KEYS_FILE until they are made, and does not make finished keys again. It does not touch a client that
+somebody has made in IS and mapped.
 
 It exits with 4 if the application has no keys there, if the key manager does not have its user yet, or if the key
 manager is neither IS 7 nor API-M's own: the agent does not know all settings of the clients of others.`,
