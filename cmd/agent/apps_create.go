@@ -44,7 +44,7 @@ func createApplication(cmd *cobra.Command, name, policy, description string, asJ
 		return err
 	})
 	if err != nil {
-		return err
+		return existing(err, "choose another name; agent apps show '%s' shows the application of this name", name)
 	}
 	if asJSON {
 		return writeJSON(cmd.OutOrStdout(), app)

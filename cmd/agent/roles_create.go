@@ -37,7 +37,7 @@ func createRole(cmd *cobra.Command, name string, scopes []string, asJSON bool) e
 	defer r.connection.Close()
 	id, err := r.SCIM.Create(cmd.Context(), wso2.SCIMRoles, map[string]any{"displayName": name, "permissions": references(scopes)})
 	if err != nil {
-		return byHand(err)
+		return existing(byHand(err), "choose another name; agent roles assign '%s' USER gives the role to a user", name)
 	}
 	if asJSON {
 		return writeJSON(cmd.OutOrStdout(), roleLine{id, name, orEmpty(scopes), []string{}, []string{}})

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
@@ -37,12 +39,21 @@ func missingClients(ids []string) error {
 	return remedy.Add(bootstrap.Permanent(fmt.Errorf("IS has no client %s", strings.Join(ids, ", "))), "correct SCOPES_CLIENTS")
 }
 
-// byHand marks an error that stays until a person changes something, such as a refused password.
+// byHand marks an error that stays until a person changes something, such as a refused password. If a server has not answered, it says what
+// to check.
 func byHand(err error) error {
 	if wso2.IsPermanent(err) {
 		return bootstrap.Permanent(err)
 	}
-	return err
+	return actual.Reachable(err)
+}
+
+// existing adds a hint to an error that says that an object of the name exists (HTTP 409).
+func existing(err error, format string, args ...any) error {
+	if !wso2.HasStatus(err, http.StatusConflict) {
+		return err
+	}
+	return remedy.Add(err, format, args...)
 }
 
 // writeJSON prints a value for programs. A person may look at it too, so no text of a server in it steers a terminal.

@@ -77,7 +77,7 @@ func (u newUser) create(cmd *cobra.Command, name string) error {
 	}
 	id, err := r.SCIM.Create(cmd.Context(), wso2.SCIMUsers, fields, password)
 	if err != nil {
-		return byHand(err)
+		return existing(byHand(err), "choose another name; agent users password '%s' gives the user another password", name)
 	}
 	return printUser(cmd.OutOrStdout(), "created", name, id, password, generated, u.asJSON)
 }

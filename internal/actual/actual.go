@@ -99,23 +99,28 @@ func read(ctx context.Context, c Clients, want plan.Wanted, before memory, next 
 		err = together(ctx, append(r.single, r.unnamedJobs()...))
 	}
 	if err != nil {
-		return plan.Have{}, reachable(err)
+		return plan.Have{}, Reachable(err)
 	}
 	r.settleUnnamed()
 	return r.have, nil
 }
 
-// reachable adds what to do about a server from which no answer came.
-func reachable(err error) error {
+// Reachable adds to an error what to do about a server from which no answer came, unless the error has a remedy.
+func Reachable(err error) error {
 	var e *wso2.Error
-	if !errors.As(err, &e) || e.Status != 0 || e.Remedy() != "" || errors.Is(err, context.Canceled) {
+	if !errors.As(err, &e) || e.Status != 0 || errors.Is(err, context.Canceled) {
 		return err
 	}
-	settings := "IS_HOST and IS_PORT"
-	if strings.Contains(e.URL, "/api/am/") {
-		settings = "AM_HOST and AM_PORT"
+	if _, remedies := remedy.Split(err); len(remedies) > 0 {
+		return err
 	}
-	return remedy.Add(err, "check that the server runs, and %s", settings)
+	switch {
+	case strings.Contains(e.URL, "/api/am/"):
+		return remedy.Add(err, "check that API-M runs, and AM_HOST and AM_PORT")
+	case strings.Contains(e.URL, "/oauth2/"): // both servers have these endpoints
+		return remedy.Add(err, "check that the server runs, and its address in the settings")
+	}
+	return remedy.Add(err, "check that IS runs, and IS_HOST and IS_PORT")
 }
 
 // together does jobs, some at a time, until one fails.

@@ -71,7 +71,7 @@ func All(ctx context.Context, c Clients, s Selection) (Everything, error) {
 		err = together(ctx, r.selected())
 	}
 	if err != nil {
-		return Everything{}, reachable(err)
+		return Everything{}, Reachable(err)
 	}
 	r.all.Have = r.have
 	return r.all, nil

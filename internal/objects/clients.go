@@ -147,7 +147,7 @@ func FindClient(ctx context.Context, s ClientServers, name string) (Client, erro
 	if i := slices.IndexFunc(list, func(c Client) bool { return c.ClientID == name }); i >= 0 {
 		return list[i], nil
 	}
-	return Pick("client in IS", name, list, func(c Client) string { return c.Name })
+	return Pick("client", name, list, func(c Client) string { return c.Name })
 }
 
 // RemoveClient returns what to know before a client is deleted. It refuses a client of IS itself, such as the Console's, and those in

@@ -5,6 +5,7 @@ package objects
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"wso2agent/internal/bootstrap"
@@ -29,38 +30,65 @@ func Pick[T any](kind, name string, list []T, nameOf func(T) string) (found T, e
 	case 1:
 		return found, nil
 	case 0:
-		return found, unknown(kind, name, names)
+		return found, unknown(kind, name, names, names)
 	}
 	return found, bootstrap.Permanent(fmt.Errorf("there are %d of %s %q", matches, kind, name))
 }
 
-// unknown is the error for a name that no object has. It suggests the nearest one.
-func unknown(kind, name string, known []string) error {
+// unknown is the error for a name that no object has. It suggests the nearest one of words, or else names what there is.
+func unknown(kind, name string, words, known []string) error {
 	err := bootstrap.Permanent(fmt.Errorf("there is no %s %q", kind, name))
-	if near := suggest.Nearest(name, known); near != "" {
+	if near := suggest.Nearest(name, words); near != "" {
 		return remedy.Add(err, "did you mean %q?", near)
 	}
-	return err
+	if len(known) == 0 {
+		return remedy.Add(err, "there is none at all")
+	}
+	return remedy.Add(err, "known: %s", some(known))
+}
+
+// shownNames is how many names an error lists at most.
+const shownNames = 10
+
+// some quotes the first names of a list, and says how many others there are.
+func some(names []string) string {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	var quoted []string
+	for _, n := range names[:min(len(names), shownNames)] {
+		quoted = append(quoted, strconv.Quote(n))
+	}
+	text := strings.Join(quoted, ", ")
+	if others := len(names) - len(quoted); others > 0 {
+		text += fmt.Sprintf(" and %d others", others)
+	}
+	return text
 }
 
 // PickAPI returns the API that text names: NAME, or NAME:VERSION. A name may have a colon in it. Errors are as those of [Pick]; the error
 // for a name with several versions lists them.
 func PickAPI(text string, list []wso2.API) (wso2.API, error) {
 	var matches []wso2.API
-	var known []string
+	var words, known, versions []string // versions are those of the API whose version does not exist
 	for _, a := range list {
-		known = append(known, a.Name, APIName(a))
+		words, known = append(words, a.Name, APIName(a)), append(known, APIName(a))
+		if strings.HasPrefix(text, a.Name+":") {
+			versions = append(versions, APIName(a))
+		}
 		if a.Name == text || APIName(a) == text {
 			matches = append(matches, a)
 		}
 	}
 	switch len(matches) {
 	case 0:
-		return wso2.API{}, unknown("API", text, known)
+		if len(versions) > 0 {
+			return wso2.API{}, remedy.Add(bootstrap.Permanent(fmt.Errorf("there is no API %q", text)), "known: %s", some(versions))
+		}
+		return wso2.API{}, unknown("API", text, words, known)
 	case 1:
 		return matches[0], nil
 	}
-	var versions []string
+	versions = nil
 	for _, a := range matches {
 		versions = append(versions, APIName(a))
 	}

@@ -2,6 +2,7 @@ package objects_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"wso2agent/internal/bootstrap"
@@ -21,7 +22,10 @@ func TestPickFindsOneObject(t *testing.T) {
 		{what: "a near name is suggested", name: "Shopp", list: []string{"Bank", "Shop"},
 			text: `there is no application "Shopp"`, hint: `did you mean "Shop"?`},
 		{what: "no name is near", name: "X", list: []string{"Billing"},
-			text: `there is no application "X"`},
+			text: `there is no application "X"`, hint: `known: "Billing"`},
+		{what: "there is none", name: "X", text: `there is no application "X"`, hint: "there is none at all"},
+		{what: "many are known", name: "Shop", list: strings.Split("one two three four five six seven eight nine ten eleven twelve", " "),
+			text: `there is no application "Shop"`, hint: `known: "eight", "eleven", "five", "four", "nine", "one", "seven", "six", "ten", "three" and 2 others`},
 		{what: "two have the name", name: "Shop", list: []string{"Shop", "Shop"},
 			text: `there are 2 of application "Shop"`},
 	} {
@@ -48,7 +52,7 @@ func TestPickAPITakesANameWithOrWithoutItsVersion(t *testing.T) {
 	_, err := objects.PickAPI("Orders", list)
 	wantError(t, err, `several APIs have the name "Orders"`, "name one of them: Orders:1.0.0, Orders:2.0.0")
 	_, err = objects.PickAPI("Orders:3.0.0", list)
-	wantError(t, err, `there is no API "Orders:3.0.0"`, `did you mean "Orders:2.0.0"?`)
+	wantError(t, err, `there is no API "Orders:3.0.0"`, `known: "Orders:1.0.0", "Orders:2.0.0"`)
 }
 
 func wantError(t *testing.T, err error, text, hint string) {
