@@ -23,7 +23,15 @@ A deprecated API can only be retired, and a retired one only deleted. So lifecyc
 the present state, or needs --yes where there is no terminal. Retiring ends all subscriptions. It exits with 4 if there is no way, and if somebody must approve a step.`,
 		Example: `  agent apis lifecycle Orders:1.0.0 blocked
   agent apis lifecycle Orders:1.0.0 retired --yes`,
-		Args: arguments("API", "STATE"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := arguments("API", "STATE")(cmd, args); err != nil {
+				return err
+			}
+			if err := objects.CheckState(args[1]); err != nil {
+				return usageError{err}
+			}
+			return nil
+		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(args) == 1 {
 				return objects.States(), cobra.ShellCompDirectiveNoFileComp

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/file"
 	"wso2agent/internal/wso2"
 )
@@ -80,6 +82,8 @@ func secretOf(text []byte, err error, what, from string) (wso2.Secret, error) {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "", err
+	case errors.Is(err, fs.ErrNotExist): // a person has named it
+		return "", bootstrap.Permanent(fmt.Errorf("read the %s from %s: %w", what, from, err))
 	case err != nil:
 		return "", fmt.Errorf("read the %s from %s: %w", what, from, err)
 	case len(text) == 0:

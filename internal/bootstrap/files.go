@@ -157,16 +157,17 @@ func (f Files) Key() keysfile.Key {
 	return firstKey(data)
 }
 
-// Clients reads the clients of all applications that can get tokens from the keys file, those of the first application first.
+// Clients reads the clients of all applications that can get tokens from the keys file, those of the first application first. Every error
+// wraps [ErrPermanent].
 func (f Files) Clients() ([]keysfile.Key, error) {
 	data, err := file.Read(f.Keys.JSON, filesLimit)
 	if err != nil {
-		return nil, remedy.Add(fmt.Errorf("read the application's keys: %w", err), "run agent bootstrap, which writes them, or set KEYS_FILE")
+		return nil, remedy.Add(Permanent(fmt.Errorf("read the application's keys: %w", err)), "run agent bootstrap, which writes them, or set KEYS_FILE")
 	}
 	keys, _ := keysfile.Decode(data)
 	keys = slices.DeleteFunc(keys, func(k keysfile.Key) bool { return k.ConsumerKey == "" || k.TokenEndpoint == "" })
 	if len(keys) == 0 {
-		return nil, remedy.Add(fmt.Errorf("read the application's keys: %s is not what a bootstrap writes", f.Keys.JSON), "run agent bootstrap")
+		return nil, remedy.Add(Permanent(fmt.Errorf("read the application's keys: %s is not what a bootstrap writes", f.Keys.JSON)), "run agent bootstrap")
 	}
 	return keys, nil
 }

@@ -232,12 +232,21 @@ type Transition struct {
 	known       []plan.Subscriber // the same
 }
 
+// CheckState refuses what is no state of the lifecycle in any letter case.
+func CheckState(state string) error {
+	upper := strings.ToUpper(state)
+	if !slices.Contains(States(), upper) {
+		return refuse("the states are "+strings.Join(States(), ", "), "API-M has no state %q%s", state, suggest.Hint(upper, States()))
+	}
+	return nil
+}
+
 // FindTransition finds the shortest legal way of an API to a state, which may be written in any letter case.
 func FindTransition(ctx context.Context, publisher *wso2.Publisher, name, state string) (t Transition, err error) {
-	t.To = strings.ToUpper(state)
-	if !slices.Contains(States(), t.To) {
-		return t, refuse("the states are "+strings.Join(States(), ", "), "API-M has no state %q%s", state, suggest.Hint(t.To, States()))
+	if err := CheckState(state); err != nil {
+		return t, err
 	}
+	t.To = strings.ToUpper(state)
 	if t.API, err = FindAPI(ctx, publisher, name); err != nil {
 		return t, err
 	}
