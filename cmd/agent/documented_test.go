@@ -395,7 +395,7 @@ func (i *installation) tokens() {
 	i.run("am", 0, "verified, RS256", "agent token inspect token.txt")
 	i.run("am", 0, "not verified", "agent token inspect --offline token.txt")
 	i.run("am", 0, `"active": true`, "agent token introspect --json token.txt")
-	i.run("am", 0, "revoked: a token of application Agent Application", "agent token revoke token.txt")
+	i.run("am", 0, "revocation accepted: a token of application Agent Application", "agent token revoke token.txt")
 	i.run("am", 1, "the token is not active", "agent token introspect token.txt")
 	i.run("am", 0, "200 OK", "agent call NotificationAPI")
 	i.run("am", 0, "200 OK", "agent call 'Payment API:1.0.0' '/payments?limit=5' --header 'X-Trace: 1'")

@@ -73,7 +73,7 @@ func revoke(cmd *cobra.Command, token wso2.Secret, of choice, asJSON bool) error
 	if asJSON {
 		return writeJSON(cmd.OutOrStdout(), map[string]any{"application": key.Application, "clientId": key.ConsumerKey, "endpoint": client.Endpoint("revoke"), "gateway": gateway})
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "revoked: a token of application %s, at %s\ngateway: %s\n", printable(key.Application), client.Endpoint("revoke"), gateway)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "revocation accepted: a token of application %s, at %s\nnote: the key manager gives the same answer for a token that it does not know\ngateway: %s\n", printable(key.Application), client.Endpoint("revoke"), gateway)
 	return err
 }
 
