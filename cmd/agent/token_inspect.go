@@ -24,7 +24,8 @@ func tokenInspectCommand() *cobra.Command {
 		Short: "Show what a token says, who has issued it, and whether its signature is right",
 		Long: `inspect decodes the JWT in FILE, or on the standard input for - and for no FILE. It shows the header, the claims, the
 times in words, and which key manager has issued the token. It verifies the signature with the keys of that key manager
-(IS, API-M, or another one that API-M knows), and compares the clocks.
+(IS, API-M, or another one that API-M knows), and compares the clocks. It does not check whether somebody has revoked the
+token; introspect does.
 
 An opaque token says nothing itself, so that inspect asks the key managers, as introspect does.
 
@@ -84,6 +85,7 @@ type inspection struct {
 	ExpiresAt  string         `json:"expiresAt"` // RFC 3339; empty: never
 	Clock      string         `json:"clock"`     // empty: not compared
 	Verified   bool           `json:"signatureVerified"`
+	Valid      bool           `json:"valid"`     // the signature is verified and the times are right; nobody has asked whether it is revoked
 	Signature  string         `json:"signature"` // what was found out about it
 	Header     map[string]any `json:"header"`
 	Claims     map[string]any `json:"claims"`
@@ -135,7 +137,8 @@ func (i *inspection) verify(cmd *cobra.Command, j tokens.JWT) error {
 		i.Signature = "not verified: " + err.Error()
 		return fmt.Errorf("verify the token: %w", err)
 	}
-	i.Verified, i.Signature = true, fmt.Sprintf("verified, %v, with the keys at %s", j.Header["alg"], keySet)
+	i.Verified, i.Valid = true, j.Invalid(time.Now()) == ""
+	i.Signature = fmt.Sprintf("verified, %v, with the keys at %s", j.Header["alg"], keySet)
 	return nil
 }
 
@@ -223,6 +226,7 @@ func (i inspection) print(w io.Writer, asJSON bool) error {
 	err := details(w, [][2]string{
 		{"issuer", i.Issuer}, {"key manager", i.KeyManager}, {"client", i.ClientID}, {"subject", i.Subject}, {"scope", i.Scope},
 		{"validity", i.Validity}, {"clock", i.Clock}, {"signature", signature},
+		{"revoked", "not checked: agent token introspect asks the key manager"}, // no JWT says it
 	})
 	for _, part := range []struct {
 		name  string

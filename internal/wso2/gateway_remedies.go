@@ -15,7 +15,7 @@ func (a Answer) Remedy() string {
 // 900805 and 900806.
 var gatewayRemedies = map[string]string{
 	"900900": "the gateway cannot check the token: see whether it reaches the key manager's keys, and trusts the certificate there (agent certs check); its log says more",
-	"900901": "the token is wrong, expired or revoked, or the gateway does not know its issuer: agent token inspect shows which. A newer token of the same application revokes the one before",
+	"900901": "the token is wrong, expired or revoked, or the gateway does not know its issuer: agent token inspect shows the times and the issuer, agent token introspect whether it is revoked. A newer token of the same application revokes the one before",
 	"900902": "the call has no token, or not in the header that the API wants",
 	"900903": "the token has expired: get another one",
 	"900904": "somebody has revoked the token: get another one",
