@@ -18,6 +18,9 @@ import (
 	"wso2agent/internal/wso2"
 )
 
+// noReport says why a check that asks the agent next to IS is skipped.
+const noReport = "no report from the agent next to IS on EXCHANGE_DIR"
+
 // isSettings compares IS's deployment.toml with what IS needs. A file that the running IS has not read yet does not count, and IS's agent
 // says so on the exchange volume.
 func (i *inspection) isSettings(ctx context.Context) Check {
@@ -31,7 +34,7 @@ func (i *inspection) isSettings(ctx context.Context) Check {
 	case cfg.Server.Product != config.IS && said:
 		return passed("the agent next to IS has nothing to restart it for")
 	case cfg.Server.Product != config.IS:
-		return skipped("", "the agent does not run next to IS, and reads no statement of the one that does (EXCHANGE_DIR)")
+		return skipped("", noReport)
 	case cfg.Settings.Mode == "none":
 		return skipped("", "SETTINGS is none: the settings are a person's")
 	}
@@ -82,7 +85,7 @@ func (i *inspection) isHandler(ctx context.Context) Check {
 	if cfg.Server.Product != config.IS {
 		switch statement, said := i.statement(ctx); {
 		case !said:
-			return skipped("", "the agent does not run next to IS, and reads no statement of the one that does (EXCHANGE_DIR)")
+			return skipped("", noReport)
 		case !statement.Handler:
 			return Check{Verdict: Warn, Evidence: "the agent next to IS says that IS has no handler: " + StillValid, Remedy: remedy}
 		}

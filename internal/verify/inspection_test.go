@@ -246,7 +246,7 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		{"trust.is", said(func(e exchange.Exchange) {
 			e.Acknowledge(exchange.Trusts{Generation: "g", Fingerprints: []string{"00"}})
 		}), verify.Fail, "does not trust it"},
-		{"trust.is", said(func(exchange.Exchange) {}), verify.Skip, "has not said"},
+		{"trust.is", said(func(exchange.Exchange) {}), verify.Skip, "no report"},
 		{"trust.name", with(func(s *verify.Subject) { s.Config.Server.Name = "wso2am" }), verify.Fail, "IS calls API-M wso2am, and the certificate names localhost"},
 		{"km.enabled", manager(map[string]any{"enabled": false}), verify.Fail, "is disabled"},
 		{"km.type", func(t *testing.T, subject verify.Subject) (verify.Subject, func()) { // as the guide for IS 5 and 6 registers it
@@ -272,7 +272,7 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		{"km.jwks", fault(s.isFaults, wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 503, Path: "/oauth2/jwks"}), verify.Fail, "HTTP 503"},
 		{"is.settings", said(func(e exchange.Exchange) { e.SayClosing(exchange.Closing{Restart: exchange.RestartByHand}) }), verify.Fail, "RESTART is none"},
 		{"is.settings", said(func(e exchange.Exchange) { e.SayClosing(exchange.Closing{Restart: exchange.RestartDue}) }), verify.Warn, "about to change that"},
-		{"is.settings", said(func(exchange.Exchange) {}), verify.Skip, "no statement"},
+		{"is.settings", said(func(exchange.Exchange) {}), verify.Skip, "no report"},
 		{"is.settings", nextToIS(func(shipped []byte) []byte { return shipped }), verify.Fail, "lacks server.hostname"},
 		{"is.settings", nextToIS(func(shipped []byte) []byte { return agentSettings(t, shipped, false) }), verify.Pass, "has all of them"},
 		{"is.settings", nextToIS(func(shipped []byte) []byte {
@@ -295,6 +295,11 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 			}
 		}), verify.Fail, "SCIM 1.1 accepts"},
 		{"scopes.authorized", fault(s.isFaults, wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Path: "/api/server/v1/applications/*/authorized-apis"}), verify.Fail, "HTTP 500"},
+		{"scopes.authorized", alter(func(r *http.Request, resp *http.Response) {
+			if r.URL.Path == "/api/server/v1/applications" {
+				replaced(resp, 200, `{"totalResults":0,"startIndex":1,"count":0,"applications":[]}`)
+			}
+		}), verify.Skip, "no application of API-M has a client in IS"},
 		{"scopes.authorized", func(t *testing.T, subject verify.Subject) (verify.Subject, func()) {
 			s.addScope(t, bootstrap.PublishedAPI{ID: s.apiID(t, "Payments")}, "payments:read") // which the application is not authorized for
 			return subject, func() {}

@@ -29,7 +29,11 @@ func WriteText(w io.Writer, checks []Check) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "CHECK\tVERDICT\tEVIDENCE")
 	for _, c := range checks {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", c.ID, c.Verdict, plan.Escaped(c.Evidence))
+		evidence := c.Evidence
+		if api := c.subject(); api != "" {
+			evidence = api + ": " + evidence
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", c.ID, c.Verdict, plan.Escaped(evidence))
 		if c.Remedy != "" {
 			fmt.Fprintf(table, "\t\thint: %s\n", plan.Escaped(c.Remedy))
 		}

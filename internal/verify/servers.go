@@ -50,17 +50,23 @@ func (i *inspection) clocks(ctx context.Context) Check {
 		return broken(err, "check that API-M runs")
 	}
 	evidence := fmt.Sprintf("IS %s, API-M %s", ahead(is), ahead(am))
+	if max(is.Round(time.Second).Abs(), am.Round(time.Second).Abs()) <= unmeasured {
+		evidence = "the clocks agree"
+	}
 	if max(is.Abs(), am.Abs(), (is-am).Abs()) > mostSkew {
 		return failed("", evidence, "synchronize the clocks (NTP): more than "+mostSkew.String()+" make tokens invalid too early or too late")
 	}
 	return passed("%s", evidence)
 }
 
-// ahead describes how far a clock differs from the agent's. The answers of the servers have whole seconds, and a request takes some time.
+// unmeasured is a difference of clocks that may be none: the answers of the servers have whole seconds, and a request takes some time.
+const unmeasured = 2 * time.Second
+
+// ahead describes how far a clock differs from the agent's.
 func ahead(d time.Duration) string {
 	switch d = d.Round(time.Second); {
-	case d.Abs() <= 2*time.Second:
-		return "as the agent"
+	case d.Abs() <= unmeasured:
+		return "agrees with the agent"
 	case d > 0:
 		return d.String() + " ahead of the agent"
 	}

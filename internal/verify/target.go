@@ -24,6 +24,20 @@ type target struct {
 	finished bool
 }
 
+// Ends of the name of a check of one API.
+const (
+	calledThrough = " called through the gateway"
+	knownTo       = " known to the gateway"
+)
+
+// subject returns the API that a check is about; empty for none.
+func (c Check) subject() string {
+	if c.API == "" {
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(c.Name, calledThrough), knownTo)
+}
+
 // targets returns the APIs to verify. The agent calls each new or changed one, and one of the others, or all of them. It requests the rest
 // with a wrong token, which shows that the gateway has them. Such a call reaches a backend only if the operation needs no token (auth None).
 func targets(apis []bootstrap.PublishedAPI, resource string, all bool) []*target {
@@ -37,7 +51,7 @@ func targets(apis []bootstrap.PublishedAPI, resource string, all bool) []*target
 	for i, api := range apis {
 		method, path, ok := readable(api.Operations, resource)
 		t := &target{api: api, method: method, path: api.Path + path, token: ok,
-			check: Check{API: api.ID, Called: true, Name: fmt.Sprintf("API %q %s called through the gateway", api.Name, api.Version), Verdict: Fail, Evidence: "not tried", Remedy: "try again"}}
+			check: Check{API: api.ID, Called: true, Name: fmt.Sprintf("API %q %s", api.Name, api.Version) + calledThrough, Verdict: Fail, Evidence: "not tried", Remedy: "try again"}}
 		if !ok || api.OnlyKnown || !all && !api.Changed && i != sample {
 			t.onlyKnown()
 		}
@@ -49,7 +63,7 @@ func targets(apis []bootstrap.PublishedAPI, resource string, all bool) []*target
 // onlyKnown limits the check to whether the gateway has the API.
 func (t *target) onlyKnown() {
 	t.token, t.method, t.check.Called = false, http.MethodGet, false
-	t.check.Name = fmt.Sprintf("API %q %s known to the gateway", t.api.Name, t.api.Version)
+	t.check.Name = fmt.Sprintf("API %q %s", t.api.Name, t.api.Version) + knownTo
 }
 
 // readable chooses how to call an API: with GET, or else HEAD, of a path without parameters that its definition declares. For /* it

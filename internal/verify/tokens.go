@@ -168,7 +168,11 @@ func (i *inspection) callUntil(ctx context.Context, t *target, token wso2.Secret
 	i.poll(ctx, "call "+t.path, func() (bool, string) {
 		a, err = i.Gateway.Call(ctx, t.method, t.path, token)
 		ok = err == nil && wanted(a)
-		return ok || wso2.IsPermanent(err), said(err, evidenceOf(a))
+		lacks := said(err, evidenceOf(a))
+		if err == nil && !ok && served(a) { // HTTP 200 alone looks like a success
+			lacks = "the gateway still accepts the token: " + bodyless(a)
+		}
+		return ok || wso2.IsPermanent(err), lacks
 	})
 	return a, ok, err
 }

@@ -429,6 +429,18 @@ func TestARecordedTokenIsVerifiedWithTheRecordedKeys(t *testing.T) {
 	}
 }
 
+func TestACallThatShouldBeRefusedLogsWhatItWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		servers := bootstrap.Connect(&http.Client{Transport: replay{}}, settings)
+		i := &inspection{run: &run{Servers: servers, log: slog.New(slog.NewTextHandler(&log, nil)), Options: Options{Wait: time.Second}}}
+		_, ok, err := i.callUntil(t.Context(), &target{method: http.MethodGet, path: "/orders/1.0.0/"}, "token", refused)
+		if ok || err != nil || !strings.Contains(log.String(), "the gateway still accepts the token: GET ") {
+			t.Errorf("refused: %v, %v\n%s", ok, err, &log)
+		}
+	})
+}
+
 func TestACheckThatHasToWaitLogsEachTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
