@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -25,7 +26,13 @@ const usage = `usage: wso2sim is|am --home DIR [--listen ADDR] [--gateway ADDR] 
                      [--latency DURATION] [--cost-scale F] [--control ADDR]
        wso2sim backend [--listen ADDR]
 
+It plays IS, API-M, or a backend for API-M's gateway, and prints a line when it is ready.
 A home that does not exist is made as the product is when freshly unpacked. User and password are admin.
+--listen is the address of the server, and --gateway that of API-M's gateway. Both default to a free port of 127.0.0.1.
+--config-volume is a folder that is copied over the home first, as the products' images do.
+--hostname is the name in the issuer and in URLs. Without it the server takes that of deployment.toml.
+--delay-scale scales the delays of the products: 0 is none, and the default; 1 is as the products.
+--boot-delay makes each start slower. --start-log names the file that gets a line for each start (start.log in the home).
 --plain serves in clear text what --listen serves, as the products do on 9763.
 --events and --websocket present a certificate as API-M's 9711 and 8099 do, and serve nothing.
 --reload-scale scales the periods in which a server looks for a new certificate: 1 is as the products.
@@ -49,13 +56,17 @@ func main() {
 
 // run serves until ctx is done, and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		fmt.Fprint(stderr, usage)
 		return exitUsage
+	case slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]):
+		fmt.Fprint(stdout, usage)
+		return exitOK
 	}
 	flags := flag.NewFlagSet("wso2sim", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Usage = func() { fmt.Fprint(stderr, usage) }
+	flags.Usage = func() {}
 	var o wso2sim.Options
 	flags.StringVar(&o.Home, "home", "", "")
 	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "")
@@ -73,7 +84,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	delayScale := flags.Float64("delay-scale", 0, "")
 	latency := flags.Duration("latency", 0, "")
 	costScale := flags.Float64("cost-scale", 0, "")
-	if err := flags.Parse(args[1:]); err != nil {
+	switch err := flags.Parse(args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	case err != nil:
+		fmt.Fprint(stderr, usage)
 		return exitUsage
 	}
 	if flags.NArg() > 0 || *delayScale < 0 || *latency < 0 || *costScale < 0 || *bootDelay < 0 || o.ReloadScale <= 0 {

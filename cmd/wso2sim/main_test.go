@@ -188,6 +188,15 @@ func TestMistakesEndWithALineAndACode(t *testing.T) {
 	}
 }
 
+func TestHelpGoesToStdout(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"help"}, {"-h"}, {"am", "--help"}} {
+		var stdout, stderr bytes.Buffer
+		if code := run(t.Context(), args, &stdout, &stderr); code != exitOK || stdout.String() != usage || stderr.Len() > 0 {
+			t.Errorf("%q: exit code %d, stdout %q, stderr %q", args, code, &stdout, &stderr)
+		}
+	}
+}
+
 // build makes the command, for tests that end it in ways that only a process has.
 func build(t *testing.T) string {
 	t.Helper()
