@@ -390,7 +390,7 @@ func (e Exchange) read(ctx context.Context, name, base string, whole func([]byte
 	data, err := e.readWhole(ctx, name, base, whole)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: %w (%s); is the agent beside %s running, with the same volume?", name, ErrNotPublished, path, name)
+		return nil, fmt.Errorf("%s: %w (%s); is the agent next to %s running, with the same volume?", name, ErrNotPublished, path, name)
 	case errors.Is(err, file.ErrTooLarge):
 		return nil, fmt.Errorf("%w what %s has published: %w", ErrRefused, name, err)
 	case err != nil:
