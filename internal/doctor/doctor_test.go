@@ -272,7 +272,7 @@ var troubles = []trouble{
 	}), has: "X-WSO2-KEY-MANAGER"},
 	{id: "settings.host-name", why: "settings", product: config.IS, breaks: settings(config.IS, replaced(`hostname = "127.0.0.1"`, `hostname = "is.example.com"`)), has: "is.example.com"},
 	{id: "settings.host-name", why: "log", breaks: line("ERROR {org.wso2.carbon.identity.oauth2.util.OAuth2Util} - Registered callback does not match with the provided url.")},
-	{id: "settings.differ", breaks: settings(config.AM, withoutLine("event_waiting_time")), has: "event_waiting_time"},
+	{id: "settings.differ", product: config.IS, breaks: settings(config.IS, withoutLine("allow_system_prefix_for_role")), has: "allow_system_prefix_for_role"},
 	{id: "settings.open", why: "scopes", product: config.IS, breaks: settings(config.IS, func(text string) string { return text + "\n[oauth]\nauthorize_all_scopes = true\n" }), has: "authorize_all_scopes"},
 	{id: "settings.open", why: "SCIM 1.1", product: config.IS, breaks: settings(config.IS, replaced(`(.*)/wso2/scim(.*)`, `(.*)/other(.*)`)), has: "SCIM 1.1"},
 	{id: "revocation.handler", why: "missing", product: config.IS, breaks: func(t *testing.T, s *site) { must(t, os.RemoveAll(filepath.Join(s.path("artifacts"), "repository"))) }, has: "no wso2is"},
@@ -431,6 +431,7 @@ func TestWhatIsNoTrouble(t *testing.T) {
 		"lines from before the last start of a server": {breaks: func(t *testing.T, s *site) {
 			must(t, os.WriteFile(filepath.Join(s.logs, "wso2carbon.log"), []byte("Key Mappings already exists\n{org.wso2.carbon.core.internal.CarbonCoreActivator} - Starting WSO2 Carbon...\nWSO2 Carbon started in 45 sec\n"), 0o600))
 		}},
+		"the product's own wait before a deployment":        {breaks: settings(config.AM, withoutLine("event_waiting_time"))},
 		"clocks that differ by a moment":                    {breaks: func(_ *testing.T, s *site) { s.clockOfIS = 2 * time.Second }},
 		"a gateway at another address that does not answer": {env: map[string]string{"GW_PORT": "1"}, unread: "gateway"},
 		"a folder that has no log of a server":              {breaks: func(t *testing.T, s *site) { must(t, os.Remove(filepath.Join(s.logs, "wso2carbon.log"))) }, unread: "logs in "},

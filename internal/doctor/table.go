@@ -444,7 +444,8 @@ func settingsTroubles() []Trouble {
 		}
 	}
 	const me, listener, hostname = "resource.access_control[(.*)/scim2/Me]", "event_listener", "server.hostname"
-	special := starts(me, listener, hostname, "transport.https.properties.proxyPort")
+	const eventWait = "apim.sync_runtime_artifacts.gateway.event_waiting_time" // only makes deployments faster, so its absence is no trouble
+	special := starts(me, listener, hostname, "transport.https.properties.proxyPort", eventWait)
 	const howTo = "agent run next to the server makes the setting, unless SETTINGS=none; agent config diff shows it. Then restart the server"
 	return []Trouble{
 		{
