@@ -61,11 +61,11 @@ A check that needs one which has failed is skipped, too.`,
 			return v.run(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().Var((*checkNames)(&v.Only), "only", "run only these `checks`, by id or subject with commas between, and what they need")
-	cmd.Flags().Var((*checkNames)(&v.Skip), "skip", "leave out these `checks`, by id or subject, and what needs them")
+	cmd.Flags().Var((*checkNames)(&v.Only), "only", "run only these `CHECKS`, by id or subject with commas between, and what they need; may be repeated")
+	cmd.Flags().Var((*checkNames)(&v.Skip), "skip", "leave out these `CHECKS`, by id or subject, and what needs them; may be repeated")
 	cmd.Flags().BoolVar(&v.Write, "write", false, "also run checks that make something on the servers, and remove it again")
 	cmd.Flags().BoolVar(&v.asJSON, "json", false, "print JSON")
-	cmd.Flags().StringVar(&v.junit, "junit", "", "also write the results to this `file`, as JUnit's XML")
+	cmd.Flags().StringVar(&v.junit, "junit", "", "also write the results to this `FILE`, as JUnit's XML")
 	cmd.Flags().DurationVar(&v.timeout, "timeout", 5*time.Minute, "how long all checks together may take, at most "+verify.LongestInspection.String())
 	cmd.Flags().BoolVar(&v.list, "list", false, "print the table of checks, and run none")
 	cmd.ValidArgsFunction = yamlFiles
@@ -75,7 +75,7 @@ A check that needs one which has failed is skipped, too.`,
 	return cmd
 }
 
-// checkNames is a flag with names, with commas between. It may be given several times.
+// checkNames is a flag with names, with commas between. It may be repeated.
 type checkNames []string
 
 func (n *checkNames) String() string { return strings.Join(*n, ",") }
