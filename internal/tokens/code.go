@@ -79,14 +79,27 @@ func (c Client) refusal(to *url.URL, callback string) error {
 	}
 	q := to.Query()
 	switch code := q.Get("oauthErrorCode"); {
-	case code == "invalid_callback", code == "unauthorized_client":
+	case code == "unauthorized_client":
+		return remedy.Add(fmt.Errorf("log in with a browser: client %s may not use authorization_code: %s", c.ID, plain(q.Get("oauthErrorMsg"))),
+			"add authorization_code to grant_types of the application's key in the API configuration, and run agent apply")
+	case code == "invalid_callback":
 		return remedy.Add(fmt.Errorf("log in with a browser: client %s may not redirect to %s: %s", c.ID, callback, plain(q.Get("oauthErrorMsg"))),
-			"add %s to callbacks and authorization_code to grant_types of the application's key in the API configuration, and run agent apply; for a loopback address IS compares no port",
-			callback)
+			"add %s to callbacks of the application's key in the API configuration, and run agent apply; for a loopback address IS compares no port",
+			withoutPort(callback))
 	case code != "":
 		return fmt.Errorf("log in with a browser: the key manager answers %s: %s", plain(code), plain(q.Get("oauthErrorMsg")))
 	}
 	return answeredError(q)
+}
+
+// withoutPort takes the port, which differs from login to login, out of a callback.
+func withoutPort(callback string) string {
+	u, err := url.Parse(callback)
+	if err != nil {
+		return callback
+	}
+	u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
+	return u.String()
 }
 
 // answeredError is the error that an authorization endpoint sends to the callback (RFC 6749, section 4.1.2.1).
