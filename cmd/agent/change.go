@@ -95,10 +95,15 @@ func (d *deletion) run(cmd *cobra.Command, find func(context.Context, *reached) 
 	}); err != nil {
 		return err
 	}
-	if d.asJSON {
+	return printDeleted(stdout, removal, d.asJSON)
+}
+
+// printDeleted says what a command has deleted.
+func printDeleted(stdout io.Writer, removal objects.Removal, asJSON bool) error {
+	if asJSON {
 		return writeJSON(stdout, map[string]any{"deleted": map[string]string{"kind": removal.Kind, "name": removal.Name, "id": removal.ID}, "with": orEmpty(removal.With)})
 	}
-	_, err = fmt.Fprintln(stdout, "deleted", printable(removal.Title))
+	_, err := fmt.Fprintln(stdout, "deleted", printable(removal.Title))
 	return err
 }
 

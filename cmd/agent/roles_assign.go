@@ -18,10 +18,11 @@ func rolesAssignCommand() *cobra.Command {
 	return membersCommand(&cobra.Command{
 		Use:   "assign ROLE USER...",
 		Short: "Give a role of IS to users",
-		Long:  "assign gives a role of IS to users. A user who has it keeps it. New tokens of the users have the scopes of the role; tokens that exist stay as they are.",
+		Long: `assign gives a role of IS to users. A user who has it keeps it. New tokens of the users have the scopes of the role;
+tokens that exist stay as they are.`,
 		Example: `  agent roles assign Clerk ann bob
   agent roles assign Clerk ann --json`,
-	}, "assigned to", func(id string) wso2.Change {
+	}, "assigned", "assigned to", func(id string) wso2.Change {
 		return wso2.Change{Op: "add", Path: "users", Value: references([]string{id})}
 	})
 }
@@ -34,13 +35,14 @@ func rolesUnassignCommand() *cobra.Command {
 which a user may have the role too. It refuses to take the role admin from the user as which the agent calls IS.`,
 		Example: `  agent roles unassign Clerk ann
   agent roles unassign Clerk ann bob --json`,
-	}, "taken from", func(id string) wso2.Change {
+	}, "unassigned", "taken from", func(id string) wso2.Change {
 		return wso2.Change{Op: "remove", Path: fmt.Sprintf("users[value eq %s]", id)}
 	})
 }
 
-// membersCommand is a command that makes a change of a role for each user.
-func membersCommand(cmd *cobra.Command, done string, change func(userID string) wso2.Change) *cobra.Command {
+// membersCommand is a command that makes a change of a role for each user. key is what JSON calls these users, and done stands before them in
+// the text.
+func membersCommand(cmd *cobra.Command, key, done string, change func(userID string) wso2.Change) *cobra.Command {
 	var asJSON bool
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -55,13 +57,13 @@ func membersCommand(cmd *cobra.Command, done string, change func(userID string) 
 	}
 	cmd.ValidArgsFunction = completed(namesOf(wso2.SCIMRoles), namesOf(wso2.SCIMUsers))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return changeMembers(cmd, args[0], args[1:], done, change, asJSON)
+		return changeMembers(cmd, args[0], args[1:], key, done, change, asJSON)
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-func changeMembers(cmd *cobra.Command, name string, users []string, done string, change func(userID string) wso2.Change, asJSON bool) error {
+func changeMembers(cmd *cobra.Command, name string, users []string, key, done string, change func(userID string) wso2.Change, asJSON bool) error {
 	r, err := reach(cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -95,7 +97,7 @@ func changeMembers(cmd *cobra.Command, name string, users []string, done string,
 		return byHand(err)
 	}
 	if asJSON {
-		return writeJSON(cmd.OutOrStdout(), map[string]any{"id": role.ID, "displayName": role.Name, "users": names})
+		return writeJSON(cmd.OutOrStdout(), map[string]any{"id": role.ID, "displayName": role.Name, key: names})
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "role %s: %s %s\n", printable(role.Name), done, printable(strings.Join(names, ", ")))
 	return err

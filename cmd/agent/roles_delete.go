@@ -52,9 +52,5 @@ func deleteRole(cmd *cobra.Command, name string, yes, asJSON bool) error {
 	if err := r.SCIM.Delete(cmd.Context(), wso2.SCIMRoles, role); err != nil {
 		return byHand(err)
 	}
-	if asJSON {
-		return writeJSON(cmd.OutOrStdout(), map[string]any{"id": role.ID, "displayName": role.Name})
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "role %s: deleted\n", printable(role.Name))
-	return err
+	return printDeleted(cmd.OutOrStdout(), removalOf("role", role), asJSON)
 }

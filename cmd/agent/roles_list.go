@@ -41,7 +41,7 @@ func listRoles(ctx context.Context, asJSON bool, stdout, stderr io.Writer) error
 		lines = append(lines, roleLineOf(o))
 	}
 	if asJSON {
-		return writeJSON(stdout, map[string]any{"roles": lines})
+		return writeJSON(stdout, lines)
 	}
 	var rows [][]string
 	for _, l := range lines {

@@ -10,6 +10,7 @@ import (
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/objects"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/serviceuser"
 	"wso2agent/internal/wso2"
@@ -85,6 +86,11 @@ func refs(list any, keep func(ref map[string]any) bool) (names []string) {
 		}
 	}
 	return names
+}
+
+// removalOf describes the deletion of an object of IS.
+func removalOf(kind string, o wso2.Object, with ...string) objects.Removal {
+	return objects.Removal{OwnedObject: plan.OwnedObject{Kind: kind, Name: o.Name, ID: o.ID}, Title: kind + " " + o.Name, With: with}
 }
 
 // userLine is a user as list prints it.

@@ -54,5 +54,9 @@ func deleteUser(cmd *cobra.Command, name string, yes, asJSON bool) error {
 	if err := r.SCIM.Delete(cmd.Context(), wso2.SCIMUsers, user); err != nil {
 		return byHand(err)
 	}
-	return printUser(cmd.OutOrStdout(), "deleted", user.Name, user.ID, "", false, asJSON)
+	var with []string
+	for _, place := range lost {
+		with = append(with, "its place in "+place)
+	}
+	return printDeleted(cmd.OutOrStdout(), removalOf("user", user, with...), asJSON)
 }

@@ -41,7 +41,7 @@ func listUsers(ctx context.Context, asJSON bool, stdout, stderr io.Writer) error
 		lines = append(lines, userLineOf(o))
 	}
 	if asJSON {
-		return writeJSON(stdout, map[string]any{"users": lines})
+		return writeJSON(stdout, lines)
 	}
 	var rows [][]string
 	for _, l := range lines {
