@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"wso2agent/internal/objects"
 	"wso2agent/internal/scopes"
 	"wso2agent/internal/serviceuser"
 	"wso2agent/internal/sorting"
@@ -20,7 +20,8 @@ func kmClientsCommand() *cobra.Command {
 		Use:   "clients",
 		Short: "List the clients of API-M's applications in IS with their owners",
 		Long: `clients lists the clients in IS that API-M has registered for its applications, and those in SCOPES_CLIENTS, with the
-user that owns each. A client keeps the owner that it was made with. Make the keys of an application again with
+user that owns each. APPLICATION is the application of API-M that uses a client, as in agent clients list; km clients
+renew takes its name, without the type of the keys. A client keeps the owner that it was made with. Make the keys of an application again with
 "agent km clients renew" if its client belongs to IS's administrator.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,9 +35,10 @@ user that owns each. A client keeps the owner that it was made with. Make the ke
 
 // ownedLine is one client in the output of clients.
 type ownedLine struct {
-	Application   string `json:"application"`
+	Name          string `json:"name"`
 	ClientID      string `json:"clientId"`
 	Owner         string `json:"owner"`
+	Application   string `json:"application"` // of API-M, that uses it; "" if none is known
 	Administrator bool   `json:"ownedByAdministrator"`
 }
 
@@ -50,11 +52,15 @@ func listClients(ctx context.Context, asJSON bool, stdout, stderr io.Writer) err
 	if err != nil {
 		return byHand(err)
 	}
+	userOf, err := objects.UsersOf(ctx, r.DevPortal, r.settings.AMCredentials.User)
+	if err != nil {
+		return byHand(err)
+	}
 	lines := []ownedLine{}
 	for _, o := range list {
-		lines = append(lines, ownedLine{o.Name, o.ClientID, o.Owner, serviceuser.Same(o.Owner, r.settings.ISCredentials.User)})
+		lines = append(lines, ownedLine{o.Name, o.ClientID, o.Owner, userOf(o.ClientID, o.Name), serviceuser.Same(o.Owner, r.settings.ISCredentials.User)})
 	}
-	sorting.By(lines, func(a, b ownedLine) int { return strings.Compare(a.Application, b.Application) })
+	sorting.By(lines, func(a, b ownedLine) int { return strings.Compare(a.Name, b.Name) })
 	if asJSON {
 		err = writeJSON(stdout, map[string]any{"clients": lines, "missingClients": orEmpty(missing)})
 	} else {
@@ -68,17 +74,16 @@ func listClients(ctx context.Context, asJSON bool, stdout, stderr io.Writer) err
 
 func printClients(w io.Writer, lines []ownedLine) error {
 	administrators := 0
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "APPLICATION\tCLIENT\tOWNER")
+	var rows [][]string
 	for _, l := range lines {
 		owner := l.Owner
 		if l.Administrator {
 			administrators++
 			owner += " (administrator)"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", l.Application, l.ClientID, owner)
+		rows = append(rows, []string{l.Name, l.ClientID, owner, l.Application})
 	}
-	if err := table.Flush(); err != nil {
+	if err := table(w, []string{"NAME", "CLIENT", "OWNER", "APPLICATION"}, rows); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "clients: %d, owned by the administrator of IS: %d\n", len(lines), administrators)

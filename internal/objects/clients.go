@@ -138,6 +138,15 @@ func (u uses) application(client wso2.ISApplication, user string) string {
 	return fmt.Sprintf("one of %s (%s)", owner, kind)
 }
 
+// UsersOf returns what names the application of API-M that uses a client of IS, by the client's id and name; "" if none is known. user is the
+// one with which the agent calls API-M.
+func UsersOf(ctx context.Context, portal *wso2.DevPortal, user string) (func(id, name string) string, error) {
+	used, err := usesOf(ctx, portal)
+	return func(id, name string) string {
+		return used.application(wso2.ISApplication{ClientID: id, Name: name}, user)
+	}, err
+}
+
 // FindClient finds a client by its id or its name.
 func FindClient(ctx context.Context, s ClientServers, name string) (Client, error) {
 	list, err := Clients(ctx, s)
