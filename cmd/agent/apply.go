@@ -32,8 +32,8 @@ If a change fails, apply skips only the changes that need its object. It repeats
 for up to BOOTSTRAP_TIMEOUT. After a run that was stopped, the next run makes only the remaining changes.
 
 An API that has not changed since an earlier apply, neither in the files nor in API-M's list of APIs, costs no request. No
-list shows changes of documents, deployments and endpoint certificates: every tenth apply reads everything, and so do
-apply --full and plan.
+list shows changes of documents, deployments and endpoint certificates. Every tenth read of the servers asks for
+everything, and so do apply --full and plan. An apply without changes reads once, each round with changes twice.
 
 If another apply, bootstrap or run changes the same API-M, from whatever machine, apply waits for it, and logs which
 one it waits for.
