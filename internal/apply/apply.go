@@ -241,6 +241,7 @@ func (r *run) nextAgain(ctx context.Context) (step, error) {
 // next reads the servers, and plans what is to be done.
 func (r *run) next(ctx context.Context) (step, error) {
 	want := r.recorded(r.report.Want)
+	r.dropUndefined()
 	want.Unrestored = r.past.unrestored()
 	have, err := r.read(ctx, want)
 	if err != nil {

@@ -97,6 +97,22 @@ func (r *round) rewriting(name string, before plan.Object) {
 	}
 }
 
+// dropUndefined forgets what a definition has reset of an API for which the file has no definition any more. It is not restored without
+// one, and a later definition would bring back what was there before all changes since.
+func (r *run) dropUndefined() {
+	kept := r.past.unrestored()
+	for _, item := range r.report.Want.File.APIs.Value {
+		name := plan.APIName{Name: item.Value.Name.Value, Version: item.Value.Version.Value}.String()
+		if _, _, has := plan.DefinitionOf(item.Value); has || kept[name] == nil {
+			continue
+		}
+		r.past.restored(name)
+		if r.Record != nil {
+			r.Record.Rewriting(name, nil)
+		}
+	}
+}
+
 // definitionDiffers reports whether the definition of an API is among its differences.
 func definitionDiffers(fields []plan.Difference) bool {
 	return slices.ContainsFunc(fields, func(d plan.Difference) bool { return d.Path == "openapi" || d.Path == "schema" })

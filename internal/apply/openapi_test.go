@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -388,6 +389,22 @@ func TestWhatADefinitionResetsIsBroughtBackByALaterRun(t *testing.T) {
 		t.Errorf("the record still has %v", record.Unrestored())
 	}
 	d.planned(d.want())
+}
+
+// TestWhatADefinitionResetsIsForgottenWithTheDefinition: the file has none any more, so nothing restores that. Another API keeps it.
+func TestWhatADefinitionResetsIsForgottenWithTheDefinition(t *testing.T) {
+	d := define(t)
+	record := owned.New()
+	o := Options{Record: record}
+	d.allMade(d.servers.apply(d.want(), o))
+	for _, name := range []string{"Orders", "Graph"} {
+		record.Rewriting(name+" 1", plan.BeforeDefinition(d.api(name)))
+	}
+	plain := `apis: [{name: Orders, version: "1", context: /orders, lifecycle: created, backend_url: "http://a:1"}]`
+	d.allMade(d.servers.apply(d.read(plain, d.folder), o))
+	if left := record.Unrestored(); len(left) != 1 || left["Graph 1"] == nil {
+		t.Errorf("the record has what was reset of %v", slices.Collect(maps.Keys(left)))
+	}
 }
 
 // TestASchemaThatTheServerRefusesIsNotImported: the stand-in reads no type but Query as the root, so it refuses this schema.
