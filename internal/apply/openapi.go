@@ -67,7 +67,7 @@ func (r *round) updateDefinition(ctx context.Context, want desired.API, id strin
 		err = r.Publisher.UpdateGraphQLSchema(ctx, id, string(d.Text))
 	}
 	if err == nil {
-		now = plan.WithBefore(now, before)
+		now = plan.WithBefore(now, before, d)
 		var secrets []wso2.Secret
 		for _, value := range plan.APISecrets(want, now) {
 			secrets = append(secrets, wso2.Secret(value))

@@ -171,14 +171,46 @@ func BeforeDefinition(api Object) Object {
 	return Object{"id": api["id"], "operations": operations, "scopes": api["scopes"]}
 }
 
-// WithBefore returns an API as it was before its definition was written. The API stays as it is if before is of another one.
-func WithBefore(api, before Object) Object {
+// WithBefore returns an API as it was before its definition was written. A scope to which somebody has given roles since then keeps them:
+// API-M gives it only those of the definition. The API stays as it is if before is of another one.
+func WithBefore(api, before Object, d Definition) Object {
 	if before == nil || before["id"] != api["id"] {
 		return api
 	}
 	was := maps.Clone(api)
-	was["operations"], was["scopes"] = before["operations"], before["scopes"]
+	was["operations"], was["scopes"] = before["operations"], withRepairs(before, api, d)
 	return was
+}
+
+// withRepairs returns the scopes of before, with those of api in their place that have other roles than the definition gives.
+func withRepairs(before, api Object, d Definition) []any {
+	defined, present := map[string][]string{}, map[string]any{}
+	for _, s := range d.Scopes {
+		defined[s.Name.Value] = valuesOf(s.Roles)
+	}
+	list, _ := api["scopes"].([]any)
+	for _, item := range list {
+		name, roles := bindingsOf(item)
+		if len(roles) > 0 && !slices.Equal(set(roles), set(defined[name])) {
+			present[name] = item
+		}
+	}
+	list, _ = before["scopes"].([]any)
+	all := slices.Clone(list)
+	for i, item := range all {
+		name, _ := bindingsOf(item)
+		if repaired, is := present[name]; is {
+			all[i] = repaired
+		}
+	}
+	return all
+}
+
+// bindingsOf returns the name and the roles of a scope as an API has it.
+func bindingsOf(item any) (name string, roles []string) {
+	m, _ := item.(map[string]any)
+	scope, _ := m["scope"].(map[string]any)
+	return textAt(scope, "name", ""), textsAt(scope, "bindings")
 }
 
 // unrestored returns the difference of an API whose definition must be written again, because a run has not restored what it does not say.
