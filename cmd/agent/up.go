@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -87,6 +88,12 @@ func (p places) check(cmd *cobra.Command) error {
 	if p.amContainer != "" && p.amHome != "" {
 		return usage(cmd, "name one place of API-M, with --am-container or with --am-home")
 	}
+	if p.isContainer != "" && p.isContainer == p.amContainer {
+		return usage(cmd, "--is-container and --am-container name the same container")
+	}
+	if p.isHome != "" && p.amHome != "" && filepath.Clean(p.isHome) == filepath.Clean(p.amHome) {
+		return usage(cmd, "--is-home and --am-home name the same folder")
+	}
 	return nil
 }
 
@@ -123,6 +130,9 @@ func (f *upFlags) check(cmd *cobra.Command, args []string) error {
 	}
 	if err := up.CheckURL(f.amURL); err != nil {
 		return usage(cmd, "--am is no address of a server: %w", err)
+	}
+	if f.isURL == f.amURL {
+		return usage(cmd, "--is and --am have the same address, and two servers have two")
 	}
 	if _, err := f.pinned(nil); err != nil {
 		return usage(cmd, "%w", err)

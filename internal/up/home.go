@@ -48,6 +48,9 @@ func (h *home) read(ctx context.Context) (f Files, err error) {
 	if err != nil {
 		return f, err
 	}
+	if err := h.ofProduct(); err != nil {
+		return f, err
+	}
 	if f.setting, err = settings(h.cfg, toml); err != nil {
 		return f, err
 	}
@@ -115,6 +118,20 @@ func (h *home) write(ctx context.Context, f Files, changes []trust.Change, certi
 		}
 	}
 	return trust.Import(ctx, trust.Store{Path: f.path, Password: f.password, Setting: "TRUSTSTORE_PASS"}, changes, certificates, h.work())
+}
+
+// ofProduct returns an error if the home is one of the other product.
+func (h *home) ofProduct() error {
+	has := func(product string) bool {
+		_, err := os.Stat(filepath.Join(h.dir, "bin", startScript(product)))
+		return err == nil
+	}
+	for _, other := range []Target{{Product: config.IS}, {Product: config.AM}} {
+		if other.Product != h.target.Product && has(other.Product) && !has(h.target.Product) {
+			return fmt.Errorf("%w: %w", ErrPermanent, remedy.Add(fmt.Errorf("it is a home of %s", other.title()), "correct --%s-home", h.target.Product))
+		}
+	}
+	return nil
 }
 
 // startScript is the script in bin with which people start and restart a server.

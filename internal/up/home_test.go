@@ -108,3 +108,16 @@ func TestAServerInAHomeIsRestartedByItsScriptOrByAPerson(t *testing.T) {
 		t.Error("API-M has another script")
 	}
 }
+
+// TestAHomeOfTheOtherProductIsRefused, before anything in it is changed.
+func TestAHomeOfTheOtherProductIsRefused(t *testing.T) {
+	h, _ := unpacked(t)
+	write(t, h, "bin/api-manager.sh", "")
+	if _, err := h.read(t.Context()); !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), "it is a home of API-M") {
+		t.Errorf("a home of API-M is taken for one of IS: %v", err)
+	}
+	write(t, h, "bin/wso2server.sh", "")
+	if _, err := h.read(t.Context()); err != nil {
+		t.Errorf("with the script of IS: %v", err)
+	}
+}
