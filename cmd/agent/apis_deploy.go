@@ -30,7 +30,7 @@ revision replaces. If each serves another environment, it exits with 4.`,
 			return deployAPI(cmd, args[0], environments, asJSON)
 		},
 	}
-	cmd.Flags().StringArrayVar(&environments, "env", nil, "deploy in the gateway environment with this `NAME`; may stand several times")
+	cmd.Flags().StringArrayVar(&environments, "env", nil, "deploy in the gateway environment with this `NAME`; can be repeated")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	completeFlag(cmd, "env", environmentNames)
 	return cmd

@@ -60,7 +60,7 @@ something, for example because a server refuses a change.`,
 	cmd.Flags().BoolVar(&a.prune, "prune", false, "remove what the agent has made and the file no longer names, as with PRUNE=owned")
 	cmd.Flags().BoolVar(&a.pruneSubscribed, "prune-subscribed", false, "with --prune: remove APIs also if applications have subscribed to them")
 	cmd.Flags().BoolVar(&a.full, "full", false, "read every API, also one that has not changed since an earlier apply")
-	cmd.Flags().StringVar(&a.plan, "plan", "", "the `file` of a saved plan")
+	cmd.Flags().StringVar(&a.plan, "plan", "", "the `FILE` of a saved plan")
 	cmd.ValidArgsFunction = yamlFiles
 	return cmd
 }

@@ -45,8 +45,8 @@ It reaches both servers as plan does. It dumps the applications of the user whos
 			return writeDump(cmd.Context(), o, folder, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringArrayVar(&o.APIs, "api", nil, "dump all versions of the API with this `NAME`; may stand several times")
-	cmd.Flags().StringArrayVar(&o.Applications, "application", nil, "dump the application with this `NAME`; may stand several times")
+	cmd.Flags().StringArrayVar(&o.APIs, "api", nil, "dump all versions of the API with this `NAME`; can be repeated")
+	cmd.Flags().StringArrayVar(&o.Applications, "application", nil, "dump the application with this `NAME`; can be repeated")
 	cmd.Flags().BoolVar(&o.Identity, "identity", false, "also dump users, groups and roles of IS")
 	cmd.Flags().StringVar(&folder, "out", "", "write api-config.yaml, its schema, and the files that it names into this `FOLDER`")
 	return cmd

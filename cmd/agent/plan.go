@@ -51,7 +51,7 @@ state.`,
 	cmd.Flags().BoolVar(&p.asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&p.prune, "prune", false, "plan to remove what the agent has made and the file no longer names, as with PRUNE=owned")
 	cmd.Flags().BoolVar(&p.pruneSubscribed, "prune-subscribed", false, "with --prune: remove APIs also if applications have subscribed to them")
-	cmd.Flags().StringVar(&p.out, "out", "", "save the plan to this `file` for agent apply --plan, unless a person must change something")
+	cmd.Flags().StringVar(&p.out, "out", "", "save the plan to this `FILE` for agent apply --plan, unless a person must change something")
 	cmd.ValidArgsFunction = yamlFiles
 	return cmd
 }
