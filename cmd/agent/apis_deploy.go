@@ -65,7 +65,11 @@ func deployAPI(cmd *cobra.Command, name string, environments []string, asJSON bo
 		names = append(names, d.Environment)
 	}
 	if asJSON {
-		return writeJSON(cmd.OutOrStdout(), map[string]any{"name": api.Name, "version": api.Version, "id": api.ID, "environments": names})
+		revision, err := objects.RevisionIn(cmd.Context(), r.Publisher, api.ID, names[0]) // all have the new one
+		if err != nil {
+			return byHand(err)
+		}
+		return writeJSON(cmd.OutOrStdout(), map[string]any{"name": api.Name, "version": api.Version, "id": api.ID, "environments": names, "revision": revision})
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "API %s: a new revision is deployed in %s\n", printable(objects.APIName(api)), printable(strings.Join(names, ", ")))
 	return err

@@ -113,6 +113,17 @@ func deployed(revisions []wso2.Revision) (all []wso2.Deployment) {
 	return all
 }
 
+// RevisionIn returns the id of the revision of an API that is deployed in a gateway environment; "" if none is.
+func RevisionIn(ctx context.Context, publisher *wso2.Publisher, api, environment string) (string, error) {
+	revisions, err := publisher.Revisions(ctx, api)
+	for _, r := range revisions {
+		if slices.ContainsFunc(r.Deployments, func(d wso2.Deployment) bool { return d.Environment == environment }) {
+			return r.ID, err
+		}
+	}
+	return "", err
+}
+
 // RemoveAPI returns what to know before an API is deleted. API-M refuses to delete an API with subscriptions, and lets nobody delete those
 // of other people's applications. If withSubscriptions is set, the API is retired first, which ends them.
 func RemoveAPI(ctx context.Context, s apply.Single, name string, withSubscriptions bool) (r Removal, err error) {
