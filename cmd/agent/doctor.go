@@ -78,7 +78,7 @@ type examination struct {
 }
 
 func (e *examination) flags(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&e.logs, "logs", nil, "read the logs of the servers in `DIR` (wso2carbon.log), or one log; may be repeated")
+	cmd.Flags().StringArrayVar(&e.logs, "logs", nil, "read the logs of the servers in `DIR` (wso2carbon.log), or one log; can be repeated")
 	cmd.Flags().DurationVar(&e.timeout, "timeout", 2*time.Minute, "how long to read at most")
 }
 

@@ -63,7 +63,7 @@ It exits with 3 after BOOTSTRAP_TIMEOUT, and with 4 if a person must change some
 	cmd.Flags().StringVar(&f.isURL, "is", "", "the `URL` of IS, such as https://localhost:9443")
 	cmd.Flags().StringVar(&f.amURL, "am", "", "the `URL` of API-M, such as https://localhost:9444")
 	f.places.on(cmd)
-	cmd.Flags().StringArrayVar(&f.pins, "pin", nil, "`SERVER=SHA256` of a certificate: is=… or am=…; may be repeated")
+	cmd.Flags().StringArrayVar(&f.pins, "pin", nil, "`SERVER=SHA256` of a certificate: is=… or am=…; can be repeated")
 	cmd.Flags().BoolVar(&f.restart, "restart", false, "restart servers in homes with their own start scripts")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd

@@ -61,8 +61,8 @@ A check that needs one which has failed is skipped, too.`,
 			return v.run(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().Var((*checkNames)(&v.Only), "only", "run only these `CHECKS`, by id or subject with commas between, and what they need; may be repeated")
-	cmd.Flags().Var((*checkNames)(&v.Skip), "skip", "leave out these `CHECKS`, by id or subject, and what needs them; may be repeated")
+	cmd.Flags().Var((*checkNames)(&v.Only), "only", "run only these `CHECKS`, by id or subject with commas between, and what they need; can be repeated")
+	cmd.Flags().Var((*checkNames)(&v.Skip), "skip", "leave out these `CHECKS`, by id or subject, and what needs them; can be repeated")
 	cmd.Flags().BoolVar(&v.Write, "write", false, "also run checks that make something on the servers, and remove it again")
 	cmd.Flags().BoolVar(&v.asJSON, "json", false, "print JSON")
 	cmd.Flags().StringVar(&v.junit, "junit", "", "also write the results to this `FILE`, as JUnit's XML")
@@ -75,7 +75,7 @@ A check that needs one which has failed is skipped, too.`,
 	return cmd
 }
 
-// checkNames is a flag with names, with commas between. It may be repeated.
+// checkNames is a flag with names, with commas between. It can be repeated.
 type checkNames []string
 
 func (n *checkNames) String() string { return strings.Join(*n, ",") }

@@ -261,8 +261,12 @@ func (r *Reader) peers(ctx context.Context, cfg config.Config, e trust.Exchange,
 	own := cfg.Server.Name
 	for _, peer := range cfg.Trust.Peers {
 		accepted, _, err := e.Statement(ctx, peer).Believed(trust.PeerPins(cfg.Trust.Pins), cfg.Trust.Mode == "ca")
-		if err != nil || len(accepted) == 0 {
-			t.Unpublished = append(t.Unpublished, fmt.Sprintf("%s: %v", peer, err))
+		switch {
+		case err != nil:
+			t.Unpublished = append(t.Unpublished, err.Error()) // which names the peer
+			continue
+		case len(accepted) == 0:
+			t.Unpublished = append(t.Unpublished, peer+" has published no certificate that this agent accepts")
 			continue
 		}
 		if !has(accepted[0]) {
