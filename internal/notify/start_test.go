@@ -176,6 +176,7 @@ func TestAStartThatFailsBeforeThePortIsOpenTakesTheWayBack(t *testing.T) {
 			s.until(t, "the former content is back", func() bool { return s.told() == "failed bad\n" })
 			listen(t, address)
 			s.until(t, "the second start serves", func() bool { return s.told() == "failed bad\nserved good\n" })
+			s.until(t, "the second start has left its mark", func() bool { return s.runs() >= 2 }) // the port was open before it
 			if s.runs() != 2 {
 				t.Errorf("the server ran %d times\n%s", s.runs(), s.log)
 			}

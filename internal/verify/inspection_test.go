@@ -483,8 +483,12 @@ func TestAVerificationLogsWhatTheTableFinds(t *testing.T) {
 		Process: func(context.Context) (string, bool) { return "1", false }}
 	s.requests.take()
 	must(t, v.Verify(t.Context(), subject.Config, bootstrap.Connect(s.client, settings), result))
-	if text := log.String(); !strings.Contains(text, `msg="both servers are checked" passed=16 failed=0 warnings=1 skipped=0`) {
+	text := log.String()
+	if !strings.Contains(text, `msg="both servers are checked" passed=16 failed=0 warnings=1 skipped=0`) {
 		t.Errorf("got %s", text)
+	}
+	if lines := strings.Split(strings.TrimSpace(text), "\n"); !strings.Contains(lines[len(lines)-1], "everything works") {
+		t.Errorf("the last line says something else: %s", text)
 	}
 	defer s.keyManager(t, map[string]any{"userInfoEndpoint": s.is.URL() + "/oauth2/userinfo"})()
 	log.Reset()

@@ -15,23 +15,22 @@ type Memory struct {
 	revocation Check           // of the last verification
 }
 
-// verify runs the checks on result (see [Run]), and logs in one line that everything works. facts are further attributes of
-// that line.
-func (m *Memory) verify(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, options Options, result bootstrap.Result, facts ...any) error {
+// verify runs the checks on result (see [Run]), and returns how many APIs it has called.
+func (m *Memory) verify(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, options Options, result bootstrap.Result) (called int, err error) {
 	m.recall(result.APIs)
 	checks, err := Run(ctx, log, servers, options, result)
-	called := m.note(checks)
-	if err != nil {
-		return err
-	}
+	return m.note(checks), err
+}
+
+// tell logs in one line that everything works. facts are further attributes of that line.
+func (m *Memory) tell(log *slog.Logger, result bootstrap.Result, called int, facts ...any) {
 	facts = append([]any{"application", result.Application, "key manager", result.KeyManager, "token endpoint", result.TokenEndpoint,
 		"APIs", len(result.APIs), "called", called, "changes", result.Changes, "no longer in the file", len(result.LeftOver)}, facts...)
 	if m.revocation.Verdict == Warn {
 		log.Warn("everything works, but "+StillValid, append(facts, "remedy", m.revocation.Remedy)...)
-		return nil
+		return
 	}
 	log.Info("everything works", facts...)
-	return nil
 }
 
 // recall marks APIs that did not pass the last time as changed, because the agent has not seen them work yet.

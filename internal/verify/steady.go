@@ -22,7 +22,7 @@ type Verifier struct {
 	WaitInVain time.Duration // see [Options]
 }
 
-// Verify verifies the result, and logs in one line that everything works. It reads the statement of IS's agent again for each
+// Verify verifies the result, and logs in one line, the last one, that everything works. It reads the statement of IS's agent again for each
 // try. The caller holds the lock of the bootstrap's files.
 func (v *Verifier) Verify(ctx context.Context, cfg config.Config, servers bootstrap.Servers, result bootstrap.Result) error {
 	check := func(ctx context.Context) error {
@@ -32,11 +32,15 @@ func (v *Verifier) Verify(ctx context.Context, cfg config.Config, servers bootst
 			return err
 		}
 		options := Options{EventWait: cfg.EventWait(), Handler: promised(is, result.KeyManager == cfg.KeyManager.ISName), Owner: owner, WaitInVain: v.WaitInVain}
-		err = v.Memory.verify(ctx, v.Log, servers, options, result, "keys", cfg.Bootstrap.KeysFile, "try", result.Try(cfg.Report.AgentCommand, cfg.Gateway.VHost, cfg.Gateway.Port))
-		if err == nil && len(cfg.Trust.Peers) > 0 {
+		called, err := v.Memory.verify(ctx, v.Log, servers, options, result)
+		if err != nil {
+			return err
+		}
+		if len(cfg.Trust.Peers) > 0 {
 			v.inspect(ctx, cfg, servers, result.APIs)
 		}
-		return err
+		v.Memory.tell(v.Log, result, called, "keys", cfg.Bootstrap.KeysFile, "try", result.Try(cfg.Report.AgentCommand, cfg.Gateway.VHost, cfg.Gateway.Port))
+		return nil
 	}
 	return v.own(ctx, servers.Gateway.Healthy, func(ctx context.Context) error {
 		if len(cfg.Trust.Peers) == 0 {
