@@ -47,7 +47,7 @@ var packages = []row{
 		bars: []string{"os", "io", "io/fs", "net", "net/http", "log", "log/slog", "context", "path/filepath", "internal/wso2", "internal/file"}},
 	{path: "internal/owned", owns: "the record of what the agent has made on the servers, with keyed hashes of the secrets that it has sent", not: "networks",
 		bars: []string{"net", "net/http", "log/slog", "internal/wso2"}},
-	{path: "internal/product", owns: "facts about each supported product and version: home, store names, artifacts, REST versions, behaviour that differs", not: "how the facts are used", planned: true,
+	{path: "internal/product", owns: "facts about each supported product and version: home, store names, artifacts, REST versions, behaviour that differs", not: "how the facts are used",
 		bars: []string{"os", "net", "net/http", "log/slog"}},
 	{path: "internal/config", owns: "every environment variable: one struct, defaults, `*_FILE` variants, all mistakes in one error, the generated settings table", not: "who uses a value",
 		bars: []string{"net/http", "log/slog"}},

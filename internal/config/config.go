@@ -2,12 +2,16 @@
 // all that is known about it: its name, default, rule and sentence. The table in the README is made from these declarations.
 package config
 
-import "time"
+import (
+	"time"
+
+	"wso2agent/internal/product"
+)
 
 // Products that an agent can run next to.
 const (
-	IS = "is"
-	AM = "am"
+	IS = product.IS
+	AM = product.AM
 )
 
 // ResidentKeyManager is the name that API-M gives to its built-in key manager. Nobody can rename it.
@@ -51,37 +55,37 @@ type Config struct {
 }
 
 // For returns the settings of an agent next to another product. A setting that is not set gets the default of that product.
-func (c Config) For(product string) Config {
-	for name, field := range map[string]*string{"SERVER_NAME": &c.Server.Name, "SERVER_HOME": &c.Server.Home, "KEYSTORE_FILE": &c.Keystore.File,
+func (c Config) For(name string) Config {
+	for variable, field := range map[string]*string{"SERVER_NAME": &c.Server.Name, "SERVER_HOME": &c.Server.Home, "KEYSTORE_FILE": &c.Keystore.File,
 		"TRUSTSTORE_FILE": &c.Truststore.File, "GW_HOST": &c.Gateway.Host} {
-		if !c.given[name] {
+		if !c.given[variable] {
 			*field = ""
 		}
 	}
 	if !c.given["AM_HOST"] {
 		c.AM.Host = "localhost"
 	}
-	c.Server.Product = product
+	c.Server.Product = name
 	c.complete()
 	return c
 }
 
 // complete sets the defaults that depend on other settings.
 func (c *Config) complete() {
-	type byProduct struct{ name, peer, home, keystore, truststore string }
-	p := map[string]byProduct{
-		IS: {"wso2is", "wso2am", "/home/wso2carbon/wso2is-7.1.0", "wso2carbon.p12", "client-truststore.p12"},
-		AM: {"wso2am", "wso2is", "/home/wso2carbon/wso2am-4.5.0", "wso2carbon.jks", "client-truststore.jks"},
-	}[c.Server.Product]
+	type names struct{ name, peer string }
+	p := map[string]names{IS: {"wso2is", "wso2am"}, AM: {"wso2am", "wso2is"}}[c.Server.Product]
 	fill := func(value *string, otherwise string) {
 		if *value == "" {
 			*value = otherwise
 		}
 	}
 	fill(&c.Server.Name, p.name)
-	fill(&c.Server.Home, p.home)
-	fill(&c.Keystore.File, p.keystore)
-	fill(&c.Truststore.File, p.truststore)
+	if p.name != "" {
+		release := product.Default(c.Server.Product)
+		fill(&c.Server.Home, release.Home())
+		fill(&c.Keystore.File, release.Keystore)
+		fill(&c.Truststore.File, release.Truststore)
+	}
 	switch {
 	case !c.given["PEERS"] && p.peer != "":
 		c.Trust.Peers = []string{p.peer}
