@@ -11,7 +11,7 @@ COPY internal internal
 ARG TARGETOS TARGETARCH VERSION=unknown
 RUN mkdir /out && CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -tags nethttpomithttp2 -gcflags=all=-l -gcflags=wso2agent/internal/keystore= -gcflags=crypto/...= -gcflags=hash/...= \
-    -gcflags=runtime/...= -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/agent ./cmd/agent
+    -gcflags=runtime/...= -trimpath -ldflags "-s -w -funcalign=4 -X main.version=$VERSION" -o /out/agent ./cmd/agent
 
 # A fresh named volume takes owner and mode from the folder that it is mounted on first. The products' images have no such
 # folders, and their servers run as 802:802 (Identity Server) and 10001:10001 (API Manager).

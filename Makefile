@@ -1,7 +1,7 @@
 # build, demo, test and lint need Go and make alone; what another target needs, make help says. Linters are pinned as tools
 # in go.mod.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+LDFLAGS := -s -w -funcalign=4 -X main.version=$(VERSION)
 # As in the Dockerfile. docs/decisions.md says why.
 SMALL := -tags nethttpomithttp2 -gcflags=all=-l -gcflags=wso2agent/internal/keystore= -gcflags=crypto/...= -gcflags=hash/...= -gcflags=runtime/...=
 

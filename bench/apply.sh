@@ -12,5 +12,5 @@ set -eu
 cd "$(dirname "$0")/.."
 binary=$(mktemp -d)
 trap 'rm -rf "$binary"' EXIT
-CGO_ENABLED=0 go build -tags nethttpomithttp2 -gcflags=all=-l -gcflags=wso2agent/internal/keystore= -gcflags=crypto/...= -gcflags=hash/...= -gcflags=runtime/...= -trimpath -ldflags="-s -w" -o "$binary/" ./cmd/agent ./bench/apply
+CGO_ENABLED=0 go build -tags nethttpomithttp2 -gcflags=all=-l -gcflags=wso2agent/internal/keystore= -gcflags=crypto/...= -gcflags=hash/...= -gcflags=runtime/...= -trimpath -ldflags="-s -w -funcalign=4" -o "$binary/" ./cmd/agent ./bench/apply
 "$binary/apply" "$binary/agent" "${1:-500}" "${2:-50ms}" "${3:-0}" "${4:-0}"
