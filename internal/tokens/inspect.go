@@ -8,22 +8,18 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // ErrOpaque: a token is no JWT, so that only the server that has issued it knows what it means.
 var ErrOpaque = errors.New("the token is opaque: it is no JWT")
 
-// Algorithms are the signature algorithms that a token may have: those with a public key. The products use RS256.
-var Algorithms = []jose.SignatureAlgorithm{
-	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512,
-}
-
 // JWT is what a token says. Nothing of it is verified.
 type JWT struct {
 	Header, Claims map[string]any // numbers are of type json.Number
-	token          string
+
+	claims    []byte // JSON
+	signed    string // header and claims as in the token
+	signature []byte // empty if there is none
 }
 
 // Decode takes a signed token apart (RFC 7519). What is none is [ErrOpaque].
@@ -32,7 +28,8 @@ func Decode(token string) (JWT, error) {
 	if len(parts) != 3 {
 		return JWT{}, ErrOpaque
 	}
-	j := JWT{token: token}
+	j := JWT{signed: parts[0] + "." + parts[1]}
+	j.signature, _ = decode(parts[2])
 	for i, into := range []*map[string]any{&j.Header, &j.Claims} {
 		text, err := base64.RawURLEncoding.DecodeString(parts[i])
 		if err != nil {
@@ -43,6 +40,7 @@ func Decode(token string) (JWT, error) {
 		if d.Decode(into) != nil || *into == nil {
 			return JWT{}, ErrOpaque
 		}
+		j.claims = text
 	}
 	return j, nil
 }
@@ -114,26 +112,25 @@ func (j JWT) When(now time.Time) []string {
 
 func span(d time.Duration) string { return d.Round(time.Second).String() }
 
+// ReadClaims reads the claims into a struct with tags of encoding/json.
+func (j JWT) ReadClaims(into any) error { return json.Unmarshal(j.claims, into) }
+
 // Verify verifies the signature with a key set (RFC 7515, RFC 7517). The error says what is wrong.
 func (j JWT) Verify(set json.RawMessage) error {
-	token, err := jose.ParseSignedCompact(j.token, Algorithms)
-	if err != nil {
+	if !j.Signed() {
 		return fmt.Errorf("the token has no signature that can be verified: algorithm %q", fmt.Sprint(j.Header["alg"]))
 	}
-	var keys jose.JSONWebKeySet
-	if err := json.Unmarshal(set, &keys); err != nil {
+	keys, err := ParseKeys(set)
+	if err != nil {
 		return fmt.Errorf("read the key set: %w", err)
 	}
-	id := token.Signatures[0].Header.KeyID
-	for _, key := range keys.Key(id) {
-		if _, err := token.Verify(key); err == nil {
-			return nil
-		}
+	switch known, signed := j.SignedByOneOf(keys); {
+	case signed:
+		return nil
+	case known:
+		return fmt.Errorf("the issuer's key %q has not signed the token", j.KeyID())
 	}
-	if len(keys.Key(id)) == 0 {
-		return fmt.Errorf("the issuer has no key %q", id)
-	}
-	return fmt.Errorf("the issuer's key %q has not signed the token", id)
+	return fmt.Errorf("the issuer has no key %q", j.KeyID())
 }
 
 // Skew says in words how much this machine's clock at least differs from that of a server, which says date in an answer, in whole seconds, to

@@ -2,13 +2,11 @@ package verify
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
 
-	"github.com/go-jose/go-jose/v4"
-
+	"wso2agent/internal/tokens"
 	"wso2agent/internal/wso2"
 )
 
@@ -91,15 +89,15 @@ func (i *inspection) kmJWKS(ctx context.Context) Check {
 	if err != nil {
 		return broken(err, "look for errors in IS's log")
 	}
-	var keys jose.JSONWebKeySet
-	if err := json.Unmarshal(raw, &keys); err != nil || len(keys.Keys) == 0 {
+	keys, err := tokens.ParseKeys(raw)
+	if err != nil || len(keys) == 0 {
 		return failed("", i.IS.JWKSURL()+" has no keys", "look for errors in IS's log")
 	}
 	if serverOf(have.Value) != serverOf(i.manager.WellKnown) {
 		return Check{Verdict: Warn, Evidence: have.Value + " is at another server than the document that API-M has read",
 			Remedy: "run agent verify --write: a token that the gateway accepts shows that API-M reaches the keys"}
 	}
-	return passed("%s, at the server whose document API-M itself has read; keys: %d", have.Value, len(keys.Keys))
+	return passed("%s, at the server whose document API-M itself has read; keys: %d", have.Value, len(keys))
 }
 
 func pathOf(address string) string {

@@ -6,15 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
+	"wso2agent/internal/tokens"
 	"wso2agent/internal/wso2"
 )
-
-// algorithms are the signature algorithms that a token may have: those with a public key. The products use RS256.
-var algorithms = []jose.SignatureAlgorithm{
-	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512,
-}
 
 // fetchToken requests a token in the same way as a client of an application.
 func (r *run) fetchToken(ctx context.Context) Check {
@@ -45,8 +39,8 @@ func (r *run) signature(ctx context.Context) Check {
 	case r.result.JWKS == "":
 		return skipped(name, "the key manager names no address of its keys")
 	}
-	token, err := jose.ParseSignedCompact(string(r.token.AccessToken), algorithms)
-	if err != nil {
+	token, err := tokens.Decode(string(r.token.AccessToken))
+	if err != nil || !token.Signed() {
 		return failed(name, "the token is not a signed JWT", "let the key manager issue JWTs: the IS client's token type must be JWT")
 	}
 	var raw json.RawMessage
@@ -54,20 +48,17 @@ func (r *run) signature(ctx context.Context) Check {
 		raw, err = wso2.FetchJWKS(ctx, r.HTTP, r.result.JWKS)
 		return err == nil || wso2.IsPermanent(err), said(err, "")
 	})
-	var keys jose.JSONWebKeySet
+	var keys []tokens.Key
 	if err == nil {
-		err = json.Unmarshal(raw, &keys)
+		keys, err = tokens.ParseKeys(raw)
 	}
 	if err != nil {
 		return failed(name, fmt.Sprintf("no keys from %s: %v", r.result.JWKS, err), "check the address of the key manager's certificates (JWKS)")
 	}
-	header := token.Signatures[0].Header
-	for _, key := range keys.Key(header.KeyID) {
-		if _, err := token.Verify(key); err == nil {
-			return Check{Name: name, Verdict: Pass, Evidence: fmt.Sprintf("%s, by key %s of %s", header.Algorithm, short(header.KeyID), r.result.JWKS)}
-		}
+	if _, signed := token.SignedByOneOf(keys); signed {
+		return Check{Name: name, Verdict: Pass, Evidence: fmt.Sprintf("%s, by key %s of %s", token.Algorithm(), short(token.KeyID()), r.result.JWKS)}
 	}
-	return failed(name, fmt.Sprintf("no key of %s has signed it; it names key %s", r.result.JWKS, short(header.KeyID)),
+	return failed(name, fmt.Sprintf("no key of %s has signed it; it names key %s", r.result.JWKS, short(token.KeyID())),
 		"the token comes from another server than the keys, or that server has new keys: compare the addresses of the key manager")
 }
 
@@ -77,24 +68,18 @@ func (r *run) issuer(context.Context) Check {
 	if r.token.AccessToken == "" {
 		return skipped(name, "there is no token")
 	}
-	token, err := jose.ParseSignedCompact(string(r.token.AccessToken), algorithms)
-	if err != nil {
+	token, err := tokens.Decode(string(r.token.AccessToken))
+	if err != nil || !token.Signed() {
 		return skipped(name, "the token is not a signed JWT")
-	}
-	var claims struct {
-		Issuer string `json:"iss"`
-	}
-	if err := json.Unmarshal(token.UnsafePayloadWithoutVerification(), &claims); err != nil {
-		return failed(name, "the token's claims are not a JSON object", "report this")
 	}
 	switch {
 	case r.result.Issuer == "":
-		return skipped(name, "the key manager names no issuer; the token's is "+claims.Issuer)
-	case claims.Issuer != r.result.Issuer:
-		return failed(name, fmt.Sprintf("the token's is %q, the key manager's %q", claims.Issuer, r.result.Issuer),
+		return skipped(name, "the key manager names no issuer; the token's is "+token.Text("iss"))
+	case token.Text("iss") != r.result.Issuer:
+		return failed(name, fmt.Sprintf("the token's is %q, the key manager's %q", token.Text("iss"), r.result.Issuer),
 			"set [server] hostname in the issuing server's deployment.toml to the name by which it is reached, restart it, and run bootstrap again")
 	}
-	return Check{Name: name, Verdict: Pass, Evidence: claims.Issuer}
+	return Check{Name: name, Verdict: Pass, Evidence: token.Text("iss")}
 }
 
 // short returns the beginning of a key's id, which is enough to find the key in a list.

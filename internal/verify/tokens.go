@@ -8,9 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/tokens"
 	"wso2agent/internal/wso2"
 )
 
@@ -76,11 +75,11 @@ func (a *audience) UnmarshalJSON(text []byte) error {
 
 // claimsOf reads the claims of a token, whose signature another check verifies.
 func claimsOf(token wso2.Secret) (c claims, err error) {
-	parsed, err := jose.ParseSignedCompact(string(token), algorithms)
-	if err != nil {
+	parsed, err := tokens.Decode(string(token))
+	if err != nil || !parsed.Signed() {
 		return c, errors.New("the token is not a signed JWT")
 	}
-	if err := json.Unmarshal(parsed.UnsafePayloadWithoutVerification(), &c); err != nil {
+	if err := parsed.ReadClaims(&c); err != nil {
 		return c, errors.New("the token's claims cannot be read")
 	}
 	return c, nil

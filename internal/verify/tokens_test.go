@@ -58,7 +58,8 @@ func TestTheClaimsOfATokenAreChecked(t *testing.T) {
 		{"the clock of IS is ahead", lifetime, `{"iat":946684900,"nbf":946684900,"exp":946688500}`, Fail, "valid only in 1m40s"},
 		{"it begins later", lifetime, `{"iat":946684800,"nbf":946684900,"exp":946688400}`, Fail, "valid only in 1m40s"},
 		{"the token endpoint says something else", lifetime, `{"iat":946684800,"exp":946684860}`, Fail, "the token says 1m0s, and the token endpoint 1h0m0s"},
-		{"no claims", lifetime, `[]`, Fail, "cannot be read"},
+		{"a time that is none", lifetime, `{"exp":"soon"}`, Fail, "cannot be read"},
+		{"no claims", lifetime, `[]`, Fail, "not a signed JWT"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
