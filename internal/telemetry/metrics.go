@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/VictoriaMetrics/metrics"
 )
 
 // The metrics that every agent has.
@@ -23,15 +22,17 @@ const (
 // Gauge sets a number on /metrics that can grow and shrink. labels are pairs of a name and a value. All numbers of one name
 // have the same help, which is one sentence.
 func (h *Health) Gauge(name, help string, value float64, labels ...string) {
-	h.metrics.declare(name, "gauge", help)
-	h.metrics.samples.GetOrCreateGauge(series(name, labels...), nil).Set(value)
+	h.metrics.mu.Lock()
+	defer h.metrics.mu.Unlock()
+	h.metrics.declare(name, "gauge", help).samples[series(name, labels...)] = value
 }
 
 // Count adds to a number on /metrics that only grows. Its name ends in _total. The number starts at 0: a caller that adds 0
 // shows it before anything has happened. labels and help are as in Gauge.
 func (h *Health) Count(name, help string, more float64, labels ...string) {
-	h.metrics.declare(name, "counter", help)
-	h.metrics.samples.GetOrCreateFloatCounter(series(name, labels...)).Add(more)
+	h.metrics.mu.Lock()
+	defer h.metrics.mu.Unlock()
+	h.metrics.declare(name, "counter", help).samples[series(name, labels...)] += more
 }
 
 // DropGauge removes a number without labels from /metrics, because its value is not known.
@@ -43,7 +44,7 @@ func (h *Health) SetExpiries(expiries map[string]time.Time) {
 	defer h.mu.Unlock()
 	for _, server := range h.expiring {
 		if _, still := expiries[server]; !still {
-			h.metrics.samples.UnregisterMetric(series(expiryMetric, "server", server))
+			h.metrics.dropSample(expiryMetric, "server", server)
 		}
 	}
 	for server, end := range expiries {
@@ -52,53 +53,59 @@ func (h *Health) SetExpiries(expiries map[string]time.Time) {
 	h.expiring = slices.Collect(maps.Keys(expiries))
 }
 
-// exposition holds the metrics of one Health. The library keeps the samples and their values; it knows no help texts, and
-// its switch for metadata counts for the whole process. So exposition keeps type and help of each name.
+// exposition holds the metrics of one Health.
 type exposition struct {
-	samples *metrics.Set
-
 	mu       sync.Mutex
 	families map[string]family // by the name of the metric
 }
 
-// family is what all samples of one name share.
-type family struct{ kind, help string }
+// family is a metric: all samples of one name.
+type family struct {
+	kind, help string
+	samples    map[string]float64 // by the name with the labels
+}
 
 func newExposition() *exposition {
-	e := &exposition{samples: metrics.NewSet(), families: map[string]family{}}
+	e := &exposition{families: map[string]family{}}
 	e.declare(conditionMetric, "gauge", conditionHelp)
 	e.declare(expiryMetric, "gauge", expiryHelp)
 	return e
 }
 
-func (e *exposition) declare(name, kind, help string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.families[name] = family{kind, help}
+// declare returns the metric of a name. The caller holds the lock.
+func (e *exposition) declare(name, kind, help string) family {
+	f, there := e.families[name]
+	if !there {
+		f = family{kind, help, map[string]float64{}}
+		e.families[name] = f
+	}
+	return f
 }
 
 func (e *exposition) drop(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.samples.UnregisterMetric(name)
 	delete(e.families, name)
 }
 
+func (e *exposition) dropSample(name string, labels ...string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.families[name].samples, series(name, labels...))
+}
+
 // text returns all metrics in the text format of Prometheus, version 0.0.4, sorted by name: HELP, TYPE and then the samples of
-// each name. It writes to no connection, because a slow client must not hold the locks.
+// each name. It writes to no connection, because a slow client must not hold the lock.
 func (e *exposition) text() []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var all, text bytes.Buffer
-	e.samples.WritePrometheus(&all)
-	samples := map[string][]byte{}
-	for line := range bytes.Lines(all.Bytes()) {
-		name := string(line[:bytes.IndexAny(line, "{ ")])
-		samples[name] = append(samples[name], line...)
-	}
+	var text bytes.Buffer
 	for _, name := range slices.Sorted(maps.Keys(e.families)) {
 		f := e.families[name]
-		fmt.Fprintf(&text, "# HELP %s %s\n# TYPE %[1]s %[3]s\n%[4]s", name, f.help, f.kind, samples[name])
+		fmt.Fprintf(&text, "# HELP %s %s\n# TYPE %[1]s %[3]s\n", name, f.help, f.kind)
+		for _, sample := range slices.Sorted(maps.Keys(f.samples)) {
+			fmt.Fprintf(&text, "%s %s\n", sample, strconv.FormatFloat(f.samples[sample], 'f', -1, 64))
+		}
 	}
 	return text.Bytes()
 }
