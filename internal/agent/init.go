@@ -40,7 +40,10 @@ func (a Agent) Init(ctx context.Context) error {
 	k := trustKeeper{init: true, restarter: a.restarter()}
 	stock := seed.Of(a.cfg)
 	for waited := ""; ; {
-		err := stock.Bring(limit, a.log, a.control().Dir, a.lockOwn, a.control().Present)
+		err := a.reload() // a seed that has come meanwhile says which version the server has
+		if err == nil {
+			err = stock.Bring(limit, a.log, a.control().Dir, a.lockOwn, a.control().Present)
+		}
 		if err == nil {
 			err = k.once(limit, a)
 		}

@@ -49,13 +49,30 @@ type Config struct {
 	Bootstrap  Bootstrap      `title:"Desired state"`
 	Report     Report         `title:"Status and log"`
 
+	// Release is that of the server next to the agent, which Load detects. It is empty without PRODUCT.
+	Release product.Release
+
 	SecretFiles []string // paths of the files that hold secrets, in the order of the settings
 
 	given map[string]bool // the variables that are set, directly or by their file
 }
 
-// For returns the settings of an agent next to another product. A setting that is not set gets the default of that product.
+// For returns the settings of an agent next to the given product. A setting that is not set gets the default of that product, and of
+// the version that SERVER_HOME names if it is another product than PRODUCT.
 func (c Config) For(name string) Config {
+	if c.Release.Product == name {
+		return c.On(c.Release)
+	}
+	release, err := traces{given: c.givenHome()}.release(name)
+	if err != nil { // nothing is known of a version that is too old
+		release = product.Default(name)
+	}
+	return c.On(release)
+}
+
+// On returns the settings of an agent next to a server of the given release. A setting that is not set gets the default of that
+// release, such as SERVER_HOME.
+func (c Config) On(release product.Release) Config {
 	for variable, field := range map[string]*string{"SERVER_NAME": &c.Server.Name, "SERVER_HOME": &c.Server.Home, "KEYSTORE_FILE": &c.Keystore.File,
 		"TRUSTSTORE_FILE": &c.Truststore.File, "GW_HOST": &c.Gateway.Host} {
 		if !c.given[variable] {
@@ -65,9 +82,17 @@ func (c Config) For(name string) Config {
 	if !c.given["AM_HOST"] {
 		c.AM.Host = "localhost"
 	}
-	c.Server.Product = name
+	c.Server.Product, c.Release = release.Product, release
 	c.complete()
 	return c
+}
+
+// givenHome returns SERVER_HOME if it is set.
+func (c Config) givenHome() string {
+	if !c.given["SERVER_HOME"] {
+		return ""
+	}
+	return c.Server.Home
 }
 
 // complete sets the defaults that depend on other settings.
@@ -81,10 +106,9 @@ func (c *Config) complete() {
 	}
 	fill(&c.Server.Name, p.name)
 	if p.name != "" {
-		release := product.Default(c.Server.Product)
-		fill(&c.Server.Home, release.Home())
-		fill(&c.Keystore.File, release.Keystore)
-		fill(&c.Truststore.File, release.Truststore)
+		fill(&c.Server.Home, c.Release.Home())
+		fill(&c.Keystore.File, c.Release.Keystore)
+		fill(&c.Truststore.File, c.Release.Truststore)
 	}
 	switch {
 	case !c.given["PEERS"] && p.peer != "":

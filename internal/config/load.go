@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"wso2agent/internal/product"
 )
 
 // ErrInvalid is wrapped by every error about a setting.
@@ -16,13 +18,29 @@ var ErrInvalid = errors.New("invalid settings")
 const secretLimit = 4096
 
 // Load reads the settings from the environment of the process, and changes nothing there. It treats an empty variable as
-// not set, because Compose passes an empty value for a reference to a variable that is not set.
+// not set, because Compose passes an empty value for a reference to a variable that is not set. With PRODUCT it also detects the
+// release of the server.
 //
 // One error that wraps ErrInvalid lists all mistakes, one on each line, with the name of the variable and the remedy. It
-// never contains a secret. The variables in required must be set.
-func Load(required ...string) (Config, error) { return read(os.Getenv, required...) }
+// never contains a secret. The variables in required must be set. Errors about the release wrap ErrOtherRelease or
+// product.ErrUnsupported.
+func Load(required ...string) (Config, error) {
+	c, err := read(os.Getenv, required...)
+	if err != nil || c.Server.Product == "" {
+		return c, err
+	}
+	t, err := c.readTraces()
+	if err != nil {
+		return Config{}, err
+	}
+	release, err := t.release(c.Server.Product)
+	if err != nil {
+		return Config{}, err
+	}
+	return c.On(release), nil
+}
 
-// read is Load for any environment: getenv returns the value of a variable, or "" if it is not set.
+// read is Load for any environment, with the default release: getenv returns the value of a variable, or "" if it is not set.
 func read(getenv func(name string) string, required ...string) (Config, error) {
 	c := Config{given: map[string]bool{}}
 	var mistakes []error
@@ -50,6 +68,9 @@ func read(getenv func(name string) string, required ...string) (Config, error) {
 		return Config{}, invalid(mistakes)
 	}
 	c.SecretFiles = slices.Clip(c.SecretFiles) // copies of Config share the array, and callers append to it
+	if c.Server.Product != "" {
+		c.Release = product.Default(c.Server.Product)
+	}
 	c.complete()
 	if mistakes = c.contradictions(); len(mistakes) > 0 {
 		return Config{}, invalid(mistakes)

@@ -32,6 +32,9 @@ type Release struct {
 // Name returns the name of the home's folder, such as wso2is-7.1.0. The images of both products use it.
 func (r Release) Name() string { return prefix(r.Product) + r.Version }
 
+// Prefix returns how the name of a home begins, such as wso2is-.
+func (r Release) Prefix() string { return prefix(r.Product) }
+
 // Home returns the home in the product's image.
 func (r Release) Home() string { return "/home/wso2carbon/" + r.Name() }
 

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"wso2agent/internal/file"
+	"wso2agent/internal/product"
+	"wso2agent/internal/remedy"
+)
+
+// ErrOtherRelease says that what the agent sees belongs to different versions of the server: a volume at the wrong path loses its data.
+var ErrOtherRelease = errors.New("the versions of the server differ")
+
+// SeedProduct is the file on the config volume in which deploy/seed/seed.sh writes the name of the home in the image of the product.
+const SeedProduct = file.WorkDir + "/seed/product"
+
+// homes is the folder in which both products have their home (docker-is and docker-apim, Dockerfile).
+const homes = "/home/wso2carbon"
+
+// traces are what shows the version of a server. A name that is not that of a home of the product shows nothing.
+type traces struct {
+	seed  string   // the home in the image, from SeedProduct
+	given string   // SERVER_HOME, if it is set
+	seen  []string // the homes next to the agent: the server's own, and those in which volumes are mounted
+}
+
+// readTraces reads the traces of the server next to the agent.
+func (c Config) readTraces() (t traces, err error) {
+	data, err := file.Read(filepath.Join(c.Server.ConfigDir, SeedProduct), 1<<10)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return t, fmt.Errorf("read which version the server has: %w", err)
+	}
+	t.seed = strings.TrimSpace(string(data))
+	t.given = c.givenHome()
+	t.seen, err = filepath.Glob(filepath.Join(homes, product.Default(c.Server.Product).Prefix()+"*"))
+	return t, err
+}
+
+// release returns the release that the traces show: that of the image, else that of SERVER_HOME, else that of the home next to the
+// agent, else the default. Errors wrap ErrOtherRelease or product.ErrUnsupported.
+func (t traces) release(name string) (r product.Release, err error) {
+	type trace struct{ what, home, hint string }
+	all := []trace{
+		{"the image of the server (its seed on the config volume)", t.seed, "run seed.sh in the image of the server"},
+		{"SERVER_HOME", t.given, "remove SERVER_HOME, or set it to the home in the image"},
+	}
+	for _, home := range t.seen {
+		all = append(all, trace{"the home, or a volume that is mounted in one,", home,
+			"give the seed step and the server the same image, and mount the volumes of the server in the home of that image; with Compose, set IS_VERSION or AM_VERSION and not only the image"})
+	}
+	var first trace
+	for _, x := range all {
+		found, err := product.FromHome(x.home)
+		switch {
+		case errors.Is(err, product.ErrUnsupported):
+			return r, remedy.Add(err, "use a newer image of the product, or an older agent")
+		case err != nil || found.Product != name: // seed.Seed.Check refuses the seed of the other product
+			continue
+		case first.home == "":
+			first, r = x, found
+		case found.Version != r.Version:
+			return r, remedy.Add(fmt.Errorf("%w: %s has %s, but %s has %s", ErrOtherRelease, first.what, r.Name(), x.what, path.Clean(x.home)), "%s", x.hint)
+		}
+	}
+	if first.home == "" {
+		return product.Default(name), nil
+	}
+	return r, nil
+}
