@@ -49,6 +49,7 @@ func supervise(ctx context.Context, entrypoint []string, stderr io.Writer) error
 		return err
 	}
 	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)
+	warnOfUnknown(log, cfg.Release)
 	needed := func(isSet func(name string) bool) (map[string]string, []string, error) {
 		return server.Environment(ctx, cfg, isSet)
 	}

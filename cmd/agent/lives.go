@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"wso2agent/internal/agent"
 	"wso2agent/internal/config"
+	"wso2agent/internal/product"
 	"wso2agent/internal/telemetry"
 )
 
@@ -28,5 +30,14 @@ func newAgent(stderr io.Writer, required ...string) (agent.Agent, error) {
 	if err != nil {
 		return agent.Agent{}, err
 	}
-	return agent.New(cfg, load, telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)), nil
+	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)
+	warnOfUnknown(log, cfg.Release)
+	return agent.New(cfg, load, log), nil
+}
+
+// warnOfUnknown logs that the agent does not know the version of the server.
+func warnOfUnknown(log *slog.Logger, r product.Release) {
+	if text := r.Unknown(); text != "" {
+		log.Warn(text, "remedy", "use an agent that knows this version: agent version lists them")
+	}
 }

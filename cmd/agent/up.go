@@ -52,7 +52,7 @@ FILE defaults to API_CONFIG, or api-config.yaml in this folder. KEYS_FILE defaul
 It exits with 3 after BOOTSTRAP_TIMEOUT, and with 4 if a person must change something.`,
 		Example: `  agent up --is https://localhost:9443 --am https://localhost:9444
   agent up --is https://localhost:9443 --am https://localhost:9444 --is-container is-1 --am-container am-1 apis.yaml
-  agent up --is https://localhost:9443 --am https://localhost:9444 --is-home ~/wso2is-7.1.0 --am-home ~/wso2am-4.5.0`,
+  agent up --is https://localhost:9443 --am https://localhost:9444 --is-home ~/wso2is --am-home ~/wso2am`,
 		DisableFlagsInUseLine: true,
 		Args:                  f.check,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -76,7 +76,7 @@ func TestInitIssuesAnIdentityWithTheRightNamesAndTouchesNoOtherKey(t *testing.T)
 			}
 		}
 		text := p.read(p.agent(product).cfg.DeploymentTOML())
-		stores, err := server.ReadStores(product, []byte(text), func(string) bool { return false })
+		stores, err := server.ReadStores(p.agent(product).cfg.Release, []byte(text), func(string) bool { return false })
 		if err != nil || stores.Keystore != config.TLSStoreFile || stores.Alias != identity.Alias {
 			t.Errorf("%s: stores %+v, %v", name, stores, err)
 		}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -55,7 +56,9 @@ func (a Agent) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("agent running", "product", a.cfg.Server.Product, "server", a.cfg.Server.Name, "peers", a.cfg.Trust.Peers, "health", "http://"+listening)
+	r := a.cfg.Release
+	health.Advise("version", r.Known, cmp.Or(r.Unknown(), r.Name()))
+	a.log.Info("agent running", "product", a.cfg.Server.Product, "version", r.Version, "server", a.cfg.Server.Name, "peers", a.cfg.Trust.Peers, "health", "http://"+listening)
 	file.WarnOfMounts(a.log, readFiles(a.cfg))
 	var loops sync.WaitGroup
 	if asksIS := a.cfg.Server.Product == config.IS || len(a.cfg.Trust.Peers) > 0; asksIS {

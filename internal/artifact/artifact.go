@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"wso2agent/internal/config"
+	"wso2agent/internal/product"
 )
 
 // Artifact is a file that a server needs and its stock image lacks. The product's entrypoint copies it from the artifact
@@ -46,15 +46,17 @@ func (a Artifact) isArchive() bool {
 	return slices.Contains([]string{".jar", ".war", ".zip"}, strings.ToLower(path.Ext(a.Destination)))
 }
 
-// Default lists what the stock image of a product (config.IS, config.AM) lacks. With postgres it includes the JDBC driver of
-// PostgreSQL. Both addresses belong to the makers of the files.
-func Default(product string, postgres bool) []Artifact {
+// Default lists what the stock image of a release lacks. With postgres it includes the JDBC driver of PostgreSQL. Both addresses belong
+// to the makers of the files.
+func Default(release product.Release, postgres bool) []Artifact {
 	var list []Artifact
-	if product == config.IS {
-		// The coordinates come from WSO2's documentation of IS 7 as key manager. WSO2 publishes no SHA-256 of it.
+	if release.Handler != "" {
+		// The coordinates come from WSO2's documentation of IS 7 as key manager. WSO2 publishes no SHA-256 of it, and Maven Central
+		// does not have it.
+		name := "wso2is.notification.event.handlers-" + release.Handler + ".jar"
 		list = append(list, Artifact{
-			URL:         "https://maven.wso2.org/nexus/content/repositories/releases/org/wso2/km/ext/wso2is/wso2is.notification.event.handlers/2.0.5/wso2is.notification.event.handlers-2.0.5.jar",
-			Destination: "repository/components/dropins/wso2is.notification.event.handlers-2.0.5.jar",
+			URL:         "https://maven.wso2.org/nexus/content/repositories/releases/org/wso2/km/ext/wso2is/wso2is.notification.event.handlers/" + release.Handler + "/" + name,
+			Destination: "repository/components/dropins/" + name,
 			Contains:    "org.wso2.is.notification.ApimOauthEventInterceptor",
 			Lost:        "revocation before expiry is not verified",
 		})

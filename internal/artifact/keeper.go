@@ -48,7 +48,7 @@ func KeeperOf(c config.Config, folder string, log *slog.Logger) (Keeper, error) 
 	k := Keeper{ListFile: c.Artifacts.File, Folder: folder, Log: log,
 		Fetcher: Fetcher{Volume: c.Artifacts.Dir, Home: c.Server.Home, SourceDir: c.Artifacts.SourceDir, Roots: roots, Log: log}}
 	if c.Artifacts.Base == "default" {
-		k.Defaults = Default(c.Server.Product, c.Database.Kind == "postgres")
+		k.Defaults = Default(c.Release, c.Database.Kind == "postgres")
 	}
 	return k, err
 }

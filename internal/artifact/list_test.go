@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"wso2agent/internal/config"
+	"wso2agent/internal/product"
 )
 
 func TestAListOfArtifactsIsRead(t *testing.T) {
@@ -79,18 +79,21 @@ func TestAnAddressWithAPasswordIsNotRepeated(t *testing.T) {
 }
 
 func TestTheDefaultListsWouldBeAcceptedFromAUser(t *testing.T) {
+	is := func(version string) product.Release { r, _ := product.Of(product.IS, version); return r }
 	for _, c := range []struct {
-		product  string
+		release  product.Release
 		postgres bool
 		want     string
 	}{
-		{config.IS, false, "wso2is.notification.event.handlers-2.0.5.jar"},
-		{config.IS, true, "wso2is.notification.event.handlers-2.0.5.jar postgresql-42.7.13.jar"},
-		{config.AM, false, ""},
-		{config.AM, true, "postgresql-42.7.13.jar"},
+		{is("7.1.0"), false, "wso2is.notification.event.handlers-2.0.5.jar"},
+		{is("7.1.0"), true, "wso2is.notification.event.handlers-2.0.5.jar postgresql-42.7.13.jar"},
+		{is("7.0.0"), false, "wso2is.notification.event.handlers-2.0.5.jar"},
+		{is("7.3.0"), false, "wso2is.notification.event.handlers-2.1.2.jar"},
+		{product.Default(product.AM), false, ""},
+		{product.Default(product.AM), true, "postgresql-42.7.13.jar"},
 	} {
 		var names []string
-		for _, a := range Default(c.product, c.postgres) {
+		for _, a := range Default(c.release, c.postgres) {
 			names = append(names, a.base())
 			for _, err := range []error{checkURL(a.URL), checkDestination(a.Destination)} {
 				if err != nil {
@@ -102,13 +105,13 @@ func TestTheDefaultListsWouldBeAcceptedFromAUser(t *testing.T) {
 			}
 		}
 		if got := strings.Join(names, " "); got != c.want {
-			t.Errorf("%s, PostgreSQL %v: %s, want %s", c.product, c.postgres, got, c.want)
+			t.Errorf("%s, PostgreSQL %v: %s, want %s", c.release.Name(), c.postgres, got, c.want)
 		}
 	}
 }
 
 func TestAUsersVersionTakesThePlaceOfTheDefaultOne(t *testing.T) {
-	defaults := Default(config.IS, true)
+	defaults := Default(product.Default(product.IS), true)
 	own := []Artifact{
 		{File: "h.jar", Destination: "repository/components/dropins/wso2is.notification.event.handlers-2.0.6.jar"},
 		{File: "o.jar", Destination: "repository/components/dropins/postgresql-42.7.13.jar"}, // another folder than the default's

@@ -6,6 +6,7 @@ type Facts struct {
 
 	// Files of the image.
 	Keystore, Truststore string // the stores that the stock settings name, in repository/resources/security
+	StoreType            string // of both, as default.json of the product names it; the files can be of another type that Java reads
 	JDK                  int    // major version of Java in the image
 	StopsByTERM          bool   // the entrypoint traps TERM, stops the server and exits with 0
 
@@ -43,21 +44,21 @@ const (
 // table has the facts of each minor version, the oldest first.
 var table = map[string][]Facts{
 	IS: {
-		{Minor: "7.0", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", JDK: 11, EncryptionKey: true,
+		{Minor: "7.0", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 11, EncryptionKey: true,
 			HandlerVersions: "up to 2.0.11, or from 2.1.2 on", HandlerOSGi: "1.2", Handler: "2.0.5", TLS13: true},
-		{Minor: "7.1", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", JDK: 21, EncryptionKey: true,
+		{Minor: "7.1", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", StoreType: "PKCS12", JDK: 21, EncryptionKey: true,
 			HandlerVersions: "up to 2.0.11, or from 2.1.2 on", HandlerOSGi: "1.2", Handler: "2.0.5"},
-		{Minor: "7.2", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", JDK: 21, EncryptionKey: true, StopsByTERM: true, AgentDatabase: true,
+		{Minor: "7.2", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", StoreType: "PKCS12", JDK: 21, EncryptionKey: true, StopsByTERM: true, AgentDatabase: true,
 			HandlerVersions: "up to 2.0.11, or from 2.1.2 on", HandlerOSGi: "1.2", Handler: "2.0.5", AllScopes: AllUnlessOwn},
-		{Minor: "7.3", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", JDK: 21, EncryptionKey: true, StopsByTERM: true, AgentDatabase: true,
+		{Minor: "7.3", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", StoreType: "PKCS12", JDK: 21, EncryptionKey: true, StopsByTERM: true, AgentDatabase: true,
 			HandlerVersions: "2.0.12 or later", HandlerOSGi: "1.3", Handler: "2.1.2", AllScopes: AllButInternal, CertificateUser: true,
 			TokensNotStored: true, ScopeArray: true, TLS13: true},
 	},
 	AM: {
-		{Minor: "4.4", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", JDK: 21},
-		{Minor: "4.5", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", JDK: 21},
-		{Minor: "4.6", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", JDK: 21, ReloadsTrust: true, KeyManagerByTLS: true},
-		{Minor: "4.7", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", JDK: 25, StopsByTERM: true, EncryptionKey: true,
+		{Minor: "4.4", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 21},
+		{Minor: "4.5", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 21},
+		{Minor: "4.6", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 21, ReloadsTrust: true, KeyManagerByTLS: true},
+		{Minor: "4.7", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 25, StopsByTERM: true, EncryptionKey: true,
 			EncryptionKeyMade: true, SecretsShownOnce: true, ReloadsTrust: true, KeyManagerByTLS: true, TokensNotStored: true},
 	},
 }

@@ -93,6 +93,22 @@ func (r Release) Newer(other Release) bool {
 	return r.Product == other.Product && slices.CompareFunc(a, b, cmp.Compare[int]) > 0
 }
 
+// Unknown says what the agent does with a version that the table does not have. It is empty for the others.
+func (r Release) Unknown() string {
+	if r.Known || r.Product == "" {
+		return ""
+	}
+	return fmt.Sprintf("the agent does not know %s and treats it like version %s", r.Name(), r.Minor)
+}
+
+// Older reports whether a home has an older version than another one of the same product. It is false for a name that is not that of a
+// home.
+func Older(home, than string) bool {
+	a, errA := FromHome(home)
+	b, errB := FromHome(than)
+	return errA == nil && errB == nil && b.Newer(a)
+}
+
 func prefix(product string) string { return "wso2" + product + "-" }
 
 func numbers(version string) ([]int, error) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/product"
 )
 
 // Bring applies the seed (see [Seed.Apply]) while the lock of the server's files is held, and logs the result. Without a seed the
@@ -65,6 +66,7 @@ func (r Report) Log(log *slog.Logger) {
 	case r.From != r.To:
 		log.Info("the product's image has changed", "was", r.From, "now", r.To)
 	}
+	r.logByHand(log)
 	for _, f := range r.Files {
 		switch {
 		case f.Err != nil && f.Path == TomcatTemplate:
@@ -83,6 +85,21 @@ func (r Report) Log(log *slog.Logger) {
 		for _, c := range f.Changes {
 			c.log(log, f.Path)
 		}
+	}
+}
+
+// logByHand logs what a person must do for another minor version. The agent does not know what that changes in the databases.
+func (r Report) logByHand(log *slog.Logger) {
+	from, errFrom := product.FromHome(r.From)
+	to, errTo := product.FromHome(r.To)
+	if errFrom != nil || errTo != nil || from.Minor == to.Minor {
+		return
+	}
+	log.Warn("the databases may need a migration for another version of the product, which the agent does not make",
+		"was", r.From, "now", r.To, "remedy", "follow the upgrade guide of WSO2, and restore a backup if the server does not start")
+	if from.Truststore != to.Truststore {
+		log.Warn("the truststore has another name in this version; entries that people made in the former one are not in it",
+			"was", from.Truststore, "now", to.Truststore, "remedy", "import them with agent certs import")
 	}
 }
 

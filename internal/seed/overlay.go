@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 
-	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 )
 
@@ -31,9 +30,6 @@ func (s Seed) Overlay(ctx context.Context, r *Report) error {
 			return err
 		}
 		var o Outcome
-		if first := firstReload(s.Product); with && isOlder(r.To, first) {
-			with, o.Err = false, fmt.Errorf("%w: the listener exists from %s on, and the image has %s", errNoPlace, first, r.To)
-		}
 		has, err := s.overlay(p, with, &o)
 		if errors.Is(err, file.ErrBeingWritten) {
 			return fmt.Errorf("change %s for the reload of TLS certificates: %w", p, err)
@@ -44,14 +40,6 @@ func (s Seed) Overlay(ctx context.Context, r *Report) error {
 		}
 	}
 	return nil
-}
-
-// firstReload is the first version of a product whose Tomcat has the listener.
-func firstReload(product string) string {
-	if product == config.AM {
-		return "wso2am-4.4.0"
-	}
-	return "wso2is-7.0.0"
 }
 
 // overlay brings one file up to date, and reports whether it has what the reload needs. It merges the three versions of the file

@@ -117,8 +117,6 @@ func TestATemplateThatCannotBeChangedIsLeftAloneAndLoggedOnce(t *testing.T) {
 		{"no Server tag", config.IS, "wso2is-7.1.0", "<Other>\n", "", "", "no <Server> tag"},
 		{"no Server tag in a new image", config.IS, "wso2is-7.1.0", "<Other>\n", template("old", true), "", "no <Server> tag"},
 		{"no Server tag in a person's own", config.IS, "wso2is-7.1.0", template("new", false), "<Mine>\n", "<Mine>\n", "no <Server> tag"},
-		{"an IS that is too old", config.IS, "wso2is-6.1.0", template("new", false), template("new", true), "", "wso2is-7.0.0"},
-		{"an API-M that is too old", config.AM, "wso2am-4.3.0", template("new", false), "", "", "wso2am-4.4.0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			v := newVolume(t)

@@ -15,6 +15,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/product"
 	"wso2agent/internal/remedy"
 )
 
@@ -119,7 +120,7 @@ func (s Seed) Apply(ctx context.Context) (Report, error) {
 	if r.From, r.To, err = s.products(); err != nil {
 		return r, err
 	}
-	r.Downgrade = isOlder(r.To, r.From)
+	r.Downgrade = product.Older(r.To, r.From)
 	paths, err := s.paths()
 	if err != nil {
 		return r, err

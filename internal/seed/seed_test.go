@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/testenv"
 )
 
 const (
@@ -259,5 +261,32 @@ func TestApplyEndsWhenItIsAskedTo(t *testing.T) {
 	cancel()
 	if _, err := v.Apply(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v", err)
+	}
+}
+
+func TestAnotherMinorVersionIsLoggedWithWhatIsLeftToAPerson(t *testing.T) {
+	const migration, truststore = "the databases may need a migration", "was=client-truststore.jks now=client-truststore.p12"
+	for name, c := range map[string]struct {
+		from, to  string
+		logs, not []string
+	}{
+		"a patch":              {"wso2is-7.1.0", "wso2is-7.1.1", nil, []string{migration, truststore}},
+		"IS with other stores": {"wso2is-7.0.0", "wso2is-7.3.0", []string{migration, truststore}, nil},
+		"IS":                   {"wso2is-7.1.0", "wso2is-7.3.0", []string{migration, "was=wso2is-7.1.0 now=wso2is-7.3.0"}, []string{truststore}},
+		"API-M":                {"wso2am-4.5.0", "wso2am-4.7.0", []string{migration}, []string{truststore}},
+		"the first time":       {"", "wso2is-7.3.0", nil, []string{migration, truststore}},
+	} {
+		var log testenv.Buffer
+		Report{From: c.from, To: c.to}.Log(slog.New(slog.NewTextHandler(&log, nil)))
+		for _, text := range c.logs {
+			if !strings.Contains(log.String(), text) {
+				t.Errorf("%s: no %q in\n%s", name, text, log.String())
+			}
+		}
+		for _, text := range c.not {
+			if strings.Contains(log.String(), text) {
+				t.Errorf("%s: %q in\n%s", name, text, log.String())
+			}
+		}
 	}
 }

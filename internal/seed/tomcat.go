@@ -8,7 +8,8 @@ import (
 	"strconv"
 )
 
-// listenerClass reloads the TLS certificates of Tomcat. It exists from Tomcat 9.0.82 on, so IS 7.0.0 and API-M 4.4.0 have it.
+// listenerClass reloads the TLS certificates of Tomcat. It exists from Tomcat 9.0.82 on, so all supported
+// versions of both products have it.
 const listenerClass = "org.apache.catalina.security.TLSCertificateReloadListener"
 
 // listener is the agent's line in the template of Tomcat's server.xml. With so many days before the expiry, every

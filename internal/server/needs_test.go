@@ -11,11 +11,12 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/product"
 )
 
 func TestWhatCanBeSeenOfADatabase(t *testing.T) {
 	dir := t.TempDir()
-	cfg := config.Config{Server: config.Server{Product: config.AM, ConfigDir: filepath.Join(dir, "volume"), Home: filepath.Join(dir, "home")}}
+	cfg := config.Config{Release: product.Default(product.AM), Server: config.Server{Product: config.AM, ConfigDir: filepath.Join(dir, "volume"), Home: filepath.Join(dir, "home")}}
 	write := func(path, content string) {
 		t.Helper()
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {

@@ -27,7 +27,7 @@ const primaryFile = "primary"
 // ReadPrimaryKey reads the certificate of the primary key that the text of deployment.toml names. unwatched says why the agent
 // cannot watch it. err wraps javacert.ErrRefused if the server does not start with the keystore.
 func ReadPrimaryKey(ctx context.Context, cfg config.Config, text []byte) (k PrimaryKey, unwatched, err error) {
-	primary, err := ReadPrimary(cfg.Server.Product, text)
+	primary, err := ReadPrimary(cfg.Release, text)
 	if err != nil {
 		return k, err, nil
 	}

@@ -11,11 +11,12 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/product"
 )
 
 func TestThePrimaryKeyIsWatchedIfItsKeystoreCanBeRead(t *testing.T) {
 	dir := t.TempDir()
-	cfg := config.Config{Server: config.Server{Product: config.IS, ConfigDir: filepath.Join(dir, "volume"), Home: filepath.Join(dir, "home")}}
+	cfg := config.Config{Release: product.Default(product.IS), Server: config.Server{Product: config.IS, ConfigDir: filepath.Join(dir, "volume"), Home: filepath.Join(dir, "home")}}
 	id, err := identity.Issue(identity.Spec{Names: []string{"wso2is"}}, time.Now(), 0)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
+	"wso2agent/internal/product"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/trust"
 )
@@ -25,12 +26,12 @@ type Stores struct {
 // repository/resources/security. given reports whether a variable tells the agent a value, which ReadStores then does not
 // read. Errors wrap ErrRefused if the server would refuse the text. For a reference that only the server can follow, the
 // error names the variable to set for the agent.
-func ReadStores(product string, text []byte, given func(variable string) bool) (Stores, error) {
+func ReadStores(release product.Release, text []byte, given func(variable string) bool) (Stores, error) {
 	doc, err := deployment.Parse(text)
 	if err != nil {
 		return Stores{}, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	defaults := storeDefaults(product)
+	defaults := storeDefaults(release)
 	// What [keystore.tls] leaves out comes from the primary keystore.
 	tlsThenPrimary := [][]string{{"keystore", "tls"}, {"keystore", "primary"}}
 	var s Stores
@@ -83,7 +84,7 @@ func WithStores(cfg config.Config, text []byte) (config.Config, error) {
 	if text == nil {
 		return cfg, nil
 	}
-	s, err := ReadStores(cfg.Server.Product, text, cfg.Given)
+	s, err := ReadStores(cfg.Release, text, cfg.Given)
 	if err != nil {
 		return cfg, err
 	}
@@ -111,29 +112,24 @@ type PrimaryKeystore struct {
 
 // ReadPrimary reads the server's primary keystore from the text of its deployment.toml. Errors wrap ErrRefused if the server
 // would refuse the text.
-func ReadPrimary(product string, text []byte) (p PrimaryKeystore, err error) {
+func ReadPrimary(release product.Release, text []byte) (p PrimaryKeystore, err error) {
 	doc, err := deployment.Parse(text)
 	if err != nil {
 		return p, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	for setting, into := range map[string]*string{"file_name": &p.File, "password": &p.Password, "alias": &p.Alias} {
-		if *into, _, err = doc.Resolved(storeDefaults(product), "keystore", "primary", setting); err != nil {
+		if *into, _, err = doc.Resolved(storeDefaults(release), "keystore", "primary", setting); err != nil {
 			return p, remedy.Add(fmt.Errorf("read the server's primary keystore from deployment.toml: %w", err), "write it there")
 		}
 	}
 	return p, nil
 }
 
-// storeDefaults are the products' own settings of their stores, which apply where the file sets nothing.
-func storeDefaults(product string) map[string]string {
-	defaults := map[string]string{
-		"keystore.primary.file_name": "wso2carbon.p12", "keystore.primary.type": "PKCS12", "keystore.primary.password": "wso2carbon",
+// storeDefaults are the product's own settings of its stores, which apply where the file sets nothing.
+func storeDefaults(r product.Release) map[string]string {
+	return map[string]string{
+		"keystore.primary.file_name": r.Keystore, "keystore.primary.type": r.StoreType, "keystore.primary.password": "wso2carbon",
 		"keystore.primary.key_password": "$ref{keystore.primary.password}",
-		"truststore.file_name":          "client-truststore.p12", "truststore.type": "PKCS12", "truststore.password": "wso2carbon",
+		"truststore.file_name":          r.Truststore, "truststore.type": r.StoreType, "truststore.password": "wso2carbon",
 	}
-	if product == config.AM {
-		defaults["keystore.primary.file_name"], defaults["truststore.file_name"] = "wso2carbon.jks", "client-truststore.jks"
-		defaults["keystore.primary.type"], defaults["truststore.type"] = "JKS", "JKS"
-	}
-	return defaults
 }

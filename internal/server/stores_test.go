@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/product"
 )
 
 func TestStoresAreThoseThatTheServersSettingsName(t *testing.T) {
@@ -28,7 +29,7 @@ func TestStoresAreThoseThatTheServersSettingsName(t *testing.T) {
 		"a password that is given": {config.AM, "[truststore]\npassword = \"$env{P}\"\n", func(name string) bool { return name == "TRUSTSTORE_PASS" },
 			Stores{"wso2carbon.jks", "wso2carbon", "", "client-truststore.jks", ""}, ""},
 	} {
-		got, err := ReadStores(c.product, []byte(c.text), c.given)
+		got, err := ReadStores(product.Default(c.product), []byte(c.text), c.given)
 		switch {
 		case c.reason != "":
 			if err == nil || !strings.Contains(err.Error(), c.reason) {

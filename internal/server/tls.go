@@ -13,14 +13,14 @@ import (
 // deployment.toml names that keystore; the password is then the one in the text. Otherwise the password is that of the primary
 // keystore, which is one secret less. A later change of the primary password does not change it.
 func TLSPassword(cfg config.Config, text []byte) (password string, named bool, err error) {
-	s, err := ReadStores(cfg.Server.Product, text, func(name string) bool { return name == "TRUSTSTORE_FILE" || name == "TRUSTSTORE_PASS" })
+	s, err := ReadStores(cfg.Release, text, func(name string) bool { return name == "TRUSTSTORE_FILE" || name == "TRUSTSTORE_PASS" })
 	if err == nil && s.Keystore == config.TLSStoreFile && s.Alias == identity.Alias {
 		return s.KeystorePassword, true, nil
 	}
 	if cfg.Given("KEYSTORE_PASS") {
 		return cfg.Keystore.Pass, false, nil
 	}
-	primary, err := ReadPrimary(cfg.Server.Product, text)
+	primary, err := ReadPrimary(cfg.Release, text)
 	return primary.Password, false, err
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"wso2agent/internal/artifact"
@@ -103,45 +102,19 @@ func (i *inspection) isHandler(ctx context.Context) Check {
 	if err != nil {
 		return failed("", fmt.Sprintf("%s is not a bundle: %v", found[0], err), remedy)
 	}
-	if version := versionOf(cfg.Server.Home); version != "" && !slices.Contains(needs, osgiOf(version)) {
-		return failed("", fmt.Sprintf("%s needs another OSGi than IS %s has, so IS does not load it, and reports no error", filepath.Base(found[0]), version),
-			"take version 2.1.2 or a later one, which fits IS 7.0 to 7.3 (ARTIFACTS_FILE)")
+	if is := cfg.Release; !slices.Contains(needs, is.HandlerOSGi) {
+		return failed("", fmt.Sprintf("%s needs another OSGi than IS %s has, so IS does not load it, and reports no error", filepath.Base(found[0]), is.Version),
+			"take the handler "+is.HandlerVersions+" (ARTIFACTS_FILE)")
 	}
 	return passed("%s", found[0])
 }
 
-// versionOf returns the version of IS in the name of its home; "" if it has none.
-func versionOf(home string) string {
-	_, version, found := strings.Cut(filepath.Base(home), "wso2is-")
-	if !found {
-		return ""
-	}
-	return version
-}
+// The versions of the packages of OSGi's services, of the old and the new Equinox, see product.Facts.HandlerOSGi.
+const oldServices, newServices = "1.2", "1.3"
 
-// generation of the OSGi framework: IS 7.3 has a new Equinox. The handler imports the packages of OSGi's services in the range
-// imp.package.version.osgi.service of its pom.xml (wso2-extensions/apim-km-wso2is): [1.2,1.3) up to version 2.0.11, [1.3,2.0) from 2.0.12
-// to 2.1.1, and [1.2,2.0) since.
-type generation int
-
-const (
-	oldEquinox generation = iota
-	newEquinox
-)
-
-func osgiOf(version string) generation {
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) > 1 {
-		if minor, err := strconv.Atoi(parts[1]); err == nil && parts[0] == "7" && minor < 3 {
-			return oldEquinox
-		}
-	}
-	return newEquinox
-}
-
-// osgiServices returns the generations that a handler fits, by the range of versions in which it imports the packages of OSGi's services.
-// A handler that says nothing of them fits both.
-func osgiServices(path string) ([]generation, error) {
+// osgiServices returns the versions of the packages of OSGi's services that a handler fits, by the range in which it imports them
+// (imp.package.version.osgi.service of its pom.xml, wso2-extensions/apim-km-wso2is). A handler that says nothing of them fits both.
+func osgiServices(path string) ([]string, error) {
 	manifest, err := manifestOf(path)
 	if err != nil {
 		return nil, err
@@ -153,12 +126,12 @@ func osgiServices(path string) ([]generation, error) {
 		}
 		switch {
 		case strings.Contains(attributes, "[1.2,1.3)"), strings.Contains(attributes, "[1.2.0,1.3.0)"):
-			return []generation{oldEquinox}, nil
+			return []string{oldServices}, nil
 		case strings.Contains(attributes, "[1.3,2.0)"), strings.Contains(attributes, "[1.3.0,2.0.0)"):
-			return []generation{newEquinox}, nil
+			return []string{newServices}, nil
 		}
 	}
-	return []generation{oldEquinox, newEquinox}, nil
+	return []string{oldServices, newServices}, nil
 }
 
 // splitClauses splits a header of a manifest at the commas outside quotes.

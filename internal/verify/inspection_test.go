@@ -21,6 +21,7 @@ import (
 	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
+	"wso2agent/internal/product"
 	exchange "wso2agent/internal/trust"
 	"wso2agent/internal/verify"
 	"wso2agent/internal/wso2sim"
@@ -77,6 +78,7 @@ func working(t *testing.T) (*site, verify.Subject) {
 	cfg.Gateway.Host, cfg.Gateway.Port = address(s.am.GatewayURL())
 	cfg.IS.Container, cfg.Scopes.Mode, cfg.Settings.Mode = "wso2is-1", "authorize", "merge"
 	cfg.Server.Product, cfg.Server.Name, cfg.Trust.Peers = config.AM, "localhost", []string{"wso2is"}
+	cfg.Release = product.Default(config.AM)
 	cfg.Server.Home, cfg.Server.ConfigDir = s.amHome, s.amHome
 	cfg.Keystore.Pass, cfg.Truststore.Pass = storePassword, storePassword
 	cfg.Trust.ExchangeDir = filepath.Join(filepath.Dir(s.isHome), "exchange")
@@ -405,6 +407,7 @@ func nextToIS(change func(shipped []byte) []byte) func(*testing.T, verify.Subjec
 		c := &subject.Config
 		home := unpacked(t, wso2sim.ProductIS)
 		c.Server = config.Server{Product: config.IS, Name: "wso2is", Home: home, ConfigDir: home}
+		c.Release = product.Default(config.IS)
 		c.IS.Host, c.IS.AdminUser, c.IS.AdminPass = "wso2is", "admin", "admin"
 		c.AM.Host, c.AM.Port, c.AM.AdminUser, c.AM.AdminPass = "wso2am", 9443, "admin", "admin"
 		c.Trust.ExchangeDir, c.TLS.Mode = t.TempDir(), "none"
@@ -459,6 +462,7 @@ func handler(is, version, services string) func(*testing.T, verify.Subject) (ver
 			must(t, f.Close())
 		}
 		subject.Config.Server = config.Server{Product: config.IS, Name: "wso2is", Home: home, ConfigDir: home}
+		subject.Config.Release, _ = product.Of(config.IS, is)
 		return subject, func() {}
 	}
 }

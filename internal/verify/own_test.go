@@ -17,6 +17,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/identity"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/product"
 	"wso2agent/internal/wso2"
 )
 
@@ -96,7 +97,7 @@ func TestAServerThatIsAboutToLoadACertificateIsWell(t *testing.T) {
 		"no truststore":                       {former, next, nil, nil, false},
 	} {
 		dir := t.TempDir()
-		cfg := config.Config{Server: config.Server{Product: config.IS, Name: "wso2is", Home: filepath.Join(dir, "home"), ConfigDir: filepath.Join(dir, "volume")},
+		cfg := config.Config{Release: product.Default(config.IS), Server: config.Server{Product: config.IS, Name: "wso2is", Home: filepath.Join(dir, "home"), ConfigDir: filepath.Join(dir, "volume")},
 			Keystore:   config.Keystore{File: "own.p12", Pass: ownPass, Alias: identity.Alias},
 			Truststore: config.Truststore{File: "trust.p12", Pass: ownPass}, IS: config.IdentityServer{Port: serving(t, c.presents)}}
 		for path, data := range map[string][]byte{

@@ -63,7 +63,7 @@ var remedies = map[int]string{
 	900984: "another shared scope, or a local one of an API, has this name: choose another name",
 	900985: "take the scope out of the APIs that use it before you delete it",
 	900988: "another API has a local scope of this name: choose another name, or make the scope a shared one",
-	901400: "API-M has no connector for this type of key manager: IS 7 needs type WSO2-IS-7, which API-M 4.5 ships",
+	901400: "API-M has no connector for this type of key manager: IS 7 needs type WSO2-IS-7, which API-M ships",
 	901401: "a required field of the key manager is missing: report this",
 	901403: "the key manager is unknown, disabled, or API-M has not loaded it yet",
 	901405: "the key manager may not create clients: allow it in the Admin Portal",
