@@ -150,8 +150,9 @@ stand-ins:
 		if docker image inspect $$image >/dev/null 2>&1 && test "$$(docker image inspect -f '{{index .Config.Labels "wso2agent.stand-in"}}' $$image)" != true; then \
 			echo "$$image is here already, and no stand-in: untag it first (docker image rm $$image), or test on another machine"; exit 1; \
 		fi; \
-		target=$${image#*/}; \
-		docker build -q -f test/compose/Dockerfile --target $${target%%:*} -t $$image .; \
+		target=$${image#*/}; target=$${target%%:*}; \
+		case $$target in wso2is) version=IS_VERSION ;; *) version=AM_VERSION ;; esac; \
+		docker build -q -f test/compose/Dockerfile --build-arg $$version=$${image#*:} --target $$target -t $$image .; \
 	done
 
 # The compose files on the engine that is here, with stand-ins. In a project of its own, on ports of its own.

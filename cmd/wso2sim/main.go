@@ -1,4 +1,4 @@
-// Command wso2sim runs a stand-in of WSO2 Identity Server 7.1.0 or API Manager 4.5.0, or a backend for its gateway.
+// Command wso2sim runs a stand-in of WSO2 Identity Server or API Manager, or a backend for its gateway.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 	"wso2agent/internal/wso2sim"
 )
 
-const usage = `usage: wso2sim is|am --home DIR [--listen ADDR] [--gateway ADDR] [--config-volume DIR]
+const usage = `usage: wso2sim is|am --home DIR [--version VERSION] [--listen ADDR] [--gateway ADDR] [--config-volume DIR]
                      [--hostname NAME] [--delay-scale F] [--boot-delay DURATION] [--start-log FILE]
                      [--plain ADDR] [--events ADDR] [--websocket ADDR] [--reload-scale F]
                      [--latency DURATION] [--cost-scale F] [--control ADDR]
@@ -28,6 +28,7 @@ const usage = `usage: wso2sim is|am --home DIR [--listen ADDR] [--gateway ADDR] 
 
 It plays IS, API-M, or a backend for API-M's gateway, and prints a line when it is ready.
 A home that does not exist is made as the product is when freshly unpacked. User and password are admin.
+--version is that of such a home: 7.1.0 for is and 4.5.0 for am, or another one of 7.0 to 7.3 and 4.4 to 4.7.
 --listen is the address of the server, and --gateway that of API-M's gateway. Both default to a free port of 127.0.0.1.
 --config-volume is a folder that is copied over the home first, as the products' images do.
 --hostname is the name in the issuer and in URLs. Without it the server takes that of deployment.toml.
@@ -69,6 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.Usage = func() {}
 	var o wso2sim.Options
 	flags.StringVar(&o.Home, "home", "", "")
+	version := flags.String("version", "", "")
 	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "")
 	flags.StringVar(&o.Gateway, "gateway", "127.0.0.1:0", "")
 	flags.StringVar(&o.Plain, "plain", "", "")
@@ -106,7 +108,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	} else {
 		o.Faults = wso2sim.NewFaults()
 		o.Faults.SetBootDelay(*bootDelay)
-		code, err = serve(ctx, args[0], o, control, stdout)
+		code, err = serve(ctx, args[0], *version, o, control, stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "wso2sim:", err)
@@ -132,8 +134,8 @@ func serveBackend(ctx context.Context, listen string, stdout io.Writer) error {
 
 // serve runs a server as its image's entrypoint and start script do, until ctx is done or the server ends by itself;
 // the code is what it ends with. Every start, in place too, is told when it is ready.
-func serve(ctx context.Context, what string, o wso2sim.Options, control string, stdout io.Writer) (code int, err error) {
-	i, err := launchIn(ctx, what, o)
+func serve(ctx context.Context, what, version string, o wso2sim.Options, control string, stdout io.Writer) (code int, err error) {
+	i, err := launchIn(ctx, what, version, o)
 	if err != nil {
 		return exitFailed, err
 	}
@@ -179,8 +181,8 @@ func tellReady(ctx context.Context, what string, i *wso2sim.Instance, stdout io.
 	}
 }
 
-// launchIn launches a server in its home, which is made if need be.
-func launchIn(ctx context.Context, what string, o wso2sim.Options) (*wso2sim.Instance, error) {
+// launchIn launches a server in its home, which is made in a version if need be.
+func launchIn(ctx context.Context, what, version string, o wso2sim.Options) (*wso2sim.Instance, error) {
 	if what != wso2sim.ProductIS && what != wso2sim.ProductAM {
 		return nil, fmt.Errorf("%w, not %q", errUnknown, what)
 	}
@@ -188,7 +190,7 @@ func launchIn(ctx context.Context, what string, o wso2sim.Options) (*wso2sim.Ins
 		return nil, fmt.Errorf("start %s: say with --home where its files are; a folder that does not exist is made", what)
 	}
 	if _, err := os.Stat(o.Home); errors.Is(err, fs.ErrNotExist) {
-		if err := wso2sim.Unpack(o.Home, what); err != nil {
+		if err := wso2sim.UnpackWith(o.Home, what, wso2sim.UnpackOptions{Version: version}); err != nil {
 			return nil, err
 		}
 	}

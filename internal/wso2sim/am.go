@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// AM is a stand-in of API Manager 4.5.0, all in one.
+// AM is a stand-in of API Manager, all in one, as its home is.
 type AM struct {
 	*server
 	port, gatewayPort *port
@@ -209,7 +209,7 @@ func (am *AM) version(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/xml;charset=UTF-8")
-	_, _ = io.WriteString(w, `<ns:getVersionResponse xmlns:ns="http://version.services.core.carbon.wso2.org"><return>WSO2 API Manager-4.5.0</return></ns:getVersionResponse>`)
+	_, _ = io.WriteString(w, `<ns:getVersionResponse xmlns:ns="http://version.services.core.carbon.wso2.org"><return>`+am.behaviour.name(ProductAM)+`</return></ns:getVersionResponse>`)
 }
 
 // startupHealth is open to everyone without credentials, and 401 to those who send wrong ones.

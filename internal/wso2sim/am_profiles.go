@@ -61,12 +61,8 @@ type profileStore struct {
 
 // renderProfiles makes listenerprofiles.xml out of the configuration, as the template of API Manager does.
 func renderProfiles(s settings) ([]byte, error) {
-	l, err := layoutOf(ProductAM, UnpackOptions{})
-	if err != nil {
-		return nil, err
-	}
-	_, listener := keyStores(s, l.keyFile)
-	trusted := trustStore(s, l.trustFile)
+	_, listener := keyStores(s, amKeystore)
+	trusted := trustStore(s, amTruststore)
 	text, err := xml.MarshalIndent(profiles{Name: "SSLProfiles", List: []profile{{
 		BindAddress: s.text("keystore.listener_profile.bind_address", "0.0.0.0"),
 		KeyStore:    profileStore{listener.file, s.text("keystore.tls.type", "JKS"), listener.password, listener.keyPassword},

@@ -164,26 +164,33 @@ func (d *database) add(entries []entry) error {
 // product looks for first.
 type datasource struct{ name, file, table string }
 
+// agentDatabase is the data source that IS has from 7.2.0 on, in [datasource] and not in [database].
+const agentDatabase = "AgentIdentity"
+
 // databaseDir is where the products have their embedded databases, and indexFile where API Manager has its index.
 const (
 	databaseDir = "repository/database"
 	indexFile   = "solr/data/apis.index"
 )
 
-func datasources(product string) []datasource {
+func datasources(product string, b Behaviour) []datasource {
 	shared := []datasource{
 		{"shared_db", "WSO2SHARED_DB", "REG_CLUSTER_LOCK"}, {"local", "WSO2CARBON_DB", "REG_CLUSTER_LOCK"},
 	}
 	if product == ProductIS {
-		return append(shared, datasource{"identity_db", "WSO2IDENTITY_DB", "IDN_BASE_TABLE"})
+		shared = append(shared, datasource{"identity_db", "WSO2IDENTITY_DB", "IDN_BASE_TABLE"})
+		if b.AgentDatabase {
+			shared = append(shared, datasource{agentDatabase, "WSO2AGENTIDENTITY_DB", "UM_TENANT"})
+		}
+		return shared
 	}
 	return append(shared, datasource{"apim_db", "WSO2AM_DB", "IDN_BASE_TABLE"})
 }
 
 // seeds are the databases of a fresh home by their path in it.
-func seeds(product string) map[string][]byte {
+func seeds(product string, b Behaviour) map[string][]byte {
 	files := map[string][]byte{}
-	for _, d := range datasources(product) {
+	for _, d := range datasources(product, b) {
 		files[filepath.Join(databaseDir, d.file+".mv.db")] = []byte(databaseHeader)
 	}
 	return files
@@ -192,6 +199,9 @@ func seeds(product string) map[string][]byte {
 // path is where the configuration has the file of the data source.
 func (d datasource) path(home string, s settings) (string, error) {
 	table := "database." + d.name
+	if d.name == agentDatabase {
+		table = "datasource." + d.name
+	}
 	if kind := s.text(table+".type", "h2"); kind != "h2" {
 		return "", fmt.Errorf("open %s: its type is %q, and the stand-in has none but the embedded h2, for which a file stands", table, kind)
 	}

@@ -38,6 +38,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// recordedBehaviour is that of the version that was recorded.
+func recordedBehaviour(product string) Behaviour {
+	b, _ := BehaviourOf(product, "")
+	return b
+}
+
 // newHome is a copy of a fresh home.
 func newHome(t *testing.T, product string) string {
 	t.Helper()

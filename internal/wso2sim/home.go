@@ -1,6 +1,7 @@
 package wso2sim
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -33,13 +34,14 @@ const (
 
 // UnpackOptions are what tests may want otherwise.
 type UnpackOptions struct {
-	Rounds int             // of the MAC of IS's stores; 0 is 100,000, as the product has
-	Key    *rsa.PrivateKey // of the server's certificate; nil is a new one, which takes longer than everything else
+	Version string          // such as 7.3.0; "" is the recorded one
+	Rounds  int             // of the MAC of IS's stores; 0 is 100,000, as the product has
+	Key     *rsa.PrivateKey // of the server's certificate; nil is a new one, which takes longer than everything else
 }
 
 // Unpack makes home, which must not exist yet, as the product is when freshly unpacked: its stores, in its own format
 // and with its own passwords but keys made for this home, and a small deployment.toml. The product is ProductIS or
-// ProductAM. As in the real product, the certificate of IS has expired.
+// ProductAM. As in the real product of that version, the certificate of IS 7.1.0 has expired.
 func Unpack(home, product string) error { return UnpackWith(home, product, UnpackOptions{}) }
 
 // UnpackWith is Unpack with options.
@@ -47,11 +49,11 @@ func UnpackWith(home, product string, o UnpackOptions) error {
 	if _, err := os.Stat(home); err == nil {
 		return fmt.Errorf("unpack %s into %s: it is there already; remove it or choose another folder", product, home)
 	}
-	layout, err := layoutOf(product, o)
+	behaviour, err := BehaviourOf(product, o.Version)
 	if err != nil {
 		return fmt.Errorf("unpack into %s: %w", home, err)
 	}
-	stores, err := layout.stores(time.Now())
+	stores, err := layoutOf(product, behaviour, o).stores(time.Now())
 	if err != nil {
 		return fmt.Errorf("unpack %s into %s: %w", product, home, err)
 	}
@@ -60,7 +62,8 @@ func UnpackWith(home, product string, o UnpackOptions) error {
 		return fmt.Errorf("unpack %s into %s: %w", product, home, err)
 	}
 	maps.Copy(stores, conf)
-	maps.Copy(stores, seeds(product))
+	maps.Copy(stores, seeds(product, behaviour))
+	stores[versionFile] = []byte(behaviour.name(product) + "\n")
 	for path, data := range stores {
 		if err := writeNew(filepath.Join(home, path), data); err != nil {
 			return fmt.Errorf("unpack %s: %w", product, err)
@@ -92,30 +95,18 @@ type layout struct {
 
 const day = 24 * time.Hour
 
-func layoutOf(product string, o UnpackOptions) (layout, error) {
-	if o.Rounds == 0 {
-		o.Rounds = 100_000
+func layoutOf(product string, b Behaviour, o UnpackOptions) layout {
+	l := layout{
+		keyFile: b.Keystore, trustFile: b.Truststore, key: o.Key, format: b.format(product, cmp.Or(o.Rounds, 100_000)),
+		notBefore: -30 * day, notAfter: 600 * day, ownAliases: []string{defaultAlias}, settings: b.settings(product),
 	}
-	switch product {
-	case ProductIS:
-		return layout{
-			keyFile: "wso2carbon.p12", trustFile: "client-truststore.p12", key: o.Key,
-			format: keystore.Options{
-				Format: keystore.PKCS12, Password: defaultPassword, MAC: keystore.MACSHA1, MACRounds: o.Rounds,
-				Certificates: keystore.RC2With40, CertificateRounds: o.Rounds / 2,
-			},
-			notBefore: -400 * day, notAfter: -35 * day, // the product's own expired on 2026-01-08
-			ownAliases: []string{defaultAlias}, settings: isSettings,
-		}, nil
-	case ProductAM:
-		return layout{
-			keyFile: "wso2carbon.jks", trustFile: "client-truststore.jks", key: o.Key, // PKCS#12 whatever the name says
-			format:    keystore.Options{Format: keystore.PKCS12, Password: defaultPassword, MAC: keystore.NoMAC, Certificates: keystore.Clear},
-			notBefore: -30 * day, notAfter: 600 * day,
-			ownAliases: []string{defaultAlias, gatewayAlias}, settings: amSettings,
-		}, nil
+	if b.Expired {
+		l.notBefore, l.notAfter = -400*day, -35*day // that of IS 7.1.0 and 7.2.0 did on 2026-01-08
 	}
-	return layout{}, fmt.Errorf("unknown product %q, want %s or %s", product, ProductIS, ProductAM)
+	if product == ProductAM {
+		l.ownAliases = append(l.ownAliases, gatewayAlias)
+	}
+	return l
 }
 
 // stores are the files of a fresh home by their path in it.

@@ -256,7 +256,7 @@ func TestTheProductsOwnFilesStartTheStandIns(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for path, data := range seeds(product) {
+		for path, data := range seeds(product, recordedBehaviour(product)) {
 			if err := writeNew(filepath.Join(home, path), data); err != nil {
 				t.Fatal(err)
 			}

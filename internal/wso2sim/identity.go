@@ -51,8 +51,8 @@ func storeFile(s settings, table, otherwise string) string {
 	return otherwise
 }
 
-func readIdentity(home string, s settings, l layout) (identity, error) {
-	primary, listener := keyStores(s, l.keyFile)
+func readIdentity(home string, s settings, b Behaviour) (identity, error) {
+	primary, listener := keyStores(s, b.Keystore)
 	leaf, key, err := readKey(home, primary)
 	if err != nil {
 		return identity{}, err
@@ -61,7 +61,7 @@ func readIdentity(home string, s settings, l layout) (identity, error) {
 	if !ok {
 		return identity{}, fmt.Errorf("sign tokens with %s: the key %q is no RSA key, and RS256 needs one", primary.file, primary.alias)
 	}
-	id := identity{signer: &signer{key: rsaKey, cert: leaf}, listener: listener, trusted: trustStore(s, l.trustFile)}
+	id := identity{signer: &signer{key: rsaKey, cert: leaf}, listener: listener, trusted: trustStore(s, b.Truststore)}
 	if _, id.tls, err = readKey(home, listener); err != nil {
 		return identity{}, err
 	}

@@ -2,7 +2,6 @@ package wso2sim
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net/http"
 	"strings"
@@ -12,7 +11,7 @@ import (
 // The super organization, under the id that every installation of IS gives it.
 const superOrganization = "10084a8d-113f-4211-a0d5-efe36b082211"
 
-// IS is a stand-in of Identity Server 7.1.0.
+// IS is a stand-in of Identity Server, as its home is.
 type IS struct {
 	*server
 	port     *port
@@ -74,7 +73,7 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 		return nil, errors.Join(err, is.shut())
 	}
 	is.after(is.delays.ISBoot.pick(), func() {
-		if err := is.openManagement(is.port, is.routes(), tls.VersionTLS12); err != nil {
+		if err := is.openManagement(is.port, is.routes(), is.behaviour.TLS); err != nil {
 			is.fail(err)
 			return
 		}

@@ -92,13 +92,10 @@ func TestTomcatLoadsNothingAgainUnlessItsTemplateSaysSo(t *testing.T) {
 func watched(t *testing.T, product string, log io.Writer, l ...reloadListener) (*server, *secured) {
 	t.Helper()
 	home := newHome(t, product)
-	layout, err := layoutOf(product, UnpackOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var err error
 	s := &server{home: home, reloadListeners: l, reloadScale: 1, log: slog.New(slog.NewTextHandler(log, nil)), faults: NewFaults()}
 	if s.settings, err = readSettings(home); err == nil {
-		s.identity, err = readIdentity(home, s.settings, layout)
+		s.identity, err = readIdentity(home, s.settings, recordedBehaviour(product))
 	}
 	if err != nil {
 		t.Fatal(err)

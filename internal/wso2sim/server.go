@@ -32,20 +32,22 @@ type Options struct {
 	Log          *slog.Logger                    // what a real server would log; nil discards it
 	Faults       *Faults                         // what is to go wrong; may be nil
 	Requests     *RequestLog                     // gets every request; may be nil
+	Behave       func(*Behaviour)                // changes what the home's version does; may be nil
 	Wrap         func(http.Handler) http.Handler // put around what serves the ports, for tests that look on; may be nil
 }
 
 // server is what both products are made of: what they read at their start, their ports, and their way of going.
 type server struct {
 	identity
-	settings settings
-	log      *slog.Logger
-	delays   Delays
-	working  chan struct{} // has an entry for each request that the server works on
-	hostname string
-	started  time.Time
-	wrap     func(http.Handler) http.Handler // never nil
-	ready    chan struct{}
+	behaviour Behaviour
+	settings  settings
+	log       *slog.Logger
+	delays    Delays
+	working   chan struct{} // has an entry for each request that the server works on
+	hostname  string
+	started   time.Time
+	wrap      func(http.Handler) http.Handler // never nil
+	ready     chan struct{}
 
 	ctx    context.Context // ends with the server
 	cancel context.CancelCauseFunc
@@ -83,12 +85,15 @@ type server struct {
 
 // newServer copies the volume and reads configuration and stores. Later, only the listeners' certificate is read again.
 func newServer(product string, o Options) (*server, error) {
-	l, err := layoutOf(product, UnpackOptions{})
-	if err != nil {
-		return nil, err
-	}
 	if info, err := os.Stat(o.Home); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("start %s: its home %q is no folder; unpack it first", product, o.Home)
+	}
+	behaviour, err := homeBehaviour(product, o.Home)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", product, err)
+	}
+	if o.Behave != nil {
+		o.Behave(&behaviour)
 	}
 	if o.StartLog == "" {
 		o.StartLog = filepath.Join(o.Home, "start.log")
@@ -104,11 +109,11 @@ func newServer(product string, o Options) (*server, error) {
 	if err := writePID(o.Home); err != nil {
 		return nil, fmt.Errorf("start %s: %w", product, err)
 	}
-	s := &server{product: product, home: o.Home, log: o.Log, delays: o.Delays, working: make(chan struct{}, cores), hostname: o.Hostname, ready: make(chan struct{})}
+	s := &server{product: product, home: o.Home, behaviour: behaviour, log: o.Log, delays: o.Delays, working: make(chan struct{}, cores), hostname: o.Hostname, ready: make(chan struct{})}
 	if s.settings, err = readSettings(o.Home); err != nil {
 		return nil, fmt.Errorf("start %s: %w", product, err)
 	}
-	if s.identity, err = readIdentity(o.Home, s.settings, l); err != nil {
+	if s.identity, err = readIdentity(o.Home, s.settings, behaviour); err != nil {
 		return nil, fmt.Errorf("start %s: %w", product, err)
 	}
 	if s.levels, err = readLogLevels(o.Home); err != nil {
@@ -165,7 +170,7 @@ func (s *server) bindOptional(addr string) (*port, error) {
 }
 
 // openManagement begins to serve the management port, with its reloads, and the same in clear text where that is asked
-// for. Identity Server speaks nothing above TLS 1.2.
+// for.
 func (s *server) openManagement(p *port, h http.Handler, maxVersion uint16) error {
 	s.management = s.secure(maxVersion)
 	if err := s.open(p, h, s.management.config); err != nil {

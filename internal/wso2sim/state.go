@@ -31,10 +31,10 @@ type keeper struct {
 type kinds map[string][]string
 
 // openKeeper reads all databases, and returns what they hold by kind, each in the order in which it came.
-func openKeeper(product, home string, s settings, where kinds, describe func(record) any) (*keeper, map[string][]entry, error) {
+func openKeeper(product, home string, b Behaviour, s settings, where kinds, describe func(record) any) (*keeper, map[string][]entry, error) {
 	k := &keeper{home: home, product: product, shelves: map[string]*database{}, describe: describe, dirty: map[record]bool{}}
 	held := map[string][]entry{}
-	for _, source := range datasources(product) {
+	for _, source := range datasources(product, b) {
 		path, err := source.path(home, s)
 		if err == nil {
 			err = k.read(path, source.table, where[source.name], held)
@@ -111,7 +111,7 @@ func (k *keeper) close() error {
 
 // keep opens what the server keeps and takes it from there: it is called once, when describe and restore can work.
 func (s *server) keep(describe func(record) any, restore func(map[string][]entry) error) error {
-	k, held, err := openKeeper(s.product, s.home, s.settings, kindsOf(s.product), describe)
+	k, held, err := openKeeper(s.product, s.home, s.behaviour, s.settings, kindsOf(s.product), describe)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", s.product, err)
 	}

@@ -15,49 +15,75 @@ import (
 	"wso2agent/internal/wso2sim/speccheck"
 )
 
-// homes are those of both stand-ins, which trust each other. A test binary unpacks them once, because their keys take longest.
-var homes = sync.OnceValues(func() (string, error) {
+// Versions are those of both stand-ins, such as 7.1.0 and 4.5.0; "" is the one that was recorded.
+type Versions struct{ IS, AM string }
+
+// homes are those of both stand-ins, which trust each other, by their versions. A test binary unpacks them once, because their keys take
+// longest.
+var homes struct {
+	sync.Mutex
+	dirs map[Versions]string
+}
+
+// homesOf returns the folder with the homes of a pair of versions.
+func homesOf(v Versions) (string, error) {
+	homes.Lock()
+	defer homes.Unlock()
+	if dir, ok := homes.dirs[v]; ok {
+		return dir, nil
+	}
 	dir, err := os.MkdirTemp("", "pair")
 	if err != nil {
 		return "", err
 	}
-	stores := map[string][2]string{
-		wso2sim.ProductIS: {"wso2carbon.p12", "client-truststore.p12"}, wso2sim.ProductAM: {"wso2carbon.jks", "client-truststore.jks"},
+	if homes.dirs == nil {
+		homes.dirs = map[Versions]string{}
 	}
-	leaves := map[string]keystore.Certificate{}
-	path := func(product string, i int) string {
-		return filepath.Join(dir, product, "repository/resources/security", stores[product][i])
+	homes.dirs[v] = dir
+	return dir, unpack(dir, v)
+}
+
+func unpack(dir string, v Versions) error {
+	stores, leaves := map[string]wso2sim.Behaviour{}, map[string]keystore.Certificate{}
+	path := func(product, store string) string {
+		return filepath.Join(dir, product, "repository/resources/security", store)
 	}
-	for product := range stores {
-		if err := wso2sim.UnpackWith(filepath.Join(dir, product), product, wso2sim.UnpackOptions{Rounds: 10}); err != nil {
-			return dir, err
-		}
-		store, err := open(path(product, 0))
+	for product, version := range map[string]string{wso2sim.ProductIS: v.IS, wso2sim.ProductAM: v.AM} {
+		b, err := wso2sim.BehaviourOf(product, version)
 		if err != nil {
-			return dir, err
+			return err
+		}
+		stores[product] = b
+		if err := wso2sim.UnpackWith(filepath.Join(dir, product), product, wso2sim.UnpackOptions{Version: version, Rounds: 10}); err != nil {
+			return err
+		}
+		store, err := open(path(product, b.Keystore))
+		if err != nil {
+			return err
 		}
 		if leaves[product], err = store.Leaf(""); err != nil {
-			return dir, err
+			return err
 		}
 	}
 	for product, peer := range map[string]string{wso2sim.ProductIS: wso2sim.ProductAM, wso2sim.ProductAM: wso2sim.ProductIS} {
-		store, err := open(path(product, 1))
+		file := path(product, stores[product].Truststore)
+		store, err := open(file)
 		if err != nil {
-			return dir, err
+			return err
 		}
-		if err := store.SetTrusted("peer", leaves[peer], time.Time{}); err != nil {
-			return dir, err
+		if err := store.SetTrusted("peer", leaves[peer], time.Now()); err != nil {
+			return err
 		}
 		data, err := store.Encode()
 		if err != nil {
-			return dir, err
+			return err
 		}
-		if err := os.WriteFile(path(product, 1), data, 0o600); err != nil {
-			return dir, err
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			return err
 		}
 	}
-	return dir, nil
-})
+	return nil
+}
 
 func open(path string) (*keystore.Store, error) {
 	data, err := os.ReadFile(path)
@@ -70,7 +96,7 @@ func open(path string) (*keystore.Store, error) {
 // Main runs the tests of a package that calls [Start], and returns the exit code. TestMain calls it.
 func Main(m *testing.M) int {
 	code := m.Run()
-	if dir, err := homes(); err == nil {
+	for _, dir := range homes.dirs {
 		os.RemoveAll(dir)
 	}
 	return code
@@ -86,9 +112,16 @@ type Servers struct {
 	Client *http.Client
 }
 
-// Start starts both stand-ins. Every request is held against the products' specifications. change changes the options of API-M, and may
-// be nil.
+// Start starts both stand-ins in the versions that were recorded. Every request is held against the products' specifications. change
+// changes the options of API-M, and may be nil.
 func Start(t *testing.T, change func(*wso2sim.Options)) *Servers {
+	t.Helper()
+	return StartVersions(t, Versions{}, change)
+}
+
+// StartVersions is [Start] with other versions. Requests of a version that was not recorded are held against the specifications of the
+// recorded one as far as those know the path.
+func StartVersions(t *testing.T, v Versions, change func(*wso2sim.Options)) *Servers {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -96,7 +129,7 @@ func Start(t *testing.T, change func(*wso2sim.Options)) *Servers {
 			t.Fatal(err)
 		}
 	}
-	dir, err := homes()
+	dir, err := homesOf(v)
 	must(err)
 	s := &Servers{AMRequests: wso2sim.NewRequestLog(), ISRequests: wso2sim.NewRequestLog(), AMFaults: wso2sim.NewFaults(), ISFaults: wso2sim.NewFaults()}
 	options := func(product string, log *wso2sim.RequestLog, faults *wso2sim.Faults) wso2sim.Options {
