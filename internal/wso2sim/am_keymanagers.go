@@ -27,6 +27,9 @@ type keyManager struct {
 	loadedAt time.Time // from when on it can be used; zero if never
 	// refusedAt and acceptedAt are when the gateway learns that it was disabled or enabled.
 	refusedAt, acceptedAt time.Time
+
+	encryptedWith string // the key that its password is encrypted with; see AM.encryptionKey
+	lost          bool   // the server has another key, and cannot read the password
 }
 
 func newKeyManager(dto keyManagerDTO) *keyManager {
@@ -53,7 +56,7 @@ func (k *keyManager) accepted(now time.Time) bool {
 // endpoints for the check of the configuration, but a connector never sees that; and it needs the user info endpoint,
 // which the check does not ask for.
 func (k *keyManager) loadable() bool {
-	return k.resident() || value(k.dto.ClientRegistrationEndpoint) != "" && value(k.dto.IntrospectionEndpoint) != "" &&
+	return k.resident() || !k.lost && value(k.dto.ClientRegistrationEndpoint) != "" && value(k.dto.IntrospectionEndpoint) != "" &&
 		value(k.dto.TokenEndpoint) != "" && value(k.dto.RevokeEndpoint) != "" && value(k.dto.UserInfoEndpoint) != ""
 }
 
@@ -274,6 +277,9 @@ func (am *AM) createKeyManager(w http.ResponseWriter, r *http.Request) error {
 // publish sends the event that has the server load a key manager. One that cannot be loaded takes the events of those
 // made shortly after it along: they stay unusable until their event is sent again, by an update.
 func (am *AM) publish(k *keyManager) {
+	if _, has := k.dto.AdditionalProperties["Password"]; has && !k.lost {
+		k.encryptedWith = am.encryptionKey()
+	}
 	am.changed("keymanager", k.uuid)
 	now := time.Now()
 	switch {
@@ -296,8 +302,11 @@ func (am *AM) updateKeyManager(w http.ResponseWriter, r *http.Request, k *keyMan
 	if *dto.Name != k.label {
 		return badRequest("Key Manager name couldn't able to change")
 	}
+	lost := k.lost
 	if dto.AdditionalProperties["Password"] == masked {
 		dto.AdditionalProperties["Password"] = k.dto.AdditionalProperties["Password"]
+	} else {
+		lost = false
 	}
 	if !k.resident() {
 		if err := dto.check(); err != nil {
@@ -313,7 +322,7 @@ func (am *AM) updateKeyManager(w http.ResponseWriter, r *http.Request, k *keyMan
 	normalize(&dto)
 	dto.ID = k.dto.ID
 	was := k.enabled()
-	k.dto = dto
+	k.dto, k.lost = dto, lost
 	now := time.Now()
 	if was && !k.enabled() {
 		k.refusedAt = now.Add(am.delays.Disable.pick())

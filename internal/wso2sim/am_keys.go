@@ -65,6 +65,7 @@ func (am *AM) keyRoutes(mux *http.ServeMux) {
 		return nil
 	})))
 	mux.HandleFunc("POST "+key+"/regenerate-secret", am.unlocked(scopesApplication, am.withKey(am.regenerateSecret)))
+	am.secretRoutes(mux, key)
 }
 
 // withKey finds the key mapping of the path. The operation runs without the lock.
@@ -332,7 +333,7 @@ func (am *AM) listKeys(w http.ResponseWriter, r *http.Request) error {
 	list := []object{}
 	for _, m := range rows {
 		if view := am.view(r.Context(), m); view != nil {
-			list = append(list, view)
+			list = append(list, am.later(m, view))
 		}
 	}
 	writeJSON(w, http.StatusOK, object{"count": len(list), "list": list})
@@ -346,7 +347,7 @@ func (am *AM) showKey(w http.ResponseWriter, r *http.Request, m *keyMapping) err
 		return nil
 	}
 	view["keyManager"] = m.keyManager.uuid
-	writeJSON(w, http.StatusOK, view)
+	writeJSON(w, http.StatusOK, am.later(m, view))
 	return nil
 }
 

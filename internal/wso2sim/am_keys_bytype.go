@@ -73,14 +73,14 @@ func (am *AM) generateToken(w http.ResponseWriter, r *http.Request, m *keyMappin
 		return notFound("application consumer key", r.PathValue("mapping"))
 	}
 	id, _ := view["consumerKey"].(string)
-	secret, _ := view["consumerSecret"].(string)
+	secret, _ := am.later(m, view)["consumerSecret"].(string)
 	if given := value(body.ConsumerSecret); given != "" {
 		secret = given
 	}
 	am.mu.Lock()
 	dto := m.keyManager.dto
 	c := am.oauth.clients[id]
-	refused := m.keyManager.resident() && (c == nil || c.secret != secret || !slices.Contains(c.grants, "client_credentials"))
+	refused := m.keyManager.resident() && (c == nil || !c.accepts(secret) || !slices.Contains(c.grants, "client_credentials"))
 	am.mu.Unlock()
 	if refused {
 		return &upstreamError{errNoToken, errors.New("the Resident Key Manager refuses the client")}

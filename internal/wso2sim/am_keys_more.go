@@ -110,7 +110,7 @@ func (am *AM) updateKey(w http.ResponseWriter, r *http.Request, m *keyMapping) e
 		return errGeneral
 	}
 	view["keyManager"], view["keyState"], view["mode"], view["token"] = m.keyManager.uuid, nil, nil, nil
-	writeJSON(w, http.StatusOK, view)
+	writeJSON(w, http.StatusOK, am.later(m, view))
 	return nil
 }
 
@@ -118,6 +118,9 @@ func (am *AM) updateKey(w http.ResponseWriter, r *http.Request, m *keyMapping) e
 func (am *AM) regenerateSecret(w http.ResponseWriter, _ *http.Request, m *keyMapping) error {
 	am.mu.Lock()
 	defer am.mu.Unlock()
+	if m.keyManager.resident() && am.severalSecrets() {
+		return &upstreamError{errSecret, errors.New("the key manager refuses another secret where a client has several")}
+	}
 	var secret any
 	if c := am.oauth.clients[m.clientID]; m.keyManager.resident() && c != nil {
 		c.secret = newSecret()

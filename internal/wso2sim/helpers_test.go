@@ -103,6 +103,18 @@ func newPair(t *testing.T) *pair {
 	}
 }
 
+// workingAs is working with other versions.
+func workingAs(t *testing.T, is, am string) *pair {
+	t.Helper()
+	p := newPair(t)
+	p.isHome, p.amHome = homeOf(t, ProductIS, is), homeOf(t, ProductAM, am)
+	p.exchange()
+	p.startAM()
+	p.listener("WSO2-IS")
+	p.startIS()
+	return p
+}
+
 // working is a pair whose servers trust each other and are up, with the revocation listener in place.
 func working(t *testing.T) *pair {
 	t.Helper()
@@ -173,8 +185,12 @@ func (p *pair) wait(s interface{ Wait(context.Context) error }) {
 func (p *pair) exchange() {
 	p.t.Helper()
 	isStores, amStores := filepath.Join(p.isHome, securityDir), filepath.Join(p.amHome, securityDir)
-	importLeaf(p.t, filepath.Join(isStores, "wso2carbon.p12"), filepath.Join(amStores, "client-truststore.jks"), "wso2is")
-	importLeaf(p.t, filepath.Join(amStores, "wso2carbon.jks"), filepath.Join(isStores, "client-truststore.p12"), "wso2am")
+	is, err := homeBehaviour(ProductIS, p.isHome)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	importLeaf(p.t, filepath.Join(isStores, is.Keystore), filepath.Join(amStores, amTruststore), "wso2is")
+	importLeaf(p.t, filepath.Join(amStores, amKeystore), filepath.Join(isStores, is.Truststore), "wso2am")
 }
 
 func importLeaf(t *testing.T, from, into, alias string) {
@@ -184,7 +200,7 @@ func importLeaf(t *testing.T, from, into, alias string) {
 		t.Fatal(err)
 	}
 	trusted := open(t, into)
-	if err := trusted.SetTrusted(alias, leaf, time.Time{}); err != nil {
+	if err := trusted.SetTrusted(alias, leaf, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	data, err := trusted.Encode()

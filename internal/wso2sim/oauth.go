@@ -56,7 +56,8 @@ type oauthClient struct {
 	tokenType                     string // "JWT", or "Default" for opaque tokens
 	audience                      string
 	settings                      clientSettings
-	stored                        bool // whether it was read back: see dcrView
+	stored                        bool           // whether it was read back: see dcrView
+	more                          []clientSecret // further secrets, where the product has them
 }
 
 type accessToken struct {
@@ -129,7 +130,7 @@ func (o *oauthServer) clientOf(r *http.Request) (*oauthClient, *oauthFault) {
 		return nil, faultNoClient
 	}
 	c := o.clients[id]
-	if c == nil || c.secret != secret {
+	if c == nil || !c.accepts(secret) {
 		return nil, faultBadClient
 	}
 	return c, nil

@@ -1,6 +1,7 @@
 package wso2sim
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -103,6 +104,11 @@ func newServer(product string, o Options) (*server, error) {
 	}
 	if o.ConfigVolume != "" {
 		if err := copyVolume(o.ConfigVolume, o.Home); err != nil {
+			return nil, fmt.Errorf("start %s: %w", product, err)
+		}
+	}
+	if product == ProductAM && behaviour.MakesKey {
+		if err := makeEncryptionKey(o.Home, cmp.Or(o.Log, slog.New(slog.DiscardHandler))); err != nil {
 			return nil, fmt.Errorf("start %s: %w", product, err)
 		}
 	}

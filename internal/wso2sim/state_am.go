@@ -61,6 +61,7 @@ type subscriptionRecord struct {
 type keyManagerRecord struct {
 	DTO                   keyManagerDTO
 	RefusedAt, AcceptedAt time.Time
+	EncryptedWith         string `json:",omitempty"` // see encryptionKey
 }
 
 type indexRecord struct {
@@ -91,7 +92,7 @@ func (am *AM) describe(r record) any {
 		}
 	case "keymanager":
 		if k := am.keyManagerByID(r.id); k != nil {
-			return keyManagerRecord{k.dto, k.refusedAt, k.acceptedAt}
+			return keyManagerRecord{k.dto, k.refusedAt, k.acceptedAt, k.encryptedWith}
 		}
 	case "index":
 		if e := am.index[r.id]; e != nil && (e.shown != nil || e.next != nil) {
@@ -217,7 +218,11 @@ func (am *AM) restoreAdministrator(held map[string][]entry) error {
 func (am *AM) restoreKeyManagers(held map[string][]entry) error {
 	return decode(held, "keymanager", func(_ string, r keyManagerRecord) {
 		k := newKeyManager(r.DTO)
-		k.refusedAt, k.acceptedAt = r.RefusedAt, r.AcceptedAt
+		k.refusedAt, k.acceptedAt, k.encryptedWith = r.RefusedAt, r.AcceptedAt, r.EncryptedWith
+		k.lost = am.undecipherable(r.EncryptedWith)
+		if k.lost {
+			am.log.Error("Error while decrypting the configuration of a key manager: it was encrypted with another key", "name", k.label)
+		}
 		resident := am.keyManagers[len(am.keyManagers)-1]
 		if k.resident() {
 			if value(k.dto.Issuer) != am.oauth.issuer { // the host name or the port is another one

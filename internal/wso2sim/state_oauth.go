@@ -8,6 +8,7 @@ type clientRecord struct {
 	Grants, Redirects                              []string
 	Stored                                         bool
 	Settings                                       *clientSettings // absent in a state of an earlier stand-in
+	More                                           []clientSecret  `json:",omitempty"`
 }
 
 // tokenRecord is a token as it is kept, under what its client holds.
@@ -25,7 +26,7 @@ func (o *oauthServer) describe(r record) any {
 		return o.userID
 	case "client":
 		if c := o.clients[r.id]; c != nil {
-			return clientRecord{c.secret, c.name, c.displayName, c.tokenType, c.audience, c.grants, c.redirects, c.stored, &c.settings}
+			return clientRecord{c.secret, c.name, c.displayName, c.tokenType, c.audience, c.grants, c.redirects, c.stored, &c.settings, c.more}
 		}
 	case "token":
 		if t := o.tokens[r.id]; t != nil {
@@ -47,7 +48,7 @@ func (o *oauthServer) restore(held map[string][]entry) error {
 	err = decode(held, "client", func(id string, c clientRecord) {
 		o.clients[id] = &oauthClient{
 			id: id, secret: c.Secret, name: c.Name, displayName: c.DisplayName, tokenType: c.TokenType, audience: c.Audience,
-			grants: c.Grants, redirects: c.Redirects, stored: c.Stored, settings: defaultClientSettings(),
+			grants: c.Grants, redirects: c.Redirects, stored: c.Stored, settings: defaultClientSettings(), more: c.More,
 		}
 		if c.Settings != nil {
 			o.clients[id].settings = *c.Settings

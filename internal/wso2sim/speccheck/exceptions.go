@@ -231,6 +231,7 @@ func isUnlisted(what string, status int) bool {
 
 // unspecified are operations that the servers have and no specification names.
 var unspecified = regexp.MustCompile(`^GET /api/am/(publisher/v4|devportal/v3|admin/v4)/swagger\.yaml$|` +
+	`^(POST|GET) /api/am/devportal/v3/applications/[^/]+/oauth-keys/[^/]+/(generate-secret|secrets|revoke-secret)$|` + // from API-M 4.7 on
 	`^HEAD /api/am/publisher/v4/apis/[^/]+$|` + // which is 401
 	`^(GET|PUT) /api/server/v1/applications/[^/]+/authorized-apis/[^/]+$`) // which are 405
 
