@@ -12,6 +12,7 @@ import (
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/rotation"
 	"wso2agent/internal/seed"
+	"wso2agent/internal/server"
 )
 
 // ErrTimeout says that the time to wait for a peer, or for a store, has passed.
@@ -43,6 +44,9 @@ func (a Agent) Init(ctx context.Context) error {
 		err := a.reload() // a seed that has come meanwhile says which version the server has
 		if err == nil {
 			err = stock.Bring(limit, a.log, a.control().Dir, a.lockOwn, a.control().Present)
+		}
+		if err == nil {
+			err = server.PrepareKey(limit, a.cfg, a.log, a.lockOwn)
 		}
 		if err == nil {
 			err = k.once(limit, a)

@@ -36,6 +36,7 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 		"TRUSTSTORE_PASS":     {"wso2carbon"},
 		"SETTINGS":            {"merge"},
 		"SECRETS_ENV":         {"false"},
+		"ENCRYPTION_KEY":      {""},
 		"TOKENS_SIDE_BY_SIDE": {"false"},
 		"GATEWAY_EVENT_WAIT":  {"100ms"},
 		"SERVER_ADMIN":        {"false"},

@@ -35,6 +35,9 @@ func (c Config) contradictions() (mistakes []error) {
 	if c.Bootstrap.Drift == "fix" && c.Bootstrap.Compare == 0 {
 		wrong("DRIFT is fix, but with RECONCILE_INTERVAL=0 the agent finds no difference: set RECONCILE_INTERVAL, or DRIFT=report")
 	}
+	if key := c.Settings.EncryptionKey; key != "" && key != "new" && !IsKey(key) {
+		wrong("ENCRYPTION_KEY must be new, or 32, 48 or 64 hexadecimal digits: make one by openssl rand -hex 32")
+	}
 	mistakes = append(mistakes, c.serviceUserContradictions()...)
 	return append(mistakes, c.Bootstrap.sharedPaths()...)
 }

@@ -56,6 +56,7 @@ type Rotate struct {
 type Settings struct {
 	Mode             string `env:"SETTINGS" default:"merge" rule:"oneof merge override none" desc:"What the agent does with deployment.toml. merge: it adds the settings that the server needs, and keeps different values that somebody else set. override: it also replaces those values. none: it does not change the file."`
 	SecretsEnv       bool   `env:"SECRETS_ENV" default:"false" rule:"bool" desc:"Whether the agent writes passwords into deployment.toml as $env{NAME} instead of in clear text. The container of the server must then have these variables in its environment."`
+	EncryptionKey    string `env:"ENCRYPTION_KEY" secret:"true" desc:"Key with which the server encrypts secrets in its database, if its release has one: 32, 48 or 64 hexadecimal digits. The agent makes one for a new database. The value new makes one for a database that may be a used one."`
 	TokensSideBySide bool   `env:"TOKENS_SIDE_BY_SIDE" default:"false" rule:"bool" desc:"Whether the previous token of a client stays valid when the client requests a new token."`
 	GatewayEventWait string `env:"GATEWAY_EVENT_WAIT" default:"100ms" rule:"wait" desc:"How long the gateway of API-M waits before each deployment. It processes deployments one after the other. The value product keeps the delay of the product, 5s."`
 	ServerAdmin      bool   `env:"SERVER_ADMIN" default:"false" rule:"bool" desc:"Whether people can restart the server through its web service ServerAdmin. The agent does not use it."`

@@ -130,6 +130,12 @@ func checkSAN(value string) error {
 	return nil
 }
 
+// keyForm is the form of an encryption key of both products.
+var keyForm = regexp.MustCompile(`^(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{48}|[0-9a-fA-F]{64})$`)
+
+// IsKey reports whether value has the form of an encryption key of the products: 16, 24 or 32 bytes in hexadecimal digits.
+func IsKey(value string) bool { return keyForm.MatchString(value) }
+
 // clientForm has no space and no quote, so that a filter of IS's REST API matches one client only.
 var clientForm = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,255}$`)
 

@@ -15,12 +15,13 @@ func TestSettingsAreShownWithoutSecrets(t *testing.T) {
 	delete(environment, "KM_SERVICE_PASS") // it needs KM_SERVICE_USER
 	delete(environment, "IS_CLIENT_SECRET")
 	delete(environment, "AM_CLIENT_SECRET")
+	environment["ENCRYPTION_KEY"] = strings.Repeat("5ec2e7", 8)
 	c, err := read(func(name string) string { return environment[name] })
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := c.Shown()
-	if strings.Contains(text, "hidden") {
+	if strings.Contains(text, "hidden") || strings.Contains(text, "5ec2e7") {
 		t.Errorf("a secret is shown:\n%s", text)
 	}
 	for _, line := range []string{"AM_HOST=wso2am\n", "AM_ADMIN_PASS=*****\n", "AM_PORT=9443 (default)\n", "KM_SERVICE_PASS= (default)\n"} {

@@ -14,6 +14,10 @@ type Facts struct {
 	AgentDatabase     bool // IS: has the database AgentIdentity
 	EncryptionKey     bool // encrypts with [encryption] key; without one, a default that everybody knows (IS), or one made at each start (API-M)
 	EncryptionKeyMade bool // API-M: its start script makes the key if deployment.toml has none
+	// KeyDigits is how many hexadecimal digits the longest key has. 48 and 64 digits are read as 24 and 32 bytes, and 32 digits as 32
+	// characters (SymmetricKeyInternalCryptoProvider of carbon-crypto-service); IS 7.0 reads characters only (docs-is, "Symmetric
+	// encryption": longer keys "7.1.0 onwards").
+	KeyDigits int
 
 	// API-M.
 	SecretsShownOnce bool // consumer secrets are in the answer that makes them only; regenerate-secret is refused
@@ -44,13 +48,13 @@ const (
 // table has the facts of each minor version, the oldest first.
 var table = map[string][]Facts{
 	IS: {
-		{Minor: "7.0", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 11, EncryptionKey: true,
+		{Minor: "7.0", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 11, EncryptionKey: true, KeyDigits: 32,
 			HandlerVersions: "up to 2.0.11, or from 2.1.2 on", HandlerOSGi: "1.2", Handler: "2.0.5", TLS13: true},
-		{Minor: "7.1", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", StoreType: "PKCS12", JDK: 21, EncryptionKey: true,
+		{Minor: "7.1", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", StoreType: "PKCS12", JDK: 21, EncryptionKey: true, KeyDigits: 64,
 			HandlerVersions: "up to 2.0.11, or from 2.1.2 on", HandlerOSGi: "1.2", Handler: "2.0.5"},
-		{Minor: "7.2", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", StoreType: "PKCS12", JDK: 21, EncryptionKey: true, StopsByTERM: true, AgentDatabase: true,
+		{Minor: "7.2", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", StoreType: "PKCS12", JDK: 21, EncryptionKey: true, KeyDigits: 64, StopsByTERM: true, AgentDatabase: true,
 			HandlerVersions: "up to 2.0.11, or from 2.1.2 on", HandlerOSGi: "1.2", Handler: "2.0.5", AllScopes: AllUnlessOwn},
-		{Minor: "7.3", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", StoreType: "PKCS12", JDK: 21, EncryptionKey: true, StopsByTERM: true, AgentDatabase: true,
+		{Minor: "7.3", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", StoreType: "PKCS12", JDK: 21, EncryptionKey: true, KeyDigits: 64, StopsByTERM: true, AgentDatabase: true,
 			HandlerVersions: "2.0.12 or later", HandlerOSGi: "1.3", Handler: "2.1.2", AllScopes: AllButInternal, CertificateUser: true,
 			TokensNotStored: true, ScopeArray: true, TLS13: true},
 	},
@@ -58,7 +62,7 @@ var table = map[string][]Facts{
 		{Minor: "4.4", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 21},
 		{Minor: "4.5", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 21},
 		{Minor: "4.6", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 21, ReloadsTrust: true, KeyManagerByTLS: true},
-		{Minor: "4.7", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 25, StopsByTERM: true, EncryptionKey: true,
+		{Minor: "4.7", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 25, StopsByTERM: true, EncryptionKey: true, KeyDigits: 64,
 			EncryptionKeyMade: true, SecretsShownOnce: true, ReloadsTrust: true, KeyManagerByTLS: true, TokensNotStored: true},
 	},
 }

@@ -218,7 +218,7 @@ func (f SettingsFile) closeToOthers(m merged) error {
 	}
 	getsSecret := false
 	for name, w := range m.next {
-		getsSecret = getsSecret || strings.HasSuffix(name, "password") && m.record[name].Text != w.Text
+		getsSecret = getsSecret || isSecret(name) && m.record[name].Text != w.Text
 	}
 	if !getsSecret {
 		return nil

@@ -26,6 +26,16 @@ func Environment(ctx context.Context, cfg config.Config, isSet func(name string)
 	}
 	more = map[string]string{}
 	for _, name := range doc.Variables() {
+		if name == KeyVariable { // the agent may have made it, and ENCRYPTION_KEY may be new
+			e, err := readKey(cfg, text)
+			if err != nil {
+				return nil, nil, err
+			}
+			if key := e.value(); key != "" {
+				more[name] = key
+				continue
+			}
+		}
 		if isSet(name) {
 			continue
 		}

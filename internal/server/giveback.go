@@ -17,7 +17,7 @@ import (
 
 // GiveBack returns the text of a deployment.toml without what the agent has made, by its record: a setting gets its former value, and an
 // element of an array that the agent has added goes. What somebody else has changed since stays, and so do settings that the server's
-// database goes with: [database] and [super_admin]. Those changes are [Kept], with the needed value empty.
+// database goes with: [database], [super_admin] and [encryption]. Those changes are [Kept], with the needed value empty.
 //
 // Errors wrap [ErrRefused] if the server would refuse the text.
 func GiveBack(text []byte, record Record) ([]byte, []Change, error) {
@@ -42,7 +42,7 @@ func GiveBack(text []byte, record Record) ([]byte, []Change, error) {
 		case record.wrote(name, given.Text(v)) && !goesWithData(w.Path):
 			m.record[name] = w
 		default:
-			kept = append(kept, Change{Setting: name, Line: v.Line, Was: given.Text(v), Action: Kept, Secret: strings.Contains(name, "password")})
+			kept = append(kept, Change{Setting: name, Line: v.Line, Was: given.Text(v), Action: Kept, Secret: isSecret(name)})
 		}
 	}
 	if err := m.takeBack(); err != nil {
@@ -69,7 +69,7 @@ func GiveBack(text []byte, record Record) ([]byte, []Change, error) {
 // goesWithData reports whether a database of the server was made with a setting: another value would lose the data, or its administrator.
 func goesWithData(path string) bool {
 	first, _, _ := strings.Cut(path, "\n")
-	return first == "database" || first == "super_admin"
+	return first == "database" || first == "super_admin" || first == encryptionKey[0]
 }
 
 // takeElements removes the elements of arrays all of whose settings are the agent's, and gives those of other elements their former values.

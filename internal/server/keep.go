@@ -83,7 +83,7 @@ func (m *merger) takeBack() error {
 			return fmt.Errorf("take %s back in deployment.toml: %w", name, err)
 		}
 		before, _ := m.given.Get(path...)
-		m.changes = append(m.changes, Change{Setting: name, Line: before.Line, Was: written.Text, Now: written.Was, Action: Removed, Secret: strings.Contains(name, "password")})
+		m.changes = append(m.changes, Change{Setting: name, Line: before.Line, Was: written.Text, Now: written.Was, Action: Removed, Secret: isSecret(name)})
 	}
 	return nil
 }

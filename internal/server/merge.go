@@ -32,6 +32,9 @@ func (n Needs) Merge(text []byte, record Record, override bool) ([]byte, []Chang
 	if n.KeepReload {
 		m.hold(n.gateway())
 	}
+	if n.EncryptionKey == "" { // a record that is lost must not lose the key
+		m.hold([]need{{settings: []want{{path: encryptionKey}}}})
+	}
 	for _, need := range needs {
 		if err := m.meet(need); err != nil {
 			return nil, nil, nil, err

@@ -36,6 +36,13 @@ func OwnNeeds(cfg config.Config, text []byte) (Needs, error) {
 	n := NeedsOf(cfg)
 	state, err := ReadDatabase(cfg, text)
 	n.Used = state != NewDatabase
+	if err != nil {
+		return n, err
+	}
+	key, err := readKey(cfg, text)
+	if n.EncryptionKey = key.value(); n.EncryptionKey != "" && n.SecretsEnv {
+		n.EncryptionKey = keyReference
+	}
 	return n, err
 }
 

@@ -3,6 +3,9 @@ package server
 import (
 	"errors"
 	"maps"
+	"strings"
+
+	"wso2agent/internal/deployment"
 )
 
 // ErrRefused says that the server would refuse the settings file. The agent does not change such a file.
@@ -43,6 +46,11 @@ const (
 	Waits    Action = "waits"      // it changes later, see Needs.KeepAllScopes and KeepListener
 	Settled  Action = "settled"    // it stays because the database of the server has it too, see Needs.Used
 )
+
+// isSecret reports whether the agent writes a secret into the setting of this name.
+func isSecret(name string) bool {
+	return strings.Contains(name, "password") || name == deployment.Path(encryptionKey...)
+}
 
 // Made reports whether the agent has changed the setting.
 func (c Change) Made() bool { return c.Action == Added || c.Action == Replaced || c.Action == Removed }

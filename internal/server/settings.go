@@ -42,6 +42,8 @@ type Needs struct {
 	// KeepReload leaves the settings for Reload as they are for now, made or not: a running server would have to restart for them.
 	KeepReload bool
 
+	EncryptionKey string // [encryption] key; empty: it stays as it is
+
 	SecretsEnv bool // the server's environment holds the passwords, and the file names the variables
 	Database   *Database
 	TLS        *TLSKeystore
@@ -133,6 +135,9 @@ func (n Needs) needs() ([]need, error) {
 	}
 	if n.ServerAdmin {
 		plain(want{path: []string{"server", "enable_restart_from_api"}, data: true, stock: []any{false}})
+	}
+	if n.EncryptionKey != "" {
+		plain(want{path: encryptionKey, data: n.EncryptionKey, secret: true})
 	}
 	if n.TLS != nil {
 		out = append(out, need{settings: n.TLS.wants(), whole: true})

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -64,6 +65,14 @@ func (i *inspection) isSettings(ctx context.Context) Check {
 		return failed("", file.Path+" lacks "+listed(lacks), "run agent config diff, and agent init or agent run next to IS, which make the settings")
 	case len(kept) > 0:
 		return Check{Verdict: Warn, Evidence: "somebody else has set " + listed(kept), Remedy: "run agent config diff next to IS; SETTINGS=override replaces these values"}
+	}
+	switch warning, err := server.KeyWarning(cfg, text); {
+	case errors.Is(err, server.ErrKey):
+		return broken(err, "restore the key before the next start of IS (docs/operating.md)")
+	case err != nil:
+		return broken(err, "correct "+file.Path)
+	case warning != "":
+		return Check{Verdict: Warn, Evidence: warning, Remedy: "see docs/operating.md, The encryption key"}
 	}
 	return passed("%s has all of them", file.Path)
 }

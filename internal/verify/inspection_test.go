@@ -276,7 +276,10 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		{"is.settings", said(func(e exchange.Exchange) { e.SayClosing(exchange.Closing{Restart: exchange.RestartDue}) }), verify.Warn, "about to change that"},
 		{"is.settings", said(func(exchange.Exchange) {}), verify.Skip, "no report"},
 		{"is.settings", nextToIS(func(shipped []byte) []byte { return shipped }), verify.Fail, "lacks server.hostname"},
-		{"is.settings", nextToIS(func(shipped []byte) []byte { return agentSettings(t, shipped, false) }), verify.Pass, "has all of them"},
+		{"is.settings", nextToIS(func(shipped []byte) []byte { return agentSettings(t, shipped, false) }), verify.Warn, "the default key"},
+		{"is.settings", nextToIS(func(shipped []byte) []byte {
+			return append(agentSettings(t, shipped, false), "\n[encryption]\nkey = \"d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4\"\n"...)
+		}), verify.Pass, "has all of them"},
 		{"is.settings", nextToIS(func(shipped []byte) []byte {
 			return []byte(strings.Replace(string(agentSettings(t, shipped, false)), "allow_system_prefix_for_role = true", "allow_system_prefix_for_role = \"yes\"", 1))
 		}), verify.Warn, "role_mgt.allow_system_prefix_for_role"},

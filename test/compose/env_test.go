@@ -24,7 +24,7 @@ func read(t *testing.T, path string) string {
 }
 
 // perServer matches settings that the two servers cannot share. .env has them with the prefixes IS_ and AM_.
-var perServer = regexp.MustCompile(`^(SERVER_NAME|PEERS|SERVER_HOME|KEYSTORE_.*|TRUSTSTORE_.*|TLS_NAMES|TLS_FILES_DIR|PROXY_PORT)$`)
+var perServer = regexp.MustCompile(`^(SERVER_NAME|PEERS|SERVER_HOME|KEYSTORE_.*|TRUSTSTORE_.*|TLS_NAMES|TLS_FILES_DIR|PROXY_PORT|ENCRYPTION_KEY)$`)
 
 func TestEverySettingCanBeSetFromEnvAndStandsInItsExample(t *testing.T) {
 	override, example := read(t, "compose.override.yml"), read(t, ".env.example")

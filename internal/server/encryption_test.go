@@ -1,0 +1,239 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/notify"
+	"wso2agent/internal/product"
+	"wso2agent/internal/remedy"
+)
+
+func TestTheEncryptionKeyIsDecidedByTheDatabaseAndWhatIsKnown(t *testing.T) {
+	release := func(name, version string) product.Release {
+		r, err := product.Of(name, version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	am45, am47, is70, is71 := release(product.AM, "4.5.0"), release(product.AM, "4.7.0"), release(product.IS, "7.0.0"), release(product.IS, "7.1.0")
+	key, other := strings.Repeat("a1", 32), strings.Repeat("b2", 32)
+	made, given := recordOf(key, true), recordOf(key, false)
+	for name, c := range map[string]struct {
+		e       KeyEvidence
+		want    KeyDecision
+		refused string // a part of the error with its remedy
+		warns   string // a part of the warning
+	}{
+		"API-M 4.7 with a new database":                       {e: KeyEvidence{Release: am47, Database: NewDatabase}, want: KeyDecision{Make: true}},
+		"IS 7.1 with a new database":                          {e: KeyEvidence{Release: is71, Database: NewDatabase}, want: KeyDecision{Make: true}},
+		"API-M 4.7 with a used database":                      {e: KeyEvidence{Release: am47, Database: UsedDatabase}, refused: "ENCRYPTION_KEY_FILE"},
+		"API-M 4.7 with an unknown database":                  {e: KeyEvidence{Release: am47, Database: UnknownDatabase}, refused: "ENCRYPTION_KEY=new"},
+		"API-M 4.7, and a person says new":                    {e: KeyEvidence{Release: am47, Database: UnknownDatabase, Given: "new"}, want: KeyDecision{Make: true}},
+		"IS 7.1 with a used database":                         {e: KeyEvidence{Release: is71, Database: UsedDatabase}, warns: "default key"},
+		"IS 7.1 with an unknown database":                     {e: KeyEvidence{Release: is71, Database: UnknownDatabase}, warns: "default key"},
+		"API-M 4.5 on a used database":                        {e: KeyEvidence{Release: am45, Database: UsedDatabase}},
+		"API-M 4.5 on a new database":                         {e: KeyEvidence{Release: am45, Database: NewDatabase}},
+		"API-M 4.5 with a key":                                {e: KeyEvidence{Release: am45, Database: NewDatabase, Given: key}, warns: "no effect"},
+		"API-M 4.7 that a person has encrypt with a keystore": {e: KeyEvidence{Release: am47, Database: UsedDatabase, Keystore: true}},
+		"the agent has made the key":                          {e: KeyEvidence{Release: am47, Database: UsedDatabase, Record: made}, want: KeyDecision{Record: made}},
+		"a made key outlives ENCRYPTION_KEY=new":              {e: KeyEvidence{Release: am47, Database: UsedDatabase, Record: made, Given: "new"}, want: KeyDecision{Record: made}},
+		"a made key outlives a database that is new again":    {e: KeyEvidence{Release: am47, Database: NewDatabase, Record: made}, want: KeyDecision{Record: made}},
+		"a person gives the key":                              {e: KeyEvidence{Release: am47, Database: UnknownDatabase, Given: key}, want: KeyDecision{Record: given}},
+		"a person gives it again":                             {e: KeyEvidence{Release: am47, Database: UsedDatabase, Given: key, Record: given}, want: KeyDecision{Record: given}},
+		"a person gives the key that the agent has made":      {e: KeyEvidence{Release: am47, Database: UsedDatabase, Given: key, Record: made}, want: KeyDecision{Record: made}},
+		"a person gives another key":                          {e: KeyEvidence{Release: am47, Database: UsedDatabase, Given: other, Record: given}, refused: "restore the former ENCRYPTION_KEY"},
+		"a person gives another key for a new database":       {e: KeyEvidence{Release: am47, Database: NewDatabase, Given: other, Record: given}, want: KeyDecision{Record: recordOf(other, false)}},
+		"the given key is gone":                               {e: KeyEvidence{Release: am47, Database: UsedDatabase, Record: given}, refused: "is gone"},
+		"the given key is gone, and a person says new":        {e: KeyEvidence{Release: am47, Database: UsedDatabase, Record: given, Given: "new"}, refused: "is gone"},
+		"the given key is gone from IS too":                   {e: KeyEvidence{Release: is71, Database: UsedDatabase, Record: given}, refused: "restore ENCRYPTION_KEY_FILE"},
+		"the given key is in the file":                        {e: KeyEvidence{Release: am47, Database: UsedDatabase, Record: given, InFile: key}, want: KeyDecision{Record: given}},
+		"the record of a key in the environment is gone":      {e: KeyEvidence{Release: is71, Database: UsedDatabase, InFile: keyReference}, refused: "is gone"},
+		"the key is a person's":                               {e: KeyEvidence{Release: am47, Database: UsedDatabase, InFile: other}},
+		"the key is a person's, in the secure vault":          {e: KeyEvidence{Release: am47, Database: UsedDatabase, InFile: "$secret{key}", Given: key}},
+		"two keys of persons":                                 {e: KeyEvidence{Release: am47, Database: UsedDatabase, InFile: other, Given: key}, refused: "different keys"},
+		"a person has replaced the made key":                  {e: KeyEvidence{Release: is71, Database: UsedDatabase, InFile: other, Record: made}, want: KeyDecision{Record: made}, warns: "old_key"},
+		"the file has the default key":                        {e: KeyEvidence{Release: is71, Database: UsedDatabase, InFile: worldKey}, warns: "everybody knows"},
+		"IS 7.0 reads short keys":                             {e: KeyEvidence{Release: is70, Database: NewDatabase, Given: key}, refused: "at most 32"},
+	} {
+		got, err := c.e.Decide()
+		if c.refused != "" {
+			text, remedies := remedy.Split(err)
+			if !errors.Is(err, ErrKey) || !strings.Contains(text+strings.Join(remedies, ""), c.refused) || len(remedies) != 1 {
+				t.Errorf("%s: %v, want ErrKey with %q and one remedy", name, err, c.refused)
+			}
+			continue
+		}
+		if err != nil || got.Make != c.want.Make || !got.Make && got.Record != c.want.Record || !strings.Contains(got.Warning, c.warns) || (got.Warning == "") != (c.warns == "") {
+			t.Errorf("%s: %+v, %v; want %+v with a warning of %q", name, got, err, c.want, c.warns)
+		}
+		if strings.Contains(got.Warning, key) {
+			t.Errorf("%s: the warning shows the key", name)
+		}
+	}
+}
+
+// keyVolume is a config volume of API-M 4.7 with its agent's settings. The database is as shipped.
+func keyVolume(t *testing.T) (cfg *config.Config, prepare func() (string, error)) {
+	t.Helper()
+	cfg = &config.Config{}
+	dir := t.TempDir()
+	cfg.Server.Product, cfg.Server.ConfigDir, cfg.Server.Home = config.AM, filepath.Join(dir, "config"), filepath.Join(dir, "wso2am-4.7.0")
+	cfg.Settings.Mode, cfg.AM.AdminUser, cfg.AM.AdminPass = "merge", "admin", "admin"
+	cfg.Truststore.File = "client-truststore.jks"
+	folder := notify.ControlOf(*cfg).Dir
+	for path, text := range map[string]string{
+		cfg.DeploymentTOML():                             "[server]\nhostname = \"localhost\"\n",
+		filepath.Join(cfg.Server.Home, EmbeddedDatabase): "stock",
+		filepath.Join(folder, StockDatabases):            "08c4242b5f585628bb8cef8ede40e9895b8719eb8070aee2d96613583ee3904a 5 WSO2SHARED_DB.mv.db\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cfg, func() (string, error) {
+		var log bytes.Buffer
+		err := PrepareKey(t.Context(), *cfg, slog.New(slog.NewTextHandler(&log, nil)), func(ctx context.Context) (func(), error) {
+			return file.Lock(ctx, file.LockPath(folder), nil)
+		})
+		return log.String(), err
+	}
+}
+
+// start makes the settings as the first pass of an init does, uses the database as a started server does, and returns deployment.toml.
+func start(t *testing.T, cfg *config.Config) string {
+	t.Helper()
+	text, err := ReadOwn(t.Context(), *cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs, err := OwnNeeds(*cfg, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _, err = SettingsFileOf(*cfg).Apply(t.Context(), needs, cfg.Settings.Mode == "override"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(cfg.Server.Home, EmbeddedDatabase), []byte("used"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestAKeyIsMadeOnceAndStays(t *testing.T) {
+	cfg, prepare := keyVolume(t)
+	log, err := prepare()
+	if err != nil || !strings.Contains(log, "back up the config volume") {
+		t.Fatalf("%v:\n%s", err, log)
+	}
+	path := filepath.Join(notify.ControlOf(*cfg).Dir, keyFile)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the record: %v, %v; want mode 0600", info, err)
+	}
+	record, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := strings.TrimSpace(string(record))
+	first := start(t, cfg)
+	// Without this line of its own the script of API-M adds a second table (EncryptionKeyGenerator compares whole lines).
+	if len(key) != 64 || !strings.Contains(first, "\n[encryption]\nkey = \""+key+"\"\n") || strings.Contains(log, key) {
+		t.Fatalf("key %q, log %s:\n%s", key, log, first)
+	}
+	if log, err = prepare(); err != nil || log != "" {
+		t.Errorf("a second init: %v, %q", err, log)
+	}
+	cfg.Settings.Mode = "override"
+	if second := start(t, cfg); second != first {
+		t.Errorf("the second start changes the settings:\n%s", second)
+	}
+
+	back, err := SettingsFileOf(*cfg).GiveBack(t.Context())
+	if text, _ := os.ReadFile(cfg.DeploymentTOML()); err != nil || !strings.Contains(string(text), key) {
+		t.Errorf("uninstall takes the key: %v, %v:\n%s", err, back, text)
+	}
+	for _, c := range back {
+		if c.Setting == "encryption.key" && (c.Action != Kept || !c.Secret) {
+			t.Errorf("%+v, want it kept, as a secret", c)
+		}
+	}
+
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = prepare(); err != nil {
+		t.Errorf("without the record, with the key in the file: %v", err)
+	}
+	if text := start(t, cfg); !strings.Contains(text, key) {
+		t.Errorf("the agent takes a key back whose record is lost:\n%s", text)
+	}
+	if err := os.WriteFile(cfg.DeploymentTOML(), []byte("# a new file\n[server]\nhostname = \"localhost\"\nnode_ip = \"127.0.0.1\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := prepare(); !errors.Is(err, ErrKey) {
+		t.Errorf("without the record and the file: %v, want ErrKey", err)
+	}
+}
+
+func TestAKeyInTheEnvironmentStandsNowhereElse(t *testing.T) {
+	cfg, prepare := keyVolume(t)
+	key := strings.Repeat("c3", 32)
+	cfg.Settings.SecretsEnv, cfg.Settings.EncryptionKey = true, key
+	if log, err := prepare(); err != nil || strings.Contains(log, key) {
+		t.Fatalf("%v:\n%s", err, log)
+	}
+	record, err := os.ReadFile(filepath.Join(notify.ControlOf(*cfg).Dir, keyFile))
+	if text := start(t, cfg); err != nil || !strings.Contains(text, `key = "$env{ENCRYPTION_KEY}"`) || strings.Contains(text+string(record), key) {
+		t.Errorf("%v: the record is %q, the settings are:\n%s", err, record, text)
+	}
+	isSet := func(string) bool { return true } // also ENCRYPTION_KEY=new would be
+	if more, missing, err := Environment(t.Context(), *cfg, isSet); err != nil || more[KeyVariable] != key {
+		t.Errorf("the server's environment: %v, missing %v, %v", more, missing, err)
+	}
+	cfg.Settings.EncryptionKey = ""
+	if _, err := prepare(); !errors.Is(err, ErrKey) {
+		t.Errorf("the Secret is gone: %v, want ErrKey", err)
+	}
+	cfg.Settings.EncryptionKey = strings.Repeat("d4", 32)
+	if _, err := prepare(); !errors.Is(err, ErrKey) {
+		t.Errorf("another Secret: %v, want ErrKey", err)
+	}
+}
+
+func TestAMadeKeyReachesTheEnvironmentOfTheServer(t *testing.T) {
+	cfg, prepare := keyVolume(t)
+	cfg.Settings.SecretsEnv, cfg.Settings.EncryptionKey = true, "new"
+	if _, err := prepare(); err != nil {
+		t.Fatal(err)
+	}
+	start(t, cfg)
+	more, _, err := Environment(t.Context(), *cfg, func(string) bool { return true })
+	if err != nil || !config.IsKey(more[KeyVariable]) {
+		t.Errorf("%v, %v", more, err)
+	}
+}
+
+func TestSettingsOfAPersonGetNoKey(t *testing.T) {
+	cfg, prepare := keyVolume(t)
+	cfg.Settings.Mode = "none"
+	log, err := prepare()
+	if err != nil || !strings.Contains(log, "SETTINGS is none") {
+		t.Errorf("%v:\n%s", err, log)
+	}
+	if _, err := os.Stat(filepath.Join(notify.ControlOf(*cfg).Dir, keyFile)); err == nil {
+		t.Error("the agent has made a key")
+	}
+}
