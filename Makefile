@@ -97,14 +97,14 @@ test-kill:
 # Without the race detector, which makes each run some times as long. Most of the time a run waits between two tries, so more of them
 # than there are processors run at the same time.
 test-states:
-	CRASH_STATES=20 CRASH_CUTS=10 RANDOM_STATES=20 MUTANTS=200 go test -count=1 -parallel 8 -timeout 20m ./test/converge
+	CRASH_STATES=20 CRASH_CUTS=10 RANDOM_STATES=20 MUTANTS=200 go test -count=1 -parallel 20 -timeout 20m ./test/converge
 
 CRASH_STATES ?= 200
 CRASH_CUTS ?= 50
 SEED ?= 1
 
 test-crash:
-	CRASH_STATES=$(CRASH_STATES) CRASH_CUTS=$(CRASH_CUTS) SEED=$(SEED) RANDOM_STATES=500 MUTANTS=2000 go test -count=1 -parallel 8 -timeout 240m -v ./test/converge
+	CRASH_STATES=$(CRASH_STATES) CRASH_CUTS=$(CRASH_CUTS) SEED=$(SEED) RANDOM_STATES=500 MUTANTS=2000 go test -count=1 -parallel 32 -timeout 240m -v ./test/converge
 
 # Every statement of what decides about rotations is tested, and not only by the model, which make test-allocations runs.
 coverage:

@@ -414,6 +414,9 @@ func (w *world) objects(want plan.Wanted) []string {
 			if len(r.Deployments) > 0 {
 				on, err := c.Publisher.APIObject(ctx, r.ID)
 				must(w, err)
+				if secured(api.Object) { // it may be made again after the lifecycle has changed, and has the state of that moment
+					delete(on.Fields, "lifeCycleStatus")
+				}
 				add("deployed revision of "+name.String(), on.Fields)
 			}
 		}
