@@ -97,14 +97,13 @@ type KeyManagerInfo struct {
 	Used    bool   `json:"isUsed"` // by an API or an application
 }
 
+func (k *KeyManagerInfo) check() error { return hasID(k.ID) }
+
 // KeyManagers lists all key managers, API-M's own among them. The list has no pages.
 func (a *Admin) KeyManagers(ctx context.Context) ([]KeyManagerInfo, error) {
 	var p page[KeyManagerInfo]
 	r := request{op: "list key managers", method: http.MethodGet, path: "/key-managers"}
 	err := a.call(ctx, r, &p)
-	if err == nil && p.List == nil {
-		err = a.noDocument(r, errNoList)
-	}
 	return p.List, err
 }
 
@@ -121,6 +120,8 @@ type StoredKeyManager struct {
 	MakesRoles   bool            `json:"-"` // the connector of IS makes roles that IS lacks, under names of its own
 	Raw          json.RawMessage `json:"-"` // the whole object, its password masked
 }
+
+func (s *StoredKeyManager) check() error { return hasID(s.ID) }
 
 // UnmarshalJSON reads the user out of the additional properties, which differ by type.
 func (s *StoredKeyManager) UnmarshalJSON(text []byte) error {

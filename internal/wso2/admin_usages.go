@@ -26,19 +26,26 @@ func (a *Admin) KeyManagerAPIs(ctx context.Context, id string) ([]Use, error) {
 
 // uses reads one page of at most maxUses entries (admin-api.yaml of carbon-apimgt 9.31: limit and offset, no next page in the answer).
 func (a *Admin) uses(ctx context.Context, id, what, path string) ([]Use, error) {
-	var p struct {
-		Applications []Use `json:"applications"`
-		APIs         []Use `json:"apis"`
-	}
+	var p usages
 	r := request{
 		op: "list the " + what + " that use key manager " + id, method: http.MethodGet, path: keyManager(id) + path,
 		query: url.Values{"limit": {maxUses}},
 	}
 	err := a.call(ctx, r, &p)
-	if err == nil && p.Applications == nil && p.APIs == nil {
-		err = a.noDocument(r, errNoList)
-	}
 	return append(p.Applications, p.APIs...), err
+}
+
+// usages is an answer with one of two lists.
+type usages struct {
+	Applications []Use `json:"applications"`
+	APIs         []Use `json:"apis"`
+}
+
+func (u *usages) check() error {
+	if u.Applications == nil && u.APIs == nil {
+		return errNoList
+	}
+	return nil
 }
 
 // maxUses is how many uses of a key manager are asked for.

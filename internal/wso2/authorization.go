@@ -47,14 +47,32 @@ type ApplicationPage struct {
 	Applications []ISApplication `json:"applications"`
 }
 
+func (p *ApplicationPage) check() error {
+	if p.Applications == nil {
+		return errNoList
+	}
+	return nil
+}
+
+// resources is an answer with API resources.
+type resources struct {
+	Total     *int `json:"totalResults"`
+	Resources []struct {
+		ID         string `json:"id"`
+		Identifier string `json:"identifier"`
+	} `json:"apiResources"`
+}
+
+func (r *resources) check() error {
+	if r.Total == nil && r.Resources == nil {
+		return errNoList
+	}
+	return nil
+}
+
 // FindResource returns the id of the API resource with an identifier, or "" where there is none.
 func (a *Authorization) FindResource(ctx context.Context, identifier string) (id string, err error) {
-	var found struct {
-		Resources []struct {
-			ID         string `json:"id"`
-			Identifier string `json:"identifier"`
-		} `json:"apiResources"`
-	}
+	var found resources
 	err = a.call(ctx, request{
 		op: "find API resource " + identifier, method: http.MethodGet, path: "/api-resources",
 		query: url.Values{"filter": {"identifier eq " + identifier}},
@@ -70,16 +88,10 @@ func (a *Authorization) FindResource(ctx context.Context, identifier string) (id
 // CreateResource makes an API resource without scopes and returns its id. An application gets its scopes only if it is authorized for
 // them, and a user only with a role. An identifier that is taken is HTTP 409.
 func (a *Authorization) CreateResource(ctx context.Context, name, identifier string) (id string, err error) {
-	var made struct {
-		ID string `json:"id"`
-	}
-	r := request{
+	made, err := a.object(ctx, request{
 		op: "create API resource " + identifier, method: http.MethodPost, path: "/api-resources",
 		body: map[string]any{"name": name, "identifier": identifier, "requiresAuthorization": true, "scopes": []any{}},
-	}
-	if err = a.call(ctx, r, &made); err == nil && made.ID == "" {
-		err = a.noDocument(r, errNoID)
-	}
+	}, byID)
 	return made.ID, err
 }
 

@@ -94,12 +94,32 @@ func (c caller) call(ctx context.Context, r request, out any) error {
 	return err
 }
 
+// checked is an answer that knows what it must have. A server that starts or stops, or a proxy before it, may answer 200 with a document
+// that has nothing, such as {}.
+type checked interface {
+	check() error
+}
+
 // decode reads a JSON document; null is none.
 func decode(body []byte, out any) error {
 	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
 		return errors.New("it is null")
 	}
-	return json.Unmarshal(body, out)
+	if err := json.Unmarshal(body, out); err != nil {
+		return err
+	}
+	if c, is := out.(checked); is {
+		return c.check()
+	}
+	return nil
+}
+
+// hasID is the check of what has an id.
+func hasID(id string) error {
+	if id == "" {
+		return errNoID
+	}
+	return nil
 }
 
 // sendOnce makes a request.

@@ -260,7 +260,7 @@ func TestCredentialsGoWhereTheyBelong(t *testing.T) {
 	var got []string
 	base, hc := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got = append(got, r.URL.Path+" "+r.Header.Get("Authorization"))
-		io.WriteString(w, `{"issuer":"x"}`)
+		io.WriteString(w, `{"issuer":"x","list":[],"access_token":"t"}`)
 	})
 	ctx := t.Context()
 	must(t, NewGateway(hc, base, base, Credentials{}).Healthy(ctx))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 const resident = "Resident Key Manager"
@@ -199,6 +200,59 @@ func TestAnObjectWithoutAnIDIsTriedAgain(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestAReadIsRepeatedIfItsAnswerHasNothing, as from a proxy, or from a server that starts or stops.
+func TestAReadIsRepeatedIfItsAnswerHasNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &refusing{answer: func(string) (int, string) { return 200, `{}` }}
+		hc := &http.Client{Transport: server}
+		base, ctx := "https://server.example", RepeatReads(t.Context())
+		publisher, portal, manager := NewPublisher(hc, base, admin), NewDevPortal(hc, base, admin), NewAdmin(hc, base, admin)
+		is, users, scopes := NewIdentity(hc, base, admin), NewSCIM(hc, base, admin), NewAuthorization(hc, base, admin)
+		for what, read := range map[string]func() error{
+			"a list with pages":      func() error { _, err := publisher.APIs(ctx); return err },
+			"a list without pages":   func() error { _, err := manager.Categories(ctx); return err },
+			"that of key managers":   func() error { _, err := manager.KeyManagers(ctx); return err },
+			"that of keys":           func() error { _, err := portal.Keys(ctx, "1"); return err },
+			"that of revisions":      func() error { _, err := publisher.Revisions(ctx, "1"); return err },
+			"users of a key manager": func() error { _, err := manager.KeyManagerAPIs(ctx, "1"); return err },
+			"users of a scope":       func() error { _, err := publisher.SharedScopeUsers(ctx, "1"); return err },
+			"a list of SCIM":         func() error { _, err := users.List(ctx, SCIMUsers); return err },
+			"one of SCIM":            func() error { _, _, err := users.Find(ctx, SCIMUsers, "a"); return err },
+			"applications of IS":     func() error { _, err := scopes.Applications(ctx, "", 0); return err },
+			"an API resource":        func() error { _, err := scopes.FindResource(ctx, "a"); return err },
+			"its scopes":             func() error { _, err := scopes.Scopes(ctx, "1"); return err },
+			"an object":              func() error { _, err := publisher.APIObject(ctx, "1"); return err },
+			"a key manager":          func() error { _, err := manager.KeyManager(ctx, "1"); return err },
+			"an application":         func() error { _, err := portal.Application(ctx, "1"); return err },
+			"a subscription":         func() error { _, err := portal.Subscription(ctx, "1"); return err },
+			"a lifecycle":            func() error { _, err := publisher.Lifecycle(ctx, "1"); return err },
+			"a definition":           func() error { _, err := publisher.OpenAPI(ctx, "1"); return err },
+			"a schema":               func() error { _, err := publisher.GraphQLSchema(ctx, "1"); return err },
+			"a client":               func() error { _, err := is.HasClient(ctx, "1"); return err },
+			"a client by its name":   func() error { _, err := is.FindClient(ctx, "a"); return err },
+			"the owner of a client":  func() error { _, err := is.ClientOwner(ctx, "1"); return err },
+			"the discovery document": func() error { _, err := is.Discovery(ctx); return err },
+			"the caller":             func() error { return is.Me(ctx, "") },
+		} {
+			server.asked = 0
+			if err := read(); !errors.Is(err, ErrNoDocument) || IsPermanent(err) || server.asked != ReadTries {
+				t.Errorf("%s: %d requests: %v", what, server.asked, err)
+			}
+		}
+		for what, write := range map[string]func() error{
+			"a token":      func() error { _, err := FetchToken(ctx, hc, base, "id", "s"); return err },
+			"a client":     func() error { _, _, err := is.RegisterClient(ctx, "a"); return err },
+			"a revision":   func() error { _, err := publisher.CreateRevision(ctx, "1", "a"); return err },
+			"a subscriber": func() error { _, err := portal.Subscribe(ctx, "1", "1", "Gold"); return err },
+		} {
+			server.asked = 0
+			if err := write(); !errors.Is(err, ErrNoDocument) || server.asked != 1 {
+				t.Errorf("%s is made: %d requests: %v", what, server.asked, err)
+			}
+		}
+	})
 }
 
 func TestTheAttributesThatApplicationsCanHave(t *testing.T) {

@@ -28,6 +28,8 @@ type Application struct {
 	Raw              json.RawMessage `json:"-"` // the whole object, not in lists
 }
 
+func (a *Application) check() error { return hasID(a.ID) }
+
 // Applications lists the user's applications whose names contain name in any letter case (the server matches it as SQL
 // LIKE, in which % and _ match more still): the caller compares. The first call of a user makes "DefaultApplication".
 func (d *DevPortal) Applications(ctx context.Context, name string) ([]Application, error) {
@@ -76,6 +78,8 @@ type Subscription struct {
 	Raw              json.RawMessage `json:"-"`      // the whole object, not in lists
 }
 
+func (s *Subscription) check() error { return hasID(s.ID) }
+
 // Subscriptions lists an application's subscriptions.
 func (d *DevPortal) Subscriptions(ctx context.Context, applicationID string) ([]Subscription, error) {
 	return all[Subscription](ctx, d.caller, request{
@@ -93,9 +97,7 @@ func (d *DevPortal) Subscription(ctx context.Context, id string) (Subscription, 
 
 // Subscribe subscribes an application to a published API, and returns the id of the subscription.
 func (d *DevPortal) Subscribe(ctx context.Context, applicationID, apiID, throttlingPolicy string) (id string, err error) {
-	var made struct {
-		ID string `json:"subscriptionId"`
-	}
+	var made Subscription
 	err = d.call(ctx, request{
 		op: "subscribe to API " + apiID, method: http.MethodPost, path: "/subscriptions",
 		body: map[string]string{"applicationId": applicationID, "apiId": apiID, "throttlingPolicy": throttlingPolicy},

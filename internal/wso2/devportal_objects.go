@@ -36,9 +36,6 @@ func (d *DevPortal) ApplicationAttributes(ctx context.Context) ([]string, error)
 	}]
 	r := request{op: "list the attributes of applications", method: http.MethodGet, path: "/settings/application-attributes"}
 	err := d.call(ctx, r, &p)
-	if err == nil && p.List == nil {
-		err = d.noDocument(r, errNoList)
-	}
 	names := []string{}
 	for _, a := range p.List {
 		names = append(names, a.Name)

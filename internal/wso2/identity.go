@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 )
@@ -23,6 +22,13 @@ type Discovery struct {
 	Grants []string `json:"grant_types_supported"` // without implicit, which is a response type
 }
 
+func (d *Discovery) check() error {
+	if d.Issuer == "" {
+		return errors.New("it names no issuer")
+	}
+	return nil
+}
+
 // Discovery reads the OpenID provider's metadata. IS answers 200 with an empty body while it stops; that is an error
 // here, as is a document without an issuer.
 func (i *Identity) Discovery(ctx context.Context) (Discovery, error) {
@@ -32,9 +38,6 @@ func (i *Identity) Discovery(ctx context.Context) (Discovery, error) {
 	}
 	var d Discovery
 	err := i.call(ctx, r, &d)
-	if err == nil && d.Issuer == "" {
-		err = i.failed(r, &Error{Status: http.StatusOK, Err: fmt.Errorf("%w: it names no issuer", ErrNoDocument)})
-	}
 	return d, err
 }
 
@@ -53,9 +56,7 @@ const registration = "/api/identity/oauth2/dcr/v1.1/register"
 // FindClient returns the id of the client that is registered under a name, or "" where there is none. IS says "none"
 // by 401 with an empty body; wrong credentials are 401 with a JSON body.
 func (i *Identity) FindClient(ctx context.Context, name string) (string, error) {
-	var client struct {
-		ID string `json:"client_id"`
-	}
+	var client Registered
 	err := i.call(ctx, request{
 		op: "find client " + name, method: http.MethodGet, path: registration, query: url.Values{"client_name": {name}},
 	}, &client)
@@ -67,22 +68,13 @@ func (i *Identity) FindClient(ctx context.Context, name string) (string, error) 
 
 // HasClient reports whether IS knows a client, by its id.
 func (i *Identity) HasClient(ctx context.Context, id string) (bool, error) {
-	err := i.call(ctx, request{op: "find client " + id, method: http.MethodGet, path: registration + "/" + url.PathEscape(id)}, nil)
-	if isAbsent(err) {
-		return false, nil
-	}
-	return err == nil, err
+	_, found, err := i.Registered(ctx, id)
+	return found, err
 }
 
 // ClientOwner returns the user that owns a client, with its domain, such as admin@carbon.super; "" if IS has no such client.
 func (i *Identity) ClientOwner(ctx context.Context, id string) (string, error) {
-	var client struct {
-		Owner string `json:"ext_application_owner"`
-	}
-	err := i.call(ctx, request{op: "find client " + id, method: http.MethodGet, path: registration + "/" + url.PathEscape(id)}, &client)
-	if isAbsent(err) {
-		return "", nil
-	}
+	client, _, err := i.Registered(ctx, id)
 	return client.Owner, err
 }
 
@@ -96,6 +88,8 @@ type Registered struct {
 	Callbacks []string `json:"redirect_uris"`
 	TokenType string   `json:"token_type_extension"`
 }
+
+func (r *Registered) check() error { return hasID(r.ID) }
 
 // Registered reads a client by its id; found is false if IS has no such client.
 func (i *Identity) Registered(ctx context.Context, id string) (client Registered, found bool, err error) {
@@ -127,10 +121,7 @@ func (i *Identity) Introspect(ctx context.Context, token Secret) (map[string]any
 // RegisterClient makes a client with the grant client_credentials and JWTs as tokens, and returns its id and secret. A
 // name that is taken is HTTP 400.
 func (i *Identity) RegisterClient(ctx context.Context, name string) (id string, secret Secret, err error) {
-	var client struct {
-		ID     string `json:"client_id"`
-		Secret Secret `json:"client_secret"`
-	}
+	var client Registered
 	err = i.call(ctx, request{
 		op: "register client " + name, method: http.MethodPost, path: registration,
 		body: map[string]any{
@@ -164,10 +155,10 @@ const UserInfoPath = "/scim2/Me"
 
 // Me asks IS who the caller is: the owner of a token, or the user of the credentials if there is none.
 func (i *Identity) Me(ctx context.Context, token Secret) error {
-	var document json.RawMessage
-	return i.call(ctx, request{
+	_, err := i.object(ctx, request{
 		op: "ask IS for the user", method: http.MethodGet, path: UserInfoPath, anonymous: token != "", token: token, secrets: []Secret{token},
-	}, &document)
+	}, keysOfSCIMUser)
+	return err
 }
 
 // DeleteClient removes a client; one that is not there is no error.

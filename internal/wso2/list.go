@@ -16,15 +16,11 @@ import (
 // must send back the fields that T does not know.
 func whole[T any](ctx context.Context, c caller, r request, raw func(*T) *json.RawMessage) (T, error) {
 	var object T
-	var text json.RawMessage
-	if err := c.call(ctx, r, &text); err != nil {
-		return object, err
+	a, err := c.send(ctx, r, func(body []byte) error { return decode(body, &object) })
+	if err == nil {
+		*raw(&object) = a.body
 	}
-	if err := json.Unmarshal(text, &object); err != nil {
-		return object, c.noDocument(r, err)
-	}
-	*raw(&object) = text
-	return object, nil
+	return object, err
 }
 
 // page is one page of a list of API-M. Only the list of certificates has another name.
@@ -34,6 +30,13 @@ type page[T any] struct {
 	Pagination   struct {
 		Total int `json:"total"`
 	} `json:"pagination"`
+}
+
+func (p *page[T]) check() error {
+	if p.List == nil && p.Certificates == nil {
+		return errNoList
+	}
+	return nil
 }
 
 // maxPages bounds what a list can cost: ten thousand entries.
@@ -101,9 +104,6 @@ func (p *pages[T]) page(ctx context.Context, offset int) (raw page[json.RawMessa
 	}
 	if raw.List == nil {
 		raw.List = raw.Certificates
-	}
-	if raw.List == nil {
-		return raw, p.noDocument(one, errNoList)
 	}
 	return raw, nil
 }

@@ -36,10 +36,8 @@ func (k keys) object(text []byte) (Object, error) {
 	if err := decode(text, &o.Fields); err != nil {
 		return Object{}, err
 	}
-	if o = k.of(o.Fields); o.ID == "" {
-		return Object{}, errNoID
-	}
-	return o, nil
+	o = k.of(o.Fields)
+	return o, hasID(o.ID)
 }
 
 // of takes id and name out of the fields.
@@ -69,9 +67,6 @@ func (c caller) objects(ctx context.Context, r request, k keys) ([]Object, error
 func (c caller) shortList(ctx context.Context, r request, k keys) ([]Object, error) {
 	var p page[json.RawMessage]
 	err := c.call(ctx, r, &p)
-	if err == nil && p.List == nil {
-		err = c.noDocument(r, errNoList)
-	}
 	return c.decoded(r, p.List, err, k)
 }
 

@@ -103,6 +103,8 @@ type Revision struct {
 	CreatedTime json.RawMessage `json:"createdTime"` // in ms: a number from API-M 4.5, a text in its specification
 }
 
+func (r *Revision) check() error { return hasID(r.ID) }
+
 // Created is when the revision was made, by the server's clock; zero where it does not say.
 func (r Revision) Created() time.Time {
 	ms, err := strconv.ParseInt(strings.Trim(string(r.CreatedTime), `"`), 10, 64)
@@ -124,9 +126,6 @@ func (p *Publisher) Revisions(ctx context.Context, apiID string) ([]Revision, er
 	var list page[Revision]
 	r := request{op: "list revisions of API " + apiID, method: http.MethodGet, path: revisions(apiID)}
 	err := p.call(ctx, r, &list)
-	if err == nil && list.List == nil {
-		err = p.noDocument(r, errNoList)
-	}
 	return list.List, err
 }
 

@@ -68,14 +68,18 @@ type Lifecycle struct {
 	} `json:"availableTransitions"`
 }
 
+func (l *Lifecycle) check() error {
+	if l.State == "" {
+		return errNoState
+	}
+	return nil
+}
+
 // Lifecycle reads the state of an API, and the actions that it allows now.
 func (p *Publisher) Lifecycle(ctx context.Context, id string) (Lifecycle, error) {
 	var l Lifecycle
 	r := request{op: "read the lifecycle of API " + id, method: http.MethodGet, path: api(id) + "/lifecycle-state"}
 	err := p.call(ctx, r, &l)
-	if err == nil && l.State == "" {
-		err = p.noDocument(r, errNoState)
-	}
 	return l, err
 }
 

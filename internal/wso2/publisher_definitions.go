@@ -47,16 +47,24 @@ const mostDefinition = 4 * MaxUpload
 // OpenAPI reads the OpenAPI definition of an API in JSON, with what API-M adds to it. A WebSocket API has none, which is HTTP 500.
 func (p *Publisher) OpenAPI(ctx context.Context, id string) ([]byte, error) {
 	r := request{op: "read the OpenAPI definition of API " + id, method: http.MethodGet, path: api(id) + "/swagger", limit: mostDefinition}
-	a, err := p.send(ctx, r, func(body []byte) error {
-		if !json.Valid(body) {
-			return errors.New("it is no JSON")
-		}
-		return nil
-	})
+	a, err := p.send(ctx, r, func(body []byte) error { return decode(body, new(openAPIVersion)) })
 	if err != nil {
 		return nil, err
 	}
 	return a.body, nil
+}
+
+// openAPIVersion is what every OpenAPI definition has: its version, of 3 or of 2.
+type openAPIVersion struct {
+	OpenAPI string `json:"openapi"`
+	Swagger string `json:"swagger"`
+}
+
+func (d *openAPIVersion) check() error {
+	if d.OpenAPI == "" && d.Swagger == "" {
+		return errors.New("it has no version of OpenAPI")
+	}
+	return nil
 }
 
 // UpdateOpenAPI replaces the OpenAPI definition of an API, and so its operations. Title, version and description of the API stay.
@@ -70,21 +78,12 @@ func (p *Publisher) UpdateOpenAPI(ctx context.Context, id string, definition []b
 // ValidateGraphQL asks API-M whether it reads a GraphQL schema, and which operations it has. A schema with mistakes is no error here.
 // API-M imports a broken schema and then cannot serve it, so validate it before an import and before an update.
 func (p *Publisher) ValidateGraphQL(ctx context.Context, schema []byte) (Validation, error) {
-	var answer struct {
-		Valid   *bool  `json:"isValid"`
-		Message string `json:"errorMessage"`
-		Info    struct {
-			Operations []map[string]any `json:"operations"`
-		} `json:"graphQLInfo"`
-	}
+	var answer verdict
 	r := request{
 		op: "validate a GraphQL schema", method: http.MethodPost, path: "/apis/validate-graphql-schema", parts: []part{schemaFile(schema)},
 		limit: mostDefinition, // it answers the schema
 	}
 	err := p.call(ctx, r, &answer)
-	if err == nil && answer.Valid == nil {
-		err = p.noDocument(r, errNoVerdict)
-	}
 	if err != nil {
 		return Validation{}, err
 	}
@@ -93,6 +92,22 @@ func (p *Publisher) ValidateGraphQL(ctx context.Context, schema []byte) (Validat
 		v.Mistakes = []string{trim(message, 300)}
 	}
 	return v, nil
+}
+
+// verdict is an answer to a validation.
+type verdict struct {
+	Valid   *bool  `json:"isValid"`
+	Message string `json:"errorMessage"`
+	Info    struct {
+		Operations []map[string]any `json:"operations"`
+	} `json:"graphQLInfo"`
+}
+
+func (v *verdict) check() error {
+	if v.Valid == nil {
+		return errNoVerdict
+	}
+	return nil
 }
 
 // ErrNoOperations: API-M would take a GraphQL schema without operations, and make an API that serves nothing.
@@ -110,11 +125,22 @@ func (p *Publisher) ImportGraphQL(ctx context.Context, fields map[string]any, sc
 
 // GraphQLSchema reads the schema of an API as it was sent.
 func (p *Publisher) GraphQLSchema(ctx context.Context, id string) (string, error) {
-	var answer struct {
-		Schema string `json:"schemaDefinition"`
-	}
+	var answer schemaOf
 	err := p.call(ctx, request{op: "read the GraphQL schema of API " + id, method: http.MethodGet, path: api(id) + "/graphql-schema", limit: mostDefinition}, &answer)
 	return answer.Schema, err
+}
+
+// schemaOf is an answer with a GraphQL schema, and its name.
+type schemaOf struct {
+	Name   string `json:"name"`
+	Schema string `json:"schemaDefinition"`
+}
+
+func (s *schemaOf) check() error {
+	if s.Name == "" && s.Schema == "" {
+		return errEmpty
+	}
+	return nil
 }
 
 // UpdateGraphQLSchema replaces the schema of an API, and so its operations. A broken schema is HTTP 500.

@@ -130,7 +130,7 @@ func TestWhatIsSentHasTheFieldsThatFit(t *testing.T) {
 	var body []byte
 	base, hc := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ = io.ReadAll(r.Body)
-		io.WriteString(w, `{"id":"1","applicationId":"1","keyMappingId":"1"}`)
+		io.WriteString(w, `{"id":"1","applicationId":"1","keyMappingId":"1","subscriptionId":"1"}`)
 	})
 	ctx := t.Context()
 	tests := []struct {

@@ -36,18 +36,12 @@ const primaryStore = "PRIMARY/"
 // Find finds an object by its name; ok is false if there is none. A role is one of the organization: applications, such as the
 // Console, have roles of their own, and perhaps one of the same name.
 func (s *SCIM) Find(ctx context.Context, kind SCIMKind, name string) (o Object, ok bool, err error) {
-	var answer struct {
-		Total     *int             `json:"totalResults"`
-		Resources []map[string]any `json:"Resources"` // absent if there is none
-	}
+	var answer scimPage
 	r := request{
 		op: "find " + kind.word + " " + name, method: http.MethodGet, path: kind.path,
 		query: url.Values{"filter": {kind.keys.name + ` eq "` + filterText.Replace(name) + `"`}},
 	}
 	err = s.call(ctx, r, &answer)
-	if err == nil && answer.Total == nil {
-		err = s.noDocument(r, errNoList)
-	}
 	if err != nil {
 		return Object{}, false, err
 	}

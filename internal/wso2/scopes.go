@@ -38,16 +38,23 @@ type ScopeUser struct {
 	Context string `json:"context"` // with the version
 }
 
+// scopeUsers is an answer with the APIs that use a scope.
+type scopeUsers struct {
+	APIs []ScopeUser `json:"usedApiList"`
+}
+
+func (u *scopeUsers) check() error {
+	if u.APIs == nil {
+		return errNoList
+	}
+	return nil
+}
+
 // SharedScopeUsers lists the APIs that use a scope.
 func (p *Publisher) SharedScopeUsers(ctx context.Context, id string) ([]ScopeUser, error) {
-	var answer struct {
-		APIs []ScopeUser `json:"usedApiList"`
-	}
+	var answer scopeUsers
 	r := request{op: "read who uses shared scope " + id, method: http.MethodGet, path: sharedScope(id) + "/usage"}
 	err := p.call(ctx, r, &answer)
-	if err == nil && answer.APIs == nil {
-		err = p.noDocument(r, errNoList)
-	}
 	return answer.APIs, err
 }
 

@@ -41,15 +41,25 @@ func FetchUserToken(ctx context.Context, hc *http.Client, endpoint, clientID str
 // RequestToken gets a token for a client by any grant: form is its grant_type, and the parameters of the grant. See [FetchToken] for what
 // both servers do with tokens and scopes. A client without a secret is a public one.
 func RequestToken(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret Secret, form url.Values) (Token, error) {
-	var t struct {
-		AccessToken  Secret `json:"access_token"`
-		RefreshToken Secret `json:"refresh_token"`
-		IDToken      Secret `json:"id_token"`
-		ExpiresIn    int    `json:"expires_in"`
-		Scope        string `json:"scope"`
-	}
+	var t tokenAnswer
 	err := caller{http: hc, base: endpoint}.call(ctx, asClient(request{op: "fetch a token", method: http.MethodPost, form: form}, clientID, clientSecret), &t)
 	return Token{t.AccessToken, t.RefreshToken, t.IDToken, time.Duration(t.ExpiresIn) * time.Second, strings.Fields(t.Scope)}, err
+}
+
+// tokenAnswer is an answer with a token (RFC 6749, section 5.1).
+type tokenAnswer struct {
+	AccessToken  Secret `json:"access_token"`
+	RefreshToken Secret `json:"refresh_token"`
+	IDToken      Secret `json:"id_token"`
+	ExpiresIn    int    `json:"expires_in"`
+	Scope        string `json:"scope"`
+}
+
+func (t *tokenAnswer) check() error {
+	if t.AccessToken == "" {
+		return errors.New("it has no access_token")
+	}
+	return nil
 }
 
 // secretParameters are the parameters of forms that no error may show.
