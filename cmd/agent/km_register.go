@@ -46,7 +46,7 @@ func registerKeyManager(cmd *cobra.Command, asJSON bool) error {
 	}
 	changes := 0
 	err = r.changing(cmd, func(ctx context.Context) (err error) {
-		changes, err = bootstrap.Register(ctx, r.log, r.Servers, r.settings, &desired.File{})
+		changes, err = bootstrap.Register(ctx, r.log, r.Servers, r.settings, &desired.File{}, nil) // changing has the lease
 		return err
 	})
 	if err != nil {

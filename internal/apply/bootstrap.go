@@ -39,7 +39,7 @@ func Bootstrap(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstr
 	if err != nil {
 		return bootstrap.Result{}, err
 	}
-	changes, err := bootstrap.Register(ctx, log, servers, s, f)
+	changes, err := bootstrap.Register(ctx, log, servers, s, f, Turns(actual.Connect(hc, s), log, "agent bootstrap"))
 	if err != nil {
 		return bootstrap.Result{}, err
 	}

@@ -16,9 +16,11 @@ import (
 
 	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/keysfile"
 	"wso2agent/internal/lease"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/serviceuser"
+	"wso2agent/internal/wso2sim"
 )
 
 // leased returns the lease of this API-M for a run. log gets what the lease logs.
@@ -54,6 +56,40 @@ func TestOnlyARunWithChangesTakesTheLease(t *testing.T) {
 	s.apply(s.read(few, folder), o)
 	if created, _ := s.leases(); created != 0 {
 		t.Errorf("a run without changes has created %d leases", created)
+	}
+}
+
+// TestOfTwoBootstrapsOneRegistersTheKeyManager, because each changes the servers with the lease alone. API-M keeps both if two runs create
+// one at the same moment. A bootstrap that finds everything writes nothing to API-M, and needs no lease.
+func TestOfTwoBootstrapsOneRegistersTheKeyManager(t *testing.T) {
+	s := start(t, func(o *wso2sim.Options) { o.Delays.Racing = 300 * time.Millisecond })
+	folders := [2]string{t.TempDir(), t.TempDir()}
+	f := s.read(oneAPI, folders[0]).File
+	var group sync.WaitGroup
+	for _, folder := range folders {
+		files := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(folder, "keys.json")}}
+		group.Go(func() {
+			if _, err := Bootstrap(t.Context(), slog.New(slog.DiscardHandler), s.client, s.settings, files, f); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	created := 0
+	for _, r := range s.amRequests.List() {
+		if r.Method == http.MethodPost && r.Path == "/api/am/admin/v4/key-managers" {
+			created++
+		}
+	}
+	if leases, now := s.leases(); created != 1 || leases < 2 || now != 0 {
+		t.Errorf("%d requests create a key manager, with %d leases; %d leases are left", created, leases, now)
+	}
+	s.amRequests.Reset()
+	s.bootstrapIn(folders[0], oneAPI)
+	for _, r := range s.amRequests.List() {
+		if strings.HasPrefix(r.Path, "/api/am/") && r.Method != http.MethodGet && r.Method != http.MethodHead {
+			t.Errorf("a bootstrap without a change sends %s %s", r.Method, r.Path)
+		}
 	}
 }
 

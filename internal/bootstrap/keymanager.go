@@ -113,6 +113,22 @@ func (r *run) chooseUser(ctx context.Context) (err error) {
 		r.user = KeyManagerUser{Account: serviceuser.Account{User: km.Username.Value, Password: wso2.Secret(km.Password.Value.Reveal())}, Known: true}
 		return nil
 	}
+	if r.lease != nil { // the choice of a user may make the user
+		km, kind, err := r.FindUser(ctx, r.Admin)
+		if err != nil {
+			return err
+		}
+		has := km.ID != ""
+		if has && km.User != "" {
+			has, err = r.hasUser(ctx, r.Servers, km, kind)
+		}
+		if err != nil {
+			return err
+		}
+		if !has {
+			return r.changing()
+		}
+	}
 	r.user, err = ChooseUser(ctx, r.log, r.Servers, r.Settings)
 	return err
 }

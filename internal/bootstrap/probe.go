@@ -39,6 +39,11 @@ func (r *run) verifyKeyManager(ctx context.Context) error {
 		if err != nil || verified {
 			return err
 		}
+	}
+	if err := r.changing(); err != nil {
+		return err
+	}
+	if probe.ID == "" {
 		probe, err = r.DevPortal.CreateApplication(ctx, r.probeName(), "Unlimited", probeDescription)
 		if err != nil {
 			return orConflict(err)
@@ -72,6 +77,9 @@ func (r *run) findProbe(ctx context.Context) (own wso2.Application, err error) {
 		case app.Name == r.probeName():
 			own = app
 		case strings.HasPrefix(app.Name, ProbeApplication) && app.Description == probeDescription && olderThan(app, staleProbe):
+			if err := r.changing(); err != nil {
+				return own, err
+			}
 			if _, err := r.clearKeys(ctx, app); err != nil {
 				return own, err
 			}

@@ -4,6 +4,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -21,10 +22,14 @@ type run struct {
 	log     *slog.Logger
 	desired *desired.File
 	changes int
+	lease   Lease // what a change of the servers needs first; nil: nothing
 
 	km   keyManager     // IS as key manager
 	user KeyManagerUser // with which it calls IS
 }
+
+// Lease waits until no other run changes the servers. held ends with ctx, or once the lease is lost.
+type Lease func(ctx context.Context) (held context.Context, release func(), waited bool, err error)
 
 // Register waits until both servers serve requests, registers IS as key manager, and verifies that the key manager is usable. It returns
 // the number of changes on the servers. It repeats each step until the step succeeds, and logs a failure once a minute. Only ctx bounds
@@ -32,22 +37,54 @@ type run struct {
 //
 // If the key manager is as it should be, and an application of the file has keys, Register only sends GET requests. To verify a new or
 // changed key manager, it makes an application whose name begins with [ProbeApplication], and its keys. It deletes both again.
-func Register(ctx context.Context, log *slog.Logger, servers Servers, settings Settings, file *desired.File) (changes int, err error) {
+//
+// Register acquires lease before its first change, so that two runs do not both create the key manager. Without a change, and while it waits
+// for the servers, it does not have the lease. nil: the caller has the lease.
+func Register(ctx context.Context, log *slog.Logger, servers Servers, settings Settings, file *desired.File, lease Lease) (changes int, err error) {
 	r, err := newRun(log, servers, settings)
 	if err != nil {
 		return 0, err
 	}
-	r.desired = file
-	steps := r.waits()
-	if !r.SkipKeyManager {
-		steps = append(steps,
-			step{name: "choose the user of " + r.KMName, do: r.chooseUser},
-			step{name: "register " + r.KMName + " as key manager", do: r.registerKeyManager},
-			step{name: "verify that " + r.KMName + " is usable", do: r.verifyKeyManager, maxWait: 2 * time.Second},
-		)
+	r.desired, r.lease = file, lease
+	if err = r.performAll(ctx, r.waits()); err == nil && !r.SkipKeyManager {
+		err = r.register(ctx)
 	}
-	err = r.performAll(ctx, steps)
 	return r.changes, err
+}
+
+// register does what Register does once both servers serve requests.
+func (r *run) register(ctx context.Context) error {
+	steps := []step{
+		{name: "choose the user of " + r.KMName, do: r.chooseUser},
+		{name: "register " + r.KMName + " as key manager", do: r.registerKeyManager},
+		{name: "verify that " + r.KMName + " is usable", do: r.verifyKeyManager, maxWait: 2 * time.Second},
+	}
+	err := r.performAll(ctx, steps)
+	for lease := r.lease; errors.Is(err, errNoLease); {
+		held, release, _, leaseErr := lease(ctx)
+		if leaseErr != nil && ctx.Err() == nil {
+			return Permanent(leaseErr)
+		} else if leaseErr != nil {
+			return leaseErr
+		}
+		r.lease, r.km = nil, keyManager{issuer: r.km.issuer} // another run may have changed it meanwhile
+		if err = r.performAll(held, steps); err != nil && held.Err() != nil && ctx.Err() == nil {
+			err = errNoLease // it was lost
+		}
+		release()
+	}
+	return err
+}
+
+// errNoLease: the run is to change the servers, and has no lease yet.
+var errNoLease = errors.New("the run needs the lease")
+
+// changing returns an error unless the run may change the servers.
+func (r *run) changing() error {
+	if r.lease != nil {
+		return Permanent(errNoLease)
+	}
+	return nil
 }
 
 // Await waits until both servers serve requests with the credentials of the settings. Only ctx bounds the time. An error that wraps

@@ -142,6 +142,9 @@ func (p *patient) NextBackOff() time.Duration {
 
 // change makes one change on a server, counts it and logs it. The verification of a key manager counts none.
 func (r *run) change(what string, do func() error) error {
+	if err := r.changing(); err != nil {
+		return err
+	}
 	if err := do(); err != nil {
 		return err
 	}

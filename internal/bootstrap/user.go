@@ -214,6 +214,11 @@ func UserRegistered(ctx context.Context, servers Servers, s Settings) (bool, err
 	if err != nil || km.ID == "" || km.User == "" {
 		return err == nil, err
 	}
+	return s.hasUser(ctx, servers, km, kind)
+}
+
+// hasUser reports whether a key manager has the user that it is to have.
+func (s Settings) hasUser(ctx context.Context, servers Servers, km wso2.StoredKeyManager, kind serviceuser.Kind) (has bool, err error) {
 	if kind == serviceuser.Kept {
 		if !serviceuser.IsMade(km.User) {
 			return true, nil

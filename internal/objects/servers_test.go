@@ -48,7 +48,7 @@ func must(t *testing.T, err error) {
 func TestADeletionNamesTheClientsThatStay(t *testing.T) {
 	p := start(t, nil)
 	s, ctx := p.single, t.Context()
-	_, err := bootstrap.Register(ctx, s.Log, p.connected, p.settings, &desired.File{})
+	_, err := bootstrap.Register(ctx, s.Log, p.connected, p.settings, &desired.File{}, nil)
 	must(t, err)
 	app, err := CreateApplication(ctx, s.DevPortal, "Shop", "Unlimited", "")
 	must(t, err)
