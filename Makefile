@@ -104,7 +104,7 @@ CRASH_CUTS ?= 50
 SEED ?= 1
 
 test-crash:
-	CRASH_STATES=$(CRASH_STATES) CRASH_CUTS=$(CRASH_CUTS) SEED=$(SEED) RANDOM_STATES=500 MUTANTS=2000 go test -count=1 -parallel 32 -timeout 240m -v ./test/converge
+	CRASH_STATES=$(CRASH_STATES) CRASH_CUTS=$(CRASH_CUTS) SEED=$(SEED) RANDOM_STATES=500 MUTANTS=2000 GOGC=400 go test -count=1 -parallel 32 -timeout 240m -v ./test/converge
 
 # Every statement of what decides about rotations is tested, and not only by the model, which make test-allocations runs.
 coverage:

@@ -150,6 +150,7 @@ func (w *world) interrupted(seed uint64, cuts int, faults *atomic.Int64) {
 			w.Fatalf("%s:\n%s", what, strings.Join(lines, "\n"))
 		}
 	}
+	w.Logf("seed %d: %d interrupted runs are completed", seed, cuts)
 }
 
 // states returns the state of a seed before and after changes.

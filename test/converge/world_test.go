@@ -314,7 +314,7 @@ func (w *world) connect(transport http.RoundTripper) actual.Clients {
 
 // run applies a desired state.
 func (w *world) run(ctx context.Context, want plan.Wanted, transport http.RoundTripper) (apply.Report, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute) // so that the failure says what it waits for; a busy machine needs long for many at once
 	defer cancel()
 	return apply.Run(ctx, slog.New(slog.DiscardHandler), w.connect(transport), want,
 		apply.Options{Record: w.record, RetryFirst: time.Millisecond, RetryMax: 5 * time.Millisecond, EventWait: 50 * time.Millisecond})
