@@ -19,10 +19,14 @@ type ReadingClient struct {
 	Secret        Secret
 	Scopes        []string // asked for; the token has no more, even if the client may do more
 
-	mu    sync.Mutex // guards what follows
-	token Secret
-	lacks bool      // the token lacks a scope: a server that refuses it does so for good
-	until time.Time // when to get another token
+	mu      sync.Mutex // guards what follows
+	token   Secret
+	lacks   bool      // the token lacks a scope: a server that refuses it does so for good
+	until   time.Time // when to get another token
+	taken   bool      // the server has accepted the token once
+	refused int       // tokens in a row that the server has refused at once
+	refusal *Error    // of the last of them
+	since   time.Time // when that was
 }
 
 // errReads says that a request was not sent, because it could change something.
@@ -30,30 +34,38 @@ var errReads = errors.New("not sent: the client with these credentials only read
 
 // Bounds of tokens of a [ReadingClient].
 const (
-	leastLife  = time.Minute            // of a token whose server does not say how long it is valid (RFC 6749, section 5.1, only recommends expires_in)
-	tokenTries = 4                      // of one request, each with another token
-	tokenPause = 250 * time.Millisecond // the longest wait before the second further try; each further one may be twice as long
+	leastLife   = time.Minute            // of a token whose server does not say how long it is valid (RFC 6749, section 5.1, only recommends expires_in)
+	tokenTries  = 4                      // of one request, each with another token
+	tokenPause  = 250 * time.Millisecond // the longest wait before the second further try; each further one may be twice as long
+	mostRefused = 2                      // tokens in a row that a server refuses at once, until no request gets another one
+	refusalLife = time.Minute            // how long that refusal counts; it may end when a person gives the client its rights
 )
 
 // sendReading sends a request with a token of a client. If the server refuses a token that has all scopes, another run with this client has
 // got a token since, which ended this one. Then sendReading repeats the request with another token: at once, and later after a random wait,
-// because two such runs could end each other's tokens for long. The error of the last try is not permanent.
+// because two such runs could end each other's tokens for long. The error of the last try is not permanent. A server that refuses a new
+// token, and then another one, refuses each: further requests fail with its error, and get no token.
 func (c caller) sendReading(ctx context.Context, r request, cred Credentials) (answer, error) {
 	if !r.reads() {
 		return answer{}, c.failed(r, &Error{Err: errReads, local: true})
 	}
 	for try := 1; ; try++ {
+		if e := cred.Reading.refuses(); e != nil {
+			return answer{}, e
+		}
 		token, err := cred.Reading.bearer(ctx, c.http)
 		if err != nil {
 			return answer{}, cred.failedToken(err)
 		}
 		r.anonymous, r.token, r.reading = true, token, cred.Reading
 		a, err := c.exchange(ctx, r)
-		if !HasStatus(err, http.StatusUnauthorized) || !cred.Reading.drop(token) {
+		var e *Error
+		if !errors.As(err, &e) || e.Status != http.StatusUnauthorized || e.empty { // empty: IS has no such client, see isAbsent
+			cred.Reading.use(token, err)
 			return a, err
 		}
-		if try == tokenTries {
-			return a, inDoubt(err)
+		if !cred.Reading.drop(token, e) || try == tokenTries {
+			return a, err
 		}
 		if try > 1 {
 			select {
@@ -65,23 +77,42 @@ func (c caller) sendReading(ctx context.Context, r request, cred Credentials) (a
 	}
 }
 
-// inDoubt makes the error of a refused request one that another try can solve.
-func inDoubt(err error) error {
-	var e *Error
-	if errors.As(err, &e) {
-		e.doubt = "another run with this client may have ended its token"
-	}
-	return err
-}
-
-// drop forgets a token that a server has refused, unless another request has replaced it. It reports whether another token may help.
-func (c *ReadingClient) drop(token Secret) bool {
+// use notes that the server has accepted a token.
+func (c *ReadingClient) use(token Secret, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.token == token {
-		c.token = ""
+	if err == nil && c.token == token {
+		c.taken, c.refused, c.refusal = true, 0, nil
 	}
-	return !c.lacks
+}
+
+// drop forgets a token that a server has refused, unless another request has replaced it. It reports whether another token may help. If so,
+// the error is one that another try can solve.
+func (c *ReadingClient) drop(token Secret, err *Error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.lacks {
+		err.doubt = "another run with this client may have ended its token"
+	}
+	if c.token != token {
+		return !c.lacks
+	}
+	c.token = ""
+	if !c.taken {
+		c.refused, c.refusal, c.since = c.refused+1, err, time.Now()
+	}
+	return !c.lacks && c.refused < mostRefused
+}
+
+// refuses returns the error of a server that refuses all tokens; nil if it may accept one.
+func (c *ReadingClient) refuses() *Error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refusal == nil || !c.lacks && c.refused < mostRefused || time.Since(c.since) >= refusalLife {
+		return nil
+	}
+	e := *c.refusal
+	return &e
 }
 
 // bearer returns a token that is still valid.
@@ -99,7 +130,7 @@ func (c *ReadingClient) bearer(ctx context.Context, hc *http.Client) (Secret, er
 	if life <= 0 {
 		life = leastLife
 	}
-	c.token, c.until = token.AccessToken, time.Now().Add(life)
+	c.token, c.until, c.taken = token.AccessToken, time.Now().Add(life), false
 	c.lacks = slices.ContainsFunc(c.Scopes, func(scope string) bool { return !slices.Contains(token.Scopes, scope) })
 	return c.token, nil
 }

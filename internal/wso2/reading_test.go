@@ -15,6 +15,7 @@ type tokens struct {
 	expires string // the field expires_in of an answer, with a comma; may be empty
 	scope   string // that a token gets
 	refuses bool   // any token
+	absent  bool   // what is asked for
 	made    int
 }
 
@@ -25,6 +26,9 @@ func (s *tokens) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if s.refuses || r.Header.Get("Authorization") != fmt.Sprintf("Bearer token %d", s.made) {
 		return answered(401, `{"code":900902,"message":"Unclassified Authentication Failure"}`), nil
+	}
+	if s.absent {
+		return answered(401, ""), nil
 	}
 	return answered(200, `{}`), nil
 }
@@ -58,20 +62,48 @@ func TestTwoRunsWithOneReadingClientGoOn(t *testing.T) {
 	}
 }
 
-// TestARefusedTokenIsReplacedSomeTimes and not at all if it lacks a scope: another one lacks it too.
-func TestARefusedTokenIsReplacedSomeTimes(t *testing.T) {
+// TestARefusedTokenIsReplacedOnce and not at all if it lacks a scope: another one lacks it too. Further requests of the next minute get no
+// token, and fail in the same way.
+func TestARefusedTokenIsReplacedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for scope, made := range map[string]int{"apim:api_view": tokenTries, "default": 1} {
-			s := &tokens{expires: `"expires_in":3600,`, scope: scope, refuses: true}
-			err := s.read(t, newReader())
-			if !HasStatus(err, 401) || s.made != made || !strings.Contains(err.Error(), "give each pipeline a client of its own") {
-				t.Errorf("with the scope %s, %d tokens: %v", scope, s.made, err)
+		for scope, made := range map[string]int{"apim:api_view": 2, "default": 1} {
+			s, client := &tokens{expires: `"expires_in":3600,`, scope: scope, refuses: true}, newReader()
+			for range 3 {
+				err := s.read(t, client)
+				if !HasStatus(err, 401) || s.made != made || !strings.Contains(err.Error(), "give each pipeline a client of its own") {
+					t.Errorf("with the scope %s, %d tokens: %v", scope, s.made, err)
+				}
+				if lacks := scope == "default"; IsPermanent(err) != lacks {
+					t.Errorf("with the scope %s, the error is permanent: %t", scope, !lacks)
+				}
 			}
-			if lacks := scope == "default"; IsPermanent(err) != lacks {
-				t.Errorf("with the scope %s, the error is permanent: %t", scope, !lacks)
+			s.refuses = false
+			if time.Sleep(refusalLife); s.read(t, client) != nil || s.read(t, client) != nil || s.made != made+1 {
+				t.Errorf("with the scope %s, a minute later there are %d tokens", scope, s.made)
 			}
 		}
 	})
+}
+
+// TestATokenThatWasAcceptedIsReplacedEachTimeItIsRefused: another run has ended it.
+func TestATokenThatWasAcceptedIsReplacedEachTimeItIsRefused(t *testing.T) {
+	s, client := &tokens{expires: `"expires_in":3600,`, scope: "apim:api_view"}, newReader()
+	for range 2 * tokenTries {
+		if err := s.read(t, client); err != nil {
+			t.Error(err)
+		}
+		s.made++ // the other run's
+	}
+}
+
+// TestAnEmptyRefusalIsNoWordAboutTheToken: IS has no such client.
+func TestAnEmptyRefusalIsNoWordAboutTheToken(t *testing.T) {
+	s, client := &tokens{expires: `"expires_in":3600,`, scope: "apim:api_view", absent: true}, newReader()
+	for range 3 {
+		if err := s.read(t, client); !isAbsent(err) || s.made != 1 {
+			t.Errorf("%d tokens: %v", s.made, err)
+		}
+	}
 }
 
 // TestATokenIsUsedAsLongAsItIsValid: for a minute if the server does not say how long.
