@@ -183,17 +183,19 @@ func (p *past) drop(name keyName) {
 	delete(p.keys, name)
 }
 
-// original returns what the first try to write the definition of an API resets, and whether this is the first one. now is the API as it is.
-func (p *past) original(name string, now plan.Object) (before plan.Object, first bool) {
+// original returns what the first try to write the definition of an API resets, and whether this is the first one. now is the API as it is,
+// and d the definition of this try.
+func (p *past) original(name string, now plan.Object, d plan.Definition) (before plan.Object, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before, is := p.apis[name]
-	if !is || before["id"] != now["id"] {
+	first = !is || before["id"] != now["id"]
+	if first {
 		before = plan.BeforeDefinition(now)
-		p.apis[name] = before
-		return before, true
 	}
-	return before, false
+	before = plan.Writing(before, d)
+	p.apis[name] = before
+	return before, first
 }
 
 // restored forgets an API that has again what its definition does not say.

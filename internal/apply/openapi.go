@@ -58,7 +58,7 @@ func (r *round) updateDefinition(ctx context.Context, want desired.API, id strin
 	}
 	name := plan.APIName{Name: want.Name.Value, Version: want.Version.Value}
 	now := r.have.APIs[name].Object
-	before, first := r.past.original(name.String(), now)
+	before, first := r.past.original(name.String(), now, d)
 	r.rewriting(name.String(), before)
 	err := error(nil)
 	if want.OpenAPI.Set {

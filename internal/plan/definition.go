@@ -171,15 +171,72 @@ func BeforeDefinition(api Object) Object {
 	return Object{"id": api["id"], "operations": operations, "scopes": api["scopes"]}
 }
 
-// WithBefore returns an API as it was before its definition was written. A scope to which somebody has given roles since then keeps them:
-// API-M gives it only those of the definition. The API stays as it is if before is of another one.
+// Writing returns before with what a definition that is about to be written leaves of authentication and policies. Each definition adds its
+// own, because nobody knows which of them API-M has got. before stays as it is.
+func Writing(before Object, d Definition) Object {
+	written, _ := before["written"].([]any)
+	written = slices.Clone(written)
+	for _, op := range d.Operations {
+		left := map[string]any{"target": op.Target.Value, "verb": op.Verb.Value, "authType": op.Auth.Or(anyToken), "throttlingPolicy": op.ThrottlingPolicy.Or(unlimited)}
+		if !slices.ContainsFunc(written, func(w any) bool { return maps.Equal(w.(map[string]any), left) }) {
+			written = append(written, left)
+		}
+	}
+	before = maps.Clone(before)
+	before["written"] = written
+	return before
+}
+
+// WithBefore returns an API as it was before its definition was written. What somebody has given it since then stays: the roles of a scope,
+// to which API-M gives only those of the definition, and authentication and policy of an operation. The API stays as it is if before is of
+// another one.
 func WithBefore(api, before Object, d Definition) Object {
 	if before == nil || before["id"] != api["id"] {
 		return api
 	}
 	was := maps.Clone(api)
-	was["operations"], was["scopes"] = before["operations"], withRepairs(before, api, d)
+	was["operations"], was["scopes"] = withRepairedOperations(before, api), withRepairs(before, api, d)
 	return was
+}
+
+// withRepairedOperations returns the operations of before, with the authentication and the policy that api has in their place, unless a
+// definition has left them, see [Writing].
+func withRepairedOperations(before, api Object) []any {
+	all, _ := before["operations"].([]any)
+	written, is := before["written"].([]any)
+	if !is { // an earlier version of the agent has recorded it
+		return all
+	}
+	all = slices.Clone(all)
+	left := func(op Object, field, value string) bool {
+		return slices.ContainsFunc(written, func(item any) bool {
+			w, _ := item.(map[string]any)
+			return operationKey(w) == operationKey(op) && w[field] == value
+		})
+	}
+	for _, op := range objectsAt(api, "operations") {
+		repaired := map[string]any{}
+		auth, policy := settingsOf(op)
+		for field, value := range map[string]string{"authType": auth, "throttlingPolicy": policy} {
+			if !left(op, field, value) {
+				repaired[field] = value
+			}
+		}
+		i := slices.IndexFunc(all, func(item any) bool {
+			was, _ := item.(map[string]any)
+			return operationKey(was) == operationKey(op)
+		})
+		switch {
+		case len(repaired) == 0:
+		case i < 0:
+			all = append(all, map[string]any(op))
+		default:
+			was := maps.Clone(all[i].(map[string]any))
+			maps.Copy(was, repaired)
+			all[i] = was
+		}
+	}
+	return all
 }
 
 // withRepairs returns the scopes of before, with those of api in their place that have other roles than the definition gives.

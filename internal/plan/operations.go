@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -54,17 +55,19 @@ func operation(auth, policy string, scopes []string) map[string]any {
 func operationsOf(o Object) map[string]any {
 	all := map[string]any{}
 	for _, op := range objectsAt(o, "operations") {
-		auth := textAt(op, "authType", "")
-		if auth != "None" && auth != "Application" {
-			auth = anyToken
-		}
-		policy := textAt(op, "throttlingPolicy", "")
-		if policy == "" {
-			policy = unlimited
-		}
+		auth, policy := settingsOf(op)
 		all[operationKey(op)] = operation(auth, policy, textsAt(op, "scopes"))
 	}
 	return all
+}
+
+// settingsOf returns the authentication and the policy of an operation, as the server means them.
+func settingsOf(op Object) (auth, policy string) {
+	auth = textAt(op, "authType", "")
+	if auth != "None" && auth != "Application" {
+		auth = anyToken
+	}
+	return auth, cmp.Or(textAt(op, "throttlingPolicy", ""), unlimited)
 }
 
 func operationKey(op Object) string {
