@@ -381,9 +381,25 @@ func TestWhatADefinitionResetsIsBroughtBackByALaterRun(t *testing.T) {
 	if len(record.Unrestored()) != 1 {
 		t.Error("the record has forgotten what the first run has reset")
 	}
+	t.Log("meanwhile somebody gives an operation a policy")
+	policy := func(change string) (was any) {
+		api := d.api("Orders")
+		op := api["operations"].([]any)[0].(map[string]any)
+		was = op["throttlingPolicy"]
+		if change != "" {
+			op["throttlingPolicy"] = change
+			_, err := d.publisher().UpdateAPIObject(t.Context(), api["id"].(string), api)
+			must(t, err)
+		}
+		return was
+	}
+	was := policy("10KPerMin")
 	d.allMade(d.servers.apply(d.want(), o))
 	if !slices.Equal(d.roles(), []any{"admin"}) {
 		t.Errorf("the scope has the roles %v", d.roles())
+	}
+	if now := policy(""); was == now || now != "10KPerMin" {
+		t.Errorf("the policy was %v, and is %v", was, now)
 	}
 	if record, _ = recorded(); len(record.Unrestored()) > 0 {
 		t.Errorf("the record still has %v", record.Unrestored())
