@@ -804,11 +804,14 @@ func TestAClientOfTheFormerUserDoesNotStayUnnoticed(t *testing.T) {
 		wait     time.Duration
 		deleted  bool
 		failures int
+		hidden   int // lists of keys after the generation that do not have the key
 	}{
 		{name: "the look fails four times", is: wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 503, Count: wso2.ReadTries}, wait: time.Minute, deleted: true},
 		{name: "the deletion fails once", am: wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Method: "DELETE", Path: keys + "/oauth-keys/*", Count: 1}, wait: time.Minute, deleted: true},
 		{name: "the deletion always fails", am: wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Method: "DELETE", Path: keys + "/oauth-keys/*"}, wait: 100 * time.Millisecond, failures: 1},
 		{name: "the answer of the generation is lost", am: wso2sim.Fault{Kind: wso2sim.FaultReset, After: true, Method: "POST", Path: keys + "/generate-keys", Count: 1}, wait: time.Minute, deleted: true},
+		{name: "the answer of the generation is lost, and API-M shows the key later", am: wso2sim.Fault{Kind: wso2sim.FaultReset, After: true, Method: "POST", Path: keys + "/generate-keys", Count: 1},
+			wait: time.Minute, deleted: true, hidden: 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -823,9 +826,15 @@ func TestAClientOfTheFormerUserDoesNotStayUnnoticed(t *testing.T) {
 				_, err := s.isFaults.Add(tc.is)
 				must(t, err)
 			}
-			former := "" // the first client that IS shows
+			former, generated := "", false // the first client that IS shows
 			behind := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 				answer, err := s.client.Transport.RoundTrip(r)
+				generated = generated || strings.HasSuffix(r.URL.Path, "/generate-keys")
+				if generated && tc.hidden > 0 && strings.HasSuffix(r.URL.Path, "/oauth-keys") && err == nil {
+					tc.hidden--
+					answer.Body.Close()
+					answer.Body = io.NopCloser(strings.NewReader(`{"list":[]}`))
+				}
 				if err != nil || r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/dcr/v1.1/register/") || answer.StatusCode != http.StatusOK {
 					return answer, err
 				}

@@ -116,6 +116,32 @@ func (r *round) madeAnyway(ctx context.Context, k client, cause error) (made wso
 
 func lost(k client) string { return fmt.Sprintf("lost %v", k.keyName) }
 
+// lookAtLost looks at the owners of keys that an earlier round has made without an answer, and that API-M shows only now. The plan has no
+// difference of them.
+func (r *round) lookAtLost(ctx context.Context) {
+	for _, o := range r.all.list {
+		want, is := o.Change.Want.(desired.Key)
+		if !is || slices.ContainsFunc(r.changes, func(c plan.Change) bool { return objectOf(c) == objectOf(o.Change) }) {
+			continue
+		}
+		k, err := r.client(o.Change, want)
+		if err != nil || !r.past.seen(lost(k)) {
+			continue
+		}
+		for _, have := range r.have.Applications[k.application].Keys {
+			if have["keyType"] != k.kind || have["keyManager"] != k.manager || textOf(have, "consumerKey") == "" {
+				continue
+			}
+			r.past.forget(lost(k))
+			err := r.refuseFormerOwner(ctx, k, wso2.Keys{MappingID: textOf(have, "keyMappingId"), ConsumerKey: textOf(have, "consumerKey")})
+			if err != nil && !permanent(err) {
+				r.keep(k, wso2.Keys{}) // it is deleted, and the next round makes another one
+			}
+			r.all.note(o.Change, err)
+		}
+	}
+}
+
 // refuseFormerOwner deletes a new key if its client belongs to another user than the one that the key manager has. API-M loads another user
 // within 3 s, as recorded, and makes clients with the former one until then. A client keeps its owner, so the next try makes another one.
 func (r *round) refuseFormerOwner(ctx context.Context, k client, made wso2.Keys) error {

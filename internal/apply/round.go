@@ -178,6 +178,9 @@ func textOf(o plan.Object, key string) string {
 func (r *round) act(ctx context.Context, changes []plan.Change, all *outcomes) bool {
 	r.changes, r.all = changes, all
 	r.failed = all.lost()
+	work, cancel := finishing(wso2.RepeatReads(ctx))
+	r.lookAtLost(work)
+	cancel()
 	for _, stage := range stages(changes) {
 		if ctx.Err() != nil {
 			break
