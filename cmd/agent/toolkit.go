@@ -15,6 +15,7 @@ import (
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/telemetry"
+	"wso2agent/internal/up"
 	"wso2agent/internal/wso2"
 )
 
@@ -23,16 +24,24 @@ import (
 // errDeclined says that a person has not agreed to a change.
 var errDeclined = errors.New("not confirmed, so nothing is changed")
 
-// confirm asks a person on stderr whether to make a change, and returns nil for y or yes. With yes (the flag --yes) it asks nothing. Without
-// a terminal, and at the end of the input, nobody can answer, so --yes is needed.
+// confirm asks a person on stderr whether to make a change, and returns nil for y or yes, and [errDeclined] for any other answer. With yes
+// (the flag --yes) it asks nothing. Where nobody can answer, --yes is needed.
 func confirm(cmd *cobra.Command, question string, yes bool) error {
 	if yes {
 		return nil
 	}
-	needed := usageError{remedy.Add(fmt.Errorf("%s: %s Nobody can answer here", cmd.CommandPath(), question), "add --yes to agree")}
+	err := ask(cmd, question)
+	if errors.Is(err, up.ErrNobody) {
+		return usageError{remedy.Add(fmt.Errorf("%s asks %q, and %w", cmd.CommandPath(), question, err), "add --yes to agree")}
+	}
+	return err
+}
+
+// ask is confirm without the flag. [up.ErrNobody] says that there is no terminal, or no line on it.
+func ask(cmd *cobra.Command, question string) error {
 	in := cmd.InOrStdin()
 	if w, ok := in.(io.Writer); !ok || !telemetry.IsTerminal(w) {
-		return needed
+		return up.ErrNobody
 	}
 	if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", question); err != nil {
 		return err
@@ -43,7 +52,7 @@ func confirm(cmd *cobra.Command, question string, yes bool) error {
 		return nil
 	case errors.Is(err, io.EOF): // such as /dev/null, which is a device like a terminal
 		fmt.Fprintln(cmd.ErrOrStderr())
-		return needed
+		return up.ErrNobody
 	case err != nil:
 		return fmt.Errorf("read the answer: %w", err)
 	}

@@ -39,7 +39,7 @@ func TestConfirmNeedsAFlagWhereNobodyCanAnswer(t *testing.T) {
 				t.Errorf("with --yes: error %v, stderr %q", err, &stderr)
 			}
 			var usage usageError
-			if err := confirm(cmd, "Delete it?", false); !errors.As(err, &usage) || !strings.Contains(err.Error(), "delete: Delete it?") || !strings.HasSuffix(err.Error(), "add --yes to agree") {
+			if err := confirm(cmd, "Delete it?", false); !errors.As(err, &usage) || !strings.Contains(err.Error(), `delete asks "Delete it?"`) || !strings.HasSuffix(err.Error(), "add --yes to agree") {
 				t.Errorf("without --yes: error %v", err)
 			}
 		})

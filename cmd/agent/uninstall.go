@@ -10,13 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"wso2agent/internal/agent"
-	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/docker"
 	"wso2agent/internal/owned"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/serviceuser"
-	"wso2agent/internal/telemetry"
 	"wso2agent/internal/up"
 )
 
@@ -26,7 +24,7 @@ func uninstallCommand() *cobra.Command {
 		Use:   "uninstall",
 		Short: "Take back what the agent has made in a server's files",
 		Long: `uninstall takes back what the agent has made in the files of a server, and lists what stays on the servers with the
-commands that remove it. It shows what it will do, and asks. It stops and restarts no server without --restart.
+commands that remove it. It shows what it will do, and asks, or needs --yes where there is no terminal. It stops and restarts no server without --restart.
 
 With PRODUCT it works next to a server, on its config volume: it removes the agent's aliases from the truststore, gives
 the settings in deployment.toml their former values, and removes the agent's folder and its folder on the exchange
@@ -41,11 +39,11 @@ It exits with 3 if a server has not restarted after BOOTSTRAP_TIMEOUT.`,
   agent uninstall --is-container is-1 --am-container am-1 --restart`,
 		Args: f.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return f.run(cmd)
 		},
 	}
 	f.places.on(cmd)
-	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	agree(cmd, &f.yes)
 	cmd.Flags().BoolVar(&f.restart, "restart", false, "restart servers that have read what is taken back")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
@@ -64,7 +62,8 @@ func (f *uninstallFlags) check(cmd *cobra.Command, args []string) error {
 	return f.places.check(cmd)
 }
 
-func (f *uninstallFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) error {
+func (f *uninstallFlags) run(cmd *cobra.Command) error {
+	ctx, stdout, stderr := cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	cfg, err := config.Load()
 	if err != nil {
 		return err
@@ -110,7 +109,7 @@ func (f *uninstallFlags) run(ctx context.Context, stdin io.Reader, stdout, stder
 		report = append(report, u.Removal)
 	}
 	if !empty {
-		if err := f.confirmed(stdin, stderr); err != nil {
+		if err := confirm(cmd, "Make these changes?", f.yes); err != nil {
 			return err
 		}
 	}
@@ -136,25 +135,6 @@ func (f *uninstallFlags) run(ctx context.Context, stdin io.Reader, stdout, stder
 		return writeJSON(stdout, map[string]any{"places": append([]up.Removal{}, report...), "restarted": restarted, "left": left})
 	}
 	return printUninstalled(stdout, empty, f.restart, restarted, left)
-}
-
-// confirmed asks whether to go on, and returns an error unless somebody says yes.
-func (f *uninstallFlags) confirmed(stdin io.Reader, stderr io.Writer) error {
-	if f.yes {
-		return nil
-	}
-	in, ok := stdin.(*os.File)
-	yes, err := false, up.ErrNobody
-	if ok && telemetry.IsTerminal(in) && telemetry.IsTerminal(stderr) {
-		yes, err = ask(in, stderr, "Write yes to do this: ")
-	}
-	switch {
-	case errors.Is(err, up.ErrNobody):
-		return remedy.Add(fmt.Errorf("%w: nobody answers whether to do this; nothing is changed", bootstrap.ErrPermanent), "add --yes")
-	case err == nil && !yes:
-		return fmt.Errorf("%w: you did not write yes; nothing is changed", bootstrap.ErrPermanent)
-	}
-	return err
 }
 
 // leftOnServers returns what stays on the servers, by the records next to KEYS_FILE.

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"bufio"
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -46,7 +45,7 @@ without containers, --is-home and --am-home name their homes; a person then rest
 
 The certificate in the keystore shows that the right server answers. Without a container or a home, up shows the
 certificate and asks. It also asks about a certificate that WSO2 ships, unless the container publishes its port at the
-address on this machine, or the home is on this machine. Where nobody can answer, --pin has its fingerprint.
+address on this machine, or the home is on this machine. Without a terminal it needs --pin with the fingerprint.
 
 FILE defaults to API_CONFIG, or api-config.yaml in this folder. KEYS_FILE defaults to application-keys.json in this folder.
 It exits with 3 after BOOTSTRAP_TIMEOUT, and with 4 if a person must change something.`,
@@ -56,7 +55,7 @@ It exits with 3 after BOOTSTRAP_TIMEOUT, and with 4 if a person must change some
 		DisableFlagsInUseLine: true,
 		Args:                  f.check,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.run(cmd.Context(), args, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return f.run(cmd, args)
 		},
 		ValidArgsFunction: yamlFiles,
 	}
@@ -159,7 +158,8 @@ func (f *upFlags) pinned(all map[string][]keystore.Fingerprint) (map[string][]ke
 	return all, nil
 }
 
-func (f *upFlags) run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+func (f *upFlags) run(cmd *cobra.Command, args []string) error {
+	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	cfg, err := config.Load() // without PRODUCT: a laptop is next to no server
 	if err != nil {
 		return err
@@ -188,13 +188,14 @@ func (f *upFlags) run(ctx context.Context, args []string, stdin io.Reader, stdou
 	if o.Pins, err = f.pinned(up.PinsOf(cfg)); err != nil {
 		return err
 	}
-	if in, ok := stdin.(*os.File); ok && telemetry.IsTerminal(in) && telemetry.IsTerminal(stderr) {
-		o.Confirm = func(all []up.Shown) (bool, error) { return confirmCertificates(all, in, stderr) }
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Bootstrap.Timeout, fmt.Errorf("%w: BOOTSTRAP_TIMEOUT, %s, has passed", agent.ErrTimeout, cfg.Bootstrap.Timeout))
+	o.Confirm = func(all []up.Shown) error { return confirmCertificates(cmd, all) }
+	ctx, cancel := context.WithTimeoutCause(cmd.Context(), cfg.Bootstrap.Timeout, fmt.Errorf("%w: BOOTSTRAP_TIMEOUT, %s, has passed", agent.ErrTimeout, cfg.Bootstrap.Timeout))
 	defer cancel()
 	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)
 	r, err := up.Run(ctx, o, func(ctx context.Context, reached up.Reached) (int, error) { return up.Bootstrap(ctx, log, reached) })
+	if errors.Is(err, up.ErrNobody) { // a flag is missing
+		return usageError{err}
+	}
 	if err != nil {
 		return err
 	}
@@ -207,9 +208,16 @@ func (f *upFlags) run(ctx context.Context, args []string, stdin io.Reader, stdou
 
 // confirmCertificates shows certificates and asks whether they are the right ones. Nobody has verified who has written the texts in them: they
 // must not steer the terminal, and the fingerprint comes after them.
-func confirmCertificates(all []up.Shown, in io.Reader, out io.Writer) (yes bool, err error) {
+func confirmCertificates(cmd *cobra.Command, all []up.Shown) error {
+	if err := showCertificates(cmd.ErrOrStderr(), all); err != nil {
+		return err
+	}
+	return ask(cmd, "Do you trust this, and is it the right server?")
+}
+
+func showCertificates(w io.Writer, all []up.Shown) error {
 	for _, c := range all {
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintf(table, "%s at %s presents this certificate:\n", c.Server, c.URL)
 		fmt.Fprintf(table, "  subject\t%s\n  names\t%s\n  expires\t%s\n", plan.Escaped(c.Subject), plan.Escaped(strings.Join(c.Names, ", ")), c.Expires.UTC().Format(time.RFC3339))
 		if c.Shipped {
@@ -217,20 +225,8 @@ func confirmCertificates(all []up.Shown, in io.Reader, out io.Writer) (yes bool,
 		}
 		fmt.Fprintf(table, "  SHA-256\t%s\n", c.Fingerprint)
 		if err := table.Flush(); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return ask(in, out, "Do you trust it, and is it the right server? Write yes to go on: ")
-}
-
-// ask asks a person, and reports whether the answer is yes.
-func ask(in io.Reader, out io.Writer, question string) (yes bool, err error) {
-	if _, err := fmt.Fprint(out, question); err != nil {
-		return false, err
-	}
-	lines := bufio.NewScanner(in)
-	if !lines.Scan() {
-		return false, cmp.Or(lines.Err(), up.ErrNobody)
-	}
-	return strings.TrimSpace(lines.Text()) == "yes", nil
+	return nil
 }

@@ -89,8 +89,8 @@ func Presented(ctx context.Context, address string) (c keystore.Certificate, err
 	return c, fmt.Errorf("read the certificate of the server at %s: %w", address, err)
 }
 
-// ErrNobody says that nobody answers a question.
-var ErrNobody = errors.New("nobody answers")
+// ErrNobody says that there is nobody to answer a question.
+var ErrNobody = errors.New("there is no terminal on which somebody can answer")
 
 // Shown is a certificate that a person is asked about.
 type Shown struct {
@@ -124,17 +124,11 @@ func (o Options) identify(is, am side) error {
 	if len(ask) == 0 {
 		return nil
 	}
-	if o.Confirm != nil {
-		yes, err := o.Confirm(ask)
-		switch {
-		case errors.Is(err, ErrNobody):
-		case err != nil || yes:
-			return err
-		default:
-			return fmt.Errorf("%w: you do not trust the certificates; nothing is changed", ErrPermanent)
-		}
+	err := o.Confirm(ask)
+	if !errors.Is(err, ErrNobody) {
+		return err
 	}
-	err := fmt.Errorf("%w: nobody has said whether the server at %s is the right one", ErrPermanent, ask[0].URL)
+	err = fmt.Errorf("a person must confirm that the server at %s is the right one, and %w", ask[0].URL, err)
 	for _, a := range ask {
 		if a.Shipped {
 			err = remedy.Add(err, "give %s a key of its own, because everybody has the one that WSO2 ships; or use the port that its container publishes on this machine; or, if you trust the network, add --pin %s=%s", a.Server, a.Product, a.Fingerprint)

@@ -67,8 +67,9 @@ type Options struct {
 	// RestartHomes says that a server in a home on this machine is restarted by its own start script. Otherwise a person does that.
 	RestartHomes bool
 	Engine       func() (*docker.Engine, error) // connects to the container engine, once it is needed
-	// Confirm asks a person whether these are the right certificates. It is nil if there is nobody to ask.
-	Confirm func([]Shown) (bool, error)
+	// Confirm asks a person whether these are the right certificates. It returns nil if they are, and an error that wraps [ErrNobody] if
+	// there is nobody to ask.
+	Confirm func([]Shown) error
 	Out     io.Writer // gets a line for each step
 }
 
