@@ -14,7 +14,7 @@ func rolesDeleteCommand() *cobra.Command {
 		Use:   "delete NAME",
 		Short: "Delete a role of IS",
 		Long: `delete deletes a role of IS, after a question. It refuses the roles that IS needs itself: admin, everyone, system and
-selfsignup, and the role of the user with which API-M's key manager calls IS.`,
+selfsignup, and the role of the user with which a key manager of API-M calls IS.`,
 		Example: `  agent roles delete Clerk
   agent roles delete Clerk --yes`,
 		Args:              arguments("NAME"),
@@ -37,7 +37,7 @@ func deleteRole(cmd *cobra.Command, name string, yes, asJSON bool) error {
 		return err
 	}
 	defer r.connection.Close()
-	if err := notTheServiceUser(r, "role", name); err != nil {
+	if err := notInUse(cmd.Context(), r, "role", name); err != nil {
 		return err
 	}
 	role, err := find(cmd.Context(), r, wso2.SCIMRoles, "role", name)

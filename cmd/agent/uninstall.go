@@ -13,6 +13,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/docker"
 	"wso2agent/internal/owned"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/serviceuser"
 	"wso2agent/internal/up"
@@ -143,10 +144,10 @@ func leftOnServers(cfg config.Config) ([]up.Left, error) {
 	if err != nil {
 		return nil, err
 	}
-	var objects []string
+	var objects []plan.OwnedObject
 	for _, o := range record.Owned() {
 		if o.Of == "" { // the others go with it
-			objects = append(objects, o.Kind+" "+o.Name)
+			objects = append(objects, o)
 		}
 	}
 	user, err := serviceuser.Load(serviceuser.Path(cfg.Bootstrap.KeysFile))

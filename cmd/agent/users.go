@@ -73,7 +73,29 @@ func notTheServiceUser(r *reached, word, name string) error {
 		return nil
 	}
 	return remedy.Add(bootstrap.Permanent(fmt.Errorf("API-M's key manager needs the %s %s to call IS", word, name)),
-		"agent km rotate-password changes its password; choose another user with KM_SERVICE_USER before you delete this one")
+		"agent km rotate-password changes its password; choose another user with KM_SERVICE_USER, or delete the key manager, before you delete this one")
+}
+
+// notInUse refuses the deletion of the user or the role of a key manager that API-M has. Without such a key manager nothing needs them.
+func notInUse(ctx context.Context, r *reached, word, name string) error {
+	refused := notTheServiceUser(r, word, name)
+	if refused == nil {
+		return nil
+	}
+	list, err := r.Admin.KeyManagers(ctx)
+	for _, listed := range list {
+		km, readErr := r.Admin.KeyManager(ctx, listed.ID)
+		if readErr == nil && serviceuser.Same(km.User, name) {
+			return refused
+		}
+		if err == nil {
+			err = readErr
+		}
+	}
+	if err != nil {
+		return byHand(fmt.Errorf("find out whether a key manager of API-M needs the %s %s: %w", word, name, err))
+	}
+	return nil
 }
 
 // refs returns the display names of a list of SCIM references that keep passes; all without keep.

@@ -16,7 +16,7 @@ func usersDeleteCommand() *cobra.Command {
 		Use:   "delete NAME",
 		Short: "Delete a user of IS",
 		Long: `delete deletes a user of IS, after a question. The user's tokens end, and the user leaves all roles and groups. It refuses
-the user as which the agent calls IS, and the one with which API-M's key manager does.`,
+the user as which the agent calls IS, and the one with which a key manager of API-M does.`,
 		Example: `  agent users delete ann
   agent users delete ann --yes`,
 		Args:              arguments("NAME"),
@@ -36,7 +36,7 @@ func deleteUser(cmd *cobra.Command, name string, yes, asJSON bool) error {
 		return err
 	}
 	defer r.connection.Close()
-	if err := notTheServiceUser(r, "user", name); err != nil {
+	if err := notInUse(cmd.Context(), r, "user", name); err != nil {
 		return err
 	}
 	user, err := find(cmd.Context(), r, wso2.SCIMUsers, "user", name)

@@ -11,11 +11,13 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/docker"
 	"wso2agent/internal/file"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/seed"
 	"wso2agent/internal/server"
@@ -396,23 +398,68 @@ type Left struct {
 	Remove string `json:"remove"`
 }
 
-// LeftOnServers returns what runs of an agent leave on both servers. objects are those of the record of agents with the same keys file, and
-// user is the key manager's user, if the agent has made one.
-func LeftOnServers(cfg config.Config, objects []string, user string) (all []Left) {
-	for _, o := range objects {
-		all = append(all, Left{o, "agent apply --prune FILE, with a FILE that does not name it"})
+// LeftOnServers returns what runs of an agent leave on both servers, in an order in which the commands can remove it. objects are those of
+// the record of agents with the same keys file, and user is the key manager's user, if the agent has made one.
+func LeftOnServers(cfg config.Config, objects []plan.OwnedObject, user string) (all []Left) {
+	objects = slices.Clone(objects)
+	manager := plan.OwnedObject{Kind: plan.KindKeyManager, Name: cfg.KeyManager.ISName}
+	if !slices.ContainsFunc(objects, func(o plan.OwnedObject) bool { return o.Kind == manager.Kind && o.Name == manager.Name }) {
+		objects = append(objects, manager)
 	}
-	keyManager := "key manager " + cfg.KeyManager.ISName
-	am, is := "https://"+cfg.AMAddress(), "https://"+cfg.ISAddress()
-	curl := func(admin, address string) string { return "curl -u " + admin + " -X DELETE " + address }
-	if !slices.Contains(objects, keyManager) {
-		all = append(all, Left{keyManager + " of API-M", curl(cfg.AM.AdminUser, am+"/api/am/admin/v4/key-managers/ID") + "; GET without /ID lists the ids"})
+	for _, kind := range kindsInOrder {
+		for _, o := range objects {
+			if o.Kind == kind {
+				all = append(all, left(o))
+			}
+		}
+	}
+	for _, o := range objects {
+		if !slices.Contains(kindsInOrder, o.Kind) {
+			all = append(all, left(o))
+		}
 	}
 	if user != "" {
 		all = append(all,
-			Left{"user " + user + " of IS", curl(cfg.IS.AdminUser, is+"/scim2/Users/ID") + "; GET /scim2/Users?filter=userName+eq+" + user + " has the id"},
-			Left{"role " + user + " of IS", curl(cfg.IS.AdminUser, is+"/scim2/v2/Roles/ID") + "; GET /scim2/v2/Roles?filter=displayName+eq+" + user + " has the id"})
+			Left{"user " + user + " of IS", "agent users delete " + shellWord(user) + " --yes"},
+			Left{"role " + user + " of IS", "agent roles delete " + shellWord(user) + " --yes"})
 	}
 	return append(all, Left{"API resource User-defined-oauth2-resource of IS, with the scopes of all APIs",
-		curl(cfg.IS.AdminUser, is+"/api/server/v1/api-resources/ID") + "; GET without /ID lists the ids"})
+		"curl -u " + cfg.IS.AdminUser + " -X DELETE https://" + cfg.ISAddress() + "/api/server/v1/api-resources/ID; GET without /ID lists the ids"})
+}
+
+// kindsInOrder are the kinds of objects that a command of the agent deletes one at a time. An application goes with its subscriptions and
+// keys, so that nothing refuses the deletion of APIs and key managers after it.
+var kindsInOrder = []string{plan.KindApplication, plan.KindAPI, plan.KindKeyManager, plan.KindUser, plan.KindRole}
+
+// left says how to remove an object.
+func left(o plan.OwnedObject) Left {
+	l := Left{o.Kind + " " + o.Name, "agent apply --prune FILE, with a FILE that does not name it"}
+	switch o.Kind {
+	case plan.KindApplication:
+		l.Remove = "agent apps delete " + shellWord(o.Name) + " --yes"
+	case plan.KindAPI:
+		name := o.Name
+		if i := strings.LastIndexByte(name, ' '); i >= 0 { // the record has a blank before the version
+			name = name[:i] + ":" + name[i+1:]
+		}
+		l.Remove = "agent apis delete " + shellWord(name) + " --with-subscriptions --yes"
+	case plan.KindKeyManager:
+		l.What += " of API-M"
+		l.Remove = "agent km delete " + shellWord(o.Name) + " --yes"
+	case plan.KindUser, plan.KindRole:
+		l.What += " of IS"
+		l.Remove = "agent " + o.Kind + "s delete " + shellWord(o.Name) + " --yes"
+	}
+	return l
+}
+
+// shellWord quotes a text for a shell if it has other characters than letters, digits and some signs that no shell acts on.
+func shellWord(text string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.:/@", r)
+	}
+	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -13,6 +13,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/server"
 	"wso2agent/internal/testenv/engine"
 	"wso2agent/internal/trust"
@@ -258,20 +259,28 @@ func TestWhatStaysOnTheServersIsListedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whats := func(objects []string, user string) (all []string) {
-		for _, l := range LeftOnServers(cfg, objects, user) {
-			all = append(all, l.What)
-			if l.Remove == "" {
-				t.Errorf("%s: no command", l.What)
-			}
-		}
-		return all
-	}
 	const resource = "API resource User-defined-oauth2-resource of IS, with the scopes of all APIs"
-	if got, want := whats(nil, ""), []string{"key manager WSO2-IS of API-M", resource}; !slices.Equal(got, want) {
+	curl := "curl -u admin -X DELETE https://" + cfg.ISAddress() + "/api/server/v1/api-resources/ID; GET without /ID lists the ids"
+	if got, want := LeftOnServers(cfg, nil, ""), []Left{{"key manager WSO2-IS of API-M", "agent km delete WSO2-IS --yes"}, {resource, curl}}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if got, want := whats([]string{"API A 1", "key manager WSO2-IS"}, "km"), []string{"API A 1", "key manager WSO2-IS", "user km of IS", "role km of IS", resource}; !slices.Equal(got, want) {
+	of := func(kind, name string) plan.OwnedObject { return plan.OwnedObject{Kind: kind, Name: name} }
+	objects := []plan.OwnedObject{
+		of(plan.KindAPI, "Pay Now 1.0.0"), of(plan.KindScope, "read"), of(plan.KindApplication, "Bob's $shop"), of(plan.KindKeyManager, "WSO2-IS"),
+		of(plan.KindRole, "Clerk"), of(plan.KindUser, "ann"),
+	}
+	want := []Left{
+		{"application Bob's $shop", `agent apps delete 'Bob'\''s $shop' --yes`},
+		{"API Pay Now 1.0.0", "agent apis delete 'Pay Now:1.0.0' --with-subscriptions --yes"},
+		{"key manager WSO2-IS of API-M", "agent km delete WSO2-IS --yes"},
+		{"user ann of IS", "agent users delete ann --yes"},
+		{"role Clerk of IS", "agent roles delete Clerk --yes"},
+		{"shared scope read", "agent apply --prune FILE, with a FILE that does not name it"},
+		{"user km of IS", "agent users delete km --yes"},
+		{"role km of IS", "agent roles delete km --yes"},
+		{resource, curl},
+	}
+	if got := LeftOnServers(cfg, objects, "km"); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 }
