@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -191,7 +192,8 @@ func (f *upFlags) run(cmd *cobra.Command, args []string) error {
 	o.Confirm = func(all []up.Shown) error { return confirmCertificates(cmd, all) }
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), cfg.Bootstrap.Timeout, fmt.Errorf("%w: BOOTSTRAP_TIMEOUT, %s, has passed", agent.ErrTimeout, cfg.Bootstrap.Timeout))
 	defer cancel()
-	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)
+	warnings := up.NewWarnings(telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat).Handler())
+	log := slog.New(warnings)
 	r, err := up.Run(ctx, o, func(ctx context.Context, reached up.Reached) (int, error) { return up.Bootstrap(ctx, log, reached) })
 	if errors.Is(err, up.ErrNobody) { // a flag is missing
 		return usageError{err}
@@ -200,9 +202,24 @@ func (f *upFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if f.asJSON {
-		return writeJSON(stdout, map[string]any{"steps": append([]up.Step{}, r.Steps...), "changes": r.Changes})
+		return writeJSON(stdout, map[string]any{"steps": append([]up.Step{}, r.Steps...), "changes": r.Changes, "warnings": warnings.Remaining()})
 	}
-	_, err = fmt.Fprintf(stdout, "up: %d steps, %d changes on the servers; everything works, keys in %s\n", len(r.Steps), r.Changes, cfg.Bootstrap.KeysFile)
+	return printUp(stdout, r, cfg.Bootstrap.KeysFile, warnings.Remaining())
+}
+
+// printUp says what a run has done, and what is left to a person.
+func printUp(w io.Writer, r up.Result, keys string, remaining []up.Remaining) error {
+	if len(remaining) > 0 {
+		fmt.Fprintln(w, "remains to be done:")
+	}
+	for _, one := range remaining {
+		fmt.Fprintf(w, "  - %s\n    %s\n", printable(one.What), printable(one.Remedy))
+	}
+	state := "everything works"
+	if n := len(remaining); n > 0 {
+		state = fmt.Sprintf("the verified calls work, warnings: %d", n)
+	}
+	_, err := fmt.Fprintf(w, "up: %d steps, %d changes on the servers, keys in %s; %s\n", len(r.Steps), r.Changes, keys, state)
 	return err
 }
 

@@ -134,7 +134,7 @@ func Bootstrap(ctx context.Context, log *slog.Logger, r Reached) (changes int, e
 	})
 	if errors.Is(err, ErrPermanent) { // the settings of IS are somebody else's, and IS as shipped is open
 		text, remedies := remedy.Split(err)
-		log.Warn("everything works, but IS is not closed to API subscribers", "error", text, "remedy", strings.Join(remedies, "; "))
+		log.Warn("IS is not closed to API subscribers", "error", text, "remedy", strings.Join(remedies, "; "))
 		err = nil
 	}
 	return changes, err

@@ -199,7 +199,7 @@ func TestServersInPlainContainersAreConnectedFromALaptop(t *testing.T) {
 	out := l.shell(documented[0])
 	for _, part := range []string{
 		"IS in container " + laptopName + "-is: trust wso2am ", "API-M in container " + laptopName + "-am: trust wso2is ",
-		"IS in container " + laptopName + "-is: restart", "API-M in container " + laptopName + "-am: restart", "up: 4 steps, 5 changes on the servers; everything works",
+		"IS in container " + laptopName + "-is: restart", "API-M in container " + laptopName + "-am: restart", "up: 4 steps, 5 changes on the servers, keys in application-keys.json; ",
 	} {
 		if !strings.Contains(out, part) {
 			t.Errorf("%q is not in\n%s", part, out)
