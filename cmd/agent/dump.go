@@ -106,7 +106,7 @@ func dumped(ctx context.Context, cfg config.Config, o dump.Options) (dump.Result
 	if err != nil {
 		return dump.Result{}, err
 	}
-	connection := wso2.Connection{Run: wso2.NewRun()}
+	connection := wso2.Connection{Run: wso2.NewRun(), Routes: cfg.Trust.ConnectTo}
 	hc, err := connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)
 	if err != nil {
 		return dump.Result{}, err

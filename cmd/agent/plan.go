@@ -153,7 +153,7 @@ func load(ctx context.Context, cfg config.Config, paths []string) (*loaded, erro
 
 // loadedFrom adds to a desired state what reaches the servers.
 func loadedFrom(ctx context.Context, cfg config.Config, f *desired.File) (l *loaded, err error) {
-	l = &loaded{settings: planSettings(cfg), connection: wso2.Connection{Run: wso2.NewRun()}}
+	l = &loaded{settings: planSettings(cfg), connection: wso2.Connection{Run: wso2.NewRun(), Routes: cfg.Trust.ConnectTo}}
 	if l.want, err = actual.Want(ctx, f, l.settings); err != nil {
 		return nil, err
 	}

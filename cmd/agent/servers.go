@@ -26,7 +26,7 @@ func reach(stderr io.Writer) (*reached, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reached{cfg: cfg, settings: planSettings(cfg), connection: wso2.Connection{Run: wso2.NewRun()}, log: telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)}
+	r := &reached{cfg: cfg, settings: planSettings(cfg), connection: wso2.Connection{Run: wso2.NewRun(), Routes: cfg.Trust.ConnectTo}, log: telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)}
 	hc, err := r.connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)
 	if err != nil {
 		return nil, err

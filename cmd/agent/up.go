@@ -48,6 +48,9 @@ The certificate in the keystore shows that the right server answers. Without a c
 certificate and asks. It also asks about a certificate that WSO2 ships, unless the container publishes its port at the
 address on this machine, or the home is on this machine. Without a terminal it needs --pin with the fingerprint.
 
+It writes wso2agent.env into this folder, without secrets. After "set -a; . ./wso2agent.env; set +a" other commands reach
+the same servers from this shell, and verify their certificates.
+
 FILE defaults to API_CONFIG, or api-config.yaml in this folder. KEYS_FILE defaults to application-keys.json in this folder.
 It exits with 3 after BOOTSTRAP_TIMEOUT, and with 4 if a person must change something.`,
 		Example: `  agent up --is https://localhost:9443 --am https://localhost:9444
@@ -180,6 +183,9 @@ func (f *upFlags) run(cmd *cobra.Command, args []string) error {
 	if err := files.CheckKeys(); err != nil {
 		return err
 	}
+	if err := up.CheckEnv(up.EnvFile); err != nil {
+		return err
+	}
 	o := up.Options{Config: cfg, RestartHomes: f.restart, Engine: func() (*docker.Engine, error) { return docker.Open(os.Getenv) }, Out: stdout}
 	if f.asJSON {
 		o.Out = stderr
@@ -194,7 +200,12 @@ func (f *upFlags) run(cmd *cobra.Command, args []string) error {
 	defer cancel()
 	warnings := up.NewWarnings(telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat).Handler())
 	log := slog.New(warnings)
-	r, err := up.Run(ctx, o, func(ctx context.Context, reached up.Reached) (int, error) { return up.Bootstrap(ctx, log, reached) })
+	r, err := up.Run(ctx, o, func(ctx context.Context, reached up.Reached) (int, error) {
+		if err := up.WriteEnv(up.EnvFile, reached, os.Getenv); err != nil {
+			return 0, err
+		}
+		return up.Bootstrap(ctx, log, reached)
+	})
 	if errors.Is(err, up.ErrNobody) { // a flag is missing
 		return usageError{err}
 	}
@@ -215,6 +226,7 @@ func printUp(w io.Writer, r up.Result, keys string, remaining []up.Remaining) er
 	for _, one := range remaining {
 		fmt.Fprintf(w, "  - %s\n    %s\n", printable(one.What), printable(one.Remedy))
 	}
+	fmt.Fprintf(w, "other commands reach these servers after: set -a; . ./%s; set +a\n", up.EnvFile)
 	state := "everything works"
 	if n := len(remaining); n > 0 {
 		state = fmt.Sprintf("the verified calls work, warnings: %d", n)

@@ -18,6 +18,7 @@ type servers struct {
 
 // connect returns the HTTP client of this life.
 func (s *servers) connect(cfg config.Config) (*http.Client, error) {
+	s.connection.Routes = cfg.Trust.ConnectTo
 	return s.connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)
 }
 

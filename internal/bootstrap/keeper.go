@@ -33,10 +33,6 @@ type Keeper struct {
 	Apply func(context.Context, *slog.Logger, *http.Client, Settings, Files, *desired.File) (Result, error)
 	// Verify verifies that the result works.
 	Verify func(context.Context, config.Config, Servers, Result) error
-	// Pins are the certificates of the servers; nil: those that they have published on the exchange volume. Routes are those of
-	// [wso2.Connection].
-	Pins   wso2.Pins
-	Routes map[string]string
 
 	connection wso2.Connection
 	attempts   *Attempts
@@ -153,10 +149,7 @@ func (k *Keeper) lacksPassword(s Settings) bool {
 }
 
 func (k *Keeper) connect(cfg config.Config) (*http.Client, error) {
-	k.connection.Routes = k.Routes
-	if k.Pins != nil {
-		return k.connection.Client(k.Pins, cfg.Trust.CAFile)
-	}
+	k.connection.Routes = cfg.Trust.ConnectTo
 	return k.connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)
 }
 

@@ -57,6 +57,9 @@ type Config struct {
 	given map[string]bool // the variables that are set, directly or by their file
 }
 
+// DefaultName is the name of a server on the exchange volume, and its alias in truststores, if no setting gives it another one.
+func DefaultName(product string) string { return "wso2" + product }
+
 // For returns the settings of an agent next to the given product. A setting that is not set gets the default of that product, and of
 // the version that SERVER_HOME names if it is another product than PRODUCT.
 func (c Config) For(name string) Config {
@@ -98,7 +101,7 @@ func (c Config) givenHome() string {
 // complete sets the defaults that depend on other settings.
 func (c *Config) complete() {
 	type names struct{ name, peer string }
-	p := map[string]names{IS: {"wso2is", "wso2am"}, AM: {"wso2am", "wso2is"}}[c.Server.Product]
+	p := map[string]names{IS: {DefaultName(IS), DefaultName(AM)}, AM: {DefaultName(AM), DefaultName(IS)}}[c.Server.Product]
 	fill := func(value *string, otherwise string) {
 		if *value == "" {
 			*value = otherwise

@@ -56,6 +56,7 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 		"IS_DB_PASSWORD":      {""},
 		"TRUST":               {"leaf"},
 		"PEER_PINS":           {"map[]"},
+		"CONNECT_TO":          {""},
 		"TLS_MODE":            {"none"},
 		"TLS_NAMES":           {"[]"},
 		"TLS_KEY":             {"ecdsa-p256"},
@@ -354,6 +355,45 @@ func TestPinsAreReadInEveryForm(t *testing.T) {
 	}
 	if is, gw := c.Trust.Pins["wso2is"], c.Trust.Pins["gw"]; len(is) != 2 || len(gw) != 1 || is[0] != gw[0] || is[1].String() != colons {
 		t.Errorf("PEER_PINS = %v", c.Trust.Pins)
+	}
+}
+
+func TestNextToNoServerPinsAreOfBothServers(t *testing.T) {
+	digits := strings.Repeat("9b", 32)
+	next := func(env map[string]string) (Config, error) {
+		return read(func(name string) string { return env[name] })
+	}
+	c, err := next(map[string]string{"PEER_PINS": "wso2is=" + digits + ",wso2am=" + digits})
+	if err != nil || len(c.Trust.Pins) != 2 {
+		t.Errorf("pins %v, error %v", c.Trust.Pins, err)
+	}
+	for name, env := range map[string]map[string]string{
+		"another name":        {"PEER_PINS": "is=" + digits},
+		"a name not in PEERS": {"PEERS": "wso2is", "PEER_PINS": "wso2am=" + digits},
+		"next to a server":    {"PRODUCT": "am", "PEER_PINS": "wso2am=" + digits},
+	} {
+		if _, err := next(env); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "which is no peer") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestRoutesAreOfTwoAddresses(t *testing.T) {
+	c, err := load(map[string]string{"CONNECT_TO": "wso2is:9443=localhost:9443,wso2am:9443=[::1]:9444"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := c.Trust.ConnectTo
+	if r.To("wso2is:9443") != "localhost:9443" || r.To("wso2am:9443") != "[::1]:9444" || r.To("wso2is:9444") != "wso2is:9444" {
+		t.Errorf("routes %v", r)
+	}
+	if got, want := r.String(), "wso2am:9443=[::1]:9444,wso2is:9443=localhost:9443"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	for _, value := range []string{"wso2is:9443", "wso2is:9443=", "wso2is=localhost", "wso2is:9443=localhost:0", "a b:1=localhost:1", "a:1=b:1,", "a:1=b:1,a:1=b:2"} {
+		if _, err := load(map[string]string{"CONNECT_TO": value}); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "CONNECT_TO has ") {
+			t.Errorf("%s: %v", value, err)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ func (c Config) contradictions() (mistakes []error) {
 		wrong("QUIET_MAX is %s, which is shorter than QUIET_MIN, %s: set a longer QUIET_MAX", c.Watch.QuietMax, c.Watch.QuietMin)
 	}
 	// Otherwise a misspelt name leaves the peer without a pin, and nobody notices.
-	for _, name := range c.Trust.Pins.strangers(c.Trust.Peers) {
+	for _, name := range c.Trust.Pins.strangers(c.pinnable()) {
 		wrong("PEER_PINS names %s, which is no peer: correct the name, or add it to PEERS", name)
 	}
 	mistakes = append(mistakes, c.tlsContradictions()...)

@@ -15,7 +15,8 @@ type Trust struct {
 	ExchangeDir string   `env:"EXCHANGE_DIR" default:"/exchange" rule:"path" desc:"Exchange volume, which all agents share."`
 	Peers       []string `env:"PEERS" rule:"names" shown:"wso2am next to IS, wso2is next to API-M" desc:"Names of the peers whose certificates the agent imports, separated by commas. The value none means no peer."`
 	Mode        string   `env:"TRUST" default:"leaf" rule:"oneof leaf ca" desc:"What the agent imports for a peer. leaf: the certificates of the peer. ca: the CA that signed them, if there is one. With ca, no renewal by the same CA needs a restart."`
-	Pins        Pins     `env:"PEER_PINS" rule:"pins" desc:"SHA-256 fingerprints that the certificates of a peer must have, as name=fingerprint, separated by commas. A name may appear several times, for a rotation. For a peer without a pin, the agent accepts the certificates that the peer publishes."`
+	Pins        Pins     `env:"PEER_PINS" rule:"pins" desc:"SHA-256 fingerprints that the certificates of a peer must have, as name=fingerprint, separated by commas. A name may appear several times, for a rotation. For a peer without a pin, the agent accepts the certificates that the peer publishes. Without PRODUCT and PEERS the names are wso2is and wso2am."`
+	ConnectTo   Routes   `env:"CONNECT_TO" rule:"routes" desc:"Addresses that the agent reaches at another one, as host:port=host:port, separated by commas, such as wso2is:9443=localhost:9443 for a port that a container publishes. The server must have the certificate of the first address. agent up writes this setting for other commands."`
 	CAFile      string   `env:"TLS_CA_FILE" rule:"path" shown:"the CAs of the system" desc:"PEM file with the CAs that the agent trusts for addresses that belong to no peer."`
 }
 

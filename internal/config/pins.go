@@ -34,6 +34,14 @@ func parsePins(value string) (Pins, error) {
 	return pins, nil
 }
 
+// pinnable returns the names that a pin may have. Next to no server, and without PEERS, they are the default names of both servers.
+func (c Config) pinnable() []string {
+	if c.Server.Product == "" && !c.given["PEERS"] {
+		return []string{DefaultName(IS), DefaultName(AM)}
+	}
+	return c.Trust.Peers
+}
+
 // strangers returns the names in the pins that are not names of peers, in order.
 func (p Pins) strangers(peers []string) (names []string) {
 	for name := range p {

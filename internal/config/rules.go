@@ -54,6 +54,7 @@ func rules() map[string]rule {
 		"interval": must("0 or at least "+minInterval.String(), isInterval),
 		"wait":     must("product, or whole milliseconds from 1ms to 1m", isWait),
 		"pins":     {"name=SHA-256, separated by commas; a name may appear several times", func(v string) error { _, err := parsePins(v); return err }},
+		"routes":   {"host:port=host:port, separated by commas", func(v string) error { _, err := parseRoutes(v); return err }},
 		"port":     must("a port, 1 to 65535", func(v string) bool { return isNumber(v, 65535) }),
 		"count":    must("a whole number from 1 to 1000000", func(v string) bool { return isNumber(v, 1000000) }),
 		"spares":   must("a whole number from 0 to 12", func(v string) bool { return v == "0" || isNumber(v, 12) }),

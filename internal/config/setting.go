@@ -106,6 +106,8 @@ func (s setting) assign(c *Config, value string) error {
 		*field = strings.Split(value, ",")
 	case *Pins:
 		*field, err = parsePins(value)
+	case *Routes:
+		*field, err = parseRoutes(value)
 	default:
 		err = fmt.Errorf("cannot be set: the agent cannot read a %s: %w", s.field.Type, errBug)
 	}

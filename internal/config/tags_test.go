@@ -85,6 +85,7 @@ var rulesFor = map[reflect.Type][]string{
 	reflect.TypeFor[time.Duration](): {"positive", "interval"},
 	reflect.TypeFor[[]string]():      {"names", "sans", "clients"},
 	reflect.TypeFor[Pins]():          {"pins"},
+	reflect.TypeFor[Routes]():        {"routes"},
 }
 
 func TestTheTagsOfTheSettingsHaveNoMistakes(t *testing.T) {

@@ -148,7 +148,7 @@ func (s *Server) unreached(ctx context.Context, err error) {
 
 // look sees whether a server answers, with which certificate, and what time it has.
 func (r *Reader) look(ctx context.Context, s *Server, address, product, host string) {
-	served, away := wso2.Served(ctx, s.Address)
+	served, away := wso2.Served(ctx, r.Config.Trust.ConnectTo.To(s.Address))
 	if away == nil {
 		if c, err := served.Parse(); err == nil {
 			s.NotAfter = c.NotAfter

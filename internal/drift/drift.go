@@ -111,6 +111,7 @@ func (w *Watch) pass(ctx context.Context, cfg config.Config) (wait time.Duration
 	every := cfg.Bootstrap.Compare
 	soon := min(every, settled)
 	settings, files := bootstrap.SettingsOf(cfg, w.accounts), bootstrap.FilesOf(cfg)
+	w.connection.Routes = cfg.Trust.ConnectTo
 	hc, err := w.connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)
 	if err != nil {
 		return every, err

@@ -55,7 +55,16 @@ func (f Format) value(value string) (string, error) {
 	case f == Docker:
 		return value, nil
 	}
-	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'", nil
+	return ShellWord(value), nil
+}
+
+// ShellWord returns a text as one word of a shell, in quotes if it needs them. Compose and systemd read such a word alike in a file of
+// variables.
+func ShellWord(text string) string {
+	if plainValue.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // group is the variables of one key.

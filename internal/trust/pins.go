@@ -20,7 +20,8 @@ type Pins struct {
 
 // Pinned returns the fingerprints of the certificates that the server at address (host:port) has published, with those that it may
 // present after a later rotation: a switch can come at any time, and must fail no connection. peer is false for an address that
-// belongs to no server of the exchange; it is true with no fingerprint while the server there has published nothing.
+// belongs to no server of the exchange; it is true with no fingerprint while the server there has published nothing and no person has
+// pinned a certificate of it.
 func (p Pins) Pinned(address string) (fingerprints []keystore.Fingerprint, peer bool, err error) {
 	name, ok := p.server(address)
 	if !ok {
@@ -29,7 +30,7 @@ func (p Pins) Pinned(address string) (fingerprints []keystore.Fingerprint, peer 
 	successors := p.successors(name) // before the certificates, as in Statement
 	certs, err := p.Exchange.Certificates(context.Background(), name)
 	if errors.Is(err, ErrNotPublished) {
-		return nil, true, nil
+		return p.Peers[name], true, nil
 	}
 	if err == nil {
 		certs, err = p.accepted(name, certs)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -25,21 +26,10 @@ import (
 
 // Reached is how this machine reaches both servers.
 type Reached struct {
-	Config config.Config     // of an agent next to API-M
-	Pins   wso2.Pins         // the certificates of both servers
-	Routes map[string]string // see [wso2.Connection]
-}
-
-// pinned are the certificates of servers by their addresses (host:port).
-type pinned map[string]keystore.Fingerprint
-
-// Pinned is that of [wso2.Pins].
-func (p pinned) Pinned(address string) ([]keystore.Fingerprint, bool, error) {
-	f, known := p[address]
-	if !known {
-		return nil, false, nil
-	}
-	return []keystore.Fingerprint{f}, true, nil
+	// Config has the settings of an agent next to API-M, with the addresses, the pins and the routes of both servers.
+	Config config.Config
+	// Containers are the containers of the servers by product, if their files are in containers.
+	Containers map[string]string
 }
 
 // reached returns how this machine reaches both servers. API-M may reach IS at another address than this machine does: that address goes
@@ -59,16 +49,19 @@ func (o Options) reached(is, am side) (r Reached, err error) {
 	if !cfg.Given("KM_TOKEN_ENDPOINT") {
 		cfg.KeyManager.TokenEndpoint = "https://" + cfg.ISAddress() + "/oauth2/token"
 	}
-	r = Reached{Config: cfg, Routes: map[string]string{}}
-	r.Pins = pinned{
-		cfg.ISAddress(): is.Certificate.Fingerprint(), is.Address: is.Certificate.Fingerprint(),
-		cfg.AMAddress(): am.Certificate.Fingerprint(),
-	}
-	if cfg.Gateway.Host == cfg.AM.Host { // another host is an ingress with its own certificate
-		r.Pins.(pinned)[cfg.GatewayAddress()] = am.Certificate.Fingerprint()
-	}
+	cfg.Trust.Pins = config.Pins{nameIS: {is.Certificate.Fingerprint()}, nameAM: {am.Certificate.Fingerprint()}}
+	cfg.Trust.ConnectTo = maps.Clone(cfg.Trust.ConnectTo)
 	if cfg.ISAddress() != is.Address {
-		r.Routes[cfg.ISAddress()] = is.Address
+		if cfg.Trust.ConnectTo == nil {
+			cfg.Trust.ConnectTo = config.Routes{}
+		}
+		cfg.Trust.ConnectTo[cfg.ISAddress()] = is.Address
+	}
+	r = Reached{Config: cfg, Containers: map[string]string{}}
+	for _, s := range []side{is, am} {
+		if c, in := s.place.(*container); in {
+			r.Containers[s.Product] = c.facts.Name
+		}
 	}
 	return r, nil
 }
@@ -116,7 +109,7 @@ func Bootstrap(ctx context.Context, log *slog.Logger, r Reached) (changes int, e
 	v := &verify.Verifier{Log: log, Server: nameAM, Process: nobody, Poll: r.Config.Watch.Poll}
 	k := &bootstrap.Keeper{
 		Log: log, Load: func() (config.Config, error) { return r.Config, nil }, Accounts: accounts, Server: notify.None{}, Tell: func(string) {},
-		Check: func(config.Config) (string, error) { return "", nil }, Verify: v.Verify, Pins: r.Pins, Routes: r.Routes,
+		Check: func(config.Config) (string, error) { return "", nil }, Verify: v.Verify,
 		Apply: func(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap.Settings, files bootstrap.Files, f *desired.File) (bootstrap.Result, error) {
 			result, err := apply.Bootstrap(ctx, log, hc, s, files, f)
 			changes = result.Changes
@@ -126,10 +119,10 @@ func Bootstrap(ctx context.Context, log *slog.Logger, r Reached) (changes int, e
 	if err := k.Reach(ctx, r.Config); err != nil {
 		return changes, err
 	}
-	connection := wso2.Connection{Routes: r.Routes}
+	connection := wso2.Connection{Routes: r.Config.Trust.ConnectTo}
 	defer connection.Close()
 	err = verify.AwaitClosed(ctx, log, r.Config, func(cfg config.Config) (verify.IdentityServer, error) {
-		hc, err := connection.Client(r.Pins, cfg.Trust.CAFile)
+		hc, err := connection.Client(trust.PinsOf(cfg), cfg.Trust.CAFile)
 		return verify.IdentityServerOf(hc, bootstrap.SettingsOf(cfg, accounts)), err
 	})
 	if errors.Is(err, ErrPermanent) { // the settings of IS are somebody else's, and IS as shipped is open

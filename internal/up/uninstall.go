@@ -17,6 +17,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/docker"
 	"wso2agent/internal/file"
+	"wso2agent/internal/keysfile"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/seed"
@@ -420,8 +421,8 @@ func LeftOnServers(cfg config.Config, objects []plan.OwnedObject, user string) (
 	}
 	if user != "" {
 		all = append(all,
-			Left{"user " + user + " of IS", "agent users delete " + shellWord(user) + " --yes"},
-			Left{"role " + user + " of IS", "agent roles delete " + shellWord(user) + " --yes"})
+			Left{"user " + user + " of IS", "agent users delete " + keysfile.ShellWord(user) + " --yes"},
+			Left{"role " + user + " of IS", "agent roles delete " + keysfile.ShellWord(user) + " --yes"})
 	}
 	return append(all, Left{"API resource User-defined-oauth2-resource of IS, with the scopes of all APIs",
 		"curl -u " + cfg.IS.AdminUser + " -X DELETE https://" + cfg.ISAddress() + "/api/server/v1/api-resources/ID; GET without /ID lists the ids"})
@@ -436,30 +437,19 @@ func left(o plan.OwnedObject) Left {
 	l := Left{o.Kind + " " + o.Name, "agent apply --prune FILE, with a FILE that does not name it"}
 	switch o.Kind {
 	case plan.KindApplication:
-		l.Remove = "agent apps delete " + shellWord(o.Name) + " --yes"
+		l.Remove = "agent apps delete " + keysfile.ShellWord(o.Name) + " --yes"
 	case plan.KindAPI:
 		name := o.Name
 		if i := strings.LastIndexByte(name, ' '); i >= 0 { // the record has a blank before the version
 			name = name[:i] + ":" + name[i+1:]
 		}
-		l.Remove = "agent apis delete " + shellWord(name) + " --with-subscriptions --yes"
+		l.Remove = "agent apis delete " + keysfile.ShellWord(name) + " --with-subscriptions --yes"
 	case plan.KindKeyManager:
 		l.What += " of API-M"
-		l.Remove = "agent km delete " + shellWord(o.Name) + " --yes"
+		l.Remove = "agent km delete " + keysfile.ShellWord(o.Name) + " --yes"
 	case plan.KindUser, plan.KindRole:
 		l.What += " of IS"
-		l.Remove = "agent " + o.Kind + "s delete " + shellWord(o.Name) + " --yes"
+		l.Remove = "agent " + o.Kind + "s delete " + keysfile.ShellWord(o.Name) + " --yes"
 	}
 	return l
-}
-
-// shellWord quotes a text for a shell if it has other characters than letters, digits and some signs that no shell acts on.
-func shellWord(text string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.:/@", r)
-	}
-	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

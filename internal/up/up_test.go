@@ -18,6 +18,7 @@ import (
 	"wso2agent/internal/docker"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/testenv/engine"
+	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2sim"
 )
 
@@ -184,18 +185,18 @@ func TestAPIMReachesISAtAnAddressOfItsOwn(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || r.Config.ISAddress() != c.inner || r.Routes[c.inner] != c.route {
-				t.Fatalf("%s by %v, %v", r.Config.ISAddress(), r.Routes, err)
+			if err != nil || r.Config.ISAddress() != c.inner || r.Config.Trust.ConnectTo[c.inner] != c.route {
+				t.Fatalf("%s by %v, %v", r.Config.ISAddress(), r.Config.Trust.ConnectTo, err)
 			}
 			if r.Config.KeyManager.TokenEndpoint != "https://"+c.inner+"/oauth2/token" || r.Config.AMAddress() != c.am.Address || r.Config.Gateway.Host != "localhost" {
 				t.Errorf("%s, %s, %s", r.Config.KeyManager.TokenEndpoint, r.Config.AMAddress(), r.Config.Gateway.Host)
 			}
 			for address, want := range map[string]string{c.inner: own.Fingerprint().String(), c.am.Address: cert.Fingerprint().String(), r.Config.GatewayAddress(): cert.Fingerprint().String()} {
-				if pins, peer, err := r.Pins.Pinned(address); err != nil || !peer || pins[0].String() != want {
+				if pins, peer, err := trust.PinsOf(r.Config).Pinned(address); err != nil || !peer || pins[0].String() != want {
 					t.Errorf("%s: %v, %t, %v", address, pins, peer, err)
 				}
 			}
-			if _, peer, _ := r.Pins.Pinned("elsewhere:443"); peer {
+			if _, peer, _ := trust.PinsOf(r.Config).Pinned("elsewhere:443"); peer {
 				t.Error("another address is pinned")
 			}
 		})

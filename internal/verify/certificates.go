@@ -41,7 +41,7 @@ func (i *inspection) trustStore(ctx context.Context) Check {
 	if err != nil {
 		return i.withoutVolume(err)
 	}
-	leaf, err := wso2.Served(ctx, address)
+	leaf, err := wso2.Served(ctx, cfg.Trust.ConnectTo.To(address))
 	if err != nil {
 		return broken(err, "check that "+peer+" runs")
 	}
@@ -109,7 +109,7 @@ func (i *inspection) trustIS(ctx context.Context) Check {
 	case trusts.Generation == "" && len(trusts.Fingerprints) == 0:
 		return skipped("", noReport)
 	}
-	leaf, err := wso2.Served(ctx, cfg.AMAddress())
+	leaf, err := wso2.Served(ctx, cfg.Trust.ConnectTo.To(cfg.AMAddress()))
 	if err != nil {
 		return broken(err, "check that API-M runs")
 	}
@@ -133,7 +133,7 @@ func (i *inspection) trustName(ctx context.Context) Check {
 	case cfg.Server.Product == "" && isLoopback(name):
 		return skipped("", "the name by which IS calls API-M is not known here: set AM_HOST to it, or PRODUCT next to a server")
 	}
-	leaf, err := wso2.Served(ctx, cfg.AMAddress())
+	leaf, err := wso2.Served(ctx, cfg.Trust.ConnectTo.To(cfg.AMAddress()))
 	if err != nil {
 		return broken(err, "check that API-M runs")
 	}

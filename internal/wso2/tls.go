@@ -134,10 +134,10 @@ func handshakeError(address string, err error) error {
 		return err
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired: // no CA helps; the stock certificate of IS is such a one
 		return remedy.Add(fmt.Errorf("verify the certificate of %s, which is no peer: %w", address, err),
-			"give the server a new certificate (TLS_MODE=issue for the agent next to it), or set EXCHANGE_DIR and PRODUCT, and the agent accepts the certificate that is published there")
+			"give the server a new certificate (TLS_MODE=issue for the agent next to it), or set EXCHANGE_DIR and PRODUCT, and the agent accepts the certificate that is published there, or pin this certificate in PEER_PINS")
 	case errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &invalid):
 		return remedy.Add(fmt.Errorf("verify the certificate of %s, which is no peer: %w", address, err),
-			"put its CA into TLS_CA_FILE, or use the address of a peer")
+			"put its CA into TLS_CA_FILE, pin its certificate in PEER_PINS, or use the address of a peer")
 	}
 	return fmt.Errorf("TLS handshake with %s: %w", address, err)
 }

@@ -108,7 +108,7 @@ func (l *laptop) command(args ...string) string {
 // shell runs a block of the pages, with the ports and the names of this test.
 func (l *laptop) shell(b pages.Block) string {
 	l.t.Helper()
-	text := strings.NewReplacer("localhost:9443", "localhost:"+l.is, "localhost:9444", "localhost:"+l.am, "shop-wso2is-1", laptopName+"-is", "shop-wso2am-1", laptopName+"-am").Replace(b.Text)
+	text := strings.NewReplacer("localhost:9443", "localhost:"+l.is, "localhost:9444", "localhost:"+l.am, "shop-wso2is-1", laptopName+"-is", "shop-wso2am-1", laptopName+"-am", "'Payment API'", "Payments").Replace(b.Text)
 	cmd := exec.Command("sh", "-e", "-c", text)
 	cmd.Dir, cmd.Env = l.dir, append(l.env, "PATH="+l.dir+":"+os.Getenv("PATH"))
 	var stderr bytes.Buffer
@@ -195,7 +195,7 @@ func TestServersInPlainContainersAreConnectedFromALaptop(t *testing.T) {
 	l := newLaptop(t)
 	isStore, amStore := onVolume+"/repository/resources/security/client-truststore.p12", amSecurity+"/client-truststore.jks"
 	isOwner, amOwner := l.stat("-is", isStore), l.stat("-am", amStore)
-	documented := pages.Blocks(t) // to connect the servers, and to take it back
+	documented := pages.Blocks(t) // to connect the servers, to use them, and to take it back
 	out := l.shell(documented[0])
 	for _, part := range []string{
 		"IS in container " + laptopName + "-is: trust wso2am ", "API-M in container " + laptopName + "-am: trust wso2is ",
@@ -204,6 +204,9 @@ func TestServersInPlainContainersAreConnectedFromALaptop(t *testing.T) {
 		if !strings.Contains(out, part) {
 			t.Errorf("%q is not in\n%s", part, out)
 		}
+	}
+	if out := l.shell(documented[1]); !strings.Contains(out, "Shop ") || !strings.Contains(out, "\n200 OK in ") {
+		t.Errorf("the other commands:\n%s", out)
 	}
 	if status, body := l.call(); status != 200 || !strings.Contains(body, `"path":"/pay"`) {
 		t.Errorf("the API answers %d, %s", status, body)
@@ -223,7 +226,7 @@ func TestServersInPlainContainersAreConnectedFromALaptop(t *testing.T) {
 	if is, am := l.starts("-is"), l.starts("-am"); is != 2 || am != 2 {
 		t.Errorf("%d and %d starts after a second run", is, am)
 	}
-	if out := l.shell(documented[1]); !strings.Contains(out, "no longer trust wso2am") || strings.Count(out, ": restarted\n") != 2 || !strings.Contains(out, "  API Payments 1.0.0\n") {
+	if out := l.shell(documented[2]); !strings.Contains(out, "no longer trust wso2am") || strings.Count(out, ": restarted\n") != 2 || !strings.Contains(out, "  API Payments 1.0.0\n") {
 		t.Errorf("uninstall:\n%s", out)
 	}
 	if is, am := l.aliases("-is", isStore), l.aliases("-am", amStore); strings.Contains(is, "wso2am ") || strings.Contains(am, "wso2is ") || !strings.Contains(is, "wso2carbon ") {
