@@ -166,7 +166,7 @@ var facts = []struct {
 	}},
 	{"new keys: 200 with a consumer key and the state APPROVED", func(s *servers) string {
 		var a answer
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Second) { // the key manager may be loading
+		for deadline := time.Now().Add(patience(time.Minute)); ; time.Sleep(time.Second) { // the key manager may be loading
 			a = s.am("POST", "/api/am/devportal/v3/applications/"+s.app+"/generate-keys", s.keys())
 			if a.status == 200 || time.Now().After(deadline) {
 				break

@@ -4,6 +4,7 @@ package compose
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"io"
@@ -21,18 +22,32 @@ import (
 
 // laptop has both servers in plain containers, without an agent next to them, and a program agent on this machine.
 type laptop struct {
-	t           *testing.T
-	dir, agent  string
-	is, am, api string // ports of this machine
-	env         []string
+	t              *testing.T
+	dir, agent     string
+	is, am, api    string // ports of this machine
+	isHome, amHome string // in the containers
+	env            []string
 }
 
 const (
 	laptopName = "wso2agent-test-laptop"
-	isSecurity = "/home/wso2carbon/wso2is-7.1.0/repository/resources/security"
-	amSecurity = "/home/wso2carbon/wso2am-4.5.0/repository/resources/security"
+	security   = "/repository/resources/security"
 	onVolume   = "/home/wso2carbon/wso2-config-volume"
 )
+
+// imageOf is the image that a variable names, or another one.
+func imageOf(variable, otherwise string) string { return cmp.Or(os.Getenv(variable), otherwise) }
+
+// homeOf is the home of the server in a container: the one that its image names, or another one.
+func (l *laptop) homeOf(name, otherwise string) string {
+	l.t.Helper()
+	for line := range strings.Lines(l.docker("inspect", "-f", "{{range .Config.Env}}{{println .}}{{end}}", laptopName+name)) {
+		if home, is := strings.CutPrefix(strings.TrimSpace(line), "WSO2_SERVER_HOME="); is {
+			return home
+		}
+	}
+	return otherwise
+}
 
 func (l *laptop) docker(args ...string) string { l.t.Helper(); return run(l.t, "docker", args...) }
 
@@ -60,12 +75,13 @@ func newLaptop(t *testing.T) *laptop {
 	})
 	l.docker("network", "create", laptopName)
 	l.docker("volume", "create", laptopName)
-	l.docker("create", "--name", laptopName+"-is", "--network", laptopName, "-p", "127.0.0.1:"+l.is+":9443", "-v", laptopName+":"+onVolume, "wso2/wso2is:7.1.0")
-	l.docker("create", "--name", laptopName+"-am", "--network", laptopName, "-p", "127.0.0.1:"+l.am+":9443", "-p", "127.0.0.1:"+l.api+":8243", "wso2/wso2am:4.5.0")
-	l.docker("run", "-d", "--name", laptopName+"-backend", "--network", laptopName, "--entrypoint", "/opt/stand-in/wso2sim", "wso2/wso2is:7.1.0", "backend", "--listen", "0.0.0.0:8080")
+	l.docker("create", "--name", laptopName+"-is", "--network", laptopName, "-p", "127.0.0.1:"+l.is+":9443", "-v", laptopName+":"+onVolume, "--stop-timeout", "60", imageOf("IS_IMAGE", "wso2/wso2is:7.1.0"))
+	l.docker("create", "--name", laptopName+"-am", "--network", laptopName, "-p", "127.0.0.1:"+l.am+":9443", "-p", "127.0.0.1:"+l.api+":8243", "--stop-timeout", "60", imageOf("AM_IMAGE", "wso2/wso2am:4.5.0"))
+	l.isHome, l.amHome = l.homeOf("-is", "/home/wso2carbon/wso2is-7.1.0"), l.homeOf("-am", "/home/wso2carbon/wso2am-4.5.0")
+	l.docker("run", "-d", "--name", laptopName+"-backend", "--network", laptopName, imageOf("AGENT_IMAGE", "wso2agent:latest"), "backend", ":8080")
 	// With the host name that the guide sets, since both servers have the same issuer as shipped. Archives keep the owner.
 	toml := filepath.Join(l.dir, "deployment.toml")
-	l.docker("cp", laptopName+"-is:/home/wso2carbon/wso2is-7.1.0/repository/conf/deployment.toml", toml)
+	l.docker("cp", laptopName+"-is:"+l.isHome+"/repository/conf/deployment.toml", toml)
 	text, err := os.ReadFile(toml)
 	if err != nil {
 		t.Fatal(err)
@@ -78,9 +94,12 @@ func newLaptop(t *testing.T) *laptop {
 		t.Fatal(err)
 	}
 	l.docker("cp", filepath.Join(l.dir, "volume")+"/.", laptopName+"-is:"+onVolume)
-	run(t, "sh", "-c", "mkdir "+l.dir+"/r && docker cp "+laptopName+"-is:/home/wso2carbon/wso2is-7.1.0/repository/resources - | tar -C "+l.dir+"/r -xf - && "+
+	run(t, "sh", "-c", "mkdir "+l.dir+"/r && docker cp "+laptopName+"-is:"+l.isHome+"/repository/resources - | tar -C "+l.dir+"/r -xf - && "+
 		"tar -C "+l.dir+"/r --owner=802 --group=802 -cf - resources | docker cp -a - "+laptopName+"-is:"+onVolume+"/repository")
 	l.docker("start", laptopName+"-is", laptopName+"-am")
+	if real() { // else agent up may restart a server whose first start then never comes to its end
+		l.await("the first start of both servers", func() bool { return l.starts("-is") == 1 && l.starts("-am") == 1 })
+	}
 	file := filepath.Join(l.dir, "api-config.yaml")
 	desired := "rest_apis:\n- {name: Payments, context: /payments, version: 1.0.0, backend_url: 'http://" + laptopName + "-backend:8080'}\n" +
 		"application: {name: Shop, throttling_policy: Unlimited}\nsubscriptions:\n- {api_name: Payments, throttling_policy: Unlimited}\n"
@@ -125,9 +144,28 @@ func (l *laptop) up() string {
 	return l.command("up", "--is", "https://localhost:"+l.is, "--am", "https://localhost:"+l.am)
 }
 
-// starts counts the starts of a server.
+// starts counts the starts of a server. Of a real server it counts those that have come to their end.
 func (l *laptop) starts(name string) int {
+	l.t.Helper()
+	if real() {
+		log, err := exec.Command("docker", "logs", laptopName+name).CombinedOutput()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		return strings.Count(string(log), startedReal)
+	}
 	return strings.Count(l.docker("exec", laptopName+name, "cat", "/home/wso2carbon/start.log"), "\n") + 1
+}
+
+// await waits for what containers bring about by themselves.
+func (l *laptop) await(what string, holds func() bool) {
+	l.t.Helper()
+	limit := patience(time.Minute)
+	for deadline := time.Now().Add(limit); !holds(); time.Sleep(time.Second) {
+		if time.Now().After(deadline) {
+			l.t.Fatalf("not within %s: %s", limit, what)
+		}
+	}
 }
 
 // aliases are the lines of a truststore in a container.
@@ -155,7 +193,7 @@ func (l *laptop) call() (status int, body string) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}} // of this test's own stand-ins
+	client := &http.Client{Timeout: patience(30 * time.Second), Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}} // of this test's own servers
 	do := func(req *http.Request, err error) (int, []byte) {
 		l.t.Helper()
 		if err != nil {
@@ -190,10 +228,10 @@ func (l *laptop) call() (status int, body string) {
 	return status, string(answer)
 }
 
-// TestServersInPlainContainersAreConnectedFromALaptop: stand-ins of both servers without an agent, and agent up on this machine.
+// TestServersInPlainContainersAreConnectedFromALaptop: both servers without an agent, and agent up on this machine.
 func TestServersInPlainContainersAreConnectedFromALaptop(t *testing.T) {
 	l := newLaptop(t)
-	isStore, amStore := onVolume+"/repository/resources/security/client-truststore.p12", amSecurity+"/client-truststore.jks"
+	isStore, amStore := onVolume+"/repository/resources/security/client-truststore.p12", l.amHome+security+"/client-truststore.jks"
 	isOwner, amOwner := l.stat("-is", isStore), l.stat("-am", amStore)
 	documented := pages.Blocks(t) // to connect the servers, to use them, and to take it back
 	out := l.shell(documented[0])
@@ -214,7 +252,7 @@ func TestServersInPlainContainersAreConnectedFromALaptop(t *testing.T) {
 	if is, am := l.stat("-is", isStore), l.stat("-am", amStore); is != isOwner || am != amOwner || !strings.HasPrefix(is, "802:802 ") || !strings.HasPrefix(am, "10001:10001 ") {
 		t.Errorf("the truststores belong to %s and %s, before to %s and %s", is, am, isOwner, amOwner)
 	}
-	if got := l.aliases("-is", isSecurity+"/client-truststore.p12"); !strings.Contains(got, "wso2am ") { // the entrypoint has copied it
+	if got := l.aliases("-is", l.isHome+security+"/client-truststore.p12"); !strings.Contains(got, "wso2am ") { // the entrypoint has copied it
 		t.Errorf("the home of IS has\n%s", got)
 	}
 	if is, am := l.starts("-is"), l.starts("-am"); is != 2 || am != 2 {
@@ -232,7 +270,5 @@ func TestServersInPlainContainersAreConnectedFromALaptop(t *testing.T) {
 	if is, am := l.aliases("-is", isStore), l.aliases("-am", amStore); strings.Contains(is, "wso2am ") || strings.Contains(am, "wso2is ") || !strings.Contains(is, "wso2carbon ") {
 		t.Errorf("the truststores have\n%s\n%s", is, am)
 	}
-	if is, am := l.starts("-is"), l.starts("-am"); is != 3 || am != 3 {
-		t.Errorf("%d and %d starts after uninstall", is, am)
-	}
+	l.await("the third start of both servers", func() bool { return l.starts("-is") == 3 && l.starts("-am") == 3 }) // uninstall does not wait until they serve
 }
