@@ -105,6 +105,11 @@ func applicationKeys(cmd *cobra.Command, name string, f keysFlags) error {
 	return printApplicationKeys(cmd.OutOrStdout(), keyLines(keys, f.secret))
 }
 
+// keyManagerFor returns the key manager that a flag names, or the one of the application's keys in the settings.
+func (r *reached) keyManagerFor(flag string) string {
+	return cmp.Or(flag, r.settings.KeyManagerName, bootstrap.ResidentKeyManager)
+}
+
 // findKeys returns the keys that the flags mean.
 func findKeys(cmd *cobra.Command, r *reached, app objects.Application, f keysFlags) (keys []objects.Key, err error) {
 	ctx := cmd.Context()
@@ -146,7 +151,7 @@ func noteHidden(stderr io.Writer, managers []string) {
 
 // generateKeys makes the keys if they are missing, and returns them.
 func generateKeys(cmd *cobra.Command, r *reached, app objects.Application, f keysFlags) (keys []objects.Key, err error) {
-	manager := cmp.Or(f.keyManager, r.settings.KeyManagerName, bootstrap.ResidentKeyManager)
+	manager := r.keyManagerFor(f.keyManager)
 	err = r.changing(cmd, func(ctx context.Context) error {
 		key, made, err := objects.MakeKey(ctx, r.single(), app, manager, f.kind())
 		if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +30,7 @@ the former key, renew writes the new one there.
 The former client gets no more tokens. Its tokens end when they expire, if not before. Give the users of the application
 the new consumer key and secret at once: nothing else tells them. Without --show-secrets the secret is masked.
 
-It asks before it deletes anything; --yes agrees. If it is stopped, run it again within an hour: it keeps the settings of
+It names all that before it deletes anything, and asks; --yes agrees. If it is stopped, run it again within an hour: it keeps the settings of
 the clients next to KEYS_FILE until they are made, and does not make finished keys again. It does not touch a client that
 somebody has made in IS and mapped.
 
@@ -39,13 +38,15 @@ It exits with 4 if the application has no keys there, if the key manager does no
 manager is neither IS 7 nor API-M's own: the agent does not know all settings of the clients of others.`,
 		Example: `  agent km clients
   agent km clients renew Shop --yes --show-secrets`,
-		Args: arguments("APP"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+		Args:              arguments("APP"),
+		ValidArgsFunction: completed(applicationNames),
+		RunE:              func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
-	cmd.Flags().StringVar(&f.keyManager, "key-manager", "", "the `name` of the key manager (default: KM_NAME)")
+	cmd.Flags().StringVar(&f.keyManager, "key-manager", "", "the key manager with this `NAME` (default: KEY_MANAGER_NAME)")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&f.secrets, "show-secrets", false, "print the secrets of the new clients")
 	agree(cmd, &f.yes)
+	completeFlag(cmd, "key-manager", keyManagerNames)
 	return cmd
 }
 
@@ -119,7 +120,7 @@ func (f renewing) find(ctx context.Context, r *reached, name string) (applicatio
 	if err != nil {
 		return application, manager, err
 	}
-	info, err := objects.FindKeyManager(ctx, r.Admin, cmp.Or(f.keyManager, r.settings.KMName))
+	info, err := objects.FindKeyManager(ctx, r.Admin, r.keyManagerFor(f.keyManager))
 	if err != nil {
 		return application, manager, err
 	}
@@ -146,8 +147,17 @@ func (f renewing) explain(w io.Writer, r *reached, application, manager wso2.Obj
 			return err
 		}
 	}
-	if manager.Name != r.settings.KMName {
-		return nil
+	with := []string{
+		"the former clients get no more tokens, also not with refresh tokens",
+		"access tokens of the former clients end when they expire, if not before",
+		"the new keys have other consumer keys and secrets: the application's users need them at once, and nothing else tells them",
+		"KEYS_FILE, KEYS_ENV_FILE and KEYS_SECRET_FILE get the new keys where they have the former ones",
+	}
+	if manager.Name == r.settings.KMName {
+		with = append(with, "the new clients belong to the present user of the key manager, and are authorized for the scopes of APIs again")
+	}
+	if err := consequences(w, "these keys are deleted and made again", with); err != nil || manager.Name != r.settings.KMName {
+		return err
 	}
 	properties, _ := manager.Fields["additionalProperties"].(map[string]any)
 	if user, _ := properties["Username"].(string); serviceuser.Same(user, r.settings.ISCredentials.User) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,16 +58,36 @@ func introspect(cmd *cobra.Command, token wso2.Secret, asJSON bool) error {
 	if err != nil {
 		return byHand(err)
 	}
-	known["server"] = server
 	if asJSON {
-		err = writeJSON(cmd.OutOrStdout(), known)
+		err = writeJSON(cmd.OutOrStdout(), introspectionOf(known, server))
 	} else {
-		err = details(cmd.OutOrStdout(), introspected(known, time.Now()))
+		err = details(cmd.OutOrStdout(), append([][2]string{{"active", fmt.Sprint(known["active"])}, {"server", server}}, introspected(known, time.Now())...))
 	}
 	if err == nil && known["active"] != true {
 		err = remedy.Add(errors.New("the token is not active"), "it has expired, or somebody has revoked it: a newer token of the same client does that too")
 	}
 	return err
+}
+
+// introspection is what introspect prints as JSON. Its names are those of inspect.
+type introspection struct {
+	Active    bool           `json:"active"`
+	Server    string         `json:"server"` // that knows the token: IS or API-M; empty: neither
+	Issuer    string         `json:"issuer"`
+	ClientID  string         `json:"clientId"`
+	Subject   string         `json:"subject"`
+	Scope     string         `json:"scope"`
+	ExpiresAt string         `json:"expiresAt"` // RFC 3339; empty: never
+	Answer    map[string]any `json:"answer"`    // all that the server says (RFC 7662, section 2.2)
+}
+
+func introspectionOf(answer map[string]any, server string) introspection {
+	text := func(name string) string { value, _ := answer[name].(string); return value }
+	i := introspection{answer["active"] == true, server, text("iss"), text("client_id"), text("sub"), text("scope"), "", answer}
+	if seconds, ok := answer["exp"].(float64); ok {
+		i.ExpiresAt = time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339)
+	}
+	return i
 }
 
 // askBoth returns what IS knows of a token, or API-M if the token is not active in IS.
@@ -87,11 +108,12 @@ func askBoth(ctx context.Context, r *reached, token wso2.Secret) (answer map[str
 	return second, "", nil
 }
 
-// introspected are the lines of a known token, what matters first. Times are in words.
+// introspected are the lines of a known token, what matters first. Times are in words. What inspect shows too has the same name.
 func introspected(known map[string]any, now time.Time) [][2]string {
 	lines := [][2]string{}
-	first := []string{"active", "server", "token_type", "client_id", "username", "scope"}
-	rest := slices.DeleteFunc(slices.Sorted(maps.Keys(known)), func(name string) bool { return slices.Contains(first, name) })
+	first := []string{"token_type", "iss", "client_id", "sub", "username", "scope"}
+	rest := slices.DeleteFunc(slices.Sorted(maps.Keys(known)), func(name string) bool { return name == "active" || slices.Contains(first, name) })
+	labels := map[string]string{"iss": "issuer", "client_id": "client", "sub": "subject"}
 	for _, name := range append(first, rest...) {
 		value, has := known[name]
 		if !has {
@@ -106,7 +128,7 @@ func introspected(known map[string]any, now time.Time) [][2]string {
 			number, _ := json.Marshal(value)
 			text = string(number)
 		}
-		lines = append(lines, [2]string{name, text})
+		lines = append(lines, [2]string{cmp.Or(labels[name], name), text})
 	}
 	return lines
 }

@@ -14,7 +14,6 @@ import (
 
 	"wso2agent/internal/plan"
 	"wso2agent/internal/remedy"
-	"wso2agent/internal/telemetry"
 	"wso2agent/internal/up"
 	"wso2agent/internal/wso2"
 )
@@ -39,18 +38,17 @@ func confirm(cmd *cobra.Command, question string, yes bool) error {
 
 // ask is confirm without the flag. [up.ErrNobody] says that there is no terminal, or no line on it.
 func ask(cmd *cobra.Command, question string) error {
-	in := cmd.InOrStdin()
-	if w, ok := in.(io.Writer); !ok || !telemetry.IsTerminal(w) {
+	if _, ok := terminal(cmd); !ok {
 		return up.ErrNobody
 	}
 	if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", question); err != nil {
 		return err
 	}
-	answer, err := bufio.NewReader(in).ReadString('\n')
+	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	switch answer = strings.ToLower(strings.TrimSpace(answer)); {
 	case answer == "y" || answer == "yes":
 		return nil
-	case errors.Is(err, io.EOF): // such as /dev/null, which is a device like a terminal
+	case errors.Is(err, io.EOF):
 		fmt.Fprintln(cmd.ErrOrStderr())
 		return up.ErrNobody
 	case err != nil:
