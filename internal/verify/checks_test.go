@@ -50,6 +50,11 @@ func TestASelectionHasWhatItsChecksNeed(t *testing.T) {
 			}
 		})
 	}
+	for _, o := range []Selection{{Only: []string{"km"}, Skip: []string{"km"}}, {Only: []string{"km.issuer"}, Skip: []string{"km", "is"}}} {
+		if selected, err := Selected(o); !errors.Is(err, ErrSelection) || !strings.Contains(err.Error(), "--skip leaves none") {
+			t.Errorf("%v leaves %v, %v", o, selected, err)
+		}
+	}
 	if all, err := Selected(Selection{}); err != nil || len(all) != len(Checks()) {
 		t.Errorf("an empty selection has %d checks, %v", len(all), err)
 	}

@@ -43,8 +43,8 @@ type Selection struct {
 	WaitInVain time.Duration
 }
 
-// ErrSelection says that a selection names no check.
-var ErrSelection = errors.New("unknown check")
+// ErrSelection says that a selection names no check, or none at all.
+var ErrSelection = errors.New("wrong selection of checks")
 
 // inspection is one pass over the table, and what its checks have found.
 type inspection struct {
@@ -130,7 +130,8 @@ func verdictOf(list []Check) Verdict {
 	return Skip
 }
 
-// Selected returns the checks of a selection, in their order, with those that they need. The error wraps [ErrSelection].
+// Selected returns the checks of a selection, in their order, with those that they need. The error wraps [ErrSelection]: a name is unknown,
+// or nothing is left.
 func Selected(o Selection) (selected []Definition, err error) {
 	all := Checks()
 	for _, name := range slices.Concat(o.Only, o.Skip) {
@@ -138,18 +139,20 @@ func Selected(o Selection) (selected []Definition, err error) {
 			return nil, unknownCheck(name, all)
 		}
 	}
-	only := map[string]bool{}
+	needed := map[string]bool{}
 	for n := len(all) - 1; n >= 0; n-- { // a check only needs those above it
 		d := all[n]
-		if len(o.Only) > 0 && !only[d.ID] && !slices.ContainsFunc(o.Only, d.is) {
+		wanted := len(o.Only) == 0 || slices.ContainsFunc(o.Only, d.is)
+		if !wanted && !needed[d.ID] || slices.ContainsFunc(o.Skip, d.is) {
 			continue
 		}
 		for _, need := range d.Needs {
-			only[need] = true
+			needed[need] = true
 		}
-		if !slices.ContainsFunc(o.Skip, d.is) {
-			selected = append(selected, d)
-		}
+		selected = append(selected, d)
+	}
+	if len(selected) == 0 {
+		return nil, remedy.Add(fmt.Errorf("%w: --skip leaves none", ErrSelection), "leave out --skip, or name other checks")
 	}
 	slices.Reverse(selected)
 	return selected, nil
@@ -166,7 +169,7 @@ func unknownCheck(name string, all []Definition) error {
 	for _, d := range all {
 		ids = append(ids, d.ID)
 	}
-	err := fmt.Errorf("%w %q", ErrSelection, name)
+	err := fmt.Errorf("%w: there is no check %q", ErrSelection, name)
 	if near := suggest.Nearest(name, ids); near != "" {
 		return remedy.Add(err, "did you mean %s?", near)
 	}
