@@ -157,6 +157,13 @@ func TestTheModelFindsDecisionsThatAreWrong(t *testing.T) {
 			}
 			return d
 		}, "issue restored"},
+		"it restarts the server outside of its maintenance window": {"outside of its maintenance window", func(s Snapshot) Decision {
+			s.Maintenance = Maintenance{}
+			return Decide(s)
+		}, "issue closed"},
+		"it does not tell peers that its restart waits": {"switches before its peers trust it", func(s Snapshot) Decision {
+			return drop(Decide(s), func(a Action) bool { said, is := a.(Acknowledge); return is && !said.Trusts.After.IsZero() })
+		}, "issue closed"},
 		"it restarts the server again and again": {"restarts until all is at rest", func(s Snapshot) Decision {
 			s.Deployment.Text = append(slices.Clone(s.Deployment.Text), s.Server.Generation...)
 			return Decide(s)

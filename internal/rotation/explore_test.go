@@ -351,7 +351,7 @@ func number(variable string, otherwise int) int {
 func TestNoOrderOfEventsBreaksARotation(t *testing.T) {
 	testenv.WithoutRace(t)
 	for _, servers := range [][]string{
-		{"issue", "issue"}, {"issue ahead", "issue ahead"}, {"issue ahead", "issue"}, {"files", "none"}, {"none", "none"}, {"issue restored", "issue restored"}, {"issue ahead restored", "issue ahead restored"}, {"none restored", "none restored"}, {"issue", "none without agent exec"}, {"issue", "files", "none"},
+		{"issue", "issue"}, {"issue ahead", "issue ahead"}, {"issue ahead", "issue"}, {"files", "none"}, {"none", "none"}, {"issue restored", "issue restored"}, {"issue ahead restored", "issue ahead restored"}, {"none restored", "none restored"}, {"issue", "none without agent exec"}, {"issue closed", "issue"}, {"none closed", "none closed"}, {"issue ahead closed", "issue ahead closed"}, {"issue", "files", "none"},
 	} {
 		t.Run(strings.Join(servers, ", "), func(t *testing.T) {
 			x, complete := explore(newModel(servers...), number("EVENTS", 2), time.Now().Add(time.Duration(number("SECONDS", 20))*time.Second))

@@ -22,6 +22,7 @@ import (
 const (
 	modelTimeout = 10 * time.Minute
 	modelGrace   = time.Hour
+	modelWindow  = 5 * time.Hour // from the start until windows open
 )
 
 var modelStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -46,7 +47,8 @@ type modelServer struct {
 	name       string
 	supervised bool
 	tlsMode    string
-	ahead      int // TLS_SUCCESSORS; a server with any loads a new certificate while it runs
+	ahead      int       // TLS_SUCCESSORS; a server with any loads a new certificate while it runs
+	opens      time.Time // when its maintenance window opens; zero: it has none
 
 	// On the config volume.
 	key             string // certificate in the server's own keystore
@@ -139,6 +141,7 @@ func newModel(modes ...string) *model {
 	for i, mode := range modes {
 		mode, without := strings.CutSuffix(mode, " without agent exec")
 		mode, restored := strings.CutSuffix(mode, " restored")
+		mode, closed := strings.CutSuffix(mode, " closed")
 		mode, ahead := strings.CutSuffix(mode, " ahead")
 		s := &modelServer{name: string(rune('a' + i)), supervised: !without, tlsMode: mode, key: m.certificate()}
 		if ahead {
@@ -146,6 +149,9 @@ func newModel(modes ...string) *model {
 		}
 		if restored {
 			s.backup = &modelServer{}
+		}
+		if closed {
+			s.opens = modelStart.Add(modelWindow)
 		}
 		s.entries = []trust.Entry{{Alias: "foreign", Fingerprint: "FF:FF:FF:FF"}, {Alias: "key"}}
 		if mode == "files" {
@@ -224,6 +230,9 @@ func (m *model) snapshot(i int, init bool) Snapshot {
 		Records:    Records{Records: trust.Records{Rotation: s.record, Histories: s.histories, Edition: s.edition}},
 		Peers:      map[string]Peer{},
 	}
+	if m.now.Before(s.opens) {
+		snap.Maintenance.Opens = s.opens
+	}
 	for _, f := range s.pool {
 		snap.TLS.Successors = append(snap.TLS.Successors, modelIdentity(f))
 	}
@@ -276,6 +285,11 @@ func (m *model) decide(i int, init bool) {
 		s.words = append(s.words, Describe(a))
 	}
 	s.pressed = slices.ContainsFunc(d.Messages, func(m Message) bool { return m.Topic == "pressed" })
+	for j, peer := range m.servers {
+		if s.pressed && j != i && m.now.Before(peer.trusts.After) && !slices.Contains(peer.trusts.Fingerprints, d.Rotation.Announced) {
+			panic(fmt.Sprintf("%s switches though %s has said that its restart waits", s.name, peer.name))
+		}
+	}
 	s.hurried = slices.ContainsFunc(d.Messages, func(m Message) bool { return strings.Contains(m.Text, "has not finished its restart") })
 }
 
@@ -420,6 +434,9 @@ func (m *model) advance(i int) (what string, ok bool) {
 		return "agent exec says that the server stops", true
 	case s.phase == stopping && s.due():
 		s.phase, s.byAgent = down, true
+		if m.now.Before(s.opens) {
+			panic(s.name + " restarts outside of its maintenance window")
+		}
 		return "agent exec stops the server", true
 	case s.phase == stopping:
 		s.phase, s.says = serving, serving
@@ -624,6 +641,9 @@ func (m *model) rest() error {
 		}
 		if s.supervised && s.shows != s.published[0] {
 			return fmt.Errorf("%s presents %s in the end, and has published %v", s.name, short(s.shows), shorts(s.published))
+		}
+		if !s.trusts.After.IsZero() {
+			return fmt.Errorf("%s says in the end that its restart waits", s.name)
 		}
 		if s.turn.Wants != "" {
 			return fmt.Errorf("%s still claims the turn to restart in the end", s.name)
@@ -832,6 +852,7 @@ func (t *text) action(a Action) {
 	case Acknowledge:
 		t.generations(do.Trusts.Generation)
 		t.set(do.Trusts.Fingerprints)
+		t.flags(do.Trusts.After.IsZero())
 	case SayTurn:
 		t.turn(do.Turn)
 	case Request:
@@ -889,6 +910,10 @@ func (s *modelServer) write(t *text) {
 	t.add("trusts")
 	t.generations(s.trusts.Generation)
 	t.set(s.trusts.Fingerprints)
+	if !s.opens.IsZero() {
+		t.ago(s.opens)
+		t.ago(s.trusts.After)
+	}
 	t.turn(s.turn)
 	t.add(s.phase.String(), "says", s.says.String(), "runs")
 	t.generations(s.gen)

@@ -52,6 +52,7 @@ func (p *pass) server() {
 	case !started.Known || !s.Settings.Supervised: // nobody can tell whether a server runs, or restart it
 		p.request()
 		p.leaveTurn(p.d.Memory.Wish)
+	case p.maintenance():
 	case p.takeTurn():
 		if !p.d.Again {
 			p.request()
@@ -99,7 +100,8 @@ func (p *pass) inStep() {
 		p.do(KeepServed{})
 	}
 	said := trust.Trusts{Generation: p.d.Generation, Fingerprints: p.trustedNow()}
-	changed := s.Own.TrustsErr != nil || s.Own.Trusts.Generation != said.Generation || !slices.Equal(s.Own.Trusts.Fingerprints, said.Fingerprints)
+	own := s.Own.Trusts
+	changed := s.Own.TrustsErr != nil || own.Generation != said.Generation || !own.After.IsZero() || !slices.Equal(own.Fingerprints, said.Fingerprints)
 	if changed {
 		p.do(Acknowledge{said})
 	}
@@ -159,9 +161,12 @@ func (p *pass) keepOff() {
 }
 
 // hold keeps the server running with what it has started with, and leaves the turn to restart to others.
-func (p *pass) hold(why string) {
+func (p *pass) hold(why string) { p.wait(false, why) }
+
+// wait is hold, and says whether the agent is ready meanwhile.
+func (p *pass) wait(ready bool, why string) {
 	p.keepOff()
-	p.condition(RestartCondition, false, why)
+	p.condition(RestartCondition, ready, why)
 	p.leaveTurn(p.d.Memory.Wish)
 }
 
@@ -195,7 +200,7 @@ func (p *pass) request() {
 // true if the server must not restart now, or if another pass follows.
 func (p *pass) rotate() (decided bool) {
 	waits := p.unready()
-	limit := p.deadline()
+	limit := p.deadline(waits)
 	switch {
 	case len(waits) > 0 && p.s.Now.Before(limit):
 		p.wake(limit)
@@ -232,15 +237,19 @@ func (p *pass) unready() (waits []string) {
 	return waits
 }
 
-// deadline is when the switch waits for peers no longer. While peers take turns to restart, it waits for as many of them as there
-// are.
-func (p *pass) deadline() time.Time {
+// deadline is when the switch stops waiting for the named peers. While peers take turns to restart, it waits for as many of them as there
+// are. For a peer whose restart waits for people, it waits until that is over, too.
+func (p *pass) deadline(waits []string) time.Time {
 	patience := p.s.Settings.RotateTimeout
 	end := deadline(p.d.Rotation, p.d.InUse, patience)
-	if len(p.others) == 0 {
-		return end
+	if len(p.others) > 0 {
+		end = later(end, deadline(p.d.Rotation, p.d.InUse, time.Duration(len(p.s.Settings.Peers))*patience))
 	}
-	return later(end, deadline(p.d.Rotation, p.d.InUse, time.Duration(len(p.s.Settings.Peers))*patience))
+	for _, name := range waits {
+		after := p.s.Peers[name].Trusts.After.Add(p.turnPatience())
+		end = later(end, earliest(after, hurries(p.d.Rotation, p.d.InUse)))
+	}
+	return end
 }
 
 // awaitPeers is rotate while peers do not trust the new certificate yet. Every restart waits for the switch, so that one restart is
@@ -269,7 +278,8 @@ func (p *pass) awaitPeers(waits []string, limit time.Time) (decided bool) {
 	if !goes {
 		p.wake(halfway)
 	}
-	p.hold("a restart is due, and waits for the new certificate to be trusted by " + list)
+	// Peers whose restarts wait for people may take days, and the server works meanwhile.
+	p.wait(p.restOf(waits), "a restart is due, and waits for the new certificate to be trusted by "+list)
 	return true
 }
 

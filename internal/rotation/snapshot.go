@@ -22,8 +22,10 @@ type Snapshot struct {
 	Own        Own
 	Peers      map[string]Peer // by name; one for each of Settings.Peers
 	Records    Records
-	Memory     Memory
-	Notes      []Message // for the log: what was found while this was read
+	// Maintenance is what keeps a due restart off until people want it.
+	Maintenance Maintenance
+	Memory      Memory
+	Notes       []Message // for the log: what was found while this was read
 }
 
 // Settings are the settings of this agent that matter for trust and restarts.

@@ -193,7 +193,13 @@ func (e Exchange) CA(ctx context.Context, name string, leaf keystore.Certificate
 type Trusts struct {
 	Generation   string   `json:"generation"`   // with which the running server started
 	Fingerprints []string `json:"fingerprints"` // of the peers' certificates that it trusts
+	// After is the time before which the server does not restart, because its restart waits for people. It is zero if none waits, and
+	// Never if it waits for an approval.
+	After time.Time `json:"after,omitzero"`
 }
+
+// Never is the value of Trusts.After while a restart waits for an approval.
+var Never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Acknowledge publishes what the own running server trusts.
 func (e Exchange) Acknowledge(t Trusts) (changed bool, err error) {
