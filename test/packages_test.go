@@ -49,6 +49,8 @@ var packages = []row{
 		bars: []string{"net", "net/http", "log/slog", "internal/wso2"}},
 	{path: "internal/product", owns: "facts about each supported product and version: home, store names, artifacts, REST versions, behaviour that differs", not: "how the facts are used",
 		bars: []string{"os", "net", "net/http", "log/slog"}},
+	{path: "internal/window", owns: "maintenance windows: the times of a week in which a server may restart", not: "what happens in one",
+		bars: []string{"os", "net", "net/http", "log/slog"}},
 	{path: "internal/config", owns: "every environment variable: one struct, defaults, `*_FILE` variants, all mistakes in one error, the generated settings table", not: "who uses a value",
 		bars: []string{"net/http", "log/slog"}},
 	{path: "internal/telemetry", owns: "logging, metrics, `/livez` `/readyz` `/metrics` `/status`, the status page", not: "what the steps do",

@@ -38,7 +38,7 @@ func exitCodes() []exitMeaning {
 	return []exitMeaning{
 		{exitOK, "the command is done; `run` and `backend` stopped because they were asked to"},
 		{exitFailure, "the command failed, or a check of `verify` did, or `doctor` found a trouble"},
-		{exitDifferences, "there are differences, and nothing else is wrong: `plan`, `config diff` and `scopes status`"},
+		{exitDifferences, "there are differences, and nothing else is wrong: `plan`, `config diff`, `scopes status`, and a restart that is due in `restart status`"},
 		{exitTimeout, "the time is up: `init`, `bootstrap`, `apply`, `verify`, `doctor`, `up`, or no answer in time"},
 		{exitPermanent, "a person must change something first; the error says what. `bootstrap` also exits with 4 if any API subscriber can administer IS"},
 		{exitUsage, "the command line or a setting is wrong"},

@@ -298,6 +298,40 @@ func TestWhenARestartIsDue(t *testing.T) {
 	}
 }
 
+func TestARestartWaitsUntilAPersonApprovesIt(t *testing.T) {
+	p := newPlace(t)
+	p.initBoth()
+	a := p.agent(config.AM)
+	a.cfg.Restart.Approval = "manual"
+	now, err := a.pass(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &scripted{started: notify.Started{Generation: "other", PID: 1}, known: true, running: "other", onDisk: "other"}
+	health := telemetry.NewHealth(time.Hour)
+	k := &trustKeeper{health: health, restarter: r}
+	pass := func() {
+		t.Helper()
+		if err := k.once(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pass()
+	said, err := a.exchange().Trusts(t.Context(), "wso2am")
+	if len(r.asked) > 0 || r.running != "other" || r.onDisk != now.Generation || err != nil || !said.After.Equal(trust.Never) {
+		t.Fatalf("without an approval: asked for %v, told to run with %s and that %s is on disk, peers told %+v, %v", r.asked, r.running, r.onDisk, said, err)
+	}
+	for _, generation := range []string{"another", now.Generation} {
+		if err := (trust.Approval{Generation: generation, Answer: trust.Approved}).Save(notify.ControlOf(a.cfg).Dir); err != nil {
+			t.Fatal(err)
+		}
+		pass()
+		if asked := slices.Contains(r.asked, now.Generation); asked != (generation == now.Generation) {
+			t.Errorf("after an approval of %s: asked for %v, and %s is on disk", generation, r.asked, now.Generation)
+		}
+	}
+}
+
 func TestARestartThatIsNoLongerDueIsWithdrawn(t *testing.T) {
 	p := newPlace(t)
 	p.initBoth()

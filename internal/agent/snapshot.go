@@ -33,7 +33,7 @@ func (a Agent) read(ctx context.Context, started *notify.Started, known bool, me
 	r := &reading{catalog: rotation.Catalog{}}
 	s := &r.snapshot
 	s.Now, s.Memory = time.Now(), memory
-	s.Settings = rotation.SettingsOf(a.cfg)
+	s.Settings, s.Maintenance = rotation.SettingsOf(a.cfg), rotation.MaintenanceOf(a.cfg, s.Now)
 	if started != nil {
 		s.Server = rotation.Server{Runs: true, Known: known, Generation: started.Generation, Process: started.PID != 0, Since: started.Since, Starting: started.Serves == notify.ServesNot,
 			Trusts: started.Trusts, Presented: started.Certificate, Reloads: started.Reloads, Loading: started.Loading}

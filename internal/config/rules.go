@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wso2agent/internal/javacert"
+	"wso2agent/internal/window"
 )
 
 // rule is what a value must be.
@@ -61,6 +62,7 @@ func rules() map[string]rule {
 		"https":    {"an address that begins with https://, without a user or a fragment", checkHTTPS},
 		"address":  must("host:port, such as 127.0.0.1:9990", func(v string) bool { _, _, err := net.SplitHostPort(v); return err == nil }),
 		"label":    must("a name for Kubernetes: lower-case letters, digits and hyphens, with at most 63 characters", labelForm.MatchString),
+		"windows":  {"times of a week, separated by semicolons, such as Sat 22:00-02:00 Europe/Berlin", checkWindows},
 		"path":     must("a path", func(v string) bool { return !strings.ContainsRune(v, 0) }),
 	}
 }
@@ -116,6 +118,13 @@ func checkName(value string) error {
 	}
 	if !nameForm.MatchString(value) {
 		return fmt.Errorf("has %q: a name is a host name of lower-case letters, digits, dots and hyphens, with at most 63 characters", value)
+	}
+	return nil
+}
+
+func checkWindows(value string) error {
+	if _, err := window.Parse(value); err != nil {
+		return fmt.Errorf("is not valid: %w", err)
 	}
 	return nil
 }

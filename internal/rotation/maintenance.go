@@ -4,56 +4,50 @@ import (
 	"slices"
 	"time"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/trust"
+	"wso2agent/internal/window"
 )
 
 // Maintenance is what keeps a due restart off until people want it.
 type Maintenance struct {
 	Opens  time.Time // when the next maintenance window opens; zero if one is open, or there are none
 	Manual bool      // MAINTENANCE_APPROVAL=manual: a person approves each restart
-	Said   Verdict   // what a person has said last
 }
 
-// Verdict is what a person has said about a restart.
-type Verdict struct {
-	Generation string // that the restart is for; another restart needs another verdict
-	Answer     Answer
+// MaintenanceOf returns what the settings say of restarts at a time.
+func MaintenanceOf(cfg config.Config, now time.Time) Maintenance {
+	m := Maintenance{Manual: cfg.Restart.Approval == "manual"}
+	windows, _ := window.Parse(cfg.Restart.Windows) // its rule has parsed it before
+	if next := windows.Next(now); next.After(now) {
+		m.Opens = next
+	}
+	return m
 }
-
-// Answer is what a person has said about a restart.
-type Answer string
-
-// The answers.
-const (
-	NoAnswer Answer = ""
-	Approved Answer = "approved" // it happens in the next maintenance window
-	Now      Answer = "now"      // it waits for no window
-	Denied   Answer = "denied"
-)
 
 // maintenance keeps a due restart off until a maintenance window opens and, with MAINTENANCE_APPROVAL=manual, a person has approved
 // it. It keeps nothing off if handshakes would fail before that, because a certificate expires. It tells peers when the restart is to
 // be: a peer that waits for it switches its certificate only afterwards.
 func (p *pass) maintenance() (waits bool) {
 	m := p.s.Maintenance
-	answer := m.Said.Answer
-	if m.Said.Generation != p.d.Generation {
-		answer = NoAnswer
+	answer := p.s.Records.Approval.Answer
+	if p.s.Records.Approval.Generation != p.d.Generation {
+		answer = trust.NoAnswer
 	}
 	why, until := "", m.Opens
 	switch {
-	case answer == Now:
+	case answer == trust.Now:
 		return false
-	case answer == Denied:
+	case answer == trust.Denied:
 		why, until = "a person has denied it", trust.Never
-	case m.Manual && answer == NoAnswer:
+	case m.Manual && answer == trust.NoAnswer:
 		why, until = "it waits until a person approves it", trust.Never
 	case m.Opens.IsZero():
 		return false
 	default:
 		why = "it waits for the maintenance window that opens at " + utc(m.Opens)
 	}
-	if end := p.restartBy(); answer != Denied && !end.IsZero() && end.Before(until) {
+	if end := p.restartBy(); answer != trust.Denied && !end.IsZero() && end.Before(until) {
 		if !p.s.Now.Before(end) {
 			p.remark(Error, "maintenance", "overruled", "the server restarts outside of maintenance, because a certificate is about to expire and connections would fail", "server", p.s.Settings.Server,
 				"although", why)

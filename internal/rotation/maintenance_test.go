@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/trust"
 )
 
@@ -23,8 +24,8 @@ func manual() Snapshot {
 }
 
 // says gives a person's answer to the restart that is due.
-func (s *Snapshot) says(answer Answer) {
-	s.Maintenance.Said = Verdict{Generation(1, s.Keystore.Own, s.Deployment.Text), answer}
+func (s *Snapshot) says(answer trust.Answer) {
+	s.Records.Approval = trust.Approval{Generation: Generation(1, s.Keystore.Own, s.Deployment.Text), Answer: answer}
 }
 
 const asks = `
@@ -69,10 +70,10 @@ func TestARestartWaitsForItsMaintenanceWindow(t *testing.T) {
 			ready restart: a restart is due: it waits for the maintenance window that opens at 2026-01-02T04:04:05Z
 			wish {running disk}
 			wake after 1h0m0s`},
-		{"it is approved, and still waits for the window", closed, func(s *Snapshot) { s.says(Approved) }, waitsForWindow},
-		{"a person wants it at once", closed, func(s *Snapshot) { s.says(Now) }, asks},
-		{"a person has wanted another one at once", closed, func(s *Snapshot) { s.Maintenance.Said = Verdict{"another", Now} }, waitsForWindow},
-		{"a person has denied it", waitingFor, func(s *Snapshot) { s.says(Denied) }, `
+		{"it is approved, and still waits for the window", closed, func(s *Snapshot) { s.says(trust.Approved) }, waitsForWindow},
+		{"a person wants it at once", closed, func(s *Snapshot) { s.says(trust.Now) }, asks},
+		{"a person has wanted another one at once", closed, func(s *Snapshot) { s.Records.Approval = trust.Approval{Generation: "another", Answer: trust.Now} }, waitsForWindow},
+		{"a person has denied it", waitingFor, func(s *Snapshot) { s.says(trust.Denied) }, `
 			do Acknowledge running[a1 b1 c1]
 			INFO maintenance
 			do Hold{Running:running OnDisk:disk}
@@ -80,9 +81,9 @@ func TestARestartWaitsForItsMaintenanceWindow(t *testing.T) {
 			wish {running disk}
 			again`},
 		{"nobody has approved it", manual, nil, waitsForAPerson},
-		{"a person has approved another one", manual, func(s *Snapshot) { s.Maintenance.Said = Verdict{"another", Approved} }, waitsForAPerson},
-		{"it is approved", manual, func(s *Snapshot) { s.says(Approved) }, asks},
-		{"it is wanted at once", manual, func(s *Snapshot) { s.says(Now) }, asks},
+		{"a person has approved another one", manual, func(s *Snapshot) { s.Records.Approval = trust.Approval{Generation: "another", Answer: trust.Approved} }, waitsForAPerson},
+		{"it is approved", manual, func(s *Snapshot) { s.says(trust.Approved) }, asks},
+		{"it is wanted at once", manual, func(s *Snapshot) { s.says(trust.Now) }, asks},
 		{"no restart is due", nil, func(s *Snapshot) { s.Maintenance.Manual = true; s.Maintenance.Opens = t0.Add(time.Hour) }, nothing},
 		{"the restart that waited is not due any more", nil, func(s *Snapshot) { s.Own.Trusts.After = t0.Add(time.Hour) }, `
 			do Acknowledge disk[a1 b1 c1]
@@ -144,7 +145,7 @@ func TestAnExpiryOverrulesMaintenance(t *testing.T) {
 		{"the own certificate had ended before", closed, switching(-24 * time.Hour), false, time.Hour},
 		{"the own certificate is about to end, and nobody has approved the restart", manual, switching(10 * time.Minute), true, 0},
 		{"the own certificate ends later, and nobody has approved the restart", manual, switching(time.Hour), false, 49 * time.Minute},
-		{"a person has denied the restart", manual, func(s *Snapshot) { switching(10 * time.Minute)(s); s.says(Denied) }, false, 0},
+		{"a person has denied the restart", manual, func(s *Snapshot) { switching(10 * time.Minute)(s); s.says(trust.Denied) }, false, 0},
 		{"a peer's certificate ends after the window opens", closed, peer(2 * time.Hour), false, time.Hour},
 		{"a peer's certificate ends before the window opens", closed, peer(50 * time.Minute), false, 39 * time.Minute},
 		{"a peer's certificate is about to end", closed, peer(11 * time.Minute), true, 0},
@@ -222,5 +223,22 @@ func TestASwitchWaitsForAPeerWhoseRestartWaitsForPeople(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestMaintenanceIsAsTheSettingsSay(t *testing.T) {
+	for _, c := range []struct {
+		windows, approval string
+		want              Maintenance
+	}{
+		{"", "auto", Maintenance{}},
+		{"Fri 03:00-04:00", "auto", Maintenance{}}, // t0 is in it
+		{"Sat 03:00-04:00", "manual", Maintenance{Opens: time.Date(2026, 1, 3, 3, 0, 0, 0, time.UTC), Manual: true}},
+	} {
+		var cfg config.Config
+		cfg.Restart.Windows, cfg.Restart.Approval = c.windows, c.approval
+		if got := MaintenanceOf(cfg, t0); got != c.want {
+			t.Errorf("%q, %s: %+v, want %+v", c.windows, c.approval, got, c.want)
+		}
 	}
 }

@@ -7,6 +7,7 @@ type Records struct {
 	RefusalsAt string // path, for messages
 	Histories  Histories
 	Edition    int
+	Approval   Approval
 }
 
 // LoadRecords reads the records of the own server from folder, the agent's on the config volume, and those of the truststore from
@@ -14,6 +15,9 @@ type Records struct {
 func LoadRecords(folder, workDir string) (r Records, err error) {
 	r.RefusalsAt, r.Histories = RefusalsPath(workDir), LoadHistories(workDir)
 	if r.Rotation, err = LoadRotation(folder); err != nil {
+		return r, err
+	}
+	if r.Approval, err = LoadApproval(folder); err != nil {
 		return r, err
 	}
 	if r.Refusals, err = LoadRefusals(workDir); err != nil {

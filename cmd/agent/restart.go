@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"wso2agent/internal/config"
+	"wso2agent/internal/notify"
+	"wso2agent/internal/remedy"
+	"wso2agent/internal/rotation"
+	"wso2agent/internal/trust"
+)
+
+func restartCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "restart",
+		Short: "Show whether a restart of the own server waits for people, approve it or deny it",
+		Long: `restart shows whether a restart of the own server waits for a maintenance window (MAINTENANCE_WINDOWS) or for an
+approval (MAINTENANCE_APPROVAL=manual). It approves the restart, or denies it. It runs next to the agent, with its PRODUCT and
+CONFIG_DIR, and the agent acts on it at its next look at the config volume (POLL_INTERVAL).
+
+An answer counts for the restart that waits now. If the certificates or settings on disk change again, the restart needs
+another one. A certificate that is about to expire overrules windows and a missing approval. It does not overrule a denial.`,
+		Example: `  agent restart status
+  agent restart approve --now`,
+	})
+	cmd.AddCommand(restartStatusCommand(), restartApproveCommand(), restartDenyCommand())
+	return cmd
+}
+
+// pending is a restart of the own server, as the config volume shows it.
+type pending struct {
+	Server string `json:"server"`
+	// Due says that the running server was started with something else than is on disk.
+	Due        bool         `json:"due"`
+	Running    string       `json:"running"` // generation with which the server runs; empty if it started before an agent asked for one
+	OnDisk     string       `json:"onDisk"`  // generation of the next start
+	Answer     trust.Answer `json:"answer,omitempty"`
+	AnsweredAt time.Time    `json:"answeredAt,omitzero"`
+	Manual     bool         `json:"manual"`         // a person has to approve it
+	Opens      time.Time    `json:"opens,omitzero"` // when the next maintenance window opens; zero if one is open, or there are none
+	folder     string
+}
+
+// readPending reads from the config volume whether a restart of the own server is due.
+func readPending(now time.Time) (pending, error) {
+	cfg, err := config.Load("PRODUCT")
+	if err != nil {
+		return pending{}, err
+	}
+	if cfg.Restart.Method == "none" {
+		return pending{}, remedy.Add(fmt.Errorf("RESTART is none: no agent restarts %s", cfg.Server.Name), "restart it by hand when the log of its agent says so")
+	}
+	control := notify.ControlOf(cfg)
+	started, known, err := control.Started()
+	if err != nil {
+		return pending{}, err
+	}
+	_, onDisk, err := control.Wish()
+	if err != nil {
+		return pending{}, err
+	}
+	said, err := trust.LoadApproval(control.Dir)
+	if err != nil {
+		return pending{}, err
+	}
+	maintenance := rotation.MaintenanceOf(cfg, now)
+	p := pending{Server: cfg.Server.Name, Running: started.Generation, OnDisk: onDisk, Manual: maintenance.Manual, Opens: maintenance.Opens, folder: control.Dir}
+	p.Due = known && onDisk != "" && onDisk != started.Generation
+	if said.Generation == onDisk {
+		p.Answer, p.AnsweredAt = said.Answer, said.At
+	}
+	return p, nil
+}
+
+// answer tells the agent what a person says about the restart that waits.
+func answer(a trust.Answer) (pending, error) {
+	now := time.Now().UTC()
+	p, err := readPending(now)
+	if err != nil {
+		return p, err
+	}
+	if !p.Due {
+		return p, remedy.Add(fmt.Errorf("no restart of %s is due", p.Server), "agent restart status shows what is")
+	}
+	p.Answer, p.AnsweredAt = a, now
+	return p, trust.Approval{Generation: p.OnDisk, Answer: a, At: now}.Save(p.folder)
+}
+
+// waitsFor says what the restart waits for.
+func (p pending) waitsFor() string {
+	opens := "the maintenance window that opens at " + p.Opens.UTC().Format(time.RFC3339)
+	switch {
+	case p.Answer == trust.Denied:
+		return "nothing: a person has denied it"
+	case p.Answer == trust.Now:
+		return "its turn, if other servers restart"
+	case p.Manual && p.Answer != trust.Approved && !p.Opens.IsZero():
+		return "an approval, and for " + opens
+	case p.Manual && p.Answer != trust.Approved:
+		return "an approval"
+	case !p.Opens.IsZero():
+		return opens
+	}
+	return "its turn, if other servers restart, or for peers; the agent's condition restart says which"
+}

@@ -1,0 +1,30 @@
+package trust
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAnApprovalIsKeptAndADamagedOneIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	if v, err := LoadApproval(dir); err != nil || v != (Approval{}) {
+		t.Errorf("without an approval: %+v, %v", v, err)
+	}
+	said := Approval{Generation: "g", Answer: Denied, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	if err := said.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := LoadApproval(dir); err != nil || v != said {
+		t.Errorf("%+v, %v, want %+v", v, err, said)
+	}
+	path := filepath.Join(dir, approvalFile)
+	if err := os.WriteFile(path, []byte("no JSON"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadApproval(dir); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("error = %v", err)
+	}
+}
