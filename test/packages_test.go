@@ -71,6 +71,8 @@ var packages = []row{
 		bars: []string{"internal/wso2", "net/http", "os/exec"}},
 	{path: "internal/identity", owns: "the TLS identity of the server: load, issue, read from PEM files, turn into a keystore", not: "the exchange",
 		bars: []string{"internal/trust", "net/http"}},
+	{path: "internal/history", owns: "the audit trail of an agent: events as JSON lines on the config volume", not: "what an event leads to",
+		bars: []string{"net", "net/http", "log/slog"}},
 	{path: "internal/rotation", owns: "pure decisions: `Decide(Snapshot) Decision`. No I/O, no clock, no logger", not: "files, networks",
 		bars: []string{"internal/file", "internal/wso2", "os", "io", "io/fs", "path/filepath", "net", "net/http", "log/slog", "context", "crypto/rand", "math/rand/v2"}},
 	{path: "internal/notify", owns: "every way to restart a server, and `agent exec`, the supervisor", not: "why a restart is due",

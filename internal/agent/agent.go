@@ -13,6 +13,7 @@ import (
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/history"
 	"wso2agent/internal/identity"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
@@ -69,6 +70,9 @@ func (a Agent) truststore() trust.Store {
 
 // supervised reports whether agent exec runs the server.
 func (a Agent) supervised() bool { return a.cfg.Restart.Method != "none" }
+
+// trail is the audit trail of this agent.
+func (a Agent) trail() history.Trail { return history.Trail{Dir: a.control().Dir} }
 
 func (a Agent) control() notify.Control { return notify.ControlOf(a.cfg) }
 

@@ -131,6 +131,8 @@ func (k *trustKeeper) execute(ctx context.Context, a Agent, r *reading, d rotati
 				k.memory.Reload = rotation.Reload{}
 			}
 			return err
+		} else if err := a.trail().Append(d.Events(action, r.snapshot)...); err != nil {
+			a.log.Warn("the agent cannot write its history; the other work goes on", "error", err)
 		}
 		report(i + 1)
 	}

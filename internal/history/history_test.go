@@ -1,0 +1,110 @@
+package history
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func numbers(t *testing.T, trail Trail) string {
+	t.Helper()
+	events, err := trail.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range events {
+		out = append(out, fmt.Sprint(e.Number, " ", e.What))
+	}
+	return strings.Join(out, ", ")
+}
+
+func appendTo(t *testing.T, trail Trail, events ...Event) {
+	t.Helper()
+	if err := trail.Append(events...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEventsAreReadAsTheyWereAppended(t *testing.T) {
+	trail := Trail{t.TempDir()}
+	if got := numbers(t, trail); got != "" {
+		t.Errorf("an empty trail has %s", got)
+	}
+	appendTo(t, trail)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	appendTo(t, trail, Event{What: Issued, At: at, Server: "wso2is", Fingerprint: "AA", Because: "no \"quotes\"\nor lines"}, Event{What: Trusted, Alias: "wso2am", Peer: "wso2am", Was: "BB"})
+	appendTo(t, trail, Event{What: Requested, Generation: "g"})
+	events, err := trail.Read()
+	if err != nil || numbers(t, trail) != "1 issued, 2 trusted, 3 restart requested" {
+		t.Fatalf("%s, %v", numbers(t, trail), err)
+	}
+	if want := (Event{Number: 1, What: Issued, At: at, Server: "wso2is", Fingerprint: "AA", Because: "no \"quotes\"\nor lines"}); events[0] != want {
+		t.Errorf("%+v, want %+v", events[0], want)
+	}
+}
+
+func TestALineThatWasNotWrittenWholeIsLeftOutAndSpoilsNoOther(t *testing.T) {
+	trail := Trail{t.TempDir()}
+	appendTo(t, trail, Event{What: Issued}, Event{What: Trusted})
+	path := filepath.Join(trail.Dir, fileName)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data[:len(data)-9], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := numbers(t, trail); got != "1 issued" {
+		t.Errorf("after a kill: %s", got)
+	}
+	appendTo(t, trail, Event{What: Removed})
+	if got := numbers(t, trail); got != "1 issued, 2 no longer trusted" {
+		t.Errorf("after the next event: %s", got)
+	}
+}
+
+func TestTheOlderHalfGoesWhenTheNewerIsFull(t *testing.T) {
+	trail := Trail{t.TempDir()}
+	long := strings.Repeat("x", 10_000)
+	const count = 300 // of 10 kB: almost three files
+	for range count {
+		appendTo(t, trail, Event{What: Issued, Because: long})
+	}
+	events, err := trail.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := events[len(events)-1].Number; last != count {
+		t.Errorf("the last event is %d, want %d", last, count)
+	}
+	for i := 1; i < len(events); i++ {
+		if events[i].Number != events[i-1].Number+1 {
+			t.Fatalf("%d follows %d", events[i].Number, events[i-1].Number)
+		}
+	}
+	var size int64
+	for _, name := range []string{fileName, oldName} {
+		info, err := os.Stat(filepath.Join(trail.Dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += info.Size()
+	}
+	if size > 2*maxSize || len(events) < 100 {
+		t.Errorf("%d bytes with %d events", size, len(events))
+	}
+}
+
+func TestATrailThatCannotBeWrittenIsAnError(t *testing.T) {
+	trail := Trail{filepath.Join(t.TempDir(), "file")}
+	if err := os.WriteFile(trail.Dir, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := trail.Append(Event{What: Issued}); err == nil || !strings.Contains(err.Error(), "write the history") {
+		t.Errorf("error = %v", err)
+	}
+}
