@@ -59,7 +59,7 @@ type caller struct {
 	cred *Credentials
 }
 
-// request is one call. A body is sent as JSON, a form as a form, parts as a multipart form; secrets are texts that the server's error
+// request is one call. A body is sent as JSON, a form as a form, xml as it is, parts as a multipart form; secrets are texts that the server's error
 // message might repeat and that must not reach ours.
 type request struct {
 	op           string // what is attempted, on what: "create key manager WSO2-IS"
@@ -67,6 +67,7 @@ type request struct {
 	query        url.Values
 	body         any
 	form         url.Values
+	xml          string         // a body in XML
 	parts        []part         // a body as a multipart form
 	header       http.Header    // in addition to those that the other fields stand for
 	accept       string         // what the answer may be; empty is JSON
@@ -174,6 +175,8 @@ func (c caller) build(ctx context.Context, r request) (*http.Request, error) {
 			return nil, err
 		}
 		body, contentType = bytes.NewReader(text), "application/json"
+	case r.xml != "":
+		body, contentType = strings.NewReader(r.xml), "text/xml"
 	case r.form != nil:
 		body, contentType = strings.NewReader(r.form.Encode()), "application/x-www-form-urlencoded"
 	case r.parts != nil:
