@@ -20,12 +20,7 @@ type ownServer interface {
 	Process(context.Context) (name string, pending bool)
 }
 
-func (a Agent) ownServer() ownServer {
-	if a.supervised() {
-		return notify.Exec{Control: a.control()}
-	}
-	return notify.None{}
-}
+func (a Agent) ownServer() ownServer { return a.restarter().(ownServer) } // Exec or None
 
 // bootstrapper returns what brings the servers to the desired state, and what verifies that. It calls tell with what it is
 // doing.

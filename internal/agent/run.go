@@ -77,6 +77,9 @@ func (a Agent) Run(ctx context.Context) error {
 		loops.Go(func() { a.keepArtifacts(ctx, health) })
 	}
 	loops.Go(func() { a.keepTrust(ctx, health) })
+	if k := a.keeper(health); k != nil {
+		loops.Go(func() { k.Run(ctx) })
+	}
 	if a.cfg.Server.Product == config.IS {
 		loops.Go(func() { a.keepListener(ctx, health) })
 	}

@@ -1,10 +1,14 @@
 package agent
 
 import (
+	"context"
 	"net/http"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
+	"wso2agent/internal/notify"
+	home "wso2agent/internal/place"
+	"wso2agent/internal/telemetry"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/verify"
 	"wso2agent/internal/wso2"
@@ -29,3 +33,11 @@ func (s *servers) is(cfg config.Config) (verify.IdentityServer, error) {
 }
 
 func (a Agent) servers() servers { return servers{accounts: a.accounts} }
+
+// keeper returns what restarts the server if agent exec does not run it; nil if RESTART rules that out.
+func (a Agent) keeper(health *telemetry.Health) *notify.Keeper {
+	s, account := a.servers(), map[string]*wso2.Lockout{config.IS: &a.accounts.IS, config.AM: &a.accounts.AM}[a.cfg.Server.Product]
+	return notify.KeeperOf(a.cfg, notify.Access{
+		Starting: home.HomeOf(a.cfg, a.log).Starting, Serves: func(ctx context.Context) error { return verify.ProbeNextTo(ctx, a.cfg) },
+		Connect: func() (*http.Client, error) { return s.connect(a.cfg) }, Load: a.load, Lockout: account, Count: health.Count}, a.log)
+}

@@ -35,8 +35,8 @@ func (a Agent) read(ctx context.Context, started *notify.Started, known bool, me
 	s.Now, s.Memory = time.Now(), memory
 	s.Settings, s.Maintenance = rotation.SettingsOf(a.cfg), rotation.MaintenanceOf(a.cfg, s.Now)
 	if started != nil {
-		s.Server = rotation.Server{Runs: true, Known: known, Generation: started.Generation, Process: started.PID != 0, Since: started.Since, Starting: started.Serves == notify.ServesNot,
-			Trusts: started.Trusts, Presented: started.Certificate, Reloads: started.Reloads, Loading: started.Loading}
+		s.Server = rotation.Server{Runs: true, Known: known, Generation: started.Generation, Process: started.IsProcess(), Since: started.Since, Starting: started.Serves == notify.ServesNot,
+			Trusts: started.Trusts, Presented: started.Certificate, Reloads: started.Reloads, Loading: started.Loading, Trouble: started.Trouble}
 		if p := started.Placed; p != nil {
 			s.Server.Placed = rotation.Placed{Generation: p.Generation, Certificate: p.Certificate, Err: p.Error}
 		}

@@ -70,6 +70,10 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 		"INIT_TIMEOUT":         {"15m0s"},
 		"INIT_ON_TIMEOUT":      {"fail"},
 		"RESTART":              {"auto"},
+		"RESTART_COMMAND":      {""},
+		"RESTART_URL":          {""},
+		"RESTART_URL_SECRET":   {""},
+		"RESTART_FILE":         {""},
 		"DATABASE_TIMEOUT":     {"10m0s"},
 		"START_TIMEOUT":        {"10m0s"},
 		"STOP_TIMEOUT":         {"1m0s"},
@@ -225,7 +229,7 @@ func TestOneErrorListsEveryMistakeByNameWithItsRemedy(t *testing.T) {
 	}
 	for _, part := range []string{
 		"PRODUCT is not set: it must be is or am", "AM_ADMIN_PASS cannot be read from the file that AM_ADMIN_PASS_FILE names: ", "enableServiceLinks: false", "IS_PORT is \"99999\": it must be a port", "INIT_TIMEOUT is \"15\"",
-		"BOOTSTRAP is \"perhaps\"", "RESTART is \"docker-compose\": it must be auto, exec or none", "PEERS has \"../wso2am\"",
+		"BOOTSTRAP is \"perhaps\"", "RESTART is \"docker-compose\": it must be auto, exec, signal, docker, kubernetes, carbon, command, webhook, file or none", "PEERS has \"../wso2am\"",
 		"SERVER_NAME has \"wso2carbon\", which is an alias in the truststores of the products", "KM_TOKEN_ENDPOINT must be an address that begins with https://",
 		"SCOPES is \"some\": it must be authorize or all", "SCOPES_AT is \"nowhere\": it must be is or am", "SCOPES_INTERVAL is \"1ms\": it must be 0 or at least 100ms",
 		"SCOPES_CLIENTS has \"abc or name co a\": a client id",

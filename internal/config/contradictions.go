@@ -38,8 +38,25 @@ func (c Config) contradictions() (mistakes []error) {
 	if key := c.Settings.EncryptionKey; key != "" && key != "new" && !IsKey(key) {
 		wrong("ENCRYPTION_KEY must be new, or 32, 48 or 64 hexadecimal digits: make one by openssl rand -hex 32")
 	}
+	mistakes = append(mistakes, c.restartContradictions()...)
 	mistakes = append(mistakes, c.serviceUserContradictions()...)
 	return append(mistakes, c.Bootstrap.sharedPaths()...)
+}
+
+// restartContradictions are what a way to restart the server lacks.
+func (c Config) restartContradictions() (mistakes []error) {
+	r := c.Restart
+	for _, s := range []struct{ method, name, value string }{
+		{"command", "RESTART_COMMAND", r.Command}, {"webhook", "RESTART_URL", r.URL}, {"webhook", "RESTART_URL_SECRET", r.Secret}, {"file", "RESTART_FILE", r.File},
+	} {
+		if s.value == "" && r.Method == s.method {
+			mistakes = append(mistakes, fmt.Errorf("RESTART is %s, but %s is not set: set it, or choose another RESTART", s.method, s.name))
+		}
+	}
+	if r.Method == "carbon" && c.Server.Product != "" && filepath.Clean(c.Server.ConfigDir) != filepath.Clean(c.Server.Home) {
+		mistakes = append(mistakes, errors.New("RESTART is carbon, but CONFIG_DIR is not SERVER_HOME: after such a restart the server has the files of its home, and not those of the config volume; set both to the home, or choose another RESTART"))
+	}
+	return mistakes
 }
 
 // serviceUserContradictions are the contradictions between settings of the key manager's user.

@@ -60,7 +60,7 @@ type Settings struct {
 	EncryptionKey    string `env:"ENCRYPTION_KEY" secret:"true" desc:"Key with which the server encrypts secrets in its database, if its release has one: 32, 48 or 64 hexadecimal digits. The agent makes one for a new database. The value new makes one for a database that may be a used one."`
 	TokensSideBySide bool   `env:"TOKENS_SIDE_BY_SIDE" default:"false" rule:"bool" desc:"Whether the previous token of a client stays valid when the client requests a new token."`
 	GatewayEventWait string `env:"GATEWAY_EVENT_WAIT" default:"100ms" rule:"wait" desc:"How long the gateway of API-M waits before each deployment. It processes deployments one after the other. The value product keeps the delay of the product, 5s."`
-	ServerAdmin      bool   `env:"SERVER_ADMIN" default:"false" rule:"bool" desc:"Whether people can restart the server through its web service ServerAdmin. The agent does not use it."`
+	ServerAdmin      bool   `env:"SERVER_ADMIN" default:"false" rule:"bool" desc:"Whether the server restarts on a request to its web service ServerAdmin. The agent uses it only with RESTART=carbon."`
 }
 
 // Public has the addresses that people and browsers use, for example those of a reverse proxy.
@@ -97,10 +97,14 @@ type Init struct {
 
 // Restart says how the agent restarts the server, and how often.
 type Restart struct {
-	Method       string        `env:"RESTART" default:"auto" rule:"oneof auto exec none" desc:"Who restarts the server. exec: agent exec. none: a person. auto is the same as exec."`
-	StartTimeout time.Duration `env:"START_TIMEOUT" default:"10m" rule:"positive" desc:"How long the server may take to open its port (IS_PORT or AM_PORT) after its database answers. Then agent exec restarts the server."`
+	Method       string        `env:"RESTART" default:"auto" rule:"oneof auto exec signal docker kubernetes carbon command webhook file none" desc:"Who restarts the server. exec: agent exec. signal, docker, kubernetes, carbon, command, webhook and file are ways without agent exec: see docs/restart.md. none: a person. auto: agent exec, or if that does not run the server, the first possible one of docker, kubernetes and signal."`
+	Command      string        `env:"RESTART_COMMAND" desc:"Program that restarts the server, and its arguments, separated by spaces (RESTART=command). No shell reads them."`
+	URL          string        `env:"RESTART_URL" rule:"https" desc:"Address to which the agent sends a signed POST request when a restart is due (RESTART=webhook)."`
+	Secret       string        `env:"RESTART_URL_SECRET" secret:"true" desc:"Secret with which the agent signs this request."`
+	File         string        `env:"RESTART_FILE" rule:"path" desc:"File that the agent replaces when a restart is due (RESTART=file)."`
+	StartTimeout time.Duration `env:"START_TIMEOUT" default:"10m" rule:"positive" desc:"How long the server may take to open its port (IS_PORT or AM_PORT) after its database answers. Then agent exec restarts the server. With other values of RESTART, a restart has failed if the server does not serve after this time and STOP_TIMEOUT."`
 	StopTimeout  time.Duration `env:"STOP_TIMEOUT" default:"60s" rule:"positive" desc:"How long agent exec waits after SIGTERM until the server stops. Then agent exec sends SIGKILL. API-M takes about 15 s to stop."`
-	Max          int           `env:"MAX_RESTARTS" default:"5" rule:"count" desc:"How often agent exec restarts the server within RESTART_WINDOW. A further restart waits."`
+	Max          int           `env:"MAX_RESTARTS" default:"5" rule:"count" desc:"How often the agent restarts the server within RESTART_WINDOW. A further restart waits."`
 	Window       time.Duration `env:"RESTART_WINDOW" default:"10m" rule:"positive" desc:"Period for which MAX_RESTARTS is the limit."`
 	Windows      string        `env:"MAINTENANCE_WINDOWS" rule:"windows" shown:"none: a restart waits for no time" desc:"Times of a week in which the agent restarts the server by itself, separated by semicolons: days, a time and a zone, such as Sat 22:00-02:00 Europe/Berlin. Outside of them a restart waits, unless a certificate is about to expire."`
 	Approval     string        `env:"MAINTENANCE_APPROVAL" default:"auto" rule:"oneof auto manual" desc:"Who approves a restart. auto: nobody needs to. manual: a person, with agent restart approve; until then it waits, unless a certificate is about to expire."`
@@ -129,7 +133,7 @@ type IdentityServer struct {
 	AdminPass    string `env:"IS_ADMIN_PASS" default:"admin" secret:"true" desc:"Password of the administrator of IS."`
 	ClientID     string `env:"IS_CLIENT_ID" desc:"OAuth client of IS with which agent plan and agent dump read IS instead of the administrator."`
 	ClientSecret string `env:"IS_CLIENT_SECRET" secret:"true" desc:"Secret of this client."`
-	Container    string `env:"IS_CONTAINER" default:"innover-wso2is-1" desc:"Container of IS. agent up edits the truststore in it and restarts it. Other commands name it when they advise a restart by hand."`
+	Container    string `env:"IS_CONTAINER" default:"innover-wso2is-1" desc:"Container of IS. agent up edits the truststore in it and restarts it, and RESTART=docker restarts it. Other commands name it when they advise a restart by hand."`
 }
 
 // APIManager says how the agent reaches API-M.
@@ -140,7 +144,7 @@ type APIManager struct {
 	AdminPass    string `env:"AM_ADMIN_PASS" default:"admin" secret:"true" desc:"Password of the administrator of API-M."`
 	ClientID     string `env:"AM_CLIENT_ID" desc:"OAuth client of API-M with which agent plan and agent dump read API-M instead of the administrator."`
 	ClientSecret string `env:"AM_CLIENT_SECRET" secret:"true" desc:"Secret of this client."`
-	Container    string `env:"AM_CONTAINER" default:"innover-wso2am-1" desc:"Container of API-M. agent up edits the truststore in it and restarts it. Other commands name it when they advise a restart by hand."`
+	Container    string `env:"AM_CONTAINER" default:"innover-wso2am-1" desc:"Container of API-M. agent up edits the truststore in it and restarts it, and RESTART=docker restarts it. Other commands name it when they advise a restart by hand."`
 }
 
 // Gateway says how the agent reaches the gateway, and where it deploys APIs.

@@ -40,7 +40,13 @@ type Started struct {
 	// Loading are the SHA-256 fingerprints of the certificates that were placed since all listeners were last known to serve one.
 	// Any listener may serve them.
 	Loading []string `json:"loading,omitempty"`
+	// Process names the process if no supervisor runs the server, see Keeper; empty: a supervisor does.
+	Process string `json:"process,omitempty"`
+	Trouble string `json:"trouble,omitempty"` // why a restart that is due does not happen, and what to do
 }
+
+// IsProcess reports whether s is a statement about a process of the server.
+func (s Started) IsProcess() bool { return s.PID != 0 || s.Process != "" }
 
 // Serves says whether a server answers after it has read all its files.
 type Serves string
@@ -56,7 +62,8 @@ const (
 	wantedFile  = "wanted"
 	startedFile = "started.json"
 	noticeFile  = "told"
-	presentFile = "running"
+	presentFile = "running" // locked by a supervisor
+	keptFile    = "kept"    // locked by a Keeper while the server runs
 )
 
 // The most that is read of a request and of a report, in bytes. A report with a fingerprint has about 110 bytes for each.
@@ -124,8 +131,25 @@ func (c Control) due(started Started) (wanted string, due bool, err error) {
 	return wanted, err == nil && wanted != "" && wanted == onDisk && wanted != started.Generation, err
 }
 
-// Present reports whether a supervisor runs, and with it a server that runs or is about to start.
-func (c Control) Present() (bool, error) { return file.Locked(filepath.Join(c.Dir, presentFile)) }
+// Present reports whether a server runs or is about to start, as a supervisor or a Keeper knows.
+func (c Control) Present() (bool, error) {
+	if present, err := c.supervised(); err != nil || present {
+		return present, err
+	}
+	return file.Locked(filepath.Join(c.Dir, keptFile))
+}
+
+// supervised reports whether a supervisor runs.
+func (c Control) supervised() (bool, error) { return file.Locked(filepath.Join(c.Dir, presentFile)) }
+
+// wishedAt returns when the last request was written; ok is false if there is none.
+func (c Control) wishedAt() (at time.Time, ok bool) {
+	info, err := os.Stat(filepath.Join(c.Dir, wantedFile))
+	if err != nil {
+		return at, false
+	}
+	return info.ModTime(), true
+}
 
 // Beside returns what the server started with that runs or is about to start; nil if there is none. If told is false, no agent
 // tells the supervisor what a start reads, and the answer is the zero value.

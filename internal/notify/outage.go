@@ -20,17 +20,17 @@ type Outages struct {
 func (o *Outages) See(started Started, requested bool, now time.Time) (ended Outage, ok bool) {
 	switch started.Serves {
 	case ServesNot:
-		if !o.now.From.IsZero() || o.served.PID == 0 && started.Starts < 2 {
+		if !o.now.From.IsZero() || !o.served.IsProcess() && started.Starts < 2 {
 			return Outage{}, false
 		}
 		o.now = Outage{From: now, Planned: requested}
-		if o.served.PID == 0 {
+		if !o.served.IsProcess() {
 			o.now.From = started.Since
 		}
 		return Outage{}, false
 	case ServesNow:
 		ended, ok = o.now, !o.now.From.IsZero()
-		if missed := o.served.PID != 0 && !o.served.Since.Equal(started.Since); !ok && missed {
+		if missed := o.served.IsProcess() && !o.served.Since.Equal(started.Since); !ok && missed {
 			ended, ok = Outage{From: started.Since, Planned: requested}, true
 		}
 		ended.To = now

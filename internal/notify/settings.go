@@ -5,13 +5,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/docker"
 	"wso2agent/internal/file"
+	"wso2agent/internal/wso2"
 )
 
 // ControlOf returns the folder through which the sidecar and agent exec communicate, on the config volume, which both mount.
@@ -43,6 +47,61 @@ func SupervisorOf(cfg config.Config, entrypoint []string, serves func(context.Co
 	s.Port = net.JoinHostPort("localhost", strconv.Itoa(port))
 	s.Serves, s.WayBack, s.Home = serves, wayBack, home
 	return s
+}
+
+// Access is what a Keeper needs of packages that come after this one.
+type Access struct {
+	Starting func(context.Context) (trusts []string, certificate string) // of Home
+	Serves   func(context.Context) error                                 // see Keeper
+	Connect  func() (*http.Client, error)                                // to servers by their pins, and to other addresses by TLS_CA_FILE
+	Load     func() (config.Config, error)                               // the settings as they are now: a password may have changed
+	Lockout  *wso2.Lockout                                               // of the administrator of the own server
+	Count    func(name, help string, more float64, labels ...string)     // of telemetry.Health
+}
+
+// KeeperOf returns what restarts the server where agent exec does not run it; nil if RESTART is exec or none.
+func KeeperOf(cfg config.Config, access Access, log *slog.Logger) *Keeper {
+	r, control := cfg.Restart, ControlOf(cfg)
+	host, port, setting := cfg.IS.Host, cfg.IS.Port, "IS_CONTAINER"
+	if cfg.Server.Product == config.AM {
+		host, port, setting = cfg.AM.Host, cfg.AM.Port, "AM_CONTAINER"
+	}
+	address := net.JoinHostPort(host, strconv.Itoa(port))
+	limit := r.StopTimeout + r.StartTimeout
+	possible := []Method{ // in the order of preference
+		&Docker{Open: func() (*docker.Engine, error) { return docker.Open(os.Getenv) }, Container: cfg.Container(), Setting: setting, Control: control},
+		&Kubernetes{Getenv: os.Getenv, Container: cfg.Server.Name, Limit: limit},
+		&Signal{Home: cfg.Server.Home, StopTimeout: r.StopTimeout},
+	}
+	methods := append(possible,
+		&Carbon{URL: "https://" + address, Connect: access.Connect, Administrator: access.administrator, InHome: filepath.Clean(cfg.Server.ConfigDir) == filepath.Clean(cfg.Server.Home)},
+		&Command{Line: r.Command, Limit: limit, Without: config.SettingNames()},
+		&Webhook{URL: r.URL, Secret: r.Secret, Connect: access.Connect, Pause: time.Second},
+		&Touch{Path: r.File})
+	k := &Keeper{Control: control, Server: cfg.Server.Name, Product: cfg.Server.Product, Port: address, Starting: access.Starting, Serves: access.Serves,
+		AgentLock: file.LockPath(cfg.WorkDir()), StopTimeout: r.StopTimeout, StartTimeout: r.StartTimeout, MaxRestarts: r.Max, Window: r.Window, Poll: cfg.Watch.Poll, Log: log,
+		Restarted: func(method, result string) {
+			access.Count("wso2agent_restarts_total", "Restarts of the server that the agent has asked for, by their method and result: ok or failed.", 1, "method", method, "result", result)
+		}}
+	if r.Method == "auto" {
+		k.Methods = possible
+		return k
+	}
+	i := slices.IndexFunc(methods, func(m Method) bool { return m.Name() == r.Method })
+	if i < 0 {
+		return nil
+	}
+	k.Methods, k.Only = methods[i:i+1], true
+	return k
+}
+
+// administrator returns the credentials of the administrator of the own server.
+func (a Access) administrator() (wso2.Credentials, error) {
+	cfg, err := a.Load()
+	if cfg.Server.Product == config.AM {
+		return wso2.Credentials{User: cfg.AM.AdminUser, Password: wso2.Secret(cfg.AM.AdminPass), Source: "AM_ADMIN_USER and AM_ADMIN_PASS", Lockout: a.Lockout}, err
+	}
+	return wso2.Credentials{User: cfg.IS.AdminUser, Password: wso2.Secret(cfg.IS.AdminPass), Source: "IS_ADMIN_USER and IS_ADMIN_PASS", Lockout: a.Lockout}, err
 }
 
 // CompleteEnvironment adds variables to the environment of this process, which the server inherits. needed returns the variables

@@ -135,7 +135,7 @@ func (s Supervisor) present() (leave func()) {
 	}
 }
 
-// settle is how long announceStart waits for a pass of the agent. A pass takes less.
+// settle is how long awaitAgent waits for a pass of the agent. A pass takes less.
 const settle = 5 * time.Second
 
 // announceStart reports to the agent that the server starts, and waits until a pass that the agent has begun before is over. The
@@ -154,8 +154,13 @@ func (s Supervisor) announceStart(ctx context.Context) {
 		s.Log.Warn("cannot report that the server starts", "error", err)
 		return
 	}
+	awaitAgent(ctx, s.AgentLock, s.Log)
+}
+
+// awaitAgent waits until no agent works on the server's files, at most for settle.
+func awaitAgent(ctx context.Context, lock string, log *slog.Logger) {
 	for late := time.Now().Add(settle); time.Now().Before(late); {
-		if works, err := file.Locked(s.AgentLock); err != nil || !works {
+		if works, err := file.Locked(lock); err != nil || !works {
 			return
 		}
 		select {
@@ -164,7 +169,7 @@ func (s Supervisor) announceStart(ctx context.Context) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	s.Log.Warn("starting the server although the agent next to it is still working", "after", settle.String(),
+	log.Warn("starting the server although the agent next to it is still working", "after", settle.String(),
 		"remedy", "if the agent's log reports that a peer uses a certificate this server refuses, restart this server")
 }
 

@@ -29,7 +29,7 @@ func (p *pass) server() {
 	case inStep && len(started.Loading) == 0:
 		p.inStep()
 	case starting && s.Memory.Asked == generation:
-		p.condition(RestartCondition, false, "the agent has asked for a restart, and the server is about to stop")
+		p.asked("the agent has asked for a restart, and the server is about to stop")
 	case starting && s.Now.Sub(started.Since) < s.Settings.RotateTimeout:
 		// To stop a start halfway wastes time. One restart later is enough for everything that comes meanwhile.
 		p.wake(started.Since.Add(s.Settings.RotateTimeout))
@@ -190,10 +190,18 @@ func (p *pass) request() {
 		}
 		return
 	}
-	p.condition(RestartCondition, false, "the agent has asked for a restart, which is not done yet")
+	p.asked("the agent has asked for a restart, which is not done yet")
 	if fresh {
 		p.log(Info, "", "restart of the server asked for", "server", s.Settings.Server, "generation", generation)
 	}
+}
+
+// asked reports a restart that was asked for, with what keeps it from happening.
+func (p *pass) asked(text string) {
+	if t := p.s.Server.Trouble; t != "" {
+		text += ": " + t
+	}
+	p.condition(RestartCondition, false, text)
 }
 
 // rotate continues a rotation. The switch waits while peers do not trust the new certificate, and then rotate makes it. decided is

@@ -33,7 +33,7 @@ type Settings struct {
 	Server        string   // name of the own server
 	Peers         []string // names of the peers
 	Init          bool     // the agent prepares a start of the server and exits
-	Supervised    bool     // agent exec runs the server, so the agent can restart it
+	Supervised    bool     // RESTART is not none: agent exec, or the agent in another way, restarts the server
 	TLSMode       string   // none, issue or files
 	Successors    int      // how many further identities the agent issues in advance
 	Reload        bool     // RELOAD=auto: the server loads a new certificate while it runs, if it can
@@ -75,6 +75,7 @@ type Server struct {
 	Placed     Placed     // what agent exec has answered to the last request to load one
 	Loading    []string   // certificates that agent exec has placed since all listeners were last known to serve one: any may serve them
 	Listeners  []Listener // what its ports serve; empty unless it loads a certificate
+	Trouble    string     // why a restart that was asked for does not happen
 	Wish       Wish       // what agent exec was last told, by anybody; zero if it was told nothing
 }
 

@@ -29,6 +29,7 @@ func Probe(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
+	cfg.IS.Host, cfg.AM.Host = "localhost", "localhost"
 	err = ask(ctx, cfg, ownPins{own.Fingerprint()})
 	if errors.Is(err, wso2.ErrNotPinned) {
 		if before := former(ctx, cfg, volume); len(before) > 0 {
@@ -38,14 +39,48 @@ func Probe(ctx context.Context, cfg config.Config) error {
 	return err
 }
 
-// ask asks the server, which must present one of the certificates.
+// ProbeNextTo asks the server in another container whether it works. An error that wraps wso2.ErrNotPinned says that it
+// works, and presents another certificate than the one that a start would read from the config volume.
+func ProbeNextTo(ctx context.Context, cfg config.Config) error {
+	cfg, err := server.AtStores(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	own, err := trust.OwnLeaf(ctx, cfg.KeystorePaths(), cfg.Keystore.Pass, cfg.Keystore.Alias)
+	if err != nil {
+		return err
+	}
+	other := ask(ctx, cfg, ownPins{own.Fingerprint()})
+	if !errors.Is(other, wso2.ErrNotPinned) {
+		return other
+	}
+	served, err := wso2.Served(ctx, ownAddress(cfg))
+	if err == nil { // no secret is sent, and the answer only says whether it works
+		err = ask(ctx, cfg, ownPins{served.Fingerprint()})
+	}
+	if err == nil {
+		err = other
+	}
+	return err
+}
+
+// ownAddress is host:port of the own server.
+func ownAddress(cfg config.Config) string {
+	if cfg.Server.Product == config.AM {
+		return net.JoinHostPort(cfg.AM.Host, strconv.Itoa(cfg.AM.Port))
+	}
+	return net.JoinHostPort(cfg.IS.Host, strconv.Itoa(cfg.IS.Port))
+}
+
+// ask asks the own server, which must present one of the certificates.
 func ask(ctx context.Context, cfg config.Config, pins ownPins) error {
 	client := wso2.NewHTTPClient(pins, nil)
-	base := func(port int) string { return "https://" + net.JoinHostPort("localhost", strconv.Itoa(port)) }
+	defer client.CloseIdleConnections()
+	base := "https://" + ownAddress(cfg)
 	if cfg.Server.Product == config.AM {
-		return wso2.NewGateway(client, base(cfg.AM.Port), base(cfg.Gateway.Port), wso2.Credentials{}).Healthy(ctx)
+		return wso2.NewGateway(client, base, base, wso2.Credentials{}).Healthy(ctx)
 	}
-	_, err := wso2.NewIdentity(client, base(cfg.IS.Port), wso2.Credentials{}).Discovery(ctx)
+	_, err := wso2.NewIdentity(client, base, wso2.Credentials{}).Discovery(ctx)
 	return err
 }
 
