@@ -85,11 +85,7 @@ const (
 func (k *Keeper) Run(ctx context.Context) {
 	k.Fast = cmp.Or(k.Fast, min(k.Poll, time.Second))
 	k.said = map[string]bool{}
-	if r, ok, err := file.LoadJSON[keeperRecord](k.path(), reportLimit); err != nil {
-		k.once("record", slog.LevelWarn, "cannot read the record of restarts, and begins a new one", "error", err)
-	} else if ok {
-		k.record = r
-	}
+	k.load()
 	asked := file.Watch{Folders: []string{k.Control.Dir}, Poll: k.Poll, Quiet: 50 * time.Millisecond, Log: k.Log}.Changes(ctx)
 	defer k.leave()
 	for {
@@ -100,6 +96,14 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-asked:
 		case <-time.After(wait):
 		}
+	}
+}
+
+func (k *Keeper) load() {
+	if r, ok, err := file.LoadJSON[keeperRecord](k.path(), reportLimit); err != nil {
+		k.once("record", slog.LevelWarn, "cannot read the record of restarts, and begins a new one", "error", err)
+	} else if ok {
+		k.record = r
 	}
 }
 
