@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,7 +36,7 @@ func supervise(dir string, command []string) int {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
 	s := Supervisor{
 		Command: command, Control: Control{Dir: dir}, StopTimeout: time.Second, Poll: 20 * time.Millisecond,
-		MaxRestarts: 2, Window: time.Hour,
+		MaxRestarts: maxRestarts(), Window: time.Hour,
 		Database: os.Getenv("TEST_DATABASE"), DatabaseTimeout: time.Minute,
 		Port: os.Getenv("TEST_PORT"), StartTimeout: time.Minute, WayBack: recorded{filepath.Dir(dir)}, Home: recordedHome{filepath.Dir(dir)},
 		AgentLock: filepath.Join(filepath.Dir(dir), "lock"),
@@ -53,6 +54,14 @@ func supervise(dir string, command []string) int {
 		return 127
 	}
 	return code
+}
+
+// maxRestarts is the budget of the supervisor.
+func maxRestarts() int {
+	if n, err := strconv.Atoi(os.Getenv("TEST_MAX_RESTARTS")); err == nil {
+		return n
+	}
+	return 2
 }
 
 // supervised is a supervisor that runs in a process of its own.
@@ -251,6 +260,66 @@ func TestOrphansAreReaped(t *testing.T) {
 		return n == 1
 	})
 	s.until(t, "the orphan is gone, and no zombie", func() bool { return !alive(pid) })
+}
+
+// TestManyRestartsLeaveNothingBehind restarts a server that leaves a child in its group, and an orphan of its own session, at each
+// start. RESTARTS is how often; 200 take half a minute.
+func TestManyRestartsLeaveNothingBehind(t *testing.T) {
+	t.Setenv("TEST_MAX_RESTARTS", "1000000")
+	restarts := 40
+	if n, err := strconv.Atoi(os.Getenv("RESTARTS")); err == nil {
+		restarts = n
+	}
+	s := start(t, `sleep 1000 & echo $! >> $VOLUME/pids; echo $$ >> $VOLUME/pids; (setsid true &); touch $VOLUME/ready-$$; trap 'exit 0' TERM; while :; do sleep 0.02; done`)
+	// held is what the supervisor has open, and its children. Those that end now are not among them for long.
+	held := func() (descriptors, children int) {
+		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.Process.Pid))
+		if err != nil || len(tasks) == 0 {
+			t.Fatal("no list of children: ", err)
+		}
+		for _, path := range tasks {
+			list, _ := os.ReadFile(path) // a thread may have ended
+			children += len(strings.Fields(string(list)))
+		}
+		return len(open), children
+	}
+	run := func(n int) {
+		if _, err := s.control.Want(fmt.Sprint("g", n)); err != nil {
+			t.Fatal(err)
+		}
+		started := s.starts(t, n+1)
+		s.until(t, "the server runs", func() bool { return s.has(fmt.Sprint("ready-", started.PID)) })
+	}
+	s.starts(t, 1)
+	const warm = 3 // restarts after which nothing more is opened once
+	for n := 1; n <= warm; n++ {
+		run(n)
+	}
+	var before int
+	s.until(t, "one child", func() (one bool) { open, children := held(); before = open; return children == 1 })
+	for n := warm + 1; n <= restarts; n++ {
+		run(n)
+	}
+	var after int
+	s.until(t, "one child", func() (one bool) { open, children := held(); after = open; return children == 1 && open <= before })
+	t.Logf("%d restarts: %d descriptors before, %d after", restarts, before, after)
+	pids, err := os.ReadFile(s.file("pids"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Fields(string(pids))
+	if len(lines) != 2*(restarts+1) {
+		t.Fatalf("%d processes in %d starts", len(lines), restarts+1)
+	}
+	for _, line := range lines[:len(lines)-2] {
+		if pid, err := strconv.Atoi(line); err != nil || alive(pid) {
+			t.Errorf("process %s of an earlier start is left", line)
+		}
+	}
 }
 
 func TestWhatAServerLeavesOfItsGroupEndsWithIt(t *testing.T) {

@@ -106,6 +106,12 @@ func TestARestartIsAskedForWhenItIsDue(t *testing.T) {
 			s.Server.Wish = Wish{s.Own.Turn.Wants, s.Own.Turn.Wants}
 		}, `
 			not ready restart: the agent has asked for a restart, which is not done yet`},
+		{"it was asked for, and does not happen", waitingFor, func(s *Snapshot) {
+			s.Memory.Asked = s.Own.Turn.Wants
+			s.Server.Wish = Wish{s.Own.Turn.Wants, s.Own.Turn.Wants}
+			s.Server.Trouble = "no rights"
+		}, `
+			not ready restart: the agent has asked for a restart, which is not done yet: no rights`},
 		{"it was asked for, and somebody else has told agent exec something else since", waitingFor, func(s *Snapshot) {
 			s.Memory.Asked = s.Own.Turn.Wants
 		}, `

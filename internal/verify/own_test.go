@@ -118,3 +118,38 @@ func TestAServerThatIsAboutToLoadACertificateIsWell(t *testing.T) {
 		}
 	}
 }
+
+// TestAServerInAnotherContainerMustPresentWhatIsOnTheConfigVolume is of a server without agent exec, after its restart.
+func TestAServerInAnotherContainerMustPresentWhatIsOnTheConfigVolume(t *testing.T) {
+	_, before := issued(t)
+	_, next := issued(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "repository/resources/security/own.p12")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, next, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	probe := func(port int) error {
+		return ProbeNextTo(t.Context(), config.Config{Server: config.Server{Product: config.IS, Name: "wso2is", Home: t.TempDir(), ConfigDir: dir},
+			Keystore:   config.Keystore{File: "own.p12", Pass: ownPass, Alias: identity.Alias},
+			Truststore: config.Truststore{File: "trust.p12", Pass: ownPass}, IS: config.IdentityServer{Host: "localhost", Port: port}})
+	}
+	if err := probe(serving(t, next)); err != nil {
+		t.Error(err)
+	}
+	if err := probe(serving(t, before)); !errors.Is(err, wso2.ErrNotPinned) {
+		t.Errorf("it has not read the volume: %v", err)
+	}
+	unborn := httptest.NewTLSServer(http.NotFoundHandler())
+	defer unborn.Close()
+	_, port, _ := net.SplitHostPort(unborn.Listener.Addr().String())
+	n, _ := strconv.Atoi(port)
+	if err := probe(n); err == nil || errors.Is(err, wso2.ErrNotPinned) {
+		t.Errorf("it does not serve yet, with another certificate: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := probe(n); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no keystore: %v", err)
+	}
+}
