@@ -80,7 +80,7 @@ func StartAM(_ context.Context, o Options) (*AM, error) {
 		return nil, errors.Join(err, am.shut())
 	}
 	am.callsItself = am.knowsItself()
-	am.connector = &connector{client: am.caller(allowAll)}
+	am.connector = &connector{client: am.caller(allowAll), presenting: am.presentingItself()}
 	am.backends = am.caller(allowAll)
 	am.selfTrusted = am.trust.trusts(am.tls)
 	am.eventWait = readEventWait(am.settings)

@@ -121,7 +121,7 @@ func normalize(dto *keyManagerDTO) {
 }
 
 // check asks for what the connector's definition marks as required.
-func (dto *keyManagerDTO) check() error {
+func (dto *keyManagerDTO) check(b Behaviour) error {
 	required, known := keyManagerTypes[value(dto.Type)]
 	if !known {
 		return &fault{status: 400, code: 901400, message: "Key Manager Type not configured", description: "Key Manager Type not configured"}
@@ -135,6 +135,9 @@ func (dto *keyManagerDTO) check() error {
 		if value(at) == "" && !listed {
 			return errKMConfig
 		}
+	}
+	if value(dto.Type) == typeIS7 && b.MutualTLS {
+		required = dto.authentication(required)
 	}
 	for _, name := range required {
 		if text, _ := dto.AdditionalProperties[name].(string); text == "" {

@@ -255,7 +255,7 @@ func (am *AM) createKeyManager(w http.ResponseWriter, r *http.Request) error {
 	if taken {
 		return &fault{status: 409, code: 901402, message: "Key Manager Already Exists", description: "Key Manager Already Exists"}
 	}
-	if err := dto.check(); err != nil {
+	if err := dto.check(am.behaviour); err != nil {
 		return err
 	}
 	if err := dto.checkPermissions(); err != nil {
@@ -309,7 +309,7 @@ func (am *AM) updateKeyManager(w http.ResponseWriter, r *http.Request, k *keyMan
 		lost = false
 	}
 	if !k.resident() {
-		if err := dto.check(); err != nil {
+		if err := dto.check(am.behaviour); err != nil {
 			return err
 		}
 	}

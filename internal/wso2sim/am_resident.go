@@ -24,7 +24,7 @@ func (am *AM) residentRules() oauthRules {
 		},
 		userID:  func(string) string { return am.oauth.userID },
 		subject: func(*accessToken) string { return am.oauth.userID },
-		keepOld: func(string) bool { return false },
+		keepOld: func(string) bool { return am.behaviour.TokensNotStored },
 		changed: am.changed,
 		revoked: func(t accessToken, _ oauthClient, _ reason) {
 			if am.hearsItself() {

@@ -15,7 +15,10 @@ import (
 )
 
 // connector is what API Manager's IS 7 connector sends to IS. It holds no lock: IS may call API Manager back.
-type connector struct{ client *http.Client }
+type connector struct {
+	client     *http.Client
+	presenting *http.Client // presents a certificate; nil where the connector cannot
+}
 
 // remoteClient is a client as IS shows it.
 type remoteClient struct {
@@ -62,15 +65,23 @@ func (c *connector) call(ctx context.Context, dto *keyManagerDTO, method, addres
 	if err != nil {
 		return fmt.Errorf("call the key manager: %w", err)
 	}
+	req.Header.Set("Content-Type", "application/json")
+	if c.presenting != nil && dto.AdditionalProperties[authenticationProperty] == mutualTLS {
+		user, _ := dto.AdditionalProperties[identityUser].(string)
+		req.Header.Set(identityUserHeader, user)
+		return exchange(c.presenting, req, out)
+	}
 	user, _ := dto.AdditionalProperties["Username"].(string)
 	password, _ := dto.AdditionalProperties["Password"].(string)
 	req.SetBasicAuth(user, password)
-	req.Header.Set("Content-Type", "application/json")
 	return c.do(req, out)
 }
 
-func (c *connector) do(req *http.Request, out any) error {
-	resp, err := c.client.Do(req)
+func (c *connector) do(req *http.Request, out any) error { return exchange(c.client, req, out) }
+
+// exchange sends a request and reads the answer into out, which may be nil.
+func exchange(client *http.Client, req *http.Request, out any) error {
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("call the key manager: %w", err)
 	}

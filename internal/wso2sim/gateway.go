@@ -287,7 +287,7 @@ func (am *AM) authorize(token parsedJWT, manager *keyManager, route apiRoute, no
 			return false, errSubscriptionBlocked
 		}
 	}
-	have := strings.Fields(token.claims.Scope)
+	have := token.claims.Scope
 	for _, op := range route.operations {
 		if len(op.Scopes) > 0 && !slices.ContainsFunc(op.Scopes, func(s string) bool { return slices.Contains(have, s) }) {
 			return false, &gatewayFault{403, "900910", "The access token does not allow you to access the requested resource",

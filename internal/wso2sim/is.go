@@ -65,7 +65,7 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 	is.oauth = newOAuthServer(is.url(is.port)+"/oauth2/token", is.signer, oauthRules{
 		scopes: is.grantedScopes, subject: is.subject, keepOld: is.keepsOldTokens, revoked: is.tokenRevoked,
 		user: is.logsIn, userID: is.userID, more: is.grantsMore,
-		claims: object{"org_id": superOrganization, "org_name": "Super"}, changed: is.changed,
+		claims: object{"org_id": superOrganization, "org_name": "Super"}, changed: is.changed, scopeList: is.behaviour.ScopeArray,
 	})
 	is.logins = newLogins()
 	is.notices = newNotifier(is.server)

@@ -228,6 +228,9 @@ func (is *IS) authenticate(r *http.Request) *caller {
 		}
 		return nil
 	}
+	if r.Header.Get("Authorization") == "" && r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		return is.byCertificate(r.TLS.PeerCertificates, r.Header.Get(identityUserHeader))
+	}
 	t := is.bearer(r)
 	if t == nil {
 		return nil

@@ -25,7 +25,7 @@ func newNotifier(s *server) *notifier {
 	if !found {
 		return nil
 	}
-	if err := findHandler(s.home); err != nil {
+	if err := findHandler(s.home, s.behaviour); err != nil {
 		s.log.Error("no notice of revoked tokens will be sent", "error", err)
 		return nil
 	}

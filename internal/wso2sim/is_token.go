@@ -49,7 +49,7 @@ func (is *IS) systemScopes() []string {
 }
 
 // grants says whether one scope is granted. With [oauth] authorize_all_scopes an application gets every scope of every
-// API resource, IS's own among them, and a user those of his roles. Without it both get only what the application is
+// API resource that this version means by it, IS's own among them in 7.1.0, and a user those of his roles. Without it both get only what the application is
 // authorized for; a user needs the role as well, unless the policy says otherwise.
 func (is *IS) grants(c *oauthClient, user, scope string) bool {
 	if is.unchecked(scope) {
@@ -58,20 +58,35 @@ func (is *IS) grants(c *oauthClient, user, scope string) bool {
 	if user != "" && (scope == loginScope || slices.Contains(oidcScopes, scope)) {
 		return true
 	}
-	_, found := is.scopeNamed(scope)
+	resource, found := is.scopeNamed(scope)
 	if found == nil {
 		return false
 	}
 	byRole := user == "" || is.may(is.userNamed(user), scope)
-	if is.settings.flag("oauth.authorize_all_scopes") {
+	app := is.apps.byClient[c.id]
+	if is.settings.flag("oauth.authorize_all_scopes") && is.allScopesCover(resource, app) {
 		return byRole
 	}
-	app := is.apps.byClient[c.id]
 	if app == nil {
 		return false
 	}
 	policy, ok := app.authorizedFor(found.ID)
 	return ok && (byRole || policy == policyNone)
+}
+
+// allScopesCover says whether authorize_all_scopes is about the scopes of a resource, for an application.
+func (is *IS) allScopesCover(a *apiResource, app *serviceProvider) bool {
+	covers := is.behaviour.AllScopes
+	if is.settings.flag("oauth.authorize_internal_scopes") || is.settings.text("preserve_previous_product_behaviour.version", "") == "IS_7.1.0" {
+		covers = AllOfThem
+	}
+	switch covers {
+	case AllOfThem:
+		return true
+	case AllOrOwn:
+		return !a.system() && (app == nil || len(app.authorized) == 0)
+	}
+	return !a.system()
 }
 
 // unchecked says whether [oauth] allowed_scopes has a pattern for a scope, registered or not.
@@ -112,7 +127,7 @@ func (is *IS) subject(t *accessToken) string {
 // keepsOldTokens is [oauth.jwt.renew_token_without_revoking_existing].
 func (is *IS) keepsOldTokens(grant string) bool {
 	const table = "oauth.jwt.renew_token_without_revoking_existing"
-	return is.settings.flag(table+".enable") && slices.Contains(is.settings.texts(table+".allowed_grant_types"), grant)
+	return is.behaviour.TokensNotStored || is.settings.flag(table+".enable") && slices.Contains(is.settings.texts(table+".allowed_grant_types"), grant)
 }
 
 func (is *IS) tokenRevoked(t accessToken, c oauthClient, _ reason) {

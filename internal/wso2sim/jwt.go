@@ -133,12 +133,25 @@ type parsedJWT struct {
 }
 
 type jwtClaims struct {
-	Issuer  string `json:"iss"`
-	Azp     string `json:"azp"`
-	Subject string `json:"sub"`
-	Scope   string `json:"scope"`
-	ID      string `json:"jti"`
-	Expiry  int64  `json:"exp"`
+	Issuer  string     `json:"iss"`
+	Azp     string     `json:"azp"`
+	Subject string     `json:"sub"`
+	Scope   scopeClaim `json:"scope"`
+	ID      string     `json:"jti"`
+	Expiry  int64      `json:"exp"`
+}
+
+// scopeClaim is the claim scope: an array, or a text with blanks between the scopes. API-M takes both (DefaultJWTTransformer of
+// carbon-apimgt).
+type scopeClaim []string
+
+func (c *scopeClaim) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*c = strings.Fields(text)
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(c))
 }
 
 var errNoJWT = errors.New("not a JWT")

@@ -28,15 +28,16 @@ type oauthServer struct {
 
 // oauthRules are what the products do differently.
 type oauthRules struct {
-	scopes  func(c *oauthClient, user string, asked []string) []string // those that are granted; user is "" for none
-	user    func(name, password string) (known string, ok bool)        // who logs in, by the name that he is known by
-	userID  func(name string) string
-	subject func(*accessToken) string
-	claims  object                                           // in every access token
-	keepOld func(grant string) bool                          // whether a new JWT leaves the one before it alone
-	revoked func(t accessToken, c oauthClient, ended reason) // must not block: the lock is held
-	more    moreGrants                                       // nil: none
-	changed func(kind, id string)                            // see server.changed
+	scopes    func(c *oauthClient, user string, asked []string) []string // those that are granted; user is "" for none
+	user      func(name, password string) (known string, ok bool)        // who logs in, by the name that he is known by
+	userID    func(name string) string
+	subject   func(*accessToken) string
+	claims    object                                           // in every access token
+	scopeList bool                                             // the claim scope is an array
+	keepOld   func(grant string) bool                          // whether a new JWT leaves the one before it alone
+	revoked   func(t accessToken, c oauthClient, ended reason) // must not block: the lock is held
+	more      moreGrants                                       // nil: none
+	changed   func(kind, id string)                            // see server.changed
 }
 
 // moreGrants are grants that only one of the products has here. want is the token as far as the client decides it.
@@ -277,7 +278,11 @@ func (o *oauthServer) accessClaims(t *accessToken) object {
 	for name, value := range o.rules.claims {
 		claims[name] = value
 	}
-	if len(t.scopes) > 0 {
+	switch {
+	case len(t.scopes) == 0:
+	case o.rules.scopeList:
+		claims["scope"] = t.scopes
+	default:
 		claims["scope"] = strings.Join(t.scopes, " ")
 	}
 	return claims

@@ -179,6 +179,9 @@ func (s *server) bindOptional(addr string) (*port, error) {
 // for.
 func (s *server) openManagement(p *port, h http.Handler, maxVersion uint16) error {
 	s.management = s.secure(maxVersion)
+	if s.product == ProductIS { // clientAuth="want" of its connector
+		s.management.config.ClientAuth = tls.RequestClientCert
+	}
 	if err := s.open(p, h, s.management.config); err != nil {
 		return err
 	}
@@ -337,11 +340,24 @@ func dialURL(p *port) string {
 	return "https://" + net.JoinHostPort(ip.String(), strconv.Itoa(p.addr.Port))
 }
 
+// outgoingTrust is what outgoing calls trust: what the server has read at its start, or what the truststore of the home has now.
+func (s *server) outgoingTrust() *truststore {
+	if !s.behaviour.ReloadsTrust {
+		return s.trust
+	}
+	certs, err := readTrusted(s.home, s.trusted)
+	if err != nil { // assumed
+		s.log.Error("the truststore cannot be read again", "error", err)
+		return s.trust
+	}
+	return newTruststore(certs)
+}
+
 // caller makes the client of outgoing calls. Keep-alive stays off, so that each call proves trust anew.
 func (s *server) caller(names hostnames) *http.Client {
 	return &http.Client{
 		Timeout:       30 * time.Second,
-		Transport:     &http.Transport{TLSClientConfig: s.trust.client(names), DisableKeepAlives: true},
+		Transport:     &http.Transport{TLSClientConfig: trusting(s.outgoingTrust, names), DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -60,11 +60,16 @@ const (
 // client is the TLS of an outgoing call. Go's own verification is replaced, not removed: VerifyConnection runs on
 // every handshake and asks the truststore.
 func (t *truststore) client(names hostnames) *tls.Config {
+	return trusting(func() *truststore { return t }, names)
+}
+
+// trusting is the TLS of an outgoing call that asks for the truststore on every handshake.
+func trusting(current func() *truststore, names hostnames) *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: true, // Go refuses an expired leaf that Java trusts; see VerifyConnection
 		VerifyConnection: func(state tls.ConnectionState) error {
-			if err := t.verify(state.PeerCertificates); err != nil {
+			if err := current().verify(state.PeerCertificates); err != nil {
 				return err
 			}
 			if names == allowAll {

@@ -47,12 +47,14 @@ type Behaviour struct {
 	MappedCertificate bool // a client certificate is a user only by [client_certificate_based_authentication]; else WSO2-Identity-User says who
 
 	// API-M.
-	MakesKey        bool // the start script writes [encryption] key into a deployment.toml that has none, and secrets are encrypted with it
-	SecretsOnce     bool // the Resident Key Manager has several secrets for a client, and shows each only in the answer that makes it
-	SecretsOnceIS7  bool // the same for clients in IS 7, which was not tried: no version does it by itself
-	MutualTLS       bool // the connector of IS 7 has Authentication=MutualTLS
-	ReloadsTrust    bool // outgoing calls trust what the truststore has now
-	NoUserInfoToken bool // user info by keymanager-operations fails (api-manager#5221)
+	MakesKey       bool // the start script writes [encryption] key into a deployment.toml that has none, and secrets are encrypted with it
+	SecretsOnce    bool // the Resident Key Manager has several secrets for a client, and shows each only in the answer that makes it
+	SecretsOnceIS7 bool // the same for clients in IS 7, which was not tried: no version does it by itself
+	MutualTLS      bool // the connector of IS 7 has Authentication=MutualTLS
+	ReloadsTrust   bool // outgoing calls trust what the truststore has now
+
+	// Both.
+	TokensNotStored bool // JWTs are in no database, so that a new one leaves the one before it alone
 }
 
 // AllScopes is what [oauth] authorize_all_scopes of IS covers.
@@ -73,14 +75,14 @@ func behaviours(product string) map[string]Behaviour {
 		v70.Keystore, v70.Truststore, v70.JKS, v70.Java, v70.TLS = "wso2carbon.jks", "client-truststore.jks", true, 11, tls.VersionTLS13
 		v72.AgentDatabase, v72.AllScopes = true, AllOrOwn
 		v73 := v72
-		v73.Expired, v73.TLS, v73.OSGi, v73.AllScopes, v73.ScopeArray, v73.MappedCertificate = false, tls.VersionTLS13, "1.3", AllButInternal, true, true
+		v73.Expired, v73.TLS, v73.OSGi, v73.AllScopes, v73.ScopeArray, v73.MappedCertificate, v73.TokensNotStored = false, tls.VersionTLS13, "1.3", AllButInternal, true, true, true
 		return map[string]Behaviour{"7.0": v70, "7.1": p12, "7.2": v72, "7.3": v73}
 	}
 	v44 := Behaviour{Keystore: amKeystore, Truststore: amTruststore, Java: 21, TLS: tls.VersionTLS13}
 	v46 := v44
 	v46.JKS, v46.MutualTLS, v46.ReloadsTrust = true, true, true
 	v47 := v46
-	v47.Java, v47.MakesKey, v47.SecretsOnce, v47.NoUserInfoToken = 25, true, true, true
+	v47.Java, v47.MakesKey, v47.SecretsOnce, v47.TokensNotStored = 25, true, true, true
 	return map[string]Behaviour{"4.4": v44, "4.5": v44, "4.6": v46, "4.7": v47}
 }
 

@@ -3,13 +3,17 @@ package wso2sim
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -286,4 +290,196 @@ func TestWithAnotherKeyAKeyManagersPasswordIsLost(t *testing.T) {
 	}
 	send(t, "PUT", p.admin("/key-managers/"+id), admin, p.keyManagerBody("WSO2IS7")).want(t, 200)
 	p.generate(p.application("Fifth"), "WSO2IS7").want(t, 200)
+}
+
+func TestAHandlerThatTheFrameworkDoesNotResolveSendsNoNotice(t *testing.T) {
+	resolves := map[string][]string{ // by the version of the handler
+		"2.0.5": {"7.0.0", "7.1.0", "7.2.0"}, "2.0.11": {"7.0.0", "7.1.0", "7.2.0"}, "2.0.12": {"7.3.0"}, "2.1.1": {"7.3.0"}, "2.1.2": {"7.1.0", "7.2.0", "7.3.0"},
+	}
+	home := homeOf(t, ProductIS, "7.1.0")
+	dropins := filepath.Join(home, dropinsDir)
+	for handler, versions := range resolves {
+		jar, err := RevocationHandler(handler)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(dropins, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dropins, handlerJar+"-"+handler+".jar")
+		if err := os.WriteFile(path, jar, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, version := range []string{"7.0.0", "7.1.0", "7.2.0", "7.3.0"} {
+			b, err := BehaviourOf(ProductIS, version)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := findHandler(home, b); (err == nil) != slices.Contains(versions, version) {
+				t.Errorf("handler %s in IS %s: %v", handler, version, err)
+			}
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for manifest, want := range map[string]bool{ // as the released jars write it: a line is cut after 72 bytes
+		"Import-Package: javax.crypto,org.osgi.service.component;version=\"[1.2,1.\r\n 3)\",org.wso2.carbon\r\n": true,
+		"Import-Package: org.osgi.service.component;resolution:=optional;version=\"[1.3,2)\"\r\n":                false,
+		"Import-Package: org.apache.commons.logging;version=\"[9,10)\"\r\n":                                      true,
+	} {
+		if why := recordedBehaviour(ProductIS).unresolved(manifest); (why == "") != want {
+			t.Errorf("%q: %q", manifest, why)
+		}
+	}
+}
+
+func TestTheHandlerOfAHomesVersionSendsNotices(t *testing.T) {
+	for _, version := range []string{"7.0.0", "7.3.0"} {
+		home := homeOf(t, ProductIS, version)
+		b, _ := BehaviourOf(ProductIS, version)
+		if err := WriteRevocationHandler(home); err != nil {
+			t.Fatal(err)
+		}
+		if err := findHandler(home, b); err != nil {
+			t.Errorf("%s: %v", version, err)
+		}
+	}
+}
+
+// jwtScopes is the claim scope of a token as it stands there.
+func jwtScopes(t *testing.T, token string) any {
+	t.Helper()
+	payload, err := b64.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims map[string]any
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return claims["scope"]
+}
+
+func TestWhatAuthorizeAllScopesCoversByVersion(t *testing.T) {
+	const own, internal, authorized = "orders:read", "internal_user_mgt_list", "orders:write"
+	const all = internal + " " + own + " " + authorized
+	for _, tc := range []struct {
+		version, settings string
+		plain, owner      string // scopes of an application without and with an authorized API
+	}{
+		{"7.1.0", "", all, all},
+		{"7.2.0", "", own + " " + authorized, authorized},
+		{"7.2.0", "authorize_internal_scopes = true\n", all, all},
+		{"7.3.0", "", own + " " + authorized, own + " " + authorized},
+		{"7.3.0", "[preserve_previous_product_behaviour]\nversion = \"IS_7.1.0\"\n", all, all},
+	} {
+		t.Run(tc.version+tc.settings, func(t *testing.T) {
+			p := newPair(t)
+			p.isHome = homeOf(t, ProductIS, tc.version)
+			p.appendSettings(p.isHome, "\n[oauth]\nauthorize_all_scopes = true\n"+tc.settings)
+			p.startIS()
+			resource := p.resource("orders", true, own, authorized)
+			owner := p.client("owner", "JWT")
+			send(t, "POST", p.applicationOf(owner)+"/authorized-apis", admin, object{"id": resource, "policyIdentifier": "RBAC", "scopes": []string{authorized}}).want(t, 200)
+			if got := p.scopeFor(p.client("plain", "JWT"), all); got != tc.plain {
+				t.Errorf("an application gets %s, want %s", got, tc.plain)
+			}
+			if got := p.scopeFor(owner, all); got != tc.owner {
+				t.Errorf("an application with an authorized API gets %s, want %s", got, tc.owner)
+			}
+		})
+	}
+}
+
+func TestTheClaimScopeIsAnArrayFrom73On(t *testing.T) {
+	for version, array := range map[string]bool{"7.2.0": false, "7.3.0": true} {
+		p := newPair(t)
+		p.isHome = homeOf(t, ProductIS, version)
+		p.appendSettings(p.isHome, "\n[oauth]\nallowed_scopes = [\"device_.*\"]\n")
+		p.startIS()
+		client := p.client("A", "JWT")
+		first := send(t, "POST", p.is.URL()+"/oauth2/token", basic(client.str("client_id"), client.str("client_secret")),
+			url.Values{"grant_type": {"client_credentials"}, "scope": {"device_1"}}).want(t, 200)
+		if first.at("scope") != "device_1" {
+			t.Errorf("%s answers %s", version, first.body)
+		}
+		if _, is := jwtScopes(t, first.str("access_token")).([]any); is != array {
+			t.Errorf("%s: the claim is %v", version, jwtScopes(t, first.str("access_token")))
+		}
+	}
+}
+
+// A version that keeps its JWTs in no database cannot end the one before it.
+func TestANewJWTLeavesTheOneBeforeAloneFrom73On(t *testing.T) {
+	for version, live := range map[string]bool{"7.2.0": false, "7.3.0": true} {
+		p := newPair(t)
+		p.isHome = homeOf(t, ProductIS, version)
+		p.startIS()
+		client := p.client("A", "JWT")
+		form := url.Values{"grant_type": {"client_credentials"}}
+		first := p.grant(client, form).want(t, 200).str("access_token")
+		p.grant(client, form).want(t, 200)
+		if active := send(t, "POST", p.is.URL()+"/oauth2/introspect", admin, url.Values{"token": {first}}).want(t, 200).at("active"); active != live {
+			t.Errorf("%s: the first token is active: %v", version, active)
+		}
+	}
+}
+
+func TestAKeyManagerByMutualTLS(t *testing.T) {
+	mutual := func(p *pair) object {
+		body := p.keyManagerBody("WSO2IS7")
+		properties := body["additionalProperties"].(object)
+		delete(properties, "Username")
+		delete(properties, "Password")
+		properties["Authentication"], properties["MutualTLSOptions"], properties["IdentityUser"] = "MutualTLS", "ServerWide", "admin"
+		return body
+	}
+	p := workingAs(t, "7.2.0", "4.6.0")
+	body := mutual(p)
+	delete(body["additionalProperties"].(object), "IdentityUser")
+	send(t, "POST", p.admin("/key-managers"), admin, body).wantCode(t, 400, 901401)
+	send(t, "POST", p.admin("/key-managers"), admin, mutual(p)).want(t, 201)
+	p.generate(p.application("Shop"), "WSO2IS7").want(t, 200)
+
+	p = workingAs(t, "7.2.0", "4.5.0") // which does not know the choice
+	send(t, "POST", p.admin("/key-managers"), admin, mutual(p)).wantCode(t, 400, 901401)
+	p = workingAs(t, "7.1.0", "4.6.0")
+	made := send(t, "POST", p.admin("/key-managers"), admin, p.keyManagerBody("WSO2IS7")).want(t, 201)
+	if choice := made.at("additionalProperties", "Authentication"); choice != "BasicAuth" {
+		t.Errorf("without a choice it is %v", choice)
+	}
+
+	p = workingAs(t, "7.3.0", "4.7.0")
+	send(t, "POST", p.admin("/key-managers"), admin, mutual(p)).want(t, 201)
+	if status := p.generate(p.application("Shop"), "WSO2IS7").status; status == 200 {
+		t.Error("IS 7.3 takes a certificate that no entry maps to a user")
+	}
+	sum := sha256.Sum256(p.am.signer.cert.Raw)
+	thumbprint := strings.ToUpper(hex.EncodeToString(sum[:]))
+	for i := len(thumbprint) - 2; i > 0; i -= 2 {
+		thumbprint = thumbprint[:i] + ":" + thumbprint[i:]
+	}
+	p.appendSettings(p.isHome, "\n[client_certificate_based_authentication]\nenable = true\n\n[[client_certificate_based_authentication.user_thumbprint_mapping]]\n"+
+		"trusted_issuer = \"CN=localhost, O=Stand-in\"\ncert_thumbprint = \""+thumbprint+"\"\nallowed_username = \"admin\"\n")
+	p.startIS()
+	p.generate(p.application("Shop again"), "WSO2IS7").want(t, 200)
+}
+
+func TestOutgoingTrustIsReadAgainFrom46On(t *testing.T) {
+	for version, again := range map[string]bool{"4.5.0": false, "4.6.0": true} {
+		p := newPair(t)
+		p.amHome = homeOf(t, ProductAM, version)
+		p.startIS()
+		p.startAM()
+		p.keyManager("WSO2IS7")
+		app := p.application("Shop")
+		if status := p.generate(app, "WSO2IS7").status; status == 200 {
+			t.Fatal("API Manager calls an IS that it does not trust")
+		}
+		p.exchange()
+		if status := p.generate(p.application("Shop again"), "WSO2IS7").status; (status == 200) != again {
+			t.Errorf("%s: after the truststore has changed, keys are %d", version, status)
+		}
+	}
 }
