@@ -98,8 +98,7 @@ func (r Report) logByHand(log *slog.Logger) {
 	log.Warn("the databases may need a migration for another version of the product, which the agent does not make",
 		"was", r.From, "now", r.To, "remedy", "follow the upgrade guide of WSO2, and restore a backup if the server does not start")
 	if from.Truststore != to.Truststore {
-		log.Warn("the truststore has another name in this version; entries that people made in the former one are not in it",
-			"was", from.Truststore, "now", to.Truststore, "remedy", "import them with agent certs import")
+		log.Info("the stores have other names in this version; deployment.toml keeps those of the former version", "was", from.Truststore, "now", to.Truststore)
 	}
 }
 
