@@ -15,6 +15,7 @@ fail() { printf 'databases: %s\n' "$*" >&2; exit 1; }
 settings() {
   export PGHOST="${PGHOST:-postgres}" PGPORT="${PGPORT:-5432}" PGUSER="${PGUSER:-postgres}"
   export AM_DB_NAME="${AM_DB_NAME:-apim_db}" IS_DB_NAME="${IS_DB_NAME:-identity_db}" SHARED_DB_NAME="${SHARED_DB_NAME:-shared_db}"
+  export IS_AGENT_DB_NAME="${IS_AGENT_DB_NAME:-agent_identity_db}"
   export AM_DB_USER="${AM_DB_USER:-wso2am}" IS_DB_USER="${IS_DB_USER:-wso2is}"
   export AM_DB_SCHEMA="${AM_DB_SCHEMA:-wso2am}" IS_DB_SCHEMA="${IS_DB_SCHEMA:-wso2is}"
   maintenance=${PGDATABASE:-postgres}
@@ -23,11 +24,13 @@ settings() {
   case $pool in *[!0-9]*) fail "DATABASE_POOL is \"$pool\": give a number of connections, such as 20" ;; esac
   case $timeout in *[!0-9]*) fail "DB_TIMEOUT is \"$timeout\": give whole seconds, such as 120" ;; esac
 
-  for name in AM_DB_NAME IS_DB_NAME SHARED_DB_NAME AM_DB_USER IS_DB_USER AM_DB_SCHEMA IS_DB_SCHEMA; do
+  for name in AM_DB_NAME IS_DB_NAME IS_AGENT_DB_NAME SHARED_DB_NAME AM_DB_USER IS_DB_USER AM_DB_SCHEMA IS_DB_SCHEMA; do
     eval "value=\$$name"
     [ "$(printf %s "$value" | wc -c)" -le 63 ] || fail "$name is longer than the 63 bytes that PostgreSQL keeps of a name: choose a shorter one"
   done
   distinct 'AM_DB_NAME, IS_DB_NAME and SHARED_DB_NAME' "$AM_DB_NAME" "$IS_DB_NAME" "$SHARED_DB_NAME"
+  distinct 'IS_AGENT_DB_NAME, IS_DB_NAME and SHARED_DB_NAME' "$IS_AGENT_DB_NAME" "$IS_DB_NAME" "$SHARED_DB_NAME"
+  distinct 'IS_AGENT_DB_NAME and AM_DB_NAME' "$IS_AGENT_DB_NAME" "$AM_DB_NAME" ''
   distinct 'AM_DB_USER, IS_DB_USER and PGUSER' "$AM_DB_USER" "$IS_DB_USER" "$PGUSER"
   distinct 'AM_DB_SCHEMA and IS_DB_SCHEMA' "$AM_DB_SCHEMA" "$IS_DB_SCHEMA" ''
 
@@ -77,7 +80,7 @@ reach_server() {
 }
 
 # enough_connections warns of a server that refuses connections before the servers' pools are full. The 20 for others are those
-# of superusers, of this script, of backups and of people.
+# of superusers, of this script, of backups and of people, and 5 of the database of AI agents.
 enough_connections() {
   wanted=$((4 * pool + 20))
   allowed=$(sql "$maintenance" <<'SQL'
@@ -89,11 +92,13 @@ SQL
 }
 
 # each COMMAND: calls COMMAND PRODUCT DATABASE SCHEMA USER SCRIPT... for each schema to be made. The scripts are named
-# as the products' distributions lay them out below dbscripts/.
+# as the products' distributions lay them out below dbscripts/. Only IS 7.2 and later have a database of AI agents.
 each() {
   "$1" am "$SHARED_DB_NAME" "$AM_DB_SCHEMA" "$AM_DB_USER" am/postgresql.sql
   "$1" am "$AM_DB_NAME" "$AM_DB_SCHEMA" "$AM_DB_USER" am/apimgt/postgresql.sql
   "$1" is "$SHARED_DB_NAME" "$IS_DB_SCHEMA" "$IS_DB_USER" is/postgresql.sql
+  [ ! -e is/identity/agent/postgresql.sql ] ||
+    "$1" is "$IS_AGENT_DB_NAME" "$IS_DB_SCHEMA" "$IS_DB_USER" is/identity/agent/postgresql.sql
   "$1" is "$IS_DB_NAME" "$IS_DB_SCHEMA" "$IS_DB_USER" is/identity/postgresql.sql is/consent/postgresql.sql
 }
 

@@ -38,6 +38,7 @@ func TestDatabases(t *testing.T) {
 		{"an administrator who is no superuser will do", plainAdministrator},
 		{"a server with too few connections for the pools is reported", tooFewConnections},
 		{"whether a server has used its database is recorded", recorded},
+		{"an IS with AI agents gets a database for them, also after an upgrade", agents},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newSetup(t, s, strings.ToLower(test.name[2:5])+"_"+freePort(t)+"_")) })
 	}
@@ -51,6 +52,25 @@ func TestDatabases(t *testing.T) {
 			t.Errorf("the server's log shows the password %s", secret)
 		}
 	}
+}
+
+// agents: IS 7.2 and later ship a script for a database of AI agents.
+func agents(t *testing.T, c *setup) {
+	c.succeeds(t)
+	exists := "SELECT count(*) FROM pg_database WHERE datname = '" + c.env["IS_AGENT_DB_NAME"] + "'"
+	if got := c.server.admin(t, "postgres", exists); got != "0" {
+		t.Errorf("an IS without the script has %s databases of AI agents", got)
+	}
+	write(t, filepath.Join(c.scripts, "is/identity/agent/postgresql.sql"), "CREATE TABLE UM_USER (UM_NAME VARCHAR(255));\nINSERT INTO UM_USER VALUES ('an agent');\n")
+	if said := c.succeeds(t); strings.Count(said, "made by") != 1 || !strings.Contains(said, "made by is/identity/agent/postgresql.sql") {
+		t.Errorf("not only the new database is made:\n%s", said)
+	}
+	c.complete(t)
+	if got := c.is(t, "IS_AGENT_DB_NAME", "SELECT * FROM um_user"); got != "an agent" {
+		t.Errorf("IS finds %q in the database of AI agents", got)
+	}
+	c.with(map[string]string{"IS_AGENT_DB_NAME": c.env["SHARED_DB_NAME"]}).fails(t, "IS_AGENT_DB_NAME, IS_DB_NAME and SHARED_DB_NAME must all differ")
+	c.with(map[string]string{"IS_AGENT_DB_NAME": c.env["AM_DB_NAME"]}).fails(t, "IS_AGENT_DB_NAME and AM_DB_NAME must all differ")
 }
 
 func sideBySide(t *testing.T, c *setup) {

@@ -78,7 +78,7 @@ func newSetup(t *testing.T, s *server, name string) *setup {
 	t.Helper()
 	c := &setup{server: s, scripts: filepath.Join(t.TempDir(), "db scripts"), env: map[string]string{
 		"PGHOST": "127.0.0.1", "PGPORT": s.port, "PGUSER": admin, "PGPASSWORD": adminPassword,
-		"AM_DB_NAME": name + "apim", "IS_DB_NAME": name + "identity", "SHARED_DB_NAME": name + "shared",
+		"AM_DB_NAME": name + "apim", "IS_DB_NAME": name + "identity", "SHARED_DB_NAME": name + "shared", "IS_AGENT_DB_NAME": name + "agents",
 		"AM_DB_USER": name + "am", "IS_DB_USER": name + "is", "AM_DB_PASSWORD": "secret-of-am", "IS_DB_PASSWORD": "secret-of-is",
 		"AM_DB_SCHEMA": name + "am", "IS_DB_SCHEMA": name + "is",
 	}}

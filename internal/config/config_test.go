@@ -47,6 +47,7 @@ func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
 		"DATABASE_POOL":        {"20"},
 		"AM_DB_NAME":           {"apim_db"},
 		"IS_DB_NAME":           {"identity_db"},
+		"IS_AGENT_DB_NAME":     {"agent_identity_db"},
 		"SHARED_DB_NAME":       {"shared_db"},
 		"AM_DB_USER":           {"wso2am"},
 		"IS_DB_USER":           {"wso2is"},

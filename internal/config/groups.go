@@ -80,6 +80,7 @@ type Database struct {
 	Pool       int           `env:"DATABASE_POOL" default:"20" rule:"count" desc:"Maximum number of connections in each of the four pools to PostgreSQL. Each server has two pools. PostgreSQL must allow the connections of all pools and 20 more (max_connections)."`
 	ISName     string        `env:"IS_DB_NAME" default:"identity_db" desc:"PostgreSQL database that only IS uses."`
 	AMName     string        `env:"AM_DB_NAME" default:"apim_db" desc:"PostgreSQL database that only API-M uses."`
+	AgentsName string        `env:"IS_AGENT_DB_NAME" default:"agent_identity_db" desc:"PostgreSQL database in which IS keeps the identities of AI agents, if its version has them."`
 	SharedName string        `env:"SHARED_DB_NAME" default:"shared_db" desc:"PostgreSQL database that both servers use. Each server has its own schema in it."`
 	ISUser     string        `env:"IS_DB_USER" default:"wso2is" desc:"PostgreSQL user of IS."`
 	AMUser     string        `env:"AM_DB_USER" default:"wso2am" desc:"PostgreSQL user of API-M."`

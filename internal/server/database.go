@@ -87,7 +87,7 @@ func (n Needs) database() []want {
 		}
 		wants = append(wants,
 			key("type", "postgre", "h2"), // the products know no other spelling
-			key("url", "jdbc:postgresql://"+net.JoinHostPort(d.Host, strconv.Itoa(d.Port))+"/"+db.name+"?currentSchema="+d.Schema, stockURLs(db.setting)...),
+			key("url", d.url(db.name), stockURLs(db.setting)...),
 			key("username", d.User, "wso2carbon"),
 			key("password", password, "wso2carbon"))
 		wants[len(wants)-1].secret = true
@@ -99,7 +99,43 @@ func (n Needs) database() []want {
 			option("validationQuery", "SELECT 1")
 		}
 	}
+	if d.Agents != "" {
+		wants = append(wants, d.agents(password)...)
+	}
 	return wants
+}
+
+// agentsPool is the maximum number of connections to the database of AI agents. It is small, so that the pools of both servers and
+// the connections of others still fit into the limit of PostgreSQL. See docs/postgres.md.
+const agentsPool = 5
+
+// agents are the settings of the database in which IS keeps the identities of AI agents (product-is v7.2.0 and later,
+// modules/distribution/src/repository/resources/conf/deployment.toml; WSO2's documentation "Change the default datasource for agent
+// identities"). This data source takes a driver and no type.
+func (d *Database) agents(password string) []want {
+	key := func(data any, stock any, path ...string) want {
+		w := want{path: append([]string{"datasource", "AgentIdentity"}, path...), data: data}
+		if stock != nil {
+			w.stock = []any{stock}
+		}
+		return w
+	}
+	wants := []want{
+		key("AgentIdentity", nil, "id"),
+		key(d.url(d.Agents), "jdbc:h2:./repository/database/WSO2AGENTIDENTITY_DB;DB_CLOSE_ON_EXIT=FALSE;LOCK_TIMEOUT=60000", "url"),
+		key(d.User, "wso2carbon", "username"),
+		key(password, "wso2carbon", "password"),
+		key("org.postgresql.Driver", "org.h2.Driver", "driver"),
+		key(agentsPool, nil, "pool_options", "maxActive"),
+		key("SELECT 1", nil, "pool_options", "validationQuery"),
+	}
+	wants[3].secret = true
+	return wants
+}
+
+// url is the address of one of the databases for the driver.
+func (d *Database) url(name string) string {
+	return "jdbc:postgresql://" + net.JoinHostPort(d.Host, strconv.Itoa(d.Port)) + "/" + name + "?currentSchema=" + d.Schema
 }
 
 // stockURLs are the addresses of a database in the stock settings of both products.

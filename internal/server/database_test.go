@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/deployment"
 )
 
 func TestADatabaseIsNewOnlyIfThatCanBeSeen(t *testing.T) {
@@ -42,6 +43,52 @@ func TestTheEmbeddedDatabaseCountsOnlyWhereTheServerUsesIt(t *testing.T) {
 	} {
 		if got := UsesEmbedded([]byte(text)); got != want {
 			t.Errorf("%v, want %v:\n%s", got, want, text)
+		}
+	}
+}
+
+// The section is that of product-is v7.2.0 and v7.3.0, modules/distribution/src/repository/resources/conf/deployment.toml.
+func TestTheDatabaseOfAIAgentsIsSetUpForVersionsThatHaveIt(t *testing.T) {
+	const stock = `
+[datasource.AgentIdentity]
+id = "AgentIdentity"
+url = "jdbc:h2:./repository/database/WSO2AGENTIDENTITY_DB;DB_CLOSE_ON_EXIT=FALSE;LOCK_TIMEOUT=60000"
+username = "wso2carbon"
+password = "wso2carbon"
+driver = "org.h2.Driver"
+`
+	for version, has := range map[string]bool{"7.0.0": false, "7.1.0": false, "7.2.0": true, "7.3.0": true} {
+		for _, from := range []string{"", stock} {
+			t.Setenv("PRODUCT", config.IS)
+			t.Setenv("SERVER_HOME", "/home/wso2carbon/wso2is-"+version)
+			t.Setenv("DATABASE", "postgres")
+			t.Setenv("IS_DB_PASSWORD", "of-is")
+			cfg, err := config.Load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			after, changes, _ := merge(t, NeedsOf(cfg), from, nil)
+			doc, err := deployment.Parse([]byte(after))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for key, want := range map[string]any{
+				"url":      "jdbc:postgresql://postgres:5432/agent_identity_db?currentSchema=wso2is",
+				"username": "wso2is", "password": "of-is", "driver": "org.postgresql.Driver", "id": "AgentIdentity",
+			} {
+				v, there := doc.Get("datasource", "AgentIdentity", key)
+				if has && (!there || v.Data != want) || !has && from == "" && there {
+					t.Errorf("IS %s from %q: %s = %v, there %t, want %v, %t", version, from, key, v.Data, there, want, has)
+				}
+			}
+			if v, there := doc.Get("datasource", "AgentIdentity", "pool_options", "maxActive"); there != has || has && v.Data != int64(agentsPool) {
+				t.Errorf("IS %s: a pool of %v, there %t", version, v.Data, there)
+			}
+			for _, c := range changes {
+				if c.Action == Kept {
+					t.Errorf("IS %s: %s of the shipped file counts as somebody's", version, c.Setting)
+				}
+			}
 		}
 	}
 }

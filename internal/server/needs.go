@@ -26,6 +26,9 @@ func NeedsOf(cfg config.Config) Needs {
 		if cfg.Server.Product == config.IS {
 			n.Database.Own, n.Database.Schema, n.Database.User = cfg.Database.ISName, cfg.Database.ISSchema, cfg.Database.ISUser
 			n.Database.Password, n.Database.PasswordEnv = cfg.Database.ISPassword, "IS_DB_PASSWORD"
+			if cfg.Release.AgentDatabase {
+				n.Database.Agents = cfg.Database.AgentsName
+			}
 		}
 	}
 	return n

@@ -55,6 +55,7 @@ type Database struct {
 	Port           int
 	Pool           int    // maximum number of connections of each of the server's two pools
 	Own, Shared    string // names of the databases
+	Agents         string // name of the database with the identities of AI agents; empty: the version of the server has none
 	Schema         string // of the product's tables in both databases
 	User, Password string
 	PasswordEnv    string // the variable with the password in the server's environment, see Needs.SecretsEnv
