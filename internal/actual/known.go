@@ -130,7 +130,7 @@ func (r *reader) knownCertificate(c wso2.EndpointCertificate, wanted string) (pl
 
 const (
 	// knownForm is the version of the form of the file. A change of the rules by which package plan compares an API needs another one.
-	knownForm = 1
+	knownForm = 2
 	// knownLimit is the largest size of the file, in bytes. An API with ten operations needs some 700.
 	knownLimit = 8 << 20
 )

@@ -164,7 +164,7 @@ func TestWhatIsKnownComesBack(t *testing.T) {
 	}
 	nothing("a file of another server", "https://other", string(saved))
 	nothing("half a file", "https://am", string(saved[:len(saved)/2]))
-	nothing("a file of another form", "https://am", strings.Replace(string(saved), `"version":1`, `"version":2`, 1))
+	nothing("a file of another form", "https://am", strings.Replace(string(saved), `"version":2`, `"version":3`, 1))
 	must(t, os.Remove(path))
 	if got := LoadKnown(path, "https://am"); !reflect.DeepEqual(got, &Known{}) {
 		t.Errorf("no file gives %+v", got)

@@ -34,7 +34,7 @@ type Agent struct {
 	decoded  *identity.Decoded   // keystores of the agent's own
 	listener *gate               // of the password with which IS sends notices of revoked tokens
 
-	waitInVain time.Duration // of verify.Options
+	waitInVain time.Duration // of verify.Selection
 	rolesEvery time.Duration // between two passes that bind scopes to roles
 }
 

@@ -22,11 +22,11 @@ type ownServer interface {
 
 func (a Agent) ownServer() ownServer { return a.restarter().(ownServer) } // Exec or None
 
-// bootstrapper returns what brings the servers to the desired state, and what verifies that. It calls tell with what it is
-// doing.
-func (a Agent) bootstrapper(tell func(doing string)) (*bootstrap.Keeper, *verify.Verifier) {
+// bootstrapper returns what brings the servers to the desired state, and what verifies that, with or without what makes something on the
+// servers for the verification. It calls tell with what it is doing.
+func (a Agent) bootstrapper(write bool, tell func(doing string)) (*bootstrap.Keeper, *verify.Verifier) {
 	s := a.ownServer()
-	v := &verify.Verifier{Log: a.log, Server: a.cfg.Server.Name, Process: s.Process, Poll: a.cfg.Watch.Poll, WaitInVain: a.waitInVain}
+	v := &verify.Verifier{Log: a.log, Server: a.cfg.Server.Name, Process: s.Process, Poll: a.cfg.Watch.Poll, Write: write, WaitInVain: a.waitInVain}
 	return &bootstrap.Keeper{Log: a.log, Load: a.load, Accounts: a.accounts, Server: s, Watch: a.watch(), Tell: tell, Check: server.OwnCalls, Apply: apply.Bootstrap, Verify: v.Verify}, v
 }
 
@@ -48,7 +48,7 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 	if _, supervised, err := a.ownServer().Started(ctx); err == nil && supervised {
 		go a.keepTrust(ctx, telemetry.NewHealth(time.Hour, trustCondition, restartCondition))
 	}
-	k, _ := a.bootstrapper(func(string) {})
+	k, _ := a.bootstrapper(true, func(string) {})
 	if err := k.TryPasswords(ctx, a.cfg); err != nil { // as soon as the servers answer
 		return err
 	}
@@ -64,7 +64,7 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 
 // keepState keeps the servers in the desired state until ctx ends.
 func (a Agent) keepState(ctx context.Context, health *telemetry.Health) {
-	k, v := a.bootstrapper(func(doing string) { health.Set(bootstrapCondition, false, doing) })
+	k, v := a.bootstrapper(false, func(doing string) { health.Set(bootstrapCondition, false, doing) })
 	l, compare := a.life(health, bootstrapCondition), drift.New(a.log, health, a.accounts, k.Reached)
 	l.changes = a.watch(bootstrap.Folders(a.cfg)...).Changes(ctx)
 	l.keep(ctx, func(ctx context.Context, unreadable error) time.Duration {

@@ -60,7 +60,7 @@ func TestAPeersGenerationCausesNoProof(t *testing.T) {
 	p.startServers()
 	p.acknowledge()
 	a := p.agent(config.AM)
-	k, _ := a.bootstrapper(nil)
+	k, _ := a.bootstrapper(false, nil)
 	input := func() bootstrap.Input { return k.Input(t.Context(), a.cfg) }
 	before := input()
 	peer := trust.Exchange{Dir: filepath.Join(p.dir, "exchange"), Name: "wso2is"}

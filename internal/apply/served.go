@@ -23,7 +23,7 @@ func (r *round) served() map[plan.APIName]plan.Served {
 // operationsOf returns the operations of an API for its verification.
 func operationsOf(s plan.Served) (all []wso2.Operation) {
 	for _, op := range s.Operations {
-		all = append(all, wso2.Operation{Target: op.Target, Verb: op.Verb, Scopes: op.Scopes})
+		all = append(all, wso2.Operation{Target: op.Target, Verb: op.Verb, Scopes: op.Scopes, Open: op.Open})
 	}
 	return all
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wso2agent/internal/wso2"
 )
 
 // Facts are what the doctor has read at one moment: plain data without secrets. A part that it could not read is not Read, so that
@@ -166,6 +168,8 @@ type API struct {
 	NoHeader bool     `json:"noHeader,omitempty"` // it names no header for the token
 	Managers []string `json:"managers"`           // key managers whose tokens it accepts; "all" for all
 	Scopes   []string `json:"scopes"`
+
+	operations []wso2.Operation // those that decide how to ask the gateway for it
 }
 
 // offered reports whether the gateway is to serve the API.

@@ -18,6 +18,7 @@ import (
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/scopes"
 	"wso2agent/internal/trust"
+	"wso2agent/internal/verify"
 	"wso2agent/internal/wso2"
 )
 
@@ -328,7 +329,7 @@ func (r *Reader) apis(ctx context.Context, s bootstrap.Servers, f *Facts) {
 			return
 		}
 		if here && asked {
-			if api.Missing, err = missing(ctx, s.Gateway, listed); err != nil {
+			if api.Missing, err = missing(ctx, s.Gateway, listed, api.operations); err != nil {
 				f.unread("gateway", err)
 				asked = false
 			}
@@ -371,6 +372,9 @@ func (r *Reader) api(ctx context.Context, s bootstrap.Servers, listed wso2.API, 
 			api.Managers = append(api.Managers, name)
 		}
 	}
+	for _, op := range plan.ServedOf(plan.Object(object.Fields), nil).Operations {
+		api.operations = append(api.operations, wso2.Operation{Target: op.Target, Verb: op.Verb, Open: op.Open})
+	}
 	for _, scope := range list(object.Fields["scopes"]) {
 		outer, _ := scope.(map[string]any)
 		inner, _ := outer["scope"].(map[string]any)
@@ -387,11 +391,15 @@ func (r *Reader) api(ctx context.Context, s bootstrap.Servers, listed wso2.API, 
 	return api, here && api.offered() && listed.Type == "HTTP", err
 }
 
-// missing asks whether the gateway lacks an API. The token is wrong, so the call reaches no backend, unless the operation asks for no token.
-// The gateway names another error if the API has no such resource.
-func missing(ctx context.Context, gateway *wso2.Gateway, listed wso2.API) (bool, error) {
-	a, err := gateway.Get(ctx, bootstrap.GatewayPath(listed.Context, listed.Version)+"/", "wso2agent-doctor")
-	return a.Code == wso2.GatewayUnknown && a.Message != "Runtime Error", err
+// missing asks whether the gateway lacks an API. The token is wrong, and the call reaches no back end. If each one would, the API does not
+// count as missing.
+func missing(ctx context.Context, gateway *wso2.Gateway, listed wso2.API, operations []wso2.Operation) (bool, error) {
+	path, ok := verify.Guarded(operations)
+	if !ok {
+		return false, nil
+	}
+	a, err := gateway.Get(ctx, bootstrap.GatewayPath(listed.Context, listed.Version)+path, "wso2agent-doctor")
+	return a.NoAPI(), err
 }
 
 // list returns a list of JSON.

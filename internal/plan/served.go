@@ -19,12 +19,13 @@ type Served struct {
 type ServedOperation struct {
 	Target, Verb string
 	Scopes       []string `json:",omitempty"`
+	Open         bool     `json:",omitempty"` // it takes calls without a token
 }
 
 // ServedOf returns what a call depends on. Deployed is when the youngest deployed revision was made.
 func ServedOf(o Object, revisions []Revision) (s Served) {
 	for _, op := range objectsAt(o, "operations") {
-		s.Operations = append(s.Operations, ServedOperation{textAt(op, "target", ""), textAt(op, "verb", ""), listAt(op, "scopes")})
+		s.Operations = append(s.Operations, ServedOperation{textAt(op, "target", ""), textAt(op, "verb", ""), listAt(op, "scopes"), textAt(op, "authType", "") == "None"})
 	}
 	endpoints, _ := o[configKey].(map[string]any)
 	production, sandbox := endpoints["production_endpoints"], endpoints["sandbox_endpoints"]

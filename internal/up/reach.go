@@ -106,7 +106,7 @@ func Bootstrap(ctx context.Context, log *slog.Logger, r Reached) (changes int, e
 		down := server.PostgresDown(r.Config.Database.Host, r.Config.Database.Port)
 		accounts.AM.Down, accounts.IS.Down = down, down
 	}
-	v := &verify.Verifier{Log: log, Server: nameAM, Process: nobody, Poll: r.Config.Watch.Poll}
+	v := &verify.Verifier{Log: log, Server: nameAM, Process: nobody, Poll: r.Config.Watch.Poll, Write: true}
 	k := &bootstrap.Keeper{
 		Log: log, Load: func() (config.Config, error) { return r.Config, nil }, Accounts: accounts, Server: notify.None{}, Tell: func(string) {},
 		Check: func(config.Config) (string, error) { return "", nil }, Verify: v.Verify,

@@ -1,25 +1,21 @@
 package verify
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/wso2"
 )
 
 // noToken is no token of anybody. The gateway refuses it after it has found the API.
 const noToken wso2.Secret = "no-token"
 
-// apisLoaded calls every API of the file with a wrong token. The gateway answers 401 if it has the API. It passes the call on to the
-// back end only if the operation needs no token (auth None): then any answer below 500 shows that the gateway has the API.
-func (i *inspection) apisLoaded(ctx context.Context) []Check {
+// apisLoaded calls every API with a wrong token. The gateway answers 401 if it has the API, and no back end sees the call. After a
+// bootstrap it waits until the gateway has what was made or changed.
+func (i *inspection) apisLoaded(ctx context.Context) (results []Check) {
 	seen := i.apis(ctx)
 	switch {
 	case seen.err != nil:
@@ -27,68 +23,79 @@ func (i *inspection) apisLoaded(ctx context.Context) []Check {
 	case len(seen.list) == 0:
 		return []Check{skipped("", "the file names no API that the gateway serves over HTTP")}
 	}
-	results := make([]Check, len(seen.list))
-	var all sync.WaitGroup
-	free := make(chan struct{}, calledAtOnce)
-	for n, api := range seen.list {
-		free <- struct{}{}
-		all.Go(func() {
-			defer func() { <-free }()
-			results[n] = i.loaded(ctx, api)
-		})
+	var known []*target
+	for _, t := range i.apiTargets(ctx) {
+		k := t.known()
+		k.once = i.subject.Result == nil
+		if t.api.ID == "" {
+			k.check, k.finished = failedAPI(k.check, "API-M has no such API", "run agent bootstrap, or agent plan, which shows what is missing"), true
+		}
+		known = append(known, k)
 	}
-	all.Wait()
+	i.callAPIs(ctx, known)
+	for n, k := range known {
+		i.targets[n].loaded, i.targets[n].missing = k.loaded, k.check.Verdict == Fail
+		results = append(results, k.check)
+	}
 	return results
 }
 
-func (i *inspection) loaded(ctx context.Context, api bootstrap.PublishedAPI) Check {
-	t := targets([]bootstrap.PublishedAPI{api}, i.Resource, true)[0]
-	t.onlyKnown()
-	name := func(c Check) Check {
-		c.Name, c.API = t.check.Name, cmp.Or(api.ID, api.Name)
-		return c
-	}
-	if api.ID == "" {
-		return name(failed("", "API-M has no such API", "run agent bootstrap, or agent plan, which shows what is missing"))
-	}
-	a, err := i.Gateway.Call(ctx, http.MethodGet, t.path, noToken)
-	if err != nil {
-		return name(broken(err, "check GW_HOST and GW_PORT"))
-	}
-	if _, ok := t.answered(a); !ok {
-		return name(failed("", evidenceOf(a), t.remedy(a)))
-	}
-	return name(passed("%s", bodyless(a)))
+// failedAPI returns the check of an API with a failure.
+func failedAPI(c Check, evidence, remedy string) Check {
+	c.Verdict, c.Evidence, c.Remedy = Fail, evidence, remedy
+	return c
 }
 
-// apisCalled calls every API of the file with a good token, if that is possible without a method that writes.
+// apiTargets returns the APIs with the calls that a good token allows.
+func (i *inspection) apiTargets(ctx context.Context) []*target {
+	if i.targets == nil {
+		i.targets = targets(i.apis(ctx).list, i.subject.Result == nil) // an error is that of api.loaded
+	}
+	return i.targets
+}
+
+// apisCalled calls APIs with a good token, if that is possible without a method that writes.
 func (i *inspection) apisCalled(ctx context.Context) (results []Check) {
 	switch {
 	case i.seen.err != nil:
-		return []Check{skipped("", "api.loaded has failed")}
+		return []Check{skipped("", apiLoaded+" has failed")}
 	case len(i.targets) == 0:
 		return []Check{skipped("", "the file names no API that the gateway serves over HTTP")}
 	}
-	i.callAPIs(ctx, slices.DeleteFunc(slices.Clone(i.targets), func(t *target) bool { return !t.token }))
+	var called []*target
 	for _, t := range i.targets {
-		if !t.token {
+		if t.token && !t.missing {
+			if called = append(called, t); !t.loaded.IsZero() {
+				t.loaded = time.Now() // from now on it is the back end's turn
+			}
+		}
+	}
+	i.callAPIs(ctx, called)
+	for _, t := range i.targets {
+		switch {
+		case t.missing:
+			t.check.Verdict, t.check.Evidence, t.check.Remedy = Skip, apiLoaded+" has failed for it", ""
+		case !t.token && i.subject.Result != nil && !t.api.Changed: // api.loaded is enough
+			continue
+		case !t.token:
 			t.check.Verdict, t.check.Remedy = Skip, ""
-			t.check.Evidence = "it cannot be called by GET or HEAD with a token of " + i.result.KeyManager + ": see api.loaded"
-		} else if t.check.Verdict == Pass && t.method == http.MethodGet && i.called == "" {
+			t.check.Evidence = "it cannot be called by GET or HEAD with a token of " + i.result.KeyManager + ": see " + apiLoaded
+		case t.check.Verdict == Pass && t.method == http.MethodGet && !t.open && i.called == "":
 			i.called = t.path
 		}
 		results = append(results, t.check)
 	}
+	if len(results) == 0 {
+		return []Check{skipped("", "no API has changed, and none can be called by GET or HEAD with a token of "+i.result.KeyManager)}
+	}
 	return results
 }
-
-func (i *inspection) wrongTokenRefused(ctx context.Context) Check { return i.wrongToken(ctx) }
 
 // subscriptionRefused calls an API with the token of a second throw-away application, which has no subscription.
 func (i *inspection) subscriptionRefused(ctx context.Context) Check {
 	var to *target
 	for _, t := range i.targets {
-		if t.token && t.check.Verdict == Pass && t.api.Policy != "" && t.api.Policy != wso2.SubscriptionLess {
+		if t.accepted() && t.api.Policy != "" && t.api.Policy != wso2.SubscriptionLess {
 			to = t
 			break
 		}
@@ -106,11 +113,11 @@ func (i *inspection) subscriptionRefused(ctx context.Context) Check {
 	if err != nil {
 		return broken(err, "look for errors in IS's log")
 	}
-	a, err := i.Gateway.Call(ctx, to.method, to.path, token.AccessToken)
+	a, ok, err := i.callUntil(ctx, to, token.AccessToken, func(a wso2.Answer) bool { return a.Status == http.StatusForbidden })
 	switch {
 	case err != nil:
 		return broken(err, "check GW_HOST and GW_PORT")
-	case a.Status != http.StatusForbidden:
+	case !ok:
 		return failed("", bodyless(a), "the gateway lets an application in that has not subscribed to the API: look for the policy "+wso2.SubscriptionLess+" in the Publisher")
 	}
 	return passed("%s", bodyless(a))
@@ -119,18 +126,18 @@ func (i *inspection) subscriptionRefused(ctx context.Context) Check {
 // scopeRefused calls an operation that demands a scope with a token that has none.
 func (i *inspection) scopeRefused(ctx context.Context) Check {
 	for _, t := range i.targets {
-		if !t.token || t.check.Verdict != Pass {
+		if !t.accepted() {
 			continue
 		}
-		path, scope, ok := scoped(t, i.Resource)
+		path, scope, ok := scoped(t)
 		if !ok {
 			continue
 		}
-		a, err := i.Gateway.Get(ctx, path, i.token.AccessToken)
+		a, ok, err := i.callUntil(ctx, &target{method: http.MethodGet, path: path}, i.token.AccessToken, func(a wso2.Answer) bool { return a.Code == wso2.GatewayNoScope })
 		switch {
 		case err != nil:
 			return broken(err, "check GW_HOST and GW_PORT")
-		case a.Code != wso2.GatewayNoScope:
+		case !ok:
 			return failed("", fmt.Sprintf("the operation demands %s, which the token has not: %s", scope, bodyless(a)), "deploy a revision of the API again: the gateway runs with one that demands no scope")
 		}
 		return passed("%s", bodyless(a))
@@ -139,25 +146,13 @@ func (i *inspection) scopeRefused(ctx context.Context) Check {
 }
 
 // scoped returns a path of an API whose GET demands a scope.
-func scoped(t *target, resource string) (path, scope string, ok bool) {
+func scoped(t *target) (path, scope string, ok bool) {
 	for _, op := range t.api.Operations {
-		if op.Verb != http.MethodGet || len(op.Scopes) == 0 || strings.Contains(op.Target, "{") {
-			continue
+		if op.Verb == http.MethodGet && len(op.Scopes) > 0 && !op.Open && !strings.Contains(op.Target, "{") {
+			return t.api.Path + callPath(op), listed(op.Scopes), true
 		}
-		path := strings.TrimSuffix(op.Target, "*")
-		if op.Target == "/*" {
-			path = resource
-		}
-		return t.api.Path + path, listed(op.Scopes), true
 	}
 	return "", "", false
-}
-
-// revokedRefused revokes the token at the key manager, and measures how long the gateway accepts it.
-func (i *inspection) revokedRefused(ctx context.Context) Check {
-	statement, _ := i.statement(ctx)
-	i.Handler = promised(statement, i.result.KeyManager == i.subject.Settings.KMName)
-	return i.revocation(ctx)
 }
 
 // noticeAccepted reports a new token as revoked to API-M, as IS's handler does, and waits until the gateway refuses it. If that works and

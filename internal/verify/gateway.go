@@ -10,21 +10,20 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// wrongToken calls an API with a token whose signature is not the issuer's. The API has accepted the right token before.
-func (r *run) wrongToken(ctx context.Context) Check {
-	const name = "wrong token refused"
+// wrongTokenRefused calls an API with a token whose signature is not the issuer's. The API has accepted the right token before.
+func (r *run) wrongTokenRefused(ctx context.Context) Check {
 	if r.called == "" {
-		return skipped(name, "no API could be called with the right one")
+		return skipped("", "no API that asks for a token could be called with the right one")
 	}
 	a, err := r.Gateway.Get(ctx, r.called, tampered(r.token.AccessToken))
 	switch {
 	case err != nil:
-		return failed(name, err.Error(), "check GW_HOST and GW_PORT")
+		return failed("", err.Error(), "check GW_HOST and GW_PORT")
 	case refused(a):
 		r.refuses = true
-		return Check{Name: name, Verdict: Pass, Evidence: evidenceOf(a)}
+		return passed("%s", evidenceOf(a))
 	}
-	return failed(name, evidenceOf(a), "the gateway does not check tokens for this API: check its security schemes and operations in the Publisher")
+	return failed("", evidenceOf(a), "the gateway does not check tokens for this API: check its security schemes and operations in the Publisher")
 }
 
 // refused reports whether the gateway refuses the token.

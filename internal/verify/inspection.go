@@ -28,8 +28,8 @@ type Subject struct {
 	Settings bootstrap.Settings
 	Servers  bootstrap.Servers
 	Want     plan.Wanted // the desired state; without a File, checks of its APIs and application are skipped
-	// APIs are those of the desired state, if they are known. nil: they are read from API-M.
-	APIs []bootstrap.PublishedAPI
+	// Result is what a bootstrap has just made. The checks then wait until it works. nil: what the checks are about is read from API-M.
+	Result *bootstrap.Result
 }
 
 // Selection says which checks of the table run. The zero value stands for all that change nothing.
@@ -39,8 +39,13 @@ type Selection struct {
 	Write bool          // also those that make objects on the servers, and remove them again
 	Wait  time.Duration // how long a check may take to pass, because the gateway takes up changes with a delay; 0 is 30 s
 
+	// EventWait is how long the gateway waits before each deployment, if that is longer than the 5 s of the product.
+	EventWait time.Duration
 	// WaitInVain is how long the gateway may take to refuse a revoked token if IS has no handler; 0 is 3 s.
 	WaitInVain time.Duration
+	// Owner is a name of eight small letters or digits. No two runs at the same time have the same one. A run deletes what earlier runs of
+	// the same owner have left behind. Empty: a new name.
+	Owner string
 }
 
 // ErrSelection says that a selection names no check, or none at all.
@@ -48,7 +53,7 @@ var ErrSelection = errors.New("wrong selection of checks")
 
 // inspection is one pass over the table, and what its checks have found.
 type inspection struct {
-	*run    // what the checks with a token share with the end of a bootstrap
+	*run
 	subject Subject
 
 	announced  string              // issuer of IS
@@ -63,26 +68,46 @@ type inspection struct {
 // has failed, and the error of ctx if ctx ended first. Without Write it changes nothing on the servers. With it, it removes what it has
 // made, also if ctx ends.
 func All(ctx context.Context, log *slog.Logger, s Subject, o Selection) ([]Check, error) {
+	results, err := inspect(ctx, log, s, o, func(Definition, []Check) {})
+	if err != nil {
+		return results, err
+	}
+	return results, failure(results)
+}
+
+// inspect makes the selected checks, and calls note with the results of each.
+func inspect(ctx context.Context, log *slog.Logger, s Subject, o Selection, note func(Definition, []Check)) (results []Check, err error) {
 	selected, err := Selected(o)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, LongestInspection) // a later run removes what an older one has left
-	defer cancel()
 	if s.Settings, err = s.Settings.Normalised(); err != nil {
 		return nil, err
 	}
-	options := Options{Resource: "/", Wait: cmp.Or(o.Wait, 30*time.Second), WaitInVain: o.WaitInVain, Owner: strings.ToLower(rand.Text()[:8])}
-	i := &inspection{subject: s, seen: apis{read: s.APIs != nil, list: s.APIs}, run: &run{Servers: s.Servers, Options: options, log: log, prefix: throwAwayInspection}}
-	defer i.removeClient(ctx)
-	verdicts := map[string]Verdict{}
-	var results []Check
-	for _, d := range Checks() {
-		if !slices.ContainsFunc(selected, func(s Definition) bool { return s.ID == d.ID }) {
-			continue
+	o.Wait, o.Owner = cmp.Or(o.Wait, 30*time.Second), cmp.Or(o.Owner, strings.ToLower(rand.Text()[:8]))
+	i := &inspection{subject: s, run: &run{Servers: s.Servers, Selection: o, log: log}}
+	if s.Result != nil {
+		i.result, i.seen = *s.Result, apis{read: true, list: s.Result.APIs}
+	}
+	defer func() { i.removeClient(ctx) }()
+	verdicts, limited := map[string]Verdict{}, false
+	for _, d := range selected {
+		if d.Write && o.Write && !limited { // a later run removes what an older one has left
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, LongestInspection)
+			defer cancel()
+			limited = true
 		}
 		begin := time.Now()
-		list := i.check(ctx, d, o.Write, verdicts)
+		list := i.check(ctx, d, verdicts)
+		if d.retried() && s.Result != nil && verdictOf(list) == Fail {
+			again, cancel := context.WithTimeout(ctx, hiccup)
+			i.poll(again, d.ID, func() (bool, string) {
+				list = i.check(ctx, d, verdicts)
+				return verdictOf(list) != Fail, list[0].Evidence
+			})
+			cancel()
+		}
 		if ctx.Err() != nil {
 			return results, fmt.Errorf("verify: %w", context.Cause(ctx))
 		}
@@ -94,18 +119,26 @@ func All(ctx context.Context, log *slog.Logger, s Subject, o Selection) ([]Check
 			if n == 0 {
 				c.Took = time.Since(begin)
 			}
-			results = append(results, c)
+			list[n] = c
 		}
+		note(d, list)
+		results = append(results, list...)
 	}
-	return results, failure(results)
+	return results, nil
 }
 
+// hiccup is how long a server may fail to answer a check after a bootstrap.
+const hiccup = 10 * time.Second
+
+// retried reports whether another try may help after a bootstrap. The other checks of this kind wait by themselves.
+func (d Definition) retried() bool { return d.Fails != never && !d.Write && d.ID != apiLoaded }
+
 // check makes one check, unless a check that it needs has not passed.
-func (i *inspection) check(ctx context.Context, d Definition, write bool, verdicts map[string]Verdict) []Check {
-	if d.Write && !write {
+func (i *inspection) check(ctx context.Context, d Definition, verdicts map[string]Verdict) []Check {
+	if d.Write && !i.Write {
 		return []Check{skipped(d.Name, "needs --write: it makes something on the servers, and removes it again")}
 	}
-	if d.File && i.subject.Want.File == nil && i.subject.APIs == nil {
+	if d.File && i.subject.Want.File == nil && i.subject.Result == nil {
 		return []Check{skipped(d.Name, "there is no desired state: name a FILE, or set API_CONFIG")}
 	}
 	for _, need := range d.Needs {

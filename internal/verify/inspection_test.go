@@ -480,28 +480,49 @@ func TestAReadOnlyRunChangesNothing(t *testing.T) {
 	}
 }
 
-// The agent makes the checks that change nothing after each verification. What they find is logged, and fails no run.
-func TestAVerificationLogsWhatTheTableFinds(t *testing.T) {
+// A bootstrap makes all checks, and a sidecar those that change nothing. A failure of what the bootstrap has set up fails them, and others
+// are warnings. The last line says that everything works.
+func TestAVerificationMakesTheChecksOfTheTable(t *testing.T) {
 	s, subject := working(t)
 	settings := subject.Settings
+	subject.Config.KeyManager.ISName = settings.KMName
+	subject.Config.IS.AdminUser, subject.Config.IS.AdminPass = "admin", "admin"
 	result, _ := s.run(t, settings, subject.Want.File)
 	var log bytes.Buffer
-	v := &verify.Verifier{Log: slog.New(slog.NewTextHandler(&log, nil)), Server: "wso2am", Poll: time.Second,
+	v := &verify.Verifier{Log: slog.New(slog.NewTextHandler(&log, nil)), Server: "wso2am", Poll: time.Second, WaitInVain: 100 * time.Millisecond,
 		Process: func(context.Context) (string, bool) { return "1", false }}
-	s.requests.take()
-	must(t, v.Verify(t.Context(), subject.Config, bootstrap.Connect(s.client, settings), result))
-	text := log.String()
-	if !strings.Contains(text, `msg="both servers are checked" passed=16 failed=0 warnings=1 skipped=0`) {
-		t.Errorf("got %s", text)
+	do := func() ([]string, error) {
+		log.Reset()
+		s.requests.take()
+		err := v.Verify(t.Context(), subject.Config, bootstrap.Connect(s.client, settings), result)
+		return strings.Split(strings.TrimSpace(log.String()), "\n"), err
 	}
-	if lines := strings.Split(strings.TrimSpace(text), "\n"); !strings.Contains(lines[len(lines)-1], "everything works") {
-		t.Errorf("the last line says something else: %s", text)
+	for _, write := range []bool{false, true} {
+		v.Write = write
+		lines, err := do()
+		if text := log.String(); err != nil || !strings.Contains(text, "failed=0 warnings=1 skipped=0") || !strings.Contains(lines[len(lines)-1], "everything works") {
+			t.Errorf("write %v: %v\n%s", write, err, text)
+		}
+		requests := s.requests.take()
+		if !write && !slices.Equal(requests, []string{"POST /api/am/admin/v4/key-managers/discover", "POST /oauth2/token"}) {
+			t.Errorf("it sends %q", requests)
+		}
+		for _, d := range verify.Checks() {
+			made := strings.Contains(log.String(), "check="+d.ID+" ")
+			if want := (write || !d.Write) && !strings.HasPrefix(d.ID, "security.") && d.ID != "scopes.authorized" && d.ID != "keys.manager"; made != want {
+				t.Errorf("write %v: %s made: %v", write, d.ID, made)
+			}
+		}
 	}
-	defer s.keyManager(t, map[string]any{"userInfoEndpoint": s.is.URL() + "/oauth2/userinfo"})()
-	log.Reset()
-	must(t, v.Verify(t.Context(), subject.Config, bootstrap.Connect(s.client, settings), result))
-	if text := log.String(); !strings.Contains(text, `level=WARN msg=check check=km.userinfo verdict=fail`) || !strings.Contains(text, "passed=15 failed=1 warnings=1 skipped=0") {
-		t.Errorf("got %s", text)
+	v.Write = false
+	subject.Config.Server.Name = "wso2am"
+	if lines, err := do(); err != nil || !strings.Contains(log.String(), "level=WARN msg=check check=trust.name verdict=fail") || !strings.Contains(lines[len(lines)-1], "everything works") {
+		t.Errorf("%v\n%s", err, log.String())
+	}
+	defer s.keyManager(t, map[string]any{"issuer": "https://elsewhere/oauth2/token"})()
+	if lines, err := do(); !errors.Is(err, verify.ErrFailed) || !strings.Contains(err.Error(), "km.issuer: ") || !strings.Contains(log.String(), "level=ERROR msg=check check=km.issuer verdict=fail") ||
+		strings.Contains(lines[len(lines)-1], "everything works") {
+		t.Errorf("%v\n%s", err, log.String())
 	}
 }
 

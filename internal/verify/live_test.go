@@ -61,9 +61,9 @@ func TestARevocationHandlerThatDoesNotWorkFailsAndOneThatIsMissingIsAWarning(t *
 		return strings.ReplaceAll(text, `name = "org.wso2.is.notification`, `name = "org.wso2.is.nothing`)
 	})
 	for _, handler := range []bool{true, false} {
-		checks, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), verify.Options{Wait: 20 * time.Second, Handler: handler}, result)
-		last := checks[len(checks)-1]
-		if want := map[bool]verify.Verdict{true: verify.Fail, false: verify.Warn}[handler]; last.Name != verify.Revocation || last.Verdict != want || (err != nil) != handler {
+		checks, err := s.check(t, s.client, settings, result, handler, 20*time.Second)
+		last := of(t, checks, "gateway.revoked")
+		if want := map[bool]verify.Verdict{true: verify.Fail, false: verify.Warn}[handler]; last.Verdict != want || (err != nil) != handler {
 			t.Errorf("handler %v: %+v, %v", handler, last, err)
 		}
 	}
@@ -74,25 +74,43 @@ func TestALostClientIsReportedThoughTheThrowAwayApplicationWorks(t *testing.T) {
 	settings := s.settings("WSO2-IS")
 	result, _ := s.run(t, settings, s.desired(t))
 	s.call(t, 204, http.MethodDelete, s.is.URL()+"/api/identity/oauth2/dcr/v1.1/register/"+result.ConsumerKey, nil)
-	_, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), verify.Options{Wait: 5 * time.Second, Handler: true}, result)
-	if err == nil || !strings.Contains(err.Error(), `keys of application "Agent Application"`) {
+	checks, err := s.check(t, s.client, settings, result, true, 5*time.Second)
+	if err == nil || !strings.Contains(err.Error(), "keys.accepted") || of(t, checks, "api.called").Verdict != verify.Pass {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestACheckOfAnAPIWithoutReadableOperationsDoesNotReachItsBackend(t *testing.T) {
+// An API with only operations that write is called with none of them. One that takes calls without a token is not called to find out
+// whether the gateway has it.
+func TestNoCheckReachesABackEndByAccident(t *testing.T) {
 	s := open(t, wso2sim.Delays{})
 	settings := s.settings("WSO2-IS")
 	result, _ := s.run(t, settings, s.desired(t))
-	address := s.am.URL() + "/api/am/publisher/v4/apis/" + result.APIs[0].ID
-	whole := s.call(t, 200, http.MethodGet, address, nil)
-	whole["operations"] = []any{object{"target": "/orders", "verb": "POST", "authType": "None"}}
-	s.call(t, 200, http.MethodPut, address, whole)
-	d := s.desired(t)
-	d.APIs.Value[0].Value.Description.Value = "only writing"
-	result, _ = s.run(t, settings, d)
-	checks, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), verify.Options{Wait: 5 * time.Second, Handler: true}, result)
-	if c := checks[3]; err != nil || c.Verdict != verify.Pass || c.Called || !strings.Contains(c.Evidence, "GET ") || !strings.Contains(c.Evidence, "gateway code 405") {
-		t.Errorf("%+v, %v", c, err)
+	for name, tt := range map[string]struct {
+		operations []any
+		loaded     string
+		called     verify.Verdict
+	}{
+		"writing without a token":          {[]any{object{"target": "/orders", "verb": "POST", "authType": "None"}}, "gateway code 405", verify.Skip},
+		"reading without a token":          {[]any{object{"target": "/health", "verb": "GET", "authType": "None"}}, "gateway code 404: Runtime Error", verify.Pass},
+		"reading anything without a token": {[]any{object{"target": "/*", "verb": "GET", "authType": "None"}}, "the gateway shows its back end", verify.Pass},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := s.am.URL() + "/api/am/publisher/v4/apis/" + result.APIs[0].ID
+			whole := s.call(t, 200, http.MethodGet, address, nil)
+			whole["operations"] = tt.operations
+			s.call(t, 200, http.MethodPut, address, whole)
+			d := s.desired(t)
+			d.APIs.Value[0].Value.Description.Value = name
+			changed, _ := s.run(t, settings, d)
+			checks, err := s.check(t, s.client, settings, changed, true, 5*time.Second)
+			loaded, called := of(t, checks, "api.loaded"), of(t, checks, "api.called")
+			if err != nil || loaded.Verdict != verify.Pass || !strings.Contains(loaded.Evidence, tt.loaded) || called.Verdict != tt.called || called.API != loaded.API {
+				t.Errorf("%+v, %+v, %v", loaded, called, err)
+			}
+			if wrong := of(t, checks, "gateway.wrong-token"); wrong.Verdict != verify.Pass { // with another API
+				t.Errorf("%+v", wrong)
+			}
+		})
 	}
 }

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"context"
 	"log/slog"
 
 	"wso2agent/internal/bootstrap"
@@ -12,20 +11,13 @@ import (
 // stands for no verification.
 type Memory struct {
 	failed     map[string]bool // ids of APIs that did not pass: they count as changed until they pass
-	revocation Check           // of the last verification
-}
-
-// verify runs the checks on result (see [Run]), and returns how many APIs it has called.
-func (m *Memory) verify(ctx context.Context, log *slog.Logger, servers bootstrap.Servers, options Options, result bootstrap.Result) (called int, err error) {
-	m.recall(result.APIs)
-	checks, err := Run(ctx, log, servers, options, result)
-	return m.note(checks), err
+	revocation Check           // of the last verification: [revokedRefused], or else [isHandler]
 }
 
 // tell logs in one line that everything works. facts are further attributes of that line.
-func (m *Memory) tell(log *slog.Logger, result bootstrap.Result, called int, facts ...any) {
+func (m *Memory) tell(log *slog.Logger, result bootstrap.Result, facts ...any) {
 	facts = append([]any{"application", result.Application, "key manager", result.KeyManager, "token endpoint", result.TokenEndpoint,
-		"APIs", len(result.APIs), "called", called, "changes", result.Changes, "no longer in the file", len(result.LeftOver)}, facts...)
+		"APIs", len(result.APIs), "changes", result.Changes, "no longer in the file", len(result.LeftOver)}, facts...)
 	if m.revocation.Verdict == Warn {
 		log.Warn("everything works, but "+StillValid, append(facts, "remedy", m.revocation.Remedy)...)
 		return
@@ -40,35 +32,34 @@ func (m *Memory) recall(apis []bootstrap.PublishedAPI) {
 	}
 }
 
-// note keeps the results of the checks, and returns how many APIs were called.
-func (m *Memory) note(checks []Check) (called int) {
+// note keeps the results of the checks.
+func (m *Memory) note(checks []Check) {
 	if m.failed == nil {
 		m.failed = map[string]bool{}
 	}
 	for _, c := range checks {
-		if c.API != "" {
+		switch {
+		case c.Verdict == Skip:
+		case c.API != "":
 			m.failed[c.API] = c.Verdict != Pass
-		}
-		if c.Called {
-			called++
-		}
-		if c.Name == Revocation {
+		case c.ID == isHandler, c.ID == revokedRefused: // in this order
 			m.revocation = c
 		}
 	}
-	return called
 }
 
-// Revoked returns the result of the check that the gateway refuses revoked tokens, with a sentence. ok is also true if the check
-// was not made.
+// Revoked returns whether the gateway refuses revoked tokens, as far as the last verification has found out, with a sentence. ok is also true if the check
+// was not possible.
 func (m *Memory) Revoked() (ok bool, message string) {
 	switch c := m.revocation; c.Verdict {
 	case Warn:
 		return false, c.Evidence + "; " + c.Remedy
 	case Pass:
-		return true, "the gateway refuses revoked tokens"
+		return true, c.Name
+	case Fail:
+		return false, c.Evidence + "; " + c.Remedy
 	default:
-		return true, "not verified: " + c.Evidence
+		return true, "not verified"
 	}
 }
 

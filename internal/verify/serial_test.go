@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/verify"
 	"wso2agent/internal/wso2sim"
@@ -48,7 +47,7 @@ func TestEveryNewAPIIsServedWhenVerificationPasses(t *testing.T) {
 				t.Skip("this machine is so slow that the gateway has the last API before the check, which proves nothing")
 			}
 			// The time limit of a single check. The limit must grow with the number of deployments.
-			checks, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), verify.Options{Wait: time.Second}, result)
+			checks, err := s.check(t, s.client, settings, result, false, time.Second)
 			if err != nil {
 				t.Error(err)
 			}
@@ -71,7 +70,7 @@ func TestAChangedBackendThatDoesNotExistIsNotVerifiedWithTheOldRevision(t *testi
 	s.verify(t, settings, first) // the gateway has the old revision
 	setBackend(d, 2, "http://127.0.0.1:1")
 	result, _ := s.run(t, settings, d)
-	_, err := verify.Run(t.Context(), testLog(t), bootstrap.Connect(s.client, settings), verify.Options{Wait: time.Second}, result)
+	_, err := s.check(t, s.client, settings, result, false, time.Second)
 	if err == nil || !strings.Contains(err.Error(), `"Customer API" `) || !strings.Contains(err.Error(), "http://127.0.0.1:1") || !strings.Contains(err.Error(), "its backend does not answer") {
 		t.Errorf("got %v", err)
 	}

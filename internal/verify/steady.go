@@ -5,43 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/config"
 )
 
-// Verifier verifies a result of bootstrap, and repeats that if a server restarts meanwhile. It remembers what it has found.
+// Verifier verifies a result of bootstrap by the table of checks, and repeats that if a server restarts meanwhile. It remembers what it has
+// found.
 type Verifier struct {
 	Log     *slog.Logger
 	Server  string                                            // the name of the own server, which is API-M
 	Process func(context.Context) (name string, pending bool) // names the own server's process; pending: a restart is about to replace it
 	Poll    time.Duration                                     // between two looks at the process; at most one second
+	Write   bool                                              // also make the checks that make something on the servers, and remove it again
 	Memory
-	WaitInVain time.Duration // see [Options]
+	WaitInVain time.Duration // see [Selection]
 }
 
 // Verify verifies the result, and logs in one line, the last one, that everything works. It reads the statement of IS's agent again for each
 // try. The caller holds the lock of the bootstrap's files.
 func (v *Verifier) Verify(ctx context.Context, cfg config.Config, servers bootstrap.Servers, result bootstrap.Result) error {
-	check := func(ctx context.Context) error {
-		is, _ := loggedClosing(ctx, v.Log, cfg)
-		owner, err := bootstrap.FilesOf(cfg).Owner()
-		if err != nil {
-			return err
-		}
-		options := Options{EventWait: cfg.EventWait(), Handler: promised(is, result.KeyManager == cfg.KeyManager.ISName), Owner: owner, WaitInVain: v.WaitInVain}
-		called, err := v.Memory.verify(ctx, v.Log, servers, options, result)
-		if err != nil {
-			return err
-		}
-		if len(cfg.Trust.Peers) > 0 {
-			v.inspect(ctx, cfg, servers, result.APIs)
-		}
-		v.Memory.tell(v.Log, result, called, "keys", cfg.Bootstrap.KeysFile, "try", result.Try(cfg.Report.AgentCommand, cfg.Gateway.VHost, cfg.Gateway.Port))
-		return nil
-	}
+	check := func(ctx context.Context) error { return v.check(ctx, cfg, servers, result) }
 	return v.own(ctx, servers.Gateway.Healthy, func(ctx context.Context) error {
 		if len(cfg.Trust.Peers) == 0 {
 			return check(ctx)
@@ -53,28 +38,74 @@ func (v *Verifier) Verify(ctx context.Context, cfg config.Config, servers bootst
 	})
 }
 
-// inspect makes the checks of the table that change nothing, and logs what they find. The verification before has looked at the APIs and the
-// keys. A failure here does not undo its result: what was changed works, and the rest is often a matter of a person, such as the clocks.
-func (v *Verifier) inspect(ctx context.Context, cfg config.Config, servers bootstrap.Servers, apis []bootstrap.PublishedAPI) {
-	var only []string
-	for _, d := range Checks() {
-		if !d.Write && d.Asks != asksGateway && !strings.HasPrefix(d.ID, "keys.") {
-			only = append(only, d.ID)
+// check makes the checks once. A failure of what the bootstrap has not set up is a warning.
+func (v *Verifier) check(ctx context.Context, cfg config.Config, servers bootstrap.Servers, result bootstrap.Result) error {
+	owner, err := bootstrap.FilesOf(cfg).Owner()
+	if err != nil {
+		return err
+	}
+	v.recall(result.APIs)
+	subject := Subject{Config: cfg, Settings: bootstrap.SettingsOf(cfg, &bootstrap.Accounts{}), Servers: servers, Result: &result}
+	selection := Selection{Only: v.ids(), Write: v.Write, Wait: time.Minute, EventWait: cfg.EventWait(), WaitInVain: v.WaitInVain, Owner: owner}
+	ofIS := result.KeyManager == cfg.KeyManager.ISName
+	var serious []Check
+	checks, err := inspect(ctx, v.Log, subject, selection, func(d Definition, list []Check) {
+		fails := d.Fails == always || d.Fails == withIS && ofIS
+		if fails {
+			serious = append(serious, list...)
 		}
+		v.log(d, list, fails)
+	})
+	if err != nil {
+		return err
 	}
-	subject := Subject{Config: cfg, Settings: bootstrap.SettingsOf(cfg, &bootstrap.Accounts{}), Servers: servers, APIs: apis}
-	checks, err := All(ctx, v.Log, subject, Selection{Only: only})
-	if err != nil && !errors.Is(err, ErrFailed) {
-		v.Log.Warn("the agent could not check both servers", "error", err, "remedy", "run agent verify")
-		return
-	}
-	for _, c := range checks {
-		if c.Verdict == Fail || c.Verdict == Warn {
-			v.Log.Warn("check", "check", c.ID, "verdict", c.Verdict, "evidence", c.Evidence, "remedy", c.Remedy)
-		}
-	}
+	v.note(checks)
 	n := Count(checks)
 	v.Log.Info("both servers are checked", "passed", n[Pass], "failed", n[Fail], "warnings", n[Warn], "skipped", n[Skip])
+	if err := failure(serious); err != nil {
+		return err
+	}
+	v.tell(v.Log, result, "keys", cfg.Bootstrap.KeysFile, "try", result.Try(cfg.Report.AgentCommand, cfg.Gateway.VHost, cfg.Gateway.Port))
+	return nil
+}
+
+// ids are the checks that a verification makes. Others look at the rest of the desired state, all the time: whether API subscribers can
+// administer IS ([AwaitClosed], [Guard]), and whether applications are authorized (package scopes). The keys are what the bootstrap has
+// just made.
+func (v *Verifier) ids() (ids []string) {
+	for _, d := range Checks() {
+		if (v.Write || !d.Write) && !d.is("security") && d.ID != scopesAuthorized && d.ID != keysManager {
+			ids = append(ids, d.ID)
+		}
+	}
+	return ids
+}
+
+// log logs each result of a check. APIs that the gateway has are one line.
+func (v *Verifier) log(d Definition, list []Check, fails bool) {
+	known := 0
+	for _, c := range list {
+		if d.ID == apiLoaded && c.Verdict == Pass {
+			known++
+			continue
+		}
+		args := []any{"check", c.ID, "verdict", c.Verdict}
+		if api := c.subject(); api != "" {
+			args = append(args, "of", api)
+		}
+		args = append(args, "evidence", c.Evidence)
+		switch {
+		case c.Verdict == Fail && fails:
+			v.Log.Error("check", append(args, "remedy", c.Remedy)...)
+		case c.Remedy != "":
+			v.Log.Warn("check", append(args, "remedy", c.Remedy)...)
+		default:
+			v.Log.Info("check", args...)
+		}
+	}
+	if known > 0 {
+		v.Log.Info("check", "check", d.ID, "verdict", Pass, "evidence", fmt.Sprintf("the gateway has %d of %d APIs", known, len(list)))
+	}
 }
 
 // own does work on the own server while that server keeps running. If an agent has requested a restart, own waits for it

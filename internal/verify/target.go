@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,14 +13,17 @@ import (
 	"wso2agent/internal/wso2"
 )
 
-// target is an API to verify.
+// target is an API to verify, by one kind of call.
 type target struct {
 	api    bootstrap.PublishedAPI
 	method string
-	path   string // at the gateway
+	path   string // at the gateway; empty: no call with a wrong token would end at the gateway
 	token  bool   // the call has a good token, for which the client needs a subscription; else a wrong one
+	open   bool   // the operation takes any token, and none
 
 	loaded   time.Time // when the agent first saw the deployed revision at the gateway
+	once     bool      // one try has to do
+	missing  bool      // the gateway does not have the API
 	check    Check
 	finished bool
 }
@@ -38,9 +42,9 @@ func (c Check) subject() string {
 	return strings.TrimSuffix(strings.TrimSuffix(c.Name, calledThrough), knownTo)
 }
 
-// targets returns the APIs to verify. The agent calls each new or changed one, and one of the others, or all of them. It requests the rest
-// with a wrong token, which shows that the gateway has them. Such a call reaches a backend only if the operation needs no token (auth None).
-func targets(apis []bootstrap.PublishedAPI, resource string, all bool) []*target {
+// targets returns the APIs to verify. The agent calls each new or changed one with a good token, and one of the others, or all of them, if
+// that is possible without a method that writes.
+func targets(apis []bootstrap.PublishedAPI, all bool) []*target {
 	sample := -1
 	for i, api := range apis {
 		if !api.Changed && !api.OnlyKnown && (sample < 0 || api.Subscribed && !apis[sample].Subscribed) {
@@ -49,47 +53,80 @@ func targets(apis []bootstrap.PublishedAPI, resource string, all bool) []*target
 	}
 	var list []*target
 	for i, api := range apis {
-		method, path, ok := readable(api.Operations, resource)
-		t := &target{api: api, method: method, path: api.Path + path, token: ok,
-			check: Check{API: api.ID, Called: true, Name: fmt.Sprintf("API %q %s", api.Name, api.Version) + calledThrough, Verdict: Fail, Evidence: "not tried", Remedy: "try again"}}
-		if !ok || api.OnlyKnown || !all && !api.Changed && i != sample {
-			t.onlyKnown()
-		}
-		list = append(list, t)
+		op, ok := readable(api.Operations)
+		list = append(list, &target{api: api, method: op.Verb, path: api.Path + callPath(op), open: op.Open,
+			token: ok && !api.OnlyKnown && (all || api.Changed || i == sample),
+			check: Check{API: cmp.Or(api.ID, api.Name), Name: fmt.Sprintf("API %q %s", api.Name, api.Version) + calledThrough, Verdict: Fail, Evidence: "not tried", Remedy: "try again"}})
 	}
 	return list
 }
 
-// onlyKnown limits the check to whether the gateway has the API.
-func (t *target) onlyKnown() {
-	t.token, t.method, t.check.Called = false, http.MethodGet, false
-	t.check.Name = fmt.Sprintf("API %q %s", t.api.Name, t.api.Version) + knownTo
+// accepted reports whether the API has answered to a good token, which it asks for.
+func (t *target) accepted() bool { return t.token && !t.open && t.check.Verdict == Pass }
+
+// known returns the target of a call with a wrong token, which the gateway answers if it has the API.
+func (t *target) known() *target {
+	k := &target{api: t.api, method: http.MethodGet, check: t.check}
+	k.check.Name = fmt.Sprintf("API %q %s", t.api.Name, t.api.Version) + knownTo
+	if path, ok := Guarded(t.api.Operations); ok {
+		k.path = t.api.Path + path
+	}
+	return k
 }
 
-// readable chooses how to call an API: with GET, or else HEAD, of a path without parameters that its definition declares. For /* it
-// chooses resource, and for another path with a * at its end the path before the *. ok is false if the definition declares no such
-// path. Then a GET with a wrong token is useful for any path, because the gateway answers it, except for an operation that needs no token.
-func readable(operations []wso2.Operation, resource string) (method, path string, ok bool) {
-	first := ""
+// readable chooses the operation with which to call an API: GET, or else HEAD, of a path without parameters that its definition declares.
+// One that asks for a token comes first. ok is false if there is none.
+func readable(operations []wso2.Operation) (op wso2.Operation, ok bool) {
 	for _, verb := range []string{http.MethodGet, http.MethodHead} {
-		for _, op := range operations {
-			if strings.Contains(op.Target, "{") {
-				continue
+		for _, open := range []bool{false, true} {
+			for _, op := range operations {
+				if op.Verb == verb && op.Open == open && !strings.Contains(op.Target, "{") {
+					return op, true
+				}
 			}
-			path := strings.TrimSuffix(op.Target, "*")
-			if op.Target == "/*" {
-				path = resource
-			}
-			if op.Verb == verb {
-				return verb, path, true
-			}
-			first = cmp.Or(first, path)
 		}
 	}
-	if len(operations) == 0 { // not known
-		return http.MethodGet, resource, true
+	return wso2.Operation{Verb: http.MethodGet, Target: "/"}, len(operations) == 0 // not known
+}
+
+// callPath returns a path of an operation without parameters. For one with a * at its end that is the path before the *.
+func callPath(op wso2.Operation) string { return strings.TrimSuffix(op.Target, "*") }
+
+// noResource is a path that no API declares.
+const noResource = "/wso2agent/no/such/resource"
+
+// Guarded chooses the path of a GET with a wrong token that reaches no back end: the operation asks for a token, or the API has no such
+// operation, so that the gateway answers 405 or 404. ok is false if every path has a GET that asks for none.
+func Guarded(operations []wso2.Operation) (path string, ok bool) {
+	var paths []string
+	if op, ok := readable(operations); ok && op.Verb == http.MethodGet {
+		paths = append(paths, callPath(op))
 	}
-	return http.MethodGet, cmp.Or(first, "/"), false
+	for _, op := range operations {
+		if !strings.Contains(op.Target, "{") {
+			paths = append(paths, callPath(op))
+		}
+	}
+	for _, path := range append(paths, "/", noResource) {
+		if !slices.ContainsFunc(operations, func(op wso2.Operation) bool { return op.Open && op.Verb == http.MethodGet && covers(op.Target, path) }) {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// covers reports whether the target of an operation may stand for a path: {id} stands for one part of it, and * for the rest.
+func covers(target, path string) bool {
+	want, have := strings.Split(strings.Trim(target, "/"), "/"), strings.Split(strings.Trim(path, "/"), "/")
+	for n, part := range want {
+		switch {
+		case part == "*":
+			return true
+		case n >= len(have) || part != have[n] && !strings.Contains(part, "{"):
+			return false
+		}
+	}
+	return len(want) == len(have)
 }
 
 // loading is what the gateway's own list of endpoints says about an API.
@@ -130,9 +167,15 @@ func otherThan(shown []string, want string) string {
 		if loadingOf([]string{address}, want) != old {
 			continue
 		}
-		if u, err := url.Parse(address); err == nil {
-			return u.Redacted()
-		}
+		return masked(address)
+	}
+	return "another address"
+}
+
+// masked returns an address without its password.
+func masked(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Redacted()
 	}
 	return "another address"
 }
@@ -141,7 +184,7 @@ func otherThan(shown []string, want string) string {
 // that throttles a call, or demands a scope, has accepted the API and the token.
 func (t *target) answered(a wso2.Answer) (has, ok bool) {
 	switch {
-	case a.Code == wso2.GatewayUnknown:
+	case a.NoAPI(), a.Code == wso2.GatewayUnknown && t.token:
 		return false, false
 	case !t.token:
 		return true, a.Code != "" || a.Status < http.StatusInternalServerError

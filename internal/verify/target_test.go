@@ -10,31 +10,44 @@ import (
 	"time"
 
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
 	"wso2agent/internal/wso2"
 )
 
 func TestAnAPIIsCalledInAWayThatItsDefinitionDeclares(t *testing.T) {
 	op := func(verb, target string) wso2.Operation { return wso2.Operation{Verb: verb, Target: target} }
+	open := func(verb, target string) wso2.Operation {
+		return wso2.Operation{Verb: verb, Target: target, Open: true}
+	}
 	for name, tt := range map[string]struct {
 		operations []wso2.Operation
-		method     string
-		path       string
-		ok         bool
+		called     string // with a good token; empty: not at all
+		known      string // path of a GET with a wrong token, which reaches no back end; empty: there is none
 	}{
-		"everything":                     {[]wso2.Operation{op("POST", "/*"), op("GET", "/*")}, "GET", "/hello", true},
-		"a path":                         {[]wso2.Operation{op("GET", "/menu"), op("POST", "/menu")}, "GET", "/menu", true},
-		"a path without parameters":      {[]wso2.Operation{op("GET", "/menu/{id}"), op("GET", "/menu")}, "GET", "/menu", true},
-		"anything below a path":          {[]wso2.Operation{op("GET", "/menu/*")}, "GET", "/menu/", true},
-		"HEAD where there is no GET":     {[]wso2.Operation{op("POST", "/a"), op("HEAD", "/b"), op("GET", "/c/{id}")}, "HEAD", "/b", true},
-		"only methods that write":        {[]wso2.Operation{op("POST", "/orders"), op("DELETE", "/orders/{id}")}, "GET", "/orders", false},
-		"only parameters":                {[]wso2.Operation{op("GET", "/orders/{id}")}, "GET", "/", false},
-		"operations that are not known":  {nil, "GET", "/hello", true},
-		"a topic of an event-driven API": {[]wso2.Operation{op("SUBSCRIBE", "_default")}, "GET", "_default", false},
+		"everything":                     {[]wso2.Operation{op("POST", "/*"), op("GET", "/*")}, "GET /", "/"},
+		"a path":                         {[]wso2.Operation{op("GET", "/menu"), op("POST", "/menu")}, "GET /menu", "/menu"},
+		"a path without parameters":      {[]wso2.Operation{op("GET", "/menu/{id}"), op("GET", "/menu")}, "GET /menu", "/menu"},
+		"anything below a path":          {[]wso2.Operation{op("GET", "/menu/*")}, "GET /menu/", "/menu/"},
+		"HEAD where there is no GET":     {[]wso2.Operation{op("POST", "/a"), op("HEAD", "/b"), op("GET", "/c/{id}")}, "HEAD /b", "/a"},
+		"only methods that write":        {[]wso2.Operation{op("POST", "/orders"), op("DELETE", "/orders/{id}")}, "", "/orders"},
+		"only parameters":                {[]wso2.Operation{op("GET", "/orders/{id}")}, "", "/"},
+		"operations that are not known":  {nil, "GET /", "/"},
+		"a topic of an event-driven API": {[]wso2.Operation{op("SUBSCRIBE", "_default")}, "", "_default"},
+		"one asks for no token":          {[]wso2.Operation{open("GET", "/health"), op("GET", "/orders")}, "GET /orders", "/orders"},
+		"it is the only one to read":     {[]wso2.Operation{open("GET", "/health"), op("POST", "/orders")}, "GET /health", "/orders"},
+		"it is the only one":             {[]wso2.Operation{open("GET", "/health")}, "GET /health", "/"},
+		"it is at the top":               {[]wso2.Operation{open("GET", "/")}, "GET /", noResource},
+		"it covers a parameter":          {[]wso2.Operation{open("GET", "/{id}"), op("POST", "/orders")}, "", noResource},
+		"it covers everything":           {[]wso2.Operation{open("GET", "/*"), op("GET", "/orders")}, "GET /orders", ""},
+		"writing without a token":        {[]wso2.Operation{open("POST", "/*")}, "", "/"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			method, path, ok := readable(tt.operations, "/hello")
-			if method != tt.method || path != tt.path || ok != tt.ok {
-				t.Errorf("%s %q %v, want %s %q %v", method, path, ok, tt.method, tt.path, tt.ok)
+			called := ""
+			if op, ok := readable(tt.operations); ok {
+				called = op.Verb + " " + callPath(op)
+			}
+			if known, ok := Guarded(tt.operations); called != tt.called || known != tt.known || ok != (tt.known != "") {
+				t.Errorf("called %q, want %q; known by %q %v, want %q", called, tt.called, known, ok, tt.known)
 			}
 		})
 	}
@@ -65,7 +78,7 @@ func TestEveryChangedAPIIsCalledAndOneOfTheOthers(t *testing.T) {
 	for _, target := range targets([]bootstrap.PublishedAPI{
 		api("a", false, false, read), api("b", true, false, read), api("c", false, true, read), api("d", false, true, read), api("e", true, true, write),
 		{Name: "f", Changed: true, Operations: read, OnlyKnown: true}, {Name: "g", Subscribed: true, Operations: read, OnlyKnown: true},
-	}, "/", false) {
+	}, false) {
 		got += fmt.Sprintf("%s %v, ", target.api.Name, target.token)
 		if target.method != http.MethodGet && target.method != http.MethodHead {
 			t.Errorf("%s is called with %s", target.api.Name, target.method)
@@ -93,14 +106,14 @@ func TestAnEarlierRevisionDoesNotPass(t *testing.T) {
 		evidence string
 		least    time.Duration // that the check takes
 	}{
-		"it is loaded late":             {200, shows("http://old:8080"), 20 * time.Second, Pass, "HTTP 200", 20 * time.Second},
+		"it is loaded late":             {200, shows("http://old:8080"), 20 * time.Second, Pass, "HTTP 401", 20 * time.Second},
 		"it is never loaded":            {200, shows("http://old:8080"), time.Hour, Fail, "still has an earlier revision, which calls http://old:8080 and not http://payments:8080", 60 * time.Second},
 		"its address has a password":    {200, shows("http://me:hunter2@old:8080"), time.Hour, Fail, "which calls http://me:xxxxx@old:8080 and not http://payments:8080", 60 * time.Second},
 		"its sandbox alone is another":  {200, shows("http://payments:8080", "http://sandbox:8080"), time.Hour, Fail, "which calls http://sandbox:8080 and not http://payments:8080", 60 * time.Second},
-		"the gateway shows nothing":     {200, `{"endpoints":[]}`, time.Hour, Pass, "HTTP 200", 6 * time.Second},
-		"the gateway has no such list":  {404, `{"code":404,"message":"Not Found"}`, time.Hour, Pass, "HTTP 200", 6 * time.Second},
-		"the list is not for this user": {401, `{"code":401,"message":"","description":"Unauthenticated request"}`, time.Hour, Pass, "HTTP 200", 6 * time.Second},
-		"the list is broken":            {500, `{"code":900967,"message":"General Error"}`, time.Hour, Pass, "HTTP 200", 6 * time.Second},
+		"the gateway shows nothing":     {200, `{"endpoints":[]}`, time.Hour, Pass, "HTTP 401", 6 * time.Second},
+		"the gateway has no such list":  {404, `{"code":404,"message":"Not Found"}`, time.Hour, Pass, "HTTP 401", 6 * time.Second},
+		"the list is not for this user": {401, `{"code":401,"message":"","description":"Unauthenticated request"}`, time.Hour, Pass, "HTTP 401", 6 * time.Second},
+		"the list is broken":            {500, `{"code":900967,"message":"General Error"}`, time.Hour, Pass, "HTTP 401", 6 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -111,8 +124,8 @@ func TestAnEarlierRevisionDoesNotPass(t *testing.T) {
 					}
 					return 200, shows("http://payments:8080")
 				}
-				_, checks, _ := check(t, w, Options{Handler: true}, changedResult())
-				if c := checks[4]; c.Verdict != tt.verdict || !strings.Contains(c.Evidence, tt.evidence) || !strings.Contains(c.Name, "Payment API") {
+				_, checks, _ := check(t, w, config.Config{}, Selection{}, changedResult())
+				if c := of(t, checks, "api.loaded", "Payment API"); c.Verdict != tt.verdict || !strings.Contains(c.Evidence, tt.evidence) || !strings.Contains(c.Name, "Payment API") {
 					t.Errorf("%+v", c)
 				}
 				if took := time.Since(begin); took < tt.least || took > tt.least+90*time.Second {
@@ -137,8 +150,8 @@ func TestADeadBackendIsReportedAndDelaysNoOtherAPI(t *testing.T) {
 			}
 			return alive(req, valid)
 		}
-		verdicts, _, err := check(t, w, Options{Handler: true}, r)
-		if verdicts != "pppfpppp" || err == nil || !strings.Contains(err.Error(), `API "Other API" 1.0.0`) || !strings.Contains(err.Error(), "http://others:8080") || strings.Contains(err.Error(), "more failed") {
+		verdicts, _, err := check(t, w, config.Config{}, Selection{}, r)
+		if verdicts != "pppppppfppp" || err == nil || !strings.Contains(err.Error(), `api.called API "Other API" 1.0.0`) || !strings.Contains(err.Error(), "http://others:8080") || strings.Contains(err.Error(), "more failed") {
 			t.Errorf("%s, %v", verdicts, err)
 		}
 	})
@@ -166,8 +179,8 @@ func TestAnAPIThatHasHEADAloneIsCalledWithIt(t *testing.T) {
 				}
 				return backend, ""
 			}
-			_, checks, _ := check(t, w, Options{Handler: true}, r)
-			if c := checks[4]; c.Verdict != want || !strings.Contains(c.Evidence, fmt.Sprintf("HEAD https://am:8243/pay/1.0.0/alive: HTTP %d", backend)) || !loaded() {
+			_, checks, _ := check(t, w, config.Config{}, Selection{}, r)
+			if c := of(t, checks, "api.called", "Payment API"); c.Verdict != want || !strings.Contains(c.Evidence, fmt.Sprintf("HEAD https://am:8243/pay/1.0.0/alive: HTTP %d", backend)) || !loaded() {
 				t.Errorf("backend %d: %+v", backend, c)
 			}
 		})
@@ -180,7 +193,7 @@ func TestTheLogSaysHowManyAPIsTheGatewayStillLacks(t *testing.T) {
 		w, r := newWorld(), result()
 		r.APIs = nil
 		for i := range 20 {
-			r.APIs = append(r.APIs, bootstrap.PublishedAPI{Name: fmt.Sprint("Serial ", i), Version: "1", Path: fmt.Sprintf("/s%d/1", i), BackendURL: "http://payments:8080", Policy: "Unlimited", Made: true, Changed: true})
+			r.APIs = append(r.APIs, bootstrap.PublishedAPI{ID: fmt.Sprint(i), Name: fmt.Sprint("Serial ", i), Version: "1", Path: fmt.Sprintf("/s%d/1", i), BackendURL: "http://payments:8080", Policy: "Unlimited", Made: true, Changed: true})
 		}
 		begin := time.Now()
 		served := w.gateway
@@ -194,7 +207,7 @@ func TestTheLogSaysHowManyAPIsTheGatewayStillLacks(t *testing.T) {
 		}
 		w.endpoints = func() (int, string) { return 200, `{"endpoints":[]}` }
 		var log strings.Builder
-		_, err := Run(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), bootstrap.Connect(&http.Client{Transport: w}, settings), Options{Handler: true}, r)
+		_, err := checkWith(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), w, config.Config{}, Selection{}, r)
 		lines := strings.Count(log.String(), "waiting for the gateway")
 		if err != nil || lines < 4 || lines > 7 || !strings.Contains(log.String(), `"APIs still to come"=`) || !strings.Contains(log.String(), "of=20") {
 			t.Errorf("%v, %d lines:\n%s", err, lines, log.String())
@@ -214,7 +227,7 @@ func TestTheAgentKnowsSoonThatTheLastAPIIsServed(t *testing.T) {
 			w, r := newWorld(), result()
 			r.APIs = nil
 			for i := range n {
-				r.APIs = append(r.APIs, bootstrap.PublishedAPI{Name: fmt.Sprint("Serial ", i), Version: "1", Path: fmt.Sprintf("/s%d/1", i), BackendURL: "http://payments:8080", Policy: "Unlimited", Made: true, Changed: true})
+				r.APIs = append(r.APIs, bootstrap.PublishedAPI{ID: fmt.Sprint(i), Name: fmt.Sprint("Serial ", i), Version: "1", Path: fmt.Sprintf("/s%d/1", i), BackendURL: "http://payments:8080", Policy: "Unlimited", Made: true, Changed: true})
 			}
 			begin, last := time.Now(), time.Time{}
 			served := w.gateway
@@ -230,7 +243,7 @@ func TestTheAgentKnowsSoonThatTheLastAPIIsServed(t *testing.T) {
 				return served(req, valid)
 			}
 			w.endpoints = func() (int, string) { return 200, `{"endpoints":[]}` }
-			if _, _, err := check(t, w, Options{Handler: true, EventWait: 100 * time.Millisecond}, r); err != nil {
+			if _, _, err := check(t, w, config.Config{}, Selection{EventWait: 100 * time.Millisecond}, r); err != nil {
 				t.Error(err)
 			}
 			if took := last.Sub(begin); took > time.Duration(n)*300*time.Millisecond {
@@ -245,8 +258,8 @@ func TestWithoutTheHandlerALateRefusalIsAWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.deaf = true
-		_, checks, err := check(t, w, Options{}, result())
-		if c := checks[7]; err != nil || c.Name != Revocation || c.Verdict != Warn || !strings.Contains(c.Evidence, StillValid) || !strings.Contains(c.Remedy, "ARTIFACTS=default") {
+		_, checks, err := check(t, w, config.Config{}, Selection{}, result())
+		if c := of(t, checks, "gateway.revoked", ""); err != nil || c.Verdict != Warn || !strings.Contains(c.Evidence, StillValid) || !strings.Contains(c.Remedy, "ARTIFACTS=default") {
 			t.Errorf("%v, %+v", err, c)
 		}
 	})
@@ -259,12 +272,12 @@ func TestOnlyThrowAwayApplicationsOfKilledVerificationsAreDeleted(t *testing.T) 
 		name := func(age time.Duration) string {
 			return fmt.Sprintf("%s%d-abcdefgh", throwAwayApplication, time.Now().Add(-age).UnixMilli())
 		}
-		stays := []string{name(10 * time.Minute), throwAwayApplication + "mine", "Agent Application"}
+		stays := []string{name(9 * time.Minute), throwAwayApplication + "mine", "Agent Application"}
 		own := strings.Replace(name(time.Minute), "abcdefgh", "ownowner", 1)
-		for _, n := range append([]string{name(2 * time.Hour), own}, stays...) {
+		for _, n := range append([]string{name(10 * time.Minute), own}, stays...) {
 			w.apps[n] = "id of " + n
 		}
-		if _, _, err := check(t, w, Options{Handler: true, Owner: "ownowner"}, result()); err != nil {
+		if _, _, err := check(t, w, config.Config{}, Selection{Owner: "ownowner"}, result()); err != nil {
 			t.Error(err)
 		}
 		if len(w.apps) != len(stays) {

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,24 +12,23 @@ import (
 )
 
 // The name of a throw-away application of API-M consists of a prefix, the Unix time in milliseconds, and the owner, so that two
-// verifications at the same time do not conflict. One of the same owner, or one that is older than its kind may get, belongs to a run that
-// was killed: a bootstrap waits long for many APIs, and agent verify ends within [LongestInspection].
+// verifications at the same time do not conflict. One of the same owner, or one that is older than [LongestInspection], belongs to a run
+// that was killed. Earlier versions of the agent had two prefixes.
 const (
 	throwAwayPrefix      = "wso2agent-"
-	throwAwayApplication = throwAwayPrefix + "verify-" // of a bootstrap
-	throwAwayInspection  = throwAwayPrefix + "check-"  // of agent verify
-	throwAwayPolicy      = "Unlimited"                 // of the application, and of its subscription to an API that offers it
-	throwAwayAge         = time.Hour                   // of one of a bootstrap
+	throwAwayApplication = throwAwayPrefix + "verify-"
+	throwAwayPolicy      = "Unlimited" // of the application, and of its subscription to an API that offers it
 )
 
-// LongestInspection is how long a run of [All] may take.
+// LongestInspection is how long the checks that make something on the servers may take together.
 const LongestInspection = 10 * time.Minute
 
-var throwAwayForm = regexp.MustCompile("^(" + throwAwayApplication + "|" + throwAwayInspection + `)(\d+)-([a-z0-9]{8})$`)
+var throwAwayForm = regexp.MustCompile("^" + throwAwayPrefix + `(?:verify|check)-(\d+)-([a-z0-9]{8})$`)
 
-// client is the client whose tokens call the APIs: that of a throw-away application, or that of the application of bootstrap.
+// client is the client whose tokens call the APIs: that of a throw-away application. With the keys of another application, a new token
+// would end the one in use.
 type client struct {
-	application string // id of the throw-away application; empty for the application of the result
+	application string // id; empty: there is none
 	key         string
 	secret      wso2.Secret
 }
@@ -38,41 +36,9 @@ type client struct {
 // errNotAllowed says that API-M demands an approval for every new application or subscription.
 var errNotAllowed = errors.New("API-M demands that a person approves it")
 
-// chooseClient makes the throw-away application. Its new tokens do not revoke those of the application that people use. If API-M
-// does not allow the agent to make an application, chooseClient chooses that application's own keys. If API-M fails to make one,
-// which is transient, there is no client: the check fails, and the token that people use stays valid.
-func (r *run) chooseClient(ctx context.Context) {
-	r.deleteApplicationsLeftBehind(ctx, time.Now())
-	var err error
-	const name = "a throw-away application"
-	r.poll(ctx, name, func() (bool, string) {
-		err = r.makeClient(ctx)
-		return err == nil || wso2.IsPermanent(err) || errors.Is(err, errNotAllowed), said(err, "")
-	})
-	if err == nil || ctx.Err() != nil {
-		return
-	}
-	if !wso2.IsPermanent(err) && !errors.Is(err, errNotAllowed) {
-		r.add(failed(name, err.Error(), "API-M fails to make applications or keys: look for errors in its log"))
-		return
-	}
-	if r.result.ConsumerKey == "" {
-		r.add(failed(name, err.Error(), "let the agent's user make applications and subscriptions without approval, or name an application in the file"))
-		return
-	}
-	r.client = client{key: r.result.ConsumerKey, secret: r.result.ConsumerSecret}
-	for _, t := range r.targets {
-		if !t.api.Subscribed {
-			t.onlyKnown()
-		}
-	}
-	r.log.Warn("verification uses the application's own keys, which revokes its present token", "application", r.result.Application,
-		"why", err, "remedy", "let the agent's user make applications and subscriptions without approval")
-}
-
 // makeClient makes an application with subscriptions to the APIs to call, and its keys. If it fails, it deletes what it has made.
 func (r *run) makeClient(ctx context.Context) (err error) {
-	name := fmt.Sprintf("%s%d-%s", cmp.Or(r.prefix, throwAwayApplication), time.Now().UnixMilli(), r.Owner)
+	name := fmt.Sprintf("%s%d-%s", throwAwayApplication, time.Now().UnixMilli(), r.Owner)
 	app, err := r.DevPortal.CreateApplication(ctx, name, throwAwayPolicy, "verifies that APIs can be called; removed again")
 	if err != nil {
 		return err
@@ -136,11 +102,7 @@ func (r *run) deleteApplicationsLeftBehind(ctx context.Context, now time.Time) {
 		if m == nil {
 			continue
 		}
-		age := throwAwayAge
-		if m[1] == throwAwayInspection {
-			age = LongestInspection
-		}
-		if made, err := strconv.ParseInt(m[2], 10, 64); m[3] == r.Owner || err == nil && now.Sub(time.UnixMilli(made)) >= age {
+		if made, err := strconv.ParseInt(m[1], 10, 64); m[2] == r.Owner || err == nil && now.Sub(time.UnixMilli(made)) >= LongestInspection {
 			_ = r.DevPortal.DeleteApplication(ctx, app.ID)
 		}
 	}

@@ -22,14 +22,15 @@ func (i *inspection) makeApplication(ctx context.Context) Check {
 			return skipped("", "the keys are of IS, which does not serve requests (is.ready)")
 		}
 	}
-	patience, cancel := context.WithTimeout(ctx, i.Wait)
-	defer cancel()
-	result, err := bootstrap.Choose(patience, i.log, i.Servers, s, s.KeyManagerName)
-	if err != nil {
-		return broken(err, "correct KEY_MANAGER_NAME")
+	var err error
+	if i.subject.Result == nil {
+		patience, cancel := context.WithTimeout(ctx, i.Wait)
+		defer cancel()
+		if i.result, err = bootstrap.Choose(patience, i.log, i.Servers, s, s.KeyManagerName); err != nil {
+			return broken(err, "correct KEY_MANAGER_NAME")
+		}
 	}
-	seen := i.apis(ctx) // an error is that of api.loaded
-	i.result, i.targets = result, targets(seen.list, i.Resource, true)
+	i.apiTargets(ctx)
 	i.deleteApplicationsLeftBehind(ctx, time.Now())
 	i.poll(ctx, application, func() (bool, string) {
 		err = i.makeClient(ctx)
@@ -39,16 +40,10 @@ func (i *inspection) makeApplication(ctx context.Context) Check {
 	case errors.Is(err, errNotAllowed):
 		return skipped("", err.Error())
 	case err != nil:
-		return broken(err, "look for errors in API-M's log: it could not make an application, or keys at "+result.KeyManager)
+		return broken(err, "look for errors in API-M's log: it could not make an application, or keys at "+i.result.KeyManager)
 	}
-	return passed("it has keys of %s", result.KeyManager)
+	return passed("it has keys of %s", i.result.KeyManager)
 }
-
-func (i *inspection) tokenClient(ctx context.Context) Check { return i.fetchToken(ctx) }
-
-func (i *inspection) tokenSignature(ctx context.Context) Check { return i.signature(ctx) }
-
-func (i *inspection) tokenIssuer(ctx context.Context) Check { return i.issuer(ctx) }
 
 // claims are what a token says about itself (RFC 7519, and azp of OpenID Connect).
 type claims struct {
@@ -155,7 +150,7 @@ func (i *inspection) tokenPassword(ctx context.Context) Check {
 // accepted returns an API that has answered to the throw-away application's token; nil if there is none.
 func (i *inspection) accepted() *target {
 	for _, t := range i.targets {
-		if t.token && t.check.Verdict == Pass {
+		if t.accepted() {
 			return t
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"wso2agent/internal/bootstrap"
-	"wso2agent/internal/config"
 	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 )
@@ -85,14 +84,14 @@ func TestAnInspectionRemovesItsApplications(t *testing.T) {
 		}{
 			{"wso2agent-check-", 10 * time.Minute, true},
 			{"wso2agent-check-", 9 * time.Minute, false},
-			{"wso2agent-verify-", 10 * time.Minute, false}, // of a bootstrap, which may wait long for many APIs
-			{"wso2agent-verify-", time.Hour, true},
+			{"wso2agent-verify-", 10 * time.Minute, true},
+			{"wso2agent-verify-", 9 * time.Minute, false},
 			{"wso2agent-other-", time.Hour, false},
 		} {
 			clear(w.apps)
 			name := fmt.Sprintf("%s%d-abcdefgh", tt.name, now.Add(-tt.age).UnixMilli())
 			w.apps[name] = "app-" + name
-			r := &run{Servers: bootstrap.Connect(&http.Client{Transport: w}, settings), Options: Options{Owner: "mine1234"}, log: slog.New(slog.DiscardHandler)}
+			r := &run{Servers: bootstrap.Connect(&http.Client{Transport: w}, settings), Selection: Selection{Owner: "mine1234"}, log: slog.New(slog.DiscardHandler)}
 			r.deleteApplicationsLeftBehind(t.Context(), now)
 			if gone := len(w.apps) == 0; gone != tt.goes {
 				t.Errorf("%s of %s: gone %v", tt.name, tt.age, gone)
@@ -102,8 +101,8 @@ func TestAnInspectionRemovesItsApplications(t *testing.T) {
 		w.failures = 1000 // of requests for tokens, so the run waits
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		i := &inspection{run: &run{Servers: bootstrap.Connect(&http.Client{Transport: w}, settings), prefix: throwAwayInspection, result: result(),
-			Options: Options{Owner: "mine1234", Wait: time.Minute}, log: slog.New(slog.DiscardHandler)}}
+		i := &inspection{run: &run{Servers: bootstrap.Connect(&http.Client{Transport: w}, settings), result: result(),
+			Selection: Selection{Owner: "mine1234", Wait: time.Minute}, log: slog.New(slog.DiscardHandler)}}
 		if err := i.makeClient(ctx); err != nil || len(w.apps) != 1 {
 			t.Fatalf("%v, %v", w.apps, err)
 		}
@@ -131,16 +130,12 @@ func TestARevokedTokenThatStaysValidIsAFailureWithTheHandler(t *testing.T) {
 		{"with one that IS has not loaded yet", trust.Closing{Handler: true, Restart: trust.RestartDue}, Warn},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var cfg config.Config
-			cfg.Server.Product, cfg.Server.Name, cfg.Trust.Peers, cfg.Trust.ExchangeDir = config.AM, "wso2am", []string{"wso2is"}, t.TempDir()
-			if _, err := (trust.Exchange{Dir: cfg.Trust.ExchangeDir, Name: "wso2is"}).SayClosing(tt.closing); err != nil {
-				t.Fatal(err)
-			}
+			cfg := told(t, tt.closing)
 			synctest.Test(t, func(t *testing.T) {
 				w, s := newWorld(), settings
 				w.deaf, s.KMName = true, "WSO2-IS"
 				i := &inspection{subject: Subject{Config: cfg, Settings: s}, run: &run{Servers: bootstrap.Connect(&http.Client{Transport: w}, settings),
-					Options: Options{Owner: "mine1234", Wait: time.Minute}, log: slog.New(slog.DiscardHandler), result: result(), refuses: true, called: "/pay/1.0.0/"}}
+					Selection: Selection{Owner: "mine1234", Wait: time.Minute}, log: slog.New(slog.DiscardHandler), result: result(), refuses: true, called: "/pay/1.0.0/"}}
 				if err := i.makeClient(t.Context()); err != nil {
 					t.Fatal(err)
 				}

@@ -23,7 +23,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/config"
 	"wso2agent/internal/testenv"
+	"wso2agent/internal/trust"
 	"wso2agent/internal/wso2"
 )
 
@@ -50,7 +52,6 @@ type world struct {
 	readyAt   time.Time
 	gateway   func(r *http.Request, valid bool) (int, string)
 	endpoints func() (int, string) // what the gateway shows of its endpoints
-	lost      bool                 // the application's own keys
 	pending   bool                 // applications have to be approved
 	deaf      bool                 // the gateway does not hear of revoked tokens
 	dies      bool                 // it is down once a token was revoked
@@ -78,16 +79,6 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 			rec.WriteHeader(503)
 			break
 		}
-		if w.lost && client == "key" {
-			rec.WriteHeader(401)
-			io.WriteString(rec, `{"error":"invalid_client","error_description":"Client credentials are invalid."}`)
-			break
-		}
-		if r.FormValue("grant_type") == "refresh_token" {
-			rec.WriteHeader(400)
-			io.WriteString(rec, `{"error_description":"Persisted access token data not found","error":"invalid_grant"}`)
-			break
-		}
 		token := "opaque-" + client
 		if !w.opaque {
 			token = sign(w.signer, w.issuer)
@@ -98,6 +89,11 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.revoked[r.FormValue("token")] = !w.deaf
 	case r.URL.Path == "/oauth2/jwks":
 		json.NewEncoder(rec).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &w.published.PublicKey, KeyID: "k1", Algorithm: "RS256", Use: "sig"}}})
+	case strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration"):
+		json.NewEncoder(rec).Encode(map[string]any{"issuer": w.issuer})
+	case strings.HasSuffix(r.URL.Path, "/server-startup-healthcheck"):
+	case r.URL.Path == "/api/am/publisher/v4/apis":
+		io.WriteString(rec, `{"count":0,"list":[]}`)
 	case strings.HasSuffix(r.URL.Path, "/end-points"):
 		status, body := w.endpoints()
 		rec.WriteHeader(status)
@@ -205,25 +201,37 @@ func shows(backends ...string) string {
 	return string(text)
 }
 
-var settings = bootstrap.Settings{AMURL: "https://am:9443", GatewayURL: "https://am:8243", ISURL: "https://is:9443"}
+var settings = bootstrap.Settings{AMURL: "https://am:9443", GatewayURL: "https://am:8243", ISURL: "https://is:9443", KMName: "WSO2-IS", KeyManagerName: "WSO2-IS"}
+
+// withToken are the checks that the world can answer.
+var withToken = []string{"app", "token.signature", "token.issuer", "api", "gateway.wrong-token", "gateway.revoked"}
+
+// told are the settings of an agent next to API-M, with a statement of the agent next to IS.
+func told(t *testing.T, closing trust.Closing) (cfg config.Config) {
+	t.Helper()
+	cfg.Server.Product, cfg.Server.Name, cfg.Trust.Peers, cfg.Trust.ExchangeDir = config.AM, "wso2am", []string{"wso2is"}, t.TempDir()
+	if _, err := (trust.Exchange{Dir: cfg.Trust.ExchangeDir, Name: "wso2is"}).SayClosing(closing); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
 
 func result() bootstrap.Result {
 	return bootstrap.Result{
 		Application: "App", ConsumerKey: "key", ConsumerSecret: "hunter2", KeyManager: "WSO2-IS",
 		TokenEndpoint: "https://is:9443/oauth2/token", Issuer: "https://is:9443/oauth2/token", JWKS: "https://is:9443/oauth2/jwks",
 		APIs: []bootstrap.PublishedAPI{
-			{Name: "Other API", Version: "1.0.0", Path: "/other/1.0.0", BackendURL: "http://others:8080", Policy: "Unlimited"},
-			{Name: "Payment API", Version: "1.0.0", Path: "/pay/1.0.0", BackendURL: "http://payments:8080", Policy: "Gold", Subscribed: true},
+			{ID: "o", Name: "Other API", Version: "1.0.0", Path: "/other/1.0.0", BackendURL: "http://others:8080", Policy: "Unlimited"},
+			{ID: "p", Name: "Payment API", Version: "1.0.0", Path: "/pay/1.0.0", BackendURL: "http://payments:8080", Policy: "Gold", Subscribed: true},
 		},
 	}
 }
 
-// check runs all checks in a synctest bubble. It returns the verdicts as p, f and s, and all texts.
-func check(t *testing.T, w *world, o Options, r bootstrap.Result) (verdicts string, checks []Check, err error) {
+// check makes the checks with a token after a bootstrap, in a synctest bubble. It returns the verdicts as p, f, w and s, and all results.
+func check(t *testing.T, w *world, cfg config.Config, o Selection, r bootstrap.Result) (verdicts string, checks []Check, err error) {
 	t.Helper()
 	var log bytes.Buffer
-	hc := &http.Client{Transport: w}
-	checks, err = Run(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), bootstrap.Connect(hc, settings), o, r)
+	checks, err = checkWith(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), w, cfg, o, r)
 	for _, c := range checks {
 		verdicts += string(c.Verdict[0])
 	}
@@ -234,6 +242,23 @@ func check(t *testing.T, w *world, o Options, r bootstrap.Result) (verdicts stri
 		}
 	}
 	return verdicts, checks, err
+}
+
+func checkWith(ctx context.Context, log *slog.Logger, w *world, cfg config.Config, o Selection, r bootstrap.Result) ([]Check, error) {
+	o.Only, o.Write, o.Wait = withToken, true, time.Minute
+	return All(ctx, log, Subject{Config: cfg, Settings: settings, Servers: bootstrap.Connect(&http.Client{Transport: w}, settings), Result: &r}, o)
+}
+
+// of returns the result of a check, for an API if it is about one.
+func of(t *testing.T, checks []Check, id, api string) Check {
+	t.Helper()
+	for _, c := range checks {
+		if c.ID == id && strings.Contains(c.Name, api) {
+			return c
+		}
+	}
+	t.Fatalf("no %s %s in %+v", id, api, checks)
+	return Check{}
 }
 
 func TestEachCheckPassesOrHasARemedy(t *testing.T) {
@@ -248,64 +273,62 @@ func TestEachCheckPassesOrHasARemedy(t *testing.T) {
 	tests := []struct {
 		name     string
 		prepare  func(*world, *bootstrap.Result)
-		verdicts string // token, signature, issuer, two APIs, wrong token, keys, revoked token
+		verdicts string // API-M, two APIs that the gateway has, application, token, signature, issuer, an API that is called, wrong token, revoked token
 		says     string // in a check's evidence or remedy
 	}{
-		{"all is well", func(*world, *bootstrap.Result) {}, "pppppppp", `GET https://am:8243/pay/1.0.0/: HTTP 200`},
-		{"the gateway gets the API late", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(40 * time.Second) }, "pppppppp", "HTTP 200"},
-		{"the gateway never gets the API", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(time.Hour) }, "pppffsps", "the gateway does not have the API"},
-		{"the token endpoint is busy for a while", func(w *world, _ *bootstrap.Result) { w.failures = 3 }, "pppppppp", "gave a token for 1h0m0s"},
-		{"the token endpoint is down", func(w *world, _ *bootstrap.Result) { w.failures = 1000 }, "fssssfs", "HTTP 503"},
-		{"another key than the issuer's has signed", func(w *world, _ *bootstrap.Result) { w.signer = newKeys()[1] }, "pfpppppp", "the token comes from another server than the keys"},
-		{"the token names another issuer", func(w *world, _ *bootstrap.Result) { w.issuer = "https://localhost:9443/oauth2/token" }, "ppfppppp", "[server] hostname"},
-		{"the key manager gives opaque tokens", func(w *world, _ *bootstrap.Result) { w.opaque = true }, "pfsppppp", "token type must be JWT"},
-		{"the issuer is not known", func(_ *world, r *bootstrap.Result) { r.Issuer = "" }, "ppsppppp", "the token's is https://is:9443/oauth2/token"},
-		{"no API is subscribed to", func(_ *world, r *bootstrap.Result) { r.APIs = r.APIs[:1] }, "ppppppp", "https://am:8243/other/1.0.0/: HTTP 200"},
-		{"there is no API", func(_ *world, r *bootstrap.Result) { r.APIs = nil }, "pppssps", "there is no API"},
+		{"all is well", func(*world, *bootstrap.Result) {}, "pppppppppp", `GET https://am:8243/pay/1.0.0/: HTTP 200`},
+		{"the gateway gets the API late", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(40 * time.Second) }, "pppppppppp", "HTTP 200"},
+		{"the gateway never gets the API", func(w *world, _ *bootstrap.Result) { w.readyAt = time.Now().Add(time.Hour) }, "pffppppssss", "the gateway does not have the API"},
+		{"the token endpoint is busy for a while", func(w *world, _ *bootstrap.Result) { w.failures = 3 }, "pppppppppp", "gave a token for 1h0m0s"},
+		{"the token endpoint is down", func(w *world, _ *bootstrap.Result) { w.failures = 1000 }, "ppppfsssss", "HTTP 503"},
+		{"another key than the issuer's has signed", func(w *world, _ *bootstrap.Result) { w.signer = newKeys()[1] }, "pppppfpppp", "the token comes from another server than the keys"},
+		{"the token names another issuer", func(w *world, _ *bootstrap.Result) { w.issuer = "https://localhost:9443/oauth2/token" }, "ppppppfppp", "[server] hostname"},
+		{"the key manager gives opaque tokens", func(w *world, _ *bootstrap.Result) { w.opaque = true }, "pppppfsppp", "token type must be JWT"},
+		{"the issuer is not known", func(_ *world, r *bootstrap.Result) { r.Issuer = "" }, "ppppppsppp", "the token's is https://is:9443/oauth2/token"},
+		{"no API is subscribed to", func(_ *world, r *bootstrap.Result) { r.APIs = r.APIs[:1] }, "ppppppppp", "https://am:8243/other/1.0.0/: HTTP 200"},
+		{"there is no API", func(_ *world, r *bootstrap.Result) { r.APIs = nil }, "psppppsss", "names no API"},
 		{"the gateway lets any token in", func(w *world, _ *bootstrap.Result) {
 			w.gateway = func(*http.Request, bool) (int, string) { return 200, "welcome" }
-		}, "pppppfps", "does not check tokens"},
+		}, "ppppppppfs", "does not check tokens"},
 		{"the gateway refuses the token", func(w *world, _ *bootstrap.Result) {
 			w.gateway = func(*http.Request, bool) (int, string) { return 401, invalid }
-		}, "ppppfsps", "make API-M trust the key manager's certificate"},
+		}, "pppppppfss", "make API-M trust the key manager's certificate"},
 		{"the gateway does not know the subscription", func(w *world, _ *bootstrap.Result) {
 			w.gateway = backends(func(*http.Request) (int, string) {
 				return 403, `{"code":"900908","message":"Resource forbidden ","description":"…"}`
 			})
-		}, "ppppfsps", "same issuer"},
+		}, "pppppppfss", "same issuer"},
 		{"the operation wants a scope", func(w *world, _ *bootstrap.Result) {
 			w.gateway = backends(func(*http.Request) (int, string) {
 				return 403, `{"code":"900910","message":"The access token does not allow…","description":"…"}`
 			})
-		}, "pppppppp", "900910"},
+		}, "pppppppppp", "900910"},
 		{"the API is throttled", func(w *world, _ *bootstrap.Result) {
 			w.gateway = backends(func(*http.Request) (int, string) {
 				return 429, `{"code":"900802","message":"Message throttled out","description":"…"}`
 			})
-		}, "pppppppp", "900802"},
+		}, "pppppppppp", "900802"},
 		{"the backend is down", func(w *world, _ *bootstrap.Result) {
 			w.gateway = backends(func(*http.Request) (int, string) { return 503, `{"fault":{"code":101503}}` })
-		}, "ppppfsps", "its backend does not answer, or answers with an error: check that http://payments:8080"},
+		}, "pppppppfss", "its backend does not answer, or answers with an error: check that http://payments:8080"},
 		{"the backend has nothing at this path, but it was reached", func(w *world, _ *bootstrap.Result) {
 			w.gateway = backends(func(*http.Request) (int, string) { return 404, "no such payment" })
-		}, "pppppppp", "HTTP 404"},
-		{"the key manager has lost the application's client", func(w *world, _ *bootstrap.Result) { w.lost = true }, "ppppppfp", "it may have lost the client"},
-		{"new keys are tried", func(_ *world, r *bootstrap.Result) { r.NewKeys = true }, "pppppppp", "HTTP 200"},
-		{"new keys that are lost", func(w *world, r *bootstrap.Result) { r.NewKeys, w.lost = true, true }, "ppppppfp", "it may have lost the client"},
-		{"the gateway does not hear of revoked tokens", func(w *world, _ *bootstrap.Result) { w.deaf = true }, "pppppppf", "IS has the handler that reports revoked tokens to API-M, but it does not work"},
-		{"the gateway is down when it should refuse a revoked token", func(w *world, _ *bootstrap.Result) { w.dies = true }, "pppppppf", "check GW_HOST and GW_PORT, and whether API-M is up"},
-		{"API-M fails to make keys for a while", func(w *world, _ *bootstrap.Result) { w.keyless = 3 }, "pppppppp", "HTTP 200"},
-		{"API-M makes no keys at all", func(w *world, _ *bootstrap.Result) { w.keyless = 1000 }, "fsssssps", "HTTP 500, code 900967"},
-		{"keys have to be approved", func(w *world, _ *bootstrap.Result) { w.later = true }, "ppppppps", "the token is the application's own"},
-		{"applications have to be approved", func(w *world, _ *bootstrap.Result) { w.pending = true }, "ppppppps", "the token is the application's own"},
+		}, "pppppppppp", "HTTP 404"},
+		{"the gateway does not hear of revoked tokens", func(w *world, _ *bootstrap.Result) { w.deaf = true }, "pppppppppf", "IS has the handler that reports revoked tokens to API-M, but it does not work"},
+		{"the gateway is down when it should refuse a revoked token", func(w *world, _ *bootstrap.Result) { w.dies = true }, "pppppppppf", "check GW_HOST and GW_PORT, and whether API-M is up"},
+		{"API-M fails to make keys for a while", func(w *world, _ *bootstrap.Result) { w.keyless = 3 }, "pppppppppp", "HTTP 200"},
+		{"API-M makes no keys at all", func(w *world, _ *bootstrap.Result) { w.keyless = 1000 }, "pppfssssss", "HTTP 500, code 900967"},
+		{"keys have to be approved", func(w *world, _ *bootstrap.Result) { w.later = true }, "pppsssssss", "a person approves it"},
+		{"applications have to be approved", func(w *world, _ *bootstrap.Result) { w.pending = true }, "pppsssssss", "a person approves it"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			newKeys()
+			cfg := told(t, trust.Closing{Handler: true})
 			synctest.Test(t, func(t *testing.T) {
 				w, r := newWorld(), result()
 				tt.prepare(w, &r)
-				verdicts, checks, err := check(t, w, Options{Handler: true}, r)
+				verdicts, checks, err := check(t, w, cfg, Selection{}, r)
 				if verdicts != tt.verdicts {
 					t.Errorf("verdicts %s, want %s: %+v", verdicts, tt.verdicts, checks)
 				}
@@ -329,7 +352,7 @@ func TestEachCheckPassesOrHasARemedy(t *testing.T) {
 						t.Errorf("%s changes something", request)
 					}
 				}
-				if w.tokens["key"] != "" && !r.NewKeys && !w.pending && !w.later {
+				if w.tokens["key"] != "" {
 					t.Error("the application's live token was ended")
 				}
 			})
@@ -351,7 +374,7 @@ func TestEvidenceHasNoTokenThatABackendEchoes(t *testing.T) {
 				echoed = echoed || strings.HasPrefix(token, "eyJ")
 				return status, "the echo: X-JWT-Assertion: " + token + " Authorization: " + r.Header.Get("Authorization")
 			}
-			_, checks, _ := check(t, w, Options{Handler: true}, result())
+			_, checks, _ := check(t, w, config.Config{}, Selection{}, result())
 			text := fmt.Sprint(checks)
 			if !echoed || strings.Contains(text, "eyJ") {
 				t.Errorf("HTTP %d: token echoed: %v, evidence: %s", status, echoed, text)
@@ -370,7 +393,7 @@ func TestAnEndedContextFailsNoCheck(t *testing.T) {
 		w.readyAt = time.Now().Add(time.Hour)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		_, err := Run(ctx, slog.New(slog.DiscardHandler), bootstrap.Connect(&http.Client{Transport: w}, settings), Options{}, result())
+		_, err := checkWith(ctx, slog.New(slog.DiscardHandler), w, config.Config{}, Selection{}, result())
 		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrFailed) {
 			t.Errorf("got %v", err)
 		}
@@ -412,19 +435,19 @@ func TestARecordedTokenIsVerifiedWithTheRecordedKeys(t *testing.T) {
 	}
 	const jwks, issuer = "https://localhost:9463/oauth2/jwks", "https://localhost:9463/oauth2/token"
 	r := &run{
-		Servers: bootstrap.Servers{HTTP: &http.Client{Transport: replay{jwks: answers["jwks"]}}},
-		Options: Options{Wait: time.Second},
-		result:  bootstrap.Result{JWKS: jwks, Issuer: issuer},
-		token:   wso2.Token{AccessToken: token.AccessToken},
+		Servers:   bootstrap.Servers{HTTP: &http.Client{Transport: replay{jwks: answers["jwks"]}}},
+		Selection: Selection{Wait: time.Second},
+		result:    bootstrap.Result{JWKS: jwks, Issuer: issuer},
+		token:     wso2.Token{AccessToken: token.AccessToken},
 	}
-	if c := r.signature(t.Context()); c.Verdict != Pass {
+	if c := r.tokenSignature(t.Context()); c.Verdict != Pass {
 		t.Errorf("signature: %+v", c)
 	}
-	if c := r.issuer(t.Context()); c.Verdict != Pass {
+	if c := r.tokenIssuer(t.Context()); c.Verdict != Pass {
 		t.Errorf("issuer: %+v", c)
 	}
 	r.token.AccessToken = tampered(r.token.AccessToken)
-	if c := r.signature(t.Context()); c.Verdict != Fail {
+	if c := r.tokenSignature(t.Context()); c.Verdict != Fail {
 		t.Errorf("signature of a tampered token: %+v", c)
 	}
 }
@@ -433,7 +456,7 @@ func TestACallThatShouldBeRefusedLogsWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		servers := bootstrap.Connect(&http.Client{Transport: replay{}}, settings)
-		i := &inspection{run: &run{Servers: servers, log: slog.New(slog.NewTextHandler(&log, nil)), Options: Options{Wait: time.Second}}}
+		i := &inspection{run: &run{Servers: servers, log: slog.New(slog.NewTextHandler(&log, nil)), Selection: Selection{Wait: time.Second}}}
 		_, ok, err := i.callUntil(t.Context(), &target{method: http.MethodGet, path: "/orders/1.0.0/"}, "token", refused)
 		if ok || err != nil || !strings.Contains(log.String(), "the gateway still accepts the token: GET ") {
 			t.Errorf("refused: %v, %v\n%s", ok, err, &log)
@@ -444,7 +467,7 @@ func TestACallThatShouldBeRefusedLogsWhatItWaitsFor(t *testing.T) {
 func TestACheckThatHasToWaitLogsEachTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		r := &run{log: slog.New(slog.NewTextHandler(&log, nil)), Options: Options{Wait: time.Minute}}
+		r := &run{log: slog.New(slog.NewTextHandler(&log, nil)), Selection: Selection{Wait: time.Minute}}
 		tries := 0
 		r.poll(t.Context(), "API called", func() (bool, string) { tries++; return tries == 3, fmt.Sprintf("HTTP 404, try %d", tries) })
 		if tries != 3 || strings.Count(log.String(), "not yet, trying again") != 2 || !strings.Contains(log.String(), `attempt=2`) || !strings.Contains(log.String(), "HTTP 404, try 2") {

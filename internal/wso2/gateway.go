@@ -101,6 +101,10 @@ const (
 	GatewayNoMethod      = "405"    // the API's resource at this path lacks the method
 )
 
+// NoAPI reports whether the gateway has no API at the path. For a path that an API does not have it answers 404, too, with the message
+// "Runtime Error" (API-M 4.5.0).
+func (a Answer) NoAPI() bool { return a.Code == GatewayUnknown && a.Message != "Runtime Error" }
+
 // answerBeginning is how much is read of an answer to a call: enough for the gateway's own errors. A backend's document may have
 // any size, and several are called at once.
 const answerBeginning = 64 << 10

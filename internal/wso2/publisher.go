@@ -33,6 +33,7 @@ type Operation struct {
 	Target string
 	Verb   string
 	Scopes []string // a token needs one of them; none: any token will do
+	Open   bool     // it takes calls without a token, and with any (authType None)
 }
 
 // API is what a list of the Publisher shows of an API. Its context is without the version.
