@@ -35,7 +35,9 @@ AM_PORT, IS_HOST and IS_PORT. If it could not examine a server, it says so, and 
 
 With --fix it repairs what the agent can repair safely: it registers or corrects the key manager as apply does,
 authorizes applications as scopes sync does, and does next to a server what the sidecar does. It shows first what it is
-about to do, and asks.`,
+about to do, and asks.
+
+Each diagnosis names the checks of agent verify that fail because of it. verify shows what does not work, and doctor why.`,
 		Example: `  agent doctor --logs /var/log/wso2
   agent doctor --fix --yes                     # without a terminal
   agent doctor bundle support.tar.gz           # for support, without secrets`,
@@ -159,6 +161,9 @@ func printDiagnoses(w io.Writer, f doctor.Facts, found []doctor.Diagnosis) error
 			fmt.Fprintf(&b, "    evidence: %s\n", printable(e))
 		}
 		fmt.Fprintf(&b, "    remedy: %s\n", printable(d.Remedy))
+		if len(d.Explains) > 0 {
+			fmt.Fprintf(&b, "    in agent verify it fails: %s\n", strings.Join(d.Explains, ", "))
+		}
 		if d.Fix != doctor.ByHand {
 			fixable++
 		}
@@ -168,6 +173,9 @@ func printDiagnoses(w io.Writer, f doctor.Facts, found []doctor.Diagnosis) error
 	}
 	if f.Settings.Product == "" {
 		b.WriteString("the files and settings of the servers are left out: PRODUCT is not set, so doctor runs next to no server\n")
+	}
+	if len(found) == 0 {
+		b.WriteString("agent verify shows more: it tries what depends on this, with --write also tokens and calls of APIs\n")
 	}
 	fmt.Fprintf(&b, "found: %d, of these agent doctor --fix repairs: %d, not examined: %d, logs read: %d\n", len(found), fixable, len(f.Unread), len(f.Logs.Files))
 	_, err := io.WriteString(w, b.String())
@@ -186,9 +194,9 @@ func listsOnly(cmd *cobra.Command, others ...string) error {
 
 // troublesForJSON returns the troubles that doctor knows, for programs.
 func troublesForJSON() any {
-	list := []map[string]string{}
+	list := []map[string]any{}
 	for _, t := range doctor.Troubles() {
-		list = append(list, map[string]string{"id": t.ID, "name": t.Name, "symptom": t.Symptom, "remedy": t.Remedy, "fix": string(t.Fix)})
+		list = append(list, map[string]any{"id": t.ID, "name": t.Name, "symptom": t.Symptom, "remedy": t.Remedy, "fix": t.Fix, "explains": t.Explains})
 	}
 	return list
 }

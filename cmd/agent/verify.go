@@ -176,5 +176,5 @@ func verdict(checks []verify.Check, err error) error {
 			ids = append(ids, c.ID)
 		}
 	}
-	return remedy.Add(fmt.Errorf("%w: %s", verify.ErrFailed, strings.Join(ids, ", ")), "the hints in the output say what to do")
+	return remedy.Add(fmt.Errorf("%w: %s", verify.ErrFailed, strings.Join(ids, ", ")), "the hints in the output say what to do; agent doctor looks for the reasons")
 }

@@ -30,6 +30,7 @@ makes API-M create DefaultApplication.
   ` + "`API_CONFIG`" + `, which has the last word.
 - ` + "`agent doctor bundle FILE.tar.gz`" + ` writes an archive for support: facts, diagnoses, settings, ` + "`deployment.toml`" + `, lists of stores, public files of the exchange volume, ends of logs.
   Secrets are masked. The file has mode 0600, and an existing file stays.
+- ` + "`agent verify`" + ` shows what does not work, and ` + "`agent doctor`" + ` why. Each row names the checks of [verification.md](verification.md) that fail because of its trouble. Checks that no row names need a token or a write.
 - It exits with 0 if it finds nothing, and with 1 if it finds something or could not read something of the servers, and with 3 if ` + "`--timeout`" + ` has passed. ` + "`--json`" + ` prints JSON.
 
 | fix | what it does |
@@ -42,7 +43,7 @@ makes API-M create DefaultApplication.
 
 // titles are the parts of the table, by what their IDs begin with.
 var titles = []struct{ prefix, title string }{
-	{"server.", "Servers"}, {"password.", "Passwords"}, {"clock.", "Clocks"}, {"trust.", "Certificates"}, {"km.", "The key manager"}, {"keys.", "Keys and tokens"},
+	{"server.", "Servers"}, {"password.", "Passwords"}, {"clock.", "Clocks"}, {"trust.", "Certificates"}, {"km.", "The key manager"}, {"keys.", "Keys"}, {"tokens.", "Tokens"}, {"subscriptions.", "Subscriptions"},
 	{"setup.", "Setup scripts"}, {"settings.", "Settings of the servers"}, {"revocation.", "Revoked tokens"}, {"scopes.", "Scopes and roles"}, {"claims.", "Claims"},
 	{"api.", "APIs and the gateway"}, {"volume.", "Volumes"},
 }
@@ -54,7 +55,7 @@ func pageOf(rows []doctor.Trouble) string {
 	cell := strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "*", `\*`)
 	written := 0
 	for _, part := range titles {
-		fmt.Fprintf(&b, "## %s\n| id | what is wrong | what people see | remedy | fix |\n|---|---|---|---|---|\n", part.title)
+		fmt.Fprintf(&b, "## %s\n| id | what is wrong | what people see | remedy | fix | fails in `agent verify` |\n|---|---|---|---|---|---|\n", part.title)
 		for _, row := range rows {
 			if !strings.HasPrefix(row.ID, part.prefix) {
 				continue
@@ -64,7 +65,7 @@ func pageOf(rows []doctor.Trouble) string {
 			if row.Fix != doctor.ByHand {
 				fix = "`" + string(row.Fix) + "`"
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", row.ID, cell.Replace(row.Name), cell.Replace(row.Symptom), cell.Replace(row.Remedy), fix)
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", row.ID, cell.Replace(row.Name), cell.Replace(row.Symptom), cell.Replace(row.Remedy), fix, strings.Join(row.Explains, ", "))
 		}
 		b.WriteString("\n")
 	}

@@ -32,7 +32,10 @@ type Trouble struct {
 	Symptom string // what people see of it
 	Remedy  string // what a person does about it
 	Fix     Fix
-	find    func(f *Facts) finding
+	// Explains are the checks of agent verify that fail because of the trouble, by their ids. The doctor looks at the state of things, and
+	// those checks try what depends on it.
+	Explains []string
+	find     func(f *Facts) finding
 }
 
 // finding is what one row finds in the facts. Without evidence there is no such trouble.
@@ -53,6 +56,7 @@ type Diagnosis struct {
 	Evidence []string `json:"evidence"` // at least one; never a secret
 	Remedy   string   `json:"remedy"`
 	Fix      Fix      `json:"fix,omitempty"`
+	Explains []string `json:"explains,omitempty"` // checks of agent verify that fail because of it
 }
 
 // evidenceLimit is the most evidence that a diagnosis shows.
@@ -66,7 +70,7 @@ func Diagnose(f Facts) []Diagnosis {
 		if len(found.evidence) == 0 {
 			continue
 		}
-		d := Diagnosis{t.ID, t.Name, found.verdict, found.evidence, t.Remedy, t.Fix}
+		d := Diagnosis{t.ID, t.Name, found.verdict, found.evidence, t.Remedy, t.Fix, t.Explains}
 		if more := len(d.Evidence) - evidenceLimit; more > 0 {
 			d.Evidence = append(d.Evidence[:evidenceLimit:evidenceLimit], plural(more, "more", "more"))
 		}

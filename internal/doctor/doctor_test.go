@@ -102,6 +102,25 @@ func (s *site) apiID(t *testing.T) string {
 	return list[0].ID
 }
 
+// block blocks the subscription of the application in the Publisher.
+func (s *site) block(t *testing.T) {
+	t.Helper()
+	servers := s.servers(s.config(t, config.AM, nil))
+	apps, err := servers.DevPortal.Applications(t.Context(), "Shop")
+	must(t, err)
+	subscriptions, err := servers.DevPortal.Subscriptions(t.Context(), apps[0].ID)
+	must(t, err)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.am.URL()+"/api/am/publisher/v4/subscriptions/block-subscription?blockState=BLOCKED&subscriptionId="+subscriptions[0].ID, nil)
+	must(t, err)
+	req.SetBasicAuth("admin", "admin")
+	resp, err := s.client(s.config(t, config.AM, nil)).Do(req)
+	must(t, err)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("HTTP %d", resp.StatusCode)
+	}
+}
+
 // newKeys makes an application with keys at IS; it may fail.
 func newKeys(t *testing.T, s *site) error {
 	t.Helper()
@@ -262,6 +281,10 @@ var troubles = []trouble{
 	}, has: `"Shop"`},
 	{id: "keys.other-manager", env: map[string]string{"KEY_MANAGER_NAME": "Resident Key Manager"}, breaks: desires(replaced("key_manager: WSO2-IS, ", "")), has: `"WSO2-IS"`},
 	{id: "keys.wrong-endpoint", breaks: line("TID: [-1234] [api/am/publisher] [2026-11-28 10:01:00,000] ERROR {org.wso2.carbon.apimgt.rest.api.util.impl.OAuthOpaqueAuthenticatorImpl} - Invalid OAuth Token : Invalid Access Token. ACTIVE access token is not found.")},
+	{id: "tokens.one-at-a-time", product: config.IS, env: map[string]string{"TOKENS_SIDE_BY_SIDE": "true"}, breaks: func(*testing.T, *site) {}, has: "renew_token_without_revoking_existing"},
+	{id: "subscriptions.blocked", why: "state", breaks: func(t *testing.T, s *site) { s.block(t) }, has: `application "Shop": the subscription to API "Pay Orders" 1.0.0 is BLOCKED`},
+	{id: "subscriptions.blocked", why: "log", breaks: line("WARN - APIAuthenticationHandler API authentication failure due to The requested API is temporarily blocked")},
+	{id: "scopes.refused", breaks: line("WARN - APIAuthenticationHandler API authentication failure due to The access token does not allow you to access the requested resource")},
 	{id: "keys.default-application", breaks: line("ERROR - GlobalThrowableMapper A duplicate application already exists by the name - DefaultApplication")},
 	{id: "setup.failed", breaks: line("API setup failed"), has: `"Pay Orders 1.0.0" has a space`},
 	{id: "settings.refused", breaks: settings(config.AM, func(text string) string { return text + "\n[server]\nx = \"1\"\n" }), has: "deployment.toml"},

@@ -138,6 +138,8 @@ type Applications struct {
 	// FileManager is the key manager of the keys in KEYS_FILE, if neither KEY_MANAGER_NAME nor API_CONFIG names it; empty otherwise.
 	FileManager string `json:"fileManager,omitempty"`
 	Lost        string `json:"lost,omitempty"` // IS does not know the client in KEYS_FILE
+	// Blocked are subscriptions that do not work, each with its state.
+	Blocked []string `json:"blocked,omitempty"`
 }
 
 // Key is a client of an application.

@@ -33,6 +33,8 @@ const (
 	logCallback  pattern = "callback"  // OAuth2Util of identity-inbound-auth-oauth
 	logNoFile    pattern = "noFile"    // java.io.FileInputStream of the JDK
 	logSetup     pattern = "setup"     // script of the integration guide
+	logScope     pattern = "scope"     // APIAuthenticationHandler and APISecurityConstants of carbon-apimgt, 900910
+	logBlocked   pattern = "blocked"   // the same, 900907
 )
 
 // patterns says how to recognise each line. The text is a part that every such line has: to look for it is fast, and most lines have
@@ -61,6 +63,8 @@ var patterns = []struct {
 	{logCallback, "Registered callback does not match with the provided url", nil},
 	{logNoFile, "FileNotFoundException: ", regexp.MustCompile(`FileNotFoundException: \S*/repository/(conf|resources/security|components/(lib|dropins))/\S* \(No such file or directory\)`)},
 	{logSetup, "API setup failed", nil},
+	{logScope, "API authentication failure due to The access token does not allow you to access the requested resource", nil},
+	{logBlocked, "API authentication failure due to The requested API is temporarily blocked", nil},
 }
 
 // Lines of carbon-kernel (CarbonCoreActivator, StartupFinalizerServiceComponent) at the begin and at the end of a start.

@@ -264,7 +264,7 @@ func differences(changes []plan.Change, name string) (lines []string) {
 	return lines
 }
 
-// applications reads the keys of the administrator's applications.
+// applications reads the keys and the subscriptions of the administrator's applications.
 func (r *Reader) applications(ctx context.Context, s bootstrap.Servers, f *Facts) {
 	a, made := &f.Applications, bootstrap.FilesOf(r.Config).Made()
 	if !r.wantsKeysOf(made.KeyManager) {
@@ -285,6 +285,16 @@ func (r *Reader) applications(ctx context.Context, s bootstrap.Servers, f *Facts
 		if err != nil {
 			f.unread(fmt.Sprintf("keys of application %q", app.Name), err)
 			return
+		}
+		subscriptions, err := s.DevPortal.Subscriptions(ctx, app.ID)
+		if err != nil {
+			f.unread(fmt.Sprintf("subscriptions of application %q", app.Name), err)
+			return
+		}
+		for _, sub := range subscriptions {
+			if sub.Status != "UNBLOCKED" {
+				a.Blocked = append(a.Blocked, fmt.Sprintf("application %q: the subscription to API %q %s is %s", app.Name, sub.API.Name, sub.API.Version, sub.Status))
+			}
 		}
 		for _, k := range keys {
 			a.Keys = append(a.Keys, Key{Application: app.Name, Type: k.KeyType, Manager: k.KeyManager, Half: k.ConsumerKey == ""})

@@ -16,8 +16,9 @@ func apiTroubles() []Trouble {
 	return []Trouble{
 		{
 			ID: "api.undeployed", Name: "A published API has no deployed revision",
-			Symptom: "The gateway answers 404, although the Developer Portal shows the API.",
-			Remedy:  "deploy a revision in the Publisher, or run agent apply",
+			Explains: []string{"api.loaded", "api.called"},
+			Symptom:  "The gateway answers 404, although the Developer Portal shows the API.",
+			Remedy:   "deploy a revision in the Publisher, or run agent apply",
 			find: func(f *Facts) finding {
 				return sure(each(f, func(a API) string {
 					if a.offered() && !a.Deployed {
@@ -29,8 +30,9 @@ func apiTroubles() []Trouble {
 		},
 		{
 			ID: "api.not-loaded", Name: "The gateway does not have a deployed API",
-			Symptom: "404 after a deployment. The gateway loads deployments one after the other, 5 s each unless event_waiting_time is lower, so the last of 20 APIs takes 100 s.",
-			Remedy:  "wait; set GATEWAY_EVENT_WAIT for the agent next to API-M. If it stays, see trust.own, and deploy the revision again",
+			Explains: []string{"api.loaded", "api.called"},
+			Symptom:  "404 after a deployment. The gateway loads deployments one after the other, 5 s each unless event_waiting_time is lower, so the last of 20 APIs takes 100 s.",
+			Remedy:   "wait; set GATEWAY_EVENT_WAIT for the agent next to API-M. If it stays, see trust.own, and deploy the revision again",
 			find: func(f *Facts) finding {
 				return likely(each(f, func(a API) string {
 					if a.offered() && a.Deployed && a.Missing {
@@ -64,8 +66,9 @@ func apiTroubles() []Trouble {
 		},
 		{
 			ID: "api.any-token", Name: "An API accepts any valid token, subscribed or not",
-			Symptom: "Applications without a subscription call the API: an update with an empty list of policies makes it so, and API-M answers 200.",
-			Remedy:  "choose business plans for the API in the Publisher, and deploy a new revision",
+			Explains: []string{"gateway.subscription"},
+			Symptom:  "Applications without a subscription call the API: an update with an empty list of policies makes it so, and API-M answers 200.",
+			Remedy:   "choose business plans for the API in the Publisher, and deploy a new revision",
 			find: func(f *Facts) finding {
 				return likely(each(f, func(a API) string {
 					if a.AnyToken && a.offered() {
@@ -77,8 +80,9 @@ func apiTroubles() []Trouble {
 		},
 		{
 			ID: "api.other-manager", Name: "An API does not accept tokens of the key manager that makes the keys",
-			Symptom: "900901 or 900908 with a valid token of a subscribed application.",
-			Remedy:  "add the key manager to the API in the Publisher (or key_managers of the API in API_CONFIG), and deploy a new revision",
+			Explains: []string{"api.called", "token.password"},
+			Symptom:  "900901 or 900908 with a valid token of a subscribed application.",
+			Remedy:   "add the key manager to the API in the Publisher (or key_managers of the API in API_CONFIG), and deploy a new revision",
 			find: func(f *Facts) finding {
 				return likely(each(f, func(a API) string {
 					if a.Named && a.offered() && !a.accepts(f.Settings.KeysFrom) {
@@ -90,8 +94,9 @@ func apiTroubles() []Trouble {
 		},
 		{
 			ID: "api.no-header", Name: "An API names no header for the token",
-			Symptom: "The gateway refuses every token, because it looks for the header \"null\". An archive import without authorizationHeader makes it so.",
-			Remedy:  "set the authorization header of the API to Authorization in the Publisher, and deploy a new revision",
+			Explains: []string{"api.called", "gateway.wrong-token", "gateway.scope"},
+			Symptom:  "The gateway refuses every token, because it looks for the header \"null\". An archive import without authorizationHeader makes it so.",
+			Remedy:   "set the authorization header of the API to Authorization in the Publisher, and deploy a new revision",
 			find: func(f *Facts) finding {
 				return sure(each(f, func(a API) string {
 					if a.NoHeader && a.offered() {

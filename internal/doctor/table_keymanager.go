@@ -24,8 +24,9 @@ func keyManagerTroubles() []Trouble {
 	return []Trouble{
 		{
 			ID: "km.missing", Name: "IS is not registered as a key manager", Fix: FixKeyManager,
-			Symptom: "The tokens of applications have API-M's own issuer (iss).",
-			Remedy:  "run agent apply or agent bootstrap, or agent doctor --fix",
+			Explains: []string{"km.registered"},
+			Symptom:  "The tokens of applications have API-M's own issuer (iss).",
+			Remedy:   "run agent apply or agent bootstrap, or agent doctor --fix",
 			find: func(f *Facts) finding {
 				if _, found := f.own(); found || !f.KeyManagers.Read {
 					return finding{}
@@ -39,8 +40,9 @@ func keyManagerTroubles() []Trouble {
 		},
 		{
 			ID: "km.disabled", Name: "The key manager is disabled", Fix: FixKeyManager,
-			Symptom: "The gateway refuses its tokens within seconds (900901), and keys cannot be made (901403).",
-			Remedy:  "enable it in the Admin Portal, or run agent apply or agent doctor --fix",
+			Explains: []string{"km.enabled", "app.made", "api.called"},
+			Symptom:  "The gateway refuses its tokens within seconds (900901), and keys cannot be made (901403).",
+			Remedy:   "enable it in the Admin Portal, or run agent apply or agent doctor --fix",
 			find: func(f *Facts) finding {
 				return own(f, func(km KeyManager) string {
 					if usable(km) && !km.Enabled {
@@ -52,8 +54,9 @@ func keyManagerTroubles() []Trouble {
 		},
 		{
 			ID: "km.resident-disabled", Name: "API-M's own key manager is disabled, and the application's keys come from it",
-			Symptom: "Keys cannot be made (901403), and the gateway refuses the tokens.",
-			Remedy:  "enable Resident Key Manager in the Admin Portal, or set KEY_MANAGER_NAME to the key manager for IS",
+			Explains: []string{"app.made", "api.called"},
+			Symptom:  "Keys cannot be made (901403), and the gateway refuses the tokens.",
+			Remedy:   "enable Resident Key Manager in the Admin Portal, or set KEY_MANAGER_NAME to the key manager for IS",
 			find: func(f *Facts) finding {
 				for _, km := range f.KeyManagers.List {
 					if km.Name == bootstrap.ResidentKeyManager && km.Name == f.Settings.KeysFrom && !km.Enabled {
@@ -65,8 +68,9 @@ func keyManagerTroubles() []Trouble {
 		},
 		{
 			ID: "km.type", Name: "The key manager has the wrong type",
-			Symptom: "It never works: the type WSO2-IS is for IS 5 and 6.",
-			Remedy:  "delete it in the Admin Portal, and run agent apply; or set KM_NAME to another name. Keys that applications have at it end with it",
+			Explains: []string{"km.type", "app.made"},
+			Symptom:  "It never works: the type WSO2-IS is for IS 5 and 6.",
+			Remedy:   "delete it in the Admin Portal, and run agent apply; or set KM_NAME to another name. Keys that applications have at it end with it",
 			find: func(f *Facts) finding {
 				return own(f, func(km KeyManager) string {
 					if usable(km) {
@@ -78,8 +82,9 @@ func keyManagerTroubles() []Trouble {
 		},
 		{
 			ID: "km.issuer", Name: "The issuer of the key manager is not the one that IS announces", Fix: FixKeyManager,
-			Symptom: "The gateway refuses every token of IS (900901). The host name of IS has changed, or a proxy is in front of it.",
-			Remedy:  "run agent apply or agent doctor --fix. If the issuer that IS announces is wrong, correct [server] hostname in IS's deployment.toml (IS_HOST for the agent) first",
+			Explains: []string{"km.issuer", "token.issuer", "api.called"},
+			Symptom:  "The gateway refuses every token of IS (900901). The host name of IS has changed, or a proxy is in front of it.",
+			Remedy:   "run agent apply or agent doctor --fix. If the issuer that IS announces is wrong, correct [server] hostname in IS's deployment.toml (IS_HOST for the agent) first",
 			find: func(f *Facts) finding {
 				return own(f, func(km KeyManager) string {
 					if !usable(km) || f.IS.Issuer == "" || km.Issuer == f.IS.Issuer {
@@ -91,8 +96,9 @@ func keyManagerTroubles() []Trouble {
 		},
 		{
 			ID: "km.user-info", Name: "The UserInfo endpoint of the key manager is not /scim2/Me", Fix: FixKeyManager,
-			Symptom: "UserInfo answers 401 or 403, claims are missing in the backend JWT, or the key manager never works. Discovery in the Admin Portal fills in /oauth2/userinfo.",
-			Remedy:  "run agent apply or agent doctor --fix, or set it in the Admin Portal",
+			Explains: []string{"km.userinfo"},
+			Symptom:  "UserInfo answers 401 or 403, claims are missing in the backend JWT, or the key manager never works. Discovery in the Admin Portal fills in /oauth2/userinfo.",
+			Remedy:   "run agent apply or agent doctor --fix, or set it in the Admin Portal",
 			find: func(f *Facts) finding {
 				return own(f, func(km KeyManager) string {
 					if !usable(km) || strings.HasSuffix(km.UserInfo, "/scim2/Me") {
@@ -104,21 +110,24 @@ func keyManagerTroubles() []Trouble {
 		},
 		{
 			ID: "km.differs", Name: "The key manager differs from what IS needs", Fix: FixKeyManager,
-			Symptom: "Keys, scopes or tokens of IS fail. A list endpoints[] in a request is accepted and ignored, opaque tokens are never accepted, and absent fields become null or false.",
-			Remedy:  "run agent apply or agent doctor --fix",
-			find:    func(f *Facts) finding { return sure(f.KeyManagers.Differ...) },
+			Explains: []string{"km.jwks", "token.audience"},
+			Symptom:  "Keys, scopes or tokens of IS fail. A list endpoints[] in a request is accepted and ignored, opaque tokens are never accepted, and absent fields become null or false.",
+			Remedy:   "run agent apply or agent doctor --fix",
+			find:     func(f *Facts) finding { return sure(f.KeyManagers.Differ...) },
 		},
 		{
 			ID: "km.same-issuer", Name: "Two key managers have the same issuer",
-			Symptom: "The gateway uses one of them for all tokens, and refuses the clients of the other (900908).",
-			Remedy:  "give each server a host name of its own ([server] hostname, \"localhost\" as shipped in both), and restart it; or delete one of the key managers",
-			find:    sameIssuer,
+			Explains: []string{"api.called"},
+			Symptom:  "The gateway uses one of them for all tokens, and refuses the clients of the other (900908).",
+			Remedy:   "give each server a host name of its own ([server] hostname, \"localhost\" as shipped in both), and restart it; or delete one of the key managers",
+			find:     sameIssuer,
 		},
 		{
 			ID: "km.not-loaded", Name: "API-M has not loaded the key manager",
-			Symptom: `"Key Manager NAME not configured" in API-M's log when somebody makes keys. API-M can lose the event of a new key manager.`,
-			Remedy:  "save the key manager again in the Admin Portal, or run agent bootstrap, which waits until it is usable and sends it again",
-			find:    func(f *Facts) finding { return likely(f.Logs.of(logNotLoaded)...) },
+			Explains: []string{"app.made"},
+			Symptom:  `"Key Manager NAME not configured" in API-M's log when somebody makes keys. API-M can lose the event of a new key manager.`,
+			Remedy:   "save the key manager again in the Admin Portal, or run agent bootstrap, which waits until it is usable and sends it again",
+			find:     func(f *Facts) finding { return likely(f.Logs.of(logNotLoaded)...) },
 		},
 	}
 }

@@ -8,16 +8,18 @@ func serverTroubles() []Trouble {
 	return []Trouble{
 		{
 			ID: "server.away", Name: "A server does not answer",
-			Symptom: "Connections are refused or time out. IS refuses connections until it is up completely.",
-			Remedy:  "start the server, and see its log; check IS_HOST, IS_PORT, AM_HOST and AM_PORT, and that this machine reaches these addresses",
+			Explains: []string{"is.ready", "am.ready"},
+			Symptom:  "Connections are refused or time out. IS refuses connections until it is up completely.",
+			Remedy:   "start the server, and see its log; check IS_HOST, IS_PORT, AM_HOST and AM_PORT, and that this machine reaches these addresses",
 			find: func(f *Facts) finding {
 				return sure(f.eachServer(func(s Server) string { return s.Away })...)
 			},
 		},
 		{
 			ID: "server.starting", Name: "A server answers, but does not serve yet",
-			Symptom: `A script ends with "API setup failed": the pages of the Publisher and /services/Version answer long before the REST APIs and the gateway work.`,
-			Remedy:  "wait: API-M needs one to three minutes on a busy machine. Ask /api/am/gateway/v2/server-startup-healthcheck, as agent bootstrap and agent apply do, and not /publisher. If it does not end, see trust.own and password.own-calls",
+			Explains: []string{"is.ready", "am.ready"},
+			Symptom:  `A script ends with "API setup failed": the pages of the Publisher and /services/Version answer long before the REST APIs and the gateway work.`,
+			Remedy:   "wait: API-M needs one to three minutes on a busy machine. Ask /api/am/gateway/v2/server-startup-healthcheck, as agent bootstrap and agent apply do, and not /publisher. If it does not end, see trust.own and password.own-calls",
 			find: func(f *Facts) finding {
 				return likely(f.eachServer(func(s Server) string { return s.Starting })...)
 			},
@@ -32,16 +34,18 @@ func serverTroubles() []Trouble {
 		},
 		{
 			ID: "server.other-certificate", Name: "A server presents another certificate than its agent has published",
-			Symptom: "The agent refuses to connect, because the certificate is not the one that the peer published.",
-			Remedy:  "if somebody has changed the certificate, start the agent next to that server, and restart the server. If not, something else answers at this address",
+			Explains: []string{"is.ready", "am.ready", "trust.is"},
+			Symptom:  "The agent refuses to connect, because the certificate is not the one that the peer published.",
+			Remedy:   "if somebody has changed the certificate, start the agent next to that server, and restart the server. If not, something else answers at this address",
 			find: func(f *Facts) finding {
 				return sure(f.eachServer(func(s Server) string { return s.Other })...)
 			},
 		},
 		{
 			ID: "server.unverified", Name: "This machine cannot verify the certificate of a server",
-			Symptom: "agent plan, apply and doctor on a laptop or in CI report an unknown authority or a wrong name.",
-			Remedy:  "set TLS_CA_FILE to the CA of the servers, or run the command next to a server, where it finds the certificates on the exchange volume",
+			Explains: []string{"is.ready", "am.ready"},
+			Symptom:  "agent plan, apply and doctor on a laptop or in CI report an unknown authority or a wrong name.",
+			Remedy:   "set TLS_CA_FILE to the CA of the servers, or run the command next to a server, where it finds the certificates on the exchange volume",
 			find: func(f *Facts) finding {
 				return sure(f.eachServer(func(s Server) string {
 					if s.expired(f.At) { // which no CA helps; trust.expired says so
@@ -53,16 +57,18 @@ func serverTroubles() []Trouble {
 		},
 		{
 			ID: "password.refused", Name: "A server refuses the administrator's password",
-			Symptom: "HTTP 401. Somebody has changed the password, or deployment.toml has another one than the database: a database keeps the password that it was made with.",
-			Remedy:  "set AM_ADMIN_PASS or IS_ADMIN_PASS to the password that the server has",
+			Explains: []string{"am.ready", "km.userinfo", "app.made"},
+			Symptom:  "HTTP 401. Somebody has changed the password, or deployment.toml has another one than the database: a database keeps the password that it was made with.",
+			Remedy:   "set AM_ADMIN_PASS or IS_ADMIN_PASS to the password that the server has",
 			find: func(f *Facts) finding {
 				return sure(f.eachServer(func(s Server) string { return s.Refused })...)
 			},
 		},
 		{
 			ID: "password.own-calls", Name: "API-M has another password of its administrator in its settings than in its database",
-			Symptom: "The portals accept the password, but the gateway gets no APIs, and its health check stays at 500.",
-			Remedy:  "write the present password to [super_admin] in API-M's deployment.toml, and restart API-M",
+			Explains: []string{"am.ready", "api.loaded"},
+			Symptom:  "The portals accept the password, but the gateway gets no APIs, and its health check stays at 500.",
+			Remedy:   "write the present password to [super_admin] in API-M's deployment.toml, and restart API-M",
 			find: func(f *Facts) finding {
 				if f.Deployment.OwnCalls != "" {
 					return sure(f.Deployment.OwnCalls)
@@ -72,9 +78,10 @@ func serverTroubles() []Trouble {
 		},
 		{
 			ID: "clock.skew", Name: "The clocks of the servers differ",
-			Symptom: "Tokens are refused as expired or not yet valid (900901), often only for some seconds after they were issued.",
-			Remedy:  "keep all machines in step with NTP; on Kubernetes check the nodes",
-			find:    clockSkew,
+			Explains: []string{"clock.skew", "token.lifetime"},
+			Symptom:  "Tokens are refused as expired or not yet valid (900901), often only for some seconds after they were issued.",
+			Remedy:   "keep all machines in step with NTP; on Kubernetes check the nodes",
+			find:     clockSkew,
 		},
 	}
 }

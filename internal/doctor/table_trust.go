@@ -8,14 +8,16 @@ func trustTroubles() []Trouble {
 	return []Trouble{
 		{
 			ID: "trust.missing", Name: "The truststore lacks the certificate of the other server", Fix: FixTrust,
-			Symptom: `"unable to find valid certification path to requested target" or SSLHandshakeException in the server's log.`,
-			Remedy:  "run agent run next to the server, or agent doctor --fix: it imports the certificate and requests the restart",
-			find:    func(f *Facts) finding { return sure(f.Trust.Missing...) },
+			Explains: []string{"trust.store", "trust.am", "km.jwks", "app.made", "api.called", "gateway.revoked"},
+			Symptom:  `"unable to find valid certification path to requested target" or SSLHandshakeException in the server's log.`,
+			Remedy:   "run agent run next to the server, or agent doctor --fix: it imports the certificate and requests the restart",
+			find:     func(f *Facts) finding { return sure(f.Trust.Missing...) },
 		},
 		{
 			ID: "trust.restart", Name: "A server runs with older files than those on disk", Fix: FixTrust,
-			Symptom: "The certificate is in the truststore, and the server still refuses it: servers read their stores and settings only at a start.",
-			Remedy:  "restart the server. With agent exec, agent run or agent doctor --fix requests the restart",
+			Explains: []string{"trust.am", "trust.is", "is.settings", "gateway.revoked"},
+			Symptom:  "The certificate is in the truststore, and the server still refuses it: servers read their stores and settings only at a start.",
+			Remedy:   "restart the server. With agent exec, agent run or agent doctor --fix requests the restart",
 			find: func(f *Facts) finding {
 				if f.Trust.Due != "" {
 					return sure(append([]string{f.Trust.Due}, f.Trust.Untrusting...)...)
@@ -25,8 +27,9 @@ func trustTroubles() []Trouble {
 		},
 		{
 			ID: "trust.own", Name: "The truststore lacks the server's own certificate", Fix: FixTrust,
-			Symptom: "IS issues tokens, but its login page is 404. API-M's portals work, but its gateway gets no API, and its health check stays at 500.",
-			Remedy:  "run agent run next to the server, or agent doctor --fix: it imports the server's own certificate too, and requests the restart",
+			Explains: []string{"am.ready", "api.loaded"},
+			Symptom:  "IS issues tokens, but its login page is 404. API-M's portals work, but its gateway gets no API, and its health check stays at 500.",
+			Remedy:   "run agent run next to the server, or agent doctor --fix: it imports the server's own certificate too, and requests the restart",
 			find: func(f *Facts) finding {
 				if !f.Trust.OwnMissing {
 					return finding{}
@@ -48,9 +51,10 @@ func trustTroubles() []Trouble {
 		},
 		{
 			ID: "trust.refused", Name: "A server has refused the certificate of another one",
-			Symptom: `"PKIX path building failed" or "unable to find valid certification path" in the server's log since its last start.`,
-			Remedy:  "import the certificate into this server's truststore and restart it: agent run does both. For a backend, upload its certificate in the Publisher",
-			find:    func(f *Facts) finding { return likely(f.Logs.of(logPKIX)...) },
+			Explains: []string{"trust.am", "app.made", "gateway.revoked"},
+			Symptom:  `"PKIX path building failed" or "unable to find valid certification path" in the server's log since its last start.`,
+			Remedy:   "import the certificate into this server's truststore and restart it: agent run does both. For a backend, upload its certificate in the Publisher",
+			find:     func(f *Facts) finding { return likely(f.Logs.of(logPKIX)...) },
 		},
 		{
 			ID: "trust.expired", Name: "A certificate has expired",
@@ -71,8 +75,9 @@ func trustTroubles() []Trouble {
 		},
 		{
 			ID: "trust.name", Name: "A certificate does not have the name by which the other server calls it",
-			Symptom: `"Certificate for <wso2am> doesn't match any of the subject alternative names": IS verifies host names, and the stock certificates are for localhost. Revoked tokens stay valid.`,
-			Remedy:  "set TLS_MODE=issue for the agent next to that server: the certificate then has SERVER_NAME and TLS_NAMES",
+			Explains: []string{"trust.name", "gateway.revoked"},
+			Symptom:  `"Certificate for <wso2am> doesn't match any of the subject alternative names": IS verifies host names, and the stock certificates are for localhost. Revoked tokens stay valid.`,
+			Remedy:   "set TLS_MODE=issue for the agent next to that server: the certificate then has SERVER_NAME and TLS_NAMES",
 			find: func(f *Facts) finding {
 				evidence := f.eachServer(func(s Server) string {
 					if !s.Misnamed {
@@ -88,9 +93,10 @@ func trustTroubles() []Trouble {
 		},
 		{
 			ID: "trust.stale-alias", Name: "The truststore has an older certificate of the same subject",
-			Symptom: `"TrustAnchor with subject NAME is not a CA certificate" in the server's log, after a certificate was replaced.`,
-			Remedy:  "delete the old entry with agent certs delete, and restart the server. The agent does that for the aliases that it owns",
-			find:    func(f *Facts) finding { return likely(f.Logs.of(logAnchor)...) },
+			Explains: []string{"trust.am", "gateway.revoked"},
+			Symptom:  `"TrustAnchor with subject NAME is not a CA certificate" in the server's log, after a certificate was replaced.`,
+			Remedy:   "delete the old entry with agent certs delete, and restart the server. The agent does that for the aliases that it owns",
+			find:     func(f *Facts) finding { return likely(f.Logs.of(logAnchor)...) },
 		},
 	}
 }
