@@ -174,7 +174,7 @@ func printDiagnoses(w io.Writer, f doctor.Facts, found []doctor.Diagnosis) error
 	if f.Settings.Product == "" {
 		b.WriteString("the files and settings of the servers are left out: PRODUCT is not set, so doctor runs next to no server\n")
 	}
-	if len(found) == 0 {
+	if len(found)+len(f.Unread) == 0 {
 		b.WriteString("agent verify shows more: it tries what depends on this, with --write also tokens and calls of APIs\n")
 	}
 	fmt.Fprintf(&b, "found: %d, of these agent doctor --fix repairs: %d, not examined: %d, logs read: %d\n", len(found), fixable, len(f.Unread), len(f.Logs.Files))
