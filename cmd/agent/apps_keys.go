@@ -6,18 +6,25 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/desired"
 	"wso2agent/internal/objects"
+	"wso2agent/internal/tokens"
 	"wso2agent/internal/wso2"
 )
 
 // keysFlags are what the flags of apps keys say.
 type keysFlags struct {
-	keyManager                        string // empty: all; with generate, that of the settings
-	sandbox, generate, secret, asJSON bool
+	keyManager                 string // empty: all; with generate and delete, that of the settings
+	sandbox, generate, removes bool
+	secret                     bool
+	deletion
+	grants, callbacks     []string
+	lifetime, refreshTime time.Duration // 0: that of the key manager
 }
 
 // kind is the type of the keys that a person means.
@@ -32,28 +39,98 @@ func appsKeysCommand() *cobra.Command {
 	var f keysFlags
 	cmd := &cobra.Command{
 		Use:   "keys APP",
-		Short: "Show the keys of an application, or make them",
+		Short: "Show the keys of an application, make them, or delete them",
 		Long: `keys shows the production keys of an application: its client at each key manager, with grant types and callbacks. The
 secret is masked unless --show-secrets is there. API-M does not show keys of a key manager that is disabled.
 
 With --generate it makes the keys if they are missing, at the key manager that --key-manager or KEY_MANAGER_NAME names,
-and authorizes the client for the scopes of APIs as apply does. Keys that exist stay as they are.`,
+and authorizes the client for the scopes of APIs as apply does: --grant, --callback and the lifetimes are for a new
+client, scopes need no flag. Keys that exist stay as they are.
+
+With --delete it deletes the key at that key manager, with its client. Its tokens end; subscriptions stay. A client that
+somebody else has made stays at the key manager. It asks first, or needs --yes where there is no terminal.`,
 		Example: `  agent apps keys Shop
   agent apps keys Shop --generate --key-manager WSO2-IS
+  agent apps keys Shop --generate --grant authorization_code --grant refresh_token --callback https://shop.example/done
+  agent apps keys Shop --delete --sandbox
   agent apps keys Shop --show-secrets --json`,
 		Args:              arguments("APP"),
 		ValidArgsFunction: completed(applicationNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(cmd); err != nil {
+				return err
+			}
+			if f.removes {
+				return f.deletion.run(cmd, func(ctx context.Context, r *reached) (objects.Removal, error) {
+					return objects.RemoveKey(ctx, r.single(), args[0], r.keyManagerFor(f.keyManager), f.kind())
+				})
+			}
 			return applicationKeys(cmd, args[0], f)
 		},
 	}
-	cmd.Flags().StringVar(&f.keyManager, "key-manager", "", "the key manager with this `NAME`")
+	cmd.Flags().StringVar(&f.keyManager, "key-manager", "", "the key manager with this `NAME` (default: KEY_MANAGER_NAME; to show keys, all)")
 	cmd.Flags().BoolVar(&f.sandbox, "sandbox", false, "sandbox keys in place of production keys")
 	cmd.Flags().BoolVar(&f.generate, "generate", false, "make the keys if they are missing")
+	cmd.Flags().BoolVar(&f.removes, "delete", false, "delete the keys")
+	cmd.Flags().StringArrayVar(&f.grants, "grant", nil, "with --generate: a `GRANT` of the client, by its name in agent token or in full; can be repeated (default: client_credentials, password, refresh_token)")
+	cmd.Flags().StringArrayVar(&f.callbacks, "callback", nil, "with --generate: a `URL` to which the key manager may redirect; can be repeated")
+	cmd.Flags().DurationVar(&f.lifetime, "token-lifetime", 0, "with --generate: how long access tokens are valid, a `TIME` of whole seconds")
+	cmd.Flags().DurationVar(&f.refreshTime, "refresh-token-lifetime", 0, "with --generate: how long refresh tokens are valid, a `TIME` of whole seconds")
 	cmd.Flags().BoolVar(&f.secret, "show-secrets", false, "print the consumer secret")
-	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
+	f.deletion.on(cmd)
 	completeFlag(cmd, "key-manager", keyManagerNames)
+	_ = cmd.RegisterFlagCompletionFunc("grant", cobra.FixedCompletions(tokens.Grants, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// check refuses flags that contradict each other, and settings that no key can have.
+func (f keysFlags) check(cmd *cobra.Command) error {
+	if f.removes && (f.generate || f.secret) {
+		return usage(cmd, "--delete goes with neither --generate nor --show-secrets")
+	}
+	for _, flag := range []string{"grant", "callback", "token-lifetime", "refresh-token-lifetime"} {
+		if cmd.Flags().Changed(flag) && !f.generate {
+			return usage(cmd, "--%s is for --generate", flag)
+		}
+	}
+	for _, g := range f.grants {
+		if err := desired.CheckGrant(tokens.GrantType(g)); err != nil {
+			return usage(cmd, "--grant %w", err)
+		}
+	}
+	for _, c := range f.callbacks {
+		if err := desired.CheckCallback(c); err != nil {
+			return usage(cmd, "--callback %w", err)
+		}
+	}
+	for flag, d := range map[string]time.Duration{"token-lifetime": f.lifetime, "refresh-token-lifetime": f.refreshTime} {
+		if cmd.Flags().Changed(flag) && (d <= 0 || d%time.Second != 0 || d/time.Second > 1<<31-1) {
+			return usage(cmd, "--%s must be whole seconds above 0, such as 3600s or 1h", flag)
+		}
+	}
+	return nil
+}
+
+// key is the key that --generate makes.
+func (f keysFlags) key() desired.Key {
+	grants := make([]string, len(f.grants))
+	for i, g := range f.grants {
+		grants[i] = tokens.GrantType(g)
+	}
+	list := func(texts []string) (l desired.Texts) {
+		for _, t := range texts {
+			l.Set = true
+			l.Value = append(l.Value, desired.Text{Set: true, Value: t})
+		}
+		return l
+	}
+	seconds := func(d time.Duration) desired.Number {
+		return desired.Number{Set: d > 0, Value: int(d / time.Second)}
+	}
+	return desired.Key{
+		Type: desired.Text{Set: true, Value: f.kind()}, GrantTypes: list(grants), Callbacks: list(f.callbacks),
+		ApplicationLifetime: seconds(f.lifetime), UserLifetime: seconds(f.lifetime), RefreshLifetime: seconds(f.refreshTime),
+	}
 }
 
 // keyLine is one key in JSON.
@@ -153,7 +230,7 @@ func noteHidden(stderr io.Writer, managers []string) {
 func generateKeys(cmd *cobra.Command, r *reached, app objects.Application, f keysFlags) (keys []objects.Key, err error) {
 	manager := r.keyManagerFor(f.keyManager)
 	err = r.changing(cmd, func(ctx context.Context) error {
-		key, made, err := objects.MakeKey(ctx, r.single(), app, manager, f.kind())
+		key, made, err := objects.MakeKey(ctx, r.single(), app, manager, f.key())
 		if err != nil {
 			return err
 		}

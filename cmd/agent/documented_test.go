@@ -360,6 +360,7 @@ func (i *installation) toolkit() {
 		{0, "Shop", "agent apps list"},
 		{0, "Shop (PRODUCTION)", "agent clients list"},
 		{0, `"application": "Shop (SANDBOX)"`, "agent clients list --json"},
+		{0, "deleted the sandbox key", "agent apps keys Shop --delete --sandbox --key-manager WSO2-IS --yes"},
 		{4, `no client "reporting"`, "agent clients show reporting"},
 		{4, `no client "reporting"`, "agent clients delete reporting --yes"},
 		{0, "deleted the subscription", "agent subscriptions delete Shop NotificationAPI --yes"},

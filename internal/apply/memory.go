@@ -11,15 +11,11 @@ import (
 
 	"wso2agent/internal/actual"
 	"wso2agent/internal/bootstrap"
-	"wso2agent/internal/file"
 	"wso2agent/internal/keysfile"
 	"wso2agent/internal/owned"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/sorting"
 )
-
-// keysLimit is the most that a keys file may hold, in bytes.
-const keysLimit = 4 << 20
 
 // memory is what runs with the same keys file leave for the next one: the keys, and next to them the record of what they have made. [Keep]
 // also leaves which APIs have what the file says.
@@ -38,11 +34,8 @@ func remember(log *slog.Logger, files bootstrap.Files, unkept error, want *plan.
 		log.Warn("cannot keep a record, so later runs remove nothing that this run makes", "error", unkept)
 		return m, nil
 	}
-	data, err := file.Read(files.Keys.JSON, keysLimit)
-	if err == nil {
-		m.known, err = keysfile.Decode(data)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	var err error
+	if m.known, err = files.Keys.Read(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return m, fmt.Errorf("%w: read the keys of an earlier run: %w", bootstrap.ErrPermanent, err)
 	}
 	for _, k := range m.known {
@@ -155,17 +148,14 @@ func removed(report Report, k keysfile.Key) bool {
 	})
 }
 
-// Forget takes an object that somebody has deleted out of the record next to the keys file, and the keys of an application out of the
-// files of keys. known reports whether the record had the object, under the same id. The files do not need a record that can be read.
+// Forget takes an object that somebody has deleted out of the record next to the keys file, and a key, or the keys of an application, out of
+// the files of keys. known reports whether the record had the object, under the same id. The files do not need a record that can be read.
 func Forget(files bootstrap.Files, o plan.OwnedObject) (known bool, err error) {
 	path := owned.Path(files.Keys.JSON)
 	record, found, err := owned.Load(path)
 	if err != nil {
 		err = fmt.Errorf("take %s %s out of the agent's record: %w", o.Kind, o.Name, err)
-		if o.Kind == plan.KindApplication {
-			err = errors.Join(forgetKeys(files.Keys, o.ID), err)
-		}
-		return false, err
+		return false, errors.Join(forgetKeys(files.Keys, o), err)
 	}
 	if !found || !slices.ContainsFunc(record.Owned(), func(has plan.OwnedObject) bool {
 		return has.Kind == o.Kind && has.Name == o.Name && has.Of == o.Of && (has.ID == o.ID || has.ID == "")
@@ -173,26 +163,24 @@ func Forget(files bootstrap.Files, o plan.OwnedObject) (known bool, err error) {
 		return false, nil
 	}
 	record.Gone(o.Kind, o.Name, o.Of)
-	if o.Kind == plan.KindApplication {
-		err = forgetKeys(files.Keys, o.ID)
-	}
-	return true, errors.Join(err, record.Save(path))
+	return true, errors.Join(forgetKeys(files.Keys, o), record.Save(path))
 }
 
-// forgetKeys takes the keys of an application out of the files of keys. Without a file there are none.
-func forgetKeys(files keysfile.Files, application string) error {
-	data, err := file.Read(files.JSON, keysLimit)
+// forgetKeys takes a key, or the keys of an application, out of the files of keys. Without a file there are none.
+func forgetKeys(files keysfile.Files, o plan.OwnedObject) error {
+	if o.Kind != plan.KindApplication && o.Kind != plan.KindKey {
+		return nil
+	}
+	keys, err := files.Read()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	var keys []keysfile.Key
-	if err == nil {
-		keys, err = keysfile.Decode(data)
-	}
 	if err != nil {
-		return fmt.Errorf("take the keys of a deleted application out of the file: %w", err)
+		return fmt.Errorf("take what is deleted out of the file of keys: %w", err)
 	}
-	left := slices.DeleteFunc(slices.Clone(keys), func(k keysfile.Key) bool { return k.ApplicationID == application })
+	left := slices.DeleteFunc(slices.Clone(keys), func(k keysfile.Key) bool {
+		return o.Kind == plan.KindApplication && k.ApplicationID == o.ID || o.Kind == plan.KindKey && k.MappingID == o.ID
+	})
 	if len(left) == len(keys) {
 		return nil
 	}

@@ -53,8 +53,11 @@ func (r renewal) is(other renewal) bool {
 // renewalsPath returns the path of the keys that are to be made again.
 func renewalsPath(keys string) string { return filepath.Join(keysfile.WorkDir(keys), "renewals.json") }
 
+// renewalsLimit is the most that the file of renewals may hold, in bytes.
+const renewalsLimit = 4 << 20
+
 func loadRenewals(keys string) ([]renewal, error) {
-	all, _, err := file.LoadJSON[[]renewal](renewalsPath(keys), keysLimit)
+	all, _, err := file.LoadJSON[[]renewal](renewalsPath(keys), renewalsLimit)
 	if err != nil {
 		return nil, fmt.Errorf("read the keys that a stopped run has left: %w", err)
 	}
@@ -244,13 +247,9 @@ func noteRenewed(files bootstrap.Files, k Credentials) error {
 }
 
 func renewInFiles(files keysfile.Files, k Credentials) error {
-	data, err := file.Read(files.JSON, keysLimit)
+	keys, err := files.Read()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	}
-	var keys []keysfile.Key
-	if err == nil {
-		keys, err = keysfile.Decode(data)
 	}
 	if err != nil {
 		return fmt.Errorf("write the new key to the file of keys: %w", err)

@@ -83,12 +83,14 @@ func places(deployments []wso2.Deployment) (all []plan.Object) {
 const keyWait = 500 * time.Millisecond
 
 // MakeKey makes a key of an application at a key manager, both as API-M has them. It clears what a failed try has left behind, and tries
-// again until it succeeds, fails for good, or ctx ends: API-M makes no keys while it loads a key manager.
-func (s Single) MakeKey(ctx context.Context, application wso2.Object, manager wso2.Object, kind string) (Credentials, error) {
-	return s.makeKey(ctx, application, manager, desired.Key{Type: desired.Text{Set: true, Value: kind}, KeyManager: desired.Text{Set: true, Value: manager.Name}})
+// again until it succeeds, fails for good, or ctx ends: API-M makes no keys while it loads a key manager. want has the type and the settings
+// of the key.
+func (s Single) MakeKey(ctx context.Context, application wso2.Object, manager wso2.Object, want desired.Key) (Credentials, error) {
+	want.KeyManager = desired.Text{Set: true, Value: manager.Name}
+	return s.makeKey(ctx, application, manager, want)
 }
 
-// makeKey is MakeKey for a key with settings.
+// makeKey is MakeKey for a key that names its key manager.
 func (s Single) makeKey(ctx context.Context, application wso2.Object, manager wso2.Object, want desired.Key) (Credentials, error) {
 	r := s.round(plan.Have{
 		Applications: map[string]plan.Application{application.Name: {Object: application.Fields}},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"wso2agent/internal/desired"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/keysfile"
@@ -53,7 +54,7 @@ func TestSingleChanges(t *testing.T) {
 		must(t, err)
 		manager, err := single.Admin.KeyManagerObject(ctx, textOf(have.KeyManagers["WSO2-IS"], "id"))
 		must(t, err)
-		key, err := single.MakeKey(ctx, app, manager, wso2.Sandbox)
+		key, err := single.MakeKey(ctx, app, manager, desired.Key{Type: desired.Text{Set: true, Value: wso2.Sandbox}})
 		must(t, err)
 		found, err := single.IS.HasClient(ctx, key.ConsumerKey)
 		if err != nil || !found || key.ConsumerSecret == "" {
@@ -72,7 +73,7 @@ func TestSingleChanges(t *testing.T) {
 		must(t, err)
 		short, stop := context.WithTimeout(ctx, 30*time.Second)
 		defer stop()
-		key, err := single.MakeKey(short, app, manager, wso2.Sandbox)
+		key, err := single.MakeKey(short, app, manager, desired.Key{Type: desired.Text{Set: true, Value: wso2.Sandbox}})
 		must(t, err)
 		found, err := single.IS.HasClient(ctx, key.ConsumerKey)
 		if err != nil || !found || key.ConsumerSecret == "" {

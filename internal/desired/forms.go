@@ -257,10 +257,18 @@ func checkPassword(s string) error {
 	return nil
 }
 
+// CheckGrant and CheckCallback return what is wrong with a grant type and with a callback of a key. Their words follow the value.
+func CheckGrant(text string) error    { return checkForm("grant", text) }
+func CheckCallback(text string) error { return checkForm("callback", text) }
+
+func checkForm(name, text string) error {
+	_, err := forms()[name].apply(text)
+	return err
+}
+
 // CheckKeyManagerName returns what is wrong with the name of a key manager. Its words follow the name.
 func CheckKeyManagerName(name string) error {
-	_, err := forms()["key_manager"].apply(name)
-	return err
+	return checkForm("key_manager", name)
 }
 
 // The part of an address that may contain a password, with a scheme and without. A password may contain a slash or an @.

@@ -41,6 +41,18 @@ func (f Files) forms() (forms []form) {
 	return forms
 }
 
+// readLimit is the most that a keys file may hold, in bytes.
+const readLimit = 4 << 20
+
+// Read returns the keys in the JSON file. The error wraps [fs.ErrNotExist] if there is no such file.
+func (f Files) Read() ([]Key, error) {
+	data, err := file.Read(f.JSON, readLimit)
+	if err != nil {
+		return nil, err
+	}
+	return Decode(data)
+}
+
 // Write writes each file, whole or not at all, and leaves alone those that have the content already. A new file has mode 0600; an
 // existing one keeps its mode. A failure of one file does not stop the others; the error joins all of them.
 func (f Files) Write(keys []Key) error {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"wso2agent/internal/apply"
+	"wso2agent/internal/bootstrap"
+	"wso2agent/internal/desired"
 	"wso2agent/internal/lease"
 	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
@@ -87,11 +89,7 @@ func RemoveApplication(ctx context.Context, s apply.Single, name string) (r Remo
 		r.With = append(r.With, fmt.Sprintf("its subscription to API %s:%s ends", sub.API.Name, sub.API.Version))
 	}
 	for _, k := range keys {
-		if k.Mapped {
-			r.With = append(r.With, fmt.Sprintf("client %s stays at key manager %s, because API-M has not made it", k.ConsumerKey, k.KeyManager))
-			continue
-		}
-		r.With = append(r.With, fmt.Sprintf("its %s client %s at key manager %s is deleted, and its tokens end", strings.ToLower(k.Type), k.ConsumerKey, k.KeyManager))
+		r.With = append(r.With, goesWith(k))
 	}
 	for _, manager := range hiding {
 		r.With = append(r.With, fmt.Sprintf("API-M does not show its keys at key manager %s, because the key manager is disabled", manager))
@@ -122,8 +120,51 @@ func clientsLeft(ctx context.Context, s apply.Single, keys []Key) (left []string
 	return left
 }
 
+// RemoveKey returns what to know before a key of an application is deleted: that of the type, PRODUCTION or SANDBOX, at the key manager.
+func RemoveKey(ctx context.Context, s apply.Single, name, manager, kind string) (r Removal, err error) {
+	app, err := FindApplication(ctx, s.DevPortal, name)
+	if err != nil {
+		return r, err
+	}
+	km, err := FindKeyManager(ctx, s.Admin, manager)
+	if err != nil {
+		return r, err
+	}
+	if !km.Enabled {
+		return r, DisabledKeyManager(manager)
+	}
+	keys, err := Keys(ctx, s.DevPortal, app.ID)
+	if err != nil {
+		return r, err
+	}
+	i := slices.IndexFunc(keys, func(k Key) bool { return k.KeyManager == manager && k.Type == kind })
+	if i < 0 {
+		return r, bootstrap.Permanent(fmt.Errorf("application %q has no %s key at key manager %q", name, strings.ToLower(kind), manager))
+	}
+	key := keys[i]
+	named := plan.KeyName(desired.Key{Type: desired.Text{Set: true, Value: kind}, KeyManager: desired.Text{Set: true, Value: manager}})
+	owned := plan.OwnedObject{Kind: plan.KindKey, Name: named, Of: "application " + app.Name, ID: key.ID}
+	r = Removal{OwnedObject: owned, Title: fmt.Sprintf("the %s key of application %s at key manager %s", strings.ToLower(kind), app.Name, manager), With: []string{goesWith(key)}}
+	r.Do = func(ctx context.Context) (stays []string, err error) {
+		if err := s.Remove(ctx, plan.Left{OwnedObject: owned, Parent: app.ID}); err != nil {
+			return nil, err
+		}
+		return clientsLeft(ctx, s, []Key{key}), nil
+	}
+	return r, nil
+}
+
+// goesWith says what happens to the client of a key that is deleted.
+func goesWith(k Key) string {
+	if k.Mapped {
+		return fmt.Sprintf("client %s stays at key manager %s, because API-M has not made it", k.ConsumerKey, k.KeyManager)
+	}
+	return fmt.Sprintf("its %s client %s at key manager %s is deleted, and its tokens end", strings.ToLower(k.Type), k.ConsumerKey, k.KeyManager)
+}
+
 // Key is a key of an application: its client at a key manager.
 type Key struct {
+	ID          string // of API-M's row of the key
 	KeyManager  string
 	Type        string // PRODUCTION or SANDBOX
 	ConsumerKey string // empty in a row that a failed generation has left behind
@@ -138,7 +179,7 @@ func Keys(ctx context.Context, portal *wso2.DevPortal, application string) (all 
 	list, err := portal.KeyObjects(ctx, application)
 	for _, o := range list {
 		all = append(all, Key{
-			KeyManager: o.Name, Type: text(o.Fields, "keyType"), ConsumerKey: text(o.Fields, "consumerKey"), Secret: wso2.Secret(text(o.Fields, "consumerSecret")),
+			ID: o.ID, KeyManager: o.Name, Type: text(o.Fields, "keyType"), ConsumerKey: text(o.Fields, "consumerKey"), Secret: wso2.Secret(text(o.Fields, "consumerSecret")),
 			Grants: texts(o.Fields["supportedGrantTypes"]), Callbacks: plan.Callbacks(text(o.Fields, "callbackUrl")), Mapped: text(o.Fields, "mode") == "MAPPED",
 		})
 	}
@@ -173,8 +214,10 @@ func DisabledKeyManager(name string) error {
 	return refuse(fmt.Sprintf("agent km enable '%s'", name), "key manager %q is disabled, so API-M neither makes nor shows keys of it", name)
 }
 
-// MakeKey makes a key of an application, unless it has one of that type at the key manager. made reports whether it has.
-func MakeKey(ctx context.Context, s apply.Single, application Application, manager, kind string) (key Key, made bool, err error) {
+// MakeKey makes a key of an application with the type and the settings of want, unless it has one of that type at the key manager. made
+// reports whether it has.
+func MakeKey(ctx context.Context, s apply.Single, application Application, manager string, want desired.Key) (key Key, made bool, err error) {
+	kind := want.Type.Value
 	find := func() (bool, error) {
 		keys, err := Keys(ctx, s.DevPortal, application.ID)
 		i := slices.IndexFunc(keys, func(k Key) bool { return k.KeyManager == manager && k.Type == kind && k.ConsumerKey != "" })
@@ -201,7 +244,7 @@ func MakeKey(ctx context.Context, s apply.Single, application Application, manag
 	if err != nil {
 		return key, false, err
 	}
-	credentials, err := s.MakeKey(ctx, o, km, kind)
+	credentials, err := s.MakeKey(ctx, o, km, want)
 	if err != nil {
 		return key, false, err
 	}

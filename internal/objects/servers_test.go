@@ -52,9 +52,9 @@ func TestADeletionNamesTheClientsThatStay(t *testing.T) {
 	must(t, err)
 	app, err := CreateApplication(ctx, s.DevPortal, "Shop", "Unlimited", "")
 	must(t, err)
-	key, made, err := MakeKey(ctx, s, app, "WSO2-IS", wso2.Production)
+	key, made, err := MakeKey(ctx, s, app, "WSO2-IS", desired.Key{Type: desired.Text{Set: true, Value: wso2.Production}})
 	must(t, err)
-	if again, madeAgain, err := MakeKey(ctx, s, app, "WSO2-IS", wso2.Production); err != nil || !made || madeAgain || again.ConsumerKey != key.ConsumerKey || again.Secret != key.Secret {
+	if again, madeAgain, err := MakeKey(ctx, s, app, "WSO2-IS", desired.Key{Type: desired.Text{Set: true, Value: wso2.Production}}); err != nil || !made || madeAgain || again.ConsumerKey != key.ConsumerKey || again.Secret != key.Secret {
 		t.Errorf("made %t and %t, keys %q and %q, error %v", made, madeAgain, key.ConsumerKey, again.ConsumerKey, err)
 	}
 
