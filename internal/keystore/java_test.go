@@ -10,7 +10,13 @@ import (
 // javaViews lists many stores in one run of Java, which also makes every private key sign for its certificate.
 func javaViews(t *testing.T, password string, files ...string) map[string]view {
 	t.Helper()
-	out := run(t, "java", append([]string{"testdata/Stores.java", "list", password}, files...)...)
+	return javaViewsBy(t, "java", password, files...)
+}
+
+// javaViewsBy is javaViews with one of several JDKs.
+func javaViewsBy(t *testing.T, java, password string, files ...string) map[string]view {
+	t.Helper()
+	out := run(t, java, append([]string{"testdata/Stores.java", "list", password}, files...)...)
 	views := make(map[string]view)
 	for line := range strings.Lines(out) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")

@@ -195,7 +195,7 @@ func (p *pair) exchange() {
 
 func importLeaf(t *testing.T, from, into, alias string) {
 	t.Helper()
-	leaf, err := open(t, from).Leaf("")
+	leaf, err := open(t, from).Leaf(defaultAlias)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,6 +89,7 @@ type layout struct {
 	key                *rsa.PrivateKey // of the certificate; nil is a new one
 	notBefore          time.Duration   // of the certificate, relative to now
 	notAfter           time.Duration
+	otherKey           bool
 	ownAliases         []string // under which the truststore has the server's own certificate
 	settings           string
 }
@@ -98,7 +99,7 @@ const day = 24 * time.Hour
 func layoutOf(product string, b Behaviour, o UnpackOptions) layout {
 	l := layout{
 		keyFile: b.Keystore, trustFile: b.Truststore, key: o.Key, format: b.format(product, cmp.Or(o.Rounds, 100_000)),
-		notBefore: -30 * day, notAfter: 600 * day, ownAliases: []string{defaultAlias}, settings: b.settings(product),
+		notBefore: -30 * day, notAfter: 600 * day, ownAliases: []string{defaultAlias}, settings: b.settings(product), otherKey: b.OtherKey,
 	}
 	if b.Expired {
 		l.notBefore, l.notAfter = -400*day, -35*day // that of IS 7.1.0 and 7.2.0 did on 2026-01-08
@@ -125,6 +126,12 @@ func (l layout) stores(now time.Time) (map[string][]byte, error) {
 	keys, err := keystore.New(l.format)
 	if err == nil {
 		err = keys.SetKey(defaultAlias, key, []keystore.Certificate{leaf}, defaultPassword, now)
+	}
+	if err == nil && l.otherKey {
+		var other keystore.Certificate
+		if other, err = selfSigned(key, now.Add(-900*day), now.Add(-810*day)); err == nil {
+			err = keys.SetKey("newkey", key, []keystore.Certificate{other}, defaultPassword, now)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fill %s: %w", l.keyFile, err)

@@ -57,13 +57,8 @@ const (
 	strictHostnames                  // IS's sender of revocation notices
 )
 
-// client is the TLS of an outgoing call. Go's own verification is replaced, not removed: VerifyConnection runs on
-// every handshake and asks the truststore.
-func (t *truststore) client(names hostnames) *tls.Config {
-	return trusting(func() *truststore { return t }, names)
-}
-
-// trusting is the TLS of an outgoing call that asks for the truststore on every handshake.
+// trusting is the TLS of an outgoing call. Go's own verification is replaced, not removed: VerifyConnection runs on
+// every handshake and asks the truststore that is current then.
 func trusting(current func() *truststore, names hostnames) *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,

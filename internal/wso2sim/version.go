@@ -36,6 +36,7 @@ type Behaviour struct {
 	Keystore, Truststore string // their names, in repository/resources/security
 	JKS                  bool   // the stores are JKS, else PKCS#12, whatever their names say
 	Expired              bool   // the server's certificate has expired
+	OtherKey             bool   // the key store has a second key, "newkey", which nothing uses
 	Java                 int    // major version in the image
 
 	// IS.
@@ -72,7 +73,7 @@ func behaviours(product string) map[string]Behaviour {
 	if product == ProductIS {
 		p12 := Behaviour{Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", Expired: true, Java: 21, TLS: tls.VersionTLS12, OSGi: "1.2"}
 		v70, v72 := p12, p12
-		v70.Keystore, v70.Truststore, v70.JKS, v70.Java, v70.TLS = "wso2carbon.jks", "client-truststore.jks", true, 11, tls.VersionTLS13
+		v70.Keystore, v70.Truststore, v70.JKS, v70.OtherKey, v70.Java, v70.TLS = "wso2carbon.jks", "client-truststore.jks", true, true, 11, tls.VersionTLS13
 		v72.AgentDatabase, v72.AllScopes = true, AllOrOwn
 		v73 := v72
 		v73.Expired, v73.TLS, v73.OSGi, v73.AllScopes, v73.ScopeArray, v73.MappedCertificate, v73.TokensNotStored = false, tls.VersionTLS13, "1.3", AllButInternal, true, true, true

@@ -67,6 +67,9 @@ func TestAHomeOfEveryVersionHasItsFilesAndStarts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if _, err := keys.Leaf("newkey"); (err == nil) != (tc.version == "7.0.0") {
+				t.Errorf("a second key: %v", err)
+			}
 			if cert, err := leaf.Parse(); err != nil || cert.NotAfter.Before(time.Now()) != tc.expired {
 				t.Errorf("the certificate is good until %s (%v)", cert.NotAfter, err)
 			}

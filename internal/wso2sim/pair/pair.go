@@ -61,7 +61,7 @@ func unpack(dir string, v Versions) error {
 		if err != nil {
 			return err
 		}
-		if leaves[product], err = store.Leaf(""); err != nil {
+		if leaves[product], err = store.Leaf("wso2carbon"); err != nil {
 			return err
 		}
 	}
