@@ -37,9 +37,11 @@ type asker struct {
 // leafOf is the certificate of a server, out of its home: of the keystore that the agent has made, or else of the stock one.
 func leafOf(s side) (keystore.Certificate, error) {
 	security := filepath.Join(s.home, "repository/resources/security")
+	alias := ""
 	data, err := os.ReadFile(filepath.Join(security, "wso2agent-tls.p12"))
 	if errors.Is(err, fs.ErrNotExist) {
-		data, err = os.ReadFile(filepath.Join(security, map[string]string{"is": "wso2carbon.p12", "am": "wso2carbon.jks"}[s.product]))
+		alias = "wso2carbon"
+		data, err = os.ReadFile(filepath.Join(security, s.behaviour.Keystore))
 	}
 	if err != nil {
 		return keystore.Certificate{}, err
@@ -48,7 +50,7 @@ func leafOf(s side) (keystore.Certificate, error) {
 	if err != nil {
 		return keystore.Certificate{}, err
 	}
-	return store.Leaf("")
+	return store.Leaf(alias)
 }
 
 func newAsker(ctx context.Context, sides ...side) *asker {

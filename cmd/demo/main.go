@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"wso2agent/internal/wso2sim"
 )
 
 func main() {
@@ -30,6 +32,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	bin := flags.String("bin", "bin", "folder with the programs agent and wso2sim")
 	apis := flags.String("apis", "examples/api-config.yaml", "API configuration")
 	delays := flags.Float64("delay-scale", 0.025, "how slow the stand-ins are: 1 is as slow as real servers, 0 instant")
+	versions := map[string]*string{
+		wso2sim.ProductIS: flags.String("is", "7.1.0", "version of Identity Server that its stand-in has"),
+		wso2sim.ProductAM: flags.String("am", "4.5.0", "version of API Manager that its stand-in has"),
+	}
 	keep := flags.Bool("keep", false, "leave everything running until Ctrl-C")
 	limit := flags.Duration("timeout", 5*time.Minute, "how long the whole may take")
 	if flags.Parse(args) != nil || flags.NArg() > 0 {
@@ -51,7 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		fmt.Fprintln(stderr, "demo:", err)
 		return 1
 	}
-	w, err := newWorld(dir, absolute, *apis, *delays)
+	w, err := newWorld(dir, absolute, *apis, *delays, versions)
 	if err != nil {
 		fmt.Fprintln(stderr, "demo:", err)
 		return 1

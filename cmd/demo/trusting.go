@@ -76,8 +76,7 @@ func (s *show) distrust() error {
 
 // entriesOf are the aliases in the truststore on a server's config volume, each with what stands there.
 func entriesOf(s side) (map[string]string, error) {
-	name := map[string]string{"is": "client-truststore.p12", "am": "client-truststore.jks"}[s.product]
-	data, err := os.ReadFile(filepath.Join(s.volume, "repository/resources/security", name))
+	data, err := os.ReadFile(filepath.Join(s.volume, "repository/resources/security", s.behaviour.Truststore))
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,7 @@ type side struct {
 	address       string // host:port
 	port          string
 	health        string // host:port of the agent's health
+	behaviour     wso2sim.Behaviour
 	home, volume  string // the server's home, and the config volume that its entrypoint copies over it
 }
 
@@ -47,8 +48,8 @@ func (w *world) keysFile() string  { return filepath.Join(w.dir, "output", "appl
 func (w *world) apiConfig() string { return filepath.Join(w.dir, "config", "api-config.yaml") }
 
 // newWorld makes the folders: homes as freshly unpacked, config volumes seeded from them, and the API configuration
-// with its backends replaced by the sample one.
-func newWorld(dir, bin, apis string, delays float64) (*world, error) {
+// with its backends replaced by the sample one. versions are by product.
+func newWorld(dir, bin, apis string, delays float64, versions map[string]*string) (*world, error) {
 	w := &world{dir: dir, bin: bin, delays: delays}
 	ports, err := freePorts(6)
 	if err != nil {
@@ -59,7 +60,10 @@ func newWorld(dir, bin, apis string, delays float64) (*world, error) {
 	w.am = side{product: "am", name: "wso2am", port: ports[2], address: local(ports[2]), health: local(ports[3])}
 	w.gateway, w.backend = local(ports[4]), "http://"+local(ports[5])
 	for _, s := range []*side{&w.is, &w.am} {
-		s.home, s.volume = filepath.Join(dir, s.product, "home"), filepath.Join(dir, s.product, "config-volume")
+		if s.behaviour, err = wso2sim.BehaviourOf(s.product, *versions[s.product]); err != nil {
+			return nil, err
+		}
+		s.home, s.volume = filepath.Join(dir, s.product, "wso2"+s.product+"-"+s.behaviour.Version), filepath.Join(dir, s.product, "config-volume")
 		if err := w.seed(*s); err != nil {
 			return nil, err
 		}
@@ -79,7 +83,7 @@ func newWorld(dir, bin, apis string, delays float64) (*world, error) {
 
 // seed unpacks a server's home and puts its stores and settings on its config volume.
 func (w *world) seed(s side) error {
-	if err := wso2sim.Unpack(s.home, s.product); err != nil {
+	if err := wso2sim.UnpackWith(s.home, s.product, wso2sim.UnpackOptions{Version: s.behaviour.Version}); err != nil {
 		return err
 	}
 	for _, folder := range []string{"repository/resources/security", "repository/conf"} {
@@ -116,8 +120,7 @@ func (w *world) stock(s side) error {
 	if err := os.CopyFS(filepath.Join(seed, security), os.DirFS(filepath.Join(s.home, security))); err != nil {
 		return err
 	}
-	version := map[string]string{"is": "wso2is-7.1.0", "am": "wso2am-4.5.0"}[s.product]
-	return os.WriteFile(filepath.Join(seed, "product"), []byte(version+"\n"), 0o644)
+	return os.WriteFile(filepath.Join(seed, "product"), []byte(filepath.Base(s.home)+"\n"), 0o644)
 }
 
 // startServer starts a stand-in under agent exec, as the server's container would.
