@@ -93,7 +93,7 @@ type inspection struct {
 
 func inspectionOf(j tokens.JWT, now time.Time) inspection {
 	i := inspection{
-		Issuer: j.Text("iss"), ClientID: j.ClientID(), Subject: j.Text("sub"), Scope: j.Text("scope"), Validity: strings.Join(j.When(now), ", "),
+		Issuer: j.Text("iss"), ClientID: j.ClientID(), Subject: j.Text("sub"), Scope: strings.Join(wso2.Scopes(j.Claims["scope"]), " "), Validity: strings.Join(j.When(now), ", "),
 		Signature: "not verified", Header: j.Header, Claims: j.Claims,
 	}
 	if at, ok := j.Expires(); ok {

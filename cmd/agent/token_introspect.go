@@ -122,6 +122,8 @@ func introspected(known map[string]any, now time.Time) [][2]string {
 		text := fmt.Sprint(value)
 		seconds, isNumber := value.(float64)
 		switch {
+		case name == "scope":
+			text = strings.Join(wso2.Scopes(value), " ")
 		case isNumber && (name == "exp" || name == "iat" || name == "nbf"):
 			text = time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339) + ", " + away(time.Unix(int64(seconds), 0).Sub(now))
 		case isNumber:

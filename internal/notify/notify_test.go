@@ -241,6 +241,26 @@ func TestAStartThatCannotBeReportedIsReportedLater(t *testing.T) {
 	s.starts(t, 1)
 }
 
+// The entrypoint has the shape of docker-apim's for API-M 4.7 and docker-is's for later builds of IS: it traps TERM, has the server stop,
+// and exits with 0. The server itself gets the signal too, because the supervisor sends it to the whole group.
+func TestAnEntrypointThatStopsTheServerAtTERMAndExitsWith0(t *testing.T) {
+	const entrypoint = `server() { trap 'echo stopped >> $VOLUME/stops; exit 143' TERM; echo run >> $VOLUME/runs; while :; do sleep 0.02; done; }
+		stop() { trap - TERM; touch $VOLUME/asked; kill -0 $pid 2>/dev/null && wait $pid; exit 0; }
+		trap stop TERM; server & pid=$!; wait $pid`
+	s := start(t, entrypoint)
+	s.until(t, "the server runs", func() bool { return s.runs() == 1 })
+	if _, err := s.control.Want("g1"); err != nil {
+		t.Fatal(err)
+	}
+	s.until(t, "a request restarts it, although it has exited with 0", func() bool { return s.runs() == 2 })
+	s.Process.Signal(syscall.SIGTERM)
+	s.Wait()
+	stops, _ := os.ReadFile(s.file("stops"))
+	if code := s.ProcessState.ExitCode(); code != 0 || s.runs() != 2 || strings.Count(string(stops), "stopped") != 2 || !s.has("asked") {
+		t.Errorf("exit code %d, %d runs, stops %q: want 0, 2 and two: TERM is a stop and no crash\n%s", code, s.runs(), stops, s.log)
+	}
+}
+
 func TestTheExitCodeIsTheServersOwn(t *testing.T) {
 	for script, want := range map[string]int{"exit 0": 0, "exit 3": 3, "kill -9 $$": 137} {
 		s := start(t, script)

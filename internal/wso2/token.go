@@ -43,7 +43,23 @@ func FetchUserToken(ctx context.Context, hc *http.Client, endpoint, clientID str
 func RequestToken(ctx context.Context, hc *http.Client, endpoint, clientID string, clientSecret Secret, form url.Values) (Token, error) {
 	var t tokenAnswer
 	err := caller{http: hc, base: endpoint}.call(ctx, asClient(request{op: "fetch a token", method: http.MethodPost, form: form}, clientID, clientSecret), &t)
-	return Token{t.AccessToken, t.RefreshToken, t.IDToken, time.Duration(t.ExpiresIn) * time.Second, strings.Fields(t.Scope)}, err
+	return Token{t.AccessToken, t.RefreshToken, t.IDToken, time.Duration(t.ExpiresIn) * time.Second, Scopes(t.Scope)}, err
+}
+
+// Scopes returns the scopes in a member "scope" of an answer or of a token: a text with blanks between them (RFC 6749, section 3.3), or
+// a list, as newer versions of IS write it.
+func Scopes(value any) (scopes []string) {
+	switch value := value.(type) {
+	case string:
+		return strings.Fields(value)
+	case []any:
+		for _, each := range value {
+			if scope, ok := each.(string); ok {
+				scopes = append(scopes, strings.Fields(scope)...)
+			}
+		}
+	}
+	return scopes
 }
 
 // tokenAnswer is an answer with a token (RFC 6749, section 5.1).
@@ -52,7 +68,7 @@ type tokenAnswer struct {
 	RefreshToken Secret `json:"refresh_token"`
 	IDToken      Secret `json:"id_token"`
 	ExpiresIn    int    `json:"expires_in"`
-	Scope        string `json:"scope"`
+	Scope        any    `json:"scope"`
 }
 
 func (t *tokenAnswer) check() error {
