@@ -84,7 +84,7 @@ func settingsTroubles() []Trouble {
 			ID: "revocation.handler", Name: "IS lacks the library that reports revoked tokens",
 			Explains: []string{"is.handler", "gateway.revoked"},
 			Symptom:  "Revoked tokens still work at the gateway until they expire.",
-			Remedy:   "set ARTIFACTS=default for agent init next to IS, or put wso2is.notification.event.handlers-2.0.5.jar into repository/components/dropins of the artifact volume, and restart IS",
+			Remedy:   "set ARTIFACTS=default for agent init next to IS, or put a version of wso2is.notification.event.handlers that fits IS into repository/components/dropins of the artifact volume, and restart IS",
 			find: func(f *Facts) finding {
 				switch {
 				case len(f.Volume.Broken) > 0:

@@ -99,23 +99,28 @@ func (i *inspection) isHandler(ctx context.Context) Check {
 		}
 		return passed("the agent next to IS says that IS has it")
 	}
-	found := artifact.RevocationHandlers(cfg.Artifacts.Dir, cfg.Server.Home)
-	switch len(found) {
-	case 0:
-		return Check{Verdict: Warn, Evidence: "IS has no handler: " + StillValid, Remedy: remedy}
-	case 1:
-	default:
-		return failed("", "IS has more than one: "+listed(found), "keep one of them: IS loads both")
+	var loaded, others []string // IS skips a handler that does not fit, such as that of the version before an upgrade
+	for _, jar := range artifact.RevocationHandlers(cfg.Artifacts.Dir, cfg.Server.Home) {
+		fits, err := osgiServices(jar)
+		switch {
+		case err != nil:
+			return failed("", fmt.Sprintf("%s is not a bundle: %v", jar, err), remedy)
+		case slices.Contains(fits, cfg.Release.HandlerOSGi):
+			loaded = append(loaded, jar)
+		default:
+			others = append(others, filepath.Base(jar))
+		}
 	}
-	needs, err := osgiServices(found[0])
-	if err != nil {
-		return failed("", fmt.Sprintf("%s is not a bundle: %v", found[0], err), remedy)
+	switch {
+	case len(loaded) == 1:
+		return passed("%s", loaded[0])
+	case len(loaded) > 1:
+		return failed("", "IS has more than one: "+listed(loaded), "keep one of them: IS loads both")
+	case len(others) > 0:
+		return failed("", fmt.Sprintf("%s needs another OSGi than IS %s has, so IS does not load it, and reports no error", listed(others), cfg.Release.Version),
+			"take the handler "+cfg.Release.HandlerVersions+" (ARTIFACTS_FILE)")
 	}
-	if is := cfg.Release; !slices.Contains(needs, is.HandlerOSGi) {
-		return failed("", fmt.Sprintf("%s needs another OSGi than IS %s has, so IS does not load it, and reports no error", filepath.Base(found[0]), is.Version),
-			"take the handler "+is.HandlerVersions+" (ARTIFACTS_FILE)")
-	}
-	return passed("%s", found[0])
+	return Check{Verdict: Warn, Evidence: "IS has no handler: " + StillValid, Remedy: remedy}
 }
 
 // The versions of the packages of OSGi's services, of the old and the new Equinox, see product.Facts.HandlerOSGi.

@@ -286,8 +286,10 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		{"is.handler", handler("7.3.0", "2.0.5", "[1.2,1.3)"), verify.Fail, "another OSGi than IS 7.3.0"},
 		{"is.handler", handler("7.1.0", "2.0.12", "[1.3,2.0)"), verify.Fail, "another OSGi than IS 7.1.0"},
 		{"is.handler", handler("7.3.0", "2.1.2", "[1.2,2.0)"), verify.Pass, "2.1.2.jar"},
+		{"is.handler", handler("7.3.0", "2.0.5", "[1.2,1.3)", "2.1.2", "[1.2,2.0)"), verify.Pass, "2.1.2.jar"},
+		{"is.handler", handler("7.1.0", "2.0.5", "[1.2,1.3)", "2.1.2", "[1.2,2.0)"), verify.Fail, "more than one"},
 		{"is.handler", handler("7.1.0", "2.0.5", "[1.2,1.3)"), verify.Pass, "2.0.5.jar"},
-		{"is.handler", handler("7.1.0", "", ""), verify.Warn, "IS has no handler"},
+		{"is.handler", handler("7.1.0"), verify.Warn, "IS has no handler"},
 		{"is.handler", said(func(e exchange.Exchange) { e.SayClosing(exchange.Closing{}) }), verify.Warn, "IS has no handler"},
 		{"security.scopes", alter(func(r *http.Request, resp *http.Response) {
 			if r.URL.Path == "/oauth2/token" {
@@ -446,13 +448,15 @@ func (o otherHeader) RoundTrip(r *http.Request) (*http.Response, error) {
 	return o.next.RoundTrip(r)
 }
 
-// handler returns a subject next to an IS of a version, with a handler that imports OSGi's services in a range.
-func handler(is, version, services string) func(*testing.T, verify.Subject) (verify.Subject, func()) {
+// handler returns a subject next to an IS of a version, with handlers: the version of each, and the range in which it imports OSGi's
+// services.
+func handler(is string, handlers ...string) func(*testing.T, verify.Subject) (verify.Subject, func()) {
 	return func(t *testing.T, subject verify.Subject) (verify.Subject, func()) {
 		home := filepath.Join(t.TempDir(), "wso2is-"+is)
 		dropins := filepath.Join(home, "repository/components/dropins")
 		must(t, os.MkdirAll(dropins, 0o755))
-		if version != "" {
+		for each := range slices.Chunk(handlers, 2) {
+			version, services := each[0], each[1]
 			f, err := os.Create(filepath.Join(dropins, "wso2is.notification.event.handlers-"+version+".jar"))
 			must(t, err)
 			z := zip.NewWriter(f)
