@@ -41,17 +41,9 @@ func (c *container) String() string {
 // homeVariable is the home of the server in the images of both products (docker-is and docker-apim, Dockerfile).
 const homeVariable = "WSO2_SERVER_HOME"
 
-// homePrefix is how the name of a home begins.
-func homePrefix(product string) string {
-	if product == config.IS {
-		return "wso2is-"
-	}
-	return "wso2am-"
-}
-
 // check makes sure that the container runs the product, so that no step touches a server of somebody else by a mistaken name. It finds
 // the home: the one that the image names, or SERVER_HOME with its default.
-func (c *container) check(ctx context.Context) error {
+func (c *container) check(ctx context.Context) (err error) {
 	refuse := func(hint, format string, args ...any) error {
 		err := fmt.Errorf("%w: container %s %s", ErrPermanent, c.facts.Name, fmt.Sprintf(format, args...))
 		return remedy.Add(err, hint, c.target.Product, setting(c.target.Product))
@@ -61,8 +53,11 @@ func (c *container) check(ctx context.Context) error {
 	if named := c.facts.Env.Get(homeVariable); named != "" && !c.cfg.Given("SERVER_HOME") {
 		c.home = named
 	}
-	if !strings.HasPrefix(path.Base(c.home), homePrefix(c.target.Product)) && !c.cfg.Given("SERVER_HOME") {
+	if !strings.HasPrefix(path.Base(c.home), c.cfg.Release.Prefix()) && !c.cfg.Given("SERVER_HOME") {
 		return refuse(other, "is of the image %s and has its server in %s, which is not %s", c.facts.Image, c.home, c.target.title())
+	}
+	if c.cfg, err = atHome(c.cfg, c.target.Product, c.home); err != nil {
+		return err
 	}
 	if !c.facts.Running {
 		return remedy.Add(fmt.Errorf("%w: container %s does not run", ErrPermanent, c.facts.Name), "docker start %s", c.facts.Name)

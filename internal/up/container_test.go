@@ -86,6 +86,7 @@ func TestAServerOfSomebodyElseIsRefused(t *testing.T) {
 		"the container of IS as API-M's":  {func(*engine.Container) {}, "am", "it does not run API-M"},
 		"another product, by its image":   {func(c *engine.Container) { c.Env = []string{"WSO2_SERVER_HOME=/home/wso2carbon/wso2mi-4.4.0"} }, "is", "wso2mi-4.4.0, which is not IS"},
 		"a home of another version":       {func(c *engine.Container) { c.Env = []string{"WSO2_SERVER_HOME=/home/wso2carbon/wso2is-7.0.0"} }, "is", "has no /home/wso2carbon/wso2is-7.0.0"},
+		"a version that is too old":       {func(c *engine.Container) { c.Env = []string{"WSO2_SERVER_HOME=/home/wso2carbon/wso2is-5.11.0"} }, "is", "the agent does not support this version"},
 		"a container that does not run":   {func(c *engine.Container) { c.Stopped = true }, "is", "docker start shop-wso2is-1"},
 		"one that is published elsewhere": {func(c *engine.Container) { c.Ports = map[int]int{9443: 29443} }, "is", "publishes its port 9443 at 29443"},
 		"a name that does not exist":      {func(c *engine.Container) { c.Name = "other" }, "is", "--is-container or IS_CONTAINER"},
@@ -386,5 +387,18 @@ func TestARestartThatMovesThePortIsReported(t *testing.T) {
 	box.Restart = func() error { box.Ports[9443] = 19444; return nil }
 	if err := c.restart(context.Background(), Files{Start: c.facts.StartedAt}); !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), "19444") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestTheVersionOfAServerIsThatOfItsHome(t *testing.T) {
+	o, _ := options(t, engine.Start(t))
+	for home, want := range map[string]string{"/opt/wso2is-7.0.0": "7.0.0", "/opt/is": "7.1.0", "/opt/wso2am-4.6.0": "7.1.0"} {
+		cfg, err := atHome(o.Config.For(config.IS), config.IS, home)
+		if err != nil || cfg.Release.Version != want || cfg.Release.Product != config.IS || cfg.Truststore.File != cfg.Release.Truststore {
+			t.Errorf("%s: %s with the truststore %s, %v, want %s", home, cfg.Release.Name(), cfg.Truststore.File, err, want)
+		}
+	}
+	if _, _, err := o.find(t.Context(), Target{Product: config.IS, Home: "/opt/wso2is-6.1.0"}); !errors.Is(err, ErrPermanent) {
+		t.Errorf("a home that is too old: %v, want ErrPermanent", err)
 	}
 }

@@ -7,6 +7,7 @@ package up
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/docker"
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/product"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/trust"
 )
@@ -179,7 +181,11 @@ func (o Options) readBoth(ctx context.Context) (is, am side, err error) {
 // find returns the place of a server's files; nil if there is none. c is its container, if it has one.
 func (o Options) find(ctx context.Context, t Target) (p place, c *docker.Container, err error) {
 	if t.Home != "" {
-		return &home{target: t, dir: t.Home, cfg: o.Config.For(t.Product), restarts: o.RestartHomes, say: o.say}, nil, nil
+		cfg, err := atHome(o.Config.For(t.Product), t.Product, t.Home)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &home{target: t, dir: t.Home, cfg: cfg, restarts: o.RestartHomes, say: o.say}, nil, nil
 	}
 	if t.Container == "" {
 		return nil, nil, nil
@@ -193,6 +199,18 @@ func (o Options) find(ctx context.Context, t Target) (p place, c *docker.Contain
 		return nil, nil, err
 	}
 	return found, &found.facts, nil
+}
+
+// atHome returns the settings with the version that the name of a home shows. A home can have any other name. Errors wrap ErrPermanent.
+func atHome(cfg config.Config, name, home string) (config.Config, error) {
+	r, err := product.FromHome(home)
+	switch {
+	case errors.Is(err, product.ErrUnsupported):
+		return cfg, fmt.Errorf("%w: %w", ErrPermanent, remedy.Add(err, "use a newer version of the product, or an older agent"))
+	case err != nil || r.Product != name:
+		return cfg, nil
+	}
+	return cfg.On(r), nil
 }
 
 func (o Options) findContainer(ctx context.Context, t Target) (*container, error) {
