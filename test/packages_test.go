@@ -51,7 +51,7 @@ var packages = []row{
 		bars: []string{"os", "net", "net/http", "log/slog"}},
 	{path: "internal/window", owns: "maintenance windows: the times of a week in which a server may restart", not: "what happens in one",
 		bars: []string{"os", "net", "net/http", "log/slog"}},
-	{path: "internal/config", owns: "every environment variable: one struct, defaults, `*_FILE` variants, all mistakes in one error, the generated settings table", not: "who uses a value",
+	{path: "internal/config", owns: "every environment variable: one struct, defaults, `*_FILE` variants, all mistakes in one error, the generated settings table; the detected version of the server", not: "who uses a value",
 		bars: []string{"net/http", "log/slog"}},
 	{path: "internal/telemetry", owns: "logging, metrics, `/livez` `/readyz` `/metrics` `/status`, the status page", not: "what the steps do",
 		bars: []string{"internal/deployment", "internal/keystore"}},

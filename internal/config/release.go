@@ -29,10 +29,10 @@ type traces struct {
 	seen  []string // the homes next to the agent: the server's own, and those in which volumes are mounted
 }
 
-// readTraces reads the traces of the server next to the agent.
+// readTraces reads the traces of the server next to the agent. A seed of another user is none: who uses it says whose it is.
 func (c Config) readTraces() (t traces, err error) {
 	data, err := file.Read(filepath.Join(c.Server.ConfigDir, SeedProduct), 1<<10)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		return t, fmt.Errorf("read which version the server has: %w", err)
 	}
 	t.seed = strings.TrimSpace(string(data))
