@@ -44,30 +44,30 @@ func (c Config) readTraces() (t traces, err error) {
 // release returns the release that the traces show: that of the image, else that of SERVER_HOME, else that of the home next to the
 // agent, else the default. Errors wrap ErrOtherRelease or product.ErrUnsupported.
 func (t traces) release(name string) (r product.Release, err error) {
-	type trace struct{ what, home, hint string }
-	all := []trace{
-		{"the image of the server (its seed on the config volume)", t.seed, "run seed.sh in the image of the server"},
-		{"SERVER_HOME", t.given, "remove SERVER_HOME, or set it to the home in the image"},
-	}
+	const image, setting, mounted = "the image of the server (its seed on the config volume)", "SERVER_HOME", "the home, or a volume that is mounted in one,"
+	what, homes := []string{image, setting}, []string{t.seed, t.given}
 	for _, home := range t.seen {
-		all = append(all, trace{"the home, or a volume that is mounted in one,", home,
-			"give the seed step and the server the same image, and mount the volumes of the server in the home of that image; with Compose, set IS_VERSION or AM_VERSION and not only the image"})
+		what, homes = append(what, mounted), append(homes, home)
 	}
-	var first trace
-	for _, x := range all {
-		found, err := product.FromHome(x.home)
+	first := ""
+	for i, home := range homes {
+		found, err := product.FromHome(home)
 		switch {
 		case errors.Is(err, product.ErrUnsupported):
 			return r, remedy.Add(err, "use a newer image of the product, or an older agent")
 		case err != nil || found.Product != name: // seed.Seed.Check refuses the seed of the other product
 			continue
-		case first.home == "":
-			first, r = x, found
+		case first == "":
+			first, r = what[i], found
 		case found.Version != r.Version:
-			return r, remedy.Add(fmt.Errorf("%w: %s has %s, but %s has %s", ErrOtherRelease, first.what, r.Name(), x.what, path.Clean(x.home)), "%s", x.hint)
+			hint := "give the seed step and the server the same image, and mount the volumes of the server in the home of that image; with Compose, set IS_VERSION or AM_VERSION and not only the image"
+			if what[i] == setting {
+				hint = "remove SERVER_HOME, or set it to the home in the image"
+			}
+			return r, remedy.Add(fmt.Errorf("%w: %s has %s, but %s has %s", ErrOtherRelease, first, r.Name(), what[i], path.Clean(home)), "%s", hint)
 		}
 	}
-	if first.home == "" {
+	if first == "" {
 		return product.Default(name), nil
 	}
 	return r, nil

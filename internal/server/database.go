@@ -112,25 +112,18 @@ const agentsPool = 5
 // agents are the settings of the database in which IS keeps the identities of AI agents (product-is v7.2.0 and later,
 // modules/distribution/src/repository/resources/conf/deployment.toml; WSO2's documentation "Change the default datasource for agent
 // identities"). This data source takes a driver and no type.
-func (d *Database) agents(password string) []want {
-	key := func(data any, stock any, path ...string) want {
-		w := want{path: append([]string{"datasource", "AgentIdentity"}, path...), data: data}
-		if stock != nil {
-			w.stock = []any{stock}
-		}
-		return w
+func (d *Database) agents(password string) (wants []want) {
+	for _, s := range [...]struct{ key, data, stock string }{
+		{"id", "AgentIdentity", "AgentIdentity"},
+		{"url", d.url(d.Agents), "jdbc:h2:./repository/database/WSO2AGENTIDENTITY_DB;DB_CLOSE_ON_EXIT=FALSE;LOCK_TIMEOUT=60000"},
+		{"username", d.User, "wso2carbon"},
+		{"password", password, "wso2carbon"},
+		{"driver", "org.postgresql.Driver", "org.h2.Driver"},
+	} {
+		wants = append(wants, want{path: []string{"datasource", "AgentIdentity", s.key}, data: s.data, stock: []any{s.stock}, secret: s.key == "password"})
 	}
-	wants := []want{
-		key("AgentIdentity", nil, "id"),
-		key(d.url(d.Agents), "jdbc:h2:./repository/database/WSO2AGENTIDENTITY_DB;DB_CLOSE_ON_EXIT=FALSE;LOCK_TIMEOUT=60000", "url"),
-		key(d.User, "wso2carbon", "username"),
-		key(password, "wso2carbon", "password"),
-		key("org.postgresql.Driver", "org.h2.Driver", "driver"),
-		key(agentsPool, nil, "pool_options", "maxActive"),
-		key("SELECT 1", nil, "pool_options", "validationQuery"),
-	}
-	wants[3].secret = true
-	return wants
+	pool := []string{"datasource", "AgentIdentity", "pool_options"}
+	return append(wants, want{path: append(pool[:3:3], "maxActive"), data: agentsPool}, want{path: append(pool[:3:3], "validationQuery"), data: "SELECT 1"})
 }
 
 // url is the address of one of the databases for the driver.
