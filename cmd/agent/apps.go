@@ -18,7 +18,7 @@ other people. It reaches both servers by their settings, and runs anywhere.`,
   agent apps create Shop
   agent apps keys Shop --generate`,
 	})
-	cmd.AddCommand(appsListCommand(), appsShowCommand(), appsCreateCommand(), appsKeysCommand(), appsDeleteCommand())
+	cmd.AddCommand(appsListCommand(), appsShowCommand(), appsCreateCommand(), appsKeysCommand(), appsSecretsCommand(), appsDeleteCommand())
 	return cmd
 }
 

@@ -41,6 +41,8 @@ type Options struct {
 	Full bool
 	// Unchanged is what earlier runs know of APIs that have what the file says. Nil: nothing. With Check it counts for nothing.
 	Unchanged *actual.Known
+	// KeepsKeys says that Keys keeps the keys for the next run. Only then a run generates another secret in place of one that nobody has kept.
+	KeepsKeys bool
 	// SaveUnchanged keeps it, after each read and before any change. May be nil.
 	SaveUnchanged func(*actual.Known) error
 	// Keys writes the keys of applications after each round, because a round may fail for long. May be nil.
@@ -164,6 +166,7 @@ func (r *run) once(ctx context.Context) (unfinished bool, err error) {
 	if err == nil && !writes {
 		writes, err = r.lacksUser(ctx)
 	}
+	writes = writes || err == nil && r.lostSecret(next.have)
 	held := ctx
 	if err == nil && r.Lease != nil && writes {
 		var release func()
@@ -303,7 +306,8 @@ func (r *run) act(ctx context.Context, s step) (unfinished bool) {
 	one := newRound(r.log, r.clients, s.want, s.have, r.AtOnce)
 	one.past, one.record, one.progress, one.account, one.save = r.past, r.Record, r.progress, r.account, r.save
 	unfinished = one.act(ctx, r.all.open(s.changes, s.have.Left), &r.all)
-	r.report.IDs, r.report.Keys, r.report.Served = one.ids, withSecrets(one.credentials(), r.report.Keys), one.served()
+	r.report.IDs, r.report.Keys, r.report.Served = one.ids, withSecrets(one.credentials(), slices.Concat(r.report.Keys, r.Known)), one.served()
+	r.regainSecrets(ctx, one)
 	for i, k := range r.report.Keys {
 		if r.TokenEndpoint == nil {
 			break
@@ -324,10 +328,11 @@ func (r *run) act(ctx context.Context, s step) (unfinished bool) {
 	return unfinished
 }
 
-// withSecrets returns keys with the secrets that an earlier round has seen: some key managers show them only once.
+// withSecrets returns keys with the secrets that an earlier round or an earlier run has seen: API-M 4.7 and some key managers show them only
+// once. An entry without a secret hides none behind it.
 func withSecrets(now, before []Credentials) []Credentials {
 	for i, k := range now {
-		at := slices.IndexFunc(before, func(b Credentials) bool { return b.ConsumerKey == k.ConsumerKey })
+		at := slices.IndexFunc(before, func(b Credentials) bool { return b.ConsumerKey == k.ConsumerKey && b.ConsumerSecret != "" })
 		if k.ConsumerSecret == "" && at >= 0 {
 			now[i].ConsumerSecret = before[at].ConsumerSecret
 		}

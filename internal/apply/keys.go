@@ -21,7 +21,7 @@ type Credentials struct {
 	Type                       string // PRODUCTION or SANDBOX
 	KeyManager                 string // its name
 	ConsumerKey                string
-	ConsumerSecret             wso2.Secret // empty if the key manager shows it only once, and an earlier run has made the key
+	ConsumerSecret             wso2.Secret // empty if the server shows it only once, and nobody has kept it
 	MappingID                  string      // of the key in API-M
 	TokenEndpoint              string      // at which clients get tokens; empty if the key manager does not say
 }
@@ -310,7 +310,7 @@ func (r *round) credentials() (all []Credentials) {
 			k := Credentials{Type: want.Value.Type.Value, KeyManager: want.Value.KeyManager.Value}
 			for _, have := range r.have.Applications[name].Keys {
 				if have["keyType"] == k.Type && have["keyManager"] == k.KeyManager {
-					k.MappingID, k.ConsumerKey, k.ConsumerSecret = textOf(have, "keyMappingId"), textOf(have, "consumerKey"), wso2.Secret(textOf(have, "consumerSecret"))
+					k.MappingID, k.ConsumerKey, k.ConsumerSecret = textOf(have, "keyMappingId"), textOf(have, "consumerKey"), secretOf(have)
 					break
 				}
 			}

@@ -71,6 +71,7 @@ func Keep(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap.Se
 		}
 		o.SaveUnchanged = func(k *actual.Known) error { return k.Save(files.UnchangedPath(), s.AMURL) }
 	}
+	o.KeepsKeys = unkept == nil
 	o.Lease, o.TokenEndpoint = Turns(clients, log, command), s.TokenEndpointOf
 	o.Keys = func(report Report) error {
 		memory.tellOtherKeys(log, report)

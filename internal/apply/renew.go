@@ -233,7 +233,14 @@ func (s Single) renewOnce(ctx context.Context, application, manager wso2.Object,
 func (s Single) complete(ctx context.Context, application, manager wso2.Object, want desired.Key, have plan.Object) (Credentials, error) {
 	kind := textOf(manager.Fields, "type")
 	k := Credentials{Application: application.Name, ApplicationID: application.ID, Type: want.Type.Value, KeyManager: manager.Name, MappingID: textOf(have, "keyMappingId"),
-		ConsumerKey: textOf(have, "consumerKey"), ConsumerSecret: wso2.Secret(textOf(have, "consumerSecret"))}
+		ConsumerKey: textOf(have, "consumerKey"), ConsumerSecret: secretOf(have)}
+	if lacksSecret(have) { // the stopped run alone has seen it
+		made, err := s.DevPortal.GenerateSecret(ctx, application.ID, k.MappingID, secretDescription)
+		if err != nil && !errors.Is(err, wso2.ErrOneSecret) {
+			return k, err
+		}
+		k.ConsumerSecret = made.Value
+	}
 	if len(plan.KeyDifferences(want, have, kind, nil)) == 0 {
 		return k, nil
 	}

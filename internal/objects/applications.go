@@ -166,9 +166,9 @@ func goesWith(k Key) string {
 type Key struct {
 	ID          string // of API-M's row of the key
 	KeyManager  string
-	Type        string // PRODUCTION or SANDBOX
-	ConsumerKey string // empty in a row that a failed generation has left behind
-	Secret      wso2.Secret
+	Type        string      // PRODUCTION or SANDBOX
+	ConsumerKey string      // empty in a row that a failed generation has left behind
+	Secret      wso2.Secret // empty if API-M does not show it
 	Grants      []string
 	Callbacks   []string
 	Mapped      bool // API-M has not made the client
@@ -179,7 +179,7 @@ func Keys(ctx context.Context, portal *wso2.DevPortal, application string) (all 
 	list, err := portal.KeyObjects(ctx, application)
 	for _, o := range list {
 		all = append(all, Key{
-			ID: o.ID, KeyManager: o.Name, Type: text(o.Fields, "keyType"), ConsumerKey: text(o.Fields, "consumerKey"), Secret: wso2.Secret(text(o.Fields, "consumerSecret")),
+			ID: o.ID, KeyManager: o.Name, Type: text(o.Fields, "keyType"), ConsumerKey: text(o.Fields, "consumerKey"), Secret: wso2.Secret(text(o.Fields, "consumerSecret")).Shown(),
 			Grants: texts(o.Fields["supportedGrantTypes"]), Callbacks: plan.Callbacks(text(o.Fields, "callbackUrl")), Mapped: text(o.Fields, "mode") == "MAPPED",
 		})
 	}
@@ -251,7 +251,7 @@ func MakeKey(ctx context.Context, s apply.Single, application Application, manag
 	if found, err := find(); err != nil || !found {
 		return Key{KeyManager: manager, Type: kind, ConsumerKey: credentials.ConsumerKey, Secret: credentials.ConsumerSecret}, true, err
 	}
-	if key.Secret == "" { // a key manager that hashes secrets shows them only once
+	if key.Secret == "" { // API-M 4.7, or a key manager that hashes secrets, shows them only once
 		key.Secret = credentials.ConsumerSecret
 	}
 	return key, true, nil

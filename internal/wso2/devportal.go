@@ -124,10 +124,10 @@ const Production = "PRODUCTION"
 // Keys are an application's client at a key manager.
 type Keys struct {
 	MappingID      string `json:"keyMappingId"`
-	KeyManager     string `json:"keyManager"`  // its name in lists; as it was sent in the answer to generating
-	KeyType        string `json:"keyType"`     // PRODUCTION or SANDBOX
-	ConsumerKey    string `json:"consumerKey"` // empty in a row that a failed generation left behind
-	ConsumerSecret Secret `json:"consumerSecret"`
+	KeyManager     string `json:"keyManager"`     // its name in lists; as it was sent in the answer to generating
+	KeyType        string `json:"keyType"`        // PRODUCTION or SANDBOX
+	ConsumerKey    string `json:"consumerKey"`    // empty in a row that a failed generation left behind
+	ConsumerSecret Secret `json:"consumerSecret"` // empty in a list of API-M 4.7, which shows it only once
 }
 
 // Keys lists an application's keys. A row whose key manager is disabled or not loaded, or whose client the key manager
@@ -137,6 +137,9 @@ func (d *DevPortal) Keys(ctx context.Context, applicationID string) ([]Keys, err
 	err := d.call(ctx, request{
 		op: "list keys of application " + applicationID, method: http.MethodGet, path: application(applicationID) + "/oauth-keys",
 	}, &list)
+	for i := range list.List {
+		list.List[i].ConsumerSecret = list.List[i].ConsumerSecret.Shown()
+	}
 	return list.List, err
 }
 

@@ -2,6 +2,7 @@ package wso2
 
 import (
 	"context"
+	"maps"
 	"net/http"
 )
 
@@ -52,9 +53,14 @@ func (d *DevPortal) keys(ctx context.Context, r request) (Keys, error) {
 }
 
 // UpdateKeys writes grants, callback and properties of a client. fields are those of an entry of KeyObjects. Its additionalProperties
-// must all be texts: what is no text goes back to the default, or stays, without a word. A callback cannot be emptied.
+// must all be texts: what is no text goes back to the default, or stays, without a word. A callback cannot be emptied. A secret that API-M
+// has masked is not sent back.
 func (d *DevPortal) UpdateKeys(ctx context.Context, applicationID, mappingID string, fields map[string]any) error {
 	secret, _ := fields["consumerSecret"].(string)
+	if Secret(secret).Masked() {
+		fields = maps.Clone(fields)
+		delete(fields, "consumerSecret")
+	}
 	return d.onKeys(ctx, request{
 		op: "update keys of application " + applicationID, method: http.MethodPut, body: fields, secrets: []Secret{Secret(secret)},
 	}, applicationID, mappingID, "")

@@ -35,6 +35,7 @@ const (
 	CodeKeyManagerGone   = 901411 // 404: no key manager has this id
 	CodeKeyManagerInUse  = 902015 // 412: an API or an application uses it
 	CodeKeyMappingExists = 901409 // 409: the application has keys, or a row left behind by a failure
+	CodeOneSecret        = 900916 // 403: further secrets of clients are switched off
 	CodeAPIExists        = 900300 // 409: an API of this name and version
 	CodeRevisionLimit    = 900351 // 400: as many revisions as are allowed
 	CodeLifecycle        = 903234 // 400: the API's lifecycle does not allow this change now
