@@ -75,9 +75,6 @@ type securityLife struct {
 }
 
 func (a Agent) security(health *telemetry.Health) *securityLife {
-	if a.cfg.Scopes.Mode == "all" {
-		a.log.Warn("SCOPES is all: IS grants every client every scope, so any API subscriber can administer it", "remedy", "set SCOPES=authorize")
-	}
 	start := func(context.Context) time.Time { return time.Time{} }
 	if a.cfg.Server.Product == config.IS {
 		start = func(ctx context.Context) time.Time { s, _, _ := a.ownServer().Started(ctx); return s.Since }

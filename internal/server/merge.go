@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
 )
 
@@ -40,10 +41,33 @@ func (n Needs) Merge(text []byte, record Record, override bool) ([]byte, []Chang
 			return nil, nil, nil, err
 		}
 	}
+	if err := m.refusePrevious(n.Product); err != nil {
+		return nil, nil, nil, err
+	}
 	if err := m.takeBack(); err != nil {
 		return nil, nil, nil, err
 	}
 	return doc.Bytes(), m.changes, m.next, nil
+}
+
+// refusePrevious reports a setting that gives IS the behaviour of a former version. With IS_7.1.0 authorize_all_scopes also covers the scopes of
+// IS's own administration (carbon-identity-framework #7252 and #7468). The agent never writes it.
+func (m *merger) refusePrevious(product string) error {
+	path := []string{"preserve_previous_product_behaviour", "version"}
+	v, there := m.doc.Get(path...)
+	if product != config.IS || !there {
+		return nil
+	}
+	before, _ := m.given.Get(path...)
+	change := Change{Setting: deployment.Path(path...), Line: before.Line, Was: m.doc.Text(v), Now: "not set", Action: Kept}
+	if m.override {
+		change.Now, change.Action = "", Removed
+		if err := m.doc.Delete(path...); err != nil {
+			return fmt.Errorf("take %s out of deployment.toml: %w", change.Setting, err)
+		}
+	}
+	m.changes = append(m.changes, change)
+	return nil
 }
 
 type merger struct {

@@ -172,3 +172,21 @@ func FuzzMerge(f *testing.F) {
 		}
 	})
 }
+
+func TestTheBehaviourOfAFormerVersionIsReportedAndNeverWritten(t *testing.T) {
+	n, before := isNeeds(), "[preserve_previous_product_behaviour]\nversion = \"IS_7.1.0\"\n"
+	reported := func(changes []Change, action Action) bool {
+		return slices.ContainsFunc(changes, func(c Change) bool {
+			return c.Setting == "preserve_previous_product_behaviour.version" && c.Action == action && c.Line == 2
+		})
+	}
+	if text, changes, _, err := n.Merge([]byte(before), nil, false); err != nil || !strings.Contains(string(text), "IS_7.1.0") || !reported(changes, Kept) {
+		t.Errorf("%v, %+v:\n%s", err, changes, text)
+	}
+	if text, changes, _, err := n.Merge([]byte(before), nil, true); err != nil || strings.Contains(string(text), "IS_7.1.0") || !reported(changes, Removed) {
+		t.Errorf("SETTINGS=override: %v, %+v:\n%s", err, changes, text)
+	}
+	if text, _, _, err := n.Merge(nil, nil, true); err != nil || strings.Contains(string(text), "previous") {
+		t.Errorf("%v:\n%s", err, text)
+	}
+}

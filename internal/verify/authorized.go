@@ -54,6 +54,9 @@ func (i *inspection) scopesReached(ctx context.Context) Check {
 // scopesAuthorized reads what the applications of API-M lack in IS. IS grants them no scope that they lack.
 func (i *inspection) scopesAuthorized(ctx context.Context) Check {
 	if i.subject.Config.Scopes.Mode == "all" {
+		if i.exposure.Narrowed { // the check of the exposure, which writes, stands before this one
+			return Check{Verdict: Warn, Evidence: narrowedBuild, Remedy: narrowedRemedy}
+		}
 		return skipped("", "SCOPES is all: IS grants every scope to every client")
 	}
 	state, lack, missing, err := scopes.Lack(ctx, i.Scopes, i.subject.Settings.ScopesClients)

@@ -44,12 +44,16 @@ func loggedClosing(ctx context.Context, log *slog.Logger, cfg config.Config) (c 
 // Examine finds out whether API subscribers can administer the running IS (see [Expose]), and judges the result by the present
 // circumstances. An error means that it is not known.
 func Examine(ctx context.Context, log *slog.Logger, cfg config.Config, is IdentityServer) (Judgement, error) {
+	is.All = cfg.Scopes.Mode == "all"
 	e, err := Expose(ctx, is, cfg.Server.Name)
 	if err != nil {
 		return Judgement{}, fmt.Errorf("verify that %s: %w", closedCheck, err)
 	}
+	if e.Narrowed {
+		log.Warn(narrowedBuild, "remedy", narrowedRemedy)
+	}
 	c, said := loggedClosing(ctx, log, cfg)
-	return Judge(e, Circumstances{Closing: c, Said: said, All: cfg.Scopes.Mode == "all", Container: cfg.IS.Container}), nil
+	return Judge(e, Circumstances{Closing: c, Said: said, All: is.All, Container: cfg.IS.Container}), nil
 }
 
 // AwaitClosed examines IS until API subscribers cannot administer it. It waits only if a pending restart of IS closes it. An

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"wso2agent/internal/scopes"
 	"wso2agent/internal/wso2"
 )
 
@@ -20,6 +21,9 @@ import (
 type Exposure struct {
 	Scopes bool // the client gets scopes of IS's own administration
 	SCIM11 bool // SCIM 1.1 (/wso2/scim) accepts its token as that of the client's owner
+	// Narrowed says that a client gets every scope of the APIs of API-M, but none but its own once it is authorized for one. Only with
+	// [IdentityServer.All] does Expose find that out.
+	Narrowed bool
 }
 
 // Any reports whether anything is open.
@@ -34,7 +38,14 @@ type IdentityServer struct {
 	HTTP          *http.Client // for tokens
 	OAuth         *wso2.Identity
 	Authorization *wso2.Authorization
+	All           bool // SCOPES is all
 }
+
+// narrowedBuild says what [Exposure.Narrowed] means: IS 7.2 before carbon-identity-framework #8169 (product-is#27644).
+const narrowedBuild = "SCOPES is all, but this build of IS grants an application that is authorized for scopes no others (product-is#27644)"
+
+// narrowedRemedy says what to do about it.
+const narrowedRemedy = "set SCOPES=authorize, or update IS"
 
 // The name of a throw-away client consists of throwAway, the caller's name, the Unix time in seconds, and random letters. With that
 // nobody else deletes the client while its check runs: IS would then refuse the token, and would look closed. A client that is older
@@ -80,7 +91,40 @@ func Expose(ctx context.Context, is IdentityServer, name string) (e Exposure, er
 	default:
 		return Exposure{}, fmt.Errorf("ask SCIM 1.1 for a user: HTTP %d says neither that it is open nor that it is closed", status)
 	}
+	if is.All {
+		e.Narrowed = is.narrows(ctx, id, secret)
+	}
 	return e, nil
+}
+
+// narrows reports whether a client loses scopes when it is authorized for one. It needs two scopes of APIs. A look that fails finds nothing,
+// because nobody can administer IS by that. The client's new authorization goes with the client.
+func (is IdentityServer) narrows(ctx context.Context, id string, secret wso2.Secret) bool {
+	resource, err := is.Authorization.FindResource(ctx, scopes.Resource)
+	if err != nil || resource == "" {
+		return false
+	}
+	all, err := is.Authorization.Scopes(ctx, resource)
+	if err != nil || len(all) < 2 {
+		return false
+	}
+	own, other := all[0].Name, all[1].Name
+	granted := func() (ofOwn, ofOther bool) {
+		token, err := wso2.FetchToken(ctx, is.HTTP, is.OAuth.TokenEndpoint(), id, secret, own, other)
+		return err == nil && slices.Contains(token.Scopes, own), err == nil && slices.Contains(token.Scopes, other)
+	}
+	if _, before := granted(); !before { // IS does not run with authorize_all_scopes yet
+		return false
+	}
+	page, err := is.Authorization.Applications(ctx, "clientId eq "+id, 0)
+	if err != nil || len(page.Applications) != 1 {
+		return false
+	}
+	if is.Authorization.Authorize(ctx, page.Applications[0].ID, resource, []string{own}) != nil {
+		return false
+	}
+	hasOwn, hasOther := granted()
+	return hasOwn && !hasOther
 }
 
 // deleteLeftBehind deletes throw-away clients of earlier checks of the caller that were killed. A client that it cannot read or

@@ -202,7 +202,7 @@ type exposed struct {
 // expose tries to administer IS as an API subscriber.
 func (i *inspection) expose(ctx context.Context) exposed {
 	if !i.exposure.tried {
-		is := IdentityServer{HTTP: i.HTTP, OAuth: i.IS, Authorization: i.Scopes}
+		is := IdentityServer{HTTP: i.HTTP, OAuth: i.IS, Authorization: i.Scopes, All: i.subject.Config.Scopes.Mode == "all"}
 		e, err := Expose(ctx, is, "check") // one name for all runs, so that each removes what a killed one has left
 		i.exposure = exposed{true, e, err}
 	}
