@@ -37,7 +37,7 @@ func (r *round) keyManager(ctx context.Context, c plan.Change, want desired.KeyM
 	}
 	id, err := r.sendKeyManager(ctx, want, have)
 	if err != nil {
-		return unknownRole(want, moved(err))
+		return noMutualTLS(want, unknownRole(want, moved(err)))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -56,6 +56,18 @@ func unknownRole(want desired.KeyManager, err error) error {
 		roles = append(roles, fmt.Sprintf("role of the permissions %q (%s)", role.Shown(), role.At))
 	}
 	return byHand(remedy.Add(fmt.Errorf("the file names %s: %w", strings.Join(roles, ", "), err), "correct the file, or make in API-M what it names"))
+}
+
+// codeConnector is API-M's answer (HTTP 400) to a key manager whose connector lacks a setting.
+const codeConnector = 901401
+
+// noMutualTLS explains the answer of an API-M whose connector calls IS with a password only: it misses the password. The answer has a
+// remedy of its own, which does not fit.
+func noMutualTLS(want desired.KeyManager, err error) error {
+	if !want.MutualTLS() || !wso2.HasCode(err, codeConnector) {
+		return err
+	}
+	return byHand(remedy.Add(fmt.Errorf("key manager %s with Authentication=MutualTLS: %v", want.Name.Shown(), err), "use API-M 4.6 or later, or give the key manager username and password"))
 }
 
 // sendKeyManager writes a key manager with its secrets; a new one if have is nil. API-M loads it, even if nothing differs.

@@ -109,7 +109,11 @@ func (r *run) sendKeyManager(ctx context.Context, stored json.RawMessage) error 
 // chooseUser finds the user with which the key manager calls IS, and makes it if the agent is to make one.
 // A user that the file names counts.
 func (r *run) chooseUser(ctx context.Context) (err error) {
-	if km, ok := ownIn(r.desired, r.KMName); ok && km.Username.Set {
+	km, ok := ownIn(r.desired, r.KMName)
+	if ok && km.MutualTLS() {
+		return Permanent(remedy.Add(fmt.Errorf("the file says that key manager %s has Authentication=MutualTLS, and this command registers one with a password", r.KMName), "use agent apply or agent bootstrap"))
+	}
+	if ok && km.Username.Set {
 		r.user = KeyManagerUser{Account: serviceuser.Account{User: km.Username.Value, Password: wso2.Secret(km.Password.Value.Reveal())}, Known: true}
 		return nil
 	}

@@ -123,7 +123,7 @@ func ChooseUser(ctx context.Context, log *slog.Logger, servers Servers, s Settin
 		if s.KMUser.Record == "" {
 			return user, nil
 		}
-		if s.KMUser.Setting == "" {
+		if s.KMUser.Setting == "" && km.User != "" {
 			log.Info("the key manager calls IS as the administrator", "user", km.User, "remedy", "set KM_SERVICE_USER=create for a user with few rights, or admin to keep this one")
 		}
 		if record, err = serviceuser.Load(s.KMUser.Record); err != nil {
@@ -185,10 +185,10 @@ func userRefused(err error) error {
 	return err
 }
 
-// NamesUser reports whether a file names the user of a key manager.
+// NamesUser reports whether a file says as whom a key manager calls its server: as a user with a password, or by mutual TLS.
 func NamesUser(f *desired.File, keyManager string) bool {
 	km, ok := ownIn(f, keyManager)
-	return ok && km.Username.Set
+	return ok && (km.Username.Set || km.MutualTLS())
 }
 
 // ownIn returns what a file says of a key manager.

@@ -180,6 +180,7 @@ func (km *KeyManager) check(at Place, ps *Problems) {
 			ps.Add(p.Type.At, "add roles", "permissions are %s, and there are no roles", p.Type.Shown())
 		}
 	}
+	km.checkMutualTLS(kind, ps)
 	// The connector of PingFederate has an administrator with these names, next to the client (GET /settings of the Admin API, recorded).
 	administrator := km.Type.Value == "PingFederate"
 	for key, value := range km.AdditionalProperties.Value {
@@ -189,6 +190,28 @@ func (km *KeyManager) check(at Place, ps *Problems) {
 		if strings.EqualFold(key, "password") || strings.EqualFold(key, "username") || strings.EqualFold(key, "client_secret") {
 			ps.Add(value.At, "write username and password of the key manager", "additional_properties must not contain %s: they are no secrets", key)
 		}
+	}
+}
+
+// MutualTLS reports whether API-M calls the key manager with its certificate in place of a password. The names are those of
+// WSO2IS7ConnectorConfiguration of apim-km-wso2is 2.0.8, which API-M 4.6 has.
+func (km *KeyManager) MutualTLS() bool {
+	return km.AdditionalProperties.Value["Authentication"].Value == "MutualTLS"
+}
+
+func (km *KeyManager) checkMutualTLS(kind string, ps *Problems) {
+	authentication := km.AdditionalProperties.Value["Authentication"]
+	options, user := km.AdditionalProperties.Value["MutualTLSOptions"], km.AdditionalProperties.Value["IdentityUser"]
+	switch {
+	case !km.MutualTLS():
+	case kind != "WSO2-IS-7":
+		ps.Add(authentication.At, "remove it", "a key manager of type %s has no mutual TLS", kind)
+	case km.Username.Set:
+		ps.Add(km.Username.At, "remove username and password", "with mutual TLS API-M calls the key manager without a password")
+	case options.Value != "ServerWide":
+		ps.Add(authentication.At, "set MutualTLSOptions to ServerWide", "with mutual TLS the agent only makes key managers for which API-M presents the certificate of its primary keystore")
+	case user.Value == "":
+		ps.Add(authentication.At, "set IdentityUser to a user of IS", "with mutual TLS a key manager needs additional_properties.IdentityUser")
 	}
 }
 

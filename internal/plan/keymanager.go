@@ -137,8 +137,10 @@ func Lacking(want desired.KeyManager) (lacks []string) {
 		need(e[0], made[e[1]])
 	}
 	user, password := accountOf(kind)
-	need("username", properties[user])
-	need("password", properties[password])
+	if !want.MutualTLS() {
+		need("username", properties[user])
+		need("password", properties[password])
+	}
 	for _, name := range furtherProperties[kind] {
 		need("additional_properties."+name, properties[name])
 	}
@@ -222,13 +224,22 @@ func KeyManagerDifferences(want desired.KeyManager, have Object, sent func(path,
 // the stored one. The server drops enable_token_hash of the resident key manager with each PUT.
 func KeyManagerBody(want desired.KeyManager, have Object) Object {
 	if have != nil {
-		return body(keyManagerTable(want, have), want, have)
+		return withoutPassword(want, body(keyManagerTable(want, have), want, have))
 	}
-	made := body(keyManagerTable(want, nil), want, newKeyManager(want))
+	made := withoutPassword(want, body(keyManagerTable(want, nil), want, newKeyManager(want)))
 	if textAt(made, "displayName", "") == "" {
 		made["displayName"] = made["name"]
 	}
 	return made
+}
+
+// withoutPassword takes the account out of a body, also a stored one, if API-M is to present its certificate.
+func withoutPassword(want desired.KeyManager, body Object) Object {
+	if properties, _ := body["additionalProperties"].(map[string]any); want.MutualTLS() {
+		delete(properties, "Username")
+		delete(properties, "Password")
+	}
+	return body
 }
 
 // kindOf returns the type of a key manager: the file's, the server's, or the model's default.

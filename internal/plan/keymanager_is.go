@@ -94,5 +94,8 @@ func OverKeyManager(own, file desired.KeyManager) desired.KeyManager {
 			}
 		}
 	}
+	if joined.MutualTLS() { // and the administrator's password goes nowhere
+		joined.Username, joined.Password = desired.Text{}, desired.Password{}
+	}
 	return joined
 }

@@ -181,6 +181,35 @@ func TestANewKeyManagerOfIS7HasTheAddressesOfItsIS(t *testing.T) {
 	}
 }
 
+// mutualTLS is what a file says of a key manager to which API-M presents its certificate.
+const mutualTLS = "key_managers: [{name: WSO2-IS, additional_properties: {Authentication: MutualTLS, MutualTLSOptions: ServerWide, IdentityUser: apim}}]"
+
+func TestAKeyManagerByMutualTLSHasNoPassword(t *testing.T) {
+	own := IdentityServerKeyManager("https://is:9443")
+	own.Name, own.Issuer, own.Username = given("WSO2-IS"), given("https://is:9443/oauth2/token"), given("admin")
+	own.Password = desired.Password{Set: true, Value: desired.NewSecret("admin", "IS_ADMIN_PASS")}
+	want := OverKeyManager(own, parse(t, mutualTLS).KeyManagers.Value[0].Value)
+	if lacks := Lacking(want); len(lacks) > 0 {
+		t.Errorf("API-M needs %v too", lacks)
+	}
+	stored := KeyManagerBody(own, nil)
+	if at(stored, "additionalProperties.Password") != "admin" {
+		t.Fatalf("without mutual TLS it has %v", stored["additionalProperties"])
+	}
+	if differs := KeyManagerDifferences(want, stored, nil); len(differs) != 3 {
+		t.Errorf("differences to one with a password: %+v", differs)
+	}
+	for name, body := range map[string]Object{"new": KeyManagerBody(want, nil), "stored": KeyManagerBody(want, stored)} {
+		properties := body["additionalProperties"].(map[string]any)
+		if properties["Authentication"] != "MutualTLS" || properties["IdentityUser"] != "apim" || properties["Username"] != nil || properties["Password"] != nil {
+			t.Errorf("%s: %v", name, properties)
+		}
+		if differs := KeyManagerDifferences(want, body, nil); len(differs) > 0 {
+			t.Errorf("%s: once it is made it differs: %+v", name, differs)
+		}
+	}
+}
+
 func TestTheFileChangesTheAgentsOwnKeyManager(t *testing.T) {
 	own := IdentityServerKeyManager("https://is:9443")
 	own.Name, own.Issuer = given("WSO2-IS"), given("https://is:9443/oauth2/token")
