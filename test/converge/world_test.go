@@ -148,13 +148,19 @@ type saved struct {
 // start starts the stand-ins. Every request is held against the products' specifications.
 func start(t *testing.T) *world {
 	t.Helper()
+	return startIn(t, speccheck.Wrap(t))
+}
+
+// startIn starts the stand-ins with something around their handlers.
+func startIn(t *testing.T, wrap func(http.Handler) http.Handler) *world {
+	t.Helper()
 	dir, err := homes()
 	must(t, err)
 	w := &world{T: t, declared: &attributes{stored: map[string]any{}}, record: owned.New()}
 	options := func(product string) wso2sim.Options {
 		home := filepath.Join(t.TempDir(), product)
 		must(t, os.CopyFS(home, os.DirFS(filepath.Join(dir, product))))
-		return wso2sim.Options{Home: home, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Wrap: speccheck.Wrap(t)}
+		return wso2sim.Options{Home: home, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Wrap: wrap}
 	}
 	w.is, err = wso2sim.StartIS(t.Context(), options(wso2sim.ProductIS))
 	must(t, err)

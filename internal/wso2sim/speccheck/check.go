@@ -37,21 +37,28 @@ func loadOnce(folder string) ([]*api, error) {
 // in the test's log says so, where the specifications are not at hand; in CI that fails.
 func Wrap(t testing.TB) func(http.Handler) http.Handler {
 	t.Helper()
+	wrap, take := Collect(t)
+	t.Cleanup(func() {
+		for _, problem := range take() {
+			t.Error(problem)
+		}
+	})
+	return wrap
+}
+
+// Collect is [Wrap] for a test whose requests may violate a specification: take returns what has done so since the last call.
+func Collect(t testing.TB) (wrap func(http.Handler) http.Handler, take func() []string) {
+	t.Helper()
 	folder, ok := testenv.Find(t, "openapi")
 	if !ok {
-		return func(h http.Handler) http.Handler { return h }
+		return func(h http.Handler) http.Handler { return h }, func() []string { return nil }
 	}
 	apis, err := loadOnce(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &checker{apis: apis}
-	t.Cleanup(func() {
-		for _, problem := range c.take() {
-			t.Error(problem)
-		}
-	})
-	return c.wrap
+	return c.wrap, c.take
 }
 
 // checker collects violations: a handler may outlive the test that it served, and must not report to it then.
