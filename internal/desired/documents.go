@@ -2,7 +2,7 @@ package desired
 
 // Document is a document of an API.
 type Document struct {
-	Name       Text `yaml:"name" required:"true" form:"document" doc:"The name, without a slash."`
+	Name       Text `yaml:"name" required:"true" form:"document" doc:"The name, without a slash and special characters such as ( ) + and the comma."`
 	Type       Text `yaml:"type" enum:"HOWTO,SAMPLES,PUBLIC_FORUM,SUPPORT_FORUM,API_MESSAGE_FORMAT,OTHER" default:"HOWTO" doc:"The kind of document."`
 	OtherType  Text `yaml:"other_type" alias:"other_type_name" form:"text255" doc:"What a document of type OTHER is."`
 	Summary    Text `yaml:"summary" required:"true" form:"summary" doc:"What the document is about."`

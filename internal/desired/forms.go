@@ -73,8 +73,11 @@ const (
 	hostForm = `[^\x00-\x20\x7f/?#@:%\[\]\\^{|}` + "`" + `]+`
 	escaped  = `([^\x00-\x1f\x7f%?#]|%[0-9a-fA-F]{2})*`
 	// What java.net.URI takes, by which IS checks it (identity-inbound-auth-oauth, DCRMUtils), without a comma: API-M would make two of it.
-	aCallback   = `^[A-Za-z][A-Za-z0-9+.-]*:(//([^/?#\[\]]+|\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\](:[0-9]*)?)(/[^?#\[\]]*)?|/?[^/?#\[\]][^?#\[\]]*|/)(\?[^#]*)?(#[^#]*)?$`
-	noCallback  = "[\x00- \",<>\\\\^`{|}\x7f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|%($|[^0-9a-fA-F]|[0-9a-fA-F]($|[^0-9a-fA-F]))"
+	aCallback  = `^[A-Za-z][A-Za-z0-9+.-]*:(//([^/?#\[\]]+|\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\](:[0-9]*)?)(/[^?#\[\]]*)?|/?[^/?#\[\]][^?#\[\]]*|/)(\?[^#]*)?(#[^#]*)?$`
+	noCallback = "[\x00- \",<>\\\\^`{|}\x7f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|%($|[^0-9a-fA-F]|[0-9a-fA-F]($|[^0-9a-fA-F]))"
+	// API-M refuses the slash. Its registry, which has a document under its name, refuses the others, and API-M then answers HTTP 500
+	// (wso2/product-apim, issue 9682).
+	aDocument   = `^[^/~!@#;%^*()+={}|\\<>"',]*[^/~!@#;%^*()+={}|\\<>"',\s][^/~!@#;%^*()+={}|\\<>"',]*$`
 	contextForm = `^[a-zA-Z0-9_${}/.;()-]+$`
 	versionForm = `^[^~!@#;:%^*()+={}|\\<>"',&/$\[\]\s]+$`
 )
@@ -123,7 +126,7 @@ var forms = sync.OnceValue(func() map[string]form {
 		"is_role":             patterned(1, 255, `^[^/]*[^/\s][^/]*$`, "must not contain a slash"),
 		"permission":          {tidy: strings.TrimSpace, least: 1, most: 255, pattern: `^\s*\S+\s*$`, not: `^\s*internal_`, check: checkPermission},
 		"scope":               {tidy: strings.TrimSpace, least: 1, most: 255, pattern: `^\s*\S+\s*$`, not: `^\s*[aA][pP][iI][mM]:`, check: checkScope},
-		"document":            patterned(1, 255, `^[^/]*[^/\s][^/]*$`, "must not contain a slash"),
+		"document":            patterned(1, 255, aDocument, "must not contain a slash and any of ~ ! @ # ; % ^ * ( ) + = { } | \\ < > \" ' ,"),
 		"environment":         patterned(1, 255, `^[a-zA-Z0-9_-]+$`, "may only contain letters, digits, _ and -"),
 		"host":                patterned(1, 255, `^(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])$`, "must be the name of a host, without a scheme and a port"),
 		"header":              patterned(1, 255, `^[^~!@#;:%^*()+={}|\\<>"',&$\s]+$`, "must be the name of a header"),

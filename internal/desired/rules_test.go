@@ -145,7 +145,7 @@ func ruleCases() []ruleCase {
 		{"a document of another type", api("documents: [{name: D, summary: s, type: OTHER, content: x}]"), `the document "D" needs other_type if its type is OTHER`},
 		{"a type of its own without OTHER", api("documents: [{name: D, summary: s, other_type: x, content: x}]"), "and only then"},
 		{"a format of a file", api("documents: [{name: D, summary: s, format: MARKDOWN, file: x}]"), "format is for content"},
-		{"a document name with a slash", api("documents: [{name: D/E, summary: s, content: x}]"), `name "D/E" must not contain a slash`},
+		{"a document name with a slash", api("documents: [{name: D/E, summary: s, content: x}]"), `name "D/E" must not contain a slash and any of`},
 		{"a document twice", api("documents: [{name: D, summary: s, content: x}, {name: D, summary: s, content: x}]"), `document "D" appears twice, first on line 6`},
 		{"a document that is not there", api("documents: [{name: D, summary: s, file: missing.md}]"), "file names a file that the agent cannot read: open missing.md"},
 		{"a reserved property", api("additional_properties: [{name: Version, value: x}]"), `additional property "Version" is reserved`},

@@ -124,7 +124,7 @@ var samples = map[string]struct{ good, bad []string }{
 	"is_role":             {good: []string{"buyer of all"}, bad: []string{"", "a/b", "/"}},
 	"permission":          {good: []string{"orders:read"}, bad: []string{"", "a b", "internal_user_mgt_create"}},
 	"scope":               {good: []string{"orders:read"}, bad: []string{"", "a b", "apim:api_view", "APIM:x"}},
-	"document":            {good: []string{"How to"}, bad: []string{"", "a/b"}},
+	"document":            {good: []string{"How to", "Prüfung & [a]: b?"}, bad: []string{"", " ", "a/b", "a(b)", "a,b", "it's", `a\b`}},
 	"environment":         {good: []string{"Default", "a_b-1"}, bad: []string{"", "a b", "ü"}},
 	"host":                {good: []string{"localhost", "api.example.com"}, bad: []string{"", "a b", "http://a", "a:80", "-a"}},
 	"header":              {good: []string{"X-Key"}, bad: []string{"", "a b", "a:b"}},

@@ -3,7 +3,6 @@ package wso2sim
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -119,7 +118,9 @@ func (d *document) view() object {
 	}
 }
 
-var documentName = regexp.MustCompile(`^[^/\\{}\[\]<>*?"|:;#%&^]*$`)
+// noDocumentPath are the characters that the registry, in which API-M keeps documents under their names, refuses in a path
+// (wso2/product-apim, issue 9682). API-M does not check them. It checks the slash, as recorded.
+const noDocumentPath = "~!@#;%^*()+={}|\\<>\"',"
 
 // readDocument reads a body and checks it as far as it stands alone.
 func readDocument(r *http.Request) (documentDTO, error) {
@@ -141,14 +142,14 @@ func readDocument(r *http.Request) (documentDTO, error) {
 	}
 	at, err := url.Parse(value(dto.SourceURL))
 	switch {
-	case !documentName.MatchString(*dto.Name):
+	case strings.Contains(*dto.Name, "/"):
 		return dto, &fault{status: 400, code: 902016, message: "Document name cannot contain illegal characters",
 			description: "Document name contains one or more illegal characters"}
 	case *dto.Type == "OTHER" && value(dto.OtherTypeName) == "":
 		return dto, missing("otherTypeName cannot be empty if type is OTHER.")
 	case *dto.SourceType == "URL" && (err != nil || at.Host == ""):
 		return dto, missing("Invalid document sourceUrl Format")
-	case dto.Summary == nil:
+	case dto.Summary == nil, strings.ContainsAny(*dto.Name, noDocumentPath):
 		return dto, errGeneral
 	}
 	if *dto.SourceType != "URL" {

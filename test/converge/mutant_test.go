@@ -77,7 +77,6 @@ var excused = []struct{ says, what string }{
 	{"IS has no group ", "IS has groups that no file makes"},
 	{"IS has no role ", "IS has roles that no file makes"},
 	{"IS has no client ", "IS has clients that no file makes"},
-	{"Document name contains one or more illegal characters", "of the characters that API-M refuses, only the slash is known"},
 	{"does not know the grant type ", "somebody can add grant types to a key manager"},
 }
 

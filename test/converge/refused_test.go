@@ -50,6 +50,7 @@ var harmful = []refusal{
 	{"callback ", "IS can send nobody there after a login"},
 	{" must be at least 1", "a limit or a time of 0 means something else in each place"},
 	{" must be from 100000 to 999999", "the gateway has no such error"},
+	{"schema \"\" must not be empty", "API-M makes an API that it cannot serve"},
 	{" is not declared, so API-M would drop it", "the agent declares what an operation needs, and would make a new scope of a mistyped name"},
 	{" must begin with /: API-M keeps it as it is", "no call matches the operation"},
 }
