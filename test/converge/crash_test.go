@@ -143,11 +143,12 @@ func (w *world) interrupted(seed uint64, cuts int, faults *atomic.Int64) {
 		f := &faulty{RoundTripper: w.client.Transport, reads: float64(number(w.T, "READ_FAULTS", 20)) / 100, writes: 0.2, random: random}
 		w.made(what, want, f)
 		faults.Add(int64(f.faults))
+		w.log.take() // of the run: its faults
 		if lines := w.differences(want); len(lines) > 0 {
-			w.Fatalf("%s: the plan is\n%s", what, strings.Join(lines, "\n"))
+			w.Fatalf("%s: the plan is\n%s%s", what, strings.Join(lines, "\n"), w.log.take())
 		}
 		if lines := different(w.objects(want), expected); len(lines) > 0 {
-			w.Fatalf("%s:\n%s", what, strings.Join(lines, "\n"))
+			w.Fatalf("%s:\n%s%s", what, strings.Join(lines, "\n"), w.log.take())
 		}
 	}
 	w.Logf("seed %d: %d interrupted runs are completed", seed, cuts)

@@ -136,6 +136,27 @@ type world struct {
 	empty    saved    // the servers as they are when they have nothing of a file
 	record   *owned.Record
 	declared *attributes
+	log      *serverLog
+}
+
+// serverLog keeps what both stand-ins log as errors.
+type serverLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *serverLog) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+// take returns the errors since the last call, with a word of introduction.
+func (l *serverLog) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.text.Reset()
+	return "\nthe servers logged:\n" + l.text.String()
 }
 
 // saved is the state of both servers.
@@ -156,11 +177,12 @@ func startIn(t *testing.T, wrap func(http.Handler) http.Handler) *world {
 	t.Helper()
 	dir, err := homes()
 	must(t, err)
-	w := &world{T: t, declared: &attributes{stored: map[string]any{}}, record: owned.New()}
+	w := &world{T: t, declared: &attributes{stored: map[string]any{}}, record: owned.New(), log: &serverLog{}}
 	options := func(product string) wso2sim.Options {
 		home := filepath.Join(t.TempDir(), product)
 		must(t, os.CopyFS(home, os.DirFS(filepath.Join(dir, product))))
-		return wso2sim.Options{Home: home, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Wrap: wrap}
+		return wso2sim.Options{Home: home, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0", Wrap: wrap,
+			Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelError}))}
 	}
 	w.is, err = wso2sim.StartIS(t.Context(), options(wso2sim.ProductIS))
 	must(t, err)
