@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/xml"
 	"fmt"
+	"io"
 	"strings"
 
 	"wso2agent/internal/config"
@@ -17,13 +18,30 @@ var inXML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "$", "&#
 // xmlText is the form of a password in deployment.toml with which the server gets the password itself.
 func xmlText(password string) string { return inXML.Replace(password) }
 
-// ofXML is the password that a server gets from a value of deployment.toml; ok is false if only the server knows.
+// ofXML is the password that a server gets from a value of deployment.toml; ok is false if only the server knows. It reads tokens,
+// because xml.Unmarshal would make the program larger.
 func ofXML(value string) (password string, ok bool) {
 	if strings.Contains(value, "{{") || strings.Contains(value, "${") || reference(value) {
 		return "", false
 	}
-	err := xml.Unmarshal([]byte("<p>"+value+"</p>"), &password)
-	return password, err == nil
+	d := xml.NewDecoder(strings.NewReader("<p>" + value + "</p>"))
+	var text strings.Builder
+	for depth := 0; ; {
+		token, err := d.Token()
+		if err != nil {
+			return text.String(), err == io.EOF
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			depth++
+		case xml.EndElement:
+			depth--
+		case xml.CharData:
+			if depth == 1 {
+				text.Write(t)
+			}
+		}
+	}
 }
 
 func reference(value string) bool {

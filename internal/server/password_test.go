@@ -84,6 +84,21 @@ func TestAnyPasswordReachesTheServersAsItIs(t *testing.T) {
 	}
 }
 
+func TestAPasswordIsReadAsTheServerReadsXML(t *testing.T) {
+	for value, want := range map[string]string{
+		"plain": "plain", "a&amp;b&#36;": "a&b$", "<![CDATA[a<b]]>": "a<b", "a<!-- why -->b": "ab", "": "", "a<q>b</q>c": "ac",
+	} {
+		if got, known := ofXML(value); !known || got != want {
+			t.Errorf("%q is %q, %t; want %q", value, got, known, want)
+		}
+	}
+	for _, value := range []string{"a<b", "a&b", "a</p>", "a</p><q>", "$env{X}", "{{x}}", "${x}"} {
+		if got, known := ofXML(value); known {
+			t.Errorf("%q is %q, which only the server knows", value, got)
+		}
+	}
+}
+
 func TestAPlainPasswordIsWrittenAsItIs(t *testing.T) {
 	n := amNeeds()
 	n.Password = "Plain-1.2_3~x"
