@@ -9,7 +9,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"slices"
-	"strings"
+	"sort"
 	"time"
 
 	jksfile "github.com/pavlo-v-chernykh/keystore-go/v4"
@@ -153,7 +153,7 @@ func (j *jks) put(at int, e jksEntry, cert Certificate, created time.Time) error
 }
 
 func (j *jks) sort() {
-	slices.SortFunc(j.list, func(a, b jksEntry) int { return strings.Compare(a.rawAlias, b.rawAlias) })
+	sort.Slice(j.list, func(a, b int) bool { return j.list[a].rawAlias < j.list[b].rawAlias }) // slices.SortFunc adds 15 KB for each type
 }
 
 func (j *jks) remove(alias string) error {

@@ -35,8 +35,9 @@ type namedPlace struct {
 func (x *nameIndex) add(key nameKey, at place) { *x = append(*x, namedPlace{key, at}) }
 
 func (x nameIndex) sort() {
-	slices.SortFunc(x, func(a, b namedPlace) int {
-		return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.at.safe, b.at.safe), cmp.Compare(a.at.bag, b.at.bag))
+	sort.Slice(x, func(i, j int) bool { // slices.SortFunc adds 15 KB for each type
+		a, b := x[i], x[j]
+		return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.at.safe, b.at.safe), cmp.Compare(a.at.bag, b.at.bag)) < 0
 	})
 }
 
