@@ -11,18 +11,26 @@ import (
 // file. The error of any other file that LoadJSON cannot read or decode names path; v is then the zero value. The caller
 // decides whether such a file counts as a missing one.
 func LoadJSON[T any](path string, limit int64) (v T, found bool, err error) {
+	var decoded T // json.Unmarshal fills a part of the value before it fails
+	if found, err = loadJSON(path, limit, &decoded); found {
+		v = decoded
+	}
+	return v, found, err
+}
+
+// loadJSON is the part of LoadJSON that the program has once for all types.
+func loadJSON(path string, limit int64, into any) (found bool, err error) {
 	data, err := Read(path, limit)
 	if errors.Is(err, fs.ErrNotExist) {
-		return v, false, nil
+		return false, nil
 	}
 	if err != nil {
-		return v, false, err
+		return false, err
 	}
-	var decoded T // json.Unmarshal fills a part of the value before it fails
-	if err := json.Unmarshal(data, &decoded); err != nil {
-		return v, false, fmt.Errorf("decode %s: %w", path, err)
+	if err := json.Unmarshal(data, into); err != nil {
+		return false, fmt.Errorf("decode %s: %w", path, err)
 	}
-	return decoded, true, nil
+	return true, nil
 }
 
 // SaveJSON replaces the file at path with v as a JSON document. It does so as Write does, with the temporary file in

@@ -18,21 +18,32 @@ import (
 // one that several objects have, is an error that wraps [bootstrap.ErrPermanent].
 func Pick[T any](kind, name string, list []T, nameOf func(T) string) (found T, err error) {
 	var names []string
-	matches := 0
 	for _, o := range list {
 		names = append(names, nameOf(o))
-		if nameOf(o) == name {
-			found = o
+	}
+	at, err := pick(kind, name, names)
+	if err != nil {
+		return found, err
+	}
+	return list[at], nil
+}
+
+// pick returns the place of a name, which one name has.
+func pick(kind, name string, names []string) (at int, err error) {
+	matches := 0
+	for i, n := range names {
+		if n == name {
+			at = i
 			matches++
 		}
 	}
 	switch matches {
 	case 1:
-		return found, nil
+		return at, nil
 	case 0:
-		return found, unknown(kind, name, names, names)
+		return 0, unknown(kind, name, names, names)
 	}
-	return found, bootstrap.Permanent(fmt.Errorf("there are %d of %s %q", matches, kind, name))
+	return 0, bootstrap.Permanent(fmt.Errorf("there are %d of %s %q", matches, kind, name))
 }
 
 // unknown is the error for a name that no object has. It suggests the nearest one of words, or else names what there is.

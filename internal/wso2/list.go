@@ -16,11 +16,17 @@ import (
 // must send back the fields that T does not know.
 func whole[T any](ctx context.Context, c caller, r request, raw func(*T) *json.RawMessage) (T, error) {
 	var object T
-	a, err := c.send(ctx, r, func(body []byte) error { return decode(body, &object) })
+	text, err := c.document(ctx, r, &object)
 	if err == nil {
-		*raw(&object) = a.body
+		*raw(&object) = text
 	}
 	return object, err
+}
+
+// document makes a request, decodes the answer, and returns it also as it came.
+func (c caller) document(ctx context.Context, r request, into any) (json.RawMessage, error) {
+	a, err := c.send(ctx, r, func(body []byte) error { return decode(body, into) })
+	return a.body, err
 }
 
 // page is one page of a list of API-M. Only the list of certificates has another name.
@@ -51,51 +57,63 @@ const pageSize = 100
 // pagesAtOnce is how many pages of a list are asked for at the same time.
 const pagesAtOnce = 8
 
-// all reads every page of a list. A page that is not full is the last one: "total" is 0 in some answers of the
-// DevPortal that do have entries, and "next" is left out by lists that have no pages. If the first page says how many
-// entries there are, the others are read some at a time. A list without an end is an error.
-func all[T any](ctx context.Context, c caller, r request) ([]T, error) {
-	read := pages[T]{caller: c, request: r}
+// all reads a list.
+func all[T any](ctx context.Context, c caller, r request) (list []T, err error) {
+	err = readPages(ctx, pages{caller: c, request: r, add: func(text json.RawMessage) (any, error) {
+		var entry T
+		if err := json.Unmarshal(text, &entry); err != nil {
+			return nil, err
+		}
+		list = append(list, entry)
+		return entry, nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// readPages reads every page of a list. It is not generic: a copy for each type of entry would make the program larger. A page that is
+// not full is the last one: "total" is 0 in some answers of the DevPortal that do have entries, and "next" is left out by lists that
+// have no pages. If the first page says how many entries there are, the others are read some at a time. A list without an end is an error.
+func readPages(ctx context.Context, read pages) error {
 	ahead := 1
 	for next := 0; next < maxPages; {
 		batch := make([]page[json.RawMessage], min(ahead, maxPages-next))
 		group, ctx := errgroup.WithContext(ctx)
 		for i := range batch {
-			offset := len(read.list) + i*pageSize
+			offset := read.count + i*pageSize
 			group.Go(func() (err error) {
 				batch[i], err = read.page(ctx, offset)
 				return err
 			})
 		}
 		if err := group.Wait(); err != nil {
-			return nil, err
+			return err
 		}
 		for _, one := range batch {
-			last, err := read.add(one)
-			switch {
-			case err != nil:
-				return nil, err
-			case last:
-				return read.list, nil
+			if last, err := read.take(one); err != nil || last {
+				return err
 			}
 		}
 		next += len(batch)
 		ahead = max(1, min(pagesAtOnce, batch[0].Pagination.Total/pageSize+1-next))
 	}
-	return nil, c.noDocument(r, fmt.Errorf("the list has more than %d entries", maxPages*pageSize))
+	return read.noDocument(read.request, fmt.Errorf("the list has more than %d entries", maxPages*pageSize))
 }
 
 // pages puts the pages of a list together.
-type pages[T any] struct {
+type pages struct {
 	caller
 	request
-	list   []T
-	kept   int             // bytes of JSON
-	before json.RawMessage // the first entry of the last page
+	add    func(entry json.RawMessage) (kept any, err error) // kept is what the list has of the entry
+	count  int                                               // entries
+	kept   int                                               // bytes of JSON
+	before json.RawMessage                                   // the first entry of the last page
 }
 
 // page reads the page that begins with an entry.
-func (p *pages[T]) page(ctx context.Context, offset int) (raw page[json.RawMessage], err error) {
+func (p *pages) page(ctx context.Context, offset int) (raw page[json.RawMessage], err error) {
 	one := p.request
 	one.query = url.Values{"limit": {fmt.Sprint(pageSize)}, "offset": {fmt.Sprint(offset)}}
 	maps.Copy(one.query, p.query)
@@ -108,14 +126,14 @@ func (p *pages[T]) page(ctx context.Context, offset int) (raw page[json.RawMessa
 	return raw, nil
 }
 
-// add adds the next page, and reports whether it is the last one.
-func (p *pages[T]) add(raw page[json.RawMessage]) (last bool, err error) {
+// take adds the entries of the next page, and reports whether it is the last one.
+func (p *pages) take(raw page[json.RawMessage]) (last bool, err error) {
 	if len(raw.List) >= pageSize && bytes.Equal(raw.List[0], p.before) {
 		return false, p.noDocument(p.request, errors.New("every page begins with the same entry"))
 	}
 	for _, text := range raw.List {
-		var entry T
-		if err := json.Unmarshal(text, &entry); err != nil {
+		entry, err := p.add(text)
+		if err != nil {
 			return false, p.noDocument(p.request, err)
 		}
 		known, err := json.Marshal(entry)
@@ -125,7 +143,7 @@ func (p *pages[T]) add(raw page[json.RawMessage]) (last bool, err error) {
 		if p.kept += len(known); p.kept > maxList {
 			return false, p.noDocument(p.request, fmt.Errorf("the list is larger than %d MiB", maxList>>20))
 		}
-		p.list = append(p.list, entry)
+		p.count++
 	}
 	if len(raw.List) < pageSize {
 		return true, nil
