@@ -36,7 +36,7 @@ func supervise(dir string, command []string) int {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
 	s := Supervisor{
 		Command: command, Control: Control{Dir: dir}, StopTimeout: time.Second, Poll: 20 * time.Millisecond,
-		MaxRestarts: maxRestarts(), Window: time.Hour,
+		MaxRestarts: maxRestarts(), Window: time.Hour, Elsewhere: os.Getenv("TEST_ELSEWHERE") != "",
 		Database: os.Getenv("TEST_DATABASE"), DatabaseTimeout: time.Minute,
 		Port: os.Getenv("TEST_PORT"), StartTimeout: time.Minute, WayBack: recorded{filepath.Dir(dir)}, Home: recordedHome{filepath.Dir(dir)},
 		AgentLock: filepath.Join(filepath.Dir(dir), "lock"),
@@ -280,6 +280,24 @@ func TestOrphansAreReaped(t *testing.T) {
 		return n == 1
 	})
 	s.until(t, "the orphan is gone, and no zombie", func() bool { return !alive(pid) })
+}
+
+// TestWhereSomethingElseRestartsTheServerAgentExecOnlyRunsIt keeps two from restarting one server.
+func TestWhereSomethingElseRestartsTheServerAgentExecOnlyRunsIt(t *testing.T) {
+	t.Setenv("TEST_ELSEWHERE", "true")
+	s := start(t, `trap "touch $VOLUME/hup" HUP; trap "touch $VOLUME/term; exit 7" TERM; (setsid true &); touch $VOLUME/ready; while :; do sleep 0.02; done`,
+		func(c Control) { c.Want("g1") })
+	s.until(t, "the server is ready", func() bool { return s.has("ready") })
+	if present, err := s.control.Present(); present || err != nil {
+		t.Errorf("the supervisor is present: %v, %v", present, err)
+	}
+	s.Process.Signal(syscall.SIGHUP)
+	s.until(t, "HUP reached the server", func() bool { return s.has("hup") })
+	s.Process.Signal(syscall.SIGTERM)
+	s.Wait()
+	if _, known, _ := s.control.Started(); known || !s.has("term") || s.ProcessState.ExitCode() != 7 {
+		t.Errorf("a start is reported: %v; TERM reached the server: %v; exit code %d\n%s", known, s.has("term"), s.ProcessState.ExitCode(), s.log)
+	}
 }
 
 // TestManyRestartsLeaveNothingBehind restarts a server that leaves a child in its group, and an orphan of its own session, at each

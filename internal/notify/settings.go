@@ -23,6 +23,11 @@ func ControlOf(cfg config.Config) Control {
 	return Control{Dir: filepath.Join(cfg.Server.ConfigDir, file.WorkDir)}
 }
 
+// Elsewhere reports whether RESTART names something else than agent exec that restarts the server.
+func Elsewhere(cfg config.Config) bool {
+	return !slices.Contains([]string{"", "auto", "exec", "none"}, cfg.Restart.Method)
+}
+
 // SupervisorOf returns the supervisor of a server with the given entrypoint, by the settings of agent exec. See Supervisor for
 // serves, wayBack and home. They depend on the product: without PRODUCT, the supervisor uses none of them, and SupervisorOf logs
 // that.
@@ -36,6 +41,7 @@ func SupervisorOf(cfg config.Config, entrypoint []string, serves func(context.Co
 		MaxRestarts: cfg.Restart.Max, Window: cfg.Restart.Window,
 		Database: cfg.DatabaseAddress(), DatabaseTimeout: cfg.Database.Timeout,
 		StartTimeout: cfg.Restart.StartTimeout,
+		Elsewhere:    Elsewhere(cfg),
 		Log:          log,
 		Stdin:        os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}

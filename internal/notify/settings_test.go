@@ -44,6 +44,30 @@ func TestOnlyWithAProductThePortIsKnown(t *testing.T) {
 	}
 }
 
+func TestEachValueOfRESTARTNamesOneWhoRestarts(t *testing.T) {
+	all := []string{"signal", "docker", "kubernetes", "carbon", "command", "webhook", "file"}
+	for _, method := range append([]string{"auto", "exec", "none"}, all...) {
+		cfg := config.Config{Server: config.Server{Product: config.AM, Name: "wso2am"}, Restart: config.Restart{Method: method}, AM: config.APIManager{Host: "am", Port: 9445}}
+		log := slog.New(slog.DiscardHandler)
+		elsewhere := SupervisorOf(cfg, []string{"start"}, nil, noWayBack{}, noHome{}, log).Elsewhere
+		k := KeeperOf(cfg, Access{}, log)
+		switch {
+		case slices.Contains(all, method):
+			if !elsewhere || k == nil || !k.Only || len(k.Methods) != 1 || k.Methods[0].Name() != method || k.Port != "am:9445" {
+				t.Errorf("%s: agent exec leaves it to somebody else: %v; %+v", method, elsewhere, k)
+			}
+		case method == "auto":
+			if elsewhere || k == nil || k.Only || len(k.Methods) != 3 {
+				t.Errorf("%s: %v, %+v", method, elsewhere, k)
+			}
+		default:
+			if elsewhere || k != nil {
+				t.Errorf("%s: %v, %+v", method, elsewhere, k)
+			}
+		}
+	}
+}
+
 func TestTheServerGetsTheVariablesThatItsEnvironmentLacks(t *testing.T) {
 	t.Setenv("SERVERS_OWN", "set")
 	t.Setenv("AGENTS_SECRET", "") // restores the environment

@@ -39,6 +39,9 @@ type Supervisor struct {
 	StartTimeout time.Duration
 	// WayBack restores files after a start that failed before the port was open; nil for none.
 	WayBack WayBack
+	// Elsewhere says that something else restarts the server (RESTART). The supervisor then only runs it: it passes on signals, and
+	// reaps orphans.
+	Elsewhere bool
 	// AgentLock is the path of the lock that the agent holds while it changes the server's files (see file.LockPath).
 	AgentLock string
 	// Home places a new TLS keystore while the server runs; nil for none. It needs Serves.
@@ -65,6 +68,9 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		return 0, err
 	}
 	defer reaper.stop()
+	if s.Elsewhere {
+		return s.runOnce(ctx, reaper, signals)
+	}
 	defer s.present()()
 	watch := file.Watch{Folders: []string{s.Control.Dir}, Poll: s.Poll, Quiet: 50 * time.Millisecond, Log: s.Log}
 	asked := watch.Changes(ctx)
@@ -104,6 +110,32 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 		if !restart {
 			return code, nil
 		}
+	}
+}
+
+// runOnce runs the server until it has ended, and reports nothing to the sidecar.
+func (s Supervisor) runOnce(ctx context.Context, r *reaper, signals <-chan os.Signal) (code int, err error) {
+	if code, ended, err := s.awaitDatabase(ctx, signals); ended || err != nil {
+		return code, err
+	}
+	c, err := s.start(r)
+	if err != nil {
+		return 0, err
+	}
+	s.Log.Info("server started; agent exec does not restart it, because RESTART names something else", "pid", c.pid)
+	for sig := os.Signal(nil); ; {
+		select {
+		case <-c.ended:
+			sig = syscall.SIGTERM // for the rest of its process group
+		case <-ctx.Done():
+			sig = syscall.SIGTERM
+		case sig = <-signals:
+		}
+		if ends(sig) {
+			code, _ = s.stop(c, sig.(syscall.Signal), signals)
+			return code, nil
+		}
+		c.forward(sig)
 	}
 }
 

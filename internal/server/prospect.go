@@ -21,7 +21,8 @@ type Prospect struct {
 	Pool        trust.Pool
 	NoPool      string // why there are no successors, to follow "because"; empty if there may be some
 	CA          string // fingerprint of the CA that has signed the certificate in use and signs the next one; empty for none
-	Supervised  bool   // agent exec runs the own server: RESTART is not none
+	Supervised  bool   // RESTART is not none
+	Elsewhere   string // RESTART, if it names something else than agent exec
 	ReloadOff   bool   // RELOAD is off
 	Started     bool   // agent exec has reported a start of the own server
 	Reloads     bool   // the running server loads a new certificate
@@ -74,6 +75,8 @@ func (p Prospect) noReload() string {
 		return "RELOAD is off"
 	case !p.Supervised:
 		return "RESTART is none, so no agent exec hands it the certificate while it runs"
+	case p.Elsewhere != "":
+		return "RESTART is " + p.Elsewhere + ", so no agent exec hands it the certificate while it runs"
 	case !p.Started:
 		return "agent exec has not reported a start of it"
 	case !p.Reloads:
@@ -101,6 +104,9 @@ func (p Prospect) Lasts() string {
 // and so leaves out, such as a successor, or the file with what a peer trusts.
 func ReadProspect(ctx context.Context, cfg config.Config) (p Prospect, unreadable []error, err error) {
 	p = Prospect{Server: cfg.Server.Name, Supervised: cfg.Restart.Method != "none", ReloadOff: cfg.TLS.Reload == "off"}
+	if notify.Elsewhere(cfg) {
+		p.Elsewhere = cfg.Restart.Method
+	}
 	exchange := trust.ExchangeOf(cfg)
 	for _, name := range cfg.Trust.Peers {
 		said, err := exchange.Trusts(ctx, name)

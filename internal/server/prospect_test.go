@@ -33,6 +33,8 @@ func TestARotationCostsARestartOnlyForAReason(t *testing.T) {
 			[]string{"wso2is: it does not trust the next certificate yet"}, "next rotations without a restart: 1, until 2029-01-31"},
 		"RELOAD is off": {func(p *Prospect) { p.ReloadOff = true }, []string{"wso2is: RELOAD is off"},
 			"next rotations without a restart of a peer: 1, until 2029-01-31; wso2is restarts, because RELOAD is off"},
+		"RESTART is docker": {func(p *Prospect) { p.Elsewhere, p.Reloads = "docker", false },
+			[]string{"wso2is: RESTART is docker, so no agent exec hands it the certificate while it runs"}, "next rotations without a restart of a peer: 1, until 2029-01-31; wso2is restarts, because RESTART is docker, so no agent exec hands it the certificate while it runs"},
 		"RESTART is none": {func(p *Prospect) { p.Supervised = false },
 			[]string{"wso2is: RESTART is none, so no agent exec hands it the certificate while it runs"}, "next rotations without a restart of a peer: 1, until 2029-01-31; wso2is restarts, because RESTART is none, so no agent exec hands it the certificate while it runs"},
 		"no start was reported": {func(p *Prospect) { p.Started = false }, []string{"wso2is: agent exec has not reported a start of it"},
