@@ -10,7 +10,7 @@ import (
 )
 
 // What the gateway does with calls, except endpoints and operations.
-var apiGateway = []mapping[api]{
+var apiGateway = []mapping{
 	textsRow("policies", "policies", func(a api) desired.Texts { return a.Policies }),
 	nullable(textRow("throttling_policy", "apiThrottlingPolicy", "", func(a api) desired.Text { return a.ThrottlingPolicy })),
 	limitRow("production", func(l desired.RateLimits) desired.Number { return l.Production }),
@@ -45,7 +45,7 @@ func within[G, F any](group desired.Group[G], of func(G) desired.Field[F]) desir
 }
 
 // nullable makes a row write null for a text that is empty.
-func nullable[T any](row mapping[T]) mapping[T] {
+func nullable(row mapping) mapping {
 	put := row.put
 	row.put = func(body Object, value any) {
 		if value == "" {
@@ -57,10 +57,10 @@ func nullable[T any](row mapping[T]) mapping[T] {
 }
 
 // numberRow maps a number. The server has absent if nobody sets it.
-func numberRow[T any](path, key string, absent int, of func(T) desired.Number) mapping[T] {
-	return mapping[T]{
+func numberRow[T any](path, key string, absent int, of func(T) desired.Number) mapping {
+	return mapping{
 		path: path,
-		want: func(t T) (any, bool) { f := of(t); return f.Or(absent), f.Set },
+		want: func(from any) (any, bool) { f := of(from.(T)); return f.Or(absent), f.Set },
 		have: func(o Object) any { return numberAt(o, key, absent) },
 		put:  func(body Object, value any) { putAt(body, key, float64(value.(int))) },
 	}
@@ -74,7 +74,7 @@ func numberAt(o Object, path string, absent int) int {
 }
 
 // setRow maps a set of texts that is never empty: the server has absent if nobody sets it, and adds always.
-func setRow[T any](path, key string, absent, always []string, of func(T) desired.Texts) mapping[T] {
+func setRow[T any](path, key string, absent, always []string, of func(T) desired.Texts) mapping {
 	complete := func(texts []string) []string {
 		if len(texts) == 0 {
 			texts = absent
@@ -82,7 +82,7 @@ func setRow[T any](path, key string, absent, always []string, of func(T) desired
 		return set(slices.Concat(texts, always))
 	}
 	row := textsRow(path, key, of)
-	row.want = func(t T) (any, bool) { f := of(t); return complete(valuesOf(f)), f.Set }
+	row.want = func(from any) (any, bool) { f := of(from.(T)); return complete(valuesOf(f)), f.Set }
 	row.have = func(o Object) any { return complete(textsAt(o, key)) }
 	return row
 }
@@ -90,7 +90,7 @@ func setRow[T any](path, key string, absent, always []string, of func(T) desired
 const limitKey = "maxTps"
 
 // limitRow maps a bound of the requests to backends, 0 for none.
-func limitRow(name string, of func(desired.RateLimits) desired.Number) mapping[api] {
+func limitRow(name string, of func(desired.RateLimits) desired.Number) mapping {
 	key := limitKey + "." + name
 	row := numberRow("rate_limits."+name, key, 0, func(a api) desired.Number { return within(a.RateLimits, of) })
 	row.put = func(body Object, value any) {
@@ -109,9 +109,10 @@ func limitRow(name string, of func(desired.RateLimits) desired.Number) mapping[a
 }
 
 // limitUnitRow maps the one unit of the file to the two of the server. The unit of a number that the server does not have does not count.
-var limitUnitRow = mapping[api]{
+var limitUnitRow = mapping{
 	path: "rate_limits.unit",
-	want: func(a api) (any, bool) {
+	want: func(from any) (any, bool) {
+		a := from.(api)
 		unit := a.RateLimits.Value.Unit // without numbers there is no unit, so a reset of the group says all
 		return unit.Or("SECOND"), unit.Set
 	},
@@ -147,9 +148,9 @@ var corsDefaults = map[string][]string{
 }
 
 // noCORSRow resets CORS: API-M switches it off and takes the default lists. Lists do not count while it is off.
-var noCORSRow = mapping[api]{
+var noCORSRow = mapping{
 	path: "cors",
-	want: func(a api) (any, bool) { return nil, a.CORS.Set && a.CORS.Null },
+	want: func(from any) (any, bool) { a := from.(api); return nil, a.CORS.Set && a.CORS.Null },
 	have: func(o Object) any {
 		if corsEnabledRow.have(o) == true {
 			return "enabled"
@@ -160,9 +161,10 @@ var noCORSRow = mapping[api]{
 }
 
 // corsEnabledRow switches CORS. To switch it on fills in the lists, which API-M would leave empty.
-var corsEnabledRow = mapping[api]{
+var corsEnabledRow = mapping{
 	path: "cors.enabled",
-	want: func(a api) (any, bool) {
+	want: func(from any) (any, bool) {
+		a := from.(api)
 		f := a.CORS.Value.Enabled
 		return f.Or(false), f.Set
 	},
@@ -181,7 +183,7 @@ var corsEnabledRow = mapping[api]{
 }
 
 // corsRow maps a list of CORS.
-func corsRow(name, key string, of func(desired.CORS) desired.Texts) mapping[api] {
+func corsRow(name, key string, of func(desired.CORS) desired.Texts) mapping {
 	return setRow("cors."+name, corsKey+"."+key, corsDefaults[key], nil, func(a api) desired.Texts { return of(a.CORS.Value) })
 }
 

@@ -23,7 +23,7 @@ type Revision struct {
 
 // gatewayTable has the rows of an API whose change reaches the gateway only with a new revision. The server does not keep in a revision
 // which version is the default one.
-var gatewayTable = slices.DeleteFunc(slices.Clone(apiTable), func(row mapping[api]) bool {
+var gatewayTable = slices.DeleteFunc(slices.Clone(apiTable), func(row mapping) bool {
 	return row.have == nil || row.path == "default_version" || !NeedsRevision([]Difference{{Path: row.path}})
 })
 

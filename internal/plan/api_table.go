@@ -13,7 +13,7 @@ type api = desired.API
 var apiTable = slices.Concat(apiBasics, apiAccess, apiGateway, endpointTable, apiOperations)
 
 // Fields that identify an API, and those for people.
-var apiBasics = []mapping[api]{
+var apiBasics = []mapping{
 	textRow("name", "name", "", func(a api) desired.Text { return a.Name }),
 	textRow("version", "version", "", func(a api) desired.Text { return a.Version }),
 	contextRow,
@@ -28,7 +28,8 @@ var apiBasics = []mapping[api]{
 	businessRow("technical_owner_email", "technicalOwnerEmail", func(b desired.Business) desired.Text { return b.TechnicalOwnerEmail }),
 	{
 		path: "additional_properties",
-		want: func(a api) (any, bool) {
+		want: func(from any) (any, bool) {
+			a := from.(api)
 			all := map[string]any{}
 			for _, p := range a.AdditionalProperties.Value {
 				all[p.Value.Name.Value] = map[string]any{"value": p.Value.Value.Value, "display": p.Value.Display.Or(false)}
@@ -69,27 +70,28 @@ func putProperties(body Object, value any) {
 }
 
 // contextRow compares contexts with their slash.
-var contextRow = mapping[api]{
+var contextRow = mapping{
 	path: "context",
-	want: func(a api) (any, bool) { return a.Context.Value, a.Context.Set },
+	want: func(from any) (any, bool) { a := from.(api); return a.Context.Value, a.Context.Set },
 	have: func(o Object) any { return "/" + strings.TrimPrefix(textAt(o, "context", ""), "/") },
 	put:  func(body Object, value any) { body["context"] = value },
 }
 
-func businessRow(name, key string, of func(desired.Business) desired.Text) mapping[api] {
+func businessRow(name, key string, of func(desired.Business) desired.Text) mapping {
 	return nullable(textRow("business_information."+name, "businessInformation."+key, "", func(a api) desired.Text {
 		return within(a.Business, of)
 	}))
 }
 
 // Who sees and changes an API. Roles come after what they depend on, because a level without roles empties them.
-var apiAccess = []mapping[api]{
+var apiAccess = []mapping{
 	openRow("visibility", "visibility", "PUBLIC", "visibleRoles", func(a api) desired.Text { return a.Visibility }),
 	closedBy("visibility", "PUBLIC", textsRow("visible_roles", "visibleRoles", func(a api) desired.Texts { return a.VisibleRoles })),
 	openRow("access_control", "accessControl", "NONE", "accessControlRoles", func(a api) desired.Text { return a.AccessControl }),
 	{
 		path: "access_control_roles",
-		want: func(a api) (any, bool) {
+		want: func(from any) (any, bool) {
+			a := from.(api)
 			return lower(valuesOf(a.AccessControlRoles)), a.AccessControlRoles.Set
 		},
 		have: func(o Object) any { return lower(textsAt(o, "accessControlRoles")) },
@@ -105,7 +107,7 @@ var apiAccess = []mapping[api]{
 }
 
 // closedBy opens a level of access that a row leaves without roles: API-M refuses RESTRICTED without any.
-func closedBy(key, open string, row mapping[api]) mapping[api] {
+func closedBy(key, open string, row mapping) mapping {
 	put := row.put
 	row.put = func(body Object, value any) {
 		put(body, value)
@@ -118,7 +120,7 @@ func closedBy(key, open string, row mapping[api]) mapping[api] {
 
 // openRow maps a level of access. A level without roles empties the list of roles: with roles next to it, accessControl would stay
 // RESTRICTED.
-func openRow(path, key, open, roles string, of func(api) desired.Text) mapping[api] {
+func openRow(path, key, open, roles string, of func(api) desired.Text) mapping {
 	row := textRow(path, key, open, of)
 	row.put = func(body Object, value any) {
 		body[key] = value

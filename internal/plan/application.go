@@ -8,14 +8,15 @@ import (
 )
 
 // applicationTable maps an application of the Developer Portal. Its subscriptions and keys are objects of their own.
-var applicationTable = []mapping[desired.Application]{
+var applicationTable = []mapping{
 	textRow("name", "name", "", func(a desired.Application) desired.Text { return a.Name }),
 	textRow("description", "description", "", func(a desired.Application) desired.Text { return a.Description }),
 	textRow("throttling_policy", "throttlingPolicy", "Unlimited", func(a desired.Application) desired.Text { return a.ThrottlingPolicy }),
 	textRow("token_type", "tokenType", "JWT", func(a desired.Application) desired.Text { return a.TokenType }),
 	{
 		path: "attributes",
-		want: func(a desired.Application) (any, bool) {
+		want: func(from any) (any, bool) {
+			a := from.(desired.Application)
 			texts := map[string]string{}
 			for name, value := range a.Attributes.Value {
 				if value.Value != "" {

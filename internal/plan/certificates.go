@@ -10,7 +10,7 @@ import (
 // SHA-256 fingerprints of both certificates in DER, as hexadecimal digits: the server shows none, so the caller reads the content.
 // To change the endpoint, the alias must be deleted and made again: an update replaces the certificate alone.
 func CertificateDifferences(want desired.EndpointCertificate, have Object, want256, have256 string) []Difference {
-	all := differences([]mapping[desired.EndpointCertificate]{
+	all := differences([]mapping{
 		textRow("endpoint", "endpoint", "", func(c desired.EndpointCertificate) desired.Text { return c.Endpoint }),
 	}, want, have)
 	if !strings.EqualFold(want256, have256) {

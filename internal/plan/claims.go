@@ -7,9 +7,10 @@ import (
 )
 
 // claimsRow maps the names of claims. Each is a text "remote = local", and their order does not matter.
-var claimsRow = mapping[desired.KeyManager]{
+var claimsRow = mapping{
 	path: "claim_mapping",
-	want: func(k desired.KeyManager) (any, bool) {
+	want: func(from any) (any, bool) {
+		k := from.(desired.KeyManager)
 		claims := []string{}
 		for _, item := range k.ClaimMapping.Value {
 			claims = append(claims, claimText(item.Value.Remote.Value, item.Value.Local.Value))
@@ -39,10 +40,11 @@ const claimSign = " = "
 func claimText(remote, local string) string { return remote + claimSign + local }
 
 // permissionRows map who may use a key manager. API-M takes roles without a type, and an unknown type, for PUBLIC.
-var permissionRows = []mapping[desired.KeyManager]{
+var permissionRows = []mapping{
 	{
 		path: "permissions.type",
-		want: func(k desired.KeyManager) (any, bool) {
+		want: func(from any) (any, bool) {
+			k := from.(desired.KeyManager)
 			return k.Permissions.Value.Type.Or("PUBLIC"), k.Permissions.Set
 		},
 		have: func(o Object) any { return textAt(o, "permissions.permissionType", "PUBLIC") },
@@ -50,7 +52,10 @@ var permissionRows = []mapping[desired.KeyManager]{
 	},
 	{
 		path: "permissions.roles",
-		want: func(k desired.KeyManager) (any, bool) { return valuesOf(k.Permissions.Value.Roles), k.Permissions.Set },
+		want: func(from any) (any, bool) {
+			k := from.(desired.KeyManager)
+			return valuesOf(k.Permissions.Value.Roles), k.Permissions.Set
+		},
 		have: func(o Object) any { return textsAt(o, "permissions.roles") },
 		put:  func(body Object, value any) { putAt(body, "permissions.roles", listOf(value.([]string))) },
 	},

@@ -8,7 +8,7 @@ import (
 )
 
 // documentTable has a row for each field of a document that is in the Publisher's object. Its text or file is at an address of its own.
-var documentTable = []mapping[desired.Document]{
+var documentTable = []mapping{
 	textRow("name", "name", "", func(d desired.Document) desired.Text { return d.Name }),
 	textRow("type", "type", "HOWTO", func(d desired.Document) desired.Text { return d.Type }),
 	nullable(textRow("other_type", "otherTypeName", "", func(d desired.Document) desired.Text { return d.OtherType })),
@@ -16,13 +16,13 @@ var documentTable = []mapping[desired.Document]{
 	textRow("visibility", "visibility", "API_LEVEL", func(d desired.Document) desired.Text { return d.Visibility }),
 	{
 		path: "format",
-		want: func(d desired.Document) (any, bool) { return sourceOf(d), true },
+		want: func(from any) (any, bool) { d := from.(desired.Document); return sourceOf(d), true },
 		have: func(o Object) any { return textAt(o, "sourceType", "INLINE") },
 		put:  func(body Object, value any) { body["sourceType"] = value },
 	},
 	{
 		path: "url",
-		want: func(d desired.Document) (any, bool) { return d.URL.Value, d.URL.Set },
+		want: func(from any) (any, bool) { d := from.(desired.Document); return d.URL.Value, d.URL.Set },
 		have: func(o Object) any { return textAt(o, "sourceUrl", "") },
 		put:  func(body Object, value any) { body["sourceUrl"] = value },
 	},

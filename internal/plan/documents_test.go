@@ -99,7 +99,7 @@ func TestWhatTheServerMakesOfADocumentOrScopeIsNoDifference(t *testing.T) {
 	}
 }
 
-func compareRows[T any](t *testing.T, x apiExchange, table []mapping[T]) {
+func compareRows(t *testing.T, x apiExchange, table []mapping) {
 	t.Helper()
 	for _, row := range table {
 		sent, has := row.have(x.sent), row.have(x.got)

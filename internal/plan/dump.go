@@ -18,10 +18,10 @@ type Hidden struct{}
 type Fields map[string]any
 
 // fieldsOf returns the fields in which have differs from base, by the rows that the comparison uses.
-func fieldsOf[T any](table []mapping[T], have, base Object) Fields {
+func fieldsOf(table []mapping, have, base Object) Fields {
 	all := Fields{}
 	for _, m := range table {
-		group := func(other mapping[T]) bool { return strings.HasPrefix(other.path, m.path+".") }
+		group := func(other mapping) bool { return strings.HasPrefix(other.path, m.path+".") }
 		if m.have == nil || slices.ContainsFunc(table, group) { // a row of a group only resets
 			continue
 		}

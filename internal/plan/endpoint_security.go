@@ -9,15 +9,15 @@ import (
 const securityKey = configKey + ".endpoint_security"
 
 // securityRows has the rows of the authentication at the backends of a side.
-func securityRows(path, side string, of func(api) desired.Group[desired.EndpointAuth]) []mapping[api] {
+func securityRows(path, side string, of func(api) desired.Group[desired.EndpointAuth]) []mapping {
 	key := securityKey + "." + side
-	text := func(name, field, absent string, get func(desired.EndpointAuth) desired.Text) mapping[api] {
+	text := func(name, field, absent string, get func(desired.EndpointAuth) desired.Text) mapping {
 		return textRow(path+"."+name, key+"."+field, absent, func(a api) desired.Text { return get(of(a).Value) })
 	}
-	rows := []mapping[api]{
+	rows := []mapping{
 		{
 			path: path,
-			want: func(a api) (any, bool) { s := of(a); return nil, s.Set && s.Null },
+			want: func(from any) (any, bool) { a := from.(api); s := of(a); return nil, s.Set && s.Null },
 			have: func(o Object) any { return authAt(o, side) },
 			put: func(body Object, _ any) {
 				if security, is := at(body, securityKey).(map[string]any); is {
@@ -27,7 +27,7 @@ func securityRows(path, side string, of func(api) desired.Group[desired.Endpoint
 		},
 		{
 			path: path + ".type",
-			want: func(a api) (any, bool) { s := of(a).Value.Type; return s.Value, s.Set },
+			want: func(from any) (any, bool) { a := from.(api); s := of(a).Value.Type; return s.Value, s.Set },
 			have: func(o Object) any { return authAt(o, side) },
 			put: func(body Object, value any) {
 				if authAt(body, side) == value {

@@ -10,9 +10,9 @@ import (
 
 // timeRows has the rows of time-outs, retries and suspension of a side. The server keeps all of them as texts, times in milliseconds.
 // A field that nobody sets is missing, and then the gateway has values of its own. The file has one value for all addresses of a side.
-func timeRows(path, side string, get func(api) desired.Endpoint) []mapping[api] {
+func timeRows(path, side string, get func(api) desired.Endpoint) []mapping {
 	suspend := func(a api) desired.Group[desired.Suspension] { return get(a).Suspend }
-	return []mapping[api]{
+	return []mapping{
 		configRow(path+".timeout_action", side, "actionSelect", func(a api) desired.Text { return actionOf(get(a)) }, asText),
 		timeoutRow(path, side, get),
 		configRow(path+".retries", side, "retryTimeOut", func(a api) desired.Number { return get(a).Retries }, asNumber),
@@ -45,7 +45,7 @@ func actionOf(e desired.Endpoint) desired.Text {
 const afterTimeout = "fault"
 
 // timeoutRow also writes what the gateway does after the time-out if nobody has said it: what the portal writes.
-func timeoutRow(path, side string, get func(api) desired.Endpoint) mapping[api] {
+func timeoutRow(path, side string, get func(api) desired.Endpoint) mapping {
 	row := configRow(path+".timeout", side, "actionDuration", func(a api) desired.Span { return get(a).Timeout }, asSpan)
 	put := row.put
 	row.put = func(body Object, value any) {
@@ -109,10 +109,11 @@ func readCodes(v any) any {
 }
 
 // configRow maps a field of the configuration of each address.
-func configRow[F any](path, side, key string, of func(api) desired.Field[F], as kindOfValue) mapping[api] {
-	return mapping[api]{
+func configRow[F any](path, side, key string, of func(api) desired.Field[F], as kindOfValue) mapping {
+	return mapping{
 		path: path,
-		want: func(a api) (any, bool) {
+		want: func(from any) (any, bool) {
+			a := from.(api)
 			f := of(a)
 			if f.Set && f.Null {
 				return nil, true

@@ -149,16 +149,16 @@ func followed(e desired.Group[desired.Endpoints], have Object) desired.Group[des
 
 // endpointTable has the rows of endpoints: the type first, then the addresses, then what belongs to an address.
 var endpointTable = slices.Concat(
-	[]mapping[api]{noEndpointsRow, endpointTypeRow},
+	[]mapping{noEndpointsRow, endpointTypeRow},
 	sideRows("production", func(e desired.Endpoints) desired.Group[desired.Endpoint] { return e.Production }),
 	sideRows("sandbox", func(e desired.Endpoints) desired.Group[desired.Endpoint] { return e.Sandbox }),
-	[]mapping[api]{textRow("endpoints.session_management", configKey+".sessionManagement", "", func(a api) desired.Text { return a.Endpoints.Value.Sessions })},
+	[]mapping{textRow("endpoints.session_management", configKey+".sessionManagement", "", func(a api) desired.Text { return a.Endpoints.Value.Sessions })},
 )
 
 // noEndpointsRow resets all endpoints.
-var noEndpointsRow = mapping[api]{
+var noEndpointsRow = mapping{
 	path: "endpoints",
-	want: func(a api) (any, bool) { return nil, a.Endpoints.Set && a.Endpoints.Null },
+	want: func(from any) (any, bool) { a := from.(api); return nil, a.Endpoints.Set && a.Endpoints.Null },
 	have: func(o Object) any {
 		if kind := kindAt(o); kind != "" {
 			return kind
@@ -168,9 +168,10 @@ var noEndpointsRow = mapping[api]{
 	put: func(body Object, _ any) { body[configKey] = nil },
 }
 
-var endpointTypeRow = mapping[api]{
+var endpointTypeRow = mapping{
 	path: "endpoints.type",
-	want: func(a api) (any, bool) {
+	want: func(from any) (any, bool) {
+		a := from.(api)
 		e := a.Endpoints.Value
 		return e.Kind(a.Type.Or("HTTP")), e.Type.Set
 	},
@@ -184,7 +185,7 @@ var endpointTypeRow = mapping[api]{
 }
 
 // sideRows has the rows of production or sandbox.
-func sideRows(side string, of func(desired.Endpoints) desired.Group[desired.Endpoint]) []mapping[api] {
+func sideRows(side string, of func(desired.Endpoints) desired.Group[desired.Endpoint]) []mapping {
 	path := "endpoints." + side
 	get := func(a api) desired.Endpoint { return of(a.Endpoints.Value).Value }
 	address := func(o Object, many bool) any {
@@ -197,10 +198,10 @@ func sideRows(side string, of func(desired.Endpoints) desired.Group[desired.Endp
 		}
 		return all[0]
 	}
-	rows := []mapping[api]{
+	rows := []mapping{
 		{
 			path: path,
-			want: func(a api) (any, bool) { e := of(a.Endpoints.Value); return nil, e.Set && e.Null },
+			want: func(from any) (any, bool) { a := from.(api); e := of(a.Endpoints.Value); return nil, e.Set && e.Null },
 			have: func(o Object) any {
 				if all := addressesAt(o, side); len(all) > 0 {
 					return strings.Join(all, ", ")
@@ -218,13 +219,17 @@ func sideRows(side string, of func(desired.Endpoints) desired.Group[desired.Endp
 		},
 		{
 			path: path + ".url",
-			want: func(a api) (any, bool) { url := get(a).URL; return url.Value, url.Set && !url.Null },
+			want: func(from any) (any, bool) { a := from.(api); url := get(a).URL; return url.Value, url.Set && !url.Null },
 			have: func(o Object) any { return address(o, false) },
 			put:  func(body Object, value any) { putAddresses(body, side, []string{value.(string)}, false) },
 		},
 		{
 			path: path + ".urls",
-			want: func(a api) (any, bool) { urls := get(a).URLs; return orderOf(urls), len(urls.Value) > 0 },
+			want: func(from any) (any, bool) {
+				a := from.(api)
+				urls := get(a).URLs
+				return orderOf(urls), len(urls.Value) > 0
+			},
 			have: func(o Object) any { return address(o, true) },
 			put:  func(body Object, value any) { putAddresses(body, side, value.([]string), true) },
 		},

@@ -30,17 +30,17 @@ func find(ids map[string]string, what string, names []string) ([]string, error) 
 const everyone = "everyone"
 
 // userTable maps a user of IS. Roles are members of the user here, and IS changes them in the role: UserRoles.
-var userTable = []mapping[desired.User]{
+var userTable = []mapping{
 	{
 		path: "username",
-		want: func(u desired.User) (any, bool) { return folded(u.Username.Value), u.Username.Set },
+		want: func(from any) (any, bool) { u := from.(desired.User); return folded(u.Username.Value), u.Username.Set },
 		have: func(o Object) any { return folded(textAt(o, "userName", "")) },
 		put:  func(Object, any) {}, // IS does not rename users
 	},
 	secretRow("password", "password", func(u desired.User) desired.Password { return u.Password }),
 	{
 		path: "email",
-		want: func(u desired.User) (any, bool) { return u.Email.Or(""), u.Email.Set },
+		want: func(from any) (any, bool) { u := from.(desired.User); return u.Email.Or(""), u.Email.Set },
 		have: func(o Object) any { return emailOf(o) },
 		put: func(body Object, value any) {
 			if value == "" {
@@ -54,7 +54,7 @@ var userTable = []mapping[desired.User]{
 	textRow("family_name", "name.familyName", "", func(u desired.User) desired.Text { return u.FamilyName }),
 	{
 		path: "roles",
-		want: func(u desired.User) (any, bool) { return foldedSet(valuesOf(u.Roles)), u.Roles.Set },
+		want: func(from any) (any, bool) { u := from.(desired.User); return foldedSet(valuesOf(u.Roles)), u.Roles.Set },
 		have: func(o Object) any { return foldedSet(rolesOf(o)) },
 		put:  func(Object, any) {},
 	},

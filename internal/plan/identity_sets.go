@@ -7,17 +7,20 @@ import (
 )
 
 // groupTable maps a group of IS.
-var groupTable = []mapping[desired.Users]{
+var groupTable = []mapping{
 	identityName(func(g desired.Users) desired.Text { return g.Name }),
 	membersRow("members", "members", func(g desired.Users) desired.Texts { return g.Members }),
 }
 
 // roleTable maps a role of IS. IS names the groups with their user store. The users of a role belong to the users.
-var roleTable = []mapping[desired.Role]{
+var roleTable = []mapping{
 	identityName(func(r desired.Role) desired.Text { return r.Name }),
 	{
 		path: "permissions",
-		want: func(r desired.Role) (any, bool) { return valuesOf(r.Permissions), r.Permissions.Set },
+		want: func(from any) (any, bool) {
+			r := from.(desired.Role)
+			return valuesOf(r.Permissions), r.Permissions.Set
+		},
 		have: func(o Object) any { return permissionsOf(o) },
 		put:  func(body Object, value any) { body["permissions"] = references(value.([]string)) },
 	},
@@ -25,20 +28,20 @@ var roleTable = []mapping[desired.Role]{
 }
 
 // identityName maps the name of a group or a role, which IS compares without case.
-func identityName[T any](of func(T) desired.Text) mapping[T] {
-	return mapping[T]{
+func identityName[T any](of func(T) desired.Text) mapping {
+	return mapping{
 		path: "name",
-		want: func(t T) (any, bool) { return folded(of(t).Value), of(t).Set },
+		want: func(from any) (any, bool) { t := from.(T); return folded(of(t).Value), of(t).Set },
 		have: func(o Object) any { return folded(textAt(o, "displayName", "")) },
 		put:  func(Object, any) {}, // a PATCH does not rename
 	}
 }
 
 // membersRow maps members by their names. The bodies have ids, so the row writes nothing.
-func membersRow[T any](path, key string, of func(T) desired.Texts) mapping[T] {
-	return mapping[T]{
+func membersRow[T any](path, key string, of func(T) desired.Texts) mapping {
+	return mapping{
 		path: path,
-		want: func(t T) (any, bool) { f := of(t); return foldedSet(valuesOf(f)), f.Set },
+		want: func(from any) (any, bool) { f := of(from.(T)); return foldedSet(valuesOf(f)), f.Set },
 		have: func(o Object) any {
 			names := []string{}
 			for _, m := range objectsAt(o, key) {

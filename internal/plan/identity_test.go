@@ -25,7 +25,7 @@ var someIDs = IDs{
 
 func TestEachFieldOfAUser(t *testing.T) {
 	userName := func(o string) string { return `{"userName":"Ann",` + o + `}` }
-	table := func(desired.User) []mapping[desired.User] { return userTable }
+	table := func(desired.User) []mapping { return userTable }
 	checkRows(t, table, readUser, []rowCase{
 		{"email", "email: a@b.example", userName(`"emails":["c@b.example"]`), userName(`"emails":["a@b.example"]`), "c@b.example", "a@b.example"},
 		{"email", "email: null", userName(`"emails":["c@b.example"]`), userName(`"emails":[]`), "c@b.example", ""},
@@ -102,7 +102,7 @@ func readGroup(t *testing.T, field string) desired.Users {
 
 func TestAGroupGetsAndLosesMembers(t *testing.T) {
 	const have = `{"displayName":"staff","members":[{"display":"bob","value":"id-bob"}]}`
-	checkRows(t, func(desired.Users) []mapping[desired.Users] { return groupTable }, readGroup, []rowCase{
+	checkRows(t, func(desired.Users) []mapping { return groupTable }, readGroup, []rowCase{
 		{"members", "members: [bob, Ann]", have, `{"displayName":"PRIMARY/staff","members":[{"display":"ann"},{"display":"PRIMARY/bob"}]}`, []string{"bob"}, []string{"ann", "bob"}},
 		{"members", "members: []", have, `{"displayName":"staff"}`, []string{"bob"}, []string{}},
 	}, "name")
@@ -133,7 +133,7 @@ func readRole(t *testing.T, field string) desired.Role {
 
 func TestARoleGetsAndLosesPermissionsAndGroups(t *testing.T) {
 	const have = `{"displayName":"reader","permissions":[{"value":"a:read","display":"Read"}],"groups":[{"display":"PRIMARY/staff","value":"id-staff"}]}`
-	checkRows(t, func(desired.Role) []mapping[desired.Role] { return roleTable }, readRole, []rowCase{
+	checkRows(t, func(desired.Role) []mapping { return roleTable }, readRole, []rowCase{
 		{"permissions", "permissions: [b:read, a:read]", have, `{"displayName":"reader","permissions":[{"value":"a:read"},{"value":"b:read"}]}`, []string{"a:read"}, []string{"a:read", "b:read"}},
 		{"groups", "groups: [guests, Staff]", have, `{"displayName":"reader","groups":[{"display":"PRIMARY/guests"},{"display":"staff"}]}`, []string{"staff"}, []string{"guests", "staff"}},
 		{"groups", "groups: []", have, `{"displayName":"reader"}`, []string{"staff"}, []string{}},

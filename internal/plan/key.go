@@ -48,23 +48,32 @@ func clientSettingsOf(kind string) (names clientSettings, known bool) {
 
 // keyTable maps an OAuth client of an application at a key manager of a type. Of other types than IS 7 and the resident one, the
 // settings of clients are unknown.
-func keyTable(kind string) []mapping[desired.Key] {
-	table := []mapping[desired.Key]{
+func keyTable(kind string) []mapping {
+	table := []mapping{
 		{
 			path: "grant_types",
-			want: func(k desired.Key) (any, bool) { return valuesOf(k.GrantTypes), k.GrantTypes.Set && !k.GrantTypes.Null },
+			want: func(from any) (any, bool) {
+				k := from.(desired.Key)
+				return valuesOf(k.GrantTypes), k.GrantTypes.Set && !k.GrantTypes.Null
+			},
 			have: func(o Object) any { return textsAt(o, "supportedGrantTypes") },
 			put:  func(body Object, value any) { body["supportedGrantTypes"] = listOf(value.([]string)) },
 		},
 		{
 			path: "callbacks", // API-M keeps the old callbacks if it gets none, so nobody can reset them
-			want: func(k desired.Key) (any, bool) { return valuesOf(k.Callbacks), k.Callbacks.Set && !k.Callbacks.Null },
+			want: func(from any) (any, bool) {
+				k := from.(desired.Key)
+				return valuesOf(k.Callbacks), k.Callbacks.Set && !k.Callbacks.Null
+			},
 			have: func(o Object) any { return set(Callbacks(textAt(o, "callbackUrl", ""))) },
 			put:  func(body Object, value any) { body["callbackUrl"] = strings.Join(value.([]string), ",") },
 		},
 		{
 			path: "client_id", // the client of a key cannot change: KeyReplaced
-			want: func(k desired.Key) (any, bool) { return k.ClientID.Value, k.ClientID.Set && !k.ClientID.Null },
+			want: func(from any) (any, bool) {
+				k := from.(desired.Key)
+				return k.ClientID.Value, k.ClientID.Set && !k.ClientID.Null
+			},
 			have: func(o Object) any { return textAt(o, "consumerKey", "") },
 			put:  func(Object, any) {},
 		},
@@ -85,10 +94,10 @@ func keyTable(kind string) []mapping[desired.Key] {
 }
 
 // lifetimeRow maps a lifetime in seconds. API-M shows a number, and ignores one that is no text.
-func lifetimeRow(path, name string, absent int, of func(desired.Key) desired.Number) mapping[desired.Key] {
-	return mapping[desired.Key]{
+func lifetimeRow(path, name string, absent int, of func(desired.Key) desired.Number) mapping {
+	return mapping{
 		path: path,
-		want: func(k desired.Key) (any, bool) { f := of(k); return f.Or(absent), f.Set },
+		want: func(from any) (any, bool) { k := from.(desired.Key); f := of(k); return f.Or(absent), f.Set },
 		have: func(o Object) any {
 			if seconds, err := strconv.Atoi(textOf(at(o, "additionalProperties."+name))); err == nil && seconds > 0 {
 				return seconds
@@ -100,10 +109,10 @@ func lifetimeRow(path, name string, absent int, of func(desired.Key) desired.Num
 }
 
 // flagRow maps a switch of a client. API-M shows a boolean, and ignores one that is no text.
-func flagRow(path, name string, of func(desired.Key) desired.Switch) mapping[desired.Key] {
-	return mapping[desired.Key]{
+func flagRow(path, name string, of func(desired.Key) desired.Switch) mapping {
+	return mapping{
 		path: path,
-		want: func(k desired.Key) (any, bool) { f := of(k); return f.Or(false), f.Set },
+		want: func(from any) (any, bool) { k := from.(desired.Key); f := of(k); return f.Or(false), f.Set },
 		have: func(o Object) any { return textOf(at(o, "additionalProperties."+name)) == "true" },
 		put: func(body Object, value any) {
 			putAt(body, "additionalProperties."+name, strconv.FormatBool(value.(bool)))

@@ -45,7 +45,7 @@ func TestEachFieldOfAKey(t *testing.T) {
 				rowCase{field, field + ": null", property(names[4+i], "true"), `{"additionalProperties":null}`, true, false})
 		}
 		t.Run(kind, func(t *testing.T) {
-			checkRows(t, func(desired.Key) []mapping[desired.Key] { return keyTable(kind) }, readKey, cases)
+			checkRows(t, func(desired.Key) []mapping { return keyTable(kind) }, readKey, cases)
 		})
 	}
 }

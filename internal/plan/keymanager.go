@@ -37,10 +37,10 @@ func (w Wanted) KeyManagers(issuer string) []desired.Field[desired.KeyManager] {
 
 // keyManagerTable returns the rows of a key manager. The names of its user and its password depend on its type, and each additional
 // property that the file names is a row: the others belong to the server and to the connector.
-func keyManagerTable(want desired.KeyManager, have Object) []mapping[desired.KeyManager] {
+func keyManagerTable(want desired.KeyManager, have Object) []mapping {
 	type km = desired.KeyManager
 	user, password := accountOf(kindOf(want, have))
-	table := []mapping[km]{
+	table := []mapping{
 		textRow("name", "name", "", func(k km) desired.Text { return k.Name }),
 		textRow("type", "type", TypeIS7, func(k km) desired.Text { return k.Type }),
 		textRow("display_name", "displayName", "", func(k km) desired.Text { return k.DisplayName }),
@@ -148,9 +148,9 @@ func Lacking(want desired.KeyManager) (lacks []string) {
 }
 
 // jwksRow maps the address of the keys. A key manager can have a certificate in its place, which counts as no address.
-var jwksRow = mapping[desired.KeyManager]{
+var jwksRow = mapping{
 	path: "jwks_endpoint",
-	want: func(k desired.KeyManager) (any, bool) { return k.JWKS.Or(""), k.JWKS.Set },
+	want: func(from any) (any, bool) { k := from.(desired.KeyManager); return k.JWKS.Or(""), k.JWKS.Set },
 	have: func(o Object) any {
 		if textAt(o, "certificates.type", "") == "JWKS" {
 			return textAt(o, "certificates.value", "")
@@ -168,14 +168,15 @@ var jwksRow = mapping[desired.KeyManager]{
 
 // propertyRow maps one additional property. Its name can contain dots. API-M writes true and false as switches, and ignores texts of
 // them.
-func propertyRow(name string) mapping[desired.KeyManager] {
+func propertyRow(name string) mapping {
 	properties := func(o Object) map[string]any {
 		all, _ := o["additionalProperties"].(map[string]any)
 		return all
 	}
-	return mapping[desired.KeyManager]{
+	return mapping{
 		path: "additional_properties." + name,
-		want: func(k desired.KeyManager) (any, bool) {
+		want: func(from any) (any, bool) {
+			k := from.(desired.KeyManager)
 			value, set := k.AdditionalProperties.Value[name]
 			return value.Value, set && !slices.Contains(derivedProperties, name)
 		},

@@ -60,7 +60,7 @@ func TestEachFieldOfAKeyManager(t *testing.T) {
 			rowCase{field, field + ": 'https://k.example/a'", `{"` + key + `":"https://k.example/b"}`, `{"` + key + `":"https://k.example/a"}`, "https://k.example/b", "https://k.example/a"},
 			rowCase{field, field + ": null", `{"` + key + `":"https://k.example/b"}`, `{"` + key + `":null}`, "https://k.example/b", ""})
 	}
-	table := func(k desired.KeyManager) []mapping[desired.KeyManager] { return keyManagerTable(k, nil) }
+	table := func(k desired.KeyManager) []mapping { return keyManagerTable(k, nil) }
 	checkRows(t, table, readKeyManager, cases, "name")
 }
 

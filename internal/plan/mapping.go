@@ -22,13 +22,15 @@ type Difference struct {
 	Secret bool   // the values must not be shown
 }
 
-// mapping maps a field of the file to the server's object. T is the struct of package desired.
-type mapping[T any] struct {
+// mapping maps a field of the file to the server's object. It is one type for all kinds of objects, because what works on tables would
+// otherwise be in the program once for each kind.
+type mapping struct {
 	path   string
 	secret bool
-	// want returns the value that the file sets, as the server stores it. set is false if the file leaves the field out. A field that
-	// the file resets (null, an empty list) has the server's default.
-	want func(T) (value any, set bool)
+	// want gets the object of the file: the struct of package desired that the table is about. It returns the value that the file sets,
+	// as the server stores it. set is false if the file leaves the field out. A field that the file resets (null, an empty list) has the
+	// server's default.
+	want func(from any) (value any, set bool)
 	// have returns the server's value in the same form, so that equal values mean that nothing has to change. It is nil if the server
 	// does not give the value back, such as a password: then the row only writes, and changedSecret compares.
 	have func(Object) any
@@ -37,7 +39,7 @@ type mapping[T any] struct {
 }
 
 // differences compares what the file sets with the server's object, in the order of the table.
-func differences[T any](table []mapping[T], want T, have Object) (all []Difference) {
+func differences(table []mapping, want any, have Object) (all []Difference) {
 	for _, m := range table {
 		value, set := m.want(want)
 		if !set || m.have == nil {
@@ -52,7 +54,7 @@ func differences[T any](table []mapping[T], want T, have Object) (all []Differen
 
 // body returns the object to send: base with everything that the file sets. base stays as it is. It is the server's object for an
 // update, or what a new object has without a word in the file.
-func body[T any](table []mapping[T], want T, base Object) Object {
+func body(table []mapping, want any, base Object) Object {
 	made := clone(base).(Object)
 	for _, m := range table {
 		if value, set := m.want(want); set {

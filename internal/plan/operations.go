@@ -13,10 +13,11 @@ const anyToken = "Application & Application User"
 
 // Operations and scopes are lists of things with names, so their rows compare maps. The operations come first: with a scope that
 // leaves the API the server takes the scope from them.
-var apiOperations = []mapping[api]{
+var apiOperations = []mapping{
 	{
 		path: "operations",
-		want: func(a api) (any, bool) {
+		want: func(from any) (any, bool) {
+			a := from.(api)
 			if !a.Operations.Set {
 				return nil, false
 			}
@@ -32,7 +33,8 @@ var apiOperations = []mapping[api]{
 	},
 	{
 		path: "scopes",
-		want: func(a api) (any, bool) {
+		want: func(from any) (any, bool) {
+			a := from.(api)
 			if !a.Scopes.Set {
 				return nil, false
 			}

@@ -106,7 +106,7 @@ func written(all map[string][]step, kind *regexp.Regexp, id string) (pairs []sto
 
 // compareStored compares what each row of a table finds in what was sent and in what came back. except returns the paths in which a pair
 // differs on purpose.
-func compareStored[T any](t *testing.T, table func(Object) []mapping[T], pairs []stored, least int, except func(stored) []string) {
+func compareStored(t *testing.T, table func(Object) []mapping, pairs []stored, least int, except func(stored) []string) {
 	t.Helper()
 	for _, p := range pairs {
 		var differ []string
@@ -132,7 +132,7 @@ const uuid = `[0-9a-f-]{36}$`
 
 func TestRecordedApplicationsHaveNoDifferences(t *testing.T) {
 	pairs := written(recorded(t, "apim"), regexp.MustCompile(`^/api/am/devportal/v3/applications/`+uuid), "applicationId")
-	compareStored(t, func(Object) []mapping[desired.Application] { return applicationTable }, pairs, 6, func(p stored) []string {
+	compareStored(t, func(Object) []mapping { return applicationTable }, pairs, 6, func(p stored) []string {
 		switch {
 		case strings.Contains(p.name, "attributes"): // the configuration declares none: UndeclaredAttributes
 			return []string{"attributes"}
@@ -150,13 +150,13 @@ func TestRecordedSubscriptionsHaveNoDifferences(t *testing.T) {
 			pairs[i].sent = Object{"throttlingPolicy": requested}
 		}
 	}
-	compareStored(t, func(Object) []mapping[desired.Subscription] { return subscriptionTable }, pairs, 4, func(stored) []string { return nil })
+	compareStored(t, func(Object) []mapping { return subscriptionTable }, pairs, 4, func(stored) []string { return nil })
 }
 
 func TestRecordedKeyManagersHaveNoDifferences(t *testing.T) {
 	pairs := written(recorded(t, "apim"), regexp.MustCompile(`^/api/am/admin/v4/key-managers/`+uuid), "id")
 	pairs = append(pairs, written(recorded(t, "is-7.1.0-privilege"), regexp.MustCompile(`^/api/am/admin/v4/key-managers/`+uuid), "id")...)
-	table := func(got Object) []mapping[desired.KeyManager] {
+	table := func(got Object) []mapping {
 		names := map[string]desired.Text{}
 		properties, _ := got["additionalProperties"].(map[string]any)
 		for name := range properties {
@@ -248,7 +248,7 @@ func TestRecordedKeysHaveNoDifferences(t *testing.T) {
 		}
 		pairs[i].sent["consumerKey"] = p.got["consumerKey"]
 	}
-	table := func(got Object) []mapping[desired.Key] {
+	table := func(got Object) []mapping {
 		if at(got, "additionalProperties.pkceMandatory") != nil {
 			return keyTable(TypeResident)
 		}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"wso2agent/internal/desired"
 )
 
 func none(stored) []string { return nil }
@@ -15,7 +13,7 @@ func none(stored) []string { return nil }
 func TestRecordedUsersHaveNoDifferences(t *testing.T) {
 	pairs := written(recorded(t, "is-7.1.0"), regexp.MustCompile(`^/scim2/Users/`+uuid), "id")
 	pairs = slices.DeleteFunc(pairs, func(p stored) bool { return p.sent["userName"] == nil }) // steps that are about something else
-	compareStored(t, func(Object) []mapping[desired.User] { return userTable }, pairs, 2, func(p stored) []string {
+	compareStored(t, func(Object) []mapping { return userTable }, pairs, 2, func(p stored) []string {
 		if len(rolesOf(p.got)) > 0 { // another step has given the user a role
 			return []string{"roles"}
 		}
@@ -25,7 +23,7 @@ func TestRecordedUsersHaveNoDifferences(t *testing.T) {
 
 func TestRecordedRolesHaveNoDifferences(t *testing.T) {
 	pairs := written(recorded(t, "is-7.1.0"), regexp.MustCompile(`^/scim2/v2/Roles/`+uuid), "id")
-	compareStored(t, func(Object) []mapping[desired.Role] { return roleTable }, pairs, 3, func(p stored) []string {
+	compareStored(t, func(Object) []mapping { return roleTable }, pairs, 3, func(p stored) []string {
 		if strings.HasSuffix(p.name, "authorized-apis.har: role create") { // later steps delete the scope
 			return []string{"permissions"}
 		}
@@ -44,7 +42,7 @@ func TestRecordedGroupsHaveNoDifferences(t *testing.T) {
 			m["display"] = names[m["value"]]
 		}
 	}
-	compareStored(t, func(Object) []mapping[desired.Users] { return groupTable }, pairs, 1, none)
+	compareStored(t, func(Object) []mapping { return groupTable }, pairs, 1, none)
 }
 
 // The agent sends the PATCH bodies that the real IS has accepted.

@@ -8,20 +8,25 @@ import (
 )
 
 // textRow maps a text of the file to a key of the server's object, which may be a path. absent is what the server has if nobody sets it.
-func textRow[T any](path, key, absent string, of func(T) desired.Text) mapping[T] {
-	return mapping[T]{
+func textRow[T any](path, key, absent string, of func(T) desired.Text) mapping {
+	return textMapping(path, key, absent, func(from any) desired.Text { return of(from.(T)) })
+}
+
+// textMapping is the part of textRow that the program has once for all types.
+func textMapping(path, key, absent string, of func(any) desired.Text) mapping {
+	return mapping{
 		path: path,
-		want: func(t T) (any, bool) { f := of(t); return f.Or(absent), f.Set },
+		want: func(from any) (any, bool) { f := of(from); return f.Or(absent), f.Set },
 		have: func(o Object) any { return textAt(o, key, absent) },
 		put:  func(body Object, value any) { putAt(body, key, value) },
 	}
 }
 
 // switchRow maps a switch.
-func switchRow[T any](path, key string, absent bool, of func(T) desired.Switch) mapping[T] {
-	return mapping[T]{
+func switchRow[T any](path, key string, absent bool, of func(T) desired.Switch) mapping {
+	return mapping{
 		path: path,
-		want: func(t T) (any, bool) { f := of(t); return f.Or(absent), f.Set },
+		want: func(from any) (any, bool) { f := of(from.(T)); return f.Or(absent), f.Set },
 		have: func(o Object) any {
 			if is, known := at(o, key).(bool); known {
 				return is
@@ -33,20 +38,20 @@ func switchRow[T any](path, key string, absent bool, of func(T) desired.Switch) 
 }
 
 // textsRow maps a set of texts, which is empty if nobody sets it.
-func textsRow[T any](path, key string, of func(T) desired.Texts) mapping[T] {
-	return mapping[T]{
+func textsRow[T any](path, key string, of func(T) desired.Texts) mapping {
+	return mapping{
 		path: path,
-		want: func(t T) (any, bool) { f := of(t); return valuesOf(f), f.Set },
+		want: func(from any) (any, bool) { f := of(from.(T)); return valuesOf(f), f.Set },
 		have: func(o Object) any { return textsAt(o, key) },
 		put:  func(body Object, value any) { putAt(body, key, listOf(value.([]string))) },
 	}
 }
 
 // secretRow maps a secret, which no server gives back: the row writes it and compares nothing. A secret cannot be reset.
-func secretRow[T any](path, key string, of func(T) desired.Password) mapping[T] {
-	return mapping[T]{
+func secretRow[T any](path, key string, of func(T) desired.Password) mapping {
+	return mapping{
 		path: path, secret: true,
-		want: func(t T) (any, bool) { f := of(t); return f.Value.Reveal(), f.Set && !f.Null },
+		want: func(from any) (any, bool) { f := of(from.(T)); return f.Value.Reveal(), f.Set && !f.Null },
 		put:  func(body Object, value any) { putAt(body, key, value) },
 	}
 }

@@ -105,11 +105,14 @@ func completeScopes(want api, have Object) desired.List[desired.Scope] {
 }
 
 // scopeTable has a row for each field of a shared scope, at the address of the scope itself.
-var scopeTable = []mapping[desired.Scope]{
+var scopeTable = []mapping{
 	textRow("name", "name", "", func(s desired.Scope) desired.Text { return s.Name }),
 	{
 		path: "display_name",
-		want: func(s desired.Scope) (any, bool) { return s.DisplayName.Or(s.Name.Value), s.DisplayName.Set },
+		want: func(from any) (any, bool) {
+			s := from.(desired.Scope)
+			return s.DisplayName.Or(s.Name.Value), s.DisplayName.Set
+		},
 		have: func(o Object) any { return textAt(o, "displayName", "") },
 		put:  func(body Object, value any) { body["displayName"] = value },
 	},

@@ -35,9 +35,10 @@ func Subscriptions(want []desired.Field[desired.Subscription], apis []APIVersion
 }
 
 // subscriptionTable maps a subscription. API-M changes the policy only by requestedThrottlingPolicy, which is null afterwards.
-var subscriptionTable = []mapping[desired.Subscription]{{
+var subscriptionTable = []mapping{{
 	path: "throttling_policy",
-	want: func(s desired.Subscription) (any, bool) {
+	want: func(from any) (any, bool) {
+		s := from.(desired.Subscription)
 		return s.ThrottlingPolicy.Or("Unlimited"), s.ThrottlingPolicy.Set
 	},
 	have: func(o Object) any { return textAt(o, "throttlingPolicy", "") },
