@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"wso2agent/internal/actual"
 	"wso2agent/internal/apply"
 	"wso2agent/internal/plan"
 )
@@ -77,6 +78,8 @@ var excused = []struct{ says, what string }{
 	{"IS has no group ", "IS has groups that no file makes"},
 	{"IS has no role ", "IS has roles that no file makes"},
 	{"IS has no client ", "IS has clients that no file makes"},
+	{"Invalid user store name", "IS has user stores that no file makes"},
+	{"correct copy_of at ", "API-M has versions that no file makes"},
 	{"does not know the grant type ", "somebody can add grant types to a key manager"},
 }
 
@@ -104,7 +107,12 @@ func TestWhatIsValidIsNotRefused(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			w := w.in(t)
 			w.load(w.empty)
-			want := w.want(s)
+			f, _ := w.parse(s)
+			want, err := actual.Want(t.Context(), f, w.settings)
+			if err != nil && strings.Contains(err.Error(), "fetch ") {
+				t.Skip("nobody can read the address of a definition:", err)
+			}
+			must(t, err)
 			report, err := w.run(t.Context(), want, w.client.Transport)
 			if err != nil {
 				t.Error(err)
