@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -62,6 +63,12 @@ func (p *place) replaceKey(product, name string, notAfter time.Time) keystore.Ce
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	return p.replaceBy(product, key, name, notAfter)
+}
+
+// replaceBy is replaceKey with a key of the test.
+func (p *place) replaceBy(product string, key crypto.Signer, name string, notAfter time.Time) keystore.Certificate {
+	p.t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: notAfter}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

@@ -240,7 +240,8 @@ func (k *Keeper) down(started Started, known bool) time.Duration {
 }
 
 // began reports a start of the server. It has read what was on disk if that was there before. Nobody knows what else it may have
-// read, and at worst it restarts once too often.
+// read, and at worst it restarts once too often. An earlier request was not made for this start: it is held until the sidecar has
+// seen the start and has the turn to restart the server.
 func (k *Keeper) began(ctx context.Context, p Process, before Started, onDisk string) Started {
 	s := Started{Process: p.ID, PID: p.PID, Since: p.Since.UTC(), Starts: before.Starts + 1, Serves: ServesNot}
 	if p.Since.IsZero() {
@@ -251,6 +252,10 @@ func (k *Keeper) began(ctx context.Context, p Process, before Started, onDisk st
 		s.Generation, s.Trusts, s.Certificate = k.tried.generation, k.tried.trusts, k.tried.certificate
 	case onDisk != "" && p.Since.After(k.record.Since):
 		s.Generation = onDisk
+	case onDisk != "":
+		if _, err := k.Control.Hold("", onDisk); err != nil {
+			k.once("hold", slog.LevelWarn, "cannot hold an earlier request", "error", err)
+		}
 	}
 	k.Log.Info("server started", "process", p.ID, "generation", s.Generation)
 	k.report(s)

@@ -128,9 +128,13 @@ func TestAStartBeforeARequestHasNotReadWhatItNames(t *testing.T) {
 	time.Sleep(10 * time.Millisecond) // clocks of files have steps of some milliseconds
 	k.want(t, "g1")
 	k.server.restart = nil
-	if s := k.steps(t, 1); s.Generation != "" {
-		t.Errorf("its generation is %q", s.Generation)
+	if s := k.steps(t, 3); s.Generation != "" || len(k.server.orders) > 0 {
+		t.Errorf("its generation is %q, and nobody has the turn for orders %v", s.Generation, k.server.orders)
 	}
+	if running, onDisk, err := k.Control.Wish(); running != "" || onDisk != "g1" || err != nil {
+		t.Errorf("the request is %q, %q, %v", running, onDisk, err)
+	}
+	k.want(t, "g1") // the sidecar has the turn
 	if k.steps(t, 1); len(k.server.orders) != 1 {
 		t.Errorf("the restart is due, and the orders are %v", k.server.orders)
 	}
@@ -206,6 +210,7 @@ func TestARestartThatDoesNotHappenIsTriedThreeTimesAndReported(t *testing.T) {
 			k.serves, k.StopTimeout, k.StartTimeout = nil, time.Minute, time.Minute
 			k.server.restart = func(Order) error { k.server.start(); return nil }
 			k.server.start()
+			k.steps(t, 2)
 			k.want(t, "g2")
 			if s := k.steps(t, 10); s.Generation != "g2" || s.Trouble != "" || s.Serves != ServesNow {
 				t.Errorf("after another request: %+v", s)
@@ -268,6 +273,8 @@ func TestAgentExecComesBeforeAnyMethod(t *testing.T) {
 		t.Errorf("log:\n%s", log)
 	}
 	leave()
+	k.steps(t, 2)
+	k.want(t, "g1")
 	if k.steps(t, 2); len(k.server.orders) != 1 {
 		t.Errorf("agent exec is gone, orders %v", k.server.orders)
 	}
