@@ -46,7 +46,7 @@ type Started struct {
 }
 
 // IsProcess reports whether s is a statement about a process of the server.
-func (s Started) IsProcess() bool { return s.PID != 0 || s.Process != "" }
+func (s *Started) IsProcess() bool { return s.PID != 0 || s.Process != "" }
 
 // Serves says whether a server answers after it has read all its files.
 type Serves string

@@ -156,15 +156,15 @@ func (k *Keeper) step(ctx context.Context) time.Duration {
 	k.note(onDisk)
 	switch {
 	case p.ID == "":
-		return k.down(started, known)
+		return k.down(&started, known)
 	case !known || p.ID != started.Process:
-		started = k.began(ctx, p, started, onDisk)
+		k.began(p, &started, onDisk)
 	}
 	k.enter()
 	if started.Serves != ServesNow && !k.verify(ctx, &started) {
 		return k.Fast
 	}
-	return k.restart(ctx, started)
+	return k.restart(ctx, &started)
 }
 
 // name is the value of RESTART.
@@ -227,7 +227,7 @@ func (k *Keeper) save() {
 }
 
 // down reports that no server runs.
-func (k *Keeper) down(started Started, known bool) time.Duration {
+func (k *Keeper) down(started *Started, known bool) time.Duration {
 	k.leave()
 	if known && started.Serves != ServesNot {
 		started.Serves = ServesNot
@@ -242,8 +242,8 @@ func (k *Keeper) down(started Started, known bool) time.Duration {
 // began reports a start of the server. It has read what was on disk if that was there before. Nobody knows what else it may have
 // read, and at worst it restarts once too often. An earlier request was not made for this start: it is held until the sidecar has
 // seen the start and has the turn to restart the server.
-func (k *Keeper) began(ctx context.Context, p Process, before Started, onDisk string) Started {
-	s := Started{Process: p.ID, PID: p.PID, Since: p.Since.UTC(), Starts: before.Starts + 1, Serves: ServesNot}
+func (k *Keeper) began(p Process, s *Started, onDisk string) {
+	*s = Started{Process: p.ID, PID: p.PID, Since: p.Since.UTC(), Starts: s.Starts + 1, Serves: ServesNot}
 	if p.Since.IsZero() {
 		s.Since = time.Now().UTC()
 	}
@@ -259,7 +259,6 @@ func (k *Keeper) began(ctx context.Context, p Process, before Started, onDisk st
 	}
 	k.Log.Info("server started", "process", p.ID, "generation", s.Generation)
 	k.report(s)
-	return s
 }
 
 // verify finds out whether the server serves with what it should have read. done is false while it does not serve.
@@ -271,7 +270,7 @@ func (k *Keeper) verify(ctx context.Context, s *Started) (done bool) {
 		}
 		k.failed(remedy.Add(errors.New("the server goes on as before: it was not seen to stop and to start again"), "look at what carries out the restart; docs/restart.md says what each method needs"))
 		s.Serves = ServesNow
-		k.report(*s)
+		k.report(s)
 		return true
 	}
 	switch err := k.Serves(ctx); {
@@ -288,16 +287,16 @@ func (k *Keeper) verify(ctx context.Context, s *Started) (done bool) {
 		s.Generation = unverified
 	case pending && late:
 		k.failed(remedy.Add(fmt.Errorf("the server does not serve after its restart: %w", err), "read the server's own log; raise START_TIMEOUT if the server needs more time"))
-		k.report(*s)
+		k.report(s)
 		again := *s
 		again.Generation = unverified
-		k.restart(ctx, again) // another start may do better
+		k.restart(ctx, &again) // another start may do better
 		return false
 	default:
 		return false
 	}
 	s.Serves = ServesNow
-	k.report(*s)
+	k.report(s)
 	return true
 }
 
@@ -324,21 +323,21 @@ func (k *Keeper) fail(err error) {
 	k.trouble = err.Error()
 	k.Log.Error("the agent cannot restart the server", "error", err)
 	if s, known, err := k.Control.Started(); err == nil && known && s.Trouble != k.trouble {
-		k.report(s)
+		k.report(&s)
 	}
 }
 
 // report reports s to the sidecar, with what keeps this Keeper from its work.
-func (k *Keeper) report(s Started) {
+func (k *Keeper) report(s *Started) {
 	s.Trouble = k.trouble
-	if err := k.Control.report(s); err != nil {
+	if err := k.Control.report(*s); err != nil {
 		k.once("report", slog.LevelWarn, "cannot report the state of the server to the sidecar, trying again", "error", err)
 	}
 }
 
 // restart restarts the server if that is due. It returns the time until the next look.
-func (k *Keeper) restart(ctx context.Context, s Started) time.Duration {
-	wanted, due, err := k.Control.due(s)
+func (k *Keeper) restart(ctx context.Context, s *Started) time.Duration {
+	wanted, due, err := k.Control.due(*s)
 	if err != nil || !due {
 		if err == nil && s.Trouble+k.trouble != "" { // nothing is left to do
 			k.trouble = ""
@@ -360,12 +359,12 @@ func (k *Keeper) restart(ctx context.Context, s Started) time.Duration {
 	}
 	k.record.Attempts, k.record.Last = k.record.Attempts+1, now.UTC()
 	k.save()
-	before, stopping := s, s
+	before, stopping := *s, *s
 	if stopping.Serves = ServesNot; before.Serves == ServesNow {
-		k.report(stopping)
+		k.report(&stopping)
 		awaitAgent(ctx, k.AgentLock, k.Log)
-		if _, still, err := k.Control.due(s); err != nil || !still {
-			k.report(before)
+		if _, still, err := k.Control.due(*s); err != nil || !still {
+			k.report(&before)
 			return k.Fast
 		}
 	}
@@ -375,7 +374,7 @@ func (k *Keeper) restart(ctx context.Context, s Started) time.Duration {
 	err = k.method.Restart(ctx, Order{Server: k.Server, Product: k.Product, Generation: wanted, Running: s.Generation, Attempt: k.record.Attempts, At: now.UTC()})
 	if err != nil && ctx.Err() == nil {
 		k.failed(err)
-		k.report(before)
+		k.report(&before)
 	}
 	return k.Fast
 }

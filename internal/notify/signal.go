@@ -104,10 +104,10 @@ func (s *Signal) isServer(pid int) (bool, error) {
 		return false, nil // it has ended, or belongs to nobody here
 	}
 	var class, home bool
-	for arg := range bytes.SplitSeq(line, []byte{0}) {
-		class = class || string(arg) == mainClass
-		value, is := bytes.CutPrefix(arg, []byte("-Dcarbon.home="))
-		home = home || is && filepath.Clean(string(value)) == filepath.Clean(s.Home)
+	for _, arg := range strings.Split(string(line), "\x00") {
+		class = class || arg == mainClass
+		value, is := strings.CutPrefix(arg, "-Dcarbon.home=")
+		home = home || is && filepath.Clean(value) == filepath.Clean(s.Home)
 	}
 	if !class || !home {
 		return false, nil
