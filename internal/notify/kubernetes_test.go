@@ -108,15 +108,18 @@ func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
 // workload writes the workload: the rollout takes some looks.
 func (c *cluster) workload(w http.ResponseWriter) {
 	c.looks++
-	generation, observed, updated, ready, current := 2, 1, 0, 1, "r1"
+	generation, observed, updated, ready, current, update := 2, 1, 0, 1, "r1", "r2"
 	if c.looks > 2 {
 		observed, updated, ready = 2, 1, 0
 	}
 	if c.looks > 3 && !c.stuck {
 		ready, current = 1, "r2"
 	}
-	fmt.Fprintf(w, `{"metadata":{"generation":%d},"spec":{"replicas":1,"updateStrategy":{"type":%q}},"status":{"observedGeneration":%d,"replicas":1,"updatedReplicas":%d,"readyReplicas":%d,"currentRevision":%q,"updateRevision":"r2"}}`,
-		generation, c.strategy, observed, updated, ready, current)
+	if !strings.HasPrefix(c.owner, "StatefulSet") { // a Deployment has no revisions
+		current, update = "", ""
+	}
+	fmt.Fprintf(w, `{"metadata":{"generation":%d},"spec":{"replicas":1,"updateStrategy":{"type":%q}},"status":{"observedGeneration":%d,"replicas":1,"updatedReplicas":%d,"readyReplicas":%d,"currentRevision":%q,"updateRevision":%q}}`,
+		generation, c.strategy, observed, updated, ready, current, update)
 }
 
 func TestARolloutRestartsTheOwnWorkloadAndWaitsForItsPods(t *testing.T) {

@@ -300,6 +300,19 @@ func TestWhereSomethingElseRestartsTheServerAgentExecOnlyRunsIt(t *testing.T) {
 	}
 }
 
+func TestAServerThatIsOnlyRunAndExitsByItselfEndsTheSupervisor(t *testing.T) {
+	t.Setenv("TEST_ELSEWHERE", "true")
+	s := start(t, `sleep 1000 & echo $! > $VOLUME/left; exit 3`)
+	s.Wait()
+	left, err := os.ReadFile(s.file("left"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(left))); err != nil || alive(pid) || s.ProcessState.ExitCode() != 3 {
+		t.Errorf("the rest of its process group is alive: %v, %v; exit code %d\n%s", alive(pid), err, s.ProcessState.ExitCode(), s.log)
+	}
+}
+
 // TestManyRestartsLeaveNothingBehind restarts a server that leaves a child in its group, and an orphan of its own session, at each
 // start. RESTARTS is how often; 200 take half a minute.
 func TestManyRestartsLeaveNothingBehind(t *testing.T) {
