@@ -177,7 +177,10 @@ func TestDockerRestartsTheContainerThatMountsTheConfigVolume(t *testing.T) {
 
 func TestDockerRefusesTheContainerOfAnotherProject(t *testing.T) {
 	c, another := newControl(t), newControl(t)
-	if _, err := another.Want("g1"); err != nil { // the other project has an agent, too
+	if _, err := another.Want("g1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(another.Dir, proofFile), []byte("OF ANOTHER AGENT"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	container := &engine.Container{Name: "demo-wso2is-1", Root: t.TempDir(), Mounts: []engine.Mount{{Target: "/home/wso2carbon/wso2-config-volume", Source: filepath.Dir(another.Dir)}}}
