@@ -200,7 +200,7 @@ func (k *Keeper) choose(ctx context.Context) bool {
 		return true
 	}
 	if !k.Only {
-		k.once("method", slog.LevelInfo, "only agent exec can restart the server here, and it does not run yet; no other method can", not...)
+		k.once("method", slog.LevelDebug, "only agent exec can restart the server here, and it does not run yet; no other method can", not...)
 	}
 	return false
 }

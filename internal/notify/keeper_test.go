@@ -69,7 +69,7 @@ func (k *kept) again(c Control) {
 		Serves:      func(context.Context) error { return k.serves },
 		StopTimeout: time.Minute, StartTimeout: time.Minute, MaxRestarts: 5, Window: time.Hour, Poll: time.Nanosecond, Fast: time.Nanosecond,
 		Restarted: func(method, result string) { k.results = append(k.results, method+" "+result) },
-		Log:       slog.New(slog.NewTextHandler(k.log, nil)), said: map[string]bool{},
+		Log:       slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})), said: map[string]bool{},
 	}
 	k.load()
 }
