@@ -1,6 +1,11 @@
 package notify
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"wso2agent/internal/remedy"
+)
 
 // budget limits the restarts to max in any window.
 type budget struct {
@@ -20,4 +25,10 @@ func (b *budget) take(now time.Time) (wait time.Duration) {
 	}
 	b.taken = append(b.taken, now)
 	return 0
+}
+
+// usedUp is the error of a restart that waits until next.
+func (b *budget) usedUp(next time.Time) error {
+	return remedy.Add(fmt.Errorf("restart held: the server has restarted %d times within %s (MAX_RESTARTS, RESTART_WINDOW)", b.max, b.window),
+		"find out what changes so often; the next restart follows at %s", next.UTC().Format(time.RFC3339))
 }

@@ -353,8 +353,7 @@ func (k *Keeper) restart(ctx context.Context, s *Started) time.Duration {
 		return k.Poll
 	}
 	if wait := k.take(now); wait > 0 {
-		k.fail(remedy.Add(fmt.Errorf("restart held: the server has restarted %d times within %s (MAX_RESTARTS, RESTART_WINDOW)", k.MaxRestarts, k.Window),
-			"find out what changes so often; the next restart follows at %s", now.Add(wait).UTC().Format(time.RFC3339)))
+		k.fail((&budget{max: k.MaxRestarts, window: k.Window}).usedUp(now.Add(wait)))
 		return min(wait, k.Poll)
 	}
 	k.record.Attempts, k.record.Last = k.record.Attempts+1, now.UTC()

@@ -392,9 +392,13 @@ func TestRestartsBeyondTheBudgetAreHeld(t *testing.T) {
 	}
 	s.control.Want("g3")
 	s.until(t, "the third restart is held", func() bool { return strings.Contains(s.log.String(), "restart held") })
+	trouble := func() string { st, _, _ := s.control.Started(); return st.Trouble }
+	s.until(t, "the sidecar learns why", func() bool { return strings.Contains(trouble(), "2 times within 1h0m0s (MAX_RESTARTS, RESTART_WINDOW)") })
 	if st, _, _ := s.control.Started(); st.Starts != 3 {
 		t.Errorf("starts = %d", st.Starts)
 	}
+	s.control.Want("g2")
+	s.until(t, "no restart is due any more", func() bool { return trouble() == "" })
 }
 
 func TestTheBudgetFreesARestartWhenItsWindowHasPassed(t *testing.T) {
@@ -486,7 +490,7 @@ func TestARestartThatIsHeldIsNotDoneAndAStartMeanwhileNeedsNoOther(t *testing.T)
 	s := Supervisor{Control: c, Log: slog.New(slog.DiscardHandler)}
 	due := func(running string) bool {
 		var held <-chan time.Time
-		return s.due(Started{Generation: running}, &budget{max: 5, window: time.Hour}, &held)
+		return s.due(&Started{Generation: running}, &budget{max: 5, window: time.Hour}, &held)
 	}
 	for _, running := range []string{"g1", "g2", "g0"} { // it may have started with g0 while the agent decided
 		if due(running) {

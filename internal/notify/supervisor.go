@@ -284,7 +284,11 @@ func (s Supervisor) attend(ctx context.Context, c *child, started Started, conte
 		case <-held:
 		}
 		failed = s.answerReload(ctx, &started, failed) // first: a wish for the generation that the server has loaded is not due
-		if !s.due(started, b, &held) {
+		before := started.Trouble
+		if !s.due(&started, b, &held) {
+			if started.Trouble != before {
+				failed = s.report(started, failed)
+			}
 			continue
 		}
 		var still bool
@@ -352,14 +356,19 @@ func (s Supervisor) wants(started Started) (wanted string, due bool) {
 	return wanted, due
 }
 
-// due reports whether the server must restart now. If the budget is used up, it sets held to fire when the restart may happen.
-func (s Supervisor) due(started Started, b *budget, held *<-chan time.Time) bool {
-	wanted, due := s.wants(started)
+// due reports whether the server must restart now. If the budget is used up, it sets held to fire when the restart may happen, and notes
+// that in started.
+func (s Supervisor) due(started *Started, b *budget, held *<-chan time.Time) bool {
+	wanted, due := s.wants(*started)
 	if !due {
+		started.Trouble = ""
 		return false
 	}
 	if wait := s.restartIn(b); wait > 0 {
 		*held = time.After(wait)
+		if started.Trouble == "" { // else the same restart waits
+			started.Trouble = b.usedUp(time.Now().Add(wait)).Error()
+		}
 		return false
 	}
 	s.Log.Info("restarting the server for a newer generation", "generation", wanted, "was", started.Generation)
