@@ -12,9 +12,9 @@ func doctorBundleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle FILE.tar.gz",
 		Short: "Write an archive for support, without secrets",
-		Long: `bundle examines as doctor does, and writes an archive for support to a new file with mode 0600: what it has read and
-found, the settings, deployment.toml, the lists of the stores, the public files of the exchange volume, and the ends of
-the logs.
+		Long: `bundle examines as doctor does, and writes an archive for support to a new file with mode 0600: the versions of the agent
+and of the servers, what it has read and found, the settings, deployment.toml, the lists of the stores with aliases and
+fingerprints, the public files of the exchange volume, the status of the sidecar, and the ends of the logs.
 
 It masks the secrets in the settings, in deployment.toml and in KEYS_FILE wherever they appear, and whatever looks like a
 password, a token or a private key. Look through the archive before you send it.`,

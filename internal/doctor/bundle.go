@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,9 +37,9 @@ const (
 	secretsFile = 4 << 20 // the most that is read of a file to find the secrets in it
 )
 
-// Bundle writes an archive for support to a new file with mode 0600: the facts, the diagnoses, the settings, deployment.toml, lists of
-// stores without keys, the public files of the exchange volume, and the ends of logs, all without secrets. version is the agent's. A file
-// that exists stays, and the error wraps fs.ErrExist.
+// Bundle writes an archive for support to a new file with mode 0600: the versions, the facts, the diagnoses, the settings, deployment.toml,
+// lists of stores without keys, the public files of the exchange volume, the status of the sidecar, and the ends of logs, all without
+// secrets. version is the agent's. A file that exists stays, and the error wraps fs.ErrExist.
 func (r *Reader) Bundle(ctx context.Context, path, version string, f Facts, found []Diagnosis) (err error) {
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
@@ -109,7 +111,7 @@ func maskedTree(v any, m Masker) any {
 
 // fill adds everything. What cannot be read is named in the archive.
 func (r *Reader) fill(ctx context.Context, b *bundle, version string, f Facts, found []Diagnosis) {
-	b.add("version.txt", version+"\n")
+	b.add("version.txt", version+"\n"+r.versions(ctx))
 	b.add("settings.txt", r.Config.Shown())
 	b.addJSON("facts.json", f)
 	b.addJSON("diagnoses.json", found)
@@ -135,6 +137,13 @@ func (r *Reader) fill(ctx context.Context, b *bundle, version string, f Facts, f
 			}
 		}
 	}
+	if r.Config.Server.Product != "" {
+		status, err := statusOf(ctx, r.Config.Report.ListenAddr)
+		leave("status of the sidecar", err)
+		if err == nil {
+			b.add("status.json", status)
+		}
+	}
 	for n, path := range f.Logs.Files {
 		text, err := endOf(path)
 		leave(path, err)
@@ -145,6 +154,69 @@ func (r *Reader) fill(ctx context.Context, b *bundle, version string, f Facts, f
 	if len(left) > 0 {
 		b.add("left-out.txt", strings.Join(left, "\n")+"\n")
 	}
+}
+
+// versions are those of the servers, as far as they are known. API-M tells its own to everybody; IS does not (HTTP 500, IS 7.1.0). Of the own
+// server the seed has the name of the home in the image.
+func (r *Reader) versions(ctx context.Context) string {
+	text := "API-M: " + r.versionOfAM(ctx) + "\n"
+	if r.Config.Server.Product == "" {
+		return text
+	}
+	text += "home of the own server: " + r.Config.Server.Home + "\n"
+	for _, folder := range []string{"seed", "stock"} {
+		if name, err := file.Read(filepath.Join(r.Config.Server.ConfigDir, file.WorkDir, folder, "product"), bundledFile); err == nil {
+			text += folder + " of the own server: " + strings.TrimSpace(string(name)) + "\n"
+		}
+	}
+	return text
+}
+
+// versionOfAM asks API-M for its version, without credentials.
+func (r *Reader) versionOfAM(ctx context.Context) string {
+	answer, err := get(ctx, r.HTTP, r.Settings.AMURL+"/services/Version")
+	if err != nil {
+		return "not known: " + err.Error()
+	}
+	_, version, _ := strings.Cut(answer, "<return>")
+	version, _, found := strings.Cut(version, "</return>")
+	if !found {
+		return "not known: the answer of /services/Version has another form"
+	}
+	return version
+}
+
+// statusLimit is how long the sidecar may take to answer.
+const statusLimit = 2 * time.Second
+
+// statusOf asks the sidecar on this machine for its conditions. They have the last messages of each of its loops.
+func statusOf(ctx context.Context, listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", err
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return get(ctx, &http.Client{Timeout: statusLimit}, "http://"+net.JoinHostPort(host, port)+"/status")
+}
+
+// get returns the begin of an answer with HTTP 200.
+func get(ctx context.Context, hc *http.Client, address string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, bundledFile))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: HTTP %d", address, resp.StatusCode)
+	}
+	return string(body), err
 }
 
 // masker masks the secrets in the settings and in files, wherever texts have them.

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,6 +64,14 @@ func TestABundleHasNoSecret(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(s.exchange, "wso2is/holder.json"), []byte(key), 0o600))
 	cfg := s.config(t, config.AM, map[string]string{"IS_DB_PASSWORD": database, "KEYSTORE_PASS": "wso2carbon"})
 	cfg.IS.AdminPass = admin
+	sidecar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"path":%q,"message":"IS refuses %s, client_secret=%s"}`, r.URL.Path, database, loose)
+	}))
+	defer sidecar.Close()
+	cfg.Report.ListenAddr = strings.TrimPrefix(sidecar.URL, "http://")
+	seed := filepath.Join(s.volumeOfAM, ".agent/seed")
+	must(t, os.MkdirAll(seed, 0o755))
+	must(t, os.WriteFile(filepath.Join(seed, "product"), []byte("wso2am-4.5.0\n"), 0o600))
 	keys, err := os.ReadFile(filepath.Join(s.path("output"), "keys.json"))
 	must(t, err)
 	_, consumer, _ := strings.Cut(string(keys), `"consumerSecret": "`)
@@ -96,7 +106,8 @@ func TestABundleHasNoSecret(t *testing.T) {
 		}
 	}
 	for name, has := range map[string]string{
-		"version.txt": "agent v1", "settings.txt": "IS_ADMIN_PASS=*****", "facts.json": `"unread"`, "diagnoses.json": "trust.refused", "deployment.toml": `password = "*****"`,
+		"version.txt": "agent v1\nAPI-M: WSO2 API Manager-4.5.0\nhome of the own server: " + cfg.Server.Home + "\nseed of the own server: wso2am-4.5.0\n",
+		"status.json": `{"path":"/status","message":"IS refuses *****, client_secret=*****"}`, "settings.txt": "IS_ADMIN_PASS=*****", "facts.json": `"unread"`, "diagnoses.json": "trust.refused", "deployment.toml": `password = "*****"`,
 		"exchange/wso2is/certs.pem": "BEGIN CERTIFICATE", "exchange/wso2is/holder.json": "*****", "logs/01-agent.log": "consumer *****", "logs/02-wso2carbon.log": "PKIX path building failed",
 	} {
 		if !strings.Contains(files["wso2agent/"+name], has) {

@@ -28,7 +28,7 @@ makes API-M create DefaultApplication.
 - A diagnosis is *sure* if nothing else explains the evidence, and *likely* if it is the usual reason.
 - ` + "`--fix`" + ` repairs the troubles whose row names a fix. It shows what it is about to do, and asks; without a terminal it needs ` + "`--yes`" + `. Then it examines everything again. It changes the key manager only if it can read
   ` + "`API_CONFIG`" + `, which has the last word.
-- ` + "`agent doctor bundle FILE.tar.gz`" + ` writes an archive for support: facts, diagnoses, settings, ` + "`deployment.toml`" + `, lists of stores, public files of the exchange volume, ends of logs.
+- ` + "`agent doctor bundle FILE.tar.gz`" + ` writes an archive for support: versions, facts, diagnoses, settings, ` + "`deployment.toml`" + `, lists of stores, public files of the exchange volume, the status of the sidecar, ends of logs.
   Secrets are masked. The file has mode 0600, and an existing file stays.
 - ` + "`agent verify`" + ` shows what does not work, and ` + "`agent doctor`" + ` why. Each row names the checks of [verification.md](verification.md) that fail because of its trouble. Checks that no row names need a token or a write.
 - It exits with 0 if it finds nothing, and with 1 if it finds something or could not read something of the servers, and with 3 if ` + "`--timeout`" + ` has passed. ` + "`--json`" + ` prints JSON.
