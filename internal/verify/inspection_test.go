@@ -223,7 +223,34 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 			return subject, func() {}
 		}
 	}
-	orders := func(r *http.Request, path string) bool { return strings.HasPrefix(r.URL.Path, "/orders/1.0.0"+path) }
+	clock := func(ahead time.Duration) func(*testing.T, verify.Subject) (verify.Subject, func()) {
+		return func(_ *testing.T, subject verify.Subject) (verify.Subject, func()) {
+			s.isFaults.SetClock(ahead)
+			return subject, s.isFaults.Clear
+		}
+	}
+	// IS outlives the part of the test that restarts it.
+	settings := func(is, becomes string) func(*testing.T, verify.Subject) (verify.Subject, func()) {
+		return func(_ *testing.T, subject verify.Subject) (verify.Subject, func()) {
+			s.restartIS(t, func(text string) string {
+				if !strings.Contains(text, is) {
+					t.Errorf("no %s in\n%s", is, text)
+				}
+				return strings.ReplaceAll(text, is, becomes)
+			})
+			return subject, func() {
+				s.restartIS(t, func(text string) string { return strings.ReplaceAll(text, becomes, is) })
+			}
+		}
+	}
+	// The gateway runs with another revision of Orders than the one that the Publisher has by now.
+	deployed := func(change func(api object)) func(*testing.T, verify.Subject) (verify.Subject, func()) {
+		return func(t *testing.T, subject verify.Subject) (verify.Subject, func()) {
+			undo := s.deploy(t, "Orders", change)
+			return subject, undo
+		}
+	}
+	failing := map[string]bool{"token.audience": true} // TestTheClaimsOfATokenAreChecked has it: the stand-in makes no token for another audience
 	for _, tt := range []struct {
 		id      string
 		prepare func(*testing.T, verify.Subject) (verify.Subject, func())
@@ -232,11 +259,9 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 	}{
 		{"is.ready", fault(s.isFaults, wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 503, Path: "/oauth2/token/.well-known/**"}), verify.Fail, "HTTP 503"},
 		{"am.ready", fault(s.amFaults, wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Path: "/api/am/gateway/v2/server-startup-healthcheck"}), verify.Fail, "HTTP 500"},
-		{"clock.skew", alter(func(r *http.Request, resp *http.Response) {
-			if r.URL.Path == "/oauth2/jwks" {
-				resp.Header.Set("Date", time.Now().Add(5*time.Minute).UTC().Format(http.TimeFormat))
-			}
-		}), verify.Fail, "IS 5m0s ahead of the agent"},
+		{"clock.skew", clock(5 * time.Minute), verify.Fail, "IS 5m0s ahead of the agent"},
+		{"clock.skew", clock(-time.Minute), verify.Fail, "IS 1m0s behind the agent"},
+		{"token.lifetime", clock(5 * time.Minute), verify.Fail, "valid only in"},
 		{"km.registered", with(func(s *verify.Subject) { s.Settings.KMName = "Another" }), verify.Fail, "no key manager Another"},
 		{"trust.store", func(t *testing.T, subject verify.Subject) (verify.Subject, func()) {
 			home := unpacked(t, wso2sim.ProductAM)
@@ -291,16 +316,8 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		{"is.handler", handler("7.1.0", "2.0.5", "[1.2,1.3)"), verify.Pass, "2.0.5.jar"},
 		{"is.handler", handler("7.1.0"), verify.Warn, "IS has no handler"},
 		{"is.handler", said(func(e exchange.Exchange) { e.SayClosing(exchange.Closing{}) }), verify.Warn, "IS has no handler"},
-		{"security.scopes", alter(func(r *http.Request, resp *http.Response) {
-			if r.URL.Path == "/oauth2/token" {
-				replaced(resp, 200, `{"access_token":"t","expires_in":60,"scope":"internal_user_mgt_list"}`)
-			}
-		}), verify.Fail, "grants every client the scopes of its administration"},
-		{"security.scim11", alter(func(r *http.Request, resp *http.Response) {
-			if r.URL.Path == "/wso2/scim/Users" {
-				replaced(resp, 200, `{}`)
-			}
-		}), verify.Fail, "SCIM 1.1 accepts"},
+		{"security.scopes", settings("\n[role_mgt]", "\n[oauth]\nauthorize_all_scopes = true\n[role_mgt]"), verify.Fail, "grants every client the scopes of its administration"},
+		{"security.scim11", settings("(.*)/wso2/scim(.*)", "(.*)/wso2/none(.*)"), verify.Fail, "SCIM 1.1 accepts"},
 		{"scopes.authorized", fault(s.isFaults, wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 500, Path: "/api/server/v1/applications/*/authorized-apis"}), verify.Fail, "HTTP 500"},
 		{"scopes.authorized", alter(func(r *http.Request, resp *http.Response) {
 			if r.URL.Path == "/api/server/v1/applications" {
@@ -335,34 +352,33 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		{"token.client", fault(s.isFaults, wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 503, Path: "/oauth2/token", Skip: 1}), verify.Fail, "HTTP 503"},
 		{"token.signature", fault(s.isFaults, wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 503, Path: "/oauth2/jwks"}), verify.Fail, "no keys from"},
 		{"token.issuer", manager(map[string]any{"issuer": "https://elsewhere/oauth2/token"}), verify.Fail, "elsewhere"},
-		{"is.me", alter(func(r *http.Request, resp *http.Response) {
-			if r.URL.Path == "/scim2/Me" {
-				replaced(resp, 403, `{}`)
+		{"is.me", settings("(.*)/scim2/Me", "(.*)/scim2/Mine"), verify.Fail, "HTTP 403"},
+		{"api.called", func(_ *testing.T, subject verify.Subject) (verify.Subject, func()) {
+			must(t, s.backend.Close())
+			return subject, func() {
+				backend, err := wso2sim.StartBackend(strings.TrimPrefix(s.backend.URL(), "http://"))
+				must(t, err)
+				t.Cleanup(func() { backend.Close() })
+				s.backend = backend
 			}
-		}), verify.Fail, "HTTP 403"},
-		{"api.called", alter(func(r *http.Request, resp *http.Response) {
-			if orders(r, "") {
-				replaced(resp, 500, `{}`)
-			}
-		}), verify.Fail, "HTTP 500"},
+		}, verify.Fail, "gateway code 101503"},
+		{"api.loaded", deployed(func(api object) {
+			api["endpointConfig"].(object)["production_endpoints"] = object{"url": "http://127.0.0.1:1"}
+		}), verify.Fail, "the gateway still has an earlier revision, which calls http://127.0.0.1:1"},
 		{"token.password", with(func(s *verify.Subject) { s.Settings.ISCredentials.Password = "wrong" }), verify.Fail, "invalid_grant"},
 		{"token.password", with(func(subject *verify.Subject) { // as behind a proxy
 			subject.Settings.KMTokenEndpoint = strings.Replace(s.is.URL(), "127.0.0.1", "localhost", 1) + "/oauth2/token"
 			s.pins[strings.Replace(host(t, s.is.URL()), "127.0.0.1", "localhost", 1)] = s.pins[host(t, s.is.URL())]
 		}), verify.Skip, "only IS may see"},
-		{"gateway.subscription", alter(func(_ *http.Request, resp *http.Response) {
-			if resp.StatusCode == 403 {
-				replaced(resp, 200, `{}`)
-			}
-		}), verify.Fail, "HTTP 200"},
-		{"gateway.scope", alter(func(r *http.Request, resp *http.Response) {
-			if orders(r, "/all") {
-				replaced(resp, 200, `{}`)
+		{"gateway.subscription", deployed(func(api object) { api["policies"] = []any{} }), verify.Fail, "HTTP 200"},
+		{"gateway.scope", deployed(func(api object) {
+			for _, op := range api["operations"].([]any) {
+				op.(object)["scopes"] = []any{}
 			}
 		}), verify.Fail, "demands orders:read"},
-		{"gateway.wrong-token", alter(func(r *http.Request, resp *http.Response) {
-			if resp.StatusCode == 401 && !strings.HasSuffix(r.Header.Get("Authorization"), "no-token") {
-				replaced(resp, 200, `{}`)
+		{"gateway.wrong-token", deployed(func(api object) {
+			for _, op := range api["operations"].([]any) {
+				op.(object)["authType"] = "None"
 			}
 		}), verify.Fail, "HTTP 200"},
 		{"gateway.revoked", func(part *testing.T, subject verify.Subject) (verify.Subject, func()) {
@@ -372,11 +388,13 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 				s.restartIS(t, func(text string) string { return strings.ReplaceAll(text, "Other\"", "WSO2-IS\"") })
 			}
 		}, verify.Warn, "revoked tokens stay valid"},
+		{"gateway.revoked", settings(`'header.X-WSO2-KEY-MANAGER' = "WSO2-IS"`, `'header.X-WSO2-KEY-MANAGER' = "Other"`), verify.Fail, "revoked tokens stay valid"},
 		{"notify.endpoint", fault(s.amFaults, wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 401, Path: "/internal/data/v1/notify"}), verify.Fail, "HTTP 401"},
 		{"notify.endpoint", func(t *testing.T, subject verify.Subject) (verify.Subject, func()) {
 			return s.through(subject, otherHeader{s.client.Transport, "X-Wso2-Key-Manager", "Other"}), func() {}
 		}, verify.Fail, "its gateway still accepts the token"},
 	} {
+		failing[tt.id] = failing[tt.id] || tt.verdict == verify.Fail
 		t.Run(tt.id+" "+tt.says, func(t *testing.T) {
 			changed, undo := tt.prepare(t, subject)
 			defer undo()
@@ -394,6 +412,32 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 	if left := s.call(t, 200, "GET", portal, nil)["list"].([]any); len(left) > 0 {
 		t.Errorf("it leaves %v", left)
 	}
+	for _, d := range verify.Checks() {
+		if !failing[d.ID] {
+			t.Errorf("no test shows how %s fails", d.ID)
+		}
+	}
+}
+
+// deploy has the gateway run with a changed revision of an API, and gives the Publisher the API of before. It returns what gives the gateway
+// the API of before, too.
+func (s *site) deploy(t *testing.T, name string, change func(api object)) (undo func()) {
+	t.Helper()
+	address := s.am.URL() + "/api/am/publisher/v4/apis/" + s.apiID(t, name)
+	revise := func() {
+		t.Helper()
+		for _, r := range s.call(t, 200, "GET", address+"/revisions?query=deployed:false", nil)["list"].([]any) { // there may be five
+			s.call(t, 200, "DELETE", address+"/revisions/"+r.(object)["id"].(string), nil)
+		}
+		made := s.call(t, 201, "POST", address+"/revisions", object{"description": "test"})
+		s.call(t, 201, "POST", address+"/deploy-revision?revisionId="+made["id"].(string), []object{{"name": "Default", "vhost": "localhost", "displayOnDevportal": true}})
+	}
+	before, changed := s.call(t, 200, "GET", address, nil), s.call(t, 200, "GET", address, nil)
+	change(changed)
+	s.call(t, 200, "PUT", address, changed)
+	revise()
+	s.call(t, 200, "PUT", address, before)
+	return revise
 }
 
 // unpacked returns a new home of a product.

@@ -8,11 +8,12 @@ import (
 
 // Control is how tests and people change a server from outside, over plain HTTP on an address of its own:
 //
-//	GET | POST | DELETE /_wso2sim/faults         see Fault; DELETE also ends outage, certificate's fault and slow boot
+//	GET | POST | DELETE /_wso2sim/faults         see Fault; DELETE also ends outage, certificate's fault, slow boot and wrong clock
 //	DELETE              /_wso2sim/faults/{id}
 //	PUT                 /_wso2sim/outage         {"on": true}
 //	PUT                 /_wso2sim/certificate    {"kind": "expired" | "swapped" | ""}
 //	PUT                 /_wso2sim/boot           {"delay": "30s"}, for the next starts
+//	PUT                 /_wso2sim/clock          {"ahead": "5m"}, or behind if it is negative
 //	POST                /_wso2sim/crash
 //	GET | DELETE        /_wso2sim/requests       GET …/counts for numbers by operation
 //	GET | PUT           /_wso2sim/state          all that the server keeps, with secrets and tokens
@@ -85,6 +86,13 @@ func (i *Instance) faultRoutes(mux *http.ServeMux) {
 		var body struct{ Kind CertificateFault }
 		if readControl(w, r, &body) {
 			answerControl(w, i.Faults().SetCertificate(body.Kind))
+		}
+	})
+	mux.HandleFunc("PUT /_wso2sim/clock", func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ Ahead Duration }
+		if readControl(w, r, &body) {
+			i.Faults().SetClock(time.Duration(body.Ahead))
+			w.WriteHeader(http.StatusNoContent)
 		}
 	})
 	mux.HandleFunc("PUT /_wso2sim/boot", func(w http.ResponseWriter, r *http.Request) {

@@ -84,7 +84,8 @@ type Faults struct {
 	outage      bool
 	certificate CertificateFault
 	boot        time.Duration
-	changed     func() // of the server that runs; may be nil
+	clock       time.Duration // how far the server's clock is ahead
+	changed     func()        // of the server that runs; may be nil
 }
 
 // NewFaults has none yet. The same requests meet the same faults in every run: chance has a fixed seed.
@@ -117,10 +118,10 @@ func (f *Faults) Remove(id string) bool {
 	return len(f.list) < before
 }
 
-// Clear ends all faults, an outage, a certificate's fault and a slow boot among them.
+// Clear ends all faults, an outage, a certificate's fault, a slow boot and a wrong clock among them.
 func (f *Faults) Clear() {
 	f.mu.Lock()
-	f.list, f.outage, f.certificate, f.boot = nil, false, "", 0
+	f.list, f.outage, f.certificate, f.boot, f.clock = nil, false, "", 0, 0
 	f.mu.Unlock()
 	f.notify()
 }
@@ -142,6 +143,21 @@ func (f *Faults) SetOutage(on bool) {
 	f.outage = on
 	f.mu.Unlock()
 	f.notify()
+}
+
+// SetClock has the server's clock be ahead, or behind if it is negative, as far as others see it: in the header Date, and in the times of its
+// tokens.
+func (f *Faults) SetClock(ahead time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.clock = ahead
+}
+
+// ahead is how far the clock is.
+func (f *Faults) ahead() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.clock
 }
 
 // SetBootDelay makes the next starts slower.

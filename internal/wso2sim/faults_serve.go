@@ -86,6 +86,9 @@ func wrongCertificate(right tls.Certificate, kind CertificateFault) (*tls.Certif
 // faulty has requests meet the faults that wait for them.
 func (s *server) faulty(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ahead := s.faults.ahead(); ahead != 0 {
+			w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+		}
 		fault := s.faults.strike(r)
 		if fault == nil {
 			next.ServeHTTP(w, r)

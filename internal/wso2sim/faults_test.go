@@ -262,6 +262,31 @@ func TestASlowBoot(t *testing.T) {
 	}
 }
 
+func TestAWrongClockShowsInAnswers(t *testing.T) {
+	i := launch(t, ProductIS, func(string, *Options) {})
+	ahead := func() time.Duration {
+		t.Helper()
+		resp, err := insecure().Get(i.URL() + "/oauth2/jwks")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		date, err := http.ParseTime(resp.Header.Get("Date"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return time.Until(date).Round(time.Minute)
+	}
+	i.Faults().SetClock(-time.Hour)
+	if got := ahead(); got != -time.Hour {
+		t.Errorf("the clock is %s ahead, want an hour behind", got)
+	}
+	i.Faults().Clear()
+	if got := ahead(); got != 0 {
+		t.Errorf("the clock is %s ahead, want none", got)
+	}
+}
+
 func TestRequestsAreCountedByOperation(t *testing.T) {
 	i := launch(t, ProductAM, func(_ string, o *Options) { o.Delays.Deploy = Span{time.Hour, time.Hour} })
 	apis := i.URL() + publisherPath + "/apis"
@@ -312,7 +337,7 @@ func TestTheControlEndpoint(t *testing.T) {
 	send(t, "DELETE", at+"/faults/"+id, anonymous, nil).want(t, 404)
 	send(t, "GET", apps, admin, nil).want(t, 200)
 	for path, body := range map[string]string{
-		"/faults": `{"kind":"flood"}`, "/outage": `{"off":true}`, "/certificate": `{"kind":"torn"}`, "/boot": `{"delay":"soon"}`, "/state": `{}`,
+		"/faults": `{"kind":"flood"}`, "/outage": `{"off":true}`, "/certificate": `{"kind":"torn"}`, "/boot": `{"delay":"soon"}`, "/clock": `{"ahead":"soon"}`, "/state": `{}`,
 	} {
 		method := "PUT"
 		if path == "/faults" {

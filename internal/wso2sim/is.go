@@ -67,6 +67,7 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 		user: is.logsIn, userID: is.userID, more: is.grantsMore,
 		claims: object{"org_id": superOrganization, "org_name": "Super"}, changed: is.changed, scopeList: is.behaviour.ScopeArray,
 	})
+	is.oauth.ahead = is.faults.ahead
 	is.logins = newLogins()
 	is.notices = newNotifier(is.server)
 	if err := is.keep(is.describe, is.restoreAll); err != nil {

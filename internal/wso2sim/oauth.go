@@ -14,6 +14,7 @@ const tokenLifetime = time.Hour
 // oauthServer is the OAuth 2.0 server that both products carry: IS as such, API Manager as its Resident Key Manager.
 // Its caller holds the lock of the server that it belongs to.
 type oauthServer struct {
+	ahead   func() time.Duration // of the clock that tokens show; may be nil
 	issuer  string
 	signer  *signer
 	userID  string                             // of the administrator
@@ -271,9 +272,13 @@ func (o *oauthServer) answer(c *oauthClient, t *accessToken) (object, *oauthFaul
 }
 
 func (o *oauthServer) accessClaims(t *accessToken) object {
+	issued, expires := t.issued, t.expires
+	if o.ahead != nil {
+		issued, expires = issued.Add(o.ahead()), expires.Add(o.ahead())
+	}
 	claims := object{
 		"sub": o.rules.subject(t), "aut": t.kind(), "aud": t.client, "azp": t.client, "client_id": t.client, "iss": o.issuer,
-		"nbf": t.issued.Unix(), "iat": t.issued.Unix(), "exp": t.expires.Unix(), "jti": t.jti,
+		"nbf": issued.Unix(), "iat": issued.Unix(), "exp": expires.Unix(), "jti": t.jti,
 	}
 	for name, value := range o.rules.claims {
 		claims[name] = value
