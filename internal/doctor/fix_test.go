@@ -88,7 +88,14 @@ func TestNoFixChangesAHealthySystem(t *testing.T) {
 	}
 }
 
-// Whatever combination of troubles a system has, the fixes leave none that they name, and bring no other one.
+// fixOf returns the fix that the row of a trouble names.
+func fixOf(id string) doctor.Fix {
+	rows := doctor.Troubles()
+	return rows[slices.IndexFunc(rows, func(row doctor.Trouble) bool { return row.ID == id })].Fix
+}
+
+// Whatever combination of troubles a system has, the fixes leave none that they name, and bring no other one. No check of agent verify that
+// passed before them fails after them, and to make them again changes nothing. Each fix is made at least once.
 func TestFixesNeverMakeASystemWorse(t *testing.T) {
 	s := newSite(t)
 	restore := s.keep(t)
@@ -101,11 +108,19 @@ func TestFixesNeverMakeASystemWorse(t *testing.T) {
 		}
 	}
 	chance := rand.New(rand.NewPCG(1, 28))
+	made := map[doctor.Fix]bool{}
+	all := []doctor.Fix{doctor.FixTrust, doctor.FixKeyManager, doctor.FixScopes}
 	for n := range 15 {
 		var broken []string
 		taken := map[string]bool{}
+		var chosen []trouble
+		if n < len(all) { // chance may leave a fix out
+			chosen = append(chosen, may[slices.IndexFunc(may, func(c trouble) bool { return fixOf(c.id) == all[n] })])
+		}
 		for range chance.IntN(5) {
-			c := may[chance.IntN(len(may))]
+			chosen = append(chosen, may[chance.IntN(len(may))])
+		}
+		for _, c := range chosen {
 			if part, _, _ := strings.Cut(c.id, "."); taken[part] { // two changes of one thing may undo each other
 				continue
 			} else {
@@ -117,6 +132,7 @@ func TestFixesNeverMakeASystemWorse(t *testing.T) {
 		t.Run(fmt.Sprintf("%d %q", n, broken), func(t *testing.T) {
 			defer restore(t)
 			before, _ := s.diagnose(t, config.AM, nil)
+			failed := s.failing(t)
 			r := s.repairer(t)
 			fixes := doctor.Fixes(before)
 			plan, err := r.Plan(t.Context(), fixes, before)
@@ -128,9 +144,26 @@ func TestFixesNeverMakeASystemWorse(t *testing.T) {
 					t.Errorf("the plan does not name the fix %s:\n%s", fix, plan)
 				}
 				must(t, r.Do(t.Context(), fix))
+				made[fix] = true
 			}
 			if list := writes(s.requests, s.isRequests); len(fixes) == 0 && len(list) > 0 {
 				t.Errorf("changes without a fix: %q", list)
+			}
+			for _, id := range s.failing(t) {
+				if !slices.Contains(failed, id) {
+					t.Errorf("after the fixes %q the check %s fails", fixes, id)
+				}
+			}
+			again, files := s.repairer(t), s.content(t)
+			_, err = again.Plan(t.Context(), fixes, nil)
+			must(t, err)
+			s.requests.Reset()
+			s.isRequests.Reset()
+			for _, fix := range fixes {
+				must(t, again.Do(t.Context(), fix))
+			}
+			if list := writes(s.requests, s.isRequests); len(list) > 0 || s.content(t) != files {
+				t.Errorf("the fixes %q, made again, change the servers: %q", fixes, list)
 			}
 			after, _ := s.diagnose(t, config.AM, nil)
 			for _, d := range after {
@@ -142,6 +175,11 @@ func TestFixesNeverMakeASystemWorse(t *testing.T) {
 				}
 			}
 		})
+	}
+	for _, row := range doctor.Troubles() {
+		if row.Fix != doctor.ByHand && !made[row.Fix] {
+			t.Errorf("the fix %s of %s was never made", row.Fix, row.ID)
+		}
 	}
 }
 
