@@ -284,6 +284,7 @@ var troubles = []trouble{
 	{id: "tokens.one-at-a-time", product: config.IS, env: map[string]string{"TOKENS_SIDE_BY_SIDE": "true"}, breaks: func(*testing.T, *site) {}, has: "renew_token_without_revoking_existing"},
 	{id: "subscriptions.blocked", why: "state", breaks: func(t *testing.T, s *site) { s.block(t) }, has: `application "Shop": the subscription to API "Pay Orders" 1.0.0 is BLOCKED`},
 	{id: "subscriptions.blocked", why: "log", breaks: line("WARN - APIAuthenticationHandler API authentication failure due to The requested API is temporarily blocked")},
+	{id: "api.backend", breaks: line("[2019-10-29 12:10:52,558]  WARN {org.apache.synapse.endpoints.EndpointContext} - Endpoint : Sample_First with address http://localhost/myendpoint will be marked SUSPENDED as it failed")},
 	{id: "scopes.refused", breaks: line("WARN - APIAuthenticationHandler API authentication failure due to The access token does not allow you to access the requested resource")},
 	{id: "keys.default-application", breaks: line("ERROR - GlobalThrowableMapper A duplicate application already exists by the name - DefaultApplication")},
 	{id: "setup.failed", breaks: line("API setup failed"), has: `"Pay Orders 1.0.0" has a space`},

@@ -34,6 +34,7 @@ const (
 	logNoFile    pattern = "noFile"    // java.io.FileInputStream of the JDK
 	logSetup     pattern = "setup"     // script of the integration guide
 	logScope     pattern = "scope"     // APIAuthenticationHandler and APISecurityConstants of carbon-apimgt, 900910
+	logBackend   pattern = "backend"   // EndpointContext of wso2-synapse
 	logBlocked   pattern = "blocked"   // the same, 900907
 )
 
@@ -64,6 +65,7 @@ var patterns = []struct {
 	{logNoFile, "FileNotFoundException: ", regexp.MustCompile(`FileNotFoundException: \S*/repository/(conf|resources/security|components/(lib|dropins))/\S* \(No such file or directory\)`)},
 	{logSetup, "API setup failed", nil},
 	{logScope, "API authentication failure due to The access token does not allow you to access the requested resource", nil},
+	{logBackend, "will be marked SUSPENDED as it failed", nil},
 	{logBlocked, "API authentication failure due to The requested API is temporarily blocked", nil},
 }
 

@@ -43,6 +43,13 @@ func apiTroubles() []Trouble {
 			},
 		},
 		{
+			ID: "api.backend", Name: "The gateway does not reach a back end",
+			Explains: []string{"api.called"},
+			Symptom:  "500 with the code 101503, and 303001 while the gateway leaves the back end alone. A time-out has 101504; the gateway looks at time-outs every 15 s.",
+			Remedy:   "check that backend_url works from where API-M runs, and for https upload the back end's certificate in the Publisher",
+			find:     func(f *Facts) finding { return likely(f.Logs.of(logBackend)...) },
+		},
+		{
 			ID: "api.unlisted", Name: "API-M's list lacks an API that exists",
 			Symptom: "A search does not find the API, and creating it fails with 409. Lists come from an index, which is up to some seconds behind; one without its volume stays empty.",
 			Remedy:  "wait some seconds. If it stays, the index is lost: keep repository/database and the folder solr of API-M together, or save the API again",
