@@ -13,18 +13,51 @@ import (
 
 func appsShowCommand() *cobra.Command {
 	var asJSON bool
+	var owner string
 	cmd := &cobra.Command{
-		Use:               "show APP",
-		Short:             "Show an application, its subscriptions and its keys without secrets",
-		Example:           `  agent apps show Shop`,
+		Use:   "show APP",
+		Short: "Show an application, its subscriptions and its keys without secrets",
+		Long: `show prints an application of the user with which the agent calls API-M, its subscriptions and its keys without secrets.
+With --owner it prints an application of another user. API-M shows subscriptions and keys to the owner alone, so that show
+prints their number only; "agent subscriptions list --api" names the subscriptions of all users to one API.`,
+		Example: `  agent apps show Shop
+  agent apps show Shop --owner ann`,
 		Args:              arguments("APP"),
 		ValidArgsFunction: completed(applicationNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if owner != "" {
+				return showApplicationOf(cmd, args[0], owner, asJSON)
+			}
 			return showApplication(cmd.Context(), args[0], asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	ownerFlag(cmd, &owner)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+func showApplicationOf(cmd *cobra.Command, name, owner string, asJSON bool) error {
+	r, err := reach(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer r.connection.Close()
+	app, subscriptions, err := objects.ReadApplicationOf(cmd.Context(), r.Admin, name, owner)
+	if err != nil {
+		return byHand(err)
+	}
+	if asJSON {
+		return writeJSON(cmd.OutOrStdout(), struct {
+			objects.Application
+			Subscriptions int `json:"subscriptionCount"`
+		}{app, subscriptions})
+	}
+	return details(cmd.OutOrStdout(), append(applicationLines(app), [2]string{"subscriptions", fmt.Sprint(subscriptions)}))
+}
+
+// applicationLines are the lines of an application itself.
+func applicationLines(app objects.Application) [][2]string {
+	return [][2]string{{"name", app.Name}, {"id", app.ID}, {"owner", app.Owner}, {"policy", app.Policy}, {"status", app.Status}, {"description", app.Description}}
 }
 
 func showApplication(ctx context.Context, name string, asJSON bool, stdout, stderr io.Writer) error {
@@ -64,8 +97,5 @@ func showApplication(ctx context.Context, name string, asJSON bool, stdout, stde
 	for _, k := range keys {
 		clients = append(clients, fmt.Sprintf("%s (%s, %s)", k.ConsumerKey, k.KeyManager, k.Type))
 	}
-	return details(stdout, [][2]string{
-		{"name", app.Name}, {"id", app.ID}, {"owner", app.Owner}, {"policy", app.Policy}, {"status", app.Status}, {"description", app.Description},
-		{"subscriptions", strings.Join(apis, ", ")}, {"keys", strings.Join(clients, ", ")},
-	})
+	return details(stdout, append(applicationLines(app), [2]string{"subscriptions", strings.Join(apis, ", ")}, [2]string{"keys", strings.Join(clients, ", ")}))
 }

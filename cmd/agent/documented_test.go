@@ -359,6 +359,7 @@ func (i *installation) toolkit() {
 		{4, "only one secret", "agent apps secrets Shop --key-manager WSO2-IS"},
 		{0, "The web shop", "agent apps show Shop"},
 		{0, "Shop", "agent apps list"},
+		{0, "Shop", "agent apps list --all-users"},
 		{0, "Shop (PRODUCTION)", "agent clients list"},
 		{0, `"application": "Shop (SANDBOX)"`, "agent clients list --json"},
 		{0, "deleted the sandbox key", "agent apps keys Shop --delete --sandbox --key-manager WSO2-IS --yes"},

@@ -1,6 +1,11 @@
 package main
 
 import (
+	"crypto/tls"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/url"
 	"regexp"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -35,4 +40,32 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no %s in %s", args[2], args[1])
 	}
 	ts.Setenv(args[0], found[1])
+}
+
+// anotherOwner APP OWNER gives an application to another user, as the Admin Portal does.
+func anotherOwner(ts *testscript.TestScript, _ bool, args []string) {
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // of the script's own stand-in
+	base := "https://" + net.JoinHostPort(ts.Getenv("AM_HOST"), ts.Getenv("AM_PORT")) + "/api/am/admin/v4/applications"
+	ask := func(method, address string, into any) {
+		req, err := http.NewRequest(method, address, nil)
+		ts.Check(err)
+		req.SetBasicAuth("admin", "admin")
+		resp, err := client.Do(req)
+		ts.Check(err)
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			ts.Fatalf("%s %s: HTTP %d", method, address, resp.StatusCode)
+		}
+		if into != nil {
+			ts.Check(json.NewDecoder(resp.Body).Decode(into))
+		}
+	}
+	var found struct {
+		List []struct{ ApplicationID string }
+	}
+	ask(http.MethodGet, base+"?name="+url.QueryEscape(args[0]), &found)
+	if len(found.List) != 1 {
+		ts.Fatalf("%d applications %s", len(found.List), args[0])
+	}
+	ask(http.MethodPost, base+"/"+found.List[0].ApplicationID+"/change-owner?owner="+url.QueryEscape(args[1]), nil)
 }

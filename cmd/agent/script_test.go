@@ -90,6 +90,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"another-owner":           anotherOwner,
 			"capture":                 capture,
 			"backend-for":             backendFor,
 			"exits":                   exits,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"wso2agent/internal/actual"
 	"wso2agent/internal/apply"
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
@@ -39,6 +40,57 @@ func Applications(ctx context.Context, portal *wso2.DevPortal) (all []Applicatio
 	}
 	sortBy(all, func(a Application) []string { return []string{a.Name} })
 	return all, err
+}
+
+// AllApplications lists the applications of all users, in the order of their names and owners. API-M lists neither their policies nor their
+// descriptions.
+func AllApplications(ctx context.Context, admin *wso2.Admin) (all []Application, err error) {
+	list, err := admin.Applications(ctx)
+	for _, o := range list {
+		if o.Name != lease.Application {
+			all = append(all, applicationOf(o))
+		}
+	}
+	sortBy(all, func(a Application) []string { return []string{a.Name, a.Owner} })
+	return all, err
+}
+
+// ReadApplicationOf reads an application of another user, and the number of its subscriptions. API-M shows its subscriptions and keys to its
+// owner alone.
+func ReadApplicationOf(ctx context.Context, admin *wso2.Admin, name, owner string) (app Application, subscriptions int, err error) {
+	list, err := AllApplications(ctx, admin)
+	if err != nil {
+		return app, 0, err
+	}
+	list = slices.DeleteFunc(list, func(a Application) bool { return a.Owner != owner })
+	found, err := Pick("application of user "+owner, name, list, func(a Application) string { return a.Name })
+	if err != nil {
+		return app, 0, err
+	}
+	o, err := admin.Application(ctx, found.ID)
+	count, _ := o.Fields["subscriptionCount"].(float64)
+	return applicationOf(o), int(count), err
+}
+
+// RemoveApplicationOf returns what to know before an application of another user is deleted.
+func RemoveApplicationOf(ctx context.Context, s apply.Single, name, owner string) (r Removal, err error) {
+	app, subscriptions, err := ReadApplicationOf(ctx, s.Admin, name, owner)
+	if err != nil {
+		return r, err
+	}
+	r = Removal{OwnedObject: plan.OwnedObject{Kind: plan.KindApplication, Name: name, ID: app.ID}, Title: fmt.Sprintf("application %s of user %s", name, owner)}
+	r.With = []string{
+		fmt.Sprintf("its subscriptions end: %d", subscriptions),
+		"its keys are deleted, and their tokens end; API-M shows them to " + owner + " alone",
+	}
+	r.Do = func(ctx context.Context) ([]string, error) {
+		err := s.Admin.DeleteApplication(ctx, app.ID)
+		if actual.IsGone(err) {
+			err = nil
+		}
+		return nil, err
+	}
+	return r, nil
 }
 
 // FindApplication finds an application of the user by its name.

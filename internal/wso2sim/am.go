@@ -161,6 +161,7 @@ func (am *AM) routes() http.Handler {
 	am.apiRoutes(rest)
 	am.revisionRoutes(rest)
 	am.applicationRoutes(rest)
+	am.adminApplicationRoutes(rest)
 	am.subscriptionRoutes(rest)
 	am.subscriptionChangeRoutes(rest)
 	am.keyRoutes(rest)

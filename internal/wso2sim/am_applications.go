@@ -19,6 +19,7 @@ type application struct {
 	groups           []string
 	created, updated time.Time
 	keys             []*keyMapping
+	owner            string // empty: the administrator
 }
 
 // applicationDTO is what the DevPortal reads; most of it is written by the server alone.
@@ -102,8 +103,19 @@ func (am *AM) withApplication(op func(http.ResponseWriter, *http.Request, *appli
 		if app == nil {
 			return notFound("application", r.PathValue("id"))
 		}
+		if am.ownerOf(app) != am.admin {
+			return notYours(app.id)
+		}
 		return op(w, r, app)
 	}
+}
+
+// ownerOf is the user whose application it is.
+func (am *AM) ownerOf(app *application) string { return cmp.Or(app.owner, am.admin) }
+
+// notYours is how the DevPortal refuses an application of another user, also to an administrator.
+func notYours(id string) *fault {
+	return &fault{status: 403, code: 403, message: "Forbidden", description: "You don't have permission to access the application with Id " + id}
 }
 
 // applicationInfo is an application in a list.
@@ -111,7 +123,7 @@ func (am *AM) applicationInfo(app *application) object {
 	return object{
 		"applicationId": app.id, "name": app.name, "throttlingPolicy": app.policy, "description": app.description,
 		"status": "APPROVED", "groups": orEmpty(app.groups), "subscriptionCount": am.subscriptionCount(app),
-		"attributes": object{}, "owner": am.admin, "tokenType": "JWT",
+		"attributes": object{}, "owner": am.ownerOf(app), "tokenType": "JWT",
 		"createdTime": millis(app.created), "updatedTime": millis(app.updated),
 	}
 }
@@ -134,6 +146,9 @@ func (am *AM) listApplications(w http.ResponseWriter, r *http.Request) error {
 	var found []*application
 	total := 0
 	for _, app := range am.applications {
+		if am.ownerOf(app) != am.admin {
+			continue
+		}
 		if exact(app.name) {
 			total++
 		}
@@ -229,8 +244,11 @@ func (am *AM) deleteApplication(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	am.mu.Lock()
 	app := am.applications[id]
-	if app == nil {
+	if app == nil || am.ownerOf(app) != am.admin && !strings.HasPrefix(r.URL.Path, adminApplications) {
 		am.mu.Unlock()
+		if app != nil {
+			return notYours(id)
+		}
 		return notFound("application", id)
 	}
 	keys := slices.Clone(app.keys)

@@ -125,7 +125,7 @@ func (am *AM) keyManagerRoutes(mux *http.ServeMux) {
 		list := []object{}
 		for _, app := range am.applications {
 			if slices.ContainsFunc(app.keys, func(m *keyMapping) bool { return m.keyManager == k }) {
-				list = append(list, object{"name": app.name, "uuid": app.id, "organizationId": nil, "owner": am.admin, "organization": "carbon.super"})
+				list = append(list, object{"name": app.name, "uuid": app.id, "organizationId": nil, "owner": am.ownerOf(app), "organization": "carbon.super"})
 			}
 		}
 		writeJSON(w, http.StatusOK, object{"applicationCount": len(list), "applications": list})

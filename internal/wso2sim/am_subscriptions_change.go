@@ -87,7 +87,7 @@ func (am *AM) publisherView(s *subscription) object {
 	return object{
 		"subscriptionId": s.id, "throttlingPolicy": s.tier, "subscriptionStatus": s.state(),
 		"applicationInfo": object{
-			"applicationId": s.application.id, "name": s.application.name, "subscriber": am.admin,
+			"applicationId": s.application.id, "name": s.application.name, "subscriber": am.ownerOf(s.application),
 			"description": s.application.description, "subscriptionCount": am.subscriptionCount(s.application),
 		},
 	}

@@ -11,7 +11,7 @@ import (
 // is named with the reason.
 
 func TestReplayOfTheAdministration(t *testing.T) {
-	inUse(t).replay(recorded(t, "apim-4.5.0-admin.har"), 153, 77, leftOutOfAdministration)
+	inUse(t).replay(recorded(t, "apim-4.5.0-admin.har"), 161, 69, leftOutOfAdministration)
 }
 
 func TestReplayOfTheDevPortal(t *testing.T) {

@@ -42,6 +42,7 @@ type applicationRecord struct {
 	Groups           []string
 	Created, Updated time.Time
 	Keys             []mappingRecord
+	Owner            string `json:",omitempty"`
 }
 
 type mappingRecord struct {
@@ -171,7 +172,7 @@ func (r *indexDocRecord) doc() *indexDoc {
 func (app *application) record() applicationRecord {
 	r := applicationRecord{
 		Name: app.name, Policy: app.policy, Description: app.description, Groups: app.groups,
-		Created: app.created, Updated: app.updated,
+		Created: app.created, Updated: app.updated, Owner: app.owner,
 	}
 	for _, m := range app.keys {
 		r.Keys = append(r.Keys, mappingRecord{m.id, m.keyType, m.mode, m.clientID, m.keyManager.uuid, m.callback, m.grants, m.known})
@@ -267,7 +268,7 @@ func (am *AM) restoreApplications(held map[string][]entry) error {
 	err := decode(held, "application", func(id string, r applicationRecord) {
 		app := &application{
 			id: id, name: r.Name, policy: r.Policy, description: r.Description, groups: r.Groups,
-			created: r.Created, updated: r.Updated,
+			created: r.Created, updated: r.Updated, owner: r.Owner,
 		}
 		for _, m := range r.Keys {
 			k := am.keyManagerByID(m.KeyManager)
