@@ -14,8 +14,10 @@ import (
 func apisShowCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:               "show API",
-		Short:             "Show an API, where it is deployed, and who has subscribed to it",
+		Use:   "show API",
+		Short: "Show an API, where it is deployed, and who has subscribed to it",
+		Long: "show prints an API as it is saved in the Publisher, the gateway environments in which it is deployed, and who has\n" +
+			"subscribed to it, also other people's applications.",
 		Example:           `  agent apis show Orders:1.0.0`,
 		Args:              arguments("API"),
 		ValidArgsFunction: completed(apiNames),

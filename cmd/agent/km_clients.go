@@ -23,6 +23,8 @@ func kmClientsCommand() *cobra.Command {
 user that owns each. APPLICATION is the application of API-M that uses a client, as in agent clients list; km clients
 renew takes its name, without the type of the keys. A client keeps the owner that it was made with. Make the keys of an application again with
 "agent km clients renew" if its client belongs to IS's administrator.`,
+		Example: `  agent km clients
+  agent km clients --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return listClients(cmd.Context(), asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())

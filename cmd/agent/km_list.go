@@ -12,6 +12,7 @@ func kmListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the key managers of API-M",
+		Long:    "list lists the key managers of API-M. USED says whether an API or an application uses one.",
 		Example: `  agent km list --json`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

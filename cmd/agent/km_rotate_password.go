@@ -10,7 +10,8 @@ import (
 )
 
 func kmRotatePasswordCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "rotate-password",
 		Short: "Give the key manager's user another password, in IS and in API-M",
 		Long: `rotate-password gives the user that the agent has made for the key manager another random password: first in
@@ -18,14 +19,17 @@ km-user.json next to KEYS_FILE, then in IS, then in API-M. API-M makes no keys f
 If the command ends in between, run it again, or run agent bootstrap.
 
 It exits with 4 if the agent has not made the user.`,
-		Args: noArgs,
+		Example: `  agent km rotate-password`,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return rotatePassword(cmd)
+			return rotatePassword(cmd, asJSON)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
 }
 
-func rotatePassword(cmd *cobra.Command) error {
+func rotatePassword(cmd *cobra.Command, asJSON bool) error {
 	r, err := reach(cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -38,6 +42,9 @@ func rotatePassword(cmd *cobra.Command) error {
 	})
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		return writeJSON(cmd.OutOrStdout(), map[string]string{"user": user.User, "keyManager": r.settings.KMName})
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "user %s of key manager %s: another password in IS and in API-M\n", user.User, r.settings.KMName)
 	return err

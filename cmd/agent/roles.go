@@ -18,6 +18,8 @@ func rolesCommand() *cobra.Command {
 		Long: `roles is about the roles of IS for the whole organization, over SCIM 2. Applications such as the Console have roles of
 their own, which are not part of it. It reaches IS by IS_HOST, IS_PORT, IS_ADMIN_USER and IS_ADMIN_PASS, and runs
 anywhere. To keep roles in a file, see "roles" in the API configuration.`,
+		Example: `  agent roles list
+  agent roles assign Clerk bob`,
 	})
 	cmd.AddCommand(rolesListCommand(), rolesCreateCommand(), rolesAssignCommand(), rolesUnassignCommand(), rolesDeleteCommand())
 	return cmd

@@ -26,6 +26,7 @@ by IS_HOST, IS_PORT, IS_ADMIN_USER and IS_ADMIN_PASS, and runs anywhere.
 
 status changes nothing, and exits with 2 if an application lacks a scope. sync exits with 1 if IS refuses an
 application. Both exit with 4 if IS refuses the password, or has no client of an id in SCOPES_CLIENTS.`,
+		Example: `  agent scopes status`,
 	})
 	cmd.AddCommand(scopesSyncCommand(), scopesStatusCommand())
 	return cmd

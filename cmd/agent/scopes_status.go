@@ -20,7 +20,10 @@ func scopesStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show which application is authorized for what; exit code 2 if one lacks a scope",
-		Args:  noArgs,
+		Long: "status shows for each application of API-M for how many scopes of APIs it is authorized in IS, and which it lacks. It exits\n" +
+			"with 2 if one lacks a scope, and with 4 if IS has no client of an id in SCOPES_CLIENTS.",
+		Example: `  agent scopes status --json`,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return showScopes(cmd.Context(), asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

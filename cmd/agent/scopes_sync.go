@@ -16,7 +16,10 @@ func scopesSyncCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sync",
 		Short: "Authorize every application for the scopes of APIs, once",
-		Args:  noArgs,
+		Long: "sync authorizes each application of API-M in IS for the scopes of APIs that it lacks, as the agent next to IS does. It exits\n" +
+			"with 1 if IS refuses one application.",
+		Example: `  agent scopes sync`,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return syncScopes(cmd.Context(), asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"wso2agent/internal/doctor"
 	"wso2agent/internal/wso2"
@@ -155,3 +156,53 @@ func TestArgumentsRepeatNothingThatAPersonTyped(t *testing.T) {
 		}
 	}
 }
+
+// Names of objects that do not exist yet, and files, need no names from a server.
+func TestEveryCommandOfTheToolkitHasWhatPeopleExpect(t *testing.T) {
+	root := rootCommand(io.Discard, io.Discard)
+	root.InitDefaultHelpCmd()
+	count := 0
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		for _, c := range cmd.Commands() {
+			visit(c)
+		}
+		if isGroup(cmd) {
+			if cmd.Example == "" {
+				t.Errorf("%s: the help has no example", cmd.CommandPath())
+			}
+			return
+		}
+		count++
+		if cmd.Example == "" {
+			t.Errorf("%s: the help has no example", cmd.CommandPath())
+		}
+		if cmd.Long == "" {
+			t.Errorf("%s: the help has no description", cmd.CommandPath())
+		}
+		if cmd.Flags().Lookup("json") == nil {
+			t.Errorf("%s: no --json", cmd.CommandPath())
+		}
+		_, arguments, takes := strings.Cut(cmd.Use, " ")
+		if takes && cmd.Name() != "create" && cmd.ValidArgsFunction == nil {
+			t.Errorf("%s: no completion of %s", cmd.CommandPath(), arguments)
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			name, _ := pflag.UnquoteUsage(f)
+			if _, completes := cmd.GetFlagCompletionFunc(f.Name); name == "NAME" && !completes && !free[f.Name] {
+				t.Errorf("%s: no completion of --%s", cmd.CommandPath(), f.Name)
+			}
+		})
+	}
+	for _, cmd := range root.Commands() {
+		if slices.Contains([]string{"km", "apis", "apps", "subscriptions", "clients", "token", "users", "roles", "call", "scopes", "up", "uninstall", "verify"}, cmd.Name()) {
+			visit(cmd)
+		}
+	}
+	if count < 40 {
+		t.Errorf("only %d commands are checked", count)
+	}
+}
+
+// free are flags whose names no server of these settings has: of a container, of a person's own choice, or of a user who logs in.
+var free = map[string]bool{"is-container": true, "am-container": true, "given-name": true, "family-name": true, "user": true}

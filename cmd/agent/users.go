@@ -22,6 +22,8 @@ func usersCommand() *cobra.Command {
 		Short: "List, create or delete users of IS, or give one another password",
 		Long: `users is about the users of IS, over SCIM 2. It reaches IS by IS_HOST, IS_PORT, IS_ADMIN_USER and IS_ADMIN_PASS, and runs
 anywhere. To keep users in a file, see "users" in the API configuration.`,
+		Example: `  agent users list
+  agent users create ann --email ann@example.com`,
 	})
 	cmd.AddCommand(usersListCommand(), usersCreateCommand(), usersDeleteCommand(), usersPasswordCommand())
 	return cmd
