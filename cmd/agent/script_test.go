@@ -91,6 +91,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"another-owner":           anotherOwner,
+			"trusted-issuer":          trustedIssuer,
 			"capture":                 capture,
 			"backend-for":             backendFor,
 			"exits":                   exits,

@@ -29,6 +29,7 @@ type IS struct {
 	groups    []*group
 	stopping  isStopping
 	logins    logins
+	issuers   map[string]trustedIssuer // by the issuer's name
 }
 
 // isStopping is how far IS has come in going down.
@@ -69,6 +70,7 @@ func StartIS(_ context.Context, o Options) (*IS, error) {
 	})
 	is.oauth.ahead = is.faults.ahead
 	is.logins = newLogins()
+	is.issuers = map[string]trustedIssuer{}
 	is.notices = newNotifier(is.server)
 	if err := is.keep(is.describe, is.restoreAll); err != nil {
 		return nil, errors.Join(err, is.shut())
@@ -133,6 +135,7 @@ func (is *IS) routes() http.Handler {
 	is.userRoutes(mux)
 	is.groupRoutes(mux)
 	is.applicationRoutes(mux)
+	is.issuerRoutes(mux)
 	is.scim1Routes(mux)
 	is.loginRoutes(mux)
 	mux.HandleFunc("/", is.toLoginPage)

@@ -2,7 +2,6 @@ package wso2sim
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"math"
 	"net/http"
 	"net/url"
@@ -247,9 +246,9 @@ func (is *IS) grantsMore(c *oauthClient, want accessToken, form url.Values) (*ac
 	case grantDevice:
 		return is.grantDevice(c, want, form)
 	case "urn:ietf:params:oauth:grant-type:jwt-bearer":
-		return nil, is.refuseAssertion(form)
+		return is.grantAssertion(c, want, form)
 	case "urn:ietf:params:oauth:grant-type:token-exchange":
-		return nil, is.refuseSubject(form)
+		return is.grantExchange(c, want, form)
 	}
 	return nil, &oauthFault{400, "invalid_grant", "The stand-in has no " + want.grant + " grant"}
 }
@@ -312,59 +311,4 @@ func (is *IS) grantDevice(c *oauthClient, want accessToken, form url.Values) (*a
 	d.used = true
 	want.user, want.scopes = d.user, is.grantedScopes(c, d.user, d.scopes)
 	return is.oauth.issue(want), nil
-}
-
-// issuerOf is the issuer of a JWT that is IS's own or somebody else's; ok is false for what is no JWT.
-func (is *IS) issuerOf(token string) (issuer string, own, ok bool) {
-	parsed, err := parseJWT(token)
-	if err != nil {
-		return "", false, false
-	}
-	return parsed.claims.Issuer, parsed.claims.Issuer == is.oauth.issuer, true
-}
-
-// faultExpiredCertificate: the certificate of the key that signs tokens is the one that is shipped, which has expired.
-var faultExpiredCertificate = &oauthFault{400, "invalid_grant", "X509Certificate has expired."}
-
-// refuseAssertion refuses the assertion of the grant jwt-bearer (RFC 7523). The stand-in has no identity provider, so that every issuer
-// is unknown.
-func (is *IS) refuseAssertion(form url.Values) *oauthFault {
-	assertion := form.Get("assertion")
-	if assertion == "" {
-		return &oauthFault{400, "invalid_request", "Missing parameters: assertion"}
-	}
-	issuer, own, ok := is.issuerOf(assertion)
-	switch {
-	case !ok:
-		return &oauthFault{400, "invalid_grant", "Error while parsing the JWT."}
-	case own:
-		return faultExpiredCertificate
-	}
-	return &oauthFault{400, "invalid_grant", "No registered identity provider found for the JWT with issuer name : " + issuer}
-}
-
-// refuseSubject refuses the subject's token of the grant token-exchange (RFC 8693), for the same reason.
-func (is *IS) refuseSubject(form url.Values) *oauthFault {
-	token, kind := form.Get("subject_token"), form.Get("subject_token_type")
-	var missing []string
-	for _, p := range [][2]string{{"subject_token_type", kind}, {"subject_token", token}} {
-		if p[1] == "" {
-			missing = append(missing, p[0])
-		}
-	}
-	if len(missing) > 0 {
-		return &oauthFault{400, "invalid_request", "Missing parameters: " + strings.Join(missing, " ")}
-	}
-	const types = "urn:ietf:params:oauth:token-type:"
-	if kind != types+"jwt" && kind != types+"access_token" {
-		return &oauthFault{400, "invalid_request", fmt.Sprintf("Unsupported subject token type : %s provided", kind)}
-	}
-	issuer, own, ok := is.issuerOf(token)
-	switch {
-	case !ok:
-		return &oauthFault{400, "invalid_request", "Error while parsing the JWT"}
-	case own:
-		return faultExpiredCertificate
-	}
-	return &oauthFault{400, "invalid_request", "No Registered IDP found for the JWT with issuer name : " + issuer}
 }

@@ -1,8 +1,17 @@
 package wso2sim
 
 import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"math/big"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 )
@@ -141,6 +150,56 @@ func TestAssertionsOfUnknownIssuersAreRefused(t *testing.T) {
 	} {
 		if got := c.post("/oauth2/token", tc.form); got.status != 400 || got.str("error_description") != tc.want {
 			t.Errorf("%s: %d %s", name, got.status, got.text)
+		}
+	}
+}
+
+func TestTokensOfATrustedIssuerAreTaken(t *testing.T) {
+	c := newLoginClient(t, "https://app.example/cb")
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	const issuer, alias = "https://idp.example", "https://localhost:9443/oauth2/token"
+	send(t, "POST", c.is.URL()+"/api/server/v1/identity-providers", admin, object{
+		"name": "Partner", "idpIssuerName": issuer, "alias": alias, "certificate": object{"certificates": []string{certificate}},
+	}).want(t, 201)
+	signed := func(audience string, expires time.Duration) string {
+		text := b64.EncodeToString([]byte(`{"alg":"RS256"}`)) + "." + b64.EncodeToString(fmt.Appendf(nil, `{"iss":%q,"sub":"bob","aud":[%q],"exp":%d}`, issuer, audience, time.Now().Add(expires).Unix()))
+		sum := sha256.Sum256([]byte(text))
+		signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text + "." + b64.EncodeToString(signature)
+	}
+	const grants = "urn:ietf:params:oauth:grant-type:"
+	for name, tc := range map[string]struct{ token, want string }{
+		"good":             {signed(alias, time.Minute), ""},
+		"another audience": {signed("https://other.example", time.Minute), "None of the audience values matched the tokenEndpoint Alias " + alias},
+		"expired":          {signed(alias, -time.Minute), "JSON Web Token is expired."},
+		"changed":          {signed(alias, time.Minute)[:300] + "AAAA", "Signature or Message Authentication invalid."},
+	} {
+		for grant, form := range map[string]url.Values{
+			"invalid_grant":   {"grant_type": {grants + "jwt-bearer"}, "assertion": {tc.token}},
+			"invalid_request": {"grant_type": {grants + "token-exchange"}, "subject_token": {tc.token}, "subject_token_type": {"urn:ietf:params:oauth:token-type:jwt"}},
+		} {
+			got := c.post("/oauth2/token", form)
+			if tc.want == "" {
+				if parsed, err := parseJWT(got.str("access_token")); err != nil || parsed.claims.Subject != "bob" {
+					t.Errorf("%s: %d %s", name, got.status, got.text)
+				}
+				continue
+			}
+			if got.status != 400 || got.str("error") != grant || !strings.HasPrefix(got.str("error_description"), tc.want) {
+				t.Errorf("%s: %d %s", name, got.status, got.text)
+			}
 		}
 	}
 }

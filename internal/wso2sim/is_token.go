@@ -1,6 +1,7 @@
 package wso2sim
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -121,7 +122,7 @@ func (is *IS) subject(t *accessToken) string {
 	if t.user == "" {
 		return t.client
 	}
-	return is.userID(t.user)
+	return cmp.Or(is.userID(t.user), t.user) // a user of a trusted issuer alone has no id here
 }
 
 // keepsOldTokens is [oauth.jwt.renew_token_without_revoking_existing].

@@ -139,6 +139,8 @@ type jwtClaims struct {
 	Scope   scopeClaim `json:"scope"`
 	ID      string     `json:"jti"`
 	Expiry  int64      `json:"exp"`
+
+	Audience any `json:"aud"` // a text, or a list of texts
 }
 
 // scopeClaim is the claim scope: an array, or a text with blanks between the scopes. API-M takes both (DefaultJWTTransformer of

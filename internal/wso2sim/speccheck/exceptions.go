@@ -229,10 +229,11 @@ func isUnlisted(what string, status int) bool {
 	return false
 }
 
-// unspecified are operations that the servers have and no specification names.
+// unspecified are operations that the servers have and no specification here names.
 var unspecified = regexp.MustCompile(`^GET /api/am/(publisher/v4|devportal/v3|admin/v4)/swagger\.yaml$|` +
 	`^(POST|GET) /api/am/devportal/v3/applications/[^/]+/oauth-keys/[^/]+/(generate-secret|secrets|revoke-secret)$|` + // from API-M 4.7 on
 	`^HEAD /api/am/publisher/v4/apis/[^/]+$|` + // which is 401
+	`^POST /api/server/v1/identity-providers$|` + // of another specification of IS
 	`^(GET|PUT) /api/server/v1/applications/[^/]+/authorized-apis/[^/]+$`) // which are 405
 
 // readBack says whether a request writes something back as it was read, with its nulls.
