@@ -43,7 +43,7 @@ func supervise(dir string, command []string) int {
 		Serves:    func(context.Context) error { _, err := os.Stat(filepath.Join(filepath.Dir(dir), "serves")); return err },
 		Log:       slog.New(slog.NewTextHandler(os.Stderr, nil)), Stdout: os.Stdout, Stderr: os.Stderr,
 	}
-	for name, value := range map[string]*time.Duration{"TEST_DATABASE_TIMEOUT": &s.DatabaseTimeout, "TEST_START_TIMEOUT": &s.StartTimeout} {
+	for name, value := range map[string]*time.Duration{"TEST_DATABASE_TIMEOUT": &s.DatabaseTimeout, "TEST_START_TIMEOUT": &s.StartTimeout, "TEST_STOP_TIMEOUT": &s.StopTimeout} {
 		if d, err := time.ParseDuration(os.Getenv(name)); err == nil {
 			*value = d
 		}
@@ -210,6 +210,7 @@ func TestSignalsAreForwardedAsPID1Should(t *testing.T) {
 }
 
 func TestATermDuringARestartEndsTheServerAndStartsNoOther(t *testing.T) {
+	t.Setenv("TEST_STOP_TIMEOUT", "30s") // the machine may be busy
 	s := start(t, `echo run >> $VOLUME/runs
 		trap "touch $VOLUME/stopping; sleep 0.1; exit 9" TERM; trap "touch $VOLUME/hup" HUP; touch $VOLUME/ready; while :; do sleep 0.02; done`)
 	s.until(t, "the server is ready", func() bool { return s.has("ready") })
@@ -284,6 +285,7 @@ func TestOrphansAreReaped(t *testing.T) {
 
 // TestWhereSomethingElseRestartsTheServerAgentExecOnlyRunsIt keeps two from restarting one server.
 func TestWhereSomethingElseRestartsTheServerAgentExecOnlyRunsIt(t *testing.T) {
+	t.Setenv("TEST_STOP_TIMEOUT", "30s") // the machine may be busy
 	t.Setenv("TEST_ELSEWHERE", "true")
 	s := start(t, `trap "touch $VOLUME/hup" HUP; trap "touch $VOLUME/term; exit 7" TERM; (setsid true &); touch $VOLUME/ready; while :; do sleep 0.02; done`,
 		func(c Control) { c.Want("g1") })
