@@ -395,7 +395,9 @@ func TestRestartsBeyondTheBudgetAreHeld(t *testing.T) {
 	s.control.Want("g3")
 	s.until(t, "the third restart is held", func() bool { return strings.Contains(s.log.String(), "restart held") })
 	trouble := func() string { st, _, _ := s.control.Started(); return st.Trouble }
-	s.until(t, "the sidecar learns why", func() bool { return strings.Contains(trouble(), "2 times within 1h0m0s (MAX_RESTARTS, RESTART_WINDOW)") })
+	s.until(t, "the sidecar learns why", func() bool {
+		return strings.Contains(trouble(), "2 times within 1h0m0s (MAX_RESTARTS, RESTART_WINDOW)")
+	})
 	if st, _, _ := s.control.Started(); st.Starts != 3 {
 		t.Errorf("starts = %d", st.Starts)
 	}
