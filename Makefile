@@ -18,7 +18,7 @@ endif
 UNWATCHED := sha1 $(addprefix internal/fips140/,sha256 sha512 sha3 hmac pbkdf2 bigmod edwards25519/field nistec/fiat)
 RACE_FLAGS := $(if $(RACE),$(RACE) $(foreach package,$(UNWATCHED),-gcflags=crypto/$(package)=-race=false))
 
-.PHONY: help build man demo test test-allocations test-states lint vulnerabilities handshakes test-kill test-crash coverage model java-certificates bench fuzz image stand-ins test-compose test-real test-kubernetes clean
+.PHONY: help build man demo test test-allocations test-states test-versions lint vulnerabilities handshakes test-kill test-crash coverage model java-certificates bench fuzz image stand-ins test-compose test-real test-kubernetes clean
 
 help:
 	@echo 'make demo          the whole way with stand-ins, step by step (KEEP=1 leaves it running)'
@@ -30,6 +30,7 @@ help:
 	@echo 'make test-kill     agents that are killed at every change of a rotation, KILLS=500 times at any moment (KILL_FROM=100 begins at a later change), and SEQUENCES=300 orders of events (make test: some)'
 	@echo 'make test-states   20 random desired states, each applied after 10 interrupted runs, with faults, and random mistakes (make test: some)'
 	@echo 'make test-crash    the same with CRASH_STATES=200 and CRASH_CUTS=50, beginning with state SEED=1'
+	@echo 'make test-versions the whole life of two servers with stand-ins of six pairs of versions (make test: two)'
 	@echo 'make coverage      fails unless tests run every statement of internal/rotation'
 	@echo 'make model         every order of EVENTS=3 events in a model of rotation, for SECONDS=3600 each world at most (make test-allocations: 2 events)'
 	@echo 'make java-certificates  MUTANTS=1000000 mutants of certificates, held against Java (make test: some thousands)'
@@ -143,6 +144,10 @@ IMAGE ?= wso2agent:latest
 image:
 	docker build $(if $(PLATFORM),--platform $(PLATFORM)) $(IMAGE_OPTIONS) --build-arg SOURCE_DATE_EPOCH=$(EPOCH) --build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) -t $(IMAGE) .
+
+# Every pair of versions that is run, all at once.
+test-versions:
+	VERSIONS=all go test -count=1 -timeout 10m ./test/versions
 
 # Images of stand-ins under the products' own names, which the compose files start. They never take the place of the real ones.
 stand-ins:

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -91,6 +92,11 @@ func (w *world) seed(s side) error {
 			return fmt.Errorf("seed the config volume: %w", err)
 		}
 	}
+	if s.behaviour.MakesKey {
+		if err := keepKey(s.volume); err != nil {
+			return err
+		}
+	}
 	if err := w.stock(s); err != nil {
 		return fmt.Errorf("seed the config volume: %w", err)
 	}
@@ -98,6 +104,19 @@ func (w *world) seed(s side) error {
 		return nil
 	}
 	return wso2sim.WriteRevocationHandler(s.home)
+}
+
+// keepKey writes the key with which the server encrypts secrets, as the documentation of API-M 4.7 asks everybody to do. Otherwise each
+// start would make another one.
+func keepKey(volume string) error {
+	path := filepath.Join(volume, deploymentTOML)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("seed the config volume: %w", err)
+	}
+	var key [32]byte
+	rand.Read(key[:]) // never fails
+	return os.WriteFile(path, fmt.Appendf(text, "\n[encryption]\nkey = \"%x\"\n", key), 0o644)
 }
 
 // stock copies what the product ships to the place where `agent init` looks for it, as deploy/seed/seed.sh does.

@@ -106,3 +106,16 @@ func installedJDKs(t *testing.T) map[string]string {
 	}
 	return found
 }
+
+func TestOfSeveralKeysTheOneThatTheProductsUseIsTaken(t *testing.T) {
+	s := mustNew(t, Options{Format: JKS, Password: realPassword})
+	stock := newIdentity(t, "stock", nil)
+	for alias, id := range map[string]identity{"newkey": newIdentity(t, "new", nil), "wso2carbon": stock} {
+		if err := s.SetKey(alias, id.key, []Certificate{id.certificate()}, realPassword, testTime()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if leaf, err := s.Leaf(""); err != nil || leaf.Fingerprint() != stock.certificate().Fingerprint() {
+		t.Errorf("%s, %v", leaf.Fingerprint(), err)
+	}
+}

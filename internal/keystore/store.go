@@ -223,7 +223,11 @@ func find(entries []Entry, alias string) (int, error) {
 	return found, nil
 }
 
-// findKey is find for private keys; an empty alias stands for the only one.
+// stockAlias is the alias that both products use where nobody names another (keystore.primary.alias in default.json of carbon-kernel
+// v4.9.28). The key store of IS 7.0 has a second key next to it.
+const stockAlias = "wso2carbon"
+
+// findKey is find for private keys; an empty alias stands for the only one, or of several for the one that the products use.
 func findKey(entries []Entry, alias string) (int, error) {
 	var keys []int
 	var names []string
@@ -243,7 +247,9 @@ func findKey(entries []Entry, alias string) (int, error) {
 		return keys[0], nil
 	case len(keys) == 0:
 		return 0, fmt.Errorf("this store has no private key: %w", ErrAliasNotFound)
-	default:
-		return 0, fmt.Errorf("this store has several private keys, name one of %s: %w", strings.Join(names, ", "), ErrAliasNotFound)
 	}
+	if at, err := find(entries, stockAlias); err == nil && entries[at].Kind == KeyEntry {
+		return at, nil
+	}
+	return 0, fmt.Errorf("this store has several private keys, name one of %s: %w", strings.Join(names, ", "), ErrAliasNotFound)
 }

@@ -43,16 +43,7 @@ func WriteRevocationHandler(home string) error {
 // RevocationHandler makes a stand-in of one version of the library, such as 2.0.5. Its manifest imports what that version imports (pom.xml of
 // apim-km-wso2is at its tags: imp.package.version.osgi.service), and asks for Java 21 from 2.0.12 on.
 func RevocationHandler(version string) ([]byte, error) {
-	imports, java := "[1.2.0,1.3.0)", 11
-	switch {
-	case !older(version, "2.1.2"):
-		imports, java = "[1.2.0,2.0.0)", 21
-	case !older(version, "2.0.12"):
-		imports, java = "[1.3.0,2.0.0)", 21
-	}
-	manifest := "Manifest-Version: 1.0\r\nBundle-Name: stand-in of " + handlerJar + "\r\nBundle-Version: " + version + "\r\n" +
-		"Import-Package: org.osgi.service.component;version=\"" + imports + "\"\r\n" +
-		"Require-Capability: osgi.ee;filter:=\"(&(osgi.ee=JavaSE)(version=" + strconv.Itoa(java) + "))\"\r\n"
+	manifest := handlerManifest(version)
 	var jar bytes.Buffer
 	z := zip.NewWriter(&jar)
 	for _, f := range []struct{ name, text string }{
@@ -72,6 +63,23 @@ func RevocationHandler(version string) ([]byte, error) {
 	}
 	return jar.Bytes(), nil
 }
+
+// handlerManifest is the manifest of a stand-in of one version of the library.
+func handlerManifest(version string) string {
+	imports, java := "[1.2.0,1.3.0)", 11
+	switch {
+	case !older(version, "2.1.2"):
+		imports, java = "[1.2.0,2.0.0)", 21
+	case !older(version, "2.0.12"):
+		imports, java = "[1.3.0,2.0.0)", 21
+	}
+	return "Manifest-Version: 1.0\r\nBundle-Name: stand-in of " + handlerJar + "\r\nBundle-Version: " + version + "\r\n" +
+		"Import-Package: org.osgi.service.component;version=\"" + imports + "\"\r\n" +
+		"Require-Capability: osgi.ee;filter:=\"(&(osgi.ee=JavaSE)(version=" + strconv.Itoa(java) + "))\"\r\n"
+}
+
+// Resolves says what of a version of the handler's library IS does not have, or nothing.
+func (b Behaviour) Resolves(version string) string { return b.unresolved(handlerManifest(version)) }
 
 // older compares versions of three numbers. What is missing or no number is 0.
 func older(a, b string) bool { return slices.Compare(numbers(a), numbers(b)) < 0 }
