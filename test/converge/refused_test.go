@@ -73,7 +73,7 @@ func listed(all []refusal, problems desired.Problems) bool {
 func TestWhatIsRefusedIsRefusedByTheServers(t *testing.T) {
 	wrap, violations := speccheck.Collect(t)
 	w := startIn(t, wrap)
-	random, sent, total := rand.New(rand.NewPCG(uint64(seed(t)), 5)), 0, number(t, "MUTANTS", 20)
+	random, sent, total := rand.New(rand.NewPCG(uint64(seed(t)), 5)), 0, number(t, "MUTANTS", 100) // of which most have a value of another type
 	for i := range total {
 		s, what := mutate(randomState(uint64(seed(t)+i), w.clients), random)
 		f, err := w.parse(s)
@@ -108,7 +108,7 @@ func TestWhatIsRefusedIsRefusedByTheServers(t *testing.T) {
 			}
 		})
 	}
-	if sent == 0 {
+	if sent == 0 && total >= 100 {
 		t.Errorf("none of %d files was sent in spite of validation", total)
 	}
 	t.Logf("%d of %d files were sent in spite of validation", sent, total)
