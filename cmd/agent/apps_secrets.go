@@ -12,6 +12,7 @@ import (
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/objects"
+	"wso2agent/internal/product"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
@@ -22,7 +23,8 @@ func appsSecretsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secrets APP",
 		Short: "List the consumer secrets of a key, or revoke one",
-		Long: `secrets lists the secrets of a production key of an application, the oldest first. From version 4.7 on, a client of API-M
+		Long: `secrets lists the secrets of a production key of an application, the oldest first. From version ` +
+			product.Since(product.AM, func(f product.Facts) bool { return f.SecretsShownOnce }) + ` on, a client of API-M
 can have several. API-M shows a secret only in the answer that makes it, so the list has ids and no secrets.
 
 With --revoke it revokes one of them. Clients that use it get no more tokens. API-M does not revoke the latest one.`,

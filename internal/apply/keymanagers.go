@@ -9,6 +9,7 @@ import (
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
 	"wso2agent/internal/plan"
+	"wso2agent/internal/product"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2"
 )
@@ -67,7 +68,8 @@ func noMutualTLS(want desired.KeyManager, err error) error {
 	if !want.MutualTLS() || !wso2.HasCode(err, codeConnector) {
 		return err
 	}
-	return byHand(remedy.Add(fmt.Errorf("key manager %s with Authentication=MutualTLS: %v", want.Name.Shown(), err), "use API-M 4.6 or later, or give the key manager username and password"))
+	return byHand(remedy.Add(fmt.Errorf("key manager %s with Authentication=MutualTLS: %v", want.Name.Shown(), err), "use API-M %s or later, or give the key manager username and password",
+		product.Since(product.AM, func(f product.Facts) bool { return f.KeyManagerByTLS })))
 }
 
 // sendKeyManager writes a key manager with its secrets; a new one if have is nil. API-M loads it, even if nothing differs.

@@ -8,7 +8,7 @@ type Facts struct {
 	Keystore, Truststore string // the stores that the stock settings name, in repository/resources/security
 	StoreType            string // of both, as default.json of the product names it; the files can be of another type that Java reads
 	JDK                  int    // major version of Java in the image
-	StopsByTERM          bool   // the entrypoint traps TERM, stops the server and exits with 0
+	StopsByTERM          bool   // the entrypoint traps TERM and stops the server; that of API-M then exits with 0, that of IS with 143
 
 	// Behaviour of both products.
 	AgentDatabase     bool // IS: has the database AgentIdentity

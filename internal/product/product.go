@@ -86,6 +86,16 @@ func Versions(product string) []string {
 	return out
 }
 
+// Since returns the first minor version of a product of which a fact holds, such as 4.7; empty if there is none.
+func Since(product string, holds func(Facts) bool) string {
+	for _, f := range table[product] {
+		if holds(f) {
+			return f.Minor
+		}
+	}
+	return ""
+}
+
 // Newer reports whether r is a later version of the same product than other.
 func (r Release) Newer(other Release) bool {
 	a, _ := numbers(r.Version)

@@ -57,3 +57,12 @@ func TestTheDefaultsAreInTheTable(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFirstVersionWithAFactIsFound(t *testing.T) {
+	if got := Since(AM, func(f Facts) bool { return f.KeyManagerByTLS }); got != "4.6" {
+		t.Errorf("key managers by TLS since %q, want 4.6", got)
+	}
+	if got := Since(IS, func(f Facts) bool { return f.JDK == 8 }); got != "" {
+		t.Errorf("Java 8 since %q, want none", got)
+	}
+}
