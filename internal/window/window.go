@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	_ "time/tzdata"
 
 	"wso2agent/internal/suggest"
 )
@@ -80,7 +79,7 @@ func parse(fields []string) (w Window, err error) {
 		w.till += 24 * 60
 	}
 	if len(fields) == 2 {
-		if w.zone, err = time.LoadLocation(fields[1]); err != nil || fields[1] == "Local" {
+		if w.zone, err = location(fields[1]); err != nil {
 			return w, fmt.Errorf("%q is no time zone: want a name of the IANA database, such as Europe/Berlin or UTC", fields[1])
 		}
 	}
