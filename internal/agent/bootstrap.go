@@ -65,7 +65,7 @@ func (a Agent) Bootstrap(ctx context.Context) error {
 // keepState keeps the servers in the desired state until ctx ends.
 func (a Agent) keepState(ctx context.Context, health *telemetry.Health) {
 	k, v := a.bootstrapper(false, func(doing string) { health.Set(bootstrapCondition, false, doing) })
-	l, compare := a.life(health, bootstrapCondition), drift.New(a.log, health, a.accounts, k.Reached)
+	l, compare := a.life(health, bootstrapCondition), drift.New(a.log, health, a.accounts, k.Reached, k.Again)
 	l.changes = a.watch(bootstrap.Folders(a.cfg)...).Changes(ctx)
 	l.keep(ctx, func(ctx context.Context, unreadable error) time.Duration {
 		wait := k.Turn(ctx, l.cfg, unreadable, l.changes)

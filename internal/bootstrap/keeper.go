@@ -104,6 +104,12 @@ func (k *Keeper) Reached(ctx context.Context, cfg config.Config) (at time.Time, 
 	return last.At, is
 }
 
+// Again makes the next turn bring the servers to the desired state and verify it, for a reason that the log gets.
+func (k *Keeper) Again(because string) {
+	k.Log.Info("reaching the desired state again", "because", because)
+	k.attempts.Lost()
+}
+
 // begin begins a run. Its correlation id is in all log lines and requests until end is called.
 func (k *Keeper) begin() (end func()) {
 	log, run := k.Log, wso2.NewRun()

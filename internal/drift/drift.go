@@ -53,6 +53,7 @@ type Watch struct {
 	health   Health
 	accounts *bootstrap.Accounts
 	reached  func(context.Context, config.Config) (at time.Time, is bool)
+	fixed    func(because string)
 
 	connection wso2.Connection
 	due        time.Time
@@ -66,10 +67,11 @@ type Watch struct {
 }
 
 // New returns a Watch that has compared nothing. reached reports when a bootstrap has last reached the desired state, and whether nothing
-// that it depends on has changed since. Otherwise a difference is no drift, because a bootstrap is due.
-func New(log *slog.Logger, health Health, accounts *bootstrap.Accounts, reached func(context.Context, config.Config) (at time.Time, is bool)) *Watch {
+// that it depends on has changed since. Otherwise a difference is no drift, because a bootstrap is due. The Watch calls fixed after each fix
+// that has changed something, so that the caller verifies the servers.
+func New(log *slog.Logger, health Health, accounts *bootstrap.Accounts, reached func(context.Context, config.Config) (at time.Time, is bool), fixed func(because string)) *Watch {
 	health.Advise(Condition, true, "the agent compares the servers with the API configuration after the bootstrap")
-	return &Watch{log: log, health: health, accounts: accounts, reached: reached}
+	return &Watch{log: log, health: health, accounts: accounts, reached: reached, fixed: fixed}
 }
 
 // Turn compares the servers with the desired state if RECONCILE_INTERVAL has passed. It returns the wait before the next turn. The caller
@@ -262,6 +264,9 @@ func (w *Watch) fix(ctx context.Context, files bootstrap.Files, s bootstrap.Sett
 		return fmt.Errorf("the last fix failed: %w", err)
 	}
 	w.log.Info("drift: fixed", "changes", done)
+	if done > 0 {
+		w.fixed("the agent has fixed drift, and verifies the result")
+	}
 	return nil
 }
 
