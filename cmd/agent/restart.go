@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/file"
+	"wso2agent/internal/history"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/rotation"
@@ -21,7 +24,8 @@ func restartCommand() *cobra.Command {
 approval (MAINTENANCE_APPROVAL=manual). It approves the restart, or denies it. It runs next to the agent, with its PRODUCT and
 CONFIG_DIR, and the agent acts on it at its next look at the config volume (POLL_INTERVAL).
 
-An answer counts for the restart that waits now. If the certificates or settings on disk change again, the restart needs
+An answer counts for the restart that waits now. With the generation that status shows as "on disk", approve and deny refuse another restart than
+the one that you have looked at. If the certificates or settings on disk change again, the restart needs
 another one. A certificate that is about to expire overrules windows and a missing approval. It does not overrule a denial.`,
 		Example: `  agent restart status
   agent restart approve --now`,
@@ -42,6 +46,7 @@ type pending struct {
 	Manual     bool         `json:"manual"`         // a person has to approve it
 	Opens      time.Time    `json:"opens,omitzero"` // when the next maintenance window opens; zero if one is open, or there are none
 	folder     string
+	workDir    string
 }
 
 // readPending reads from the config volume whether a restart of the own server is due.
@@ -67,7 +72,7 @@ func readPending(now time.Time) (pending, error) {
 		return pending{}, err
 	}
 	maintenance := rotation.MaintenanceOf(cfg, now)
-	p := pending{Server: cfg.Server.Name, Running: started.Generation, OnDisk: onDisk, Manual: maintenance.Manual, Opens: maintenance.Opens, folder: control.Dir}
+	p := pending{Server: cfg.Server.Name, Running: started.Generation, OnDisk: onDisk, Manual: maintenance.Manual, Opens: maintenance.Opens, folder: control.Dir, workDir: cfg.WorkDir()}
 	p.Due = known && onDisk != "" && onDisk != started.Generation
 	if said.Generation == onDisk {
 		p.Answer, p.AnsweredAt = said.Answer, said.At
@@ -75,18 +80,30 @@ func readPending(now time.Time) (pending, error) {
 	return p, nil
 }
 
-// answer tells the agent what a person says about the restart that waits.
-func answer(a trust.Answer) (pending, error) {
+// answer tells the agent what a person says about the restart that waits. If args names a generation, it must be that of this restart.
+func answer(ctx context.Context, args []string, a trust.Answer) (pending, error) {
 	now := time.Now().UTC()
 	p, err := readPending(now)
 	if err != nil {
 		return p, err
 	}
-	if !p.Due {
-		return p, remedy.Add(fmt.Errorf("no restart of %s is due", p.Server), "agent restart status shows what is")
+	const look = "agent restart status shows what is"
+	switch {
+	case !p.Due:
+		return p, remedy.Add(fmt.Errorf("no restart of %s is due", p.Server), look)
+	case len(args) > 0 && args[0] != p.OnDisk:
+		return p, remedy.Add(fmt.Errorf("no restart of %s for %q is due: files have changed, and the restart that waits is for %s", p.Server, args[0], p.OnDisk), look)
 	}
 	p.Answer, p.AnsweredAt = a, now
-	return p, trust.Approval{Generation: p.OnDisk, Answer: a, At: now}.Save(p.folder)
+	if err := (trust.Approval{Generation: p.OnDisk, Answer: a, At: now}).Save(p.folder); err != nil {
+		return p, err
+	}
+	unlock, err := file.Lock(ctx, file.LockPath(p.workDir), func() {}) // the agent writes the trail too
+	if err != nil {
+		return p, err
+	}
+	defer unlock()
+	return p, history.Trail{Dir: p.folder}.Append(history.Event{At: now, Server: p.Server, What: history.Answered, Generation: p.OnDisk, Because: string(a)})
 }
 
 // waitsFor says what the restart waits for.

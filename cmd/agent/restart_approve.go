@@ -11,17 +11,17 @@ import (
 func restartApproveCommand() *cobra.Command {
 	var now bool
 	cmd := &cobra.Command{
-		Use:   "approve [--now]",
+		Use:   "approve [GENERATION] [--now]",
 		Short: "Approve the restart of the own server that waits",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  optional("GENERATION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			a := trust.Approved
 			if now {
 				a = trust.Now
 			}
-			p, err := answer(a)
+			p, err := answer(cmd.Context(), args, a)
 			if err == nil {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "the restart of %s is approved; it waits for %s\n", p.Server, p.waitsFor())
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "the restart of %s for %s is approved; it waits for %s\n", p.Server, p.OnDisk, p.waitsFor())
 			}
 			return err
 		},

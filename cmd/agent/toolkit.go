@@ -62,6 +62,16 @@ func agree(cmd *cobra.Command, yes *bool) {
 	cmd.Flags().BoolVar(yes, "yes", false, "do not ask; needed where there is no terminal")
 }
 
+// optional accepts one argument, or none.
+func optional(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usage(cmd, "too many arguments: it takes %s at most", name)
+		}
+		return nil
+	}
+}
+
 // table prints rows in columns below a header. It prints an empty cell as "-", and quotes what would steer a terminal.
 func table(w io.Writer, header []string, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

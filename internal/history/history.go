@@ -47,6 +47,7 @@ const (
 	Loads     What = "loads"             // the running server loads another certificate
 	Settings  What = "settings"          // the agent has made needed settings in deployment.toml
 	Requested What = "restart requested" // agent exec is asked for it, or the log of RESTART=none asks a person
+	Answered  What = "restart answered"  // a person has approved or denied a restart
 	Runs      What = "runs"              // the running server serves with what is on disk
 	PutBack   What = "keystore put back" // somebody's new keystore waits for the switch
 	Primary   What = "primary key"       // the server's primary key is another one

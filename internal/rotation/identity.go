@@ -21,6 +21,11 @@ func (p *pass) identity() {
 	if p.staged = t.Staged; same(p.installed, p.staged) {
 		p.staged = nil
 	}
+	if record := p.s.Records.Rotation; t.Stolen && !record.Hurry { // first: the request is gone when the agent has answered it
+		record.Hurry = true
+		p.then(SaveRotation{record})
+		return
+	}
 	p.reportPoolTrouble()
 	p.dropSuccessors()
 	if p.d.Again {

@@ -48,7 +48,7 @@ func TestAnIdentityIsIssuedWhenItIsDue(t *testing.T) {
 			again`},
 		{"the staged one is stale, and the installed one is not", staging, func(s *Snapshot) { s.TLS.Staged.Stale = "lacks a name" }, `
 			do DropStaged
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B2:now]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B2:now] Hurry:false}}
 			wake after 1h0m0s`},
 		{"the staged one is not stale, and the installed one is", staging, func(s *Snapshot) { s.TLS.Installed.Stale = "lacks a name"; s.trusting("B2", "a", "c") }, `
 			do Install
@@ -208,7 +208,7 @@ func TestAnIdentityIsInstalledAtOnceIfNoPeerRefusesIt(t *testing.T) {
 		}, `
 			do Publish[b1 b2]
 			INFO the agent announces a new certificate to the peers
-			do SaveRotation{Rotation:{Announced:B2 Since:now Retired:map[]}}
+			do SaveRotation{Rotation:{Announced:B2 Since:now Retired:map[] Hurry:false}}
 			do Install
 			again`},
 		{"it is the installed one already", issuing, func(s *Snapshot) { s.TLS.Staged, s.TLS.IsStaged = s.TLS.Installed, true }, `

@@ -12,6 +12,7 @@ import (
 // Maintenance is what keeps a due restart off until people want it.
 type Maintenance struct {
 	Opens  time.Time // when the next maintenance window opens; zero if one is open, or there are none
+	Closes time.Time // when the one that is open closes; zero if none is, or never
 	Manual bool      // MAINTENANCE_APPROVAL=manual: a person approves each restart
 }
 
@@ -21,6 +22,10 @@ func MaintenanceOf(cfg config.Config, now time.Time) Maintenance {
 	windows, _ := window.Parse(cfg.Restart.Windows) // its rule has parsed it before
 	if next := windows.Next(now); next.After(now) {
 		m.Opens = next
+		return m
+	}
+	if len(windows) > 0 {
+		m.Closes = windows.Closes(now)
 	}
 	return m
 }
@@ -30,19 +35,17 @@ func MaintenanceOf(cfg config.Config, now time.Time) Maintenance {
 // be: a peer that waits for it switches its certificate only afterwards.
 func (p *pass) maintenance() (waits bool) {
 	m := p.s.Maintenance
-	answer := p.s.Records.Approval.Answer
-	if p.s.Records.Approval.Generation != p.d.Generation {
-		answer = trust.NoAnswer
-	}
+	answer := p.answer()
 	why, until := "", m.Opens
 	switch {
-	case answer == trust.Now:
+	case answer == trust.Now, p.d.Rotation.Hurry: // who reports a stolen key wants the restart
 		return false
 	case answer == trust.Denied:
 		why, until = "a person has denied it", trust.Never
-	case m.Manual && answer == trust.NoAnswer:
+	case m.Manual && answer != trust.Approved:
 		why, until = "it waits until a person approves it", trust.Never
 	case m.Opens.IsZero():
+		p.wake(m.Closes) // a restart that is asked for and not done by then is held
 		return false
 	default:
 		why = "it waits for the maintenance window that opens at " + utc(m.Opens)
@@ -73,6 +76,17 @@ func (p *pass) maintenance() (waits bool) {
 	p.remark(level, "maintenance", state, "a restart of the server is due: "+state, "server", p.s.Settings.Server, "remedy", "agent restart approve --now restarts it at once")
 	p.wait(len(failing) == 0, "a restart is due: "+state)
 	return true
+}
+
+// answer is what a person has said about the restart that is due.
+func (p *pass) answer() trust.Answer {
+	if err := p.s.Records.ApprovalErr; err != nil {
+		p.log(Warn, "approval", "the agent cannot read what a person has said about a restart", "error", err)
+	}
+	if said := p.s.Records.Approval; said.Generation == p.d.Generation {
+		return said.Answer
+	}
+	return trust.NoAnswer
 }
 
 // restartBy returns when a restart must not wait for people any longer, since a certificate expires and the restart takes its

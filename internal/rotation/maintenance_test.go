@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,17 @@ func TestARestartWaitsForItsMaintenanceWindow(t *testing.T) {
 		{"a person has approved another one", manual, func(s *Snapshot) { s.Records.Approval = trust.Approval{Generation: "another", Answer: trust.Approved} }, waitsForAPerson},
 		{"it is approved", manual, func(s *Snapshot) { s.says(trust.Approved) }, asks},
 		{"it is wanted at once", manual, func(s *Snapshot) { s.says(trust.Now) }, asks},
+		{"the file with an answer cannot be read", manual, func(s *Snapshot) { s.Records.ApprovalErr = errTest }, strings.Replace(waitsForAPerson, "\tdo Ack", "\tWARN approval\n\tdo Ack", 1)},
+		{"somebody may have the key in use", closed, func(s *Snapshot) {
+			s.TLS.Stolen = true // of a mode that issues nothing: only the record counts here
+			s.Records.Rotation.Hurry = true
+		}, asks},
+		{"the window is open, and closes", waitingFor, func(s *Snapshot) { s.Maintenance.Closes = t0.Add(time.Minute) }, asks + "\nwake after 1m0s"},
+		{"the restart was asked for in a window that has closed since", closed, func(s *Snapshot) {
+			s.Memory.Asked = s.Own.Turn.Wants
+			s.Memory.Wish = Wish{s.Own.Turn.Wants, s.Own.Turn.Wants}
+			s.Server.Wish = s.Memory.Wish
+		}, strings.Replace(waitsForWindow, "wake", "asked nothing\n\twake", 1)},
 		{"no restart is due", nil, func(s *Snapshot) { s.Maintenance.Manual = true; s.Maintenance.Opens = t0.Add(time.Hour) }, nothing},
 		{"the restart that waited is not due any more", nil, func(s *Snapshot) { s.Own.Trusts.After = t0.Add(time.Hour) }, `
 			do Acknowledge disk[a1 b1 c1]
@@ -190,6 +202,16 @@ func TestASwitchWaitsForAPeerWhoseRestartWaitsForPeople(t *testing.T) {
 		{"its window opens tomorrow", after(24 * time.Hour), 24*time.Hour + 30*time.Minute, true},
 		{"its window has opened, and it takes its turn", after(-20 * time.Minute), 10 * time.Minute, false},
 		{"its window opened long ago", func(s *Snapshot) { after(-30 * time.Minute)(s); s.Records.Rotation.Since = t0.Add(-time.Hour) }, 0, false},
+		{"its restart waits for an approval", after(trust.Never.Sub(t0)), 15*24*time.Hour - time.Minute, true},
+		{"its restart waits for an approval, and the certificate in use has ended before", func(s *Snapshot) {
+			after(trust.Never.Sub(t0))(s)
+			s.TLS.Installed.Leaf.NotAfter = t0.Add(-time.Hour)
+			s.Keystore.Own.NotAfter = s.TLS.Installed.Leaf.NotAfter
+		}, 15*24*time.Hour - time.Minute, true},
+		{"its window opens tomorrow, and somebody may have the key in use", func(s *Snapshot) {
+			after(24 * time.Hour)(s)
+			s.Records.Rotation.Hurry = true
+		}, 9 * time.Minute, true},
 		{"the certificate in use ends before its window opens", func(s *Snapshot) {
 			after(24 * time.Hour)(s)
 			s.TLS.Installed.Leaf.NotAfter = t0.Add(2 * time.Hour)
@@ -232,7 +254,8 @@ func TestMaintenanceIsAsTheSettingsSay(t *testing.T) {
 		want              Maintenance
 	}{
 		{"", "auto", Maintenance{}},
-		{"Fri 03:00-04:00", "auto", Maintenance{}}, // t0 is in it
+		{"Fri 03:00-04:00", "auto", Maintenance{Closes: time.Date(2026, 1, 2, 4, 0, 0, 0, time.UTC)}}, // t0 is in it
+		{"00:00-24:00", "auto", Maintenance{}},
 		{"Sat 03:00-04:00", "manual", Maintenance{Opens: time.Date(2026, 1, 3, 3, 0, 0, 0, time.UTC), Manual: true}},
 	} {
 		var cfg config.Config

@@ -37,6 +37,7 @@ func (p *pass) publish() {
 		return slices.Contains(s.Server.Loading, c.Fingerprint) || !known && !retires
 	}
 	record, p.published = nextRecord(s.Records.Rotation, inUse, next, before, mayPresent, s.Now, s.Settings.RotateGrace)
+	record.Hurry = s.Records.Rotation.Hurry && (record.Announced != "" || s.TLS.Stolen)
 	p.d.Rotation = record
 	p.wake(retires(record, s.Settings.RotateGrace, s.Now))
 
@@ -154,7 +155,7 @@ func nextRecord(r trust.Rotation, inUse, next Certificate, before []Certificate,
 }
 
 func sameRecord(a, b trust.Rotation) bool {
-	if a.Announced != b.Announced || !a.Since.Equal(b.Since) || len(a.Retired) != len(b.Retired) {
+	if a.Announced != b.Announced || a.Hurry != b.Hurry || !a.Since.Equal(b.Since) || len(a.Retired) != len(b.Retired) {
 		return false
 	}
 	for f, since := range a.Retired {

@@ -76,7 +76,7 @@ func TestTheOwnCertificatesArePublished(t *testing.T) {
 		{"and the keystore with which it runs is lost as well", replacedByHand, func(s *Snapshot) { s.Own.Certificates, s.Keystore.Served = nil, nil }, `
 			do Publish[b2]
 			INFO own certificate published
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[] Hurry:false}}
 			do Import[removed b-b2 b2 replaced b b2]
 			INFO trusted certificate replaced
 			again`},
@@ -103,7 +103,7 @@ func TestTheOwnCertificatesArePublished(t *testing.T) {
 		}, `
 			do Publish[b0 b1]
 			INFO the agent announces a new certificate to the peers
-			do SaveRotation{Rotation:{Announced:B1 Since:now Retired:map[]}}
+			do SaveRotation{Rotation:{Announced:B1 Since:now Retired:map[] Hurry:false}}
 			do SayTurn{Turn:{Wants:disk Has:false Since:now}}
 			queued now
 			again`},
@@ -115,7 +115,7 @@ func TestTheOwnCertificatesArePublished(t *testing.T) {
 		}, `
 			do Publish[b1 b9]
 			INFO own certificate published
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B9:now]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B9:now] Hurry:false}}
 			do Note{Generation:disk}
 			wake after 1h0m0s`},
 		{"the server starts with the one on disk, whatever was published, where no start was reported yet", nil, func(s *Snapshot) {
@@ -126,7 +126,7 @@ func TestTheOwnCertificatesArePublished(t *testing.T) {
 		}, `
 			do Publish[b1 b9]
 			INFO own certificate published
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B9:now]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B9:now] Hurry:false}}
 			not ready restart: the server has not started yet*
 			wake after 1h0m0s`},
 		{"what was published is lost, and the copy is of another keystore than the server runs with", replacedByHand, func(s *Snapshot) {
@@ -162,7 +162,7 @@ func TestARetiredCertificateGoesAfterItsGracePeriod(t *testing.T) {
 	}
 	decides(t, []situation{
 		{"the server has just switched", nil, retired(time.Time{}), `
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B0:now]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B0:now] Hurry:false}}
 			wake after 1h0m0s`},
 		{"half an hour later", nil, retired(t0.Add(-30 * time.Minute)), `
 			wake after 30m0s`},
@@ -171,12 +171,12 @@ func TestARetiredCertificateGoesAfterItsGracePeriod(t *testing.T) {
 		{"after an hour", nil, retired(t0.Add(-time.Hour)), `
 			do Publish[b1]
 			INFO own certificate published
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[] Hurry:false}}
 			do Import[removed b-b0 b0]
 			INFO trusted certificate removed
 			again`},
 		{"the clock was put back", nil, retired(t0.Add(time.Hour)), `
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B0:now]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B0:now] Hurry:false}}
 			wake after 1h0m0s`},
 		{"after an hour, where people restart the server", nil, func(s *Snapshot) {
 			retired(t0.Add(-time.Hour))(s)
@@ -184,15 +184,15 @@ func TestARetiredCertificateGoesAfterItsGracePeriod(t *testing.T) {
 		}, `
 			do Publish[b1]
 			INFO own certificate published
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[] Hurry:false}}
 			do Import[removed b-b0 b0]
 			INFO trusted certificate removed
 			again`},
 		{"the server has just switched, as agent exec says, where people restart it", nil, func(s *Snapshot) { retired(time.Time{})(s); s.Settings.Supervised = false }, `
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B0:now]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B0:now] Hurry:false}}
 			wake after 1h0m0s`},
 		{"the record names one that nobody publishes", nil, func(s *Snapshot) { s.Records.Rotation.Retired = map[string]time.Time{"B8": t0} }, `
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[]}}`},
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[] Hurry:false}}`},
 	})
 }
 

@@ -117,7 +117,7 @@ func TestARunningServerLoadsTheNewCertificate(t *testing.T) {
 		}, `
 			do Publish[b2 b1]
 			INFO own certificate published
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B1:now]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B1:now] Hurry:false}}
 			do Import[removed b-b2 b2 replaced b b2 added b-b1 b1]
 			INFO trusted certificate in use now
 			wake after 1h0m0s
@@ -236,7 +236,7 @@ func TestAServerThatDoesNotLoadTheCertificateRestartsInTurn(t *testing.T) {
 		}, `
 			do Publish[b2 b1]
 			INFO own certificate published
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B1:now]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B1:now] Hurry:false}}
 			do Import[removed b-b2 b2 replaced b b2 added b-b1 b1]
 			INFO trusted certificate in use now
 			wake after 1h0m0s
@@ -409,7 +409,7 @@ func TestACertificateThatPortsMayServeDoesNotRetire(t *testing.T) {
 			reload disk since now, served false, failed false
 			wake after 1s`},
 		{"it has begun to retire", takenBack, func(s *Snapshot) { s.Records.Rotation.Retired = map[string]time.Time{"B2": t0.Add(-2 * time.Hour)} }, `
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[] Hurry:false}}
 			INFO the running server loads the new certificate, without a restart
 			ready trust: own certificate published, 6 trusted
 			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
@@ -441,7 +441,7 @@ func TestACertificateThatPortsMayServeDoesNotRetire(t *testing.T) {
 			reload disk since 2026-01-02 03:04:04 +0000 UTC, served true, failed false
 			wake after 1s`},
 		{"agent exec has confirmed it", takenBack, askedBack(time.Second, func(s *Snapshot) { s.serve("B1", "B1"); s.Memory.Reload.Served, s.Server.Loading = true, nil }), `
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B2:now]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B2:now] Hurry:false}}
 			ready trust: own certificate published, 6 trusted
 			fine successors: all running servers trust 2 successors of the certificate: so many rotations need no restart of a peer, until 2030-01-01T03:04:05Z
 			reload nothing since never, served false, failed false

@@ -57,7 +57,7 @@ func TestAKeystoreThatWaitsForTheSwitchIsLookedAfter(t *testing.T) {
 			do DropReplaced
 			do Publish[b1 b3 b2]
 			INFO the agent announces a new certificate to the peers
-			do SaveRotation{Rotation:{Announced:B3 Since:now Retired:map[B2:now]}}
+			do SaveRotation{Rotation:{Announced:B3 Since:now Retired:map[B2:now] Hurry:false}}
 			do Import[added b-b3 b3]
 			INFO trusted certificate added
 			wake after 1h0m0s
@@ -65,7 +65,7 @@ func TestAKeystoreThatWaitsForTheSwitchIsLookedAfter(t *testing.T) {
 		{"nobody knows with which one the server runs", putBack, func(s *Snapshot) { s.Keystore.Served = nil }, `
 			INFO somebody has put another keystore in place*
 			do DropReplaced
-			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B2:now]}}
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[B2:now] Hurry:false}}
 			wake after 1h0m0s`},
 		{"none waits, and the one in place cannot be read", nil, func(s *Snapshot) { s.Keystore.Err = errTest }, `
 			error: the test says so`},
@@ -94,7 +94,7 @@ func TestTheSwitchToAKeystoreThatSomebodyHasPutInPlaceWaitsForThePeers(t *testin
 		{"it is announced", nil, func(s *Snapshot) { s.Keystore.Own, s.Keystore.Fresh = Certificate{Fingerprint: "B2"}, false }, `
 			do Publish[b1 b2]
 			INFO the agent announces a new certificate to the peers
-			do SaveRotation{Rotation:{Announced:B2 Since:now Retired:map[]}}
+			do SaveRotation{Rotation:{Announced:B2 Since:now Retired:map[] Hurry:false}}
 			do Import[added b-b2 b2]
 			INFO trusted certificate added
 			again`},

@@ -246,19 +246,27 @@ func (p *pass) unready() (waits []string) {
 }
 
 // deadline is when the switch stops waiting for the named peers. While peers take turns to restart, it waits for as many of them as there
-// are. For a peer whose restart waits for people, it waits until that is over, too.
+// are. For a peer whose restart waits for people, it waits until that is over, too, but no longer than mostPatience: the peer may be gone.
+// If somebody may have the key in use, it does not wait for people.
 func (p *pass) deadline(waits []string) time.Time {
 	patience := p.s.Settings.RotateTimeout
 	end := deadline(p.d.Rotation, p.d.InUse, patience)
 	if len(p.others) > 0 {
 		end = later(end, deadline(p.d.Rotation, p.d.InUse, time.Duration(len(p.s.Settings.Peers))*patience))
 	}
+	if p.d.Rotation.Hurry {
+		return end
+	}
+	most := earliest(p.d.Rotation.Since.Add(mostPatience), hurries(p.d.Rotation, p.d.InUse))
 	for _, name := range waits {
-		after := p.s.Peers[name].Trusts.After.Add(p.turnPatience())
-		end = later(end, earliest(after, hurries(p.d.Rotation, p.d.InUse)))
+		end = later(end, earliest(p.s.Peers[name].Trusts.After.Add(p.turnPatience()), most))
 	}
 	return end
 }
+
+// mostPatience is how long a switch waits at most for restarts of peers that wait for people. Each maintenance window opens
+// within two weeks.
+const mostPatience = 15 * 24 * time.Hour
 
 // awaitPeers is rotate while peers do not trust the new certificate yet. Every restart waits for the switch, so that one restart is
 // enough, with one exception. If servers wait for each other, one of them must restart first, with its current certificate, to trust
@@ -266,7 +274,11 @@ func (p *pass) deadline(waits []string) time.Time {
 func (p *pass) awaitPeers(waits []string, limit time.Time) (decided bool) {
 	s := p.s
 	list := names(waits)
-	p.remark(Info, "waits", list, "the switch to the new certificate waits until it is trusted", "server", s.Settings.Server, "by", waits, "at most until", utc(limit))
+	level := Info
+	if p.restOf(waits) {
+		level = Warn
+	}
+	p.remark(level, "waits", list, "the switch to the new certificate waits until it is trusted", "server", s.Settings.Server, "by", waits, "at most until", utc(limit))
 	halfway := p.d.Rotation.Since.Add(s.Settings.RotateTimeout / 2) // peers that wait for this server must not be let down by those that are gone
 	first := !slices.ContainsFunc(waits, func(name string) bool { return name < s.Settings.Server })
 	mustTrust := p.mustTrust()

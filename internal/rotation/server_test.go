@@ -395,7 +395,7 @@ func TestTheSwitchWaitsForThePeers(t *testing.T) {
 		{"a new identity is announced", issuing, func(s *Snapshot) { s.TLS.Staged, s.TLS.IsStaged = identityOf("B2"), true }, `
 			do Publish[b1 b2]
 			INFO the agent announces a new certificate to the peers
-			do SaveRotation{Rotation:{Announced:B2 Since:now Retired:map[]}}
+			do SaveRotation{Rotation:{Announced:B2 Since:now Retired:map[] Hurry:false}}
 			INFO waits
 			wake after 10m0s`},
 		{"no peer trusts it", staging, nil, `

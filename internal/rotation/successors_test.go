@@ -114,14 +114,17 @@ func TestThePoolIsKeptFull(t *testing.T) {
 			again`},
 		{"one is staged, because the agent was killed, and somebody asks for another one after a theft", waiting, func(s *Snapshot) {
 			s.TLS.Successors = []*Identity{s.TLS.Staged}
-			s.TLS.Asked, s.TLS.Stolen = true, true
+			s.TLS.Asked, s.TLS.Stolen, s.Records.Rotation.Hurry = true, true, true
 		}, `
 			do DropSuccessor{Fingerprint:B9 Reason:is the server's own now}
 			again`},
 		{"a stale one is installed", ahead, func(s *Snapshot) { s.TLS.Successors[0] = s.TLS.Installed; s.TLS.Installed.Stale = "is old" }, `
 			do DropSuccessor{Fingerprint:B1 Reason:is the server's own now}
 			again`},
-		{"somebody asks for another one after a theft", ahead, func(s *Snapshot) { s.TLS.Asked, s.TLS.Stolen = true, true }, `
+		{"a request after a theft is recorded first", ahead, func(s *Snapshot) { s.TLS.Asked, s.TLS.Stolen = true, true }, `
+			do SaveRotation{Rotation:{Announced: Since:never Retired:map[] Hurry:true}}
+			again`},
+		{"somebody asks for another one after a theft", ahead, func(s *Snapshot) { s.TLS.Asked, s.TLS.Stolen, s.Records.Rotation.Hurry = true, true, true }, `
 			do DropSuccessor{Fingerprint:B2 Reason:may be known to others}
 			do DropSuccessor{Fingerprint:B3 Reason:may be known to others}
 			again`},
@@ -229,7 +232,10 @@ func TestTroubleWithThePoolIsNoTroubleWithTheCertificateInUse(t *testing.T) {
 			issued true
 			wake after 1m0s
 			again`},
-		{"those that others may know stay", ahead, func(s *Snapshot) { s.TLS.Asked, s.TLS.Stolen = true, true; s.Memory.Fail(DropSuccessor{}, errTest) }, `
+		{"those that others may know stay", ahead, func(s *Snapshot) {
+			s.TLS.Asked, s.TLS.Stolen, s.Records.Rotation.Hurry = true, true, true
+			s.Memory.Fail(DropSuccessor{}, errTest)
+		}, `
 			WARN pool
 			ERROR identity
 			not ready identity: the test says so
@@ -291,7 +297,7 @@ func TestARotationTakesASuccessorThatAllRunningServersTrust(t *testing.T) {
 			do Issue{Reason:somebody requested another one}
 			issued true
 			again`},
-		{"all were dropped after a theft", ahead, asked(func(s *Snapshot) { s.TLS.Successors, s.TLS.Stolen = nil, true }), `
+		{"all were dropped after a theft", ahead, asked(func(s *Snapshot) { s.TLS.Successors, s.TLS.Stolen, s.Records.Rotation.Hurry = nil, true, true }), `
 			do Issue{Reason:somebody requested another one}
 			issued true
 			again`},
@@ -349,7 +355,7 @@ func TestSuccessorsArePublishedWithTheOwnIdentities(t *testing.T) {
 			do PublishSuccessors[b1 b9 b2 b3]
 			do Publish[b1 b9]
 			INFO the agent announces a new certificate to the peers
-			do SaveRotation{Rotation:{Announced:B9 Since:now Retired:map[]}}
+			do SaveRotation{Rotation:{Announced:B9 Since:now Retired:map[] Hurry:false}}
 			INFO waits
 			ready trust: own certificate published, 6 trusted
 			wake after 10m0s`},

@@ -3,6 +3,7 @@ package trust
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"wso2agent/internal/file"
@@ -33,8 +34,12 @@ const approvalFile = "approval.json"
 // LoadApproval reads the last approval in workDir; the zero value if there is none.
 func LoadApproval(workDir string) (v Approval, err error) {
 	path := filepath.Join(workDir, approvalFile)
-	if v, _, err = file.LoadJSON[Approval](path, exchangeLimit); err != nil {
-		return v, remedy.Add(fmt.Errorf("read what a person has said about a restart: %w", err), "remove %s, and say it again with agent restart", path)
+	v, _, err = file.LoadJSON[Approval](path, exchangeLimit)
+	if err == nil && !slices.Contains([]Answer{NoAnswer, Approved, Now, Denied}, v.Answer) {
+		err = fmt.Errorf("the answer is %q: want %s, %s or %s", v.Answer, Approved, Now, Denied)
+	}
+	if err != nil {
+		return Approval{}, remedy.Add(fmt.Errorf("read what a person has said about a restart: %w", err), "remove %s, and say it again with agent restart", path)
 	}
 	return v, nil
 }

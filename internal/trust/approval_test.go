@@ -21,10 +21,12 @@ func TestAnApprovalIsKeptAndADamagedOneIsNamed(t *testing.T) {
 		t.Errorf("%+v, %v, want %+v", v, err, said)
 	}
 	path := filepath.Join(dir, approvalFile)
-	if err := os.WriteFile(path, []byte("no JSON"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := LoadApproval(dir); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("error = %v", err)
+	for content, want := range map[string]string{"no JSON": path, `{"generation": "g", "answer": "deny"}`: `the answer is "deny": want approved, now or denied`} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := LoadApproval(dir); err == nil || v != (Approval{}) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %+v, %v", content, v, err)
+		}
 	}
 }

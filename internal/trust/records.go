@@ -8,6 +8,8 @@ type Records struct {
 	Histories  Histories
 	Edition    int
 	Approval   Approval
+	// ApprovalErr is why the approval cannot be read. Without one, a restart waits; the other work goes on.
+	ApprovalErr error
 }
 
 // LoadRecords reads the records of the own server from folder, the agent's on the config volume, and those of the truststore from
@@ -17,9 +19,7 @@ func LoadRecords(folder, workDir string) (r Records, err error) {
 	if r.Rotation, err = LoadRotation(folder); err != nil {
 		return r, err
 	}
-	if r.Approval, err = LoadApproval(folder); err != nil {
-		return r, err
-	}
+	r.Approval, r.ApprovalErr = LoadApproval(folder)
 	if r.Refusals, err = LoadRefusals(workDir); err != nil {
 		return r, err
 	}

@@ -19,6 +19,8 @@ type Rotation struct {
 	Announced string               `json:"announced,omitempty"` // fingerprint of the certificate that waits for the switch
 	Since     time.Time            `json:"since,omitzero"`      // when it was announced
 	Retired   map[string]time.Time `json:"retired,omitempty"`   // when the server was switched away from each
+	// Hurry says that somebody may have the key of the certificate in use: the switch waits for no maintenance window.
+	Hurry bool `json:"hurry,omitempty"`
 }
 
 // rotationFile is where the times are kept, in the agent's folder on the config volume.
@@ -35,8 +37,8 @@ func LoadRotation(workDir string) (r Rotation, err error) {
 
 // Save remembers the times in workDir. Where nothing has changed nothing is written.
 func (r Rotation) Save(workDir string) error {
-	if r.Announced == "" && len(r.Retired) == 0 {
-		if before, err := LoadRotation(workDir); err == nil && before.Announced == "" && len(before.Retired) == 0 {
+	if r.Announced == "" && len(r.Retired) == 0 && !r.Hurry {
+		if before, err := LoadRotation(workDir); err == nil && before.Announced == "" && len(before.Retired) == 0 && !before.Hurry {
 			return nil
 		}
 	}

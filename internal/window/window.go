@@ -157,11 +157,22 @@ func (w Window) open(t time.Time) bool {
 	return w.days[today] && w.from <= minute && minute < w.till || w.days[yesterday] && minute+24*60 < w.till
 }
 
-// Next returns when a window opens next, or t if one is open. It looks at each minute, at most two weeks of them, since clocks
-// may leave out a window in one week: some 1 ms in the worst case.
-func (ws Windows) Next(t time.Time) time.Time {
+// Next returns when a window opens next, or t if one is open. It takes some 1 ms in the worst case: two weeks, since clocks may leave
+// out a window in one week.
+func (ws Windows) Next(t time.Time) time.Time { return ws.change(t, true) }
+
+// Closes returns when no window is open any more. It is zero if one is open for two weeks from t, or if there are no windows.
+func (ws Windows) Closes(t time.Time) time.Time {
+	if at := ws.change(t, false); !ws.Open(at) {
+		return at
+	}
+	return time.Time{}
+}
+
+// change returns the first minute from t on in which a window is open, or none is. It looks at each minute of two weeks.
+func (ws Windows) change(t time.Time, open bool) time.Time {
 	for next := t; ; next = next.Truncate(time.Minute).Add(time.Minute) {
-		if ws.Open(next) || next.Sub(t) > 2*week*24*time.Hour {
+		if ws.Open(next) == open || next.Sub(t) > 2*week*24*time.Hour {
 			return next
 		}
 	}

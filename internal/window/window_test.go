@@ -76,6 +76,30 @@ func TestTheNextWindowIsFound(t *testing.T) {
 	}
 }
 
+func TestAWindowCloses(t *testing.T) {
+	for _, c := range []struct{ name, windows, now, closes string }{
+		{"at its end", "Sat 22:00-23:00", "2026-11-28T22:30:30Z", "2026-11-28T23:00:00Z"},
+		{"where the next one begins, it does not", "Sat 22:00-23:00; Sat 23:00-24:00", "2026-11-28T22:30:00Z", "2026-11-29T00:00:00Z"},
+		{"it is closed", "Sat 22:00-23:00", "2026-11-28T21:00:00Z", "2026-11-28T21:00:00Z"},
+		{"never", "00:00-24:00", "2026-11-28T21:00:00Z", ""},
+		{"none", "", "2026-11-28T21:00:00Z", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ws, err := Parse(c.windows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want time.Time
+			if c.closes != "" {
+				want = at(t, c.closes)
+			}
+			if got := ws.Closes(at(t, c.now)); !got.Equal(want) {
+				t.Errorf("at %s %q closes at %s, want %s", c.now, c.windows, got, want)
+			}
+		})
+	}
+}
+
 // Open is asked for each minute of the days around both changes of the clock, and Next for some of them.
 func TestTheNextWindowIsOpenAndNoneIsBefore(t *testing.T) {
 	for _, text := range []string{"Sun 02:00-03:00 Europe/Berlin", "Sun 02:30-03:30 Europe/Berlin", "Sat 23:30-03:00 Europe/Berlin; Sun 02:59-03:01 Europe/Berlin",
