@@ -48,7 +48,6 @@ type Keeper struct {
 	method  Method
 	watch   watcher
 	record  keeperRecord
-	tried   attempt
 	stands  func()          // leaves Control.Present; nil while no server runs
 	said    map[string]bool // messages that are not repeated
 	trouble string
@@ -62,21 +61,24 @@ type keeperRecord struct {
 	For      string      `json:"for"`    // the generation of the last attempts
 	Attempts int         `json:"attempts"`
 	Last     time.Time   `json:"last"` // when the last one was
+	Tried    attempt     `json:"tried,omitzero"`
 }
 
-// attempt is a restart that is not verified yet.
+// attempt is a restart that is not verified yet. It can end the agent, and then the next agent verifies it.
 type attempt struct {
-	generation  string   // empty: there is none
-	was         string   // ID of the process
-	trusts      []string // what the start reads at least, see Home.Starting
-	certificate string
-	late        time.Time // when it counts as failed
+	Generation  string    `json:"generation"`       // empty: there is none
+	Was         string    `json:"was"`              // ID of the process
+	Trusts      []string  `json:"trusts,omitempty"` // what the start reads at least, see Home.Starting
+	Certificate string    `json:"certificate,omitempty"`
+	Late        time.Time `json:"late"` // when it counts as failed
 }
 
 const (
 	keeperFile = "restarts.json"
-	// maxAttempts is how often a Keeper tries the restart for one generation, before it waits for a new one or for the end of Window.
-	maxAttempts = 3
+	// maxAttempts is how often a Keeper tries the restart for one generation, one attempt right after the other. Then it waits for twice
+	// Window, and after each further attempt for twice as long, at most longestPause.
+	maxAttempts  = 3
+	longestPause = 24 * time.Hour
 	// unverified is the generation of a server that has restarted and does not have what it should have.
 	unverified = "unverified"
 )
@@ -233,7 +235,7 @@ func (k *Keeper) down(started *Started, known bool) time.Duration {
 		started.Serves = ServesNot
 		k.report(started)
 	}
-	if k.tried.generation != "" && time.Now().After(k.tried.late) {
+	if k.record.Tried.Generation != "" && time.Now().After(k.record.Tried.Late) {
 		k.failed(remedy.Add(errors.New("the server was stopped, and nothing has started it again"), "have the orchestrator start it again (restart policy)"))
 	}
 	return k.Fast
@@ -247,9 +249,9 @@ func (k *Keeper) began(p Process, s *Started, onDisk string) {
 	if p.Since.IsZero() {
 		s.Since = time.Now().UTC()
 	}
-	switch ordered := k.tried.generation != "" && p.ID != k.tried.was; {
-	case ordered && onDisk == k.tried.generation:
-		s.Generation, s.Trusts, s.Certificate = k.tried.generation, k.tried.trusts, k.tried.certificate
+	switch ordered := k.record.Tried.Generation != "" && p.ID != k.record.Tried.Was; {
+	case ordered && onDisk == k.record.Tried.Generation:
+		s.Generation, s.Trusts, s.Certificate = k.record.Tried.Generation, k.record.Tried.Trusts, k.record.Tried.Certificate
 	case onDisk != "" && p.Since.After(k.record.Since):
 		s.Generation = onDisk
 	case onDisk != "":
@@ -263,8 +265,8 @@ func (k *Keeper) began(p Process, s *Started, onDisk string) {
 
 // verify finds out whether the server serves with what it should have read. done is false while it does not serve.
 func (k *Keeper) verify(ctx context.Context, s *Started) (done bool) {
-	pending, late := k.tried.generation != "", time.Now().After(k.tried.late)
-	if pending && s.Process == k.tried.was { // it may still serve, before it stops
+	pending, late := k.record.Tried.Generation != "", time.Now().After(k.record.Tried.Late)
+	if pending && s.Process == k.record.Tried.Was { // it may still serve, before it stops
 		if !late {
 			return false
 		}
@@ -302,7 +304,7 @@ func (k *Keeper) verify(ctx context.Context, s *Started) (done bool) {
 
 // succeeded ends an attempt well.
 func (k *Keeper) succeeded() {
-	k.tried, k.trouble = attempt{}, ""
+	k.record.Tried, k.trouble = attempt{}, ""
 	k.record.For, k.record.Attempts = "", 0
 	k.save()
 	k.Restarted(k.method.Name(), "ok")
@@ -310,8 +312,9 @@ func (k *Keeper) succeeded() {
 
 // failed ends an attempt badly.
 func (k *Keeper) failed(err error) {
-	k.tried = attempt{}
-	k.fail(fmt.Errorf("restart of the server by %s, attempt %d of %d: %w", k.method.Name(), k.record.Attempts, maxAttempts, err))
+	k.record.Tried = attempt{}
+	k.save()
+	k.fail(fmt.Errorf("restart of the server by %s, attempt %d: %w", k.method.Name(), k.record.Attempts, err))
 	k.Restarted(k.method.Name(), "failed")
 }
 
@@ -346,10 +349,10 @@ func (k *Keeper) restart(ctx context.Context, s *Started) time.Duration {
 		return k.Poll
 	}
 	now := time.Now()
-	if k.record.For != wanted || k.record.Last.After(now) || now.Sub(k.record.Last) > k.Window {
+	if k.record.For != wanted || k.record.Last.After(now) {
 		k.record.For, k.record.Attempts = wanted, 0
 	}
-	if n := k.record.Attempts; n >= maxAttempts || n > 0 && now.Sub(k.record.Last) < time.Duration(n)*k.Poll {
+	if now.Sub(k.record.Last) < k.pause(k.record.Attempts) {
 		return k.Poll
 	}
 	if wait := k.take(now); wait > 0 {
@@ -367,8 +370,9 @@ func (k *Keeper) restart(ctx context.Context, s *Started) time.Duration {
 			return k.Fast
 		}
 	}
-	k.tried = attempt{generation: wanted, was: s.Process, late: time.Now().Add(k.StopTimeout + k.StartTimeout)}
-	k.tried.trusts, k.tried.certificate = k.Starting(ctx)
+	k.record.Tried = attempt{Generation: wanted, Was: s.Process, Late: now.UTC().Add(k.StopTimeout + k.StartTimeout)}
+	k.record.Tried.Trusts, k.record.Tried.Certificate = k.Starting(ctx)
+	k.save() // some methods end the agent with the server
 	k.Log.Info("restarting the server for a newer generation", "method", k.method.Name(), "generation", wanted, "was", s.Generation, "attempt", k.record.Attempts)
 	err = k.method.Restart(ctx, Order{Server: k.Server, Product: k.Product, Generation: wanted, Running: s.Generation, Attempt: k.record.Attempts, At: now.UTC()})
 	if err != nil && ctx.Err() == nil {
@@ -376,6 +380,20 @@ func (k *Keeper) restart(ctx context.Context, s *Started) time.Duration {
 		k.report(&before)
 	}
 	return k.Fast
+}
+
+// pause is the least time between two attempts for one generation, after so many.
+func (k *Keeper) pause(attempts int) time.Duration {
+	if attempts < maxAttempts {
+		return time.Duration(attempts) * k.Poll
+	}
+	pause := k.Window
+	for range attempts - maxAttempts + 1 {
+		if pause *= 2; pause > longestPause {
+			return longestPause
+		}
+	}
+	return pause
 }
 
 // take takes one restart from the budget, as budget.take.

@@ -8,8 +8,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"wso2agent/internal/testenv"
@@ -180,14 +182,14 @@ func TestARestartThatDoesNotHappenIsTriedThreeTimesAndReported(t *testing.T) {
 		set  func(k *kept)
 		want string
 	}{
-		"the method fails": {func(k *kept) { k.server.restart = func(Order) error { return errors.New("no rights") } }, "attempt 3 of 3: no rights"},
-		"nothing happens":  {func(k *kept) { k.server.restart, k.StopTimeout, k.StartTimeout = nil, 0, 0 }, "attempt 3 of 3: the server goes on as before"},
+		"the method fails": {func(k *kept) { k.server.restart = func(Order) error { return errors.New("no rights") } }, "attempt 3: no rights"},
+		"nothing happens":  {func(k *kept) { k.server.restart, k.StopTimeout, k.StartTimeout = nil, 0, 0 }, "attempt 3: the server goes on as before"},
 		"nothing starts it again": {func(k *kept) {
 			k.server.restart = func(Order) error { k.server.process = Process{}; return nil }
 			k.StopTimeout, k.StartTimeout = 0, 0
-		}, "attempt 1 of 3: the server was stopped, and nothing has started it again"},
-		"another certificate":       {func(k *kept) { k.serves = fmt.Errorf("9443: %w", wso2.ErrNotPinned) }, "attempt 3 of 3: the server has restarted without reading the config volume"},
-		"it does not come up again": {func(k *kept) { k.serves, k.StopTimeout, k.StartTimeout = errors.New("starting"), 0, 0 }, "attempt 3 of 3: the server does not serve after its restart: starting"},
+		}, "attempt 1: the server was stopped, and nothing has started it again"},
+		"another certificate":       {func(k *kept) { k.serves = fmt.Errorf("9443: %w", wso2.ErrNotPinned) }, "attempt 3: the server has restarted without reading the config volume"},
+		"it does not come up again": {func(k *kept) { k.serves, k.StopTimeout, k.StartTimeout = errors.New("starting"), 0, 0 }, "attempt 3: the server does not serve after its restart: starting"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := keep(t)
@@ -374,5 +376,80 @@ func TestAKeeperRunsUntilItIsStopped(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(k.Control.Dir, keeperFile)); err != nil {
 		t.Error(err)
+	}
+}
+
+// withDefaults gives a Keeper the default times.
+func (k *kept) withDefaults() {
+	k.StopTimeout, k.StartTimeout, k.Window, k.Poll, k.Fast = 60*time.Second, 10*time.Minute, 10*time.Minute, 10*time.Second, time.Second
+}
+
+// lasts looks at the server for a time.
+func (k *kept) lasts(t *testing.T, d time.Duration) {
+	for begin := time.Now(); time.Since(begin) < d; {
+		time.Sleep(k.step(t.Context()))
+	}
+}
+
+func TestAServerIsNotRestartedWithoutEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		after  time.Duration // until it serves
+		serves error         // then
+		most   int           // restarts in two days
+	}{
+		"it needs longer than START_TIMEOUT":    {15 * time.Minute, nil, 3},
+		"it never presents the new certificate": {2 * time.Minute, wso2.ErrNotPinned, 11}, // 3, and after 20, 40, 80, 160, 320, 640 and 1280 minutes
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := keep(t)
+				k.withDefaults()
+				k.want(t, "g1")
+				k.step(t.Context())
+				k.server.start()
+				k.steps(t, 3)
+				started := time.Now()
+				k.server.restart = func(Order) error { k.server.start(); started = time.Now(); return nil }
+				k.Serves = func(context.Context) error {
+					if time.Since(started) < c.after {
+						return errors.New("starting")
+					}
+					return c.serves
+				}
+				k.want(t, "g2")
+				k.lasts(t, 48*time.Hour)
+				if n := len(k.server.orders); n < 2 || n > c.most {
+					t.Errorf("%d restarts in two days, want 2 to %d", n, c.most)
+				}
+				s, _, err := k.Control.Started()
+				if err != nil || (s.Generation == "g2" && s.Serves == ServesNow) != (c.serves == nil) {
+					t.Errorf("at the end: %+v, %v", s, err)
+				}
+			})
+		})
+	}
+}
+
+// With some methods the agent ends with each restart, and another one finds out what became of it.
+func TestTheNextAgentVerifiesTheRestartThatEndedTheFormerOne(t *testing.T) {
+	k := keep(t)
+	k.want(t, "g1")
+	k.steps(t, 1)
+	k.server.start()
+	k.steps(t, 3)
+	k.serves = wso2.ErrNotPinned
+	k.want(t, "g2")
+	for range 4 {
+		n := len(k.server.orders)
+		for range 5 {
+			k.step(t.Context())
+			if len(k.server.orders) > n {
+				k.again(k.Control)
+				break
+			}
+		}
+	}
+	if s := k.steps(t, 1); !strings.Contains(s.Trouble, "without reading the config volume") || !slices.Contains(k.results, "docker failed") {
+		t.Errorf("results %v, reported %q", k.results, s.Trouble)
 	}
 }
