@@ -80,6 +80,12 @@ func (s *Snapshot) trusting(fingerprint string, names ...string) {
 // due makes a restart due: the settings have changed.
 func (s *Snapshot) due() { s.Deployment.Text = []byte("[server]\nname = 1\n") }
 
+// unreported makes the server one of which no start was reported, while agent exec was told what a start reads.
+func (s *Snapshot) unreported() {
+	s.Memory.Wish.Running = ""
+	s.Server = Server{Runs: true, Wish: s.Memory.Wish}
+}
+
 // stopped makes the snapshot one of an init: no server runs.
 func (s *Snapshot) stopped() {
 	s.Settings.Init = true

@@ -119,8 +119,7 @@ func TestTheOwnCertificatesArePublished(t *testing.T) {
 			do Note{Generation:disk}
 			wake after 1h0m0s`},
 		{"the server starts with the one on disk, whatever was published, where no start was reported yet", nil, func(s *Snapshot) {
-			s.Server = Server{Runs: true, Wish: s.Memory.Wish}
-			s.Memory.Asked = s.Memory.Wish.OnDisk
+			s.unreported()
 			s.Own.Certificates[0].Fingerprint = "B9"
 			s.Truststore.Entries = append(s.Truststore.Entries, trust.Entry{Alias: "b-b9", Fingerprint: "B9"})
 		}, `

@@ -49,9 +49,11 @@ func (p *pass) server() {
 		// One restart then serves for all peers. Later than that the ones that came count.
 		p.wake(s.Memory.Patience)
 		p.hold("a restart is due, and waits for the missing peers")
-	case !started.Known || !s.Settings.Supervised: // nobody can tell whether a server runs, or restart it
+	case !s.Settings.Supervised: // nobody can tell whether a server runs, or restart it
 		p.request()
 		p.leaveTurn(p.d.Memory.Wish)
+	case !started.Known:
+		p.unknown()
 	case p.maintenance():
 	case p.takeTurn():
 		if !p.d.Again {
@@ -183,17 +185,23 @@ func (p *pass) request() {
 		// Nothing can confirm a restart by hand. The log has reported that one is due.
 		p.condition(RestartCondition, true, "not known, since RESTART is none: the log says when a restart by hand is due")
 		return
-	case !s.Server.Known: // in a pod the sidecar is there first
-		p.condition(RestartCondition, false, "the server has not started yet, or not under agent exec: run it so, or set RESTART=none and restart it by hand")
-		if fresh {
-			p.log(Info, "", "agent exec has not reported a start of the server yet", "server", s.Settings.Server, "generation", generation)
-		}
-		return
 	}
 	p.asked("the agent has asked for a restart, which is not done yet")
 	if fresh {
 		p.log(Info, "", "restart of the server asked for", "server", s.Settings.Server, "generation", generation)
 	}
+}
+
+// unknown says what a start of the server reads, while nobody has reported one: in a pod the sidecar is there first. It asks for no restart, because
+// a server may run that somebody else than agent exec restarts, and nobody knows yet with what it has started.
+func (p *pass) unknown() {
+	s, wish := p.s, Wish{OnDisk: p.d.Generation}
+	if s.Server.Wish != wish {
+		p.log(Info, "", "no start of the server is reported yet", "server", s.Settings.Server, "generation", p.d.Generation)
+	}
+	p.wish(wish)
+	p.condition(RestartCondition, false, "the server has not started yet, or not under agent exec: run it so, name in RESTART what restarts it, or set RESTART=none and restart it by hand")
+	p.leaveTurn(p.d.Memory.Wish)
 }
 
 // asked reports a restart that was asked for, with what keeps it from happening.

@@ -170,13 +170,12 @@ func TestARestartIsAskedForWhenItIsDue(t *testing.T) {
 			wish {disk disk}
 			asked disk`},
 		{"no start was reported yet", nil, func(s *Snapshot) { s.Server = Server{Runs: true} }, `
-			do Request{Generation:disk}
-			INFO agent exec has not reported a start of the server yet
+			INFO no start of the server is reported yet
+			do Hold{Running: OnDisk:disk}
 			not ready restart: the server has not started yet, or not under agent exec*
-			asked disk`},
-		{"no start was reported yet, and it was asked for", nil, func(s *Snapshot) {
-			s.Server = Server{Runs: true, Wish: s.Memory.Wish}
-			s.Memory.Asked = s.Memory.Wish.OnDisk
+			wish { disk}`},
+		{"no start was reported yet, and agent exec was told what a start reads", nil, func(s *Snapshot) {
+			s.unreported()
 		}, `
 			not ready restart: the server has not started yet, or not under agent exec*`},
 		{"people restart the server", nil, func(s *Snapshot) { s.due(); s.Settings.Supervised, s.Server = false, Server{Runs: true} }, `
@@ -418,8 +417,7 @@ func TestTheSwitchWaitsForThePeers(t *testing.T) {
 			do Install
 			again`},
 		{"no start was reported yet", staging, func(s *Snapshot) {
-			s.Server = Server{Runs: true, Wish: s.Memory.Wish}
-			s.Memory.Asked = s.Memory.Wish.OnDisk
+			s.unreported()
 		}, `
 			INFO waits
 			not ready restart: the server has not started yet*

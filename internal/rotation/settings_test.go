@@ -161,11 +161,10 @@ func TestTheAgentHoldsARestartUntilAllApplicationsAreAuthorized(t *testing.T) {
 			again`},
 		{"no server runs yet", waiting, func(s *Snapshot) { s.Server = Server{Runs: true} }, `
 			INFO all scopes
-			do Request{Generation:disk}
-			INFO agent exec has not reported a start of the server yet
+			INFO no start of the server is reported yet
+			do Hold{Running: OnDisk:disk}
 			not ready restart: the server has not started yet, or not under agent exec*
-			wish {disk disk}
-			asked disk
+			wish { disk}
 			upgrade now`},
 		{"the server is down", waiting, func(s *Snapshot) { s.Server.Process = false }, `
 			INFO all scopes
