@@ -39,5 +39,6 @@ func (a Agent) keeper(health *telemetry.Health) *notify.Keeper {
 	s, account := a.servers(), map[string]*wso2.Lockout{config.IS: &a.accounts.IS, config.AM: &a.accounts.AM}[a.cfg.Server.Product]
 	return notify.KeeperOf(a.cfg, notify.Access{
 		Starting: home.HomeOf(a.cfg, a.log).Starting, Serves: func(ctx context.Context) error { return verify.ProbeNextTo(ctx, a.cfg) },
-		Connect: func() (*http.Client, error) { return s.connect(a.cfg) }, Load: a.load, Lockout: account, Count: health.Count}, a.log)
+		Connect: func() (*http.Client, error) { return s.connect(a.cfg) }, Load: a.load, Lockout: account, Count: health.Count,
+		While: func(work func()) { health.While("restarts", a.cfg.Watch.Poll, work) }}, a.log)
 }

@@ -63,7 +63,7 @@ const (
 	startedFile = "started.json"
 	noticeFile  = "told"
 	presentFile = "running" // locked by a supervisor
-	keptFile    = "kept"    // locked by a Keeper while the server runs
+	keptFile    = "kept"    // locked while a server runs that no supervisor restarts
 )
 
 // The most that is read of a request and of a report, in bytes. A report with a fingerprint has about 110 bytes for each.
@@ -142,15 +142,6 @@ func (c Control) Present() (bool, error) {
 // supervised reports whether a supervisor runs.
 func (c Control) supervised() (bool, error) { return file.Locked(filepath.Join(c.Dir, presentFile)) }
 
-// wishedAt returns when the last request was written; ok is false if there is none.
-func (c Control) wishedAt() (at time.Time, ok bool) {
-	info, err := os.Stat(filepath.Join(c.Dir, wantedFile))
-	if err != nil {
-		return at, false
-	}
-	return info.ModTime(), true
-}
-
 // Beside returns what the server started with that runs or is about to start; nil if there is none. If told is false, no agent
 // tells the supervisor what a start reads, and the answer is the zero value.
 func (c Control) Beside(told bool) (*Started, error) {
@@ -166,11 +157,16 @@ func (c Control) Beside(told bool) (*Started, error) {
 }
 
 // enter makes this supervisor present until leave is called or the process ends. ok is false while another one is present.
-func (c Control) enter() (leave func(), ok bool, err error) {
+func (c Control) enter() (leave func(), ok bool, err error) { return c.hold(presentFile) }
+
+// keep makes a server present that something else than a supervisor restarts, as enter does. Whoever sees that it runs may call it.
+func (c Control) keep() (leave func(), ok bool, err error) { return c.hold(keptFile) }
+
+func (c Control) hold(name string) (leave func(), ok bool, err error) {
 	if err := c.usable(); err != nil {
 		return nil, false, err
 	}
-	return file.TryLock(filepath.Join(c.Dir, presentFile))
+	return file.TryLock(filepath.Join(c.Dir, name))
 }
 
 // Wish returns the generation that the server should run with, and the one that a start would read now. They differ while

@@ -41,6 +41,8 @@ type Keeper struct {
 	Window                    time.Duration
 	// Poll is the time between two looks at a server that serves. Fast is that while it restarts or starts.
 	Poll, Fast time.Duration
+	// While does work, and shows meanwhile that the Keeper lives.
+	While func(work func())
 	// Restarted is called with the result of each restart, ok or failed.
 	Restarted func(method, result string)
 	Log       *slog.Logger
@@ -91,7 +93,8 @@ func (k *Keeper) Run(ctx context.Context) {
 	asked := file.Watch{Folders: []string{k.Control.Dir}, Poll: k.Poll, Quiet: 50 * time.Millisecond, Log: k.Log}.Changes(ctx)
 	defer k.leave()
 	for {
-		wait := k.step(ctx)
+		var wait time.Duration
+		k.While(func() { wait = k.step(ctx) })
 		select {
 		case <-ctx.Done():
 			return
@@ -212,10 +215,7 @@ func (k *Keeper) note(onDisk string) {
 	if onDisk == "" || onDisk == k.record.OnDisk {
 		return
 	}
-	k.record.OnDisk, k.record.Since = onDisk, time.Now().UTC()
-	if at, ok := k.Control.wishedAt(); ok && at.Before(k.record.Since) {
-		k.record.Since = at.UTC()
-	}
+	k.record.OnDisk, k.record.Since = onDisk, time.Now().UTC() // not the file's time: the volume can have another clock
 	k.save()
 }
 
@@ -374,7 +374,9 @@ func (k *Keeper) restart(ctx context.Context, s *Started) time.Duration {
 	k.record.Tried.Trusts, k.record.Tried.Certificate = k.Starting(ctx)
 	k.save() // some methods end the agent with the server
 	k.Log.Info("restarting the server for a newer generation", "method", k.method.Name(), "generation", wanted, "was", s.Generation, "attempt", k.record.Attempts)
-	err = k.method.Restart(ctx, Order{Server: k.Server, Product: k.Product, Generation: wanted, Running: s.Generation, Attempt: k.record.Attempts, At: now.UTC()})
+	limit, cancel := context.WithTimeout(ctx, k.StopTimeout+k.StartTimeout+time.Minute)
+	defer cancel()
+	err = k.method.Restart(limit, Order{Server: k.Server, Product: k.Product, Generation: wanted, Running: s.Generation, Attempt: k.record.Attempts, At: now.UTC()})
 	if err != nil && ctx.Err() == nil {
 		k.failed(err)
 		k.report(&before)
@@ -406,10 +408,10 @@ func (k *Keeper) take(now time.Time) (wait time.Duration) {
 
 // enter makes a server present, see Control.Present.
 func (k *Keeper) enter() {
-	if k.stands != nil || k.Control.usable() != nil {
+	if k.stands != nil {
 		return
 	}
-	if leave, ok, err := file.TryLock(filepath.Join(k.Control.Dir, keptFile)); err == nil && ok {
+	if leave, ok, err := k.Control.keep(); err == nil && ok {
 		k.stands = leave
 	}
 }

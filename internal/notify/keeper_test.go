@@ -67,6 +67,7 @@ func keep(t *testing.T) *kept {
 func (k *kept) again(c Control) {
 	k.Keeper = &Keeper{
 		Control: c, Methods: []Method{k.server}, Only: true, Server: "wso2is", Product: "is",
+		While:       func(work func()) { work() },
 		Starting:    func(context.Context) ([]string, string) { return []string{"A1"}, "C1" },
 		Serves:      func(context.Context) error { return k.serves },
 		StopTimeout: time.Minute, StartTimeout: time.Minute, MaxRestarts: 5, Window: time.Hour, Poll: time.Nanosecond, Fast: time.Nanosecond,

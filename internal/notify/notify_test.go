@@ -290,8 +290,10 @@ func TestWhereSomethingElseRestartsTheServerAgentExecOnlyRunsIt(t *testing.T) {
 	s := start(t, `trap "touch $VOLUME/hup" HUP; trap "touch $VOLUME/term; exit 7" TERM; (setsid true &); touch $VOLUME/ready; while :; do sleep 0.02; done`,
 		func(c Control) { c.Want("g1") })
 	s.until(t, "the server is ready", func() bool { return s.has("ready") })
-	if present, err := s.control.Present(); present || err != nil {
-		t.Errorf("the supervisor is present: %v, %v", present, err)
+	// An init next to it must not take the server for one that is down.
+	s.until(t, "the server is present", func() bool { present, err := s.control.Present(); return present && err == nil })
+	if supervised, err := s.control.supervised(); supervised || err != nil {
+		t.Errorf("a supervisor restarts the server: %v, %v", supervised, err)
 	}
 	s.Process.Signal(syscall.SIGHUP)
 	s.until(t, "HUP reached the server", func() bool { return s.has("hup") })

@@ -63,6 +63,7 @@ type Access struct {
 	Load     func() (config.Config, error)                               // the settings as they are now: a password may have changed
 	Lockout  *wso2.Lockout                                               // of the administrator of the own server
 	Count    func(name, help string, more float64, labels ...string)     // of telemetry.Health
+	While    func(work func())                                           // see Keeper
 }
 
 // KeeperOf returns what restarts the server where agent exec does not run it; nil if RESTART is exec or none.
@@ -85,7 +86,7 @@ func KeeperOf(cfg config.Config, access Access, log *slog.Logger) *Keeper {
 		&Webhook{URL: r.URL, Secret: r.Secret, Connect: access.Connect, Pause: time.Second},
 		&Touch{Path: r.File})
 	k := &Keeper{Control: control, Server: cfg.Server.Name, Product: cfg.Server.Product, Port: address, Starting: access.Starting, Serves: access.Serves,
-		AgentLock: file.LockPath(cfg.WorkDir()), StopTimeout: r.StopTimeout, StartTimeout: r.StartTimeout, MaxRestarts: r.Max, Window: r.Window, Poll: cfg.Watch.Poll, Log: log,
+		AgentLock: file.LockPath(cfg.WorkDir()), StopTimeout: r.StopTimeout, StartTimeout: r.StartTimeout, MaxRestarts: r.Max, Window: r.Window, Poll: cfg.Watch.Poll, Log: log, While: access.While,
 		Restarted: func(method, result string) {
 			access.Count("wso2agent_restarts_total", "Restarts of the server that the agent has asked for, by their method and result: ok or failed.", 1, "method", method, "result", result)
 		}}

@@ -71,7 +71,7 @@ func (s Supervisor) Run(ctx context.Context, signals <-chan os.Signal) (code int
 	if s.Elsewhere {
 		return s.runOnce(ctx, reaper, signals)
 	}
-	defer s.present()()
+	defer s.present(s.Control.enter)()
 	watch := file.Watch{Folders: []string{s.Control.Dir}, Poll: s.Poll, Quiet: 50 * time.Millisecond, Log: s.Log}
 	asked := watch.Changes(ctx)
 	budget := budget{max: s.MaxRestarts, window: s.Window}
@@ -118,6 +118,7 @@ func (s Supervisor) runOnce(ctx context.Context, r *reaper, signals <-chan os.Si
 	if code, ended, err := s.awaitDatabase(ctx, signals); ended || err != nil {
 		return code, err
 	}
+	defer s.present(s.Control.keep)() // also while no agent looks at the server
 	c, err := s.start(r)
 	if err != nil {
 		return 0, err
@@ -139,10 +140,10 @@ func (s Supervisor) runOnce(ctx context.Context, r *reaper, signals <-chan os.Si
 	}
 }
 
-// present makes this supervisor present (see Control.Present) until leave is called. While the config volume is empty it tries
-// again in the background.
-func (s Supervisor) present() (leave func()) {
-	if leave, ok, err := s.Control.enter(); err == nil && ok {
+// present makes the server present (see Control.Present) by enter until leave is called. While the config volume is empty it tries again in
+// the background.
+func (s Supervisor) present(enter func() (leave func(), ok bool, err error)) (leave func()) {
+	if leave, ok, err := enter(); err == nil && ok {
 		return leave
 	}
 	end, done := make(chan struct{}), make(chan struct{})
@@ -154,7 +155,7 @@ func (s Supervisor) present() (leave func()) {
 				return
 			case <-time.After(wait):
 			}
-			if leave, ok, err := s.Control.enter(); err == nil && ok {
+			if leave, ok, err := enter(); err == nil && ok {
 				<-end
 				leave()
 				return
