@@ -22,8 +22,8 @@ func historyCommand() *cobra.Command {
 		Long: `history shows the audit trail of the agent next to the own server: whom it has trusted, which certificate the server
 switched to, and when and why the server restarted. It runs next to the agent, with its PRODUCT and CONFIG_DIR.
 
-The trail is .agent/history.jsonl on the config volume. When it has 1 MiB, it becomes .agent/history.old.jsonl, and the former one
-goes.`,
+The trail is .agent/history.jsonl on the config volume. At 1 MiB the agent renames it to .agent/history.old.jsonl, and deletes the
+previous .agent/history.old.jsonl.`,
 		Example: `  agent history --since 24h
   agent history --json`,
 		Args: noArgs,
@@ -32,7 +32,11 @@ goes.`,
 			if err != nil {
 				return err
 			}
-			events, err := history.Trail{Dir: notify.ControlOf(cfg).Dir}.Read()
+			control := notify.ControlOf(cfg)
+			if err := worked(control); err != nil {
+				return err
+			}
+			events, err := history.Trail{Dir: control.Dir}.Read()
 			if err != nil {
 				return err
 			}
@@ -55,7 +59,7 @@ goes.`,
 			for _, e := range events {
 				rows = append(rows, []string{fmt.Sprint(e.Number), e.At.UTC().Format(time.RFC3339), string(e.What), subject(e), e.Because})
 			}
-			return table(cmd.OutOrStdout(), []string{"NO", "AT", "WHAT", "WHICH", "WHY"}, rows)
+			return table(cmd.OutOrStdout(), []string{"#", "AT", "WHAT", "WHICH", "WHY"}, rows)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a line of JSON for each event, with whole fingerprints")

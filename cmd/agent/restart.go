@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,6 +62,9 @@ func readPending(now time.Time) (pending, error) {
 		return pending{}, remedy.Add(fmt.Errorf("RESTART is none: no agent restarts %s", cfg.Server.Name), "restart it by hand when the log of its agent says so")
 	}
 	control := notify.ControlOf(cfg)
+	if err := worked(control); err != nil {
+		return pending{}, err
+	}
 	started, known, err := control.Started()
 	if err != nil {
 		return pending{}, err
@@ -78,6 +84,15 @@ func readPending(now time.Time) (pending, error) {
 		p.Answer, p.AnsweredAt = said.Answer, said.At
 	}
 	return p, nil
+}
+
+// worked returns an error if no agent has worked on the config volume: this may be another container, or another CONFIG_DIR.
+func worked(c notify.Control) error {
+	_, err := os.Stat(c.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return remedy.Add(fmt.Errorf("no agent has worked on the config volume: there is no %s", c.Dir), "run this next to the agent, with its CONFIG_DIR")
+	}
+	return err
 }
 
 // answer tells the agent what a person says about the restart that waits. If args names a generation, it must be that of this restart.
@@ -113,7 +128,7 @@ func (p pending) waitsFor() string {
 	case p.Answer == trust.Denied:
 		return "nothing: a person has denied it"
 	case p.Answer == trust.Now:
-		return "its turn, if other servers restart"
+		return "other servers that restart, if there are any"
 	case p.Manual && p.Answer != trust.Approved && !p.Opens.IsZero():
 		return "an approval, and for " + opens
 	case p.Manual && p.Answer != trust.Approved:
@@ -121,5 +136,5 @@ func (p pending) waitsFor() string {
 	case !p.Opens.IsZero():
 		return opens
 	}
-	return "its turn, if other servers restart, or for peers; the agent's condition restart says which"
+	return "other servers that restart, or peers: the agent's condition restart names them"
 }

@@ -107,7 +107,7 @@ type Restart struct {
 	StopTimeout  time.Duration `env:"STOP_TIMEOUT" default:"60s" rule:"positive" desc:"How long agent exec waits after SIGTERM until the server stops. Then agent exec sends SIGKILL. API-M takes about 15 s to stop."`
 	Max          int           `env:"MAX_RESTARTS" default:"5" rule:"count" desc:"How often the agent restarts the server within RESTART_WINDOW. A further restart waits."`
 	Window       time.Duration `env:"RESTART_WINDOW" default:"10m" rule:"positive" desc:"Period for which MAX_RESTARTS is the limit."`
-	Windows      string        `env:"MAINTENANCE_WINDOWS" rule:"windows" shown:"none: a restart waits for no time" desc:"Times of a week in which the agent restarts the server by itself, separated by semicolons: days, a time and a zone, such as Sat 22:00-02:00 Europe/Berlin. Outside of them a restart waits, unless a certificate is about to expire."`
+	Windows      string        `env:"MAINTENANCE_WINDOWS" rule:"windows" shown:"none: a restart may happen at any time" desc:"Times of a week in which the agent restarts the server by itself, separated by semicolons: days such as Sat, Mon-Fri or Mon,Wed, a time and a zone, as in Sat 22:00-02:00 Europe/Berlin. Outside of them a restart waits, unless a certificate is about to expire."`
 	Approval     string        `env:"MAINTENANCE_APPROVAL" default:"auto" rule:"oneof auto manual" desc:"Who approves a restart. auto: nobody needs to. manual: a person, with agent restart approve; until then it waits, unless a certificate is about to expire."`
 }
 

@@ -45,7 +45,7 @@ func serverTroubles() []Trouble {
 			ID: "server.unverified", Name: "This machine cannot verify the certificate of a server",
 			Explains: []string{"is.ready", "am.ready"},
 			Symptom:  "agent plan, apply and doctor on a laptop or in CI report an unknown authority or a wrong name.",
-			Remedy:   "set TLS_CA_FILE to the CA of the servers, or run the command next to a server, where it finds the certificates on the exchange volume",
+			Remedy:   "set TLS_CA_FILE to the CA of the servers, or PEER_PINS to their pins, or run the command next to a server, where it finds the certificates on the exchange volume",
 			find: func(f *Facts) finding {
 				return sure(f.eachServer(func(s Server) string {
 					if s.expired(f.At) { // which no CA helps; trust.expired says so

@@ -59,7 +59,7 @@ func trustTroubles() []Trouble {
 		{
 			ID: "trust.expired", Name: "A certificate has expired",
 			Symptom: "Browsers and clients refuse the server. The stock certificates of IS expire.",
-			Remedy:  "set TLS_MODE=issue, or TLS_MODE=files with a certificate of yours, for the agent next to the server. Elsewhere, commands reach such a server only with EXCHANGE_DIR and PRODUCT, by the certificate that is published there",
+			Remedy:  "set TLS_MODE=issue, or TLS_MODE=files with a certificate of yours, for the agent next to the server. Elsewhere, commands reach such a server by its pin in PEER_PINS, which agent up writes, or with EXCHANGE_DIR and PRODUCT by the certificate that is published there",
 			find: func(f *Facts) finding {
 				evidence := f.eachServer(func(s Server) string {
 					if !s.expired(f.At) {

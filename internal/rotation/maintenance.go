@@ -73,7 +73,7 @@ func (p *pass) maintenance() (waits bool) {
 	if len(failing) > 0 {
 		level = Error
 	}
-	p.remark(level, "maintenance", state, "a restart of the server is due: "+state, "server", p.s.Settings.Server, "remedy", "agent restart approve --now restarts it at once")
+	p.remark(level, "maintenance", state, "a restart of the server is due: "+state, "server", p.s.Settings.Server, "remedy", "agent restart approve next to this server; with --now it waits for no window")
 	p.wait(len(failing) == 0, "a restart is due: "+state)
 	return true
 }

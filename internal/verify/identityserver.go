@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"wso2agent/internal/artifact"
 	"wso2agent/internal/config"
@@ -21,6 +22,12 @@ import (
 // noReport says why a check that asks the agent next to IS is skipped.
 const noReport = "no report from the agent next to IS on EXCHANGE_DIR"
 
+// restartsAfter is until when the restart of IS waits for people; zero if it does not.
+func restartsAfter(ctx context.Context, cfg config.Config) time.Time {
+	trusts, _ := trust.ExchangeOf(cfg).Trusts(ctx, trust.NameOf(cfg, config.IS, cfg.IS.Host)) // trust.is reports the error
+	return trusts.After
+}
+
 // isSettings compares IS's deployment.toml with what IS needs. A file that the running IS has not read yet does not count, and IS's agent
 // says so on the exchange volume.
 func (i *inspection) isSettings(ctx context.Context) Check {
@@ -29,6 +36,8 @@ func (i *inspection) isSettings(ctx context.Context) Check {
 	switch {
 	case said && statement.Restart == trust.RestartByHand:
 		return failed("", "the running IS has not read its present deployment.toml, and RESTART is none next to it", "restart IS: docker restart "+cfg.IS.Container)
+	case said && statement.Restart != "" && restartsAfter(ctx, cfg).After(time.Now()):
+		return Check{Verdict: Warn, Evidence: "the running IS has not read its present deployment.toml, and its restart waits for a maintenance window or an approval", Remedy: "run agent restart status next to IS; agent restart approve lets it restart"}
 	case said && statement.Restart != "":
 		return Check{Verdict: Warn, Evidence: "the running IS has not read its present deployment.toml, and its agent is about to change that", Remedy: "wait until the agent next to IS is ready"}
 	case cfg.Server.Product != config.IS && said:

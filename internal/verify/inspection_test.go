@@ -299,6 +299,10 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		{"km.jwks", fault(s.isFaults, wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 503, Path: "/oauth2/jwks"}), verify.Fail, "HTTP 503"},
 		{"is.settings", said(func(e exchange.Exchange) { e.SayClosing(exchange.Closing{Restart: exchange.RestartByHand}) }), verify.Fail, "RESTART is none"},
 		{"is.settings", said(func(e exchange.Exchange) { e.SayClosing(exchange.Closing{Restart: exchange.RestartDue}) }), verify.Warn, "about to change that"},
+		{"is.settings", said(func(e exchange.Exchange) {
+			e.SayClosing(exchange.Closing{Restart: exchange.RestartDue})
+			e.Acknowledge(exchange.Trusts{After: exchange.Never})
+		}), verify.Warn, "waits for a maintenance window or an approval"},
 		{"is.settings", said(func(exchange.Exchange) {}), verify.Skip, "no report"},
 		{"is.settings", nextToIS(func(shipped []byte) []byte { return shipped }), verify.Fail, "lacks server.hostname"},
 		{"is.settings", nextToIS(func(shipped []byte) []byte { return agentSettings(t, shipped, false) }), verify.Warn, "the default key"},

@@ -62,7 +62,7 @@ func parse(fields []string) (w Window, err error) {
 	}
 	from, till, ok := strings.Cut(fields[0], "-")
 	if !ok {
-		return w, fmt.Errorf("%q is no time from one to another: want one such as 22:00-02:00", fields[0])
+		return w, fmt.Errorf("%q has no end: want a time such as 22:00-02:00", fields[0])
 	}
 	if w.from, err = parseClock(from); err != nil {
 		return w, err
@@ -115,6 +115,9 @@ func parseDay(text string) (int, error) {
 		if strings.EqualFold(text, name) {
 			return day, nil
 		}
+	}
+	if text == "" {
+		return 0, errors.New("a day is missing: write days without spaces, such as Sat,Sun or Mon-Fri")
 	}
 	return 0, fmt.Errorf("%q is no day%s", text, suggest.Hint(text, weekdays))
 }

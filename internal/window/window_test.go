@@ -129,7 +129,7 @@ func TestTheNextWindowIsOpenAndNoneIsBefore(t *testing.T) {
 func TestAWindowThatIsWrongIsNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"Sat":                                   `window "Sat": it has no time: want days, a time and a zone, such as Sat 22:00-02:00 Europe/Berlin`,
-		"Sat 22:00":                             `window "Sat 22:00": "22:00" is no time from one to another: want one such as 22:00-02:00`,
+		"Sat 22:00":                             `window "Sat 22:00": "22:00" has no end: want a time such as 22:00-02:00`,
 		"Sta 22:00-23:00":                       `window "Sta 22:00-23:00": "Sta" is no day`,
 		"Sat 22:60-23:00":                       `"22:60" is no time of a day: want one from 00:00 to 24:00`,
 		"Sat 24:01-23:00":                       `"24:01" is no time of a day`,
@@ -142,7 +142,8 @@ func TestAWindowThatIsWrongIsNamed(t *testing.T) {
 		"Sat 22:00-23:00 UTC Sun 01:00-02:00":   `"Sun" is more than days, a time and a zone: a semicolon separates two windows`,
 		"Sun 01:00-02:00; Sat 22:00-23:00 Mars": `window "Sat 22:00-23:00 Mars"`,
 		"Mon-Fry 01:00-02:00":                   `"Fry" is no day`,
-		"-Fri 01:00-02:00":                      `"" is no day`,
+		"-Fri 01:00-02:00":                      `a day is missing`,
+		"Sat, Sun 22:00-24:00":                  `a day is missing: write days without spaces, such as Sat,Sun or Mon-Fri`,
 	} {
 		if ws, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Parse(%q) = %v, %v, want an error with %s", text, ws, err, want)

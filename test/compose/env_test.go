@@ -24,7 +24,7 @@ func read(t *testing.T, path string) string {
 }
 
 // perServer matches settings that the two servers cannot share. .env has them with the prefixes IS_ and AM_.
-var perServer = regexp.MustCompile(`^(SERVER_NAME|PEERS|SERVER_HOME|KEYSTORE_.*|TRUSTSTORE_.*|TLS_NAMES|TLS_FILES_DIR|PROXY_PORT|ENCRYPTION_KEY)$`)
+var perServer = regexp.MustCompile(`^(SERVER_NAME|PEERS|SERVER_HOME|KEYSTORE_.*|TRUSTSTORE_.*|TLS_NAMES|TLS_FILES_DIR|PROXY_PORT|ENCRYPTION_KEY|RESTART_COMMAND|RESTART_FILE)$`)
 
 func TestEverySettingCanBeSetFromEnvAndStandsInItsExample(t *testing.T) {
 	override, example := read(t, "compose.override.yml"), read(t, ".env.example")
@@ -77,7 +77,7 @@ func TestTheServersContainersGetWhatAgentExecNeeds(t *testing.T) {
 	}
 	for service, prefix := range map[string]string{"wso2is": "IS", "wso2am": "AM"} {
 		environment := file.Services[service].Environment
-		for _, name := range []string{"DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT", "START_TIMEOUT", "MAX_RESTARTS", "RESTART_WINDOW", prefix + "_PORT"} {
+		for _, name := range []string{"DATABASE", "PGHOST", "PGPORT", "DATABASE_TIMEOUT", "START_TIMEOUT", "MAX_RESTARTS", "RESTART_WINDOW", "RESTART", prefix + "_PORT"} {
 			if value, there := environment[name]; !there || value != "" {
 				t.Errorf("%s does not get %s from .env: %q", service, name, value)
 			}
