@@ -826,9 +826,12 @@ func TestAClientOfTheFormerUserDoesNotStayUnnoticed(t *testing.T) {
 				_, err := s.isFaults.Add(tc.is)
 				must(t, err)
 			}
+			var mu sync.Mutex              // for these two and tc.hidden
 			former, generated := "", false // the first client that IS shows
 			behind := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 				answer, err := s.client.Transport.RoundTrip(r)
+				mu.Lock()
+				defer mu.Unlock()
 				generated = generated || strings.HasSuffix(r.URL.Path, "/generate-keys")
 				if generated && tc.hidden > 0 && strings.HasSuffix(r.URL.Path, "/oauth-keys") && err == nil {
 					tc.hidden--
@@ -851,6 +854,8 @@ func TestAClientOfTheFormerUserDoesNotStayUnnoticed(t *testing.T) {
 			report, err := Run(t.Context(), slog.New(slog.DiscardHandler), actual.Connect(behind, s.settings), s.read(oneKey, t.TempDir()),
 				Options{RetryFirst: time.Millisecond, RetryMax: time.Millisecond, EventWait: tc.wait})
 			must(t, err)
+			mu.Lock()
+			defer mu.Unlock()
 			if report.Failed() != tc.failures {
 				t.Errorf("%d changes failed: %v", report.Failed(), report.Outcomes)
 			}

@@ -72,7 +72,8 @@ func another(name string, fields map[string]any) func(*testing.T, *site) {
 		must(t, err)
 		delete(km.Fields, "id")
 		km.Fields["name"], km.Fields["displayName"] = name, name
-		km.Fields["additionalProperties"].(map[string]any)["Password"] = "admin"
+		account := km.Fields["additionalProperties"].(map[string]any)
+		account["Username"], account["Password"] = "admin", "admin" // nobody knows the password of the first one's user
 		maps.Copy(km.Fields, fields)
 		_, err = admin.CreateKeyManagerObject(t.Context(), km.Fields)
 		must(t, err)
