@@ -73,7 +73,10 @@ func TestTheZonesAreThoseOfGo(t *testing.T) {
 		t.Fatalf("the Go toolchain has only %d zones", len(names))
 	}
 	summer, winter := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
-	for _, name := range names {
+	for i, name := range names {
+		if i%20 > 0 && !*update { // each reads through the database
+			continue
+		}
 		got, err := location(name)
 		if err != nil {
 			t.Errorf("%s: %v; go test ./internal/window -update writes zones.gz", name, err)
