@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/verify"
+	"wso2agent/internal/wso2sim"
 )
 
 func TestWithoutTheRevocationHandlerTheWarningStaysInTheStatusAndInTheLastLine(t *testing.T) {
@@ -25,28 +27,34 @@ func TestWithoutTheRevocationHandlerTheWarningStaysInTheStatusAndInTheLastLine(t
 	})
 }
 
-func TestISsAgentSaysThatTheRevocationHandlerIsThere(t *testing.T) {
+func TestISsAgentSaysThatTheRevocationHandlerIsThereIfISLoadsIt(t *testing.T) {
 	p := newPlace(t)
 	volume, _ := p.withArtifacts()
-	if err := p.agent(config.IS).Init(t.Context()); err != nil {
-		t.Fatal(err)
+	says := func(want bool, with string) {
+		t.Helper()
+		if err := p.agent(config.IS).Init(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if p.closing().Handler != want {
+			t.Errorf("with %s it says %t, want %t", with, !want, want)
+		}
 	}
-	if p.closing().Handler {
-		t.Fatal("it says so without a handler")
+	put := func(version string) {
+		t.Helper()
+		jar, err := wso2sim.RevocationHandler(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(volume, filepath.Dir(handlerJar), "wso2is.notification.event.handlers-"+version+".jar")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, jar, 0o644)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	jar := filepath.Join(volume, filepath.Dir(handlerJar), "wso2is.notification.event.handlers-2.1.2.jar") // in another version
-	if err := os.MkdirAll(filepath.Dir(jar), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(jar, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.agent(config.IS).Init(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if !p.closing().Handler {
-		t.Error("it does not say so with one")
-	}
+	says(false, "no handler")
+	put("2.1.1")
+	says(false, "the handler of a later IS")
+	put("2.1.2")
+	says(true, "one that it loads in another version")
 }
 
 func TestTheGatewaysWaitIsMadeNextToAPIMOnly(t *testing.T) {

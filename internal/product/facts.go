@@ -26,7 +26,7 @@ type Facts struct {
 	TokensNotStored  bool // JWTs of its own key manager (API-M), or of IS, are not stored
 
 	// IS.
-	HandlerVersions string    // versions of the revocation handler that the OSGi framework resolves, for people
+	HandlerVersions string    // versions of the revocation handler that the OSGi framework resolves with the Java of the image, for people
 	HandlerOSGi     string    // version of the exported package org.osgi.service that decides it, such as 1.2
 	Handler         string    // version of the handler to install
 	CertificateUser bool      // a client certificate needs a mapping to a user, see [client_certificate_based_authentication]
@@ -49,7 +49,7 @@ const (
 var table = map[string][]Facts{
 	IS: {
 		{Minor: "7.0", Keystore: "wso2carbon.jks", Truststore: "client-truststore.jks", StoreType: "JKS", JDK: 11, EncryptionKey: true, KeyDigits: 32,
-			HandlerVersions: "up to 2.0.11, or from 2.1.2 on", HandlerOSGi: "1.2", Handler: "2.0.5", TLS13: true},
+			HandlerVersions: "up to 2.0.11", HandlerOSGi: "1.2", Handler: "2.0.5", TLS13: true},
 		{Minor: "7.1", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", StoreType: "PKCS12", JDK: 21, EncryptionKey: true, KeyDigits: 64,
 			HandlerVersions: "up to 2.0.11, or from 2.1.2 on", HandlerOSGi: "1.2", Handler: "2.0.5"},
 		{Minor: "7.2", Keystore: "wso2carbon.p12", Truststore: "client-truststore.p12", StoreType: "PKCS12", JDK: 21, EncryptionKey: true, KeyDigits: 64, StopsByTERM: true, AgentDatabase: true,

@@ -1,14 +1,10 @@
 package verify
 
 import (
-	"archive/zip"
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -110,11 +106,11 @@ func (i *inspection) isHandler(ctx context.Context) Check {
 	}
 	var loaded, others []string // IS skips a handler that does not fit, such as that of the version before an upgrade
 	for _, jar := range artifact.RevocationHandlers(cfg.Artifacts.Dir, cfg.Server.Home) {
-		fits, err := osgiServices(jar)
+		resolves, err := artifact.Resolves(jar, cfg.Release)
 		switch {
 		case err != nil:
 			return failed("", fmt.Sprintf("%s is not a bundle: %v", jar, err), remedy)
-		case slices.Contains(fits, cfg.Release.HandlerOSGi):
+		case resolves:
 			loaded = append(loaded, jar)
 		default:
 			others = append(others, filepath.Base(jar))
@@ -126,79 +122,10 @@ func (i *inspection) isHandler(ctx context.Context) Check {
 	case len(loaded) > 1:
 		return failed("", "IS has more than one: "+listed(loaded), "keep one of them: IS loads both")
 	case len(others) > 0:
-		return failed("", fmt.Sprintf("%s needs another OSGi than IS %s has, so IS does not load it, and reports no error", listed(others), cfg.Release.Version),
+		return failed("", fmt.Sprintf("%s needs another OSGi or Java than IS %s has, so IS does not load it, and reports no error", listed(others), cfg.Release.Version),
 			"take the handler "+cfg.Release.HandlerVersions+" (ARTIFACTS_FILE)")
 	}
 	return Check{Verdict: Warn, Evidence: "IS has no handler: " + StillValid, Remedy: remedy}
-}
-
-// The versions of the packages of OSGi's services, of the old and the new Equinox, see product.Facts.HandlerOSGi.
-const oldServices, newServices = "1.2", "1.3"
-
-// osgiServices returns the versions of the packages of OSGi's services that a handler fits, by the range in which it imports them
-// (imp.package.version.osgi.service of its pom.xml, wso2-extensions/apim-km-wso2is). A handler that says nothing of them fits both.
-func osgiServices(path string) ([]string, error) {
-	manifest, err := manifestOf(path)
-	if err != nil {
-		return nil, err
-	}
-	for _, clause := range splitClauses(manifest["Import-Package"]) {
-		name, attributes, _ := strings.Cut(clause, ";")
-		if !strings.HasPrefix(name, "org.osgi.service.") {
-			continue
-		}
-		switch {
-		case strings.Contains(attributes, "[1.2,1.3)"), strings.Contains(attributes, "[1.2.0,1.3.0)"):
-			return []string{oldServices}, nil
-		case strings.Contains(attributes, "[1.3,2.0)"), strings.Contains(attributes, "[1.3.0,2.0.0)"):
-			return []string{newServices}, nil
-		}
-	}
-	return []string{oldServices, newServices}, nil
-}
-
-// splitClauses splits a header of a manifest at the commas outside quotes.
-func splitClauses(header string) (clauses []string) {
-	quoted := false
-	return strings.FieldsFunc(header, func(r rune) bool {
-		if r == '"' {
-			quoted = !quoted
-		}
-		return r == ',' && !quoted
-	})
-}
-
-// manifestLimit is the largest size of a manifest, in bytes.
-const manifestLimit = 1 << 20
-
-// manifestOf reads the main section of the manifest of a jar. A line that begins with a space continues the one before.
-func manifestOf(path string) (map[string]string, error) {
-	jar, err := zip.OpenReader(path)
-	if err != nil {
-		return nil, err
-	}
-	defer jar.Close()
-	at := slices.IndexFunc(jar.File, func(f *zip.File) bool { return f.Name == "META-INF/MANIFEST.MF" })
-	if at < 0 {
-		return map[string]string{}, nil
-	}
-	f, err := jar.File[at].Open()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	headers, last := map[string]string{}, ""
-	lines := bufio.NewScanner(io.LimitReader(f, manifestLimit))
-	for lines.Scan() && lines.Text() != "" {
-		line := lines.Text()
-		if more, is := strings.CutPrefix(line, " "); is {
-			headers[last] += more
-			continue
-		}
-		name, value, _ := strings.Cut(line, ": ")
-		last, headers[name] = name, value
-	}
-	return headers, lines.Err()
 }
 
 // exposed is what a try as an API subscriber has found, once for both checks.

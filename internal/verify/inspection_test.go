@@ -312,8 +312,8 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		{"is.settings", nextToIS(func(shipped []byte) []byte {
 			return []byte(strings.Replace(string(agentSettings(t, shipped, false)), "allow_system_prefix_for_role = true", "allow_system_prefix_for_role = \"yes\"", 1))
 		}), verify.Warn, "role_mgt.allow_system_prefix_for_role"},
-		{"is.handler", handler("7.3.0", "2.0.5", "[1.2,1.3)"), verify.Fail, "another OSGi than IS 7.3.0"},
-		{"is.handler", handler("7.1.0", "2.0.12", "[1.3,2.0)"), verify.Fail, "another OSGi than IS 7.1.0"},
+		{"is.handler", handler("7.3.0", "2.0.5", "[1.2,1.3)"), verify.Fail, "another OSGi or Java than IS 7.3.0"},
+		{"is.handler", handler("7.1.0", "2.0.12", "[1.3,2.0)"), verify.Fail, "another OSGi or Java than IS 7.1.0"},
 		{"is.handler", handler("7.3.0", "2.1.2", "[1.2,2.0)"), verify.Pass, "2.1.2.jar"},
 		{"is.handler", handler("7.3.0", "2.0.5", "[1.2,1.3)", "2.1.2", "[1.2,2.0)"), verify.Pass, "2.1.2.jar"},
 		{"is.handler", handler("7.1.0", "2.0.5", "[1.2,1.3)", "2.1.2", "[1.2,2.0)"), verify.Fail, "more than one"},
