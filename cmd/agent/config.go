@@ -10,6 +10,7 @@ import (
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/product"
 	"wso2agent/internal/server"
 )
 
@@ -33,8 +34,16 @@ type settingsFile struct {
 	override      bool
 }
 
-// flags adds the flags to cmd, which checks them instead of arguments.
+// whichRelease says for which version of a server both commands make settings (config.Config.For).
+func whichRelease() string {
+	return fmt.Sprintf(`The settings depend on the version of the server. If PRODUCT is the same server, the agent detects the version as next to
+that server. Otherwise it takes the one in SERVER_HOME, such as %s, or else %s or %s.`,
+		product.Default(product.IS).Home(), product.Default(product.IS).Name(), product.Default(product.AM).Name())
+}
+
+// flags adds the flags and the help to cmd, which checks them instead of arguments.
 func (f *settingsFile) flags(cmd *cobra.Command) *cobra.Command {
+	cmd.Long = cmd.Short + ".\n\n" + whichRelease()
 	cmd.Flags().StringVar(&f.product, "product", "", "the `SERVER` that reads the file: is or am")
 	cmd.Flags().StringVar(&f.path, "file", "", "the `FILE`, a deployment.toml")
 	cmd.Flags().BoolVar(&f.override, "override", false, "replace settings that somebody else made")
