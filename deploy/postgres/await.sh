@@ -2,7 +2,8 @@
 # Waits until databases.sh has made the tables of one product, PRODUCT (am or is), and ends: for a server that starts on its
 # own, as a pod does. It logs in as the product's user, so that a wrong password shows here too, and changes nothing.
 #
-# Settings are those of databases.sh; the administrator's are not needed.
+# Settings are those of databases.sh; the administrator's are not needed. Without the product's scripts in DBSCRIPTS it does not wait
+# for the database of AI agents.
 set -eu
 
 say() { printf 'await: %s\n' "$*"; }
@@ -30,15 +31,23 @@ SQL
   ) && [ "$found" = t ]
 }
 
-said=
-for database in "${SHARED_DB_NAME:-shared_db}" "$own"; do
-  until made "$database"; do
+# await DATABASE [REMEDY]
+await() {
+  said=
+  until made "$1"; do
     [ "$found" = f ] && found="its tables are not there yet"
-    [ "$found" = "$said" ] || say "waiting for database \"$database\" on $PGHOST: $found"
+    [ "$found" = "$said" ] || say "waiting for database \"$1\" on $PGHOST: $found${2:+. $2}"
     said=$found
     sleep 2
   done
-done
+}
+
+await "${SHARED_DB_NAME:-shared_db}"
+await "$own"
+# Only IS 7.2 and later have this script and its database. An upgrade makes it only if the Job runs again.
+if [ "$PRODUCT" = is ] && [ -e "${DBSCRIPTS:-/dbscripts}/is/identity/agent/postgresql.sql" ]; then
+  await "${IS_AGENT_DB_NAME:-agent_identity_db}" "If the Job databases ran for an older version, delete it and apply the manifests again: kubectl delete job databases"
+fi
 if [ -n "${DATABASE_RECORD_DIR:-}" ]; then # databases.sh says what this is for
   found=$(PGDATABASE=${SHARED_DB_NAME:-shared_db} psql -X -w -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse -f - <<'SQL'
 \getenv schema schema

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"wso2agent/internal/testenv"
 	"wso2agent/internal/testenv/pages"
@@ -62,8 +63,30 @@ func agents(t *testing.T, c *setup) {
 		t.Errorf("an IS without the script has %s databases of AI agents", got)
 	}
 	write(t, filepath.Join(c.scripts, "is/identity/agent/postgresql.sql"), "CREATE TABLE UM_USER (UM_NAME VARCHAR(255));\nINSERT INTO UM_USER VALUES ('an agent');\n")
+	var waiting testenv.Buffer
+	pod := c.await(t, "IS")
+	pod.Stdout, pod.Stderr = &waiting, &waiting
+	if err := pod.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- pod.Wait() }()
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(waiting.String(), "kubectl delete job databases"); {
+		select {
+		case err := <-ended:
+			t.Fatalf("the pod of IS does not wait for the database: %v\n%s", err, waiting.String())
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the pod of IS does not say what to do:\n%s", waiting.String())
+		}
+	}
+	c.awaits(t, "AM") // API-M has no part in it
 	if said := c.succeeds(t); strings.Count(said, "made by") != 1 || !strings.Contains(said, "made by is/identity/agent/postgresql.sql") {
 		t.Errorf("not only the new database is made:\n%s", said)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the pod of IS does not go on: %v\n%s", err, waiting.String())
 	}
 	c.complete(t)
 	if got := c.is(t, "IS_AGENT_DB_NAME", "SELECT * FROM um_user"); got != "an agent" {
@@ -173,15 +196,19 @@ func recorded(t *testing.T, c *setup) {
 	}
 }
 
-// awaits runs await.sh, which a pod's server waits for.
-func (c *setup) awaits(t *testing.T, product string) {
-	t.Helper()
-	cmd := exec.Command("sh", "await.sh")
-	cmd.Env = []string{"PATH=" + c.server.bin + ":" + os.Getenv("PATH"), "PRODUCT=" + strings.ToLower(product)}
+// await is await.sh, which a pod's server waits for, ready to run.
+func (c *setup) await(t *testing.T, product string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), "sh", "await.sh")
+	cmd.Env = []string{"PATH=" + c.server.bin + ":" + os.Getenv("PATH"), "PRODUCT=" + strings.ToLower(product), "DBSCRIPTS=" + c.scripts}
 	for name, value := range c.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
+	return cmd
+}
+
+func (c *setup) awaits(t *testing.T, product string) {
+	t.Helper()
+	if out, err := c.await(t, product).CombinedOutput(); err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}
 }
