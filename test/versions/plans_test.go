@@ -132,6 +132,8 @@ func (p plan) check(t *testing.T, name string, stock []byte) {
 	}
 	wants("keystore", primary.File, p.keystore)
 	wants("truststore", stores.Truststore, p.truststore)
+	wants("keystore, if the settings name none,", cfg.Keystore.File, p.keystore)
+	wants("truststore, if the settings name none,", cfg.Truststore.File, p.truststore)
 
 	var lacks []string
 	for _, a := range artifact.Default(cfg.Release, true) {
