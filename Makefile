@@ -37,7 +37,7 @@ help:
 	@echo 'make bench         benchmarks'
 	@echo 'make fuzz          every fuzz target in turn, FUZZTIME=10m each'
 	@echo 'make image         the container image, wso2agent:latest (needs Docker)'
-	@echo 'make stand-ins     images of stand-ins, tagged like the products (needs Docker)'
+	@echo 'make stand-ins     images of stand-ins of two versions, tagged like the products (needs Docker)'
 	@echo 'make test-compose  the compose files with these (needs Docker)'
 	@echo 'make test-real     the compose files with real images: IS_IMAGE=… AM_IMAGE=… (needs Docker, 6 GiB and some hours; RUN=TestFacts only asks the servers)'
 	@echo 'make test-kubernetes  the manifests with these (needs Docker and a cluster of one node; test/kubernetes/run tells more)'
@@ -149,9 +149,10 @@ image:
 test-versions:
 	VERSIONS=all go test -count=1 -timeout 10m ./test/versions
 
-# Images of stand-ins under the products' own names, which the compose files start. They never take the place of the real ones.
+# Images of stand-ins under the products' own names, which the compose files start: of the default versions, and of the newest ones, which
+# IS_VERSION and AM_VERSION select in a test. They never take the place of the real ones.
 stand-ins:
-	@for image in wso2/wso2is:7.1.0 wso2/wso2am:4.5.0; do \
+	@for image in wso2/wso2is:7.1.0 wso2/wso2am:4.5.0 wso2/wso2is:7.3.0 wso2/wso2am:4.7.0; do \
 		if docker image inspect $$image >/dev/null 2>&1 && test "$$(docker image inspect -f '{{index .Config.Labels "wso2agent.stand-in"}}' $$image)" != true; then \
 			echo "$$image is here already, and no stand-in: untag it first (docker image rm $$image), or test on another machine"; exit 1; \
 		fi; \
