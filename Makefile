@@ -30,7 +30,7 @@ help:
 	@echo 'make test-kill     agents that are killed at every change of a rotation, KILLS=500 times at any moment (KILL_FROM=100 begins at a later change), and SEQUENCES=300 orders of events (make test: some)'
 	@echo 'make test-states   20 random desired states, each applied after 10 interrupted runs, with faults, and random mistakes (make test: some)'
 	@echo 'make test-crash    the same with CRASH_STATES=200 and CRASH_CUTS=50, beginning with state SEED=1'
-	@echo 'make test-versions the whole life of two servers with stand-ins of six pairs of versions (make test: two)'
+	@echo 'make test-versions the whole life and the first start of two servers with stand-ins of six pairs of versions (make test: two, and one)'
 	@echo 'make coverage      fails unless tests run every statement of internal/rotation'
 	@echo 'make model         every order of EVENTS=3 events in a model of rotation, for SECONDS=3600 each world at most (make test-allocations: 2 events)'
 	@echo 'make java-certificates  MUTANTS=1000000 mutants of certificates, held against Java (make test: some thousands)'
@@ -145,9 +145,9 @@ image:
 	docker build $(if $(PLATFORM),--platform $(PLATFORM)) $(IMAGE_OPTIONS) --build-arg SOURCE_DATE_EPOCH=$(EPOCH) --build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) -t $(IMAGE) .
 
-# Every pair of versions that is run, all at once.
+# Every pair of versions that is run. Most of the time a run waits, so more of them than there are processors run at the same time.
 test-versions:
-	VERSIONS=all go test -count=1 -timeout 10m ./test/versions
+	VERSIONS=all go test -count=1 -parallel 6 -timeout 10m ./test/versions
 
 # Images of stand-ins under the products' own names, which the compose files start: of the default versions, and of the newest ones, which
 # IS_VERSION and AM_VERSION select in a test. They never take the place of the real ones.

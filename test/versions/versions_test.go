@@ -13,17 +13,18 @@ import (
 	"wso2agent/internal/wso2sim"
 )
 
-// pairs are those that are run: the releases that came out together, and the extremes crossed. The first two are in every run of the tests,
-// and VERSIONS=all runs all.
-var pairs = []struct{ is, am string }{
+// versions are those of a pair of servers.
+type versions struct{ is, am string }
+
+// pairs are those that are run: the releases that came out together, and the extremes crossed. The whole life
+// of the first two and the first start of the first one are in every run of the tests, and VERSIONS=all runs all.
+var pairs = []versions{
 	{"7.3.0", "4.7.0"}, {"7.0.0", "4.4.0"},
 	{"7.1.0", "4.5.0"}, {"7.2.0", "4.6.0"}, {"7.0.0", "4.7.0"}, {"7.3.0", "4.4.0"},
 }
 
-// TestTheWholeLifeOfTwoServers runs the demo, which asks the servers itself after each step: both start, their agents exchange certificates
-// and make the desired state, a second run changes nothing, both start again with certificates that agent init issues, these rotate, and
-// agent verify finds nothing wrong.
-func TestTheWholeLifeOfTwoServers(t *testing.T) {
+// TestTwoServers runs both lives of pairs.
+func TestTwoServers(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -34,19 +35,25 @@ func TestTheWholeLifeOfTwoServers(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	run := pairs[:2]
-	if os.Getenv("VERSIONS") == "all" {
-		run = pairs
+	for i, p := range pairs {
+		all := os.Getenv("VERSIONS") == "all"
+		if i < 2 || all {
+			t.Run("the whole life of IS "+p.is+" and API-M "+p.am, func(t *testing.T) { t.Parallel(); wholeLife(t, root, bin, p) })
+		}
+		if i < 1 || all {
+			t.Run("the first start of IS "+p.is+" and API-M "+p.am, func(t *testing.T) { t.Parallel(); firstStart(t, root, bin, p) })
+		}
 	}
-	for _, p := range run {
-		t.Run("IS "+p.is+" and API-M "+p.am, func(t *testing.T) {
-			t.Parallel()
-			demo := exec.CommandContext(t.Context(), filepath.Join(bin, "demo"), "-bin", bin, "-is", p.is, "-am", p.am,
-				"-apis", filepath.Join(root, "examples/api-config.yaml"))
-			if out, err := demo.CombinedOutput(); err != nil {
-				t.Errorf("%v\n%s", err, out)
-			}
-		})
+}
+
+// wholeLife runs the demo, which asks the servers itself after each step: both start, their agents exchange certificates and make the desired
+// state, a second run changes nothing, both start again with certificates that agent init issues, these rotate, and agent verify finds nothing
+// wrong.
+func wholeLife(t *testing.T, root, bin string, p versions) {
+	demo := exec.CommandContext(t.Context(), filepath.Join(bin, "demo"), "-bin", bin, "-is", p.is, "-am", p.am,
+		"-apis", filepath.Join(root, "examples/api-config.yaml"))
+	if out, err := demo.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
