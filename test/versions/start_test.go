@@ -150,7 +150,7 @@ func (c *containers) command(s container, args ...string) *exec.Cmd {
 		"PRODUCT=" + s.release.Product, "CONFIG_DIR=" + s.volume, "SERVER_HOME=" + s.home, "EXCHANGE_DIR=" + filepath.Join(c.dir, "exchange"),
 		"IS_HOST=localhost", "IS_PORT=" + c.is.port, "AM_HOST=localhost", "AM_PORT=" + c.am.port, "GW_PORT=" + c.gateway,
 		"KEY_MANAGER_NAME=WSO2-IS", "KM_TOKEN_ENDPOINT=https://localhost:" + c.is.port + "/oauth2/token", "ARTIFACTS=none",
-		"API_CONFIG=" + c.apis, "KEYS_FILE=" + filepath.Join(c.dir, "keys.json"), "LOG_FORMAT=json", "LISTEN_ADDR=127.0.0.1:0", "STOP_TIMEOUT=10s", "TLS_MODE=issue",
+		"API_CONFIG=" + c.apis, "KEYS_FILE=" + filepath.Join(c.dir, "keys.json"), "LOG_FORMAT=json", "LISTEN_ADDR=127.0.0.1:0", "STOP_TIMEOUT=10s", "INIT_TIMEOUT=1m", "TLS_MODE=issue",
 	}
 	return cmd
 }
