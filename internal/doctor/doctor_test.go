@@ -304,6 +304,11 @@ var troubles = []trouble{
 	{id: "revocation.handler", why: "an error page", product: config.IS, breaks: func(t *testing.T, s *site) {
 		must(t, os.WriteFile(filepath.Join(s.path("artifacts"), "repository/components/dropins/wso2is.notification.event.handlers-2.0.5.jar"), []byte("<html>404</html>"), 0o600))
 	}, has: "is no jar"},
+	{id: "revocation.handler", why: "that of a later IS", product: config.IS, breaks: func(t *testing.T, s *site) {
+		jar, err := wso2sim.RevocationHandler("2.1.1")
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(s.path("artifacts"), "repository/components/dropins/wso2is.notification.event.handlers-2.0.5.jar"), jar, 0o600))
+	}, has: "needs another OSGi or Java than IS"},
 	{id: "revocation.refused", product: config.IS, breaks: settings(config.IS, replaced("username = \"admin\"\npassword = \"admin\"\n'header", "username = \"nobody\"\npassword = \"wrong\"\n'header")), also: []string{"settings.listener"}, has: `"nobody"`},
 	{id: "revocation.notice", breaks: line("[2021-12-22 07:52:51,828] ERROR - EventSender Error while sending Revocation Event to https://wso2am:9443/internal/data/v1/notify")},
 	{id: "scopes.unauthorized", breaks: func(t *testing.T, s *site) { must(t, newKeys(t, s)) }, has: "orders:read"},

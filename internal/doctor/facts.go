@@ -198,8 +198,8 @@ type Volume struct {
 	Refused  string   `json:"refused,omitempty"`
 	Hidden   []string `json:"hidden"`   // stock files that are missing from a folder that is there
 	OnlyDots bool     `json:"onlyDots"` // nothing but dot files at its top
-	// Handlers are the libraries of the revocation handler, and Broken those that are no jar. HandlerRead says that the folders with it
-	// were seen.
+	// Handlers are the libraries of the revocation handler, and Broken says which are no jar, or why IS loads none of them. HandlerRead
+	// says that the folders with it were seen.
 	HandlerRead bool     `json:"handlerRead"`
 	Handlers    []string `json:"handlers"`
 	Broken      []string `json:"broken"`

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
@@ -93,12 +92,20 @@ func (r *Reader) handler(v *Volume) {
 		return err == nil
 	})
 	v.Handlers = artifact.RevocationHandlers(folders...)
+	loaded, others := false, []string(nil) // IS skips others, such as that of the version before an upgrade
 	for _, path := range v.Handlers {
-		if z, err := zip.OpenReader(path); err != nil {
+		resolves, err := artifact.Resolves(path, r.Config.Release)
+		switch {
+		case err != nil:
 			v.Broken = append(v.Broken, fmt.Sprintf("%s is no jar: %v", path, err))
-		} else {
-			z.Close()
+		case resolves:
+			loaded = true
+		default:
+			others = append(others, fmt.Sprintf("%s needs another OSGi or Java than IS %s has", path, r.Config.Release.Version))
 		}
+	}
+	if !loaded {
+		v.Broken = append(v.Broken, others...)
 	}
 }
 
