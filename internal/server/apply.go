@@ -90,7 +90,7 @@ func (f SettingsFile) Apply(ctx context.Context, n Needs, override bool) (text [
 		if err := f.remember(m.record.pending(m.next)); err != nil {
 			return nil, nil, err
 		}
-		if err := f.closeToOthers(m); err != nil {
+		if err := f.closeToOthers(m.getsSecret()); err != nil {
 			return nil, nil, err
 		}
 		_, err := file.Replace(f.Path, m.before, m.after, 0o600, f.tempDir())
@@ -210,18 +210,21 @@ func (f SettingsFile) merge(text []byte, n Needs, override bool) (m merged, err 
 	return m, nil
 }
 
-// closeToOthers takes all permissions of others from a file that gets a password. The server runs as the owner of the file.
-func (f SettingsFile) closeToOthers(m merged) error {
-	info, err := os.Stat(f.Path)
-	if err != nil || info.Mode().Perm()&0o007 == 0 {
-		return err
-	}
-	getsSecret := false
+// getsSecret reports whether the file gets a secret that it does not have.
+func (m merged) getsSecret() bool {
 	for name, w := range m.next {
-		getsSecret = getsSecret || isSecret(name) && m.record[name].Text != w.Text
+		if isSecret(name) && m.record[name].Text != w.Text {
+			return true
+		}
 	}
-	if !getsSecret {
-		return nil
+	return false
+}
+
+// closeToOthers takes all permissions of others from a file that gets a secret. The server runs as the owner of the file.
+func (f SettingsFile) closeToOthers(getsSecret bool) error {
+	info, err := os.Stat(f.Path)
+	if err != nil || !getsSecret || info.Mode().Perm()&0o007 == 0 {
+		return err
 	}
 	if err := os.Chmod(f.Path, info.Mode().Perm()&^0o007); err != nil {
 		return fmt.Errorf("remove the permissions of others from the server's settings before a password goes into them: %w", err)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -65,6 +66,7 @@ type KeyEvidence struct {
 	Record   KeyRecord
 	InFile   string // [encryption] key of deployment.toml, as the server reads it; empty: there is none
 	Keystore bool   // deployment.toml has the server encrypt with the primary keystore
+	ByHand   bool   // SETTINGS is none: the agent writes no key into deployment.toml
 	Database DatabaseState
 }
 
@@ -83,6 +85,7 @@ type KeyDecision struct {
 func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 	d.Record = e.Record
 	given := e.Given != "" && e.Given != newKey
+	unset := e.InFile == keyReference && e.known() == "" && !given
 	refused := func(what, how string, args ...any) (KeyDecision, error) {
 		return KeyDecision{}, remedy.Add(fmt.Errorf("%w: %s", ErrKey, what), how, args...)
 	}
@@ -92,6 +95,8 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 			d.Warning = "the server encrypts with its primary keystore, so ENCRYPTION_KEY has no effect"
 		}
 		return d, nil
+	case e.ByHand && (e.InFile == "" || unset):
+		d.Warning = e.lacking()
 	case given && len(e.Given) > e.Release.KeyDigits:
 		return refused(fmt.Sprintf("ENCRYPTION_KEY has %d digits, and %s reads at most %d", len(e.Given), e.Release.Name(), e.Release.KeyDigits),
 			"set one of 32 hexadecimal digits (openssl rand -hex 16)")
@@ -115,9 +120,28 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 		return refused(fmt.Sprintf("the database is %s, and no key is known: the server would make another one at each start, and could not read its secrets any more", e.Database),
 			"set ENCRYPTION_KEY_FILE to a file with the key that the server used, or ENCRYPTION_KEY=new if the database is new or has only secrets of a release that encrypted with the keystore")
 	default:
-		d.Warning = "IS encrypts with the default key, which everybody knows: change it as WSO2's documentation says (old_key and key in [encryption]), because only IS can encrypt what its database has again"
+		d.Warning = defaultKey
 	}
 	return d, nil
+}
+
+// defaultKey is the warning of a used database of IS without a key.
+const defaultKey = "IS encrypts with the default key, which everybody knows: change it as WSO2's documentation says (old_key and key in [encryption]), because only IS can encrypt what its database has again"
+
+// lacking returns the warning of a deployment.toml that has no key, and that the agent does not write.
+func (e KeyEvidence) lacking() string {
+	const none = "deployment.toml has no [encryption] key, and SETTINGS is none: "
+	switch made, fresh := e.Release.EncryptionKeyMade, e.Database == NewDatabase; {
+	case e.InFile == keyReference:
+		return "deployment.toml takes the [encryption] key from ENCRYPTION_KEY, which the agent does not have, and SETTINGS is none: set ENCRYPTION_KEY_FILE to a file with the key"
+	case made && fresh:
+		return none + "the server makes another key at each start; write a key into the file before the first start"
+	case made:
+		return fmt.Sprintf("%sthe database is %s, and the server makes another key at each start and cannot read what it encrypted before; write the key that it used into the file", none, e.Database)
+	case fresh:
+		return none + "IS encrypts with the default key, which everybody knows; write a key into the file before the first start"
+	}
+	return defaultKey
 }
 
 // ofPerson decides on a key that a person has written into deployment.toml. It stays.
@@ -136,46 +160,103 @@ func (e KeyEvidence) ofPerson(d KeyDecision, given bool) (KeyDecision, error) {
 // keyReference stands in deployment.toml for the key, with Needs.SecretsEnv.
 const keyReference = "$env{" + KeyVariable + "}"
 
+// known returns the key that the agent has apart from deployment.toml; empty if it has none.
+func (e KeyEvidence) known() string {
+	switch {
+	case e.Record.Key != "":
+		return e.Record.Key
+	case e.Record.matches(e.Given):
+		return e.Given
+	}
+	return ""
+}
+
 // value returns the key for deployment.toml and for the server's environment; empty if the agent has none, or none to write.
 func (e KeyEvidence) value() string {
 	switch ours := e.InFile == "" || e.InFile == keyReference || e.Record.matches(e.InFile); {
 	case !e.Release.EncryptionKey, e.Keystore, !ours:
 		return ""
-	case e.Record.Key != "":
-		return e.Record.Key
-	case e.Record.matches(e.Given):
-		return e.Given
+	case e.known() != "":
+		return e.known()
 	case e.InFile != keyReference:
 		return e.InFile
 	}
 	return ""
 }
 
+// needed returns [encryption] key for deployment.toml; empty: it stays as it is. A key that stands in the file alone stays there, also if
+// the server's environment is to hold the secrets.
+func (e KeyEvidence) needed(secretsEnv bool) string {
+	key := e.value()
+	if secretsEnv && key != "" && key == e.known() {
+		return keyReference
+	}
+	return key
+}
+
 // readKey reads what decides on the key. text is that of deployment.toml.
 func readKey(cfg config.Config, text []byte) (e KeyEvidence, err error) {
-	e.Release, e.Given = releaseOf(cfg), cfg.Settings.EncryptionKey
+	e.Release, e.Given, e.ByHand = cfg.Release, cfg.Settings.EncryptionKey, cfg.Settings.Mode == "none"
 	if e.InFile, e.Keystore, err = keyOf(text); err != nil {
 		return e, err
 	}
-	path := filepath.Join(notify.ControlOf(cfg).Dir, keyFile)
+	e.Record, err = readKeyRecord(notify.ControlOf(cfg).Dir)
+	return e, err
+}
+
+// readKeyRecord reads the record in the agent's folder.
+func readKeyRecord(dir string) (r KeyRecord, err error) {
+	path := filepath.Join(dir, keyFile)
 	data, err := file.Read(path, 256)
 	if errors.Is(err, fs.ErrNotExist) {
-		return e, nil
+		return r, nil
 	}
 	if err != nil {
-		return e, fmt.Errorf("read the record of the server's encryption key: %w", err)
+		return r, fmt.Errorf("read the record of the server's encryption key: %w", err)
 	}
 	line := strings.TrimSpace(string(data))
-	digest, isDigest := strings.CutPrefix(line, "sha256:")
-	switch {
-	case !config.IsKey(line) && !isDigest:
-		return e, remedy.Add(fmt.Errorf("%s is no record of an encryption key", path), "restore it")
-	case isDigest:
-		e.Record = KeyRecord{Digest: digest}
-	default:
-		e.Record = recordOf(line, true)
+	if digest, isDigest := strings.CutPrefix(line, "sha256:"); isDigest {
+		return KeyRecord{Digest: digest}, nil
 	}
-	return e, nil
+	if !config.IsKey(line) {
+		return r, remedy.Add(fmt.Errorf("%s is no record of an encryption key", path), "restore it")
+	}
+	return recordOf(line, true), nil
+}
+
+// keyBack returns the text of a deployment.toml with the key itself where the file takes it from the server's environment, if only the
+// agent has the key. dir is the agent's folder.
+func keyBack(text []byte, dir string) ([]byte, []Change, error) {
+	record, err := readKeyRecord(dir)
+	if err != nil || record.Key == "" {
+		return text, nil, err
+	}
+	doc, err := deployment.Parse(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	v, there := doc.Get(encryptionKey...)
+	if !there || v.Data != keyReference {
+		return text, nil, nil
+	}
+	c := Change{Setting: deployment.Path(encryptionKey...), Line: v.Line, Was: doc.Text(v), Action: Replaced, Secret: true}
+	if err := doc.Set(record.Key, encryptionKey...); err != nil {
+		return nil, nil, fmt.Errorf("write the encryption key into deployment.toml: %w", err)
+	}
+	if v, there = doc.Get(encryptionKey...); there {
+		c.Now = doc.Text(v)
+	}
+	return doc.Bytes(), []Change{c}, nil
+}
+
+// OnlyRecord returns the path of the record with the encryption key that the agent has made, if a text of the file does not have the key;
+// empty if nothing is lost with the record.
+func (f SettingsFile) OnlyRecord(text []byte) (path string, err error) {
+	record, err := readKeyRecord(f.WorkDir)
+	if err != nil || record.Key == "" || bytes.Contains(text, []byte(record.Key)) {
+		return "", err
+	}
+	return filepath.Join(f.WorkDir, keyFile), nil
 }
 
 // keyOf reads the key from the text of a deployment.toml. keystore says that the server encrypts with its primary keystore. The key generator
@@ -193,14 +274,6 @@ func keyOf(text []byte) (key string, keystore bool, err error) {
 	cipher, _ := doc.Get("system", "parameter", "org.wso2.CipherTransformation")
 	transformation, _ := cipher.Data.(string)
 	return key, strings.HasSuffix(class, ".KeyStoreBasedInternalCryptoProvider") || strings.HasPrefix(strings.ToUpper(transformation), "RSA/"), nil
-}
-
-// releaseOf returns the release of the own server by the name of its home, or the default.
-func releaseOf(cfg config.Config) product.Release {
-	if r, err := product.FromHome(cfg.Server.Home); err == nil && r.Product == cfg.Server.Product {
-		return r
-	}
-	return product.Default(cfg.Server.Product)
 }
 
 // KeyWarning returns what is wrong with the encryption key of a server with a used database, for a person; empty if nothing is known to be. text
@@ -242,8 +315,9 @@ func PrepareKey(ctx context.Context, cfg config.Config, log *slog.Logger, lock f
 	}
 	d, err := e.Decide()
 	switch {
-	case cfg.Settings.Mode == "none" && (d.Make || errors.Is(err, ErrKey)):
-		log.Warn("deployment.toml has no [encryption] key, and SETTINGS is none", "setting", deployment.Path(encryptionKey...))
+	case e.ByHand && errors.Is(err, ErrKey): // a person answers for the file
+		text, remedies := remedy.Split(err)
+		log.Warn(text, "remedy", strings.Join(remedies, "; "))
 		return nil
 	case err != nil:
 		return err

@@ -63,6 +63,8 @@ func TestTheEncryptionKeyIsDecidedByTheDatabaseAndWhatIsKnown(t *testing.T) {
 		"two keys of persons":                                 {e: KeyEvidence{Release: am47, Database: UsedDatabase, InFile: other, Given: key}, refused: "different keys"},
 		"a person has replaced the made key":                  {e: KeyEvidence{Release: is71, Database: UsedDatabase, InFile: other, Record: made}, want: KeyDecision{Record: made}, warns: "old_key"},
 		"the file has the default key":                        {e: KeyEvidence{Release: is71, Database: UsedDatabase, InFile: worldKey}, warns: "everybody knows"},
+		"IS 7.1, whose settings are a person's, is new":       {e: KeyEvidence{Release: is71, Database: NewDatabase, ByHand: true}, warns: "before the first start"},
+		"IS 7.1, whose settings are a person's, is used":      {e: KeyEvidence{Release: is71, Database: UsedDatabase, ByHand: true}, warns: "default key"},
 		"IS 7.0 reads short keys":                             {e: KeyEvidence{Release: is70, Database: NewDatabase, Given: key}, refused: "at most 32"},
 	} {
 		got, err := c.e.Decide()
@@ -88,6 +90,11 @@ func keyVolume(t *testing.T) (cfg *config.Config, prepare func() (string, error)
 	cfg = &config.Config{}
 	dir := t.TempDir()
 	cfg.Server.Product, cfg.Server.ConfigDir, cfg.Server.Home = config.AM, filepath.Join(dir, "config"), filepath.Join(dir, "wso2am-4.7.0")
+	release, err := product.Of(product.AM, "4.7.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Release = release
 	cfg.Settings.Mode, cfg.AM.AdminUser, cfg.AM.AdminPass = "merge", "admin", "admin"
 	cfg.Truststore.File = "client-truststore.jks"
 	folder := notify.ControlOf(*cfg).Dir
@@ -226,14 +233,77 @@ func TestAMadeKeyReachesTheEnvironmentOfTheServer(t *testing.T) {
 	}
 }
 
-func TestSettingsOfAPersonGetNoKey(t *testing.T) {
-	cfg, prepare := keyVolume(t)
-	cfg.Settings.Mode = "none"
-	log, err := prepare()
-	if err != nil || !strings.Contains(log, "SETTINGS is none") {
-		t.Errorf("%v:\n%s", err, log)
+// TestAKeyMovesIntoTheEnvironmentAndBack: a key that only deployment.toml has must not become its name there.
+func TestAKeyMovesIntoTheEnvironmentAndBack(t *testing.T) {
+	given := strings.Repeat("e5", 32)
+	for name, c := range map[string]struct {
+		key  string // ENCRYPTION_KEY at first
+		then string // and later
+		back bool   // the file names the variable at the end
+	}{
+		"a made key":                   {"", "", true},
+		"a given key":                  {given, given, true},
+		"a given key that is gone now": {given, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, prepare := keyVolume(t)
+			cfg.Settings.SecretsEnv, cfg.Settings.EncryptionKey = true, c.key
+			round := func() (text, key string) {
+				t.Helper()
+				if _, err := prepare(); err != nil {
+					t.Fatal(err)
+				}
+				text = start(t, cfg)
+				if key, _, err := keyOf([]byte(text)); err != nil || key != keyReference {
+					return text, key
+				}
+				more, missing, err := Environment(t.Context(), *cfg, func(string) bool { return false })
+				if err != nil || len(missing) > 0 && missing[0] == KeyVariable {
+					t.Fatalf("%v, missing %v", err, missing)
+				}
+				return text, more[KeyVariable]
+			}
+			first, key := round()
+			cfg.Settings.SecretsEnv = false
+			second, literal := round()
+			cfg.Settings.SecretsEnv, cfg.Settings.EncryptionKey = true, c.then
+			third, last := round()
+			if !config.IsKey(key) || literal != key || last != key {
+				t.Errorf("the keys are %q, %q and %q, want one", key, literal, last)
+			}
+			if inFile := func(text string) bool { return strings.Contains(text, key) }; inFile(first) || !inFile(second) || inFile(third) == c.back {
+				t.Errorf("the key is in the file: %t, %t, %t", inFile(first), inFile(second), inFile(third))
+			}
+		})
 	}
-	if _, err := os.Stat(filepath.Join(notify.ControlOf(*cfg).Dir, keyFile)); err == nil {
-		t.Error("the agent has made a key")
+}
+
+func TestSettingsOfAPersonGetNoKey(t *testing.T) {
+	for name, c := range map[string]struct{ key, inFile, database, want string }{
+		"a new database":                   {database: "stock", want: "before the first start"},
+		"a used database":                  {database: "used", want: "the database is used"},
+		"a key that nobody writes":         {database: "used", key: strings.Repeat("f6", 32), want: "the database is used"},
+		"a variable that nobody sets":      {database: "stock", inFile: keyReference, want: "which the agent does not have"},
+		"another key than that of the env": {database: "used", key: strings.Repeat("f6", 32), inFile: strings.Repeat("a7", 32), want: "different keys"},
+		"a key of a person":                {database: "used", inFile: strings.Repeat("a7", 32)},
+	} {
+		cfg, prepare := keyVolume(t)
+		cfg.Settings.Mode, cfg.Settings.EncryptionKey = "none", c.key
+		text := "[server]\nhostname = \"localhost\"\n"
+		if c.inFile != "" {
+			text += "[encryption]\nkey = \"" + c.inFile + "\"\n"
+		}
+		for path, text := range map[string]string{cfg.DeploymentTOML(): text, filepath.Join(cfg.Server.Home, EmbeddedDatabase): c.database} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		log, err := prepare()
+		if err != nil || (log == "") != (c.want == "") || !strings.Contains(log, c.want) {
+			t.Errorf("%s: %v:\n%s\nwant %q", name, err, log, c.want)
+		}
+		if _, err := os.Stat(filepath.Join(notify.ControlOf(*cfg).Dir, keyFile)); err == nil {
+			t.Errorf("%s: the agent has recorded a key", name)
+		}
 	}
 }

@@ -169,11 +169,15 @@ func (f SettingsFile) PlanBack(ctx context.Context) (after []byte, changes []Cha
 	return after, changes, err
 }
 
-// GiveBack gives back what the agent has made in the file, completely or not at all. See the function of the same name.
+// GiveBack gives back what the agent has made in the file, completely or not at all. See the function of the same name. An encryption key
+// that only the agent gives to the server is written into the file: that change is [Replaced].
 func (f SettingsFile) GiveBack(ctx context.Context) ([]Change, error) {
 	before, after, changes, err := f.back(ctx)
 	if err != nil || bytes.Equal(before, after) {
 		return changes, err
+	}
+	if err := f.closeToOthers(slices.ContainsFunc(changes, func(c Change) bool { return c.Action == Replaced && c.Secret })); err != nil {
+		return nil, err
 	}
 	if _, err := file.Replace(f.Path, before, after, 0o600, f.tempDir()); err != nil {
 		return nil, fmt.Errorf("give the server's settings back: %w", err)
@@ -190,13 +194,15 @@ func (f SettingsFile) back(ctx context.Context) (before, after []byte, changes [
 	switch {
 	case len(record) == 0 && errors.Is(err, fs.ErrNotExist):
 		return nil, nil, nil, nil
-	case err == nil && len(record) == 0:
-		return before, before, nil, nil
 	case err == nil:
 		after, changes, err = GiveBack(before, record)
 	}
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("give the server's settings back: %w", err)
 	}
-	return before, after, changes, nil
+	after, written, err := keyBack(after, f.WorkDir)
+	for _, w := range written {
+		changes = slices.DeleteFunc(changes, func(c Change) bool { return c.Setting == w.Setting })
+	}
+	return before, after, append(changes, written...), err
 }

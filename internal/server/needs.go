@@ -43,9 +43,7 @@ func OwnNeeds(cfg config.Config, text []byte) (Needs, error) {
 		return n, err
 	}
 	key, err := readKey(cfg, text)
-	if n.EncryptionKey = key.value(); n.EncryptionKey != "" && n.SecretsEnv {
-		n.EncryptionKey = keyReference
-	}
+	n.EncryptionKey = key.needed(n.SecretsEnv)
 	return n, err
 }
 

@@ -68,6 +68,8 @@ func (r Removal) Print(say func(format string, args ...any)) {
 		switch {
 		case c.Action == server.Kept:
 			say("%s: stays: %s = %s of line %d: somebody has changed it, or the server's data goes with it", r.Place, c.Setting, was, c.Line)
+		case c.Action == server.Replaced:
+			say("%s: write %s itself into deployment.toml, which has %s: only the agent has the key", r.Place, c.Setting, c.Was)
 		case c.Now == "":
 			say("%s: without %s again", r.Place, c.Setting)
 		default:
@@ -232,7 +234,14 @@ func (f *folder) planBack(ctx context.Context) (r Removal, err error) {
 			}
 		}
 	}
-	for _, one := range f.own() {
+	key, err := server.SettingsFileOf(f.cfg).OnlyRecord(text)
+	if err != nil {
+		return r, err
+	}
+	if key != "" {
+		r.Stays = append(r.Stays, key+": deployment.toml lacks this key, with which the server has encrypted secrets in its database")
+	}
+	for _, one := range append(f.own(), f.records(key)...) {
 		if _, err := os.Lstat(one); err != nil {
 			continue
 		}
@@ -248,13 +257,25 @@ func (f *folder) planBack(ctx context.Context) (r Removal, err error) {
 	return r, nil
 }
 
-// own are the files and folders that are the agent's alone, the folder with the records last.
+// own are the files and folders that are the agent's alone, next to its records.
 func (f *folder) own() (all []string) {
 	all = append(all, f.cfg.TLSStorePath())
 	if f.exchange {
 		all = append(all, filepath.Join(f.cfg.Trust.ExchangeDir, f.cfg.Server.Name))
 	}
-	return append(all, filepath.Join(f.dir(), file.WorkDir))
+	return all
+}
+
+// work is the folder with the agent's records.
+func (f *folder) work() string { return filepath.Join(f.dir(), file.WorkDir) }
+
+// records are the agent's records: their folder, or what is in it apart from key, a record that stays.
+func (f *folder) records(key string) []string {
+	if key == "" {
+		return []string{f.work()}
+	}
+	all, _ := filepath.Glob(filepath.Join(f.work(), "*")) // only a bad pattern is an error
+	return slices.DeleteFunc(all, func(path string) bool { return path == key })
 }
 
 // entries returns what is done with the truststore, and the truststore; nothing without a truststore.
@@ -271,7 +292,7 @@ func (f *folder) entries(ctx context.Context) (g giveBack, store trust.Store, er
 	if err != nil {
 		return g, store, err
 	}
-	path := filepath.Join(f.dir(), file.WorkDir, filepath.Base(store.Path)+".original")
+	path := filepath.Join(f.work(), filepath.Base(store.Path)+".original")
 	data, err := file.Read(path, storeLimit)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing {
@@ -283,15 +304,14 @@ func (f *folder) entries(ctx context.Context) (g giveBack, store trust.Store, er
 
 // takeBack removes the records last, so that a run that is stopped can go on.
 func (f *folder) takeBack(ctx context.Context, r Removal) error {
-	work := filepath.Join(f.dir(), file.WorkDir)
-	unlock, err := file.Lock(ctx, file.LockPath(work), func() { f.say("%s: waiting for another agent that is working on its files", f) })
+	unlock, err := file.Lock(ctx, file.LockPath(f.work()), func() { f.say("%s: waiting for another agent that is working on its files", f) })
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	back, store, err := f.entries(ctx)
 	if err == nil && len(back.changes) > 0 {
-		err = trust.Import(ctx, store, back.changes, back.certificates, work)
+		err = trust.Import(ctx, store, back.changes, back.certificates, f.work())
 	}
 	if err != nil {
 		return err
@@ -308,7 +328,16 @@ func (f *folder) takeBack(ctx context.Context, r Removal) error {
 			return fmt.Errorf("take the agent's lines out of %s: %w", o.Path, o.Err)
 		}
 	}
-	for _, one := range append(slices.Clone(r.Files), work) { // the lock may have made work
+	text, _, err := server.SettingsFileOf(f.cfg).PlanBack(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := server.SettingsFileOf(f.cfg).OnlyRecord(text)
+	if err != nil {
+		return err
+	}
+	others := slices.DeleteFunc(slices.Clone(r.Files), func(path string) bool { return filepath.Dir(path) == f.work() || path == f.work() })
+	for _, one := range append(others, f.records(key)...) { // the lock may have made the folder of the records
 		if err := os.RemoveAll(one); err != nil {
 			return err
 		}

@@ -237,6 +237,59 @@ func TestAHomeIsAsBeforeTheAgent(t *testing.T) {
 	}
 }
 
+// TestTheEncryptionKeyOutlivesTheAgent: without the key that the agent has made, the server cannot read what it has encrypted.
+func TestTheEncryptionKeyOutlivesTheAgent(t *testing.T) {
+	key := strings.Repeat("a1", 32)
+	const reference = "\n[encryption]\nkey = \"$env{ENCRYPTION_KEY}\"\n"
+	for name, c := range map[string]struct {
+		record, settings string // added to the shipped deployment.toml
+		want             string // of the added settings
+		says             string
+		stays            bool // the record
+	}{
+		"the environment has a made key":   {key, reference, "\n[encryption]\nkey = \"" + key + "\"\n", "write encryption.key itself into deployment.toml, which has \"$env{ENCRYPTION_KEY}\"", false},
+		"the file has a made key":          {key, "\n[encryption]\nkey = \"" + key + "\"\n", "\n[encryption]\nkey = \"" + key + "\"\n", "remove ", false},
+		"the file has it as the old key":   {key, "\n[encryption]\nkey = \"b2\"\nold_key = \"" + key + "\"\n", "\n[encryption]\nkey = \"b2\"\nold_key = \"" + key + "\"\n", "remove ", false},
+		"the file has another key":         {key, "\n[encryption]\nkey = \"b2\"\n", "\n[encryption]\nkey = \"b2\"\n", "encryption-key: deployment.toml lacks this key", true},
+		"the file has no key":              {key, "", "", "encryption-key: deployment.toml lacks this key", true},
+		"a person gives the key":           {"sha256:c3", reference, reference, "remove ", false},
+		"the agent has no record of a key": {"", reference, reference, "remove ", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, _ := unpacked(t)
+			o := Options{Config: h.cfg, IS: Target{Product: config.IS, Home: h.dir}, Out: &bytes.Buffer{}}
+			settings, record := filepath.Join(h.dir, settingsPath), filepath.Join(h.dir, ".agent/encryption-key")
+			shipped := string(read(t, settings))
+			write(t, h, settingsPath, shipped+c.settings)
+			write(t, h, ".agent/serving", "")
+			if c.record != "" {
+				write(t, h, ".agent/encryption-key", c.record+"\n")
+			}
+			if err := os.Chmod(settings, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			said, _ := uninstalled(t, o, false)
+			if !strings.Contains(said, c.says) || strings.Contains(said, key) {
+				t.Errorf("%q is not in the output, or the key is:\n%s", c.says, said)
+			}
+			if text := string(read(t, settings)); text != shipped+c.want {
+				t.Errorf("the settings end with %q", strings.TrimPrefix(text, shipped))
+			}
+			if info, err := os.Stat(settings); err != nil || c.want != c.settings && info.Mode().Perm()&0o007 != 0 {
+				t.Errorf("others may read the key: %v, %v", info.Mode(), err)
+			}
+			left, _ := filepath.Glob(filepath.Join(h.dir, ".agent/*"))
+			if stays := slices.Equal(left, []string{record}); stays != c.stays || !stays && len(left) > 0 {
+				t.Errorf("in the folder of the agent are %q", left)
+			}
+			again, _ := uninstalled(t, o, false)
+			if text := string(read(t, settings)); text != shipped+c.want || strings.Contains(again, "remove") || c.stays != strings.Contains(again, c.says) {
+				t.Errorf("a second time: %s", again)
+			}
+		})
+	}
+}
+
 // TestAKeystoreThatTheSettingsNameStays: without it the server does not start. No record says who named it: a person may have, and
 // records get lost.
 func TestAKeystoreThatTheSettingsNameStays(t *testing.T) {
