@@ -47,7 +47,13 @@ type servers struct {
 // start starts the stand-ins. change may be nil.
 func start(t *testing.T, change func(*wso2sim.Options)) *servers {
 	t.Helper()
-	p := pair.Start(t, change)
+	return startVersions(t, pair.Versions{}, change)
+}
+
+// startVersions is start with other versions.
+func startVersions(t *testing.T, v pair.Versions, change func(*wso2sim.Options)) *servers {
+	t.Helper()
+	p := pair.StartVersions(t, v, change)
 	s := &servers{t: t, am: p.AM, is: p.IS, amRequests: p.AMRequests, isRequests: p.ISRequests, amFaults: p.AMFaults, isFaults: p.ISFaults, client: p.Client}
 	account := func(source string) wso2.Credentials {
 		return wso2.Credentials{User: "admin", Password: "admin", Source: source, Lockout: &wso2.Lockout{}}

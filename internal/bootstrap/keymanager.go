@@ -74,7 +74,9 @@ func (r *run) updateKeyManager(ctx context.Context) error {
 		return nil // the file has the last word, and package apply knows it
 	}
 	want := r.desiredKeyManager()
-	want.AdditionalProperties.Password = wso2.MaskedPassword // as API-M shows it
+	if r.user.User != "" {
+		want.AdditionalProperties.Password = wso2.MaskedPassword // as API-M shows it
+	}
 	_, fields, err := wso2.Merge(stored.Raw, want)
 	if err != nil || len(fields) == 0 && r.user.Known {
 		return err
@@ -110,9 +112,6 @@ func (r *run) sendKeyManager(ctx context.Context, stored json.RawMessage) error 
 // A user that the file names counts.
 func (r *run) chooseUser(ctx context.Context) (err error) {
 	km, ok := ownIn(r.desired, r.KMName)
-	if ok && km.MutualTLS() {
-		return Permanent(remedy.Add(fmt.Errorf("the file says that key manager %s has Authentication=MutualTLS, and this command registers one with a password", r.KMName), "use agent apply or agent bootstrap"))
-	}
 	if ok && km.Username.Set {
 		r.user = KeyManagerUser{Account: serviceuser.Account{User: km.Username.Value, Password: wso2.Secret(km.Password.Value.Reveal())}, Known: true}
 		return nil

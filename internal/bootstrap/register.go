@@ -46,7 +46,8 @@ func Register(ctx context.Context, log *slog.Logger, servers Servers, settings S
 		return 0, err
 	}
 	r.desired, r.lease = file, lease
-	if err = r.performAll(ctx, r.waits()); err == nil && !r.SkipKeyManager {
+	km, _ := ownIn(file, r.KMName)
+	if err = r.performAll(ctx, r.waits()); err == nil && !r.SkipKeyManager && !km.MutualTLS() { // which package apply makes, without a password
 		err = r.register(ctx)
 	}
 	return r.changes, err

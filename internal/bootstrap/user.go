@@ -81,12 +81,15 @@ func (s Settings) FindUser(ctx context.Context, admin *wso2.Admin) (km wso2.Stor
 	return km, serviceuser.Choose(s.KMUser.Setting, user, km.User, s.ISCredentials.User), nil
 }
 
-// ChooseUser returns the user that the key manager is to have, and makes the user in IS if the agent is to make one. The key manager
-// stays as it is. An error that wraps [ErrPermanent] needs a person.
+// ChooseUser returns the user that the key manager is to have, and makes the user in IS if the agent is to make one; an empty one for a key
+// manager with mutual TLS. The key manager stays as it is. An error that wraps [ErrPermanent] needs a person.
 func ChooseUser(ctx context.Context, log *slog.Logger, servers Servers, s Settings) (user KeyManagerUser, err error) {
 	km, kind, err := s.FindUser(ctx, servers.Admin)
 	if err != nil {
 		return user, err
+	}
+	if km.MutualTLS { // by somebody's choice: it needs no password, and gets none
+		return KeyManagerUser{Known: true}, nil
 	}
 	if kind == serviceuser.Kept && serviceuser.IsMade(km.User) {
 		if kind, err = s.kept(ctx, log, servers.SCIM, km.User); err != nil {

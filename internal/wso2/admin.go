@@ -69,8 +69,8 @@ type Permissions struct {
 
 // ConnectorOfIS7 is what the connector needs besides: IS's administrator and two of its APIs.
 type ConnectorOfIS7 struct {
-	Username            string `json:"Username"`
-	Password            Secret `json:"Password"` // answers to GET mask it: MaskedPassword
+	Username            string `json:"Username,omitempty"` // empty with mutual TLS, and so is the password
+	Password            Secret `json:"Password"`           // answers to GET mask it: MaskedPassword
 	APIResourceEndpoint string `json:"api_resource_management_endpoint"`
 	RolesEndpoint       string `json:"is7_roles_endpoint"`
 	EnableRolesCreation bool   `json:"enable_roles_creation"` // a text would be ignored
@@ -81,7 +81,7 @@ func (c ConnectorOfIS7) MarshalJSON() ([]byte, error) {
 	type fields ConnectorOfIS7 // without this method
 	return json.Marshal(struct {
 		fields
-		Password string `json:"Password"` // in place of the field above
+		Password string `json:"Password,omitempty"` // in place of the field above
 	}{fields(c), string(c.Password)})
 }
 
@@ -117,6 +117,7 @@ type StoredKeyManager struct {
 	WellKnown    string          `json:"wellKnownEndpoint"`
 	Certificates Certificates    `json:"certificates"`
 	User         string          `json:"-"` // with which the connector of IS calls IS; "" for other types
+	MutualTLS    bool            `json:"-"` // the connector of IS presents a certificate, and has no user and no password (API-M 4.6)
 	MakesRoles   bool            `json:"-"` // the connector of IS makes roles that IS lacks, under names of its own
 	Raw          json.RawMessage `json:"-"` // the whole object, its password masked
 }
@@ -134,6 +135,7 @@ func (s *StoredKeyManager) UnmarshalJSON(text []byte) error {
 	}
 	if s.Type == TypeIS7 {
 		s.User, _ = more.Properties["Username"].(string)
+		s.MutualTLS = more.Properties["Authentication"] == "MutualTLS"
 		s.MakesRoles, _ = more.Properties["enable_roles_creation"].(bool) // the connector ignores a text
 	}
 	return nil
