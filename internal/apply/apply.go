@@ -28,6 +28,8 @@ type Options struct {
 	EventWait  time.Duration // how long keys may fail before the agent clears what is in their way, or sends their key manager again; 0 is 10 s
 	// Known are the keys of an earlier run. API-M does not show a key whose client IS has lost, and only its id can clear it. May be nil.
 	Known []Credentials
+	// Reread returns Known as it is once this run has the lease: another run may have kept keys since. May be nil.
+	Reread func() []Credentials
 	// Check sees the first plan before any change. Its error ends the run. May be nil.
 	Check func(plan.Wanted, []plan.Change) error
 	// User chooses the user with which the agent's own key manager calls IS. It is not used if the file names the user. May be nil: then
@@ -177,6 +179,10 @@ func (r *run) once(ctx context.Context) (unfinished bool, err error) {
 		defer release()
 		if waited { // the other run has changed what it liked, and the lists may be behind
 			*r.Unchanged = actual.Known{}
+		}
+		if r.Reread != nil {
+			r.Known = r.Reread()
+			r.past.remember(r.Known)
 		}
 		next, err = r.nextAgain(held)
 	}

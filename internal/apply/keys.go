@@ -83,7 +83,12 @@ func (r *round) key(ctx context.Context, c plan.Change, want desired.Key) error 
 	r.keep(k, made)
 	r.noteID(c, made.MappingID)
 	if mapped || recovered {
-		return r.setMapped(ctx, k, made.MappingID)
+		if err := r.setMapped(ctx, k, made.MappingID); err != nil {
+			return err
+		}
+	}
+	if recovered && made.ConsumerSecret == "" { // the next round generates another one
+		return again(fmt.Errorf("the answer with the consumer secret of application %q is lost, and API-M does not show the secret again", k.application))
 	}
 	return nil
 }

@@ -38,10 +38,7 @@ func remember(log *slog.Logger, files bootstrap.Files, unkept error, want *plan.
 	if m.known, err = files.Keys.Read(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return m, fmt.Errorf("%w: read the keys of an earlier run: %w", bootstrap.ErrPermanent, err)
 	}
-	for _, k := range m.known {
-		o.Known = append(o.Known, Credentials{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type, KeyManager: k.KeyManager,
-			ConsumerKey: k.ConsumerKey, ConsumerSecret: k.ConsumerSecret, MappingID: k.MappingID, TokenEndpoint: k.TokenEndpoint})
-	}
+	o.Known = m.credentials()
 	record, _, err := owned.Load(owned.Path(files.Keys.JSON))
 	if err != nil {
 		log.Warn("the agent cannot read the record of earlier runs, so it removes nothing that they made, and records nothing", "error", err)
@@ -51,6 +48,23 @@ func remember(log *slog.Logger, files bootstrap.Files, unkept error, want *plan.
 	o.Record = record
 	want.Owner, err = files.Owner()
 	return m, err
+}
+
+// credentials are the known keys, for a run.
+func (m *memory) credentials() (all []Credentials) {
+	for _, k := range m.known {
+		all = append(all, Credentials{Application: k.Application, ApplicationID: k.ApplicationID, Type: k.Type, KeyManager: k.KeyManager,
+			ConsumerKey: k.ConsumerKey, ConsumerSecret: k.ConsumerSecret, MappingID: k.MappingID, TokenEndpoint: k.TokenEndpoint})
+	}
+	return all
+}
+
+// reread reads the keys again, which another run may have written. Keys that it cannot read are as before.
+func (m *memory) reread() []Credentials {
+	if keys, err := m.files.Keys.Read(); err == nil {
+		m.known = keys
+	}
+	return m.credentials()
 }
 
 // Keep is [Run] for an installation: it takes turns with other runs, and keeps the keys and the record for the next run. command names
@@ -71,12 +85,17 @@ func Keep(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap.Se
 		}
 		o.SaveUnchanged = func(k *actual.Known) error { return k.Save(files.UnchangedPath(), s.AMURL) }
 	}
-	o.KeepsKeys = unkept == nil
+	if o.KeepsKeys = unkept == nil; o.KeepsKeys {
+		o.Reread = memory.reread
+	}
 	o.Lease, o.TokenEndpoint = Turns(clients, log, command), s.TokenEndpointOf
 	o.Keys = func(report Report) error {
 		memory.tellOtherKeys(log, report)
 		if err := dropRenewals(files, report); err != nil {
 			log.Warn("the agent cannot forget the renewals of keys that it has made", "error", err)
+		}
+		if o.KeepsKeys {
+			memory.reread()
 		}
 		return memory.writeKeys(report, own)
 	}

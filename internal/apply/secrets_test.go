@@ -2,173 +2,241 @@ package apply
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
-	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/keysfile"
+	"wso2agent/internal/plan"
 	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
+	"wso2agent/internal/wso2sim/pair"
 )
 
-// shownOnce answers in front of the stand-in of API-M 4.5 as API-M 4.7 does, by its devportal-api.yaml and multiple_client_secrets.feature of
-// product-apim: a list masks the secret of a key, and a key can have further secrets.
-type shownOnce struct {
-	mu     sync.Mutex
-	off    bool // [oauth.multiple_client_secrets] enable = false
-	more   []map[string]any
-	number int
+// secretsOnce is a stand-in of API-M 4.7, which shows a secret only in the answer that makes it, and an installation with a KEYS_FILE.
+type secretsOnce struct {
+	*servers
+	folder string
+	log    bytes.Buffer // of the last run
 }
 
-func (s *shownOnce) wrap(o *wso2sim.Options) {
-	wrap := o.Wrap
-	o.Wrap = func(next http.Handler) http.Handler {
-		return wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, rest, keys := strings.Cut(r.URL.Path, "/oauth-keys")
-			parts := strings.Split(rest, "/")
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			switch {
-			case !keys || !strings.HasPrefix(r.URL.Path, "/api/am/devportal/v3/applications/"):
-				s.mu.Unlock()
-				next.ServeHTTP(w, r)
-				s.mu.Lock()
-			case len(parts) == 3 && s.off:
-				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(http.StatusForbidden)
-				fmt.Fprint(w, `{"code":900916,"message":"Forbidden"}`)
-			case len(parts) == 3:
-				s.secrets(w, r, parts[2])
-			default:
-				answer := httptest.NewRecorder()
-				next.ServeHTTP(answer, r)
-				text := answer.Body.String()
-				var shown map[string]any
-				if r.Method == http.MethodGet && json.Unmarshal([]byte(text), &shown) == nil {
-					list, _ := shown["list"].([]any)
-					for _, one := range list {
-						key := one.(map[string]any)
-						if secret, is := key["consumerSecret"].(string); is && !s.off {
-							key["consumerSecret"] = secret[:3] + strings.Repeat("*", 13)
-						}
-					}
-					b, _ := json.Marshal(shown)
-					text = string(b)
-				}
-				maps.Copy(w.Header(), answer.Header())
-				w.Header().Del("Content-Length")
-				w.WriteHeader(answer.Code)
-				fmt.Fprint(w, text)
-			}
-		}))
-	}
+func startSecretsOnce(t *testing.T, change func(*wso2sim.Options)) *secretsOnce {
+	t.Helper()
+	return &secretsOnce{servers: startVersions(t, pair.Versions{AM: "4.7.0"}, change), folder: t.TempDir()}
 }
 
-func (s *shownOnce) secrets(w http.ResponseWriter, r *http.Request, action string) {
-	var body struct {
-		ID         string         `json:"secretId"`
-		Properties map[string]any `json:"additionalProperties"`
+func (s *secretsOnce) keysFile() string { return filepath.Join(s.folder, "keys.json") }
+
+// wanted is the desired state with the key of an application at the Resident Key Manager.
+func (s *secretsOnce) wanted(application string) plan.Wanted {
+	s.t.Helper()
+	return s.read("applications: [{name: "+application+", keys: [{type: PRODUCTION, key_manager: Resident Key Manager}]}]\n", s.folder)
+}
+
+// keepIn is what agent apply does with a KEYS_FILE.
+func (s *secretsOnce) keepIn(log *slog.Logger, want plan.Wanted, unkept error) (Report, error) {
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	files := bootstrap.Files{Keys: keysfile.Files{JSON: s.keysFile()}}
+	report, err, unwritten := Keep(ctx, log, s.client, s.settings, files, unkept, "agent apply", "", want, Options{RetryFirst: time.Millisecond})
+	if unkept != nil {
+		unwritten = nil
 	}
-	json.NewDecoder(r.Body).Decode(&body)
-	w.Header().Set("Content-Type", "application/json")
-	switch r.Method + " " + action {
-	case "POST generate-secret":
-		s.number++
-		made := map[string]any{"secretId": fmt.Sprintf("id-%d", s.number), "secretValue": fmt.Sprintf("made-%d", s.number), "additionalProperties": body.Properties}
-		s.more = append(s.more, made)
-		w.WriteHeader(http.StatusCreated)
-		json.NewEncoder(w).Encode(made)
-	case "GET secrets":
-		json.NewEncoder(w).Encode(map[string]any{"count": len(s.more), "list": s.more})
-	case "POST revoke-secret":
-		for i, one := range s.more {
-			if one["secretId"] == body.ID {
-				s.more = append(s.more[:i], s.more[i+1:]...)
-				w.WriteHeader(http.StatusNoContent)
-				return
-			}
-		}
-		w.WriteHeader(http.StatusNotFound)
-	default:
-		w.WriteHeader(http.StatusMethodNotAllowed)
+	return report, errors.Join(err, unwritten, report.Err())
+}
+
+// keep runs once, and returns the key of the application Shop.
+func (s *secretsOnce) keep(unkept error) Credentials {
+	s.t.Helper()
+	s.log.Reset()
+	report, err := s.keepIn(slog.New(slog.NewTextHandler(&s.log, nil)), s.wanted("Shop"), unkept)
+	if err != nil || len(report.Keys) != 1 {
+		s.t.Fatalf("%d keys, %v", len(report.Keys), err)
 	}
+	if secret := string(report.Keys[0].ConsumerSecret); secret != "" && strings.Contains(s.log.String(), secret) {
+		s.t.Errorf("the log has the secret:\n%s", s.log.String())
+	}
+	return report.Keys[0]
+}
+
+// secrets lists those of a key, the oldest first.
+func (s *secretsOnce) secrets(k Credentials) []wso2.ConsumerSecret {
+	s.t.Helper()
+	list, err := s.clients().DevPortal.Secrets(s.t.Context(), k.ApplicationID, k.MappingID)
+	must(s.t, err)
+	return list
+}
+
+// kept returns the secrets in KEYS_FILE, by their applications.
+func (s *secretsOnce) kept() map[string]string {
+	s.t.Helper()
+	data, err := os.ReadFile(s.keysFile())
+	must(s.t, err)
+	keys, err := keysfile.Decode(data)
+	must(s.t, err)
+	all := map[string]string{}
+	for _, k := range keys {
+		all[k.Application] = string(k.ConsumerSecret)
+	}
+	return all
+}
+
+// works reports whether a client gets tokens with a secret.
+func (s *secretsOnce) works(k Credentials, secret wso2.Secret) bool {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.am.URL()+"/oauth2/token", strings.NewReader(url.Values{"grant_type": {"client_credentials"}}.Encode()))
+	must(s.t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth(k.ConsumerKey, string(secret))
+	answer, err := s.client.Do(r)
+	must(s.t, err)
+	defer answer.Body.Close()
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	return json.NewDecoder(answer.Body).Decode(&token) == nil && token.Access != ""
 }
 
 func TestASecretThatIsShownOnceIsKeptAndALostOneIsReplacedOnce(t *testing.T) {
-	api := &shownOnce{}
-	s, folder := start(t, api.wrap), t.TempDir()
-	want := s.read("applications: [{name: Shop, keys: [{type: PRODUCTION, key_manager: Resident Key Manager}]}]\n", folder)
-	path := filepath.Join(folder, "keys.json")
-	var log bytes.Buffer
-	keep := func(unkept error) (Credentials, string) {
-		t.Helper()
-		log.Reset()
-		report, err, unwritten := Keep(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), s.client, s.settings, bootstrap.Files{Keys: keysfile.Files{JSON: path}}, unkept, "agent apply", "", want, Options{})
-		if unkept != nil {
-			unwritten = nil
-		}
-		if err = errors.Join(err, unwritten, report.Err()); err != nil || len(report.Keys) != 1 {
-			t.Fatalf("%d keys, %v", len(report.Keys), err)
-		}
-		return report.Keys[0], log.String()
-	}
-	first, _ := keep(nil)
-	if first.ConsumerSecret == "" || first.ConsumerSecret.Masked() {
+	s := startSecretsOnce(t, nil)
+	first := s.keep(nil)
+	if first.ConsumerSecret == "" || first.ConsumerSecret.Masked() || !s.works(first, first.ConsumerSecret) {
 		t.Fatalf("the first run has the secret %q", first.ConsumerSecret)
 	}
-	if second, _ := keep(nil); second.ConsumerSecret != first.ConsumerSecret || api.number != 0 {
-		t.Errorf("a second run has another secret, and has generated %d", api.number)
+	s.writes()
+	if second := s.keep(nil); second.ConsumerSecret != first.ConsumerSecret || len(s.writes()) > 0 || s.kept()["Shop"] != string(first.ConsumerSecret) {
+		t.Errorf("a second run has another secret, or writes to API-M")
 	}
 
-	must(t, os.Remove(path))
-	if _, _ = keep(errors.New("read-only")); api.number != 0 {
+	must(t, os.Remove(s.keysFile()))
+	if s.keep(errors.New("read-only")); len(s.secrets(first)) != 1 {
 		t.Error("a run that keeps no keys generates a secret, which is lost at once")
 	}
-	third, told := keep(nil)
-	if third.ConsumerSecret != "made-1" || third.ConsumerKey != first.ConsumerKey || !strings.Contains(told, "the former one stays valid") || strings.Contains(told, "made-1") {
-		t.Errorf("without the file: secret %q, client %s, log\n%s", third.ConsumerSecret, third.ConsumerKey, told)
+	third := s.keep(nil)
+	if third.ConsumerSecret == first.ConsumerSecret || third.ConsumerKey != first.ConsumerKey || !strings.Contains(s.log.String(), "the former one stays valid") {
+		t.Errorf("without the file: client %s, log\n%s", third.ConsumerKey, s.log.String())
 	}
-	data, err := os.ReadFile(path)
-	must(t, err)
-	if kept, err := keysfile.Decode(data); err != nil || len(kept) != 1 || kept[0].ConsumerSecret != "made-1" {
-		t.Errorf("the file has %v, %v", kept, err)
+	if s.kept()["Shop"] != string(third.ConsumerSecret) || !s.works(first, first.ConsumerSecret) || !s.works(third, third.ConsumerSecret) {
+		t.Error("the file lacks the new secret, or one of both is not valid")
 	}
-	if fourth, told := keep(nil); fourth.ConsumerSecret != "made-1" || api.number != 1 || strings.Contains(told, "secret") {
-		t.Errorf("the run after that has %q, and %d secrets are generated:\n%s", fourth.ConsumerSecret, api.number, told)
+	if fourth := s.keep(nil); fourth.ConsumerSecret != third.ConsumerSecret || len(s.secrets(first)) != 2 || strings.Contains(s.log.String(), "secret") {
+		t.Errorf("the run after that has another secret, or generates one:\n%s", s.log.String())
 	}
 
-	portal := s.clients().DevPortal
-	list, err := portal.Secrets(t.Context(), third.ApplicationID, third.MappingID)
-	if err != nil || len(list) != 1 || list[0].Properties["description"] != secretDescription {
-		t.Fatalf("%v, %v", list, err)
+	list, portal := s.secrets(first), s.clients().DevPortal
+	if list[1].Properties["description"] != secretDescription {
+		t.Errorf("%+v", list)
 	}
-	must(t, portal.RevokeSecret(t.Context(), third.ApplicationID, third.MappingID, list[0].ID))
-	if list, err = portal.Secrets(t.Context(), third.ApplicationID, third.MappingID); err != nil || len(list) != 0 {
-		t.Errorf("after it is revoked: %v, %v", list, err)
+	if err := portal.RevokeSecret(t.Context(), first.ApplicationID, first.MappingID, list[1].ID); err == nil {
+		t.Error("the latest one can be revoked")
+	}
+	must(t, portal.RevokeSecret(t.Context(), first.ApplicationID, first.MappingID, list[0].ID))
+	if s.works(first, first.ConsumerSecret) || !s.works(third, third.ConsumerSecret) {
+		t.Error("the former one is valid after it is revoked, or the new one is not")
+	}
+	if fifth := s.keep(nil); fifth.ConsumerSecret != third.ConsumerSecret {
+		t.Error("the run after that has another secret")
+	}
+}
+
+// TestASecretWhoseAnswerNobodyHas: a run was killed between the answer and the write of KEYS_FILE, or the answer was lost on its way. The
+// secret is valid, and nobody has it.
+func TestASecretWhoseAnswerNobodyHas(t *testing.T) {
+	for name, c := range map[string]struct {
+		before  func(*secretsOnce)
+		secrets int // at the end
+	}{
+		"killed after the key was made": {func(s *secretsOnce) { s.apply(s.wanted("Shop"), Options{}) }, 2},
+		"killed after another secret was generated": {func(s *secretsOnce) {
+			k := s.apply(s.wanted("Shop"), Options{}).Keys[0]
+			_, err := s.clients().DevPortal.GenerateSecret(t.Context(), k.ApplicationID, k.MappingID, secretDescription)
+			must(t, err)
+		}, 3},
+		"the answer that made the key is lost": {func(s *secretsOnce) {
+			_, err := s.amFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultReset, After: true, Method: "POST", Path: "/**/generate-keys", Count: 1})
+			must(t, err)
+		}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startSecretsOnce(t, nil)
+			c.before(s)
+			k := s.keep(nil)
+			if s.kept()["Shop"] != string(k.ConsumerSecret) || !s.works(k, k.ConsumerSecret) {
+				t.Errorf("the file has no valid secret:\n%s", s.log.String())
+			}
+			list := s.secrets(k)
+			if len(list) != c.secrets {
+				t.Fatalf("the client has %d secrets, want %d", len(list), c.secrets)
+			}
+			for _, lost := range list[:len(list)-1] { // a person can end them
+				must(t, s.clients().DevPortal.RevokeSecret(t.Context(), k.ApplicationID, k.MappingID, lost.ID))
+			}
+			if again := s.keep(nil); again.ConsumerSecret != k.ConsumerSecret || len(s.secrets(k)) != 1 {
+				t.Error("the next run has another secret")
+			}
+		})
+	}
+}
+
+// TestTwoRunsAtOnceKeepAllSecrets: the run that has waited for the other one reads KEYS_FILE again.
+func TestTwoRunsAtOnceKeepAllSecrets(t *testing.T) {
+	s := startSecretsOnce(t, nil)
+	atOnce := func(applications ...string) {
+		t.Helper()
+		var runs sync.WaitGroup
+		for _, name := range applications {
+			want := s.wanted(name)
+			runs.Go(func() {
+				if _, err := s.keepIn(slog.New(slog.DiscardHandler), want, nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		runs.Wait()
+	}
+	atOnce("Shop", "Shop", "Desk")
+	k := s.keep(nil)
+	if kept := s.kept(); kept["Desk"] == "" || kept["Shop"] != string(k.ConsumerSecret) || !s.works(k, k.ConsumerSecret) {
+		t.Errorf("the file has %d secrets", len(kept))
+	}
+	if list := s.secrets(k); len(list) != 1 {
+		t.Errorf("after the first runs Shop has %d secrets", len(list))
+	}
+	must(t, os.Remove(s.keysFile()))
+	atOnce("Shop", "Shop")
+	if list := s.secrets(k); len(list) != 2 {
+		t.Errorf("without the file both runs together generate %d secrets, want 1", len(list)-1)
+	}
+	if k = s.keep(nil); s.kept()["Shop"] != string(k.ConsumerSecret) || !s.works(k, k.ConsumerSecret) {
+		t.Error("the file has no valid secret")
 	}
 }
 
 func TestAnAPIMWithOneSecretForAClientSaysSo(t *testing.T) {
-	api := &shownOnce{off: true}
-	s, folder := start(t, api.wrap), t.TempDir()
-	want := s.read("applications: [{name: Shop, keys: [{type: PRODUCTION, key_manager: Resident Key Manager}]}]\n", folder)
-	k := s.apply(want, Options{}).Keys[0]
-	if _, err := s.clients().DevPortal.GenerateSecret(t.Context(), k.ApplicationID, k.MappingID, ""); !errors.Is(err, wso2.ErrOneSecret) {
-		t.Errorf("switched off: %v, want ErrOneSecret", err)
+	off := func(o *wso2sim.Options) {
+		path := filepath.Join(o.Home, "repository/conf/deployment.toml")
+		text, err := os.ReadFile(path)
+		must(t, err)
+		must(t, os.WriteFile(path, slices.Concat(text, []byte("\n[oauth.multiple_client_secrets]\nenable = false\n")), 0o600))
 	}
-	before := start(t, nil)
-	k = before.apply(before.read("applications: [{name: Shop, keys: [{type: PRODUCTION, key_manager: Resident Key Manager}]}]\n", folder), Options{}).Keys[0]
-	if _, err := before.clients().DevPortal.Secrets(t.Context(), k.ApplicationID, k.MappingID); !errors.Is(err, wso2.ErrOneSecret) {
-		t.Errorf("API-M 4.5: %v, want ErrOneSecret", err)
+	for name, s := range map[string]*servers{"switched off": startSecretsOnce(t, off).servers, "API-M 4.5": start(t, nil)} {
+		k := s.apply(s.read("applications: [{name: Shop, keys: [{type: PRODUCTION, key_manager: Resident Key Manager}]}]\n", t.TempDir()), Options{}).Keys[0]
+		if _, err := s.clients().DevPortal.GenerateSecret(t.Context(), k.ApplicationID, k.MappingID, ""); !errors.Is(err, wso2.ErrOneSecret) {
+			t.Errorf("%s: generate: %v, want ErrOneSecret", name, err)
+		}
+		if _, err := s.clients().DevPortal.Secrets(t.Context(), k.ApplicationID, k.MappingID); !errors.Is(err, wso2.ErrOneSecret) {
+			t.Errorf("%s: list: %v, want ErrOneSecret", name, err)
+		}
 	}
 }

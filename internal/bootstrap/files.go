@@ -132,8 +132,15 @@ func (f Files) TryLock() (unlock func(), ok bool, err error) {
 // of them works on the servers at a time. Owner makes the name if there is none.
 func (f Files) Owner() (string, error) {
 	path := filepath.Join(f.workDir(), "owner")
-	data, err := file.Read(path, 64)
-	if owner := strings.TrimSpace(string(data)); err == nil && ownerForm.MatchString(owner) {
+	if owner, ok := readOwner(path); ok {
+		return owner, nil
+	}
+	unlock, err := file.Lock(context.Background(), path+".lock", nil) // a holder only reads and writes the name
+	if err != nil {
+		return "", fmt.Errorf("write the name under which this agent works on the servers: %w", err)
+	}
+	defer unlock()
+	if owner, ok := readOwner(path); ok {
 		return owner, nil
 	}
 	owner := strings.ToLower(rand.Text()[:8])
@@ -141,6 +148,12 @@ func (f Files) Owner() (string, error) {
 		return "", fmt.Errorf("write the name under which this agent works on the servers: %w", err)
 	}
 	return owner, nil
+}
+
+func readOwner(path string) (owner string, ok bool) {
+	data, err := file.Read(path, 64)
+	owner = strings.TrimSpace(string(data))
+	return owner, err == nil && ownerForm.MatchString(owner)
 }
 
 var ownerForm = regexp.MustCompile(`^[a-z0-9]{8}$`)
