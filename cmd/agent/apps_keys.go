@@ -45,7 +45,7 @@ secret is masked unless --show-secrets is there. API-M does not show keys of a k
 
 With --generate it makes the keys if they are missing, at the key manager that --key-manager or KEY_MANAGER_NAME names,
 and authorizes the client for the scopes of APIs as apply does: --grant, --callback and the lifetimes are for a new
-client, scopes need no flag. Keys that exist stay as they are.
+client, scopes need no flag. Keys that exist stay as they are. API-M 4.7 shows a secret only once: use --show-secrets.
 
 With --delete it deletes the key at that key manager, with its client. Its tokens end; subscriptions stay. A client that
 somebody else has made stays at the key manager. It asks first, or needs --yes where there is no terminal.`,
@@ -166,6 +166,9 @@ func applicationKeys(cmd *cobra.Command, name string, f keysFlags) error {
 	var keys []objects.Key
 	if f.generate {
 		keys, err = generateKeys(cmd, r, app, f)
+		if len(keys) > 0 && keys[0].Once && !f.secret {
+			fmt.Fprintf(cmd.ErrOrStderr(), "note: API-M does not show the secret of this key again: to see one, make the key again with agent km clients renew '%s' --show-secrets\n", printable(app.Name))
+		}
 	} else {
 		keys, err = findKeys(cmd, r, app, f)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,17 +70,25 @@ func applicationSecrets(cmd *cobra.Command, name, revoke string, f keysFlags) er
 	if len(keys) == 0 {
 		return bootstrap.Permanent(remedy.Add(fmt.Errorf("application %q has no %s key at key manager %q", app.Name, strings.ToLower(f.kind()), f.keyManager), "name another key manager with --key-manager, or --sandbox"))
 	}
-	if revoke != "" {
-		err := r.changing(cmd, func(ctx context.Context) error {
-			return r.DevPortal.RevokeSecret(ctx, app.ID, keys[0].ID, revoke)
-		})
-		if err != nil {
-			return secretsRefused(err)
-		}
-	}
 	list, err := r.DevPortal.Secrets(cmd.Context(), app.ID, keys[0].ID)
 	if err != nil {
 		return secretsRefused(err)
+	}
+	if revoke != "" {
+		at := slices.IndexFunc(list, func(s wso2.ConsumerSecret) bool { return s.ID == revoke })
+		if at < 0 {
+			return bootstrap.Permanent(remedy.Add(fmt.Errorf("the key has no secret %q", revoke), "list them without --revoke"))
+		}
+		err := r.changing(cmd, func(ctx context.Context) error {
+			return r.DevPortal.RevokeSecret(ctx, app.ID, keys[0].ID, revoke)
+		})
+		if err != nil && at == len(list)-1 {
+			err = bootstrap.Permanent(remedy.Add(err, "API-M does not revoke the latest secret of a client: make the whole key again with agent km clients renew"))
+		}
+		if err != nil {
+			return secretsRefused(err)
+		}
+		list = slices.Delete(list, at, at+1)
 	}
 	lines, rows := []secretLine{}, [][]string{}
 	for _, s := range list {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -35,7 +36,7 @@ import (
 // its agent would, and sets IS_HOST and IS_PORT.
 func standIn(ts *testscript.TestScript, _ bool, _ []string) {
 	ctx := context.Background()
-	home := unpack(ts, wso2sim.ProductIS)
+	home := unpack(ts, wso2sim.ProductIS, "")
 	is, err := wso2sim.StartIS(ctx, wso2sim.Options{Home: home, Listen: "127.0.0.1:0"})
 	ts.Check(err)
 	ts.Defer(func() { is.Close() })
@@ -65,10 +66,10 @@ func standIn(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// unpack makes the home of a product, and returns its path.
-func unpack(ts *testscript.TestScript, product string) (home string) {
+// unpack makes the home of a product, and returns its path. version "" is the recorded one.
+func unpack(ts *testscript.TestScript, product, version string) (home string) {
 	home = ts.MkAbs(product)
-	ts.Check(wso2sim.UnpackWith(home, product, wso2sim.UnpackOptions{Rounds: 10}))
+	ts.Check(wso2sim.UnpackWith(home, product, wso2sim.UnpackOptions{Version: version, Rounds: 10}))
 	return home
 }
 
@@ -103,11 +104,17 @@ func address(ts *testscript.TestScript, at, prefix string) {
 	ts.Setenv(prefix+"_PORT", parsed.Port())
 }
 
-// standIns [with-settings] starts stand-ins of both servers, which trust each other and have what a new installation has. It publishes their
+// standIns [with-settings | am=VERSION] starts stand-ins of both servers, which trust each other and have what a new installation has. It publishes their
 // certificates, and sets the variables with their addresses. With settings, IS also has those of its agent, and the handler of revocations.
 func standIns(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
-	isHome, amHome := unpack(ts, wso2sim.ProductIS), unpack(ts, wso2sim.ProductAM)
+	version, settled := "", len(args) > 0
+	if settled {
+		if v, other := strings.CutPrefix(args[0], "am="); other {
+			version, settled = v, false
+		}
+	}
+	isHome, amHome := unpack(ts, wso2sim.ProductIS, ""), unpack(ts, wso2sim.ProductAM, version)
 	accept := func(path string, leaf keystore.Certificate) {
 		store := openStore(ts, path)
 		ts.Check(store.SetTrusted("peer", leaf, time.Time{}))
@@ -120,7 +127,7 @@ func standIns(ts *testscript.TestScript, _ bool, args []string) {
 	am, err := wso2sim.StartAM(ctx, wso2sim.Options{Home: amHome, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0"})
 	ts.Check(err)
 	ts.Defer(func() { am.Close() })
-	if len(args) > 0 {
+	if settled {
 		settle(ts, isHome, am.URL())
 	}
 	is, err := wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0"})

@@ -25,7 +25,7 @@ func homes(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Defer(people.Wait)
 	ts.Defer(stop)
 	launch := func(product, variable, truststore string) {
-		home := unpack(ts, product)
+		home := unpack(ts, product, "")
 		o := wso2sim.Options{Home: home, Listen: "127.0.0.1:0", Gateway: "127.0.0.1:0"}
 		server, err := wso2sim.Launch(ctx, product, o)
 		ts.Check(err)

@@ -221,6 +221,7 @@ type Key struct {
 	Type        string      // PRODUCTION or SANDBOX
 	ConsumerKey string      // empty in a row that a failed generation has left behind
 	Secret      wso2.Secret // empty if API-M does not show it
+	Once        bool        // a new key, whose secret API-M does not show again
 	Grants      []string
 	Callbacks   []string
 	Mapped      bool // API-M has not made the client
@@ -304,7 +305,7 @@ func MakeKey(ctx context.Context, s apply.Single, application Application, manag
 		return Key{KeyManager: manager, Type: kind, ConsumerKey: credentials.ConsumerKey, Secret: credentials.ConsumerSecret}, true, err
 	}
 	if key.Secret == "" { // API-M 4.7, or a key manager that hashes secrets, shows them only once
-		key.Secret = credentials.ConsumerSecret
+		key.Secret, key.Once = credentials.ConsumerSecret, credentials.ConsumerSecret != ""
 	}
 	return key, true, nil
 }
