@@ -134,6 +134,26 @@ func newKeys(t *testing.T, s *site) error {
 	return err
 }
 
+// usedDatabase says that the server has run with its database. image is the name of the home in its image; "" leaves the version unknown.
+func usedDatabase(product, image string) func(*testing.T, *site) {
+	return func(t *testing.T, s *site) {
+		t.Helper()
+		volume := map[string]string{config.IS: s.volumeIS, config.AM: s.volumeOfAM}[product]
+		for name, text := range map[string]string{".agent/started.json": `{"since": "2026-01-02T03:04:05Z"}`, config.SeedProduct: image} {
+			path := filepath.Join(volume, name)
+			must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			must(t, os.WriteFile(path, []byte(text), 0o600))
+		}
+	}
+}
+
+// withoutKey takes the encryption key of IS away, whose database is a used one.
+func withoutKey(t *testing.T, s *site) {
+	t.Helper()
+	usedDatabase(config.IS, "")(t, s)
+	settings(config.IS, replaced(encryptionKey, ""))(t, s)
+}
+
 // settings changes the text of a deployment.toml on a config volume.
 func settings(product string, change func(string) string) func(*testing.T, *site) {
 	return func(t *testing.T, s *site) {
@@ -298,6 +318,10 @@ var troubles = []trouble{
 	{id: "settings.host-name", why: "settings", product: config.IS, breaks: settings(config.IS, replaced(`hostname = "127.0.0.1"`, `hostname = "is.example.com"`)), has: "is.example.com"},
 	{id: "settings.host-name", why: "log", breaks: line("ERROR {org.wso2.carbon.identity.oauth2.util.OAuth2Util} - Registered callback does not match with the provided url.")},
 	{id: "settings.differ", product: config.IS, breaks: settings(config.IS, withoutLine("allow_system_prefix_for_role")), has: "allow_system_prefix_for_role"},
+	{id: "settings.known-key", product: config.IS, breaks: withoutKey, has: "everybody knows"},
+	{id: "settings.known-key", why: "no settings of the agent", product: config.IS, env: map[string]string{"SETTINGS": "none"}, breaks: withoutKey, has: "everybody knows"},
+	{id: "settings.lost-key", breaks: usedDatabase(config.AM, "wso2am-4.7.0"), has: "no key is known"},
+	{id: "settings.lost-key", why: "no settings of the agent", env: map[string]string{"SETTINGS": "none"}, breaks: usedDatabase(config.AM, "wso2am-4.7.0"), has: "cannot read what it encrypted"},
 	{id: "settings.open", why: "scopes", product: config.IS, breaks: settings(config.IS, func(text string) string { return text + "\n[oauth]\nauthorize_all_scopes = true\n" }), has: "authorize_all_scopes"},
 	{id: "settings.open", why: "SCIM 1.1", product: config.IS, breaks: settings(config.IS, replaced(`(.*)/wso2/scim(.*)`, `(.*)/other(.*)`)), has: "SCIM 1.1"},
 	{id: "revocation.handler", why: "missing", product: config.IS, breaks: func(t *testing.T, s *site) { must(t, os.RemoveAll(filepath.Join(s.path("artifacts"), "repository"))) }, has: "no wso2is"},

@@ -211,6 +211,8 @@ type Deployment struct {
 	Refused  string   `json:"refused,omitempty"`  // why the server does not start with it
 	Lacks    []Lack   `json:"lacks"`              // settings that the server needs and does not have
 	Open     []string `json:"open"`               // settings that let API subscribers administer IS
+	OpenKey  string   `json:"openKey,omitempty"`  // why everybody knows the key with which the server encrypts secrets in its database
+	LostKey  string   `json:"lostKey,omitempty"`  // why the server cannot read secrets that it has encrypted
 	OwnCalls string   `json:"ownCalls,omitempty"` // why API-M's calls to itself fail
 	Listener string   `json:"listener,omitempty"` // why API-M refuses the account with which IS reports revoked tokens
 }

@@ -17,6 +17,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/keystore"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/remedy"
 	"wso2agent/internal/server"
 	"wso2agent/internal/serviceuser"
 	"wso2agent/internal/trust"
@@ -125,6 +126,16 @@ func (r *Reader) deployment(ctx context.Context, text []byte, f *Facts) {
 			d.Open = append(d.Open, "no first [[resource.access_control]] closes SCIM 1.1 (/wso2/scim): it accepts any client's token without a scope")
 		}
 		r.listener(ctx, text, f)
+	}
+	switch key, err := server.JudgeKey(r.Config, text); {
+	case errors.Is(err, server.ErrKey):
+		d.LostKey, _ = remedy.Split(err)
+	case err != nil:
+		f.unread("encryption key of the server", err)
+	case key.Open:
+		d.OpenKey = key.Warning
+	case key.Lost:
+		d.LostKey = key.Warning
 	}
 	var err error
 	if d.OwnCalls, err = server.OwnCalls(r.Config); err != nil {

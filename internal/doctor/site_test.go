@@ -54,6 +54,9 @@ type site struct {
 	volumeOfAM, volumeIS string
 }
 
+// encryptionKey is that of IS, as a person or an agent has set it.
+const encryptionKey = "\n[encryption]\nkey = \"0123456789abcdef0123456789abcdef\"\n"
+
 const stores = "repository/resources/security"
 
 // desiredState is what both servers are brought to.
@@ -135,6 +138,10 @@ func newSite(t *testing.T) *site {
 		cfg := s.config(t, product, nil)
 		text, err := server.ReadOwn(t.Context(), cfg)
 		must(t, err)
+		if product == config.IS {
+			text = append(text, encryptionKey...)
+			must(t, os.WriteFile(cfg.DeploymentTOML(), text, 0o600))
+		}
 		needs, err := server.OwnNeeds(cfg, text)
 		must(t, err)
 		_, _, err = server.SettingsFileOf(cfg).Apply(t.Context(), needs, true)

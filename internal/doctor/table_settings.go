@@ -81,6 +81,30 @@ func settingsTroubles() []Trouble {
 			find:     func(f *Facts) finding { return sure(f.Deployment.Open...) },
 		},
 		{
+			ID: "settings.known-key", Name: "IS encrypts secrets with the key that everybody knows",
+			Explains: []string{"is.settings"},
+			Symptom:  "Nothing, until somebody gets a copy of the database: the secrets in it, such as passwords of user stores, can be read.",
+			Remedy:   "give IS a key of its own as WSO2's documentation says, with the former one as old_key in [encryption]; docs/operating.md, The encryption key",
+			find: func(f *Facts) finding {
+				if f.Deployment.OpenKey == "" {
+					return finding{}
+				}
+				return sure(f.Deployment.OpenKey)
+			},
+		},
+		{
+			ID: "settings.lost-key", Name: "The key with which the server encrypted its secrets is unknown or lost",
+			Explains: []string{"is.settings"},
+			Symptom:  "agent init refuses to start the server. Without it, key managers, endpoints and user stores fail with errors of decryption after a start.",
+			Remedy:   "restore .agent/encryption-key on the config volume from the backup of the database's time, or set ENCRYPTION_KEY_FILE to a file with the key, before the next start; docs/operating.md, The encryption key",
+			find: func(f *Facts) finding {
+				if f.Deployment.LostKey == "" {
+					return finding{}
+				}
+				return sure(f.Deployment.LostKey)
+			},
+		},
+		{
 			ID: "revocation.handler", Name: "IS lacks the library that reports revoked tokens",
 			Explains: []string{"is.handler", "gateway.revoked"},
 			Symptom:  "Revoked tokens still work at the gateway until they expire.",

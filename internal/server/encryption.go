@@ -75,6 +75,8 @@ type KeyDecision struct {
 	Make    bool      // make a key, and record it
 	Record  KeyRecord // the record from now on, unless Make is set
 	Warning string    // for the log; empty: all is well
+	Open    bool      // the warning: everybody knows the key
+	Lost    bool      // the warning: the server cannot read what it has encrypted before
 }
 
 // Decide decides on the key. A key that a database was encrypted with never changes. Errors wrap ErrKey: the server must not start.
@@ -96,7 +98,7 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 		}
 		return d, nil
 	case e.ByHand && (e.InFile == "" || unset):
-		d.Warning = e.lacking()
+		d.Warning, d.Open, d.Lost = e.lacking()
 	case given && len(e.Given) > e.Release.KeyDigits:
 		return refused(fmt.Sprintf("ENCRYPTION_KEY has %d digits, and %s reads at most %d", len(e.Given), e.Release.Name(), e.Release.KeyDigits),
 			"set one of 32 hexadecimal digits (openssl rand -hex 16)")
@@ -120,7 +122,7 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 		return refused(fmt.Sprintf("the database is %s, and no key is known: the server would make another one at each start, and could not read its secrets any more", e.Database),
 			"set ENCRYPTION_KEY_FILE to a file with the key that the server used, or ENCRYPTION_KEY=new if the database is new or has only secrets of a release that encrypted with the keystore")
 	default:
-		d.Warning = defaultKey
+		d.Warning, d.Open = defaultKey, true
 	}
 	return d, nil
 }
@@ -129,19 +131,19 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 const defaultKey = "IS encrypts with the default key, which everybody knows: change it as WSO2's documentation says (old_key and key in [encryption]), because only IS can encrypt what its database has again"
 
 // lacking returns the warning of a deployment.toml that has no key, and that the agent does not write.
-func (e KeyEvidence) lacking() string {
+func (e KeyEvidence) lacking() (warning string, open, lost bool) {
 	const none = "deployment.toml has no [encryption] key, and SETTINGS is none: "
 	switch made, fresh := e.Release.EncryptionKeyMade, e.Database == NewDatabase; {
 	case e.InFile == keyReference:
-		return "deployment.toml takes the [encryption] key from ENCRYPTION_KEY, which the agent does not have, and SETTINGS is none: set ENCRYPTION_KEY_FILE to a file with the key"
+		return "deployment.toml takes the [encryption] key from ENCRYPTION_KEY, which the agent does not have, and SETTINGS is none: set ENCRYPTION_KEY_FILE to a file with the key", false, false
 	case made && fresh:
-		return none + "the server makes another key at each start; write a key into the file before the first start"
+		return none + "the server makes another key at each start; write a key into the file before the first start", false, false
 	case made:
-		return fmt.Sprintf("%sthe database is %s, and the server makes another key at each start and cannot read what it encrypted before; write the key that it used into the file", none, e.Database)
+		return fmt.Sprintf("%sthe database is %s, and the server makes another key at each start and cannot read what it encrypted before; write the key that it used into the file", none, e.Database), false, true
 	case fresh:
-		return none + "IS encrypts with the default key, which everybody knows; write a key into the file before the first start"
+		return none + "IS encrypts with the default key, which everybody knows; write a key into the file before the first start", true, false
 	}
-	return defaultKey
+	return defaultKey, true, false
 }
 
 // ofPerson decides on a key that a person has written into deployment.toml. It stays.
@@ -150,7 +152,7 @@ func (e KeyEvidence) ofPerson(d KeyDecision, given bool) (KeyDecision, error) {
 	case given && !reference(e.InFile) && e.Given != e.InFile:
 		return KeyDecision{}, remedy.Add(fmt.Errorf("%w: deployment.toml and ENCRYPTION_KEY have different keys", ErrKey), "remove one of them: keep the key that the server has encrypted its secrets with")
 	case strings.EqualFold(e.InFile, worldKey):
-		d.Warning = "[encryption] key of deployment.toml is the default of IS, which everybody knows: change it as WSO2's documentation says (old_key and key in [encryption])"
+		d.Open, d.Warning = true, "[encryption] key of deployment.toml is the default of IS, which everybody knows: change it as WSO2's documentation says (old_key and key in [encryption])"
 	case e.Record.Digest != "":
 		d.Warning = "somebody has replaced the [encryption] key that the agent recorded: the server reads what it encrypted before only if [encryption] old_key has the former key"
 	}
@@ -276,18 +278,17 @@ func keyOf(text []byte) (key string, keystore bool, err error) {
 	return key, strings.HasSuffix(class, ".KeyStoreBasedInternalCryptoProvider") || strings.HasPrefix(strings.ToUpper(transformation), "RSA/"), nil
 }
 
-// KeyWarning returns what is wrong with the encryption key of a server with a used database, for a person; empty if nothing is known to be. text
-// is that of its deployment.toml.
-func KeyWarning(cfg config.Config, text []byte) (string, error) {
+// JudgeKey returns what is wrong with the encryption key of a server with a used database: a warning, or an error that wraps [ErrKey]. text is
+// that of its deployment.toml.
+func JudgeKey(cfg config.Config, text []byte) (KeyDecision, error) {
 	e, err := readKey(cfg, text)
 	if err != nil {
-		return "", err
+		return KeyDecision{}, err
 	}
 	if e.Database, err = ReadDatabase(cfg, text); err != nil || e.Database != UsedDatabase {
-		return "", err
+		return KeyDecision{}, err
 	}
-	d, err := e.Decide()
-	return d.Warning, err
+	return e.Decide()
 }
 
 // PrepareKey makes sure, before a start of the server, that it encrypts with the key that it has encrypted with before. On a new database it

@@ -71,13 +71,13 @@ func (i *inspection) isSettings(ctx context.Context) Check {
 	case len(kept) > 0:
 		return Check{Verdict: Warn, Evidence: "somebody else has set " + listed(kept), Remedy: "run agent config diff next to IS; SETTINGS=override replaces these values"}
 	}
-	switch warning, err := server.KeyWarning(cfg, text); {
+	switch key, err := server.JudgeKey(cfg, text); {
 	case errors.Is(err, server.ErrKey):
 		return broken(err, "restore the key before the next start of IS (docs/operating.md)")
 	case err != nil:
 		return broken(err, "correct "+file.Path)
-	case warning != "":
-		return Check{Verdict: Warn, Evidence: warning, Remedy: "see docs/operating.md, The encryption key"}
+	case key.Warning != "":
+		return Check{Verdict: Warn, Evidence: key.Warning, Remedy: "see docs/operating.md, The encryption key"}
 	}
 	return passed("%s has all of them", file.Path)
 }
