@@ -70,7 +70,7 @@ func (is *IS) mapped(leaf *x509.Certificate, name string) bool {
 	const table = "client_certificate_based_authentication"
 	sum := sha256.Sum256(leaf.Raw)
 	return is.settings.flag(table+".enable") && slices.ContainsFunc(is.settings.tables(table+".user_thumbprint_mapping"), func(entry settings) bool {
-		return entry.text("trusted_issuer", "") == sortedName(leaf.Issuer) && entry.text("allowed_username", "") == name &&
+		return entry.text("trusted_issuer", "") == sortedName(leaf.Issuer) && (entry.text("allowed_username", "") == name || slices.Contains(entry.texts("allowed_username"), name)) &&
 			strings.ReplaceAll(entry.text("cert_thumbprint", ""), ":", "") == strings.ToUpper(hex.EncodeToString(sum[:]))
 	})
 }

@@ -467,6 +467,16 @@ func TestAKeyManagerByMutualTLS(t *testing.T) {
 		"trusted_issuer = \"CN=localhost, O=Stand-in\"\ncert_thumbprint = \""+thumbprint+"\"\nallowed_username = \"admin\"\n")
 	p.startIS()
 	p.generate(p.application("Shop again"), "WSO2IS7").want(t, 200)
+	settings := filepath.Join(p.isHome, "repository/conf/deployment.toml")
+	text, err := os.ReadFile(settings)
+	if err == nil { // as WSO2's documentation has it
+		err = os.WriteFile(settings, []byte(strings.Replace(string(text), `allowed_username = "admin"`, `allowed_username = ["other", "admin"]`, 1)), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.startIS()
+	p.generate(p.application("Shop once more"), "WSO2IS7").want(t, 200)
 }
 
 func TestOutgoingTrustIsReadAgainFrom46On(t *testing.T) {
