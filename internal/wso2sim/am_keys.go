@@ -289,9 +289,10 @@ func leakedView(m *keyMapping) object {
 	}
 }
 
-// view shows a row; nil where the product leaves it out, because its key manager is disabled or not loaded or cannot
-// give the client back.
-func (am *AM) view(ctx context.Context, m *keyMapping) object {
+// view shows a row; nil where the product leaves it out, because its key manager is disabled or not loaded, or refuses to give the client
+// back. One that does not answer at all fails the request: getApplicationKeys of AbstractAPIManager (carbon-apimgt) passes over an
+// APIManagementException alone, and Feign throws a RetryableException.
+func (am *AM) view(ctx context.Context, m *keyMapping) (object, error) {
 	am.mu.Lock()
 	id, dto, usable := m.clientID, m.keyManager.dto, m.keyManager.enabled() && m.keyManager.loaded(time.Now())
 	var resident *oauthClient
@@ -301,21 +302,24 @@ func (am *AM) view(ctx context.Context, m *keyMapping) object {
 	am.mu.Unlock()
 	switch {
 	case id == "":
-		return leakedView(m)
+		return leakedView(m), nil
 	case !usable:
-		return nil
+		return nil, nil
 	case value(dto.Type) == typeResident:
 		if resident == nil {
-			return nil
+			return nil, nil
 		}
-		return keyView(m, residentClient(resident))
+		return keyView(m, residentClient(resident)), nil
 	}
 	client, err := am.connector.retrieve(ctx, &dto, id)
 	if err != nil {
 		am.log.Error("client not retrieved", "keyManager", value(dto.Name), "error", err)
-		return nil
+		if errors.Is(err, errNoAnswer) {
+			return nil, &upstreamError{errInternal, err}
+		}
+		return nil, nil
 	}
-	return keyView(m, client)
+	return keyView(m, client), nil
 }
 
 func (am *AM) listKeys(w http.ResponseWriter, r *http.Request) error {
@@ -332,7 +336,11 @@ func (am *AM) listKeys(w http.ResponseWriter, r *http.Request) error {
 	}
 	list := []object{}
 	for _, m := range rows {
-		if view := am.view(r.Context(), m); view != nil {
+		view, err := am.view(r.Context(), m)
+		if err != nil {
+			return err
+		}
+		if view != nil {
 			list = append(list, am.later(m, view))
 		}
 	}
@@ -341,8 +349,11 @@ func (am *AM) listKeys(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (am *AM) showKey(w http.ResponseWriter, r *http.Request, m *keyMapping) error {
-	view := am.view(r.Context(), m)
-	if view == nil { // the client is gone, or its key manager cannot be asked
+	view, err := am.view(r.Context(), m)
+	if err != nil {
+		return err
+	}
+	if view == nil { // the key manager refuses to show the client, or is not loaded
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}

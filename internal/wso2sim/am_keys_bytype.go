@@ -68,7 +68,10 @@ func (am *AM) generateToken(w http.ResponseWriter, r *http.Request, m *keyMappin
 	if value(body.GrantType) == "TOKEN_EXCHANGE" {
 		return &upstreamError{errNoToken, errors.New("the token to exchange is missing")}
 	}
-	view := am.view(r.Context(), m)
+	view, err := am.view(r.Context(), m)
+	if err != nil {
+		return err
+	}
 	if view == nil {
 		return notFound("application consumer key", r.PathValue("mapping"))
 	}

@@ -1,6 +1,7 @@
 package wso2sim
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -38,10 +39,10 @@ func (am *AM) mapKeys(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	view := am.view(r.Context(), m)
+	view, err := am.view(r.Context(), m)
 	if view == nil || body.ConsumerSecret != nil && view["consumerSecret"] != *body.ConsumerSecret {
 		am.forget(m)
-		return &upstreamError{errGeneral, errors.New("the key manager does not know the client to map")}
+		return &upstreamError{errGeneral, cmp.Or(err, errors.New("the key manager does not know the client to map"))}
 	}
 	view["keyManager"], view["keyState"] = manager, nil
 	if grants, _ := view["supportedGrantTypes"].([]string); slices.Contains(grants, "client_credentials") {
@@ -105,7 +106,10 @@ func (am *AM) updateKey(w http.ResponseWriter, r *http.Request, m *keyMapping) e
 			return &upstreamError{errGeneral, err}
 		}
 	}
-	view := am.view(r.Context(), m)
+	view, err := am.view(r.Context(), m)
+	if err != nil {
+		return &upstreamError{errGeneral, err}
+	}
 	if view == nil {
 		return errGeneral
 	}

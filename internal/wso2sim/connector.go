@@ -48,7 +48,10 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("%s: %d %s", e.what, e.status, http.StatusText(e.status))
 }
 
-var errClientGone = errors.New("the key manager does not know the client")
+var (
+	errClientGone = errors.New("the key manager does not know the client")
+	errNoAnswer   = errors.New("call the key manager") // it cannot be reached or trusted, or is silent
+)
 
 // call sends a request with the credentials of the key manager's configuration and reads the answer into out, which
 // may be nil.
@@ -83,7 +86,7 @@ func (c *connector) do(req *http.Request, out any) error { return exchange(c.cli
 func exchange(client *http.Client, req *http.Request, out any) error {
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("call the key manager: %w", err)
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
@@ -136,8 +139,18 @@ func redirectURIs(callback string) []string {
 	return slices.DeleteFunc(strings.Split(callback, ","), func(uri string) bool { return uri == "" })
 }
 
-func (c *connector) retrieve(ctx context.Context, dto *keyManagerDTO, id string) (remoteClient, error) {
-	return c.client7(ctx, dto, http.MethodGet, value(dto.ClientRegistrationEndpoint)+"/"+url.PathEscape(id), nil)
+// retrieveTries is how often the connector asks IS for a client without an answer: Retryer.Default of Feign, which WSO2IS7KeyManager of
+// apim-km-wso2is v2.1.2 does not replace. The pauses of it, 1.2 s in all, are left out.
+const retrieveTries = 5
+
+func (c *connector) retrieve(ctx context.Context, dto *keyManagerDTO, id string) (client remoteClient, err error) {
+	for range retrieveTries {
+		client, err = c.client7(ctx, dto, http.MethodGet, value(dto.ClientRegistrationEndpoint)+"/"+url.PathEscape(id), nil)
+		if !errors.Is(err, errNoAnswer) || ctx.Err() != nil {
+			break
+		}
+	}
+	return client, err
 }
 
 func (c *connector) update(ctx context.Context, dto *keyManagerDTO, id string, ask clientRequest) (remoteClient, error) {

@@ -356,7 +356,7 @@ func (s *server) outgoingTrust() *truststore {
 // caller makes the client of outgoing calls. Keep-alive stays off, so that each call proves trust anew.
 func (s *server) caller(names hostnames) *http.Client {
 	return &http.Client{
-		Timeout:       30 * time.Second,
+		Timeout:       time.Minute, // as Feign's, with which API-M calls a key manager, waits for an answer (Request.Options)
 		Transport:     &http.Transport{TLSClientConfig: trusting(s.outgoingTrust, names), DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
