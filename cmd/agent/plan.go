@@ -161,25 +161,34 @@ func loadedFrom(ctx context.Context, cfg config.Config, f *desired.File) (l *loa
 	return l, err
 }
 
-// settled is how long a plan waits for a server that is changing. API-M lists a new API after some seconds.
+// settled is how long a plan waits for a server that is changing. API-M lists a new API after some seconds, and the keys of a key manager
+// as soon as it has loaded it.
 const settled = 30 * time.Second
 
 // compare reads the servers, and compares them with the desired state.
 func (l *loaded) compare(ctx context.Context) (plan.Comparison, error) {
+	var found plan.Comparison
 	clients, until := actual.Connect(l.client, l.settings), time.Now().Add(settled)
-	have, err := new(actual.Known).Read(ctx, clients, l.want)
-	for errors.Is(err, actual.ErrMoving) && time.Now().Before(until) {
+	for {
+		have, err := new(actual.Known).Read(ctx, clients, l.want)
+		moving := errors.Is(err, actual.ErrMoving)
+		if err == nil {
+			found = plan.Compare(l.want, have)
+			moving = actual.MarkHidden(ctx, clients, l.want, have, found.Changes)
+		}
+		switch {
+		case moving && time.Now().Before(until):
+		case err != nil:
+			return plan.Comparison{}, logged(byHand(err), l.connection.Run)
+		default:
+			return found, nil
+		}
 		select {
 		case <-ctx.Done():
 			return plan.Comparison{}, context.Cause(ctx)
 		case <-time.After(settled / 30):
 		}
-		have, err = new(actual.Known).Read(ctx, clients, l.want)
 	}
-	if err != nil {
-		return plan.Comparison{}, logged(byHand(err), l.connection.Run)
-	}
-	return plan.Compare(l.want, have), nil
 }
 
 // logged adds to a failure of a server by which id its logs have the requests of this run, and to one of a server that is changing that

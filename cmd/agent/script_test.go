@@ -29,6 +29,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"wso2agent/internal/keystore"
+	"wso2agent/internal/wso2sim"
 )
 
 func TestMain(m *testing.M) {
@@ -96,6 +97,7 @@ func TestScripts(t *testing.T) {
 			"backend-for":             backendFor,
 			"exits":                   exits,
 			"freeport":                freePort,
+			"hide-keys":               hideKeys,
 			"login":                   login,
 			"mask":                    mask,
 			"homes":                   homes,
@@ -112,6 +114,10 @@ func TestScripts(t *testing.T) {
 			"waitfor-same-generation": sameGeneration,
 		},
 		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Values["faults of IS"] = wso2sim.NewFaults()
+			return nil
+		},
 	})
 }
 

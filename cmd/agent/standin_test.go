@@ -130,7 +130,7 @@ func standIns(ts *testscript.TestScript, _ bool, args []string) {
 	if settled {
 		settle(ts, isHome, am.URL())
 	}
-	is, err := wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0"})
+	is, err := wso2sim.StartIS(ctx, wso2sim.Options{Home: isHome, Listen: "127.0.0.1:0", Faults: ts.Value("faults of IS").(*wso2sim.Faults)})
 	ts.Check(err)
 	ts.Defer(func() { is.Close() })
 	ts.Check(is.Wait(ctx))
@@ -138,6 +138,14 @@ func standIns(ts *testscript.TestScript, _ bool, args []string) {
 	address(ts, is.URL(), "IS")
 	address(ts, am.URL(), "AM")
 	address(ts, am.GatewayURL(), "GW")
+}
+
+// hideKeys N has API-M not show a key of IS, N times: IS answers the question for the client with HTTP 503.
+func hideKeys(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	_, err = ts.Value("faults of IS").(*wso2sim.Faults).Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 503, Method: "GET", Path: "/api/identity/oauth2/dcr/v1.1/register/*", Count: n})
+	ts.Check(err)
 }
 
 // settle makes the settings of an IS as its agent does, with the handler that reports revoked tokens to the API-M at an address.

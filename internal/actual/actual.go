@@ -27,7 +27,8 @@ type Clients struct {
 	IS        *wso2.Identity // the OAuth server of IS; nil: there is no IS
 	SCIM      *wso2.SCIM     // nil: there is no IS
 
-	unlisted question // about APIs that the list of API-M lacks
+	unlisted     question // about APIs that the list of API-M lacks
+	readsClients bool     // whether IS may be asked for a client; no token that only reads may (AllRights)
 }
 
 // question says about which missing APIs a reading asks whether API-M has them and does not list them yet. Each costs a request.
@@ -47,7 +48,7 @@ func Connect(hc *http.Client, s bootstrap.Settings) Clients {
 		c.unlisted = askNone
 	}
 	if !s.SkipKeyManager {
-		c.IS = servers.IS
+		c.IS, c.readsClients = servers.IS, s.ISCredentials.Reading == nil
 		c.SCIM = wso2.NewSCIM(hc, strings.TrimRight(s.ISURL, "/"), s.ISCredentials)
 	}
 	return c

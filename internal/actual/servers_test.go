@@ -34,6 +34,7 @@ type servers struct {
 	amRequests *wso2sim.RequestLog
 	isRequests *wso2sim.RequestLog
 	amFaults   *wso2sim.Faults
+	isFaults   *wso2sim.Faults
 	client     *http.Client
 	settings   bootstrap.Settings
 }
@@ -42,7 +43,7 @@ type servers struct {
 func start(t *testing.T, change func(*wso2sim.Options)) *servers {
 	t.Helper()
 	p := pair.Start(t, change)
-	s := &servers{t: t, am: p.AM, is: p.IS, amRequests: p.AMRequests, isRequests: p.ISRequests, amFaults: p.AMFaults, client: p.Client}
+	s := &servers{t: t, am: p.AM, is: p.IS, amRequests: p.AMRequests, isRequests: p.ISRequests, amFaults: p.AMFaults, isFaults: p.ISFaults, client: p.Client}
 	account := func(source string) wso2.Credentials {
 		return wso2.Credentials{User: "admin", Password: "admin", Source: source, Lockout: &wso2.Lockout{}}
 	}

@@ -254,6 +254,9 @@ func (m *maker) compare(c Change, exists bool, have any, differences func() []Di
 // adopted is the effect of a change of an object that the record does not have.
 const adopted = "adopted: the record does not have it"
 
+// MayExist is the effect of a change that creates a key, if API-M may have the key and not show it.
+const MayExist = "IS has a client of this key: API-M may have the key and not show it now, and the agent makes no second client"
+
 // fixed reports differences in fields that the server cannot change, and returns the other ones.
 func (m *maker) fixed(at desired.Place, what string, all []Difference, remedy string, paths ...string) []Difference {
 	return slices.DeleteFunc(all, func(d Difference) bool {

@@ -124,8 +124,8 @@ func changesIn(plan []byte) (map[string]string, error) {
 func textsOf(changes []jsonChange) (map[string]string, error) {
 	all := map[string]string{}
 	for _, c := range changes {
-		// Whether the record has an object depends on where the agent runs.
-		c.Effects = slices.DeleteFunc(c.Effects, func(e string) bool { return e == adopted })
+		// Whether the record has an object depends on where the agent runs, and whether API-M shows a key, on the moment.
+		c.Effects = slices.DeleteFunc(c.Effects, func(e string) bool { return e == adopted || e == MayExist })
 		text, err := json.Marshal(c)
 		if err != nil {
 			return nil, fmt.Errorf("compare plans: %w", err)
