@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"wso2agent/internal/plan"
-	"wso2agent/internal/wso2"
 	"wso2agent/internal/wso2sim"
 )
 
@@ -38,19 +37,29 @@ func TestAPlanSaysThatAKeyMayExist(t *testing.T) {
 		}
 		return all
 	}
-	expect := func(what string, lines ...string) {
+	expect := func(what string, asked int, lines ...string) {
 		t.Helper()
+		s.isRequests.Reset()
+		defer func() {
+			t.Helper()
+			if n := s.isRequests.Counts()["GET /api/identity/oauth2/dcr/v1.1/register"]; n != asked {
+				t.Errorf("%s: IS was asked for %d clients by name, not %d: %v", what, n, asked, s.isRequests.Counts())
+			}
+			if n := s.isRequests.Counts()["POST /oauth2/token"]; n > 0 {
+				t.Errorf("%s: IS was asked for a token", what)
+			}
+		}()
 		if got := marked(); !slices.Equal(got, lines) {
 			t.Errorf("%s: the plan is\n  %s\nand should be\n  %s", what, strings.Join(got, "\n  "), strings.Join(lines, "\n  "))
 		}
 	}
 	sandbox, resident := "create sandbox of key manager WSO2-IS of application Shop", "create production of key manager Resident Key Manager of application Shop"
 	other := "create sandbox of key manager WSO2-IS of application Other"
-	expect("API-M shows the key", sandbox, resident, other)
+	expect("API-M shows the key", 1, sandbox, resident, other)
 	_, err := s.isFaults.Add(wso2sim.Fault{Kind: wso2sim.FaultStatus, Status: 503, Method: "GET", Path: "/api/identity/oauth2/dcr/v1.1/register/*"})
 	must(t, err)
 	hidden := "create production of key manager WSO2-IS of application Shop"
-	expect("API-M hides the key", hidden+": may exist", sandbox, resident, other)
-	s.settings.ISCredentials = wso2.Credentials{Reading: &wso2.ReadingClient{}}
-	expect("the agent may not ask IS", hidden, sandbox, resident, other)
+	expect("API-M hides the key", 2, hidden+": may exist", sandbox, resident, other)
+	s.settings.ISCredentials = reading(s.settings.ISURL, "IS", "unknown", "x", RightsFor(want).IS)
+	expect("the agent may not ask IS", 0, hidden, sandbox, resident, other)
 }
