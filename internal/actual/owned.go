@@ -70,7 +70,7 @@ func (r *reader) unnamedJobs() (jobs []job) {
 				}
 				return err
 			})
-		case plan.KindKey: // API-M does not list a key whose key manager does not answer
+		case plan.KindKey: // API-M does not list a key whose key manager it has not loaded, or whose client IS refuses
 			r.unnamed.unsure[o] = true
 		}
 	}

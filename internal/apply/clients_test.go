@@ -597,8 +597,8 @@ func TestKeysWaitForTheirKeyManager(t *testing.T) {
 	}
 }
 
-// TestAKeyWhoseClientIsLostIsMadeAgain: API-M does not show such a key, and only its id from an earlier run can clear it. While IS does
-// not answer API-M, a key is not shown either, and stays.
+// TestAKeyWhoseClientIsLostIsMadeAgain: API-M does not show such a key, and only its id from an earlier run can clear it. While IS answers
+// API-M with errors, a key is not shown either, and stays.
 func TestAKeyWhoseClientIsLostIsMadeAgain(t *testing.T) {
 	s := start(t, nil)
 	want := s.read(oneKey, t.TempDir())

@@ -78,7 +78,8 @@ func (r *round) clear(ctx context.Context, k client, exists bool) error {
 }
 
 // clearHidden clears a key that API-M does not show because its client is lost. Only the id from an earlier run identifies that key. API-M
-// does not show a key either while it cannot reach the key manager, so the agent waits first, unless IS says that it has lost the client.
+// does not show a key either while it has not loaded the key manager, or while IS answers it with an error. So the agent waits first,
+// unless IS says that it has lost the client.
 func (r *round) clearHidden(ctx context.Context, k client) error {
 	known := r.past.key(k.keyName)
 	lasts, lost := r.past.since(hidden(k)), k.manager == bootstrap.ResidentKeyManager
