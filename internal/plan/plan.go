@@ -120,6 +120,7 @@ const (
 	Create Action = "create"
 	Update Action = "update"
 	Delete Action = "delete"
+	Unsure Action = "unsure" // to create a key, if API-M does not have it and only does not show it
 )
 
 // The kinds of objects, in words for people.
@@ -254,8 +255,14 @@ func (m *maker) compare(c Change, exists bool, have any, differences func() []Di
 // adopted is the effect of a change of an object that the record does not have.
 const adopted = "adopted: the record does not have it"
 
-// MayExist is the effect of a change that creates a key, if API-M may have the key and not show it.
-const MayExist = "IS has a client of this key: API-M may have the key and not show it now, and the agent makes no second client"
+// MayExist returns a change that is to create a key as one that is [Unsure], because API-M may have the key and not show it.
+func (c Change) MayExist() Change {
+	c.Action, c.Effects = Unsure, append(slices.Clone(c.Effects), hidden)
+	return c
+}
+
+// hidden is the effect of a change that is [Unsure].
+const hidden = "IS has a client of this key: API-M may have the key and not show it now, and the agent makes no second client"
 
 // fixed reports differences in fields that the server cannot change, and returns the other ones.
 func (m *maker) fixed(at desired.Place, what string, all []Difference, remedy string, paths ...string) []Difference {

@@ -34,6 +34,9 @@ func Text(changes []Change, problems int, kept ...OwnedObject) string {
 	if n := count(changes, Delete); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d to delete", n))
 	}
+	if n := count(changes, Unsure); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d that may exist", n))
+	}
 	if problems > 0 {
 		parts = append(parts, fmt.Sprintf("%d for a person to solve", problems))
 	}
@@ -44,7 +47,7 @@ func Text(changes []Change, problems int, kept ...OwnedObject) string {
 	return b.String()
 }
 
-var signs = map[Action]string{Create: "+", Update: "~", Delete: "-"}
+var signs = map[Action]string{Create: "+", Update: "~", Delete: "-", Unsure: "?"}
 
 func title(kind, name, of string) string {
 	if of == "" {
@@ -249,9 +252,10 @@ func JSON(run string, changes []Change, problems desired.Problems, kept ...Owned
 		Create   int           `json:"create"`
 		Update   int           `json:"update"`
 		Delete   int           `json:"delete"`
+		Unsure   int           `json:"unsure,omitempty"`
 		Kept     []OwnedName   `json:"kept"`
 		Problems []jsonProblem `json:"problems"`
-	}{run, forPrograms(changes), count(changes, Create), count(changes, Update), count(changes, Delete), KeptNames(kept), bad}); err != nil {
+	}{run, forPrograms(changes), count(changes, Create), count(changes, Update), count(changes, Delete), count(changes, Unsure), KeptNames(kept), bad}); err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)
 	}
 	return EscapeControls(b.Bytes()), nil

@@ -87,6 +87,23 @@ func TestTheSummarySaysWhetherAnythingIsToBeDone(t *testing.T) {
 	}
 }
 
+// TestAKeyThatMayExistIsNoNewOne: the plan that is saved for apply is the same with and without the doubt.
+func TestAKeyThatMayExistIsNoNewOne(t *testing.T) {
+	key := Change{Action: Create, Kind: KindKey, Name: "production of key manager IS", Of: "application Shop"}
+	unsure := []Change{key.MayExist()}
+	const want = "? key production of key manager IS (application Shop)\n    effect: " + hidden + "\nplan: 0 to create, 0 to change, 1 that may exist\n"
+	if got := Text(unsure, 0); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	data, err := JSON("", unsure, nil)
+	if text := string(data); err != nil || !strings.Contains(text, `"action": "unsure"`) || !strings.Contains(text, `"create": 0`) || !strings.Contains(text, `"unsure": 1`) {
+		t.Errorf("%s, %v", data, err)
+	}
+	if err := SameChanges(unsure, []Change{key}); err != nil || len(key.Effects) > 0 {
+		t.Errorf("the plans differ: %v", err)
+	}
+}
+
 func TestChangesArePrintedForPrograms(t *testing.T) {
 	got, err := JSON("", printed, nil)
 	if err != nil {

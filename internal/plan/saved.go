@@ -125,7 +125,10 @@ func textsOf(changes []jsonChange) (map[string]string, error) {
 	all := map[string]string{}
 	for _, c := range changes {
 		// Whether the record has an object depends on where the agent runs, and whether API-M shows a key, on the moment.
-		c.Effects = slices.DeleteFunc(c.Effects, func(e string) bool { return e == adopted || e == MayExist })
+		c.Effects = slices.DeleteFunc(c.Effects, func(e string) bool { return e == adopted || e == hidden })
+		if c.Action == Unsure {
+			c.Action = Create
+		}
 		text, err := json.Marshal(c)
 		if err != nil {
 			return nil, fmt.Errorf("compare plans: %w", err)
