@@ -98,7 +98,7 @@ type Init struct {
 
 // Restart says how the agent restarts the server, and how often.
 type Restart struct {
-	Method       string        `env:"RESTART" default:"auto" rule:"oneof auto exec signal docker kubernetes carbon command webhook file none" desc:"Who restarts the server. exec: agent exec. signal, docker, kubernetes, carbon, command, webhook and file are ways without agent exec: see docs/restart.md. none: a person. auto: agent exec, or if that does not run the server, the first possible one of docker, kubernetes and signal."`
+	Method       string        `env:"RESTART" default:"auto" rule:"oneof auto exec signal docker kubernetes carbon command webhook file none" desc:"Who restarts the server. exec: agent exec. signal, docker, kubernetes, carbon, command, webhook and file are ways without agent exec: see docs/restart.md. none: a person. auto: agent exec, or if that does not run the server, the first possible one of docker and kubernetes."`
 	Command      string        `env:"RESTART_COMMAND" desc:"Program that restarts the server, and its arguments, separated by spaces (RESTART=command). No shell reads them."`
 	URL          string        `env:"RESTART_URL" rule:"https" desc:"Address to which the agent sends a signed POST request when a restart is due (RESTART=webhook)."`
 	Secret       string        `env:"RESTART_URL_SECRET" secret:"true" desc:"Secret with which the agent signs this request."`

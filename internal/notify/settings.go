@@ -75,12 +75,12 @@ func KeeperOf(cfg config.Config, access Access, log *slog.Logger) *Keeper {
 	}
 	address := net.JoinHostPort(host, strconv.Itoa(port))
 	limit := r.StopTimeout + r.StartTimeout
-	possible := []Method{ // in the order of preference
+	automatic := []Method{ // in the order of preference; each proves that something starts the server again
 		&Docker{Open: func() (*docker.Engine, error) { return docker.Open(os.Getenv) }, Container: cfg.Container(), Setting: setting, Control: control},
 		&Kubernetes{Getenv: os.Getenv, Container: cfg.Server.Name, Limit: limit},
-		&Signal{Home: cfg.Server.Home, StopTimeout: r.StopTimeout},
 	}
-	methods := append(possible,
+	methods := append(automatic,
+		&Signal{Home: cfg.Server.Home, StopTimeout: r.StopTimeout},
 		&Carbon{URL: "https://" + address, Connect: access.Connect, Administrator: access.administrator, InHome: filepath.Clean(cfg.Server.ConfigDir) == filepath.Clean(cfg.Server.Home)},
 		&Command{Line: r.Command, Limit: limit, Without: config.SettingNames()},
 		&Webhook{URL: r.URL, Secret: r.Secret, Connect: access.Connect, Pause: time.Second},
@@ -91,7 +91,7 @@ func KeeperOf(cfg config.Config, access Access, log *slog.Logger) *Keeper {
 			access.Count("wso2agent_restarts_total", "Restarts of the server that the agent has asked for, by their method and result: ok or failed.", 1, "method", method, "result", result)
 		}}
 	if r.Method == "auto" {
-		k.Methods = possible
+		k.Methods = automatic
 		return k
 	}
 	i := slices.IndexFunc(methods, func(m Method) bool { return m.Name() == r.Method })
