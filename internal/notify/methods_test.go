@@ -144,11 +144,26 @@ func TestAServerThatIgnoresTheSignalIsKilled(t *testing.T) {
 	}
 }
 
+// withHome returns a folder, as the root of a container, that has a home of a server.
+func withHome(t *testing.T, home string) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	settings := filepath.Join(root, home, "repository/conf/deployment.toml")
+	if err := os.MkdirAll(filepath.Dir(settings), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(settings, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
 // onEngine is a container with the config volume of c, at an engine.
 func onEngine(t *testing.T, c Control, containers ...*engine.Container) *Docker {
 	t.Helper()
 	e := engine.Start(t, containers...)
-	return &Docker{Container: "demo-wso2is-1", Setting: "IS_CONTAINER", Control: c,
+	return &Docker{Container: "demo-wso2is-1", Setting: "IS_CONTAINER", Control: c, Home: "/home/wso2carbon/wso2is-7.1.0", Prefix: "wso2is-",
+		Hostname: func() (string, error) { return "host-of-agent", nil },
 		Open: func() (*docker.Engine, error) {
 			return docker.Open(func(name string) string { return map[string]string{"DOCKER_HOST": e.Host}[name] })
 		}}
@@ -157,7 +172,7 @@ func onEngine(t *testing.T, c Control, containers ...*engine.Container) *Docker 
 func TestDockerRestartsTheContainerThatMountsTheConfigVolume(t *testing.T) {
 	c := newControl(t)
 	restarts := 0
-	d := onEngine(t, c, &engine.Container{Name: "demo-wso2is-1", Root: t.TempDir(), Restart: func() error { restarts++; return nil },
+	d := onEngine(t, c, &engine.Container{Name: "demo-wso2is-1", Root: withHome(t, "/home/wso2carbon/wso2is-7.1.0"), Restart: func() error { restarts++; return nil },
 		Mounts: []engine.Mount{{Target: "/exchange", Source: t.TempDir()}, {Target: "/home/wso2carbon/wso2-config-volume", Source: filepath.Dir(c.Dir)}}})
 	why, err := d.Usable(t.Context())
 	if err != nil || !strings.Contains(why, "container demo-wso2is-1 at unix://") || !strings.HasSuffix(why, "mounts this config volume at /home/wso2carbon/wso2-config-volume") {
@@ -183,7 +198,7 @@ func TestDockerRefusesTheContainerOfAnotherProject(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(another.Dir, proofFile), []byte("OF ANOTHER AGENT"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	container := &engine.Container{Name: "demo-wso2is-1", Root: t.TempDir(), Mounts: []engine.Mount{{Target: "/home/wso2carbon/wso2-config-volume", Source: filepath.Dir(another.Dir)}}}
+	container := &engine.Container{Name: "demo-wso2is-1", Root: withHome(t, "/home/wso2carbon/wso2is-7.1.0"), Mounts: []engine.Mount{{Target: "/home/wso2carbon/wso2-config-volume", Source: filepath.Dir(another.Dir)}}}
 	d := onEngine(t, c, container)
 	_, err := d.Usable(t.Context())
 	contains(t, "another volume", err, "does not mount the config volume of this agent: it may belong to another project; set IS_CONTAINER")
@@ -193,6 +208,65 @@ func TestDockerRefusesTheContainerOfAnotherProject(t *testing.T) {
 	d.Open = func() (*docker.Engine, error) { return nil, docker.ErrNoEngine }
 	_, err = d.Usable(t.Context())
 	contains(t, "no engine", err, "no container engine")
+}
+
+// A backup, an init container and the agent itself mount the config volume too.
+func TestDockerRefusesAContainerWithoutTheServer(t *testing.T) {
+	c := newControl(t)
+	const home, older, other = "/home/wso2carbon/wso2is-7.1.0", "/home/wso2carbon/wso2is-7.0.0", "/home/wso2carbon/wso2am-4.5.0"
+	for name, tc := range map[string]struct {
+		root string
+		env  []string
+		want string // empty: the container is the server's
+	}{
+		"no home":                   {t.TempDir(), nil, "container demo-wso2is-1 runs no server of this product: it has no home with a repository/conf/deployment.toml; set IS_CONTAINER"},
+		"a variable without a home": {t.TempDir(), []string{"WSO2_SERVER_HOME=" + older}, "runs no server of this product"},
+		"the other product":         {withHome(t, other), []string{"WSO2_SERVER_HOME=" + other}, "runs no server of this product"},
+		"SERVER_HOME":               {withHome(t, home), nil, ""},
+		"the home of its image":     {withHome(t, older), []string{"WSO2_SERVER_HOME=" + older}, ""},
+	} {
+		d := onEngine(t, c, &engine.Container{Name: "demo-wso2is-1", Root: tc.root, Env: tc.env,
+			Mounts: []engine.Mount{{Target: "/home/wso2carbon/wso2-config-volume", Source: filepath.Dir(c.Dir)}}})
+		_, err := d.Usable(t.Context())
+		if tc.want == "" && err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if tc.want != "" {
+			contains(t, name, err, tc.want)
+		}
+	}
+}
+
+func TestDockerRefusesTheContainerOfTheAgent(t *testing.T) {
+	c := newControl(t)
+	home := withHome(t, "") // the agent edits the home, which is mounted here too
+	d := onEngine(t, c, &engine.Container{Name: "demo-wso2is-1", Root: "/", Mounts: []engine.Mount{{Target: "/home/wso2carbon/wso2-config-volume", Source: filepath.Dir(c.Dir)}}})
+	d.Home = home
+	e, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	found, err := e.Inspect(t.Context(), d.Container)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, own := range map[string]bool{found.ID[:12]: true, found.ID[:3]: false, "host-of-agent": false} {
+		d.Hostname = func() (string, error) { return host, nil }
+		if _, err := d.Usable(t.Context()); own {
+			contains(t, host, err, "container demo-wso2is-1 is the one in which this agent runs; set IS_CONTAINER")
+		} else if err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(home, "repository")); err != nil {
+		t.Fatal(err)
+	}
+	server := withHome(t, home)
+	d = onEngine(t, c, &engine.Container{Name: "demo-wso2is-1", Root: server, Mounts: []engine.Mount{{Target: "/home/wso2carbon/wso2-config-volume", Source: filepath.Dir(c.Dir)}}})
+	d.Home, d.Hostname = home, func() (string, error) { return found.ID[:12], nil }
+	if _, err := d.Usable(t.Context()); err != nil {
+		t.Errorf("an agent in the network of the server has its host name: %v", err)
+	}
 }
 
 func TestACommandGetsTheOrderAndNoSecret(t *testing.T) {

@@ -76,7 +76,8 @@ func KeeperOf(cfg config.Config, access Access, log *slog.Logger) *Keeper {
 	address := net.JoinHostPort(host, strconv.Itoa(port))
 	limit := r.StopTimeout + r.StartTimeout
 	automatic := []Method{ // in the order of preference; each proves that something starts the server again
-		&Docker{Open: func() (*docker.Engine, error) { return docker.Open(os.Getenv) }, Container: cfg.Container(), Setting: setting, Control: control},
+		&Docker{Open: func() (*docker.Engine, error) { return docker.Open(os.Getenv) }, Container: cfg.Container(), Setting: setting,
+			Home: cfg.Server.Home, Prefix: cfg.Release.Prefix(), Hostname: os.Hostname, Control: control},
 		&Kubernetes{Getenv: os.Getenv, Container: cfg.Server.Name, Limit: limit},
 	}
 	methods := append(automatic,
