@@ -75,6 +75,9 @@ func tooLarge(f *os.File, limit int64) error {
 // Read returns the bytes of a file. It refuses the files that Open refuses.
 func Read(path string, limit int64) ([]byte, error) { return read(anywhere{}, path, limit) }
 
+// ReadIn is Read of a name below root. It follows no link out of root.
+func ReadIn(root *os.Root, name string, limit int64) ([]byte, error) { return read(root, name, limit) }
+
 func read(in folder, name string, limit int64) ([]byte, error) {
 	f, err := open(in, name, limit)
 	if err != nil {

@@ -104,11 +104,14 @@ func TestASignalEndsTheServerAndNothingElse(t *testing.T) {
 
 func TestAProcessMustHaveTheCommandLineAndTheNumberOfTheServer(t *testing.T) {
 	home := t.TempDir()
-	for name, number := range map[string]string{"another number": "1", "no number": "x", "the number of another process": strconv.Itoa(os.Getpid())} {
+	for name, number := range map[string]string{"another number": "1", "no number": "a secret", "the number of another process": strconv.Itoa(os.Getpid())} {
 		cmd := java(t, home, number, endsOnTerm)
 		s := &Signal{Home: home}
 		_, err := s.Usable(t.Context())
-		contains(t, name, err, "has the command line of the server, but wso2carbon.pid of its home has the number")
+		contains(t, name, err, "has the command line of the server, but wso2carbon.pid of its home does not have its number")
+		if err != nil && strings.Contains(err.Error(), "a secret") {
+			t.Errorf("%s: the content of the file is in %v", name, err)
+		}
 		contains(t, name, s.Restart(t.Context(), Order{}), "no Java process of the server")
 		if cmd.Process.Signal(syscall.Signal(0)) != nil {
 			t.Errorf("%s: the process has ended", name)
@@ -116,6 +119,7 @@ func TestAProcessMustHaveTheCommandLineAndTheNumberOfTheServer(t *testing.T) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	}
+	home = t.TempDir() // a child of a shell that was killed can still have its command line
 	cmd := exec.Command("/bin/sh", "-c", endsOnTerm)
 	cmd.Env = []string{"HOME_OF_SERVER=" + home}
 	if err := cmd.Start(); err != nil {
@@ -127,6 +131,54 @@ func TestAProcessMustHaveTheCommandLineAndTheNumberOfTheServer(t *testing.T) {
 	}
 	_, err := (&Signal{Home: home}).Usable(t.Context())
 	contains(t, "another command line", err, "no Java process of the server is to be seen; share the PID namespace")
+}
+
+// inProc is a folder like /proc with one process of a server in a home, whose root folder is root.
+func inProc(t *testing.T, proc, pid, home, root string) {
+	t.Helper()
+	dir := filepath.Join(proc, pid)
+	stat := pid + " (java) S" + strings.Repeat(" 0", 18) + " 500"
+	if err := os.MkdirAll(filepath.Join(root, home), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(root, filepath.Join(dir, "root")); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{filepath.Join(dir, "cmdline"): "java\x00-Dcarbon.home=" + home + "\x00" + mainClass + "\x00", filepath.Join(dir, "stat"): stat,
+		filepath.Join(proc, "uptime"): "1000.00 1000.00\n", filepath.Join(root, home, pidFile): pid + "\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The server can put a link to a file of the agent in the place of its number.
+func TestALinkOfTheServerShowsNoFileOfTheAgent(t *testing.T) {
+	const home = "/home/wso2carbon/wso2is-7.1.0"
+	agents := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(agents, []byte("4242\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"an absolute link": agents, "a relative link": strings.Repeat("../", 20) + agents} {
+		proc, root := t.TempDir(), t.TempDir()
+		inProc(t, proc, "4242", home, root)
+		s := &Signal{Home: home, Proc: proc}
+		if p, err := s.find(); err != nil || p.PID != 4242 {
+			t.Fatalf("%s: without it: %+v, %v", name, p, err)
+		}
+		number := filepath.Join(root, home, pidFile)
+		if err := os.Remove(number); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(target, number); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.find()
+		contains(t, name, err, "process 4242 has the command line of the server, but its wso2carbon.pid cannot be read")
+	}
 }
 
 func TestAServerThatIgnoresTheSignalIsKilled(t *testing.T) {

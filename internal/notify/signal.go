@@ -112,17 +112,33 @@ func (s *Signal) isServer(pid int) (bool, error) {
 	if !class || !home {
 		return false, nil
 	}
-	path := filepath.Join(dir, "root", s.Home, pidFile) // the home in the container of that process
-	data, err := file.Read(path, 4096)
-	if err != nil {
-		return false, fmt.Errorf("process %d has the command line of the server, but its %s cannot be read: %w", pid, pidFile, err)
-	}
-	number := strings.Trim(string(data), "\x00 \n")
-	if number != strconv.Itoa(pid) {
-		return false, fmt.Errorf("process %d has the command line of the server, but %s of its home has the number %q", pid, pidFile, number)
+	if err := s.hasNumber(filepath.Join(dir, "root"), pid); err != nil {
+		return false, fmt.Errorf("process %d has the command line of the server, but %w", pid, err)
 	}
 	return true, nil
 }
+
+// hasNumber returns nil if wso2carbon.pid of the home below root, the root folder of a process, has its number. The server can put a link
+// in the place of any file, and a link is resolved in the mounts of the agent: so none is followed out of root, and no error has the
+// content.
+func (s *Signal) hasNumber(root string, pid int) error {
+	in, err := os.OpenRoot(root)
+	if err != nil {
+		return fmt.Errorf("its files cannot be read: %w", err)
+	}
+	defer in.Close()
+	data, err := file.ReadIn(in, below(filepath.Join(s.Home, pidFile)), 4096)
+	if err != nil {
+		return fmt.Errorf("its %s cannot be read: %w", pidFile, err)
+	}
+	if strings.Trim(string(data), "\x00 \n") != strconv.Itoa(pid) {
+		return fmt.Errorf("%s of its home does not have its number", pidFile)
+	}
+	return nil
+}
+
+// below returns an absolute path relative to the root folder.
+func below(path string) string { return strings.TrimPrefix(filepath.Clean(path), "/") }
 
 // ticksPerSecond is USER_HZ of Linux, the unit of times in proc (proc_pid_stat(5)). It is 100 on all platforms of Go.
 const ticksPerSecond = 100
