@@ -74,7 +74,7 @@ func TestASignalEndsTheServerAndNothingElse(t *testing.T) {
 	server, stranger := java(t, home, "", endsOnTerm), java(t, other, "", endsOnTerm)
 	ready(t, home)
 	ready(t, other)
-	s := &Signal{Home: home, StopTimeout: time.Minute}
+	s := &Signal{Home: home, Volume: t.TempDir(), StopTimeout: time.Minute}
 	if why, err := s.Usable(t.Context()); err != nil || !strings.Contains(why, strconv.Itoa(server.Process.Pid)) {
 		t.Fatal(why, err)
 	}
@@ -106,7 +106,7 @@ func TestAProcessMustHaveTheCommandLineAndTheNumberOfTheServer(t *testing.T) {
 	home := t.TempDir()
 	for name, number := range map[string]string{"another number": "1", "no number": "a secret", "the number of another process": strconv.Itoa(os.Getpid())} {
 		cmd := java(t, home, number, endsOnTerm)
-		s := &Signal{Home: home}
+		s := &Signal{Home: home, Volume: t.TempDir()}
 		_, err := s.Usable(t.Context())
 		contains(t, name, err, "has the command line of the server, but wso2carbon.pid of its home does not have its number")
 		if err != nil && strings.Contains(err.Error(), "a secret") {
@@ -129,7 +129,7 @@ func TestAProcessMustHaveTheCommandLineAndTheNumberOfTheServer(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, pidFile), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := (&Signal{Home: home}).Usable(t.Context())
+	_, err := (&Signal{Home: home, Volume: t.TempDir()}).Usable(t.Context())
 	contains(t, "another command line", err, "no Java process of the server is to be seen; share the PID namespace")
 }
 
@@ -155,6 +155,59 @@ func inProc(t *testing.T, proc, pid, home, root string) {
 	}
 }
 
+// mount makes the folder volume of this machine appear below root, at the same path.
+func mount(t *testing.T, volume, root string) {
+	t.Helper()
+	at := filepath.Join(root, volume)
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// A test may not mount anything, and the agent follows no link out of root. So the folder moves below root, and a link leads to it.
+	if err := os.Rename(volume, at); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(at, volume); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestASignalEndsNoServerOfAnotherProject(t *testing.T) {
+	const home = "/home/wso2carbon/wso2is-7.1.0"
+	proc, all, theirs := t.TempDir(), t.TempDir(), t.TempDir()
+	ours := filepath.Join(all, "ours")
+	s := &Signal{Home: home, Proc: proc, Volume: filepath.Join(t.TempDir(), "volume")}
+	if err := os.Mkdir(s.Volume, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	inProc(t, proc, "4141", home, theirs)
+	_, err := s.Usable(t.Context())
+	contains(t, "without the volume", err, "is not the config volume of this agent: it may belong to another project; mount the config volume in both containers at CONFIG_DIR")
+	if err := os.MkdirAll(filepath.Join(theirs, s.Volume), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Usable(t.Context())
+	contains(t, "with another volume at the same path", err, "process 4141 has the command line of the server, but its "+s.Volume+" is not the config volume of this agent")
+	contains(t, "with another volume", s.Restart(t.Context(), Order{}), "no Java process of the server")
+	mount(t, s.Volume, ours)
+	inProc(t, proc, "4242", home, ours)
+	if p, err := s.Process(t.Context()); err != nil || p.PID != 4242 {
+		t.Errorf("the own server is there too: %+v, %v", p, err)
+	}
+	inProc(t, proc, "4343", home, all)
+	shared := filepath.Join(all, s.Volume)
+	if err := os.MkdirAll(filepath.Dir(shared), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	up, err := filepath.Rel(filepath.Dir(shared), filepath.Join(ours, s.Volume))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(up, shared); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, "two servers with one volume", s.Restart(t.Context(), Order{}), "the processes 4242 and 4343 both are a server in "+home+" with this config volume; give each server a config volume of its own")
+}
+
 // The server can put a link to a file of the agent in the place of its number.
 func TestALinkOfTheServerShowsNoFileOfTheAgent(t *testing.T) {
 	const home = "/home/wso2carbon/wso2is-7.1.0"
@@ -165,7 +218,8 @@ func TestALinkOfTheServerShowsNoFileOfTheAgent(t *testing.T) {
 	for name, target := range map[string]string{"an absolute link": agents, "a relative link": strings.Repeat("../", 20) + agents} {
 		proc, root := t.TempDir(), t.TempDir()
 		inProc(t, proc, "4242", home, root)
-		s := &Signal{Home: home, Proc: proc}
+		s := &Signal{Home: home, Proc: proc, Volume: t.TempDir()}
+		mount(t, s.Volume, root)
 		if p, err := s.find(); err != nil || p.PID != 4242 {
 			t.Fatalf("%s: without it: %+v, %v", name, p, err)
 		}
@@ -187,7 +241,7 @@ func TestAServerThatIgnoresTheSignalIsKilled(t *testing.T) {
 	ready(t, home)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Wait() }()
-	if err := (&Signal{Home: home, StopTimeout: 200 * time.Millisecond}).Restart(t.Context(), Order{}); err != nil {
+	if err := (&Signal{Home: home, Volume: t.TempDir(), StopTimeout: 200 * time.Millisecond}).Restart(t.Context(), Order{}); err != nil {
 		t.Fatal(err)
 	}
 	<-ended

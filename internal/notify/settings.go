@@ -81,7 +81,7 @@ func KeeperOf(cfg config.Config, access Access, log *slog.Logger) *Keeper {
 		&Kubernetes{Getenv: os.Getenv, Container: cfg.Server.Name, Limit: limit},
 	}
 	methods := append(automatic,
-		&Signal{Home: cfg.Server.Home, StopTimeout: r.StopTimeout},
+		&Signal{Home: cfg.Server.Home, Volume: cfg.Server.ConfigDir, StopTimeout: r.StopTimeout},
 		&Carbon{URL: "https://" + address, Connect: access.Connect, Administrator: access.administrator, InHome: filepath.Clean(cfg.Server.ConfigDir) == filepath.Clean(cfg.Server.Home)},
 		&Command{Line: r.Command, Limit: limit, Without: config.SettingNames()},
 		&Webhook{URL: r.URL, Secret: r.Secret, Connect: access.Connect, Pause: time.Second},

@@ -20,6 +20,7 @@ import (
 // runs the server starts it again.
 type Signal struct {
 	Home        string        // SERVER_HOME, in the container of the server
+	Volume      string        // CONFIG_DIR, here and in the container of the server
 	Proc        string        // where proc is mounted; empty: /proc
 	StopTimeout time.Duration // between TERM and KILL
 }
@@ -65,8 +66,9 @@ func (s *Signal) proc() string {
 	return "/proc"
 }
 
-// find returns the process that has both the command line of a server in this home and the number in wso2carbon.pid of that home.
-func (s *Signal) find() (Process, error) {
+// find returns the process that has the command line of a server in this home, the number in wso2carbon.pid of that home, and the config
+// volume of this agent. In a PID namespace of several projects each has a server with the same command line.
+func (s *Signal) find() (found Process, err error) {
 	entries, err := os.ReadDir(s.proc())
 	if err != nil {
 		return Process{}, err
@@ -88,9 +90,15 @@ func (s *Signal) find() (Process, error) {
 		if err != nil {
 			continue // it has ended meanwhile
 		}
-		return Process{ID: fmt.Sprintf("%d %d", pid, ticks), PID: pid, Since: since}, nil
+		if found.PID != 0 {
+			return Process{}, remedy.Add(fmt.Errorf("the processes %d and %d both are a server in %s with this config volume", found.PID, pid, s.Home), "give each server a config volume of its own")
+		}
+		found = Process{ID: fmt.Sprintf("%d %d", pid, ticks), PID: pid, Since: since}
 	}
-	if doubt != nil {
+	switch {
+	case found.PID != 0:
+		return found, nil
+	case doubt != nil:
 		return Process{}, fmt.Errorf("%w: %w", errNoServer, doubt)
 	}
 	return Process{}, errNoServer
@@ -112,16 +120,16 @@ func (s *Signal) isServer(pid int) (bool, error) {
 	if !class || !home {
 		return false, nil
 	}
-	if err := s.hasNumber(filepath.Join(dir, "root"), pid); err != nil {
+	if err := s.check(filepath.Join(dir, "root"), pid); err != nil {
 		return false, fmt.Errorf("process %d has the command line of the server, but %w", pid, err)
 	}
 	return true, nil
 }
 
-// hasNumber returns nil if wso2carbon.pid of the home below root, the root folder of a process, has its number. The server can put a link
-// in the place of any file, and a link is resolved in the mounts of the agent: so none is followed out of root, and no error has the
-// content.
-func (s *Signal) hasNumber(root string, pid int) error {
+// check returns nil if below root, the root folder of a process, wso2carbon.pid of the home has its number, and the config volume is that
+// of this agent. The server can put a link in the place of any file, and a link is resolved in the mounts of the agent: so none is
+// followed out of root, and no error has the content.
+func (s *Signal) check(root string, pid int) error {
 	in, err := os.OpenRoot(root)
 	if err != nil {
 		return fmt.Errorf("its files cannot be read: %w", err)
@@ -133,6 +141,13 @@ func (s *Signal) hasNumber(root string, pid int) error {
 	}
 	if strings.Trim(string(data), "\x00 \n") != strconv.Itoa(pid) {
 		return fmt.Errorf("%s of its home does not have its number", pidFile)
+	}
+	own, err := os.Stat(s.Volume)
+	if err != nil {
+		return err
+	}
+	if its, err := in.Stat(below(s.Volume)); err != nil || !os.SameFile(own, its) {
+		return remedy.Add(fmt.Errorf("its %s is not the config volume of this agent: it may belong to another project", s.Volume), "mount the config volume in both containers at CONFIG_DIR")
 	}
 	return nil
 }
@@ -171,24 +186,29 @@ func (s *Signal) started(pid int) (ticks int64, at time.Time, err error) {
 	return ticks, time.Now().Add(-age), nil
 }
 
-// Restart sends TERM, and KILL after StopTimeout. It looks at the process before each signal, and sends none to a process that is not
-// the one that it has found.
+// Restart sends TERM, and KILL after StopTimeout, to a handle of the process (a pidfd, where the kernel has them). The number can belong to
+// another process as soon as the server has ended. So Restart looks at the process once more when it has the handle, which stays that
+// of the same process.
 func (s *Signal) Restart(ctx context.Context, _ Order) error {
 	p, err := s.find()
 	if err != nil {
 		return err
 	}
-	if err := syscall.Kill(p.PID, syscall.SIGTERM); err != nil {
+	handle, err := os.FindProcess(p.PID)
+	if err != nil {
+		return fmt.Errorf("find process %d: %w", p.PID, err)
+	}
+	defer handle.Release()
+	if s.ended(p) {
+		return nil
+	}
+	if err := handle.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return remedy.Add(fmt.Errorf("stop process %d: %w", p.PID, err), "run the agent as the user of the server")
 	}
 	late := time.Now().Add(s.StopTimeout)
-	for {
-		now, err := s.find()
-		if err != nil || now.ID != p.ID {
-			return nil // it has ended
-		}
+	for !s.ended(p) {
 		if time.Now().After(late) {
-			if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			if err := handle.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				return fmt.Errorf("kill process %d: %w", p.PID, err)
 			}
 			return nil
@@ -199,4 +219,11 @@ func (s *Signal) Restart(ctx context.Context, _ Order) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+	return nil
+}
+
+// ended reports whether p is no longer the process of the server.
+func (s *Signal) ended(p Process) bool {
+	now, err := s.find()
+	return err != nil || now.ID != p.ID
 }
