@@ -53,6 +53,11 @@ func (c Config) restartContradictions() (mistakes []error) {
 			mistakes = append(mistakes, fmt.Errorf("RESTART is %s, but %s is not set: set it, or choose another RESTART", s.method, s.name))
 		}
 	}
+	if r.URL != "" { // a secret has no rule, and this one does not show the value
+		if err := checkHTTPS(r.URL); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("RESTART_URL %w", err))
+		}
+	}
 	if r.Method == "carbon" && c.Server.Product != "" && filepath.Clean(c.Server.ConfigDir) != filepath.Clean(c.Server.Home) {
 		mistakes = append(mistakes, errors.New("RESTART is carbon, but CONFIG_DIR is not SERVER_HOME: after such a restart the server has the files of its home, and not those of the config volume; set both to the home, or choose another RESTART"))
 	}

@@ -100,7 +100,7 @@ type Init struct {
 type Restart struct {
 	Method       string        `env:"RESTART" default:"auto" rule:"oneof auto exec signal docker kubernetes carbon command webhook file none" desc:"Who restarts the server. exec: agent exec. signal, docker, kubernetes, carbon, command, webhook and file are ways without agent exec: see docs/restart.md. none: a person. auto: agent exec, or if that does not run the server, the first possible one of docker and kubernetes."`
 	Command      string        `env:"RESTART_COMMAND" desc:"Program that restarts the server, and its arguments, separated by spaces (RESTART=command). No shell reads them."`
-	URL          string        `env:"RESTART_URL" rule:"https" desc:"Address to which the agent sends a signed POST request when a restart is due (RESTART=webhook)."`
+	URL          string        `env:"RESTART_URL" secret:"true" desc:"Address that begins with https://, to which the agent sends a signed POST request when a restart is due (RESTART=webhook)."`
 	Secret       string        `env:"RESTART_URL_SECRET" secret:"true" desc:"Secret with which the agent signs this request."`
 	File         string        `env:"RESTART_FILE" rule:"path" desc:"File that the agent replaces when a restart is due (RESTART=file)."`
 	StartTimeout time.Duration `env:"START_TIMEOUT" default:"10m" rule:"positive" desc:"How long the server may take to open its port (IS_PORT or AM_PORT) after its database answers. Then agent exec restarts the server. With other values of RESTART, a restart has failed if the server does not serve after this time and STOP_TIMEOUT."`

@@ -43,7 +43,8 @@ func WriteEnv(path string, r Reached, getenv func(name string) string) error {
 }
 
 // Env returns the content of the file: what a run has found out, and the other settings that a person has set. Secrets are not in it, but
-// the paths of the files that have them.
+// the paths of the files that have them. Settings of restarts are left out: these commands restart no server, and RESTART alone lacks what
+// belongs to it.
 func Env(r Reached, getenv func(name string) string) []byte {
 	c := r.Config
 	found := map[string]string{
@@ -68,6 +69,7 @@ func Env(r Reached, getenv func(name string) string) []byte {
 	for _, name := range config.SettingNames() {
 		value, known := found[name]
 		switch {
+		case strings.HasPrefix(name, "RESTART"):
 		case known:
 			line(name, value)
 		case !config.IsSecret(name):

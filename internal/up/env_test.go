@@ -16,7 +16,8 @@ import (
 func TestOtherCommandsReachTheSameServers(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	for name, value := range map[string]string{"AM_ADMIN_PASS": "s3cret", "IS_ADMIN_PASS_FILE": "is.pass", "KM_NAME": "My IS", "PEERS": "", "VHOST": "gw"} {
+	for name, value := range map[string]string{"AM_ADMIN_PASS": "s3cret", "IS_ADMIN_PASS_FILE": "is.pass", "KM_NAME": "My IS", "PEERS": "", "VHOST": "gw",
+		"RESTART": "webhook", "RESTART_URL": "https://ops/s3cret", "RESTART_URL_SECRET": "s3cret", "RESTART_COMMAND": "/bin/restart s3cret", "RESTART_FILE": "/restart", "RESTART_WINDOW": "1h"} {
 		t.Setenv(name, value)
 	}
 	if err := os.WriteFile("is.pass", []byte("s3cret\n"), 0o600); err != nil {
