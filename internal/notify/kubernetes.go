@@ -37,8 +37,8 @@ type Kubernetes struct {
 	owner  owner
 }
 
-// owner is the workload of a pod.
-type owner struct{ Kind, Name string }
+// owner is the workload of a pod. Another one that gets the same name later has another UID.
+type owner struct{ Kind, Name, UID string }
 
 // resource is its plural in the path of the API.
 func (o owner) resource() string { return strings.ToLower(o.Kind) + "s" }
@@ -64,7 +64,8 @@ type meta struct {
 	Generation      int64
 	Annotations     map[string]string
 	OwnerReferences []struct {
-		Kind, Name string
+		APIVersion string
+		owner
 		Controller bool
 	}
 }
@@ -116,6 +117,9 @@ func (k *Kubernetes) Usable(ctx context.Context) (why string, err error) {
 	var w workload
 	if err := k.call(ctx, http.MethodGet, k.workloadPath(), "", nil, &w); err != nil {
 		return "", remedy.Add(err, rights)
+	}
+	if w.Metadata.UID != k.owner.UID {
+		return "", k.replaced(k.owner)
 	}
 	if w.Spec.UpdateStrategy.Type == "OnDelete" {
 		return "", remedy.Add(fmt.Errorf("%s %s replaces no pod by itself (updateStrategy OnDelete)", k.owner.Kind, k.owner.Name), "set updateStrategy RollingUpdate")
@@ -194,17 +198,28 @@ func (k *Kubernetes) container(p podObject) (s containerStatus, err error) {
 	return s, nil
 }
 
+// appsVersion is the API of StatefulSets, Deployments and ReplicaSets. Kinds of the same names can belong to an operator.
+const appsVersion = "apps/v1"
+
+// replaced is the error for an object that has the name of an owner, and is another one.
+func (k *Kubernetes) replaced(o owner) error {
+	return remedy.Add(fmt.Errorf("%s %s is not the one that owns pod %s: it has another UID", o.Kind, o.Name, k.pod), "delete the pod, if nothing owns it any more")
+}
+
 // findOwner returns the workload of the pod. A ReplicaSet belongs to a Deployment.
 func (k *Kubernetes) findOwner(ctx context.Context, m meta) (owner, error) {
 	for _, o := range m.OwnerReferences {
 		switch {
-		case !o.Controller:
+		case !o.Controller || o.APIVersion != appsVersion:
 		case o.Kind == "StatefulSet" || o.Kind == "Deployment":
-			return owner{o.Kind, o.Name}, nil
+			return o.owner, nil
 		case o.Kind == "ReplicaSet":
 			var set struct{ Metadata meta }
 			if err := k.call(ctx, http.MethodGet, k.appsPath("replicasets", o.Name), "", nil, &set); err != nil {
 				return owner{}, err
+			}
+			if set.Metadata.UID != o.UID {
+				return owner{}, k.replaced(o.owner)
 			}
 			return k.findOwner(ctx, set.Metadata)
 		}
@@ -213,7 +228,7 @@ func (k *Kubernetes) findOwner(ctx context.Context, m meta) (owner, error) {
 }
 
 func (k *Kubernetes) appsPath(resource, name string) string {
-	return "/apis/apps/v1/namespaces/" + k.space + "/" + resource + "/" + url.PathEscape(name)
+	return "/apis/" + appsVersion + "/namespaces/" + k.space + "/" + resource + "/" + url.PathEscape(name)
 }
 
 func (k *Kubernetes) workloadPath() string { return k.appsPath(k.owner.resource(), k.owner.Name) }
@@ -245,9 +260,11 @@ func (k *Kubernetes) Process(ctx context.Context) (Process, error) {
 	return Process{ID: p.Metadata.UID + " " + s.ContainerID, Since: s.State.Running.StartedAt}, nil
 }
 
-// Restart changes an annotation of the pod template, and waits until all new pods are ready. The agent itself may end before that.
+// Restart changes an annotation of the pod template, and waits until all new pods are ready. The agent itself may end before that. The API
+// server answers 422 to a patch with another UID than the object has (kubernetes/kubernetes, pkg/controller/controller_ref_manager.go,
+// ReleasePod).
 func (k *Kubernetes) Restart(ctx context.Context, o Order) error {
-	patch := map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"annotations": map[string]string{restartedAt: o.At.UTC().Format(time.RFC3339)}}}}}
+	patch := map[string]any{"metadata": map[string]string{"uid": k.owner.UID}, "spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"annotations": map[string]string{restartedAt: o.At.UTC().Format(time.RFC3339)}}}}}
 	var w workload
 	if err := k.call(ctx, http.MethodPatch, k.workloadPath(), "application/merge-patch+json", patch, &w); err != nil {
 		return err
@@ -263,6 +280,7 @@ func (k *Kubernetes) Restart(ctx context.Context, o Order) error {
 			return ctx.Err()
 		case <-time.After(poll):
 		}
+		var w workload // a new one, because an answer leaves out counts that are zero
 		err := k.call(ctx, http.MethodGet, k.workloadPath(), "", nil, &w)
 		if err == nil && w.rolledOut(wanted) {
 			return nil

@@ -23,6 +23,10 @@ type cluster struct {
 
 	mu         sync.Mutex
 	owner      string // kind and name, as the pod names it: "StatefulSet/wso2is"
+	version    string // of the owner's API
+	uid        string // of the workload now
+	set        string // UID of the ReplicaSet now
+	brief      bool   // after the patch no pod is there, and the answers leave out the counts
 	strategy   string
 	allowed    bool
 	annotation string
@@ -35,7 +39,7 @@ type cluster struct {
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{account: t.TempDir(), owner: "StatefulSet/wso2is", allowed: true, containers: []string{"wso2is"}}
+	c := &cluster{account: t.TempDir(), owner: "StatefulSet/wso2is", version: "apps/v1", uid: "w1", set: "r1", allowed: true, containers: []string{"wso2is"}}
 	c.Server = httptest.NewTLSServer(http.HandlerFunc(c.serve))
 	t.Cleanup(c.Close)
 	for name, data := range map[string][]byte{
@@ -70,7 +74,8 @@ func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kind, name, _ := strings.Cut(c.owner, "/")
-	reference := fmt.Sprintf(`[{"kind":"Node","name":"n"},{"kind":%q,"name":%q,"controller":true}]`, kind, name)
+	uid := map[bool]string{true: "r1", false: "w1"}[kind == "ReplicaSet"]
+	reference := fmt.Sprintf(`[{"apiVersion":"v1","kind":"Node","name":"n","uid":"n1"},{"apiVersion":%q,"kind":%q,"name":%q,"uid":%q,"controller":true}]`, c.version, kind, name, uid)
 	switch r.Method + " " + r.URL.Path {
 	case "GET /api/v1/namespaces/wso2/pods/wso2is-0":
 		var specs, states []string
@@ -81,12 +86,13 @@ func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"metadata":{"uid":"u1","annotations":{"kubectl.kubernetes.io/default-container":%q},"ownerReferences":%s},"spec":{"containers":[%s]},"status":{"containerStatuses":[%s]}}`,
 			c.chosen, reference, strings.Join(specs, ","), strings.Join(states, ","))
 	case "GET /apis/apps/v1/namespaces/wso2/replicasets/wso2is-5d9":
-		fmt.Fprint(w, `{"metadata":{"ownerReferences":[{"kind":"Deployment","name":"wso2is","controller":true}]}}`)
+		fmt.Fprintf(w, `{"metadata":{"uid":%q,"ownerReferences":[{"apiVersion":"apps/v1","kind":"Deployment","name":"wso2is","uid":"w1","controller":true}]}}`, c.set)
 	case "GET /apis/apps/v1/namespaces/wso2/statefulsets/wso2is", "GET /apis/apps/v1/namespaces/wso2/deployments/wso2is":
 		c.workload(w)
 	case "PATCH /apis/apps/v1/namespaces/wso2/statefulsets/wso2is", "PATCH /apis/apps/v1/namespaces/wso2/deployments/wso2is":
 		var patch struct {
-			Spec struct {
+			Metadata struct{ UID string }
+			Spec     struct {
 				Template struct {
 					Metadata struct{ Annotations map[string]string }
 				}
@@ -94,6 +100,10 @@ func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		if err := json.NewDecoder(r.Body).Decode(&patch); err != nil || r.Header.Get("Content-Type") != "application/merge-patch+json" || !c.allowed {
 			refuse(http.StatusForbidden, "cannot patch")
+			return
+		}
+		if patch.Metadata.UID != c.uid {
+			refuse(http.StatusUnprocessableEntity, "the UID is another one")
 			return
 		}
 		c.annotation, c.looks = patch.Spec.Template.Metadata.Annotations["kubectl.kubernetes.io/restartedAt"], 0
@@ -115,11 +125,18 @@ func (c *cluster) workload(w http.ResponseWriter) {
 	if c.looks > 3 && !c.stuck {
 		ready, current = 1, "r2"
 	}
+	if c.brief && c.looks > 1 { // an API server leaves out the counts while no pod is there (omitempty)
+		fmt.Fprintf(w, `{"metadata":{"uid":%q,"generation":2},"spec":{"replicas":1},"status":{"observedGeneration":2,"replicas":1}}`, c.uid)
+		return
+	}
+	if c.brief {
+		observed, updated, ready, current = 1, 1, 1, "r2"
+	}
 	if !strings.HasPrefix(c.owner, "StatefulSet") { // a Deployment has no revisions
 		current, update = "", ""
 	}
-	fmt.Fprintf(w, `{"metadata":{"generation":%d},"spec":{"replicas":1,"updateStrategy":{"type":%q}},"status":{"observedGeneration":%d,"replicas":1,"updatedReplicas":%d,"readyReplicas":%d,"currentRevision":%q,"updateRevision":%q}}`,
-		generation, c.strategy, observed, updated, ready, current, update)
+	fmt.Fprintf(w, `{"metadata":{"uid":%q,"generation":%d},"spec":{"replicas":1,"updateStrategy":{"type":%q}},"status":{"observedGeneration":%d,"replicas":1,"updatedReplicas":%d,"readyReplicas":%d,"currentRevision":%q,"updateRevision":%q}}`,
+		c.uid, generation, c.strategy, observed, updated, ready, current, update)
 }
 
 func TestARolloutRestartsTheOwnWorkloadAndWaitsForItsPods(t *testing.T) {
@@ -150,14 +167,17 @@ func TestWhatARolloutLacks(t *testing.T) {
 		change func(*cluster, *Kubernetes)
 		want   string
 	}{
-		"no pod":         {func(_ *cluster, k *Kubernetes) { k.Getenv = func(string) string { return "" } }, "the agent runs in no pod"},
-		"no account":     {func(c *cluster, _ *Kubernetes) { os.Remove(filepath.Join(c.account, "ca.crt")) }, "set automountServiceAccountToken: true"},
-		"another name":   {func(_ *cluster, k *Kubernetes) { k.Getenv = podNamed(k.Getenv, "node-7") }, "set POD_NAME by the downward API"},
-		"another token":  {func(c *cluster, _ *Kubernetes) { os.WriteFile(filepath.Join(c.account, "token"), []byte("x"), 0o600) }, "the API server answers 401: Unauthorized; use deploy/kubernetes/components/restart"},
-		"no right":       {func(c *cluster, _ *Kubernetes) { c.allowed = false }, "may not patch StatefulSet wso2is; use deploy/kubernetes/components/restart"},
-		"a Job":          {func(c *cluster, _ *Kubernetes) { c.owner = "Job/wso2is" }, "belongs to no Deployment and no StatefulSet"},
-		"on delete":      {func(c *cluster, _ *Kubernetes) { c.strategy = "OnDelete" }, "set updateStrategy RollingUpdate"},
-		"two containers": {func(c *cluster, _ *Kubernetes) { c.containers = []string{"agent", "server"} }, "pod wso2is-0 has no container wso2is; name the server's container in the annotation"},
+		"no pod":             {func(_ *cluster, k *Kubernetes) { k.Getenv = func(string) string { return "" } }, "the agent runs in no pod"},
+		"no account":         {func(c *cluster, _ *Kubernetes) { os.Remove(filepath.Join(c.account, "ca.crt")) }, "set automountServiceAccountToken: true"},
+		"another name":       {func(_ *cluster, k *Kubernetes) { k.Getenv = podNamed(k.Getenv, "node-7") }, "set POD_NAME by the downward API"},
+		"another token":      {func(c *cluster, _ *Kubernetes) { os.WriteFile(filepath.Join(c.account, "token"), []byte("x"), 0o600) }, "the API server answers 401: Unauthorized; use deploy/kubernetes/components/restart"},
+		"no right":           {func(c *cluster, _ *Kubernetes) { c.allowed = false }, "may not patch StatefulSet wso2is; use deploy/kubernetes/components/restart"},
+		"a Job":              {func(c *cluster, _ *Kubernetes) { c.owner = "Job/wso2is" }, "belongs to no Deployment and no StatefulSet"},
+		"on delete":          {func(c *cluster, _ *Kubernetes) { c.strategy = "OnDelete" }, "set updateStrategy RollingUpdate"},
+		"another owner":      {func(c *cluster, _ *Kubernetes) { c.uid = "w2" }, "StatefulSet wso2is is not the one that owns pod wso2is-0: it has another UID"},
+		"another ReplicaSet": {func(c *cluster, _ *Kubernetes) { c.owner, c.set = "ReplicaSet/wso2is-5d9", "r2" }, "ReplicaSet wso2is-5d9 is not the one that owns pod wso2is-0"},
+		"of an operator":     {func(c *cluster, _ *Kubernetes) { c.version = "apps.example.com/v1" }, "belongs to no Deployment and no StatefulSet"},
+		"two containers":     {func(c *cluster, _ *Kubernetes) { c.containers = []string{"agent", "server"} }, "pod wso2is-0 has no container wso2is; name the server's container in the annotation"},
 		"not its CA": {func(c *cluster, _ *Kubernetes) {
 			os.WriteFile(filepath.Join(c.account, "ca.crt"), []byte("none"), 0o600)
 		}, "has no certificate"},
@@ -195,6 +215,10 @@ func TestARolloutThatDoesNotEndNamesItsPods(t *testing.T) {
 	}
 	c.stuck, k.Limit = true, 20*time.Millisecond
 	contains(t, "no pod is ready", k.Restart(t.Context(), Order{}), "StatefulSet wso2is has 0 of 1 new pods ready after 20ms; kubectl describe")
+	c.brief = true
+	contains(t, "the old counts are gone", k.Restart(t.Context(), Order{}), "StatefulSet wso2is has 0 of 1 new pods ready after 20ms")
+	c.uid = "w2"
+	contains(t, "another one has its name now", k.Restart(t.Context(), Order{}), "the API server answers 422: the UID is another one")
 	c.allowed = false
 	contains(t, "no right any more", k.Restart(t.Context(), Order{}), "the API server answers 403: cannot patch")
 }
