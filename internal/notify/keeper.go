@@ -3,6 +3,7 @@ package notify
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -376,7 +377,7 @@ func (k *Keeper) restart(ctx context.Context, s *Started) time.Duration {
 	k.Log.Info("restarting the server for a newer generation", "method", k.method.Name(), "generation", wanted, "was", s.Generation, "attempt", k.record.Attempts)
 	limit, cancel := context.WithTimeout(ctx, k.StopTimeout+k.StartTimeout+time.Minute)
 	defer cancel()
-	err = k.method.Restart(limit, Order{Server: k.Server, Product: k.Product, Generation: wanted, Running: s.Generation, Attempt: k.record.Attempts, At: now.UTC()})
+	err = k.method.Restart(limit, Order{ID: rand.Text(), Server: k.Server, Product: k.Product, Generation: wanted, Running: s.Generation, Attempt: k.record.Attempts, At: now.UTC()})
 	if err != nil && ctx.Err() == nil {
 		k.failed(err)
 		k.report(&before)

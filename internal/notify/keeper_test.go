@@ -236,7 +236,10 @@ func TestTheBudgetHoldsForAllMethodsAndOutlivesTheAgent(t *testing.T) {
 	k.want(t, "g9")
 	s := k.steps(t, 4)
 	if len(k.server.orders) != 2 || !strings.Contains(s.Trouble, "2 times within 1h0m0s (MAX_RESTARTS, RESTART_WINDOW)") {
-		t.Errorf("%d restarts; %q\n%s", len(k.server.orders), s.Trouble, k.log)
+		t.Fatalf("%d restarts; %q\n%s", len(k.server.orders), s.Trouble, k.log)
+	}
+	if a, b := k.server.orders[0].ID, k.server.orders[1].ID; a == "" || a == b {
+		t.Errorf("the orders have the ids %q and %q", a, b)
 	}
 	k.want(t, "g1") // nothing is due any more
 	if s := k.steps(t, 2); s.Trouble != "" {

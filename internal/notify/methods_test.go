@@ -1,12 +1,15 @@
 package notify
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,6 +24,7 @@ import (
 	"time"
 
 	"wso2agent/internal/docker"
+	"wso2agent/internal/testenv"
 	"wso2agent/internal/testenv/engine"
 	"wso2agent/internal/wso2"
 )
@@ -479,6 +483,63 @@ func TestAWebhookIsSignedAndRepeatedWhileTheServiceCannot(t *testing.T) {
 		if got, want := h.headers[0].Get("X-Agent-Signature-256"), "sha256="+hex.EncodeToString(mac.Sum(nil)); got != want {
 			t.Errorf("%s: signature %s, want %s", name, got, want)
 		}
+	}
+}
+
+// A service that restarts the server before it answers is slower than the client waits.
+func TestAWebhookThatHasTheOrderDoesNotGetItAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer   func(w http.ResponseWriter, end <-chan struct{})
+		wait     time.Duration // for the answer; 0: without limit
+		requests int
+		want     string // of the error; empty for none
+		log      string
+	}{
+		"no answer":       {func(_ http.ResponseWriter, end <-chan struct{}) { <-end }, 50 * time.Millisecond, 1, "", `answer="none in time"`},
+		"a proxy's limit": {func(w http.ResponseWriter, _ <-chan struct{}) { w.WriteHeader(http.StatusGatewayTimeout) }, 0, 1, "", `answer="504 Gateway Timeout"`},
+		"an early end":    {func(http.ResponseWriter, <-chan struct{}) { panic(http.ErrAbortHandler) }, 0, 3, "EOF", ""},
+	} {
+		requests, end := make(chan string, webhookTries), make(chan struct{})
+		server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			requests <- string(body)
+			c.answer(w, end)
+		}))
+		client := server.Client()
+		client.Transport.(*http.Transport).ResponseHeaderTimeout = c.wait // begins when the request is written
+		var log testenv.Buffer
+		w := &Webhook{URL: server.URL + "/restart?token=abc", Pause: time.Millisecond, Log: slog.New(slog.NewTextHandler(&log, nil)), Connect: func() (*http.Client, error) { return client, nil }}
+		err := w.Restart(t.Context(), Order{ID: "order-1"})
+		if c.want == "" && err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if c.want != "" {
+			contains(t, name, err, c.want)
+		}
+		if body := <-requests; !strings.Contains(body, `"id":"order-1"`) {
+			t.Errorf("%s: the signed body has no id: %s", name, body)
+		}
+		close(end)
+		server.Close()
+		if n := 1 + len(requests); n != c.requests {
+			t.Errorf("%s: %d requests, want %d", name, n, c.requests)
+		}
+		if text := log.String(); !strings.Contains(text, c.log) || strings.Contains(text, "abc") || (c.log == "") != (text == "") {
+			t.Errorf("%s: the log has no %s, or a secret: %s", name, c.log, text)
+		}
+	}
+}
+
+// A request that was not sent has restarted nothing.
+func TestAWebhookThatCannotBeReachedIsTriedAgain(t *testing.T) {
+	tries := 0
+	client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		tries++
+		return nil, os.ErrDeadlineExceeded
+	}}}
+	w := &Webhook{URL: "https://ops.example.com/restart", Pause: time.Millisecond, Connect: func() (*http.Client, error) { return client, nil }}
+	contains(t, "no connection in time", w.Restart(t.Context(), Order{}), "POST to ops.example.com: i/o timeout; check RESTART_URL")
+	if tries != webhookTries {
+		t.Errorf("%d tries, want %d", tries, webhookTries)
 	}
 }
 

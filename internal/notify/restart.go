@@ -19,6 +19,7 @@ type Method interface {
 
 // Order says what a restart is for.
 type Order struct {
+	ID         string    `json:"id"`         // another one for each order
 	Server     string    `json:"server"`     // SERVER_NAME
 	Product    string    `json:"product"`    // is or am
 	Generation string    `json:"generation"` // with which the server is to run

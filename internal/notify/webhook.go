@@ -10,9 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"wso2agent/internal/remedy"
@@ -25,6 +28,7 @@ type Webhook struct {
 	// Connect returns the client, which verifies the certificate of the service.
 	Connect func() (*http.Client, error)
 	Pause   time.Duration // before the second try; the third comes after twice as long
+	Log     *slog.Logger
 }
 
 // Name is the value of RESTART.
@@ -36,7 +40,7 @@ const (
 	timestampHeader = "X-Agent-Timestamp"
 )
 
-// webhookTries is how often one restart is asked for, while the service does not answer or answers that it cannot now.
+// webhookTries is how often one order is sent, while the service cannot be reached or answers that it cannot now.
 const webhookTries = 3
 
 // Usable returns nil: whether the service restarts the server shows when it is asked.
@@ -48,7 +52,8 @@ func (w *Webhook) Usable(context.Context) (why string, err error) {
 	return "RESTART_URL is at " + u.Host, nil // its path and query may have a token
 }
 
-// Restart sends o, until the service answers with a status of 2xx.
+// Restart sends o, until the service answers with a status of 2xx. A service that has got the order and does not answer in time may be
+// restarting the server: it does not get the order again, and the server shows whether it restarts.
 func (w *Webhook) Restart(ctx context.Context, o Order) error {
 	body, err := json.Marshal(o)
 	if err != nil {
@@ -85,10 +90,17 @@ func (w *Webhook) send(ctx context.Context, body []byte) (again bool, err error)
 	if err != nil {
 		return false, err
 	}
-	resp, err := client.Do(req)
+	var sent atomic.Bool // in a goroutine of the client
+	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(info httptrace.WroteRequestInfo) { sent.Store(info.Err == nil) },
+	})))
 	if err != nil {
 		var cause *url.Error
-		if errors.As(err, &cause) { // its text repeats the address
+		if errors.As(err, &cause) && cause.Timeout() && sent.Load() {
+			w.noAnswer(req.URL.Host, "none in time")
+			return false, nil
+		}
+		if cause != nil { // its text repeats the address
 			err = cause.Err
 		}
 		return true, remedy.Add(fmt.Errorf("POST to %s: %w", req.URL.Host, err), "check RESTART_URL, and TLS_CA_FILE for the CA of its certificate")
@@ -98,6 +110,16 @@ func (w *Webhook) send(ctx context.Context, body []byte) (again bool, err error)
 	if resp.StatusCode/100 == 2 {
 		return false, nil
 	}
+	if resp.StatusCode == http.StatusGatewayTimeout {
+		w.noAnswer(req.URL.Host, resp.Status)
+		return false, nil
+	}
 	again = resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests
 	return again, remedy.Add(fmt.Errorf("POST to %s: it answers %s", req.URL.Host, resp.Status), "look at the log of that service; it must know RESTART_URL_SECRET")
+}
+
+// noAnswer logs that the service has got the order, and that nobody knows what it does.
+func (w *Webhook) noAnswer(host, answer string) {
+	w.Log.Warn("the service that restarts the server has got the order, and has not answered", "service", host, "answer", answer,
+		"remedy", "let it answer at once, and restart the server after that")
 }

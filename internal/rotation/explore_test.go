@@ -268,7 +268,8 @@ func (m *model) pressesSince(start time.Time) (name string) {
 		if !s.supervised {
 			return ""
 		}
-		if s.pressed && start.Before(s.record.Since.Add(modelTimeout)) {
+		waits := s.record.Hurry && slices.ContainsFunc(m.servers, func(peer *modelServer) bool { return peer != s && m.now.Before(peer.opens) })
+		if s.pressed && !waits && start.Before(s.record.Since.Add(modelTimeout)) {
 			name = s.name
 		}
 	}
