@@ -17,9 +17,8 @@ import (
 
 // Command restarts the server with a program of the user. No shell reads its arguments.
 type Command struct {
-	Line    string        // RESTART_COMMAND: the program and its arguments, separated by spaces
-	Limit   time.Duration // for the program
-	Without []string      // names of variables that the program does not get: the settings of the agent, because some are passwords
+	Line  string        // RESTART_COMMAND: the program and its arguments, separated by spaces
+	Limit time.Duration // for the program
 }
 
 // Name is the value of RESTART.
@@ -38,20 +37,20 @@ func (c *Command) Usable(context.Context) (why string, err error) {
 	return "RESTART_COMMAND runs " + path, nil
 }
 
-// Restart runs the program, which succeeds by exiting with 0. Only the last line of its output becomes part of an error.
+// Restart runs the program, which succeeds by exiting with 0, also if a process that it has started goes on (exec.ErrWaitDelay). Only the last line of its output becomes part of an error.
 func (c *Command) Restart(ctx context.Context, o Order) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Limit)
 	defer cancel()
 	args := strings.Fields(c.Line)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(c.environment(), "RESTART_SERVER="+o.Server, "RESTART_PRODUCT="+o.Product, "RESTART_GENERATION="+o.Generation)
+	cmd.Env = append(environment(), "RESTART_SERVER="+o.Server, "RESTART_PRODUCT="+o.Product, "RESTART_GENERATION="+o.Generation)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // with what it has started
 	cmd.WaitDelay = time.Second
 	out := &tail{}
 	cmd.Stdout, cmd.Stderr = out, out
 	err := cmd.Run()
-	if err == nil {
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -60,11 +59,12 @@ func (c *Command) Restart(ctx context.Context, o Order) error {
 	return remedy.Add(fmt.Errorf("run %s: %w%s", filepath.Base(args[0]), err, out.last()), "run the command by hand, as the user of the agent")
 }
 
-// environment is that of this process without the settings of the agent.
-func (c *Command) environment() []string {
+// environment is what the program gets of the environment of this process. The rest may be passwords: settings of the agent, those of
+// PostgreSQL, and variables of the desired state.
+func environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
-		return slices.Contains(c.Without, strings.TrimSuffix(name, "_FILE"))
+		return !slices.Contains([]string{"PATH", "HOME", "TMPDIR"}, name) && !strings.HasPrefix(name, "DOCKER_") && !strings.HasPrefix(name, "KUBERNETES_")
 	})
 }
 

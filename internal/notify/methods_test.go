@@ -380,14 +380,17 @@ func TestDockerRefusesTheContainerOfTheAgent(t *testing.T) {
 }
 
 func TestACommandGetsTheOrderAndNoSecret(t *testing.T) {
-	t.Setenv("AM_ADMIN_PASS", "geheim")
-	t.Setenv("RESTART_URL_SECRET_FILE", "/run/secrets/x")
+	for _, name := range []string{"AM_ADMIN_PASS", "RESTART_URL_SECRET", "RESTART_URL_SECRET_FILE", "PGPASSWORD", "BACKEND_PASSWORD", "KEYS_FILE"} {
+		t.Setenv(name, "geheim")
+	}
+	t.Setenv("DOCKER_HOST", "tcp://engine:2376")
+	t.Setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
 	dir := t.TempDir()
 	program := filepath.Join(dir, "restart")
 	if err := os.WriteFile(program, []byte("#!/bin/sh\nenv > "+dir+"/env\necho \"$@\" > "+dir+"/args\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c := &Command{Line: program + " --now $HOME;ls", Limit: time.Minute, Without: []string{"AM_ADMIN_PASS", "RESTART_URL_SECRET"}}
+	c := &Command{Line: program + " --now $HOME;ls", Limit: time.Minute}
 	if why, err := c.Usable(t.Context()); err != nil || why != "RESTART_COMMAND runs "+program {
 		t.Fatal(why, err)
 	}
@@ -400,13 +403,36 @@ func TestACommandGetsTheOrderAndNoSecret(t *testing.T) {
 		t.Errorf("arguments: %q", got)
 	}
 	lines := strings.Split(string(env), "\n")
-	for _, want := range []string{"RESTART_SERVER=wso2is", "RESTART_PRODUCT=is", "RESTART_GENERATION=g1"} {
+	for _, want := range []string{"RESTART_SERVER=wso2is", "RESTART_PRODUCT=is", "RESTART_GENERATION=g1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "DOCKER_HOST=tcp://engine:2376", "KUBERNETES_SERVICE_HOST=10.0.0.1"} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("the environment lacks %s", want)
 		}
 	}
-	if strings.Contains(string(env), "geheim") || strings.Contains(string(env), "/run/secrets/x") {
+	if strings.Contains(string(env), "geheim") {
 		t.Errorf("the environment has secrets:\n%s", env)
+	}
+}
+
+func TestACommandMayLeaveAProcessThatGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "restart")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nsleep 1000 &\necho $! > "+dir+"/number\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err := (&Command{Line: program, Limit: time.Minute}).Restart(t.Context(), Order{})
+	if err != nil {
+		t.Errorf("it has exited with 0: %v", err)
+	}
+	text, err := os.ReadFile(dir + "/number")
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(number, syscall.SIGKILL); err != nil {
+		t.Errorf("the process that it has left: %v", err)
 	}
 }
 
