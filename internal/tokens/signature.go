@@ -17,44 +17,65 @@ import (
 
 // Key is a public key that verifies signatures.
 type Key struct {
-	ID     string
-	public crypto.PublicKey // *rsa.PublicKey or *ecdsa.PublicKey
+	ID        string
+	algorithm string           // the only one that the key is for, such as RS256; empty: any that fits its type
+	public    crypto.PublicKey // *rsa.PublicKey or *ecdsa.PublicKey
 }
 
-// ParseKeys reads a key set (RFC 7517). It leaves out keys of types and curves that no algorithm of a token has.
-func ParseKeys(set []byte) ([]Key, error) {
+// KeySet is a key set (RFC 7517).
+type KeySet struct {
+	Keys    []Key            // those that may verify signatures
+	leftOut map[string]error // why others may not, by their ids
+}
+
+// ParseKeys reads a key set. It leaves out keys of types and curves that no algorithm of a token has, keys for another use, and keys
+// that are malformed (RFC 7517, section 5).
+func ParseKeys(set []byte) (KeySet, error) {
 	var text struct {
-		Keys []jwk `json:"keys"`
+		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(set, &text); err != nil {
-		return nil, err
+		return KeySet{}, err
 	}
-	var keys []Key
-	for _, k := range text.Keys {
-		public, err := k.public()
-		if err != nil {
-			return nil, fmt.Errorf("key %q: %w", k.ID, err)
+	keys := KeySet{leftOut: map[string]error{}}
+	for _, raw := range text.Keys {
+		var k jwk
+		var public crypto.PublicKey
+		err := json.Unmarshal(raw, &k)
+		if err == nil {
+			public, err = k.public()
 		}
-		if public != nil {
-			keys = append(keys, Key{k.ID, public})
+		switch {
+		case err != nil:
+			keys.leftOut[k.ID] = err
+		case public != nil:
+			keys.Keys = append(keys.Keys, Key{k.ID, k.Algorithm, public})
 		}
 	}
 	return keys, nil
 }
 
-// jwk is a key as a key set has it (RFC 7518, section 6). Its numbers are big-endian bytes in base64url.
+// jwk is a key as a key set has it (RFC 7517, section 4; RFC 7518, section 6). Its numbers are big-endian bytes in base64url.
 type jwk struct {
-	ID    string `json:"kid"`
-	Type  string `json:"kty"`
-	N     string `json:"n"`
-	E     string `json:"e"`
-	Curve string `json:"crv"`
-	X     string `json:"x"`
-	Y     string `json:"y"`
+	ID        string `json:"kid"`
+	Type      string `json:"kty"`
+	Use       string `json:"use"`
+	Algorithm string `json:"alg"`
+	N         string `json:"n"`
+	E         string `json:"e"`
+	Curve     string `json:"crv"`
+	X         string `json:"x"`
+	Y         string `json:"y"`
 }
 
-// public returns nil if no algorithm of a token has keys of this type or curve.
+// leastBits is the size of the smallest RSA key that may sign (RFC 7518, sections 3.3 and 3.5).
+const leastBits = 2048
+
+// public returns nil if no algorithm of a token has keys of this type or curve. The error says why the key may not verify signatures.
 func (k jwk) public() (crypto.PublicKey, error) {
+	if k.Use != "" && k.Use != "sig" {
+		return nil, fmt.Errorf("its use is %q, not sig", k.Use)
+	}
 	switch k.Type {
 	case "RSA":
 		n, err := decode(k.N)
@@ -66,7 +87,11 @@ func (k jwk) public() (crypto.PublicKey, error) {
 		if err != nil || exponent.BitLen() > 31 {
 			return nil, fmt.Errorf("the exponent %q is not a number of 31 bits", k.E)
 		}
-		return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(exponent.Int64())}, nil
+		public := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(exponent.Int64())}
+		if bits := public.N.BitLen(); bits < leastBits {
+			return nil, fmt.Errorf("it has %d bits, and a key that signs has at least %d", bits, leastBits)
+		}
+		return public, nil
 	case "EC":
 		for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 			if curve.Params().Name == k.Curve {
@@ -132,7 +157,7 @@ func (j JWT) algorithm() (family string, hash crypto.Hash) {
 
 // SignedBy reports whether a key has signed the token.
 func (j JWT) SignedBy(key Key) bool {
-	if !j.Signed() {
+	if !j.Signed() || key.algorithm != "" && key.algorithm != j.Algorithm() {
 		return false
 	}
 	family, hash := j.algorithm()
@@ -160,13 +185,23 @@ func (j JWT) SignedBy(key Key) bool {
 	return false
 }
 
-// SignedByOneOf reports whether one of the keys has the id that the token names, and whether such a key has signed the token.
-func (j JWT) SignedByOneOf(keys []Key) (known, signed bool) {
-	for _, key := range keys {
-		if key.ID == j.KeyID() {
-			known = true
-			signed = signed || j.SignedBy(key)
+// Verify verifies that a key of the set with the id that the token names has signed the token. The error says what is wrong.
+func (s KeySet) Verify(j JWT) error {
+	err := fmt.Errorf("the issuer has no key %q", j.KeyID())
+	if flaw := s.leftOut[j.KeyID()]; flaw != nil {
+		err = fmt.Errorf("the issuer's key %q may not verify a signature: %w", j.KeyID(), flaw)
+	}
+	for _, key := range s.Keys {
+		if key.ID != j.KeyID() {
+			continue
+		}
+		if j.SignedBy(key) {
+			return nil
+		}
+		err = fmt.Errorf("the issuer's key %q has not signed the token", j.KeyID())
+		if key.algorithm != "" && key.algorithm != j.Algorithm() {
+			err = fmt.Errorf("the issuer's key %q is for %s, and the token names %s", j.KeyID(), key.algorithm, j.Algorithm())
 		}
 	}
-	return known, signed
+	return err
 }

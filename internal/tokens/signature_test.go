@@ -21,10 +21,28 @@ func keySet(t *testing.T, keys ...jose.JSONWebKey) []Key {
 		t.Fatal(err)
 	}
 	set, err := ParseKeys(text)
-	if err != nil || len(set) != len(keys) {
-		t.Fatalf("%d keys of %s: %v", len(set), text, err)
+	if err != nil || len(set.Keys) != len(keys) {
+		t.Fatalf("%d keys of %s: %v", len(set.Keys), text, err)
 	}
-	return set
+	return set.Keys
+}
+
+// signedBy signs a token with a key, with go-jose.
+func signedBy(t *testing.T, alg jose.SignatureAlgorithm, key any, id string) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: id}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign([]byte(`{"iss":"https://is"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
 }
 
 // TestSignaturesOfAnotherImplementation: go-jose signs with each algorithm, and this package verifies. A token fails as soon as the
@@ -48,18 +66,7 @@ func TestSignaturesOfAnotherImplementation(t *testing.T) {
 			if private[kind] == nil {
 				kind = alg[:2]
 			}
-			signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: jose.JSONWebKey{Key: private[kind], KeyID: "k"}}, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			signed, err := signer.Sign([]byte(`{"iss":"https://is"}`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			token, err := signed.CompactSerialize()
-			if err != nil {
-				t.Fatal(err)
-			}
+			token := signedBy(t, jose.SignatureAlgorithm(alg), private[kind], "k")
 			j, err := Decode(token)
 			if err != nil || !j.Signed() || j.Algorithm() != alg || j.KeyID() != "k" {
 				t.Fatalf("%+v, %v", j, err)
@@ -107,17 +114,69 @@ func TestOnlyPublicKeysVerify(t *testing.T) {
 
 func TestKeysThatNoTokenHasAreLeftOut(t *testing.T) {
 	keys, err := ParseKeys([]byte(`{"keys":[{"kty":"oct","k":"AAAA"},{"kty":"OKP","crv":"Ed25519","x":"AAAA"},{"kty":"EC","crv":"secp256k1"}]}`))
-	if err != nil || len(keys) != 0 {
+	if err != nil || len(keys.Keys) != 0 || len(keys.leftOut) != 0 {
 		t.Errorf("%v, %v", keys, err)
 	}
-	for _, bad := range []string{
-		`{"keys":7}`, `{"keys":[{"kty":"RSA","n":"!","e":"AQAB"}]}`, `{"keys":[{"kty":"RSA","n":"AAAA","e":"AAAAAQAAAAA"}]}`,
-		`{"keys":[{"kty":"EC","crv":"P-256","x":"AAAA","y":"AAAA"}]}`, `{"keys":[{"kty":"EC","crv":"P-256","x":"!","y":"AAAA"}]}`,
-		`{"keys":[{"kty":"EC","crv":"P-256","x":"AAAA","y":"!"}]}`,
-	} {
-		if keys, err := ParseKeys([]byte(bad)); err == nil {
-			t.Errorf("%s: %v", bad, keys)
+	if keys, err := ParseKeys([]byte(`{"keys":7}`)); err == nil {
+		t.Errorf("%v", keys)
+	}
+}
+
+// TestAKeyThatMayNotVerifyIsLeftOut: the other keys of the set verify as before. The error names the flaw if no other key has the id.
+func TestAKeyThatMayNotVerifyIsLeftOut(t *testing.T) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwk := func(key jose.JSONWebKey) string {
+		text, err := json.Marshal(key)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return string(text)
+	}
+	good, bySmall := signedBy(t, jose.RS256, private, "k"), signedBy(t, jose.RS256, small, "k")
+	signs := jwk(jose.JSONWebKey{Key: private.Public(), KeyID: "k", Use: "sig", Algorithm: "RS256"})
+	mayNot := `the issuer's key "k" may not verify a signature: `
+	for name, tc := range map[string]struct{ key, token, want string }{
+		"an RSA key of 1024 bits":      {jwk(jose.JSONWebKey{Key: small.Public(), KeyID: "k"}), bySmall, mayNot + "it has 1024 bits"},
+		"a key that encrypts":          {jwk(jose.JSONWebKey{Key: private.Public(), KeyID: "k", Use: "enc"}), good, mayNot + `its use is "enc"`},
+		"a key for another algorithm":  {jwk(jose.JSONWebKey{Key: private.Public(), KeyID: "k", Algorithm: "PS256"}), good, `the issuer's key "k" is for PS256, and the token names RS256`},
+		"another key":                  {strings.Replace(signs, `"kid":"k"`, `"kid":"other"`, 1), good, `the issuer has no key "k"`},
+		"no base64":                    {`{"kid":"k","kty":"RSA","n":"!","e":"AQAB"}`, good, mayNot},
+		"an exponent of 32 bits":       {`{"kid":"k","kty":"RSA","n":"AAAA","e":"AAAAAQAAAAA"}`, good, mayNot},
+		"a point that is on no curve":  {`{"kid":"k","kty":"EC","crv":"P-256","x":"AAAA","y":"AAAA"}`, good, mayNot},
+		"no base64 in x":               {`{"kid":"k","kty":"EC","crv":"P-256","x":"!","y":"AAAA"}`, good, mayNot},
+		"no base64 in y":               {`{"kid":"k","kty":"EC","crv":"P-256","x":"AAAA","y":"!"}`, good, mayNot},
+		"a number instead of a text":   {`{"kid":"k","kty":"RSA","n":7}`, good, mayNot},
+		"a text instead of a key":      {`"k"`, good, `the issuer has no key "k"`},
+		"a malformed key with no id":   {`{"kty":"RSA","n":"!"}`, good, `the issuer has no key "k"`},
+		"an id that is a number":       {`{"kid":7,"kty":"RSA"}`, good, `the issuer has no key "k"`},
+		"nothing instead of a key":     {`null`, good, `the issuer has no key "k"`},
+		"a small key with another id":  {jwk(jose.JSONWebKey{Key: small.Public(), KeyID: "other"}), bySmall, `the issuer has no key "k"`},
+		"a key that has not signed it": {signs, bySmall, `the issuer's key "k" has not signed the token`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j, err := Decode(tc.token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := j.Verify([]byte(`{"keys":[` + tc.key + `]}`)); err == nil || !strings.HasPrefix(err.Error(), tc.want) {
+				t.Errorf("verified, or %v; want %s", err, tc.want)
+			}
+			if j, err = Decode(good); err != nil {
+				t.Fatal(err)
+			}
+			for _, set := range []string{tc.key + "," + signs, signs + "," + tc.key} {
+				if err := j.Verify([]byte(`{"keys":[` + set + `]}`)); err != nil {
+					t.Errorf("with a good key in the set: %v", err)
+				}
+			}
+		})
 	}
 }
 
@@ -132,7 +191,7 @@ func FuzzParseKeys(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, set []byte) {
 		keys, _ := ParseKeys(set)
-		for _, key := range keys {
+		for _, key := range keys.Keys {
 			if j.SignedBy(key) {
 				t.Errorf("%s has signed zeros", set)
 			}

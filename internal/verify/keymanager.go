@@ -90,14 +90,14 @@ func (i *inspection) kmJWKS(ctx context.Context) Check {
 		return broken(err, "look for errors in IS's log")
 	}
 	keys, err := tokens.ParseKeys(raw)
-	if err != nil || len(keys) == 0 {
-		return failed("", i.IS.JWKSURL()+" has no keys", "look for errors in IS's log")
+	if err != nil || len(keys.Keys) == 0 {
+		return failed("", i.IS.JWKSURL()+" has no keys that may verify signatures", "look for errors in IS's log")
 	}
 	if serverOf(have.Value) != serverOf(i.manager.WellKnown) {
 		return Check{Verdict: Warn, Evidence: have.Value + " is at another server than the document that API-M has read",
 			Remedy: "run agent verify --write: a token that the gateway accepts shows that API-M reaches the keys"}
 	}
-	return passed("%s, at the server whose document API-M itself has read; keys: %d", have.Value, len(keys))
+	return passed("%s, at the server whose document API-M itself has read; keys: %d", have.Value, len(keys.Keys))
 }
 
 func pathOf(address string) string {

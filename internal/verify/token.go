@@ -40,17 +40,17 @@ func (r *run) tokenSignature(ctx context.Context) Check {
 		raw, err = wso2.FetchJWKS(ctx, r.HTTP, r.result.JWKS)
 		return err == nil || wso2.IsPermanent(err), said(err, "")
 	})
-	var keys []tokens.Key
+	var keys tokens.KeySet
 	if err == nil {
 		keys, err = tokens.ParseKeys(raw)
 	}
 	if err != nil {
 		return failed("", fmt.Sprintf("no keys from %s: %v", r.result.JWKS, err), "check the address of the key manager's certificates (JWKS)")
 	}
-	if _, signed := token.SignedByOneOf(keys); signed {
+	if err = keys.Verify(token); err == nil {
 		return passed("%s, by key %s of %s", token.Algorithm(), short(token.KeyID()), r.result.JWKS)
 	}
-	return failed("", fmt.Sprintf("no key of %s has signed it; it names key %s", r.result.JWKS, short(token.KeyID())),
+	return failed("", fmt.Sprintf("no key of %s has signed it: %v", r.result.JWKS, err),
 		"the token comes from another server than the keys, or that server has new keys: compare the addresses of the key manager")
 }
 
