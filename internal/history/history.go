@@ -11,9 +11,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // Event is one line of the trail. It has no secrets.
@@ -98,12 +100,31 @@ func (t Trail) append(events []Event) error {
 			return err
 		}
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	f, err := open(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(lines.Bytes())
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// open opens a file of the trail, and refuses what is no regular file. The server has the user of the agent and shares the config volume. By
+// a symbolic link, it could have the agent write into a file with secrets, or show one.
+func open(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o644) // an open of a named pipe could block
+	if err == nil {
+		info, err := f.Stat()
+		if err == nil && info.Mode().IsRegular() {
+			return f, nil
+		}
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+	} else if !errors.Is(err, syscall.ELOOP) && !errors.Is(err, syscall.ENXIO) { // a symbolic link, and a pipe without a reader
+		return nil, err
+	}
+	return nil, remedy.Add(fmt.Errorf("%s is not a regular file", path), "remove it, and find out who has made it")
 }
 
 // tail is how much of the end of the trail last reads. An event has some 400 bytes.
@@ -112,7 +133,7 @@ const tail = 64 << 10
 // last returns the number of the last event, 0 if there is none. torn says that a killed agent has not written the last line whole.
 func (t Trail) last() (number int, torn bool, size int64, err error) {
 	for _, name := range []string{fileName, oldName} {
-		f, err := os.Open(filepath.Join(t.Dir, name))
+		f, err := open(filepath.Join(t.Dir, name), os.O_RDONLY)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -155,14 +176,24 @@ func parse(data []byte) (events []Event) {
 // Read returns all events that are left, the oldest first. A line that a killed agent has not written whole is left out.
 func (t Trail) Read() (events []Event, err error) {
 	for _, name := range []string{oldName, fileName} {
-		data, err := file.Read(filepath.Join(t.Dir, name), 2*maxSize)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
+		data, err := read(filepath.Join(t.Dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("read the history: %w", err)
 		}
 		events = append(events, parse(data)...)
 	}
 	return events, nil
+}
+
+func read(path string) ([]byte, error) {
+	f, err := open(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, 2*maxSize+1))
+	if len(data) > 2*maxSize {
+		return nil, fmt.Errorf("read %s: %w: more than %d bytes", path, file.ErrTooLarge, 2*maxSize)
+	}
+	return data, err
 }

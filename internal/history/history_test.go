@@ -1,12 +1,19 @@
 package history
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 func numbers(t *testing.T, trail Trail) string {
@@ -106,5 +113,49 @@ func TestATrailThatCannotBeWrittenIsAnError(t *testing.T) {
 	}
 	if err := trail.Append(Event{What: Issued}); err == nil || !strings.Contains(err.Error(), "write the history") {
 		t.Errorf("error = %v", err)
+	}
+}
+
+// TestOnlyARegularFileIsATrail: the server can put something else in its place, because it has the user of the agent.
+func TestOnlyARegularFileIsATrail(t *testing.T) {
+	for kind, put := range map[string]func(path string) error{
+		"a link to a file":    func(path string) error { return os.Symlink(filepath.Join(filepath.Dir(path), "keys.json"), path) },
+		"a link to no file":   func(path string) error { return os.Symlink(filepath.Join(filepath.Dir(path), "none"), path) },
+		"a link to a device":  func(path string) error { return os.Symlink("/dev/zero", path) },
+		"a named pipe":        func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a folder with files": func(path string) error { return os.MkdirAll(filepath.Join(path, "x"), 0o700) },
+	} {
+		for _, name := range []string{fileName, oldName} {
+			t.Run(kind+" as "+name, func(t *testing.T) {
+				trail := Trail{t.TempDir()}
+				path, keys := filepath.Join(trail.Dir, name), filepath.Join(trail.Dir, "keys.json")
+				secret := []byte(`{"number":7,"because":"secret"}` + "\n")
+				if err := errors.Join(os.WriteFile(keys, secret, 0o600), put(path)); err != nil {
+					t.Fatal(err)
+				}
+				_, read := trail.Read()
+				for what, err := range map[string]error{"read": read, "append": trail.Append(Event{What: Issued})} {
+					if _, remedies := remedy.Split(errors.Join(err, errors.New("."))); err == nil || !strings.Contains(err.Error(), path+" is not a regular file") || len(remedies) != 1 {
+						t.Errorf("%s: %v, want that %s is not a regular file, with a remedy", what, err, path)
+					}
+				}
+				if after, err := os.ReadFile(keys); err != nil || !bytes.Equal(after, secret) {
+					t.Errorf("the file that the link leads to has %q now, %v", after, err)
+				}
+				if _, err := os.Lstat(filepath.Join(trail.Dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("the file that the link leads to: %v, want none", err)
+				}
+			})
+		}
+	}
+}
+
+func TestATrailThatIsTooLargeIsNotRead(t *testing.T) {
+	trail := Trail{t.TempDir()}
+	if err := os.WriteFile(filepath.Join(trail.Dir, fileName), make([]byte, 2*maxSize+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trail.Read(); !errors.Is(err, file.ErrTooLarge) {
+		t.Errorf("error = %v, want %v", err, file.ErrTooLarge)
 	}
 }
