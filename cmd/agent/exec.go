@@ -50,6 +50,9 @@ func supervise(ctx context.Context, entrypoint []string, stderr io.Writer) error
 	}
 	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)
 	warnOfUnknown(log, cfg.Release)
+	if err := server.CheckKey(cfg); err != nil {
+		return fmt.Errorf("%w: %w", errNoServer, err)
+	}
 	needed := func(isSet func(name string) bool) (map[string]string, []string, error) {
 		return server.Environment(ctx, cfg, isSet)
 	}

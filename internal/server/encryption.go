@@ -117,7 +117,7 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 	case e.Database == NewDatabase, e.Given == newKey && e.Record.Digest == "":
 		d.Make = true
 	case e.Record.Digest != "", e.InFile == keyReference:
-		return refused("the key that the server has encrypted its secrets with is gone", "restore ENCRYPTION_KEY_FILE, or the file %s in the agent's folder on the config volume", keyFile)
+		return refused("the key that the server has encrypted its secrets with is gone", restoreKey, keyFile)
 	case e.Release.EncryptionKeyMade:
 		return refused(fmt.Sprintf("the database is %s, and no key is known: the server would make another one at each start, and could not read its secrets any more", e.Database),
 			"set ENCRYPTION_KEY_FILE to a file with the key that the server used, or ENCRYPTION_KEY=new if the database is new or has only secrets of a release that encrypted with the keystore")
@@ -158,6 +158,9 @@ func (e KeyEvidence) ofPerson(d KeyDecision, given bool) (KeyDecision, error) {
 	}
 	return d, nil
 }
+
+// restoreKey is the remedy for a key that is gone.
+const restoreKey = "restore ENCRYPTION_KEY_FILE, or the file %s in the agent's folder on the config volume"
 
 // keyReference stands in deployment.toml for the key, with Needs.SecretsEnv.
 const keyReference = "$env{" + KeyVariable + "}"

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -275,6 +276,52 @@ func TestAKeyMovesIntoTheEnvironmentAndBack(t *testing.T) {
 				t.Errorf("the key is in the file: %t, %t, %t", inFile(first), inFile(second), inFile(third))
 			}
 		})
+	}
+}
+
+// TestAServerWithoutItsKeyIsNotStarted: the record is lost, and the container was restarted without an init.
+func TestAServerWithoutItsKeyIsNotStarted(t *testing.T) {
+	cfg, prepare := keyVolume(t)
+	if err := CheckKey(*cfg); err != nil {
+		t.Errorf("before the first init: %v", err)
+	}
+	cfg.Settings.SecretsEnv, cfg.Settings.EncryptionKey = true, "new"
+	if _, err := prepare(); err != nil {
+		t.Fatal(err)
+	}
+	start(t, cfg)
+	if err := CheckKey(*cfg); err != nil {
+		t.Errorf("with the record: %v", err)
+	}
+	record := filepath.Join(notify.ControlOf(*cfg).Dir, keyFile)
+	for says, lose := range map[string]func() error{
+		"takes it from ENCRYPTION_KEY, which has no key": func() error { return os.Remove(record) },
+		"is no record of an encryption key":              func() error { return os.WriteFile(record, []byte("n"), 0o600) },
+	} {
+		if err := lose(); err != nil {
+			t.Fatal(err)
+		}
+		for _, given := range []string{"new", ""} {
+			cfg.Settings.EncryptionKey = given
+			err := CheckKey(*cfg)
+			if text, remedies := remedy.Split(errors.Join(err, errors.New("."))); !errors.Is(err, ErrKey) || !strings.Contains(text, says) || len(remedies) != 1 {
+				t.Errorf("ENCRYPTION_KEY is %q: %v, want ErrKey that %s, with a remedy", given, err, says)
+			}
+		}
+		cfg.Settings.EncryptionKey = strings.Repeat("e5", 32)
+		if err := CheckKey(*cfg); err != nil {
+			t.Errorf("%s, and a person gives the key: %v", says, err)
+		}
+	}
+	if err := os.RemoveAll(record); err != nil {
+		t.Fatal(err)
+	}
+	isSet := func(name string) bool { return name == KeyVariable }
+	for given, want := range map[string][]string{"new": {KeyVariable}, "": {KeyVariable}, strings.Repeat("e5", 32): nil} {
+		cfg.Settings.EncryptionKey = given
+		if _, missing, err := Environment(t.Context(), *cfg, isSet); err != nil || !slices.Equal(missing, want) {
+			t.Errorf("ENCRYPTION_KEY is %q: missing %v, %v; want %v", given, missing, err, want)
+		}
 	}
 }
 

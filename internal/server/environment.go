@@ -3,10 +3,13 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/deployment"
+	"wso2agent/internal/file"
+	"wso2agent/internal/remedy"
 )
 
 // Environment returns the variables to add to the environment of the server: the secrets to which its deployment.toml refers as
@@ -35,6 +38,10 @@ func Environment(ctx context.Context, cfg config.Config, isSet func(name string)
 				more[name] = key
 				continue
 			}
+			if !config.IsKey(e.Given) { // isSet is true of new, too
+				missing = append(missing, name)
+				continue
+			}
 		}
 		if isSet(name) {
 			continue
@@ -46,4 +53,22 @@ func Environment(ctx context.Context, cfg config.Config, isSet func(name string)
 		}
 	}
 	return more, missing, nil
+}
+
+// CheckKey makes sure, before agent exec starts the server, that the environment has the encryption key if deployment.toml takes it from
+// there. A server whose key is the word new would encrypt with that. A start without an init before it, such as a restart of the container,
+// gets here with a lost record. Errors wrap ErrKey.
+func CheckKey(cfg config.Config) error {
+	text, err := file.Read(cfg.DeploymentTOML(), settingsLimit)
+	if err != nil { // Environment has the same error
+		return nil
+	}
+	e, unread := readKey(cfg, text)
+	if e.InFile != keyReference || e.value() != "" || config.IsKey(e.Given) {
+		return nil
+	}
+	if unread != nil {
+		return fmt.Errorf("%w: %w", ErrKey, unread)
+	}
+	return remedy.Add(fmt.Errorf("%w is gone: deployment.toml takes it from %s, which has no key", ErrKey, KeyVariable), restoreKey, keyFile)
 }
