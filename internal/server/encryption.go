@@ -97,6 +97,8 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 			d.Warning = "the server encrypts with its primary keystore, so ENCRYPTION_KEY has no effect"
 		}
 		return d, nil
+	case e.ByHand && e.InFile == "" && e.Release.EncryptionKeyMade && e.Database == UsedDatabase:
+		return KeyDecision{}, remedy.Add(fmt.Errorf("%w: %w", ErrKey, errByHand), "write the key that the server used into deployment.toml, as key of [encryption]; if it never had one there, write one of 64 hexadecimal digits (openssl rand -hex 32), and give the server its secrets again")
 	case e.ByHand && (e.InFile == "" || unset):
 		d.Warning, d.Open, d.Lost = e.lacking()
 	case given && len(e.Given) > e.Release.KeyDigits:
@@ -126,6 +128,9 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 	}
 	return d, nil
 }
+
+// errByHand refuses a start with SETTINGS=none.
+var errByHand = errors.New("the database is used, deployment.toml has no key, and SETTINGS is none: the server would make another key at each start, and could not read its secrets any more")
 
 // defaultKey is the warning of a used database of IS without a key.
 const defaultKey = "IS encrypts with the default key, which everybody knows: change it as WSO2's documentation says (old_key and key in [encryption]), because only IS can encrypt what its database has again"
@@ -319,7 +324,7 @@ func PrepareKey(ctx context.Context, cfg config.Config, log *slog.Logger, lock f
 	}
 	d, err := e.Decide()
 	switch {
-	case e.ByHand && errors.Is(err, ErrKey): // a person answers for the file
+	case e.ByHand && errors.Is(err, ErrKey) && !errors.Is(err, errByHand): // a person answers for the file
 		text, remedies := remedy.Split(err)
 		log.Warn(text, "remedy", strings.Join(remedies, "; "))
 		return nil

@@ -326,10 +326,13 @@ func TestAServerWithoutItsKeyIsNotStarted(t *testing.T) {
 }
 
 func TestSettingsOfAPersonGetNoKey(t *testing.T) {
-	for name, c := range map[string]struct{ key, inFile, database, want string }{
+	for name, c := range map[string]struct {
+		key, inFile, database, want string
+		refused                     bool
+	}{
 		"a new database":                   {database: "stock", want: "before the first start"},
-		"a used database":                  {database: "used", want: "the database is used"},
-		"a key that nobody writes":         {database: "used", key: strings.Repeat("f6", 32), want: "the database is used"},
+		"a used database":                  {database: "used", refused: true},
+		"a key that nobody writes":         {database: "used", key: strings.Repeat("f6", 32), refused: true},
 		"a variable that nobody sets":      {database: "stock", inFile: keyReference, want: "which the agent does not have"},
 		"another key than that of the env": {database: "used", key: strings.Repeat("f6", 32), inFile: strings.Repeat("a7", 32), want: "different keys"},
 		"a key of a person":                {database: "used", inFile: strings.Repeat("a7", 32)},
@@ -346,7 +349,11 @@ func TestSettingsOfAPersonGetNoKey(t *testing.T) {
 			}
 		}
 		log, err := prepare()
-		if err != nil || (log == "") != (c.want == "") || !strings.Contains(log, c.want) {
+		if c.refused {
+			if text, remedies := remedy.Split(errors.Join(err, errors.New("."))); !errors.Is(err, ErrKey) || !strings.Contains(text, "the database is used") || len(remedies) != 1 || !strings.Contains(remedies[0], "write the key that the server used") {
+				t.Errorf("%s: %v, want ErrKey with a remedy", name, err)
+			}
+		} else if err != nil || (log == "") != (c.want == "") || !strings.Contains(log, c.want) {
 			t.Errorf("%s: %v:\n%s\nwant %q", name, err, log, c.want)
 		}
 		if _, err := os.Stat(filepath.Join(notify.ControlOf(*cfg).Dir, keyFile)); err == nil {
