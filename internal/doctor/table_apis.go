@@ -87,7 +87,7 @@ func apiTroubles() []Trouble {
 		},
 		{
 			ID: "api.other-manager", Name: "An API does not accept tokens of the key manager that makes the keys",
-			Explains: []string{"api.called", "token.password"},
+			Explains: []string{"api.called"},
 			Symptom:  "900901 or 900908 with a valid token of a subscribed application.",
 			Remedy:   "add the key manager to the API in the Publisher (or key_managers of the API in API_CONFIG), and deploy a new revision",
 			find: func(f *Facts) finding {

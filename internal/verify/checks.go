@@ -43,6 +43,7 @@ const (
 	kmRegistered     = "km.registered"
 	tokenClient      = "token.client"
 	tokenSignature   = "token.signature"
+	tokenPassword    = "token.password"
 	isHandler        = "is.handler"
 	keysManager      = "keys.manager"
 	scopesAuthorized = "scopes.authorized"
@@ -93,7 +94,7 @@ func Checks() []Definition {
 		{ID: "token.lifetime", Name: "the token is valid now, and as long as IS says", Asks: asksIS, Write: true, Needs: []string{tokenClient}, do: one((*inspection).tokenLifetime)},
 		{ID: "is.me", Name: "IS runs with the access to /scim2/Me that API-M needs", Asks: asksIS, Write: true, Needs: []string{tokenClient}, do: one((*inspection).isMe)},
 		{ID: apiCalled, Name: "the API answers through the gateway", Asks: asksGateway, File: true, Write: true, Needs: []string{tokenClient}, Fails: always, do: (*inspection).apisCalled},
-		{ID: "token.password", Name: "a user gets a token that the gateway accepts", Asks: asksBoth, Write: true, Needs: []string{apiCalled}, do: one((*inspection).tokenPassword)},
+		{ID: tokenPassword, Name: "a user gets a token that a published key has signed", Asks: asksIS, Write: true, Needs: []string{tokenSignature}, do: one((*inspection).tokenPassword)},
 		{ID: wrongRefused, Name: "the gateway refuses a wrong token", Asks: asksGateway, Write: true, Needs: []string{apiCalled}, Fails: always, do: one((*inspection).wrongTokenRefused)},
 		{ID: "gateway.subscription", Name: "the gateway refuses an application without a subscription", Asks: asksGateway, Write: true, Needs: []string{apiCalled}, Fails: always, do: one((*inspection).subscriptionRefused)},
 		{ID: "gateway.scope", Name: "the gateway refuses a token without the scope", Asks: asksGateway, Write: true, Needs: []string{apiCalled}, Fails: always, do: one((*inspection).scopeRefused)},

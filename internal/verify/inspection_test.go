@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -131,6 +132,49 @@ func (a altering) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// passwordGrant reports whether a request asks for a token with a user's password.
+func passwordGrant(r *http.Request) bool {
+	if r.URL.Path != "/oauth2/token" || r.GetBody == nil {
+		return false
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return false
+	}
+	text, err := io.ReadAll(body)
+	return err == nil && strings.Contains(string(text), "grant_type=password")
+}
+
+// usersTokens notes the requests to the gateway with a token that a user's password has got.
+type usersTokens struct {
+	next    http.RoundTripper
+	gateway string
+
+	given  bool
+	header string // with the last token
+	leaked []string
+}
+
+func (u *usersTokens) RoundTrip(r *http.Request) (*http.Response, error) {
+	if u.given && r.URL.Host == u.gateway && r.Header.Get("Authorization") == u.header {
+		u.leaked = append(u.leaked, r.URL.Path)
+	}
+	resp, err := u.next.RoundTrip(r)
+	if err != nil || !passwordGrant(r) {
+		return resp, err
+	}
+	text, err := io.ReadAll(resp.Body)
+	var answer struct {
+		Token string `json:"access_token"`
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
+	replaced(resp, resp.StatusCode, string(text))
+	u.given, u.header = answer.Token != "", "Bearer "+answer.Token
+	return resp, err
+}
+
 // replaced makes an answer one of a back end.
 func replaced(resp *http.Response, status int, body string) {
 	resp.Body.Close()
@@ -173,7 +217,8 @@ func (s *site) keyManager(t *testing.T, change map[string]any) (undo func()) {
 func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 	s, subject := working(t)
 	s.requests.take()
-	passes := inspect(t, s.through(subject, s.client.Transport), verify.Selection{Write: true, Wait: 10 * time.Second})
+	tokens := &usersTokens{next: s.client.Transport, gateway: host(t, s.am.GatewayURL())}
+	passes := inspect(t, s.through(subject, tokens), verify.Selection{Write: true, Wait: 10 * time.Second})
 	for _, d := range verify.Checks() {
 		want := verify.Pass
 		if d.ID == "trust.store" { // the certificate that IS ships has expired
@@ -187,6 +232,9 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		if _, path, _ := strings.Cut(request, " "); strings.HasPrefix(path, "/orders/") || strings.HasPrefix(path, "/payments/") {
 			t.Errorf("%s reaches a back end", request)
 		}
+	}
+	if !tokens.given || len(tokens.leaked) > 0 {
+		t.Errorf("a token of the administrator is given: %v; %q have it", tokens.given, tokens.leaked)
 	}
 	portal := s.am.URL() + "/api/am/devportal/v3/applications?query=wso2agent-"
 	if left := s.call(t, 200, "GET", portal, nil)["list"].([]any); len(left) > 0 {
@@ -370,6 +418,13 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 			api["endpointConfig"].(object)["production_endpoints"] = object{"url": "http://127.0.0.1:1"}
 		}), verify.Fail, "the gateway still has an earlier revision, which calls http://127.0.0.1:1"},
 		{"token.password", with(func(s *verify.Subject) { s.Settings.ISCredentials.Password = "wrong" }), verify.Fail, "invalid_grant"},
+		{"token.password", func(t *testing.T, subject verify.Subject) (verify.Subject, func()) {
+			return s.altered(subject, func(r *http.Request, resp *http.Response) {
+				if passwordGrant(r) {
+					replaced(resp, 200, `{"access_token": "opaque"}`)
+				}
+			}), func() {}
+		}, verify.Fail, "a token of admin: the token is not a signed JWT"},
 		{"token.password", with(func(subject *verify.Subject) { // as behind a proxy
 			subject.Settings.KMTokenEndpoint = strings.Replace(s.is.URL(), "127.0.0.1", "localhost", 1) + "/oauth2/token"
 			s.pins[strings.Replace(host(t, s.is.URL()), "127.0.0.1", "localhost", 1)] = s.pins[host(t, s.is.URL())]
@@ -561,7 +616,7 @@ func TestAVerificationMakesTheChecksOfTheTable(t *testing.T) {
 		}
 		for _, d := range verify.Checks() {
 			made := strings.Contains(log.String(), "check="+d.ID+" ")
-			if want := (write || !d.Write) && !strings.HasPrefix(d.ID, "security.") && d.ID != "scopes.authorized" && d.ID != "keys.manager"; made != want {
+			if want := (write || !d.Write) && !strings.HasPrefix(d.ID, "security.") && d.ID != "scopes.authorized" && d.ID != "keys.manager" && d.ID != "token.password"; made != want {
 				t.Errorf("write %v: %s made: %v", write, d.ID, made)
 			}
 		}

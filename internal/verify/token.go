@@ -26,12 +26,14 @@ func (r *run) tokenClient(ctx context.Context) Check {
 	return passed("%s gave a token for %s", r.result.TokenEndpoint, r.token.ExpiresIn.Round(time.Second))
 }
 
-// tokenSignature verifies the token with the issuer's published keys (RFC 7515, RFC 7517).
-func (r *run) tokenSignature(ctx context.Context) Check {
+func (r *run) tokenSignature(ctx context.Context) Check { return r.signature(ctx, r.token.AccessToken) }
+
+// signature verifies a token with the issuer's published keys (RFC 7515, RFC 7517).
+func (r *run) signature(ctx context.Context, text wso2.Secret) Check {
 	if r.result.JWKS == "" {
 		return skipped("", "the key manager names no address of its keys")
 	}
-	token, err := tokens.Decode(string(r.token.AccessToken))
+	token, err := tokens.Decode(string(text))
 	if err != nil || !token.Signed() {
 		return failed("", "the token is not a signed JWT", "let the key manager issue JWTs: the IS client's token type must be JWT")
 	}
