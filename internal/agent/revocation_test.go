@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"wso2agent/internal/config"
+	"wso2agent/internal/product"
 	"wso2agent/internal/verify"
 	"wso2agent/internal/wso2sim"
 )
@@ -55,6 +56,23 @@ func TestISsAgentSaysThatTheRevocationHandlerIsThereIfISLoadsIt(t *testing.T) {
 	says(false, "the handler of a later IS")
 	put("2.1.2")
 	says(true, "one that it loads in another version")
+}
+
+func TestISsAgentSaysThatISMapsCertificatesToUsers(t *testing.T) {
+	p := newPlace(t)
+	for version, want := range map[string]bool{"7.2.0": false, "7.3.0": true} {
+		release, err := product.Of(product.IS, version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.set(config.IS, func(c *config.Config) { c.Release, c.Trust.Peers = release, nil })
+		if err := p.agent(config.IS).Init(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.closing().CertificateUser; got != want {
+			t.Errorf("IS %s: %t", version, got)
+		}
+	}
 }
 
 func TestTheGatewaysWaitIsMadeNextToAPIMOnly(t *testing.T) {

@@ -141,6 +141,7 @@ func (r *reading) settings(ctx context.Context) (err error) {
 			}
 		}
 	}
+	d.Closing.CertificateUser = a.cfg.Release.Known && a.cfg.Release.CertificateUser
 	d.Closing.Handler = a.cfg.Server.Product == config.IS && artifact.HasRevocationHandler(a.cfg.Release, a.cfg.Artifacts.Dir, a.cfg.Server.ConfigDir, a.cfg.Server.Home)
 	return nil
 }

@@ -99,6 +99,11 @@ func Keep(ctx context.Context, log *slog.Logger, hc *http.Client, s bootstrap.Se
 		}
 		return memory.writeKeys(report, own)
 	}
+	for _, km := range want.File.KeyManagers.Value {
+		if risk, remedy := s.CertificateRisk(ctx); km.Value.MutualTLS() && risk != "" {
+			log.Warn(risk, "key manager", km.Value.Name.Shown(), "remedy", remedy)
+		}
+	}
 	report, err = Run(ctx, log, clients, want, o)
 	if len(report.Outcomes) == 0 && err != nil {
 		return report, err, nil

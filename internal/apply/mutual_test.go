@@ -2,6 +2,7 @@ package apply
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/desired"
+	"wso2agent/internal/keysfile"
 	"wso2agent/internal/remedy"
 	"wso2agent/internal/wso2sim/pair"
 )
@@ -29,6 +31,24 @@ func TestAKeyManagerByMutualTLSIsRefusedWithTheReason(t *testing.T) {
 	text, remedies := remedy.Split(report.Outcomes[0].Err)
 	if !permanent(report.Outcomes[0].Err) || !strings.Contains(text, "Authentication=MutualTLS") || len(remedies) != 1 || !strings.Contains(remedies[0], "API-M 4.6") {
 		t.Errorf("%s, remedies %q", text, remedies)
+	}
+}
+
+// TestAKeyManagerByMutualTLSIsWarnedOf: an IS that does not map certificates to users takes any certificate that it trusts.
+func TestAKeyManagerByMutualTLSIsWarnedOf(t *testing.T) {
+	s := startVersions(t, pair.Versions{IS: "7.2.0", AM: "4.6.0"}, nil)
+	for _, mapped := range []bool{false, true} {
+		s.settings.MapsCertificates = func(context.Context) bool { return mapped }
+		var log bytes.Buffer
+		files := bootstrap.Files{Keys: keysfile.Files{JSON: filepath.Join(t.TempDir(), "keys.json")}}
+		report, err, unwritten := Keep(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), s.client, s.settings, files, nil, "agent apply", "",
+			s.read(byMutualTLS, t.TempDir()), Options{})
+		if err != nil || unwritten != nil {
+			t.Fatalf("%v, %v, %+v", err, unwritten, report.Outcomes)
+		}
+		if warns := strings.Contains(log.String(), "level=WARN msg=\"the key manager calls IS by mutual TLS, and IS before"); warns == mapped {
+			t.Errorf("IS maps certificates: %t, and the log is:\n%s", mapped, log.String())
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package bootstrap
 
 import (
+	"context"
+
 	"wso2agent/internal/config"
 	"wso2agent/internal/serviceuser"
 	"wso2agent/internal/wso2"
@@ -22,6 +24,8 @@ func SettingsOf(c config.Config, accounts *Accounts) Settings {
 		SkipKeyManager: len(c.Trust.Peers) == 0,
 		Authorize:      c.Scopes.Mode == "authorize", ScopesClients: c.Scopes.Clients,
 		CAFile: c.Trust.CAFile,
-		KMUser: ServiceUser{Setting: c.KeyManager.ServiceUser, Password: wso2.Secret(c.KeyManager.ServicePass), Rights: c.KeyManager.Rights, Record: serviceuser.Path(c.Bootstrap.KeysFile)},
+
+		MapsCertificates: func(ctx context.Context) bool { return mapsCertificates(ctx, c) },
+		KMUser:           ServiceUser{Setting: c.KeyManager.ServiceUser, Password: wso2.Secret(c.KeyManager.ServicePass), Rights: c.KeyManager.Rights, Record: serviceuser.Path(c.Bootstrap.KeysFile)},
 	}
 }

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -40,6 +41,9 @@ type Settings struct {
 	// Owner is a short name of a program that runs one bootstrap at a time, such as an agent. No two runs at the same time have
 	// the same one. Empty: a new name for this run.
 	Owner string
+
+	// MapsCertificates reports whether IS is known to take a client certificate only for the user that it is mapped to. nil: it is not known.
+	MapsCertificates func(context.Context) bool
 
 	KMUser ServiceUser // the user with which the key manager calls IS
 

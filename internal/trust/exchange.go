@@ -221,6 +221,8 @@ type Closing struct {
 	SCIM11 bool `json:"scim11,omitempty"`
 	// Handler: the handler that tells API-M of revoked tokens lies where IS gets it from.
 	Handler bool `json:"revocationHandler,omitempty"`
+	// CertificateUser: IS is of a version that takes a client certificate only for the user that it is mapped to.
+	CertificateUser bool `json:"certificateUser,omitempty"`
 	// Restart is when the running IS reads the file as it is now; empty where it has.
 	Restart Restart `json:"restart,omitempty"`
 }

@@ -241,6 +241,18 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		t.Errorf("it leaves %v", left)
 	}
 
+	mutualTLS := func(mapped bool) func(*testing.T, verify.Subject) (verify.Subject, func()) {
+		return func(_ *testing.T, subject verify.Subject) (verify.Subject, func()) {
+			subject.Settings.MapsCertificates = func(context.Context) bool { return mapped }
+			return s.altered(subject, func(r *http.Request, resp *http.Response) {
+				if strings.Contains(r.URL.Path, "/key-managers/") {
+					text, err := io.ReadAll(resp.Body)
+					must(t, err)
+					replaced(resp, resp.StatusCode, strings.Replace(string(text), `"additionalProperties":{`, `"additionalProperties":{"Authentication":"MutualTLS",`, 1))
+				}
+			}), func() {}
+		}
+	}
 	fault := func(faults *wso2sim.Faults, f wso2sim.Fault) func(t *testing.T, _ verify.Subject) (verify.Subject, func()) {
 		return func(t *testing.T, subject verify.Subject) (verify.Subject, func()) {
 			_, err := faults.Add(f)
@@ -324,6 +336,8 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 		{"trust.is", said(func(exchange.Exchange) {}), verify.Skip, "no report"},
 		{"trust.name", with(func(s *verify.Subject) { s.Config.Server.Name = "wso2am" }), verify.Fail, "IS calls API-M wso2am, and the certificate names localhost"},
 		{"km.enabled", manager(map[string]any{"enabled": false}), verify.Fail, "is disabled"},
+		{"km.type", mutualTLS(false), verify.Warn, "lets everybody whose certificate it trusts act as any user"},
+		{"km.type", mutualTLS(true), verify.Pass, "WSO2-IS-7"},
 		{"km.type", func(t *testing.T, subject verify.Subject) (verify.Subject, func()) { // as the guide for IS 5 and 6 registers it
 			base := s.am.URL() + "/api/am/admin/v4/key-managers"
 			var whole object

@@ -46,9 +46,12 @@ func (i *inspection) kmEnabled(context.Context) Check {
 	return passed("%s is enabled", i.registered.Name)
 }
 
-func (i *inspection) kmType(context.Context) Check {
+func (i *inspection) kmType(ctx context.Context) Check {
 	if i.manager.Type != wso2.TypeIS7 {
 		return failed("", fmt.Sprintf("the type is %s, and IS 7 needs %s", i.manager.Type, wso2.TypeIS7), "delete the key manager in the Admin Portal, and run agent bootstrap")
+	}
+	if risk, remedy := i.subject.Settings.CertificateRisk(ctx); i.manager.MutualTLS && risk != "" {
+		return Check{Verdict: Warn, Evidence: risk, Remedy: remedy}
 	}
 	return passed("%s", i.manager.Type)
 }
