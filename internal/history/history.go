@@ -30,6 +30,8 @@ type Event struct {
 	Was         string    `json:"was,omitempty"`         // SHA-256 of the certificate before
 	Generation  string    `json:"generation,omitempty"`
 	Because     string    `json:"because,omitempty"`
+	// Certificate is the one that left the truststore, for a way back: its DER in base64. Events of other kinds have none.
+	Certificate string `json:"certificate,omitempty"`
 }
 
 // What is the kind of an event.
@@ -40,6 +42,7 @@ const (
 	Trusted   What = "trusted"           // a certificate came into the truststore
 	Replaced  What = "replaced"          // another certificate has its alias
 	Removed   What = "no longer trusted" // a certificate left the truststore
+	Undone    What = "undone"            // a person has put an alias back to what it was
 	Refused   What = "refused"           // a certificate is not imported, because the server did not start with it
 	Issued    What = "issued"            // the agent has made a certificate
 	Dropped   What = "dropped"           // the agent has thrown a certificate away that was made in advance
@@ -127,8 +130,9 @@ func open(path string, flag int) (*os.File, error) {
 	return nil, remedy.Add(fmt.Errorf("%s is not a regular file", path), "remove it, and find out who has made it")
 }
 
-// tail is how much of the end of the trail last reads. An event has some 400 bytes.
-const tail = 64 << 10
+// tail is how much of the end of the trail last reads. An event has some 400 bytes, and up to 66,000 with a certificate, because a
+// server publishes no more than 64 KiB.
+const tail = 128 << 10
 
 // last returns the number of the last event, 0 if there is none. torn says that a killed agent has not written the last line whole.
 func (t Trail) last() (number int, torn bool, size int64, err error) {

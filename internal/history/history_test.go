@@ -159,3 +159,14 @@ func TestATrailThatIsTooLargeIsNotRead(t *testing.T) {
 		t.Errorf("error = %v, want %v", err, file.ErrTooLarge)
 	}
 }
+
+func TestEventsWithTheLargestCertificatesKeepTheirNumbers(t *testing.T) {
+	trail := Trail{t.TempDir()}
+	large := strings.Repeat("A", 64<<10)
+	appendTo(t, trail, Event{What: Removed, Certificate: large})
+	appendTo(t, trail, Event{What: Removed, Certificate: large})
+	appendTo(t, trail, Event{What: Trusted})
+	if got := numbers(t, trail); got != "1 no longer trusted, 2 no longer trusted, 3 trusted" {
+		t.Errorf("the trail has %s", got)
+	}
+}

@@ -1,8 +1,10 @@
 package rotation
 
 import (
+	"encoding/base64"
 	"maps"
 	"slices"
+	"strings"
 
 	"wso2agent/internal/history"
 	"wso2agent/internal/trust"
@@ -54,6 +56,9 @@ func (d Decision) Events(a Action, s Snapshot) (events []history.Event) {
 			case trust.Removed:
 				e.What = history.Removed
 			}
+			if c.Action != trust.Added {
+				e.Certificate = certificateOf(s.Truststore.Entries, c.Alias)
+			}
 			add(e)
 		}
 	case SaveRefusals:
@@ -76,6 +81,16 @@ func (d Decision) Events(a Action, s Snapshot) (events []history.Event) {
 		}
 	}
 	return events
+}
+
+// certificateOf is the certificate under an alias of the agent's, as an event has it.
+func certificateOf(entries []trust.Entry, alias string) string {
+	for _, e := range entries {
+		if strings.EqualFold(e.Alias, alias) && e.Certificate != nil {
+			return base64.StdEncoding.EncodeToString(e.Certificate.DER)
+		}
+	}
+	return ""
 }
 
 // because says how what is on disk differs from what the server runs with.

@@ -1,10 +1,13 @@
 package rotation
 
 import (
+	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 
 	"wso2agent/internal/history"
+	"wso2agent/internal/keystore"
 	"wso2agent/internal/trust"
 )
 
@@ -63,6 +66,25 @@ func TestTheTrailSaysWhatWasDoneAndWhy(t *testing.T) {
 				t.Errorf("%s: %q, want %q", Describe(c.action), text, c.want)
 			}
 		})
+	}
+}
+
+func TestAnEventHasTheCertificateThatLeavesTheTruststore(t *testing.T) {
+	s := atRest()
+	s.Truststore.Entries[0].Certificate, s.Truststore.Entries[2].Certificate = &keystore.Certificate{DER: []byte("of a")}, &keystore.Certificate{DER: []byte("of c")}
+	events := Decision{}.Events(Import{[]trust.Change{
+		{Action: trust.Added, Alias: "a-a2", Fingerprint: "A2", Owner: "a"}, {Action: trust.Replaced, Alias: "A", Fingerprint: "A2", Was: "A1", Owner: "a"}, {Action: trust.Removed, Alias: "c", Fingerprint: "C1", Owner: "c"},
+		{Action: trust.Removed, Alias: "gone", Fingerprint: "D1"}}}, s)
+	var got []string
+	for _, e := range events {
+		der, err := base64.StdEncoding.DecodeString(e.Certificate)
+		if err != nil {
+			t.Error(err)
+		}
+		got = append(got, string(der))
+	}
+	if want := []string{"", "of a", "of c", ""}; !slices.Equal(got, want) {
+		t.Errorf("the events have %q, want %q", got, want)
 	}
 }
 
