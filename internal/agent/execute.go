@@ -71,6 +71,8 @@ func (r *reading) execute(ctx context.Context, by restarter, action rotation.Act
 		return do.Rotation.Save(control)
 	case rotation.SaveRefusals:
 		return do.Refusals.Save(work)
+	case rotation.SaveUndone:
+		return do.Undone.Save(control)
 	case rotation.SaveHistories:
 		return do.Histories.Save(work)
 	case rotation.Import:

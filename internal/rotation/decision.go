@@ -85,6 +85,8 @@ type (
 	SaveRotation struct{ Rotation trust.Rotation }
 	// SaveRefusals remembers which certificates the server did not start with.
 	SaveRefusals struct{ Refusals trust.Refusals }
+	// SaveUndone remembers which statements of peers a person has undone.
+	SaveUndone struct{ Undone trust.Undone }
 	// SaveHistories remembers when certificates of peers changed.
 	SaveHistories struct{ Histories trust.Histories }
 	// Import changes entries of the truststore that the agent owns.
@@ -130,6 +132,7 @@ func (Publish) action()           {}
 func (PublishSuccessors) action() {}
 func (SaveRotation) action()      {}
 func (SaveRefusals) action()      {}
+func (SaveUndone) action()        {}
 func (SaveHistories) action()     {}
 func (Import) action()            {}
 func (RaiseEdition) action()      {}

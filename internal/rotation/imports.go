@@ -14,6 +14,7 @@ import (
 type withheld struct {
 	refused map[string][]string  // because the server did not start with them: short fingerprints by the peer's name
 	paced   map[string]time.Time // because the peer changes them too often: until when, by its name
+	undone  []string             // names of peers whose statement a person has undone
 }
 
 // imports makes the peers' certificates, and what the own server presents, trusted.
@@ -132,7 +133,7 @@ func (p *pass) believe(name string, said Peer) {
 // withhold removes from the peers' certificates those that the agent must not import now, and records the others.
 func (p *pass) withhold() withheld {
 	s := p.s
-	w := withheld{refused: map[string][]string{}, paced: map[string]time.Time{}}
+	w := withheld{refused: map[string][]string{}, paced: map[string]time.Time{}, undone: p.leaveUndone()}
 	refusals := forget(s.Records.Refusals, p.peers)
 	if !sameLists(refusals.Suspected, s.Records.Refusals.Suspected) || !sameLists(refusals.Refused, s.Records.Refusals.Refused) {
 		p.do(SaveRefusals{refusals})
@@ -236,7 +237,15 @@ func (p *pass) reportTrust(w withheld) {
 	if len(p.d.Missing) > 0 && !s.Settings.StartAnyway { // else init has waited long enough
 		p.condition(TrustCondition, false, "waiting for the certificate of "+names(p.d.Missing))
 	} else {
-		p.condition(TrustCondition, true, fmt.Sprintf("own certificate published, %d trusted", len(of)))
+		text := fmt.Sprintf("own certificate published, %d trusted", len(of))
+		if len(w.undone) > 0 {
+			text += "; a person has undone what the agent had imported of " + names(w.undone) + ", and the agent changes nothing until other certificates are published, or somebody removes " + s.Records.UndoneAt
+		}
+		p.condition(TrustCondition, true, text)
+	}
+	for _, name := range w.undone {
+		p.remark(Warn, "undone "+name, "undone", "a person has undone what the agent had imported of a peer: the agent leaves its entries in the truststore as they are until the peer publishes another certificate", "peer", name,
+			"remedy", "publish another certificate of "+name+", or remove the file to import the present one", "file", s.Records.UndoneAt)
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.refused)) {
 		list := names(w.refused[name])
@@ -270,6 +279,9 @@ func (w withheld) String() string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.paced)) {
 		parts = append(parts, fmt.Sprintf("the certificate of %s changes too often, and its next one is imported at %s", name, utc(w.paced[name])))
+	}
+	for _, name := range w.undone {
+		parts = append(parts, fmt.Sprintf("what %s publishes is not imported, because a person has undone it", name))
 	}
 	return strings.Join(parts, "; ")
 }

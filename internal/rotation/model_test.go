@@ -63,6 +63,7 @@ type modelServer struct {
 	edition         int
 	record          trust.Rotation
 	histories       trust.Histories
+	undone          trust.Undone
 	running, onDisk string // the wish that agent exec finds
 
 	// On the exchange volume.
@@ -227,7 +228,7 @@ func (m *model) snapshot(i int, init bool) Snapshot {
 		Keystore:   Keystore{Own: modelCertificate(*s.own()), Path: "keystore", Fresh: s.served == *s.own(), IsBack: s.served == *s.own(), Mine: true},
 		Truststore: Truststore{Entries: s.entries},
 		Own:        Own{Certificates: modelCertificates(s.published), Successors: modelCertificates(s.successors), Trusts: s.trusts, Turn: s.turn},
-		Records:    Records{Records: trust.Records{Rotation: s.record, Histories: s.histories, Edition: s.edition}},
+		Records:    Records{Records: trust.Records{Rotation: s.record, Histories: s.histories, Edition: s.edition, Undone: s.undone}},
 		Peers:      map[string]Peer{},
 	}
 	if m.now.Before(s.opens) {
@@ -337,6 +338,8 @@ func (m *model) act(i int) (done Action) {
 		s.record = do.Rotation
 	case SaveHistories:
 		s.histories = do.Histories
+	case SaveUndone:
+		s.undone = do.Undone
 	case Import:
 		s.importChanges(do.Changes)
 	case Acknowledge:
@@ -812,6 +815,13 @@ func (t *text) histories(all trust.Histories) {
 	}
 }
 
+func (t *text) undone(all trust.Undone) {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		t.add("undone", name)
+		t.set(all[name])
+	}
+}
+
 // alias appends an alias of the agent's without the digits of its certificate.
 func (t *text) alias(alias, fingerprint string) {
 	name, _ := strings.CutSuffix(alias, "-"+short(fingerprint))
@@ -844,6 +854,8 @@ func (t *text) action(a Action) {
 		t.rotation(do.Rotation)
 	case SaveHistories:
 		t.histories(do.Histories)
+	case SaveUndone:
+		t.undone(do.Undone)
 	case Import:
 		for _, c := range do.Changes {
 			t.add(c.Action)
@@ -933,6 +945,7 @@ func (s *modelServer) write(t *text) {
 		t.ago(c.Since)
 	}
 	t.histories(s.histories)
+	t.undone(s.undone)
 	for _, a := range s.pending {
 		t.action(a)
 	}

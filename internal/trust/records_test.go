@@ -77,22 +77,35 @@ func TestHistoriesOfTheDocumentNullTakeNewOnes(t *testing.T) {
 	}
 }
 
+func TestNothingUndoneLeavesNoFile(t *testing.T) {
+	folder := t.TempDir()
+	for _, u := range []Undone{{"wso2is": {"A"}}, {}, nil} {
+		if err := u.Save(folder); err != nil {
+			t.Fatal(err)
+		}
+		got, err := LoadUndone(folder)
+		if _, there := os.Stat(UndonePath(folder)); err != nil || len(got) != len(u) || (there == nil) != (len(u) > 0) {
+			t.Errorf("after %v: %v, %v, the file: %v", u, got, err, there)
+		}
+	}
+}
+
 func TestTheRecordsOfAPassAreReadFromBothFolders(t *testing.T) {
 	folder, workDir := t.TempDir(), t.TempDir()
 	since := time.Unix(1000, 0).UTC()
 	h := Histories{"wso2is": {Known: []string{"A"}}}
 	refusals := Refusals{Refused: map[string][]string{"wso2is": {"B"}}}
-	if err := errors.Join(Rotation{Announced: "C", Since: since}.Save(folder), refusals.Save(workDir), h.Save(workDir), RaiseEdition(workDir)); err != nil {
+	if err := errors.Join(Rotation{Announced: "C", Since: since}.Save(folder), refusals.Save(workDir), h.Save(workDir), RaiseEdition(workDir), Undone{"wso2is": {"D"}}.Save(folder)); err != nil {
 		t.Fatal(err)
 	}
 	r, err := LoadRecords(folder, workDir)
-	if err != nil || r.Rotation.Announced != "C" || len(r.Refusals.Refused) != 1 || r.RefusalsAt != RefusalsPath(workDir) || len(r.Histories) != 1 || r.Edition != 1 {
+	if err != nil || r.Rotation.Announced != "C" || len(r.Refusals.Refused) != 1 || r.RefusalsAt != RefusalsPath(workDir) || len(r.Undone) != 1 || r.UndoneAt != UndonePath(folder) || len(r.Histories) != 1 || r.Edition != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if r, err := LoadRecords(t.TempDir(), t.TempDir()); err != nil || r.Rotation.Announced != "" || r.Histories == nil || r.Edition != 0 {
+	if r, err := LoadRecords(t.TempDir(), t.TempDir()); err != nil || r.Rotation.Announced != "" || r.Histories == nil || r.Undone != nil || r.Edition != 0 {
 		t.Errorf("of empty folders: %+v, %v", r, err)
 	}
-	for _, path := range []string{filepath.Join(folder, rotationFile), filepath.Join(workDir, refusedFile), filepath.Join(workDir, editionFile)} {
+	for _, path := range []string{filepath.Join(folder, rotationFile), UndonePath(folder), filepath.Join(workDir, refusedFile), filepath.Join(workDir, editionFile)} {
 		before, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
