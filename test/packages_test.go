@@ -83,6 +83,8 @@ var packages = []row{
 		bars: []string{"internal/javacert", "internal/trust", "internal/identity", "crypto/x509", "crypto/tls", "encoding/pem"}},
 	{path: "internal/server", owns: "the settings that each server needs in `deployment.toml`", not: "REST",
 		bars: []string{"internal/wso2", "net/http"}},
+	{path: "internal/undo", owns: "the aliases of peers back to an earlier point of the audit trail: plan, make, remember what was undone", not: "how an agent decides",
+		bars: []string{"internal/wso2", "internal/agent", "net", "net/http", "log/slog"}},
 	{path: "internal/place", owns: "the TLS keystore in the home of a running server: check, place, repair; what a start reads", not: "why and when",
 		bars: []string{"internal/rotation", "internal/wso2", "net", "net/http"}},
 	{path: "internal/scopes", owns: "which applications of API-M are authorized in IS for which scopes, and which roles of IS have them: read, decide, act", not: "YAML, files",

@@ -42,7 +42,7 @@ func rootCommand(stdout, stderr io.Writer) *cobra.Command {
 	}
 	add("server", runCommand(), initCommand(), bootstrapCommand(), execCommand(), probeCommand(), installCommand())
 	add("people",
-		certsCommand(), restartCommand(), historyCommand(), configCommand(), scopesCommand(), kmCommand(), apisCommand(), appsCommand(), subscriptionsCommand(),
+		certsCommand(), restartCommand(), historyCommand(), undoCommand(), configCommand(), scopesCommand(), kmCommand(), apisCommand(), appsCommand(), subscriptionsCommand(),
 		clientsCommand(), usersCommand(), rolesCommand(), keysCommand(), tokenCommand(), callCommand(), validateCommand(),
 		planCommand(), applyCommand(), verifyCommand(), doctorCommand(), dumpCommand(), schemaCommand(), upCommand(),
 		uninstallCommand())
