@@ -61,8 +61,7 @@ If the truststore then trusts other certificates than before, the server restart
 			if err := printUndo(shown, p); err != nil {
 				return err
 			}
-			done := len(p.Changes) > 0 && !dryRun
-			if done {
+			if len(p.Changes) > 0 && !dryRun {
 				if err := confirm(cmd, "Put these aliases back?", yes); err != nil {
 					return err
 				}
@@ -77,7 +76,7 @@ If the truststore then trusts other certificates than before, the server restart
 			if !asJSON {
 				return nil
 			}
-			return writeJSON(stdout, undoneOf(p, done))
+			return writeJSON(stdout, p)
 		},
 		DisableFlagsInUseLine: true,
 	}
@@ -89,7 +88,7 @@ If the truststore then trusts other certificates than before, the server restart
 }
 
 // printUndo shows what an undo changes, and what follows from it.
-func printUndo(w io.Writer, p undo.Plan) error {
+func printUndo(w io.Writer, p *undo.Plan) error {
 	if len(p.Changes) == 0 {
 		_, err := fmt.Fprintf(w, "%s: nothing to do: the aliases of peers are as they were after event %d\n", p.Truststore, p.To)
 		return err
@@ -111,34 +110,4 @@ func printUndo(w io.Writer, p undo.Plan) error {
 		fmt.Fprintln(w, "a restart of the server is due afterwards")
 	}
 	return err
-}
-
-// undone is an undo for scripts.
-type undone struct {
-	Truststore string        `json:"truststore"`
-	To         int           `json:"to"`
-	Changes    []undoneAlias `json:"changes"`
-	Undone     trust.Undone  `json:"undone"`  // fingerprints that the agent does not import again, by the peer's name
-	Restart    bool          `json:"restart"` // a restart of the server is due
-	Done       bool          `json:"done"`
-}
-
-// undoneAlias is an alias that goes back. A missing fingerprint stands for no entry.
-type undoneAlias struct {
-	Alias string `json:"alias"`
-	Peer  string `json:"peer"`
-	Now   string `json:"now,omitempty"`
-	Then  string `json:"then,omitempty"`
-}
-
-func undoneOf(p undo.Plan, done bool) undone {
-	u := undone{Truststore: p.Truststore, To: p.To, Changes: []undoneAlias{}, Undone: p.Undone, Restart: p.Restarts, Done: done}
-	for _, c := range p.Changes {
-		a := undoneAlias{Alias: c.Alias, Peer: c.Owner, Now: c.Was, Then: c.Fingerprint}
-		if c.Action == trust.Removed {
-			a.Now, a.Then = c.Fingerprint, ""
-		}
-		u.Changes = append(u.Changes, a)
-	}
-	return u
 }

@@ -1,7 +1,6 @@
 package rotation
 
 import (
-	"maps"
 	"slices"
 
 	"wso2agent/internal/trust"
@@ -41,7 +40,7 @@ func (p *pass) leaveUndone() (names []string) {
 			p.log(Info, "", "a peer has published other certificates since a person has undone its former ones: the agent imports them again", "peer", name)
 		}
 	}
-	if !maps.EqualFunc(kept, s.Records.Undone, func(a, b []string) bool { return slices.Equal(a, b) }) {
+	if !sameLists(kept, s.Records.Undone) {
 		p.do(SaveUndone{kept})
 	}
 	return names

@@ -12,13 +12,6 @@ import (
 	"wso2agent/internal/trust"
 )
 
-// course is what an alias has had since the point to go back to: fingerprints, the one of that point first. An empty one stands for
-// no entry.
-type course struct {
-	owner string
-	had   []string
-}
-
 // notOurs is what an alias has whose entry is not the agent's.
 const notOurs = "an entry of somebody else"
 
@@ -32,7 +25,7 @@ func back(events []history.Event, to int, entries []trust.Entry, peers []string,
 		return nil, remedy.Add(fmt.Errorf("the history of %s does not reach event %d: it has the events %d to %d", own, to, first, last), "agent history shows them")
 	}
 	configured := append(slices.Clone(peers), own)
-	courses := map[string]course{}
+	had := map[string][]string{} // what each alias has had since: fingerprints, the one to go back to first; an empty one is no entry
 	for _, e := range events {
 		before, after, is := trusted(e)
 		owner := trust.Owner(trust.Entry{Alias: e.Alias, Fingerprint: cmp.Or(before, after)}, configured)
@@ -40,12 +33,10 @@ func back(events []history.Event, to int, entries []trust.Entry, peers []string,
 			continue
 		}
 		alias := strings.ToLower(e.Alias)
-		c := courses[alias]
-		if c.had == nil {
-			c = course{owner, []string{before}}
+		if had[alias] == nil {
+			had[alias] = []string{before}
 		}
-		c.had = append(c.had, after)
-		courses[alias] = c
+		had[alias] = append(had[alias], after)
 	}
 	now, there := map[string]string{}, map[string]bool{}
 	for _, e := range entries {
@@ -57,20 +48,23 @@ func back(events []history.Event, to int, entries []trust.Entry, peers []string,
 	}
 	var changes []trust.Change
 	var foreign []string
-	for _, alias := range slices.Sorted(maps.Keys(courses)) {
-		c := courses[alias]
-		has, had := now[alias], c.had[0]
-		switch {
-		case !slices.Contains(c.had, has):
+	for _, alias := range slices.Sorted(maps.Keys(had)) {
+		has, then := now[alias], had[alias][0]
+		if !slices.Contains(had[alias], has) {
 			foreign = append(foreign, alias)
-		case has == had:
-		case had == "":
-			changes = append(changes, trust.Change{Action: trust.Removed, Alias: alias, Fingerprint: has, Owner: c.owner})
-		case has == "":
-			changes = append(changes, trust.Change{Action: trust.Added, Alias: alias, Fingerprint: had, Owner: c.owner, Fresh: !there[had]})
-		default:
-			changes = append(changes, trust.Change{Action: trust.Replaced, Alias: alias, Fingerprint: had, Was: has, Owner: c.owner, Fresh: !there[had]})
 		}
+		if has == then {
+			continue
+		}
+		c := trust.Change{Action: trust.Replaced, Alias: alias, Fingerprint: then, Was: has, Fresh: !there[then]}
+		switch {
+		case then == "":
+			c = trust.Change{Action: trust.Removed, Alias: alias, Fingerprint: has}
+		case has == "":
+			c.Action = trust.Added
+		}
+		c.Owner = trust.Owner(trust.Entry{Alias: alias, Fingerprint: c.Fingerprint}, configured)
+		changes = append(changes, c)
 	}
 	if len(foreign) > 0 {
 		return nil, remedy.Add(fmt.Errorf("nothing is undone: somebody else has changed these aliases since event %d: %s", to, strings.Join(foreign, ", ")),
@@ -94,20 +88,19 @@ func trusted(e history.Event) (before, after string, is bool) {
 
 // restarts reports whether a truststore trusts other certificates after the changes than before.
 func restarts(entries []trust.Entry, changes []trust.Change) bool {
-	before, after := map[string]bool{}, map[string]string{}
+	times := map[string]int{} // that the truststore has a certificate
 	for _, e := range entries {
-		if e.Fingerprint != "" {
-			before[e.Fingerprint], after[strings.ToLower(e.Alias)] = true, e.Fingerprint
-		}
+		times[e.Fingerprint]++
 	}
 	for _, c := range changes {
-		if after[c.Alias] = c.Fingerprint; c.Action == trust.Removed {
-			delete(after, c.Alias)
+		if c.Action == trust.Removed {
+			times[c.Fingerprint]--
+			continue
 		}
+		times[c.Fingerprint]++
+		times[c.Was]--
 	}
-	left := map[string]bool{}
-	for _, f := range after {
-		left[f] = true
-	}
-	return !maps.Equal(before, left)
+	return slices.ContainsFunc(changes, func(c trust.Change) bool {
+		return c.Fresh || c.Action == trust.Removed && times[c.Fingerprint] == 0 || c.Was != "" && times[c.Was] == 0
+	})
 }

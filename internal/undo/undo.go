@@ -30,12 +30,13 @@ var ErrChanged = errors.New("the truststore, or what a peer publishes, has chang
 
 // Plan is what an undo does.
 type Plan struct {
-	To         int    // number of the event after which the aliases were as they are to be
-	Truststore string // path
-	Changes    []trust.Change
-	Undone     trust.Undone // what the peers of the changes publish now
-	UndoneAt   string       // path of the record of it
-	Restarts   bool         // the running server trusts something else after its next start, so a restart is due
+	To         int            `json:"to"`         // number of the event after which the aliases were as they are to be
+	Truststore string         `json:"truststore"` // path
+	Changes    []trust.Change `json:"changes"`
+	Undone     trust.Undone   `json:"undone"`  // what the peers of the changes publish now
+	UndoneAt   string         `json:"record"`  // path of the record of it
+	Restarts   bool           `json:"restart"` // the truststore trusts other certificates after the changes, so a restart is due
+	Done       bool           `json:"done"`
 
 	cfg          config.Config
 	store        trust.Store
@@ -43,30 +44,32 @@ type Plan struct {
 }
 
 // Read returns what an undo would do. It changes nothing. Errors name each alias that cannot be put back.
-func Read(ctx context.Context, cfg config.Config, to int) (Plan, error) {
+func Read(ctx context.Context, cfg config.Config, to int) (*Plan, error) {
 	cfg, err := server.AtStores(ctx, cfg)
 	if err != nil {
-		return Plan{}, err
+		return nil, err
 	}
 	folder := notify.ControlOf(cfg).Dir
-	p := Plan{To: to, Truststore: cfg.TruststorePath(), Undone: trust.Undone{}, UndoneAt: trust.UndonePath(folder), cfg: cfg,
+	p := &Plan{To: to, Truststore: cfg.TruststorePath(), Changes: []trust.Change{}, Undone: trust.Undone{}, UndoneAt: trust.UndonePath(folder), cfg: cfg,
 		store: trust.Store{Path: cfg.TruststorePath(), Password: cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS"}}
 	events, err := history.Trail{Dir: folder}.Read()
 	if err != nil {
-		return p, err
+		return nil, err
 	}
 	entries, err := p.store.Entries(ctx, append(slices.Clone(cfg.Trust.Peers), cfg.Server.Name))
 	if err != nil {
-		return p, err
+		return nil, err
 	}
-	if p.Changes, err = back(events, to, entries, cfg.Trust.Peers, cfg.Server.Name); err != nil {
-		return p, err
+	changes, err := back(events, to, entries, cfg.Trust.Peers, cfg.Server.Name)
+	if err != nil {
+		return nil, err
 	}
+	p.Changes = append(p.Changes, changes...)
 	p.Restarts = restarts(entries, p.Changes)
 	p.certificates = certificatesOf(events, entries)
 	for _, c := range p.Changes {
 		if err := p.check(c); err != nil {
-			return p, err
+			return nil, err
 		}
 		if _, known := p.Undone[c.Owner]; known {
 			continue
@@ -75,7 +78,7 @@ func Read(ctx context.Context, cfg config.Config, to int) (Plan, error) {
 		switch err := cmp.Or(said.SuccessorsErr, said.Err); {
 		case said.Silent: // whatever it publishes next is something else
 		case err != nil:
-			return p, fmt.Errorf("find out what the agent must not import again: %w", err)
+			return nil, fmt.Errorf("find out what the agent must not import again: %w", err)
 		default:
 			p.Undone[c.Owner] = said.Statement()
 		}
@@ -84,7 +87,7 @@ func Read(ctx context.Context, cfg config.Config, to int) (Plan, error) {
 }
 
 // check returns an error if a certificate that is to be trusted again is not known, or if Java refuses it.
-func (p Plan) check(c trust.Change) error {
+func (p *Plan) check(c trust.Change) error {
 	if c.Action == trust.Removed {
 		return nil
 	}
@@ -118,7 +121,7 @@ func certificatesOf(events []history.Event, entries []trust.Entry) map[string]ke
 
 // Do makes the changes of a plan while no agent works on the files of the server. It calls waiting if it has to wait for one. Errors
 // wrap ErrChanged if the plan is not what Read returns any more.
-func (p Plan) Do(ctx context.Context, waiting func()) error {
+func (p *Plan) Do(ctx context.Context, waiting func()) error {
 	if err := p.store.Check(); err != nil { // before the lock is written
 		return err
 	}
@@ -156,11 +159,12 @@ func (p Plan) Do(ctx context.Context, waiting func()) error {
 	if err := trust.Import(ctx, p.store, p.Changes, p.certificates, work); err != nil {
 		return err
 	}
+	p.Done = true
 	return history.Trail{Dir: folder}.Append(p.events(time.Now().UTC())...)
 }
 
 // events are what the trail says of a plan that was done.
-func (p Plan) events(at time.Time) (events []history.Event) {
+func (p *Plan) events(at time.Time) (events []history.Event) {
 	for _, c := range p.Changes {
 		e := history.Event{At: at, Server: p.cfg.Server.Name, What: history.Undone, Alias: c.Alias, Peer: c.Owner, Fingerprint: c.Fingerprint, Was: c.Was, Because: fmt.Sprintf("back to event %d", p.To)}
 		if c.Action == trust.Removed {
