@@ -69,8 +69,12 @@ previous .agent/history.old.jsonl.`,
 
 // subject is what an event is about, with short fingerprints.
 func subject(e history.Event) string {
+	short := func(f string) string {
+		digits := strings.ToLower(strings.ReplaceAll(f, ":", ""))
+		return digits[:min(8, len(digits))]
+	}
 	var words []string
-	for _, w := range []string{e.Alias, shortOf(e.Fingerprint), e.Generation} {
+	for _, w := range []string{e.Alias, short(e.Fingerprint), e.Generation} {
 		if w != "" {
 			words = append(words, w)
 		}
@@ -79,13 +83,7 @@ func subject(e history.Event) string {
 		words = append(words, "nothing")
 	}
 	if e.Was != "" {
-		words = append(words, "in place of "+shortOf(e.Was))
+		words = append(words, "in place of "+short(e.Was))
 	}
 	return strings.Join(words, " ")
-}
-
-// shortOf is the first eight hexadecimal digits of a fingerprint, in lower case.
-func shortOf(fingerprint string) string {
-	digits := strings.ToLower(strings.ReplaceAll(fingerprint, ":", ""))
-	return digits[:min(8, len(digits))]
 }

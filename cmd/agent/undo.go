@@ -5,12 +5,10 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"wso2agent/internal/config"
-	"wso2agent/internal/trust"
 	"wso2agent/internal/undo"
 )
 
@@ -31,7 +29,7 @@ The agent does not import again what was undone, until the peer publishes other 
 .agent/undone.json on the config volume. Until then the agent leaves all aliases of that peer as they are, also while the peer
 switches to a certificate that it has published already.
 
-If the truststore then trusts other certificates than before, the server restarts, as after every import.`,
+The server restarts afterwards, as after every import.`,
 		Example: `  agent history
   agent undo --to 12 --dry-run`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -58,10 +56,8 @@ If the truststore then trusts other certificates than before, the server restart
 			if err != nil {
 				return err
 			}
-			if err := printUndo(shown, p); err != nil {
-				return err
-			}
-			if len(p.Changes) > 0 && !dryRun {
+			printUndo(shown, p)
+			if len(p.Events) > 0 && !dryRun {
 				if err := confirm(cmd, "Put these aliases back?", yes); err != nil {
 					return err
 				}
@@ -88,26 +84,17 @@ If the truststore then trusts other certificates than before, the server restart
 }
 
 // printUndo shows what an undo changes, and what follows from it.
-func printUndo(w io.Writer, p *undo.Plan) error {
-	if len(p.Changes) == 0 {
-		_, err := fmt.Fprintf(w, "%s: nothing to do: the aliases of peers are as they were after event %d\n", p.Truststore, p.To)
-		return err
+func printUndo(w io.Writer, p *undo.Plan) {
+	if len(p.Events) == 0 {
+		fmt.Fprintf(w, "%s: nothing to do: the aliases of peers are as they were then\n", p.Truststore)
+		return
 	}
-	fmt.Fprintf(w, "%s: back to event %d\n", p.Truststore, p.To)
-	var rows [][]string
-	for _, c := range p.Changes {
-		has, had := shortOf(c.Was), shortOf(c.Fingerprint)
-		if c.Action == trust.Removed {
-			has, had = had, ""
-		}
-		rows = append(rows, []string{c.Alias, has, had})
+	fmt.Fprintf(w, "%s:\n", p.Truststore)
+	for _, e := range p.Events {
+		fmt.Fprintln(w, " ", subject(e))
 	}
-	err := table(w, []string{"ALIAS", "NOW", "THEN"}, rows)
-	if names := slices.Sorted(maps.Keys(p.Undone)); len(names) > 0 {
-		fmt.Fprintf(w, "the agent imports nothing of %s until it publishes other certificates, or somebody removes %s\n", strings.Join(names, ", "), p.UndoneAt)
+	for _, name := range slices.Sorted(maps.Keys(p.Undone)) {
+		fmt.Fprintf(w, "the agent imports nothing of %s until it publishes another certificate, or somebody removes %s\n", name, p.UndoneAt)
 	}
-	if p.Restarts {
-		fmt.Fprintln(w, "a restart of the server is due afterwards")
-	}
-	return err
+	fmt.Fprintln(w, "a restart of the server is due afterwards")
 }

@@ -83,10 +83,10 @@ func (d Decision) Events(a Action, s Snapshot) (events []history.Event) {
 	return events
 }
 
-// certificateOf is the certificate under an alias of the agent's, as an event has it.
+// certificateOf is the certificate under an alias of the agent's, as an event has it. One that Java refuses must not come back.
 func certificateOf(entries []trust.Entry, alias string) string {
 	for _, e := range entries {
-		if strings.EqualFold(e.Alias, alias) && e.Certificate != nil {
+		if strings.EqualFold(e.Alias, alias) && e.Certificate != nil && !e.Refused {
 			return base64.StdEncoding.EncodeToString(e.Certificate.DER)
 		}
 	}

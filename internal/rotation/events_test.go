@@ -72,9 +72,10 @@ func TestTheTrailSaysWhatWasDoneAndWhy(t *testing.T) {
 func TestAnEventHasTheCertificateThatLeavesTheTruststore(t *testing.T) {
 	s := atRest()
 	s.Truststore.Entries[0].Certificate, s.Truststore.Entries[2].Certificate = &keystore.Certificate{DER: []byte("of a")}, &keystore.Certificate{DER: []byte("of c")}
+	s.Truststore.Entries = append(s.Truststore.Entries, trust.Entry{Alias: "refused", Certificate: &keystore.Certificate{DER: []byte("refused")}, Refused: true})
 	events := Decision{}.Events(Import{[]trust.Change{
 		{Action: trust.Added, Alias: "a-a2", Fingerprint: "A2", Owner: "a"}, {Action: trust.Replaced, Alias: "A", Fingerprint: "A2", Was: "A1", Owner: "a"}, {Action: trust.Removed, Alias: "c", Fingerprint: "C1", Owner: "c"},
-		{Action: trust.Removed, Alias: "gone", Fingerprint: "D1"}}}, s)
+		{Action: trust.Removed, Alias: "gone", Fingerprint: "D1"}, {Action: trust.Removed, Alias: "refused", Fingerprint: "D2"}}}, s)
 	var got []string
 	for _, e := range events {
 		der, err := base64.StdEncoding.DecodeString(e.Certificate)
@@ -83,7 +84,7 @@ func TestAnEventHasTheCertificateThatLeavesTheTruststore(t *testing.T) {
 		}
 		got = append(got, string(der))
 	}
-	if want := []string{"", "of a", "of c", ""}; !slices.Equal(got, want) {
+	if want := []string{"", "of a", "of c", "", ""}; !slices.Equal(got, want) {
 		t.Errorf("the events have %q, want %q", got, want)
 	}
 }

@@ -14,7 +14,7 @@ import (
 type withheld struct {
 	refused map[string][]string  // because the server did not start with them: short fingerprints by the peer's name
 	paced   map[string]time.Time // because the peer changes them too often: until when, by its name
-	undone  []string             // names of peers whose statement a person has undone
+	undone  []string             // because a person has undone it: a text for each peer
 }
 
 // imports makes the peers' certificates, and what the own server presents, trusted.
@@ -238,14 +238,10 @@ func (p *pass) reportTrust(w withheld) {
 		p.condition(TrustCondition, false, "waiting for the certificate of "+names(p.d.Missing))
 	} else {
 		text := fmt.Sprintf("own certificate published, %d trusted", len(of))
-		if len(w.undone) > 0 {
-			text += "; a person has undone what the agent had imported of " + names(w.undone) + ", and the agent changes nothing until other certificates are published, or somebody removes " + s.Records.UndoneAt
+		for _, undone := range w.undone {
+			text += "; " + undone
 		}
 		p.condition(TrustCondition, true, text)
-	}
-	for _, name := range w.undone {
-		p.remark(Warn, "undone "+name, "undone", "a person has undone what the agent had imported of a peer: the agent leaves its entries in the truststore as they are until the peer publishes another certificate", "peer", name,
-			"remedy", "publish another certificate of "+name+", or remove the file to import the present one", "file", s.Records.UndoneAt)
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.refused)) {
 		list := names(w.refused[name])
@@ -273,15 +269,12 @@ func (p *pass) reportTrust(w withheld) {
 
 // String is one line; empty if nothing is withheld.
 func (w withheld) String() string {
-	var parts []string
+	parts := slices.Clone(w.undone)
 	for _, name := range slices.Sorted(maps.Keys(w.refused)) {
 		parts = append(parts, fmt.Sprintf("certificate %s of %s is not imported, because the server did not start with it", names(w.refused[name]), name))
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.paced)) {
 		parts = append(parts, fmt.Sprintf("the certificate of %s changes too often, and its next one is imported at %s", name, utc(w.paced[name])))
-	}
-	for _, name := range w.undone {
-		parts = append(parts, fmt.Sprintf("what %s publishes is not imported, because a person has undone it", name))
 	}
 	return strings.Join(parts, "; ")
 }

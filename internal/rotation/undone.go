@@ -14,34 +14,30 @@ func (peer Peer) Statement() []string {
 	return slices.Compact(all)
 }
 
-// states reports whether a peer still states exactly what a person has undone, as far as that can be read.
-func (peer Peer) states(undone []string) bool {
-	now := peer.Statement()
-	if len(peer.Certificates) > 0 && peer.SuccessorsErr == nil {
-		return slices.Equal(now, undone)
-	}
-	return !slices.ContainsFunc(now, func(f string) bool { return !slices.Contains(undone, f) })
-}
-
 // leaveUndone removes the peers whose statement a person has undone, so that they count as peers that have published nothing. It
-// returns their names. The next pass would import again what was undone otherwise. Another statement ends that.
-func (p *pass) leaveUndone() (names []string) {
+// returns a text about each of them. Otherwise the next pass would import again what was undone. Another statement ends that. What
+// cannot be read is no statement.
+func (p *pass) leaveUndone() (texts []string) {
 	s := p.s
 	kept := trust.Undone{}
 	for _, name := range s.Settings.Peers {
 		undone, is := s.Records.Undone[name]
-		switch {
-		case !is:
-		case s.Peers[name].states(undone):
-			kept[name] = undone
-			names = append(names, name)
-			delete(p.peers, name)
-		default:
-			p.log(Info, "", "a peer has published other certificates since a person has undone its former ones: the agent imports them again", "peer", name)
+		said := s.Peers[name]
+		if !is {
+			continue
 		}
+		if len(said.Certificates) > 0 && said.SuccessorsErr == nil && !slices.Equal(said.Statement(), undone) {
+			p.log(Info, "", "a peer publishes other certificates than those that a person has undone: the agent imports them", "peer", name)
+			continue
+		}
+		kept[name] = undone
+		delete(p.peers, name)
+		text := "a person has undone what was imported of " + name + ": the agent leaves its aliases alone until it publishes another certificate, or somebody removes " + s.Records.UndoneAt
+		texts = append(texts, text)
+		p.log(Warn, "undone "+name, text)
 	}
 	if !sameLists(kept, s.Records.Undone) {
 		p.do(SaveUndone{kept})
 	}
-	return names
+	return texts
 }

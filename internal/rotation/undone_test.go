@@ -18,8 +18,8 @@ func undone() Snapshot {
 func TestWhatAPersonHasUndoneIsLeftAloneUntilItsPeerPublishesSomethingElse(t *testing.T) {
 	const left = `
 			WARN undone a
-			ready trust: own certificate published, 3 trusted; a person has undone what the agent had imported of a, and the agent changes nothing until other certificates are published, or somebody removes undone.json
-			advice imports: what a publishes is not imported, because a person has undone it`
+			ready trust: own certificate published, 3 trusted; a person has undone what was imported of a: the agent leaves its aliases alone until it publishes another certificate, or somebody removes undone.json
+			advice imports: a person has undone what was imported of a: the agent leaves its aliases alone until it publishes another certificate, or somebody removes undone.json`
 	decides(t, []situation{
 		{"it is as it was", undone, nil, left},
 		{"the peer restores what it published, in another order", undone, func(s *Snapshot) {
@@ -37,37 +37,27 @@ func TestWhatAPersonHasUndoneIsLeftAloneUntilItsPeerPublishesSomethingElse(t *te
 			s.Own.Trusts.Fingerprints = []string{"B1", "C1"}
 		}, `
 			WARN undone a
-			ready trust: own certificate published, 2 trusted; a person has undone what the agent had imported of a, and the agent changes nothing until other certificates are published, or somebody removes undone.json
-			advice imports: what a publishes is not imported, because a person has undone it`},
+			ready trust: own certificate published, 2 trusted; a person has undone what was imported of a: the agent leaves its aliases alone until it publishes another certificate, or somebody removes undone.json
+			advice imports: a person has undone what was imported of a: the agent leaves its aliases alone until it publishes another certificate, or somebody removes undone.json`},
 		{"what was refused stays refused", undone, func(s *Snapshot) { s.Records.Refusals.Refused = map[string][]string{"a": {"A0"}} }, left},
 		{"another peer publishes another certificate", undone, func(s *Snapshot) { s.publishes("c", "C2") }, `
+			WARN undone a
 			do SaveHistories{Histories:map[a:{Known:[A1] Changes:[]} c:{Known:[C2] Changes:[now]}]}
 			do Import[replaced c c2]
 			INFO trusted certificate replaced
 			again`},
 		{"the peer publishes another one", undone, func(s *Snapshot) { s.publishes("a", "A4") }, `
-			INFO a peer has published other certificates*
+			INFO a peer publishes other certificates*
 			do SaveUndone{Undone:map[]}
 			do SaveHistories{Histories:map[a:{Known:[A4] Changes:[now]} c:{Known:[C1] Changes:[]}]}
 			do Import[replaced a a4]
 			INFO trusted certificate replaced
 			again`},
 		{"the peer publishes another successor", undone, func(s *Snapshot) { s.peer("a", func(p *Peer) { p.Successors = nil }) }, `
-			INFO a peer has published other certificates*
+			INFO a peer publishes other certificates*
 			do SaveUndone{Undone:map[]}
 			do SaveHistories{Histories:map[a:{Known:[A2] Changes:[now]} c:{Known:[C1] Changes:[]}]}
 			do Import[replaced a a2]
-			INFO trusted certificate replaced
-			again`},
-		{"its successors cannot be read, and it publishes another certificate", undone, func(s *Snapshot) {
-			s.publishes("a", "A4")
-			s.peer("a", func(p *Peer) { p.Successors, p.SuccessorsErr = nil, errTest })
-		}, `
-			WARN successors of a
-			INFO a peer has published other certificates*
-			do SaveUndone{Undone:map[]}
-			do SaveHistories{Histories:map[a:{Known:[A4] Changes:[now]} c:{Known:[C1] Changes:[]}]}
-			do Import[replaced a a4 added a-a1 a1]
 			INFO trusted certificate replaced
 			again`},
 		{"the peer is none any more", undone, func(s *Snapshot) {

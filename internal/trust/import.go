@@ -28,13 +28,13 @@ type Entry struct {
 
 // Change is one change of a truststore's entry.
 type Change struct {
-	Action      string `json:"action"` // Added, Replaced or Removed
-	Alias       string `json:"alias"`
-	Fingerprint string `json:"fingerprint"`   // of the certificate that is there after it, or was, if it is removed
-	Was         string `json:"was,omitempty"` // fingerprint of the certificate before, if it is replaced
-	Owner       string `json:"server"`        // the peer, or the own server
-	Fresh       bool   `json:"-"`             // it makes trusted what was not, under any alias
-	Spare       bool   `json:"-"`             // it is Fresh, and the running server has no need to trust it before its next start
+	Action      string // Added, Replaced or Removed
+	Alias       string
+	Fingerprint string // of the certificate that is there after it, or was, if it is removed
+	Was         string // fingerprint of the certificate before, if it is replaced
+	Owner       string // the peer, or the own server
+	Fresh       bool   // it makes trusted what was not, under any alias
+	Spare       bool   // it is Fresh, and the running server has no need to trust it before its next start
 }
 
 // What a Change does.
