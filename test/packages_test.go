@@ -77,6 +77,8 @@ var packages = []row{
 		bars: []string{"internal/file", "internal/wso2", "os", "io", "io/fs", "path/filepath", "net", "net/http", "log/slog", "context", "crypto/rand", "math/rand/v2"}},
 	{path: "internal/notify", owns: "every way to restart a server, and `agent exec`, the supervisor", not: "why a restart is due",
 		bars: []string{"internal/trust", "internal/rotation", "internal/identity"}},
+	{path: "internal/hook", owns: "programs and services of the user that hear of events: one message for each, the last one counts", not: "what makes an event",
+		bars: []string{"internal/trust", "internal/rotation", "internal/identity"}},
 	{path: "internal/artifact", owns: "files that stock images lack: list, download, check", not: "`deployment.toml`",
 		bars: []string{"internal/deployment"}},
 	{path: "internal/seed", owns: "stock files of a product image on the config volume, three-way merge after an image upgrade", not: "certificates",

@@ -14,6 +14,7 @@ import (
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
 	"wso2agent/internal/history"
+	"wso2agent/internal/hook"
 	"wso2agent/internal/identity"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/server"
@@ -33,6 +34,8 @@ type Agent struct {
 	seen     *trust.Exchange     // what a look at the exchange has found, for the length of a pass
 	decoded  *identity.Decoded   // keystores of the agent's own
 	listener *gate               // of the password with which IS sends notices of revoked tokens
+
+	hooks *hook.Hooks // nil but in Run
 
 	waitInVain time.Duration // of verify.Selection
 	rolesEvery time.Duration // between two passes that bind scopes to roles
@@ -72,7 +75,9 @@ func (a Agent) truststore() trust.Store {
 func (a Agent) supervised() bool { return a.cfg.Restart.Method != "none" }
 
 // trail is the audit trail of this agent.
-func (a Agent) trail() history.Trail { return history.Trail{Dir: a.control().Dir} }
+func (a Agent) trail() hook.Trail {
+	return hook.Trail{Trail: history.Trail{Dir: a.control().Dir}, Hooks: a.hooks}
+}
 
 func (a Agent) control() notify.Control { return notify.ControlOf(a.cfg) }
 

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
 	"wso2agent/internal/config"
 	"wso2agent/internal/file"
+	"wso2agent/internal/hook"
 	"wso2agent/internal/notify"
 	"wso2agent/internal/rotation"
 	"wso2agent/internal/scopes"
@@ -61,6 +63,9 @@ func (a Agent) Run(ctx context.Context) error {
 	a.log.Info("agent running", "product", a.cfg.Server.Product, "version", r.Version, "server", a.cfg.Server.Name, "peers", a.cfg.Trust.Peers, "health", "http://"+listening)
 	file.WarnOfMounts(a.log, readFiles(a.cfg))
 	var loops sync.WaitGroup
+	cfg := a.cfg
+	a.hooks = hook.Of(cfg, func() (*http.Client, error) { s := a.servers(); return s.connect(cfg) }, a.log)
+	loops.Go(func() { a.hooks.Run(ctx) })
 	if asksIS := a.cfg.Server.Product == config.IS || len(a.cfg.Trust.Peers) > 0; asksIS {
 		health.Advise(scopesCondition, false, "not yet known")
 		health.Advise(securityCondition, false, "not yet known")
@@ -115,6 +120,9 @@ func (a Agent) keepTrust(ctx context.Context, health *telemetry.Health) {
 			err = k.once(ctx, a)
 		}
 		var again <-chan time.Time
+		if !waits(err) && !ended(ctx, err) {
+			a.hooks.Failed(err)
+		}
 		if err != nil && !ended(ctx, err) {
 			if !errors.Is(err, errIdentity) {
 				health.Set(trustCondition, false, err.Error())

@@ -39,6 +39,7 @@ type Config struct {
 	Database   Database       `title:"Databases of the servers"`
 	Init       Init           `title:"First start"`
 	Restart    Restart        `title:"Restarts of the server"`
+	Hooks      Hooks          `title:"Hooks"`
 	Watch      Watch          `title:"Watched files"`
 	Artifacts  Artifacts      `title:"Artifacts"`
 	IS         IdentityServer `title:"Identity Server"`

@@ -111,6 +111,14 @@ type Restart struct {
 	Approval     string        `env:"MAINTENANCE_APPROVAL" default:"auto" rule:"oneof auto manual" desc:"Who approves a restart. auto: nobody needs to. manual: a person, with agent restart approve; until then it waits, unless a certificate is about to expire."`
 }
 
+// Hooks are what the user wants to happen when something has happened.
+type Hooks struct {
+	Certificate string `env:"ON_CERTIFICATE_CHANGED" rule:"hook" desc:"Program that agent run starts, or https address to which it sends a POST request, when the server's certificate changes, or that of a peer. Spaces separate the arguments of the program. See docs/restart.md."`
+	Restart     string `env:"ON_RESTART" rule:"hook" desc:"The same when the server runs with what is on disk after a restart."`
+	Failure     string `env:"ON_FAILURE" rule:"hook" desc:"The same when an error keeps certificates out of step, once for each text of an error."`
+	Secret      string `env:"HOOK_SECRET" secret:"true" desc:"Secret with which the agent signs these requests, as those to RESTART_URL."`
+}
+
 // Watch says how the agent notices that files change.
 type Watch struct {
 	QuietMin time.Duration `env:"QUIET_MIN" default:"500ms" rule:"positive" desc:"How long files must stay unchanged before the agent acts on a change."`

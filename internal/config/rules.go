@@ -60,6 +60,7 @@ func rules() map[string]rule {
 		"count":    must("a whole number from 1 to 1000000", func(v string) bool { return isNumber(v, 1000000) }),
 		"spares":   must("a whole number from 0 to 12", func(v string) bool { return v == "0" || isNumber(v, 12) }),
 		"https":    {"an address that begins with https://, without a user or a fragment", checkHTTPS},
+		"hook":     {"a program with its arguments, or an address that begins with https://, without a user or a fragment", checkHook},
 		"address":  must("host:port, such as 127.0.0.1:9990", func(v string) bool { _, _, err := net.SplitHostPort(v); return err == nil }),
 		"label":    must("a name for Kubernetes: lower-case letters, digits and hyphens, with at most 63 characters", labelForm.MatchString),
 		"windows":  {"times of a week, separated by semicolons, such as Sat 22:00-02:00 Europe/Berlin", checkWindows},
@@ -178,6 +179,14 @@ func isWait(value string) bool {
 func isNumber(value string, most int) bool {
 	n, err := strconv.Atoi(value)
 	return err == nil && n <= most && value[0] >= '1' && value[0] <= '9'
+}
+
+// checkHook does not repeat the value either.
+func checkHook(value string) error {
+	if program, _, _ := strings.Cut(value, " "); strings.Contains(program, "://") {
+		return checkHTTPS(value)
+	}
+	return nil
 }
 
 // checkHTTPS does not repeat the value: it may contain a password.

@@ -79,7 +79,7 @@ func faults(config reflect.Type) (all []string) {
 // rulesFor are the rules that a field of each type can have. Only a string can have none: every value is a string, but not every
 // value is a number or a time.
 var rulesFor = map[reflect.Type][]string{
-	reflect.TypeFor[string]():        {"", "oneof", "name", "host", "wait", "windows", "https", "address", "label", "path"},
+	reflect.TypeFor[string]():        {"", "oneof", "name", "host", "wait", "windows", "https", "hook", "address", "label", "path"},
 	reflect.TypeFor[bool]():          {"bool"},
 	reflect.TypeFor[int]():           {"port", "count", "spares"},
 	reflect.TypeFor[time.Duration](): {"positive", "interval"},

@@ -20,7 +20,7 @@ import (
 
 // Event is one line of the trail. It has no secrets.
 type Event struct {
-	Number      int       `json:"number"` // counted from 1, also over both files
+	Number      int       `json:"number,omitempty"` // counted from 1, also over both files
 	At          time.Time `json:"at"`
 	Server      string    `json:"server"`
 	What        What      `json:"what"`

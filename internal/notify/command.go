@@ -37,13 +37,19 @@ func (c *Command) Usable(context.Context) (why string, err error) {
 	return "RESTART_COMMAND runs " + path, nil
 }
 
-// Restart runs the program, which succeeds by exiting with 0, also if a process that it has started goes on (exec.ErrWaitDelay). Only the last line of its output becomes part of an error.
+// Restart runs the program with what the order says.
 func (c *Command) Restart(ctx context.Context, o Order) error {
+	return c.Run(ctx, "RESTART_SERVER="+o.Server, "RESTART_PRODUCT="+o.Product, "RESTART_GENERATION="+o.Generation)
+}
+
+// Run runs the program with more variables of the form NAME=value. It succeeds by exiting with 0, also if a process that it has started
+// goes on (exec.ErrWaitDelay). Only the last line of its output becomes part of an error.
+func (c *Command) Run(ctx context.Context, variables ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Limit)
 	defer cancel()
 	args := strings.Fields(c.Line)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(environment(), "RESTART_SERVER="+o.Server, "RESTART_PRODUCT="+o.Product, "RESTART_GENERATION="+o.Generation)
+	cmd.Env = append(environment(), variables...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // with what it has started
 	cmd.WaitDelay = time.Second

@@ -483,7 +483,7 @@ func TestAWebhookIsSignedAndRepeatedWhileTheServiceCannot(t *testing.T) {
 		server := httptest.NewTLSServer(h)
 		client := server.Client()
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		w := &Webhook{URL: server.URL + "/restart?token=abc", Secret: "s3cret", Pause: time.Millisecond, Connect: func() (*http.Client, error) { return client, nil }}
+		w := &Webhook{URL: server.URL + "/restart?token=abc", Secret: "s3cret", SecretSetting: "RESTART_URL_SECRET", Pause: time.Millisecond, Connect: func() (*http.Client, error) { return client, nil }}
 		if why, err := w.Usable(t.Context()); err != nil || strings.Contains(why, "abc") {
 			t.Errorf("%s: %q, %v", name, why, err)
 		}
@@ -571,7 +571,7 @@ func TestAWebhookThatCannotBeReachedIsTriedAgain(t *testing.T) {
 
 func TestAWebhookThatNobodyAnswersNamesTheSettings(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
-	w := &Webhook{URL: server.URL + "/abc", Connect: func() (*http.Client, error) { return &http.Client{}, nil }, Pause: time.Millisecond} // without its CA
+	w := &Webhook{URL: server.URL + "/abc", Setting: "RESTART_URL", Connect: func() (*http.Client, error) { return &http.Client{}, nil }, Pause: time.Millisecond} // without its CA
 	err := w.Restart(t.Context(), Order{})
 	contains(t, "an unknown CA", err, "check RESTART_URL, and TLS_CA_FILE for the CA of its certificate")
 	server.Close()

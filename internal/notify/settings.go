@@ -84,7 +84,7 @@ func KeeperOf(cfg config.Config, access Access, log *slog.Logger) *Keeper {
 		&Signal{Home: cfg.Server.Home, Volume: cfg.Server.ConfigDir, StopTimeout: r.StopTimeout},
 		&Carbon{URL: "https://" + address, Connect: access.Connect, Administrator: access.administrator, InHome: filepath.Clean(cfg.Server.ConfigDir) == filepath.Clean(cfg.Server.Home)},
 		&Command{Line: r.Command, Limit: limit},
-		&Webhook{URL: r.URL, Secret: r.Secret, Connect: access.Connect, Pause: time.Second, Log: log},
+		&Webhook{URL: r.URL, Secret: r.Secret, Setting: "RESTART_URL", SecretSetting: "RESTART_URL_SECRET", Connect: access.Connect, Pause: time.Second, Log: log},
 		&Touch{Path: r.File})
 	k := &Keeper{Control: control, Server: cfg.Server.Name, Product: cfg.Server.Product, Port: address, Starting: access.Starting, Serves: access.Serves,
 		AgentLock: file.LockPath(cfg.WorkDir()), StopTimeout: r.StopTimeout, StartTimeout: r.StartTimeout, MaxRestarts: r.Max, Window: r.Window, Poll: cfg.Watch.Poll, Log: log, While: access.While,

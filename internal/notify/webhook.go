@@ -24,7 +24,9 @@ import (
 // Webhook asks a service of the user to restart the server, with a signed POST request.
 type Webhook struct {
 	URL    string // RESTART_URL
-	Secret string // RESTART_URL_SECRET
+	Secret string // RESTART_URL_SECRET; without one there is no signature
+	// Setting and SecretSetting are the names of both settings, for errors.
+	Setting, SecretSetting string
 	// Connect returns the client, which verifies the certificate of the service.
 	Connect func() (*http.Client, error)
 	Pause   time.Duration // before the second try; the third comes after twice as long
@@ -61,7 +63,7 @@ func (w *Webhook) Restart(ctx context.Context, o Order) error {
 	}
 	pause := w.Pause
 	for n := 1; ; n++ {
-		again, err := w.send(ctx, body)
+		again, err := w.Send(ctx, body)
 		if err == nil || !again || n == webhookTries {
 			return err
 		}
@@ -74,18 +76,20 @@ func (w *Webhook) Restart(ctx context.Context, o Order) error {
 	}
 }
 
-// send sends the request once. again reports whether another try may succeed.
-func (w *Webhook) send(ctx context.Context, body []byte) (again bool, err error) {
+// Send sends a request with the body once. again reports whether another try may succeed.
+func (w *Webhook) Send(ctx context.Context, body []byte) (again bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
 	if err != nil {
-		return false, errors.New("RESTART_URL is no address")
+		return false, errors.New(w.Setting + " is no address")
 	}
 	at := strconv.FormatInt(time.Now().Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(w.Secret))
-	fmt.Fprintf(mac, "%s.%s", at, body)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set(timestampHeader, at)
-	req.Header.Set(signatureHeader, "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	if w.Secret != "" {
+		mac := hmac.New(sha256.New, []byte(w.Secret))
+		fmt.Fprintf(mac, "%s.%s", at, body)
+		req.Header.Set(signatureHeader, "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	}
 	client, err := w.Connect()
 	if err != nil {
 		return false, err
@@ -103,7 +107,7 @@ func (w *Webhook) send(ctx context.Context, body []byte) (again bool, err error)
 		if cause != nil { // its text repeats the address
 			err = cause.Err
 		}
-		return true, remedy.Add(fmt.Errorf("POST to %s: %w", req.URL.Host, err), "check RESTART_URL, and TLS_CA_FILE for the CA of its certificate")
+		return true, remedy.Add(fmt.Errorf("POST to %s: %w", req.URL.Host, err), "check %s, and TLS_CA_FILE for the CA of its certificate", w.Setting)
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20)) // so that the connection can be used again
@@ -115,11 +119,11 @@ func (w *Webhook) send(ctx context.Context, body []byte) (again bool, err error)
 		return false, nil
 	}
 	again = resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests
-	return again, remedy.Add(fmt.Errorf("POST to %s: it answers %s", req.URL.Host, resp.Status), "look at the log of that service; it must know RESTART_URL_SECRET")
+	return again, remedy.Add(fmt.Errorf("POST to %s: it answers %s", req.URL.Host, resp.Status), "look at the log of that service; it must know %s", w.SecretSetting)
 }
 
 // noAnswer logs that the service has got the order, and that nobody knows what it does.
 func (w *Webhook) noAnswer(host, answer string) {
-	w.Log.Warn("the service that restarts the server has got the order, and has not answered", "service", host, "answer", answer,
-		"remedy", "let it answer at once, and restart the server after that")
+	w.Log.Warn("a service has got a request, and has not answered", "setting", w.Setting, "service", host, "answer", answer,
+		"remedy", "let it answer at once, and act after that")
 }
