@@ -63,8 +63,7 @@ func (a Agent) Run(ctx context.Context) error {
 	a.log.Info("agent running", "product", a.cfg.Server.Product, "version", r.Version, "server", a.cfg.Server.Name, "peers", a.cfg.Trust.Peers, "health", "http://"+listening)
 	file.WarnOfMounts(a.log, readFiles(a.cfg))
 	var loops sync.WaitGroup
-	cfg := a.cfg
-	a.hooks = hook.Of(cfg, func() (*http.Client, error) { s := a.servers(); return s.connect(cfg) }, a.log)
+	a.hooks = hook.Of(a.cfg.Hooks, a.cfg.Server.Name, func() (*http.Client, error) { s := a.servers(); return s.connect(a.cfg) }, a.log)
 	loops.Go(func() { a.hooks.Run(ctx) })
 	if asksIS := a.cfg.Server.Product == config.IS || len(a.cfg.Trust.Peers) > 0; asksIS {
 		health.Advise(scopesCondition, false, "not yet known")

@@ -49,11 +49,11 @@ const (
 	onFailure     = "ON_FAILURE"
 )
 
-// Of returns the hooks that the settings name. connect returns a client for services, which verifies their certificates.
+// Of returns the hooks of the agent next to a server. connect returns a client for services, which verifies their certificates.
 // Several goroutines call it.
-func Of(cfg config.Config, connect func() (*http.Client, error), log *slog.Logger) *Hooks {
-	h := &Hooks{log: log, server: cfg.Server.Name, all: map[string]*hook{}}
-	for setting, value := range map[string]string{onCertificate: cfg.Hooks.Certificate, onRestart: cfg.Hooks.Restart, onFailure: cfg.Hooks.Failure} {
+func Of(settings config.Hooks, server string, connect func() (*http.Client, error), log *slog.Logger) *Hooks {
+	h := &Hooks{log: log, server: server, all: map[string]*hook{}}
+	for setting, value := range map[string]string{onCertificate: settings.Certificate, onRestart: settings.Restart, onFailure: settings.Failure} {
 		if value == "" {
 			continue
 		}
@@ -62,7 +62,7 @@ func Of(cfg config.Config, connect func() (*http.Client, error), log *slog.Logge
 			return program.Run(ctx, "HOOK="+setting, "HOOK_WHAT="+string(m.What), "HOOK_JSON="+string(body))
 		}
 		if strings.HasPrefix(value, "https://") {
-			service := notify.Webhook{URL: value, Secret: cfg.Hooks.Secret, Setting: setting, SecretSetting: "HOOK_SECRET", Connect: connect, Log: log}
+			service := notify.Webhook{URL: value, Secret: settings.Secret, Setting: setting, SecretSetting: "HOOK_SECRET", Connect: connect, Log: log}
 			run = func(ctx context.Context, _ message, body []byte) error {
 				_, err := service.Send(ctx, body)
 				return err
@@ -127,12 +127,12 @@ func (h *Hooks) Events(events []history.Event) {
 	if h == nil {
 		return
 	}
-	for _, e := range events {
-		switch e.What {
+	for i := range events {
+		switch e := &events[i]; e.What {
 		case history.Switched, history.Loads, history.Replaced, history.Trusted:
-			h.tell(onCertificate, message{Event: e})
+			h.tell(onCertificate, message{Event: *e})
 		case history.Runs:
-			h.tell(onRestart, message{Event: e})
+			h.tell(onRestart, message{Event: *e})
 		}
 	}
 }

@@ -47,8 +47,7 @@ func TestAServiceGetsTheEventsOfItsHookSigned(t *testing.T) {
 				requests <- request{r.Header.Get("X-Agent-Timestamp"), r.Header.Get("X-Agent-Signature-256"), string(body)}
 			}))
 			t.Cleanup(server.Close)
-			cfg := config.Config{Hooks: config.Hooks{Certificate: server.URL, Restart: server.URL, Secret: secret}}
-			h := Of(cfg, func() (*http.Client, error) { return server.Client(), nil }, logger(io.Discard))
+			h := Of(config.Hooks{Certificate: server.URL, Restart: server.URL, Secret: secret}, "wso2is", func() (*http.Client, error) { return server.Client(), nil }, logger(io.Discard))
 			running(t, h)
 			for _, c := range []struct {
 				what history.What
@@ -87,7 +86,7 @@ func TestAProgramGetsTheEventAndNoSetting(t *testing.T) {
 	if err := os.WriteFile(program, []byte("#!/bin/sh\nenv > $1.part\nmv $1.part $1\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h := Of(config.Config{Server: config.Server{Name: "wso2is"}, Hooks: config.Hooks{Failure: program + " " + out}}, nil, logger(io.Discard))
+	h := Of(config.Hooks{Failure: program + " " + out}, "wso2is", nil, logger(io.Discard))
 	running(t, h)
 	h.Failed(errors.New("the store is gone"))
 	var env string

@@ -562,7 +562,7 @@ func TestAWebhookThatCannotBeReachedIsTriedAgain(t *testing.T) {
 		tries++
 		return nil, os.ErrDeadlineExceeded
 	}}}
-	w := &Webhook{URL: "https://ops.example.com/restart", Pause: time.Millisecond, Connect: func() (*http.Client, error) { return client, nil }}
+	w := &Webhook{URL: "https://ops.example.com/restart", Setting: "RESTART_URL", Pause: time.Millisecond, Connect: func() (*http.Client, error) { return client, nil }}
 	contains(t, "no connection in time", w.Restart(t.Context(), Order{}), "POST to ops.example.com: i/o timeout; check RESTART_URL")
 	if tries != webhookTries {
 		t.Errorf("%d tries, want %d", tries, webhookTries)

@@ -31,7 +31,8 @@ type Plan struct {
 	Done       bool            `json:"done"`
 
 	to           int
-	cfg          config.Config
+	cfg          *config.Config
+	folder       string // the agent's on the config volume
 	store        trust.Store
 	changes      []trust.Change
 	certificates map[string]keystore.Certificate // of the trail and the truststore, by their fingerprints
@@ -40,14 +41,15 @@ type Plan struct {
 // Read returns what puts the aliases back to what they were after the event with the number to; 0 stands for the time before the
 // first event. It changes nothing. Errors name an alias that cannot be put back.
 func Read(ctx context.Context, cfg config.Config, to int) (*Plan, error) {
-	cfg, err := server.AtStores(ctx, cfg)
-	if err != nil {
+	p := &Plan{Undone: trust.Undone{}, to: to, cfg: &cfg, certificates: map[string]keystore.Certificate{}}
+	var err error
+	if cfg, err = server.AtStores(ctx, cfg); err != nil {
 		return nil, err
 	}
-	folder := notify.ControlOf(cfg).Dir
-	p := &Plan{Truststore: cfg.TruststorePath(), Undone: trust.Undone{}, UndoneAt: trust.UndonePath(folder), to: to, cfg: cfg, certificates: map[string]keystore.Certificate{}}
+	p.Truststore, p.folder = cfg.TruststorePath(), notify.ControlOf(cfg).Dir
+	p.UndoneAt = trust.UndonePath(p.folder)
 	p.store = trust.Store{Path: p.Truststore, Password: cfg.Truststore.Pass, Setting: "TRUSTSTORE_PASS"}
-	events, err := history.Trail{Dir: folder}.Read()
+	events, err := history.Trail{Dir: p.folder}.Read()
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +73,7 @@ func Read(ctx context.Context, cfg config.Config, to int) (*Plan, error) {
 			p.certificates[c.Fingerprint().String()] = c
 		}
 	}
+	exchange := trust.ExchangeOf(cfg)
 	for i := range p.Events {
 		e := &p.Events[i]
 		change := trust.Change{Action: trust.Removed, Alias: e.Alias, Fingerprint: e.Was, Owner: e.Peer}
@@ -82,7 +85,7 @@ func Read(ctx context.Context, cfg config.Config, to int) (*Plan, error) {
 			return nil, remedy.Add(fmt.Errorf("put %s back: the history does not have its certificate %s", e.Alias, change.Fingerprint), "choose a later event")
 		}
 		e.Server, e.Certificate = cfg.Server.Name, base64.StdEncoding.EncodeToString(p.certificates[e.Was].DER)
-		said := rotation.Catalog{}.Peer(trust.ExchangeOf(cfg).Statement(ctx, e.Peer), trust.PeerPins(cfg.Trust.Pins), cfg.Trust.Mode == "ca")
+		said := rotation.Catalog{}.Peer(exchange.Statement(ctx, e.Peer), trust.PeerPins(cfg.Trust.Pins), cfg.Trust.Mode == "ca")
 		if err := errors.Join(said.SuccessorsErr, said.Err); err != nil {
 			return nil, fmt.Errorf("find out what the agent must not import again: %w", err)
 		}
@@ -99,20 +102,20 @@ func (p *Plan) Do(ctx context.Context, waiting func()) error {
 	if err := p.store.Check(); err != nil { // before the lock is written
 		return err
 	}
-	work, folder := p.cfg.WorkDir(), notify.ControlOf(p.cfg).Dir
+	work := p.cfg.WorkDir()
 	unlock, err := file.Lock(ctx, file.LockPath(work), waiting)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	now, err := Read(ctx, p.cfg, p.to)
+	now, err := Read(ctx, *p.cfg, p.to)
 	if err != nil {
 		return err
 	}
 	if !reflect.DeepEqual(now.Events, p.Events) || !reflect.DeepEqual(now.Undone, p.Undone) {
 		return remedy.Add(errors.New("nothing is undone: the truststore, or what a peer publishes, has changed since it was shown"), "look at the changes again")
 	}
-	undone, err := trust.LoadUndone(folder)
+	undone, err := trust.LoadUndone(p.folder)
 	if err != nil {
 		return err
 	}
@@ -121,7 +124,7 @@ func (p *Plan) Do(ctx context.Context, waiting func()) error {
 	}
 	maps.Copy(undone, p.Undone)
 	// Before the truststore: an agent that finds the one without the other would import again what was undone.
-	if err := undone.Save(folder); err != nil {
+	if err := undone.Save(p.folder); err != nil {
 		return err
 	}
 	// The running server has to read its truststore again, also if it only trusts less: Import would not make a restart due then.
@@ -135,5 +138,5 @@ func (p *Plan) Do(ctx context.Context, waiting func()) error {
 	for i := range p.Events {
 		p.Events[i].At = time.Now().UTC()
 	}
-	return history.Trail{Dir: folder}.Append(p.Events...)
+	return history.Trail{Dir: p.folder}.Append(p.Events...)
 }
