@@ -65,6 +65,7 @@ type KeyEvidence struct {
 	Given    string // ENCRYPTION_KEY: "new", a key, or empty
 	Record   KeyRecord
 	InFile   string // [encryption] key of deployment.toml, as the server reads it; empty: there is none
+	OldKey   bool   // deployment.toml has an [encryption] old_key, with which the server reads what it encrypted before
 	Keystore bool   // deployment.toml has the server encrypt with the primary keystore
 	ByHand   bool   // SETTINGS is none: the agent writes no key into deployment.toml
 	Database DatabaseState
@@ -83,7 +84,7 @@ type KeyDecision struct {
 //
 // API-M 4.7 and later make a key at each start without one (EncryptionKeyGenerator, which api-manager.sh runs; api-manager#4785), in the
 // copy of deployment.toml in their home, which the next start replaces. So a used database without a known key is refused. IS has a
-// default key, with which it reads a used database, so it only gets a warning.
+// default key, with which it reads a used database, so it only gets a warning, and no other key.
 func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 	d.Record = e.Record
 	given := e.Given != "" && e.Given != newKey
@@ -111,6 +112,9 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 			return refused("ENCRYPTION_KEY is another key than the one that the server has encrypted its secrets with", "restore the former ENCRYPTION_KEY, or remove it if the agent has made that key")
 		}
 		d.Record = recordOf(e.Given, false)
+	case (given || e.Given == newKey && e.Database == UsedDatabase) && e.hasDefault():
+		return refused(fmt.Sprintf("the database is %s, and ENCRYPTION_KEY would replace the key that IS has encrypted its secrets with, by default one that is not in deployment.toml", e.Database),
+			"remove ENCRYPTION_KEY, or write the new key as key and the former one as old_key into [encryption] of deployment.toml; if IS has used this ENCRYPTION_KEY before, as on another node, write it as key")
 	case given:
 		if e.Record.Key == "" {
 			d.Record = recordOf(e.Given, false)
@@ -131,6 +135,11 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 
 // errByHand refuses a start with SETTINGS=none.
 var errByHand = errors.New("the database is used, deployment.toml has no key, and SETTINGS is none: the server would make another key at each start, and could not read its secrets any more")
+
+// hasDefault reports whether IS may have encrypted with its default key, or with one that nothing here names.
+func (e KeyEvidence) hasDefault() bool {
+	return !e.Release.EncryptionKeyMade && e.Database != NewDatabase && e.Record.Digest == "" && e.InFile == "" && !e.OldKey
+}
 
 // defaultKey is the warning of a used database of IS without a key.
 const defaultKey = "IS encrypts with the default key, which everybody knows: change it as WSO2's documentation says (old_key and key in [encryption]), because only IS can encrypt what its database has again"
@@ -207,7 +216,7 @@ func (e KeyEvidence) needed(secretsEnv bool) string {
 // readKey reads what decides on the key. text is that of deployment.toml.
 func readKey(cfg config.Config, text []byte) (e KeyEvidence, err error) {
 	e.Release, e.Given, e.ByHand = cfg.Release, cfg.Settings.EncryptionKey, cfg.Settings.Mode == "none"
-	if e.InFile, e.Keystore, err = keyOf(text); err != nil {
+	if e.InFile, e.OldKey, e.Keystore, err = keyOf(text); err != nil {
 		return e, err
 	}
 	e.Record, err = readKeyRecord(notify.ControlOf(cfg).Dir)
@@ -269,21 +278,22 @@ func (f SettingsFile) OnlyRecord(text []byte) (path string, err error) {
 	return filepath.Join(f.WorkDir, keyFile), nil
 }
 
-// keyOf reads the key from the text of a deployment.toml. keystore says that the server encrypts with its primary keystore. The key generator
-// of API-M asks for the same.
-func keyOf(text []byte) (key string, keystore bool, err error) {
+// keyOf reads the key from the text of a deployment.toml. old says that it has an old key too, and keystore that the server encrypts with its
+// primary keystore. The key generator of API-M asks for the same keystore.
+func keyOf(text []byte) (key string, old, keystore bool, err error) {
 	doc, err := deployment.Parse(text)
 	if err != nil {
-		return "", false, fmt.Errorf("%w: %w", ErrRefused, err)
+		return "", false, false, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	if v, there := doc.Get(encryptionKey...); there {
 		key, _ = v.Data.(string)
 	}
+	_, old = doc.Get("encryption", "old_key")
 	provider, _ := doc.Get("encryption", "internal_crypto_provider")
 	class, _ := provider.Data.(string)
 	cipher, _ := doc.Get("system", "parameter", "org.wso2.CipherTransformation")
 	transformation, _ := cipher.Data.(string)
-	return key, strings.HasSuffix(class, ".KeyStoreBasedInternalCryptoProvider") || strings.HasPrefix(strings.ToUpper(transformation), "RSA/"), nil
+	return key, old, strings.HasSuffix(class, ".KeyStoreBasedInternalCryptoProvider") || strings.HasPrefix(strings.ToUpper(transformation), "RSA/"), nil
 }
 
 // JudgeKey returns what is wrong with the encryption key of a server with a used database: a warning, or an error that wraps [ErrKey]. text is

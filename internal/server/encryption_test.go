@@ -66,6 +66,14 @@ func TestTheEncryptionKeyIsDecidedByTheDatabaseAndWhatIsKnown(t *testing.T) {
 		"the file has the default key":                        {e: KeyEvidence{Release: is71, Database: UsedDatabase, InFile: worldKey}, warns: "everybody knows"},
 		"IS 7.1, whose settings are a person's, is new":       {e: KeyEvidence{Release: is71, Database: NewDatabase, ByHand: true}, warns: "before the first start"},
 		"IS 7.1, whose settings are a person's, is used":      {e: KeyEvidence{Release: is71, Database: UsedDatabase, ByHand: true}, warns: "default key"},
+		"a person gives a used IS a key":                      {e: KeyEvidence{Release: is71, Database: UsedDatabase, Given: key}, refused: "old_key"},
+		"a person gives an IS of unknown use a key":           {e: KeyEvidence{Release: is71, Database: UnknownDatabase, Given: key}, refused: "remove ENCRYPTION_KEY"},
+		"a person says new for a used IS":                     {e: KeyEvidence{Release: is71, Database: UsedDatabase, Given: "new"}, refused: "would replace the key"},
+		"a person says new for an IS of unknown use":          {e: KeyEvidence{Release: is71, Database: UnknownDatabase, Given: "new"}, want: KeyDecision{Make: true}},
+		"a person gives a used IS a key and names the old":    {e: KeyEvidence{Release: is71, Database: UsedDatabase, Given: key, OldKey: true}, want: KeyDecision{Record: given}},
+		"a person gives a used IS the key of another node":    {e: KeyEvidence{Release: is71, Database: UsedDatabase, Given: key, InFile: key}},
+		"a person gives IS the recorded key":                  {e: KeyEvidence{Release: is71, Database: UsedDatabase, Given: key, Record: given}, want: KeyDecision{Record: given}},
+		"a person gives a new IS a key":                       {e: KeyEvidence{Release: is71, Database: NewDatabase, Given: key}, want: KeyDecision{Record: given}},
 		"IS 7.0 reads short keys":                             {e: KeyEvidence{Release: is70, Database: NewDatabase, Given: key}, refused: "at most 32"},
 	} {
 		got, err := c.e.Decide()
@@ -255,7 +263,7 @@ func TestAKeyMovesIntoTheEnvironmentAndBack(t *testing.T) {
 					t.Fatal(err)
 				}
 				text = start(t, cfg)
-				if key, _, err := keyOf([]byte(text)); err != nil || key != keyReference {
+				if key, _, _, err := keyOf([]byte(text)); err != nil || key != keyReference {
 					return text, key
 				}
 				more, missing, err := Environment(t.Context(), *cfg, func(string) bool { return false })
@@ -358,6 +366,14 @@ func TestSettingsOfAPersonGetNoKey(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(notify.ControlOf(*cfg).Dir, keyFile)); err == nil {
 			t.Errorf("%s: the agent has recorded a key", name)
+		}
+	}
+}
+
+func TestTheOldKeyIsReadFromTheFile(t *testing.T) {
+	for text, want := range map[string]bool{"[encryption]\nold_key = \"a1\"\n": true, "[encryption]\n#old_key = \"a1\"\n": false} {
+		if _, old, _, err := keyOf([]byte(text)); err != nil || old != want {
+			t.Errorf("%s%v, %v", text, old, err)
 		}
 	}
 }
