@@ -21,7 +21,7 @@ import (
 	"wso2agent/internal/remedy"
 )
 
-// KeyVariable is the variable with the encryption key in the server's environment, see Needs.SecretsEnv.
+// KeyVariable is the variable with the encryption key of a person in the server's environment, see Needs.SecretsEnv.
 const KeyVariable = "ENCRYPTION_KEY"
 
 // newKey is the value of ENCRYPTION_KEY that makes a key although the database may be a used one.
@@ -203,11 +203,11 @@ func (e KeyEvidence) value() string {
 	return ""
 }
 
-// needed returns [encryption] key for deployment.toml; empty: it stays as it is. A key that stands in the file alone stays there, also if
-// the server's environment is to hold the secrets.
+// needed returns [encryption] key for deployment.toml; empty: it stays as it is. Only a key that a person gives by ENCRYPTION_KEY can come
+// from the server's environment: without agent exec nobody puts one there that the agent has made, or that stands in the file alone.
 func (e KeyEvidence) needed(secretsEnv bool) string {
 	key := e.value()
-	if secretsEnv && key != "" && key == e.known() {
+	if secretsEnv && key != "" && key == e.Given {
 		return keyReference
 	}
 	return key

@@ -229,16 +229,15 @@ func TestAKeyInTheEnvironmentStandsNowhereElse(t *testing.T) {
 	}
 }
 
-func TestAMadeKeyReachesTheEnvironmentOfTheServer(t *testing.T) {
+// TestAMadeKeyStandsInTheFile: without agent exec, nobody puts it into the server's environment.
+func TestAMadeKeyStandsInTheFile(t *testing.T) {
 	cfg, prepare := keyVolume(t)
 	cfg.Settings.SecretsEnv, cfg.Settings.EncryptionKey = true, "new"
 	if _, err := prepare(); err != nil {
 		t.Fatal(err)
 	}
-	start(t, cfg)
-	more, _, err := Environment(t.Context(), *cfg, func(string) bool { return true })
-	if err != nil || !config.IsKey(more[KeyVariable]) {
-		t.Errorf("%v, %v", more, err)
+	if key, _, _, err := keyOf([]byte(start(t, cfg))); err != nil || !config.IsKey(key) {
+		t.Errorf("deployment.toml has the key %q, %v", key, err)
 	}
 }
 
@@ -248,11 +247,12 @@ func TestAKeyMovesIntoTheEnvironmentAndBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		key  string // ENCRYPTION_KEY at first
 		then string // and later
-		back bool   // the file names the variable at the end
+		env  bool   // the file names the variable at first
+		back bool   // and at the end
 	}{
-		"a made key":                   {"", "", true},
-		"a given key":                  {given, given, true},
-		"a given key that is gone now": {given, "", false},
+		"a made key":                   {"", "", false, false},
+		"a given key":                  {given, given, true, true},
+		"a given key that is gone now": {given, "", true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, prepare := keyVolume(t)
@@ -280,7 +280,7 @@ func TestAKeyMovesIntoTheEnvironmentAndBack(t *testing.T) {
 			if !config.IsKey(key) || literal != key || last != key {
 				t.Errorf("the keys are %q, %q and %q, want one", key, literal, last)
 			}
-			if inFile := func(text string) bool { return strings.Contains(text, key) }; inFile(first) || !inFile(second) || inFile(third) == c.back {
+			if inFile := func(text string) bool { return strings.Contains(text, key) }; inFile(first) == c.env || !inFile(second) || inFile(third) == c.back {
 				t.Errorf("the key is in the file: %t, %t, %t", inFile(first), inFile(second), inFile(third))
 			}
 		})
@@ -297,7 +297,14 @@ func TestAServerWithoutItsKeyIsNotStarted(t *testing.T) {
 	if _, err := prepare(); err != nil {
 		t.Fatal(err)
 	}
-	start(t, cfg)
+	text := start(t, cfg)
+	made, _, _, err := keyOf([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cfg.DeploymentTOML(), []byte(strings.Replace(text, made, keyReference, 1)), 0o600); err != nil { // by a person
+		t.Fatal(err)
+	}
 	if err := CheckKey(*cfg); err != nil {
 		t.Errorf("with the record: %v", err)
 	}
