@@ -123,7 +123,7 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 	case e.Database == NewDatabase, e.Given == newKey && e.Record.Digest == "":
 		d.Make = true
 	case e.Record.Digest != "", e.InFile == keyReference:
-		return refused("the key that the server has encrypted its secrets with is gone", restoreKey, keyFile)
+		return refused("the key that the server has encrypted its secrets with is gone", "if the server's container has it, set ENCRYPTION_KEY_FILE next to the agent too; otherwise "+restoreKey, keyFile)
 	case e.Release.EncryptionKeyMade:
 		return refused(fmt.Sprintf("the database is %s, and no key is known: the server would make another one at each start, and could not read its secrets any more", e.Database),
 			"set ENCRYPTION_KEY_FILE to a file with the key that the server used, or ENCRYPTION_KEY=new if the database is new or has only secrets of a release that encrypted with the keystore")

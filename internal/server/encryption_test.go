@@ -58,7 +58,7 @@ func TestTheEncryptionKeyIsDecidedByTheDatabaseAndWhatIsKnown(t *testing.T) {
 		"the given key is gone, and a person says new":        {e: KeyEvidence{Release: am47, Database: UsedDatabase, Record: given, Given: "new"}, refused: "is gone"},
 		"the given key is gone from IS too":                   {e: KeyEvidence{Release: is71, Database: UsedDatabase, Record: given}, refused: "restore ENCRYPTION_KEY_FILE"},
 		"the given key is in the file":                        {e: KeyEvidence{Release: am47, Database: UsedDatabase, Record: given, InFile: key}, want: KeyDecision{Record: given}},
-		"the record of a key in the environment is gone":      {e: KeyEvidence{Release: is71, Database: UsedDatabase, InFile: keyReference}, refused: "is gone"},
+		"the record of a key in the environment is gone":      {e: KeyEvidence{Release: is71, Database: UsedDatabase, InFile: keyReference}, refused: "next to the agent too"},
 		"the key is a person's":                               {e: KeyEvidence{Release: am47, Database: UsedDatabase, InFile: other}},
 		"the key is a person's, in the secure vault":          {e: KeyEvidence{Release: am47, Database: UsedDatabase, InFile: "$secret{key}", Given: key}},
 		"two keys of persons":                                 {e: KeyEvidence{Release: am47, Database: UsedDatabase, InFile: other, Given: key}, refused: "different keys"},
@@ -78,9 +78,13 @@ func TestTheEncryptionKeyIsDecidedByTheDatabaseAndWhatIsKnown(t *testing.T) {
 	} {
 		got, err := c.e.Decide()
 		if c.refused != "" {
+			if !errors.Is(err, ErrKey) {
+				t.Errorf("%s: %+v, %v; want ErrKey", name, got, err)
+				continue
+			}
 			text, remedies := remedy.Split(err)
-			if !errors.Is(err, ErrKey) || !strings.Contains(text+strings.Join(remedies, ""), c.refused) || len(remedies) != 1 {
-				t.Errorf("%s: %v, want ErrKey with %q and one remedy", name, err, c.refused)
+			if !strings.Contains(text+strings.Join(remedies, ""), c.refused) || len(remedies) != 1 {
+				t.Errorf("%s: %v, want %q and one remedy", name, err, c.refused)
 			}
 			continue
 		}
@@ -215,9 +219,11 @@ func TestAKeyInTheEnvironmentStandsNowhereElse(t *testing.T) {
 	if text := start(t, cfg); err != nil || !strings.Contains(text, `key = "$env{ENCRYPTION_KEY}"`) || strings.Contains(text+string(record), key) {
 		t.Errorf("%v: the record is %q, the settings are:\n%s", err, record, text)
 	}
-	isSet := func(string) bool { return true } // also ENCRYPTION_KEY=new would be
-	if more, missing, err := Environment(t.Context(), *cfg, isSet); err != nil || more[KeyVariable] != key {
-		t.Errorf("the server's environment: %v, missing %v, %v", more, missing, err)
+	for set, want := range map[bool]string{false: key, true: ""} { // ENCRYPTION_KEY_FILE does not set the variable
+		more, missing, err := Environment(t.Context(), *cfg, func(string) bool { return set })
+		if err != nil || more[KeyVariable] != want || slices.Contains(missing, KeyVariable) {
+			t.Errorf("ENCRYPTION_KEY is set: %t; the server's environment: %v, missing %v, %v", set, more, missing, err)
+		}
 	}
 	cfg.Settings.EncryptionKey = ""
 	if _, err := prepare(); !errors.Is(err, ErrKey) {
@@ -238,6 +244,35 @@ func TestAMadeKeyStandsInTheFile(t *testing.T) {
 	}
 	if key, _, _, err := keyOf([]byte(start(t, cfg))); err != nil || !config.IsKey(key) {
 		t.Errorf("deployment.toml has the key %q, %v", key, err)
+	}
+}
+
+// TestTheEnvironmentOfTheServerGetsAKeyOrNone: a person has written the reference. ENCRYPTION_KEY=new is set, but is no key.
+func TestTheEnvironmentOfTheServerGetsAKeyOrNone(t *testing.T) {
+	made, own := strings.Repeat("f6", 32), strings.Repeat("a7", 32)
+	for name, c := range map[string]struct {
+		record, variable string
+		want             string // of ENCRYPTION_KEY; empty: not changed
+		missing          bool
+	}{
+		"the agent has made a key, and new is set": {record: made, variable: "new", want: made},
+		"the agent has made a key":                 {record: made, want: made},
+		"a person's key stays":                     {record: made, variable: own},
+		"nobody has the key":                       {missing: true},
+	} {
+		cfg, _ := keyVolume(t)
+		cfg.Settings.EncryptionKey = c.variable
+		err := os.WriteFile(cfg.DeploymentTOML(), []byte("[encryption]\nkey = \""+keyReference+"\"\n"), 0o600)
+		if err == nil && c.record != "" {
+			err = os.WriteFile(filepath.Join(notify.ControlOf(*cfg).Dir, keyFile), []byte(c.record), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		more, missing, err := Environment(t.Context(), *cfg, func(string) bool { return c.variable != "" })
+		if err != nil || more[KeyVariable] != c.want || slices.Contains(missing, KeyVariable) != c.missing {
+			t.Errorf("%s: %v, missing %v, %v", name, more, missing, err)
+		}
 	}
 }
 

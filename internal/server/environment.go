@@ -29,26 +29,21 @@ func Environment(ctx context.Context, cfg config.Config, isSet func(name string)
 	}
 	more = map[string]string{}
 	for _, name := range doc.Variables() {
-		if name == KeyVariable { // the agent may have made it, and ENCRYPTION_KEY may be new
+		value, given := cfg.Secret(name)
+		set := isSet(name)
+		if name == KeyVariable && !config.IsKey(value) { // it is new or nothing: only the agent may have the key
 			e, err := readKey(cfg, text)
 			if err != nil {
 				return nil, nil, err
 			}
-			if key := e.value(); key != "" {
-				more[name] = key
-				continue
-			}
-			if !config.IsKey(e.Given) { // isSet is true of new, too
-				missing = append(missing, name)
-				continue
-			}
+			value, set = e.value(), false
+			given = value != ""
 		}
-		if isSet(name) {
-			continue
-		}
-		if value, ok := cfg.Secret(name); ok {
+		switch {
+		case set:
+		case given:
 			more[name] = value
-		} else {
+		default:
 			missing = append(missing, name)
 		}
 	}
