@@ -120,15 +120,20 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 			d.Record = recordOf(e.Given, false)
 		}
 	case e.Record.Key != "", e.Record.matches(e.InFile): // the agent has the key
+	case e.InFile == keyReference && e.Record.Digest == "": // also with new, which may be left from the first start
+		return refused("deployment.toml takes it from ENCRYPTION_KEY, and the agent does not have it", giveKey+"; if the database is new, remove key from [encryption] of deployment.toml", keyFile)
 	case e.Database == NewDatabase, e.Given == newKey && e.Record.Digest == "":
 		d.Make = true
-	case e.Record.Digest != "", e.InFile == keyReference:
-		return refused("the key that the server has encrypted its secrets with is gone", "if the server's container has it, set ENCRYPTION_KEY_FILE next to the agent too; otherwise "+restoreKey, keyFile)
+	case e.Record.Digest != "":
+		return refused("the key that the server has encrypted its secrets with is gone", giveKey, keyFile)
 	case e.Release.EncryptionKeyMade:
 		return refused(fmt.Sprintf("the database is %s, and no key is known: the server would make another one at each start, and could not read its secrets any more", e.Database),
 			"set ENCRYPTION_KEY_FILE to a file with the key that the server used, or ENCRYPTION_KEY=new if the database is new or has only secrets of a release that encrypted with the keystore")
 	default:
 		d.Warning, d.Open = defaultKey, true
+	}
+	if e.Given == newKey && e.Record.Digest != "" && d.Warning == "" {
+		d.Warning = "the agent has the key already: remove ENCRYPTION_KEY=new, with which it makes another key if the config volume is lost"
 	}
 	return d, nil
 }
@@ -172,6 +177,9 @@ func (e KeyEvidence) ofPerson(d KeyDecision, given bool) (KeyDecision, error) {
 	}
 	return d, nil
 }
+
+// giveKey is the remedy for a key that the agent lacks.
+const giveKey = "if the server's container has the key, set ENCRYPTION_KEY_FILE next to the agent too; otherwise " + restoreKey
 
 // restoreKey is the remedy for a key that is gone.
 const restoreKey = "restore ENCRYPTION_KEY_FILE, or the file %s in the agent's folder on the config volume"
