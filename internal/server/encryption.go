@@ -170,6 +170,8 @@ func (e KeyEvidence) ofPerson(d KeyDecision, given bool) (KeyDecision, error) {
 	switch {
 	case given && !reference(e.InFile) && e.Given != e.InFile:
 		return KeyDecision{}, remedy.Add(fmt.Errorf("%w: deployment.toml and ENCRYPTION_KEY have different keys", ErrKey), "remove one of them: keep the key that the server has encrypted its secrets with")
+	case given && e.Given == e.InFile && e.Record.Digest != "" && e.Database == NewDatabase: // a kill after replaceKey
+		d.Record = recordOf(e.Given, false)
 	case strings.EqualFold(e.InFile, worldKey):
 		d.Open, d.Warning = true, "[encryption] key of deployment.toml is the default of IS, which everybody knows: change it as WSO2's documentation says (old_key and key in [encryption])"
 	case e.Record.Digest != "":
@@ -286,6 +288,36 @@ func (f SettingsFile) OnlyRecord(text []byte) (path string, err error) {
 	return filepath.Join(f.WorkDir, keyFile), nil
 }
 
+// replaceKey writes another key into the file, which has the given text. The agent's settings stay the agent's, also at a kill.
+func (f SettingsFile) replaceKey(text []byte, key string) error {
+	doc, err := deployment.Parse(text)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	record, err := f.record()
+	if err != nil {
+		return err
+	}
+	name := deployment.Path(encryptionKey...)
+	was, _ := doc.Get(encryptionKey...)
+	ours := record.wrote(name, doc.Text(was))
+	if err := doc.Set(key, encryptionKey...); err != nil {
+		return fmt.Errorf("write the encryption key into deployment.toml: %w", err)
+	}
+	if now, there := doc.Get(encryptionKey...); there && ours {
+		w := record[name]
+		w.Text, w.Pending = doc.Text(was), doc.Text(now)
+		record[name] = w
+		if err := f.remember(record); err != nil {
+			return err
+		}
+	}
+	if _, err := file.Replace(f.Path, text, doc.Bytes(), 0o600, f.tempDir()); err != nil {
+		return fmt.Errorf("write the encryption key into deployment.toml: %w", err)
+	}
+	return nil
+}
+
 // keyOf reads the key from the text of a deployment.toml. old says that it has an old key too, and keystore that the server encrypts with its
 // primary keystore. The key generator of API-M asks for the same keystore.
 func keyOf(text []byte) (key string, old, keystore bool, err error) {
@@ -359,6 +391,12 @@ func PrepareKey(ctx context.Context, cfg config.Config, log *slog.Logger, lock f
 	}
 	if d.Record == e.Record {
 		return nil
+	}
+	if e.Record.matches(e.InFile) && !d.Record.matches(e.InFile) { // before the record: a kill leaves the key that the server starts with in the file
+		if err := SettingsFileOf(cfg).replaceKey(text, e.Given); err != nil {
+			return err
+		}
+		log.Info("the agent has replaced the key in deployment.toml by that of ENCRYPTION_KEY: the server has encrypted nothing yet", "setting", deployment.Path(encryptionKey...))
 	}
 	line := d.Record.Key
 	if line == "" {

@@ -77,6 +77,7 @@ func TestTheEncryptionKeyIsDecidedByTheDatabaseAndWhatIsKnown(t *testing.T) {
 		"a person gives a used IS the key of another node":    {e: KeyEvidence{Release: is71, Database: UsedDatabase, Given: key, InFile: key}},
 		"a person gives IS the recorded key":                  {e: KeyEvidence{Release: is71, Database: UsedDatabase, Given: key, Record: given}, want: KeyDecision{Record: given}},
 		"a person gives a new IS a key":                       {e: KeyEvidence{Release: is71, Database: NewDatabase, Given: key}, want: KeyDecision{Record: given}},
+		"a kill before the record of another key":             {e: KeyEvidence{Release: am47, Database: NewDatabase, Given: other, InFile: other, Record: made}, want: KeyDecision{Record: recordOf(other, false)}},
 		"IS 7.0 reads short keys":                             {e: KeyEvidence{Release: is70, Database: NewDatabase, Given: key}, refused: "at most 32"},
 	} {
 		got, err := c.e.Decide()
@@ -275,6 +276,57 @@ func TestTheEnvironmentOfTheServerGetsAKeyOrNone(t *testing.T) {
 		more, missing, err := Environment(t.Context(), *cfg, func(string) bool { return c.variable != "" })
 		if err != nil || more[KeyVariable] != c.want || slices.Contains(missing, KeyVariable) != c.missing {
 			t.Errorf("%s: %v, missing %v, %v", name, more, missing, err)
+		}
+	}
+}
+
+// TestAKeyForANewDatabaseReplacesTheMadeOne: a person gives it after an init and before the first start. The server starts with the key
+// that is recorded, also if a kill came between the file and the record.
+func TestAKeyForANewDatabaseReplacesTheMadeOne(t *testing.T) {
+	for name, killed := range map[string]bool{"in one run": false, "with a kill": true} {
+		for _, secretsEnv := range []bool{false, true} {
+			cfg, prepare := keyVolume(t)
+			record := filepath.Join(notify.ControlOf(*cfg).Dir, keyFile)
+			if _, err := prepare(); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.ReadFile(record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			start(t, cfg)
+			if err := os.WriteFile(filepath.Join(cfg.Server.Home, EmbeddedDatabase), []byte("stock"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			key := strings.Repeat("b8", 32)
+			cfg.Settings.EncryptionKey, cfg.Settings.SecretsEnv = key, secretsEnv
+			if log, err := prepare(); err != nil || !strings.Contains(log, "replaced the key") || strings.Contains(log, key) {
+				t.Fatalf("%s: %v, %s", name, err, log)
+			}
+			if text, err := os.ReadFile(cfg.DeploymentTOML()); err != nil || !strings.Contains(string(text), key) {
+				t.Errorf("%s: %v, the file is\n%s", name, err, text)
+			}
+			if killed {
+				if err := os.WriteFile(record, before, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if log, err := prepare(); err != nil || log != "" {
+					t.Fatalf("%s: %v, %s", name, err, log)
+				}
+			}
+			want := key
+			if secretsEnv {
+				want = keyReference
+			}
+			if inFile, _, _, err := keyOf([]byte(start(t, cfg))); err != nil || inFile != want {
+				t.Errorf("%s: the server starts with %q, %v; want %q", name, inFile, err, want)
+			}
+			if after, err := readKeyRecord(filepath.Dir(record)); err != nil || after != recordOf(key, false) {
+				t.Errorf("%s: the record is %+v, %v", name, after, err)
+			}
+			if log, err := prepare(); err != nil || log != "" {
+				t.Errorf("%s: after the start: %v, %s", name, err, log)
+			}
 		}
 	}
 }
