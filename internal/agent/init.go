@@ -40,20 +40,24 @@ func (a Agent) Init(ctx context.Context) error {
 	changes := a.watch(a.trustFolders()...).Changes(limit)
 	k := trustKeeper{init: true, restarter: a.restarter()}
 	stock := seed.Of(a.cfg)
-	for waited := ""; ; {
+	pass := func(ctx context.Context) error {
 		err := a.reload() // a seed that has come meanwhile says which version the server has
 		if err == nil {
-			err = stock.Bring(limit, a.log, a.control().Dir, a.lockOwn, a.control().Present)
+			err = stock.Bring(ctx, a.log, a.control().Dir, a.lockOwn, a.control().Present)
 		}
 		if err == nil {
-			err = server.PrepareKey(limit, a.cfg, a.log, a.lockOwn)
+			err = server.PrepareKey(ctx, a.cfg, a.log, a.lockOwn)
 		}
 		if err == nil {
-			err = k.once(limit, a)
+			err = k.once(ctx, a)
 		}
 		if errors.Is(err, errIdentity) { // the log says so, and the server starts with what it has
-			err = nil
+			return nil
 		}
+		return err
+	}
+	for waited := ""; ; {
+		err := pass(limit)
 		waiting := ""
 		switch {
 		case (errors.Is(err, fs.ErrNotExist) || waits(err)) && limit.Err() == nil:
@@ -71,8 +75,8 @@ func (a Agent) Init(ctx context.Context) error {
 		}
 		if !(file.Wait{Changes: changes, Again: time.After(a.cfg.Watch.Poll), Every: a.cfg.Watch.Poll}).For(limit) {
 			if a.cfg.Init.OnTimeout == "start" && ended(limit, err) && ctx.Err() == nil { // in the middle of a pass
-				if err = k.once(ctx, a); errors.Is(err, errIdentity) {
-					err = nil
+				if err = pass(ctx); err != nil && !waits(err) && !errors.Is(err, fs.ErrNotExist) {
+					return err
 				}
 			}
 			return a.outOfTime(ctx, limit, k.last, err, waited)

@@ -1,6 +1,9 @@
 package agent
 
 import (
+	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -167,6 +170,48 @@ func TestAPeerThatNeverComesDoesNotKeepAServerDownThatStartsWithoutIt(t *testing
 			is.once()
 			if p.ok(is.k.health, trustCondition) != c.holds {
 				t.Error(p.message(is.k.health, trustCondition))
+			}
+		})
+	}
+}
+
+// TestAnInitThatIsOutOfTimePreparesTheKeyToo: another agent holds the lock until INIT_TIMEOUT has passed.
+func TestAnInitThatIsOutOfTimePreparesTheKeyToo(t *testing.T) {
+	for name, c := range map[string]struct {
+		key  string // ENCRYPTION_KEY; whether the database is a used one is not known
+		want error
+	}{
+		"the agent makes it":   {"new", nil},
+		"it would replace one": {strings.Repeat("a1", 32), server.ErrKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			p.set(config.IS, func(cfg *config.Config) {
+				cfg.Settings.Mode, cfg.Settings.EncryptionKey, cfg.Trust.Peers = "merge", c.key, nil
+				cfg.Init.OnTimeout, cfg.Init.Timeout = "start", time.Nanosecond
+			})
+			a := p.agent(config.IS)
+			unlock, err := a.lock(t.Context())
+			if err == nil {
+				err = os.Remove(filepath.Join(p.home(config.IS), server.EmbeddedDatabase))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			load, passes := a.load, 0
+			a.load = func() (config.Config, error) {
+				if passes++; passes == 2 {
+					unlock()
+				}
+				return load()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := a.Init(ctx); !errors.Is(err, c.want) || errors.Is(err, ErrTimeout) {
+				t.Errorf("init: %v, want %v", err, c.want)
+			}
+			if _, err := os.Stat(filepath.Join(a.control().Dir, "encryption-key")); (err == nil) != (c.want == nil) {
+				t.Errorf("the record of the key: %v", err)
 			}
 		})
 	}
