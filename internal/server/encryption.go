@@ -114,7 +114,7 @@ func (e KeyEvidence) Decide() (d KeyDecision, err error) {
 		d.Record = recordOf(e.Given, false)
 	case (given || e.Given == newKey && e.Database == UsedDatabase) && e.hasDefault():
 		return refused(fmt.Sprintf("the database is %s, and ENCRYPTION_KEY would replace the key that IS has encrypted its secrets with, by default one that is not in deployment.toml", e.Database),
-			"remove ENCRYPTION_KEY, or write the new key as key and the former one as old_key into [encryption] of deployment.toml; if IS has used this ENCRYPTION_KEY before, as on another node, write it as key")
+			"remove ENCRYPTION_KEY, or write the new key as key and the former one as old_key into [encryption] of deployment.toml; if the database is new, or another node of IS has encrypted with this ENCRYPTION_KEY, write it as key")
 	case given:
 		if e.Record.Key == "" {
 			d.Record = recordOf(e.Given, false)
