@@ -27,7 +27,12 @@ func TestUpgradesToEachLaterPairOnTheSameVolumes(t *testing.T) {
 			stock := filepath.Join(p.volume(name), ".agent/seed/repository/conf/deployment.toml")
 			p.write(stock, p.read(stock)+adds[r.Name()])
 			p.cfg[name] = p.settings(name)
-			p.set(name, func(c *config.Config) { c.Settings.Mode, c.AM.Host, c.IS.Host = "merge", "wso2am", "wso2is" })
+			p.set(name, func(c *config.Config) {
+				c.Settings.Mode, c.AM.Host, c.IS.Host = "merge", "wso2am", "wso2is"
+				if r.EncryptionKeyMade { // the database has secrets of a release that encrypts with the keystore
+					c.Settings.EncryptionKey = "new"
+				}
+			})
 			if got := p.cfg[name].Release; got != r {
 				t.Fatalf("the agent detects %s, want %s", got.Name(), r.Name())
 			}
