@@ -110,6 +110,7 @@ type model struct {
 	excused     map[string]bool         // certificates that a server may present though a peer refuses them
 	byHand      map[string]bool         // certificates that somebody has put in place
 	generations map[string]generation   // what each stands for; all states share it
+	outside     string                  // server that has restarted outside of its maintenance window
 	shared      bool                    // an agent has taken the turn to restart at the end of a peer's time for it
 }
 
@@ -437,8 +438,11 @@ func (m *model) advance(i int) (what string, ok bool) {
 		return "agent exec says that the server stops", true
 	case s.phase == stopping && s.due():
 		s.phase, s.byAgent = down, true
-		if m.now.Before(s.opens) && !s.record.Hurry {
-			panic(s.name + " restarts outside of its maintenance window")
+		// Not in its window is also a restart that crosses with a load: somebody restores a keystore at the moment in which agent exec notes
+		// that the server serves another one.
+		crossed := s.ahead > 0 && m.byHand[*s.own()]
+		if m.now.Before(s.opens) && !s.record.Hurry && !crossed {
+			m.outside = s.name
 		}
 		return "agent exec stops the server", true
 	case s.phase == stopping:
@@ -617,6 +621,9 @@ func (m *model) check() string {
 		if s.entries[slices.IndexFunc(s.entries, func(e trust.Entry) bool { return e.Alias == "foreign" })].Fingerprint != "FF:FF:FF:FF" {
 			return s.name + " has changed an entry of somebody else's"
 		}
+	}
+	if m.outside != "" {
+		return m.outside + " restarts outside of its maintenance window"
 	}
 	byAgents := 0
 	for _, s := range m.servers {
