@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"wso2agent/internal/file"
@@ -42,19 +43,26 @@ func (c Config) readTraces() (t traces, err error) {
 }
 
 // release returns the release that the traces show: that of the image, else that of SERVER_HOME, else that of the home next to the
-// agent, else the default. Errors wrap ErrOtherRelease or product.ErrUnsupported.
+// agent, else the default. If SERVER_HOME is one of several homes next to the agent, the others count for nothing: a person has chosen. A
+// home next to the agent that is too old counts only if there is nothing else. Errors wrap ErrOtherRelease or product.ErrUnsupported.
 func (t traces) release(name string) (r product.Release, err error) {
 	const image, setting, mounted = "the image of the server (its seed on the config volume)", "SERVER_HOME", "the home, or a volume that is mounted in one,"
 	what, homes := []string{image, setting}, []string{t.seed, t.given}
-	for _, home := range t.seen {
-		what, homes = append(what, mounted), append(homes, home)
+	if !slices.Contains(t.seen, path.Clean(t.given)) {
+		for _, home := range t.seen {
+			what, homes = append(what, mounted), append(homes, home)
+		}
 	}
 	first := ""
+	var old error
 	for i, home := range homes {
 		found, err := product.FromHome(home)
 		switch {
 		case errors.Is(err, product.ErrUnsupported):
-			return r, remedy.Add(err, "use a newer image of the product, or an older agent")
+			old = remedy.Add(err, "use a newer image of the product, or an older agent")
+			if what[i] != mounted {
+				return r, old
+			}
 		case err != nil || found.Product != name: // seed.Seed.Check refuses the seed of the other product
 			continue
 		case first == "":
@@ -68,7 +76,7 @@ func (t traces) release(name string) (r product.Release, err error) {
 		}
 	}
 	if first == "" {
-		return product.Default(name), nil
+		return product.Default(name), old
 	}
 	return r, nil
 }

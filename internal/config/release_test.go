@@ -26,6 +26,8 @@ func TestTheReleaseIsThatOfTheImage(t *testing.T) {
 		"SERVER_HOME without a version":            {traces{seed: "wso2is-7.2.0", given: "/opt/is"}, IS, "7.2.0"},
 		"a seed without a version":                 {traces{seed: "is", given: "/opt/wso2is-7.3.0"}, IS, "7.3.0"},
 		"a seed of the other product":              {traces{seed: "wso2am-4.7.0", given: "/opt/wso2is-7.3.0"}, IS, "7.3.0"},
+		"SERVER_HOME among several homes":          {traces{given: at + "wso2is-7.3.0/", seen: []string{at + "wso2is-7.1.0", at + "wso2is-7.3.0"}}, IS, "7.3.0"},
+		"a home and one that is too old":           {traces{seen: []string{at + "wso2is-5.11.0", at + "wso2is-7.2.0"}}, IS, "7.2.0"},
 		"a version that is newer than the agent's": {traces{seed: "wso2is-8.0.0"}, IS, "8.0.0"},
 	} {
 		got, err := c.release(c.product)
@@ -47,6 +49,8 @@ func TestVersionsThatDifferAreRefused(t *testing.T) {
 		"a volume and the image":               {traces{seed: "wso2is-7.3.0", seen: []string{at + "wso2is-7.1.0"}}, ErrOtherRelease, []string{"mounted", "wso2is-7.1.0", "IS_VERSION"}},
 		"a volume and the home":                {traces{seen: []string{at + "wso2is-7.1.0", at + "wso2is-7.3.0"}}, ErrOtherRelease, []string{"wso2is-7.1.0", "wso2is-7.3.0"}},
 		"patches of one minor version":         {traces{seed: "wso2is-7.1.0", seen: []string{at + "wso2is-7.1.1"}}, ErrOtherRelease, []string{"7.1.1"}},
+		"SERVER_HOME in another folder":        {traces{given: "/opt/wso2is-7.3.0", seen: []string{at + "wso2is-7.1.0", at + "wso2is-7.3.0"}}, ErrOtherRelease, []string{"wso2is-7.1.0", "wso2is-7.3.0"}},
+		"only a home that is too old":          {traces{seen: []string{at + "wso2is-5.11.0"}}, product.ErrUnsupported, []string{"wso2is-5.11.0", "use a newer image"}},
 		"an image that is too old":             {traces{seed: "wso2is-6.1.0"}, product.ErrUnsupported, []string{"wso2is-6.1.0", "it supports 7.0, 7.1", "use a newer image"}},
 		"a SERVER_HOME with one that is older": {traces{given: "/opt/wso2is-5.11.0"}, product.ErrUnsupported, []string{"wso2is-5.11.0"}},
 	} {
