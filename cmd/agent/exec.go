@@ -49,7 +49,7 @@ func supervise(ctx context.Context, entrypoint []string, stderr io.Writer) error
 		return err
 	}
 	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)
-	warnOfUnknown(log, cfg.Release)
+	warnOfDoubt(log, cfg.Release)
 	if err := server.CheckKey(cfg); err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)
 	}

@@ -31,13 +31,13 @@ func newAgent(stderr io.Writer, required ...string) (agent.Agent, error) {
 		return agent.Agent{}, err
 	}
 	log := telemetry.Logger(stderr, cfg.Report.LogLevel, cfg.Report.LogFormat)
-	warnOfUnknown(log, cfg.Release)
+	warnOfDoubt(log, cfg.Release)
 	return agent.New(cfg, load, log), nil
 }
 
-// warnOfUnknown logs that the agent does not know the version of the server.
-func warnOfUnknown(log *slog.Logger, r product.Release) {
-	if text := r.Unknown(); text != "" {
-		log.Warn(text, "remedy", "use an agent that knows this version: agent version lists them")
+// warnOfDoubt logs that the agent does not know the version of the server, or has only assumed it.
+func warnOfDoubt(log *slog.Logger, r product.Release) {
+	if text, remedy := r.Doubt(); text != "" {
+		log.Warn(text, "remedy", remedy)
 	}
 }

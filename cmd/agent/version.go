@@ -32,7 +32,8 @@ func writeVersion(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "supports IS %s and API-M %s\n", strings.Join(product.Versions(product.IS), ", "), strings.Join(product.Versions(product.AM), ", "))
 	cfg, wrong := config.Load()
 	if wrong == nil && cfg.Server.Product != "" {
-		_, err = fmt.Fprintln(w, cmp.Or(cfg.Release.Unknown(), "runs next to "+cfg.Release.Name()))
+		doubt, _ := cfg.Release.Doubt()
+		_, err = fmt.Fprintln(w, cmp.Or(doubt, "runs next to "+cfg.Release.Name()))
 	}
 	return cmp.Or(err, wrong)
 }

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -59,8 +58,9 @@ func (a Agent) Run(ctx context.Context) error {
 		return err
 	}
 	r := a.cfg.Release
-	health.Advise("version", r.Known, cmp.Or(r.Unknown(), r.Name()))
-	a.log.Info("agent running", "product", a.cfg.Server.Product, "version", r.Version, "server", a.cfg.Server.Name, "peers", a.cfg.Trust.Peers, "health", "http://"+listening)
+	known, message := r.Status()
+	health.Advise("version", known, message)
+	a.log.Info("agent running", "product", a.cfg.Server.Product, "version", r.Version, "detected", !r.Assumed, "server", a.cfg.Server.Name, "peers", a.cfg.Trust.Peers, "health", "http://"+listening)
 	file.WarnOfMounts(a.log, readFiles(a.cfg))
 	var loops sync.WaitGroup
 	a.hooks = hook.Of(a.cfg.Hooks, a.cfg.Server.Name, func() (*http.Client, error) { s := a.servers(); return s.connect(a.cfg) }, a.log)

@@ -76,7 +76,9 @@ func (t traces) release(name string) (r product.Release, err error) {
 		}
 	}
 	if first == "" {
-		return product.Default(name), old
+		r = product.Default(name)
+		r.Assumed = true
+		return r, old
 	}
 	return r, nil
 }

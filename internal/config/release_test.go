@@ -31,8 +31,8 @@ func TestTheReleaseIsThatOfTheImage(t *testing.T) {
 		"a version that is newer than the agent's": {traces{seed: "wso2is-8.0.0"}, IS, "8.0.0"},
 	} {
 		got, err := c.release(c.product)
-		if err != nil || got.Product != c.product || got.Version != c.want {
-			t.Errorf("%s: %s, %v, want %s", name, got.Name(), err, c.want)
+		if err != nil || got.Product != c.product || got.Version != c.want || got.Assumed != strings.HasPrefix(name, "nothing") {
+			t.Errorf("%s: %s, assumed %t, %v, want %s", name, got.Name(), got.Assumed, err, c.want)
 		}
 	}
 }

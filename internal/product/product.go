@@ -26,6 +26,7 @@ type Release struct {
 	Product string // IS or AM
 	Version string // such as 7.1.0
 	Known   bool   // false: the version is not in the table, and the facts are those of the version before it
+	Assumed bool   // nothing shows the version, and this is the default
 	Facts
 }
 
@@ -103,12 +104,28 @@ func (r Release) Newer(other Release) bool {
 	return r.Product == other.Product && slices.CompareFunc(a, b, cmp.Compare[int]) > 0
 }
 
-// Unknown says what the agent does with a version that the table does not have. It is empty for the others.
-func (r Release) Unknown() string {
-	if r.Known || r.Product == "" {
-		return ""
+// Doubt says what the agent does if it does not know the version of the server, and what a person can do about it. Both are empty
+// otherwise.
+func (r Release) Doubt() (text, remedy string) {
+	switch {
+	case r.Product == "":
+		return "", ""
+	case r.Assumed:
+		return "no image or home with a version found: the agent takes " + r.Name(),
+			"run the seed step (deploy/seed/seed.sh) in the product's image, or set SERVER_HOME to the home in the image"
+	case !r.Known:
+		return fmt.Sprintf("the agent does not know %s and treats it like version %s", r.Name(), r.Minor),
+			"use an agent that knows this version: agent version lists them"
 	}
-	return fmt.Sprintf("the agent does not know %s and treats it like version %s", r.Name(), r.Minor)
+	return "", ""
+}
+
+// Status is Doubt for a condition: it reports whether there is none, and says in one sentence what the version is or what to do.
+func (r Release) Status() (ok bool, message string) {
+	if doubt, remedy := r.Doubt(); doubt != "" {
+		return false, doubt + "; " + remedy
+	}
+	return true, r.Name()
 }
 
 // Older reports whether a home has an older version than another one of the same product. It is false for a name that is not that of a

@@ -66,3 +66,26 @@ func TestTheFirstVersionWithAFactIsFound(t *testing.T) {
 		t.Errorf("Java 8 since %q, want none", got)
 	}
 }
+
+func TestAVersionInDoubtIsSaidWithTheRemedy(t *testing.T) {
+	known := Default(IS)
+	newer, _ := Of(IS, "7.9.0")
+	assumed := known
+	assumed.Assumed = true
+	for _, c := range []struct {
+		release Release
+		ok      bool
+		message string
+	}{
+		{known, true, "wso2is-7.1.0"},
+		{newer, false, "the agent does not know wso2is-7.9.0 and treats it like version 7.3; use an agent that knows this version: agent version lists them"},
+		{assumed, false, "no image or home with a version found: the agent takes wso2is-7.1.0; run the seed step (deploy/seed/seed.sh) in the product's image, or set SERVER_HOME to the home in the image"},
+	} {
+		if ok, message := c.release.Status(); ok != c.ok || message != c.message {
+			t.Errorf("%s: %t, %q, want %t, %q", c.release.Name(), ok, message, c.ok, c.message)
+		}
+	}
+	if doubt, _ := (Release{}).Doubt(); doubt != "" {
+		t.Errorf("without PRODUCT: %q, want nothing", doubt)
+	}
+}
