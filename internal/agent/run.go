@@ -11,6 +11,7 @@ import (
 	"wso2agent/internal/file"
 	"wso2agent/internal/hook"
 	"wso2agent/internal/notify"
+	"wso2agent/internal/product"
 	"wso2agent/internal/rotation"
 	"wso2agent/internal/scopes"
 	"wso2agent/internal/telemetry"
@@ -58,6 +59,9 @@ func (a Agent) Run(ctx context.Context) error {
 		return err
 	}
 	r := a.cfg.Release
+	a.load = config.KeepRelease(a.load, r, func(other product.Release) {
+		a.log.Warn("the volume has another version of the server than the one with which the agent has started", "version", other.Version, "keeps", r.Version, "remedy", "restart the agent, which then takes the other version")
+	})
 	known, message := r.Status()
 	health.Advise("version", known, message)
 	a.log.Info("agent running", "product", a.cfg.Server.Product, "version", r.Version, "detected", !r.Assumed, "server", a.cfg.Server.Name, "peers", a.cfg.Trust.Peers, "health", "http://"+listening)

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"bytes"
+	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,5 +97,25 @@ func TestUpgradesToEachLaterPairOnTheSameVolumes(t *testing.T) {
 				t.Errorf("%s has lost %s", now[config.IS].Name(), endpoint)
 			}
 		}
+	}
+}
+
+func TestARunKeepsItsReleaseUnderANewSeed(t *testing.T) {
+	p := newPlace(t)
+	p.reseed(config.IS, "wso2is-7.1.0")
+	load := func() (config.Config, error) { return config.Load() }
+	a := New(p.settings(config.IS), load, slog.New(slog.NewTextHandler(p.log, nil)))
+	p.reseed(config.IS, "wso2is-7.3.0")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- a.Run(ctx) }()
+	const said = "another version of the server than the one with which the agent has started\" version=7.3.0 keeps=7.1.0"
+	p.until("the log says that the volume has another version", func() bool { return strings.Contains(p.log.String(), said) })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if log := p.log.String(); strings.Count(log, "another version") != 1 || !strings.Contains(log, "version=7.1.0 detected=true") {
+		t.Errorf("the log says it more than once, or not which version the agent runs with:\n%s", log)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"wso2agent/internal/file"
 	"wso2agent/internal/product"
@@ -81,4 +82,20 @@ func (t traces) release(name string) (r product.Release, err error) {
 		return r, old
 	}
 	return r, nil
+}
+
+// KeepRelease returns a load whose settings keep the release with which a run has started: the server runs with it, whatever seed a new
+// image brings meanwhile, and deploy/seed/seed.sh has no seed in place for a moment. Once, other gets a release that differs.
+func KeepRelease(load func() (Config, error), started product.Release, other func(product.Release)) func() (Config, error) {
+	var once sync.Once
+	return func() (Config, error) {
+		c, err := load()
+		if err != nil || c.Release == started {
+			return c, err
+		}
+		if !c.Release.Assumed {
+			once.Do(func() { other(c.Release) })
+		}
+		return c.On(started), nil
+	}
 }

@@ -99,3 +99,38 @@ func TestDefaultsFollowTheReleaseOfTheSeed(t *testing.T) {
 		t.Errorf("without PRODUCT: %s, For: %s and %s, %v", c.Release.Name(), c.For(AM).Release.Name(), c.For(IS).Release.Name(), err)
 	}
 }
+
+func TestARunKeepsTheReleaseWithWhichItHasStarted(t *testing.T) {
+	volume := t.TempDir()
+	seed := filepath.Join(volume, SeedProduct)
+	brings := func(home string) {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(seed), 0o700), os.WriteFile(seed, []byte(home), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PRODUCT", IS)
+	t.Setenv("CONFIG_DIR", volume)
+	t.Setenv("SERVER_HOME", "")
+	brings("wso2is-7.0.0")
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var others []string
+	load := KeepRelease(func() (Config, error) { return Load() }, c.Release, func(r product.Release) { others = append(others, r.Name()) })
+	for _, swap := range []func(){
+		func() { os.Remove(seed) }, func() { brings("wso2is-7.3.0") }, func() { brings("wso2is-7.2.0") }, func() { brings("wso2is-7.0.0") },
+	} {
+		swap()
+		if c, err := load(); err != nil || c.Release.Version != "7.0.0" || c.Keystore.File != "wso2carbon.jks" || c.Server.Home != "/home/wso2carbon/wso2is-7.0.0" {
+			t.Errorf("%s, store %s in %s, %v, want those of 7.0.0", c.Release.Name(), c.Keystore.File, c.Server.Home, err)
+		}
+	}
+	if strings.Join(others, " ") != "wso2is-7.3.0" {
+		t.Errorf("said of other releases: %q, want the first one, once", others)
+	}
+	brings("wso2is-5.11.0")
+	if _, err := load(); !errors.Is(err, product.ErrUnsupported) {
+		t.Errorf("a seed that is too old: %v, want ErrUnsupported", err)
+	}
+}
