@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"wso2agent/internal/bootstrap"
 	"wso2agent/internal/keysfile"
@@ -63,7 +64,12 @@ func (i *inspection) keysAccepted(ctx context.Context) Check {
 	if own.ConsumerKey == "" || own.TokenEndpoint == "" {
 		return skipped("", "there are no keys here (KEYS_FILE)")
 	}
-	if err := wso2.CheckClient(ctx, i.HTTP, own.TokenEndpoint, own.ConsumerKey, own.ConsumerSecret); err != nil {
+	err := wso2.CheckClient(ctx, i.HTTP, own.TokenEndpoint, own.ConsumerKey, own.ConsumerSecret)
+	switch {
+	case wso2.HasStatus(err, http.StatusUnauthorized) && wso2.HasCodeText(err, wso2.CodeTextNoClient):
+		return failed("", fmt.Sprintf("%s refuses the keys of %s: %s", own.TokenEndpoint, own.Application, wso2.CodeTextNoClient),
+			"the secret in KEYS_FILE is not valid any more: remove it from the file, and the next apply makes another; if the client is gone, run agent apply")
+	case err != nil:
 		return broken(err, "check KM_TOKEN_ENDPOINT")
 	}
 	return passed("%s accepts the keys of %s", own.TokenEndpoint, own.Application)

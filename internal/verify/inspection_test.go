@@ -477,6 +477,9 @@ func TestEveryCheckPassesAndFailsForItsReason(t *testing.T) {
 			o := verify.Selection{Only: []string{tt.id}, Wait: time.Second}
 			o.Write = slices.ContainsFunc(verify.Checks(), func(d verify.Definition) bool { return d.ID == tt.id && d.Write })
 			c := inspect(t, changed, o)[tt.id]
+			if tt.says == "invalid_client" && !strings.HasPrefix(c.Remedy, "the secret in KEYS_FILE is not valid any more: remove it") {
+				t.Errorf("the remedy is %q", c.Remedy)
+			}
 			if c.Verdict != tt.verdict || !strings.Contains(c.Evidence, tt.says) {
 				t.Errorf("got %+v", c)
 			}
