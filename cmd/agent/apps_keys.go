@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,8 @@ secret is masked unless --show-secrets is there. API-M does not show keys of a k
 
 With --generate it makes the keys if they are missing, at the key manager that --key-manager or KEY_MANAGER_NAME names,
 and authorizes the client for the scopes of APIs as apply does: --grant, --callback and the lifetimes are for a new
-client, scopes need no flag. Keys that exist stay as they are. API-M 4.7 shows a secret only once: use --show-secrets.
+client, scopes need no flag. Keys that exist stay as they are. A secret that API-M shows only in this answer is printed
+unmasked.
 
 With --delete it deletes the key at that key manager, with its client. Its tokens end; subscriptions stay. A client that
 somebody else has made stays at the key manager. It asks first, or needs --yes where there is no terminal.`,
@@ -147,7 +149,7 @@ type keyLine struct {
 func keyLines(keys []objects.Key, show bool) []keyLine {
 	lines := []keyLine{}
 	for _, k := range keys {
-		lines = append(lines, keyLine{k.KeyManager, k.Type, k.ConsumerKey, masked(k.Secret, show), orEmpty(k.Grants), orEmpty(k.Callbacks), k.Mapped})
+		lines = append(lines, keyLine{k.KeyManager, k.Type, k.ConsumerKey, masked(k.Secret, show || k.Once), orEmpty(k.Grants), orEmpty(k.Callbacks), k.Mapped})
 	}
 	return lines
 }
@@ -166,14 +168,14 @@ func applicationKeys(cmd *cobra.Command, name string, f keysFlags) error {
 	var keys []objects.Key
 	if f.generate {
 		keys, err = generateKeys(cmd, r, app, f)
-		if len(keys) > 0 && keys[0].Once && !f.secret {
-			fmt.Fprintf(cmd.ErrOrStderr(), "note: API-M does not show the secret of this key again: to see one, make the key again with agent km clients renew '%s' --show-secrets\n", printable(app.Name))
-		}
 	} else {
 		keys, err = findKeys(cmd, r, app, f)
 	}
 	if err != nil {
 		return byHand(err)
+	}
+	if slices.ContainsFunc(keys, func(k objects.Key) bool { return k.Once }) {
+		noteOnce(cmd)
 	}
 	if f.asJSON {
 		return writeJSON(cmd.OutOrStdout(), keyLines(keys, f.secret))
@@ -183,6 +185,11 @@ func applicationKeys(cmd *cobra.Command, name string, f keysFlags) error {
 		return err
 	}
 	return printApplicationKeys(cmd.OutOrStdout(), keyLines(keys, f.secret))
+}
+
+// noteOnce says that nobody sees a secret again.
+func noteOnce(cmd *cobra.Command) {
+	fmt.Fprintln(cmd.ErrOrStderr(), "note: API-M shows the consumer secret only now. Keep it")
 }
 
 // keyManagerFor returns the key manager that a flag names, or the one of the application's keys in the settings.

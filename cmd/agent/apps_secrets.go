@@ -20,39 +20,62 @@ import (
 
 func appsSecretsCommand() *cobra.Command {
 	var f keysFlags
-	var revoke string
+	var c secretChange
 	cmd := &cobra.Command{
 		Use:   "secrets APP",
-		Short: "List the consumer secrets of a key, or revoke one",
+		Short: "List the consumer secrets of a key, generate one, or revoke one",
 		Long: `secrets lists the secrets of a production key of an application, the oldest first. From version ` +
 			product.Since(product.AM, func(f product.Facts) bool { return f.SecretsShownOnce }) + ` on, a client of API-M
 can have several. API-M shows a secret only in the answer that makes it, so the list has ids and no secrets.
 
+With --generate it generates one more, and prints it. The others stay valid.
+
 With --revoke it revokes one of them. Clients that use it get no more tokens. API-M does not revoke the latest one.`,
 		Example: `  agent apps secrets Shop
+  agent apps secrets Shop --generate
   agent apps secrets Shop --revoke 2f6f5b0e-8a30-4a39-8e4b-0c0e0f4f1f5b`,
 		Args:              arguments("APP"),
 		ValidArgsFunction: completed(applicationNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return applicationSecrets(cmd, args[0], revoke, f)
+			if c.generate && c.revoke != "" {
+				return usage(cmd, "--generate does not go with --revoke")
+			}
+			return applicationSecrets(cmd, args[0], c, f)
 		},
 	}
 	cmd.Flags().StringVar(&f.keyManager, "key-manager", "", "the key manager with this `NAME`")
 	cmd.Flags().BoolVar(&f.sandbox, "sandbox", false, "sandbox keys in place of production keys")
-	cmd.Flags().StringVar(&revoke, "revoke", "", "revoke the secret with this `ID`")
+	cmd.Flags().BoolVar(&c.generate, "generate", false, "generate one more secret, and print it")
+	cmd.Flags().StringVar(&c.revoke, "revoke", "", "revoke the secret with this `ID`")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
 	completeFlag(cmd, "key-manager", keyManagerNames)
 	return cmd
 }
 
-// secretLine is one secret in JSON, without its value.
+// secretChange is what the flags of apps secrets change.
+type secretChange struct {
+	generate bool
+	revoke   string // the id of a secret; empty: none
+}
+
+// secretLine is one secret in JSON. Its value is there only if it is new.
 type secretLine struct {
 	ID          string `json:"id"`
 	Description string `json:"description"`
 	Expires     string `json:"expires"` // empty: never
+	Secret      string `json:"consumerSecret,omitempty"`
 }
 
-func applicationSecrets(cmd *cobra.Command, name, revoke string, f keysFlags) error {
+func lineOf(s wso2.ConsumerSecret) secretLine {
+	line := secretLine{ID: s.ID, Secret: string(s.Value.Shown())}
+	line.Description, _ = s.Properties["description"].(string)
+	if at, _ := s.Properties["expiresAt"].(float64); at > 0 {
+		line.Expires = time.Unix(int64(at), 0).UTC().Format(time.RFC3339)
+	}
+	return line
+}
+
+func applicationSecrets(cmd *cobra.Command, name string, c secretChange, f keysFlags) error {
 	r, err := reach(cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -70,33 +93,22 @@ func applicationSecrets(cmd *cobra.Command, name, revoke string, f keysFlags) er
 	if len(keys) == 0 {
 		return bootstrap.Permanent(remedy.Add(fmt.Errorf("application %q has no %s key at key manager %q", app.Name, strings.ToLower(f.kind()), f.keyManager), "name another key manager with --key-manager, or --sandbox"))
 	}
-	list, err := r.DevPortal.Secrets(cmd.Context(), app.ID, keys[0].ID)
+	key := keys[0]
+	if c.generate {
+		return generateSecret(cmd, r, app, key, f.asJSON)
+	}
+	list, err := r.DevPortal.Secrets(cmd.Context(), app.ID, key.ID)
+	if err == nil && c.revoke != "" {
+		if list, err = revokeSecret(cmd, r, app, key, list, c.revoke); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return secretsRefused(err)
 	}
-	if revoke != "" {
-		at := slices.IndexFunc(list, func(s wso2.ConsumerSecret) bool { return s.ID == revoke })
-		if at < 0 {
-			return bootstrap.Permanent(remedy.Add(fmt.Errorf("the key has no secret %q", revoke), "list them without --revoke"))
-		}
-		err := r.changing(cmd, func(ctx context.Context) error {
-			return r.DevPortal.RevokeSecret(ctx, app.ID, keys[0].ID, revoke)
-		})
-		if err != nil && at == len(list)-1 {
-			err = bootstrap.Permanent(remedy.Add(err, "API-M does not revoke the latest secret of a client: make the whole key again with agent km clients renew"))
-		}
-		if err != nil {
-			return secretsRefused(err)
-		}
-		list = slices.Delete(list, at, at+1)
-	}
 	lines, rows := []secretLine{}, [][]string{}
 	for _, s := range list {
-		line := secretLine{ID: s.ID}
-		line.Description, _ = s.Properties["description"].(string)
-		if at, _ := s.Properties["expiresAt"].(float64); at > 0 {
-			line.Expires = time.Unix(int64(at), 0).UTC().Format(time.RFC3339)
-		}
+		line := lineOf(s)
 		lines, rows = append(lines, line), append(rows, []string{line.ID, cmp.Or(line.Expires, "never"), line.Description})
 	}
 	if f.asJSON {
@@ -105,10 +117,43 @@ func applicationSecrets(cmd *cobra.Command, name, revoke string, f keysFlags) er
 	return table(cmd.OutOrStdout(), []string{"ID", "EXPIRES", "DESCRIPTION"}, rows)
 }
 
+// generateSecret generates one more secret, and prints it.
+func generateSecret(cmd *cobra.Command, r *reached, app objects.Application, key objects.Key, asJSON bool) error {
+	var made wso2.ConsumerSecret
+	err := r.changing(cmd, func(ctx context.Context) (err error) {
+		made, err = r.DevPortal.GenerateSecret(ctx, app.ID, key.ID, "generated by "+cmd.CommandPath())
+		return err
+	})
+	if err != nil {
+		return secretsRefused(err)
+	}
+	noteOnce(cmd)
+	line := lineOf(made)
+	if asJSON {
+		return writeJSON(cmd.OutOrStdout(), line)
+	}
+	return details(cmd.OutOrStdout(), [][2]string{{"consumer key", key.ConsumerKey}, {"consumer secret", line.Secret}, {"secret id", line.ID}})
+}
+
+// revokeSecret revokes one of the secrets in list, and returns those that are left.
+func revokeSecret(cmd *cobra.Command, r *reached, app objects.Application, key objects.Key, list []wso2.ConsumerSecret, id string) ([]wso2.ConsumerSecret, error) {
+	if !slices.ContainsFunc(list, func(s wso2.ConsumerSecret) bool { return s.ID == id }) {
+		return nil, bootstrap.Permanent(remedy.Add(fmt.Errorf("the key of application %q has no secret %s", app.Name, id), "agent apps secrets '%s' lists them", app.Name))
+	}
+	err := r.changing(cmd, func(ctx context.Context) error { return r.DevPortal.RevokeSecret(ctx, app.ID, key.ID, id) })
+	switch {
+	case wso2.HasCode(err, wso2.CodeKeyManagerRefuses):
+		return nil, bootstrap.Permanent(remedy.Add(fmt.Errorf("API-M does not revoke the latest secret: %w", err), "generate another one before, and give it to the clients: agent apps secrets '%s' --generate", app.Name))
+	case err != nil:
+		return nil, byHand(err)
+	}
+	return slices.DeleteFunc(list, func(s wso2.ConsumerSecret) bool { return s.ID == id }), nil
+}
+
 // secretsRefused adds what to do where a client has one secret.
 func secretsRefused(err error) error {
 	if errors.Is(err, wso2.ErrOneSecret) {
-		return bootstrap.Permanent(remedy.Add(err, "make the key again with another secret: agent km clients renew"))
+		return bootstrap.Permanent(remedy.Add(err, "KEYS_FILE has its secret, and agent apps keys --show-secrets shows it"))
 	}
 	return byHand(err)
 }

@@ -356,7 +356,7 @@ func (i *installation) toolkit() {
 		{0, "(secret)", "agent apps keys Shop --generate --key-manager WSO2-IS"},
 		{0, "SANDBOX", "agent apps keys Shop --generate --sandbox --key-manager WSO2-IS"},
 		{0, `"consumerSecret"`, "agent apps keys Shop --show-secrets --json"},
-		{4, "only one secret", "agent apps secrets Shop --key-manager WSO2-IS"},
+		{4, "has no production key", "agent apps secrets Shop --key-manager 'Resident Key Manager'"},
 		{0, "The web shop", "agent apps show Shop"},
 		{0, "Shop", "agent apps list"},
 		{0, "Shop", "agent apps list --all-users"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"encoding/pem"
@@ -66,10 +67,10 @@ func standIn(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// unpack makes the home of a product, and returns its path. version "" is the recorded one.
+// unpack makes the home of a product, and returns its path. version "" is the one that IS_VERSION or AM_VERSION names, or the recorded one.
 func unpack(ts *testscript.TestScript, product, version string) (home string) {
 	home = ts.MkAbs(product)
-	ts.Check(wso2sim.UnpackWith(home, product, wso2sim.UnpackOptions{Version: version, Rounds: 10}))
+	ts.Check(wso2sim.UnpackWith(home, product, wso2sim.UnpackOptions{Version: cmp.Or(version, ts.Getenv(strings.ToUpper(product)+"_VERSION")), Rounds: 10}))
 	return home
 }
 

@@ -302,7 +302,7 @@ func MakeKey(ctx context.Context, s apply.Single, application Application, manag
 		return key, false, err
 	}
 	if found, err := find(); err != nil || !found {
-		return Key{KeyManager: manager, Type: kind, ConsumerKey: credentials.ConsumerKey, Secret: credentials.ConsumerSecret}, true, err
+		return Key{KeyManager: manager, Type: kind, ConsumerKey: credentials.ConsumerKey, Secret: credentials.ConsumerSecret, Once: true}, true, err
 	}
 	if key.Secret == "" { // API-M 4.7, or a key manager that hashes secrets, shows them only once
 		key.Secret, key.Once = credentials.ConsumerSecret, credentials.ConsumerSecret != ""

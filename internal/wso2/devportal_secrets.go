@@ -35,7 +35,11 @@ func (d *DevPortal) Secrets(ctx context.Context, applicationID, mappingID string
 	var list struct {
 		List []ConsumerSecret `json:"list"`
 	}
-	return list.List, d.onSecrets(ctx, request{op: "list the consumer secrets of a key of application " + applicationID, method: http.MethodGet}, applicationID, mappingID, "/secrets", &list)
+	err := d.onSecrets(ctx, request{op: "list the consumer secrets of a key of application " + applicationID, method: http.MethodGet}, applicationID, mappingID, "/secrets", &list)
+	if HasCode(err, CodeKeyManagerRefuses) { // the connector of IS 7 has no list (apim-km-wso2is v2.1.2), that it answers so is assumed
+		return nil, fmt.Errorf("%w: %w", ErrOneSecret, err)
+	}
+	return list.List, err
 }
 
 // GenerateSecret makes one more secret. Those that the client has stay valid. Its value is in this answer only. Errors wrap [ErrOneSecret].
@@ -64,8 +68,8 @@ func (d *DevPortal) onSecrets(ctx context.Context, r request, applicationID, map
 	switch {
 	case !errors.As(err, &e):
 		return err
-	// An API-M without the path answers 404 or 405 without a code of its own. 900967 is its answer if the key manager refuses.
-	case e.Code == CodeOneSecret, (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed) && e.Code < 900000:
+	// An API-M without the path answers 404 or 405 without a code of its own. To a revocation, 404 says that there is no such secret.
+	case e.Code == CodeOneSecret, (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed) && e.Code < 900000 && action != "/revoke-secret":
 		return fmt.Errorf("%w: %w", ErrOneSecret, err)
 	}
 	return err

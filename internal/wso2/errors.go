@@ -30,20 +30,21 @@ var (
 
 // Codes of API-M's errors (carbon-apimgt, ExceptionCodes) that callers decide on.
 const (
-	CodeKeyManagerExists = 901402 // 409: a key manager of this name
-	CodeNoKeyManager     = 901403 // 400: the key manager is unknown, disabled or not loaded
-	CodeKeyManagerGone   = 901411 // 404: no key manager has this id
-	CodeKeyManagerInUse  = 902015 // 412: an API or an application uses it
-	CodeKeyMappingExists = 901409 // 409: the application has keys, or a row left behind by a failure
-	CodeOneSecret        = 900916 // 403: further secrets of clients are switched off
-	CodeAPIExists        = 900300 // 409: an API of this name and version
-	CodeRevisionLimit    = 900351 // 400: as many revisions as are allowed
-	CodeLifecycle        = 903234 // 400: the API's lifecycle does not allow this change now
-	CodeNoPolicy         = 900305 // 400: no throttling policy has this name
-	CodeVersionExists    = 900252 // 409: this version of the API exists
-	CodeDocumentExists   = 900312 // 409: the API has a document of this name
-	CodeScopeExists      = 900984 // 409: a scope of this name, shared or local
-	CodeScopeInUse       = 900985 // 409: an API uses the shared scope
+	CodeKeyManagerExists  = 901402 // 409: a key manager of this name
+	CodeNoKeyManager      = 901403 // 400: the key manager is unknown, disabled or not loaded
+	CodeKeyManagerGone    = 901411 // 404: no key manager has this id
+	CodeKeyManagerInUse   = 902015 // 412: an API or an application uses it
+	CodeKeyMappingExists  = 901409 // 409: the application has keys, or a row left behind by a failure
+	CodeOneSecret         = 900916 // 403: further secrets of clients are switched off
+	CodeKeyManagerRefuses = 900967 // 500: the key manager refuses or fails
+	CodeAPIExists         = 900300 // 409: an API of this name and version
+	CodeRevisionLimit     = 900351 // 400: as many revisions as are allowed
+	CodeLifecycle         = 903234 // 400: the API's lifecycle does not allow this change now
+	CodeNoPolicy          = 900305 // 400: no throttling policy has this name
+	CodeVersionExists     = 900252 // 409: this version of the API exists
+	CodeDocumentExists    = 900312 // 409: the API has a document of this name
+	CodeScopeExists       = 900984 // 409: a scope of this name, shared or local
+	CodeScopeInUse        = 900985 // 409: an API uses the shared scope
 )
 
 // CodeTextNoClient is OAuth's error for a client that the server does not know, or that has another secret (RFC 6749, section
