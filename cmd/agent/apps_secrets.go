@@ -142,7 +142,7 @@ func revokeSecret(cmd *cobra.Command, r *reached, app objects.Application, key o
 	}
 	err := r.changing(cmd, func(ctx context.Context) error { return r.DevPortal.RevokeSecret(ctx, app.ID, key.ID, id) })
 	switch {
-	case wso2.HasCode(err, wso2.CodeKeyManagerRefuses):
+	case wso2.HasCode(err, wso2.CodeKeyManagerRefuses) && id == list[len(list)-1].ID: // api-manager#4965
 		return nil, bootstrap.Permanent(remedy.Add(fmt.Errorf("API-M does not revoke the latest secret: %w", err), "generate another one before, and give it to the clients: agent apps secrets '%s' --generate", app.Name))
 	case err != nil:
 		return nil, byHand(err)
