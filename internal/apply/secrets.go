@@ -25,7 +25,7 @@ func lacksSecret(key plan.Object) bool {
 
 // lostSecret reports whether a key that the file names has a secret that neither API-M shows nor an earlier run has kept.
 func (r *run) lostSecret(have plan.Have) bool {
-	if !r.KeepsKeys {
+	if !r.KeepsKeys || r.Check != nil { // a saved plan, and a fix of drift, make nothing that is not in the plan
 		return false
 	}
 	for _, app := range r.report.Want.File.Applications.Value {

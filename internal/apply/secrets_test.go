@@ -123,6 +123,10 @@ func TestASecretThatIsShownOnceIsKeptAndALostOneIsReplacedOnce(t *testing.T) {
 	if s.keep(errors.New("read-only")); len(s.secrets(first)) != 1 {
 		t.Error("a run that keeps no keys generates a secret, which is lost at once")
 	}
+	checked := Options{KeepsKeys: true, Check: func(plan.Wanted, []plan.Change) error { return nil }}
+	if s.apply(s.wanted("Shop"), checked); len(s.secrets(first)) != 1 {
+		t.Error("a run of a saved plan generates a secret, which is not in the plan")
+	}
 	third := s.keep(nil)
 	if third.ConsumerSecret == first.ConsumerSecret || third.ConsumerKey != first.ConsumerKey || !strings.Contains(s.log.String(), "the former one stays valid") {
 		t.Errorf("without the file: client %s, log\n%s", third.ConsumerKey, s.log.String())
