@@ -40,7 +40,7 @@ func TestBesideWhatAChartHasMade(t *testing.T) {
 	const am = "deployment/release-am-deployment-1"
 	w.must("exec", am, "-c", "agent", "--", "/agent", "probe", "--wait", "2m")
 	w.wantRestarts(nil)
-	if log := w.must("logs", am, "-c", "agent"); !strings.Contains(log, "everything works") || !strings.Contains(log, "https://release-identity-server:9443/oauth2/token gave a token") {
+	if log := w.must("logs", am, "-c", "agent"); !strings.Contains(log, "everything works") || !strings.Contains(log, "https://release-identity-server:9443/oauth2/token accepts the keys of") {
 		t.Error(log)
 	}
 	if log := w.must("logs", am, "-c", "wso2am"); !strings.Contains(log, "started by the chart's entrypoint") {
