@@ -2,6 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -51,7 +54,12 @@ func TestServersWithoutAgentExecRestartOneAfterAnother(t *testing.T) {
 	var containers []*engine.Container
 	for i, r := range servers {
 		r.control = p.agent(r.product).control()
-		containers = append(containers, &engine.Container{Name: "own-" + r.product, Root: t.TempDir(),
+		root := t.TempDir()
+		settings := filepath.Join(root, p.agent(r.product).cfg.Server.Home, "repository/conf/deployment.toml") // by which it is a server's container
+		if err := errors.Join(os.MkdirAll(filepath.Dir(settings), 0o755), os.WriteFile(settings, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		containers = append(containers, &engine.Container{Name: "own-" + r.product, Root: root,
 			Mounts: []engine.Mount{{Target: "/home/wso2carbon/wso2-config-volume", Source: p.volume(r.product)}},
 			Restart: func() error {
 				mu.Lock()
