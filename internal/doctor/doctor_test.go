@@ -321,7 +321,7 @@ var troubles = []trouble{
 	{id: "settings.known-key", product: config.IS, breaks: withoutKey, has: "everybody knows"},
 	{id: "settings.known-key", why: "no settings of the agent", product: config.IS, env: map[string]string{"SETTINGS": "none"}, breaks: withoutKey, has: "everybody knows"},
 	{id: "settings.lost-key", breaks: usedDatabase(config.AM, "wso2am-4.7.0"), has: "no key is known"},
-	{id: "settings.lost-key", why: "no settings of the agent", env: map[string]string{"SETTINGS": "none"}, breaks: usedDatabase(config.AM, "wso2am-4.7.0"), has: "cannot read what it encrypted"},
+	{id: "settings.lost-key", why: "no settings of the agent", env: map[string]string{"SETTINGS": "none"}, breaks: usedDatabase(config.AM, "wso2am-4.7.0"), has: "could not read its secrets"},
 	{id: "settings.open", why: "scopes", product: config.IS, breaks: settings(config.IS, func(text string) string { return text + "\n[oauth]\nauthorize_all_scopes = true\n" }), has: "authorize_all_scopes"},
 	{id: "settings.open", why: "SCIM 1.1", product: config.IS, breaks: settings(config.IS, replaced(`(.*)/wso2/scim(.*)`, `(.*)/other(.*)`)), has: "SCIM 1.1"},
 	{id: "revocation.handler", why: "missing", product: config.IS, breaks: func(t *testing.T, s *site) { must(t, os.RemoveAll(filepath.Join(s.path("artifacts"), "repository"))) }, has: "no wso2is"},
