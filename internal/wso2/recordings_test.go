@@ -138,7 +138,7 @@ func TestWhatIsSentHasTheFieldsThatFit(t *testing.T) {
 		send          func() error
 	}{
 		{"key manager", "km-create.json", func() error {
-			_, err := NewAdmin(hc, base, admin).CreateKeyManager(ctx, KeyManager{})
+			_, err := NewAdmin(hc, base, admin).CreateKeyManager(ctx, KeyManager{AdditionalProperties: ConnectorOfIS7{Username: "u", Password: "p"}}) // neither with mutual TLS
 			return err
 		}},
 		{"application", "application-create.json", func() error {
