@@ -95,7 +95,7 @@ func TestAnISSaysWhatBecomesOfItsClosing(t *testing.T) {
 	said := func(s *Snapshot) { s.Own.HasClosing = true }
 	decides(t, []situation{
 		{"for the first time", is, nil, `
-			do SayClosing{Closing:{AllScopes: SCIM11:false Handler:false Restart:}}`},
+			do SayClosing{Closing:{AllScopes: SCIM11:false Handler:false CertificateUser:false Restart:}}`},
 		{"it has said so", is, said, nothing},
 		{"a restart is due", is, func(s *Snapshot) {
 			said(s)
@@ -105,14 +105,14 @@ func TestAnISSaysWhatBecomesOfItsClosing(t *testing.T) {
 			s.Server.Starting = true
 			s.Server.Since = s.Now
 		}, `
-			do SayClosing{Closing:{AllScopes: SCIM11:true Handler:false Restart:due}}
+			do SayClosing{Closing:{AllScopes: SCIM11:true Handler:false CertificateUser:false Restart:due}}
 			do Hold{Running:running OnDisk:disk}
 			not ready restart: a restart is due, and waits until the server serves
 			wish {running disk}
 			asked nothing
 			wake after 10m0s`},
 		{"somebody has to restart it", is, func(s *Snapshot) { said(s); s.Settings.Supervised, s.Server = false, Server{Runs: true} }, `
-			do SayClosing{Closing:{AllScopes: SCIM11:false Handler:false Restart:by hand}}
+			do SayClosing{Closing:{AllScopes: SCIM11:false Handler:false CertificateUser:false Restart:by hand}}
 			do Request{Generation:disk}
 			ready restart: not known, since RESTART is none*
 			asked disk`},
