@@ -60,14 +60,14 @@ func TestAnEngineRestartsTheServers(t *testing.T) {
 			w.t.Errorf("the restarts are not verified:\n%s", log)
 		}
 	})
-	w.in("the container of another project is refused", func(w *world) {
-		other := strings.Replace(text, w.container("wso2is"), w.container("am-agent"), 1) // it has another config volume
+	w.in("a container without the server is refused", func(w *world) {
+		other := strings.Replace(text, w.container("wso2is"), w.container("am-agent"), 1)
 		if err := os.WriteFile(path, []byte(other), 0o644); err != nil {
 			w.t.Fatal(err)
 		}
 		w.must("up", "--no-build", "--detach", "--no-deps", "is-agent")
 		w.eventually(time.Minute, "the log says so", func() bool {
-			return strings.Contains(w.compose("logs", "--no-color", "is-agent"), "does not mount the config volume of this agent: it may belong to another project")
+			return strings.Contains(w.compose("logs", "--no-color", "is-agent"), "runs no server of this product: it has no home with a repository/conf/deployment.toml")
 		})
 	})
 }
