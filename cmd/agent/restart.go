@@ -27,9 +27,9 @@ func restartCommand() *cobra.Command {
 approval (MAINTENANCE_APPROVAL=manual). It approves the restart, or denies it. It runs next to the agent, with its PRODUCT and
 CONFIG_DIR, and the agent acts on it at its next look at the config volume (POLL_INTERVAL).
 
-An answer counts for the restart that waits now. With the generation that status shows as "on disk", approve and deny refuse another restart than
-the one that you have looked at. If the certificates or settings on disk change again, the restart needs
-another one. A certificate that is about to expire overrules windows and a missing approval. It does not overrule a denial.`,
+An answer counts for the restart that waits now. If the certificates or settings on disk change again, the restart needs
+another answer. approve and deny take the generation that status shows as "on disk", and then refuse any other restart.
+A certificate that is about to expire overrules windows and a missing approval. It does not overrule a denial.`,
 		Example: `  agent restart status
   agent restart approve --now`,
 	})
@@ -102,7 +102,7 @@ func answer(ctx context.Context, args []string, a trust.Answer) (pending, error)
 	if err != nil {
 		return p, err
 	}
-	const look = "agent restart status shows what is"
+	const look = "agent restart status shows what the server runs with, and what is on disk"
 	switch {
 	case !p.Due:
 		return p, remedy.Add(fmt.Errorf("no restart of %s is due", p.Server), look)
